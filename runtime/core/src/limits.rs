@@ -1,0 +1,95 @@
+//! Every bound in the product, with its unit and its default.
+//!
+//! Constants are bounds that nothing needs to move. [`StageLimits`] are a stage's, with a key of the same name under
+//! `limits` in the manifest. [`ServerLimits`] are the server's, each with a flag.
+
+use std::time::Duration;
+
+/// Dimensions of a tensor.
+pub const DIMENSIONS_MAX: usize = 16;
+/// Inputs, or outputs, of a signature.
+pub const PORTS_MAX: usize = 256;
+/// Bytes of a tensor's name.
+pub const PORT_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a pipeline's, stage's or version's name.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Stages of a pipeline.
+pub const STAGES_MAX: usize = 32;
+/// Bytes of a manifest file.
+pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
+/// How deep a manifest may nest.
+pub const MANIFEST_DEPTH_MAX: usize = 64;
+/// Bytes of a component file.
+pub const COMPONENT_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a stage's file or of a golden test's document.
+pub const FILE_BYTES_MAX: u64 = 4 << 30;
+/// Tensors up to this many bytes cross the wall by value; larger ones stay with the host.
+pub const INLINE_BYTES_MAX: usize = 16 << 10;
+/// Bytes of one log line of a guest, after escaping.
+pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
+/// Log lines per second that a stage may write, over all its instances.
+pub const LOG_LINES_PER_SECOND: u32 = 100;
+/// Bytes of the text that a stage may put into a failure.
+pub const FAILURE_TEXT_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a client's `id`, and of a request id.
+pub const REQUEST_ID_BYTES_MAX: usize = 256;
+
+/// What one stage may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageLimits {
+    /// Bytes of linear memory of an instance. Key `memory`.
+    pub memory: u64,
+    /// Wall time of one call; opening an instance may take ten times as long. Key `time`.
+    pub time: Duration,
+    /// Bytes that a call may hand out, answers and buffers together. Key `output_bytes`.
+    pub output_bytes: u64,
+    /// Buffers that an instance may hold at once. Key `handles`.
+    pub handles: u32,
+    /// Bytes that a call may log. Key `log_bytes`.
+    pub log_bytes: u32,
+    /// Instances at once, and so calls at once. Key `instances`.
+    pub instances: u32,
+}
+
+impl Default for StageLimits {
+    fn default() -> Self {
+        Self {
+            memory: 256 << 20,
+            time: Duration::from_secs(5),
+            output_bytes: 64 << 20,
+            handles: 1024,
+            log_bytes: 64 << 10,
+            instances: 16,
+        }
+    }
+}
+
+/// What the server takes from its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Bytes of a request body, before and after decompression. `--max-body`.
+    pub body_bytes: usize,
+    /// Bytes of a request's headers. `--max-headers`.
+    pub header_bytes: usize,
+    /// Connections at once; more wait to be accepted. `--max-connections`.
+    pub connections: usize,
+    /// Requests that wait for an instance of a pipeline; more get 503. `--max-queue`.
+    pub queue: usize,
+    /// How long a client may take for its headers, and for its body between two pieces. `--client-timeout`.
+    pub client_timeout: Duration,
+    /// How long requests in flight may take after SIGTERM. `--drain-timeout`.
+    pub drain: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 20,
+            header_bytes: 16 << 10,
+            connections: 4096,
+            queue: 1024,
+            client_timeout: Duration::from_secs(20),
+            drain: Duration::from_secs(25),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What flows in and out of a stage or a pipeline, and whether given tensors fit.
+
+use std::fmt;
+
+use crate::datatype::Datatype;
+use crate::tensor::Tensor;
+
+/// A dimension: a size, or any.
+pub type Dimension = Option<u64>;
+
+/// A named place for one tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Unique on its side of the signature.
+    pub name: String,
+    /// What its elements are.
+    pub datatype: Datatype,
+    /// The dimensions; `None` may be any size.
+    pub shape: Vec<Dimension>,
+}
+
+/// What flows in and out, in call order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the type's line says it")]
+pub struct Signature {
+    pub inputs: Vec<Port>,
+    pub outputs: Vec<Port>,
+}
+
+/// A tensor that does not fit its port. The text leaves out the port's name: whoever reports it says whose port it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Misfit {
+    #[error("expected datatype {expected}, given {given}")]
+    Datatype { expected: Datatype, given: Datatype },
+    #[error("expected shape {expected}, given {given}")]
+    Shape { expected: String, given: String },
+}
+
+impl Port {
+    /// Whether the tensor may take this place.
+    pub fn accepts(&self, tensor: &Tensor) -> Result<(), Misfit> {
+        self.accepts_parts(tensor.datatype(), tensor.shape())
+    }
+
+    /// The same, before there is a tensor.
+    pub fn accepts_parts(&self, datatype: Datatype, shape: &[u64]) -> Result<(), Misfit> {
+        if self.datatype != datatype {
+            return Err(Misfit::Datatype { expected: self.datatype, given: datatype });
+        }
+        let fits = self.shape.len() == shape.len()
+            && self.shape.iter().zip(shape).all(|(want, given)| want.is_none_or(|want| want == *given));
+        if fits {
+            Ok(())
+        } else {
+            Err(Misfit::Shape { expected: show_dimensions(&self.shape), given: format!("{shape:?}") })
+        }
+    }
+
+    /// Whether what this port lets out may ever be what `taker` lets in. Unknown dimensions may.
+    pub fn may_feed(&self, taker: &Self) -> Result<(), Misfit> {
+        if self.datatype != taker.datatype {
+            return Err(Misfit::Datatype { expected: taker.datatype, given: self.datatype });
+        }
+        let fits = self.shape.len() == taker.shape.len()
+            && self.shape.iter().zip(&taker.shape).all(|(give, take)| match (give, take) {
+                (Some(give), Some(take)) => give == take,
+                _ => true,
+            });
+        if fits {
+            Ok(())
+        } else {
+            Err(Misfit::Shape { expected: show_dimensions(&taker.shape), given: show_dimensions(&self.shape) })
+        }
+    }
+
+    /// Whether everything that this port lets out is something that `taker` lets in, so that nobody need look again.
+    pub fn always_feeds(&self, taker: &Self) -> bool {
+        self.datatype == taker.datatype
+            && self.shape.len() == taker.shape.len()
+            && self.shape.iter().zip(&taker.shape).all(|(give, take)| take.is_none() || give == take)
+    }
+
+    /// The dimensions as the protocol writes them: -1 is any.
+    pub fn protocol_shape(&self) -> Vec<i64> {
+        self.shape.iter().map(|size| size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX))).collect()
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.name, self.datatype, show_dimensions(&self.shape))
+    }
+}
+
+/// Dimensions as people write them: `[-1, 30]`.
+pub fn show_dimensions(shape: &[Dimension]) -> String {
+    let mut text = String::from("[");
+    for (index, size) in shape.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        match size {
+            Some(size) => text.push_str(&size.to_string()),
+            None => text.push_str("-1"),
+        }
+    }
+    text.push(']');
+    text
+}
+
+impl Signature {
+    /// What is wrong with the signature itself, if anything: names must be there, short and unique.
+    pub fn check(&self) -> Result<(), String> {
+        for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
+            if ports.len() > crate::limits::PORTS_MAX {
+                return Err(format!("{} {side}s; at most {} are allowed", ports.len(), crate::limits::PORTS_MAX));
+            }
+            for (index, port) in ports.iter().enumerate() {
+                if port.name.is_empty() || port.name.len() > crate::limits::PORT_NAME_BYTES_MAX {
+                    return Err(format!("{side} {index} has a name of {} bytes", port.name.len()));
+                }
+                if port.name.chars().any(char::is_control) {
+                    return Err(format!("{side} {index} has a control character in its name"));
+                }
+                if port.shape.len() > crate::limits::DIMENSIONS_MAX {
+                    return Err(format!("{side} `{}` has {} dimensions", port.name, port.shape.len()));
+                }
+                if ports[..index].iter().any(|other| other.name == port.name) {
+                    return Err(format!("two {side}s are called `{}`", port.name));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn port(shape: &[Dimension]) -> Port {
+        Port { name: "x".into(), datatype: Datatype::Fp32, shape: shape.to_vec() }
+    }
+
+    #[test]
+    fn a_misfit_says_both_sides() {
+        let misfit = port(&[None, Some(30)]).accepts_parts(Datatype::Fp32, &[2, 29]).unwrap_err();
+        assert_eq!(misfit.to_string(), "expected shape [-1, 30], given [2, 29]");
+        let misfit = port(&[]).accepts_parts(Datatype::Int8, &[]).unwrap_err();
+        assert_eq!(misfit.to_string(), "expected datatype FP32, given INT8");
+    }
+
+    proptest! {
+        #[test]
+        fn what_always_feeds_is_always_accepted(
+            give in prop::collection::vec(prop::option::of(0_u64..3), 0..4),
+            take in prop::collection::vec(prop::option::of(0_u64..3), 0..4),
+            sizes in prop::collection::vec(0_u64..3, 4),
+        ) {
+            let (give, take) = (port(&give), port(&take));
+            let shape: Vec<u64> = give.shape.iter().zip(&sizes).map(|(know, any)| know.unwrap_or(*any)).collect();
+            if give.always_feeds(&take) {
+                prop_assert!(give.may_feed(&take).is_ok());
+                prop_assert!(take.accepts_parts(Datatype::Fp32, &shape).is_ok());
+            }
+            if give.may_feed(&take).is_err() {
+                prop_assert!(take.accepts_parts(Datatype::Fp32, &shape).is_err());
+            }
+        }
+    }
+}
