@@ -1,1 +1,27 @@
-//! runtime/engine
+//! From a component's bytes to a bounded call: everything that names wasmtime.
+//!
+//! The life of a component: bytes → [`compile::Compiled`] (machine code, from a signed cache when it is there, checked
+//! against the world of its role) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
+//! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
+//! wall, `host` is what a guest may import, `trap` says what went wrong, `load` holds the only `unsafe`.
+//!
+//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names wasmtime.
+
+mod bindings;
+mod check;
+pub mod compile;
+mod convert;
+pub mod engine;
+mod host;
+mod instance;
+mod load;
+mod log;
+pub mod stage;
+mod trap;
+
+pub use crate::check::Role;
+pub use crate::convert::Tensors;
+pub use crate::host::Files;
+pub use crate::instance::{About, OpenError};
+pub use crate::load::SigningKey;
+pub use crate::trap::CallError;

@@ -1,0 +1,46 @@
+//! What `wit/` says, as Rust: generated, private, and named only by the rooms that convert at the wall.
+//!
+//! Exports are asynchronous, so that a call that runs too long for the thread it began on can be moved to another one.
+//! Imports are synchronous and never wait.
+
+pub(crate) mod preprocessor {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "preprocessor",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: { "hotstage:serving/tensors.buffer": crate::host::Buffer },
+    });
+}
+
+pub(crate) mod model {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "model",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "hotstage:serving/tensors": super::preprocessor::hotstage::serving::tensors,
+            "hotstage:serving/stages": super::preprocessor::hotstage::serving::stages,
+            "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
+            "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
+        },
+    });
+}
+
+pub(crate) mod postprocessor {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "postprocessor",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "hotstage:serving/tensors": super::preprocessor::hotstage::serving::tensors,
+            "hotstage:serving/stages": super::preprocessor::hotstage::serving::stages,
+            "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
+            "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
+        },
+    });
+}
+
+pub(crate) use preprocessor::hotstage::serving::{files, log, stages, tensors};

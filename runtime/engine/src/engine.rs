@@ -1,0 +1,117 @@
+//! One wasmtime engine for the process: how guest code is compiled, where its memory comes from, and the clock that
+//! interrupts it.
+//!
+//! Memory and stacks come from one pool that is reserved at the start (address space, not memory), so an instance costs
+//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. Guest code
+//! checks an epoch at loops and function entries; an OS thread moves the epoch every [`TICK`], so neither a guest that
+//! spins nor a busy runtime can stop time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::bindings;
+use crate::host::{Guest, wasi};
+
+/// How often running guest code is looked at.
+pub const TICK: Duration = Duration::from_millis(1);
+/// Elements of a guest's table of functions.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Address space of one linear memory: all that a 32-bit guest can ask for.
+const MEMORY_RESERVATION: u64 = 4 << 30;
+/// Bytes of stack for guest code; deeper recursion is a trap.
+const GUEST_STACK: usize = 512 << 10;
+/// Bytes of stack for a call, guest and host together.
+const CALL_STACK: usize = 1 << 20;
+/// Bytes of a memory that stay resident when its instance ends, so that the next one finds them without page faults.
+const KEEP_RESIDENT: usize = 1 << 20;
+
+/// What can be chosen at the start.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Instances at once, over all stages.
+    pub instances: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { instances: 1000 }
+    }
+}
+
+/// The process's engine. A clone is another handle.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Arc<Linker<Guest>>,
+}
+
+/// The engine can't start on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine can't start: {0:#}")]
+pub struct EngineError(wasmtime::Error);
+
+impl Engine {
+    /// Starts the engine and its clock.
+    pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
+        Self::start(options).map_err(EngineError)
+    }
+
+    fn start(options: &EngineOptions) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&config(options))?;
+        let mut linker = Linker::new(&wasmtime);
+        wasi::add_to_linker(&mut linker)?;
+        bindings::tensors::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        bindings::log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        bindings::files::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        tick(&wasmtime)?;
+        Ok(Self { wasmtime, linker: Arc::new(linker) })
+    }
+}
+
+fn config(options: &EngineOptions) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(options.instances)
+        // A component is a few core instances: the author's code, and shims for the imports.
+        .total_core_instances(options.instances.saturating_mul(8))
+        .total_memories(options.instances)
+        .total_tables(options.instances.saturating_mul(3))
+        .total_stacks(options.instances)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .max_memories_per_component(8)
+        .max_tables_per_component(32)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(64 << 10);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_reservation(MEMORY_RESERVATION)
+        .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK)
+        .async_stack_size(CALL_STACK)
+        // The same bits on every machine: a NaN's payload is the one thing that the specification leaves open.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    config
+}
+
+/// Starts the clock. It ends with the engine.
+fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("epoch".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}

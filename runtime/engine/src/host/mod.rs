@@ -1,0 +1,123 @@
+//! The host's side of what a stage imports: one file per interface, and the state of one instance that they share.
+//!
+//! Whatever a guest may use up here has a bound, set from the stage's limits at the start of each call. Crossing one
+//! is a [`Breach`]: it ends the call and the instance, and is how [`trap`](crate::trap) knows what to tell.
+
+mod files;
+mod log;
+mod tensors;
+pub(crate) mod wasi;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hotstage_core::limits::StageLimits;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+#[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
+pub use self::tensors::Buffer;
+use crate::log::{StageLog, Writer};
+
+/// The files of a stage, by the names that the manifest gives them. All instances share the bytes.
+pub type Files = std::collections::BTreeMap<String, Bytes>;
+
+/// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
+const WASI_HANDLES: usize = 64;
+
+/// State of one instance: what its imports read and write.
+pub(crate) struct Guest {
+    pub(crate) table: ResourceTable,
+    wasi: WasiCtx,
+    pub(crate) memory: Memory,
+    pub(crate) buffers: Allowance,
+    pub(crate) output: Allowance,
+    pub(crate) deadline: Instant,
+    files: Arc<Files>,
+    log: Writer,
+}
+
+/// What is left of something that a guest may use up.
+pub(crate) struct Allowance {
+    left: u64,
+    breach: Breach,
+}
+
+/// A limit that was crossed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("crossed a limit: {self:?}")]
+pub(crate) enum Breach {
+    Output,
+    Handles,
+    Time,
+}
+
+/// The limit on linear memory. A guest that is refused growth usually aborts, and that trap alone would not tell why.
+pub(crate) struct Memory {
+    limit: usize,
+    used: usize,
+    pub(crate) refused: bool,
+}
+
+impl Guest {
+    pub(crate) fn new(limits: &StageLimits, files: Arc<Files>, log: &Arc<StageLog>) -> Self {
+        let log = Writer::new(log.clone());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
+        Self {
+            table,
+            wasi: wasi::stand_ins(&log),
+            memory: Memory { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), used: 0, refused: false },
+            buffers: Allowance { left: limits.handles.into(), breach: Breach::Handles },
+            output: Allowance { left: limits.output_bytes, breach: Breach::Output },
+            deadline: Instant::now() + limits.time,
+            files,
+            log,
+        }
+    }
+
+    /// Fills up what a call may use.
+    pub(crate) fn begin_call(&mut self, limits: &StageLimits, now: Instant) {
+        self.output.left = limits.output_bytes;
+        self.deadline = now + limits.time;
+        self.log.begin_call(limits.log_bytes);
+    }
+}
+
+impl Allowance {
+    pub(crate) fn take(&mut self, amount: u64) -> Result<(), Breach> {
+        self.left = self.left.checked_sub(amount).ok_or(self.breach)?;
+        Ok(())
+    }
+
+    fn give_back(&mut self, amount: u64) {
+        self.left = self.left.saturating_add(amount);
+    }
+}
+
+impl wasmtime::ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // A component may have several memories; the limit is on their sum.
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.limit {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= crate::engine::TABLE_ELEMENTS_MAX)
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+// Types alone; there is nothing to call.
+impl crate::bindings::stages::Host for Guest {}

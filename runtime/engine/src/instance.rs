@@ -1,0 +1,242 @@
+//! One instance: a component with memory of its own, in a store of its own.
+//!
+//! The future of a call yields whenever the epoch has moved [`PATIENCE`] ticks on, so whoever polls it gets its thread
+//! back and may go on elsewhere. Past its deadline the guest is interrupted. An instance that trapped, crossed a limit
+//! or reported a defect is not healthy any more and must be dropped.
+
+use std::time::Instant;
+
+use hotstage_core::failure::Kind;
+use hotstage_core::limits::StageLimits;
+use hotstage_core::request::Payload;
+use hotstage_core::signature::{Port, Signature};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::bindings::model::Model;
+use crate::bindings::postprocessor::Postprocessor;
+use crate::bindings::preprocessor::Preprocessor;
+use crate::bindings::preprocessor::exports::hotstage::serving::preprocess;
+use crate::bindings::stages;
+use crate::convert::{self, Tensors};
+use crate::host::{Breach, Guest};
+use crate::stage::{Parts, Pre};
+use crate::trap::{CallError, cut};
+
+/// Epoch ticks until a call yields its thread. Two, because the first may come at once: a call of a few microseconds
+/// then never yields.
+const PATIENCE: u64 = 2;
+/// Opening reads weights and builds tables; it may take this many times as long as a call.
+const OPEN_FACTOR: u32 = 10;
+
+/// What a component says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the field of `description` in wit/stages.wit")]
+pub struct About {
+    pub name: String,
+    pub version: String,
+    pub summary: String,
+    pub settings_schema: String,
+}
+
+/// What opening an instance tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) about: About,
+    pub(crate) signature: Signature,
+    pub(crate) accepts: Vec<String>,
+}
+
+/// Why a stage can't be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The component does not like its settings.
+    #[error("{0}")]
+    Settings(String),
+    /// The component does not like, or does not find, a file.
+    #[error("{0}")]
+    File(String),
+    /// It failed: trapped, crossed a limit, or said so.
+    #[error("it {message}{}", cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default())]
+    #[expect(missing_docs, reason = "as in `CallError`")]
+    Failed { kind: Kind, message: String, cause: Option<String> },
+}
+
+impl OpenError {
+    pub(crate) fn links(error: wasmtime::Error) -> Self {
+        Self::Failed { kind: Kind::Internal, message: format!("does not link: {error:#}"), cause: None }
+    }
+
+    /// The same where an instance is opened for a request.
+    pub(crate) fn into_call_error(self) -> CallError {
+        match self {
+            Self::Settings(text) | Self::File(text) => CallError {
+                cause: Some(text),
+                ..CallError::new(Kind::StageFailed, "could not open another instance")
+            },
+            Self::Failed { kind, message, cause } => CallError { kind, message, cause },
+        }
+    }
+}
+
+impl From<CallError> for OpenError {
+    fn from(CallError { kind, message, cause }: CallError) -> Self {
+        // The cause is a backtrace of many lines; its first says what happened.
+        let cause = cause.and_then(|cause| cause.lines().next().map(str::to_owned));
+        Self::Failed { kind, message, cause: cause.filter(|_| kind == Kind::StageFailed) }
+    }
+}
+
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    exports: Exports,
+    healthy: bool,
+}
+
+enum Exports {
+    Preprocess(Preprocessor),
+    Model(Model),
+    Postprocess(Postprocessor),
+}
+
+impl Instance {
+    /// Instantiates the component and opens it with its settings.
+    pub(crate) async fn open(parts: &Parts) -> Result<(Self, Opened), OpenError> {
+        let mut limits = parts.limits.clone();
+        limits.time *= OPEN_FACTOR;
+        let mut store = new_store(parts);
+        begin_call(&mut store, &limits);
+        let exports = match instantiate(&mut store, &parts.pre).await {
+            Ok(exports) => exports,
+            Err(error) => return Err(CallError::trapped(&error, store.data(), &limits).into()),
+        };
+        let mut instance = Self { store, exports, healthy: true };
+        match instance.describe_and_open(&parts.settings, &limits).await {
+            Ok(opened) => Ok((instance, opened?)),
+            Err(error) => Err(CallError::trapped(&error, instance.store.data(), &limits).into()),
+        }
+    }
+
+    async fn describe_and_open(&mut self, settings: &str, limits: &StageLimits) -> wasmtime::Result<Result<Opened, OpenError>> {
+        let store = &mut self.store;
+        macro_rules! describe_then_open {
+            ($export:expr) => {{
+                let about = $export.call_describe(&mut *store).await?;
+                begin_call(store, limits);
+                (about, $export.call_open(&mut *store, settings).await?)
+            }};
+        }
+        let (about, opened) = match &self.exports {
+            Exports::Preprocess(world) => {
+                let (about, opened) = describe_then_open!(world.hotstage_serving_preprocess());
+                (about, opened.map(|preprocess::Opened { signature, accepts }| (signature, accepts)))
+            }
+            Exports::Model(world) => {
+                let (about, opened) = describe_then_open!(world.hotstage_serving_infer());
+                (about, opened.map(|signature| (signature, Vec::new())))
+            }
+            Exports::Postprocess(world) => {
+                let (about, opened) = describe_then_open!(world.hotstage_serving_postprocess());
+                (about, opened.map(|signature| (signature, Vec::new())))
+            }
+        };
+        Ok(believe(about, opened))
+    }
+
+    pub(crate) const fn is_healthy(&self) -> bool {
+        self.healthy
+    }
+
+    /// One call with everything that surrounds it: limits, lowering, the guest, checks.
+    pub(crate) async fn call(&mut self, limits: &StageLimits, ports: &[Port], payload: Payload) -> Result<Tensors, CallError> {
+        begin_call(&mut self.store, limits);
+        // Until the call has ended well: a future that is dropped in the middle leaves it so.
+        self.healthy = false;
+        let answer = match self.call_guest(payload).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(CallError::trapped(&error, self.store.data(), limits)),
+        };
+        let result = match answer {
+            Ok(answer) => convert::lift(self.store.data_mut(), ports, answer, limits),
+            Err(failure) => Err(CallError::reported(failure)),
+        };
+        self.healthy = match &result {
+            Ok(_) => true,
+            Err(error) => matches!(error.kind, Kind::InvalidInput | Kind::StageUnavailable),
+        };
+        result
+    }
+
+    async fn call_guest(
+        &mut self,
+        payload: Payload,
+    ) -> wasmtime::Result<Result<Vec<crate::bindings::tensors::Tensor>, stages::Failure>> {
+        let store = &mut self.store;
+        match (&self.exports, payload) {
+            (Exports::Model(world), Payload::Tensors(inputs)) => {
+                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                world.hotstage_serving_infer().call_infer(store, &inputs).await
+            }
+            (Exports::Postprocess(world), Payload::Tensors(inputs)) => {
+                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                world.hotstage_serving_postprocess().call_postprocess(store, &inputs).await
+            }
+            (Exports::Preprocess(world), Payload::Tensors(inputs)) => {
+                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                let request = preprocess::Payload::Tensors(inputs);
+                world.hotstage_serving_preprocess().call_preprocess(store, &request).await
+            }
+            (Exports::Preprocess(world), Payload::Raw { content_type, content }) => {
+                let content = convert::lower_one(store.data_mut(), content)?;
+                let request = preprocess::Payload::Raw(preprocess::Body { content_type, content });
+                world.hotstage_serving_preprocess().call_preprocess(store, &request).await
+            }
+            (_, Payload::Raw { .. }) => Ok(Err(stages::Failure::InvalidInput("it takes tensors, not a raw body".into()))),
+        }
+    }
+}
+
+fn new_store(parts: &Parts) -> Store<Guest> {
+    let guest = Guest::new(&parts.limits, parts.files.clone(), &parts.log);
+    let mut store = Store::new(&parts.engine.wasmtime, guest);
+    store.limiter(|guest| &mut guest.memory);
+    store.set_hostcall_fuel(usize::try_from(parts.limits.output_bytes).unwrap_or(usize::MAX));
+    store.epoch_deadline_callback(|store| {
+        if Instant::now() < store.data().deadline {
+            Ok(UpdateDeadline::Yield(PATIENCE))
+        } else {
+            Err(Breach::Time.into())
+        }
+    });
+    store
+}
+
+fn begin_call(store: &mut Store<Guest>, limits: &StageLimits) {
+    store.data_mut().begin_call(limits, Instant::now());
+    store.set_epoch_deadline(PATIENCE);
+}
+
+async fn instantiate(store: &mut Store<Guest>, pre: &Pre) -> wasmtime::Result<Exports> {
+    Ok(match pre {
+        Pre::Preprocess(pre) => Exports::Preprocess(pre.instantiate_async(store).await?),
+        Pre::Model(pre) => Exports::Model(pre.instantiate_async(store).await?),
+        Pre::Postprocess(pre) => Exports::Postprocess(pre.instantiate_async(store).await?),
+    })
+}
+
+fn believe(
+    about: stages::Description,
+    opened: Result<(stages::Signature, Vec<String>), stages::OpenError>,
+) -> Result<Opened, OpenError> {
+    let failed = |message, cause| OpenError::Failed { kind: Kind::StageFailed, message, cause };
+    let (signature, accepts) = opened.map_err(|error| match error {
+        stages::OpenError::Settings(text) => OpenError::Settings(cut(text)),
+        stages::OpenError::File(text) => OpenError::File(cut(text)),
+        stages::OpenError::Internal(text) => failed("reported a defect of its own".into(), Some(cut(text))),
+    })?;
+    let signature =
+        convert::signature(signature).map_err(|problem| failed(format!("has a signature that makes no sense: {problem}"), None))?;
+    let stages::Description { name, version, summary, settings_schema } = about;
+    let about = About { name: cut(name), version: cut(version), summary: cut(summary), settings_schema };
+    let accepts = accepts.into_iter().map(|content_type| content_type.to_ascii_lowercase()).collect();
+    Ok(Opened { about, signature, accepts })
+}

@@ -1,0 +1,157 @@
+//! What guests say, on its way to the log.
+//!
+//! A line goes to `tracing` under the target `guest` with the names of its pipeline and stage. Bounds: a line is cut at
+//! [`LOG_LINE_BYTES_MAX`]; a call may log the stage's `log_bytes`; a stage may log [`LOG_LINES_PER_SECOND`] over all
+//! its instances. What is beyond is dropped and counted, and a later line says how many. Control characters are escaped,
+//! so a guest can't forge a line or drive a terminal.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use hotstage_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_PER_SECOND};
+use tracing::level_filters::LevelFilter;
+
+/// Where a line comes from: one for a stage, shared by its instances.
+pub(crate) struct StageLog {
+    pipeline: String,
+    stage: String,
+    began: Instant,
+    /// The second that `lines` counts, since `began`.
+    second: AtomicU64,
+    lines: AtomicU32,
+    dropped: AtomicU64,
+}
+
+impl StageLog {
+    pub(crate) fn new(pipeline: &str, stage: &str) -> Arc<Self> {
+        Arc::new(Self {
+            pipeline: pipeline.to_owned(),
+            stage: stage.to_owned(),
+            began: Instant::now(),
+            second: AtomicU64::new(0),
+            lines: AtomicU32::new(0),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// Lines that were dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Whether the rate allows one more. Two threads at a second's edge may let a few lines more through; that costs
+    /// nothing, and a lock would.
+    fn admits(&self) -> bool {
+        let second = self.began.elapsed().as_secs();
+        if self.second.swap(second, Relaxed) != second {
+            self.lines.store(0, Relaxed);
+        }
+        self.lines.fetch_add(1, Relaxed) < LOG_LINES_PER_SECOND
+    }
+
+    fn emit(&self, level: tracing::Level, text: &str) {
+        let (pipeline, stage, dropped) = (self.pipeline.as_str(), self.stage.as_str(), self.dropped());
+        macro_rules! emit {
+            ($level:ident) => {
+                tracing::event!(target: "guest", tracing::Level::$level, pipeline, stage, dropped, "{text}")
+            };
+        }
+        match level {
+            tracing::Level::TRACE => emit!(TRACE),
+            tracing::Level::DEBUG => emit!(DEBUG),
+            tracing::Level::INFO => emit!(INFO),
+            tracing::Level::WARN => emit!(WARN),
+            tracing::Level::ERROR => emit!(ERROR),
+        }
+    }
+}
+
+/// The lowest level that anybody listens to; `None` is nobody.
+pub(crate) fn threshold() -> Option<tracing::Level> {
+    LevelFilter::current().into_level()
+}
+
+/// One instance's way to the log. Clones share what is left of the call's bytes.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    log: Arc<StageLog>,
+    left: Arc<AtomicU32>,
+}
+
+impl Writer {
+    pub(crate) fn new(log: Arc<StageLog>) -> Self {
+        Self { log, left: Arc::new(AtomicU32::new(0)) }
+    }
+
+    pub(crate) fn begin_call(&self, bytes: u32) {
+        self.left.store(bytes, Relaxed);
+    }
+
+    /// One line.
+    pub(crate) fn line(&self, level: tracing::Level, text: &str) {
+        if threshold().is_none_or(|lowest| level > lowest) {
+            return;
+        }
+        let cost = u32::try_from(text.len().clamp(1, LOG_LINE_BYTES_MAX)).unwrap_or(u32::MAX);
+        let paid = self.left.try_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok();
+        if paid && self.log.admits() {
+            self.log.emit(level, &escape(text));
+        } else {
+            self.log.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Bytes from stdout or stderr: each line of a write is a line of the log.
+    pub(crate) fn stream(&self, bytes: &[u8]) {
+        for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            // What is beyond the cut is not decoded: a flood must not cost more than its bound.
+            let line = &line[..line.len().min(LOG_LINE_BYTES_MAX)];
+            self.line(tracing::Level::INFO, &String::from_utf8_lossy(line));
+        }
+    }
+}
+
+/// The text with control characters written out, cut at the bound.
+fn escape(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(LOG_LINE_BYTES_MAX));
+    for character in text.chars() {
+        if line.len() >= LOG_LINE_BYTES_MAX {
+            line.push('…');
+            break;
+        }
+        // The second range holds marks that reorder text on a terminal.
+        if character.is_control() || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            let _ = write!(line, "\\u{{{:x}}}", u32::from(character));
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(escape("a\u{1b}[2Jb\r\nc"), "a\\u{1b}[2Jb\\u{d}\\u{a}c");
+        assert_eq!(escape("Grüße"), "Grüße");
+    }
+
+    #[test]
+    fn a_line_is_cut() {
+        let line = escape(&"x".repeat(LOG_LINE_BYTES_MAX * 2));
+        assert_eq!(line.len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
+    }
+
+    #[test]
+    fn a_stage_has_a_rate() {
+        let log = StageLog::new("p", "s");
+        let admitted = (0..3 * LOG_LINES_PER_SECOND).filter(|_| log.admits()).count();
+        // The loop may run over a second's edge once.
+        assert!(admitted as u32 >= LOG_LINES_PER_SECOND && admitted as u32 <= 2 * LOG_LINES_PER_SECOND);
+    }
+}

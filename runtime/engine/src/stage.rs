@@ -1,0 +1,165 @@
+//! One stage: a component with its settings and files, opened, and its warm instances.
+//!
+//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore survives
+//! between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a crossed limit,
+//! a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the caller admits at most
+//! `limits.instances` calls at once; idle ones above that are dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crossbeam_queue::ArrayQueue;
+use hotstage_core::limits::StageLimits;
+use hotstage_core::request::Payload;
+use hotstage_core::signature::Signature;
+
+use crate::bindings::{model, postprocessor, preprocessor};
+use crate::check;
+use crate::compile::Compiled;
+use crate::convert::Tensors;
+use crate::engine::Engine;
+use crate::host::{Files, Guest};
+use crate::instance::{About, Instance, OpenError, Opened};
+use crate::log::StageLog;
+use crate::trap::CallError;
+
+/// A component linked to its imports.
+pub(crate) enum Pre {
+    Preprocess(preprocessor::PreprocessorPre<Guest>),
+    Model(model::ModelPre<Guest>),
+    Postprocess(postprocessor::PostprocessorPre<Guest>),
+}
+
+/// What a stage is made of, beside its component.
+#[derive(Clone, Debug)]
+pub struct StageOptions {
+    /// For the log: the pipeline and its version.
+    pub pipeline: String,
+    /// For the log: the stage.
+    pub name: String,
+    /// A JSON object.
+    pub settings: String,
+    /// By the names that the component asks for.
+    pub files: Arc<Files>,
+    /// What it may use.
+    pub limits: StageLimits,
+}
+
+/// A stage that can be called.
+pub struct Stage {
+    parts: Parts,
+    opened: Opened,
+    idle: ArrayQueue<Box<Instance>>,
+    counts: Counts,
+}
+
+/// What every instance of a stage is made from.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) pre: Pre,
+    pub(crate) settings: String,
+    pub(crate) files: Arc<Files>,
+    pub(crate) limits: StageLimits,
+    pub(crate) log: Arc<StageLog>,
+}
+
+/// What happened to instances so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    created: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Stage {
+    /// Opens a first instance, and keeps it warm. The component says what flows in and out.
+    pub async fn open(engine: &Engine, compiled: &Compiled, options: StageOptions) -> Result<Self, OpenError> {
+        let pre = check::links(engine, &compiled.component, compiled.role).map_err(OpenError::links)?;
+        let StageOptions { pipeline, name, settings, files, limits } = options;
+        let log = StageLog::new(&pipeline, &name);
+        let parts = Parts { engine: engine.clone(), pre, settings, files, limits, log };
+        let (instance, opened) = Instance::open(&parts).await?;
+        let idle = ArrayQueue::new((parts.limits.instances as usize).max(1));
+        let stage = Self { parts, opened, idle, counts: Counts::default() };
+        stage.counts.created.store(1, Relaxed);
+        stage.keep(Box::new(instance));
+        Ok(stage)
+    }
+
+    /// What flows in and out.
+    pub const fn signature(&self) -> &Signature {
+        &self.opened.signature
+    }
+
+    /// Content types of raw bodies that it takes in place of tensors.
+    pub fn accepts(&self) -> &[String] {
+        &self.opened.accepts
+    }
+
+    /// What the component says of itself.
+    pub const fn about(&self) -> &About {
+        &self.opened.about
+    }
+
+    /// What it may use.
+    pub const fn limits(&self) -> &StageLimits {
+        &self.parts.limits
+    }
+
+    /// Instances that were made and ended so far, and log lines that were dropped.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.counts.created.load(Relaxed), self.counts.ended.load(Relaxed), self.parts.log.dropped())
+    }
+
+    /// One call. The tensors are in signature order, and fit it.
+    ///
+    /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When it is
+    /// dropped, so is the instance.
+    pub async fn call(&self, payload: Payload) -> Result<Tensors, CallError> {
+        let mut instance = match self.idle.pop() {
+            Some(instance) => instance,
+            None => self.another().await?,
+        };
+        let in_flight = InFlight(&self.counts);
+        let result = instance.call(&self.parts.limits, &self.opened.signature.outputs, payload).await;
+        std::mem::forget(in_flight);
+        if instance.is_healthy() {
+            self.keep(instance);
+        } else {
+            self.counts.ended.fetch_add(1, Relaxed);
+        }
+        result
+    }
+
+    /// Makes instances ahead of traffic, up to `count` idle ones.
+    pub async fn warm(&self, count: usize) -> Result<(), CallError> {
+        while self.idle.len() < count.min(self.idle.capacity()) {
+            let instance = self.another().await?;
+            self.keep(instance);
+        }
+        Ok(())
+    }
+
+    async fn another(&self) -> Result<Box<Instance>, CallError> {
+        let (instance, opened) = Instance::open(&self.parts).await.map_err(OpenError::into_call_error)?;
+        if opened != self.opened {
+            return Err(CallError::signature("opened with another signature than its first instance"));
+        }
+        self.counts.created.fetch_add(1, Relaxed);
+        Ok(Box::new(instance))
+    }
+
+    fn keep(&self, instance: Box<Instance>) {
+        if self.idle.push(instance).is_err() {
+            self.counts.ended.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Counts the instance of a call that was dropped in the middle.
+struct InFlight<'a>(&'a Counts);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Relaxed);
+    }
+}
