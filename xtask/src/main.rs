@@ -1,2 +1,57 @@
-//! x
-fn main(){}
+//! The project's own commands: `cargo xtask <verb>`.
+//!
+//! Each verb is one file and says what it does in its head. Nothing here runs anything but cargo, rustup, python3 and
+//! what cargo built, so a clean clone needs a Rust toolchain and, for the client tests, Python.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to the person who typed them")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod artifacts;
+mod bench;
+mod build;
+mod clients;
+mod demo;
+mod golden;
+mod lint;
+mod report;
+mod run;
+mod test;
+mod workspace;
+
+/// Builds, tries, tests and measures Hotstage.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Build(build::Args),
+    Demo(demo::Args),
+    Test(test::Args),
+    Lint(lint::Args),
+    Bench(bench::Args),
+    Golden(golden::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Build(args) => build::main(&args),
+        Verb::Demo(args) => demo::main(&args),
+        Verb::Test(args) => test::main(&args),
+        Verb::Lint(args) => lint::main(&args),
+        Verb::Bench(args) => bench::main(&args),
+        Verb::Golden(args) => golden::main(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            eprintln!("error: {stop}");
+            ExitCode::FAILURE
+        }
+    }
+}

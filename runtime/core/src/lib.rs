@@ -6,8 +6,15 @@
 
 pub mod datatype;
 pub mod digest;
+pub mod expect;
 pub mod failure;
 pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod quantity;
 pub mod request;
+pub mod role;
 pub mod signature;
+pub mod suggest;
 pub mod tensor;
+pub mod wiring;

@@ -19,6 +19,14 @@ pub const STAGES_MAX: usize = 32;
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// How deep a manifest may nest.
 pub const MANIFEST_DEPTH_MAX: usize = 64;
+/// Bytes of a key in a manifest.
+pub const MANIFEST_KEY_BYTES_MAX: usize = 1024;
+/// Golden tests of a pipeline.
+pub const TESTS_MAX: usize = 256;
+/// Bytes of a golden test's name.
+pub const TEST_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a path in a manifest.
+pub const PATH_BYTES_MAX: usize = 4096;
 /// Bytes of a component file.
 pub const COMPONENT_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a stage's file or of a golden test's document.
@@ -63,6 +71,16 @@ impl Default for StageLimits {
         }
     }
 }
+
+/// What a manifest may ask for at most.
+pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
+    memory: 4 << 30,
+    time: Duration::from_secs(3600),
+    output_bytes: 4 << 30,
+    handles: 1 << 20,
+    log_bytes: 16 << 20,
+    instances: 1024,
+};
 
 /// What the server takes from its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]

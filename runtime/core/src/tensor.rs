@@ -2,7 +2,7 @@
 //!
 //! The bytes are shared and immutable, so a clone or a slice costs a reference count. The only way to a [`Tensor`] is
 //! its checked constructor: whoever holds one knows that its length fits its shape. An element of `BYTES` is a `u32`
-//! length followed by that many bytes. Bounds: [`DIMENSIONS_MAX`](crate::limits::DIMENSIONS_MAX) dimensions.
+//! length followed by that many bytes. Bounds: [`DIMENSIONS_MAX`] dimensions.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -55,8 +55,7 @@ impl Tensor {
         let elements = elements_of(&shape)?;
         match datatype.size() {
             Some(size) => {
-                let expected =
-                    elements.checked_mul(size).ok_or_else(|| TensorError::Overflow(show_shape(&shape)))?;
+                let expected = elements.checked_mul(size).ok_or_else(|| TensorError::Overflow(show_shape(&shape)))?;
                 if expected != data.len() {
                     let shape = show_shape(&shape);
                     return Err(TensorError::Length { datatype, shape, expected, given: data.len() });
@@ -132,8 +131,7 @@ pub fn elements_of(shape: &[u64]) -> Result<usize, TensorError> {
         usize::try_from(size).ok().and_then(|size| product.checked_mul(size.max(1)))
     });
     match product {
-        Some(_) if shape.contains(&0) => Ok(0),
-        Some(product) if product <= isize::MAX as usize => Ok(product),
+        Some(product) if product <= isize::MAX as usize => Ok(if shape.contains(&0) { 0 } else { product }),
         _ => Err(TensorError::Overflow(show_shape(shape))),
     }
 }
@@ -150,9 +148,7 @@ fn check_bytes_elements(shape: &[u64], elements: usize, data: &[u8]) -> Result<(
             return Err(TensorError::Element { index, needed: 4, left: rest.len() });
         };
         let needed = u32::from_le_bytes(*length) as usize;
-        rest = after
-            .get(needed..)
-            .ok_or(TensorError::Element { index, needed, left: after.len() })?;
+        rest = after.get(needed..).ok_or(TensorError::Element { index, needed, left: after.len() })?;
     }
     if rest.is_empty() {
         Ok(())
@@ -193,7 +189,7 @@ mod tests {
         fn a_length_fits_or_is_refused(shape in shape(), datatype in 0..13_usize, extra in 0..3_usize) {
             let datatype = Datatype::ALL[datatype];
             let size = datatype.size().unwrap();
-            let right = shape.iter().product::<u64>() as usize * size;
+            let right = usize::try_from(shape.iter().product::<u64>()).unwrap() * size;
             let data = vec![0_u8; right + extra];
             let made = Tensor::new(datatype, Shape::from_slice(&shape), data.into());
             if extra == 0 {

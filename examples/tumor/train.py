@@ -1,0 +1,182 @@
+"""Train the tumor classifier and write everything that the example commits beside this script.
+
+Writes weights-v1.safetensors, held-out.csv, scores-v1.csv, the golden tests under tests/, and the numbers of the
+`scale` stage in tumor-v1.yaml (the three lists between brackets; the rest of that file is written by people).
+
+Seeded and single-threaded: with the versions in requirements.txt, each run writes the same bytes (README.md says on
+which machines). Writes nothing and fails when the weights, rounded to the 32 bits that are stored, no longer give the
+framework's own scores.
+"""
+
+import os
+
+# Before numpy is imported. Several threads, or the kernels for another processor, add up a sum in another order; its
+# last bits differ, and after some hundred steps of training so do the weights. Prescott's kernels run on any x86-64.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_CORETYPE"] = "Prescott"
+
+import csv
+import json
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+HERE = Path(__file__).resolve().parent
+SEED = 1995
+HELD_OUT = 0.25
+HIDDEN = (16, 8)
+ALPHAS = (0.01, 0.1, 1.0, 3.0, 10.0, 30.0)
+LABELS = ("benign", "malignant")
+THRESHOLD = 0.5
+LARGEST_DIFFERENCE = 1e-5
+
+
+def read_data() -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The measurements in raw units, 1 where the tumor is malignant, and the names of the columns."""
+    data = load_breast_cancer()
+    # scikit-learn counts malignant as 0; a score should grow with the danger.
+    malignant = (data.target_names[data.target] == "malignant").astype(np.int64)
+    return data.data, malignant, [str(name).replace(" ", "_") for name in data.feature_names]
+
+
+def train(rows: np.ndarray, malignant: np.ndarray) -> tuple[StandardScaler, MLPClassifier]:
+    """Fit scaler and network, with the weight decay that cross-validation on these same rows prefers."""
+    network = MLPClassifier(HIDDEN, activation="relu", solver="lbfgs", max_iter=5000, random_state=SEED)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), network),
+        {"mlpclassifier__alpha": ALPHAS},
+        scoring="neg_log_loss",
+        cv=StratifiedKFold(5, shuffle=True, random_state=SEED),
+    )
+    search.fit(rows, malignant)
+    for alpha, score in zip(ALPHAS, search.cv_results_["mean_test_score"]):
+        print(f"  alpha {alpha:<5} log loss {-score:.4f}")
+    print(f"  chosen: alpha {search.best_params_['mlpclassifier__alpha']}")
+    return search.best_estimator_[0], search.best_estimator_[1]
+
+
+def tensors(network: MLPClassifier) -> dict[str, np.ndarray]:
+    """The weights by layer as `N.weight` [out, in] and `N.bias` [out]; scikit-learn keeps them as [in, out]."""
+    named = {}
+    for layer, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_)):
+        named[f"{layer}.weight"] = np.ascontiguousarray(weight.T, dtype=np.float32)
+        named[f"{layer}.bias"] = bias.astype(np.float32)
+    return named
+
+
+def forward(weights: dict[str, np.ndarray], scaler: StandardScaler, rows: np.ndarray, dtype: type) -> np.ndarray:
+    """What the pipeline computes, in plain numpy: scale, three layers, sigmoid. All of it in `dtype`."""
+    hidden = (rows.astype(dtype) - scaler.mean_.astype(dtype)) / scaler.scale_.astype(dtype)
+    last = len(weights) // 2 - 1
+    for layer in range(last + 1):
+        hidden = hidden @ weights[f"{layer}.weight"].astype(dtype).T + weights[f"{layer}.bias"].astype(dtype)
+        if layer < last:
+            hidden = np.maximum(hidden, 0)
+    return 1 / (1 + np.exp(-hidden[:, 0]))
+
+
+def write_csv(path: Path, header: list[str], rows: list[list]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_golden(name: str, rows: np.ndarray, scores: np.ndarray) -> None:
+    """One request in the Open Inference Protocol and the answer expected, scores as the shortest FP32 decimals."""
+    count = len(rows)
+    request = {"inputs": [
+        {"name": "features", "shape": list(rows.shape), "datatype": "FP32", "data": rows.ravel().tolist()},
+    ]}
+    answer = {"outputs": [
+        {"name": "label", "datatype": "BYTES", "shape": [count], "data": [LABELS[int(s >= THRESHOLD)] for s in scores]},
+        {"name": "score", "datatype": "FP32", "shape": [count], "data": [float(str(np.float32(s))) for s in scores]},
+    ]}
+    for path, body in ((f"{name}.json", request), (f"{name}.out.json", answer)):
+        (HERE / "tests" / path).write_text(json.dumps(body) + "\n")
+
+
+def fill_manifest(path: Path, lists: dict[str, list]) -> None:
+    """Replace the bracketed list behind each key; leave every other byte of the manifest as it is."""
+    text = path.read_text()
+    for key, values in lists.items():
+        items = [str(value) for value in values]
+        lines = [", ".join(items[start:start + 5]) for start in range(0, len(items), 5)]
+        block = "[\n          " + ",\n          ".join(lines) + "]"
+        text, found = re.subn(rf"^(        {key}: )\[[^\]]*\]", lambda m: m[1] + block, text, flags=re.MULTILINE)
+        if found != 1:
+            sys.exit(f"{path.name}: expected one list `{key}:` to fill, found {found}")
+    path.write_text(text)
+
+
+def main() -> None:
+    warnings.simplefilter("error", ConvergenceWarning)
+    rows, malignant, columns = read_data()
+    train_rows, held_rows, train_malignant, held_malignant = train_test_split(
+        rows, malignant, test_size=HELD_OUT, stratify=malignant, random_state=SEED
+    )
+    print(f"{len(train_rows)} rows to train on, {len(held_rows)} held out ({held_malignant.sum()} malignant)")
+    print("weight decay, by 5-fold cross-validation on the training rows:")
+    scaler, network = train(train_rows, train_malignant)
+
+    # A client sends FP32, so the framework is asked about the same rounded numbers.
+    sent = held_rows.astype(np.float32).astype(np.float64)
+    scores = network.predict_proba(scaler.transform(sent))[:, 1]
+    stored = save(tensors(network))
+    weights = load(stored)
+    for dtype in (np.float64, np.float32):
+        difference = np.abs(forward(weights, scaler, sent, dtype) - scores).max()
+        print(f"largest difference to the framework's scores, in {dtype.__name__}: {difference:.1e}")
+        if difference > LARGEST_DIFFERENCE:
+            sys.exit(f"that is more than {LARGEST_DIFFERENCE}; nothing was written")
+
+    said = scores >= THRESHOLD
+    (true_benign, false_alarm), (missed, true_malignant) = confusion_matrix(held_malignant, said)
+    print(f"held-out accuracy {np.mean(said == held_malignant):.4f} ({true_benign + true_malignant} of {len(scores)} "
+          f"right, {missed} malignant missed, {false_alarm} false alarms)")
+    loss, auc = log_loss(held_malignant, scores), roc_auc_score(held_malignant, scores)
+    print(f"held-out log loss {loss:.4f}, ROC AUC {auc:.4f}")
+    edges = (0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1)
+    for low, high, count in zip(edges, edges[1:], np.histogram(scores, edges)[0]):
+        print(f"  score {low:>5} to {high:<5} {count:>3} rows")
+    print(f"scores from {scores.min():.3g} to {scores.max():.6f}; "
+          f"largest weight {max(np.abs(w).max() for w in weights.values()):.2f}")
+
+    fill_manifest(HERE / "tumor-v1.yaml", {
+        "columns": columns, "mean": scaler.mean_.tolist(), "std": scaler.scale_.tolist(),
+    })
+    (HERE / "weights-v1.safetensors").write_bytes(stored)
+    write_csv(HERE / "held-out.csv", [*columns, "diagnosis"],
+              [[*row, LABELS[truth]] for row, truth in zip(held_rows.tolist(), held_malignant)])
+    write_csv(HERE / "scores-v1.csv", ["score"], [[score] for score in scores.tolist()])
+
+    # Golden rows: rightly classified, and far enough from 0 and 1 that a wrong digit anywhere shows in the score.
+    right = np.flatnonzero(said == held_malignant)
+
+    def nearest(score: float) -> int:
+        return int(right[np.argmin(np.abs(scores[right] - score))])
+
+    for name, chosen in (
+        ("row-benign", [nearest(0.1)]),
+        ("row-malignant", [nearest(0.9)]),
+        ("row-batch", [nearest(0.001), nearest(0.6), nearest(0.99)]),
+    ):
+        write_golden(name, held_rows[chosen], scores[chosen])
+        print(f"tests/{name}.json: held-out row(s) {', '.join(str(row + 1) for row in chosen)}, "
+              f"score {', '.join(f'{score:.6f}' for score in scores[chosen])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+//! Whether a golden test got the answer that it expects, and every difference in words.
+//!
+//! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN equals NaN, and an
+//! infinity equals itself. Everything else is equal or not. Outputs that the test does not mention may be there.
+//! Bounds: at most [`SHOWN_MAX`] differences of one output are shown, the rest is a number; text is cut as
+//! [`suggest::shown`](crate::suggest::shown) does.
+
+use std::fmt;
+
+use half::{bf16, f16};
+
+use crate::datatype::Datatype;
+use crate::suggest::{hint, shown};
+use crate::tensor::{Tensor, show_shape};
+
+/// Differences of one output that are shown.
+pub const SHOWN_MAX: usize = 8;
+
+/// One difference, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Difference(String);
+
+/// Compares what a test expects with what it got, output by output.
+pub fn compare(expected: &[(String, Tensor)], got: &[(String, Tensor)], tolerance: f64) -> Result<(), Vec<Difference>> {
+    let mut differences = Vec::new();
+    for (name, expected) in expected {
+        match got.iter().find(|(other, _)| other == name) {
+            Some((_, got)) => compare_one(&shown(name), expected, got, tolerance, &mut differences),
+            None => {
+                let hint = hint(name, got.iter().map(|(name, _)| name.as_str()));
+                differences.push(Difference(format!("{}: there is no such output; {hint}", shown(name))));
+            }
+        }
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences) }
+}
+
+fn compare_one(name: &str, expected: &Tensor, got: &Tensor, tolerance: f64, differences: &mut Vec<Difference>) {
+    let mut differ = |what: &str, expected: &dyn fmt::Display, got: &dyn fmt::Display| {
+        differences.push(Difference(format!("{name}: expected {what} {expected}, got {what} {got}")));
+    };
+    if expected.datatype() != got.datatype() {
+        return differ("datatype", &expected.datatype(), &got.datatype());
+    }
+    if expected.shape() != got.shape() {
+        return differ("shape", &show_shape(expected.shape()), &show_shape(got.shape()));
+    }
+    let mut count = 0_usize;
+    for (index, (one, other)) in elements(expected).zip(elements(got)).enumerate() {
+        if one.is_near(&other, tolerance) {
+            continue;
+        }
+        count += 1;
+        if count <= SHOWN_MAX {
+            let place = coordinates(index, expected.shape());
+            let within = if one.is_float() { format!(" (tolerance {})", Value::F64(tolerance)) } else { String::new() };
+            differences.push(Difference(format!("{name}{place}: expected {one}, got {other}{within}")));
+        }
+    }
+    if count > SHOWN_MAX {
+        let more = count - SHOWN_MAX;
+        differences.push(Difference(format!("{name}: {more} more of {} elements differ", expected.elements())));
+    }
+}
+
+/// One element.
+enum Value<'a> {
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    /// With the type kept, since `0.1` of 32 bits is not to be shown as `0.10000000149011612`.
+    F32(f32),
+    F64(f64),
+    Bytes(&'a [u8]),
+}
+
+impl Value<'_> {
+    const fn is_float(&self) -> bool {
+        matches!(self, Self::F32(_) | Self::F64(_))
+    }
+
+    fn is_near(&self, other: &Self, tolerance: f64) -> bool {
+        match (self, other) {
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Unsigned(one), Self::Unsigned(other)) => one == other,
+            (Self::Signed(one), Self::Signed(other)) => one == other,
+            (Self::F32(one), Self::F32(other)) => near(f64::from(*one), f64::from(*other), tolerance),
+            (Self::F64(one), Self::F64(other)) => near(*one, *other, tolerance),
+            (Self::Bytes(one), Self::Bytes(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+fn near(one: f64, other: f64, tolerance: f64) -> bool {
+    #[expect(clippy::float_cmp, reason = "infinities equal themselves, which their difference can't say")]
+    let same = one == other;
+    same || (one.is_nan() && other.is_nan()) || (one - other).abs() <= tolerance
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Unsigned(value) => write!(f, "{value}"),
+            Self::Signed(value) => write!(f, "{value}"),
+            // `Debug` writes 1e-7 and 1e30, where `Display` would write all the zeros.
+            Self::F32(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value}"),
+            Self::F32(value) => write!(f, "{value:?}"),
+            Self::F64(value) if value.fract() == 0.0 && value.abs() < 1e15 => write!(f, "{value}"),
+            Self::F64(value) => write!(f, "{value:?}"),
+            Self::Bytes(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => write!(f, "\"{}\"", shown(text)),
+                Err(_) => {
+                    write!(f, "{} bytes", bytes.len())?;
+                    bytes.iter().take(16).try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                    f.write_str(if bytes.len() > 16 { " …" } else { "" })
+                }
+            },
+        }
+    }
+}
+
+fn elements(tensor: &Tensor) -> Box<dyn Iterator<Item = Value<'_>> + '_> {
+    let datatype = tensor.datatype();
+    match datatype.size() {
+        None => Box::new(tensor.bytes_elements().map(Value::Bytes)),
+        Some(size) => Box::new(tensor.data().chunks_exact(size).map(move |bytes| fixed(datatype, bytes))),
+    }
+}
+
+/// One element of fixed size, little-endian.
+fn fixed(datatype: Datatype, bytes: &[u8]) -> Value<'static> {
+    // All widths in eight bytes: the rest is 0, or for signed ones the sign.
+    let mut wide = [0; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    let unsigned = u64::from_le_bytes(wide);
+    let low_16 = u16::from_le_bytes([wide[0], wide[1]]);
+    let low_32 = u32::from_le_bytes([wide[0], wide[1], wide[2], wide[3]]);
+    match datatype {
+        Datatype::Bool => Value::Bool(unsigned != 0),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => Value::Unsigned(unsigned),
+        Datatype::Int8 => Value::Signed(i64::from(i8::from_le_bytes([wide[0]]))),
+        Datatype::Int16 => Value::Signed(i64::from(low_16.cast_signed())),
+        Datatype::Int32 => Value::Signed(i64::from(low_32.cast_signed())),
+        Datatype::Int64 => Value::Signed(unsigned.cast_signed()),
+        Datatype::Fp16 => Value::F32(f16::from_bits(low_16).to_f32()),
+        Datatype::Bf16 => Value::F32(bf16::from_bits(low_16).to_f32()),
+        Datatype::Fp32 => Value::F32(f32::from_bits(low_32)),
+        Datatype::Fp64 => Value::F64(f64::from_bits(unsigned)),
+        // Has no fixed size, so it does not come here.
+        Datatype::Bytes => Value::Bytes(&[]),
+    }
+}
+
+/// `[1, 3]`: where the element is; nothing for a scalar.
+fn coordinates(index: usize, shape: &[u64]) -> String {
+    if shape.is_empty() {
+        return String::new();
+    }
+    let mut rest = u64::try_from(index).unwrap_or(u64::MAX);
+    let mut place = vec![0; shape.len()];
+    for (coordinate, size) in place.iter_mut().zip(shape).rev() {
+        *coordinate = rest % (*size).max(1);
+        rest /= (*size).max(1);
+    }
+    format!("{place:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::tensor::Shape;
+
+    fn tensor(datatype: Datatype, shape: &[u64], data: Vec<u8>) -> Tensor {
+        Tensor::new(datatype, Shape::from_slice(shape), Bytes::from(data)).unwrap()
+    }
+
+    fn fp32(shape: &[u64], values: &[f32]) -> Tensor {
+        tensor(Datatype::Fp32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn text(values: &[&[u8]]) -> Tensor {
+        Tensor::from_bytes_elements(values.iter().copied())
+    }
+
+    #[track_caller]
+    fn check(expected: Tensor, got: Tensor, tolerance: f64, expect: &[&str]) {
+        let differences = compare(&[("out".to_owned(), expected)], &[("out".to_owned(), got)], tolerance);
+        let lines: Vec<String> = differences.err().unwrap_or_default().iter().map(ToString::to_string).collect();
+        assert_eq!(lines, expect);
+    }
+
+    #[test]
+    fn floats_are_compared_with_a_tolerance() {
+        let of = |value| fp32(&[1], &[value]);
+        check(of(0.91), of(0.910_005), 1e-5, &[]);
+        check(of(0.91), of(0.12), 1e-5, &["out[0]: expected 0.91, got 0.12 (tolerance 1e-5)"]);
+        check(of(0.91), of(0.910_000_1), 0.0, &["out[0]: expected 0.91, got 0.9100001 (tolerance 0)"]);
+        check(of(f32::NAN), of(f32::NAN), 0.0, &[]);
+        check(of(f32::INFINITY), of(f32::INFINITY), 0.0, &[]);
+        check(of(0.0), of(-0.0), 0.0, &[]);
+        check(of(f32::NAN), of(1.0), 1e9, &["out[0]: expected NaN, got 1 (tolerance 1000000000)"]);
+        check(of(f32::INFINITY), of(1e30), 1e9, &["out[0]: expected inf, got 1e30 (tolerance 1000000000)"]);
+    }
+
+    #[test]
+    fn half_floats_are_compared_by_value() {
+        for (datatype, one, two) in [
+            (Datatype::Fp16, f16::from_f32(1.0).to_le_bytes(), f16::from_f32(2.0).to_le_bytes()),
+            (Datatype::Bf16, bf16::from_f32(1.0).to_le_bytes(), bf16::from_f32(2.0).to_le_bytes()),
+        ] {
+            let of = |bytes: [u8; 2]| tensor(datatype, &[], bytes.to_vec());
+            check(of(one), of(two), 1.0, &[]);
+            check(of(one), of(two), 0.5, &["out: expected 1, got 2 (tolerance 0.5)"]);
+        }
+    }
+
+    #[test]
+    fn other_types_are_equal_or_not() {
+        for (datatype, one, two, expect) in [
+            (Datatype::Bool, vec![1], vec![0], "out[0]: expected true, got false"),
+            (Datatype::Int8, vec![255], vec![1], "out[0]: expected -1, got 1"),
+            (Datatype::Uint8, vec![255], vec![1], "out[0]: expected 255, got 1"),
+            (Datatype::Int16, vec![254, 255], vec![0, 1], "out[0]: expected -2, got 256"),
+            (Datatype::Int32, vec![255; 4], vec![0; 4], "out[0]: expected -1, got 0"),
+            (Datatype::Int64, vec![255; 8], vec![0; 8], "out[0]: expected -1, got 0"),
+            (Datatype::Uint64, vec![255; 8], vec![0; 8], "out[0]: expected 18446744073709551615, got 0"),
+        ] {
+            check(tensor(datatype, &[1], one), tensor(datatype, &[1], two), 1e9, &[expect]);
+        }
+        check(text(&[b"benign"]), text(&[b"malignant"]), 0.0, &["out[0]: expected \"benign\", got \"malignant\""]);
+        check(text(&[b"a\n"]), text(&[b"\xff\x00"]), 0.0, &["out[0]: expected \"a\\n\", got 2 bytes ff 00"]);
+    }
+
+    #[test]
+    fn a_flood_of_differences_becomes_a_number() {
+        let mut expect: Vec<String> =
+            (0..8).map(|index| format!("out[{}, {}]: expected 0, got 1 (tolerance 0)", index / 5, index % 5)).collect();
+        expect.push("out: 2 more of 10 elements differ".to_owned());
+        let expect: Vec<&str> = expect.iter().map(String::as_str).collect();
+        check(fp32(&[2, 5], &[0.0; 10]), fp32(&[2, 5], &[1.0; 10]), 0.0, &expect);
+    }
+
+    #[test]
+    fn types_shapes_and_names_come_first() {
+        let one = fp32(&[1], &[0.5]);
+        check(one.clone(), text(&[b"x"]), 0.0, &["out: expected datatype FP32, got datatype BYTES"]);
+        check(one.clone(), fp32(&[1, 1], &[0.5]), 0.0, &["out: expected shape [1], got shape [1, 1]"]);
+        let named = |name: &str| vec![(name.to_owned(), one.clone())];
+        let missing = compare(&named("score"), &named("scores"), 0.0).unwrap_err();
+        assert_eq!(missing[0].to_string(), "score: there is no such output; did you mean `scores`?");
+        // What is not expected may be there.
+        assert_eq!(compare(&[], &named("score"), 0.0), Ok(()));
+    }
+}

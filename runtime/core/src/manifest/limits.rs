@@ -1,0 +1,75 @@
+//! Reads a stage's `limits`. What is not written is [`StageLimits::default`]; what is written lies between the least
+//! that makes sense and [`STAGE_LIMITS_MAX`](crate::limits::STAGE_LIMITS_MAX).
+
+use std::time::Duration;
+
+use super::decode::Decoder;
+use super::node::{Data, Node};
+use crate::limits::{STAGE_LIMITS_MAX as MAX, StageLimits};
+use crate::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
+use crate::suggest::shown;
+
+const KEYS: [&str; 6] = ["memory", "time", "output_bytes", "handles", "log_bytes", "instances"];
+
+/// One page: a component with less can't even start.
+const MEMORY_MIN: u64 = 64 << 10;
+
+pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
+    let fields = here.fields(node, &KEYS)?;
+    let default = StageLimits::default();
+    let memory = here.optional(&fields, "memory", |here, node| size(here, node, MEMORY_MIN, MAX.memory));
+    let time = here.optional(&fields, "time", time);
+    let output = here.optional(&fields, "output_bytes", |here, node| size(here, node, 1, MAX.output_bytes));
+    let handles = here.optional(&fields, "handles", |here, node| count(here, node, MAX.handles));
+    let log = here.optional(&fields, "log_bytes", |here, node| size(here, node, 1, u64::from(MAX.log_bytes)));
+    let instances = here.optional(&fields, "instances", |here, node| count(here, node, MAX.instances));
+    Some(StageLimits {
+        memory: memory.unwrap_or(default.memory),
+        time: time.unwrap_or(default.time),
+        output_bytes: output.unwrap_or(default.output_bytes),
+        handles: handles.unwrap_or(default.handles),
+        log_bytes: log.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(default.log_bytes),
+        instances: instances.unwrap_or(default.instances),
+    })
+}
+
+fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
+    let bytes = match &node.data {
+        Data::Text(text) => parse_bytes(text).map_err(|error| error.to_string()),
+        Data::Number { value, written } => value.as_u64().ok_or_else(|| {
+            let written = shown(written);
+            format!("`{written}` is no size; write a whole number of bytes, or one with a unit, like `64MiB`")
+        }),
+        _ => return here.expected("a size, like `64MiB`", node),
+    };
+    let bytes = here.sound(node, bytes)?;
+    here.sound(node, between(bytes, min, max, show_bytes))
+}
+
+fn time(here: &mut Decoder, node: &Node) -> Option<Duration> {
+    let time = match &node.data {
+        Data::Text(text) => parse_duration(text),
+        // Says which units there are.
+        Data::Number { written, .. } => parse_duration(written),
+        _ => return here.expected("a time, like `500ms`", node),
+    };
+    let time = here.sound(node, time.map_err(|error| error.to_string()))?;
+    here.sound(node, between(time, Duration::from_micros(1), MAX.time, show_duration))
+}
+
+fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {
+    let Data::Number { value, .. } = &node.data else { return here.expected("a whole number", node) };
+    let Some(count) = value.as_u64() else { return here.expected("a whole number, 1 or more", node) };
+    let count = here.sound(node, between(count, 1, u64::from(max), |count| count.to_string()))?;
+    u32::try_from(count).ok()
+}
+
+fn between<T: PartialOrd + Copy>(value: T, min: T, max: T, show: impl Fn(T) -> String) -> Result<T, String> {
+    if value < min {
+        Err(format!("{} is less than the least that makes sense, {}", show(value), show(min)))
+    } else if value > max {
+        Err(format!("{} is more than the {} that are allowed", show(value), show(max)))
+    } else {
+        Ok(value)
+    }
+}

@@ -1,0 +1,187 @@
+//! From a file's text to its documents, or to everything that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::check;
+use super::decode::{Decoder, Fields};
+use super::node::{Data, Entry, Node};
+use super::problem::{KeyPath, Place, Problem, Problems, Step};
+use super::reference::{ComponentRef, DocumentRef, FileRef};
+use super::written::{Metadata, Written};
+use super::{API_VERSION, Declared, Pipeline, Stage, Test, stage, yaml};
+use crate::limits::{TEST_NAME_BYTES_MAX, TESTS_MAX};
+use crate::name::{ModelName, NotAName, Version};
+use crate::suggest::{list, nearest, shown};
+
+/// The kinds of document that are served.
+const KINDS: [&str; 1] = ["Pipeline"];
+
+/// Reads every document of a file. `file` is what people call it: its path, or `-`.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Problems> {
+    let file: Arc<str> = file.into();
+    let (documents, mut problems) = yaml::read(&file, text);
+    if documents.is_empty() && problems.is_empty() {
+        let message = format!("there is no document here; one starts with `apiVersion: {API_VERSION}`");
+        problems.push(Problem { file: Arc::clone(&file), place: Place::START, path: KeyPath::default(), message });
+    }
+    let mut written = Vec::new();
+    for root in documents {
+        let (document, wrong) = decode(&file, root);
+        written.extend(document);
+        problems.append(wrong);
+    }
+    problems.sort();
+    problems.or(written)
+}
+
+/// Reads one document. What comes back beside problems is not to be used.
+pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<Written>, Problems) {
+    let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
+    let parts = document(&mut here, &root);
+    let written = parts.map(|(pipeline, metadata)| Written::new(Arc::clone(file), root, pipeline, metadata));
+    (written, here.problems)
+}
+
+fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
+    // Which keys there are depends on the kind, so that comes first.
+    let entries = here.map(root)?;
+    let kind = entries.iter().find(|entry| entry.key == "kind").map(|entry| &entry.value);
+    if let Some(Data::Text(kind)) = kind.map(|kind| &kind.data)
+        && !KINDS.contains(&kind.as_str())
+    {
+        let place = root.locate(&KeyPath::default().key("kind"));
+        let hint = match nearest(kind, KINDS) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("kinds served here: {}", list(KINDS)),
+        };
+        let message = format!("unknown kind `{}`; {hint}", shown(kind));
+        here.under(Step::Key("kind".to_owned()), |here| here.report(place, message));
+        return None;
+    }
+    let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
+    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
+    here.required(&fields, "kind", |here, node| here.word(node, &[("Pipeline", ())]));
+    let metadata = here.required(&fields, "metadata", metadata);
+    let spec = here.required(&fields, "spec", spec);
+    let ((name, version, metadata), (stages, outputs, tests)) = (metadata?, spec?);
+    Some((Pipeline { name, version, stages, outputs, tests }, metadata))
+}
+
+fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
+    let fields = here.fields(node, &["name", "version", "description", "labels", "annotations"])?;
+    let name = here.required(&fields, "name", Decoder::parsed);
+    let version = here.required(&fields, "version", version);
+    let description = here.optional(&fields, "description", |here, node| here.text(node).map(str::to_owned));
+    let labels = here.optional(&fields, "labels", texts).unwrap_or_default();
+    let annotations = here.optional(&fields, "annotations", texts).unwrap_or_default();
+    Some((name?, version?, Metadata { description, labels, annotations }))
+}
+
+/// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be meant as `1.1`
+/// or not, so it must be quoted.
+fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
+    match &node.data {
+        Data::Number { written, value } if value.to_string() == *written && value.is_u64() => {
+            here.sound(node, written.parse().map_err(|error: NotAName| error.to_string()))
+        }
+        _ => here.parsed(node),
+    }
+}
+
+fn texts(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for Entry { key, value, .. } in here.map(node)? {
+        let text = here.under(Step::Key(key.clone()), |here| match &value.data {
+            Data::Text(text) => Some(text.clone()),
+            _ => here.expected("text", value),
+        });
+        texts.extend(text.map(|text| (key.clone(), text)));
+    }
+    Some(texts)
+}
+
+type Spec = (Vec<Stage<ComponentRef, FileRef>>, Option<Vec<String>>, Vec<Test<DocumentRef>>);
+
+fn spec(here: &mut Decoder, node: &Node) -> Option<Spec> {
+    let fields = here.fields(node, &["stages", "outputs", "tests"])?;
+    let stages = here.required(&fields, "stages", |here, node| here.list(node, stage::read));
+    let outputs = here.optional(&fields, "outputs", |here, node| here.list(node, stage::tensor_name));
+    let tests = here.optional(&fields, "tests", |here, node| here.list(node, test));
+    check_spec(here, &fields);
+    Some((stages?, outputs, tests.unwrap_or_default()))
+}
+
+/// What can be said of the spec as a whole. Looks at the tree, not at what could be read of it, so that a stage that
+/// lacks a key doesn't hide that another one is there twice.
+fn check_spec(here: &mut Decoder, fields: &Fields<'_>) {
+    here.optional(fields, "stages", |here, node| {
+        check::stages(here, node);
+        Some(())
+    });
+    here.optional(fields, "outputs", |here, node| {
+        check::outputs(here, node);
+        Some(())
+    });
+    here.optional(fields, "tests", |here, node| {
+        check::unique(here, node, "name", "test");
+        check::at_most(here, node, TESTS_MAX, "tests");
+        Some(())
+    });
+}
+
+fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>> {
+    let fields = here.fields(node, &["name", "request", "expect", "tolerance"])?;
+    let name = here.required(&fields, "name", |here, node| {
+        let name = here.text(node)?;
+        let sound = if name.len() > TEST_NAME_BYTES_MAX {
+            Err(format!("has {} bytes; at most {TEST_NAME_BYTES_MAX} are allowed", name.len()))
+        } else if name.chars().any(char::is_control) {
+            Err("a test's name can't have control characters".to_owned())
+        } else {
+            Ok(name.to_owned())
+        };
+        here.sound(node, sound)
+    });
+    let request = here.required(&fields, "request", |here, node| golden(here, node, "inputs"));
+    let expect = here.required(&fields, "expect", |here, node| golden(here, node, "outputs"));
+    let tolerance = here.optional(&fields, "tolerance", tolerance);
+    Some(Test { name: name?, request: request?, expect: expect?, tolerance: tolerance.unwrap_or(0.0) })
+}
+
+fn tolerance(here: &mut Decoder, node: &Node) -> Option<f64> {
+    match &node.data {
+        Data::Number { value, .. } => {
+            let value = value.as_f64().filter(|value| *value >= 0.0);
+            here.sound(node, value.ok_or_else(|| "a tolerance is 0 or more".to_owned()))
+        }
+        _ => here.expected("a number, like 1e-5", node),
+    }
+}
+
+/// A document of a test: a path, a digest, or the thing itself, which then has its tensors under `key`.
+fn golden(here: &mut Decoder, node: &Node, key: &'static str) -> Option<DocumentRef> {
+    match &node.data {
+        Data::Map(entries) => {
+            let tensors = entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+            here.under(Step::Key(key.to_owned()), |here| match tensors {
+                Some(Node { data: Data::List(_), .. }) => Some(()),
+                Some(tensors) => here.expected("a list", tensors),
+                None => {
+                    let near = match nearest(key, entries.iter().map(|entry| entry.key.as_str())) {
+                        Some(near) => format!("; there is `{}`", shown(near)),
+                        None => String::new(),
+                    };
+                    here.report(node.place, format!("missing: the list of tensors{near}"));
+                    None
+                }
+            })?;
+            Some(DocumentRef::Inline(here.json(node)))
+        }
+        Data::Text(_) => here.parsed(node).map(|file| match file {
+            FileRef::Path(path) => DocumentRef::Path(path),
+            FileRef::Digest(digest) => DocumentRef::Digest(digest),
+        }),
+        _ => here.expected(&format!("a path, or a mapping with `{key}`"), node),
+    }
+}

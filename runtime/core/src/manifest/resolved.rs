@@ -1,0 +1,127 @@
+//! A pipeline as used, its canonical text, and its digest.
+//!
+//! The canonical text is a manifest too, in JSON: `hotstage apply` takes it. It holds what changes an answer and
+//! nothing else. So descriptions, labels, annotations and paths are not in it, and every limit, every tolerance and the
+//! settings are, whether written or left to a default: a default that changes later can't change what an old digest
+//! means. `spec.outputs` is left out where the last stage's outputs are answered, since the components decide those.
+
+use serde_json::{Map, Value, json};
+
+use super::canonical::canonical_text;
+use super::node::Node;
+use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test};
+use crate::digest::Digest;
+use crate::limits::StageLimits;
+
+/// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a canonical manifest: {0}")]
+pub struct NotCanonical(String);
+
+impl Resolved {
+    /// The text that the store keeps.
+    pub fn canonical(&self) -> String {
+        canonical_text(&self.to_json())
+    }
+
+    /// What names the pipeline: the SHA-256 of its canonical text.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.canonical().as_bytes())
+    }
+
+    /// Reads a canonical text back. Refuses every other text, also one that means the same.
+    pub fn parse(text: &str) -> Result<Self, NotCanonical> {
+        let value: Value = serde_json::from_str(text).map_err(|error| NotCanonical(error.to_string()))?;
+        let (written, problems) = super::read::decode(&"canonical".into(), Node::from_json(&value));
+        let written = match written {
+            Some(written) if problems.is_empty() => written,
+            _ => return Err(NotCanonical(problems.to_string())),
+        };
+        let resolved = written.resolve(&mut DigestsOnly).map_err(|problems| NotCanonical(problems.to_string()))?;
+        if resolved.canonical() == text {
+            Ok(resolved)
+        } else {
+            Err(NotCanonical("written in another way than it would be written here".to_owned()))
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let mut spec = Map::new();
+        spec.insert("stages".to_owned(), self.stages.iter().map(stage).collect());
+        spec.insert("tests".to_owned(), self.tests.iter().map(test).collect());
+        if let Some(outputs) = &self.outputs {
+            spec.insert("outputs".to_owned(), json!(outputs));
+        }
+        json!({
+            "apiVersion": API_VERSION,
+            "kind": "Pipeline",
+            "metadata": { "name": self.name.as_str(), "version": self.version.as_str() },
+            "spec": spec,
+        })
+    }
+}
+
+fn stage(stage: &Stage<Digest, Digest>) -> Value {
+    let files: Map<String, Value> =
+        stage.files.iter().map(|(name, digest)| (name.to_string(), json!(digest.to_string()))).collect();
+    json!({
+        "name": stage.name.as_str(),
+        "role": stage.role.name(),
+        "component": stage.component.to_string(),
+        "settings": stage.settings,
+        "files": files,
+        "inputs": stage.inputs,
+        "outputs": stage.outputs,
+        "limits": limits(&stage.limits),
+    })
+}
+
+/// Every limit by name, so that a new one can't be forgotten here.
+fn limits(limits: &StageLimits) -> Value {
+    let StageLimits { memory, time, output_bytes, handles, log_bytes, instances } = limits;
+    json!({
+        "memory": memory,
+        "time": format!("{}us", time.as_micros()),
+        "output_bytes": output_bytes,
+        "handles": handles,
+        "log_bytes": log_bytes,
+        "instances": instances,
+    })
+}
+
+fn test(test: &Test<Digest>) -> Value {
+    json!({
+        "name": test.name,
+        "request": test.request.to_string(),
+        "expect": test.expect.to_string(),
+        "tolerance": test.tolerance,
+    })
+}
+
+/// In a canonical text nothing is left to be found.
+struct DigestsOnly;
+
+const ONLY_DIGESTS: &str = "is no digest";
+
+impl Resolve for DigestsOnly {
+    fn component(&mut self, reference: &ComponentRef) -> Result<Digest, String> {
+        match reference {
+            ComponentRef::Digest(digest) => Ok(*digest),
+            _ => Err(ONLY_DIGESTS.to_owned()),
+        }
+    }
+
+    fn file(&mut self, reference: &FileRef) -> Result<Digest, String> {
+        match reference {
+            FileRef::Digest(digest) => Ok(*digest),
+            FileRef::Path(_) => Err(ONLY_DIGESTS.to_owned()),
+        }
+    }
+
+    fn document(&mut self, reference: &DocumentRef) -> Result<Digest, String> {
+        match reference {
+            DocumentRef::Digest(digest) => Ok(*digest),
+            _ => Err(ONLY_DIGESTS.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A document as written: the pipeline with its references, and the line of every key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::node::Node;
+use super::problem::{KeyPath, Problem, Problems};
+use super::reference::{ComponentRef, DocumentRef, FileRef};
+use super::{Declared, Pipeline, Resolved, Stage, Test};
+use crate::digest::Digest;
+
+/// What is for people and tools, and changes nothing that is served. Not part of the digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the type's line says it")]
+pub struct Metadata {
+    pub description: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One document of a file.
+#[derive(Clone, Debug)]
+pub struct Written {
+    file: Arc<str>,
+    root: Node,
+    pipeline: Declared,
+    metadata: Metadata,
+}
+
+/// Finds what references stand for. The messages of refusals say what and why; where is added here.
+#[expect(missing_docs, reason = "each finds what its argument says")]
+pub trait Resolve {
+    fn component(&mut self, reference: &ComponentRef) -> Result<Digest, String>;
+    fn file(&mut self, reference: &FileRef) -> Result<Digest, String>;
+    fn document(&mut self, reference: &DocumentRef) -> Result<Digest, String>;
+}
+
+impl Written {
+    pub(super) fn new(file: Arc<str>, root: Node, pipeline: Declared, metadata: Metadata) -> Self {
+        Self { file, root, pipeline, metadata }
+    }
+
+    /// The file that it is in, as the loader called it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What it declares.
+    pub fn pipeline(&self) -> &Declared {
+        &self.pipeline
+    }
+
+    /// What it says beside.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// A problem that was found later, with its place in the file: of the value that the path leads to, or of the
+    /// nearest one around it that is written.
+    pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
+        let place = self.root.locate(path);
+        Problem { file: Arc::clone(&self.file), place, path: path.clone(), message: message.into() }
+    }
+
+    /// Puts a digest in the place of every reference, or says of all that can't be found where they are written.
+    pub fn resolve(&self, resolver: &mut impl Resolve) -> Result<Resolved, Problems> {
+        let mut problems = Problems::default();
+        let mut stages = Vec::new();
+        for (index, stage) in self.pipeline.stages.iter().enumerate() {
+            let path = KeyPath::stage(index);
+            let component =
+                self.sound(&mut problems, || path.clone().key("component"), resolver.component(&stage.component));
+            let mut files = BTreeMap::new();
+            for (name, file) in &stage.files {
+                let path = || path.clone().key("files").key(name.as_str());
+                let digest = self.sound(&mut problems, path, resolver.file(file));
+                files.extend(digest.map(|digest| (name.clone(), digest)));
+            }
+            stages.extend(component.map(|component| Stage {
+                name: stage.name.clone(),
+                role: stage.role,
+                component,
+                settings: stage.settings.clone(),
+                files,
+                inputs: stage.inputs.clone(),
+                outputs: stage.outputs.clone(),
+                limits: stage.limits.clone(),
+            }));
+        }
+        let mut tests = Vec::new();
+        for (index, test) in self.pipeline.tests.iter().enumerate() {
+            let path = KeyPath::default().key("spec").key("tests").index(index);
+            let request = self.sound(&mut problems, || path.clone().key("request"), resolver.document(&test.request));
+            let expect = self.sound(&mut problems, || path.clone().key("expect"), resolver.document(&test.expect));
+            tests.extend(request.zip(expect).map(|(request, expect)| Test {
+                name: test.name.clone(),
+                request,
+                expect,
+                tolerance: test.tolerance,
+            }));
+        }
+        let Declared { name, version, outputs, .. } = self.pipeline.clone();
+        problems.or(Pipeline { name, version, stages, outputs, tests })
+    }
+
+    fn sound<T>(&self, problems: &mut Problems, path: impl FnOnce() -> KeyPath, found: Result<T, String>) -> Option<T> {
+        found.map_err(|message| problems.push(self.problem(&path(), message))).ok()
+    }
+}

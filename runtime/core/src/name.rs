@@ -1,0 +1,152 @@
+//! Names that people choose: of models, versions, stages, components in the box, and a stage's files.
+//!
+//! A name is 1 to [`NAME_BYTES_MAX`] of the letters `A` to `Z` and `a` to `z`, the
+//! digits, `.`, `_` and `-`, and starts with a letter or a digit. So it can stand in a URL's path, a header, a metric's
+//! label and a file's name as it is, and is never `..`. Each has a type of its own: whoever holds one need not check
+//! it, and can't pass a stage's where a model's belongs.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::limits::NAME_BYTES_MAX;
+use crate::suggest::shown;
+
+/// Text that is no name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` is no {what}: {why}; one is 1 to {NAME_BYTES_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, \
+     and starts with a letter or a digit",
+    shown(.text)
+)]
+pub struct NotAName {
+    what: &'static str,
+    text: String,
+    why: String,
+}
+
+fn check(what: &'static str, text: &str) -> Result<(), NotAName> {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let why = if text.is_empty() {
+        "it is empty".to_owned()
+    } else if text.len() > NAME_BYTES_MAX {
+        format!("it has {} bytes", text.len())
+    } else if let Some(character) = text.chars().find(|character| !allowed(*character)) {
+        format!("it has a `{}`", character.escape_debug())
+    } else if !text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        format!("it starts with `{}`", &text[..1])
+    } else {
+        return Ok(());
+    };
+    // What is shown is cut anyway; a message need not carry megabytes there.
+    Err(NotAName { what, text: text.chars().take(2 * NAME_BYTES_MAX).collect(), why })
+}
+
+macro_rules! name {
+    ($(#[$meta:meta])* $type:ident, $what:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NotAName;
+
+            fn from_str(text: &str) -> Result<Self, NotAName> {
+                check($what, text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name!(
+    /// What clients call: `tumor` in `/v2/models/tumor`. All versions of a pipeline share it.
+    ModelName,
+    "model name"
+);
+name!(
+    /// The label that a person gave to one pipeline, or a component's version in the box.
+    Version,
+    "version"
+);
+name!(
+    /// A stage, within its pipeline.
+    StageName,
+    "stage name"
+);
+name!(
+    /// A component in the box: `scale`.
+    ComponentName,
+    "component name"
+);
+name!(
+    /// The name by which a stage opens one of its files: `weights`.
+    FileName,
+    "file name"
+);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_that_are_taken() {
+        for text in ["a", "7", "tumor", "Tumor_2.1-rc", "a..b", &"n".repeat(NAME_BYTES_MAX)] {
+            assert_eq!(text.parse::<ModelName>().map(|name| name.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn names_that_are_refused() {
+        const RULE: &str = "one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit";
+        for (text, why) in [
+            ("", "`` is no model name: it is empty"),
+            ("tumor/../x", "`tumor/../x` is no model name: it has a `/`"),
+            ("..", "`..` is no model name: it starts with `.`"),
+            ("-v", "`-v` is no model name: it starts with `-`"),
+            ("é", "`é` is no model name: it has a `é`"),
+            ("a\nb", "`a\\nb` is no model name: it has a `\\n`"),
+        ] {
+            assert_eq!(text.parse::<ModelName>().unwrap_err().to_string(), format!("{why}; {RULE}"));
+        }
+        let long = "n".repeat(1 << 20).parse::<Version>().unwrap_err().to_string();
+        assert!(long.contains("is no version: it has 1048576 bytes"), "{long}");
+        assert!(long.len() < 400);
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_never_a_way_out(text in ".*") {
+            if text.parse::<StageName>().is_ok() {
+                prop_assert!(!text.contains(['/', '\\', '%', '?', '#', ' ']) && text != ".." && text != ".");
+            }
+        }
+    }
+}

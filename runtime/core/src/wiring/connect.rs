@@ -1,0 +1,245 @@
+//! Finds the origin of every input and every answer.
+
+use std::collections::BTreeMap;
+
+use super::{Accepts, Miswired, StageWires, merge};
+use crate::manifest::KeyPath;
+use crate::name::StageName;
+use crate::signature::{Port, show_dimensions};
+use crate::suggest::{hint, shown};
+
+/// Where a tensor comes from. Slots are numbered only when all of the request's tensors are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the client; the index counts the pipeline's inputs.
+    Request(usize),
+    /// From a stage; the index counts all outputs of all stages.
+    Made(usize),
+}
+
+/// A tensor that the client sends.
+struct Wanted {
+    /// Everything that its takers know of it.
+    port: Port,
+    /// The first of its takers.
+    taker: String,
+}
+
+/// A tensor that a stage makes.
+pub(super) struct Made<'a> {
+    pub stage: usize,
+    /// By what name others take it.
+    pub name: &'a str,
+    pub port: &'a Port,
+}
+
+pub(super) struct Connect<'a> {
+    pub stages: &'a [StageWires<'a>],
+    pub accepts: Accepts,
+    wanted: Vec<Wanted>,
+    pub made: Vec<Made<'a>>,
+    pub wrong: Vec<Miswired>,
+}
+
+impl<'a> Connect<'a> {
+    pub(super) fn new(stages: &'a [StageWires<'a>], accepts: Accepts) -> Self {
+        Self { stages, accepts, wanted: Vec::new(), made: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// The pipeline's inputs.
+    pub(super) fn inputs(&self) -> Vec<Port> {
+        self.wanted.iter().map(|wanted| wanted.port.clone()).collect()
+    }
+
+    /// Wires one stage: for each input where it comes from, and whether each tensor must be looked at. Afterwards the
+    /// stage's outputs are there for the next.
+    pub(super) fn stage(&mut self, index: usize) -> Vec<(Origin, bool)> {
+        let stage = self.stages[index];
+        self.check_renames(index, "input", stage.inputs, &stage.signature.inputs);
+        self.check_renames(index, "output", stage.outputs, &stage.signature.outputs);
+        let mut uses = Vec::new();
+        for port in &stage.signature.inputs {
+            let origin = match stage.inputs.get(&port.name) {
+                Some(source) => self.by_source(index, source, Some(port)),
+                None => self.by_own_name(index, port),
+            };
+            let used = origin.and_then(|origin| self.connect(index, port, origin));
+            match used {
+                Ok(used) => uses.push(used),
+                Err(message) => {
+                    let path = KeyPath::stage(index).key("inputs").key(&port.name);
+                    self.wrong.push(Miswired { stage: Some(index), path, message });
+                }
+            }
+        }
+        self.make_outputs(index);
+        uses
+    }
+
+    /// The tensors that `spec.outputs` names.
+    pub(super) fn answers(&mut self, outputs: &[String]) -> Vec<(Port, Origin)> {
+        let mut answers: Vec<(Port, Origin)> = Vec::new();
+        for (index, source) in outputs.iter().enumerate() {
+            let found = self.by_source(self.stages.len(), source, None).map(|origin| (self.port(origin), origin));
+            let found =
+                found.and_then(|(port, origin)| match answers.iter().find(|(other, _)| other.name == port.name) {
+                    Some((_, other)) => Err(format!(
+                        "another answer is called `{}` as well: `{}`; give one of them another name under its stage's \
+                     `outputs`",
+                        shown(&port.name),
+                        self.qualified(*other)
+                    )),
+                    None => Ok((port, origin)),
+                });
+            match found {
+                Ok(answer) => answers.push(answer),
+                Err(message) => {
+                    let path = KeyPath::default().key("spec").key("outputs").index(index);
+                    self.wrong.push(Miswired { stage: None, path, message });
+                }
+            }
+        }
+        answers
+    }
+
+    /// Everything that the last stage makes.
+    pub(super) fn last_outputs(&self) -> Vec<(Port, Origin)> {
+        let last = self.stages.len().saturating_sub(1);
+        let made = (0..self.made.len()).filter(|index| self.made[*index].stage == last).map(Origin::Made);
+        made.map(|origin| (self.port(origin), origin)).collect()
+    }
+
+    /// What there is by this name: the latest stage's, or else the client's, if a stage before takes that.
+    pub(super) fn by_name(&self, name: &str) -> Option<Origin> {
+        let made = self.made.iter().rposition(|made| made.name == name).map(Origin::Made);
+        made.or_else(|| self.requested(name).filter(|_| self.accepts == Accepts::Tensors))
+    }
+
+    /// The client's tensor of this name, if a stage before takes it.
+    pub(super) fn requested(&self, name: &str) -> Option<Origin> {
+        self.wanted.iter().position(|wanted| wanted.port.name == name).map(Origin::Request)
+    }
+
+    /// Asks the client for one more tensor, on behalf of an input of the stage.
+    pub(super) fn request(&mut self, index: usize, name: &str, taker: &Port) -> Origin {
+        let port = Port { name: name.to_owned(), ..taker.clone() };
+        self.wanted.push(Wanted { port, taker: self.show_input(index, taker) });
+        Origin::Request(self.wanted.len() - 1)
+    }
+
+    fn by_own_name(&mut self, index: usize, port: &Port) -> Result<Origin, String> {
+        // The first stage's inputs are the client's, also when two stand for the same tensor.
+        match self.by_name(&port.name).or_else(|| self.requested(&port.name).filter(|_| index == 0)) {
+            Some(origin) => Ok(origin),
+            None if index == 0 => Ok(self.request(index, &port.name, port)),
+            None => Err(self.unknown_input(index, port)),
+        }
+    }
+
+    /// Whether the tensor fits the input, and whether that must be seen each time.
+    fn connect(&mut self, index: usize, port: &Port, origin: Origin) -> Result<(Origin, bool), String> {
+        match origin {
+            Origin::Made(made) => {
+                let given = self.made[made].port;
+                match given.may_feed(port) {
+                    Ok(()) => Ok((origin, !given.always_feeds(port))),
+                    Err(_) => Err(format!("{} can't take {}", self.show_input(index, port), self.show(origin))),
+                }
+            }
+            // The pipeline's input knows all that its takers know, and a request is checked against it.
+            Origin::Request(wanted) => match merge(&self.wanted[wanted].port, port) {
+                Some(merged) => {
+                    self.wanted[wanted].port = merged;
+                    Ok((origin, false))
+                }
+                None => Err(format!(
+                    "{} can't take {}, which {} takes too",
+                    self.show_input(index, port),
+                    self.show(origin),
+                    self.wanted[wanted].taker
+                )),
+            },
+        }
+    }
+
+    fn check_renames(&mut self, index: usize, side: &str, renames: &BTreeMap<String, String>, ports: &[Port]) {
+        for key in renames.keys().filter(|key| ports.iter().all(|port| port.name != **key)) {
+            let stage = self.stages[index].name;
+            let hint = hint(key, ports.iter().map(|port| port.name.as_str()));
+            let path = KeyPath::stage(index).key(&format!("{side}s")).key(key);
+            let message = format!("stage `{stage}` has no such {side}; {hint}");
+            self.wrong.push(Miswired { stage: Some(index), path, message });
+        }
+    }
+
+    fn make_outputs(&mut self, index: usize) {
+        let stage = self.stages[index];
+        let start = self.made.len();
+        for port in &stage.signature.outputs {
+            let name = stage.outputs.get(&port.name).unwrap_or(&port.name).as_str();
+            if let Some(other) = self.made[start..].iter().find(|made| made.name == name) {
+                let message = format!(
+                    "outputs `{}` and `{}` of stage `{}` would both be called `{}`",
+                    shown(&other.port.name),
+                    shown(&port.name),
+                    stage.name,
+                    shown(name)
+                );
+                let path = KeyPath::stage(index).key("outputs").key(&port.name);
+                self.wrong.push(Miswired { stage: Some(index), path, message });
+            }
+            self.made.push(Made { stage: index, name, port });
+        }
+    }
+
+    /// The port under the name by which it is known in the pipeline.
+    fn port(&self, origin: Origin) -> Port {
+        match origin {
+            Origin::Request(index) => self.wanted[index].port.clone(),
+            Origin::Made(index) => Port { name: self.made[index].name.to_owned(), ..self.made[index].port.clone() },
+        }
+    }
+
+    /// `scale.features`.
+    pub(super) fn qualified(&self, origin: Origin) -> String {
+        match origin {
+            Origin::Request(index) => format!("request.{}", shown(&self.wanted[index].port.name)),
+            Origin::Made(index) => {
+                format!("{}.{}", self.stages[self.made[index].stage].name, shown(self.made[index].name))
+            }
+        }
+    }
+
+    /// `` `scale.features` FP32 [-1, 30] ``.
+    pub(super) fn show(&self, origin: Origin) -> String {
+        let port = self.port(origin);
+        format!("`{}` {} {}", self.qualified(origin), port.datatype, show_dimensions(&port.shape))
+    }
+
+    fn show_input(&self, index: usize, port: &Port) -> String {
+        let (stage, name) = (self.stages[index].name, shown(&port.name));
+        format!("stage `{stage}` input `{name}` {} {}", port.datatype, show_dimensions(&port.shape))
+    }
+
+    /// Everything that can be taken so far, the client's first.
+    pub(super) fn reachable(&self) -> Vec<Origin> {
+        let wanted = if self.accepts == Accepts::Tensors { self.wanted.len() } else { 0 };
+        (0..wanted).map(Origin::Request).chain((0..self.made.len()).map(Origin::Made)).collect()
+    }
+
+    /// The stage that makes the tensor, unless the client sends it.
+    pub(super) fn maker(&self, origin: Origin) -> Option<&StageName> {
+        match origin {
+            Origin::Request(_) => None,
+            Origin::Made(index) => Some(self.stages[self.made[index].stage].name),
+        }
+    }
+
+    /// A tensor's own name.
+    pub(super) fn bare(&self, origin: Origin) -> &str {
+        match origin {
+            Origin::Request(index) => &self.wanted[index].port.name,
+            Origin::Made(index) => self.made[index].name,
+        }
+    }
+}

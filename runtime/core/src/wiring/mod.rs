@@ -1,0 +1,151 @@
+//! Which tensor goes where, decided once at deploy, so that a request only follows numbers.
+//!
+//! Every tensor of a request has a slot: first the pipeline's inputs, then each stage's outputs in order. An input
+//! takes, by default, the tensor of its own name that the latest stage before it made, or else the client's; for the
+//! first stage the client must send it. A rename under a stage's `inputs` names another source: `tensor`,
+//! `stage.tensor`, or `request.tensor`, which asks the client for one more tensor. A rename under `outputs` changes the
+//! name for everybody after. Two inputs that take the same tensor from the client must agree on what it is; what either
+//! knows of its shape the client must keep to. Answered are the last stage's outputs, unless `spec.outputs` names
+//! others.
+//!
+//! A first stage that takes raw bodies leaves nothing of the request to others, since a raw body has no tensors.
+//! Bounds: those of [`Signature::check`] for the pipeline as for a stage.
+
+mod connect;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use self::connect::{Connect, Origin};
+use crate::manifest::{KeyPath, Stage};
+use crate::name::StageName;
+use crate::signature::{Port, Signature};
+
+/// A stage as wiring sees it: the manifest's part and the component's.
+#[derive(Clone, Copy, Debug)]
+pub struct StageWires<'a> {
+    /// Its name.
+    pub name: &'a StageName,
+    /// The manifest's `inputs`: input to source.
+    pub inputs: &'a BTreeMap<String, String>,
+    /// The manifest's `outputs`: output to name.
+    pub outputs: &'a BTreeMap<String, String>,
+    /// What its component answered when it was opened.
+    pub signature: &'a Signature,
+}
+
+impl<'a> StageWires<'a> {
+    /// A manifest's stage, and the signature that its component answered.
+    pub fn of<C, F>(stage: &'a Stage<C, F>, signature: &'a Signature) -> Self {
+        Self { name: &stage.name, inputs: &stage.inputs, outputs: &stage.outputs, signature }
+    }
+}
+
+/// What the first stage takes from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    /// Tensors alone.
+    Tensors,
+    /// Raw bodies as well.
+    Raw,
+}
+
+/// How a pipeline's tensors flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What a client sees.
+    pub signature: Signature,
+    /// How many slots a request needs. The first are the pipeline's inputs.
+    pub slots: usize,
+    /// What each stage takes and fills.
+    pub stages: Vec<StagePlan>,
+    /// The slot of each of the pipeline's outputs. No slot is there twice, so each may be moved out.
+    pub answers: Vec<usize>,
+}
+
+/// One stage's part of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagePlan {
+    /// One for each input, in the signature's order.
+    pub takes: Vec<Take>,
+    /// The slots of its outputs, in the signature's order.
+    pub fills: Range<usize>,
+}
+
+/// One input's tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// Where it lies.
+    pub slot: usize,
+    /// Nothing takes it afterwards, so it may be moved out.
+    pub last_use: bool,
+    /// Its maker may make some that don't fit this input, so each one must be looked at.
+    pub check: bool,
+}
+
+/// Something that can't be wired. The path starts at the document's root, so that whoever has the document can say the
+/// line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+#[expect(missing_docs, reason = "the type's line says it")]
+pub struct Miswired {
+    /// The stage, unless it is about `spec.outputs`.
+    pub stage: Option<usize>,
+    pub path: KeyPath,
+    pub message: String,
+}
+
+/// Wires the stages, or says everything that hinders.
+pub fn plan(stages: &[StageWires<'_>], accepts: Accepts, outputs: Option<&[String]>) -> Result<Plan, Vec<Miswired>> {
+    let mut connect = Connect::new(stages, accepts);
+    let uses: Vec<Vec<(Origin, bool)>> = (0..stages.len()).map(|index| connect.stage(index)).collect();
+    let answers = match outputs {
+        Some(outputs) => connect.answers(outputs),
+        None => connect.last_outputs(),
+    };
+    let signature =
+        Signature { inputs: connect.inputs(), outputs: answers.iter().map(|(port, _)| port.clone()).collect() };
+    if connect.wrong.is_empty()
+        && let Err(message) = signature.check()
+    {
+        let path = KeyPath::default().key("spec");
+        connect.wrong.push(Miswired { stage: None, path, message: format!("the pipeline as a whole: {message}") });
+    }
+    if !connect.wrong.is_empty() {
+        return Err(connect.wrong);
+    }
+    let inputs = signature.inputs.len();
+    let slot = |origin: Origin| match origin {
+        Origin::Request(index) => index,
+        Origin::Made(index) => inputs + index,
+    };
+    let mut slots = inputs;
+    let mut plans = Vec::with_capacity(stages.len());
+    for (stage, uses) in stages.iter().zip(uses) {
+        let fills = slots..slots + stage.signature.outputs.len();
+        slots = fills.end;
+        let takes = uses.into_iter().map(|(origin, check)| Take { slot: slot(origin), last_use: false, check });
+        plans.push(StagePlan { takes: takes.collect(), fills });
+    }
+    let answers: Vec<usize> = answers.into_iter().map(|(_, origin)| slot(origin)).collect();
+    mark_last_uses(&mut plans, &answers);
+    Ok(Plan { signature, slots, stages: plans, answers })
+}
+
+/// From the end: the first time that a slot is seen is its last use. The answers come after all stages.
+fn mark_last_uses(stages: &mut [StagePlan], answers: &[usize]) {
+    let mut seen: BTreeSet<usize> = answers.iter().copied().collect();
+    for take in stages.iter_mut().rev().flat_map(|stage| stage.takes.iter_mut().rev()) {
+        take.last_use = seen.insert(take.slot);
+    }
+}
+
+/// What two takers of one tensor of the request know of it together; `None` when they disagree.
+fn merge(one: &Port, other: &Port) -> Option<Port> {
+    other.may_feed(one).ok()?;
+    let shape = one.shape.iter().zip(&other.shape).map(|(one, other)| one.or(*other)).collect();
+    Some(Port { name: one.name.clone(), datatype: one.datatype, shape })
+}

@@ -1,0 +1,139 @@
+//! Understands a source as a person wrote it, and says what there is when there is no such thing.
+//!
+//! Names of stages and of tensors may have dots themselves, so `a.b.c` can mean several things. It is taken when just
+//! one of them exists. What starts with `request.` always means the client's.
+
+use super::Accepts;
+use super::connect::{Connect, Origin};
+use crate::limits::PORT_NAME_BYTES_MAX;
+use crate::signature::{Port, show_dimensions};
+use crate::suggest::{LIST_MAX, nearest, shown};
+
+impl Connect<'_> {
+    /// The tensor that a source names. `index` is the stage that asks, one more than the last for the answers; `taker`
+    /// is the input, which says what a tensor of the request is.
+    pub(super) fn by_source(&mut self, index: usize, source: &str, taker: Option<&Port>) -> Result<Origin, String> {
+        if let Some(name) = source.strip_prefix("request.") {
+            return self.by_request(index, name, taker);
+        }
+        let mut found: Vec<Origin> = self.by_name(source).into_iter().collect();
+        for (stage, name) in splits(source) {
+            let made =
+                self.made.iter().rposition(|made| self.stages[made.stage].name.as_str() == stage && made.name == name);
+            found.extend(made.map(Origin::Made).filter(|made| !found.contains(made)));
+        }
+        match (found.as_slice(), taker) {
+            ([origin], _) => Ok(*origin),
+            // Nothing comes before the first stage but the client.
+            ([], Some(taker)) if index == 0 && self.stage_named_in(source).is_none() => match self.requested(source) {
+                Some(origin) => Ok(origin),
+                None => Ok(self.request(index, source, taker)),
+            },
+            ([], _) => Err(self.unknown_source(index, source)),
+            (several, _) => {
+                let several: Vec<String> = several.iter().map(|origin| self.show_apart(*origin)).collect();
+                let several = several.join(" or ");
+                Err(format!("`{}` could be {several}; rename one of them under its stage's `outputs`", shown(source)))
+            }
+        }
+    }
+
+    fn by_request(&mut self, index: usize, name: &str, taker: Option<&Port>) -> Result<Origin, String> {
+        if index > 0 && self.accepts == Accepts::Raw {
+            return Err(format!(
+                "`request.{}` isn't always there: stage `{}` takes raw bodies, which have no tensors",
+                shown(name),
+                self.stages[0].name
+            ));
+        }
+        if name.is_empty() || name.len() > PORT_NAME_BYTES_MAX {
+            return Err(format!("a tensor's name has 1 to {PORT_NAME_BYTES_MAX} bytes, this one has {}", name.len()));
+        }
+        match (self.requested(name), taker) {
+            (Some(origin), _) => Ok(origin),
+            (None, Some(taker)) => Ok(self.request(index, name, taker)),
+            (None, None) => Err(format!(
+                "no stage takes `request.{}`, so nothing says what it is; {}",
+                shown(name),
+                self.show_reachable(name)
+            )),
+        }
+    }
+
+    /// For an input that no earlier tensor has the name of.
+    pub(super) fn unknown_input(&self, index: usize, port: &Port) -> String {
+        let name = shown(&port.name);
+        let ask = match self.accepts {
+            Accepts::Tensors => format!("; `request.{name}` asks the client for it"),
+            Accepts::Raw => String::new(),
+        };
+        format!(
+            "nothing before stage `{}` makes its input `{name}` {} {}; {}{ask}",
+            self.stages[index].name,
+            port.datatype,
+            show_dimensions(&port.shape),
+            self.show_reachable(&port.name)
+        )
+    }
+
+    /// With stage and tensor apart, where dots would not tell.
+    fn show_apart(&self, origin: Origin) -> String {
+        let name = shown(self.bare(origin));
+        match self.maker(origin) {
+            Some(stage) => format!("`{name}` of stage `{stage}`"),
+            None => format!("`{name}` of the request"),
+        }
+    }
+
+    fn unknown_source(&self, index: usize, source: &str) -> String {
+        let mut why = format!("there is no tensor `{}` here", shown(source));
+        if let Some((stage, name)) = self.stage_named_in(source) {
+            if stage == index {
+                why.push_str("; a stage can't take what it makes itself");
+            } else if stage > index {
+                why.push_str(&format!("; stage `{}` runs later", self.stages[stage].name));
+            } else if let Some(renamed) = self.stages[stage].outputs.get(name) {
+                why.push_str(&format!("; `outputs` renames that to `{}`", shown(renamed)));
+            }
+        }
+        format!("{why}; {}", self.show_reachable(source))
+    }
+
+    /// The stage that a source names, wherever it runs, and the tensor.
+    fn stage_named_in<'s>(&self, source: &'s str) -> Option<(usize, &'s str)> {
+        splits(source).find_map(|(stage, name)| {
+            let index = self.stages.iter().position(|other| other.name.as_str() == stage)?;
+            Some((index, name))
+        })
+    }
+
+    /// What can be taken, the nearest first.
+    fn show_reachable(&self, name: &str) -> String {
+        let mut tensors = self.reachable();
+        if tensors.is_empty() {
+            return "there are none".to_owned();
+        }
+        let bare = splits(name).last().map_or(name, |(_, bare)| bare);
+        let near =
+            [name, bare].into_iter().find_map(|word| nearest(word, tensors.iter().map(|origin| self.bare(*origin))));
+        let is_near = |origin: &Origin| near == Some(self.bare(*origin));
+        // The latest is the likeliest.
+        tensors.reverse();
+        tensors.sort_by_key(|origin| !is_near(origin));
+        let shown: Vec<String> = tensors.iter().take(LIST_MAX).map(|origin| self.show(*origin)).collect();
+        let more = match tensors.len().saturating_sub(LIST_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let meant = match tensors.first().filter(|origin| is_near(origin)) {
+            Some(origin) => format!("did you mean `{}`? ", self.qualified(*origin)),
+            None => String::new(),
+        };
+        format!("{meant}reachable: {}{more}", shown.join(", "))
+    }
+}
+
+/// Every way to read a source as a stage and a tensor.
+fn splits(source: &str) -> impl Iterator<Item = (&str, &str)> {
+    source.match_indices('.').map(|(dot, _)| (&source[..dot], &source[dot + 1..]))
+}

@@ -1,0 +1,19 @@
+//! What every request may use: built once, in `cli/serve.rs`.
+
+use hotstage_core::limits::ServerLimits;
+
+use crate::board::Board;
+use crate::place::Compute;
+use crate::telemetry::metrics::ServerCounts;
+
+/// The server's parts that outlive requests.
+pub struct App {
+    /// What is served right now.
+    pub board: Board,
+    /// Where long guests run.
+    pub compute: Compute,
+    /// What is taken from clients.
+    pub limits: ServerLimits,
+    /// What is counted about requests that reach no pipeline, and connections.
+    pub counts: ServerCounts,
+}

@@ -1,0 +1,97 @@
+//! `hotstage check`: every step of a deploy, golden tests included, without serving.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use hotstage_core::signature::Port;
+use hotstage_engine::engine::{Engine, EngineOptions};
+use serde_json::{Value, json};
+
+use super::{Common, Ending, Exit, console};
+use crate::deploy::Deployer;
+use crate::pipeline::Pipeline;
+use crate::store::{Access, Store};
+use crate::telemetry::logging;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// How the result is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// For whom a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For machines.
+    Json,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Ending> {
+    let _logging = logging::start(logging::Format::Text, "warn");
+    let store = Store::open(&args.common.state(), Access::Share)?;
+    let engine = Engine::new(&EngineOptions::default()).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let deployer = Deployer { engine, store, boxes: args.common.boxes(), queue: 0 };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+    let pipelines = runtime.block_on(deployer.load(&args.common.files, &console::Steps))?;
+    match args.output {
+        Output::Json => {
+            let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();
+            console::print(&json!({ "pipelines": about }).to_string());
+        }
+        Output::Table => pipelines.iter().for_each(|pipeline| show(pipeline)),
+    }
+    Ok(())
+}
+
+fn show(pipeline: &Pipeline) {
+    console::print(&format!("{} {} version {} ({})", console::good("ok"), pipeline.name, pipeline.version, pipeline.digest));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["stage", "component", "takes", "gives"]);
+    for step in &pipeline.steps {
+        let (about, signature) = (step.stage.about(), step.stage.signature());
+        let component = format!("{} {}", about.name, about.version);
+        table.add_row([step.name.clone(), component, ports(&signature.inputs), ports(&signature.outputs)]);
+    }
+    let signature = pipeline.signature();
+    table.add_row(["the client".into(), String::new(), ports(&signature.outputs), ports(&signature.inputs)]);
+    console::print(&table.to_string());
+}
+
+fn ports(ports: &[Port]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn describe(pipeline: &Pipeline) -> Value {
+    let list = |ports: &[Port]| -> Vec<Value> {
+        let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+        ports.iter().map(port).collect()
+    };
+    let stages: Vec<Value> = pipeline
+        .steps
+        .iter()
+        .map(|step| {
+            let (about, signature) = (step.stage.about(), step.stage.signature());
+            json!({
+                "name": step.name,
+                "component": { "name": about.name, "version": about.version, "summary": about.summary },
+                "inputs": list(&signature.inputs),
+                "outputs": list(&signature.outputs),
+            })
+        })
+        .collect();
+    let signature = pipeline.signature();
+    json!({
+        "name": pipeline.name,
+        "version": pipeline.version,
+        "digest": pipeline.digest.to_string(),
+        "inputs": list(&signature.inputs),
+        "outputs": list(&signature.outputs),
+        "stages": stages,
+    })
+}

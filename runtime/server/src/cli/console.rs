@@ -1,0 +1,79 @@
+//! What commands print: results on stdout, everything else on stderr, colour on a terminal only.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::deploy::Progress;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+
+/// One or more lines of error.
+pub(super) fn error(message: &str) {
+    let style = if colours_stderr() { RED } else { Style::new() };
+    eprintln!("{style}error{style:#}: {message}");
+}
+
+/// A remark that is no result.
+pub(super) fn note(message: &str) {
+    eprintln!("{message}");
+}
+
+/// A result. Whoever reads it may have gone away, which is no error.
+pub(super) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// A word that says that something is well.
+pub(super) fn good(word: &str) -> String {
+    let style = if std::io::stdout().is_terminal() && !no_colour() { GREEN } else { Style::new() };
+    format!("{style}{word}{style:#}")
+}
+
+fn colours_stderr() -> bool {
+    std::io::stderr().is_terminal() && !no_colour()
+}
+
+/// The convention of no-color.org.
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Says what a deploy is doing: a moving line on a terminal, plain lines elsewhere.
+pub(super) struct Steps;
+
+impl Progress for Steps {
+    fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any> {
+        let text = format!("compiling the component of stage `{component}` ({} KiB)", bytes.div_ceil(1024));
+        if !std::io::stderr().is_terminal() {
+            note(&text);
+            return Box::new(());
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(text);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Box::new(Spinner(bar))
+    }
+
+    fn testing(&self, pipeline: &str, tests: usize) {
+        tracing::debug!(pipeline, tests, "running golden tests");
+    }
+}
+
+/// Goes away with the step that it shows.
+struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,67 @@
+//! One connection to a server, and what its answers mean for the command.
+
+use bytes::Bytes;
+use http::{Method, Request, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{Ending, Exit};
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 1 << 30;
+
+/// Where the server is.
+pub(super) struct Client {
+    authority: String,
+}
+
+impl Client {
+    pub(super) fn new(url: &str) -> Result<Self, Ending> {
+        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8000"));
+        let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
+        if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
+            return Err(usage("is not an http URL; this command speaks no TLS"));
+        }
+        let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self { authority: format!("{}:{port}", authority.host()) })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Ending> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Ending> {
+        self.send(Method::POST, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Ending> {
+        let away = |error: &dyn std::fmt::Display| {
+            let message = format!("can't reach a server at {}: {error}; is it running? `hotstage serve` starts one", self.authority);
+            Ending::new(Exit::Unreachable, message)
+        };
+        let stream = TcpStream::connect(&self.authority).await.map_err(|error| away(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| away(&error))?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.authority)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| Ending::new(Exit::Usage, error))?;
+        let response = sender.send_request(request).await.map_err(|error| away(&error))?;
+        let status = response.status();
+        #[expect(clippy::disallowed_methods, reason = "`Limited` is the bound")]
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?.to_bytes();
+        if status.is_success() {
+            return Ok(body);
+        }
+        let error: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = error.get("error").and_then(serde_json::Value::as_str).unwrap_or("no explanation");
+        Err(Ending::new(Exit::Failed, format!("the server says {status}: {text}")))
+    }
+}

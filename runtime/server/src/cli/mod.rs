@@ -1,0 +1,159 @@
+//! The command line: one file per verb; each reads its arguments, does its work, prints.
+//!
+//! Exit codes are part of the interface: see [`Exit`].
+
+mod check;
+mod console;
+mod infer;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::deploy::{Boxes, DeployError};
+use crate::store::{StoreError, default_directory};
+
+/// Serve machine-learning pipelines made of sandboxed WebAssembly stages.
+#[derive(Debug, Parser)]
+#[command(name = "hotstage", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what it points \
+at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened on · 7 the server \
+can't be reached · 8 the server refused the request";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve pipelines over HTTP.
+    Serve(serve::Args),
+    /// Check pipelines as far as their golden tests, without serving them.
+    Check(check::Args),
+    /// Send rows or a request to a server, and print the answer.
+    Infer(infer::Args),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well.
+    Done = 0,
+    /// A defect of this program, or of the machine.
+    Defect = 1,
+    /// Wrong arguments (clap's own code).
+    Usage = 2,
+    /// A manifest, or what it points at, is refused.
+    Refused = 3,
+    /// The state directory can't be used.
+    State = 4,
+    /// The disk is full.
+    DiskFull = 5,
+    /// The address can't be listened on.
+    Address = 6,
+    /// The server can't be reached.
+    Unreachable = 7,
+    /// The server refused the request.
+    Failed = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An ending that is not well, and the sentence that says why.
+struct Ending {
+    exit: Exit,
+    message: String,
+}
+
+impl Ending {
+    fn new(exit: Exit, message: impl ToString) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+}
+
+impl From<StoreError> for Ending {
+    fn from(error: StoreError) -> Self {
+        let exit = match error {
+            StoreError::Full { .. } => Exit::DiskFull,
+            _ => Exit::State,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<DeployError> for Ending {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Store(error) => error.into(),
+            DeployError::Refused(_) => Self::new(Exit::Refused, error),
+        }
+    }
+}
+
+/// Options of every verb that opens pipelines.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Manifests: files, folders of .yaml files, or - for standard input.
+    #[arg(short = 'f', long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// Where components, files and compiled code are kept [default: the user's state folder, ~/.local/state/hotstage].
+    #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
+    state: Option<PathBuf>,
+    /// The folder of components that manifests call by a mere name [default: beside the program].
+    #[arg(long, value_name = "DIR", env = "HOTSTAGE_COMPONENTS")]
+    components: Option<PathBuf>,
+}
+
+impl Common {
+    fn state(&self) -> PathBuf {
+        let from = |name| std::env::var_os(name).map(PathBuf::from);
+        self.state.clone().unwrap_or_else(|| default_directory(from("XDG_STATE_HOME"), from("HOME")))
+    }
+
+    fn boxes(&self) -> Boxes {
+        Boxes::new(self.components.clone())
+    }
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let ending = match Cli::parse().verb {
+        Verb::Serve(args) => serve::run(args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Infer(args) => infer::run(&args),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "hotstage", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match ending {
+        Ok(()) => Exit::Done.into(),
+        Err(Ending { exit, message }) => {
+            console::error(&message);
+            exit.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Cli::command().debug_assert();
+    }
+}

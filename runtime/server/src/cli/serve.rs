@@ -1,0 +1,167 @@
+//! `hotstage serve`: bind, load, say that it is ready, serve, drain.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotstage_core::limits::ServerLimits;
+use hotstage_engine::engine::{Engine, EngineOptions};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Common, Ending, Exit, console};
+use crate::app::App;
+use crate::board::{Board, Snapshot};
+use crate::deploy::Deployer;
+use crate::listen;
+use crate::place::Compute;
+use crate::store::{Access, Store};
+use crate::telemetry::logging;
+use crate::telemetry::metrics::ServerCounts;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Where to listen for inference. Port 0 takes any free one; the ready line says which.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", env = "HOTSTAGE_HTTP")]
+    http: SocketAddr,
+    /// How log lines look. RUST_LOG chooses which are shown.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: logging::Format,
+    /// Threads for connections and short guests [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    io_threads: Option<u16>,
+    /// Threads for guests that take long [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    compute_threads: Option<u16>,
+    /// Instances at once, over all stages.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    instances: u32,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Bounds on what clients may send.
+#[derive(Debug, clap::Args)]
+struct Limits {
+    /// Bytes of a request's body, before and after decompression.
+    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().body_bytes)]
+    max_body: usize,
+    /// Bytes of a request's headers.
+    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().header_bytes)]
+    max_headers: usize,
+    /// Connections at once.
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections)]
+    max_connections: usize,
+    /// Requests that may wait for an instance of a pipeline; more get 503.
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().queue)]
+    max_queue: usize,
+    /// Seconds that a client's body may pause.
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().client_timeout.as_secs())]
+    client_timeout: u64,
+    /// Seconds that requests in flight may take after SIGTERM.
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().drain.as_secs())]
+    drain_timeout: u64,
+}
+
+impl Limits {
+    fn resolve(&self) -> ServerLimits {
+        ServerLimits {
+            body_bytes: self.max_body,
+            header_bytes: self.max_headers,
+            connections: self.max_connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
+            queue: self.max_queue,
+            client_timeout: Duration::from_secs(self.client_timeout),
+            drain: Duration::from_secs(self.drain_timeout),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), Ending> {
+    let _logging = logging::start(args.log_format, "info");
+    let io = runtime("io", args.io_threads)?;
+    let compute = runtime("compute", args.compute_threads)?;
+    let limits = args.limits.resolve();
+    let listener = io.block_on(listen::bind(args.http)).map_err(|error| cannot_bind(args.http, &error))?;
+    let address = listener.local_addr().map_err(|error| Ending::new(Exit::Address, error))?;
+    let deployer = deployer(&args, limits.queue)?;
+    let app = Arc::new(App {
+        board: Board::default(),
+        compute: Compute::new(compute.handle().clone()),
+        limits,
+        counts: ServerCounts::default(),
+    });
+    let (stop, mut stopped) = watch::channel(false);
+    let serving = io.spawn(listen::serve(Arc::clone(&app), listener, async move {
+        // An error means that the sender is gone, which is the end too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }));
+    load(&app, &deployer, &args.common.files, &compute)?;
+    console::print(&ready_line(&app, address));
+    io.block_on(asked_to_stop())?;
+    app.board.set_ready(false);
+    tracing::info!("draining");
+    stop.send_replace(true);
+    let drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
+    if !drained {
+        tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
+    }
+    io.shutdown_background();
+    compute.shutdown_background();
+    Ok(())
+}
+
+fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
+    let store = Store::open(&args.common.state(), Access::Serve)?;
+    let engine = Engine::new(&EngineOptions { instances: args.instances }).map_err(|error| Ending::new(Exit::Defect, error))?;
+    Ok(Deployer { engine, store, boxes: args.common.boxes(), queue })
+}
+
+fn load(app: &App, deployer: &Deployer, files: &[PathBuf], compute: &Runtime) -> Result<(), Ending> {
+    let pipelines = compute.block_on(deployer.load(files, &console::Steps))?;
+    for pipeline in &pipelines {
+        tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
+    }
+    app.board.replace(Snapshot::new(pipelines));
+    app.board.set_ready(true);
+    Ok(())
+}
+
+fn ready_line(app: &App, address: SocketAddr) -> String {
+    let snapshot = app.board.read();
+    let pipelines: Vec<String> =
+        snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
+    format!("hotstage is ready on http://{address} serving {}", pipelines.join(", "))
+}
+
+async fn asked_to_stop() -> Result<(), Ending> {
+    let broken = |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.into());
+    }
+    let built = builder.thread_name(name).enable_all().build();
+    built.map_err(|error| Ending::new(Exit::Defect, format!("can't start threads: {error}")))
+}
+
+fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> Ending {
+    let message = match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!("{address} is in use; stop what listens there, or choose another with --http"),
+        std::io::ErrorKind::PermissionDenied => format!("{address} needs rights that this user lacks; choose a port above 1023 with --http"),
+        _ => format!("can't listen on {address}: {error}"),
+    };
+    Ending::new(Exit::Address, message)
+}

@@ -1,0 +1,116 @@
+//! Compile → open → wire: from bytes to a pipeline that could be called.
+
+use std::sync::Arc;
+
+use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
+use hotstage_core::name::Version;
+use hotstage_core::wiring::{Accepts, StageWires, plan};
+use hotstage_engine::compile::{CompileError, Compiled, Origin};
+use hotstage_engine::stage::{Stage, StageOptions};
+use hotstage_engine::{Files, OpenError};
+
+use super::resolve::Material;
+use super::{DeployError, Deployer, Progress};
+use crate::pipeline::{Pipeline, Step};
+use crate::telemetry::histogram::Histogram;
+
+/// A stage that was opened.
+pub struct Opened {
+    step: Step,
+}
+
+/// Compiles and opens every stage, or says of all that can't be.
+pub(super) async fn stages(
+    deployer: &Deployer,
+    document: &Written,
+    material: &Material,
+    progress: &dyn Progress,
+) -> Result<Vec<Opened>, DeployError> {
+    let mut problems = Problems::default();
+    let mut opened = Vec::new();
+    for index in 0..material.manifest.stages.len() {
+        let path = KeyPath::stage(index);
+        match compile(deployer, material, index, progress) {
+            Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),
+            Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
+                Ok(step) => opened.push(Opened { step }),
+                Err((key, message)) => problems.push(document.problem(&path.key(key), message)),
+            },
+        }
+    }
+    Ok(problems.or(opened)?)
+}
+
+fn compile(deployer: &Deployer, material: &Material, index: usize, progress: &dyn Progress) -> Result<Compiled, CompileError> {
+    let stage = &material.manifest.stages[index];
+    let (store, engine) = (&deployer.store, &deployer.engine);
+    let bytes = material.bytes(&stage.component);
+    let _step = (!engine.is_cached(&stage.component, store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
+    let compiled = engine.compile(&bytes, stage.component, stage.role, store, store.signing_key())?;
+    if compiled.origin == Origin::Recompiled {
+        tracing::warn!(component = %stage.component, "an entry of the compile cache was damaged or not ours; compiled again");
+    }
+    Ok(compiled)
+}
+
+/// Opens one stage. An error comes with the manifest's key that it is about.
+async fn open(
+    deployer: &Deployer,
+    document: &Written,
+    material: &Material,
+    index: usize,
+    compiled: &Compiled,
+) -> Result<Step, (&'static str, String)> {
+    let stage = &material.manifest.stages[index];
+    let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), material.bytes(digest))).collect();
+    let options = StageOptions {
+        pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
+        name: stage.name.to_string(),
+        settings: canonical_text(&serde_json::Value::Object(stage.settings.clone())),
+        files: Arc::new(files),
+        limits: stage.limits.clone(),
+    };
+    let opened = Stage::open(&deployer.engine, compiled, options).await.map_err(|error| match error {
+        OpenError::Settings(text) => ("settings", text),
+        OpenError::File(text) => ("files", text),
+        failed @ OpenError::Failed { .. } => ("component", format!("the stage can't be opened: {failed}")),
+    })?;
+    if let Some(ComponentRef::Box { name, version: Some(version) }) = document.pipeline().stages.get(index).map(|stage| &stage.component)
+        && !is_version(&opened.about().version, version)
+    {
+        let has = &opened.about().version;
+        return Err(("component", format!("component `{name}` in the box has version {has}, not {version}")));
+    }
+    Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default() })
+}
+
+/// `0.1` asks for `0.1` and for `0.1.7`, not for `0.10`.
+fn is_version(has: &str, asked: &Version) -> bool {
+    has.strip_prefix(asked.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Checks that the stages fit each other, and puts them together.
+pub(super) fn wire(
+    document: &Written,
+    material: &Material,
+    opened: Vec<Opened>,
+    queue: usize,
+) -> Result<Pipeline, DeployError> {
+    let manifest = &material.manifest;
+    let wires: Vec<StageWires<'_>> = manifest
+        .stages
+        .iter()
+        .zip(&opened)
+        .map(|(stage, opened)| StageWires::of(stage, opened.step.stage.signature()))
+        .collect();
+    let takes_raw = opened.first().is_some_and(|first| !first.step.stage.accepts().is_empty());
+    let accepts = if takes_raw { Accepts::Raw } else { Accepts::Tensors };
+    let plan = plan(&wires, accepts, manifest.outputs.as_deref()).map_err(|miswired| {
+        let mut problems = Problems::default();
+        miswired.iter().for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
+        problems
+    })?;
+    let steps = opened.into_iter().map(|opened| opened.step).collect();
+    let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
+    Ok(Pipeline::new(name, version, manifest.digest(), steps, plan, queue))
+}

@@ -1,0 +1,65 @@
+//! Manifest files: which ones a path means, and what is in them.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use hotstage_core::limits::MANIFEST_BYTES_MAX;
+use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Written, check_set, parse};
+
+/// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
+/// input.
+pub(super) fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
+    let mut problems = Problems::default();
+    let mut documents = Vec::new();
+    for path in paths {
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match text(&file).and_then(|text| parse(&file.display().to_string(), &text)) {
+                        Ok(found) => documents.extend(found),
+                        Err(found) => problems.append(found),
+                    }
+                }
+            }
+            Err(found) => problems.append(found),
+        }
+    }
+    let documents = problems.or(documents)?;
+    check_set(&documents)?;
+    Ok(documents)
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, Problems> {
+    if path == Path::new("-") || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|error| problem(path, format!("can't read the folder: {error}")))?;
+    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_manifest).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(problem(path, "the folder holds no manifest: no `.yaml` or `.yml` file".to_owned()));
+    }
+    Ok(files)
+}
+
+fn text(path: &Path) -> Result<String, Problems> {
+    let read = if path == Path::new("-") { read_bounded(io::stdin().lock()) } else { fs::File::open(path).and_then(read_bounded) };
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => problem(path, "there is no such file".to_owned()),
+        io::ErrorKind::InvalidData => problem(path, "the file is not text in UTF-8".to_owned()),
+        _ => problem(path, format!("can't read the file: {error}")),
+    })
+}
+
+/// One byte more than allowed, so that the parser can say that it is too much.
+fn read_bounded(source: impl io::Read) -> io::Result<String> {
+    let mut text = String::new();
+    source.take(MANIFEST_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn problem(path: &Path, message: String) -> Problems {
+    Problem { file: path.display().to_string().into(), place: Place::START, path: KeyPath::default(), message }.into()
+}

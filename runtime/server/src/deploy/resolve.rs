@@ -1,0 +1,167 @@
+//! References → digests: every component, file and document that a manifest points at, in the store.
+//!
+//! A path counts from the manifest's folder. A mere name is looked for in the box: folders of components whose files are
+//! called by their names.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use hotstage_core::digest::Digest;
+use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
+use hotstage_core::manifest::{ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Written, canonical_text};
+use hotstage_core::suggest;
+
+use super::DeployError;
+use crate::store::{Store, StoreError};
+
+/// The folders of the components that come with the server, the first first.
+#[derive(Clone, Debug)]
+pub struct Boxes(pub Vec<PathBuf>);
+
+impl Boxes {
+    /// The folder that was named, or else those where an installation and a build have theirs.
+    pub fn new(named: Option<PathBuf>) -> Self {
+        if let Some(folder) = named {
+            return Self(vec![folder]);
+        }
+        let program = env::current_exe().ok();
+        let beside = program.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+        Self(["components", "../components", "../share/hotstage/components"].map(|folder| beside.join(folder)).into())
+    }
+
+    fn find(&self, name: &str) -> Result<PathBuf, String> {
+        let file = format!("{name}.wasm");
+        if let Some(path) = self.0.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()) {
+            return Ok(path);
+        }
+        let mut known: Vec<String> = self.0.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(component_name).collect();
+        known.sort();
+        known.dedup();
+        if known.is_empty() {
+            let folders: Vec<String> = self.0.iter().map(|folder| folder.display().to_string()).collect();
+            let folders = folders.join(", ");
+            return Err(format!("there is no component `{name}`: the box is empty ({folders}); say where it is with --components"));
+        }
+        let hint = suggest::hint(name, known.iter().map(String::as_str));
+        Err(format!("there is no component `{name}` in the box; {hint}"))
+    }
+}
+
+fn component_name(entry: std::io::Result<fs::DirEntry>) -> Option<String> {
+    let path = entry.ok()?.path();
+    let is_component = path.extension().is_some_and(|kind| kind == "wasm");
+    path.file_stem().filter(|_| is_component)?.to_str().map(str::to_owned)
+}
+
+/// A manifest with nothing left to look up, and the bytes that it stands for.
+pub(super) struct Material {
+    pub(super) manifest: Resolved,
+    bytes: BTreeMap<Digest, Bytes>,
+}
+
+impl Material {
+    /// What a digest of this manifest stands for.
+    pub(super) fn bytes(&self, digest: &Digest) -> Bytes {
+        self.bytes.get(digest).cloned().unwrap_or_default()
+    }
+}
+
+/// Finds and stores everything that the document points at.
+pub(super) fn resolve(document: &Written, store: &Store, boxes: &Boxes) -> Result<Material, DeployError> {
+    let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
+    let mut finder = Finder { base, store, boxes, bytes: BTreeMap::new(), broken: None };
+    let resolved = document.resolve(&mut finder);
+    match finder.broken {
+        Some(error) => Err(error.into()),
+        None => Ok(Material { manifest: resolved?, bytes: finder.bytes }),
+    }
+}
+
+struct Finder<'a> {
+    base: PathBuf,
+    store: &'a Store,
+    boxes: &'a Boxes,
+    bytes: BTreeMap<Digest, Bytes>,
+    /// The store's own trouble is nobody's manifest's fault.
+    broken: Option<StoreError>,
+}
+
+impl Finder<'_> {
+    fn keep(&mut self, bytes: Vec<u8>) -> Result<Digest, String> {
+        match self.store.put(&bytes) {
+            Ok(digest) => {
+                self.bytes.insert(digest, bytes.into());
+                Ok(digest)
+            }
+            Err(error) => {
+                let message = error.to_string();
+                self.broken.get_or_insert(error);
+                Err(message)
+            }
+        }
+    }
+
+    fn path(&mut self, path: &str, bytes_max: u64) -> Result<Digest, String> {
+        let path = self.base.join(path);
+        let shown = path.display();
+        let about = fs::metadata(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
+            _ => format!("can't read {shown}: {error}"),
+        })?;
+        if !about.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        if about.len() > bytes_max {
+            return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
+        }
+        let bytes = fs::read(&path).map_err(|error| format!("can't read {shown}: {error}"))?;
+        self.keep(bytes)
+    }
+
+    fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {
+        match self.store.get(digest) {
+            Ok(Some(bytes)) => {
+                self.bytes.insert(*digest, bytes);
+                Ok(*digest)
+            }
+            Ok(None) => Err(format!("{digest} is not in the store; name a file once, or store it there first")),
+            Err(error) => {
+                let message = error.to_string();
+                self.broken.get_or_insert(error);
+                Err(message)
+            }
+        }
+    }
+}
+
+impl Resolve for Finder<'_> {
+    fn component(&mut self, reference: &ComponentRef) -> Result<Digest, String> {
+        match reference {
+            ComponentRef::Path(path) => self.path(path, COMPONENT_BYTES_MAX),
+            ComponentRef::Digest(digest) => self.digest(digest),
+            // The version is the component's own word; it is checked when it is opened.
+            ComponentRef::Box { name, .. } => {
+                let path = self.boxes.find(name.as_str())?;
+                self.path(&path.display().to_string(), COMPONENT_BYTES_MAX)
+            }
+        }
+    }
+
+    fn file(&mut self, reference: &FileRef) -> Result<Digest, String> {
+        match reference {
+            FileRef::Path(path) => self.path(path, FILE_BYTES_MAX),
+            FileRef::Digest(digest) => self.digest(digest),
+        }
+    }
+
+    fn document(&mut self, reference: &DocumentRef) -> Result<Digest, String> {
+        match reference {
+            DocumentRef::Path(path) => self.path(path, FILE_BYTES_MAX),
+            DocumentRef::Digest(digest) => self.digest(digest),
+            DocumentRef::Inline(value) => self.keep(canonical_text(value).into_bytes()),
+        }
+    }
+}

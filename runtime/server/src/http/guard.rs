@@ -1,0 +1,149 @@
+//! One request's frame: its id, its place in the counters, its one log line if it fails, and its panics.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
+use hyper::body::Incoming;
+
+use super::{Body, count, path, respond};
+use crate::app::App;
+
+/// The header of a request's id, both ways.
+const REQUEST_ID: &str = "x-request-id";
+
+/// A request being answered. Dropped without [`Call::finish`], its client went away.
+pub(super) struct Call {
+    app: Arc<App>,
+    id: HeaderValue,
+    began: Instant,
+    method: Method,
+    uri: Uri,
+    is_open: bool,
+}
+
+impl Call {
+    pub(super) fn begin(app: &Arc<App>, request: &Request<Incoming>) -> Self {
+        app.counts.requests.fetch_add(1, Relaxed);
+        app.counts.in_flight.fetch_add(1, Relaxed);
+        Self {
+            app: Arc::clone(app),
+            id: id(request),
+            began: Instant::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            is_open: true,
+        }
+    }
+
+    pub(super) fn finish(mut self, outcome: Result<Response<Body>, Failure>) -> Response<Body> {
+        self.is_open = false;
+        let mut response = outcome.unwrap_or_else(|failure| {
+            count(&self.app, &failure);
+            self.log(&failure);
+            let mut response = respond::failure(&failure);
+            if failure.kind == Kind::MethodNotAllowed
+                && let Ok(target) = path::target(self.uri.path())
+            {
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(target.allow()));
+            }
+            response
+        });
+        let id = std::mem::replace(&mut self.id, HeaderValue::from_static(""));
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// The one line of a failed request.
+    fn log(&self, failure: &Failure) {
+        let (status, kind) = (failure.kind.status(), failure.kind.code());
+        let id = self.id.to_str().unwrap_or_default();
+        let (method, path, took) = (self.method.as_str(), self.uri.path(), self.began.elapsed());
+        let (error, cause) = (failure.message.as_str(), failure.cause.as_deref());
+        if status >= 500 {
+            tracing::error!(target: "request", id, method, path, status, kind, ?took, error, cause, "failed");
+        } else {
+            tracing::warn!(target: "request", id, method, path, status, kind, ?took, error, cause, "refused");
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.app.counts.in_flight.fetch_sub(1, Relaxed);
+        if self.is_open {
+            self.app.counts.abandoned.fetch_add(1, Relaxed);
+            let id = self.id.to_str().unwrap_or_default();
+            tracing::debug!(target: "request", id, path = self.uri.path(), "the client went away");
+        }
+    }
+}
+
+/// The client's own id when it sent a sound one, else the next of ours.
+fn id(request: &Request<Incoming>) -> HeaderValue {
+    let is_sound = |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
+    request.headers().get(REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
+}
+
+/// Sixteen digits that differ between requests and, with good chance, between starts of the server.
+fn next_id() -> HeaderValue {
+    static START: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+        use std::hash::{BuildHasher as _, RandomState};
+        RandomState::new().hash_one(std::process::id())
+    });
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // An odd factor scatters consecutive numbers and maps no two to one.
+    let number = NEXT.fetch_add(1, Relaxed).wrapping_add(*START).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut digits = [0; 16];
+    for (index, digit) in digits.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (60 - 4 * index)) as usize & 15];
+    }
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&digits)).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// The future's output, or what it panicked with.
+pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        // Nothing of the request is used after a panic, so nothing half-changed is seen.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(panic_text(panic.as_ref()))),
+        }
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ() {
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| next_id().to_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| id.len() == 16));
+    }
+
+    #[test]
+    fn a_panic_is_an_outcome() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let outcome = runtime.block_on(caught(async { panic!("no {}", "way") }));
+        assert_eq!(outcome as Result<(), _>, Err("no way".to_owned()));
+    }
+}

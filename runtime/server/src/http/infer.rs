@@ -1,0 +1,116 @@
+//! `POST …/infer`: the way that nearly every request takes.
+//!
+//! Find the pipeline, read the body, decode, run, encode. A body that is long to decompress or to read goes to the
+//! compute runtime for that, like a long guest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use hotstage_core::datatype::Datatype;
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::request::Payload;
+use hotstage_core::tensor::{Shape, Tensor};
+use hyper::body::Incoming;
+
+use super::encoding::{self, Encoding};
+use super::{Body, body, respond};
+use crate::app::App;
+use crate::oip::binary::parse_header_length;
+use crate::oip::request::Ask;
+use crate::oip::wishes::{Form, Wishes};
+use crate::pipeline::Pipeline;
+use crate::router;
+
+/// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
+const LONG_BODY: usize = 256 << 10;
+const HEADER: &str = "inference-header-content-length";
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+pub(super) async fn answer(
+    app: &Arc<App>,
+    model: &str,
+    version: Option<&str>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let pipeline = route(app, model, version)?;
+    let (head, incoming) = request.into_parts();
+    let body = body::read_at_most(incoming, app.limits.body_bytes, app.limits.client_timeout).await?;
+    let encoding = encoding::of_request(&head.headers)?;
+    let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
+        let (pipeline, headers, bytes_max) = (Arc::clone(&pipeline), head.headers.clone(), app.limits.body_bytes);
+        app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
+    } else {
+        read(&pipeline, &head.headers, body, encoding, app.limits.body_bytes)?
+    };
+    let Asked { id, payload, wishes } = asked;
+    let outputs = pipeline.infer(&app.compute, payload).await?;
+    let encoded = pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+    let mut response = respond::json(Bytes::new());
+    if let Some(length) = encoded.json_length {
+        response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
+        response.headers_mut().insert(HEADER, HeaderValue::from(length));
+    }
+    respond::name_pipeline(&mut response, &pipeline);
+    Ok(encoding::encode(response, encoded.body, encoding::wanted(&head.headers)))
+}
+
+fn route(app: &App, model: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
+    router::route(&app.board.read(), model, version).map_err(|failure| {
+        // While the server starts, a model that is not there yet is no client's mistake.
+        if app.board.is_ready() { failure } else { Failure { kind: Kind::NotReady, ..failure } }
+    })
+}
+
+/// What the body says.
+struct Asked {
+    id: Option<String>,
+    payload: Payload,
+    wishes: Wishes,
+}
+
+fn read(
+    pipeline: &Pipeline,
+    headers: &HeaderMap,
+    body: Bytes,
+    encoding: Option<Encoding>,
+    bytes_max: usize,
+) -> Result<Asked, Failure> {
+    let body = match encoding {
+        Some(encoding) => encoding::decode(&body, encoding, bytes_max)?,
+        None => body,
+    };
+    let header_length = match headers.get(HEADER) {
+        Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
+        None => None,
+    };
+    if header_length.is_none()
+        && let Some(content_type) = raw_type(pipeline, headers)
+    {
+        return raw(pipeline, content_type, body);
+    }
+    let Ask { id, inputs, wishes } = pipeline.decoder.decode(&body, header_length)?;
+    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes })
+}
+
+/// The request's content type, when the first stage takes bodies of that type as they are.
+fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
+    let accepts = pipeline.accepts();
+    if accepts.is_empty() {
+        return None;
+    }
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let content_type = content_type.split(';').next()?.trim().to_ascii_lowercase();
+    let takes = |accepted: &String| match accepted.strip_suffix("/*") {
+        Some(kind) => content_type.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')),
+        None => *accepted == content_type,
+    };
+    accepts.iter().any(takes).then_some(content_type)
+}
+
+fn raw(pipeline: &Pipeline, content_type: String, body: Bytes) -> Result<Asked, Failure> {
+    let shape = Shape::from_slice(&[body.len() as u64]);
+    let content = Tensor::new(Datatype::Uint8, shape, body).map_err(|error| Failure::invalid(error.to_string()))?;
+    let wishes = Wishes::all(pipeline.signature().outputs.len(), Form::Json);
+    Ok(Asked { id: None, payload: Payload::Raw { content_type, content }, wishes })
+}

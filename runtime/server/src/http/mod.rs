@@ -1,0 +1,76 @@
+//! HTTP: from a request's method and path to the one function that answers it, and every failure to `{"error": …}`.
+//!
+//! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id, answers, logs a failure
+//! once, turns a panic into that request's own 500. Below it plain `?` is enough.
+
+mod body;
+mod encoding;
+mod guard;
+mod infer;
+mod path;
+mod respond;
+mod tell;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
+use hotstage_core::failure::{Failure, Kind};
+use hyper::body::Incoming;
+
+use self::guard::{Call, caught};
+use self::path::Target;
+use crate::app::App;
+
+/// An answer's body: whole, since every answer is computed before it is sent.
+pub type Body = Full<Bytes>;
+
+/// Answers one request. Never fails: a failure is an answer too.
+pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let call = Call::begin(&app, &request);
+    let outcome = match caught(dispatch(&app, request)).await {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic)),
+    };
+    Ok(call.finish(outcome))
+}
+
+async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+    check_headers(app, request.headers())?;
+    let path = request.uri().path().to_owned();
+    let target = path::target(&path)?;
+    let methods = target.methods();
+    let method = request.method();
+    if !methods.contains(method) && !(method == Method::HEAD && methods.contains(&Method::GET)) {
+        let message = format!("{method} is not allowed here; allowed: {}", target.allow());
+        return Err(Failure::new(Kind::MethodNotAllowed, message));
+    }
+    match target {
+        Target::Infer { model, version } => infer::answer(app, &model, version.as_deref(), request).await,
+        Target::Server => Ok(tell::server()),
+        Target::Live => Ok(tell::live()),
+        Target::Ready => tell::ready(app),
+        Target::Models => Ok(tell::models(app)),
+        Target::Model { model, version } => tell::model(app, &model, version.as_deref()),
+        Target::ModelReady { model, version } => tell::model_ready(app, &model, version.as_deref()),
+        Target::Metrics => tell::metrics(app),
+    }
+}
+
+/// What the headers may weigh. Beyond that nothing else is looked at.
+fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > app.limits.header_bytes {
+        let message = format!("the headers have {bytes} bytes; at most {} are taken", app.limits.header_bytes);
+        return Err(Failure::new(Kind::HeadersTooLarge, message));
+    }
+    Ok(())
+}
+
+/// Counts a failure. Here, so that each is counted once.
+fn count(app: &App, failure: &Failure) {
+    app.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
+}

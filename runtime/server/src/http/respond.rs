@@ -1,0 +1,56 @@
+//! Answers: JSON bodies, failures as `{"error": …}`, and the headers that say what answered.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use hotstage_core::failure::{Failure, Kind};
+
+use super::Body;
+use crate::pipeline::Pipeline;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// 200 with JSON.
+pub(super) fn json(body: impl Into<Bytes>) -> Response<Body> {
+    with_type(StatusCode::OK, JSON, body)
+}
+
+pub(super) fn with_type(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// The failure as an answer.
+pub(super) fn failure(failure: &Failure) -> Response<Body> {
+    let status = StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::json!({ "error": failure.message }).to_string();
+    let mut response = with_type(status, JSON, body);
+    response.headers_mut().insert("hotstage-failure", HeaderValue::from_static(failure.kind.code()));
+    if failure.kind.is_retryable() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if failure.kind == Kind::UnsupportedMediaType {
+        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, identity"));
+    }
+    if matches!(failure.kind, Kind::RequestTimeout | Kind::BodyTooLarge) {
+        // What is left of the body is not read, so the connection can't go on.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Says which pipeline answered: enough to find each component, file and setting of it.
+pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("hotstage-pipeline", &pipeline.headers.name),
+        ("hotstage-version", &pipeline.headers.version),
+        ("hotstage-digest", &pipeline.headers.digest),
+    ] {
+        // The names were checked when they were parsed; a value that is no header text is left out.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
+            headers.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What the server says of itself and its models: metadata, health, metrics.
+//!
+//! Bodies satisfy clients that look at the status alone and clients that read JSON. Not ready is 503: probes know it,
+//! and clients take any status but 200 as a no.
+
+use http::{HeaderValue, Response, StatusCode};
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::signature::Port;
+use serde_json::{Value, json};
+
+use super::{Body, respond};
+use crate::app::App;
+use crate::router;
+use crate::telemetry::metrics;
+
+/// Extensions of the protocol that are served. Only those.
+const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
+
+pub(super) fn server() -> Response<Body> {
+    let about = json!({ "name": "hotstage", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS });
+    respond::json(about.to_string())
+}
+
+pub(super) fn live() -> Response<Body> {
+    respond::json(r#"{"live":true}"#)
+}
+
+pub(super) fn ready(app: &App) -> Result<Response<Body>, Failure> {
+    require_ready(app)?;
+    Ok(respond::json(r#"{"live":true,"ready":true}"#))
+}
+
+fn require_ready(app: &App) -> Result<(), Failure> {
+    if app.board.is_ready() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::NotReady, "the server is not ready: it is starting or stopping"))
+}
+
+pub(super) fn models(app: &App) -> Response<Body> {
+    let names: Vec<Value> = app.board.read().names().map(|name| json!(name)).collect();
+    respond::json(json!({ "models": names }).to_string())
+}
+
+pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
+    let snapshot = app.board.read();
+    let pipeline = router::route(&snapshot, name, version)?;
+    let versions: Vec<&str> =
+        router::find(&snapshot, name)?.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
+    let signature = pipeline.signature();
+    let about = json!({
+        "name": pipeline.name,
+        "versions": versions,
+        "platform": "hotstage",
+        "inputs": ports(&signature.inputs),
+        "outputs": ports(&signature.outputs),
+    });
+    let mut response = respond::json(about.to_string());
+    respond::name_pipeline(&mut response, &pipeline);
+    Ok(response)
+}
+
+fn ports(ports: &[Port]) -> Vec<Value> {
+    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    ports.iter().map(port).collect()
+}
+
+pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
+    let pipeline = router::route(&app.board.read(), name, version)?;
+    let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
+    respond::name_pipeline(&mut response, &pipeline);
+    Ok(response)
+}
+
+pub(super) fn metrics(app: &App) -> Result<Response<Body>, Failure> {
+    let text = metrics::render(app).map_err(|error| Failure::new(Kind::Internal, "the metrics can't be written").because(error))?;
+    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    Ok(respond::with_type(StatusCode::OK, content_type, text))
+}

@@ -1,0 +1,123 @@
+//! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
+//!
+//! Bounds: connections at once (more wait in the system's queue), the time a client may take for its headers, the streams
+//! of one HTTP/2 connection. On shutdown nothing new is accepted, idle connections close, requests in flight finish, or
+//! are cut off when the drain time is over.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::app::App;
+use crate::http::serve_one;
+
+/// Streams of one HTTP/2 connection at once.
+const STREAMS: u32 = 256;
+/// Header fields of a request; hyper itself answers 431 beyond.
+const HEADER_FIELDS: usize = 256;
+/// How long a connection may lie idle, and how long headers may take.
+const IDLE: Duration = Duration::from_secs(75);
+/// After a failed accept (no file handles left, say) the listener rests a moment rather than spin.
+const REST: Duration = Duration::from_millis(50);
+
+/// Opens the socket. Port 0 takes any free one.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until `stop` is done, then drains. Says whether every request in flight could finish.
+pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+    let places = Arc::new(Semaphore::new(app.limits.connections));
+    let graceful = GracefulShutdown::new();
+    let builder = Arc::new(builder(&app));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let place = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let stream = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let connection = Connection::open(&app, stream);
+                let service = {
+                    let app = Arc::clone(&app);
+                    service_fn(move |request| serve_one(Arc::clone(&app), request))
+                };
+                let builder = Arc::clone(&builder);
+                let watcher = graceful.watcher();
+                tokio::spawn(async move {
+                    let Connection { stream, _counted } = connection;
+                    let conversation = builder.serve_connection(stream, service);
+                    if let Err(error) = watcher.watch(conversation).await {
+                        tracing::debug!(target: "connection", error, "ended early");
+                    }
+                    drop((_counted, place));
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+    drop(listener);
+    tokio::time::timeout(app.limits.drain, graceful.shutdown()).await.is_ok()
+}
+
+fn builder(app: &App) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_headers(HEADER_FIELDS)
+        // Above our own bound, so that ours answers with a body.
+        .max_buf_size((app.limits.header_bytes * 2).max(64 << 10))
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(IDLE)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(app.limits.header_bytes * 2).unwrap_or(u32::MAX));
+    builder
+}
+
+struct Connection {
+    stream: TokioIo<TcpStream>,
+    _counted: Counted,
+}
+
+impl Connection {
+    fn open(app: &Arc<App>, stream: TcpStream) -> Self {
+        // Answers are small and whole; waiting for more to send with them only delays.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
+        }
+        app.counts.connections.fetch_add(1, Relaxed);
+        Self { stream: TokioIo::new(stream), _counted: Counted(Arc::clone(app)) }
+    }
+}
+
+struct Counted(Arc<App>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.counts.connections.fetch_sub(1, Relaxed);
+    }
+}

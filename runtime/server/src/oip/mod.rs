@@ -1,0 +1,31 @@
+//! The payloads of the Open Inference Protocol v2 over REST: bytes to tensors, and back.
+//!
+//! A request passes three stations. `envelope` reads the JSON text once, without a tree: it leaves each value where
+//! it lies. [`request`] checks names, shapes and parameters against the signature. `data` reads the elements straight
+//! into the tensor's bytes. Tensors of the binary extension ([`binary`]) stay slices of the body. The way back is
+//! shorter: [`response`] copies what a deploy has prepared and writes the elements between.
+//!
+//! What depends on the model alone is prepared once: a [`Decoder`](request::Decoder) and an
+//! [`Encoder`](response::Encoder) are made at deploy and shared by its requests.
+//!
+//! Architecture invariant: no network, no clock and no engine is named here. Bytes from outside never make it panic,
+//! recurse, or allocate more than a small multiple of their own length.
+
+pub mod binary;
+pub mod document;
+pub mod place;
+pub mod request;
+pub mod response;
+pub mod wishes;
+
+mod data;
+mod element;
+mod envelope;
+mod fields;
+mod number;
+mod parameters;
+mod text;
+mod write;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The `parameters` objects: the few that mean something here, the many that don't, and those that are refused.
+//!
+//! A value is a string, a number or a boolean. A parameter that asks for something this server can't do is refused
+//! rather than ignored, because the client would wait for it. Everything else is let through without being kept.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hotstage_core::failure::Failure;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::place::{Place, Side};
+use super::text::excerpt;
+
+/// What the binary tensor extension says in parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parameters {
+    /// A request: answer with binary tensors.
+    pub(super) binary_data_output: Option<bool>,
+    /// A request's output: this one binary, or not.
+    pub(super) binary_data: Option<bool>,
+    /// A tensor: its bytes follow the JSON.
+    pub(super) binary_data_size: Option<usize>,
+}
+
+impl Parameters {
+    /// Reads the object at `place`, when there is one.
+    pub(super) fn read(place: Place, raw: Option<&str>) -> Result<Self, Failure> {
+        let Some(raw) = raw else {
+            return Ok(Self::default());
+        };
+        let mut deserializer = serde_json::Deserializer::from_str(raw);
+        deserializer.deserialize_map(Object(place)).unwrap_or_else(|_not_an_object| {
+            Err(Failure::invalid(format!("{place}parameters must be an object, given {}", excerpt(raw))))
+        })
+    }
+
+    fn set(&mut self, place: Place, key: &str, value: &str) -> Result<(), Failure> {
+        if !value.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9' | 't' | 'f')) {
+            return Err(must_be(place, key, "a string, a number or a boolean", value));
+        }
+        match (place, key) {
+            (Place::Top, "binary_data_output") => self.binary_data_output = Some(boolean(place, key, value)?),
+            (Place::Wish(_), "binary_data") => self.binary_data = Some(boolean(place, key, value)?),
+            (Place::Tensor(..), "binary_data_size") => {
+                let size = value.parse().map_err(|_not_a_size| must_be(place, key, "a number of bytes", value))?;
+                self.binary_data_size = Some(size);
+            }
+            // An answer comes from a server, which may say what a client may not.
+            (Place::Tensor(Side::Output, _), _) => {}
+            _ => refuse(place, key)?,
+        }
+        Ok(())
+    }
+}
+
+/// What a client can't have.
+fn refuse(place: Place, key: &str) -> Result<(), Failure> {
+    if key.starts_with("triton_") {
+        return Err(Failure::invalid("parameter keys starting with 'triton_' are reserved"));
+    }
+    let reason = match (place, key) {
+        (Place::Top, _) => return Ok(()),
+        (_, "shared_memory_region" | "shared_memory_offset" | "shared_memory_byte_size") => {
+            "shared memory isn't supported; send the tensor in the body"
+        }
+        (Place::Wish(_), "classification") => {
+            "classification isn't supported; ask for the output itself, or let a stage make the classes"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::invalid(format!("{place}parameters.{key}: {reason}")))
+}
+
+fn boolean(place: Place, key: &str, value: &str) -> Result<bool, Failure> {
+    value.parse().map_err(|_not_a_boolean| must_be(place, key, "true or false", value))
+}
+
+#[cold]
+fn must_be(place: Place, key: &str, what: &str, value: &str) -> Failure {
+    let (key, value) = (excerpt(key), excerpt(value));
+    Failure::invalid(format!("{place}parameters.{key} must be {what}, given {value}"))
+}
+
+/// A key, borrowed when nothing in it is escaped.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Looks at each parameter as it passes, so that their number costs no memory.
+struct Object(Place);
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Result<Parameters, Failure>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut parameters = Ok(Parameters::default());
+        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            parameters = parameters.and_then(|mut parameters: Parameters| {
+                parameters.set(self.0, &key.0, value.get())?;
+                Ok(parameters)
+            });
+        }
+        Ok(parameters)
+    }
+}

@@ -1,0 +1,242 @@
+//! One version of a pipeline, ready to serve: its opened stages, their wiring, and what is counted about it.
+//!
+//! A request's tensors lie in slots: the inputs first, then each stage's outputs. A stage takes its inputs from slots by
+//! number and its outputs go to the next ones; a tensor is moved out at its last use and cloned (a reference count)
+//! before. All names were resolved when the pipeline was deployed.
+//!
+//! Bounds: at most `limits.instances` of the scarcest stage run at once; `queue` more wait; the rest is refused with 503.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use bytes::Bytes;
+use hotstage_core::digest::Digest;
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::request::Payload;
+use hotstage_core::signature::Signature;
+use hotstage_core::tensor::Tensor;
+use hotstage_core::wiring::{Plan, Take};
+use hotstage_engine::stage::Stage;
+use hotstage_engine::{CallError, Tensors};
+use smallvec::SmallVec;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::oip::request::Decoder;
+use crate::oip::response::Encoder;
+use crate::place::{Compute, Pace};
+use crate::telemetry::histogram::Histogram;
+
+/// A stage at its place.
+pub struct Step {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// What is called.
+    pub stage: Stage,
+    /// How long its calls take.
+    pub durations: Histogram,
+}
+
+/// One version of a pipeline.
+pub struct Pipeline {
+    /// What clients call it.
+    pub name: String,
+    /// The label that a person chose.
+    pub version: String,
+    /// Of the canonical manifest.
+    pub digest: Digest,
+    /// Its stages, in order.
+    pub steps: Vec<Step>,
+    /// Who takes which tensor.
+    pub plan: Plan,
+    /// Reads requests of its signature.
+    pub decoder: Decoder,
+    /// Writes answers of its signature.
+    pub encoder: Encoder,
+    /// What is counted about it.
+    pub counts: Counts,
+    /// What its answers say of it.
+    pub headers: Headers,
+    pace: Pace,
+    admission: Admission,
+}
+
+/// Texts of a pipeline's answers, shared with each of them.
+pub struct Headers {
+    /// The name.
+    pub name: Bytes,
+    /// The version.
+    pub version: Bytes,
+    /// The digest.
+    pub digest: Bytes,
+}
+
+/// What is counted about a pipeline.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Requests that were answered.
+    pub answered: AtomicU64,
+    /// Requests that failed, by kind.
+    pub failed: [AtomicU64; Kind::ALL.len()],
+    /// How long requests take, from the first stage to the last, waiting included.
+    pub durations: Histogram,
+}
+
+/// Who may run, and how many may wait for that.
+struct Admission {
+    running: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(name: String, version: String, digest: Digest, steps: Vec<Step>, plan: Plan, waiting_max: usize) -> Self {
+        let decoder = Decoder::new(&name, &plan.signature);
+        let encoder = Encoder::new(&name, &version, &plan.signature.outputs);
+        let running = steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1);
+        let admission = Admission { running: Arc::new(Semaphore::new(running)), waiting: AtomicUsize::new(0), waiting_max };
+        let headers = Headers {
+            name: name.clone().into(),
+            version: version.clone().into(),
+            digest: digest.to_string().into(),
+        };
+        let (counts, pace) = (Counts::default(), Pace::default());
+        Self { name, version, digest, steps, plan, decoder, encoder, counts, headers, pace, admission }
+    }
+
+    /// What flows in and out.
+    pub const fn signature(&self) -> &Signature {
+        &self.plan.signature
+    }
+
+    /// Content types of raw bodies that it takes in place of tensors.
+    pub fn accepts(&self) -> &[String] {
+        self.steps.first().map_or(&[], |step| step.stage.accepts())
+    }
+
+    /// Answers one request: waits for its turn, runs the chain where it belongs, counts.
+    pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
+        let began = Instant::now();
+        let turn = self.admission.turn(self).await?;
+        let this = Arc::clone(self);
+        let chain = async move {
+            let began = Instant::now();
+            let result = this.run(began, payload).await;
+            this.pace.learn(began.elapsed());
+            drop(turn);
+            result
+        };
+        let result = compute.run(&self.pace, chain).await;
+        self.counts.durations.record(began.elapsed());
+        match &result {
+            Ok(_) => &self.counts.answered,
+            Err(failure) => &self.counts.failed[failure.kind as usize],
+        }
+        .fetch_add(1, Relaxed);
+        result
+    }
+
+    /// The chain itself: stage after stage, slot by slot.
+    pub async fn run(&self, mut began: Instant, payload: Payload) -> Result<Tensors, Failure> {
+        let mut slots: SmallVec<[Option<Tensor>; 8]> = SmallVec::new();
+        let mut raw = None;
+        match payload {
+            Payload::Tensors(inputs) => slots.extend(inputs.into_iter().map(Some)),
+            // The pipeline's inputs stay empty: at deploy it was checked that no other stage takes one of them.
+            raw_body @ Payload::Raw { .. } => {
+                slots.resize(self.plan.signature.inputs.len(), None);
+                raw = Some(raw_body);
+            }
+        }
+        for (step, wires) in self.steps.iter().zip(&self.plan.stages) {
+            let payload = match raw.take() {
+                Some(raw) => raw,
+                None => Payload::Tensors(self.gather(step, &wires.takes, &mut slots)?),
+            };
+            let outputs = step.stage.call(payload).await.map_err(|error| self.explain(step, error))?;
+            slots.extend(outputs.into_iter().map(Some));
+            let now = Instant::now();
+            step.durations.record(now - began);
+            began = now;
+        }
+        self.plan.answers.iter().map(|&slot| self.take(&mut slots, slot, false)).collect()
+    }
+
+    fn gather(
+        &self,
+        step: &Step,
+        takes: &[Take],
+        slots: &mut [Option<Tensor>],
+    ) -> Result<Vec<Tensor>, Failure> {
+        let ports = &step.stage.signature().inputs;
+        takes
+            .iter()
+            .zip(ports)
+            .map(|(take, port)| {
+                let tensor = self.take(slots, take.slot, take.last_use)?;
+                if take.check
+                    && let Err(misfit) = port.accepts(&tensor)
+                {
+                    let message = format!("{} can't take `{}`: {misfit}", self.whose(step), port.name);
+                    return Err(Failure::new(Kind::StageSignature, message));
+                }
+                Ok(tensor)
+            })
+            .collect()
+    }
+
+    fn take(&self, slots: &mut [Option<Tensor>], slot: usize, last_use: bool) -> Result<Tensor, Failure> {
+        let place = slots.get_mut(slot);
+        let tensor = place.and_then(|place| if last_use { place.take() } else { place.clone() });
+        tensor.ok_or_else(|| {
+            let cause = format!("slot {slot} of pipeline `{}` is empty", self.name);
+            Failure::new(Kind::Internal, "the pipeline lost a tensor; this is a defect of the server").because(cause)
+        })
+    }
+
+    fn explain(&self, step: &Step, error: CallError) -> Failure {
+        let CallError { kind, message, cause } = error;
+        // What the client sent wrong is told in the stage's own words; it need not know which stage saw it.
+        let message = if kind == Kind::InvalidInput { message } else { format!("{} {message}", self.whose(step)) };
+        Failure { kind, message, cause }
+    }
+
+    fn whose(&self, step: &Step) -> String {
+        format!("stage `{}` of pipeline `{}` version {}", step.name, self.name, self.version)
+    }
+}
+
+impl Admission {
+    /// One turn to run. Taken at once when there is one; else waits, when there is room to wait.
+    async fn turn(&self, pipeline: &Pipeline) -> Result<OwnedSemaphorePermit, Failure> {
+        if let Ok(turn) = Arc::clone(&self.running).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let waiting = Waiting::begin(&self.waiting);
+        if waiting.number > self.waiting_max {
+            let message = format!("pipeline `{}` has {} requests waiting already; try again", pipeline.name, self.waiting_max);
+            return Err(Failure::new(Kind::Overloaded, message));
+        }
+        let turn = Arc::clone(&self.running).acquire_owned().await;
+        turn.map_err(|_| Failure::new(Kind::NotReady, "the pipeline is being taken down"))
+    }
+}
+
+/// Counts one that waits, also when its client goes away.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    number: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        Self { count, number: count.fetch_add(1, Relaxed) + 1 }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,131 @@
+//! Where guests run: first on the thread that has the request, then, if they take long, on threads of their own.
+//!
+//! Most pipelines answer in microseconds, and handing those to another thread would cost more than they do. So a chain
+//! starts on the IO worker that read its request, where it may stay until its guest has run for one to two ticks of the
+//! epoch (about a millisecond). Then its future is moved to the compute runtime and goes on there: the listeners and
+//! timers never wait longer than that for a guest. A pipeline that takes long as a rule ([`LONG`]) goes to the compute
+//! runtime at once. `docs/decisions/0003-where-guests-run.md` has the measurements.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// A pipeline whose chain takes this long on average starts on the compute runtime.
+const LONG: Duration = Duration::from_micros(500);
+/// The average moves by one part in 2^3 with each request.
+const WEIGHT: u32 = 3;
+
+/// The threads for guests that take long.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    runtime: Handle,
+}
+
+/// How long a pipeline takes, as a moving average in nanoseconds.
+#[derive(Debug, Default)]
+pub struct Pace(AtomicU64);
+
+impl Pace {
+    /// Learns from one request. Two at once may lose one of them; an average can bear that, a lock would cost more.
+    pub fn learn(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let average = self.0.load(Relaxed);
+        let next = average - (average >> WEIGHT) + (took >> WEIGHT);
+        self.0.store(next, Relaxed);
+    }
+
+    fn is_long(&self) -> bool {
+        u128::from(self.0.load(Relaxed)) > LONG.as_nanos()
+    }
+}
+
+impl Compute {
+    /// Uses the runtime behind the handle.
+    pub const fn new(runtime: Handle) -> Self {
+        Self { runtime }
+    }
+
+    /// Runs the chain. When the caller goes away, so does the chain.
+    pub async fn run<F>(&self, pace: &Pace, chain: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut chain = Box::pin(chain);
+        if !pace.is_long()
+            && let Poll::Ready(output) = poll_once(chain.as_mut()).await
+        {
+            return output;
+        }
+        joined(AbortOnDrop(self.runtime.spawn(chain))).await
+    }
+}
+
+impl Compute {
+    /// Does some work that takes long and waits for nothing, away from the IO workers.
+    pub async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        joined(AbortOnDrop(self.runtime.spawn(async { work() }))).await
+    }
+}
+
+async fn joined<T>(mut task: AbortOnDrop<T>) -> T {
+    match (&mut task.0).await {
+        Ok(output) => output,
+        // The work panicked; the request's own guard makes that its 500.
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is going down, and the process with it: nobody is left to be told.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Polls once and says what came of it.
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("compute").build().unwrap()
+    }
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_short_chain_stays_and_a_long_one_moves() {
+        let (io, compute) = (tokio::runtime::Builder::new_current_thread().build().unwrap(), runtime());
+        let place = Compute::new(compute.handle().clone());
+        let pace = Pace::default();
+        let here = thread();
+        let short = io.block_on(place.run(&pace, async { thread() }));
+        assert_eq!(short, here);
+        let moved = io.block_on(place.run(&pace, async {
+            tokio::task::yield_now().await;
+            thread()
+        }));
+        assert_eq!(moved, "compute");
+        for _ in 0..100 {
+            pace.learn(LONG * 2);
+        }
+        assert_eq!(io.block_on(place.run(&pace, async { thread() })), "compute");
+        for _ in 0..100 {
+            pace.learn(LONG / 10);
+        }
+        assert_eq!(io.block_on(place.run(&pace, async { thread() })), here);
+    }
+}

@@ -1,0 +1,41 @@
+//! From a name in a URL to the pipeline version that answers.
+
+use std::sync::Arc;
+
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::suggest;
+
+use crate::board::{Model, Snapshot};
+use crate::pipeline::Pipeline;
+
+/// The pipeline that answers: the version asked for, or the newest.
+pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
+    let model = find(snapshot, name)?;
+    let found = match version {
+        Some(version) => model.version(version),
+        None => model.newest(),
+    };
+    found.map(Arc::clone).ok_or_else(|| {
+        let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
+        let message = format!(
+            "model `{name}` has no version `{}`; it has {}",
+            version.unwrap_or_default(),
+            versions.join(", ")
+        );
+        Failure::new(Kind::NotFound, message)
+    })
+}
+
+/// All versions of a name.
+pub fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Model, Failure> {
+    snapshot.model(name).ok_or_else(|| {
+        let message = match suggest::nearest(name, snapshot.names()) {
+            Some(near) => format!("there is no model `{name}`; did you mean `{near}`?"),
+            None => {
+                let names: Vec<&str> = snapshot.names().take(10).collect();
+                format!("there is no model `{name}`; the models are: {}", names.join(", "))
+            }
+        };
+        Failure::new(Kind::NotFound, message)
+    })
+}

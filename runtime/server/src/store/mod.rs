@@ -1,0 +1,150 @@
+//! The state directory: what must survive the process.
+//!
+//! ```text
+//! hotstage.json        says that the directory is ours, and in which format
+//! lock                 held by the server that runs on it
+//! blobs/ab/abcd…       components, files and manifests, named by their SHA-256
+//! cache/…              signed machine code; may be deleted at any time
+//! cache.key            the secret that signs it
+//! tmp/                 what is being written
+//! ```
+//!
+//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. What is read is
+//! checked against its name. Default: see [`default_directory`]; `--state` changes it.
+
+mod blobs;
+mod cache;
+mod write;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hotstage_engine::SigningKey;
+
+use self::write::write_whole;
+
+/// The format that this server reads and writes.
+const FORMAT: u32 = 1;
+const MARKER: &str = "hotstage.json";
+
+/// An open state directory.
+pub struct Store {
+    root: PathBuf,
+    signing_key: SigningKey,
+    /// Held for as long as the store is open.
+    _lock: Option<fs::File>,
+}
+
+/// Why the state directory can't be used. Each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum StoreError {
+    #[error("{path} is not a Hotstage state directory: it holds other files; choose an empty or a new one with --state")]
+    NotOurs { path: PathBuf },
+    #[error("the state directory {path} has format {found}, which this version can't read (it knows {FORMAT}); use the version that wrote it, or another directory")]
+    Format { path: PathBuf, found: u64 },
+    #[error("another server runs on the state directory {path}; stop it, or choose another directory with --state")]
+    Locked { path: PathBuf },
+    #[error("the disk is full: can't write {path}; free some space and try again")]
+    Full { path: PathBuf },
+    #[error("can't {what} {path}: {source}")]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again")]
+    Damaged { path: PathBuf },
+}
+
+impl StoreError {
+    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::Io { what, path, source },
+        }
+    }
+}
+
+/// Who else may use the directory meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A server: nobody else may serve from it.
+    Serve,
+    /// A command that reads and adds; blobs and cache allow that beside a server.
+    Share,
+}
+
+impl Store {
+    /// Opens the directory; makes it when there is none.
+    pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
+        make_directory(root)?;
+        check_marker(root)?;
+        for name in ["blobs", "cache", "tmp"] {
+            make_directory(&root.join(name))?;
+        }
+        let lock = match access {
+            Access::Serve => Some(lock(root)?),
+            Access::Share => None,
+        };
+        let signing_key = cache::signing_key(root)?;
+        Ok(Self { root: root.to_owned(), signing_key, _lock: lock })
+    }
+
+    /// The secret for cache entries.
+    pub const fn signing_key(&self) -> &SigningKey {
+        &self.signing_key
+    }
+}
+
+/// Where state is kept when nobody says: beside the user's other state.
+pub fn default_directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
+    match (state_home.filter(|path| path.is_absolute()), home) {
+        (Some(state), _) => state.join("hotstage"),
+        (None, Some(home)) => home.join(".local/state/hotstage"),
+        (None, None) => PathBuf::from(".hotstage"),
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| StoreError::io("make the directory", path, error))
+}
+
+/// Makes sure that the directory is ours before anything is written into it.
+fn check_marker(root: &Path) -> Result<(), StoreError> {
+    let path = root.join(MARKER);
+    match fs::read(&path) {
+        Ok(text) => {
+            let marker: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            match marker.get("format").and_then(serde_json::Value::as_u64) {
+                Some(found) if found == u64::from(FORMAT) => Ok(()),
+                Some(found) => Err(StoreError::Format { path: root.to_owned(), found }),
+                None => Err(StoreError::NotOurs { path: root.to_owned() }),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut entries = fs::read_dir(root).map_err(|error| StoreError::io("read", root, error))?;
+            // `tmp` alone is what a first start leaves that was cut off.
+            if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "tmp")) {
+                return Err(StoreError::NotOurs { path: root.to_owned() });
+            }
+            make_directory(&root.join("tmp"))?;
+            write_whole(root, &path, format!("{{\"format\": {FORMAT}}}\n").as_bytes())
+        }
+        Err(error) => Err(StoreError::io("read", &path, error)),
+    }
+}
+
+fn lock(root: &Path) -> Result<fs::File, StoreError> {
+    let path = root.join("lock");
+    let file = fs::File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| StoreError::io("open", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: root.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What the store promises, tried.
+
+use super::*;
+use hotstage_core::digest::Digest;
+use hotstage_engine::compile::Artifacts as _;
+
+fn opened(root: &Path) -> Store {
+    Store::open(root, Access::Share).unwrap()
+}
+
+#[test]
+fn bytes_come_back_and_damage_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = opened(directory.path());
+    let digest = store.put(b"hello").unwrap();
+    assert_eq!(store.get(&digest).unwrap().unwrap(), "hello");
+    assert_eq!(store.get(&Digest::of(b"absent")).unwrap(), None);
+
+    let path = directory.path().join("blobs").join(&digest.hex()[..2]).join(digest.hex());
+    fs::write(&path, b"hellO").unwrap();
+    assert!(matches!(store.get(&digest), Err(StoreError::Damaged { .. })));
+    // Storing it again mends it.
+    store.put(b"hello").unwrap();
+    assert_eq!(store.get(&digest).unwrap().unwrap(), "hello");
+}
+
+#[test]
+fn nothing_half_written_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = opened(directory.path());
+    fs::remove_dir_all(directory.path().join("cache")).unwrap();
+    store.save("entry", b"code");
+    assert_eq!(fs::read_dir(directory.path().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_strange_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("thesis.tex"), "").unwrap();
+    assert!(matches!(Store::open(directory.path(), Access::Share), Err(StoreError::NotOurs { .. })));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(MARKER), "{\"format\": 99}").unwrap();
+    assert!(matches!(Store::open(directory.path(), Access::Share), Err(StoreError::Format { found: 99, .. })));
+}
+
+#[test]
+fn one_server_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Store::open(directory.path(), Access::Serve).unwrap();
+    assert!(matches!(Store::open(directory.path(), Access::Serve), Err(StoreError::Locked { .. })));
+    assert!(Store::open(directory.path(), Access::Share).is_ok());
+    drop(first);
+    assert!(Store::open(directory.path(), Access::Serve).is_ok());
+}
+
+#[test]
+fn the_secret_is_kept_and_its_own() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = opened(a.path()).signing_key().0;
+    assert_eq!(opened(a.path()).signing_key().0, first);
+    assert_ne!(opened(b.path()).signing_key().0, first);
+}

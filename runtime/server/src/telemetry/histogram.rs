@@ -1,0 +1,55 @@
+//! Durations, counted into buckets without a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Bucket `i` holds durations of less than 2^i microseconds; the last one holds the rest.
+const BUCKETS: usize = 26;
+
+/// How often which duration was seen.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    nanoseconds: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one.
+    pub fn record(&self, took: Duration) {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
+        self.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
+        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Sum in seconds, how many, and the buckets as (upper bound in seconds, count).
+    pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
+        let mut total = 0;
+        let mut rows = Vec::with_capacity(BUCKETS);
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            let count = bucket.load(Relaxed);
+            total += count;
+            let bound = if index + 1 == BUCKETS { f64::MAX } else { (1_u64 << index) as f64 / 1e6 };
+            rows.push((bound, count));
+        }
+        (self.nanoseconds.load(Relaxed) as f64 / 1e9, total, rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_lies_below_its_bound() {
+        for microseconds in [0, 1, 2, 3, 1000, 1_000_000, u64::MAX / 2000] {
+            let histogram = Histogram::default();
+            histogram.record(Duration::from_micros(microseconds));
+            let (_, total, rows) = histogram.read();
+            let index = rows.iter().position(|row| row.1 == 1).unwrap();
+            let seconds = microseconds as f64 / 1e6;
+            assert_eq!(total, 1);
+            assert!(seconds < rows[index].0 && (index == 0 || seconds >= rows[index - 1].0), "{microseconds}");
+        }
+    }
+}

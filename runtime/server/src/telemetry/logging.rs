@@ -1,0 +1,35 @@
+//! Log lines on stderr: text for people, or JSON with one object a line.
+//!
+//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of [`LINES`]; what does not fit is
+//! dropped, never waited for.
+
+use std::io::IsTerminal as _;
+
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+
+/// Lines that may wait to be written.
+const LINES: usize = 8192;
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Starts logging. What waits is written when the guard is dropped.
+#[must_use]
+pub fn start(format: Format, default_level: &str) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).lossy(true).finish(std::io::stderr());
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
+        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+    }
+    guard
+}

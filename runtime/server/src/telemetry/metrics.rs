@@ -1,0 +1,196 @@
+//! Metrics in the Prometheus text format (OpenMetrics), read off the counters when somebody asks.
+//!
+//! The pipelines keep their own counters, so a request touches nothing but atomics that it already has, and a pipeline
+//! that is gone leaves no series behind. Units are in the names: seconds, bytes.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use hotstage_core::failure::Kind;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::histogram::Histogram;
+use crate::app::App;
+use crate::board::Snapshot;
+use crate::pipeline::{Pipeline, Step};
+
+/// What is counted about the server as a whole.
+#[derive(Debug, Default)]
+pub struct ServerCounts {
+    /// Requests of any kind, also those that reach no pipeline.
+    pub requests: AtomicU64,
+    /// Answers with an error, by kind.
+    pub failed: [AtomicU64; Kind::ALL.len()],
+    /// Requests being answered.
+    pub in_flight: AtomicI64,
+    /// Requests whose client went away before the answer.
+    pub abandoned: AtomicU64,
+    /// Open connections.
+    pub connections: AtomicI64,
+}
+
+/// The text that a scrape gets.
+pub fn render(app: &App) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::default();
+    let snapshot = app.board.read();
+    registry.register_collector(Box::new(Reading { counts: Reading::counts(&app.counts), rows: Reading::rows(&snapshot) }));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// All figures at one moment.
+#[derive(Debug)]
+struct Reading {
+    counts: Vec<(&'static str, &'static str, MetricType, Vec<(&'static str, f64)>)>,
+    rows: Vec<Row>,
+}
+
+/// The figures of one pipeline.
+#[derive(Debug)]
+struct Row {
+    pipeline: String,
+    version: String,
+    outcomes: Vec<(&'static str, u64)>,
+    durations: Durations,
+    stages: Vec<StageRow>,
+}
+
+#[derive(Debug)]
+struct StageRow {
+    stage: String,
+    durations: Durations,
+    created: u64,
+    ended: u64,
+    dropped_lines: u64,
+}
+
+type Durations = (f64, u64, Vec<(f64, u64)>);
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Reading {
+    fn counts(counts: &ServerCounts) -> Vec<(&'static str, &'static str, MetricType, Vec<(&'static str, f64)>)> {
+        let value = |count: &AtomicU64| vec![("", count.load(Relaxed) as f64)];
+        let gauge = |count: &AtomicI64| vec![("", count.load(Relaxed) as f64)];
+        let failed = Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
+        vec![
+            ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(&counts.requests)),
+            ("hotstage_http_failures", "HTTP requests that failed", MetricType::Counter, failed.collect()),
+            ("hotstage_http_abandoned", "Requests whose client went away first", MetricType::Counter, value(&counts.abandoned)),
+            ("hotstage_http_requests_in_flight", "Requests being answered", MetricType::Gauge, gauge(&counts.in_flight)),
+            ("hotstage_http_connections", "Open connections", MetricType::Gauge, gauge(&counts.connections)),
+        ]
+    }
+
+    fn rows(snapshot: &Snapshot) -> Vec<Row> {
+        snapshot.pipelines().map(|pipeline| Row::read(pipeline)).collect()
+    }
+}
+
+impl Row {
+    fn read(pipeline: &Pipeline) -> Self {
+        let failed = Kind::ALL.iter().zip(&pipeline.counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed)));
+        let answered = ("answered", pipeline.counts.answered.load(Relaxed));
+        Self {
+            pipeline: pipeline.name.clone(),
+            version: pipeline.version.clone(),
+            outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
+            durations: Histogram::read(&pipeline.counts.durations),
+            stages: pipeline.steps.iter().map(StageRow::read).collect(),
+        }
+    }
+
+    fn labels(&self) -> Labels<'_> {
+        vec![("pipeline", &self.pipeline), ("version", &self.version)]
+    }
+}
+
+impl StageRow {
+    fn read(step: &Step) -> Self {
+        let (created, ended, dropped_lines) = step.stage.counts();
+        Self { stage: step.name.clone(), durations: step.durations.read(), created, ended, dropped_lines }
+    }
+}
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for (name, help, kind, values) in &self.counts {
+            let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
+            for (label, value) in values {
+                let labels: Labels<'_> = if label.is_empty() { vec![] } else { vec![("kind", label)] };
+                number(metric.encode_family(&labels)?, *kind, *value)?;
+            }
+        }
+        self.requests(&mut encoder)?;
+        self.durations(&mut encoder)?;
+        self.instances(&mut encoder)
+    }
+}
+
+impl Reading {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Inference requests by outcome: answered, or the failure's kind";
+        let mut metric = encoder.encode_descriptor("hotstage_requests", help, None, MetricType::Counter)?;
+        for row in &self.rows {
+            for (outcome, count) in &row.outcomes {
+                let labels = [row.labels(), vec![("outcome", *outcome)]].concat();
+                number(metric.encode_family(&labels)?, MetricType::Counter, *count as f64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Time from the first stage to the last, waiting for a turn included";
+        let mut metric =
+            encoder.encode_descriptor("hotstage_request_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for row in &self.rows {
+            let (sum, count, buckets) = &row.durations;
+            metric.encode_family(&row.labels())?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+        }
+        let help = "Time of one call of a stage, the wall included";
+        let mut metric =
+            encoder.encode_descriptor("hotstage_stage_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for (row, stage) in self.stages() {
+            let labels = [row.labels(), vec![("stage", stage.stage.as_str())]].concat();
+            let (sum, count, buckets) = &stage.durations;
+            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn instances(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        type Figure = fn(&StageRow) -> u64;
+        let figures: [(&str, &str, MetricType, Figure); 4] = [
+            ("hotstage_stage_instances", "Instances that exist", MetricType::Gauge, |stage| {
+                stage.created.saturating_sub(stage.ended)
+            }),
+            ("hotstage_stage_instances_created", "Instances that were made", MetricType::Counter, |stage| stage.created),
+            ("hotstage_stage_instances_ended", "Instances that ended", MetricType::Counter, |stage| stage.ended),
+            ("hotstage_stage_log_lines_dropped", "Log lines of guests that were dropped", MetricType::Counter, |stage| {
+                stage.dropped_lines
+            }),
+        ];
+        for (name, help, kind, figure) in figures {
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            for (row, stage) in self.stages() {
+                let labels = [row.labels(), vec![("stage", stage.stage.as_str())]].concat();
+                number(metric.encode_family(&labels)?, kind, figure(stage) as f64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stages(&self) -> impl Iterator<Item = (&Row, &StageRow)> {
+        self.rows.iter().flat_map(|row| row.stages.iter().map(move |stage| (row, stage)))
+    }
+}
+
+fn number(mut metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> Result<(), std::fmt::Error> {
+    match kind {
+        MetricType::Gauge => metric.encode_gauge(&value),
+        _ => metric.encode_counter::<NoLabelSet, f64, f64>(&value, None),
+    }
+}

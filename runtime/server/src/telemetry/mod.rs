@@ -1,0 +1,8 @@
+//! What the server tells about itself: log lines and metrics.
+//!
+//! The data plane never waits for either. Log lines go through a bounded queue and are dropped, and counted, when the
+//! writer can't keep up; metrics are atomic counters that a scrape reads.
+
+pub mod histogram;
+pub mod logging;
+pub mod metrics;

@@ -1,0 +1,93 @@
+//! The rules of `docs/style.md` and the floors of `docs/architecture.md`, as far as a machine can check them.
+//!
+//! Every test reads the sources and reports all it found at once, each as `path:line: what; what to do`. The numbers
+//! and lists stand at the top of the file that checks them. Each checker has tests of its own on a few lines of text,
+//! so that none can go blind unnoticed.
+
+use source::{Finding, Tree};
+
+#[path = "tidy/borders.rs"]
+mod borders;
+#[path = "tidy/floors.rs"]
+mod floors;
+#[path = "tidy/links.rs"]
+mod links;
+#[path = "tidy/names.rs"]
+mod names;
+#[path = "tidy/shape.rs"]
+mod shape;
+#[path = "tidy/source.rs"]
+mod source;
+#[path = "tidy/wall.rs"]
+mod wall;
+
+#[track_caller]
+fn nothing(findings: impl IntoIterator<Item = Finding>) {
+    let lines: Vec<String> = findings.into_iter().map(|finding| finding.to_string()).collect();
+    assert!(lines.is_empty(), "{} found:\n\n{}\n", lines.len(), lines.join("\n"));
+}
+
+/// A walk that finds nothing would let everything pass.
+#[test]
+fn the_sources_are_found() {
+    let tree = Tree::read();
+    for expected in ["tests/tidy.rs", "runtime/core/src/lib.rs", "sdk/rust/src/lib.rs", "wit/worlds.wit"] {
+        assert!(tree.files.iter().any(|file| file.path == expected), "{expected} is not among the files read");
+    }
+}
+
+#[test]
+fn crates_name_only_what_their_border_lets_in() {
+    nothing(Tree::read().rust().flat_map(borders::check));
+}
+
+#[test]
+fn the_servers_imports_point_down() {
+    nothing(floors::check(&Tree::read()));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    nothing(Tree::read().rust().filter_map(shape::head));
+}
+
+#[test]
+fn files_are_short() {
+    nothing(Tree::read().rust().filter_map(shape::file_length));
+}
+
+#[test]
+fn tests_are_the_last_thing_in_a_file() {
+    nothing(Tree::read().rust().filter_map(shape::tests_last));
+}
+
+#[test]
+fn functions_are_short() {
+    nothing(Tree::read().rust().flat_map(shape::function_lengths));
+}
+
+#[test]
+fn lines_are_narrow() {
+    nothing(Tree::read().rust().flat_map(shape::widths));
+}
+
+#[test]
+fn unsafe_code_is_where_it_is_reviewed() {
+    nothing(shape::unsafe_rust(&Tree::read()));
+}
+
+#[test]
+fn nothing_is_marked_as_unfinished() {
+    nothing(Tree::read().files.iter().flat_map(shape::unfinished));
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    let tree = Tree::read();
+    nothing(tree.documents().flat_map(|document| links::check(&tree.root, document)));
+}
+
+#[test]
+fn the_wall_is_what_the_golden_says() {
+    nothing(wall::check(&Tree::read().root));
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: the benchmarks, on what was just built.
+
+use std::ffi::OsString;
+
+use crate::build;
+use crate::run::{Outcome, cargo, check, step};
+use crate::workspace::Workspace;
+
+/// Builds everything, then runs the benchmarks.
+///
+/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there is to measure.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Passed on to the benchmarks
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+pub(crate) fn main(args: &Args) -> Outcome {
+    let workspace = Workspace::read()?;
+    build::all(&workspace)?;
+    let mut command = cargo();
+    command.args(["run", "--release", "-p", "hotstage-bench", "--"]).args(&args.args);
+    workspace.export(&mut command);
+    step("measuring", || check(&mut command))
+}

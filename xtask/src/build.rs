@@ -1,0 +1,99 @@
+//! `cargo xtask build`: the components and the server, where everything else looks for them.
+//!
+//! Leaves `target/components/<name>.wasm` and `target/release/hotstage`. Components come first: they are small, and a
+//! plugin author's mistake shows after seconds rather than after the server's minutes.
+
+use std::fs;
+
+use crate::artifacts::{self, Component};
+use crate::run::{OrStop, Outcome, cargo, check, step};
+use crate::workspace::{GUESTS, Workspace, ensure_wasm_target};
+
+/// Builds the components and the server.
+///
+/// Installs Rust's wasm32-wasip2 target where rustup can, and leaves target/components/NAME.wasm and
+/// target/release/hotstage.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Build only this half
+    #[arg(long, value_enum)]
+    only: Option<Half>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Half {
+    /// The plugins, for wasm32-wasip2
+    Components,
+    /// The server and command line
+    Runtime,
+}
+
+pub(crate) fn main(args: &Args) -> Outcome {
+    let workspace = Workspace::read()?;
+    let mut rows = Vec::new();
+    if args.only != Some(Half::Runtime) {
+        rows.extend(components(&workspace)?.iter().map(|component| row(&workspace, component)));
+    }
+    if args.only != Some(Half::Components) {
+        runtime(&workspace)?;
+        let path = workspace.binary();
+        let bytes = fs::metadata(&path).or_stop(|| format!("can't read {}", path.display()))?.len();
+        rows.push((workspace.short(&path).display().to_string(), bytes, ""));
+    }
+    let width = rows.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
+    for (path, bytes, note) in rows {
+        println!("{}", format!("{path:width$}  {:>11}  {note}", size(bytes)).trim_end());
+    }
+    Ok(())
+}
+
+/// Everything that a running server needs.
+pub(crate) fn all(workspace: &Workspace) -> Outcome {
+    components(workspace)?;
+    runtime(workspace)
+}
+
+fn components(workspace: &Workspace) -> Outcome<Vec<Component>> {
+    ensure_wasm_target()?;
+    let selection: Vec<&str> = workspace.plugins.iter().flat_map(|name| ["-p", name]).collect();
+    step("building components", || artifacts::build(workspace, &selection, &workspace.components()))
+}
+
+/// The guest programs of the black-box tests.
+pub(crate) fn guests(workspace: &Workspace) -> Outcome {
+    if !workspace.has_guests {
+        return Ok(());
+    }
+    step("building guest programs", || {
+        artifacts::build(workspace, &["-p", GUESTS, "--examples"], &workspace.guests()).map(|_| ())
+    })
+}
+
+fn runtime(workspace: &Workspace) -> Outcome {
+    step("building the server", || {
+        check(cargo().current_dir(&workspace.root).args(["build", "--release", "-p", "hotstage"]))
+    })
+}
+
+fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static str) {
+    let note = if component.changed { "new" } else { "as before" };
+    (workspace.short(&component.path).display().to_string(), component.bytes, note)
+}
+
+/// Bytes for people: `66.3 KiB`.
+fn size(bytes: u64) -> String {
+    let kib = bytes as f64 / 1024.0;
+    if kib < 1024.0 { format!("{kib:.1} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(size(512), "0.5 KiB");
+        assert_eq!(size(66 * 1024), "66.0 KiB");
+        assert_eq!(size(19 * 1024 * 1024), "19.0 MiB");
+    }
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask golden`: writes the goldens anew from what the code says now.
+//!
+//! A golden is a decision: read the difference before you commit it.
+
+use crate::run::Outcome;
+use crate::test;
+
+/// Runs the tests and rewrites the golden files that differ (UPDATE_GOLDENS=1).
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    test: test::Args,
+}
+
+pub(crate) fn main(args: &Args) -> Outcome {
+    test::with(&args.test, test::Goldens::Rewrite)?;
+    eprintln!("Goldens are as the code says now: read `git diff` before you commit them.");
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Where things are, as cargo says: the root, the target directory, which crates are plugins and guests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::run::{Outcome, Stop, answer, cargo};
+
+/// What components are compiled for.
+pub(crate) const WASM: &str = "wasm32-wasip2";
+
+/// The package whose examples are the guest programs of the black-box tests. It builds for [`WASM`] only.
+pub(crate) const GUESTS: &str = "hotstage-guests";
+
+/// The workspace as `cargo metadata` describes it.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    /// Honours `CARGO_TARGET_DIR` and cargo's own configuration.
+    pub(crate) target: PathBuf,
+    /// Packages under `plugins/`.
+    pub(crate) plugins: Vec<String>,
+    /// Whether the guest programs' package is there.
+    pub(crate) has_guests: bool,
+}
+
+impl Workspace {
+    pub(crate) fn read() -> Outcome<Self> {
+        let mut command = cargo();
+        // The alias runs from wherever it was typed; this file's crate knows where the workspace is.
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
+        let text = answer(&mut command)
+            .ok_or_else(|| Stop::new("`cargo metadata` failed; run it in the workspace to see why"))?;
+        Self::parse(&text).ok_or_else(|| Stop::new("`cargo metadata` answered without a root, a target or packages"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let metadata: Value = serde_json::from_str(text).ok()?;
+        let root = PathBuf::from(metadata["workspace_root"].as_str()?);
+        let target = PathBuf::from(metadata["target_directory"].as_str()?);
+        let packages = metadata["packages"].as_array()?;
+        let name = |package: &Value| package["name"].as_str().map(str::to_owned);
+        let is_plugin = |package: &&Value| {
+            package["manifest_path"].as_str().is_some_and(|path| Path::new(path).starts_with(root.join("plugins")))
+        };
+        let plugins = packages.iter().filter(is_plugin).filter_map(name).collect();
+        let has_guests = packages.iter().any(|package| package["name"] == GUESTS);
+        Some(Self { plugins, has_guests, root, target })
+    }
+
+    /// The components in the box, by name: `scale.wasm`.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.target.join("components")
+    }
+
+    /// The guest programs of the black-box tests.
+    pub(crate) fn guests(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
+    /// The server and command line.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.target.join("release/hotstage")
+    }
+
+    /// Tells tests and benches where to find what was built.
+    pub(crate) fn export(&self, command: &mut Command) {
+        command
+            .current_dir(&self.root)
+            .env("HOTSTAGE_BIN", self.binary())
+            .env("HOTSTAGE_COMPONENTS", self.components())
+            .env("HOTSTAGE_GUESTS", self.guests());
+    }
+
+    /// A path as one would type it in the workspace.
+    pub(crate) fn short<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
+
+/// Sees to it that components can be compiled; installs the target where rustup is there to do it.
+pub(crate) fn ensure_wasm_target() -> Outcome {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = answer(Command::new(rustc).args(["--print", "sysroot"]))
+        .ok_or_else(|| Stop::new("`rustc --print sysroot` failed; install Rust (https://rustup.rs) or set RUSTC"))?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir() {
+        return Ok(());
+    }
+    eprintln!("==> installing the {WASM} target");
+    let installed = Command::new("rustup").args(["target", "add", WASM]).status().is_ok_and(|status| status.success());
+    if installed {
+        return Ok(());
+    }
+    Err(Stop::new(format!(
+        "Rust's {WASM} target is missing and could not be installed; run `rustup target add {WASM}`, or, where Rust \
+         comes from a distribution, install its package with the standard library for {WASM}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_under_plugins_are_plugins_and_the_target_directory_is_cargos() {
+        let text = r#"{"workspace_root": "/w", "target_directory": "/elsewhere", "packages": [
+            {"name": "hotstage-plugin-scale", "manifest_path": "/w/plugins/scale/Cargo.toml"},
+            {"name": "hotstage-guests", "manifest_path": "/w/tests/guests/Cargo.toml"}]}"#;
+        let workspace = Workspace::parse(text).unwrap();
+        assert_eq!(workspace.plugins, ["hotstage-plugin-scale"]);
+        assert!(workspace.has_guests);
+        assert_eq!(workspace.components(), Path::new("/elsewhere/components"));
+    }
+
+    #[test]
+    fn an_answer_without_packages_is_refused() {
+        assert!(Workspace::parse(r#"{"workspace_root": "/w", "target_directory": "/t"}"#).is_none());
+    }
+}
