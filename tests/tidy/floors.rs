@@ -9,8 +9,21 @@ use crate::names::{Path, paths};
 use crate::source::{File, Finding, Tree};
 
 /// The modules of [`ROOMS`], bottom first.
-const FLOORS: &[&str] =
-    &["telemetry", "oip", "store", "place", "pipeline", "board", "router", "deploy", "http", "listen", "cli"];
+const FLOORS: &[&str] = &[
+    "oip",
+    "counts",
+    "place",
+    "store",
+    "pipeline",
+    "board",
+    "router",
+    "app",
+    "telemetry",
+    "deploy",
+    "http",
+    "listen",
+    "cli",
+];
 
 /// Where they are. `lib.rs` and `main.rs` stand outside: they list the floors and enter at the top.
 const ROOMS: &str = "runtime/server/src/";

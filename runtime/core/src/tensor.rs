@@ -202,7 +202,9 @@ mod tests {
         }
 
         #[test]
-        fn bytes_elements_come_back(elements in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..20)) {
+        fn bytes_elements_come_back(
+            elements in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..20)
+        ) {
             let tensor = Tensor::from_bytes_elements(elements.iter().map(Vec::as_slice));
             let back: Vec<Vec<u8>> = tensor.bytes_elements().map(<[u8]>::to_vec).collect();
             prop_assert_eq!(&back, &elements);

@@ -1,7 +1,7 @@
 //! Does a component fit the world of its role? And if not, what a person has to know to mend it.
 //!
-//! The answer itself is wasmtime's ([`links`]). [`fits`] explains: it reads the interfaces out of the component and lays
-//! them beside those of `wit/`, line by line.
+//! The answer itself is wasmtime's ([`links`]). [`fits`] explains: it reads the interfaces out of the component and
+//! lays them beside those of `wit/`, line by line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -54,7 +54,8 @@ pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let mut text = format!("the component does not fit the role {role} of hotstage:serving@{}.{}:", VERSION.0, VERSION.1);
+    let mut text =
+        format!("the component does not fit the role {role} of hotstage:serving@{}.{}:", VERSION.0, VERSION.1);
     for problem in problems {
         let _ = write!(text, "\n  {}", problem.replace('\n', "\n  "));
     }
@@ -68,7 +69,9 @@ fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
     };
     match header {
         [0, b'a', b's', b'm', 1, 0, 0, 0] => {
-            return not("the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`");
+            return not(
+                "the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`",
+            );
         }
         [0, b'a', b's', b'm', ..] => {}
         _ => return not("the file is not WebAssembly: it does not begin with `\\0asm`"),
@@ -76,7 +79,9 @@ fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
     match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => Ok((resolve, world)),
         Ok(DecodedWasm::WitPackage(..)) => not("the file holds a WIT package, not a component"),
-        Err(error) => Err(CompileError::NotAComponent(format!("the file is not a component that can be read: {error:#}"))),
+        Err(error) => {
+            Err(CompileError::NotAComponent(format!("the file is not a component that can be read: {error:#}")))
+        }
     }
 }
 
@@ -94,7 +99,12 @@ fn is_served(package: &PackageName) -> bool {
     package.version.as_ref().is_some_and(|version| (version.major, version.minor) == VERSION)
 }
 
-fn check_exports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut Vec<String>) -> Result<(), CompileError> {
+fn check_exports(
+    resolve: &Resolve,
+    world: WorldId,
+    role: Role,
+    problems: &mut Vec<String>,
+) -> Result<(), CompileError> {
     let mut exported = Vec::new();
     for (key, item) in &resolve.worlds[world].exports {
         exported.push(format!("`{}`", resolve.name_world_key(key)));
@@ -176,8 +186,10 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
     let given = lines(theirs, id)?;
     let missing = expected.iter().filter(|line| is_export && !given.contains(*line));
     let other = given.iter().filter(|line| !expected.contains(*line));
-    let lines: Vec<String> =
-        missing.map(|line| format!("  expected  {line}")).chain(other.map(|line| format!("  given     {line}"))).collect();
+    let lines: Vec<String> = missing
+        .map(|line| format!("  expected  {line}"))
+        .chain(other.map(|line| format!("  given     {line}")))
+        .collect();
     if lines.is_empty() {
         return None;
     }
@@ -191,7 +203,8 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
     Some(text)
 }
 
-/// An interface as lines of WIT without notes, each complete in itself: a case or a field has its type's name before it.
+/// An interface as lines of WIT without notes, each complete in itself: a case or a field has its type's name before
+/// it.
 fn lines(resolve: &Resolve, id: InterfaceId) -> Option<BTreeSet<String>> {
     let mut printer = WitPrinter::default();
     printer.emit_docs(false).print_interface(resolve, id).ok()?;

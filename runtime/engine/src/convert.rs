@@ -46,14 +46,23 @@ pub(crate) fn lift(
     ports.iter().zip(answer).map(|(port, tensor)| lift_one(guest, port, tensor, limits)).collect()
 }
 
-fn lift_one(guest: &mut Guest, port: &Port, tensor: tensors::Tensor, limits: &StageLimits) -> Result<Tensor, CallError> {
-    let wrong = |what: &dyn std::fmt::Display| CallError::signature(format!("answered a wrong `{}`: {what}", port.name));
+fn lift_one(
+    guest: &mut Guest,
+    port: &Port,
+    tensor: tensors::Tensor,
+    limits: &StageLimits,
+) -> Result<Tensor, CallError> {
+    let wrong =
+        |what: &dyn std::fmt::Display| CallError::signature(format!("answered a wrong `{}`: {what}", port.name));
     let datatype = tensor.datatype.into();
     port.accepts_parts(datatype, &tensor.shape).map_err(|misfit| wrong(&misfit))?;
     let data = match tensor.data {
         tensors::Payload::Inline(bytes) => {
             let size = bytes.len() as u64;
-            guest.output.take(size).map_err(|_| CallError::new(hotstage_core::failure::Kind::StageOutput, output_message(limits)))?;
+            guest
+                .output
+                .take(size)
+                .map_err(|_| CallError::new(hotstage_core::failure::Kind::StageOutput, output_message(limits)))?;
             bytes.into()
         }
         tensors::Payload::Held(buffer) => guest.release(buffer).map_err(|_| wrong(&"its buffer is not there"))?,

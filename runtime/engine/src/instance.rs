@@ -41,10 +41,12 @@ pub struct About {
 /// What opening an instance tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
-    pub(crate) about: About,
     pub(crate) signature: Signature,
     pub(crate) accepts: Vec<String>,
 }
+
+/// What a guest's `open` answers, whatever its role: signature, and accepted content types.
+type OpenAnswer = Result<(stages::Signature, Vec<String>), stages::OpenError>;
 
 /// Why a stage can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,17 +64,16 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(crate) fn links(error: wasmtime::Error) -> Self {
+    pub(crate) fn links(error: &wasmtime::Error) -> Self {
         Self::Failed { kind: Kind::Internal, message: format!("does not link: {error:#}"), cause: None }
     }
 
     /// The same where an instance is opened for a request.
     pub(crate) fn into_call_error(self) -> CallError {
         match self {
-            Self::Settings(text) | Self::File(text) => CallError {
-                cause: Some(text),
-                ..CallError::new(Kind::StageFailed, "could not open another instance")
-            },
+            Self::Settings(text) | Self::File(text) => {
+                CallError { cause: Some(text), ..CallError::new(Kind::StageFailed, "could not open another instance") }
+            }
             Self::Failed { kind, message, cause } => CallError { kind, message, cause },
         }
     }
@@ -99,47 +100,56 @@ enum Exports {
 }
 
 impl Instance {
-    /// Instantiates the component and opens it with its settings.
-    pub(crate) async fn open(parts: &Parts) -> Result<(Self, Opened), OpenError> {
-        let mut limits = parts.limits.clone();
-        limits.time *= OPEN_FACTOR;
+    /// Instantiates the component; it is not open yet.
+    pub(crate) async fn start(parts: &Parts) -> Result<Self, OpenError> {
         let mut store = new_store(parts);
+        let limits = opening(&parts.limits);
         begin_call(&mut store, &limits);
-        let exports = match instantiate(&mut store, &parts.pre).await {
-            Ok(exports) => exports,
-            Err(error) => return Err(CallError::trapped(&error, store.data(), &limits).into()),
-        };
-        let mut instance = Self { store, exports, healthy: true };
-        match instance.describe_and_open(&parts.settings, &limits).await {
-            Ok(opened) => Ok((instance, opened?)),
-            Err(error) => Err(CallError::trapped(&error, instance.store.data(), &limits).into()),
+        match instantiate(&mut store, &parts.pre).await {
+            Ok(exports) => Ok(Self { store, exports, healthy: true }),
+            Err(error) => Err(CallError::trapped(&error, store.data(), &limits).into()),
         }
     }
 
-    async fn describe_and_open(&mut self, settings: &str, limits: &StageLimits) -> wasmtime::Result<Result<Opened, OpenError>> {
+    /// What the component says of itself.
+    pub(crate) async fn describe(&mut self, limits: &StageLimits) -> Result<About, OpenError> {
+        let limits = opening(limits);
+        begin_call(&mut self.store, &limits);
         let store = &mut self.store;
-        macro_rules! describe_then_open {
-            ($export:expr) => {{
-                let about = $export.call_describe(&mut *store).await?;
-                begin_call(store, limits);
-                (about, $export.call_open(&mut *store, settings).await?)
-            }};
-        }
-        let (about, opened) = match &self.exports {
+        let about = match &self.exports {
+            Exports::Preprocess(world) => world.hotstage_serving_preprocess().call_describe(store).await,
+            Exports::Model(world) => world.hotstage_serving_infer().call_describe(store).await,
+            Exports::Postprocess(world) => world.hotstage_serving_postprocess().call_describe(store).await,
+        };
+        let stages::Description { name, version, summary, settings_schema } =
+            about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?;
+        Ok(About { name: cut(name), version: cut(version), summary: cut(summary), settings_schema })
+    }
+
+    /// Opens it with its settings; says what flows in and out.
+    pub(crate) async fn open(&mut self, settings: &str, limits: &StageLimits) -> Result<Opened, OpenError> {
+        let limits = opening(limits);
+        begin_call(&mut self.store, &limits);
+        let opened = self.open_guest(settings).await;
+        believe(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
+    }
+
+    async fn open_guest(&mut self, settings: &str) -> wasmtime::Result<OpenAnswer> {
+        let store = &mut self.store;
+        Ok(match &self.exports {
             Exports::Preprocess(world) => {
-                let (about, opened) = describe_then_open!(world.hotstage_serving_preprocess());
-                (about, opened.map(|preprocess::Opened { signature, accepts }| (signature, accepts)))
+                let opened = world.hotstage_serving_preprocess().call_open(store, settings).await?;
+                opened.map(|preprocess::Opened { signature, accepts }| (signature, accepts))
             }
             Exports::Model(world) => {
-                let (about, opened) = describe_then_open!(world.hotstage_serving_infer());
-                (about, opened.map(|signature| (signature, Vec::new())))
+                let opened = world.hotstage_serving_infer().call_open(store, settings).await?;
+                opened.map(|signature| (signature, Vec::new()))
             }
             Exports::Postprocess(world) => {
-                let (about, opened) = describe_then_open!(world.hotstage_serving_postprocess());
-                (about, opened.map(|signature| (signature, Vec::new())))
+                let opened = world.hotstage_serving_postprocess().call_open(store, settings).await?;
+                opened.map(|signature| (signature, Vec::new()))
             }
-        };
-        Ok(believe(about, opened))
+        })
     }
 
     pub(crate) const fn is_healthy(&self) -> bool {
@@ -147,7 +157,12 @@ impl Instance {
     }
 
     /// One call with everything that surrounds it: limits, lowering, the guest, checks.
-    pub(crate) async fn call(&mut self, limits: &StageLimits, ports: &[Port], payload: Payload) -> Result<Tensors, CallError> {
+    pub(crate) async fn call(
+        &mut self,
+        limits: &StageLimits,
+        ports: &[Port],
+        payload: Payload,
+    ) -> Result<Tensors, CallError> {
         begin_call(&mut self.store, limits);
         // Until the call has ended well: a future that is dropped in the middle leaves it so.
         self.healthy = false;
@@ -190,7 +205,9 @@ impl Instance {
                 let request = preprocess::Payload::Raw(preprocess::Body { content_type, content });
                 world.hotstage_serving_preprocess().call_preprocess(store, &request).await
             }
-            (_, Payload::Raw { .. }) => Ok(Err(stages::Failure::InvalidInput("it takes tensors, not a raw body".into()))),
+            (_, Payload::Raw { .. }) => {
+                Ok(Err(stages::Failure::InvalidInput("it takes tensors, not a raw body".into())))
+            }
         }
     }
 }
@@ -223,20 +240,20 @@ async fn instantiate(store: &mut Store<Guest>, pre: &Pre) -> wasmtime::Result<Ex
     })
 }
 
-fn believe(
-    about: stages::Description,
-    opened: Result<(stages::Signature, Vec<String>), stages::OpenError>,
-) -> Result<Opened, OpenError> {
+/// The limits while a stage is opened.
+fn opening(limits: &StageLimits) -> StageLimits {
+    StageLimits { time: limits.time.saturating_mul(OPEN_FACTOR), ..limits.clone() }
+}
+
+fn believe(answer: OpenAnswer) -> Result<Opened, OpenError> {
     let failed = |message, cause| OpenError::Failed { kind: Kind::StageFailed, message, cause };
-    let (signature, accepts) = opened.map_err(|error| match error {
+    let (signature, accepts) = answer.map_err(|error| match error {
         stages::OpenError::Settings(text) => OpenError::Settings(cut(text)),
         stages::OpenError::File(text) => OpenError::File(cut(text)),
         stages::OpenError::Internal(text) => failed("reported a defect of its own".into(), Some(cut(text))),
     })?;
-    let signature =
-        convert::signature(signature).map_err(|problem| failed(format!("has a signature that makes no sense: {problem}"), None))?;
-    let stages::Description { name, version, summary, settings_schema } = about;
-    let about = About { name: cut(name), version: cut(version), summary: cut(summary), settings_schema };
+    let signature = convert::signature(signature)
+        .map_err(|problem| failed(format!("has a signature that makes no sense: {problem}"), None))?;
     let accepts = accepts.into_iter().map(|content_type| content_type.to_ascii_lowercase()).collect();
-    Ok(Opened { about, signature, accepts })
+    Ok(Opened { signature, accepts })
 }

@@ -5,7 +5,8 @@
 //! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
 //! wall, `host` is what a guest may import, `trap` says what went wrong, `load` holds the only `unsafe`.
 //!
-//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names wasmtime.
+//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
+//! wasmtime.
 
 mod bindings;
 mod check;

@@ -1,9 +1,9 @@
 //! Signed machine code: the one place with `unsafe`.
 //!
-//! Compiled components are machine code that runs with the server's rights, so an entry of the cache is loaded only when
-//! this server signed it: HMAC-SHA-256 over the engine's settings, the component's digest and the code, with a key that
-//! never leaves the state directory. A damaged entry, one of another server, another component or another version of the
-//! engine fails the check and is compiled again.
+//! Compiled components are machine code that runs with the server's rights, so an entry of the cache is loaded only
+//! when this server signed it: HMAC-SHA-256 over the engine's settings, the component's digest and the code, with a
+//! key that never leaves the state directory. A damaged entry, one of another server, another component or another
+//! version of the engine fails the check and is compiled again.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hotstage_core::digest::Digest;
@@ -44,8 +44,8 @@ impl SigningKey {
     }
 }
 
-/// JUSTIFICATION: compiling takes 0.1 s for a small component and 20 s for a large one; loading takes a millisecond. There
-/// is no safe way to load machine code.
+/// JUSTIFICATION: compiling takes 0.1 s for a small component and 20 s for a large one; loading takes a millisecond.
+/// There is no safe way to load machine code.
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
 fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: wasmtime asks that the bytes come unchanged from `Component::serialize` of the same wasmtime. The only

@@ -1,9 +1,9 @@
 //! One stage: a component with its settings and files, opened, and its warm instances.
 //!
-//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore survives
-//! between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a crossed limit,
-//! a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the caller admits at most
-//! `limits.instances` calls at once; idle ones above that are dropped.
+//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore
+//! survives between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a
+//! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the
+//! caller admits at most `limits.instances` calls at once; idle ones above that are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,6 +48,7 @@ pub struct StageOptions {
 /// A stage that can be called.
 pub struct Stage {
     parts: Parts,
+    about: About,
     opened: Opened,
     idle: ArrayQueue<Box<Instance>>,
     counts: Counts,
@@ -73,13 +74,15 @@ pub struct Counts {
 impl Stage {
     /// Opens a first instance, and keeps it warm. The component says what flows in and out.
     pub async fn open(engine: &Engine, compiled: &Compiled, options: StageOptions) -> Result<Self, OpenError> {
-        let pre = check::links(engine, &compiled.component, compiled.role).map_err(OpenError::links)?;
+        let pre = check::links(engine, &compiled.component, compiled.role).map_err(|error| OpenError::links(&error))?;
         let StageOptions { pipeline, name, settings, files, limits } = options;
         let log = StageLog::new(&pipeline, &name);
         let parts = Parts { engine: engine.clone(), pre, settings, files, limits, log };
-        let (instance, opened) = Instance::open(&parts).await?;
+        let mut instance = Instance::start(&parts).await?;
+        let about = instance.describe(&parts.limits).await?;
+        let opened = instance.open(&parts.settings, &parts.limits).await?;
         let idle = ArrayQueue::new((parts.limits.instances as usize).max(1));
-        let stage = Self { parts, opened, idle, counts: Counts::default() };
+        let stage = Self { parts, about, opened, idle, counts: Counts::default() };
         stage.counts.created.store(1, Relaxed);
         stage.keep(Box::new(instance));
         Ok(stage)
@@ -97,7 +100,7 @@ impl Stage {
 
     /// What the component says of itself.
     pub const fn about(&self) -> &About {
-        &self.opened.about
+        &self.about
     }
 
     /// What it may use.
@@ -112,8 +115,8 @@ impl Stage {
 
     /// One call. The tensors are in signature order, and fit it.
     ///
-    /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When it is
-    /// dropped, so is the instance.
+    /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
+    /// it is dropped, so is the instance.
     pub async fn call(&self, payload: Payload) -> Result<Tensors, CallError> {
         let mut instance = match self.idle.pop() {
             Some(instance) => instance,
@@ -140,7 +143,9 @@ impl Stage {
     }
 
     async fn another(&self) -> Result<Box<Instance>, CallError> {
-        let (instance, opened) = Instance::open(&self.parts).await.map_err(OpenError::into_call_error)?;
+        let Parts { settings, limits, .. } = &self.parts;
+        let mut instance = Instance::start(&self.parts).await.map_err(OpenError::into_call_error)?;
+        let opened = instance.open(settings, limits).await.map_err(OpenError::into_call_error)?;
         if opened != self.opened {
             return Err(CallError::signature("opened with another signature than its first instance"));
         }

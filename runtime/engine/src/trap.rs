@@ -36,9 +36,10 @@ impl CallError {
         match failure {
             stages::Failure::InvalidInput(text) => Self::new(Kind::InvalidInput, cut(text)),
             stages::Failure::Unavailable(text) => Self::new(Kind::StageUnavailable, cut(text)),
-            stages::Failure::Internal(text) => {
-                Self { cause: Some(cut(text)), ..Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text") }
-            }
+            stages::Failure::Internal(text) => Self {
+                cause: Some(cut(text)),
+                ..Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text")
+            },
         }
     }
 
@@ -60,6 +61,10 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
             return (Kind::StageHandles, format!("held more than {} buffers{}", limits.handles, raise("handles")));
         }
         None => {}
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        let message = "found no room for another instance: the server runs as many as `--instances` allows";
+        return (Kind::Overloaded, message.to_owned());
     }
     // wasmtime keeps the type of this one to itself; a test with a real guest pins the words.
     if format!("{error:#}").contains("fuel allocated for hostcalls") {

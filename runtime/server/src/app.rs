@@ -3,8 +3,8 @@
 use hotstage_core::limits::ServerLimits;
 
 use crate::board::Board;
+use crate::counts::ServerCounts;
 use crate::place::Compute;
-use crate::telemetry::metrics::ServerCounts;
 
 /// The server's parts that outlive requests.
 pub struct App {

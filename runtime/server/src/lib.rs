@@ -6,18 +6,20 @@
 //! | `listen` | sockets, connections, drain |
 //! | `http` | the protocols' paths, bodies and answers |
 //! | `deploy` | manifests → pipelines that passed every check (beside the request path) |
-//! | `telemetry` | log lines and metrics |
+//! | `telemetry` | how log lines and metrics are told |
 //! | `app` | what every request may use |
 //! | `router` | a name → the pipeline version that answers |
 //! | `board` | what is served right now |
 //! | `pipeline` | one request through its stages |
-//! | `place` | on which thread guests run |
 //! | `store` | the state directory |
+//! | `place` | on which thread guests run |
+//! | `counts` | what is counted |
 //! | `oip` | the Open Inference Protocol's payloads |
 
 pub mod app;
 pub mod board;
 pub mod cli;
+pub mod counts;
 pub mod deploy;
 pub mod http;
 pub mod listen;

@@ -1,11 +1,10 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
-//! Bounds: connections at once (more wait in the system's queue), the time a client may take for its headers, the streams
-//! of one HTTP/2 connection. On shutdown nothing new is accepted, idle connections close, requests in flight finish, or
-//! are cut off when the drain time is over.
+//! Bounds: connections at once (more wait in the system's queue), the time a client may take for its headers, the
+//! streams of one HTTP/2 connection. On shutdown nothing new is accepted, idle connections close, requests in flight
+//! finish, or are cut off when the drain time is over.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -30,7 +29,7 @@ const IDLE: Duration = Duration::from_secs(75);
 const REST: Duration = Duration::from_millis(50);
 
 /// Opens the socket. Port 0 takes any free one.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 

@@ -1,13 +1,14 @@
 //! One version of a pipeline, ready to serve: its opened stages, their wiring, and what is counted about it.
 //!
-//! A request's tensors lie in slots: the inputs first, then each stage's outputs. A stage takes its inputs from slots by
-//! number and its outputs go to the next ones; a tensor is moved out at its last use and cloned (a reference count)
-//! before. All names were resolved when the pipeline was deployed.
+//! A request's tensors lie in slots: the inputs first, then each stage's outputs. A stage takes its inputs from slots
+//! by number and its outputs go to the next ones; a tensor is moved out at its last use and cloned (a reference
+//! count) before. All names were resolved when the pipeline was deployed.
 //!
-//! Bounds: at most `limits.instances` of the scarcest stage run at once; `queue` more wait; the rest is refused with 503.
+//! Bounds: at most `limits.instances` of the scarcest stage run at once; `queue` more wait; the rest is refused with
+//! 503.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,10 +23,11 @@ use hotstage_engine::{CallError, Tensors};
 use smallvec::SmallVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::counts::PipelineCounts;
+use crate::counts::histogram::Histogram;
 use crate::oip::request::Decoder;
 use crate::oip::response::Encoder;
 use crate::place::{Compute, Pace};
-use crate::telemetry::histogram::Histogram;
 
 /// A stage at its place.
 pub struct Step {
@@ -54,7 +56,7 @@ pub struct Pipeline {
     /// Writes answers of its signature.
     pub encoder: Encoder,
     /// What is counted about it.
-    pub counts: Counts,
+    pub counts: PipelineCounts,
     /// What its answers say of it.
     pub headers: Headers,
     pace: Pace,
@@ -71,17 +73,6 @@ pub struct Headers {
     pub digest: Bytes,
 }
 
-/// What is counted about a pipeline.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Requests that were answered.
-    pub answered: AtomicU64,
-    /// Requests that failed, by kind.
-    pub failed: [AtomicU64; Kind::ALL.len()],
-    /// How long requests take, from the first stage to the last, waiting included.
-    pub durations: Histogram,
-}
-
 /// Who may run, and how many may wait for that.
 struct Admission {
     running: Arc<Semaphore>,
@@ -91,17 +82,22 @@ struct Admission {
 
 impl Pipeline {
     /// Puts the parts together.
-    pub fn new(name: String, version: String, digest: Digest, steps: Vec<Step>, plan: Plan, waiting_max: usize) -> Self {
+    pub fn new(
+        name: String,
+        version: String,
+        digest: Digest,
+        steps: Vec<Step>,
+        plan: Plan,
+        waiting_max: usize,
+    ) -> Self {
         let decoder = Decoder::new(&name, &plan.signature);
         let encoder = Encoder::new(&name, &version, &plan.signature.outputs);
         let running = steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1);
-        let admission = Admission { running: Arc::new(Semaphore::new(running)), waiting: AtomicUsize::new(0), waiting_max };
-        let headers = Headers {
-            name: name.clone().into(),
-            version: version.clone().into(),
-            digest: digest.to_string().into(),
-        };
-        let (counts, pace) = (Counts::default(), Pace::default());
+        let admission =
+            Admission { running: Arc::new(Semaphore::new(running)), waiting: AtomicUsize::new(0), waiting_max };
+        let headers =
+            Headers { name: name.clone().into(), version: version.clone().into(), digest: digest.to_string().into() };
+        let (counts, pace) = (PipelineCounts::default(), Pace::default());
         Self { name, version, digest, steps, plan, decoder, encoder, counts, headers, pace, admission }
     }
 
@@ -163,12 +159,7 @@ impl Pipeline {
         self.plan.answers.iter().map(|&slot| self.take(&mut slots, slot, false)).collect()
     }
 
-    fn gather(
-        &self,
-        step: &Step,
-        takes: &[Take],
-        slots: &mut [Option<Tensor>],
-    ) -> Result<Vec<Tensor>, Failure> {
+    fn gather(&self, step: &Step, takes: &[Take], slots: &mut [Option<Tensor>]) -> Result<Vec<Tensor>, Failure> {
         let ports = &step.stage.signature().inputs;
         takes
             .iter()
@@ -215,7 +206,8 @@ impl Admission {
         }
         let waiting = Waiting::begin(&self.waiting);
         if waiting.number > self.waiting_max {
-            let message = format!("pipeline `{}` has {} requests waiting already; try again", pipeline.name, self.waiting_max);
+            let message =
+                format!("pipeline `{}` has {} requests waiting already; try again", pipeline.name, self.waiting_max);
             return Err(Failure::new(Kind::Overloaded, message));
         }
         let turn = Arc::clone(&self.running).acquire_owned().await;

@@ -17,11 +17,8 @@ pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<A
     };
     found.map(Arc::clone).ok_or_else(|| {
         let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
-        let message = format!(
-            "model `{name}` has no version `{}`; it has {}",
-            version.unwrap_or_default(),
-            versions.join(", ")
-        );
+        let message =
+            format!("model `{name}` has no version `{}`; it has {}", version.unwrap_or_default(), versions.join(", "));
         Failure::new(Kind::NotFound, message)
     })
 }

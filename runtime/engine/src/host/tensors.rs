@@ -24,7 +24,12 @@ impl Guest {
         Ok(bytes)
     }
 
-    fn range(&self, handle: &Resource<Buffer>, offset: u64, length: u64) -> wasmtime::Result<Result<Bytes, BufferError>> {
+    fn range(
+        &self,
+        handle: &Resource<Buffer>,
+        offset: u64,
+        length: u64,
+    ) -> wasmtime::Result<Result<Bytes, BufferError>> {
         let Buffer(bytes) = self.table.get(handle)?;
         let end = offset.checked_add(length).filter(|&end| end <= bytes.len() as u64);
         Ok(match (usize::try_from(offset), end.map(usize::try_from)) {
@@ -46,7 +51,12 @@ impl HostBuffer for Guest {
         Ok(self.table.get(&this)?.0.len() as u64)
     }
 
-    fn read(&mut self, this: Resource<Buffer>, offset: u64, length: u64) -> wasmtime::Result<Result<Vec<u8>, BufferError>> {
+    fn read(
+        &mut self,
+        this: Resource<Buffer>,
+        offset: u64,
+        length: u64,
+    ) -> wasmtime::Result<Result<Vec<u8>, BufferError>> {
         Ok(self.range(&this, offset, length)?.map(|bytes| bytes.to_vec()))
     }
 

@@ -49,7 +49,13 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
 }
 
 fn show(pipeline: &Pipeline) {
-    console::print(&format!("{} {} version {} ({})", console::good("ok"), pipeline.name, pipeline.version, pipeline.digest));
+    console::print(&format!(
+        "{} {} version {} ({})",
+        console::good("ok"),
+        pipeline.name,
+        pipeline.version,
+        pipeline.digest
+    ));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["stage", "component", "takes", "gives"]);
@@ -69,8 +75,10 @@ fn ports(ports: &[Port]) -> String {
 
 fn describe(pipeline: &Pipeline) -> Value {
     let list = |ports: &[Port]| -> Vec<Value> {
-        let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
-        ports.iter().map(port).collect()
+        ports
+            .iter()
+            .map(|port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() }))
+            .collect()
     };
     let stages: Vec<Value> = pipeline
         .steps

@@ -23,9 +23,9 @@ struct Cli {
     verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what it points \
-at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened on · 7 the server \
-can't be reached · 8 the server refused the request";
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what \
+it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened on · \
+7 the server can't be reached · 8 the server refused the request";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -79,6 +79,7 @@ struct Ending {
 }
 
 impl Ending {
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they come")]
     fn new(exit: Exit, message: impl ToString) -> Self {
         Self { exit, message: message.to_string() }
     }
@@ -131,7 +132,7 @@ impl Common {
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
     let ending = match Cli::parse().verb {
-        Verb::Serve(args) => serve::run(args),
+        Verb::Serve(args) => serve::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Infer(args) => infer::run(&args),
         Verb::Completions { shell } => {

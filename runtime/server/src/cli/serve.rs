@@ -14,20 +14,20 @@ use tokio::sync::watch;
 use super::{Common, Ending, Exit, console};
 use crate::app::App;
 use crate::board::{Board, Snapshot};
+use crate::counts::ServerCounts;
 use crate::deploy::Deployer;
 use crate::listen;
 use crate::place::Compute;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
-use crate::telemetry::metrics::ServerCounts;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     common: Common,
-    /// Where to listen for inference. Port 0 takes any free one; the ready line says which.
+    /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", env = "HOTSTAGE_HTTP")]
-    http: SocketAddr,
+    http: String,
     /// How log lines look. RUST_LOG chooses which are shown.
     #[arg(long, value_enum, default_value_t)]
     log_format: logging::Format,
@@ -80,14 +80,14 @@ impl Limits {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let _logging = logging::start(args.log_format, "info");
     let io = runtime("io", args.io_threads)?;
     let compute = runtime("compute", args.compute_threads)?;
     let limits = args.limits.resolve();
-    let listener = io.block_on(listen::bind(args.http)).map_err(|error| cannot_bind(args.http, &error))?;
+    let listener = io.block_on(listen::bind(&args.http)).map_err(|error| cannot_bind(&args.http, &error))?;
     let address = listener.local_addr().map_err(|error| Ending::new(Exit::Address, error))?;
-    let deployer = deployer(&args, limits.queue)?;
+    let deployer = deployer(args, limits.queue)?;
     let app = Arc::new(App {
         board: Board::default(),
         compute: Compute::new(compute.handle().clone()),
@@ -116,7 +116,8 @@ pub(super) fn run(args: Args) -> Result<(), Ending> {
 
 fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     let store = Store::open(&args.common.state(), Access::Serve)?;
-    let engine = Engine::new(&EngineOptions { instances: args.instances }).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let engine =
+        Engine::new(&EngineOptions { instances: args.instances }).map_err(|error| Ending::new(Exit::Defect, error))?;
     Ok(Deployer { engine, store, boxes: args.common.boxes(), queue })
 }
 
@@ -157,10 +158,14 @@ fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     built.map_err(|error| Ending::new(Exit::Defect, format!("can't start threads: {error}")))
 }
 
-fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> Ending {
+fn cannot_bind(address: &str, error: &std::io::Error) -> Ending {
     let message = match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!("{address} is in use; stop what listens there, or choose another with --http"),
-        std::io::ErrorKind::PermissionDenied => format!("{address} needs rights that this user lacks; choose a port above 1023 with --http"),
+        std::io::ErrorKind::AddrInUse => {
+            format!("{address} is in use; stop what listens there, or choose another with --http")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{address} needs rights that this user lacks; choose a port above 1023 with --http")
+        }
         _ => format!("can't listen on {address}: {error}"),
     };
     Ending::new(Exit::Address, message)

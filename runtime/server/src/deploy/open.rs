@@ -11,8 +11,8 @@ use hotstage_engine::{Files, OpenError};
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
+use crate::counts::histogram::Histogram;
 use crate::pipeline::{Pipeline, Step};
-use crate::telemetry::histogram::Histogram;
 
 /// A stage that was opened.
 pub struct Opened {
@@ -41,14 +41,21 @@ pub(super) async fn stages(
     Ok(problems.or(opened)?)
 }
 
-fn compile(deployer: &Deployer, material: &Material, index: usize, progress: &dyn Progress) -> Result<Compiled, CompileError> {
+fn compile(
+    deployer: &Deployer,
+    material: &Material,
+    index: usize,
+    progress: &dyn Progress,
+) -> Result<Compiled, CompileError> {
     let stage = &material.manifest.stages[index];
     let (store, engine) = (&deployer.store, &deployer.engine);
     let bytes = material.bytes(&stage.component);
-    let _step = (!engine.is_cached(&stage.component, store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
+    let _step =
+        (!engine.is_cached(&stage.component, store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
     let compiled = engine.compile(&bytes, stage.component, stage.role, store, store.signing_key())?;
     if compiled.origin == Origin::Recompiled {
-        tracing::warn!(component = %stage.component, "an entry of the compile cache was damaged or not ours; compiled again");
+        let component = stage.component;
+        tracing::warn!(%component, "an entry of the compile cache was damaged or not ours; compiled again");
     }
     Ok(compiled)
 }
@@ -75,7 +82,8 @@ async fn open(
         OpenError::File(text) => ("files", text),
         failed @ OpenError::Failed { .. } => ("component", format!("the stage can't be opened: {failed}")),
     })?;
-    if let Some(ComponentRef::Box { name, version: Some(version) }) = document.pipeline().stages.get(index).map(|stage| &stage.component)
+    if let Some(ComponentRef::Box { name, version: Some(version) }) =
+        document.pipeline().stages.get(index).map(|stage| &stage.component)
         && !is_version(&opened.about().version, version)
     {
         let has = &opened.about().version;

@@ -45,7 +45,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problems> {
 }
 
 fn text(path: &Path) -> Result<String, Problems> {
-    let read = if path == Path::new("-") { read_bounded(io::stdin().lock()) } else { fs::File::open(path).and_then(read_bounded) };
+    let read = if path == Path::new("-") {
+        read_bounded(io::stdin().lock())
+    } else {
+        fs::File::open(path).and_then(read_bounded)
+    };
     read.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => problem(path, "there is no such file".to_owned()),
         io::ErrorKind::InvalidData => problem(path, "the file is not text in UTF-8".to_owned()),

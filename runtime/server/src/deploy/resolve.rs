@@ -1,7 +1,7 @@
 //! References → digests: every component, file and document that a manifest points at, in the store.
 //!
-//! A path counts from the manifest's folder. A mere name is looked for in the box: folders of components whose files are
-//! called by their names.
+//! A path counts from the manifest's folder. A mere name is looked for in the box: folders of components whose files
+//! are called by their names.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -37,13 +37,16 @@ impl Boxes {
         if let Some(path) = self.0.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()) {
             return Ok(path);
         }
-        let mut known: Vec<String> = self.0.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(component_name).collect();
+        let mut known: Vec<String> =
+            self.0.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(component_name).collect();
         known.sort();
         known.dedup();
         if known.is_empty() {
             let folders: Vec<String> = self.0.iter().map(|folder| folder.display().to_string()).collect();
             let folders = folders.join(", ");
-            return Err(format!("there is no component `{name}`: the box is empty ({folders}); say where it is with --components"));
+            return Err(format!(
+                "there is no component `{name}`: the box is empty ({folders}); say where it is with --components"
+            ));
         }
         let hint = suggest::hint(name, known.iter().map(String::as_str));
         Err(format!("there is no component `{name}` in the box; {hint}"))

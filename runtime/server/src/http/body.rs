@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
 use hotstage_core::failure::{Failure, Kind};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 /// Reads at most `bytes_max`. A body that came in one piece, as small ones do, is not copied.
@@ -65,5 +65,8 @@ async fn next_piece(body: &mut Incoming, patience: Duration) -> Result<Option<By
 }
 
 fn too_large(bytes_max: usize) -> Failure {
-    Failure::new(Kind::BodyTooLarge, format!("the body has more than {bytes_max} bytes, which is all that is taken here"))
+    Failure::new(
+        Kind::BodyTooLarge,
+        format!("the body has more than {bytes_max} bytes, which is all that is taken here"),
+    )
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
-use http::{HeaderMap, HeaderValue, Response, header};
 use hotstage_core::failure::{Failure, Kind};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::Body;
 
@@ -42,13 +42,18 @@ pub(super) fn of_request(headers: &HeaderMap) -> Result<Option<Encoding>, Failur
     }
     Encoding::named(name).map(Some).ok_or_else(|| {
         let name: String = name.chars().take(64).collect();
-        Failure::new(Kind::UnsupportedMediaType, format!("content encoding `{name}` is not understood; send gzip, deflate or none"))
+        Failure::new(
+            Kind::UnsupportedMediaType,
+            format!("content encoding `{name}` is not understood; send gzip, deflate or none"),
+        )
     })
 }
 
 /// The body as it was before it was encoded.
 pub(super) fn decode(body: &Bytes, encoding: Encoding, bytes_max: usize) -> Result<Bytes, Failure> {
-    let is_zlib = body.first().is_some_and(|first| first & 15 == 8) && body.len() >= 2 && (u16::from(body[0]) * 256 + u16::from(body[1])) % 31 == 0;
+    let is_zlib = body.first().is_some_and(|first| first & 15 == 8)
+        && body.len() >= 2
+        && (u16::from(body[0]) * 256 + u16::from(body[1])) % 31 == 0;
     let mut plain = Vec::new();
     let limit = bytes_max as u64 + 1;
     let read = match encoding {
@@ -58,7 +63,9 @@ pub(super) fn decode(body: &Bytes, encoding: Encoding, bytes_max: usize) -> Resu
     };
     read.map_err(|error| Failure::invalid(format!("the body is not what its content encoding says: {error}")))?;
     if plain.len() > bytes_max {
-        let message = format!("the body has more than {bytes_max} bytes once it is decompressed, which is all that is taken here");
+        let message = format!(
+            "the body has more than {bytes_max} bytes once it is decompressed, which is all that is taken here"
+        );
         return Err(Failure::new(Kind::BodyTooLarge, message));
     }
     Ok(plain.into())
@@ -130,7 +137,10 @@ mod tests {
             assert!(small.len() < 2_000);
             assert_eq!(decode(&small, encoding, 100_000).unwrap(), plain);
             assert_eq!(decode(&small, encoding, 99_999).unwrap_err().kind, Kind::BodyTooLarge);
-            assert_eq!(decode(&small.slice(..small.len() / 2), encoding, 1 << 20).unwrap_err().kind, Kind::InvalidInput);
+            assert_eq!(
+                decode(&small.slice(..small.len() / 2), encoding, 1 << 20).unwrap_err().kind,
+                Kind::InvalidInput
+            );
         }
     }
 

@@ -10,9 +10,9 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
 use super::{Body, count, path, respond};
@@ -94,6 +94,8 @@ fn id(request: &Request<Incoming>) -> HeaderValue {
     request.headers().get(REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Sixteen digits that differ between requests and, with good chance, between starts of the server.
 fn next_id() -> HeaderValue {
     static START: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
@@ -104,8 +106,9 @@ fn next_id() -> HeaderValue {
     // An odd factor scatters consecutive numbers and maps no two to one.
     let number = NEXT.fetch_add(1, Relaxed).wrapping_add(*START).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut digits = [0; 16];
-    for (index, digit) in digits.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (60 - 4 * index)) as usize & 15];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
     }
     HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&digits)).unwrap_or(HeaderValue::from_static("0"))
 }
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_outcome() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let outcome = runtime.block_on(caught(async { panic!("no {}", "way") }));
-        assert_eq!(outcome as Result<(), _>, Err("no way".to_owned()));
+        let outcome: Result<(), String> = runtime.block_on(caught(async { panic!("no {}", "way") }));
+        assert_eq!(outcome, Err("no way".to_owned()));
     }
 }

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::encoding::{self, Encoding};

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::Full;
 use hotstage_core::failure::{Failure, Kind};
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use self::guard::{Call, caught};
@@ -42,9 +42,8 @@ async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response
     check_headers(app, request.headers())?;
     let path = request.uri().path().to_owned();
     let target = path::target(&path)?;
-    let methods = target.methods();
     let method = request.method();
-    if !methods.contains(method) && !(method == Method::HEAD && methods.contains(&Method::GET)) {
+    if !target.methods().contains(method) {
         let message = format!("{method} is not allowed here; allowed: {}", target.allow());
         return Err(Failure::new(Kind::MethodNotAllowed, message));
     }
@@ -56,7 +55,7 @@ async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response
         Target::Models => Ok(tell::models(app)),
         Target::Model { model, version } => tell::model(app, &model, version.as_deref()),
         Target::ModelReady { model, version } => tell::model_ready(app, &model, version.as_deref()),
-        Target::Metrics => tell::metrics(app),
+        Target::Metrics => tell::metrics(app, request.headers()),
     }
 }
 

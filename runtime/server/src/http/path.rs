@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::Method;
 use hotstage_core::failure::{Failure, Kind};
+use http::Method;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Target<'_> {
     pub(super) const fn methods(&self) -> &'static [Method] {
         match self {
             Self::Infer { .. } => &[Method::POST],
-            _ => &[Method::GET],
+            _ => &[Method::GET, Method::HEAD],
         }
     }
 
@@ -100,7 +100,15 @@ mod tests {
         ] {
             assert_eq!(target(path).unwrap(), expect, "{path}");
         }
-        for path in ["/", "", "/v1/models/x:predict", "/v2/models//infer", "/v2/models/x/y", "/v2/models/x/versions/", "/v2/models/%ff"] {
+        for path in [
+            "/",
+            "",
+            "/v1/models/x:predict",
+            "/v2/models//infer",
+            "/v2/models/x/y",
+            "/v2/models/x/versions/",
+            "/v2/models/%ff",
+        ] {
             assert_eq!(target(path).unwrap_err().kind, Kind::NotFound, "{path}");
         }
     }

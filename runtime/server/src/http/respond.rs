@@ -1,8 +1,8 @@
 //! Answers: JSON bodies, failures as `{"error": …}`, and the headers that say what answered.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
 use hotstage_core::failure::{Failure, Kind};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::Body;
 use crate::pipeline::Pipeline;

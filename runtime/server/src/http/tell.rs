@@ -3,15 +3,15 @@
 //! Bodies satisfy clients that look at the status alone and clients that read JSON. Not ready is 503: probes know it,
 //! and clients take any status but 200 as a no.
 
-use http::{HeaderValue, Response, StatusCode};
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Port;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{Body, respond};
 use crate::app::App;
 use crate::router;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Exposition};
 
 /// Extensions of the protocol that are served. Only those.
 const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
@@ -61,7 +61,8 @@ pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Resp
 }
 
 fn ports(ports: &[Port]) -> Vec<Value> {
-    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let port =
+        |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
     ports.iter().map(port).collect()
 }
 
@@ -72,8 +73,9 @@ pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Resul
     Ok(response)
 }
 
-pub(super) fn metrics(app: &App) -> Result<Response<Body>, Failure> {
-    let text = metrics::render(app).map_err(|error| Failure::new(Kind::Internal, "the metrics can't be written").because(error))?;
-    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    Ok(respond::with_type(StatusCode::OK, content_type, text))
+pub(super) fn metrics(app: &App, headers: &HeaderMap) -> Result<Response<Body>, Failure> {
+    let exposition = Exposition::wanted(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
+    let text = metrics::render(app, exposition)
+        .map_err(|error| Failure::new(Kind::Internal, "the metrics can't be written").because(error))?;
+    Ok(respond::with_type(StatusCode::OK, HeaderValue::from_static(exposition.content_type()), text))
 }

@@ -9,8 +9,8 @@
 //! tmp/                 what is being written
 //! ```
 //!
-//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. What is read is
-//! checked against its name. Default: see [`default_directory`]; `--state` changes it.
+//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. What is
+//! read is checked against its name. Default: see [`default_directory`]; `--state` changes it.
 
 mod blobs;
 mod cache;
@@ -40,9 +40,14 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum StoreError {
-    #[error("{path} is not a Hotstage state directory: it holds other files; choose an empty or a new one with --state")]
+    #[error(
+        "{path} is not a Hotstage state directory: it holds other files; choose an empty or a new one with --state"
+    )]
     NotOurs { path: PathBuf },
-    #[error("the state directory {path} has format {found}, which this version can't read (it knows {FORMAT}); use the version that wrote it, or another directory")]
+    #[error(
+        "the state directory {path} has format {found}, which this version can't read (it knows {FORMAT}); use the \
+         version that wrote it, or another directory"
+    )]
     Format { path: PathBuf, found: u64 },
     #[error("another server runs on the state directory {path}; stop it, or choose another directory with --state")]
     Locked { path: PathBuf },
@@ -50,7 +55,9 @@ pub enum StoreError {
     Full { path: PathBuf },
     #[error("can't {what} {path}: {source}")]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again")]
+    #[error(
+        "{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again"
+    )]
     Damaged { path: PathBuf },
 }
 

@@ -22,9 +22,9 @@ pub enum Format {
 }
 
 /// Starts logging. What waits is written when the guard is dropped.
-#[must_use]
 pub fn start(format: Format, default_level: &str) -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).lossy(true).finish(std::io::stderr());
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES).lossy(true).finish(std::io::stderr());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match format {

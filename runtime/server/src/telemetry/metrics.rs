@@ -11,40 +11,75 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::histogram::Histogram;
 use crate::app::App;
 use crate::board::Snapshot;
+use crate::counts::ServerCounts;
+use crate::counts::histogram::Histogram;
 use crate::pipeline::{Pipeline, Step};
 
-/// What is counted about the server as a whole.
-#[derive(Debug, Default)]
-pub struct ServerCounts {
-    /// Requests of any kind, also those that reach no pipeline.
-    pub requests: AtomicU64,
-    /// Answers with an error, by kind.
-    pub failed: [AtomicU64; Kind::ALL.len()],
-    /// Requests being answered.
-    pub in_flight: AtomicI64,
-    /// Requests whose client went away before the answer.
-    pub abandoned: AtomicU64,
-    /// Open connections.
-    pub connections: AtomicI64,
+/// The text that a scrape gets, in the format that it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposition {
+    /// Prometheus' own, version 0.0.4.
+    Prometheus,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
 }
 
-/// The text that a scrape gets.
-pub fn render(app: &App) -> Result<String, std::fmt::Error> {
+impl Exposition {
+    /// What an `Accept` header asks for.
+    pub fn wanted(accept: Option<&str>) -> Self {
+        let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+        if open { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// Its content type.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// All figures at this moment.
+pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    registry.register_collector(Box::new(Reading { counts: Reading::counts(&app.counts), rows: Reading::rows(&snapshot) }));
+    registry
+        .register_collector(Box::new(Reading { counts: Reading::counts(&app.counts), rows: Reading::rows(&snapshot) }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
-    Ok(text)
+    Ok(match exposition {
+        Exposition::OpenMetrics => text,
+        Exposition::Prometheus => to_prometheus(&text),
+    })
+}
+
+/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its samples, units are nobody's
+/// business, and the end needs no mark.
+fn to_prometheus(text: &str) -> String {
+    let is_counter = |name: &str| text.contains(&format!("# TYPE {name} counter\n"));
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+            ["#", "EOF"] | ["#", "UNIT", ..] => {}
+            ["#", word @ ("HELP" | "TYPE"), name, rest] if is_counter(name) => {
+                out.push_str(&format!("# {word} {name}_total {rest}\n"));
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
 }
 
 /// All figures at one moment.
 #[derive(Debug)]
 struct Reading {
-    counts: Vec<(&'static str, &'static str, MetricType, Vec<(&'static str, f64)>)>,
+    counts: Vec<Count>,
     rows: Vec<Row>,
 }
 
@@ -67,19 +102,32 @@ struct StageRow {
     dropped_lines: u64,
 }
 
+/// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
+type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
 type Durations = (f64, u64, Vec<(f64, u64)>);
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Reading {
-    fn counts(counts: &ServerCounts) -> Vec<(&'static str, &'static str, MetricType, Vec<(&'static str, f64)>)> {
+    fn counts(counts: &ServerCounts) -> Vec<Count> {
         let value = |count: &AtomicU64| vec![("", count.load(Relaxed) as f64)];
         let gauge = |count: &AtomicI64| vec![("", count.load(Relaxed) as f64)];
-        let failed = Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
+        let failed =
+            Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
         vec![
             ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(&counts.requests)),
             ("hotstage_http_failures", "HTTP requests that failed", MetricType::Counter, failed.collect()),
-            ("hotstage_http_abandoned", "Requests whose client went away first", MetricType::Counter, value(&counts.abandoned)),
-            ("hotstage_http_requests_in_flight", "Requests being answered", MetricType::Gauge, gauge(&counts.in_flight)),
+            (
+                "hotstage_http_abandoned",
+                "Requests whose client went away first",
+                MetricType::Counter,
+                value(&counts.abandoned),
+            ),
+            (
+                "hotstage_http_requests_in_flight",
+                "Requests being answered",
+                MetricType::Gauge,
+                gauge(&counts.in_flight),
+            ),
             ("hotstage_http_connections", "Open connections", MetricType::Gauge, gauge(&counts.connections)),
         ]
     }
@@ -91,7 +139,8 @@ impl Reading {
 
 impl Row {
     fn read(pipeline: &Pipeline) -> Self {
-        let failed = Kind::ALL.iter().zip(&pipeline.counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed)));
+        let failed =
+            Kind::ALL.iter().zip(&pipeline.counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed)));
         let answered = ("answered", pipeline.counts.answered.load(Relaxed));
         Self {
             pipeline: pipeline.name.clone(),
@@ -144,8 +193,12 @@ impl Reading {
 
     fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let help = "Time from the first stage to the last, waiting for a turn included";
-        let mut metric =
-            encoder.encode_descriptor("hotstage_request_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let mut metric = encoder.encode_descriptor(
+            "hotstage_request_duration",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
         for row in &self.rows {
             let (sum, count, buckets) = &row.durations;
             metric.encode_family(&row.labels())?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
@@ -167,11 +220,16 @@ impl Reading {
             ("hotstage_stage_instances", "Instances that exist", MetricType::Gauge, |stage| {
                 stage.created.saturating_sub(stage.ended)
             }),
-            ("hotstage_stage_instances_created", "Instances that were made", MetricType::Counter, |stage| stage.created),
-            ("hotstage_stage_instances_ended", "Instances that ended", MetricType::Counter, |stage| stage.ended),
-            ("hotstage_stage_log_lines_dropped", "Log lines of guests that were dropped", MetricType::Counter, |stage| {
-                stage.dropped_lines
+            ("hotstage_stage_instances_created", "Instances that were made", MetricType::Counter, |stage| {
+                stage.created
             }),
+            ("hotstage_stage_instances_ended", "Instances that ended", MetricType::Counter, |stage| stage.ended),
+            (
+                "hotstage_stage_log_lines_dropped",
+                "Log lines of guests that were dropped",
+                MetricType::Counter,
+                |stage| stage.dropped_lines,
+            ),
         ];
         for (name, help, kind, figure) in figures {
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -192,5 +250,19 @@ fn number(mut metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> Result
     match kind {
         MetricType::Gauge => metric.encode_gauge(&value),
         _ => metric.encode_counter::<NoLabelSet, f64, f64>(&value, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_prometheus;
+
+    #[test]
+    fn the_older_format_names_a_counter_by_its_samples() {
+        let open = "# HELP a Things.\n# TYPE a counter\na_total{x=\"# TYPE\"} 1\n# HELP b_seconds T.\n\
+                    # TYPE b_seconds histogram\n# UNIT b_seconds seconds\nb_seconds_sum 0.5\n# EOF\n";
+        let expect = "# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"# TYPE\"} 1\n# HELP b_seconds T.\n\
+                      # TYPE b_seconds histogram\nb_seconds_sum 0.5\n";
+        assert_eq!(to_prometheus(open), expect);
     }
 }

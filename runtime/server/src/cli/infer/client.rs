@@ -39,7 +39,10 @@ impl Client {
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Ending> {
         let away = |error: &dyn std::fmt::Display| {
-            let message = format!("can't reach a server at {}: {error}; is it running? `hotstage serve` starts one", self.authority);
+            let message = format!(
+                "can't reach a server at {}: {error}; is it running? `hotstage serve` starts one",
+                self.authority
+            );
             Ending::new(Exit::Unreachable, message)
         };
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| away(&error))?;
@@ -56,7 +59,8 @@ impl Client {
         let status = response.status();
         #[expect(clippy::disallowed_methods, reason = "`Limited` is the bound")]
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?.to_bytes();
+        let body =
+            body.map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?.to_bytes();
         if status.is_success() {
             return Ok(body);
         }

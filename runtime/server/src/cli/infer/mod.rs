@@ -23,8 +23,8 @@ const ROWS: usize = 1000;
 pub(super) struct Args {
     /// The model's name.
     model: String,
-    /// A CSV file with a header, or a JSON file that holds an Open Inference Protocol request; - reads JSON from standard
-    /// input.
+    /// A CSV file with a header, or a JSON file that holds an Open Inference Protocol request; - reads JSON from
+    /// standard input.
     file: PathBuf,
     /// The version to ask; the newest when it is left out.
     #[arg(long = "model-version", value_name = "VERSION")]
@@ -74,7 +74,8 @@ async fn ask_rows(args: &Args, client: &Client, text: &[u8]) -> Result<(), Endin
 }
 
 fn path(args: &Args, end: &str) -> String {
-    let quote = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let quote =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
     format!("/v2/models/{}{version}{end}", quote(&args.model))
 }

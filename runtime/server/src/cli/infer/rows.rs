@@ -1,8 +1,8 @@
 //! Rows of a CSV file → the inputs that a model's metadata asks for.
 //!
-//! A model with one two-dimensional input gets a matrix of all numeric columns, in the file's order. A model with several
-//! inputs, or one-dimensional ones, gets each from the column of its name. Columns that are not sent are shown beside
-//! the answer.
+//! A model with one two-dimensional input gets a matrix of all numeric columns, in the file's order. A model with
+//! several inputs, or one-dimensional ones, gets each from the column of its name. Columns that are not sent are
+//! shown beside the answer.
 
 use std::ops::Range;
 
@@ -23,7 +23,8 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-        let names: Vec<String> = reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
+        let names: Vec<String> =
+            reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
         let rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         if rows.is_empty() {
             return Err("there are no rows below the header".to_owned());
@@ -95,7 +96,8 @@ impl Plan {
 impl Input {
     fn tensor(&self, table: &Table, rows: Range<usize>) -> Result<Tensor, String> {
         if self.datatype == Datatype::Bytes {
-            let cells = rows.clone().flat_map(|row| self.columns.iter().map(move |&column| table.cell(row, column).as_bytes()));
+            let cells =
+                rows.clone().flat_map(|row| self.columns.iter().map(move |&column| table.cell(row, column).as_bytes()));
             let (datatype, _, data) = Tensor::from_bytes_elements(cells).into_parts();
             return Tensor::new(datatype, self.shape(&rows), data).map_err(|error| error.to_string());
         }
@@ -103,9 +105,8 @@ impl Input {
         for row in rows.clone() {
             for &column in &self.columns {
                 let text = table.cell(row, column);
-                let cell: Value = serde_json::from_str(text).map_err(|_| {
-                    format!("row {}, column `{}`: `{text}` is no number", row + 1, table.names[column])
-                })?;
+                let cell: Value = serde_json::from_str(text)
+                    .map_err(|_| format!("row {}, column `{}`: `{text}` is no number", row + 1, table.names[column]))?;
                 cells.push(cell);
             }
         }
@@ -140,7 +141,8 @@ fn matrix(table: &Table, input: &Value) -> Result<Input, String> {
 fn column(table: &Table, input: &Value) -> Result<Input, String> {
     let name = text(input, "name")?;
     let column = table.names.iter().position(|column| *column == name);
-    let column = column.ok_or_else(|| format!("there is no column `{name}`; the columns are: {}", table.names.join(", ")))?;
+    let column =
+        column.ok_or_else(|| format!("there is no column `{name}`; the columns are: {}", table.names.join(", ")))?;
     let is_matrix = match shape(input)[..] {
         [_] => false,
         [_, 1] => true,

@@ -21,7 +21,8 @@ pub(super) fn table(outputs: &[(String, Tensor)], beside: Option<&Columns>) -> S
     let rows = outputs.iter().map(|(_, tensor)| rows(tensor)).max().unwrap_or(0);
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let names = beside.columns.iter().map(|(name, _)| name.as_str()).chain(outputs.iter().map(|(name, _)| name.as_str()));
+    let names =
+        beside.columns.iter().map(|(name, _)| name.as_str()).chain(outputs.iter().map(|(name, _)| name.as_str()));
     table.set_header(std::iter::once("row").chain(names));
     for row in 0..rows {
         let mut line = vec![(beside.first_row + row + 1).to_string()];

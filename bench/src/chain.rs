@@ -1,0 +1,259 @@
+//! `chain`: three warm stages in this process, beside the same steps as plain functions.
+//!
+//! The difference is what the wall costs: moving into and out of three sandboxes, and the tensors' copies. One request
+//! at a time, made anew each time as a decoder makes it: its bytes belong to nobody else. `rewrite` reads and changes
+//! the tensor in the first stage and reads it in the second; `pass on` looks at nothing, so its floor does nothing.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hotstage::pipeline::Pipeline;
+use hotstage::place::Compute;
+use hotstage_core::datatype::Datatype;
+use hotstage_core::failure::Failure;
+use hotstage_core::request::Payload;
+use hotstage_core::tensor::{Shape, Tensor};
+use hotstage_engine::Tensors;
+use safetensors::tensor::{Dtype, TensorView, serialize};
+
+use crate::Outcome;
+use crate::deploy::Workshop;
+use crate::measure::{Effort, Side, compare};
+use crate::origin::Origin;
+use crate::question;
+use crate::steps::Steps;
+use crate::table::{Goal, Line, Table, tell};
+
+/// Microseconds beyond the floor, by floats.
+const GOALS: [(usize, f64); 2] = [(30, 5.0), (150_528, 350.0)];
+const SIZES: [usize; 2] = [3_072, 150_528];
+/// Scores of the made-up models.
+const CLASSES: usize = 8;
+
+/// One pipeline and its floor.
+pub(crate) struct Case {
+    name: String,
+    pub(crate) pipeline: Arc<Pipeline>,
+    shape: Shape,
+    bytes: Vec<u8>,
+    floor: Floor,
+}
+
+enum Floor {
+    Steps(Steps),
+    Nothing,
+}
+
+impl Case {
+    /// The example: 30 floats.
+    pub(crate) fn tumor(workshop: &Workshop, origin: &Origin) -> Outcome<Self> {
+        let manifest = origin.manifest();
+        Ok(Self {
+            name: "chain, rewrite".to_owned(),
+            pipeline: workshop.load(&manifest)?,
+            shape: Shape::from_slice(&[1, 30]),
+            bytes: question::row(origin)?,
+            floor: Floor::Steps(Steps::of(&manifest)?),
+        })
+    }
+
+    /// The same stages with as many columns as wanted.
+    fn wide(workshop: &Workshop, floats: usize) -> Outcome<Self> {
+        workshop.write(&format!("weights-{floats}.safetensors"), &weights(floats)?)?;
+        let manifest = workshop.write(&format!("rewrite-{floats}.yaml"), wide_manifest(floats)?.as_bytes())?;
+        Ok(Self {
+            name: "chain, rewrite".to_owned(),
+            pipeline: workshop.load(&manifest)?,
+            shape: Shape::from_slice(&[1, floats as u64]),
+            bytes: some_floats(floats, 100.0),
+            floor: Floor::Steps(Steps::of(&manifest)?),
+        })
+    }
+
+    /// Three stages that look at nothing.
+    fn pass_on(workshop: &Workshop, floats: usize) -> Outcome<Self> {
+        let manifest = workshop.write("pass-on.yaml", PASS_ON.as_bytes())?;
+        Ok(Self {
+            name: "chain, pass on".to_owned(),
+            pipeline: workshop.load(&manifest)?,
+            shape: Shape::from_slice(&[floats as u64]),
+            bytes: some_floats(floats, 1.0),
+            floor: Floor::Nothing,
+        })
+    }
+
+    /// One request, of its own bytes.
+    pub(crate) fn payload(&self) -> Outcome<Payload> {
+        Ok(Payload::Tensors(vec![self.input()?]))
+    }
+
+    fn input(&self) -> Outcome<Tensor> {
+        Ok(Tensor::new(Datatype::Fp32, self.shape.clone(), Bytes::from(self.bytes.clone()))?)
+    }
+
+    fn floats(&self) -> usize {
+        self.bytes.len() / 4
+    }
+
+    /// Both sides must say the same.
+    fn check(&self, workshop: &Workshop) -> Outcome {
+        let place = workshop.place();
+        let ours = workshop.io.block_on(self.pipeline.infer(&place, self.payload()?))?;
+        let floor = self.floor.run(vec![self.input()?])?;
+        let is_same = ours.len() == floor.len() && ours.iter().zip(&floor).all(|(ours, floor)| is_close(ours, floor));
+        if is_same { Ok(()) } else { Err(format!("{}: ours answered {ours:?}, the floor {floor:?}", self.name).into()) }
+    }
+
+    fn measure(&self, workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
+        tell(&format!("{} of {} floats", self.name, self.floats()));
+        self.check(workshop)?;
+        let place = workshop.place();
+        let [run, infer, floor] =
+            compare(effort, [self.ours_run(workshop), self.ours_infer(workshop, &place), self.floor()])?;
+        let goal = GOALS.into_iter().find(|(floats, _)| *floats == self.floats()).map(|(_, goal)| Goal::AtMost(goal));
+        for (how, ours) in [("stages", run), ("stages + placement", infer)] {
+            let what = format!("{}, {} floats: {how}", self.name, self.floats());
+            let line = Line::difference(what, "µs", ours, floor);
+            table.push(goal.into_iter().fold(line, Line::goal));
+        }
+        Ok(())
+    }
+
+    fn ours_run<'a>(&'a self, workshop: &'a Workshop) -> Side<'a> {
+        Box::new(move |times| {
+            workshop.io.block_on(async {
+                let began = Instant::now();
+                for _ in 0..times {
+                    black_box(self.pipeline.run(Instant::now(), self.payload()?).await?);
+                }
+                Ok(began.elapsed())
+            })
+        })
+    }
+
+    fn ours_infer<'a>(&'a self, workshop: &'a Workshop, place: &'a Compute) -> Side<'a> {
+        Box::new(move |times| {
+            workshop.io.block_on(async {
+                let began = Instant::now();
+                for _ in 0..times {
+                    black_box(self.pipeline.infer(place, self.payload()?).await?);
+                }
+                Ok(began.elapsed())
+            })
+        })
+    }
+
+    fn floor(&self) -> Side<'_> {
+        Box::new(move |times| {
+            let began = Instant::now();
+            for _ in 0..times {
+                black_box(self.floor.run(black_box(vec![self.input()?]))?);
+            }
+            Ok(began.elapsed())
+        })
+    }
+}
+
+impl Floor {
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Tensors, Failure> {
+        match self {
+            Self::Steps(steps) => steps.run(&inputs),
+            Self::Nothing => Ok(inputs.into()),
+        }
+    }
+}
+
+/// Exponentials may differ in their last bits between here and the sandbox.
+fn is_close(ours: &Tensor, floor: &Tensor) -> bool {
+    if ours.datatype() != Datatype::Fp32 {
+        return ours == floor;
+    }
+    let floats = |tensor: &Tensor| -> Vec<f32> {
+        tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    let (ours, floor) = (floats(ours), floats(floor));
+    ours.len() == floor.len() && ours.iter().zip(&floor).all(|(ours, floor)| (ours - floor).abs() < 1e-5)
+}
+
+/// Numbers between 0 and `scale` that look like nothing in particular, the same in every run.
+fn some_floats(count: usize, scale: f32) -> Vec<u8> {
+    let mut state = 7_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let [.., high, higher] = state.to_le_bytes();
+        f32::from(u16::from_le_bytes([high, higher])) / 65_536.0 * scale
+    };
+    (0..count).flat_map(|_| next().to_le_bytes()).collect()
+}
+
+fn weights(inputs: usize) -> Outcome<Vec<u8>> {
+    let (weight, bias) = (some_floats(inputs * CLASSES, 0.001), some_floats(CLASSES, 1.0));
+    let views = [
+        ("0.weight", TensorView::new(Dtype::F32, vec![CLASSES, inputs], &weight)?),
+        ("0.bias", TensorView::new(Dtype::F32, vec![CLASSES], &bias)?),
+    ];
+    Ok(serialize(views, None)?)
+}
+
+fn wide_manifest(floats: usize) -> Outcome<String> {
+    let list = |value: &str| vec![value; floats].join(", ");
+    let (mean, std) = (list("50.5"), list("29.25"));
+    let mut text = String::new();
+    write!(
+        text,
+        "apiVersion: hotstage.dev/v1
+kind: Pipeline
+metadata: {{ name: rewrite, version: \"1\" }}
+spec:
+  stages:
+    - {{ name: scale, role: preprocess, component: scale, settings: {{ mean: [{mean}], std: [{std}] }} }}
+    - {{ name: classify, role: model, component: mlp, files: {{ weights: ./weights-{floats}.safetensors }} }}
+    - {{ name: label, role: postprocess, component: labels, settings: {{ labels: [a, b, c, d, e, f, g, h] }} }}
+"
+    )?;
+    Ok(text)
+}
+
+const PASS_ON: &str = "apiVersion: hotstage.dev/v1
+kind: Pipeline
+metadata: { name: pass-on, version: \"1\" }
+spec:
+  stages:
+    - { name: first, role: preprocess, component: echo_pre }
+    - { name: second, role: model, component: echo }
+    - { name: third, role: postprocess, component: echo_post, inputs: { x: y } }
+";
+
+/// All sizes.
+pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
+    let workshop = Workshop::open(origin)?;
+    Case::tumor(&workshop, origin)?.measure(&workshop, effort, table)?;
+    for floats in SIZES {
+        Case::wide(&workshop, floats)?.measure(&workshop, effort, table)?;
+    }
+    if !origin.has_guest("echo") {
+        table.note(format!("`pass on` left out: no guest programs in {}; build them first", origin.guests.display()));
+        return Ok(());
+    }
+    for floats in [30].into_iter().chain(SIZES) {
+        Case::pass_on(&workshop, floats)?.measure(&workshop, effort, table)?;
+    }
+    Ok(())
+}
+
+/// Nothing but the chain of 30 floats, over and over.
+pub(crate) fn profile(origin: &Origin, duration: Duration) -> Outcome {
+    let workshop = Workshop::open(origin)?;
+    let case = Case::tumor(&workshop, origin)?;
+    let mut side = case.ours_run(&workshop);
+    let (began, mut requests, mut took) = (Instant::now(), 0_u32, Duration::ZERO);
+    while began.elapsed() < duration {
+        took += side(10_000)?;
+        requests += 10_000;
+    }
+    tell(&format!("{requests} requests, {:.3} µs each", took.as_secs_f64() * 1e6 / f64::from(requests)));
+    Ok(())
+}

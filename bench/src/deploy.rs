@@ -1,0 +1,60 @@
+//! Pipelines in this process, made as the server makes them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hotstage::deploy::{Boxes, Deployer, Quiet};
+use hotstage::pipeline::Pipeline;
+use hotstage::place::Compute;
+use hotstage::store::{Access, Store};
+use hotstage_engine::engine::{Engine, EngineOptions};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Outcome;
+use crate::origin::Origin;
+
+/// What the server has around its pipelines: two runtimes, an engine and a store of its own.
+pub(crate) struct Workshop {
+    /// As the server's connections have it.
+    pub(crate) io: Runtime,
+    /// As the server's long guests have it.
+    pub(crate) compute: Runtime,
+    deployer: Deployer,
+    /// For manifests and state; gone afterwards.
+    directory: TempDir,
+}
+
+impl Workshop {
+    pub(crate) fn open(origin: &Origin) -> Outcome<Self> {
+        let directory = tempfile::tempdir()?;
+        let store = Store::open(&directory.path().join("state"), Access::Share)?;
+        let engine = Engine::new(&EngineOptions::default())?;
+        let boxes = Boxes(vec![origin.components.clone(), origin.guests.clone()]);
+        let deployer = Deployer { engine, store, boxes, queue: 1024 };
+        Ok(Self { io: runtime("io")?, compute: runtime("compute")?, deployer, directory })
+    }
+
+    /// Where `Pipeline::infer` may move a chain.
+    pub(crate) fn place(&self) -> Compute {
+        Compute::new(self.compute.handle().clone())
+    }
+
+    /// The one pipeline of a manifest, with everything a server checks before it serves.
+    pub(crate) fn load(&self, manifest: &Path) -> Outcome<Arc<Pipeline>> {
+        let loaded = self.compute.block_on(self.deployer.load(&[manifest.to_owned()], &Quiet));
+        Ok(loaded?.pop().ok_or("the manifest has no pipeline")?)
+    }
+
+    /// Puts a file where manifests of this workshop may name it.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Outcome<PathBuf> {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, bytes)?;
+        Ok(path)
+    }
+}
+
+/// As the server makes its own.
+pub(crate) fn runtime(name: &str) -> Outcome<Runtime> {
+    Ok(Builder::new_multi_thread().thread_name(name).enable_all().build()?)
+}

@@ -1,0 +1,151 @@
+//! `floor`: the least that a server can be which answers the same requests.
+//!
+//! The same hyper with the same settings, the same runtime, allocator and codec as ours, around plain functions. What is
+//! missing is what a product adds: sandboxes, placement, routing, admission, request ids, metrics, time limits.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hotstage::oip::binary::{HEADER, parse_header_length};
+use hotstage::oip::request::{Ask, Decoder};
+use hotstage::oip::response::Encoder;
+use hotstage_core::datatype::Datatype;
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::limits::ServerLimits;
+use hotstage_core::signature::{Port, Signature};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+
+use crate::Outcome;
+use crate::deploy::runtime;
+use crate::origin::Origin;
+use crate::question::PATH;
+use crate::steps::Steps;
+use crate::table::ready;
+
+/// As in the server's `listen`.
+const IDLE: Duration = Duration::from_secs(75);
+const HEADER_FIELDS: usize = 256;
+const STREAMS: u32 = 256;
+
+struct Floor {
+    steps: Steps,
+    decoder: Decoder,
+    encoder: Encoder,
+}
+
+/// Serves until it is killed.
+pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
+    let signature = Signature {
+        inputs: vec![port("features", Datatype::Fp32, vec![None, Some(30)])],
+        outputs: vec![port("label", Datatype::Bytes, vec![None]), port("score", Datatype::Fp32, vec![None])],
+    };
+    let floor = Arc::new(Floor {
+        steps: Steps::of(&origin.manifest())?,
+        decoder: Decoder::new("tumor", &signature),
+        encoder: Encoder::new("tumor", "1", &signature.outputs),
+    });
+    runtime("io")?.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", at)).await?;
+        ready(&format!("the floor is ready on http://{}", listener.local_addr()?));
+        // As the server does, so that its connections are tasks of the workers too.
+        tokio::spawn(accept(listener, floor)).await?
+    })
+}
+
+async fn accept(listener: TcpListener, floor: Arc<Floor>) -> Outcome {
+    let builder = Arc::new(builder());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let (floor, builder) = (Arc::clone(&floor), Arc::clone(&builder));
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(Arc::clone(&floor), request));
+            // A client that goes away is no news.
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let header_bytes = ServerLimits::default().header_bytes * 2;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_headers(HEADER_FIELDS)
+        .max_buf_size(header_bytes.max(64 << 10))
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(IDLE)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+async fn answer(floor: Arc<Floor>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(floor.answer(request).await.unwrap_or_else(|failure| {
+        let mut response = Response::new(Full::new(failure.message.into()));
+        *response.status_mut() =
+            StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response
+    }))
+}
+
+impl Floor {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Failure> {
+        if request.method() != Method::POST || request.uri().path() != PATH {
+            return Err(Failure::new(Kind::NotFound, "nothing there"));
+        }
+        let (head, body) = request.into_parts();
+        let body = read(body).await?;
+        let header_length = match head.headers.get(HEADER) {
+            Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
+            None => None,
+        };
+        let Ask { id, inputs, wishes } = self.decoder.decode(&body, header_length)?;
+        let outputs = self.steps.run(&inputs)?;
+        let encoded = self.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+        let mut response = Response::new(Full::new(encoded.body.into()));
+        let headers = response.headers_mut();
+        let content_type = match encoded.json_length {
+            Some(length) => {
+                headers.insert(HEADER, length.into());
+                "application/octet-stream"
+            }
+            None => "application/json",
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Ok(response)
+    }
+}
+
+/// The body, without a copy when it came in one piece.
+async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let piece = frame.map_err(|error| Failure::invalid(error.to_string()))?.into_data().unwrap_or_default();
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+            continue;
+        }
+        whole.extend_from_slice(&std::mem::take(&mut first));
+        whole.extend_from_slice(&piece);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+fn port(name: &str, datatype: Datatype, shape: Vec<Option<u64>>) -> Port {
+    Port { name: name.to_owned(), datatype, shape }
+}

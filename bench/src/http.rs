@@ -1,0 +1,91 @@
+//! `http`: the server under load, in turns with the floor.
+
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::child::Server;
+use crate::load::{Load, Round};
+use crate::measure::{Effort, median};
+use crate::origin::Origin;
+use crate::question::Question;
+use crate::table::{Goal, Line, Table, tell};
+
+/// Of the floor's requests per second.
+const RATIO: Goal = Goal::AtLeast(0.75);
+/// Milliseconds of the server's CPU time, per request.
+const CPU: Goal = Goal::AtMost(0.03);
+/// Megabytes.
+const RESIDENT: Goal = Goal::AtMost(80.0);
+
+/// What the rounds of one server add up to.
+#[derive(Default)]
+struct Sum {
+    per_second: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    cpu: Duration,
+    answers: u32,
+    resident: f64,
+}
+
+impl Sum {
+    fn add(&mut self, server: &Server, load: &mut Load<'_>, duration: Duration) -> Outcome {
+        let before = server.cpu()?;
+        let Round { answers, per_second, p50, p99 } = load.run(duration)?;
+        self.cpu += server.cpu()? - before;
+        self.answers += answers;
+        self.per_second.push(per_second);
+        self.p50.push(p50);
+        self.p99.push(p99);
+        self.resident = self.resident.max(server.resident()?);
+        Ok(())
+    }
+
+    /// Milliseconds per request.
+    fn cpu_each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e3 / f64::from(self.answers)
+    }
+}
+
+/// JSON, then binary.
+pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
+    let (ours, floor) = (Server::ours(origin)?, Server::floor()?);
+    for question in [Question::json(origin)?, Question::binary(origin)?] {
+        let name = question.name;
+        tell(&format!("HTTP, {name}"));
+        let mut loads = (Load::open(ours.address, &question)?, Load::open(floor.address, &question)?);
+        let (mut of_ours, mut of_floor) = (Sum::default(), Sum::default());
+        loads.0.run(effort.warm_up)?;
+        loads.1.run(effort.warm_up)?;
+        for _ in 0..effort.rounds {
+            of_ours.add(&ours, &mut loads.0, effort.round)?;
+            of_floor.add(&floor, &mut loads.1, effort.round)?;
+        }
+        report(name, &mut of_ours, &mut of_floor, table);
+    }
+    Ok(())
+}
+
+fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) {
+    let mut medians = |of: fn(&mut Sum) -> &mut Vec<f64>| (median(of(ours)), median(of(floor)));
+    let (per_second, p50, p99) =
+        (medians(|sum| &mut sum.per_second), medians(|sum| &mut sum.p50), medians(|sum| &mut sum.p99));
+    let what = |what: &str| format!("HTTP, {name}: {what}");
+    table.push(Line::ratio(what("requests"), "/s", per_second.0, per_second.1).goal(RATIO));
+    table.push(Line::beside(what("CPU per request"), "ms", ours.cpu_each(), floor.cpu_each()).goal(CPU));
+    table.push(Line::ratio(what("p50"), "µs", p50.0, p50.1));
+    table.push(Line::ratio(what("p99"), "µs", p99.0, p99.1));
+    let megabytes = |bytes: f64| bytes / 1e6;
+    let resident = (megabytes(ours.resident), megabytes(floor.resident));
+    table.push(Line::beside(what("resident under load"), "MB", resident.0, resident.1).goal(RESIDENT));
+}
+
+/// Load alone, for a profiler that watches the server's process.
+pub(crate) fn profile(origin: &Origin, duration: Duration, binary: bool, floor: bool) -> Outcome {
+    let server = if floor { Server::floor()? } else { Server::ours(origin)? };
+    let question = if binary { Question::binary(origin)? } else { Question::json(origin)? };
+    tell(&format!("process {} listens on {}", server.id(), server.address));
+    let round = Load::open(server.address, &question)?.run(duration)?;
+    tell(&format!("{:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs", round.per_second, round.p50, round.p99));
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `start`: from the process's start to its first right answer.
+//!
+//! Somebody connects and asks again every millisecond until an answer is 200. `warm`: the state directory has the
+//! machine code from an earlier start. `cold`: an empty state directory, so everything is compiled.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::child::serve;
+use crate::measure::{Effort, median};
+use crate::origin::Origin;
+use crate::question::{Answer, Question};
+use crate::table::{Goal, Line, Table, tell};
+
+/// Milliseconds with machine code in the cache.
+const WARM: Goal = Goal::AtMost(150.0);
+const POLL: Duration = Duration::from_millis(1);
+/// A start that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+const COLD_STARTS: usize = 3;
+
+pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
+    tell("start");
+    let question = Question::json(origin)?;
+    let mut cold = Vec::new();
+    let mut directory = tempfile::tempdir()?;
+    for _ in 0..COLD_STARTS.min(effort.starts) {
+        directory = tempfile::tempdir()?;
+        cold.push(once(origin, &question, directory.path())?);
+    }
+    let mut warm = Vec::new();
+    for _ in 0..effort.starts {
+        warm.push(once(origin, &question, directory.path())?);
+    }
+    table.push(Line::alone("start to first answer, compiled code cached", "ms", median(&mut warm)).goal(WARM));
+    table.push(Line::alone("start to first answer, nothing cached", "ms", median(&mut cold)));
+    Ok(())
+}
+
+/// Milliseconds of one start.
+fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
+    // Taken and given back: nobody else is likely to get it in the meantime.
+    let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let mut command = serve(origin, state, address);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let began = Instant::now();
+    let child = Killed(command.spawn()?);
+    while !ask(address, question)? {
+        if began.elapsed() > PATIENCE {
+            return Err(format!("no answer within {PATIENCE:?} of the start").into());
+        }
+        #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+        std::thread::sleep(POLL);
+    }
+    let took = began.elapsed();
+    drop(child);
+    Ok(took.as_secs_f64() * 1e3)
+}
+
+/// Whether there is an answer of status 200 already. It must be right.
+fn ask(address: SocketAddr, question: &Question) -> Outcome<bool> {
+    let Ok(mut stream) = TcpStream::connect(address) else { return Ok(false) };
+    stream.write_all(&question.bytes)?;
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let length = stream.read(&mut buffer)?;
+        bytes.extend_from_slice(&buffer[..length]);
+        match Answer::read(&bytes)? {
+            Some(answer) if answer.status == b"200" => return question.check(&answer).map(|()| true),
+            Some(_) => return Ok(false),
+            None if length == 0 => return Ok(false),
+            None => {}
+        }
+    }
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may be gone already, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,75 @@
+//! One dense layer: `y = x · Wᵀ + b`.
+//!
+//! A batch is a matrix product: the weights of [`LANES`] outputs at a time are read once for [`ROWS`] rows, and the
+//! sums stay in vector registers. Each sum adds the bias and then the inputs in their order, alone or in a batch, so
+//! an answer does not depend on who else is in its batch, to the last bit.
+
+/// Outputs that are summed side by side: two vector registers.
+const LANES: usize = 8;
+/// Rows that are computed side by side.
+pub(crate) const ROWS: usize = 4;
+
+/// A layer, with its weights in the order in which the product reads them.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    inputs: usize,
+    bias: Vec<f32>,
+    /// For each block of `LANES` outputs and each input, that input's weights. The last block is filled up with zeros.
+    blocks: Vec<[f32; LANES]>,
+}
+
+impl Layer {
+    /// A layer of `[outputs, inputs]` weights in row-major order. Neither size may be 0.
+    pub(crate) fn new(inputs: usize, weights: &[f32], bias: Vec<f32>) -> Self {
+        let mut blocks = vec![[0.0; LANES]; bias.len().div_ceil(LANES) * inputs];
+        for (output, weights) in weights.chunks_exact(inputs).enumerate() {
+            let block = &mut blocks[output / LANES * inputs..][..inputs];
+            for (lanes, &weight) in block.iter_mut().zip(weights) {
+                lanes[output % LANES] = weight;
+            }
+        }
+        Self { inputs, bias, blocks }
+    }
+
+    pub(crate) const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(crate) const fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Computes up to [`ROWS`] rows: `x` is `[rows, inputs]`, `y` is `[rows, outputs]`.
+    pub(crate) fn apply(&self, x: &[f32], y: &mut [f32]) {
+        if x.len() == ROWS * self.inputs {
+            let mut rows = x.chunks_exact(self.inputs);
+            let rows: [&[f32]; ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+            self.apply_rows(rows, y);
+        } else {
+            for (row, y) in x.chunks_exact(self.inputs).zip(y.chunks_exact_mut(self.outputs())) {
+                self.apply_rows([row], y);
+            }
+        }
+    }
+
+    fn apply_rows<const N: usize>(&self, x: [&[f32]; N], y: &mut [f32]) {
+        let blocks = self.blocks.chunks_exact(self.inputs);
+        // One length for all, known to the compiler to fit: no bounds are checked in the loop.
+        let x = x.map(|row| &row[..self.inputs]);
+        for (index, (weights, bias)) in blocks.zip(self.bias.chunks(LANES)).enumerate() {
+            let mut first = [0.0; LANES];
+            first[..bias.len()].copy_from_slice(bias);
+            let mut sums = [first; N];
+            let weights = &weights[..self.inputs];
+            for (input, lanes) in weights.iter().enumerate() {
+                sums = std::array::from_fn(|row| {
+                    let element = x[row][input];
+                    std::array::from_fn(|lane| sums[row][lane] + element * lanes[lane])
+                });
+            }
+            for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs())) {
+                y[index * LANES..][..bias.len()].copy_from_slice(&sums[..bias.len()]);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What `wit-bindgen` makes of the wall. Nothing here is for authors.
+//!
+//! One world for each role, so that a component exports its own role and no other: only the macro of the role that
+//! [`export!`](crate::export) names brings a world's exports into the component. The types are made once.
+
+#![expect(missing_docs, reason = "generated")]
+
+pub mod model {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "model",
+        pub_export_macro: true,
+        export_macro_name: "export_model",
+    });
+}
+
+pub mod preprocessor {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "preprocessor",
+        pub_export_macro: true,
+        export_macro_name: "export_preprocessor",
+        with: {
+            "hotstage:serving/tensors@0.1.0": super::model::hotstage::serving::tensors,
+            "hotstage:serving/stages@0.1.0": super::model::hotstage::serving::stages,
+            "hotstage:serving/log@0.1.0": super::model::hotstage::serving::log,
+            "hotstage:serving/files@0.1.0": super::model::hotstage::serving::files,
+        },
+    });
+}
+
+pub mod postprocessor {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "postprocessor",
+        pub_export_macro: true,
+        export_macro_name: "export_postprocessor",
+        with: {
+            "hotstage:serving/tensors@0.1.0": super::model::hotstage::serving::tensors,
+            "hotstage:serving/stages@0.1.0": super::model::hotstage::serving::stages,
+            "hotstage:serving/log@0.1.0": super::model::hotstage::serving::log,
+            "hotstage:serving/files@0.1.0": super::model::hotstage::serving::files,
+        },
+    });
+}

@@ -1,0 +1,23 @@
+//! Answers how many calls this instance has seen, this one included. It shows which calls share an instance.
+
+use hotstage_sdk::{Failure, Files, Inputs, Model, NoSettings, OpenError, Outputs, Signature};
+
+struct Guest {
+    calls: u16,
+}
+
+impl Model for Guest {
+    type Settings = NoSettings;
+    const SUMMARY: &'static str = "A guest for tests.";
+
+    fn open(_settings: NoSettings, _files: &Files) -> Result<(Self, Signature), OpenError> {
+        Ok((Self { calls: 0 }, hotstage_guests::signature()))
+    }
+
+    fn infer(&mut self, _inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
+        self.calls = self.calls.saturating_add(1);
+        outputs.put_slice("y", &[1], &[f32::from(self.calls)])
+    }
+}
+
+hotstage_sdk::export!(model: Guest, name: env!("CARGO_CRATE_NAME"));

@@ -1,0 +1,5 @@
+//! Reports a defect when `x[0]` is 13.
+
+use hotstage_sdk::Failure;
+
+hotstage_guests::on_13!(|| Err(Failure::internal("a defect on purpose")));

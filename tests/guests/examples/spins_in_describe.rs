@@ -1,0 +1,19 @@
+//! Runs forever when it is described.
+
+#![expect(clippy::empty_loop, reason = "to burn a core is what this guest is for")]
+
+use hotstage_guests::raw::{Failure, Raw, Tensor};
+
+struct Guest;
+
+impl Raw for Guest {
+    fn describe() {
+        loop {}
+    }
+
+    fn misbehave(_x: f32) -> Result<Vec<Tensor>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+hotstage_guests::export_raw!(Guest);

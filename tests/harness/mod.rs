@@ -1,0 +1,45 @@
+//! What black-box tests drive: the built program, from outside, as its users do.
+//!
+//! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it; [`server::program`] for other verbs
+//! - [`http`]: requests and answers to the byte, over a plain socket
+//! - [`manifest`]: pipelines out of the box's components and of guests, as manifests in a folder of their own
+//! - [`state`]: state directories that start with everything compiled
+//! - [`lines`]: what a process prints, line by line, without sleeping for it
+//! - [`metrics`]: `/metrics`, parsed strictly
+//!
+//! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
+//! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) mod http;
+pub(crate) mod lines;
+pub(crate) mod manifest;
+pub(crate) mod metrics;
+pub(crate) mod server;
+pub(crate) mod state;
+
+/// How long anything may take before the test fails. Far more than it takes on a slow machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// `target/components`: the box.
+pub(crate) fn components() -> PathBuf {
+    found("HOTSTAGE_COMPONENTS", "target/components")
+}
+
+/// `target/guests/<name>.wasm`: a program that misbehaves in its own way.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    let path = found("HOTSTAGE_GUESTS", "target/guests").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is not there; run the tests with `cargo xtask test`", path.display());
+    path
+}
+
+fn found(variable: &str, place: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
+}
