@@ -204,7 +204,7 @@ fn lateness(workshop: &Workshop, spinning: Option<&Site>, duration: Duration) ->
 }
 
 fn report_lateness(what: &str, mut late: Vec<u64>, table: &mut Table) {
-    let mut at = |percent| std::time::Duration::from_nanos(percentile(&mut late, percent)).as_secs_f64() * 1e3;
+    let mut at = |percent| Duration::from_nanos(percentile(&mut late, percent)).as_secs_f64() * 1e3;
     table.push(Line::alone(format!("{what}: late, p99"), "ms", at(99)));
     table.push(Line::alone(format!("{what}: late, at most"), "ms", at(100)));
 }

@@ -8,4 +8,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod smoke;
+mod binary;
+mod datatypes;
+mod encodings;
+mod errors;
+mod infer;
+mod metadata;

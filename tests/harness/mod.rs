@@ -6,6 +6,7 @@
 //! - [`state`]: state directories that start with everything compiled
 //! - [`lines`]: what a process prints, line by line, without sleeping for it
 //! - [`metrics`]: `/metrics`, parsed strictly
+//! - [`tumor`]: rows of the example with their answers
 //!
 //! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
 //! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
@@ -19,6 +20,7 @@ pub(crate) mod manifest;
 pub(crate) mod metrics;
 pub(crate) mod server;
 pub(crate) mod state;
+pub(crate) mod tumor;
 
 /// How long anything may take before the test fails. Far more than it takes on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

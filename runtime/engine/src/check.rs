@@ -129,7 +129,8 @@ fn check_exports(
     }
     let what = if exported.is_empty() { "nothing".to_owned() } else { exported.join(", ") };
     problems.push(format!(
-        "it must export `hotstage:serving/{}@{}.{}.0` and exports {what}; with the SDK, `hotstage_sdk::export!` does that",
+        "it must export `hotstage:serving/{}@{}.{}.0` and exports {what}; with the SDK, \
+         `hotstage_sdk::export!` does that",
         role.interface(),
         VERSION.0,
         VERSION.1

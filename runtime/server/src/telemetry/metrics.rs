@@ -56,8 +56,8 @@ pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Err
     })
 }
 
-/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its samples, units are nobody's
-/// business, and the end needs no mark.
+/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its samples, units are
+/// nobody's business, and the end needs no mark.
 fn to_prometheus(text: &str) -> String {
     let is_counter = |name: &str| text.contains(&format!("# TYPE {name} counter\n"));
     let mut out = String::with_capacity(text.len());

@@ -19,7 +19,8 @@ fn keys_come_in_any_order_and_inputs_too() {
     let body = r#" {"outputs":[{"name":"label"},{"parameters":{"binary_data":true,"mine":1},"name":"half"}],
         "mystery":[[[{}]]], "parameters":{"timeout":5,"who":"me"},
         "inputs":[{"data":["a","b"],"datatype":"BYTES","extra":null,"shape":[2],"name":"t\u0069tle","parameters":null},
-                  {"shape":[1,2],"parameters":{"content_type":"np"},"data":[[1,2.5]],"name":"features","datatype":"FP32"}],
+                  {"shape":[1,2],"parameters":{"content_type":"np"},"data":[[1,2.5]],"name":"features",
+                   "datatype":"FP32"}],
         "id":"\u00e9-1"} "#;
     let ask = decode(&signature(), body, None).unwrap();
     assert_eq!(ask.id.as_deref(), Some("é-1"));
@@ -96,7 +97,6 @@ fn documents_that_are_no_requests() {
 
 #[test]
 fn inputs_that_do_not_fit() {
-    let ones = vec!["1"; 17].join(",");
     let table = [
         ("{}".to_owned(), "inputs[0].name is missing"),
         (r#"{"name":5}"#.to_owned(), "inputs[0].name must be a string, given 5"),
@@ -110,6 +110,11 @@ fn inputs_that_do_not_fit() {
     for (input, message) in table {
         assert_eq!(refusal(decode(&signature(), with_input(&input), None)), message, "{input}");
     }
+}
+
+#[test]
+fn fields_that_make_no_sense() {
+    let ones = vec!["1"; 17].join(",");
     let invalid = |shape: &str| format!("input `features`: shape {shape} contains one or more invalid dimensions");
     let table = [
         (String::new(), "inputs[0].datatype is missing".to_owned()),

@@ -96,7 +96,9 @@ proptest! {
     }
 
     #[test]
-    fn floats_are_rounded_like_the_standard_library_does(bits in 0_u64..0x47e0_0000_0000_0000, negative in any::<bool>()) {
+    fn floats_are_rounded_like_the_standard_library_does(
+        bits in 0_u64..0x47e0_0000_0000_0000, negative in any::<bool>()
+    ) {
         // Up to 2^127, which an FP32 holds.
         let value = f64::from_bits(bits) * if negative { -1.0 } else { 1.0 };
         for text in [format!("{value}"), format!("{value:e}"), format!("{:.9}", value % 1e6)] {
