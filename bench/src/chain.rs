@@ -161,7 +161,7 @@ impl Floor {
     fn run(&self, inputs: Vec<Tensor>) -> Result<Tensors, Failure> {
         match self {
             Self::Steps(steps) => steps.run(&inputs),
-            Self::Nothing => Ok(inputs.into()),
+            Self::Nothing => Ok(inputs),
         }
     }
 }
@@ -244,15 +244,16 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     Ok(())
 }
 
-/// Nothing but the chain of 30 floats, over and over.
-pub(crate) fn profile(origin: &Origin, duration: Duration) -> Outcome {
+/// Nothing but one chain, over and over.
+pub(crate) fn profile(origin: &Origin, floats: usize, duration: Duration) -> Outcome {
     let workshop = Workshop::open(origin)?;
-    let case = Case::tumor(&workshop, origin)?;
+    let case = if floats == 30 { Case::tumor(&workshop, origin)? } else { Case::wide(&workshop, floats)? };
+    case.check(&workshop)?;
     let mut side = case.ours_run(&workshop);
     let (began, mut requests, mut took) = (Instant::now(), 0_u32, Duration::ZERO);
     while began.elapsed() < duration {
-        took += side(10_000)?;
-        requests += 10_000;
+        took += side(100)?;
+        requests += 100;
     }
     tell(&format!("{requests} requests, {:.3} µs each", took.as_secs_f64() * 1e6 / f64::from(requests)));
     Ok(())

@@ -21,11 +21,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ours, with a state directory of its own, ready.
+    /// Ours, with a state directory of its own, ready. Started twice: a process that compiled keeps the compiler's
+    /// memory, and one that serves has nothing to compile as a rule.
     pub(crate) fn ours(origin: &Origin) -> Outcome<Self> {
-        let directory = tempfile::tempdir()?;
-        let mut command = serve(origin, &directory.path().join("state"), SocketAddr::from(([127, 0, 0, 1], 0)));
-        Self::start(&mut command, directory)
+        let state = tempfile::tempdir()?;
+        let mut command = serve(origin, &state.path().join("state"), SocketAddr::from(([127, 0, 0, 1], 0)));
+        drop(Self::start(&mut command, tempfile::tempdir()?)?);
+        Self::start(&mut command, state)
     }
 
     /// The floor: this program, once more.

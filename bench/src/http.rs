@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Outcome;
 use crate::child::Server;
 use crate::load::{Load, Round};
-use crate::measure::{Effort, median};
+use crate::measure::{Effort, cpu, median};
 use crate::origin::Origin;
 use crate::question::Question;
 use crate::table::{Goal, Line, Table, tell};
@@ -24,15 +24,18 @@ struct Sum {
     p50: Vec<f64>,
     p99: Vec<f64>,
     cpu: Duration,
+    /// The load generator's own.
+    asking: Duration,
     answers: u32,
     resident: f64,
 }
 
 impl Sum {
     fn add(&mut self, server: &Server, load: &mut Load<'_>, duration: Duration) -> Outcome {
-        let before = server.cpu()?;
+        let before = (server.cpu()?, cpu("self")?);
         let Round { answers, per_second, p50, p99 } = load.run(duration)?;
-        self.cpu += server.cpu()? - before;
+        self.cpu += server.cpu()? - before.0;
+        self.asking += cpu("self")? - before.1;
         self.answers += answers;
         self.per_second.push(per_second);
         self.p50.push(p50);
@@ -42,8 +45,8 @@ impl Sum {
     }
 
     /// Milliseconds per request.
-    fn cpu_each(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e3 / f64::from(self.answers)
+    fn each(&self, cpu: Duration) -> f64 {
+        cpu.as_secs_f64() * 1e3 / f64::from(self.answers)
     }
 }
 
@@ -72,7 +75,10 @@ fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) {
         (medians(|sum| &mut sum.per_second), medians(|sum| &mut sum.p50), medians(|sum| &mut sum.p99));
     let what = |what: &str| format!("HTTP, {name}: {what}");
     table.push(Line::ratio(what("requests"), "/s", per_second.0, per_second.1).goal(RATIO));
-    table.push(Line::beside(what("CPU per request"), "ms", ours.cpu_each(), floor.cpu_each()).goal(CPU));
+    let (cpu, asking) =
+        ((ours.each(ours.cpu), floor.each(floor.cpu)), (ours.each(ours.asking), floor.each(floor.asking)));
+    table.push(Line::beside(what("CPU per request"), "ms", cpu.0, cpu.1).goal(CPU));
+    table.push(Line::beside(what("CPU to ask for one"), "ms", asking.0, asking.1));
     table.push(Line::ratio(what("p50"), "µs", p50.0, p50.1));
     table.push(Line::ratio(what("p99"), "µs", p99.0, p99.1));
     let megabytes = |bytes: f64| bytes / 1e6;

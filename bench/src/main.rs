@@ -79,8 +79,11 @@ enum Verb {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
-    /// Run the chain of 30 floats in a loop, for a profiler.
+    /// Run one chain in a loop, for a profiler.
     ProfileChain {
+        /// 30 is the example; any other number is as wide.
+        #[arg(long, default_value_t = 30)]
+        floats: usize,
         /// How long.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
@@ -113,7 +116,9 @@ fn run(cli: &Cli) -> Outcome {
     let origin = Origin::find();
     match &cli.verb {
         Some(Verb::Floor { port }) => return floor::serve(&origin, *port),
-        Some(Verb::ProfileChain { seconds }) => return chain::profile(&origin, Duration::from_secs(*seconds)),
+        Some(Verb::ProfileChain { floats, seconds }) => {
+            return chain::profile(&origin, *floats, Duration::from_secs(*seconds));
+        }
         Some(Verb::ProfileHttp { seconds, binary, floor }) => {
             return http::profile(&origin, Duration::from_secs(*seconds), *binary, *floor);
         }

@@ -88,7 +88,7 @@ impl Site {
                 Ok(result) => result,
                 Err(error) => Err(Failure::invalid(error.to_string())),
             },
-            Where::Hybrid => self.place.run(&self.pace, chain).await,
+            Where::Hybrid => self.place.run(&self.pace, Box::pin(chain)).await,
         }
     }
 }

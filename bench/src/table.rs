@@ -139,7 +139,7 @@ impl Table {
 
     pub(crate) fn print(&self) {
         let mut table = comfy_table::Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         table.set_header(["what", "ours", "floor", "ours to floor", "goal", "met?"]);
         self.lines.iter().for_each(|line| {
             table.add_row(line.cells());

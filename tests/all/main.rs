@@ -8,9 +8,23 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod answers;
 mod binary;
+mod cli;
+mod clients;
 mod datatypes;
+mod deploy;
+mod drain;
 mod encodings;
 mod errors;
+mod guests;
+mod http;
+mod http2;
 mod infer;
+mod limits;
 mod metadata;
+mod metrics;
+mod openapi;
+mod placement;
+mod starting;
+mod state;

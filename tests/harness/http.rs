@@ -189,7 +189,7 @@ impl Connection {
         };
         let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
         let (first, rest) = head.split_once("\r\n").unwrap();
-        let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or_else(|| panic!("{head}"));
+        let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_else(|| panic!("{head}"));
         let headers: Vec<(String, String)> = rest
             .lines()
             .filter_map(|line| line.split_once(": "))

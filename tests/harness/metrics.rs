@@ -2,45 +2,65 @@
 
 use std::collections::BTreeMap;
 
-/// The samples of one moment, by their text before the value: `hotstage_http_requests_total`.
-#[derive(Clone, Debug)]
+use super::http::{Connection, Request};
+
+/// What asks for OpenMetrics instead of Prometheus' older format.
+pub(crate) const OPEN: &str = "application/openmetrics-text";
+
+/// All samples of one moment.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Metrics {
+    /// By their text before the value, without empty braces: `hotstage_http_requests_total`.
     pub(crate) samples: BTreeMap<String, f64>,
     /// Type by family.
     pub(crate) families: BTreeMap<String, String>,
 }
 
 impl Metrics {
+    /// Asks for them on an open connection.
     #[track_caller]
-    pub(crate) fn parse(text: &str) -> Self {
-        let body = text.strip_suffix("# EOF\n").expect("OpenMetrics ends with its end mark");
+    pub(crate) fn of(connection: &mut Connection) -> Self {
+        let response = connection.ask(&Request::get("/metrics").header("accept", OPEN)).ok();
+        let text = response.text();
+        Self::parse(text.strip_suffix("# EOF\n").expect("OpenMetrics ends with its end mark"), true)
+    }
+
+    /// Reads the text without an end mark, in OpenMetrics or in Prometheus' older format.
+    #[track_caller]
+    pub(crate) fn parse(text: &str, is_open: bool) -> Self {
         let mut metrics = Self { samples: BTreeMap::new(), families: BTreeMap::new() };
         let mut family = String::new();
-        for line in body.lines() {
+        for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').unwrap();
                 let old = metrics.families.insert(name.to_owned(), kind.to_owned());
                 assert_eq!(old, None, "{name} is described twice");
                 name.clone_into(&mut family);
             } else if let Some(rest) = line.strip_prefix("# ") {
-                let mut words = rest.split(' ');
-                assert!(["HELP", "UNIT"].contains(&words.next().unwrap()), "{line}");
+                let word = rest.split(' ').next().unwrap();
+                assert!(word == "HELP" || word == "UNIT" && is_open, "{line}");
             } else {
-                let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
-                let name = series.split('{').next().unwrap();
-                let suffix = name.strip_prefix(family.as_str()).unwrap_or_else(|| panic!("`{line}` is in no family"));
-                let suffixes: &[&str] = match metrics.families[&family].as_str() {
-                    "counter" => &["_total"],
-                    "gauge" => &[""],
-                    "histogram" => &["_bucket", "_sum", "_count"],
-                    other => panic!("{family} is a {other}"),
-                };
-                assert!(suffixes.contains(&suffix), "{line}");
-                let old = metrics.samples.insert(series.to_owned(), value.parse().unwrap());
-                assert_eq!(old, None, "{series} comes twice");
+                metrics.sample(line, &family, is_open);
             }
         }
         metrics
+    }
+
+    #[track_caller]
+    fn sample(&mut self, line: &str, family: &str, is_open: bool) {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        let name = series.split('{').next().unwrap();
+        let suffix = name.strip_prefix(family).unwrap_or_else(|| panic!("`{line}` is in no family"));
+        let suffixes: &[&str] = match self.families[family].as_str() {
+            "counter" if is_open => &["_total"],
+            "counter" | "gauge" => &[""],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            other => panic!("{family} is a {other}"),
+        };
+        assert!(suffixes.contains(&suffix), "{line}");
+        let series = series.strip_suffix("{}").unwrap_or(series);
+        let old = self.samples.insert(series.to_owned(), value.parse().unwrap());
+        assert_eq!(old, None, "{series} comes twice");
     }
 
     /// A sample; one that is not there counts as 0, as in the differences that Prometheus makes.

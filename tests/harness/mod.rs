@@ -2,6 +2,8 @@
 //!
 //! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it; [`server::program`] for other verbs
 //! - [`http`]: requests and answers to the byte, over a plain socket
+//! - [`command`]: commands that end by themselves
+//! - [`golden`]: texts that people read, compared with files
 //! - [`manifest`]: pipelines out of the box's components and of guests, as manifests in a folder of their own
 //! - [`state`]: state directories that start with everything compiled
 //! - [`lines`]: what a process prints, line by line, without sleeping for it
@@ -12,8 +14,10 @@
 //! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+pub(crate) mod command;
+pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod manifest;
@@ -44,4 +48,13 @@ pub(crate) fn guest(name: &str) -> PathBuf {
 
 fn found(variable: &str, place: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
+}
+
+/// Asks until it is so. The question should be one to the server: it takes a moment itself.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < PATIENCE, "after {PATIENCE:?} still not: {what}");
+    }
 }

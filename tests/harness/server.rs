@@ -31,6 +31,7 @@ pub(crate) struct Setup {
     /// Of manifests that the test made.
     made: Folder,
     state: Option<PathBuf>,
+    http: String,
 }
 
 impl Setup {
@@ -42,6 +43,7 @@ impl Setup {
             environment: Vec::new(),
             made: Folder::new(),
             state: None,
+            http: "127.0.0.1:0".to_owned(),
         }
     }
 
@@ -52,11 +54,17 @@ impl Setup {
 
     /// Manifests from [`manifest`](super::manifest).
     pub(crate) fn of(manifests: impl IntoIterator<Item = Value>) -> Self {
-        let mut setup = Self::files([]);
-        for (index, manifest) in manifests.into_iter().enumerate() {
-            setup.manifests.push(setup.made.write(&format!("{index}.yaml"), manifest.to_string()));
+        Self::files([]).and(manifests)
+    }
+
+    /// More such manifests.
+    #[must_use]
+    pub(crate) fn and(mut self, manifests: impl IntoIterator<Item = Value>) -> Self {
+        for manifest in manifests {
+            let name = format!("{}.yaml", self.manifests.len());
+            self.manifests.push(self.made.write(&name, manifest.to_string()));
         }
-        setup
+        self
     }
 
     /// More arguments, as typed: `"--max-queue 0"`.
@@ -77,6 +85,13 @@ impl Setup {
     #[must_use]
     pub(crate) fn state(mut self, path: impl Into<PathBuf>) -> Self {
         self.state = Some(path.into());
+        self
+    }
+
+    /// An address of the test's choice, instead of any free port.
+    #[must_use]
+    pub(crate) fn http(mut self, address: impl ToString) -> Self {
+        self.http = address.to_string();
         self
     }
 
@@ -103,7 +118,7 @@ impl Setup {
         let kept = self.state.is_none().then(state::warm);
         let state = self.state.unwrap_or_else(|| kept.as_ref().unwrap().path().to_owned());
         let mut command = program();
-        command.args(["serve", "--http", "127.0.0.1:0", "--state"]).arg(&state);
+        command.args(["serve", "--http", &self.http, "--state"]).arg(&state);
         command.arg("--components").arg(components());
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);
@@ -144,6 +159,11 @@ impl Starting {
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Whether it has ended already.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until it has ended.
@@ -202,10 +222,10 @@ impl Server {
         self.ask(&Request::binary(&format!("/v2/models/{model}/infer"), request, blobs))
     }
 
-    /// `/metrics` of this moment.
+    /// `/metrics` of this moment. The scrape counts itself: as a request, in flight, on a connection.
     #[track_caller]
     pub(crate) fn metrics(&self) -> Metrics {
-        Metrics::parse(&self.get("/metrics").ok().text())
+        Metrics::of(&mut self.connect())
     }
 
     /// Asks it to end, with SIGTERM.

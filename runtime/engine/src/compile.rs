@@ -15,6 +15,8 @@ use crate::load::SigningKey;
 
 /// Where entries are kept. A cache may forget; it must not fail.
 pub trait Artifacts: Send + Sync {
+    /// Whether there is an entry of this name.
+    fn has(&self, name: &str) -> bool;
     /// The entry of this name, if there is one.
     fn load(&self, name: &str) -> Option<Vec<u8>>;
     /// Keeps an entry, if it can.
@@ -60,7 +62,7 @@ pub enum CompileError {
 impl Engine {
     /// Whether the cache seems to have this component, so that nobody need be told that it takes a while.
     pub fn is_cached(&self, digest: &Digest, artifacts: &dyn Artifacts) -> bool {
-        artifacts.load(&self.entry_name(digest)).is_some()
+        artifacts.has(&self.entry_name(digest))
     }
 
     /// Compiles, or loads what was compiled before, and checks that the component fits its role's world.

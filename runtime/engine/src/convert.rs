@@ -7,14 +7,13 @@ use hotstage_core::datatype::Datatype;
 use hotstage_core::limits::{INLINE_BYTES_MAX, StageLimits};
 use hotstage_core::signature::{Port, Signature};
 use hotstage_core::tensor::{Shape, Tensor};
-use smallvec::SmallVec;
 
 use crate::bindings::{stages, tensors};
 use crate::host::Guest;
 use crate::trap::{CallError, output_message};
 
-/// The tensors of a call.
-pub type Tensors = SmallVec<[Tensor; 4]>;
+/// The tensors of a call, in signature order.
+pub type Tensors = Vec<Tensor>;
 
 /// Hands tensors to a guest.
 pub(crate) fn lower(guest: &mut Guest, inputs: Tensors) -> wasmtime::Result<Vec<tensors::Tensor>> {

@@ -104,7 +104,7 @@ impl Instance {
     pub(crate) async fn start(parts: &Parts) -> Result<Self, OpenError> {
         let mut store = new_store(parts);
         let limits = opening(&parts.limits);
-        begin_call(&mut store, &limits);
+        begin_call(&mut store, Instant::now(), &limits);
         match instantiate(&mut store, &parts.pre).await {
             Ok(exports) => Ok(Self { store, exports, healthy: true }),
             Err(error) => Err(CallError::trapped(&error, store.data(), &limits).into()),
@@ -114,7 +114,7 @@ impl Instance {
     /// What the component says of itself.
     pub(crate) async fn describe(&mut self, limits: &StageLimits) -> Result<About, OpenError> {
         let limits = opening(limits);
-        begin_call(&mut self.store, &limits);
+        begin_call(&mut self.store, Instant::now(), &limits);
         let store = &mut self.store;
         let about = match &self.exports {
             Exports::Preprocess(world) => world.hotstage_serving_preprocess().call_describe(store).await,
@@ -129,7 +129,7 @@ impl Instance {
     /// Opens it with its settings; says what flows in and out.
     pub(crate) async fn open(&mut self, settings: &str, limits: &StageLimits) -> Result<Opened, OpenError> {
         let limits = opening(limits);
-        begin_call(&mut self.store, &limits);
+        begin_call(&mut self.store, Instant::now(), &limits);
         let opened = self.open_guest(settings).await;
         believe(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
     }
@@ -156,14 +156,15 @@ impl Instance {
         self.healthy
     }
 
-    /// One call with everything that surrounds it: limits, lowering, the guest, checks.
+    /// One call with everything that surrounds it: limits, lowering, the guest, checks. Its time counts from `began`.
     pub(crate) async fn call(
         &mut self,
+        began: Instant,
         limits: &StageLimits,
         ports: &[Port],
         payload: Payload,
     ) -> Result<Tensors, CallError> {
-        begin_call(&mut self.store, limits);
+        begin_call(&mut self.store, began, limits);
         // Until the call has ended well: a future that is dropped in the middle leaves it so.
         self.healthy = false;
         let answer = match self.call_guest(payload).await {
@@ -188,15 +189,15 @@ impl Instance {
         let store = &mut self.store;
         match (&self.exports, payload) {
             (Exports::Model(world), Payload::Tensors(inputs)) => {
-                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                let inputs = convert::lower(store.data_mut(), inputs)?;
                 world.hotstage_serving_infer().call_infer(store, &inputs).await
             }
             (Exports::Postprocess(world), Payload::Tensors(inputs)) => {
-                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                let inputs = convert::lower(store.data_mut(), inputs)?;
                 world.hotstage_serving_postprocess().call_postprocess(store, &inputs).await
             }
             (Exports::Preprocess(world), Payload::Tensors(inputs)) => {
-                let inputs = convert::lower(store.data_mut(), inputs.into())?;
+                let inputs = convert::lower(store.data_mut(), inputs)?;
                 let request = preprocess::Payload::Tensors(inputs);
                 world.hotstage_serving_preprocess().call_preprocess(store, &request).await
             }
@@ -227,8 +228,8 @@ fn new_store(parts: &Parts) -> Store<Guest> {
     store
 }
 
-fn begin_call(store: &mut Store<Guest>, limits: &StageLimits) {
-    store.data_mut().begin_call(limits, Instant::now());
+fn begin_call(store: &mut Store<Guest>, began: Instant, limits: &StageLimits) {
+    store.data_mut().begin_call(limits, began);
     store.set_epoch_deadline(PATIENCE);
 }
 

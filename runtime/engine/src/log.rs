@@ -102,14 +102,45 @@ impl Writer {
             self.log.dropped.fetch_add(1, Relaxed);
         }
     }
+}
 
-    /// Bytes from stdout or stderr: each line of a write is a line of the log.
-    pub(crate) fn stream(&self, bytes: &[u8]) {
-        for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            // What is beyond the cut is not decoded: a flood must not cost more than its bound.
-            let line = &line[..line.len().min(LOG_LINE_BYTES_MAX)];
-            self.line(tracing::Level::INFO, &String::from_utf8_lossy(line));
+/// One of stdout and stderr. A line of the log is a line of the stream, in however many pieces it was written: Rust
+/// writes each part of an `eprintln!` by itself. One without an end is logged when its instance ends.
+pub(crate) struct Lines {
+    writer: Writer,
+    /// The line that has no end yet, as far as the bound.
+    open: Vec<u8>,
+}
+
+impl Lines {
+    pub(crate) const fn new(writer: Writer) -> Self {
+        Self { writer, open: Vec::new() }
+    }
+
+    /// Bytes that a guest printed.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
+            // What is beyond the cut is neither kept nor decoded: a flood must not cost more than its bound.
+            let room = LOG_LINE_BYTES_MAX.saturating_sub(self.open.len());
+            self.open.extend_from_slice(&text[..text.len().min(room)]);
+            if ends {
+                self.end();
+            }
         }
+    }
+
+    fn end(&mut self) {
+        if !self.open.is_empty() {
+            self.writer.line(tracing::Level::INFO, &String::from_utf8_lossy(&self.open));
+            self.open.clear();
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use crossbeam_queue::ArrayQueue;
 use hotstage_core::limits::StageLimits;
@@ -113,17 +114,18 @@ impl Stage {
         (self.counts.created.load(Relaxed), self.counts.ended.load(Relaxed), self.parts.log.dropped())
     }
 
-    /// One call. The tensors are in signature order, and fit it.
+    /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, which is now, as the
+    /// caller knows it already.
     ///
     /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
     /// it is dropped, so is the instance.
-    pub async fn call(&self, payload: Payload) -> Result<Tensors, CallError> {
+    pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
         let mut instance = match self.idle.pop() {
             Some(instance) => instance,
             None => self.another().await?,
         };
         let in_flight = InFlight(&self.counts);
-        let result = instance.call(&self.parts.limits, &self.opened.signature.outputs, payload).await;
+        let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
         if instance.is_healthy() {
             self.keep(instance);

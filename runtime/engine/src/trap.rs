@@ -35,7 +35,9 @@ impl CallError {
     pub(crate) fn reported(failure: stages::Failure) -> Self {
         match failure {
             stages::Failure::InvalidInput(text) => Self::new(Kind::InvalidInput, cut(text)),
-            stages::Failure::Unavailable(text) => Self::new(Kind::StageUnavailable, cut(text)),
+            stages::Failure::Unavailable(text) => {
+                Self::new(Kind::StageUnavailable, format!("can't answer now: {}", cut(text)))
+            }
             stages::Failure::Internal(text) => Self {
                 cause: Some(cut(text)),
                 ..Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text")

@@ -86,8 +86,7 @@ fn builder(app: &App) -> auto::Builder<TokioExecutor> {
         .header_read_timeout(IDLE)
         .max_headers(HEADER_FIELDS)
         // Above our own bound, so that ours answers with a body.
-        .max_buf_size((app.limits.header_bytes * 2).max(64 << 10))
-        .pipeline_flush(true);
+        .max_buf_size((app.limits.header_bytes * 2).max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())

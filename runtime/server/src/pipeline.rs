@@ -20,7 +20,6 @@ use hotstage_core::tensor::Tensor;
 use hotstage_core::wiring::{Plan, Take};
 use hotstage_engine::stage::Stage;
 use hotstage_engine::{CallError, Tensors};
-use smallvec::SmallVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::counts::PipelineCounts;
@@ -114,15 +113,18 @@ impl Pipeline {
     /// Answers one request: waits for its turn, runs the chain where it belongs, counts.
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
         let began = Instant::now();
-        let turn = self.admission.turn(self).await?;
+        let turn = self.admission.turn(self).await.inspect_err(|failure| {
+            self.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
+        })?;
         let this = Arc::clone(self);
-        let chain = async move {
+        // On the heap at once: it may move to another thread, and every future around it stays small.
+        let chain = Box::pin(async move {
             let began = Instant::now();
             let result = this.run(began, payload).await;
             this.pace.learn(began.elapsed());
             drop(turn);
             result
-        };
+        });
         let result = compute.run(&self.pace, chain).await;
         self.counts.durations.record(began.elapsed());
         match &result {
@@ -135,7 +137,7 @@ impl Pipeline {
 
     /// The chain itself: stage after stage, slot by slot.
     pub async fn run(&self, mut began: Instant, payload: Payload) -> Result<Tensors, Failure> {
-        let mut slots: SmallVec<[Option<Tensor>; 8]> = SmallVec::new();
+        let mut slots = Vec::with_capacity(self.plan.slots);
         let mut raw = None;
         match payload {
             Payload::Tensors(inputs) => slots.extend(inputs.into_iter().map(Some)),
@@ -150,7 +152,7 @@ impl Pipeline {
                 Some(raw) => raw,
                 None => Payload::Tensors(self.gather(step, &wires.takes, &mut slots)?),
             };
-            let outputs = step.stage.call(payload).await.map_err(|error| self.explain(step, error))?;
+            let outputs = step.stage.call(began, payload).await.map_err(|error| self.explain(step, error))?;
             slots.extend(outputs.into_iter().map(Some));
             let now = Instant::now();
             step.durations.record(now - began);

@@ -7,6 +7,7 @@
 //! runtime at once. `docs/decisions/0003-where-guests-run.md` has the measurements.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
@@ -50,11 +51,10 @@ impl Compute {
     }
 
     /// Runs the chain. When the caller goes away, so does the chain.
-    pub async fn run<F>(&self, pace: &Pace, chain: F) -> F::Output
+    pub async fn run<F>(&self, pace: &Pace, mut chain: Pin<Box<F>>) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let mut chain = Box::pin(chain);
         if !pace.is_long()
             && let Poll::Ready(output) = poll_once(chain.as_mut()).await
         {
@@ -82,7 +82,7 @@ async fn joined<T>(mut task: AbortOnDrop<T>) -> T {
 }
 
 /// Polls once and says what came of it.
-async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
@@ -112,20 +112,23 @@ mod tests {
         let place = Compute::new(compute.handle().clone());
         let pace = Pace::default();
         let here = thread();
-        let short = io.block_on(place.run(&pace, async { thread() }));
+        let short = io.block_on(place.run(&pace, Box::pin(async { thread() })));
         assert_eq!(short, here);
-        let moved = io.block_on(place.run(&pace, async {
-            tokio::task::yield_now().await;
-            thread()
-        }));
+        let moved = io.block_on(place.run(
+            &pace,
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                thread()
+            }),
+        ));
         assert_eq!(moved, "compute");
         for _ in 0..100 {
             pace.learn(LONG * 2);
         }
-        assert_eq!(io.block_on(place.run(&pace, async { thread() })), "compute");
+        assert_eq!(io.block_on(place.run(&pace, Box::pin(async { thread() }))), "compute");
         for _ in 0..100 {
             pace.learn(LONG / 10);
         }
-        assert_eq!(io.block_on(place.run(&pace, async { thread() })), here);
+        assert_eq!(io.block_on(place.run(&pace, Box::pin(async { thread() }))), here);
     }
 }

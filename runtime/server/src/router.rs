@@ -8,6 +8,9 @@ use hotstage_core::suggest;
 use crate::board::{Model, Snapshot};
 use crate::pipeline::Pipeline;
 
+/// Names that are compared with one that is not there: a wrong name must stay cheap beside any number of models.
+const NAMES: usize = 1000;
+
 /// The pipeline that answers: the version asked for, or the newest.
 pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
     let model = find(snapshot, name)?;
@@ -26,13 +29,9 @@ pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<A
 /// All versions of a name.
 pub fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Model, Failure> {
     snapshot.model(name).ok_or_else(|| {
-        let message = match suggest::nearest(name, snapshot.names()) {
-            Some(near) => format!("there is no model `{name}`; did you mean `{near}`?"),
-            None => {
-                let names: Vec<&str> = snapshot.names().take(10).collect();
-                format!("there is no model `{name}`; the models are: {}", names.join(", "))
-            }
-        };
+        let names: Vec<&str> = snapshot.names().take(NAMES).collect();
+        let hint = suggest::hint(name, names.iter().copied());
+        let message = format!("there is no model `{}`; {hint}", suggest::shown(name));
         Failure::new(Kind::NotFound, message)
     })
 }

@@ -5,6 +5,7 @@
 //! to stdout and stderr becomes log lines, within the same bounds.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,15 +21,15 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
 
 use super::Guest;
-use crate::log::Writer;
+use crate::log::{Lines, Writer};
 
 const SEED: [u8; 32] = *b"hotstage: every draw is the same";
 
 /// The context of one instance.
 pub(super) fn stand_ins(log: &Writer) -> WasiCtx {
     WasiCtxBuilder::new()
-        .stdout(LogStream(log.clone()))
-        .stderr(LogStream(log.clone()))
+        .stdout(LogStream::new(log))
+        .stderr(LogStream::new(log))
         .wall_clock(Epoch)
         .monotonic_clock(Epoch)
         .secure_random(StdRng::from_seed(SEED))
@@ -106,7 +107,18 @@ fn at_once(table: &mut ResourceTable) -> wasmtime::Result<Resource<DynPollable>>
 
 /// stdout and stderr: lines for the log. Takes everything, always; what is beyond the bounds is dropped there.
 #[derive(Clone)]
-struct LogStream(Writer);
+struct LogStream(Arc<Mutex<Lines>>);
+
+impl LogStream {
+    fn new(log: &Writer) -> Self {
+        Self(Arc::new(Mutex::new(Lines::new(log.clone()))))
+    }
+
+    /// Nobody else holds the lock: an instance does one thing at a time.
+    fn print(&self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+    }
+}
 
 impl IsTerminal for LogStream {
     fn is_terminal(&self) -> bool {
@@ -132,7 +144,7 @@ impl Pollable for LogStream {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.0.stream(&bytes);
+        self.print(&bytes);
         Ok(())
     }
 
@@ -147,7 +159,7 @@ impl OutputStream for LogStream {
 
 impl AsyncWrite for LogStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.0.stream(bytes);
+        self.print(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -31,7 +31,8 @@ pub(super) enum Output {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    let _logging = logging::start(logging::Format::Text, "warn");
+    // What a component prints while it is tried is for whoever tries it.
+    let _logging = logging::start(logging::Format::Text, "warn,guest=info");
     let store = Store::open(&args.common.state(), Access::Share)?;
     let engine = Engine::new(&EngineOptions::default()).map_err(|error| Ending::new(Exit::Defect, error))?;
     let deployer = Deployer { engine, store, boxes: args.common.boxes(), queue: 0 };

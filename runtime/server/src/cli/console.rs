@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::deploy::Progress;
+use crate::telemetry::logging::no_colour;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
@@ -38,11 +39,6 @@ pub(super) fn good(word: &str) -> String {
 
 fn colours_stderr() -> bool {
     std::io::stderr().is_terminal() && !no_colour()
-}
-
-/// The convention of no-color.org.
-fn no_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// Says what a deploy is doing: a moving line on a terminal, plain lines elsewhere.

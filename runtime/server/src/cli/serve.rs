@@ -8,7 +8,7 @@ use std::time::Duration;
 use hotstage_core::limits::ServerLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Common, Ending, Exit, console};
@@ -100,8 +100,11 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
     load(&app, &deployer, &args.common.files, &compute)?;
+    // Before anybody is told that it serves: a signal from then on drains.
+    let mut signals = io.block_on(async { Signals::listen() })?;
+    app.board.set_ready(true);
     console::print(&ready_line(&app, address));
-    io.block_on(asked_to_stop())?;
+    io.block_on(signals.asked_to_stop());
     app.board.set_ready(false);
     tracing::info!("draining");
     stop.send_replace(true);
@@ -127,7 +130,6 @@ fn load(app: &App, deployer: &Deployer, files: &[PathBuf], compute: &Runtime) ->
         tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
     }
     app.board.replace(Snapshot::new(pipelines));
-    app.board.set_ready(true);
     Ok(())
 }
 
@@ -138,15 +140,26 @@ fn ready_line(app: &App, address: SocketAddr) -> String {
     format!("hotstage is ready on http://{address} serving {}", pipelines.join(", "))
 }
 
-async fn asked_to_stop() -> Result<(), Ending> {
-    let broken = |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the server to stop. While it loads they end it at once, as nothing has to be drained.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Ending> {
+        let broken = |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
+        let terminate = signal(SignalKind::terminate()).map_err(broken)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+        Ok(Self { terminate, interrupt })
     }
-    Ok(())
+
+    async fn asked_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {

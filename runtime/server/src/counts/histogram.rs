@@ -29,7 +29,7 @@ impl Histogram {
         for (index, bucket) in self.buckets.iter().enumerate() {
             let count = bucket.load(Relaxed);
             total += count;
-            let bound = if index + 1 == BUCKETS { f64::MAX } else { (1_u64 << index) as f64 / 1e6 };
+            let bound = if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 / 1e6 };
             rows.push((bound, count));
         }
         (self.nanoseconds.load(Relaxed) as f64 / 1e9, total, rows)

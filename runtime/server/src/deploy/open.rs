@@ -34,7 +34,7 @@ pub(super) async fn stages(
             Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),
             Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
                 Ok(step) => opened.push(Opened { step }),
-                Err((key, message)) => problems.push(document.problem(&path.key(key), message)),
+                Err((path, message)) => problems.push(document.problem(&path, message)),
             },
         }
     }
@@ -60,15 +60,15 @@ fn compile(
     Ok(compiled)
 }
 
-/// Opens one stage. An error comes with the manifest's key that it is about.
+/// Opens one stage. An error comes with the place in the manifest that it is about.
 async fn open(
     deployer: &Deployer,
     document: &Written,
     material: &Material,
     index: usize,
     compiled: &Compiled,
-) -> Result<Step, (&'static str, String)> {
-    let stage = &material.manifest.stages[index];
+) -> Result<Step, (KeyPath, String)> {
+    let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
     let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), material.bytes(digest))).collect();
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
@@ -78,18 +78,43 @@ async fn open(
         limits: stage.limits.clone(),
     };
     let opened = Stage::open(&deployer.engine, compiled, options).await.map_err(|error| match error {
-        OpenError::Settings(text) => ("settings", text),
-        OpenError::File(text) => ("files", text),
-        failed @ OpenError::Failed { .. } => ("component", format!("the stage can't be opened: {failed}")),
+        OpenError::Settings(text) => setting(path.clone(), text),
+        OpenError::File(text) => (path.clone().key("files"), text),
+        failed @ OpenError::Failed { .. } => {
+            (path.clone().key("component"), format!("the stage can't be opened: {failed}"))
+        }
     })?;
     if let Some(ComponentRef::Box { name, version: Some(version) }) =
         document.pipeline().stages.get(index).map(|stage| &stage.component)
         && !is_version(&opened.about().version, version)
     {
         let has = &opened.about().version;
-        return Err(("component", format!("component `{name}` in the box has version {has}, not {version}")));
+        let message = format!("component `{name}` in the box has version {has}, not {version}");
+        return Err((path.key("component"), message));
     }
     Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default() })
+}
+
+/// What a component says of its settings begins with their key path, as in `settings.std[3]: expected …`: that is where
+/// they are written.
+fn setting(mut path: KeyPath, text: String) -> (KeyPath, String) {
+    let Some((place, message)) = text.split_once(": ").filter(|(place, _)| is_setting(place)) else {
+        return (path.key("settings"), text);
+    };
+    for step in place.split(['.', '[']) {
+        path = match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
+            Some(index) => path.index(index),
+            None => path.key(step),
+        };
+    }
+    (path, message.to_owned())
+}
+
+/// Keys with other characters stay in the text.
+fn is_setting(place: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+    let behind = place.strip_prefix("settings");
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']) && rest.chars().all(is_plain))
 }
 
 /// `0.1` asks for `0.1` and for `0.1.7`, not for `0.10`.

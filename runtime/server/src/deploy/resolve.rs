@@ -25,7 +25,8 @@ impl Boxes {
     /// The folder that was named, or else those where an installation and a build have theirs.
     pub fn new(named: Option<PathBuf>) -> Self {
         if let Some(folder) = named {
-            return Self(vec![folder]);
+            // Absolute, because a path that is not counts from a manifest's folder.
+            return Self(vec![std::path::absolute(&folder).unwrap_or(folder)]);
         }
         let program = env::current_exe().ok();
         let beside = program.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));

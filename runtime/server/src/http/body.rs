@@ -20,6 +20,9 @@ pub(super) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience:
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(piece) = next_piece(&mut body, patience).await? {
+        if first.len() + whole.len() + piece.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
         if first.is_empty() && whole.is_empty() {
             first = piece;
             continue;
@@ -28,15 +31,9 @@ pub(super) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience:
             whole.reserve(announced.max(first.len() + piece.len()));
             whole.extend_from_slice(&std::mem::take(&mut first));
         }
-        if whole.len() + piece.len() > bytes_max {
-            return Err(too_large(bytes_max));
-        }
         whole.extend_from_slice(&piece);
     }
-    if !whole.is_empty() {
-        return Ok(whole.freeze());
-    }
-    if first.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(first) }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 async fn next_piece(body: &mut Incoming, patience: Duration) -> Result<Option<Bytes>, Failure> {

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
@@ -114,8 +114,7 @@ fn next_id() -> HeaderValue {
 }
 
 /// The future's output, or what it panicked with.
-pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
-    let mut future = pin!(future);
+pub(super) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| {
         // Nothing of the request is used after a panic, so nothing half-changed is seen.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_outcome() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let outcome: Result<(), String> = runtime.block_on(caught(async { panic!("no {}", "way") }));
+        let outcome: Result<(), String> = runtime.block_on(caught(std::pin::pin!(async { panic!("no {}", "way") })));
         assert_eq!(outcome, Err("no way".to_owned()));
     }
 }

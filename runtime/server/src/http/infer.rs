@@ -58,7 +58,10 @@ pub(super) async fn answer(
 fn route(app: &App, model: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
     router::route(&app.board.read(), model, version).map_err(|failure| {
         // While the server starts, a model that is not there yet is no client's mistake.
-        if app.board.is_ready() { failure } else { Failure { kind: Kind::NotReady, ..failure } }
+        if app.board.is_ready() {
+            return failure;
+        }
+        Failure::new(Kind::NotReady, format!("the server is starting or stopping; model `{model}` is not there"))
     })
 }
 

@@ -12,6 +12,7 @@ mod respond;
 mod tell;
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -31,7 +32,9 @@ pub type Body = Full<Bytes>;
 /// Answers one request. Never fails: a failure is an answer too.
 pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let call = Call::begin(&app, &request);
-    let outcome = match caught(dispatch(&app, request)).await {
+    // Pinned here, so that it is not copied on its way down.
+    let answering = pin!(dispatch(&app, request));
+    let outcome = match caught(answering).await {
         Ok(outcome) => outcome,
         Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic)),
     };

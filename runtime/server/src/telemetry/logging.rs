@@ -28,8 +28,13 @@ pub fn start(format: Format, default_level: &str) -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match format {
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        Format::Text => lines.with_ansi(std::io::stderr().is_terminal() && !no_colour()).init(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
     }
     guard
+}
+
+/// The convention of no-color.org.
+pub fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

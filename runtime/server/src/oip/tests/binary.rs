@@ -112,9 +112,8 @@ fn a_tensor_without_elements_needs_no_bytes_and_no_header() {
 fn bytes_must_be_what_the_datatype_says() {
     let check = |datatype: Datatype, blob: &[u8]| {
         let parameters = format!(r#"{{"binary_data_size":{}}}"#, blob.len());
-        let json = format!(
-            r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{datatype}","parameters":{parameters}}}]}}"#
-        );
+        let json =
+            format!(r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{datatype}","parameters":{parameters}}}]}}"#);
         refusal(decode(&single(datatype, &[None]), [json.as_bytes(), blob].concat(), Some(json.len())))
     };
     assert_eq!(check(Datatype::Bool, &[1, 2]), "input `x`: element 1 of BOOL is the byte 2; it must be 0 or 1");

@@ -1,0 +1,8 @@
+//! The command line as people and scripts meet it: what it says, where, and how it ends.
+
+mod codes;
+mod infer;
+mod places;
+mod serve;
+mod terminal;
+mod words;

@@ -1,0 +1,116 @@
+//! `hotstage serve`: its ready line, where it finds what it needs, and how it ends.
+
+use std::process::Stdio;
+
+use crate::deploy::{ECHO, HEAD, with_guests};
+use crate::guests::ask;
+use crate::harness::command::run;
+use crate::harness::manifest::{model, pipeline, version};
+use crate::harness::server::{Setup, program};
+use crate::harness::state::Folder;
+use crate::harness::{components, root};
+
+#[test]
+fn the_ready_line_is_all_of_stdout() {
+    let manifests =
+        [version("b", "2", [model("echo")]), pipeline("a", [model("echo")]), version("b", "10", [model("echo")])];
+    let server = Setup::of(manifests).start();
+    let address = server.address;
+    assert_ne!(address.port(), 0);
+    assert_eq!(ask(&server, "a", &[1.0]), [1.0]);
+    let ended = server.stop();
+    assert_eq!(ended.stdout, [format!("hotstage is ready on http://{address} serving a/1, b/2, b/10")]);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.iter().all(|line| !line.contains('\u{1b}')), "{ended:?}");
+}
+
+#[test]
+fn a_folder_of_manifests_is_served() {
+    let folder = with_guests(&["echo"]);
+    for number in ["1", "2"] {
+        folder.write(&format!("v{number}.yaml"), format!("{HEAD}{ECHO}").replace("\"1\"", &format!("\"{number}\"")));
+    }
+    let server = Setup::files([folder.path().to_owned()]).start();
+    let response = server.ask(&crate::guests::request("p", &[1.0])).ok();
+    assert_eq!(response.header("hotstage-version"), Some("2"));
+    let old = server.post("/v2/models/p/versions/1/infer", crate::guests::numbers(&[1.0]).to_string()).ok();
+    assert_eq!(old.header("hotstage-version"), Some("1"));
+    assert_ne!(old.header("hotstage-digest"), response.header("hotstage-digest"));
+}
+
+#[test]
+fn what_flags_say_may_come_from_the_environment() {
+    let folder = with_guests(&["echo"]);
+    let manifest = folder.write(
+        "scale.yaml",
+        format!("{HEAD}    - {{ name: a, role: preprocess, component: scale, settings: {{ mean: [1], std: [1] }} }}\n"),
+    );
+    let state = folder.path().join("state");
+    let mut command = program();
+    command
+        .arg("check")
+        .arg("-f")
+        .arg(&manifest)
+        .env("HOTSTAGE_STATE", &state)
+        .env("HOTSTAGE_COMPONENTS", components());
+    run(command, b"").ended(0);
+    assert!(state.join("hotstage.json").is_file());
+    // Without any, state goes to the user's own place.
+    for (variables, place) in [
+        ([("XDG_STATE_HOME", "xdg"), ("HOME", "home")], "xdg/hotstage"),
+        ([("XDG_STATE_HOME", ""), ("HOME", "home")], "home/.local/state/hotstage"),
+    ] {
+        let mut command = program();
+        command.arg("check").arg("-f").arg(&manifest).arg("--components").arg(components());
+        for (name, value) in variables {
+            let path = folder.path().join(value);
+            command.env(name, if value.is_empty() { "".as_ref() } else { path.as_os_str() });
+        }
+        run(command, b"").ended(0);
+        assert!(folder.path().join(place).join("hotstage.json").is_file(), "{place}");
+    }
+}
+
+/// The box lies beside the program, as an installation and a build have it.
+#[test]
+fn the_box_is_found_beside_the_program() {
+    let folder = Folder::new();
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::copy(program().get_program(), bin.join("hotstage")).unwrap();
+    for (place, code) in [("nowhere", 3), ("bin/components", 0), ("components", 0), ("share/hotstage/components", 0)] {
+        let place = folder.path().join(place);
+        std::fs::create_dir_all(&place).unwrap();
+        for name in ["scale", "mlp", "labels"] {
+            std::os::unix::fs::symlink(components().join(format!("{name}.wasm")), place.join(format!("{name}.wasm")))
+                .unwrap();
+        }
+        let state = crate::harness::state::warm();
+        let mut command = std::process::Command::new(bin.join("hotstage"));
+        command.current_dir(root()).env_remove("HOTSTAGE_COMPONENTS").stdin(Stdio::null());
+        command.args(["check", "-f", "examples/tumor/tumor-v1.yaml", "--state"]).arg(state.path());
+        let ran = run(command, b"").ended(code);
+        assert_eq!(ran.stderr.contains("the box is empty"), code == 3, "{ran:?}");
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+}
+
+#[test]
+fn an_interrupt_ends_it_as_well() {
+    let server = Setup::of([pipeline("p", [model("echo")])]).start();
+    let mut starting = server.starting;
+    starting.signal("INT");
+    assert_eq!(starting.wait().code, Some(0));
+}
+
+/// Whoever reads its output may go away.
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let manifest = root().join("examples/tumor/tumor-v1.yaml");
+    let state = crate::harness::state::warm();
+    let mut command = std::process::Command::new("sh");
+    let line = r#""$0" check -f "$1" --state "$2" --components "$3" -o json | true; exit 0"#;
+    command.arg("-c").arg(line).arg(program().get_program()).arg(manifest).arg(state.path()).arg(components());
+    let ran = run(command, b"").ended(0);
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+}

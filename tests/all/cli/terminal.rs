@@ -1,0 +1,65 @@
+//! What changes on a terminal: colour, and a line that moves. `script` of util-linux makes one; without it these tests
+//! are skipped, aloud.
+
+use std::process::Command;
+
+use crate::deploy::{ECHO, HEAD, with_guests};
+use crate::harness::command::run;
+use crate::harness::components;
+use crate::harness::server::program;
+use crate::harness::state::Folder;
+
+/// Red and bold, as an error's first word is.
+const RED: &str = "\u{1b}[1m\u{1b}[31m";
+/// Green and bold.
+const GREEN: &str = "\u{1b}[1m\u{1b}[32m";
+
+/// Runs `hotstage check` on a terminal; what the terminal was sent.
+fn check(folder: &Folder, manifest: &str, variables: &[(&str, &str)]) -> Option<String> {
+    // The whole command is one word for a shell.
+    let quoted = |path: &std::path::Path| format!("'{}'", path.display());
+    let line = format!(
+        "{} check -f {manifest} --state {} --components {}",
+        quoted(program().get_program().as_ref()),
+        quoted(&folder.path().join("state")),
+        quoted(&components()),
+    );
+    let mut command = Command::new("script");
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(folder.path());
+    command.env_remove("NO_COLOR").env_remove("HOTSTAGE_STATE").env("TERM", "xterm").envs(variables.iter().copied());
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `script` to make a terminal");
+        return None;
+    }
+    Some(run(command, b"").stdout)
+}
+
+fn folder() -> Folder {
+    let folder = with_guests(&["echo"]);
+    folder.write("good.yaml", format!("{HEAD}{ECHO}"));
+    folder.write("bad.yaml", "");
+    folder
+}
+
+#[test]
+fn a_terminal_gets_colour_and_a_line_that_moves() {
+    let folder = folder();
+    let Some(shown) = check(&folder, "good.yaml", &[]) else { return };
+    assert!(shown.contains(&format!("{GREEN}ok")), "{shown:?}");
+    assert!(shown.contains("compiling the component of stage `echo`"), "{shown:?}");
+    // It is wiped when it is done.
+    let end = shown.find(&format!("{GREEN}ok")).unwrap();
+    assert!(shown[..end].contains("\u{1b}[2K"), "{shown:?}");
+    let shown = check(&folder, "bad.yaml", &[]).unwrap();
+    assert!(shown.contains(&format!("{RED}error")), "{shown:?}");
+}
+
+#[test]
+fn a_terminal_without_colour_gets_none() {
+    let folder = folder();
+    for manifest in ["good.yaml", "bad.yaml"] {
+        let Some(shown) = check(&folder, manifest, &[("NO_COLOR", "1")]) else { return };
+        assert!(shown.contains("ok p version 1") || shown.contains("error: bad.yaml"), "{shown:?}");
+        assert!(!shown.contains("\u{1b}[1m") && !shown.contains("\u{1b}[3"), "{shown:?}");
+    }
+}

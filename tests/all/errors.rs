@@ -1,0 +1,257 @@
+//! Every way to be refused: the status, the kind for machines, and the sentence that says what to do.
+//!
+//! All rows of a table go over one connection: a refusal must not end it.
+
+use serde_json::{Value, json};
+
+use crate::harness::http::{Connection, Request};
+use crate::harness::manifest::With as _;
+use crate::harness::server::Setup;
+use crate::harness::tumor;
+
+const TUMOR: &str = "/v2/models/tumor/infer";
+
+#[track_caller]
+fn check(connection: &mut Connection, request: &Request, status: u16, kind: &str, message: &str) {
+    let response = connection.ask(request);
+    assert_eq!((response.status, response.error().as_str()), (status, message));
+    assert_eq!(response.header("hotstage-failure"), Some(kind), "{message}");
+    assert!(response.header("x-request-id").is_some(), "{message}");
+    assert_eq!(response.header("retry-after"), None, "{message}");
+}
+
+/// The benign row with one key of its input changed.
+fn with(key: &str, value: impl Into<Value>) -> Value {
+    let mut request = tumor::request("benign");
+    request["inputs"][0][key] = value.into();
+    request
+}
+
+fn without(key: &str) -> Value {
+    let mut request = tumor::request("benign");
+    request["inputs"][0].as_object_mut().unwrap().remove(key);
+    request
+}
+
+fn numbers(count: usize) -> Value {
+    json!(vec![0.5; count])
+}
+
+fn nested(rows: &[usize]) -> Value {
+    rows.iter().map(|count| numbers(*count)).collect()
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_told_what_would() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let twice = json!({ "inputs": [tumor::request("benign")["inputs"][0], tumor::request("benign")["inputs"][0]] });
+    let huge = json!([1_u64 << 63, 30]);
+    for (request, message) in [
+        (with("name", "feature"), "there is no input `feature`; did you mean `features`? the only input is `features`"),
+        (with("name", "x"), "there is no input `x`; the only input is `features`"),
+        (with("name", 5), "inputs[0].name must be a string, given 5"),
+        (without("name"), "inputs[0].name is missing"),
+        (with("datatype", "FP64"), "input `features`: expected datatype FP32, given FP64"),
+        (without("datatype"), "inputs[0].datatype is missing"),
+        (with("shape", json!([1, 29])), "input `features`: expected shape [-1, 30], given [1, 29]"),
+        (with("shape", json!([30])), "input `features`: expected shape [-1, 30], given [30]"),
+        (with("shape", json!([])), "input `features`: expected shape [-1, 30], given []"),
+        (with("shape", "1,30"), "inputs[0].shape must be a list of sizes, given \"1,30\""),
+        (with("shape", json!([-1, 30])), "input `features`: shape [-1,30] contains one or more invalid dimensions"),
+        (with("shape", json!([1.5, 30])), "input `features`: shape [1.5,30] contains one or more invalid dimensions"),
+        (with("shape", vec![1; 17]), "input `features`: the shape has 17 dimensions; at most 16 are allowed"),
+        (
+            with("shape", huge),
+            "input `features`: the shape [9223372036854775808, 30] has more elements than memory can hold",
+        ),
+        (without("shape"), "inputs[0].shape is missing"),
+        (with("data", numbers(29)), "input `features`: shape [1, 30] takes 30 elements, given 29"),
+        (with("data", numbers(31)), "input `features`: shape [1, 30] takes 30 elements, given 31"),
+        (with("data", json!([])), "input `features`: shape [1, 30] takes 30 elements, given 0"),
+        (with("data", nested(&[29])), "input `features`: data[0] has 29 values, where shape [1, 30] takes 30"),
+        (with("data", nested(&[30, 30])), "input `features`: data has 2 values, where shape [1, 30] takes 1"),
+        (with("data", json!([nested(&[30])])), "input `features`: data is nested deeper than shape [1, 30]"),
+        (with("data", json!({ "a": 1 })), "input `features`: data must be a list, given {\"a\":1}"),
+        (with("data", Value::Null), "inputs[0].data is missing"),
+        (twice, "input `features`: it is given twice"),
+        (json!({ "inputs": [] }), "input `features` is missing"),
+        (json!({}), "inputs is missing"),
+        (json!({ "inputs": null }), "inputs is missing"),
+    ] {
+        check(&mut connection, &Request::post(TUMOR, request.to_string()), 400, "invalid_input", message);
+    }
+}
+
+#[test]
+fn the_rest_of_a_request_is_checked_like_its_inputs() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let request = || tumor::request("benign");
+    let wish = |wishes: Value| request().with("outputs", wishes);
+    let parameters = |parameters: Value| wish(json!([{ "name": "label", "parameters": parameters }]));
+    for (request, message) in [
+        (request().with("id", 5), "id must be a string, given 5"),
+        (request().with("id", "i".repeat(257)), "id has 257 bytes; at most 256 are allowed"),
+        (
+            wish(json!([{ "name": "labels" }])),
+            "there is no output `labels`; did you mean `label`? the outputs are `label` and `score`",
+        ),
+        (wish(json!([{ "name": "label" }, { "name": "label" }])), "output `label` is asked for twice"),
+        (wish(json!([{}])), "outputs[0].name is missing"),
+        (
+            parameters(json!({ "binary_data": "yes" })),
+            "outputs[0].parameters.binary_data must be true or false, given \"yes\"",
+        ),
+        (
+            parameters(json!({ "classification": 2 })),
+            "outputs[0].parameters.classification: classification isn't supported; ask for the output itself, or let a stage make the classes",
+        ),
+        (
+            parameters(json!({ "shared_memory_region": "r" })),
+            "outputs[0].parameters.shared_memory_region: shared memory isn't supported; send the tensor in the body",
+        ),
+        (
+            with("parameters", json!({ "shared_memory_region": "r" })),
+            "inputs[0].parameters.shared_memory_region: shared memory isn't supported; send the tensor in the body",
+        ),
+        (
+            request().with("parameters", json!({ "triton_enable": true })),
+            "parameter keys starting with 'triton_' are reserved",
+        ),
+        (request().with("parameters", json!([1])), "parameters must be an object, given [1]"),
+        (
+            request().with("parameters", json!({ "mine": { "a": 1 } })),
+            "parameters.mine must be a string, a number or a boolean, given {\"a\":1}",
+        ),
+        (
+            request().with("parameters", json!({ "binary_data_output": 1 })),
+            "parameters.binary_data_output must be true or false, given 1",
+        ),
+    ] {
+        check(&mut connection, &Request::post(TUMOR, request.to_string()), 400, "invalid_input", message);
+    }
+}
+
+#[test]
+fn a_body_that_is_no_json_is_told_where_it_breaks() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let deep = format!("{{\"inputs\":[{{\"name\":\"features\",\"data\":{}", "[".repeat(200_000));
+    for (body, start) in [
+        (&b""[..], "the request is empty"),
+        (b"hello", "the request isn't JSON: "),
+        (b"{\"inputs\":[", "the request isn't JSON: EOF while parsing a list at line 1 column 11"),
+        (b"{\"inputs\":[]}}", "the request isn't JSON: trailing characters at line 1 column 14"),
+        (b"{\"id\":\"\xff\"}", "the request isn't JSON: byte 7 isn't UTF-8"),
+        (b"[]", "the request makes no sense: "),
+        (b"{\"inputs\":{}}", "the request makes no sense: "),
+        (b"{\"inputs\":[5]}", "the request makes no sense: "),
+        (b"{\"id\":\"a\",\"id\":\"b\"}", "the request makes no sense: duplicate field `id`"),
+        (deep.as_bytes(), "the request isn't JSON: EOF"),
+    ] {
+        let response = connection.ask(&Request::post(TUMOR, body));
+        assert_eq!(response.status, 400);
+        assert!(response.error().starts_with(start), "{}", response.error());
+        assert!(response.body.len() < 400, "{}", response.body.len());
+    }
+}
+
+/// A message repeats a client's text, but not a megabyte of it, and never as anything but JSON text.
+#[test]
+fn what_a_message_repeats_is_short_and_escaped() {
+    let server = Setup::tumor().start();
+    let response = server.infer("tumor", &with("name", format!("<\"\\\u{1}é{}", "x".repeat(1 << 20))));
+    let error = response.error();
+    assert!(error.starts_with("there is no input `<\"\\\u{1}éx") && error.contains("x…`"), "{error}");
+    assert!(response.body.len() < 300, "{}", response.body.len());
+}
+
+#[test]
+fn what_is_not_there_is_404_with_what_is() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let near = "there is no model `tumour`; did you mean `tumor`?";
+    let far = "there is no model `zebra`; known: `tumor`";
+    let version = "model `tumor` has no version `2`; it has 1";
+    let body = tumor::request("benign").to_string();
+    for (path, message) in [
+        ("/v2/models/tumour/infer", near),
+        ("/v2/models/zebra/infer", far),
+        ("/v2/models/tumor/versions/2/infer", version),
+    ] {
+        check(&mut connection, &Request::post(path, body.clone()), 404, "not_found", message);
+    }
+    for (path, message) in [
+        ("/v2/models/tumour", near),
+        ("/v2/models/tumour/ready", near),
+        ("/v2/models/zebra/versions/1/ready", far),
+        ("/v2/models/tumor/versions/2", version),
+        ("/v2/models/tumor/versions/2/ready", version),
+    ] {
+        check(&mut connection, &Request::get(path), 404, "not_found", message);
+    }
+    for path in [
+        "/",
+        "/v1/models/tumor:predict",
+        "/v2/health",
+        "/v2/models/tumor/config",
+        "/v2/models/tumor/versions",
+        "/v2/models//infer",
+        "/v2/models/tumor/infer/more",
+        "/v2/models/%ff",
+        "/../etc/passwd",
+    ] {
+        let message = format!("there is nothing at `{path}`; the API starts at /v2");
+        check(&mut connection, &Request::get(path), 404, "not_found", &message);
+    }
+}
+
+#[test]
+fn a_wrong_method_is_405_with_those_that_are_right() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    for (method, path, allow) in [
+        ("GET", TUMOR, "POST"),
+        ("HEAD", TUMOR, "POST"),
+        ("PUT", TUMOR, "POST"),
+        ("DELETE", "/v2/models/tumor", "GET, HEAD"),
+        ("POST", "/v2", "GET, HEAD"),
+        ("POST", "/v2/health/ready", "GET, HEAD"),
+        ("POST", "/v2/models/tumor/ready", "GET, HEAD"),
+        ("OPTIONS", "/v2/models", "GET, HEAD"),
+        ("POST", "/metrics", "GET, HEAD"),
+    ] {
+        let response = connection.ask(&Request::new(method, path));
+        assert_eq!((response.status, response.header("allow")), (405, Some(allow)), "{method} {path}");
+        if method != "HEAD" {
+            assert_eq!(response.error(), format!("{method} is not allowed here; allowed: {allow}"));
+        }
+    }
+}
+
+/// Triton's Python client sends none, curl sends a form's, and others send what they like.
+#[test]
+fn a_content_type_is_never_a_reason_to_refuse() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let body = tumor::request("benign").to_string();
+    for content_type in [
+        None,
+        Some("application/json"),
+        Some("application/json; charset=utf-8"),
+        Some("application/octet-stream"),
+        Some("application/x-www-form-urlencoded"),
+        Some("text/plain"),
+        Some("image/png"),
+        Some("nonsense"),
+        Some(""),
+    ] {
+        let request = Request::post(TUMOR, body.clone());
+        let request = match content_type {
+            Some(content_type) => request.header("content-type", content_type),
+            None => request,
+        };
+        tumor::check("benign", &connection.ask(&request).ok().json());
+    }
+}

@@ -1,0 +1,90 @@
+//! Components that are refused when they are deployed: they misbehave as they open, or are not for this wall.
+//!
+//! What the person reads who wrote the manifest is in `tests/golden/errors`.
+
+use serde_json::json;
+
+use crate::harness::manifest::{With as _, model, pipeline, stage};
+use crate::harness::server::Setup;
+use crate::harness::state::Folder;
+use crate::harness::{command, golden, guest};
+
+/// Guest, role.
+const REFUSED: [(&str, &str); 9] = [
+    ("old_version", "model"),
+    ("wrong_type", "model"),
+    ("extra_import", "model"),
+    ("echo", "preprocess"),
+    ("traps_in_describe", "model"),
+    ("traps_in_open", "model"),
+    ("spins_in_describe", "model"),
+    ("spins_in_open", "model"),
+    ("grows_in_open", "model"),
+];
+
+#[test]
+fn what_can_not_serve_is_refused_with_its_reason() {
+    let mut differences = Vec::new();
+    for (name, role) in REFUSED {
+        let folder = Folder::new();
+        let copy = format!("{name}.wasm");
+        std::os::unix::fs::symlink(guest(name), folder.path().join(&copy)).unwrap();
+        // Opening may take ten times the limit; what does not spin has time enough.
+        let time = if name.starts_with("spins") { "50ms" } else { "5s" };
+        folder.write(
+            "pipeline.yaml",
+            format!(
+                "apiVersion: hotstage.dev/v1\nkind: Pipeline\nmetadata: {{ name: p, version: \"1\" }}\nspec:\n  \
+                 stages:\n    - name: broken\n      role: {role}\n      component: ./{copy}\n      \
+                 limits: {{ memory: 32MiB, time: {time} }}\n"
+            ),
+        );
+        let ran = command::check(folder.path(), ["-f", "pipeline.yaml"]).ended(3);
+        assert_eq!(ran.stdout, "", "{name}");
+        let (said, refusal): (Vec<&str>, Vec<&str>) = ran.stderr.lines().partition(|line| line.contains(" guest: "));
+        differences.extend(golden::difference(&format!("errors/guest-{name}"), &refusal.join("\n")));
+        // Whoever wrote the component reads its panic.
+        let panics = said.iter().any(|line| line.contains("panicked at ") && line.contains(&format!("{name}.rs")));
+        assert_eq!(panics, name.starts_with("traps"), "{name}: {said:?}");
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn a_server_does_not_start_with_a_pipeline_that_is_refused() {
+    let manifests = [pipeline("good", [model("echo")]), pipeline("bad", [model("traps_in_open")])];
+    let Err(ended) = Setup::of(manifests).try_start() else { panic!("it serves") };
+    assert_eq!((ended.code, ended.stdout.len()), (Some(3), 0), "{ended:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("bad") || line.contains("1.yaml")), "{ended:?}");
+}
+
+/// The server says live, and not ready, while something is being opened.
+#[test]
+fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
+    let spins = model("spins_in_open").with("limits", json!({ "time": "200ms" }));
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = Setup::of([pipeline("p", [stage("preprocess", "echo_pre"), spins])]).http(address);
+    let mut starting = setup.spawn();
+    let mut live = 0;
+    // It ends by itself after two seconds of spinning; until then it must answer.
+    while !starting.has_ended() {
+        if let Some(status) = status_of(address, "/v2/health/live") {
+            assert_eq!(status, 200);
+            assert_ne!(status_of(address, "/v2/health/ready"), Some(200));
+            live += 1;
+        }
+    }
+    assert!(live > 0, "it was never live");
+    assert_eq!(starting.wait().code, Some(3));
+}
+
+/// `None` when nobody listens yet, or any more.
+fn status_of(address: std::net::SocketAddr, path: &str) -> Option<u16> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+}

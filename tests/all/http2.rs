@@ -1,0 +1,129 @@
+//! HTTP/2 in clear text, by prior knowledge, on the same port.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::{HeaderMap, Method, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::harness::manifest::{With as _, model, pipeline};
+use crate::harness::server::{Server, Setup};
+use crate::harness::{PATIENCE, tumor};
+
+/// One connection.
+struct Client {
+    sender: SendRequest<Full<Bytes>>,
+    authority: String,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Client {
+    async fn open(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender, authority: server.address.to_string() }
+    }
+
+    async fn ask(&self, method: Method, path: &str, header: &str, body: impl Into<Bytes>) -> Answer {
+        let uri = format!("http://{}{path}", self.authority);
+        let request = Request::builder().method(method).uri(uri).header("x-request-id", header);
+        let request = request.body(Full::new(body.into())).unwrap();
+        let response = self.sender.clone().send_request(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "our own server's answer to a test")]
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self) -> Value {
+        assert_eq!(self.headers["content-type"], "application/json");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Runs a conversation, bounded like everything else.
+fn run(conversation: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, conversation).await }).unwrap();
+}
+
+#[test]
+fn it_speaks_the_same_protocol() {
+    let server = Setup::tumor().start();
+    run(async {
+        let client = Client::open(&server).await;
+        let about = client.ask(Method::GET, "/v2", "a", "").await;
+        assert_eq!((about.status, about.json()["name"].clone()), (200, json!("hotstage")));
+        assert_eq!(about.headers["x-request-id"], "a");
+        let body = tumor::request("batch").to_string();
+        let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "b", body).await;
+        assert_eq!(answer.headers["hotstage-pipeline"], "tumor");
+        tumor::check("batch", &answer.json());
+        let missing = client.ask(Method::GET, "/v2/models/tumour", "c", "").await;
+        assert_eq!(missing.json(), json!({ "error": "there is no model `tumour`; did you mean `tumor`?" }));
+    });
+}
+
+/// The first request takes long; the second is answered meanwhile, on the same connection.
+#[test]
+fn requests_of_one_connection_do_not_wait_for_each_other() {
+    let stage = model("slow").with("limits", json!({ "time": "600s" }));
+    let server = Setup::of([pipeline("slow", [stage])]).start();
+    let steps = |millions: u32| {
+        json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] }] }).to_string()
+    };
+    run(async {
+        let client = Client::open(&server).await;
+        let path = "/v2/models/slow/infer";
+        let mut long = std::pin::pin!(client.ask(Method::POST, path, "long", steps(3000)));
+        let short = async {
+            for _ in 0..3 {
+                assert_eq!(client.ask(Method::POST, path, "short", steps(0)).await.status, 200);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = short => {}
+            _ = &mut long => panic!("the long request was answered before three short ones"),
+        }
+        assert_eq!(long.await.json()["outputs"][0]["data"], json!([3000.0]));
+    });
+}
+
+/// A refusal must not take the other requests of its connection with it.
+#[test]
+fn a_body_that_is_too_large_costs_its_own_request_alone() {
+    let server = Setup::tumor().args("--max-body 1000").start();
+    run(async {
+        let client = Client::open(&server).await;
+        let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "a", vec![b' '; 1001]).await;
+        assert_eq!(answer.status, 413);
+        let message = "the body has more than 1000 bytes, which is all that is taken here";
+        assert_eq!(answer.json(), json!({ "error": message }));
+        assert_eq!(answer.headers.get("connection"), None);
+        assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
+    });
+}
+
+#[test]
+fn headers_that_weigh_too_much_are_431() {
+    let server = Setup::tumor().start();
+    run(async {
+        let client = Client::open(&server).await;
+        let answer = client.ask(Method::GET, "/v2", &"y".repeat(17_000), "").await;
+        assert_eq!(answer.status, 431);
+        assert!(answer.json()["error"].as_str().unwrap().starts_with("the headers have 17"));
+        assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
+    });
+}

@@ -1,0 +1,199 @@
+//! What the server takes from clients, and what happens one byte, one second, one request beyond.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::eventually;
+use crate::harness::http::{Request, Response};
+use crate::harness::manifest::{With as _, model, pipeline};
+use crate::harness::server::{Server, Setup};
+use crate::harness::tumor;
+
+const TUMOR: &str = "/v2/models/tumor/infer";
+const SLOW: &str = "/v2/models/slow/infer";
+
+/// One request at a time, for as long as it takes.
+fn slow(arguments: &str) -> Server {
+    let stage = model("slow").with("limits", json!({ "instances": 1, "time": "600s" }));
+    Setup::of([pipeline("slow", [stage])]).args(arguments).start()
+}
+
+/// A request that takes so many million steps: half a second for each thousand.
+fn steps(millions: u32) -> Request {
+    let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
+    Request::post(SLOW, json!({ "inputs": [input] }).to_string())
+}
+
+#[track_caller]
+fn check(response: &Response, status: u16, kind: &str, message: &str) {
+    assert_eq!((response.status, response.error().as_str()), (status, message));
+    assert_eq!(response.header("hotstage-failure"), Some(kind));
+}
+
+#[test]
+fn a_body_that_pauses_is_408_and_the_end_of_its_connection() {
+    let server = Setup::tumor().args("--client-timeout 1").start();
+    let body = tumor::request("benign").to_string();
+    let head = Request::post(TUMOR, body.clone()).head();
+    for piece in ["", &body[..1], &body[..body.len() - 1]] {
+        let mut connection = server.connect();
+        connection.send(&head);
+        connection.send(piece.as_bytes());
+        let response = connection.answer().unwrap();
+        check(&response, 408, "request_timeout", "the body did not come: nothing for 1s");
+        assert_eq!(response.header("connection"), Some("close"));
+        connection.expect_closed();
+    }
+}
+
+/// The bound is on a pause, not on the whole: a large body over a slow line is fine.
+#[test]
+fn a_body_that_keeps_coming_is_waited_for() {
+    let server = Setup::tumor().args("--client-timeout 1").start();
+    let body = tumor::request("benign").to_string();
+    let mut connection = server.connect();
+    connection.send(&Request::post(TUMOR, body.clone()).head());
+    for piece in body.as_bytes().chunks(body.len().div_ceil(4)) {
+        #[expect(clippy::disallowed_methods, reason = "the pause is what is tested; four are longer than the bound")]
+        std::thread::sleep(Duration::from_millis(300));
+        connection.send(piece);
+    }
+    tumor::check("benign", &connection.answer().unwrap().ok().json());
+}
+
+#[test]
+fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_not() {
+    let server = Setup::tumor().args("--max-body 1000").start();
+    let body = tumor::request("benign").to_string();
+    let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
+    tumor::check("benign", &server.post(TUMOR, padded(1000)).ok().json());
+
+    let mut connection = server.connect();
+    let response = connection.ask(&Request::post(TUMOR, padded(1001)));
+    let message = "the body has more than 1000 bytes, which is all that is taken here";
+    check(&response, 413, "body_too_large", message);
+    assert_eq!(response.header("connection"), Some("close"));
+    connection.expect_closed();
+}
+
+/// Nobody should have to send a gigabyte to hear that it is too much.
+#[test]
+fn an_announced_body_that_is_too_large_is_refused_before_it_comes() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    connection.send(&Request::post(TUMOR, []).header("content-length", (64 << 20) + 1).head());
+    let message = "the body has more than 67108864 bytes, which is all that is taken here";
+    check(&connection.answer().unwrap(), 413, "body_too_large", message);
+    connection.expect_closed();
+}
+
+#[test]
+fn a_body_in_chunks_is_counted_as_it_comes() {
+    let server = Setup::tumor().args("--max-body 1000").start();
+    let chunk = |length: usize| format!("{length:x}\r\n{}\r\n", " ".repeat(length)).into_bytes();
+    let head = Request::post(TUMOR, []).header("transfer-encoding", "chunked").head();
+    // In pieces, and in one that is too large by itself.
+    for chunks in [vec![chunk(600), chunk(600)], vec![chunk(1001)], vec![chunk(1); 1001]] {
+        let mut connection = server.connect();
+        connection.send(&head);
+        connection.send(&chunks.concat());
+        let message = "the body has more than 1000 bytes, which is all that is taken here";
+        check(&connection.answer().unwrap(), 413, "body_too_large", message);
+        connection.expect_closed();
+    }
+}
+
+#[test]
+fn headers_that_weigh_too_much_are_431() {
+    let server = Setup::tumor().args("--max-headers 2000").start();
+    let weighing = |bytes: usize| {
+        // Name, value and four bytes around them; `host: test` is there already.
+        let request = Request::get("/v2/health/live");
+        request.header("x", "y".repeat(bytes - "host".len() - "test".len() - 4 - 1 - 4))
+    };
+    server.ask(&weighing(2000)).ok();
+    let response = server.ask(&weighing(2001));
+    check(&response, 431, "headers_too_large", "the headers have 2001 bytes; at most 2000 are taken");
+    assert!(response.header("x-request-id").is_some());
+}
+
+/// Far beyond, the server stops reading: no body of ours, but a status still, and others are served on.
+#[test]
+fn headers_beyond_all_measure_are_431_as_well() {
+    let server = Setup::tumor().start();
+    let many = (0..300).fold(Request::get("/v2"), |request, index| request.header(&format!("x-{index}"), "y"));
+    let long = Request::get("/v2").header("x", "y".repeat(1 << 20));
+    for request in [many, long] {
+        let mut connection = server.connect();
+        connection.send(&request.bytes());
+        assert_eq!(connection.answer().expect("closed without an answer").status, 431);
+        connection.expect_closed();
+    }
+    server.get("/v2").ok();
+}
+
+fn outcome(server: &Server, outcome: &str) -> f64 {
+    let series = format!(r#"hotstage_requests_total{{pipeline="slow",version="1",outcome="{outcome}"}}"#);
+    server.metrics().value(&series)
+}
+
+#[test]
+fn more_than_may_wait_is_503_and_told_to_come_again() {
+    let server = slow("--max-queue 0");
+    let mut first = server.connect();
+    first.send(&steps(4000).bytes());
+    let mut refused = None;
+    eventually("the only instance is busy", || {
+        refused = Some(server.ask(&steps(0))).filter(|response| response.status != 200);
+        refused.is_some()
+    });
+    let response = refused.unwrap();
+    check(&response, 503, "overloaded", "pipeline `slow` has 0 requests waiting already; try again");
+    assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(first.answer().unwrap().ok().json()["outputs"][0]["data"], json!([4000.0]));
+    server.ask(&steps(0)).ok();
+}
+
+#[test]
+fn as_many_as_may_wait_are_answered_in_the_end() {
+    let server = slow("--max-queue 2");
+    let mut waiting: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for connection in &mut waiting {
+        connection.send(&steps(1500).bytes());
+    }
+    // And the scrape itself.
+    let in_flight = || server.metrics().value("hotstage_http_requests_in_flight");
+    eventually("one runs and two wait", || in_flight() == 4.0);
+    let refused = server.ask(&steps(0));
+    check(&refused, 503, "overloaded", "pipeline `slow` has 2 requests waiting already; try again");
+    let answers: Vec<Value> = waiting.iter_mut().map(|connection| connection.answer().unwrap().ok().json()).collect();
+    assert!(answers.iter().all(|answer| answer["outputs"][0]["data"] == json!([1500.0])));
+}
+
+#[test]
+fn requests_that_find_no_place_are_counted_at_their_pipeline() {
+    let server = slow("--max-queue 0");
+    let mut first = server.connect();
+    first.send(&steps(3000).bytes());
+    let mut refused = 0;
+    eventually("the only instance is busy", || {
+        refused += u32::from(server.ask(&steps(0)).status == 503);
+        refused > 2
+    });
+    first.answer().unwrap().ok();
+    assert_eq!(outcome(&server, "overloaded"), f64::from(refused));
+}
+
+/// A client that goes away takes its request with it: the guest is stopped, and its place is free.
+#[test]
+fn a_client_that_goes_away_frees_its_place() {
+    let server = slow("--max-queue 0");
+    let mut first = server.connect();
+    first.send(&steps(1_000_000).bytes());
+    eventually("the only instance is busy", || server.ask(&steps(0)).status == 503);
+    assert_eq!(server.metrics().value("hotstage_http_abandoned_total"), 0.0);
+    drop(first);
+    eventually("the instance is free again", || server.ask(&steps(0)).status == 200);
+    assert_eq!(server.metrics().value("hotstage_http_abandoned_total"), 1.0);
+}

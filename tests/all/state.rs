@@ -1,0 +1,263 @@
+//! The state directory: what is damaged is never trusted, what is cut off never matters.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::deploy::{ECHO, HEAD, with_guests};
+use crate::guests::ask;
+use crate::harness::command::{check_with, hotstage};
+use crate::harness::components;
+use crate::harness::manifest::{model, pipeline};
+use crate::harness::server::{Server, Setup};
+use crate::harness::state::{Folder, warm};
+
+const RECOMPILED: &str = "an entry of the compile cache was damaged or not ours; compiled again";
+
+fn start(state: &Path) -> Server {
+    Setup::of([pipeline("p", [model("echo")])]).state(state).start()
+}
+
+/// Starts a server, asks it, stops it; what it logged.
+#[track_caller]
+fn serves(state: &Path) -> Vec<String> {
+    let server = start(state);
+    assert_eq!(ask(&server, "p", &[1.5]), [1.5]);
+    let ended = server.stop();
+    assert_eq!(ended.code, Some(0));
+    ended.stderr
+}
+
+/// The files of a folder and of those in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found
+}
+
+/// A state directory that knows one component, alone in its cache.
+fn with_one_entry() -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    serves(folder.path());
+    let entries = files(&folder.path().join("cache"));
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    (folder, entry.clone())
+}
+
+#[test]
+fn one_server_at_a_time_runs_on_a_directory() {
+    let state = warm();
+    let server = start(state.path());
+    let Err(ended) = Setup::of([pipeline("p", [model("echo")])]).state(state.path()).try_start() else {
+        panic!("two serve from it")
+    };
+    let expected = format!(
+        "error: another server runs on the state directory {}; stop it, or choose another directory with --state",
+        state.path().display()
+    );
+    assert_eq!((ended.code, ended.stderr), (Some(4), vec![expected]));
+    // A check may use it meanwhile.
+    let folder = with_guests(&["echo"]);
+    folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
+    check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"").ended(0);
+    assert_eq!(ask(&server, "p", &[1.5]), [1.5]);
+    server.stop();
+    serves(state.path());
+}
+
+#[test]
+fn what_is_in_the_cache_is_trusted_only_when_it_is_ours() {
+    let (state, entry) = with_one_entry();
+    assert!(serves(state.path()).iter().all(|line| !line.contains("compil")), "it was not cached");
+    let good = fs::read(&entry).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    // The same component, signed with another directory's key.
+    let (_other, foreign) = with_one_entry();
+    let foreign = fs::read(foreign).unwrap();
+    assert_ne!(good[..32], foreign[..32], "two directories sign alike");
+    let damages = [
+        ("its signature", flipped(0)),
+        ("its first byte of code", flipped(32)),
+        ("its middle", flipped(good.len() / 2)),
+        ("its end", flipped(good.len() - 1)),
+        ("half of it", good[..good.len() / 2].to_vec()),
+        ("only a signature", good[..32].to_vec()),
+        ("less than a signature", good[..5].to_vec()),
+        ("nothing", Vec::new()),
+        ("more than it", [good.as_slice(), b"x"].concat()),
+        ("a foreign one", foreign),
+    ];
+    for (what, bytes) in damages {
+        fs::remove_file(&entry).unwrap();
+        fs::write(&entry, &bytes).unwrap();
+        let log = serves(state.path());
+        assert_eq!(log.iter().filter(|line| line.contains(RECOMPILED)).count(), 1, "{what}: {log:#?}");
+        assert!(fs::read(&entry).unwrap() != bytes, "{what} is still there");
+        let log = serves(state.path());
+        assert!(log.iter().all(|line| !line.contains("compil")), "{what}: {log:#?}");
+    }
+}
+
+#[test]
+fn an_entry_of_another_component_is_not_taken() {
+    let (state, echo) = with_one_entry();
+    let traps = || Setup::of([pipeline("t", [model("traps")])]).state(state.path()).start();
+    traps().stop();
+    let other = files(&state.path().join("cache")).into_iter().find(|path| *path != echo).unwrap();
+    // It is whole and it is ours, but it is of `echo`.
+    fs::remove_file(&other).unwrap();
+    fs::copy(&echo, &other).unwrap();
+    let server = traps();
+    assert_eq!(server.ask(&crate::guests::request("t", &[13.0])).status, 500);
+    assert!(server.stop().stderr.iter().any(|line| line.contains(RECOMPILED)));
+}
+
+#[test]
+fn a_key_that_is_damaged_or_gone_costs_the_cache_alone() {
+    let (state, _) = with_one_entry();
+    let key = state.path().join("cache.key");
+    for damage in [Some(&b"short"[..]), Some(b""), Some(&[7; 33]), Some(&[7; 32]), None] {
+        match damage {
+            Some(bytes) => fs::write(&key, bytes).unwrap(),
+            None => fs::remove_file(&key).unwrap(),
+        }
+        let log = serves(state.path());
+        assert!(log.iter().any(|line| line.contains(RECOMPILED)), "{damage:?}: {log:#?}");
+        let is_odd = damage.is_some_and(|bytes| bytes.len() != 32);
+        assert_eq!(log.iter().any(|line| line.contains("the cache's key was damaged")), is_odd, "{damage:?}: {log:#?}");
+        assert_eq!(fs::read(&key).unwrap().len(), 32);
+        assert!(serves(state.path()).iter().all(|line| !line.contains("compil")));
+    }
+}
+
+#[test]
+fn what_is_secret_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (state, entry) = with_one_entry();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    let cache = state.path().join("cache");
+    for path in [&state.path().join("cache.key"), &entry, &cache, &state.path().join("blobs")] {
+        assert_eq!(mode(path), 0, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_cache_may_be_deleted_while_the_server_runs() {
+    let (state, _) = with_one_entry();
+    let server = start(state.path());
+    fs::remove_dir_all(state.path().join("cache")).unwrap();
+    assert_eq!(ask(&server, "p", &[1.5]), [1.5]);
+    server.stop();
+    serves(state.path());
+    assert_eq!(files(&state.path().join("cache")).len(), 1);
+}
+
+#[test]
+fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
+    let folder = with_guests(&["echo"]);
+    let state = warm();
+    let check = |stage: &str| {
+        folder.write("pipeline.yaml", format!("{HEAD}{stage}"));
+        check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"")
+    };
+    check(ECHO).ended(0);
+    // The largest is the component.
+    let blob =
+        files(&state.path().join("blobs")).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let digest = format!("sha256:{}", blob.file_name().unwrap().to_str().unwrap());
+    let by_digest = ECHO.replace("./echo.wasm", &digest);
+    check(&by_digest).ended(0);
+    for damage in [&b"\0asm, but not as it was"[..], b""] {
+        fs::write(&blob, damage).unwrap();
+        let ran = check(&by_digest).ended(4);
+        let expected = format!(
+            "error: {} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again",
+            blob.display()
+        );
+        assert_eq!((ran.stdout.as_str(), ran.stderr), ("", expected));
+        check(ECHO).ended(0);
+        check(&by_digest).ended(0);
+    }
+}
+
+/// Killed at any moment: the next start finds nothing that is half there.
+#[test]
+fn a_start_that_is_cut_off_leaves_nothing_that_matters() {
+    let folder = Folder::new();
+    let whole = {
+        let began = Instant::now();
+        serves(&folder.path().join("whole"));
+        began.elapsed()
+    };
+    let manifest = || Setup::of([pipeline("p", [model("echo")])]);
+    for step in 0..20_u32 {
+        // A fresh directory each time, then one that was cut off before.
+        let state = folder.path().join(format!("cut-{}", step % 10));
+        let moment = whole * (step + 1) / 24;
+        let starting = manifest().state(&state).spawn();
+        let began = Instant::now();
+        // No news comes at a moment, so this turns round instead of waiting.
+        while began.elapsed() < moment.min(Duration::from_secs(2)) {
+            std::thread::yield_now();
+        }
+        starting.signal("KILL");
+        drop(starting);
+        if step % 3 == 0 {
+            serves(&state);
+        }
+    }
+    for step in 0..10 {
+        let state = folder.path().join(format!("cut-{step}"));
+        let log = serves(&state);
+        assert!(log.iter().all(|line| !line.contains(RECOMPILED)), "an entry was half there: {log:#?}");
+        serves(&state);
+    }
+}
+
+#[test]
+fn nothing_in_tmp_is_ever_read() {
+    let (state, _) = with_one_entry();
+    for name in ["1-0", "hotstage.json", "cache.key", "lock"] {
+        fs::write(state.path().join("tmp").join(name), b"half").unwrap();
+    }
+    let log = serves(state.path());
+    assert!(log.iter().all(|line| !line.contains("compil")), "{log:#?}");
+    // A first start that was cut off leaves `tmp` alone; it is still nobody else's.
+    let folder = Folder::new();
+    let cut = folder.path().join("cut");
+    fs::create_dir_all(cut.join("tmp")).unwrap();
+    fs::write(cut.join("tmp/1-0"), b"{\"form").unwrap();
+    serves(&cut);
+}
+
+/// What the marker says decides, before anything is written.
+#[test]
+fn a_marker_that_is_not_ours_is_not_overwritten() {
+    let folder = with_guests(&["echo"]);
+    folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
+    for (text, says) in [
+        ("", "is not a Hotstage state directory"),
+        ("{}", "is not a Hotstage state directory"),
+        ("{\"format\": \"1\"}", "is not a Hotstage state directory"),
+        ("{\"format\": 0}", "has format 0"),
+        ("{\"format\": 99}", "has format 99"),
+    ] {
+        let state = Folder::new();
+        let marker = state.write("hotstage.json", text);
+        let ran = check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"").ended(4);
+        assert!(ran.stderr.contains(says), "{text}: {}", ran.stderr);
+        assert_eq!(fs::read_to_string(marker).unwrap(), text);
+        assert_eq!(files(state.path()).len(), 1);
+    }
+    // Asking for help touches nothing.
+    hotstage(["check", "--help"]).ended(0);
+}

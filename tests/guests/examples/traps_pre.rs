@@ -1,0 +1,26 @@
+//! A preprocessor that panics when `x[0]` is 13.
+
+#![expect(clippy::panic, reason = "to trap is what this guest is for")]
+
+use hotstage_sdk::{Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Preprocessor, Signature, any};
+
+struct Guest;
+
+impl Preprocessor for Guest {
+    type Settings = NoSettings;
+    const SUMMARY: &'static str = "A guest for tests.";
+
+    fn open(_settings: NoSettings, _files: &Files) -> Result<(Self, Signature), OpenError> {
+        Ok((Self, Signature::new().input("x", Datatype::Fp32, [any()]).output("x", Datatype::Fp32, [any()])))
+    }
+
+    fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
+        if hotstage_guests::is_told(inputs)? {
+            panic!("told to before the model");
+        }
+        let tensor = inputs.take("x")?;
+        outputs.put("x", tensor)
+    }
+}
+
+hotstage_sdk::export!(preprocessor: Guest, name: env!("CARGO_CRATE_NAME"));

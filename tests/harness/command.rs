@@ -1,0 +1,80 @@
+//! Commands that end by themselves: run to their end, within [`PATIENCE`](super::PATIENCE).
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::lines::Lines;
+use super::server::program;
+use super::{components, state};
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    /// Without what says how long a step may take.
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Itself, which must have ended with this code.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Runs a command of the program, with these arguments.
+pub(crate) fn hotstage<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Ran {
+    let mut command = program();
+    command.args(arguments).env_remove("HOTSTAGE_URL");
+    run(command, b"")
+}
+
+/// `hotstage check` in a folder, with a state directory that knows what other tests compiled, and the box.
+pub(crate) fn check<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
+    let state = state::warm();
+    let ran = check_with(folder, state.path(), &components(), arguments, b"");
+    state::harvest(state.path());
+    ran
+}
+
+/// The same with everything chosen.
+pub(crate) fn check_with<'a>(
+    folder: &Path,
+    state: &Path,
+    components: &Path,
+    arguments: impl IntoIterator<Item = &'a str>,
+    input: &[u8],
+) -> Ran {
+    let mut command = program();
+    command.arg("check").args(arguments).current_dir(folder);
+    command.arg("--state").arg(state).arg("--components").arg(components);
+    run(command, input)
+}
+
+/// Runs a command with this on its standard input.
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Killed(child);
+    let (stdout, stderr) = (Lines::of(child.0.stdout.take().unwrap()), Lines::of(child.0.stderr.take().unwrap()));
+    // A command that does not read its input may have ended already.
+    let _ = child.0.stdin.take().unwrap().write_all(input);
+    let (stdout, mut stderr) = (stdout.all(), stderr.all());
+    stderr.retain(|line| !line.starts_with("compiling the component of stage "));
+    Ran { code: child.0.wait().unwrap().code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") }
+}
+
+/// Goes with the test that waits for it.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,50 @@
+//! Rows of `examples/tumor`, with the answers that the training framework gave.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::root;
+
+/// One row as a request: `"benign"`, `"malignant"`; or three: `"batch"`.
+pub(crate) fn request(which: &str) -> Value {
+    read(&format!("row-{which}.json"))
+}
+
+/// The outputs that are expected for it.
+pub(crate) fn expected(which: &str) -> Value {
+    read(&format!("row-{which}.out.json"))
+}
+
+/// The tensor of a request, as the binary extension has it.
+pub(crate) fn bytes(which: &str) -> Vec<u8> {
+    let request = request(which);
+    let data = request["inputs"][0]["data"].as_array().unwrap().iter();
+    data.flat_map(|value| value.to_string().parse::<f32>().unwrap().to_le_bytes()).collect()
+}
+
+/// Both outputs in JSON, the score to `1e-5`.
+#[track_caller]
+pub(crate) fn check(which: &str, answer: &Value) {
+    let (got, expected) = (answer["outputs"].as_array().unwrap(), expected(which));
+    let expected = expected["outputs"].as_array().unwrap();
+    assert_eq!(got.len(), expected.len(), "{answer}");
+    for (got, expected) in got.iter().zip(expected) {
+        for key in ["name", "datatype", "shape"] {
+            assert_eq!(got[key], expected[key], "{answer}");
+        }
+        if expected["datatype"] == "BYTES" {
+            assert_eq!(got["data"], expected["data"], "{answer}");
+            continue;
+        }
+        let numbers = |tensor: &Value| tensor["data"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
+        let (got, expected): (Vec<f64>, Vec<f64>) = (numbers(got), numbers(expected));
+        assert_eq!(got.len(), expected.len(), "{answer}");
+        assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= 1e-5), "{answer}");
+    }
+}
+
+fn read(name: &str) -> Value {
+    let path = root().join("examples/tumor/tests").join(name);
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
