@@ -82,8 +82,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .max_headers(HEADER_FIELDS)
-        .max_buf_size(header_bytes.max(64 << 10))
-        .pipeline_flush(true);
+        .max_buf_size(header_bytes.max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -79,7 +79,7 @@ fn refusals() -> Vec<(&'static str, Request, u16, &'static str)> {
         ("c", Request::get(TUMOR), 405, "method_not_allowed"),
         ("d", Request::post(TUMOR, "x".repeat(2000)), 413, "body_too_large"),
         ("e", Request::post(TUMOR, "{}").header("content-encoding", "br"), 415, "unsupported_media_type"),
-        ("f", Request::get("/v2").header("x", "y".repeat(20_000)), 431, "headers_too_large"),
+        ("f", Request::get("/v2").header("x", &"y".repeat(20_000)), 431, "headers_too_large"),
     ]
 }
 

@@ -99,7 +99,8 @@ fn a_body_of_bytes_alone_is_the_only_input() {
 fn a_body_of_bytes_alone_needs_a_model_of_one_input() {
     let server = Setup::of([pipeline("identity", [stage("preprocess", "identity_all")])]).start();
     let response = server.ask(&Request::post("/v2/models/identity/infer", [1]).header(HEADER, 0));
-    let expected = "Raw request must only have 1 input (found 1) to be deduced but got 14 inputs in 'identity' model configuration";
+    let expected = "Raw request must only have 1 input (found 1) to be deduced but got 14 inputs in \
+                    'identity' model configuration";
     assert_eq!((response.status, response.error().as_str()), (400, expected));
 }
 
@@ -153,7 +154,8 @@ fn bytes_that_do_not_fit_are_refused_in_words_that_clients_know() {
     refused(&server, &negative, &row, expected);
 
     let response = server.post(TUMOR, rows(1, 120).to_string());
-    let expected = "must specify valid 'Infer-Header-Content-Length' in request header and 'binary_data_size' when passing inputs in binary data format";
+    let expected = "must specify valid 'Infer-Header-Content-Length' in request header and 'binary_data_size' \
+                    when passing inputs in binary data format";
     assert_eq!((response.status, response.error().as_str()), (400, expected));
 }
 

@@ -221,9 +221,8 @@ fn elements_that_do_not_fit_are_refused_one_by_one() {
     ] {
         let name = datatype.to_lowercase();
         let good = if datatype == "BYTES" { "\"a\"" } else { "1" };
-        let body = format!(
-            r#"{{"inputs":[{{"name":"{name}","datatype":"{datatype}","shape":[2],"data":[{good},{element}]}}],"outputs":[{{"name":"bool"}}]}}"#
-        );
+        let input = format!(r#"{{"name":"{name}","datatype":"{datatype}","shape":[2],"data":[{good},{element}]}}"#);
+        let body = format!(r#"{{"inputs":[{input}],"outputs":[{{"name":"bool"}}]}}"#);
         let response = server.post("/v2/models/identity/infer", body);
         assert_eq!(response.status, 400, "{datatype} {element}");
         assert_eq!(response.error(), format!("input `{name}`: element 1 {what}"));

@@ -105,7 +105,8 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
         ),
         (
             parameters(json!({ "classification": 2 })),
-            "outputs[0].parameters.classification: classification isn't supported; ask for the output itself, or let a stage make the classes",
+            "outputs[0].parameters.classification: classification isn't supported; \
+             ask for the output itself, or let a stage make the classes",
         ),
         (
             parameters(json!({ "shared_memory_region": "r" })),

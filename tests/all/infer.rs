@@ -78,7 +78,8 @@ fn data_may_be_laid_out_in_any_way_that_fits_its_shape() {
     let mut nested = request.clone();
     nested["inputs"][0]["data"] = json!(rows);
     let turned = format!(
-        "\n{{\t\"inputs\" : [ {{ \"data\" : {} , \"datatype\":\"FP\\u00332\",\r\n\"shape\":[ 3 , 30 ],\"name\":\"features\"}} ] }} \n",
+        "\n{{\t\"inputs\" : [ {{ \"data\" : {} , \"datatype\":\"FP\\u00332\",\r\n\"shape\":[ 3 , 30 ],\
+         \"name\":\"features\"}} ] }} \n",
         request["inputs"][0]["data"]
     );
     for body in [request.to_string(), nested.to_string(), serde_json::to_string_pretty(&nested).unwrap(), turned] {

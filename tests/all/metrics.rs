@@ -39,7 +39,8 @@ fn figures_move_exactly_as_requests_do() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let infer = || Request::post("/v2/models/tumor/infer", tumor::request("benign").to_string());
-    let stage = |name: &str| format!(r#"hotstage_stage_duration_seconds_count{{pipeline="tumor",version="1",stage="{name}"}}"#);
+    let labels = r#"pipeline="tumor",version="1""#;
+    let stage = |name: &str| format!(r#"hotstage_stage_duration_seconds_count{{{labels},stage="{name}"}}"#);
     let [scale, classify, label] = ["scale", "classify", "label"].map(stage);
     let answered = r#"hotstage_requests_total{pipeline="tumor",version="1",outcome="answered"}"#;
     let timed = r#"hotstage_request_duration_seconds_count{pipeline="tumor",version="1"}"#;

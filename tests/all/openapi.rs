@@ -6,13 +6,13 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value, json};
 
 use crate::harness::server::Setup;
-use crate::harness::{root, tumor};
+use crate::harness::{root, skipped, tumor};
 
 /// The document's schemas, by name; `None` where it is not there.
 fn schemas() -> Option<Map<String, Value>> {
     let path = root().join("../shared/spec/open_inference_rest.yaml");
     let Ok(text) = fs::read_to_string(&path) else {
-        println!("not checked: {} is not there", path.display());
+        skipped(&format!("{} is not there", path.display()));
         return None;
     };
     let mut events = Parser::new_from_str(&text).map(|event| event.unwrap().0).peekable();

@@ -23,10 +23,7 @@ fn a_server_that_is_loading_lives_and_is_not_ready() {
     assert_eq!(connection.ask(&Request::get("/v2/health/live")).ok().json(), json!({ "live": true }));
     assert_eq!(connection.ask(&Request::get("/v2/models")).ok().json(), json!({ "models": [] }));
     connection.ask(&Request::get("/metrics")).ok();
-    for request in [
-        Request::get("/v2/health/ready"),
-        Request::post("/v2/models/spins/infer", "{}"),
-    ] {
+    for request in [Request::get("/v2/health/ready"), Request::post("/v2/models/spins/infer", "{}")] {
         let response = connection.ask(&request);
         assert_eq!((response.status, response.header("hotstage-failure")), (503, Some("not_ready")), "{request:?}");
         assert_eq!(response.header("retry-after"), Some("1"));

@@ -180,7 +180,8 @@ fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
         fs::write(&blob, damage).unwrap();
         let ran = check(&by_digest).ended(4);
         let expected = format!(
-            "error: {} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again",
+            "error: {} is damaged: its bytes are not those that its name promises; delete it, and it will be \
+             stored again",
             blob.display()
         );
         assert_eq!((ran.stdout.as_str(), ran.stderr), ("", expected));

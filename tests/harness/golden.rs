@@ -26,7 +26,10 @@ pub(crate) fn difference(name: &str, text: &str) -> Option<String> {
     }
     let golden = fs::read_to_string(&path).unwrap_or_default();
     (golden != text).then(|| {
-        format!("tests/golden/{name}.txt is another; `cargo xtask golden` if that is meant\n--- had\n{golden}--- has\n{text}")
+        format!(
+            "tests/golden/{name}.txt is another; `cargo xtask golden` if that is meant\n--- had\n{golden}\
+             --- has\n{text}"
+        )
     })
 }
 

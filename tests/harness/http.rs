@@ -2,7 +2,7 @@
 //!
 //! An answer must be framed by `content-length`: the server computes every answer before it sends it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
@@ -44,7 +44,7 @@ impl Request {
 
     /// One more header.
     #[must_use]
-    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl fmt::Display + Copy) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }

@@ -52,11 +52,6 @@ impl Lines {
         self.wait(|text| text.is_over.then(|| text.lines.clone()))
     }
 
-    /// Everything so far.
-    pub(crate) fn so_far(&self) -> Vec<String> {
-        self.0.text.lock().unwrap().lines.clone()
-    }
-
     fn wait<T>(&self, mut ready: impl FnMut(&Text) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut text = self.0.text.lock().unwrap();

@@ -13,6 +13,7 @@
 //! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
 //! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,12 @@ pub(crate) fn guest(name: &str) -> PathBuf {
 
 fn found(variable: &str, place: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
+}
+
+/// Says that a test checked nothing, and why: past the runner, which shows only what failed.
+pub(crate) fn skipped(why: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// Asks until it is so. The question should be one to the server: it takes a moment itself.

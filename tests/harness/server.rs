@@ -1,5 +1,6 @@
 //! `hotstage serve` on a free port, with a state directory of its own, stopped when it is dropped.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -90,7 +91,7 @@ impl Setup {
 
     /// An address of the test's choice, instead of any free port.
     #[must_use]
-    pub(crate) fn http(mut self, address: impl ToString) -> Self {
+    pub(crate) fn http(mut self, address: impl fmt::Display + Copy) -> Self {
         self.http = address.to_string();
         self
     }

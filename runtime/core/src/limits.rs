@@ -93,7 +93,7 @@ pub struct ServerLimits {
     pub connections: usize,
     /// Requests that wait for an instance of a pipeline; more get 503. `--max-queue`.
     pub queue: usize,
-    /// How long a client may take for its headers, and for its body between two pieces. `--client-timeout`.
+    /// How long a client's body may pause. `--client-timeout`.
     pub client_timeout: Duration,
     /// How long requests in flight may take after SIGTERM. `--drain-timeout`.
     pub drain: Duration,

@@ -110,12 +110,19 @@ impl Pipeline {
         self.steps.first().map_or(&[], |step| step.stage.accepts())
     }
 
-    /// Answers one request: waits for its turn, runs the chain where it belongs, counts.
+    /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
+    pub fn count(&self, outcome: Result<(), Kind>) {
+        let count = match outcome {
+            Ok(()) => &self.counts.answered,
+            Err(kind) => &self.counts.failed[kind as usize],
+        };
+        count.fetch_add(1, Relaxed);
+    }
+
+    /// Computes one answer: waits for its turn, runs the chain where it belongs.
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
         let began = Instant::now();
-        let turn = self.admission.turn(self).await.inspect_err(|failure| {
-            self.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
-        })?;
+        let turn = self.admission.turn(self).await?;
         let this = Arc::clone(self);
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
@@ -127,11 +134,6 @@ impl Pipeline {
         });
         let result = compute.run(&self.pace, chain).await;
         self.counts.durations.record(began.elapsed());
-        match &result {
-            Ok(_) => &self.counts.answered,
-            Err(failure) => &self.counts.failed[failure.kind as usize],
-        }
-        .fetch_add(1, Relaxed);
         result
     }
 

@@ -91,10 +91,8 @@ fn a_state_directory_that_can_not_be_used_ends_with_4() {
 
 #[test]
 fn an_address_that_can_not_be_listened_on_ends_with_6() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap();
-    // `taken` is an address by now; somebody must listen there.
-    let _listener = TcpListener::bind(taken);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
     for (address, says) in [
         (taken.to_string(), "is in use; stop what listens there, or choose another with --http".to_owned()),
         ("nonsense".to_owned(), "can't listen on nonsense".to_owned()),

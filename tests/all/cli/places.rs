@@ -5,10 +5,10 @@ use std::process::Command;
 
 use crate::deploy::{ECHO, HEAD, with_guests};
 use crate::harness::command::{Ran, check_with};
-use crate::harness::components;
 use crate::harness::manifest::{model, pipeline};
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
+use crate::harness::{components, skipped};
 
 /// A file system of its own, as long as this lives.
 struct Mount {
@@ -23,7 +23,7 @@ impl Mount {
         std::fs::create_dir(&path).unwrap();
         let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path).output();
         if !done.is_ok_and(|done| done.status.success()) {
-            eprintln!("skipped: only root can mount a file system");
+            skipped("only root can mount a file system");
             return None;
         }
         Some(Self { path, _folder: folder })

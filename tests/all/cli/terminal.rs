@@ -5,9 +5,9 @@ use std::process::Command;
 
 use crate::deploy::{ECHO, HEAD, with_guests};
 use crate::harness::command::run;
-use crate::harness::components;
 use crate::harness::server::program;
 use crate::harness::state::Folder;
+use crate::harness::{components, skipped};
 
 /// Red and bold, as an error's first word is.
 const RED: &str = "\u{1b}[1m\u{1b}[31m";
@@ -28,7 +28,7 @@ fn check(folder: &Folder, manifest: &str, variables: &[(&str, &str)]) -> Option<
     command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(folder.path());
     command.env_remove("NO_COLOR").env_remove("HOTSTAGE_STATE").env("TERM", "xterm").envs(variables.iter().copied());
     if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no `script` to make a terminal");
+        skipped("there is no `script` to make a terminal");
         return None;
     }
     Some(run(command, b"").stdout)

@@ -45,7 +45,10 @@ const ROWS: [Row; 26] = [
         instance: Instance::Stays,
         ..row("fails_invalid", 13., 400, "invalid_input", "input `x`: element 0 is 13; anything else is fine")
     },
-    Row { instance: Instance::Stays, ..row("fails_unavailable", 13., 503, "stage_unavailable", "can't answer now: not now") },
+    Row {
+        instance: Instance::Stays,
+        ..row("fails_unavailable", 13., 503, "stage_unavailable", "can't answer now: not now")
+    },
     row(
         "grows",
         13.,

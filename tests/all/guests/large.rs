@@ -109,7 +109,8 @@ fn an_input_of_more_tensors_than_handles_is_a_named_limit() {
     let inputs = [inputs, vec![input("bytes", 1, 5)]].concat();
     let mut blobs = vec![blob.as_slice(); 13];
     blobs.push(b"\x01\0\0\0a");
-    let response = server.infer_binary("p", &json!({ "inputs": inputs }), &blobs);
+    let response =
+        server.infer_binary("p", &json!({ "inputs": inputs, "parameters": { "binary_data_output": true } }), &blobs);
     let failure = (response.status, response.header("hotstage-failure"));
     assert_eq!(failure, (500, Some("stage_handles")), "{}", response.text());
     assert!(response.error().contains("held more than 3 buffers; raise `limits.handles`"), "{response:?}");

@@ -4,6 +4,7 @@
 
 use serde_json::json;
 
+use super::{ask, request};
 use crate::harness::manifest::{With as _, model, pipeline, stage};
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
@@ -56,6 +57,18 @@ fn a_server_does_not_start_with_a_pipeline_that_is_refused() {
     let Err(ended) = Setup::of(manifests).try_start() else { panic!("it serves") };
     assert_eq!((ended.code, ended.stdout.len()), (Some(3), 0), "{ended:?}");
     assert!(ended.stderr.iter().any(|line| line.contains("bad") || line.contains("1.yaml")), "{ended:?}");
+}
+
+/// Opening may take ten times as long as a call, also where a request waits for it; its own time begins behind that.
+#[test]
+fn a_call_that_waits_for_an_instance_has_all_its_time() {
+    // Opening takes about three times the limit, a third of what it may take.
+    let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));
+    let server = Setup::of([pipeline("slow_in_open", [slow])]).start();
+    for _ in 0..2 {
+        assert_eq!(ask(&server, "slow_in_open", &[1.0]), [1.0]);
+        assert_eq!(server.ask(&request("slow_in_open", &[13.0])).status, 500);
+    }
 }
 
 /// The server says live, and not ready, while something is being opened.

@@ -15,7 +15,7 @@ use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
-use super::{Body, count, path, respond};
+use super::{Body, Refused, count, path, respond};
 use crate::app::App;
 
 /// The header of a request's id, both ways.
@@ -45,12 +45,15 @@ impl Call {
         }
     }
 
-    pub(super) fn finish(mut self, outcome: Result<Response<Body>, Failure>) -> Response<Body> {
+    pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
-        let mut response = outcome.unwrap_or_else(|failure| {
+        let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline }| {
             count(&self.app, &failure);
             self.log(&failure);
             let mut response = respond::failure(&failure);
+            if let Some(pipeline) = pipeline {
+                respond::name_pipeline(&mut response, &pipeline);
+            }
             if failure.kind == Kind::MethodNotAllowed
                 && let Ok(target) = path::target(self.uri.path())
             {

@@ -7,20 +7,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
-use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::encoding::{self, Encoding};
-use super::{Body, body, respond};
+use super::{Body, Refused, body, respond, route};
 use crate::app::App;
 use crate::oip::binary::parse_header_length;
 use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
 use crate::pipeline::Pipeline;
-use crate::router;
 
 /// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
 const LONG_BODY: usize = 256 << 10;
@@ -32,16 +31,29 @@ pub(super) async fn answer(
     model: &str,
     version: Option<&str>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Body>, Refused> {
     let pipeline = route(app, model, version)?;
+    match ask(app, &pipeline, request).await {
+        Ok(response) => {
+            pipeline.count(Ok(()));
+            Ok(response)
+        }
+        Err(failure) => {
+            pipeline.count(Err(failure.kind));
+            Err(Refused { failure, pipeline: Some(pipeline) })
+        }
+    }
+}
+
+async fn ask(app: &Arc<App>, pipeline: &Arc<Pipeline>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let (head, incoming) = request.into_parts();
     let body = body::read_at_most(incoming, app.limits.body_bytes, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(&head.headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
-        let (pipeline, headers, bytes_max) = (Arc::clone(&pipeline), head.headers.clone(), app.limits.body_bytes);
+        let (pipeline, headers, bytes_max) = (Arc::clone(pipeline), head.headers.clone(), app.limits.body_bytes);
         app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
     } else {
-        read(&pipeline, &head.headers, body, encoding, app.limits.body_bytes)?
+        read(pipeline, &head.headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes } = asked;
     let outputs = pipeline.infer(&app.compute, payload).await?;
@@ -51,18 +63,8 @@ pub(super) async fn answer(
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(HEADER, HeaderValue::from(length));
     }
-    respond::name_pipeline(&mut response, &pipeline);
+    respond::name_pipeline(&mut response, pipeline);
     Ok(encoding::encode(response, encoded.body, encoding::wanted(&head.headers)))
-}
-
-fn route(app: &App, model: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
-    router::route(&app.board.read(), model, version).map_err(|failure| {
-        // While the server starts, a model that is not there yet is no client's mistake.
-        if app.board.is_ready() {
-            return failure;
-        }
-        Failure::new(Kind::NotReady, format!("the server is starting or stopping; model `{model}` is not there"))
-    })
 }
 
 /// What the body says.

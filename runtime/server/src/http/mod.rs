@@ -25,6 +25,8 @@ use hyper::body::Incoming;
 use self::guard::{Call, caught};
 use self::path::Target;
 use crate::app::App;
+use crate::pipeline::Pipeline;
+use crate::router;
 
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;
@@ -36,22 +38,22 @@ pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Resp
     let answering = pin!(dispatch(&app, request));
     let outcome = match caught(answering).await {
         Ok(outcome) => outcome,
-        Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic)),
+        Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
     };
     Ok(call.finish(outcome))
 }
 
-async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
     check_headers(app, request.headers())?;
     let path = request.uri().path().to_owned();
     let target = path::target(&path)?;
     let method = request.method();
     if !target.methods().contains(method) {
         let message = format!("{method} is not allowed here; allowed: {}", target.allow());
-        return Err(Failure::new(Kind::MethodNotAllowed, message));
+        return Err(Failure::new(Kind::MethodNotAllowed, message).into());
     }
-    match target {
-        Target::Infer { model, version } => infer::answer(app, &model, version.as_deref(), request).await,
+    let told = match target {
+        Target::Infer { model, version } => return infer::answer(app, &model, version.as_deref(), request).await,
         Target::Server => Ok(tell::server()),
         Target::Live => Ok(tell::live()),
         Target::Ready => tell::ready(app),
@@ -59,7 +61,31 @@ async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response
         Target::Model { model, version } => tell::model(app, &model, version.as_deref()),
         Target::ModelReady { model, version } => tell::model_ready(app, &model, version.as_deref()),
         Target::Metrics => tell::metrics(app, request.headers()),
+    };
+    Ok(told?)
+}
+
+/// A request without an answer, and the pipeline that it was for, as far as it came.
+struct Refused {
+    failure: Failure,
+    pipeline: Option<Arc<Pipeline>>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, pipeline: None }
     }
+}
+
+/// The pipeline that a path means.
+fn route(app: &App, model: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
+    router::route(&app.board.read(), model, version).map_err(|failure| {
+        // While the server starts, a model that is not there yet is no client's mistake.
+        if app.board.is_ready() {
+            return failure;
+        }
+        Failure::new(Kind::NotReady, format!("the server is starting or stopping; model `{model}` is not there"))
+    })
 }
 
 /// What the headers may weigh. Beyond that nothing else is looked at.

@@ -8,7 +8,7 @@ use hotstage_core::signature::Port;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Body, respond};
+use super::{Body, respond, route};
 use crate::app::App;
 use crate::router;
 use crate::telemetry::metrics::{self, Exposition};
@@ -43,8 +43,8 @@ pub(super) fn models(app: &App) -> Response<Body> {
 }
 
 pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
+    let pipeline = route(app, name, version)?;
     let snapshot = app.board.read();
-    let pipeline = router::route(&snapshot, name, version)?;
     let versions: Vec<&str> =
         router::find(&snapshot, name)?.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
     let signature = pipeline.signature();
@@ -67,7 +67,7 @@ fn ports(ports: &[Port]) -> Vec<Value> {
 }
 
 pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
-    let pipeline = router::route(&app.board.read(), name, version)?;
+    let pipeline = route(app, name, version)?;
     let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
     respond::name_pipeline(&mut response, &pipeline);
     Ok(response)
