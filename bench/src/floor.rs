@@ -81,6 +81,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
+        // Answers are small: one buffer is cheaper to send than a list of pieces.
+        .writev(false)
         .max_headers(HEADER_FIELDS)
         .max_buf_size(header_bytes.max(64 << 10));
     builder

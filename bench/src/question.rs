@@ -152,4 +152,23 @@ mod tests {
         let answer = Answer::read(bytes).unwrap().unwrap();
         assert_eq!((answer.status, answer.body, answer.header("x")), (&b"200"[..], &b"ok"[..], Some("y")));
     }
+
+    #[test]
+    fn a_wrong_answer_is_refused() {
+        let question = Question { name: "JSON", bytes: Vec::new(), label: "malignant".to_owned(), score: 0.5 };
+        let check = |label: &str, score: f64| {
+            let body = json!({ "outputs": [{ "data": [label] }, { "data": [score] }] }).to_string();
+            question.check(&Answer { status: b"200", head: b"HTTP/1.1 200 OK\r\n", body: body.as_bytes() })
+        };
+        check("malignant", 0.500_001).unwrap();
+        check("benign", 0.5).unwrap_err();
+        check("malignant", 0.51).unwrap_err();
+        let binary = Answer {
+            status: b"200",
+            head: b"HTTP/1.1 200 OK\r\nInference-Header-Content-Length: 2\r\n",
+            body: b"{}\x09\0\0\0malignant\0\0\0\x3f",
+        };
+        question.check(&binary).unwrap();
+        question.check(&Answer { body: b"{}\x06\0\0\0benign\0\0\0\x3f", ..binary }).unwrap_err();
+    }
 }

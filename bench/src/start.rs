@@ -48,7 +48,10 @@ fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
     let mut command = serve(origin, state, address);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
-    let child = Killed(command.spawn()?);
+    let program = &origin.server;
+    let child =
+        command.spawn().map_err(|error| format!("can't start {}: {error}; build it first", program.display()))?;
+    let child = Killed(child);
     while !ask(address, question)? {
         if began.elapsed() > PATIENCE {
             return Err(format!("no answer within {PATIENCE:?} of the start").into());

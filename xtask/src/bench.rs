@@ -19,6 +19,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
     build::all(&workspace)?;
+    build::guests(&workspace)?;
     let mut command = cargo();
     command.args(["run", "--release", "-p", "hotstage-bench", "--"]).args(&args.args);
     workspace.export(&mut command);

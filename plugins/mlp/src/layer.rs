@@ -60,16 +60,33 @@ impl Layer {
             let mut first = [0.0; LANES];
             first[..bias.len()].copy_from_slice(bias);
             let mut sums = [first; N];
-            let weights = &weights[..self.inputs];
-            for (input, lanes) in weights.iter().enumerate() {
-                sums = std::array::from_fn(|row| {
-                    let element = x[row][input];
-                    std::array::from_fn(|lane| sums[row][lane] + element * lanes[lane])
-                });
+            // Four inputs a round: each round looks at the sandbox's clock, and short ones would spill the sums for it.
+            let (rounds, rest) = weights[..self.inputs].as_chunks::<4>();
+            for (round, weights) in rounds.iter().enumerate() {
+                let x = x.map(|row| &row[4 * round..][..4]);
+                for (input, lanes) in weights.iter().enumerate() {
+                    sums = add(sums, x, input, lanes);
+                }
+            }
+            for (input, lanes) in rest.iter().enumerate() {
+                sums = add(sums, x, 4 * rounds.len() + input, lanes);
             }
             for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs())) {
                 y[index * LANES..][..bias.len()].copy_from_slice(&sums[..bias.len()]);
             }
         }
     }
+}
+
+/// The sums with one input's part added, for each row.
+fn add<const N: usize>(
+    sums: [[f32; LANES]; N],
+    x: [&[f32]; N],
+    input: usize,
+    lanes: &[f32; LANES],
+) -> [[f32; LANES]; N] {
+    std::array::from_fn(|row| {
+        let element = x[row][input];
+        std::array::from_fn(|lane| sums[row][lane] + element * lanes[lane])
+    })
 }

@@ -95,8 +95,8 @@ fn config(options: &EngineOptions) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK)
-        // The same bits on every machine: a NaN's payload is the one thing that the specification leaves open.
-        .cranelift_nan_canonicalization(true)
+        // The same numbers on every machine. A NaN's own bits are the one thing left open: canonical ones would cost
+        // every float operation a compare and a blend (docs/decisions/0002).
         .relaxed_simd_deterministic(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     config

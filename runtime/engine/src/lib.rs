@@ -17,6 +17,7 @@ mod host;
 mod instance;
 mod load;
 mod log;
+mod pool;
 pub mod stage;
 mod trap;
 

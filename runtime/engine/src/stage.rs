@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use crossbeam_queue::ArrayQueue;
 use hotstage_core::limits::StageLimits;
 use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
@@ -22,6 +21,7 @@ use crate::engine::Engine;
 use crate::host::{Files, Guest};
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
+use crate::pool::Pool;
 use crate::trap::CallError;
 
 /// A component linked to its imports.
@@ -51,7 +51,7 @@ pub struct Stage {
     parts: Parts,
     about: About,
     opened: Opened,
-    idle: ArrayQueue<Box<Instance>>,
+    idle: Pool<Box<Instance>>,
     counts: Counts,
 }
 
@@ -82,7 +82,7 @@ impl Stage {
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
-        let idle = ArrayQueue::new((parts.limits.instances as usize).max(1));
+        let idle = Pool::new(parts.limits.instances as usize);
         let stage = Self { parts, about, opened, idle, counts: Counts::default() };
         stage.counts.created.store(1, Relaxed);
         stage.keep(Box::new(instance));
@@ -120,9 +120,10 @@ impl Stage {
     /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
     /// it is dropped, so is the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
-        let mut instance = match self.idle.pop() {
-            Some(instance) => instance,
-            None => self.another().await?,
+        let (mut instance, began) = match self.idle.take() {
+            Some(instance) => (instance, began),
+            // Opening it may have taken long, which is not the call's time.
+            None => (self.another().await?, Instant::now()),
         };
         let in_flight = InFlight(&self.counts);
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
@@ -133,15 +134,6 @@ impl Stage {
             self.counts.ended.fetch_add(1, Relaxed);
         }
         result
-    }
-
-    /// Makes instances ahead of traffic, up to `count` idle ones.
-    pub async fn warm(&self, count: usize) -> Result<(), CallError> {
-        while self.idle.len() < count.min(self.idle.capacity()) {
-            let instance = self.another().await?;
-            self.keep(instance);
-        }
-        Ok(())
     }
 
     async fn another(&self) -> Result<Box<Instance>, CallError> {
@@ -156,7 +148,7 @@ impl Stage {
     }
 
     fn keep(&self, instance: Box<Instance>) {
-        if self.idle.push(instance).is_err() {
+        if self.idle.put(instance).is_err() {
             self.counts.ended.fetch_add(1, Relaxed);
         }
     }

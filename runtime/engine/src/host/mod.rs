@@ -80,6 +80,7 @@ impl Guest {
     /// Fills up what a call may use.
     pub(crate) fn begin_call(&mut self, limits: &StageLimits, now: Instant) {
         self.output.left = limits.output_bytes;
+        self.memory.refused = false;
         self.deadline = now + limits.time;
         self.log.begin_call(limits.log_bytes);
     }

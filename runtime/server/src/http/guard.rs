@@ -12,14 +12,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
 use super::{Body, Refused, count, path, respond};
 use crate::app::App;
 
 /// The header of a request's id, both ways.
-const REQUEST_ID: &str = "x-request-id";
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request being answered. Dropped without [`Call::finish`], its client went away.
 pub(super) struct Call {
@@ -62,7 +62,7 @@ impl Call {
             response
         });
         let id = std::mem::replace(&mut self.id, HeaderValue::from_static(""));
-        response.headers_mut().insert(REQUEST_ID, id);
+        response.headers_mut().insert(&REQUEST_ID, id);
         response
     }
 
@@ -94,7 +94,7 @@ impl Drop for Call {
 /// The client's own id when it sent a sound one, else the next of ours.
 fn id(request: &Request<Incoming>) -> HeaderValue {
     let is_sound = |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
-    request.headers().get(REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
+    request.headers().get(&REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -10,20 +10,20 @@ use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::encoding::{self, Encoding};
 use super::{Body, Refused, body, respond, route};
 use crate::app::App;
-use crate::oip::binary::parse_header_length;
 use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
+use crate::oip::{self, binary::parse_header_length};
 use crate::pipeline::Pipeline;
 
 /// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
 const LONG_BODY: usize = 256 << 10;
-const HEADER: &str = "inference-header-content-length";
+static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 pub(super) async fn answer(
@@ -61,7 +61,7 @@ async fn ask(app: &Arc<App>, pipeline: &Arc<Pipeline>, request: Request<Incoming
     let mut response = respond::json(Bytes::new());
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
-        response.headers_mut().insert(HEADER, HeaderValue::from(length));
+        response.headers_mut().insert(&HEADER, HeaderValue::from(length));
     }
     respond::name_pipeline(&mut response, pipeline);
     Ok(encoding::encode(response, encoded.body, encoding::wanted(&head.headers)))
@@ -85,7 +85,7 @@ fn read(
         Some(encoding) => encoding::decode(&body, encoding, bytes_max)?,
         None => body,
     };
-    let header_length = match headers.get(HEADER) {
+    let header_length = match headers.get(&HEADER) {
         Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
         None => None,
     };

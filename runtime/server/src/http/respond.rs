@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::Body;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Headers, Pipeline};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -42,12 +42,16 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
 
 /// Says which pipeline answered: enough to find each component, file and setting of it.
 pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
+    static NAMES: [HeaderName; 3] = [
+        HeaderName::from_static("hotstage-pipeline"),
+        HeaderName::from_static("hotstage-version"),
+        HeaderName::from_static("hotstage-digest"),
+    ];
+    let Headers { name, version, digest } = &pipeline.headers;
     let headers = response.headers_mut();
-    for (name, value) in [
-        ("hotstage-pipeline", &pipeline.headers.name),
-        ("hotstage-version", &pipeline.headers.version),
-        ("hotstage-digest", &pipeline.headers.digest),
-    ] {
+    // With room for those that are added around this: growing means hashing all again.
+    headers.reserve(8);
+    for (name, value) in NAMES.iter().zip([name, version, digest]) {
         // The names were checked when they were parsed; a value that is no header text is left out.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
             headers.insert(name, value);
