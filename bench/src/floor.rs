@@ -1,7 +1,7 @@
 //! `floor`: the least that a server can be which answers the same requests.
 //!
-//! The same hyper with the same settings, the same runtime, allocator and codec as ours, around plain functions. What is
-//! missing is what a product adds: sandboxes, placement, routing, admission, request ids, metrics, time limits.
+//! The same hyper with the same settings, the same runtime, allocator and codec as ours, around plain functions. What
+//! is missing is what a product adds: sandboxes, placement, routing, admission, request ids, metrics, time limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -60,7 +60,7 @@ fn figures_move_exactly_as_requests_do() {
             Request::get("/nowhere"),
             Request::post("/v2", ""),
         ],
-        &[(&invalid, 1.0), (&missing, 2.0), (&method, 1.0)],
+        &[(&invalid, 1.0), (&missing, 2.0), (&method, 1.0), (&answered.replace("answered", "invalid_input"), 1.0)],
     );
 }
 

@@ -1,5 +1,7 @@
 //! `hotstage check`: every step of a deploy, golden tests included, without serving.
 
+use std::path::PathBuf;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use hotstage_core::signature::Port;
 use hotstage_engine::engine::{Engine, EngineOptions};
@@ -13,6 +15,12 @@ use crate::telemetry::logging;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Manifests: files, folders of .yaml files, or - for standard input.
+    #[arg(value_name = "PATH", required_unless_present = "files")]
+    paths: Vec<PathBuf>,
+    /// The same, as `serve` takes them.
+    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     common: Common,
     /// How the result is printed.
@@ -38,7 +46,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let deployer = Deployer { engine, store, boxes: args.common.boxes(), queue: 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
-    let pipelines = runtime.block_on(deployer.load(&args.common.files, &console::Steps))?;
+    let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
+    let pipelines = runtime.block_on(deployer.load(&paths, &console::Steps))?;
     match args.output {
         Output::Json => {
             let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();

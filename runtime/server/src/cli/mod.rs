@@ -24,8 +24,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what \
-it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened on \
-· 7 the server can't be reached · 8 the server refused the request";
+it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened \
+on · 7 the server can't be reached · 8 the server refused the request";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -107,9 +107,6 @@ impl From<DeployError> for Ending {
 /// Options of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Manifests: files, folders of .yaml files, or - for standard input.
-    #[arg(short = 'f', long = "file", value_name = "PATH", required = true, num_args = 1..)]
-    files: Vec<PathBuf>,
     /// Where components, files and compiled code are kept [default: the user's state folder, ~/.local/state/hotstage].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
     state: Option<PathBuf>,

@@ -23,6 +23,9 @@ use crate::telemetry::logging;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Manifests: files, folders of .yaml files, or - for standard input.
+    #[arg(short = 'f', long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     common: Common,
     /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
@@ -99,7 +102,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         // An error means that the sender is gone, which is the end too.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
-    load(&app, &deployer, &args.common.files, &compute)?;
+    load(&app, &deployer, &args.files, &compute)?;
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
