@@ -1,6 +1,6 @@
 //! Log lines on stderr: text for people, or JSON with one object a line.
 //!
-//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of [`LINES`]; what does not fit is
+//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of `LINES`; what does not fit is
 //! dropped, never waited for.
 
 use std::io::IsTerminal as _;
