@@ -1,7 +1,7 @@
 //! A component's bytes → machine code, from the cache when it is there.
 //!
 //! An entry's name holds the engine's settings and the component's digest; what is in it is trusted only as
-//! [`load`](crate::load) says. Compiling takes 0.1 s for a small component and 20 s for one with a language runtime
+//! `load` says. Compiling takes 0.1 s for a small component and 20 s for one with a language runtime
 //! inside: call it where that may block.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
