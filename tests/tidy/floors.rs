@@ -10,17 +10,22 @@ use crate::source::{File, Finding, Tree};
 
 /// The modules of [`ROOMS`], bottom first.
 const FLOORS: &[&str] = &[
+    "api",
     "oip",
     "counts",
     "place",
+    "admission",
     "store",
+    "journal",
     "pipeline",
     "board",
     "router",
     "app",
     "telemetry",
     "deploy",
+    "control",
     "http",
+    "admin",
     "listen",
     "cli",
 ];

@@ -62,9 +62,7 @@ impl Compute {
         }
         joined(AbortOnDrop(self.runtime.spawn(chain))).await
     }
-}
 
-impl Compute {
     /// Does some work that takes long and waits for nothing, away from the IO workers.
     pub async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         joined(AbortOnDrop(self.runtime.spawn(async { work() }))).await
