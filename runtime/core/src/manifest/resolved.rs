@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::canonical::canonical_text;
 use super::node::Node;
-use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test};
+use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written};
 use crate::digest::Digest;
 use crate::limits::StageLimits;
 
@@ -31,15 +31,21 @@ impl Resolved {
 
     /// Reads a canonical text back. Refuses every other text, also one that means the same.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
+        Self::read("canonical", text).map(|(_, resolved)| resolved)
+    }
+
+    /// The same, with the document, so that what is found wrong later can be told as in any other one. `file` is what
+    /// the text is called then.
+    pub fn read(file: &str, text: &str) -> Result<(Written, Self), NotCanonical> {
         let value: Value = serde_json::from_str(text).map_err(|error| NotCanonical(error.to_string()))?;
-        let (written, problems) = super::read::decode(&"canonical".into(), Node::from_json(&value));
+        let (written, problems) = super::read::decode(&file.into(), Node::from_json(&value));
         let written = match written {
             Some(written) if problems.is_empty() => written,
             _ => return Err(NotCanonical(problems.to_string())),
         };
         let resolved = written.resolve(&mut DigestsOnly).map_err(|problems| NotCanonical(problems.to_string()))?;
         if resolved.canonical() == text {
-            Ok(resolved)
+            Ok((written, resolved))
         } else {
             Err(NotCanonical("written in another way than it would be written here".to_owned()))
         }

@@ -1,0 +1,56 @@
+//! The journal's vocabulary: revisions, what each changed, and what is served after them.
+//!
+//! A revision is one change to what is served, in the order in which they were made. Its *body* is a canonical JSON text
+//! that holds the hash of the revision before, and its *hash* is the SHA-256 of that text: whoever knows the newest hash
+//! can tell that nothing before it was altered. [`State`] is what is served after a revision; revisions are replayed
+//! into it, and every one must fit the one before. Nothing here reads or writes: the server keeps the texts.
+
+mod revision;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::revision::{Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb};
+pub use self::state::{Entry, Misfit, State, Verdict};
+use crate::digest::Digest;
+use crate::name::{ModelName, Version};
+
+/// A word that points at a version, and may be moved: `stable`. It stands where a version may.
+pub type Label = Version;
+
+/// One thing that a revision changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the variants' lines say it")]
+pub enum Change {
+    /// A version is served from now on; `replaces` is what it was before, if it was served.
+    Serve {
+        pipeline: ModelName,
+        version: Version,
+        digest: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<Digest>,
+    },
+    /// A version is no longer served.
+    Stop { pipeline: ModelName, version: Version, digest: Digest },
+    /// A label points at `version` from now on, or at nothing; `was` is where it pointed.
+    Label {
+        pipeline: ModelName,
+        label: Label,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<Version>,
+    },
+}
+
+impl Change {
+    /// What clients call it.
+    pub const fn pipeline(&self) -> &ModelName {
+        match self {
+            Self::Serve { pipeline, .. } | Self::Stop { pipeline, .. } | Self::Label { pipeline, .. } => pipeline,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One revision: its canonical body, its hash, and the chain.
+
+use serde::{Deserialize, Serialize};
+
+use super::Change;
+use crate::digest::Digest;
+use crate::manifest::canonical_text;
+
+/// Bytes of the reason that somebody gives, and of an actor's name.
+pub const REASON_BYTES_MAX: usize = 1024;
+
+/// The text whose hash stands where the first revision names the one before.
+pub const GENESIS: &str = "hotstage journal 1";
+
+/// What somebody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Verb {
+    Apply,
+    Delete,
+    Label,
+    Rollback,
+    Load,
+    Unload,
+}
+
+impl Verb {
+    /// The word in the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Delete => "delete",
+            Self::Label => "label",
+            Self::Rollback => "rollback",
+            Self::Load => "load",
+            Self::Unload => "unload",
+        }
+    }
+}
+
+/// How it went, for whoever reads the journal later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// Pipelines that were opened for it; the others were loaded still.
+    pub loaded: u32,
+    /// Components that were compiled for it.
+    pub compiled: u32,
+    /// Golden tests that passed.
+    pub tests: u32,
+    /// Milliseconds from the request to the record.
+    pub took_ms: u64,
+}
+
+/// One change to what is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    /// Counts from 1, without gaps.
+    pub number: u64,
+    /// Milliseconds since 1970-01-01 UTC. Never less than that of the revision before.
+    pub time_ms: i64,
+    /// Who: the token's role and the name that the caller gave, or what the server did by itself.
+    pub actor: String,
+    /// Why, in the caller's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What was asked for.
+    pub verb: Verb,
+    /// For a rollback: the revision that is served again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+    /// What it changed, in order.
+    pub changes: Vec<Change>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// The hash of the revision before; of [`GENESIS`] for the first.
+    pub previous: Digest,
+}
+
+/// A body that is not what was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Damaged {
+    #[error("revision {number}'s text does not have the hash that was recorded with it")]
+    Hash { number: u64 },
+    #[error("revision {number}'s text can't be read: {why}")]
+    Text { number: u64, why: String },
+    #[error("revision {number} stands where revision {expected} belongs")]
+    Number { number: u64, expected: u64 },
+    #[error("revision {number} does not follow the one before it: it names another hash")]
+    Chain { number: u64 },
+}
+
+impl Revision {
+    /// The text that is kept.
+    pub fn body(&self) -> String {
+        // A revision holds texts, numbers and lists of them: all of it is JSON.
+        canonical_text(&serde_json::to_value(self).unwrap_or_default())
+    }
+
+    /// What the first revision names as the one before.
+    pub fn genesis() -> Digest {
+        Digest::of(GENESIS.as_bytes())
+    }
+
+    /// Reads a body back: it must have this hash and be number `number`, behind one of hash `previous`.
+    pub fn read(body: &str, hash: Digest, number: u64, previous: Digest) -> Result<Self, Damaged> {
+        if Digest::of(body.as_bytes()) != hash {
+            return Err(Damaged::Hash { number });
+        }
+        let revision: Self =
+            serde_json::from_str(body).map_err(|error| Damaged::Text { number, why: error.to_string() })?;
+        if revision.number != number {
+            return Err(Damaged::Number { number: revision.number, expected: number });
+        }
+        if revision.previous != previous {
+            return Err(Damaged::Chain { number });
+        }
+        Ok(revision)
+    }
+}

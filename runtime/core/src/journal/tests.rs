@@ -1,0 +1,170 @@
+//! The journal's decisions: any sequence of changes can be recorded, read back, undone and verified.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::Digest;
+
+fn digest(seed: u8) -> Digest {
+    Digest::of(&[seed])
+}
+
+fn name(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+fn serve(pipeline: &str, text: &str, seed: u8, replaces: Option<u8>) -> Change {
+    Change::Serve {
+        pipeline: name(pipeline),
+        version: version(text),
+        digest: digest(seed),
+        replaces: replaces.map(digest),
+    }
+}
+
+fn label(pipeline: &str, text: &str, to: Option<&str>, was: Option<&str>) -> Change {
+    Change::Label { pipeline: name(pipeline), label: version(text), version: to.map(version), was: was.map(version) }
+}
+
+fn state(changes: &[Change]) -> State {
+    let mut state = State::default();
+    for change in changes {
+        state.make(change).unwrap_or_else(|misfit| panic!("{change:?}: {misfit}"));
+    }
+    state
+}
+
+fn revision(number: u64, previous: Digest, changes: Vec<Change>) -> Revision {
+    Revision {
+        number,
+        time_ms: 1_700_000_000_000,
+        actor: "operator ada".to_owned(),
+        reason: String::new(),
+        verb: Verb::Apply,
+        to: None,
+        changes,
+        outcome: Outcome::default(),
+        previous,
+    }
+}
+
+#[test]
+fn a_body_is_canonical_and_reads_back() {
+    let revision = revision(1, Revision::genesis(), vec![serve("tumor", "2", 1, None)]);
+    let body = revision.body();
+    let expected = format!(
+        r#"{{"actor":"operator ada","changes":[{{"change":"serve","digest":"{}","pipeline":"tumor","version":"2"}}],"number":1,"outcome":{{"compiled":0,"loaded":0,"tests":0,"took_ms":0}},"previous":"{}","time_ms":1700000000000,"verb":"apply"}}"#,
+        digest(1),
+        Revision::genesis()
+    );
+    assert_eq!(body, expected);
+    assert_eq!(Revision::read(&body, Digest::of(body.as_bytes()), 1, Revision::genesis()), Ok(revision));
+}
+
+#[test]
+fn what_was_altered_is_told_apart() {
+    let first = revision(1, Revision::genesis(), vec![serve("tumor", "1", 1, None)]);
+    let body = first.body();
+    let hash = Digest::of(body.as_bytes());
+    let forged = body.replace("ada", "eve");
+    assert_eq!(Revision::read(&forged, hash, 1, Revision::genesis()), Err(Damaged::Hash { number: 1 }));
+    let rehashed = Digest::of(forged.as_bytes());
+    assert!(Revision::read(&forged, rehashed, 1, Revision::genesis()).is_ok());
+    // Whoever forges a revision and its hash breaks the next one's link.
+    let second = revision(2, hash, vec![]).body();
+    let second_hash = Digest::of(second.as_bytes());
+    assert_eq!(Revision::read(&second, second_hash, 2, rehashed), Err(Damaged::Chain { number: 2 }));
+    assert_eq!(Revision::read(&second, second_hash, 3, hash), Err(Damaged::Number { number: 2, expected: 3 }));
+    let text = "{}";
+    let damaged = Revision::read(text, Digest::of(text.as_bytes()), 1, hash);
+    assert!(matches!(damaged, Err(Damaged::Text { number: 1, .. })), "{damaged:?}");
+}
+
+#[test]
+fn a_version_that_a_label_names_stays() {
+    let state = state(&[serve("t", "1", 1, None), serve("t", "2", 2, None), label("t", "stable", Some("1"), None)]);
+    let refused = state.delete(&name("t"), Some(&version("1"))).unwrap_err().to_string();
+    assert_eq!(refused, "t/1 can't go: the label `stable` points at it; move or delete the label first");
+    assert_eq!(state.delete(&name("t"), Some(&version("2"))).unwrap().len(), 1);
+    // All of it at once is what somebody means who names no version.
+    assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
+}
+
+#[test]
+fn a_label_points_at_what_is_served_and_is_no_version() {
+    let state = state(&[serve("t", "1", 1, None), label("t", "stable", Some("1"), None)]);
+    let told = |label: &str, to: Option<&str>| {
+        state.label(&name("t"), &version(label), to.map(version).as_ref()).map_err(|misfit| misfit.to_string())
+    };
+    assert_eq!(told("canary", Some("2")), Err("there is no t/2".to_owned()));
+    assert_eq!(told("1", Some("1")), Err("`1` can't be a label of `t`: a version is called so".to_owned()));
+    assert_eq!(told("canary", None), Err("`t` has no label `canary`".to_owned()));
+    assert_eq!(told("stable", Some("1")), Ok(None));
+    assert_eq!(state.verdict("t", "stable", digest(9)), Verdict::IsLabel);
+}
+
+#[test]
+fn a_version_is_one_digest() {
+    let state = state(&[serve("t", "1", 1, None)]);
+    assert_eq!(state.verdict("t", "1", digest(1)), Verdict::Unchanged);
+    assert_eq!(state.verdict("t", "1", digest(2)), Verdict::Differs(digest(1)));
+    assert_eq!(state.verdict("t", "2", digest(1)), Verdict::New);
+    assert_eq!(state.verdict("u", "1", digest(1)), Verdict::New);
+    let mut changed = state.clone();
+    assert!(changed.make(&serve("t", "1", 2, None)).is_err());
+    changed.make(&serve("t", "1", 2, Some(1))).unwrap();
+    assert_eq!((changed.digest("t", "1"), changed.len()), (Some(digest(2)), 1));
+}
+
+/// A state of few names, versions and labels, so that states meet often.
+fn states() -> impl Strategy<Value = State> {
+    proptest::collection::vec((0..3_u8, 0..4_u8, 0..3_u8, any::<bool>()), 0..12).prop_map(|parts| {
+        let mut state = State::default();
+        for (pipeline, number, seed, is_label) in parts {
+            let pipeline = ["a", "b", "c"][usize::from(pipeline)];
+            let text = ["1", "2", "3", "x"][usize::from(number)];
+            // Whatever does not fit is left out.
+            let _ = match is_label {
+                true => {
+                    let to = ["1", "2", "3"][usize::from(seed)];
+                    let was = state.model(pipeline).and_then(|entry| entry.labels.get("l").cloned());
+                    state.clone().make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str))).and_then(
+                        |()| state.make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str))),
+                    )
+                }
+                false => {
+                    let replaces = state.digest(pipeline, text);
+                    let (pipeline, version, digest) = (name(pipeline), version(text), digest(seed));
+                    state.make(&Change::Serve { pipeline, version, digest, replaces })
+                }
+            };
+        }
+        state
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_state_leads_to_any_other(from in states(), to in states()) {
+        let mut walked = from.clone();
+        for change in from.changes_to(&to) {
+            walked.make(&change).map_err(|misfit| TestCaseError::fail(format!("{change:?}: {misfit}")))?;
+        }
+        prop_assert_eq!(&walked, &to);
+        prop_assert_eq!(walked.len(), to.pipelines().count());
+        prop_assert!(walked.changes_to(&to).is_empty());
+    }
+
+    #[test]
+    fn a_label_never_points_at_nothing(state in states()) {
+        for (_, entry) in state.models() {
+            prop_assert!(!entry.versions.is_empty());
+            prop_assert!(entry.labels.values().all(|version| entry.versions.contains_key(version)));
+            prop_assert!(entry.labels.keys().all(|label| !entry.versions.contains_key(label)));
+        }
+    }
+}
