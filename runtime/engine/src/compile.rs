@@ -7,11 +7,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use hotstage_core::digest::Digest;
-use wasmtime::component::Component;
-
 use crate::check::{self, Role};
 use crate::engine::Engine;
 use crate::load::SigningKey;
+use crate::stage::Pre;
 
 /// Where entries are kept. A cache may forget; it must not fail.
 pub trait Artifacts: Send + Sync {
@@ -24,10 +23,10 @@ pub trait Artifacts: Send + Sync {
 }
 
 /// A component that is ready to be opened as a stage.
-#[derive(Clone)]
+///
+/// It is shared by all stages that are made of it, which so have their machine code and its links once.
 pub struct Compiled {
-    pub(crate) component: Component,
-    pub(crate) role: Role,
+    pub(crate) pre: Pre,
     /// The component's name.
     pub digest: Digest,
     /// Where the machine code came from.
@@ -95,11 +94,11 @@ impl Engine {
                 (component, if entry.is_some() { Origin::Recompiled } else { Origin::Compiled })
             }
         };
-        check::links(self, &component, role).map_err(|error| match check::fits(bytes, role) {
+        let pre = check::links(self, &component, role).map_err(|error| match check::fits(bytes, role) {
             Err(explained) => explained,
             Ok(()) => CompileError::Unfit(format!("the component does not link: {error:#}")),
         })?;
-        Ok(Compiled { component, role, digest, origin })
+        Ok(Compiled { pre, digest, origin })
     }
 
     fn compatibility(&self) -> u64 {

@@ -14,6 +14,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings;
 use crate::host::{Guest, wasi};
+use crate::slots::Slots;
 
 /// How often running guest code is looked at.
 pub const TICK: Duration = Duration::from_millis(1);
@@ -46,6 +47,7 @@ impl Default for EngineOptions {
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<Guest>>,
+    pub(crate) slots: Arc<Slots>,
 }
 
 /// The engine can't start on this machine.
@@ -68,7 +70,7 @@ impl Engine {
         bindings::files::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         tick(&wasmtime)?;
-        Ok(Self { wasmtime, linker: Arc::new(linker) })
+        Ok(Self { wasmtime, linker: Arc::new(linker), slots: Slots::new(options.instances) })
     }
 }
 

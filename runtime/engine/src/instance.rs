@@ -19,6 +19,7 @@ use crate::bindings::preprocessor::exports::hotstage::serving::preprocess;
 use crate::bindings::stages;
 use crate::convert::{self, Tensors};
 use crate::host::{Breach, Guest};
+use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
 use crate::trap::{CallError, cut};
 
@@ -64,9 +65,6 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(crate) fn links(error: &wasmtime::Error) -> Self {
-        Self::Failed { kind: Kind::Internal, message: format!("does not link: {error:#}"), cause: None }
-    }
 
     /// The same where an instance is opened for a request.
     pub(crate) fn into_call_error(self) -> CallError {
@@ -91,6 +89,8 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     exports: Exports,
     healthy: bool,
+    /// Behind the store, which must be gone when the place is free.
+    _slot: Slot,
 }
 
 enum Exports {
@@ -102,11 +102,14 @@ enum Exports {
 impl Instance {
     /// Instantiates the component; it is not open yet.
     pub(crate) async fn start(parts: &Parts) -> Result<Self, OpenError> {
+        let Some(slot) = parts.engine.slots.take() else {
+            return Err(CallError::new(Kind::Overloaded, "has no place for another instance: all are at work").into());
+        };
         let mut store = new_store(parts);
         let limits = opening(&parts.limits);
         begin_call(&mut store, Instant::now(), &limits);
-        match instantiate(&mut store, &parts.pre).await {
-            Ok(exports) => Ok(Self { store, exports, healthy: true }),
+        match instantiate(&mut store, &parts.compiled.pre).await {
+            Ok(exports) => Ok(Self { store, exports, healthy: true, _slot: slot }),
             Err(error) => Err(CallError::trapped(&error, store.data(), &limits).into()),
         }
     }

@@ -18,6 +18,7 @@ mod instance;
 mod load;
 mod log;
 mod pool;
+mod slots;
 pub mod stage;
 mod trap;
 

@@ -5,8 +5,8 @@
 //! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the
 //! caller admits at most `limits.instances` calls at once; idle ones above that are dropped.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use hotstage_core::limits::StageLimits;
@@ -14,7 +14,6 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
 
 use crate::bindings::{model, postprocessor, preprocessor};
-use crate::check;
 use crate::compile::Compiled;
 use crate::convert::Tensors;
 use crate::engine::Engine;
@@ -22,6 +21,7 @@ use crate::host::{Files, Guest};
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
 use crate::pool::Pool;
+use crate::slots::Rests;
 use crate::trap::CallError;
 
 /// A component linked to its imports.
@@ -51,40 +51,45 @@ pub struct Stage {
     parts: Parts,
     about: About,
     opened: Opened,
-    idle: Pool<Box<Instance>>,
-    counts: Counts,
+    idle: Arc<Idle>,
+}
+
+/// The instances that lie idle, and what happened to all of them so far.
+struct Idle {
+    pool: Pool<Box<Instance>>,
+    used: AtomicBool,
+    created: AtomicU64,
+    ended: AtomicU64,
 }
 
 /// What every instance of a stage is made from.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
-    pub(crate) pre: Pre,
+    pub(crate) compiled: Arc<Compiled>,
     pub(crate) settings: String,
     pub(crate) files: Arc<Files>,
     pub(crate) limits: StageLimits,
     pub(crate) log: Arc<StageLog>,
 }
 
-/// What happened to instances so far.
-#[derive(Debug, Default)]
-pub struct Counts {
-    created: AtomicU64,
-    ended: AtomicU64,
-}
-
 impl Stage {
     /// Opens a first instance, and keeps it warm. The component says what flows in and out.
-    pub async fn open(engine: &Engine, compiled: &Compiled, options: StageOptions) -> Result<Self, OpenError> {
-        let pre = check::links(engine, &compiled.component, compiled.role).map_err(|error| OpenError::links(&error))?;
+    pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
         let StageOptions { pipeline, name, settings, files, limits } = options;
         let log = StageLog::new(&pipeline, &name);
-        let parts = Parts { engine: engine.clone(), pre, settings, files, limits, log };
+        let parts = Parts { engine: engine.clone(), compiled: Arc::clone(compiled), settings, files, limits, log };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
-        let idle = Pool::new(parts.limits.instances as usize);
-        let stage = Self { parts, about, opened, idle, counts: Counts::default() };
-        stage.counts.created.store(1, Relaxed);
+        let idle = Arc::new(Idle {
+            pool: Pool::new(parts.limits.instances as usize),
+            used: AtomicBool::new(true),
+            created: AtomicU64::new(1),
+            ended: AtomicU64::new(0),
+        });
+        let entered: Weak<Idle> = Arc::downgrade(&idle);
+        engine.slots.enter(entered);
+        let stage = Self { parts, about, opened, idle };
         stage.keep(Box::new(instance));
         Ok(stage)
     }
@@ -111,7 +116,12 @@ impl Stage {
 
     /// Instances that were made and ended so far, and log lines that were dropped.
     pub fn counts(&self) -> (u64, u64, u64) {
-        (self.counts.created.load(Relaxed), self.counts.ended.load(Relaxed), self.parts.log.dropped())
+        (self.idle.created.load(Relaxed), self.idle.ended.load(Relaxed), self.parts.log.dropped())
+    }
+
+    /// Drops all idle instances. The next call makes a new one.
+    pub fn rest(&self) {
+        while self.idle.give_up_one() {}
     }
 
     /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, which is now, as the
@@ -120,18 +130,21 @@ impl Stage {
     /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
     /// it is dropped, so is the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
-        let (mut instance, began) = match self.idle.take() {
+        let (mut instance, began) = match self.idle.pool.take() {
             Some(instance) => (instance, began),
             // Opening it may have taken long, which is not the call's time.
             None => (self.another().await?, Instant::now()),
         };
-        let in_flight = InFlight(&self.counts);
+        if !self.idle.used.load(Relaxed) {
+            self.idle.used.store(true, Relaxed);
+        }
+        let in_flight = InFlight(&self.idle);
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
         if instance.is_healthy() {
             self.keep(instance);
         } else {
-            self.counts.ended.fetch_add(1, Relaxed);
+            self.idle.ended.fetch_add(1, Relaxed);
         }
         result
     }
@@ -143,19 +156,31 @@ impl Stage {
         if opened != self.opened {
             return Err(CallError::signature("opened with another signature than its first instance"));
         }
-        self.counts.created.fetch_add(1, Relaxed);
+        self.idle.created.fetch_add(1, Relaxed);
         Ok(Box::new(instance))
     }
 
     fn keep(&self, instance: Box<Instance>) {
-        if self.idle.put(instance).is_err() {
-            self.counts.ended.fetch_add(1, Relaxed);
+        if self.idle.pool.put(instance).is_err() {
+            self.idle.ended.fetch_add(1, Relaxed);
         }
     }
 }
 
+impl Rests for Idle {
+    fn was_used(&self) -> bool {
+        self.used.swap(false, Relaxed)
+    }
+
+    fn give_up_one(&self) -> bool {
+        let given_up = self.pool.take().is_some();
+        self.ended.fetch_add(u64::from(given_up), Relaxed);
+        given_up
+    }
+}
+
 /// Counts the instance of a call that was dropped in the middle.
-struct InFlight<'a>(&'a Counts);
+struct InFlight<'a>(&'a Idle);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {

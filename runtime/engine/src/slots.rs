@@ -1,0 +1,127 @@
+//! The places for instances: as many as the engine has, over all stages.
+//!
+//! Where more stages are loaded than can have instances at once, those that are not called give theirs up. A hand goes
+//! round the stages, as in a page-replacing clock: a stage that was called since the hand last came by is passed over
+//! once, another gives up one idle instance. Nothing of this is on a request's path unless it needs a new instance and
+//! all places are taken.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Something that has idle instances.
+pub(crate) trait Rests: Send + Sync {
+    /// Whether it was called since it was last asked.
+    fn was_used(&self) -> bool;
+    /// Drops one idle instance, if there is one.
+    fn give_up_one(&self) -> bool;
+}
+
+/// All places.
+pub(crate) struct Slots {
+    free: AtomicU32,
+    clock: Mutex<VecDeque<Weak<dyn Rests>>>,
+}
+
+/// One instance's place; free again when it is dropped.
+pub(crate) struct Slot(Arc<Slots>);
+
+impl Slots {
+    pub(crate) fn new(places: u32) -> Arc<Self> {
+        Arc::new(Self { free: AtomicU32::new(places), clock: Mutex::default() })
+    }
+
+    /// Puts a stage on the clock, for as long as it lives.
+    pub(crate) fn enter(&self, stage: Weak<dyn Rests>) {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).push_back(stage);
+    }
+
+    /// A place: a free one, or that of an idle instance. None: every instance is at work.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Slot> {
+        loop {
+            if self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok() {
+                return Some(Slot(Arc::clone(self)));
+            }
+            if !self.free_one() {
+                return None;
+            }
+        }
+    }
+
+    /// Has one idle instance dropped.
+    fn free_one(&self) -> bool {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Twice round: the first may only take the marks away.
+        for _ in 0..2 * clock.len() {
+            let Some(stage) = clock.pop_front() else { return false };
+            let Some(living) = stage.upgrade() else { continue };
+            clock.push_back(stage);
+            if !living.was_used() && living.give_up_one() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.free.fetch_add(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    struct Stage {
+        used: AtomicBool,
+        idle: Mutex<Vec<Slot>>,
+    }
+
+    impl Rests for Stage {
+        fn was_used(&self) -> bool {
+            self.used.swap(false, SeqCst)
+        }
+
+        fn give_up_one(&self) -> bool {
+            self.idle.lock().unwrap().pop().is_some()
+        }
+    }
+
+    fn stage(slots: &Arc<Slots>, idle: usize, used: bool) -> Arc<Stage> {
+        let idle = (0..idle).map(|_| slots.take().unwrap()).collect();
+        let stage = Arc::new(Stage { used: AtomicBool::new(used), idle: Mutex::new(idle) });
+        let entered: Weak<Stage> = Arc::downgrade(&stage);
+        slots.enter(entered);
+        stage
+    }
+
+    fn idle(stage: &Stage) -> usize {
+        stage.idle.lock().unwrap().len()
+    }
+
+    #[test]
+    fn who_was_not_called_gives_up_first() {
+        let slots = Slots::new(4);
+        let (busy, quiet) = (stage(&slots, 2, true), stage(&slots, 2, false));
+        let taken: Vec<Slot> = (0..1).map(|_| slots.take().unwrap()).collect();
+        assert_eq!((idle(&busy), idle(&quiet)), (2, 1));
+        drop(taken);
+        assert!(slots.take().is_some());
+        assert_eq!((idle(&busy), idle(&quiet)), (2, 1));
+    }
+
+    #[test]
+    fn none_when_all_are_at_work_and_the_dead_are_forgotten() {
+        let slots = Slots::new(2);
+        drop(stage(&slots, 1, true));
+        let held = (slots.take().unwrap(), slots.take().unwrap());
+        assert!(slots.take().is_none());
+        assert!(slots.clock.lock().unwrap().is_empty());
+        drop(held);
+        assert!(slots.take().is_some());
+    }
+}
