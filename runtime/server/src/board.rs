@@ -3,7 +3,7 @@
 //! Readers take a snapshot, an immutable table behind one atomic pointer, and keep what they found in it to the end of
 //! their request. Whoever changes what is served builds the next table and stores it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -14,13 +14,15 @@ use crate::pipeline::Pipeline;
 /// The table of one moment.
 #[derive(Default)]
 pub struct Snapshot {
-    models: BTreeMap<String, Model>,
+    models: HashMap<String, Arc<Model>>,
 }
 
 /// The versions of one name, oldest first.
 pub struct Model {
     /// At least one.
     versions: Vec<Arc<Pipeline>>,
+    /// Words that stand for a version.
+    labels: Vec<(String, Arc<Pipeline>)>,
 }
 
 /// The pointer to the current snapshot, and whether the server is ready at all.
@@ -53,44 +55,58 @@ impl Board {
 }
 
 impl Snapshot {
-    /// A table of these pipelines.
-    pub fn new(pipelines: impl IntoIterator<Item = Arc<Pipeline>>) -> Self {
-        let mut models = BTreeMap::<String, Model>::new();
-        for pipeline in pipelines {
-            let name = pipeline.name.clone();
-            models.entry(name).or_insert_with(|| Model { versions: Vec::new() }).versions.push(pipeline);
+    /// The next table: this one, with other models under some names; none at all where there is no version.
+    #[must_use]
+    pub fn with(&self, models: impl IntoIterator<Item = (String, Option<Model>)>) -> Self {
+        let mut next = self.models.clone();
+        for (name, model) in models {
+            match model {
+                Some(model) => next.insert(name, Arc::new(model)),
+                None => next.remove(&name),
+            };
         }
-        for model in models.values_mut() {
-            model.versions.sort_by(|a, b| newer(&a.version, &b.version));
-        }
-        Self { models }
+        Self { models: next }
     }
 
     /// The versions of a name.
     pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.get(name)
+        self.models.get(name).map(|model| &**model)
+    }
+
+    /// Some of the names, in no order.
+    pub fn some_names(&self, many: usize) -> impl Iterator<Item = &str> {
+        self.models.keys().take(many).map(String::as_str)
     }
 
     /// All names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.models.keys().map(String::as_str)
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.models.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
     }
 
     /// All pipelines, by name and age.
     pub fn pipelines(&self) -> impl Iterator<Item = &Arc<Pipeline>> {
-        self.models.values().flat_map(|model| &model.versions)
+        self.names().into_iter().filter_map(|name| self.model(name)).flat_map(|model| &model.versions)
     }
 }
 
 impl Model {
+    /// These versions, in any order, and the labels that point at some of them. None when there is no version.
+    pub fn new(mut versions: Vec<Arc<Pipeline>>, labels: Vec<(String, Arc<Pipeline>)>) -> Option<Self> {
+        versions.sort_by(|a, b| newer(&a.version, &b.version));
+        (!versions.is_empty()).then_some(Self { versions, labels })
+    }
+
     /// The version that answers when none is asked for.
     pub fn newest(&self) -> Option<&Arc<Pipeline>> {
         self.versions.last()
     }
 
-    /// This version.
+    /// This version, or the one that this label points at.
     pub fn version(&self, version: &str) -> Option<&Arc<Pipeline>> {
-        self.versions.iter().find(|pipeline| pipeline.version == version)
+        let labelled = || self.labels.iter().find(|(label, _)| label == version).map(|(_, pipeline)| pipeline);
+        self.versions.iter().find(|pipeline| pipeline.version == version).or_else(labelled)
     }
 
     /// Oldest first.
@@ -101,7 +117,7 @@ impl Model {
 
 /// Orders version labels: runs of digits by value, the rest as text, so that `10` is newer than `9` and `1.10` than
 /// `1.9`.
-fn newer(a: &str, b: &str) -> std::cmp::Ordering {
+pub fn newer(a: &str, b: &str) -> std::cmp::Ordering {
     fn parts(version: &str) -> Vec<(u128, &str)> {
         version
             .split_inclusive(|character: char| !character.is_ascii_digit())

@@ -4,24 +4,34 @@
 //! | --- | --- |
 //! | `cli` | one file per verb |
 //! | `listen` | sockets, connections, drain |
+//! | `admin` | the admin API's paths, tokens and uploads |
 //! | `http` | the protocols' paths, bodies and answers |
+//! | `control` | every change to what is served: check, record, swap, drain |
 //! | `deploy` | manifests → pipelines that passed every check (beside the request path) |
 //! | `telemetry` | how log lines and metrics are told |
 //! | `app` | what every request may use |
 //! | `router` | a name → the pipeline version that answers |
 //! | `board` | what is served right now |
 //! | `pipeline` | one request through its stages |
+//! | `journal` | the record of every change |
 //! | `store` | the state directory |
+//! | `admission` | who may run, and who waits |
 //! | `place` | on which thread guests run |
 //! | `counts` | what is counted |
 //! | `oip` | the Open Inference Protocol's payloads |
+//! | `api` | the admin API's requests and answers |
 
+//ADMIN
+pub mod admission;
+pub mod api;
 pub mod app;
 pub mod board;
 pub mod cli;
+pub mod control;
 pub mod counts;
 pub mod deploy;
 pub mod http;
+pub mod journal;
 pub mod listen;
 pub mod oip;
 pub mod pipeline;

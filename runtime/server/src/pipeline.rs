@@ -8,7 +8,7 @@
 //! 503.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,8 +20,8 @@ use hotstage_core::tensor::Tensor;
 use hotstage_core::wiring::{Plan, Take};
 use hotstage_engine::stage::Stage;
 use hotstage_engine::{CallError, Tensors};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::admission::Admission;
 use crate::counts::PipelineCounts;
 use crate::counts::histogram::Histogram;
 use crate::oip::request::Decoder;
@@ -58,8 +58,19 @@ pub struct Pipeline {
     pub counts: PipelineCounts,
     /// What its answers say of it.
     pub headers: Headers,
+    /// How it was made.
+    pub made: Made,
     pace: Pace,
-    admission: Admission,
+    admission: Arc<Admission>,
+}
+
+/// How a pipeline was made, for the journal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Made {
+    /// Components that were compiled for it.
+    pub compiled: u32,
+    /// Golden tests that it passed.
+    pub tests: u32,
 }
 
 /// Texts of a pipeline's answers, shared with each of them.
@@ -70,13 +81,6 @@ pub struct Headers {
     pub version: Bytes,
     /// The digest.
     pub digest: Bytes,
-}
-
-/// Who may run, and how many may wait for that.
-struct Admission {
-    running: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    waiting_max: usize,
 }
 
 impl Pipeline {
@@ -92,12 +96,11 @@ impl Pipeline {
         let decoder = Decoder::new(&name, &plan.signature);
         let encoder = Encoder::new(&name, &version, &plan.signature.outputs);
         let running = steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1);
-        let admission =
-            Admission { running: Arc::new(Semaphore::new(running)), waiting: AtomicUsize::new(0), waiting_max };
+        let admission = Admission::new(running, waiting_max);
         let headers =
             Headers { name: name.clone().into(), version: version.clone().into(), digest: digest.to_string().into() };
-        let (counts, pace) = (PipelineCounts::default(), Pace::default());
-        Self { name, version, digest, steps, plan, decoder, encoder, counts, headers, pace, admission }
+        let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
+        Self { name, version, digest, steps, plan, decoder, encoder, counts, headers, made, pace, admission }
     }
 
     /// What flows in and out.
@@ -108,6 +111,11 @@ impl Pipeline {
     /// Content types of raw bodies that it takes in place of tensors.
     pub fn accepts(&self) -> &[String] {
         self.steps.first().map_or(&[], |step| step.stage.accepts())
+    }
+
+    /// Drops its idle instances; the next request makes new ones.
+    pub fn rest(&self) {
+        self.steps.iter().for_each(|step| step.stage.rest());
     }
 
     /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
@@ -122,7 +130,11 @@ impl Pipeline {
     /// Computes one answer: waits for its turn, runs the chain where it belongs.
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
         let began = Instant::now();
-        let turn = self.admission.turn(self).await?;
+        let Some(turn) = self.admission.turn().await else {
+            let waiting = self.admission.waiting_max();
+            let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
+            return Err(Failure::new(Kind::Overloaded, message));
+        };
         let this = Arc::clone(self);
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
@@ -160,7 +172,8 @@ impl Pipeline {
             step.durations.record(now - began);
             began = now;
         }
-        self.plan.answers.iter().map(|&slot| self.take(&mut slots, slot, false)).collect()
+        // No slot is answered twice, so each is moved out.
+        self.plan.answers.iter().map(|&slot| self.take(&mut slots, slot, true)).collect()
     }
 
     fn gather(&self, step: &Step, takes: &[Take], slots: &mut [Option<Tensor>]) -> Result<Vec<Tensor>, Failure> {
@@ -199,40 +212,5 @@ impl Pipeline {
 
     fn whose(&self, step: &Step) -> String {
         format!("stage `{}` of pipeline `{}` version {}", step.name, self.name, self.version)
-    }
-}
-
-impl Admission {
-    /// One turn to run. Taken at once when there is one; else waits, when there is room to wait.
-    async fn turn(&self, pipeline: &Pipeline) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(turn) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(turn);
-        }
-        let waiting = Waiting::begin(&self.waiting);
-        if waiting.number > self.waiting_max {
-            let message =
-                format!("pipeline `{}` has {} requests waiting already; try again", pipeline.name, self.waiting_max);
-            return Err(Failure::new(Kind::Overloaded, message));
-        }
-        let turn = Arc::clone(&self.running).acquire_owned().await;
-        turn.map_err(|_| Failure::new(Kind::NotReady, "the pipeline is being taken down"))
-    }
-}
-
-/// Counts one that waits, also when its client goes away.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    number: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        Self { count, number: count.fetch_add(1, Relaxed) + 1 }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Relaxed);
     }
 }

@@ -29,7 +29,7 @@ pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<A
 /// All versions of a name.
 pub fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Model, Failure> {
     snapshot.model(name).ok_or_else(|| {
-        let names: Vec<&str> = snapshot.names().take(NAMES).collect();
+        let names: Vec<&str> = snapshot.some_names(NAMES).collect();
         let hint = suggest::hint(name, names.iter().copied());
         let message = format!("there is no model `{}`; {hint}", suggest::shown(name));
         Failure::new(Kind::NotFound, message)

@@ -1,6 +1,7 @@
 //! `hotstage check`: every step of a deploy, golden tests included, without serving.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use hotstage_core::signature::Port;
@@ -8,7 +9,7 @@ use hotstage_engine::engine::{Engine, EngineOptions};
 use serde_json::{Value, json};
 
 use super::{Common, Ending, Exit, console};
-use crate::deploy::Deployer;
+use crate::deploy::{Compilers, Deployer};
 use crate::pipeline::Pipeline;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
@@ -43,7 +44,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let _logging = logging::start(logging::Format::Text, "warn,guest=info");
     let store = Store::open(&args.common.state(), Access::Share)?;
     let engine = Engine::new(&EngineOptions::default()).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let deployer = Deployer { engine, store, boxes: args.common.boxes(), queue: 0 };
+    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), 0, compilers);
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();

@@ -8,11 +8,15 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::control::Loading;
 use crate::deploy::Progress;
 use crate::telemetry::logging::no_colour;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
+
+/// More pipelines than these take long enough to load that somebody wants to be told.
+const LOADED_TOLD: usize = 100;
 
 /// One or more lines of error.
 pub(super) fn error(message: &str) {
@@ -45,7 +49,7 @@ fn colours_stderr() -> bool {
 pub(super) struct Steps;
 
 impl Progress for Steps {
-    fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any> {
+    fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any + Send> {
         let text = format!("compiling the component of stage `{component}` ({} KiB)", bytes.div_ceil(1024));
         if !std::io::stderr().is_terminal() {
             note(&text);
@@ -62,6 +66,15 @@ impl Progress for Steps {
 
     fn testing(&self, pipeline: &str, tests: usize) {
         tracing::debug!(pipeline, tests, "running golden tests");
+    }
+}
+
+impl Loading for Steps {
+    fn loaded(&self, done: usize, of: usize) {
+        // Few are there at once. Of many, every tenth of them is told.
+        if of > LOADED_TOLD && (done == of || done % (of / 10) == 0) {
+            note(&format!("{done} of {of} pipelines are loaded"));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::control::{ControlError, Trouble};
 use crate::deploy::{Boxes, DeployError};
 use crate::store::{StoreError, default_directory};
 
@@ -90,6 +91,17 @@ impl From<StoreError> for Ending {
         let exit = match error {
             StoreError::Full { .. } => Exit::DiskFull,
             _ => Exit::State,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<ControlError> for Ending {
+    fn from(error: ControlError) -> Self {
+        let exit = match error.kind {
+            Trouble::Invalid | Trouble::NotFound | Trouble::Conflict | Trouble::Refused => Exit::Refused,
+            Trouble::Full => Exit::DiskFull,
+            Trouble::Defect => Exit::State,
         };
         Self::new(exit, error)
     }

@@ -1,4 +1,4 @@
-//! `hotstage serve`: bind, load, say that it is ready, serve, drain.
+//! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready, serve, drain.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,20 +12,38 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Common, Ending, Exit, console};
+use crate::api::Applied;
 use crate::app::App;
-use crate::board::{Board, Snapshot};
+use crate::board::Board;
+use crate::control::{Ask, Control, ControlError, Options, watch};
 use crate::counts::ServerCounts;
-use crate::deploy::Deployer;
+use crate::deploy::{Compilers, Deployer};
 use crate::listen;
 use crate::place::Compute;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
+/// Pipelines that the ready line names; of more it says how many.
+const NAMED_MAX: usize = 20;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Manifests: files, folders of .yaml files, or - for standard input.
-    #[arg(short = 'f', long = "file", value_name = "PATH", required = true, num_args = 1..)]
+    /// Manifests to apply at the start: files, folders of .yaml files, or - for standard input. What was served last is
+    /// served again without them.
+    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
     files: Vec<PathBuf>,
+    /// Let a version that is served get another digest.
+    #[arg(long)]
+    replace: bool,
+    /// Follow the manifests and the files that they point at: edits and removals are applied while the server runs.
+    #[arg(long, requires = "files")]
+    watch: bool,
+    /// Versions of a name that stay loaded after they went out of service, for an instant rollback.
+    #[arg(long, value_name = "N", default_value_t = Options::default().keep_versions)]
+    keep_versions: usize,
+    /// Serve what can be loaded, when something that was served last can't.
+    #[arg(long)]
+    allow_damaged: bool,
     #[command(flatten)]
     common: Common,
     /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
@@ -90,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let limits = args.limits.resolve();
     let listener = io.block_on(listen::bind(&args.http)).map_err(|error| cannot_bind(&args.http, &error))?;
     let address = listener.local_addr().map_err(|error| Ending::new(Exit::Address, error))?;
-    let deployer = deployer(args, limits.queue)?;
+    let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
         board: Board::default(),
         compute: Compute::new(compute.handle().clone()),
@@ -102,13 +120,19 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         // An error means that the sender is gone, which is the end too.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
-    load(&app, &deployer, &args.files, &compute)?;
+    let control = control(args, &app, deployer)?;
+    control.set_inference(address);
+    compute.block_on(load(args, &control))?;
+    let watching = args.watch.then(|| compute.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
     console::print(&ready_line(&app, address));
     io.block_on(signals.asked_to_stop());
     app.board.set_ready(false);
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     tracing::info!("draining");
     stop.send_replace(true);
     let drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
@@ -124,23 +148,56 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     let store = Store::open(&args.common.state(), Access::Serve)?;
     let engine =
         Engine::new(&EngineOptions { instances: args.instances }).map_err(|error| Ending::new(Exit::Defect, error))?;
-    Ok(Deployer { engine, store, boxes: args.common.boxes(), queue })
+    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
+    Ok(Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers))
 }
 
-fn load(app: &App, deployer: &Deployer, files: &[PathBuf], compute: &Runtime) -> Result<(), Ending> {
-    let pipelines = compute.block_on(deployer.load(files, &console::Steps))?;
-    for pipeline in &pipelines {
+fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<Control>, Ending> {
+    let options =
+        Options { keep_versions: args.keep_versions, drain: app.limits.drain, allow_damaged: args.allow_damaged };
+    Ok(Arc::new(Control::open(Arc::clone(app), deployer, options)?))
+}
+
+/// Serves what was served last, and then what is given now.
+async fn load(args: &Args, control: &Control) -> Result<(), Ending> {
+    let steps = console::Steps;
+    let documents = if args.files.is_empty() { Vec::new() } else { control.read(&args.files)? };
+    control.start(&steps).await?;
+    if !documents.is_empty() {
+        let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
+        control.apply_local("serve", &ask, &documents, args.replace, &[], &steps).await?;
+    }
+    let snapshot = control.snapshot();
+    for pipeline in snapshot.pipelines() {
         tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
     }
-    app.board.replace(Snapshot::new(pipelines));
     Ok(())
+}
+
+/// One line for every change that a watched file brought.
+fn say(changed: Result<&Applied, &ControlError>) {
+    match changed {
+        Ok(applied) => {
+            let changes: Vec<String> = applied.changes.iter().map(ToString::to_string).collect();
+            let (revision, took) = (applied.head, applied.took_ms);
+            console::note(&format!("revision {revision}: {} ({took} ms)", changes.join(", ")));
+        }
+        Err(error) => {
+            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"))
+        }
+    }
 }
 
 fn ready_line(app: &App, address: SocketAddr) -> String {
     let snapshot = app.board.read();
     let pipelines: Vec<String> =
         snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
-    format!("hotstage is ready on http://{address} serving {}", pipelines.join(", "))
+    let serving = match pipelines.len() {
+        0 => "nothing yet".to_owned(),
+        1..=NAMED_MAX => pipelines.join(", "),
+        many => format!("{many} pipelines"),
+    };
+    format!("hotstage is ready on http://{address} serving {serving}")
 }
 
 /// The signals that ask the server to stop. While it loads they end it at once, as nothing has to be drained.

@@ -4,21 +4,28 @@
 //! leaves what is served untouched and says which step, where in which file, and why. Whatever a manifest points at is
 //! in the store before anything is compiled, so a pipeline never depends on a path again.
 
+mod compilers;
 mod golden;
 mod open;
 mod progress;
 mod read;
 mod resolve;
+mod shared;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hotstage_core::manifest::{Problem, Problems, Written};
+use hotstage_core::digest::Digest;
+use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written};
 use hotstage_engine::engine::Engine;
 
+pub use self::compilers::Compilers;
 pub use self::open::Opened;
 pub use self::progress::{Progress, Quiet};
-pub use self::resolve::Boxes;
+pub use self::read::{documents, sent};
+pub use self::resolve::{Boxes, Material, Paths};
+use self::shared::Shared;
 use crate::pipeline::Pipeline;
 use crate::store::{Store, StoreError};
 
@@ -27,11 +34,13 @@ pub struct Deployer {
     /// Runs guests.
     pub engine: Engine,
     /// Keeps bytes.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Where components with a mere name are looked for.
     pub boxes: Boxes,
     /// Requests that may wait for a pipeline.
     pub queue: usize,
+    compilers: Compilers,
+    shared: Arc<Shared>,
 }
 
 /// Why nothing was deployed.
@@ -58,13 +67,19 @@ impl From<Problem> for DeployError {
 }
 
 impl Deployer {
+    /// Puts the parts together.
+    pub fn new(engine: Engine, store: Arc<Store>, boxes: Boxes, queue: usize, compilers: Compilers) -> Self {
+        Self { engine, store, boxes, queue, compilers, shared: Arc::default() }
+    }
+
     /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.
     pub async fn load(&self, paths: &[PathBuf], progress: &dyn Progress) -> Result<Vec<Arc<Pipeline>>, DeployError> {
-        let documents = read::documents(paths)?;
+        let documents = documents(paths)?;
         let mut problems = Problems::default();
         let mut pipelines = Vec::new();
         for document in &documents {
-            match self.make(document, progress).await {
+            let made = async { self.make(document, &self.resolve(document, Paths::Disk)?, Tests::Run, progress).await };
+            match made.await {
                 Ok(pipeline) => pipelines.push(Arc::new(pipeline)),
                 Err(DeployError::Refused(found)) => problems.append(found),
                 Err(error) => return Err(error),
@@ -73,13 +88,55 @@ impl Deployer {
         Ok(problems.or(pipelines)?)
     }
 
-    async fn make(&self, document: &Written, progress: &dyn Progress) -> Result<Pipeline, DeployError> {
-        let material = resolve::resolve(document, &self.store, &self.boxes)?;
-        let opened = open::stages(self, document, &material, progress).await?;
-        let pipeline = open::wire(document, &material, opened, self.queue)?;
-        golden::run(document, &material, &pipeline, progress).await?;
+    /// Finds everything that a document points at, and keeps it in the store.
+    pub fn resolve(&self, document: &Written, paths: Paths<'_>) -> Result<Material, DeployError> {
+        resolve::resolve(document, self, paths)
+    }
+
+    /// Makes the pipeline, checks it, and keeps its canonical manifest in the store.
+    pub async fn make(
+        &self,
+        document: &Written,
+        material: &Material,
+        tests: Tests,
+        progress: &dyn Progress,
+    ) -> Result<Pipeline, DeployError> {
+        let (opened, compiled) = open::stages(self, document, material, progress).await?;
+        let mut pipeline = open::wire(document, material, opened, self.queue)?;
+        pipeline.made.compiled = compiled;
+        if tests == Tests::Run {
+            golden::run(document, material, &pipeline, progress).await?;
+            pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
+        }
         // So that a restart, or an auditor, finds what the digest stands for.
         self.store.put(material.manifest.canonical().as_bytes())?;
         Ok(pipeline)
     }
+
+    /// Makes the pipeline that a canonical manifest in the store describes. It passed its tests when it was recorded,
+    /// and stages are pure functions: they are not run again.
+    pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Pipeline, DeployError> {
+        let gone = |message: String| {
+            let file = called.into();
+            Problem { file, place: Place::START, path: KeyPath::default(), message }
+        };
+        let text = self.store.get(digest)?.ok_or_else(|| gone(format!("its manifest {digest} is not in the store")))?;
+        let text = String::from_utf8_lossy(&text);
+        let (document, _) = Resolved::read(called, &text).map_err(|error| gone(format!("{digest} is {error}")))?;
+        let material = self.resolve(&document, Paths::Sent(&BTreeMap::new()))?;
+        self.make(&document, &material, Tests::Skip, &Quiet).await
+    }
+
+    /// Forgets what no pipeline uses any more; says how many bytes of files that were.
+    pub fn sweep(&self) -> u64 {
+        self.shared.sweep()
+    }
+}
+
+/// Whether golden tests are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Tests {
+    Run,
+    Skip,
 }

@@ -25,12 +25,13 @@ pub(super) async fn stages(
     document: &Written,
     material: &Material,
     progress: &dyn Progress,
-) -> Result<Vec<Opened>, DeployError> {
+) -> Result<(Vec<Opened>, u32), DeployError> {
     let mut problems = Problems::default();
     let mut opened = Vec::new();
+    let mut newly_compiled = 0;
     for index in 0..material.manifest.stages.len() {
         let path = KeyPath::stage(index);
-        match compile(deployer, material, index, progress) {
+        match compile(deployer, material, index, progress, &mut newly_compiled).await {
             Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),
             Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
                 Ok(step) => opened.push(Opened { step }),
@@ -38,26 +39,33 @@ pub(super) async fn stages(
             },
         }
     }
-    Ok(problems.or(opened)?)
+    Ok((problems.or(opened)?, newly_compiled))
 }
 
-fn compile(
+async fn compile(
     deployer: &Deployer,
     material: &Material,
     index: usize,
     progress: &dyn Progress,
-) -> Result<Compiled, CompileError> {
+    newly_compiled: &mut u32,
+) -> Result<Arc<Compiled>, CompileError> {
     let stage = &material.manifest.stages[index];
-    let (store, engine) = (&deployer.store, &deployer.engine);
+    let (component, role) = (stage.component, stage.role);
+    if let Some(compiled) = deployer.shared.compiled(component, role) {
+        return Ok(compiled);
+    }
+    let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
     let bytes = material.bytes(&stage.component);
     let _step =
-        (!engine.is_cached(&stage.component, store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
-    let compiled = engine.compile(&bytes, stage.component, stage.role, store, store.signing_key())?;
+        (!engine.is_cached(&component, &*store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
+    let work = move || engine.compile(&bytes, component, role, &*store, store.signing_key());
+    let lost = || CompileError::Refused("the compiler gave up; this is a defect of the server".to_owned());
+    let compiled = deployer.compilers.run(work).await.ok_or_else(lost)??;
+    *newly_compiled += u32::from(compiled.origin != Origin::Cached);
     if compiled.origin == Origin::Recompiled {
-        let component = stage.component;
         tracing::warn!(%component, "an entry of the compile cache was damaged or not ours; compiled again");
     }
-    Ok(compiled)
+    Ok(deployer.shared.keep_compiled(role, compiled))
 }
 
 /// Opens one stage. An error comes with the place in the manifest that it is about.
@@ -66,7 +74,7 @@ async fn open(
     document: &Written,
     material: &Material,
     index: usize,
-    compiled: &Compiled,
+    compiled: &Arc<Compiled>,
 ) -> Result<Step, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
     let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), material.bytes(digest))).collect();

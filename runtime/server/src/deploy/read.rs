@@ -9,7 +9,7 @@ use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Written, check_
 
 /// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
 /// input.
-pub(super) fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
+pub fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
     let mut problems = Problems::default();
     let mut documents = Vec::new();
     for path in paths {
@@ -22,6 +22,21 @@ pub(super) fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
                     }
                 }
             }
+            Err(found) => problems.append(found),
+        }
+    }
+    let documents = problems.or(documents)?;
+    check_set(&documents)?;
+    Ok(documents)
+}
+
+/// All documents of texts that somebody sent, each under the name that the sender gives it.
+pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Written>, Problems> {
+    let mut problems = Problems::default();
+    let mut documents = Vec::new();
+    for (file, text) in texts {
+        match parse(file, text) {
+            Ok(found) => documents.extend(found),
             Err(found) => problems.append(found),
         }
     }

@@ -14,8 +14,8 @@ use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
 use hotstage_core::manifest::{ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Written, canonical_text};
 use hotstage_core::suggest;
 
-use super::DeployError;
-use crate::store::{Store, StoreError};
+use super::{DeployError, Deployer};
+use crate::store::StoreError;
 
 /// The folders of the components that come with the server, the first first.
 #[derive(Clone, Debug)]
@@ -61,22 +61,32 @@ fn component_name(entry: std::io::Result<fs::DirEntry>) -> Option<String> {
 }
 
 /// A manifest with nothing left to look up, and the bytes that it stands for.
-pub(super) struct Material {
-    pub(super) manifest: Resolved,
+pub struct Material {
+    /// Every reference is a digest.
+    pub manifest: Resolved,
     bytes: BTreeMap<Digest, Bytes>,
 }
 
 impl Material {
     /// What a digest of this manifest stands for.
-    pub(super) fn bytes(&self, digest: &Digest) -> Bytes {
+    pub(crate) fn bytes(&self, digest: &Digest) -> Bytes {
         self.bytes.get(digest).cloned().unwrap_or_default()
     }
 }
 
+/// What a path in a manifest means.
+#[derive(Clone, Copy, Debug)]
+pub enum Paths<'a> {
+    /// A file of this machine, counted from the manifest's folder.
+    Disk,
+    /// Bytes that the sender uploaded before, by the digest that it says. No file is opened.
+    Sent(&'a BTreeMap<String, Digest>),
+}
+
 /// Finds and stores everything that the document points at.
-pub(super) fn resolve(document: &Written, store: &Store, boxes: &Boxes) -> Result<Material, DeployError> {
+pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>) -> Result<Material, DeployError> {
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, store, boxes, bytes: BTreeMap::new(), broken: None };
+    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder);
     match finder.broken {
         Some(error) => Err(error.into()),
@@ -86,8 +96,8 @@ pub(super) fn resolve(document: &Written, store: &Store, boxes: &Boxes) -> Resul
 
 struct Finder<'a> {
     base: PathBuf,
-    store: &'a Store,
-    boxes: &'a Boxes,
+    paths: Paths<'a>,
+    deployer: &'a Deployer,
     bytes: BTreeMap<Digest, Bytes>,
     /// The store's own trouble is nobody's manifest's fault.
     broken: Option<StoreError>,
@@ -95,9 +105,9 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn keep(&mut self, bytes: Vec<u8>) -> Result<Digest, String> {
-        match self.store.put(&bytes) {
+        match self.deployer.store.put(&bytes) {
             Ok(digest) => {
-                self.bytes.insert(digest, bytes.into());
+                self.bytes.insert(digest, self.deployer.shared.keep(digest, bytes.into()));
                 Ok(digest)
             }
             Err(error) => {
@@ -109,9 +119,18 @@ impl Finder<'_> {
     }
 
     fn path(&mut self, path: &str, bytes_max: u64) -> Result<Digest, String> {
-        let path = self.base.join(path);
+        match self.paths {
+            Paths::Disk => self.file_at(&self.base.join(path), bytes_max),
+            Paths::Sent(sent) => match sent.get(path) {
+                Some(digest) => self.digest(&digest.clone()),
+                None => Err(format!("the bytes of {path} were not sent along")),
+            },
+        }
+    }
+
+    fn file_at(&mut self, path: &Path, bytes_max: u64) -> Result<Digest, String> {
         let shown = path.display();
-        let about = fs::metadata(&path).map_err(|error| match error.kind() {
+        let about = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
             _ => format!("can't read {shown}: {error}"),
         })?;
@@ -121,12 +140,12 @@ impl Finder<'_> {
         if about.len() > bytes_max {
             return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
         }
-        let bytes = fs::read(&path).map_err(|error| format!("can't read {shown}: {error}"))?;
+        let bytes = fs::read(path).map_err(|error| format!("can't read {shown}: {error}"))?;
         self.keep(bytes)
     }
 
     fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {
-        match self.store.get(digest) {
+        match self.deployer.shared.bytes(&self.deployer.store, digest) {
             Ok(Some(bytes)) => {
                 self.bytes.insert(*digest, bytes);
                 Ok(*digest)
@@ -148,8 +167,8 @@ impl Resolve for Finder<'_> {
             ComponentRef::Digest(digest) => self.digest(digest),
             // The version is the component's own word; it is checked when it is opened.
             ComponentRef::Box { name, .. } => {
-                let path = self.boxes.find(name.as_str())?;
-                self.path(&path.display().to_string(), COMPONENT_BYTES_MAX)
+                let path = self.deployer.boxes.find(name.as_str())?;
+                self.file_at(&path, COMPONENT_BYTES_MAX)
             }
         }
     }

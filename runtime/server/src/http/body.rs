@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 /// Reads at most `bytes_max`. A body that came in one piece, as small ones do, is not copied.
-pub(super) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience: Duration) -> Result<Bytes, Failure> {
+pub(crate) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience: Duration) -> Result<Bytes, Failure> {
     let hint = body.size_hint();
     let announced = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
     if announced > bytes_max {
@@ -36,7 +36,8 @@ pub(super) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience:
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-async fn next_piece(body: &mut Incoming, patience: Duration) -> Result<Option<Bytes>, Failure> {
+/// The next piece of it; `None` at the end.
+pub(crate) async fn next_piece(body: &mut Incoming, patience: Duration) -> Result<Option<Bytes>, Failure> {
     loop {
         let mut frame = pin!(body.frame());
         // What is here already needs no timer.

@@ -3,7 +3,7 @@
 //! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id, answers, logs a failure
 //! once, turns a panic into that request's own 500. Below it plain `?` is enough.
 
-mod body;
+pub(crate) mod body;
 mod encoding;
 mod guard;
 mod infer;

@@ -38,7 +38,7 @@ fn require_ready(app: &App) -> Result<(), Failure> {
 }
 
 pub(super) fn models(app: &App) -> Response<Body> {
-    let names: Vec<Value> = app.board.read().names().map(|name| json!(name)).collect();
+    let names: Vec<Value> = app.board.read().names().into_iter().map(|name| json!(name)).collect();
     respond::json(json!({ "models": names }).to_string())
 }
 

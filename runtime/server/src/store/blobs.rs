@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
@@ -15,8 +16,13 @@ impl Store {
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
         // A damaged blob is written again: `get` told somebody to store it anew.
-        if !matches!(self.get(&digest), Ok(Some(_))) {
-            let path = self.blob_path(&digest);
+        let path = self.blob_path(&digest);
+        if matches!(self.get(&digest), Ok(Some(_))) {
+            // Somebody is about to use it: it counts as new, so that nothing sweeps it away meanwhile.
+            let file = fs::File::options().append(true).open(&path);
+            let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
+            touched.map_err(|error| StoreError::io("touch", &path, error))?;
+        } else {
             if let Some(directory) = path.parent() {
                 make_directory(directory)?;
             }
@@ -36,7 +42,7 @@ impl Store {
         }
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join("blobs").join(&hex[..2]).join(&hex)
     }

@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! hotstage.json        says that the directory is ours, and in which format
+//! journal.db           every change to what is served
 //! lock                 held by the server that runs on it
 //! blobs/ab/abcd…       components, files and manifests, named by their SHA-256
 //! cache/…              signed machine code; may be deleted at any time
 //! cache.key            the secret that signs it
-//! tmp/                 what is being written
+//! admin-token          who has it may change what is served
+//! reader-token         who has it may look
+//! tmp/                 what is being written, and uploads that are not whole yet
 //! ```
 //!
 //! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. What is
@@ -14,6 +17,9 @@
 
 mod blobs;
 mod cache;
+mod secret;
+mod sweep;
+mod uploads;
 mod write;
 
 use std::fs;
@@ -22,6 +28,9 @@ use std::path::{Path, PathBuf};
 
 use hotstage_engine::SigningKey;
 
+pub(crate) use self::secret::secret;
+pub use self::uploads::{Begun, Progress, Upload, UploadError};
+pub(crate) use self::write::sync_directory;
 use self::write::write_whole;
 
 /// The format that this server reads and writes.
@@ -59,6 +68,8 @@ pub enum StoreError {
         "{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again"
     )]
     Damaged { path: PathBuf },
+    #[error("{path} can't be used: {why}; or delete it, and a new one is made at the next start")]
+    Secret { path: PathBuf, why: &'static str },
 }
 
 impl StoreError {
@@ -94,6 +105,11 @@ impl Store {
         };
         let signing_key = cache::signing_key(root)?;
         Ok(Self { root: root.to_owned(), signing_key, _lock: lock })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The secret for cache entries.

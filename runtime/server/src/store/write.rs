@@ -32,7 +32,8 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     file.sync_all().map_err(at)
 }
 
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+/// Makes the names in a folder durable.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let synced = fs::File::open(path).and_then(|directory| directory.sync_all());
     synced.map_err(|error| StoreError::io("sync", path, error))
 }

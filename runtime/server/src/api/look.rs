@@ -1,0 +1,180 @@
+//! What is served, as somebody sees it who asks.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One page of what is served, by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Page {
+    /// The newest revision.
+    pub head: u64,
+    /// Names, over all pages.
+    pub total: u64,
+    /// One page.
+    pub models: Vec<ModelInfo>,
+    /// Ask with `after` set to this for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
+}
+
+/// One name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ModelInfo {
+    /// What clients call.
+    pub name: String,
+    /// The version that answers when none is asked for.
+    pub answers: Option<String>,
+    /// Oldest first.
+    pub versions: Vec<VersionInfo>,
+    /// In order of their words.
+    pub labels: Vec<LabelInfo>,
+}
+
+/// Whether a version can answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It answers.
+    #[default]
+    Ready,
+    /// It will answer: the server is starting and has not come to it yet.
+    Loading,
+    /// It is out of service and still loaded, so that a rollback is instant.
+    Kept,
+    /// It is out of service and answers its last requests.
+    Draining,
+}
+
+/// One version.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct VersionInfo {
+    /// The version.
+    pub version: String,
+    /// Its digest.
+    pub digest: String,
+    /// Whether it can answer.
+    pub condition: Condition,
+    /// Requests that it answered since it was loaded.
+    pub answered: u64,
+    /// Requests that failed since it was loaded.
+    pub failed: u64,
+    /// The duration in milliseconds that half of its requests stayed under, since it was loaded.
+    pub p50_ms: Option<f64>,
+    /// The same for 99 of 100.
+    pub p99_ms: Option<f64>,
+    /// Instances that exist, over its stages.
+    pub instances: u64,
+}
+
+/// One label.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LabelInfo {
+    /// The word.
+    pub label: String,
+    /// The version that it points at.
+    pub version: String,
+}
+
+/// One version, in full.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PipelineInfo {
+    /// What clients call.
+    pub name: String,
+    /// The version and its figures.
+    #[serde(flatten)]
+    pub about: VersionInfo,
+    /// The labels that point at it.
+    pub labels: Vec<String>,
+    /// The revision that brought it.
+    pub revision: Option<u64>,
+    /// Who brought it, and when (RFC 3339).
+    pub actor: Option<String>,
+    /// When, RFC 3339.
+    pub since: Option<String>,
+    /// What flows in.
+    pub inputs: Vec<PortInfo>,
+    /// What flows out.
+    pub outputs: Vec<PortInfo>,
+    /// In order.
+    pub stages: Vec<StageInfo>,
+    /// Golden tests, by name.
+    pub tests: Vec<String>,
+    /// The canonical manifest.
+    pub manifest: serde_json::Value,
+}
+
+/// One input or output.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PortInfo {
+    /// Its name.
+    pub name: String,
+    /// As the Open Inference Protocol calls it.
+    pub datatype: String,
+    /// -1: any.
+    pub shape: Vec<i64>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StageInfo {
+    /// Its name.
+    pub name: String,
+    /// `preprocess`, `model` or `postprocess`.
+    pub role: String,
+    /// The component's digest.
+    pub component: String,
+    /// What the component calls itself, and its version.
+    pub describes: String,
+    /// File names and digests.
+    pub files: BTreeMap<String, String>,
+    /// The mean duration of a call in milliseconds.
+    pub mean_ms: Option<f64>,
+    /// Its instances.
+    pub instances: InstanceInfo,
+}
+
+/// A stage's instances.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceInfo {
+    /// That exist.
+    pub exist: u64,
+    /// That were made so far.
+    pub created: u64,
+    /// That ended so far.
+    pub ended: u64,
+    /// At once, at most.
+    pub max: u64,
+}
+
+/// The server at a moment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The server's version.
+    pub version: String,
+    /// Whether everything that should be served is.
+    pub ready: bool,
+    /// The newest revision.
+    pub head: u64,
+    /// Seconds since it started.
+    pub uptime_seconds: f64,
+    /// Versions that answer.
+    pub pipelines: u64,
+    /// Versions that will answer.
+    pub loading: u64,
+    /// Versions that are out of service and still loaded.
+    pub kept: u64,
+    /// Versions that answer their last requests.
+    pub draining: u64,
+    /// Requests so far, of any kind.
+    pub requests: u64,
+    /// Requests being answered.
+    pub in_flight: i64,
+    /// Open connections.
+    pub connections: i64,
+    /// Bytes of memory that the process has.
+    pub resident_bytes: Option<u64>,
+    /// Where inference listens.
+    pub inference: String,
+}

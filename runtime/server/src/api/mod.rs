@@ -1,0 +1,36 @@
+//! What the admin API says: every request and answer as a type.
+//!
+//! The server, the command line and the OpenAPI document are all made from these. Digests are `sha256:` and 64
+//! hexadecimal digits; times are RFC 3339 in UTC; durations are milliseconds. Unknown keys in requests are refused.
+//! Errors have the shape of the inference API's: `{"error": "…"}`, one problem to a line.
+
+mod apply;
+mod history;
+mod look;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::apply::{Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, RollbackRequest, What};
+pub use self::history::{Answered, History, RevisionInfo, Verified};
+pub use self::look::{
+    Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,
+};
+
+/// The error body of every answer that is no success.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody {
+    /// What was wrong, where, and what to do; one problem to a line.
+    pub error: String,
+}
+
+/// Where an upload is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UploadInfo {
+    /// The digest that the bytes must have.
+    pub digest: String,
+    /// Bytes that are here; the next part starts there.
+    pub offset: u64,
+    /// Whether all bytes are here, verified and stored.
+    pub complete: bool,
+}

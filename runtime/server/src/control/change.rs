@@ -1,0 +1,240 @@
+//! The changes that can be asked for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use hotstage_core::journal::{Change, Entry, REASON_BYTES_MAX, State, Verb};
+use hotstage_core::manifest::{Problems, Written};
+use hotstage_core::name::{ModelName, Version};
+
+use super::commit::Intent;
+use super::prepare::{Prepared, Sent, Wanted};
+use super::{Ask, Control, ControlError, Trouble};
+use crate::api::{Applied, ApplyRequest, RollbackRequest};
+use crate::deploy::{DeployError, Paths, Progress, Quiet, documents};
+
+impl Control {
+    /// Serves the documents that were sent: all, or nothing changes.
+    pub async fn apply(&self, actor: &str, request: &ApplyRequest) -> Result<Applied, ControlError> {
+        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+        let sent = Sent::read(&request.documents)?;
+        let wanted = Wanted { documents: &sent.documents, sent: Some(&sent), replace: request.replace, gone: &[] };
+        self.apply_documents(actor, &ask, &wanted, &Quiet).await
+    }
+
+    /// Serves documents of this machine; ends the versions that `gone` names in the same revision.
+    pub async fn apply_local(
+        &self,
+        actor: &str,
+        ask: &Ask,
+        documents: &[Written],
+        replace: bool,
+        gone: &[(ModelName, Version)],
+        progress: &dyn Progress,
+    ) -> Result<Applied, ControlError> {
+        let wanted = Wanted { documents, sent: None, replace, gone };
+        self.apply_documents(actor, ask, &wanted, progress).await
+    }
+
+    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are whole
+    /// again after that.
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Vec<Written>, ControlError> {
+        let documents = documents(paths)?;
+        let mut problems = Problems::default();
+        for document in &documents {
+            match self.deployer.resolve(document, Paths::Disk) {
+                Ok(material) => drop(self.store().put(material.manifest.canonical().as_bytes())?),
+                Err(DeployError::Refused(found)) => problems.append(found),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(problems.or(documents)?)
+    }
+
+    async fn apply_documents(
+        &self,
+        actor: &str,
+        ask: &Ask,
+        wanted: &Wanted<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Applied, ControlError> {
+        self.check(ask)?;
+        let began = Instant::now();
+        let prepared = match self.prepare(wanted, progress).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.swaps.refused.fetch_add(1, Relaxed);
+                return Err(error);
+            }
+        };
+        let intent = Intent { actor, ask, verb: Verb::Apply, to: None, began };
+        self.commit(intent, prepared, |state, prepared| {
+            let mut changes = prepared.changes(state, wanted.replace)?;
+            for (name, version) in wanted.gone {
+                if state.digest(name.as_str(), version.as_str()).is_some() {
+                    changes.extend(state.delete(name, Some(version))?);
+                }
+            }
+            Ok(changes)
+        })
+        .await
+    }
+
+    /// Ends a version; without one, all of a name with its labels.
+    pub async fn delete(
+        &self,
+        actor: &str,
+        name: &str,
+        version: Option<&str>,
+        ask: &Ask,
+    ) -> Result<Applied, ControlError> {
+        self.end(actor, name, version, ask, Verb::Delete).await
+    }
+
+    async fn end(
+        &self,
+        actor: &str,
+        name: &str,
+        version: Option<&str>,
+        ask: &Ask,
+        verb: Verb,
+    ) -> Result<Applied, ControlError> {
+        self.check(ask)?;
+        let name: ModelName = named(name)?;
+        let version: Option<Version> = version.map(named).transpose()?;
+        let intent = Intent { actor, ask, verb, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, _| Ok(state.delete(&name, version.as_ref())?)).await
+    }
+
+    /// Points a label at a version; without one, takes the label away.
+    pub async fn label(
+        &self,
+        actor: &str,
+        name: &str,
+        label: &str,
+        version: Option<&str>,
+        ask: &Ask,
+    ) -> Result<Applied, ControlError> {
+        self.check(ask)?;
+        let (name, label): (ModelName, Version) = (named(name)?, named(label)?);
+        let version: Option<Version> = version.map(named).transpose()?;
+        let intent = Intent { actor, ask, verb: Verb::Label, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, _| {
+            Ok(state.label(&name, &label, version.as_ref())?.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Serves again what was served after an earlier revision; before the newest when none is named.
+    pub async fn rollback(&self, actor: &str, request: &RollbackRequest) -> Result<Applied, ControlError> {
+        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+        self.check(&ask)?;
+        let began = Instant::now();
+        let head = self.head();
+        let to = request.to.unwrap_or(head.saturating_sub(1));
+        if to > head || head == 0 {
+            let message = format!("there is no revision {to} to go back to; the newest is {head}");
+            return Err(ControlError::new(Trouble::NotFound, message));
+        }
+        let target = self.with_journal(move |journal| journal.replay(Some(to))).await??.state;
+        // What it is a step back from is this head: with another one, the caller has seen something else.
+        let ask = Ask { if_revision: ask.if_revision.or(Some(head)), ..ask };
+        self.restore(Intent { actor, ask: &ask, verb: Verb::Rollback, to: Some(to), began }, &target).await
+    }
+
+    /// Ends all versions of a name, so that `load` brings them back.
+    pub async fn unload(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
+        self.end(actor, name, None, &Ask::default(), Verb::Unload).await
+    }
+
+    /// Serves a name again as it was served last. Nothing changes when it is served.
+    pub async fn load(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
+        let began = Instant::now();
+        let name: ModelName = named(name)?;
+        let mut target = State::clone(&self.ledger.load().state);
+        if target.model(name.as_str()).is_none() {
+            let last = self.last_entries().await?.remove(&name);
+            let last = last.ok_or_else(|| {
+                ControlError::new(Trouble::NotFound, format!("`{name}` was never served; apply it first"))
+            })?;
+            for change in bring_back(&name, &last) {
+                target.make(&change)?;
+            }
+        }
+        self.restore(Intent { actor, ask: &Ask::default(), verb: Verb::Load, to: None, began }, &target).await
+    }
+
+    async fn restore(&self, intent: Intent<'_>, target: &State) -> Result<Applied, ControlError> {
+        let state = State::clone(&self.ledger.load().state);
+        let prepared = self.prepare_again(&state.changes_to(target)).await?;
+        self.commit(intent, prepared, |state, _| Ok(state.changes_to(target))).await
+    }
+
+    /// What each name that is not served was served as last.
+    pub(super) async fn last_entries(&self) -> Result<BTreeMap<ModelName, Entry>, ControlError> {
+        self.with_journal(|journal| {
+            let (mut state, mut last) = (State::default(), BTreeMap::new());
+            journal.walk(|revision, _| {
+                let before = state.clone();
+                let fits = revision.changes.iter().all(|change| state.make(change).is_ok());
+                for change in &revision.changes {
+                    let name = change.pipeline();
+                    match (before.model(name.as_str()), state.model(name.as_str())) {
+                        (Some(entry), None) => last.insert(name.clone(), entry.clone()),
+                        _ => last.remove(name),
+                    };
+                }
+                fits
+            })?;
+            Ok(last)
+        })
+        .await?
+    }
+
+    /// What can be said before anything is prepared.
+    fn check(&self, ask: &Ask) -> Result<(), ControlError> {
+        if ask.reason.len() > REASON_BYTES_MAX {
+            let message = format!("the reason has {} bytes; at most {REASON_BYTES_MAX} are taken", ask.reason.len());
+            return Err(ControlError::new(Trouble::Invalid, message));
+        }
+        self.check_head(ask)
+    }
+
+    /// Whether what the caller has seen is still so.
+    pub(super) fn check_head(&self, ask: &Ask) -> Result<(), ControlError> {
+        let head = self.head();
+        match ask.if_revision {
+            Some(expected) if expected != head => {
+                let message = format!("the newest revision is {head}, not {expected}: look at it and try again");
+                Err(ControlError::new(Trouble::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bring_back(name: &ModelName, entry: &Entry) -> Vec<Change> {
+    let serve = entry.versions.iter().map(|(version, digest)| Change::Serve {
+        pipeline: name.clone(),
+        version: version.clone(),
+        digest: *digest,
+        replaces: None,
+    });
+    let labels = entry.labels.iter().map(|(label, version)| Change::Label {
+        pipeline: name.clone(),
+        label: label.clone(),
+        version: Some(version.clone()),
+        was: None,
+    });
+    serve.chain(labels).collect()
+}
+
+fn named<T: FromStr>(text: &str) -> Result<T, ControlError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| ControlError::new(Trouble::Invalid, error.to_string()))
+}

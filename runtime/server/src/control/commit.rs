@@ -1,0 +1,200 @@
+//! Record, swap: the one place where what is served changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hotstage_core::digest::Digest;
+use hotstage_core::journal::{Change, Outcome, Revision, State, Verb};
+use hotstage_core::name::ModelName;
+
+use super::prepare::Prepared;
+use super::{Ask, Control, ControlError, Ledger, Trouble};
+use crate::api::{Applied, ChangeMade, What};
+use crate::board::{Model, Snapshot};
+use crate::journal::Head;
+use crate::pipeline::Pipeline;
+
+/// Who wants what, why, and since when.
+pub(super) struct Intent<'a> {
+    pub(super) actor: &'a str,
+    pub(super) ask: &'a Ask,
+    pub(super) verb: Verb,
+    pub(super) to: Option<u64>,
+    pub(super) began: Instant,
+}
+
+impl Control {
+    /// Makes the change, if it fits what is served when its turn comes.
+    pub(super) async fn commit(
+        &self,
+        intent: Intent<'_>,
+        prepared: Prepared,
+        changes: impl Fn(&State, &Prepared) -> Result<Vec<Change>, ControlError>,
+    ) -> Result<Applied, ControlError> {
+        let done = self.commit_in_turn(intent, &prepared, changes).await;
+        if done.is_err() {
+            self.swaps.refused.fetch_add(1, Relaxed);
+        }
+        done
+    }
+
+    async fn commit_in_turn(
+        &self,
+        intent: Intent<'_>,
+        prepared: &Prepared,
+        changes: impl Fn(&State, &Prepared) -> Result<Vec<Change>, ControlError>,
+    ) -> Result<Applied, ControlError> {
+        let turn = self.turn.lock().await;
+        self.check_head(intent.ask)?;
+        let ledger = self.ledger.load_full();
+        let changes = changes(&ledger.state, prepared)?;
+        let mut state = ledger.state.clone();
+        for change in &changes {
+            state.make(change)?;
+        }
+        let models = self.models(&ledger.state, &state, &changes, &prepared.pipelines)?;
+        let outcome = outcome(prepared, intent.began);
+        let mut applied = Applied {
+            revision: None,
+            head: ledger.head.number,
+            dry_run: intent.ask.dry_run,
+            changes: changes.iter().map(told).collect(),
+            unchanged: prepared.unchanged(&ledger.state),
+            loaded: outcome.loaded,
+            compiled: outcome.compiled,
+            tests: outcome.tests,
+            took_ms: outcome.took_ms,
+        };
+        if changes.is_empty() || intent.ask.dry_run {
+            return Ok(applied);
+        }
+        let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
+        let (number, time_ms) = (revision.number, revision.time_ms);
+        self.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
+        let recording = Instant::now();
+        let hash = self.with_journal(move |journal| journal.append(&revision)).await??;
+        self.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
+        let swapping = Instant::now();
+        let before = Arc::clone(&self.app.board.read());
+        self.app.board.replace(before.with(models));
+        let head = Head { number, hash, time_ms };
+        self.ledger.store(Arc::new(Ledger { state, head }));
+        self.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
+        self.swaps.made.fetch_add(1, Relaxed);
+        drop(turn);
+        self.retire(&before, &applied.changes);
+        (applied.revision, applied.head) = (Some(number), number);
+        applied.took_ms = u64::try_from(intent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(applied)
+    }
+
+    fn revision_of(&self, intent: &Intent<'_>, head: &Head, changes: Vec<Change>, outcome: Outcome) -> Revision {
+        Revision {
+            number: head.number + 1,
+            // The order of revisions is that of their times, whatever the clock does.
+            time_ms: jiff::Timestamp::now().as_millisecond().max(head.time_ms),
+            actor: intent.actor.to_owned(),
+            reason: intent.ask.reason.clone(),
+            verb: intent.verb,
+            to: intent.to,
+            changes,
+            outcome,
+            previous: head.hash,
+        }
+    }
+
+    /// The names that change, as they will be served.
+    fn models(
+        &self,
+        before: &State,
+        after: &State,
+        changes: &[Change],
+        new: &HashMap<Digest, Arc<Pipeline>>,
+    ) -> Result<Vec<(String, Option<Model>)>, ControlError> {
+        let names: BTreeSet<&ModelName> = changes.iter().map(Change::pipeline).collect();
+        let snapshot = self.app.board.read();
+        names
+            .into_iter()
+            .map(|name| {
+                let model = model(&snapshot, before, after, name, new).ok_or_else(|| {
+                    let message = format!("what is served under `{name}` has changed meanwhile; try again");
+                    ControlError::new(Trouble::Conflict, message)
+                })?;
+                Ok((name.to_string(), model))
+            })
+            .collect()
+    }
+}
+
+/// One name, as it will be served. None when a version of it was not prepared.
+fn model(
+    snapshot: &Snapshot,
+    before: &State,
+    after: &State,
+    name: &ModelName,
+    new: &HashMap<Digest, Arc<Pipeline>>,
+) -> Option<Option<Model>> {
+    let Some(entry) = after.model(name.as_str()) else { return Some(None) };
+    let mut versions = BTreeMap::new();
+    for (version, digest) in &entry.versions {
+        let served = snapshot.model(name.as_str()).and_then(|model| {
+            model.versions().iter().find(|pipeline| pipeline.digest == *digest).map(Arc::clone)
+        });
+        match new.get(digest).cloned().or(served) {
+            Some(pipeline) => drop(versions.insert(version.clone(), pipeline)),
+            // A version that could not be loaded at the start stays out of service.
+            None if before.digest(name.as_str(), version.as_str()) == Some(*digest) => {}
+            None => return None,
+        }
+    }
+    let labels = entry.labels.iter();
+    let labels = labels.filter_map(|(label, to)| Some((label.to_string(), Arc::clone(versions.get(to)?)))).collect();
+    Some(Model::new(versions.into_values().collect(), labels))
+}
+
+fn outcome(prepared: &Prepared, began: Instant) -> Outcome {
+    let made = || prepared.pipelines.values().map(|pipeline| pipeline.made);
+    Outcome {
+        loaded: prepared.loaded,
+        compiled: made().map(|made| made.compiled).sum(),
+        tests: made().map(|made| made.tests).sum(),
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+pub(super) fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A change in the API's words.
+pub(super) fn told(change: &Change) -> ChangeMade {
+    let pipeline = change.pipeline().to_string();
+    match change {
+        Change::Serve { version, digest, replaces, .. } => ChangeMade {
+            what: if replaces.is_some() { What::Replaced } else { What::Added },
+            pipeline,
+            version: version.to_string(),
+            label: None,
+            digest: Some(digest.to_string()),
+            was: replaces.map(|digest| digest.to_string()),
+        },
+        Change::Stop { version, digest, .. } => ChangeMade {
+            what: What::Removed,
+            pipeline,
+            version: version.to_string(),
+            label: None,
+            digest: Some(digest.to_string()),
+            was: None,
+        },
+        Change::Label { label, version, was, .. } => ChangeMade {
+            what: if version.is_some() { What::Labelled } else { What::Unlabelled },
+            pipeline,
+            version: version.as_ref().or(was.as_ref()).map(ToString::to_string).unwrap_or_default(),
+            label: Some(label.to_string()),
+            digest: None,
+            was: was.as_ref().filter(|_| version.is_some()).map(ToString::to_string),
+        },
+    }
+}

@@ -1,0 +1,245 @@
+//! What is served, as somebody sees it who asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use hotstage_core::journal::Entry;
+use hotstage_core::manifest::Resolved;
+use hotstage_core::signature::Port;
+
+use super::{Control, ControlError, Trouble, locked};
+use crate::api::{
+    Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,
+};
+use crate::board::newer;
+use crate::counts::histogram::Histogram;
+use crate::pipeline::{Pipeline, Step};
+
+impl Control {
+    /// So many names after this one, in order.
+    pub fn page(&self, after: Option<&str>, limit: usize) -> Page {
+        let ledger = self.ledger.load();
+        let names = ledger.state.models().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+        let mut models: Vec<ModelInfo> =
+            names.take(limit.max(1) + 1).map(|(name, entry)| self.about(name.as_str(), entry)).collect();
+        let more = models.len() > limit.max(1);
+        models.truncate(limit.max(1));
+        let next_after = models.last().filter(|_| more).map(|model| model.name.clone());
+        Page { head: ledger.head.number, total: ledger.state.models().len() as u64, models, next_after }
+    }
+
+    /// One name.
+    pub fn model(&self, name: &str) -> Result<ModelInfo, ControlError> {
+        let ledger = self.ledger.load();
+        let entry = ledger.state.model(name).ok_or_else(|| self.no_pipeline(name))?;
+        Ok(self.about(name, entry))
+    }
+
+    fn no_pipeline(&self, name: &str) -> ControlError {
+        let ledger = self.ledger.load();
+        let names: Vec<&str> = ledger.state.models().take(1000).map(|(name, _)| name.as_str()).collect();
+        let hint = hotstage_core::suggest::hint(name, names.iter().copied());
+        let name = hotstage_core::suggest::shown(name);
+        ControlError::new(Trouble::NotFound, format!("there is no pipeline `{name}`; {hint}"))
+    }
+
+    fn about(&self, name: &str, entry: &Entry) -> ModelInfo {
+        let snapshot = self.app.board.read();
+        let model = snapshot.model(name);
+        let mut versions: Vec<VersionInfo> = entry
+            .versions
+            .iter()
+            .map(|(version, digest)| {
+                let loaded = model.and_then(|model| model.versions().iter().find(|loaded| loaded.digest == *digest));
+                match loaded {
+                    Some(pipeline) => version_info(pipeline, Condition::Ready),
+                    None => VersionInfo {
+                        version: version.to_string(),
+                        digest: digest.to_string(),
+                        condition: Condition::Loading,
+                        ..VersionInfo::default()
+                    },
+                }
+            })
+            .collect();
+        versions.sort_by(|a, b| newer(&a.version, &b.version));
+        let answers = versions.iter().rfind(|version| version.condition == Condition::Ready);
+        let answers = answers.map(|version| version.version.clone());
+        let retired = locked(&self.retired);
+        let kept = retired.kept.iter().filter(|kept| kept.name == name);
+        versions.extend(kept.map(|kept| version_info(kept, Condition::Kept)));
+        let draining = retired.draining.iter().filter_map(std::sync::Weak::upgrade).filter(|gone| gone.name == name);
+        versions.extend(draining.map(|gone| version_info(&gone, Condition::Draining)));
+        let labels = entry.labels.iter();
+        let labels = labels.map(|(label, to)| LabelInfo { label: label.to_string(), version: to.to_string() });
+        ModelInfo { name: name.to_owned(), answers, versions, labels: labels.collect() }
+    }
+
+    /// One version, in full; the one that answers when none is named.
+    pub async fn pipeline(&self, name: &str, version: Option<&str>) -> Result<PipelineInfo, ControlError> {
+        let pipeline = {
+            let snapshot = self.app.board.read();
+            let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
+            let found = match version {
+                Some(version) => model.version(version),
+                None => model.newest(),
+            };
+            found.map(Arc::clone).ok_or_else(|| {
+                let versions: Vec<&str> = model.versions().iter().map(|found| found.version.as_str()).collect();
+                let version = version.unwrap_or_default();
+                let message = format!("`{name}` has no version or label `{version}`; it has {}", versions.join(", "));
+                ControlError::new(Trouble::NotFound, message)
+            })?
+        };
+        let text = self.store().get(&pipeline.digest)?.unwrap_or_default();
+        let manifest = Resolved::parse(&String::from_utf8_lossy(&text))
+            .map_err(|error| ControlError::new(Trouble::Defect, format!("{} is {error}", pipeline.digest)))?;
+        let brought = self.brought(&pipeline).await?;
+        let ledger = self.ledger.load();
+        let labels = ledger.state.model(name).into_iter().flat_map(|entry| &entry.labels);
+        let labels = labels.filter(|(_, to)| to.as_str() == pipeline.version).map(|(label, _)| label.to_string());
+        let signature = pipeline.signature();
+        Ok(PipelineInfo {
+            name: pipeline.name.clone(),
+            about: version_info(&pipeline, Condition::Ready),
+            labels: labels.collect(),
+            revision: brought.as_ref().map(|brought| brought.0),
+            actor: brought.as_ref().map(|brought| brought.1.clone()),
+            since: brought.map(|brought| super::past::shown(brought.2)),
+            inputs: signature.inputs.iter().map(port).collect(),
+            outputs: signature.outputs.iter().map(port).collect(),
+            stages: pipeline.steps.iter().zip(&manifest.stages).map(|(step, stage)| stage_info(step, stage)).collect(),
+            tests: manifest.tests.iter().map(|test| test.name.clone()).collect(),
+            manifest: serde_json::from_slice(&text).unwrap_or_default(),
+        })
+    }
+
+    /// The revision that brought a version last, by whom, when.
+    async fn brought(&self, pipeline: &Pipeline) -> Result<Option<(u64, String, i64)>, ControlError> {
+        let digest = pipeline.digest;
+        let found = self.with_journal(move |journal| {
+            let mut brought = None;
+            journal.walk(|revision, _| {
+                let serves = |change: &hotstage_core::journal::Change| {
+                    matches!(change, hotstage_core::journal::Change::Serve { digest: served, .. } if *served == digest)
+                };
+                if revision.changes.iter().any(serves) {
+                    brought = Some((revision.number, revision.actor.clone(), revision.time_ms));
+                }
+                true
+            })?;
+            Ok::<_, crate::journal::JournalError>(brought)
+        });
+        Ok(found.await??)
+    }
+
+    /// The server at this moment.
+    pub fn status(&self) -> Status {
+        let ledger = self.ledger.load();
+        let (kept, draining) = self.out_of_service();
+        let served = self.app.board.read().pipelines().count();
+        let counts = &self.app.counts;
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: self.app.board.is_ready(),
+            head: ledger.head.number,
+            uptime_seconds: self.began.elapsed().as_secs_f64(),
+            pipelines: served as u64,
+            loading: ledger.state.len().saturating_sub(served) as u64,
+            kept: kept as u64,
+            draining: draining as u64,
+            requests: counts.requests.load(Relaxed),
+            in_flight: counts.in_flight.load(Relaxed),
+            connections: counts.connections.load(Relaxed),
+            resident_bytes: resident_bytes(),
+            inference: self.inference.get().map(|address| format!("http://{address}")).unwrap_or_default(),
+        }
+    }
+
+    /// How many versions are kept, and how many drain.
+    pub(crate) fn out_of_service(&self) -> (usize, usize) {
+        let retired = locked(&self.retired);
+        (retired.kept.len(), retired.draining.iter().filter(|gone| gone.strong_count() > 0).count())
+    }
+
+    /// Every version of every name with whether it answers, for the repository protocol.
+    pub async fn index(&self) -> Result<Vec<(String, String, bool, String)>, ControlError> {
+        let unloaded = self.last_entries().await?;
+        let ledger = self.ledger.load();
+        let snapshot = self.app.board.read();
+        let mut rows = Vec::new();
+        for (name, version, digest) in ledger.state.pipelines() {
+            let versions = snapshot.model(name.as_str()).map_or(&[][..], |model| model.versions());
+            let ready = versions.iter().any(|pipeline| pipeline.digest == digest);
+            let reason = if ready { "" } else { "loading" };
+            rows.push((name.to_string(), version.to_string(), ready, reason.to_owned()));
+        }
+        for (name, entry) in unloaded {
+            let gone = |version| (name.to_string(), version, false, "unloaded".to_owned());
+            rows.extend(entry.versions.keys().map(|version| gone(version.to_string())));
+        }
+        rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| newer(&a.1, &b.1)));
+        Ok(rows)
+    }
+}
+
+fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
+    let counts = &pipeline.counts;
+    let instances = pipeline.steps.iter().map(|step| step.stage.counts()).map(|(made, ended, _)| made - ended.min(made));
+    VersionInfo {
+        version: pipeline.version.clone(),
+        digest: pipeline.digest.to_string(),
+        condition,
+        answered: counts.answered.load(Relaxed),
+        failed: counts.failed.iter().map(|count| count.load(Relaxed)).sum(),
+        p50_ms: quantile(&counts.durations, 0.5),
+        p99_ms: quantile(&counts.durations, 0.99),
+        instances: instances.sum(),
+    }
+}
+
+fn port(port: &Port) -> PortInfo {
+    PortInfo { name: port.name.clone(), datatype: port.datatype.name().to_owned(), shape: port.protocol_shape() }
+}
+
+fn stage_info(
+    step: &Step,
+    stage: &hotstage_core::manifest::Stage<hotstage_core::digest::Digest, hotstage_core::digest::Digest>,
+) -> StageInfo {
+    let (created, ended, _) = step.stage.counts();
+    let (seconds, calls, _) = step.durations.read();
+    let about = step.stage.about();
+    StageInfo {
+        name: step.name.clone(),
+        role: stage.role.name().to_owned(),
+        component: stage.component.to_string(),
+        describes: format!("{} {}", about.name, about.version),
+        files: stage.files.iter().map(|(name, digest)| (name.to_string(), digest.to_string())).collect(),
+        mean_ms: (calls > 0).then(|| seconds * 1e3 / calls as f64),
+        instances: InstanceInfo {
+            exist: created.saturating_sub(ended),
+            created,
+            ended,
+            max: u64::from(step.stage.limits().instances),
+        },
+    }
+}
+
+/// The bound of the bucket in which this share of the durations ends, in milliseconds.
+fn quantile(durations: &Histogram, share: f64) -> Option<f64> {
+    let (_, total, rows) = durations.read();
+    let wanted = (total as f64 * share).ceil();
+    let mut seen = 0.0;
+    let found = rows.iter().find(|(_, count)| {
+        seen += *count as f64;
+        seen >= wanted && seen > 0.0
+    });
+    found.map(|(bound, _)| bound * 1e3).filter(|bound| bound.is_finite())
+}
+
+/// What the system says that the process has in memory.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,146 @@
+//! Every change to what is served: check → record → swap → drain.
+//!
+//! A change is prepared while the old version serves: its pipelines are resolved, compiled, opened and tested beside
+//! others that are prepared at the same time. Then, one at a time: does it still fit what is served? → its revision is
+//! on the disk → one pointer is stored → the caller is answered. A failure at any step leaves what is served, and the
+//! journal, as they were. What is out of service stays loaded for a while, so that a rollback is instant; then it
+//! drains and is freed.
+//!
+//! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
+
+mod change;
+mod commit;
+mod look;
+mod past;
+mod prepare;
+mod retire;
+mod start;
+mod sweep;
+mod trouble;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hotstage_core::journal::State;
+
+use self::retire::Retired;
+pub use self::start::Loading;
+pub use self::trouble::{ControlError, Trouble};
+pub use self::watch::watch;
+use crate::app::App;
+use crate::board::Snapshot;
+use crate::deploy::Deployer;
+use crate::journal::{Head, Journal};
+use crate::store::Store;
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Versions of a name that stay loaded after they went out of service. `--keep-versions`.
+    pub keep_versions: usize,
+    /// How long a version that is given up may answer its last requests. `--drain-timeout`.
+    pub drain: Duration,
+    /// Serve what can be loaded, and say of the rest that it can't. `--allow-damaged`.
+    pub allow_damaged: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { keep_versions: 2, drain: Duration::from_secs(25), allow_damaged: false }
+    }
+}
+
+/// What a caller says beside what it wants.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// Why; kept in the journal.
+    pub reason: String,
+    /// Refuse when the newest revision is not this one.
+    pub if_revision: Option<u64>,
+    /// Make every check and change nothing.
+    pub dry_run: bool,
+}
+
+/// What is served, as it is written down.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) state: State,
+    pub(crate) head: Head,
+}
+
+/// What was counted about changes.
+#[derive(Debug, Default)]
+pub struct Swaps {
+    /// Revisions that were made since the start.
+    pub made: AtomicU64,
+    /// Changes that were refused since the start.
+    pub refused: AtomicU64,
+    /// Versions that were freed.
+    pub freed: AtomicU64,
+    /// Bytes of files that were freed with them.
+    pub freed_bytes: AtomicU64,
+    /// Versions whose last requests were cut off from the drain, as they took too long.
+    pub overdue: AtomicU64,
+    /// Requests that were still running on versions when those were given up.
+    pub drained: AtomicU64,
+    /// Microseconds: preparing, recording, swapping.
+    pub took_us: [AtomicU64; 3],
+}
+
+/// Whoever changes what is served.
+pub struct Control {
+    pub(crate) app: Arc<App>,
+    deployer: Arc<Deployer>,
+    journal: Arc<Mutex<Journal>>,
+    ledger: ArcSwap<Ledger>,
+    /// Held from the last check of a change to its swap.
+    turn: tokio::sync::Mutex<()>,
+    retired: Mutex<Retired>,
+    options: Options,
+    /// What is counted about changes.
+    pub swaps: Arc<Swaps>,
+    began: Instant,
+    inference: OnceLock<SocketAddr>,
+}
+
+impl Control {
+    /// The state directory.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.deployer.store
+    }
+
+    /// What is served right now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.app.board.read())
+    }
+
+    /// The newest revision.
+    pub fn head(&self) -> u64 {
+        self.ledger.load().head.number
+    }
+
+    /// Says where inference listens, for whoever asks.
+    pub fn set_inference(&self, address: SocketAddr) {
+        // It is said once.
+        let _ = self.inference.set(address);
+    }
+
+    /// Work on the journal, where it may block.
+    async fn with_journal<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> T + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let journal = Arc::clone(&self.journal);
+        let done = tokio::task::spawn_blocking(move || work(&mut locked(&journal))).await;
+        done.map_err(|_| ControlError::new(Trouble::Defect, "work on the journal failed; this is a defect of the server"))
+    }
+}
+
+/// Nothing that is guarded so is left half changed by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,189 @@
+//! From documents to pipelines that could serve, while others do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use hotstage_core::digest::Digest;
+use hotstage_core::journal::{Change, State, Verdict};
+use hotstage_core::manifest::{KeyPath, Problem, Problems, Written};
+use hotstage_core::name::{ModelName, Version};
+
+use super::{Control, ControlError, Trouble, locked};
+use crate::api::Document;
+use crate::deploy::{DeployError, Paths, Progress, Tests, sent};
+use crate::pipeline::Pipeline;
+
+/// What a change is made of.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// The versions that the documents describe.
+    wanted: Vec<(ModelName, Version, Digest)>,
+    /// Where each of them is written, for problems that are found later.
+    places: Vec<Problem>,
+    /// Those that are not served yet, ready to be.
+    pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
+    /// How many of them were opened for it.
+    pub(super) loaded: u32,
+}
+
+/// What somebody wants to be served.
+pub(super) struct Wanted<'a> {
+    pub(super) documents: &'a [Written],
+    pub(super) sent: Option<&'a Sent>,
+    /// A version that is served may get another digest.
+    pub(super) replace: bool,
+    /// Versions that end with it.
+    pub(super) gone: &'a [(ModelName, Version)],
+}
+
+/// Documents that came over the network, and what their paths mean.
+pub(super) struct Sent {
+    pub(super) documents: Vec<Written>,
+    paths: HashMap<String, BTreeMap<String, Digest>>,
+}
+
+impl Sent {
+    /// Reads them.
+    pub(super) fn read(documents: &[Document]) -> Result<Self, ControlError> {
+        if documents.is_empty() {
+            return Err(ControlError::new(Trouble::Invalid, "documents: is empty; there is nothing to apply"));
+        }
+        let mut paths = HashMap::new();
+        for Document { file, paths: given, .. } in documents {
+            let mut digests = BTreeMap::new();
+            for (path, digest) in given {
+                let digest = digest.parse().map_err(|error| {
+                    ControlError::new(Trouble::Invalid, format!("documents: {file}: paths: {path}: {error}"))
+                })?;
+                digests.insert(path.clone(), digest);
+            }
+            if paths.insert(file.clone(), digests).is_some() {
+                return Err(ControlError::new(Trouble::Invalid, format!("documents: {file} is there twice")));
+            }
+        }
+        let documents = sent(documents.iter().map(|document| (document.file.as_str(), document.text.as_str())))?;
+        Ok(Self { documents, paths })
+    }
+}
+
+impl Prepared {
+    /// The changes that serve what is wanted, as things stand.
+    pub(super) fn changes(&self, state: &State, replace: bool) -> Result<Vec<Change>, ControlError> {
+        let mut problems = Problems::default();
+        let mut changes = Vec::new();
+        for ((pipeline, version, digest), place) in self.wanted.iter().zip(&self.places) {
+            let verdict = state.verdict(pipeline.as_str(), version.as_str(), *digest);
+            if let Some(message) = conflict(verdict, pipeline, version, replace) {
+                problems.push(Problem { message, ..place.clone() });
+                continue;
+            }
+            let replaces = match verdict {
+                Verdict::Unchanged => continue,
+                Verdict::Differs(served) => Some(served),
+                _ => None,
+            };
+            let (pipeline, version, digest) = (pipeline.clone(), version.clone(), *digest);
+            changes.push(Change::Serve { pipeline, version, digest, replaces });
+        }
+        problems.or(changes).map_err(|problems| ControlError::new(Trouble::Conflict, problems.to_string()))
+    }
+
+    /// Versions that are served already, just so.
+    pub(super) fn unchanged(&self, state: &State) -> Vec<String> {
+        let same = self.wanted.iter().filter(|(name, version, digest)| {
+            state.verdict(name.as_str(), version.as_str(), *digest) == Verdict::Unchanged
+        });
+        same.map(|(name, version, _)| format!("{name}/{version}")).collect()
+    }
+}
+
+fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version, replace: bool) -> Option<String> {
+    match verdict {
+        Verdict::Differs(served) if !replace => Some(format!(
+            "{pipeline}/{version} is served with another digest ({served}); a version never changes: give this one \
+             another version, or say --replace"
+        )),
+        Verdict::IsLabel => Some(format!("`{version}` is a label of `{pipeline}`; call the version something else")),
+        _ => None,
+    }
+}
+
+impl Control {
+    /// Makes every check of the documents and opens what is not loaded.
+    pub(super) async fn prepare(
+        &self,
+        wanted: &Wanted<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, ControlError> {
+        let mut problems = Problems::default();
+        let mut prepared = Prepared::default();
+        for document in wanted.documents {
+            match self.prepare_one(document, wanted, &mut prepared, progress).await {
+                Ok(()) => {}
+                Err(DeployError::Refused(found)) => problems.append(found),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(problems.or(prepared)?)
+    }
+
+    async fn prepare_one(
+        &self,
+        document: &Written,
+        wanted: &Wanted<'_>,
+        prepared: &mut Prepared,
+        progress: &dyn Progress,
+    ) -> Result<(), DeployError> {
+        let none = BTreeMap::new();
+        let paths = match wanted.sent {
+            Some(sent) => Paths::Sent(sent.paths.get(document.file()).unwrap_or(&none)),
+            None => Paths::Disk,
+        };
+        let material = self.deployer.resolve(document, paths)?;
+        let (name, version) = (material.manifest.name.clone(), material.manifest.version.clone());
+        let digest = material.manifest.digest();
+        let at = |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
+        let verdict = self.ledger.load().state.verdict(name.as_str(), version.as_str(), digest);
+        // What can't be served need not be compiled. It is looked at again when it is recorded.
+        if let Some(message) = conflict(verdict, &name, &version, wanted.replace) {
+            return Err(at(message).into());
+        }
+        if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
+            let pipeline = match self.loaded(&digest) {
+                Some(loaded) => loaded,
+                None => {
+                    prepared.loaded += 1;
+                    Arc::new(self.deployer.make(document, &material, Tests::Run, progress).await?)
+                }
+            };
+            prepared.pipelines.insert(digest, pipeline);
+        }
+        prepared.places.push(at(String::new()));
+        prepared.wanted.push((name, version, digest));
+        Ok(())
+    }
+
+    /// Opens again what the changes serve and is not loaded any more.
+    pub(super) async fn prepare_again(&self, changes: &[Change]) -> Result<Prepared, ControlError> {
+        let mut prepared = Prepared::default();
+        for change in changes {
+            let Change::Serve { pipeline, version, digest, .. } = change else { continue };
+            let loaded = match self.loaded(digest) {
+                // What serves must be in the store, too, or the next start could not.
+                Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
+                _ => {
+                    prepared.loaded += 1;
+                    let called = format!("{pipeline}/{version}");
+                    Arc::new(self.deployer.revive(&called, digest).await?)
+                }
+            };
+            prepared.pipelines.insert(*digest, loaded);
+        }
+        Ok(prepared)
+    }
+
+    /// A pipeline that is out of service and still loaded.
+    fn loaded(&self, digest: &Digest) -> Option<Arc<Pipeline>> {
+        locked(&self.retired).find(digest)
+    }
+}

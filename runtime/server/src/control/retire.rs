@@ -1,0 +1,109 @@
+//! What is out of service: kept for a while, then drained, then freed.
+//!
+//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names. What is beyond
+//! drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use hotstage_core::digest::Digest;
+
+use super::{Control, locked};
+use crate::api::ChangeMade;
+use crate::board::Snapshot;
+use crate::deploy::Deployer;
+use crate::pipeline::Pipeline;
+
+/// Versions that are kept, over all names.
+const KEPT_MAX: usize = 1000;
+/// How often a version that drains is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Versions out of service, the oldest first.
+#[derive(Default)]
+pub(super) struct Retired {
+    pub(super) kept: VecDeque<Arc<Pipeline>>,
+    pub(super) draining: Vec<Weak<Pipeline>>,
+}
+
+impl Retired {
+    /// One that is still loaded.
+    pub(super) fn find(&self, digest: &Digest) -> Option<Arc<Pipeline>> {
+        self.kept.iter().find(|pipeline| pipeline.digest == *digest).cloned()
+    }
+
+    /// Keeps one; answers those that are too many now.
+    fn keep(&mut self, pipeline: Arc<Pipeline>, keep_versions: usize) -> Vec<Arc<Pipeline>> {
+        let name = pipeline.name.clone();
+        self.kept.push_back(pipeline);
+        let mut given_up = Vec::new();
+        while self.kept.iter().filter(|kept| kept.name == name).count() > keep_versions {
+            let oldest = self.kept.iter().position(|kept| kept.name == name);
+            given_up.extend(oldest.and_then(|index| self.kept.remove(index)));
+        }
+        while self.kept.len() > KEPT_MAX {
+            given_up.extend(self.kept.pop_front());
+        }
+        given_up
+    }
+}
+
+impl Control {
+    /// Takes note of what a swap took out of service, and of what it brought back.
+    pub(super) fn retire(&self, before: &Snapshot, changes: &[ChangeMade]) {
+        let after = self.app.board.read();
+        let mut given_up = Vec::new();
+        {
+            let mut retired = locked(&self.retired);
+            let names: std::collections::BTreeSet<&str> =
+                changes.iter().map(|change| change.pipeline.as_str()).collect();
+            for name in names {
+                let serves = |digest: &Digest| {
+                    let versions = after.model(name).map_or(&[][..], |model| model.versions());
+                    versions.iter().any(|pipeline| pipeline.digest == *digest)
+                };
+                retired.kept.retain(|kept| kept.name != name || !serves(&kept.digest));
+                for pipeline in before.model(name).map_or(&[][..], |model| model.versions()) {
+                    if !serves(&pipeline.digest) {
+                        given_up.extend(retired.keep(Arc::clone(pipeline), self.options.keep_versions));
+                    }
+                }
+            }
+            retired.draining.retain(|draining| draining.strong_count() > 0);
+            retired.draining.extend(given_up.iter().map(Arc::downgrade));
+        }
+        if !given_up.is_empty() {
+            let (swaps, deployer, bound) = (Arc::clone(&self.swaps), Arc::clone(&self.deployer), self.options.drain);
+            tokio::spawn(async move {
+                // The table that the swap replaced may still be read by somebody who does not run a request.
+                for pipeline in given_up {
+                    let overdue = drain(pipeline, bound, &swaps.drained).await;
+                    swaps.overdue.fetch_add(u64::from(overdue), Relaxed);
+                    swaps.freed.fetch_add(1, Relaxed);
+                }
+                swaps.freed_bytes.fetch_add(sweep(&deployer), Relaxed);
+            });
+        }
+    }
+}
+
+/// Waits until nobody else has it, and lets go of it. Says whether that took too long; its last request frees it then.
+async fn drain(pipeline: Arc<Pipeline>, bound: Duration, drained: &std::sync::atomic::AtomicU64) -> bool {
+    let began = Instant::now();
+    drained.fetch_add((Arc::strong_count(&pipeline) - 1) as u64, Relaxed);
+    while Arc::strong_count(&pipeline) > 1 {
+        if began.elapsed() > bound {
+            let version = &pipeline.version;
+            tracing::warn!(pipeline = pipeline.name, version, "still answers a request after the bound on draining");
+            return true;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    false
+}
+
+fn sweep(deployer: &Deployer) -> u64 {
+    deployer.sweep()
+}

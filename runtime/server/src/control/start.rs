@@ -1,0 +1,147 @@
+//! The start: exactly what the last acknowledged revision says is served again, from the store and the compile cache.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hotstage_core::digest::Digest;
+use hotstage_core::journal::State;
+use hotstage_core::name::ModelName;
+use tokio::task::JoinSet;
+
+use super::retire::Retired;
+use super::{Control, ControlError, Ledger, Options, Swaps, Trouble, locked};
+use crate::app::App;
+use crate::board::Model;
+use crate::deploy::Deployer;
+use crate::journal::Journal;
+use crate::pipeline::Pipeline;
+
+/// Beyond so many pipelines instances are made when traffic comes, not at the start.
+const WARM_MAX: usize = 100;
+/// How often what was loaded begins to serve.
+const SWAP_EVERY: Duration = Duration::from_millis(100);
+
+/// What is told while pipelines are loaded.
+pub trait Loading: Sync {
+    /// So many of so many are loaded.
+    fn loaded(&self, done: usize, of: usize);
+}
+
+impl Control {
+    /// Opens the journal and reads it. Nothing is loaded yet.
+    pub fn open(app: Arc<App>, deployer: Arc<Deployer>, options: Options) -> Result<Self, ControlError> {
+        let journal = Journal::open(deployer.store.root())?;
+        let replayed = journal.replay(None)?;
+        let ledger = Ledger { state: replayed.state, head: replayed.head };
+        Ok(Self {
+            app,
+            deployer,
+            journal: Arc::new(Mutex::new(journal)),
+            ledger: ArcSwap::from_pointee(ledger),
+            turn: tokio::sync::Mutex::new(()),
+            retired: Mutex::new(Retired::default()),
+            options,
+            swaps: Arc::new(Swaps::default()),
+            began: Instant::now(),
+            inference: OnceLock::new(),
+        })
+    }
+
+    /// Loads everything that the journal says is served; each begins to serve soon after it is loaded.
+    pub async fn start(&self, loading: &dyn Loading) -> Result<(), ControlError> {
+        let turn = self.turn.lock().await;
+        let ledger = self.ledger.load_full();
+        let wanted: Vec<(String, Digest)> =
+            ledger.state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
+        let warm = wanted.len() <= WARM_MAX;
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let wanted = Arc::new(wanted);
+        let next = Arc::new(AtomicUsize::new(0));
+        let (loaded, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        for _ in 0..threads {
+            let (deployer, wanted, next, loaded) =
+                (Arc::clone(&self.deployer), Arc::clone(&wanted), Arc::clone(&next), loaded.clone());
+            tasks.spawn(async move {
+                while let Some((called, digest)) = wanted.get(next.fetch_add(1, Relaxed)) {
+                    let revived = deployer.revive(called, digest).await;
+                    if let (Ok(pipeline), false) = (&revived, warm) {
+                        pipeline.rest();
+                    }
+                    if loaded.send((called.clone(), revived)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(loaded);
+        let mut pipelines: HashMap<Digest, Arc<Pipeline>> = HashMap::new();
+        let mut fresh: Vec<Arc<Pipeline>> = Vec::new();
+        let (mut failures, mut done, mut swapped) = (Vec::new(), 0, Instant::now());
+        while let Some((called, revived)) = arriving.recv().await {
+            done += 1;
+            loading.loaded(done, wanted.len());
+            match revived {
+                Ok(pipeline) => fresh.push(Arc::new(pipeline)),
+                Err(error) => failures.push(format!("{called}: {error}")),
+            }
+            if swapped.elapsed() > SWAP_EVERY {
+                self.serve_loaded(&ledger.state, &mut pipelines, &mut fresh);
+                swapped = Instant::now();
+            }
+        }
+        self.serve_loaded(&ledger.state, &mut pipelines, &mut fresh);
+        drop(turn);
+        self.report(&failures, ledger.head.number)
+    }
+
+    fn report(&self, failures: &[String], head: u64) -> Result<(), ControlError> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        for failure in failures {
+            tracing::error!(failure, "a version that should be served can't be loaded");
+        }
+        if self.options.allow_damaged {
+            return Ok(());
+        }
+        let message = format!(
+            "revision {head} can't be served as it was recorded:\n{}\nTo put damaged bytes back, start with the \
+             manifest that they came from: `hotstage serve -f …`; to serve the rest without them: --allow-damaged",
+            failures.join("\n")
+        );
+        Err(ControlError::new(Trouble::Defect, message))
+    }
+
+    fn serve_loaded(
+        &self,
+        state: &State,
+        pipelines: &mut HashMap<Digest, Arc<Pipeline>>,
+        fresh: &mut Vec<Arc<Pipeline>>,
+    ) {
+        let names: std::collections::BTreeSet<String> = fresh.iter().map(|pipeline| pipeline.name.clone()).collect();
+        pipelines.extend(fresh.drain(..).map(|pipeline| (pipeline.digest, pipeline)));
+        let models = names.into_iter().filter_map(|name| {
+            let parsed: ModelName = name.parse().ok()?;
+            let entry = state.model(parsed.as_str())?;
+            let of = |version: &hotstage_core::name::Version| {
+                pipelines.get(entry.versions.get(version)?).map(Arc::clone)
+            };
+            let labels = entry.labels.iter().filter_map(|(label, to)| Some((label.to_string(), of(to)?))).collect();
+            let model = Model::new(entry.versions.keys().filter_map(of).collect(), labels);
+            Some((name, model))
+        });
+        let models: Vec<_> = models.collect();
+        let next = self.app.board.read().with(models);
+        self.app.board.replace(next);
+    }
+
+    /// Lets go of everything that is kept, so that nothing is held when the server ends.
+    pub fn stop(&self) {
+        locked(&self.retired).kept.clear();
+    }
+}

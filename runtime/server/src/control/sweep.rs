@@ -1,0 +1,87 @@
+//! `gc`: what no kept revision needs, nobody has loaded, and nobody has just brought, is freed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotstage_core::digest::Digest;
+use hotstage_core::journal::Change;
+use hotstage_core::manifest::Resolved;
+
+use super::{Control, ControlError, Trouble, locked};
+use crate::api::{Gc, GcRequest};
+use crate::journal::JournalError;
+use crate::store::Store;
+
+impl Control {
+    /// Frees what is not needed; with `dry_run` says what that would be.
+    pub async fn gc(&self, request: &GcRequest) -> Result<Gc, ControlError> {
+        // Nothing is recorded meanwhile, so what is needed does not grow.
+        let _turn = self.turn.lock().await;
+        let oldest = self.head().saturating_sub(request.keep_revisions.saturating_sub(1)).max(1);
+        let manifests = self.with_journal(move |journal| {
+            let before = journal.replay(Some(oldest - 1))?.state;
+            let mut manifests: HashSet<Digest> = before.pipelines().map(|(_, _, digest)| digest).collect();
+            journal.walk(|revision, _| {
+                for change in revision.changes.iter().filter(|_| revision.number >= oldest) {
+                    if let Change::Serve { digest, .. } = change {
+                        manifests.insert(*digest);
+                    }
+                }
+                true
+            })?;
+            Ok::<_, JournalError>(manifests)
+        });
+        let mut manifests = manifests.await??;
+        manifests.extend(locked(&self.retired).kept.iter().map(|pipeline| pipeline.digest));
+        let (store, request) = (Arc::clone(self.store()), request.clone());
+        let swept = tokio::task::spawn_blocking(move || {
+            let mut problems = Vec::new();
+            let needed = needed(&store, manifests.into_iter(), &mut problems);
+            if let Some(problem) = problems.into_iter().next() {
+                // A manifest that can't be read may need anything.
+                let message = format!("nothing was freed: {problem}");
+                return Err(ControlError::new(Trouble::Defect, message));
+            }
+            let min_age = Duration::from_secs(request.min_age_seconds);
+            let freed = store.sweep(&needed, min_age, request.dry_run)?;
+            Ok(Gc { oldest_revision: oldest, ..freed })
+        });
+        let lost = || ControlError::new(Trouble::Defect, "the sweep failed; this is a defect of the server");
+        swept.await.map_err(|_| lost())?
+    }
+}
+
+/// Everything that these manifests need, themselves included.
+pub(super) fn needed(
+    store: &Store,
+    manifests: impl Iterator<Item = Digest>,
+    problems: &mut Vec<String>,
+) -> HashSet<Digest> {
+    let mut needed = HashSet::new();
+    for manifest in manifests {
+        needed.insert(manifest);
+        let text = match store.get(&manifest) {
+            Ok(Some(text)) => text,
+            // An old revision whose bytes were freed before.
+            Ok(None) => continue,
+            Err(error) => {
+                problems.push(error.to_string());
+                continue;
+            }
+        };
+        match Resolved::parse(&String::from_utf8_lossy(&text)) {
+            Ok(resolved) => {
+                for stage in &resolved.stages {
+                    needed.insert(stage.component);
+                    needed.extend(stage.files.values());
+                }
+                for test in &resolved.tests {
+                    needed.extend([test.request, test.expect]);
+                }
+            }
+            Err(error) => problems.push(format!("the manifest {manifest} is {error}")),
+        }
+    }
+    needed
+}

@@ -1,0 +1,127 @@
+//! `serve --watch`: a folder is the truth, and what is served follows it.
+//!
+//! Manifests, and every file that they point at, are looked at four times a second: size, time and inode. A change is
+//! applied once nothing has moved for one look, so a file that is being written is not read half. An edit may change
+//! what a version is, and a document that is gone ends its version, as this is for whoever writes pipelines: every such
+//! step is a revision all the same. A bad edit changes nothing and says why, once.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotstage_core::manifest::{ComponentRef, DocumentRef, FileRef, Written};
+use hotstage_core::name::{ModelName, Version};
+
+use super::{Ask, Control, ControlError};
+use crate::api::Applied;
+use crate::deploy::{Quiet, documents};
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// What the journal says who did it.
+const ACTOR: &str = "watch";
+
+/// What files look like from outside: path, size, time, inode; or that there is none.
+type Stamp = Vec<(PathBuf, Option<(u64, i64, i64, u64)>)>;
+
+/// Follows the paths until the future is dropped. `told` gets one line for every change, good or bad.
+pub async fn watch(control: Arc<Control>, paths: Vec<PathBuf>, told: impl Fn(Result<&Applied, &ControlError>)) {
+    let mut seen = Seen::default();
+    // What was applied at the start is what lies there now.
+    let mut settled = seen.look(&paths);
+    let mut last = settled.clone();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = seen.look(&paths);
+        let still = now == last;
+        last = now;
+        if !still || last == settled {
+            continue;
+        }
+        settled.clone_from(&last);
+        match follow(&control, &paths, &mut seen).await {
+            Ok(applied) if applied.changes.is_empty() => {}
+            Ok(applied) => told(Ok(&applied)),
+            Err(error) => told(Err(&error)),
+        }
+        // The documents may point at other files now; those are not news.
+        let grown = seen.look(&paths);
+        if grown.len() != settled.len() {
+            (settled, last) = (grown.clone(), grown);
+        }
+    }
+}
+
+async fn follow(control: &Control, paths: &[PathBuf], seen: &mut Seen) -> Result<Applied, ControlError> {
+    let documents = documents(paths)?;
+    let before = seen.versions.clone();
+    seen.learn(&documents);
+    let gone: Vec<(ModelName, Version)> = before.difference(&seen.versions).cloned().collect();
+    let ask = Ask { reason: "a watched file changed".to_owned(), ..Ask::default() };
+    let applied = control.apply_local(ACTOR, &ask, &documents, true, &gone, &Quiet).await;
+    if applied.is_err() {
+        // What should have gone is still there.
+        seen.versions.extend(before);
+    }
+    applied
+}
+
+/// What the documents said when they could last be read.
+#[derive(Default)]
+struct Seen {
+    versions: BTreeSet<(ModelName, Version)>,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Seen {
+    fn look(&mut self, paths: &[PathBuf]) -> Stamp {
+        if self.versions.is_empty()
+            && let Ok(documents) = documents(paths)
+        {
+            self.learn(&documents);
+        }
+        let mut files = self.files.clone();
+        for path in paths {
+            let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+            let is_manifest = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
+            files.extend(entries.filter(is_manifest));
+            files.insert(path.clone());
+        }
+        files.into_iter().map(|path| (stamp(&path), path)).map(|(stamp, path)| (path, stamp)).collect()
+    }
+
+    fn learn(&mut self, documents: &[Written]) {
+        self.versions.clear();
+        self.files.clear();
+        for document in documents {
+            let pipeline = document.pipeline();
+            self.versions.insert((pipeline.name.clone(), pipeline.version.clone()));
+            let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));
+            for stage in &pipeline.stages {
+                if let ComponentRef::Path(path) = &stage.component {
+                    self.files.insert(base.join(&**path));
+                }
+                for file in stage.files.values() {
+                    if let FileRef::Path(path) = file {
+                        self.files.insert(base.join(&**path));
+                    }
+                }
+            }
+            for test in &pipeline.tests {
+                for document in [&test.request, &test.expect] {
+                    if let DocumentRef::Path(path) = document {
+                        self.files.insert(base.join(&**path));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<(u64, i64, i64, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    // A folder changes with every editor's swap file; what counts of it are its manifests.
+    about.is_file().then(|| (about.size(), about.mtime(), about.mtime_nsec(), about.ino()))
+}

@@ -1,0 +1,268 @@
+//! Bytes that come in parts: `tmp/upload-…` until all are here, then a blob.
+//!
+//! A part goes to the end of what is here, so a client that was cut off asks how far it came and goes on. One writer
+//! at a time has a digest's file, by a lock on it. Only bytes that are what the digest promises become a blob; others
+//! are removed. Bound: [`FILE_BYTES_MAX`]. Uploads that nobody finishes are freed by `gc`.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hotstage_core::digest::{Digest, Hasher};
+use hotstage_core::limits::FILE_BYTES_MAX;
+
+use super::write::sync_directory;
+use super::{Store, StoreError, make_directory};
+
+/// Bytes that are read at a time to be hashed.
+const PIECE: usize = 1 << 20;
+
+/// How far an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that are here.
+    pub offset: u64,
+    /// Whether these are all, verified and stored.
+    pub complete: bool,
+}
+
+/// Why bytes were not taken.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum UploadError {
+    #[error("the upload goes on at offset {right}, not at {sent}")]
+    Offset { sent: u64, right: u64 },
+    #[error("somebody else is uploading {digest}; wait for that, then ask how far it is")]
+    Busy { digest: Digest },
+    #[error("a file has at most {FILE_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the upload is not what it should be: expected {expected}, got {got}; it was removed, start again")]
+    Mismatch { expected: Digest, got: Digest },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What [`Store::upload`] finds.
+#[derive(Debug)]
+pub enum Begun {
+    /// Send the bytes.
+    Here(Upload),
+    /// They are stored already; this many.
+    Stored(u64),
+}
+
+impl Store {
+    /// How far the upload is. Bytes that are stored are read once more, so that damage is mended by a new upload.
+    pub fn progress(&self, digest: &Digest) -> Result<Progress, StoreError> {
+        if let Some(bytes) = self.stored(digest)? {
+            return Ok(Progress { offset: bytes, complete: true });
+        }
+        let path = self.upload_path(digest);
+        match fs::metadata(&path) {
+            Ok(about) => Ok(Progress { offset: about.len(), complete: false }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress { offset: 0, complete: false }),
+            Err(error) => Err(StoreError::io("read", &path, error)),
+        }
+    }
+
+    /// Opens the upload at this offset, for one writer.
+    pub fn upload(&self, digest: &Digest, at: u64) -> Result<Begun, UploadError> {
+        if let Some(bytes) = self.stored(digest)? {
+            return Ok(Begun::Stored(bytes));
+        }
+        let path = self.upload_path(digest);
+        let failed = |error| StoreError::io("open", &path, error);
+        let mut options = File::options();
+        let file = options.create(true).append(true).read(true).mode(0o600).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(UploadError::Busy { digest: *digest }),
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error).into()),
+        }
+        let about = file.metadata().map_err(failed)?;
+        // Between opening and locking, another writer may have finished and moved the file away.
+        if !fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino())) {
+            return Err(UploadError::Busy { digest: *digest });
+        }
+        if about.len() != at {
+            if about.len() == 0 {
+                // Made just now, for nothing.
+                let _ = fs::remove_file(&path);
+            }
+            return Err(UploadError::Offset { sent: at, right: about.len() });
+        }
+        Ok(Begun::Here(Upload { file, digest: *digest, offset: at, path, blob: self.blob_path(digest) }))
+    }
+
+    /// The size of the blob, if it is here and whole. Somebody is about to use it: from now on it counts as new, so
+    /// that nothing sweeps it away meanwhile.
+    fn stored(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        let path = self.blob_path(digest);
+        let failed = |error| StoreError::io("read", &path, error);
+        let file = match File::options().read(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let (found, bytes) = hash(&file).map_err(failed)?;
+        if found != *digest {
+            tracing::warn!(path = %path.display(), "a blob is damaged; an upload mends it");
+            return Ok(None);
+        }
+        file.set_modified(SystemTime::now()).map_err(|error| StoreError::io("touch", &path, error))?;
+        Ok(Some(bytes))
+    }
+
+    fn upload_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("tmp").join(format!("upload-{}", digest.hex()))
+    }
+}
+
+/// An upload that this writer has for itself. Dropped, it stays as far as it came.
+#[derive(Debug)]
+pub struct Upload {
+    file: File,
+    path: PathBuf,
+    blob: PathBuf,
+    digest: Digest,
+    offset: u64,
+}
+
+impl Upload {
+    /// Bytes that are here.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Adds bytes at the end.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        let offset = self.offset.saturating_add(bytes.len() as u64);
+        if offset > FILE_BYTES_MAX {
+            return Err(UploadError::TooLarge);
+        }
+        // What a full disk took of it stays: it is right as far as it goes.
+        self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error))?;
+        self.offset = offset;
+        Ok(())
+    }
+
+    /// All bytes are here: they become a blob if they are what they should be, and are removed otherwise.
+    pub fn finish(self) -> Result<u64, UploadError> {
+        let failed = |error| StoreError::io("read", &self.path, error);
+        self.file.sync_all().map_err(|error| StoreError::io("write", &self.path, error))?;
+        let mut file = &self.file;
+        io::Seek::rewind(&mut file).map_err(failed)?;
+        let (got, bytes) = hash(file).map_err(failed)?;
+        if got != self.digest {
+            fs::remove_file(&self.path).map_err(|error| StoreError::io("remove", &self.path, error))?;
+            return Err(UploadError::Mismatch { expected: self.digest, got });
+        }
+        let folder = self.blob.parent().unwrap_or_else(|| Path::new("."));
+        make_directory(folder)?;
+        fs::rename(&self.path, &self.blob).map_err(|error| StoreError::io("put a file at", &self.blob, error))?;
+        sync_directory(folder)?;
+        Ok(bytes)
+    }
+}
+
+/// The digest of what is left of the file, and its bytes, a piece at a time.
+fn hash(mut file: &File) -> io::Result<(Digest, u64)> {
+    let (mut hasher, mut bytes) = (Hasher::default(), 0);
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok((hasher.finish(), bytes)),
+            Ok(read) => {
+                hasher.add(&piece[..read]);
+                bytes += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Access;
+
+    fn opened() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Access::Share).unwrap();
+        (directory, store)
+    }
+
+    #[track_caller]
+    fn begun(store: &Store, digest: &Digest, at: u64) -> Upload {
+        match store.upload(digest, at).unwrap() {
+            Begun::Here(upload) => upload,
+            Begun::Stored(bytes) => panic!("{bytes} are stored"),
+        }
+    }
+
+    #[test]
+    fn an_upload_that_was_cut_goes_on_where_it_was() {
+        let (_directory, store) = opened();
+        let digest = Digest::of(b"hello, world");
+        let here = |offset, complete| Progress { offset, complete };
+        assert_eq!(store.progress(&digest).unwrap(), here(0, false));
+        begun(&store, &digest, 0).append(b"hello").unwrap();
+        assert_eq!(store.progress(&digest).unwrap(), here(5, false));
+        assert!(matches!(store.upload(&digest, 0), Err(UploadError::Offset { sent: 0, right: 5 })));
+        let mut upload = begun(&store, &digest, 5);
+        upload.append(b", world").unwrap();
+        assert_eq!(store.get(&digest).unwrap(), None);
+        assert_eq!(upload.finish().unwrap(), 12);
+        assert_eq!(store.get(&digest).unwrap().unwrap(), "hello, world");
+        assert_eq!(store.progress(&digest).unwrap(), here(12, true));
+        assert!(matches!(store.upload(&digest, 0), Ok(Begun::Stored(12))));
+        assert_eq!(fs::read_dir(store.root.join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn other_bytes_are_removed() {
+        let (_directory, store) = opened();
+        let digest = Digest::of(b"right");
+        let mut upload = begun(&store, &digest, 0);
+        upload.append(b"wrong").unwrap();
+        let error = upload.finish().unwrap_err().to_string();
+        assert!(error.contains(&digest.to_string()) && error.contains(&Digest::of(b"wrong").to_string()), "{error}");
+        assert_eq!(store.progress(&digest).unwrap(), Progress { offset: 0, complete: false });
+        assert_eq!(store.get(&digest).unwrap(), None);
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let (_directory, store) = opened();
+        let digest = Digest::of(b"x");
+        let first = begun(&store, &digest, 0);
+        assert!(matches!(store.upload(&digest, 0), Err(UploadError::Busy { .. })));
+        drop(first);
+        begun(&store, &digest, 0);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_written() {
+        let (_directory, store) = opened();
+        let digest = Digest::of(b"x");
+        let mut upload = begun(&store, &digest, 0);
+        upload.offset = FILE_BYTES_MAX;
+        assert!(matches!(upload.append(b"x"), Err(UploadError::TooLarge)));
+        assert_eq!(store.progress(&digest).unwrap().offset, 0);
+    }
+
+    #[test]
+    fn an_upload_mends_a_damaged_blob() {
+        let (_directory, store) = opened();
+        let digest = store.put(b"hello").unwrap();
+        fs::write(store.blob_path(&digest), b"hellO").unwrap();
+        assert!(!store.progress(&digest).unwrap().complete);
+        let mut upload = begun(&store, &digest, 0);
+        upload.append(b"hello").unwrap();
+        upload.finish().unwrap();
+        assert_eq!(store.get(&digest).unwrap().unwrap(), "hello");
+    }
+}
