@@ -86,7 +86,7 @@ impl Drop for Server {
 pub(crate) fn serve(origin: &Origin, state: &Path, address: SocketAddr) -> Command {
     let (program, example): (&PathBuf, &PathBuf) = (&origin.server, &origin.tumor);
     let mut command = Command::new(program);
-    command.arg("serve").arg("-f").arg(example).arg("--state").arg(state);
+    command.args(["serve", "--admin", "none", "-f"]).arg(example).arg("--state").arg(state);
     command.arg("--components").arg(&origin.components).arg("--http").arg(address.to_string());
     command
 }

@@ -5,9 +5,9 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use hotstage::listen;
 use hotstage::oip::binary::{HEADER, parse_header_length};
 use hotstage::oip::request::{Ask, Decoder};
 use hotstage::oip::response::Encoder;
@@ -19,8 +19,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::Outcome;
@@ -29,11 +28,6 @@ use crate::origin::Origin;
 use crate::question::PATH;
 use crate::steps::Steps;
 use crate::table::ready;
-
-/// As in the server's `listen`.
-const IDLE: Duration = Duration::from_secs(75);
-const HEADER_FIELDS: usize = 256;
-const STREAMS: u32 = 256;
 
 struct Floor {
     steps: Steps,
@@ -61,7 +55,7 @@ pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
 }
 
 async fn accept(listener: TcpListener, floor: Arc<Floor>) -> Outcome {
-    let builder = Arc::new(builder());
+    let builder = Arc::new(listen::builder(&ServerLimits::default()));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -72,26 +66,6 @@ async fn accept(listener: TcpListener, floor: Arc<Floor>) -> Outcome {
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
     }
-}
-
-fn builder() -> auto::Builder<TokioExecutor> {
-    let header_bytes = ServerLimits::default().header_bytes * 2;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        // Answers are small: one buffer is cheaper to send than a list of pieces.
-        .writev(false)
-        .max_headers(HEADER_FIELDS)
-        .max_buf_size(header_bytes.max(64 << 10));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(IDLE)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
-    builder
 }
 
 async fn answer(floor: Arc<Floor>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -18,7 +18,7 @@ pub(crate) fn program() -> Command {
     let path = std::env::var_os("HOTSTAGE_BIN").map_or_else(|| root().join("target/release/hotstage"), PathBuf::from);
     let mut command = Command::new(path);
     command.current_dir(root()).stdin(Stdio::null());
-    for variable in ["RUST_LOG", "HOTSTAGE_STATE", "HOTSTAGE_HTTP", "HOTSTAGE_COMPONENTS"] {
+    for variable in ["RUST_LOG", "HOTSTAGE_STATE", "HOTSTAGE_HTTP", "HOTSTAGE_ADMIN", "HOTSTAGE_COMPONENTS"] {
         command.env_remove(variable);
     }
     command
@@ -119,7 +119,7 @@ impl Setup {
         let kept = self.state.is_none().then(state::warm);
         let state = self.state.unwrap_or_else(|| kept.as_ref().unwrap().path().to_owned());
         let mut command = program();
-        command.args(["serve", "--http", &self.http, "--state"]).arg(&state);
+        command.args(["serve", "--http", &self.http, "--admin", "127.0.0.1:0", "--state"]).arg(&state);
         command.arg("--components").arg(components());
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);

@@ -21,7 +21,7 @@
 //! | `oip` | the Open Inference Protocol's payloads |
 //! | `api` | the admin API's requests and answers |
 
-//ADMIN
+pub mod admin;
 pub mod admission;
 pub mod api;
 pub mod app;

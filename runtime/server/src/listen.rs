@@ -1,14 +1,18 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
-//! Bounds: connections at once (more wait in the system's queue), the time a client may take for its headers, the
-//! streams of one HTTP/2 connection. On shutdown nothing new is accepted, idle connections close, requests in flight
-//! finish, or are cut off when the drain time is over.
+//! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
+//! queue), the time a client may take for its headers, the streams of one HTTP/2 connection. On shutdown nothing new is
+//! accepted, idle connections close, requests in flight finish, or are cut off when the drain time is over.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use hotstage_core::limits::ServerLimits;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -16,8 +20,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::admin::{self, Admin};
 use crate::app::App;
-use crate::http::serve_one;
+use crate::http::{self as inference, Body};
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
@@ -33,11 +38,36 @@ pub async fn bind(address: &str) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until `stop` is done, then drains. Says whether every request in flight could finish.
+/// Serves inference until `stop` is done, then drains. Says whether every request in flight could finish.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
-    let places = Arc::new(Semaphore::new(app.limits.connections));
+    let limits = app.limits.clone();
+    let counted = Arc::clone(&app);
+    let answer = move |request| inference::serve_one(Arc::clone(&app), request);
+    accept(&limits, listener, stop, move || Counted::open(&counted), answer).await
+}
+
+/// Serves the admin API in the same way.
+pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+    let limits = admin.limits.clone();
+    accept(&limits, listener, stop, || (), move |request| admin::serve_one(Arc::clone(&admin), request)).await
+}
+
+/// Hands each request of each connection to `answer`. What `open` returns lives as long as the connection.
+async fn accept<Held, Answer, Answering>(
+    limits: &ServerLimits,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+    open: impl Fn() -> Held,
+    answer: Answer,
+) -> bool
+where
+    Held: Send + 'static,
+    Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + 'static,
+    Answering: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
-    let builder = Arc::new(builder(&app));
+    let builder = Arc::new(builder(limits));
     let mut stop = std::pin::pin!(stop);
     loop {
         let place = tokio::select! {
@@ -52,20 +82,16 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         };
         match stream {
             Ok((stream, _)) => {
-                let connection = Connection::open(&app, stream);
-                let service = {
-                    let app = Arc::clone(&app);
-                    service_fn(move |request| serve_one(Arc::clone(&app), request))
-                };
+                let held = (open(), place);
+                let service = service_fn(answer.clone());
                 let builder = Arc::clone(&builder);
                 let watcher = graceful.watcher();
                 tokio::spawn(async move {
-                    let Connection { stream, _counted } = connection;
-                    let conversation = builder.serve_connection(stream, service);
+                    let conversation = builder.serve_connection(prompt(stream), service);
                     if let Err(error) = watcher.watch(conversation).await {
                         tracing::debug!(target: "connection", error, "ended early");
                     }
-                    drop((_counted, place));
+                    drop(held);
                 });
             }
             Err(error) => {
@@ -75,10 +101,11 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         }
     }
     drop(listener);
-    tokio::time::timeout(app.limits.drain, graceful.shutdown()).await.is_ok()
+    tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok()
 }
 
-fn builder(app: &App) -> auto::Builder<TokioExecutor> {
+/// What speaks HTTP on a connection, with the bounds on a client's headers, streams and silence.
+pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -88,33 +115,33 @@ fn builder(app: &App) -> auto::Builder<TokioExecutor> {
         .writev(false)
         .max_headers(HEADER_FIELDS)
         // Above our own bound, so that ours answers with a body.
-        .max_buf_size((app.limits.header_bytes * 2).max(64 << 10));
+        .max_buf_size((limits.header_bytes * 2).max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(IDLE)
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(app.limits.header_bytes * 2).unwrap_or(u32::MAX));
+        .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX));
     builder
 }
 
-struct Connection {
-    stream: TokioIo<TcpStream>,
-    _counted: Counted,
+fn prompt(stream: TcpStream) -> TokioIo<TcpStream> {
+    // Answers are small and whole; waiting for more to send with them only delays.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
+    }
+    TokioIo::new(stream)
 }
 
-impl Connection {
-    fn open(app: &Arc<App>, stream: TcpStream) -> Self {
-        // Answers are small and whole; waiting for more to send with them only delays.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
-        }
+/// A connection in the count of those that are open.
+struct Counted(Arc<App>);
+
+impl Counted {
+    fn open(app: &Arc<App>) -> Self {
         app.counts.connections.fetch_add(1, Relaxed);
-        Self { stream: TokioIo::new(stream), _counted: Counted(Arc::clone(app)) }
+        Self(Arc::clone(app))
     }
 }
-
-struct Counted(Arc<App>);
 
 impl Drop for Counted {
     fn drop(&mut self) {

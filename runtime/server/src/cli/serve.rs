@@ -9,9 +9,10 @@ use hotstage_core::limits::ServerLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
 
 use super::{Common, Ending, Exit, console};
+use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
@@ -23,6 +24,8 @@ use crate::place::Compute;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
+/// What `--admin` says for no admin API.
+const NOWHERE: &str = "none";
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
 
@@ -49,6 +52,9 @@ pub(super) struct Args {
     /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", env = "HOTSTAGE_HTTP")]
     http: String,
+    /// Where the admin API listens; `none`: nowhere.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8002", env = "HOTSTAGE_ADMIN")]
+    admin: String,
     /// How log lines look. RUST_LOG chooses which are shown.
     #[arg(long, value_enum, default_value_t)]
     log_format: logging::Format,
@@ -106,8 +112,12 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let io = runtime("io", args.io_threads)?;
     let compute = runtime("compute", args.compute_threads)?;
     let limits = args.limits.resolve();
-    let listener = io.block_on(listen::bind(&args.http)).map_err(|error| cannot_bind(&args.http, &error))?;
-    let address = listener.local_addr().map_err(|error| Ending::new(Exit::Address, error))?;
+    let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
+    // What it is asked for takes long, and golden tests run guests: not on the threads that answer clients.
+    let admin = match args.admin.as_str() {
+        NOWHERE => None,
+        admin => Some(compute.block_on(bind(admin, "--admin"))?),
+    };
     let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
         board: Board::default(),
@@ -115,19 +125,26 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         limits,
         counts: ServerCounts::default(),
     });
-    let (stop, mut stopped) = watch::channel(false);
-    let serving = io.spawn(listen::serve(Arc::clone(&app), listener, async move {
-        // An error means that the sender is gone, which is the end too.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    }));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
     let control = control(args, &app, deployer)?;
     control.set_inference(address);
+    let admin_address = admin.as_ref().map(|(_, address)| *address);
+    control.store().say_admin(admin_address)?;
+    let administering = match admin {
+        Some((listener, _)) => {
+            let tokens = Tokens::open(control.store().root())?;
+            let admin = Admin { control: Arc::clone(&control), tokens, limits: app.limits.clone() };
+            Some(compute.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
+        }
+        None => None,
+    };
     compute.block_on(load(args, &control))?;
     let watching = args.watch.then(|| compute.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
-    console::print(&ready_line(&app, address));
+    console::print(&ready_line(&app, address, admin_address));
     io.block_on(signals.asked_to_stop());
     app.board.set_ready(false);
     if let Some(watching) = watching {
@@ -135,7 +152,11 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     }
     tracing::info!("draining");
     stop.send_replace(true);
-    let drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
+    if let Some(administering) = administering {
+        drained &= compute.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
+    }
+    control.store().say_admin(None)?;
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
     }
@@ -188,7 +209,7 @@ fn say(changed: Result<&Applied, &ControlError>) {
     }
 }
 
-fn ready_line(app: &App, address: SocketAddr) -> String {
+fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
     let snapshot = app.board.read();
     let pipelines: Vec<String> =
         snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
@@ -197,7 +218,8 @@ fn ready_line(app: &App, address: SocketAddr) -> String {
         1..=NAMED_MAX => pipelines.join(", "),
         many => format!("{many} pipelines"),
     };
-    format!("hotstage is ready on http://{address} serving {serving}")
+    let admin = admin.map(|admin| format!("; admin on http://{admin}")).unwrap_or_default();
+    format!("hotstage is ready on http://{address} serving {serving}{admin}")
 }
 
 /// The signals that ask the server to stop. While it loads they end it at once, as nothing has to be drained.
@@ -231,13 +253,25 @@ fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     built.map_err(|error| Ending::new(Exit::Defect, format!("can't start threads: {error}")))
 }
 
-fn cannot_bind(address: &str, error: &std::io::Error) -> Ending {
+async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), Ending> {
+    let bound = async { listen::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) };
+    let (address, listener) = bound.await.map_err(|error| cannot_bind(address, flag, &error))?;
+    Ok((listener, address))
+}
+
+/// Done when the server is told to stop.
+async fn told_to(mut stop: tokio::sync::watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is the end too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> Ending {
     let message = match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!("{address} is in use; stop what listens there, or choose another with --http")
+            format!("{address} is in use; stop what listens there, or choose another with {flag}")
         }
         std::io::ErrorKind::PermissionDenied => {
-            format!("{address} needs rights that this user lacks; choose a port above 1023 with --http")
+            format!("{address} needs rights that this user lacks; choose a port above 1023 with {flag}")
         }
         _ => format!("can't listen on {address}: {error}"),
     };

@@ -3,6 +3,8 @@
 //! ```text
 //! hotstage.json        says that the directory is ours, and in which format
 //! journal.db           every change to what is served
+//! admin-address        where the admin API of the server that runs on it listens
+//! admin-token          its secret for operators; reader-token: for those who only look
 //! lock                 held by the server that runs on it
 //! blobs/ab/abcd…       components, files and manifests, named by their SHA-256
 //! cache/…              signed machine code; may be deleted at any time
@@ -24,6 +26,7 @@ mod write;
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hotstage_engine::SigningKey;
@@ -36,6 +39,8 @@ use self::write::write_whole;
 /// The format that this server reads and writes.
 const FORMAT: u32 = 1;
 const MARKER: &str = "hotstage.json";
+/// Holds the address of the admin API while a server runs.
+pub const ADMIN_ADDRESS: &str = "admin-address";
 
 /// An open state directory.
 pub struct Store {
@@ -110,6 +115,18 @@ impl Store {
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Writes down where the admin API listens, so that the command line finds it; or that it does not.
+    pub fn say_admin(&self, address: Option<SocketAddr>) -> Result<(), StoreError> {
+        let path = self.root.join(ADMIN_ADDRESS);
+        match address {
+            Some(address) => write_whole(&self.root, &path, format!("{address}\n").as_bytes()),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
+                _ => Ok(()),
+            },
+        }
     }
 
     /// The secret for cache entries.
