@@ -51,10 +51,12 @@ pub struct Admin {
 pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let is_head = request.method() == Method::HEAD;
     // A task of its own goes on when the client leaves, and its panic is this request's 500.
-    let answering = tokio::spawn(answer(admin, request));
+    let answering = tokio::spawn(answer(Arc::clone(&admin), request));
     let mut response = answering.await.unwrap_or_else(|error| {
         tracing::error!(target: "admin", %error, "the server failed on a request");
-        Refusal::defect("the server failed on this request").response()
+        let mut response = Refusal::defect("the server failed on this request").response();
+        response.headers_mut().insert(&REVISION, admin.control.head().into());
+        response
     });
     if is_head {
         let bytes = response.body().size_hint().exact().unwrap_or_default();
