@@ -10,6 +10,7 @@ mod harness;
 
 mod answers;
 mod binary;
+mod changes;
 mod cli;
 mod clients;
 mod datatypes;

@@ -35,6 +35,13 @@ impl Request {
         Self { body: Some(body.into()), ..Self::new("POST", path) }
     }
 
+    /// The same with a body.
+    #[must_use]
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
     /// `POST` with a body as the binary extension has it: JSON, then the tensors' bytes.
     pub(crate) fn binary(path: &str, json: &Value, blobs: &[&[u8]]) -> Self {
         let json = json.to_string();

@@ -51,6 +51,13 @@ fn found(variable: &str, place: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
 }
 
+/// The name of bytes in the store.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let digits: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
 /// Says that a test checked nothing, and why: past the runner, which shows only what failed.
 pub(crate) fn skipped(why: &str) {
     // Nobody may be reading.

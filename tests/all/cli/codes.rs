@@ -27,7 +27,7 @@ fn wrong_arguments_end_with_2() {
     let arguments: [(&[&str], &str); 10] = [
         (&[], "Usage: hotstage <COMMAND>"),
         (&["serv"], "'serve'"),
-        (&["serve"], "--file <PATH>..."),
+        (&["serve", "--watch"], "--file <PATH>..."),
         (&["check", "-f"], "--file <PATH>..."),
         (&["serve", "-f", "x.yaml", "--htp", "127.0.0.1:0"], "'--http'"),
         (&["serve", "-f", "x.yaml", "--io-threads", "0"], "1..=1024"),

@@ -72,7 +72,7 @@ impl Progress for Steps {
 impl Loading for Steps {
     fn loaded(&self, done: usize, of: usize) {
         // Few are there at once. Of many, every tenth of them is told.
-        if of > LOADED_TOLD && (done == of || done % (of / 10) == 0) {
+        if of > LOADED_TOLD && (done == of || done.is_multiple_of(of / 10)) {
             note(&format!("{done} of {of} pipelines are loaded"));
         }
     }

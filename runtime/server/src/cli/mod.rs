@@ -5,9 +5,11 @@
 mod check;
 mod console;
 mod infer;
+mod recover;
+mod remote;
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -26,7 +28,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what \
 it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened \
-on · 7 the server can't be reached · 8 the server refused the request";
+on · 7 the server can't be reached · 8 the server refused the request · 9 there are differences";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -36,6 +38,10 @@ enum Verb {
     Check(check::Args),
     /// Send rows or a request to a server, and print the answer.
     Infer(infer::Args),
+    #[command(flatten)]
+    Remote(remote::Verb),
+    /// Go on with a damaged journal from the revisions that are whole.
+    Recover(recover::Args),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -65,6 +71,8 @@ pub enum Exit {
     Unreachable = 7,
     /// The server refused the request.
     Failed = 8,
+    /// What is served is not what the manifests say.
+    Different = 9,
 }
 
 impl From<Exit> for ExitCode {
@@ -129,8 +137,7 @@ struct Common {
 
 impl Common {
     fn state(&self) -> PathBuf {
-        let from = |name| std::env::var_os(name).map(PathBuf::from);
-        self.state.clone().unwrap_or_else(|| default_directory(from("XDG_STATE_HOME"), from("HOME")))
+        state_directory(self.state.as_deref())
     }
 
     fn boxes(&self) -> Boxes {
@@ -138,19 +145,27 @@ impl Common {
     }
 }
 
+/// The state directory that was named, or else the user's.
+fn state_directory(named: Option<&Path>) -> PathBuf {
+    let from = |name| std::env::var_os(name).map(PathBuf::from);
+    named.map_or_else(|| default_directory(from("XDG_STATE_HOME"), from("HOME")), Path::to_owned)
+}
+
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
     let ending = match Cli::parse().verb {
-        Verb::Serve(args) => serve::run(&args),
-        Verb::Check(args) => check::run(&args),
-        Verb::Infer(args) => infer::run(&args),
+        Verb::Serve(args) => serve::run(&args).map(|()| Exit::Done),
+        Verb::Check(args) => check::run(&args).map(|()| Exit::Done),
+        Verb::Infer(args) => infer::run(&args).map(|()| Exit::Done),
+        Verb::Recover(args) => recover::run(&args).map(|()| Exit::Done),
+        Verb::Remote(verb) => remote::run(&verb),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hotstage", &mut std::io::stdout());
-            Ok(())
+            Ok(Exit::Done)
         }
     };
     match ending {
-        Ok(()) => Exit::Done.into(),
+        Ok(exit) => exit.into(),
         Err(Ending { exit, message }) => {
             console::error(&message);
             exit.into()

@@ -66,7 +66,7 @@ impl Control {
         let prepared = match self.prepare(wanted, progress).await {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.swaps.refused.fetch_add(1, Relaxed);
+                self.app.counts.swaps.refused.fetch_add(1, Relaxed);
                 return Err(error);
             }
         };

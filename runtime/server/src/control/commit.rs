@@ -35,7 +35,7 @@ impl Control {
     ) -> Result<Applied, ControlError> {
         let done = self.commit_in_turn(intent, &prepared, changes).await;
         if done.is_err() {
-            self.swaps.refused.fetch_add(1, Relaxed);
+            self.app.counts.swaps.refused.fetch_add(1, Relaxed);
         }
         done
     }
@@ -72,17 +72,17 @@ impl Control {
         }
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
-        self.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
+        self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
         let recording = Instant::now();
         let hash = self.with_journal(move |journal| journal.append(&revision)).await??;
-        self.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
+        self.app.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
         let swapping = Instant::now();
         let before = Arc::clone(&self.app.board.read());
         self.app.board.replace(before.with(models));
         let head = Head { number, hash, time_ms };
         self.ledger.store(Arc::new(Ledger { state, head }));
-        self.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
-        self.swaps.made.fetch_add(1, Relaxed);
+        self.app.counts.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
+        self.app.counts.swaps.made.fetch_add(1, Relaxed);
         drop(turn);
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);

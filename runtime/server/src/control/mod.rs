@@ -20,7 +20,6 @@ mod trouble;
 mod watch;
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,25 +71,6 @@ pub(crate) struct Ledger {
     pub(crate) head: Head,
 }
 
-/// What was counted about changes.
-#[derive(Debug, Default)]
-pub struct Swaps {
-    /// Revisions that were made since the start.
-    pub made: AtomicU64,
-    /// Changes that were refused since the start.
-    pub refused: AtomicU64,
-    /// Versions that were freed.
-    pub freed: AtomicU64,
-    /// Bytes of files that were freed with them.
-    pub freed_bytes: AtomicU64,
-    /// Versions whose last requests were cut off from the drain, as they took too long.
-    pub overdue: AtomicU64,
-    /// Requests that were still running on versions when those were given up.
-    pub drained: AtomicU64,
-    /// Microseconds: preparing, recording, swapping.
-    pub took_us: [AtomicU64; 3],
-}
-
 /// Whoever changes what is served.
 pub struct Control {
     pub(crate) app: Arc<App>,
@@ -101,8 +81,6 @@ pub struct Control {
     turn: tokio::sync::Mutex<()>,
     retired: Mutex<Retired>,
     options: Options,
-    /// What is counted about changes.
-    pub swaps: Arc<Swaps>,
     began: Instant,
     inference: OnceLock<SocketAddr>,
 }

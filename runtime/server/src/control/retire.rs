@@ -13,7 +13,6 @@ use hotstage_core::digest::Digest;
 use super::{Control, locked};
 use crate::api::ChangeMade;
 use crate::board::Snapshot;
-use crate::deploy::Deployer;
 use crate::pipeline::Pipeline;
 
 /// Versions that are kept, over all names.
@@ -75,15 +74,16 @@ impl Control {
             retired.draining.extend(given_up.iter().map(Arc::downgrade));
         }
         if !given_up.is_empty() {
-            let (swaps, deployer, bound) = (Arc::clone(&self.swaps), Arc::clone(&self.deployer), self.options.drain);
+            let (app, deployer, bound) = (Arc::clone(&self.app), Arc::clone(&self.deployer), self.options.drain);
             tokio::spawn(async move {
                 // The table that the swap replaced may still be read by somebody who does not run a request.
+                let swaps = &app.counts.swaps;
                 for pipeline in given_up {
                     let overdue = drain(pipeline, bound, &swaps.drained).await;
                     swaps.overdue.fetch_add(u64::from(overdue), Relaxed);
                     swaps.freed.fetch_add(1, Relaxed);
                 }
-                swaps.freed_bytes.fetch_add(sweep(&deployer), Relaxed);
+                swaps.freed_bytes.fetch_add(deployer.sweep(), Relaxed);
             });
         }
     }
@@ -102,8 +102,4 @@ async fn drain(pipeline: Arc<Pipeline>, bound: Duration, drained: &std::sync::at
         tokio::time::sleep(LOOK).await;
     }
     false
-}
-
-fn sweep(deployer: &Deployer) -> u64 {
-    deployer.sweep()
 }

@@ -13,7 +13,7 @@ use hotstage_core::name::ModelName;
 use tokio::task::JoinSet;
 
 use super::retire::Retired;
-use super::{Control, ControlError, Ledger, Options, Swaps, Trouble, locked};
+use super::{Control, ControlError, Ledger, Options, Trouble, locked};
 use crate::app::App;
 use crate::board::Model;
 use crate::deploy::Deployer;
@@ -45,7 +45,6 @@ impl Control {
             turn: tokio::sync::Mutex::new(()),
             retired: Mutex::new(Retired::default()),
             options,
-            swaps: Arc::new(Swaps::default()),
             began: Instant::now(),
             inference: OnceLock::new(),
         })

@@ -21,6 +21,8 @@ pub struct ServerCounts {
     pub abandoned: AtomicU64,
     /// Open connections.
     pub connections: AtomicI64,
+    /// Changes to what is served.
+    pub swaps: Swaps,
 }
 
 /// What is counted about a pipeline.
@@ -32,4 +34,26 @@ pub struct PipelineCounts {
     pub failed: [AtomicU64; Kind::ALL.len()],
     /// How long requests take, from the first stage to the last, waiting included.
     pub durations: Histogram,
+}
+
+/// The steps of a change, in order.
+pub const SWAP_STEPS: [&str; 3] = ["prepare", "record", "swap"];
+
+/// What is counted about changes to what is served.
+#[derive(Debug, Default)]
+pub struct Swaps {
+    /// Revisions that were made since the start.
+    pub made: AtomicU64,
+    /// Changes that were refused since the start.
+    pub refused: AtomicU64,
+    /// Versions that were freed.
+    pub freed: AtomicU64,
+    /// Bytes of files that were freed with them.
+    pub freed_bytes: AtomicU64,
+    /// Versions whose last requests were cut off from the drain, as they took too long.
+    pub overdue: AtomicU64,
+    /// Requests that were still running on versions when those were given up.
+    pub drained: AtomicU64,
+    /// Microseconds of revisions that were made, by [`SWAP_STEPS`].
+    pub took_us: [AtomicU64; SWAP_STEPS.len()],
 }

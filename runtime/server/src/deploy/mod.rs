@@ -23,7 +23,7 @@ use hotstage_engine::engine::Engine;
 pub use self::compilers::Compilers;
 pub use self::open::Opened;
 pub use self::progress::{Progress, Quiet};
-pub use self::read::{documents, sent};
+pub use self::read::{documents, sent, texts};
 pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
 use crate::pipeline::Pipeline;

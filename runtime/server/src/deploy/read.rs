@@ -10,14 +10,25 @@ use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Written, check_
 /// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
 /// input.
 pub fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
+    let (texts, problems) = texts(paths);
+    parsed(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), problems)
+}
+
+/// All documents of texts that somebody sent, each under the name that the sender gives it.
+pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Written>, Problems> {
+    parsed(texts, Problems::default())
+}
+
+/// The files of the paths, each with its text, and what can't be read of them.
+pub fn texts(paths: &[PathBuf]) -> (Vec<(String, String)>, Problems) {
     let mut problems = Problems::default();
-    let mut documents = Vec::new();
+    let mut texts = Vec::new();
     for path in paths {
         match files(path) {
             Ok(files) => {
                 for file in files {
-                    match text(&file).and_then(|text| parse(&file.display().to_string(), &text)) {
-                        Ok(found) => documents.extend(found),
+                    match text(&file) {
+                        Ok(text) => texts.push((file.display().to_string(), text)),
                         Err(found) => problems.append(found),
                     }
                 }
@@ -25,14 +36,13 @@ pub fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
             Err(found) => problems.append(found),
         }
     }
-    let documents = problems.or(documents)?;
-    check_set(&documents)?;
-    Ok(documents)
+    (texts, problems)
 }
 
-/// All documents of texts that somebody sent, each under the name that the sender gives it.
-pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Written>, Problems> {
-    let mut problems = Problems::default();
+fn parsed<'a>(
+    texts: impl Iterator<Item = (&'a str, &'a str)>,
+    mut problems: Problems,
+) -> Result<Vec<Written>, Problems> {
     let mut documents = Vec::new();
     for (file, text) in texts {
         match parse(file, text) {

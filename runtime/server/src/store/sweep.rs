@@ -37,6 +37,10 @@ impl Store {
             }
         }
         for file in list(&self.root.join("tmp"))? {
+            // An upload that is being written is locked by whoever writes it.
+            if fs::File::open(file.path()).is_ok_and(|open| open.try_lock().is_err()) {
+                continue;
+            }
             if let Some(bytes) = remove(&file, min_age, dry_run)? {
                 freed.abandoned += 1;
                 freed.abandoned_bytes += bytes;

@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::board::Snapshot;
-use crate::counts::ServerCounts;
+use crate::counts::{SWAP_STEPS, ServerCounts, Swaps};
 use crate::counts::histogram::Histogram;
 use crate::pipeline::{Pipeline, Step};
 
@@ -130,6 +130,29 @@ impl Reading {
             ),
             ("hotstage_http_connections", "Open connections", MetricType::Gauge, gauge(&counts.connections)),
         ]
+        .into_iter()
+        .chain(Self::swaps(&counts.swaps))
+        .collect()
+    }
+
+    fn swaps(swaps: &Swaps) -> Vec<Count> {
+        let value = |count: &AtomicU64| count.load(Relaxed) as f64;
+        let steps = SWAP_STEPS.iter().zip(&swaps.took_us).map(|(step, took)| (*step, value(took) / 1e6));
+        let total = |name, help, count| (name, help, MetricType::Counter, vec![("", value(count))]);
+        vec![
+            total("hotstage_revisions", "Changes to what is served", &swaps.made),
+            total("hotstage_revisions_refused", "Changes that were refused", &swaps.refused),
+            (
+                "hotstage_swap_seconds",
+                "Time that changes took, by step: prepare, record, swap",
+                MetricType::Counter,
+                steps.collect(),
+            ),
+            total("hotstage_versions_freed", "Versions that drained and were freed", &swaps.freed),
+            total("hotstage_versions_freed_bytes", "Bytes of files freed with them", &swaps.freed_bytes),
+            total("hotstage_versions_overdue", "Versions that did not drain in time", &swaps.overdue),
+            total("hotstage_requests_drained", "Requests that ran on while their version drained", &swaps.drained),
+        ]
     }
 
     fn rows(snapshot: &Snapshot) -> Vec<Row> {
@@ -168,7 +191,8 @@ impl Collector for Reading {
         for (name, help, kind, values) in &self.counts {
             let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
             for (label, value) in values {
-                let labels: Labels<'_> = if label.is_empty() { vec![] } else { vec![("kind", label)] };
+                let key = if SWAP_STEPS.contains(label) { "step" } else { "kind" };
+                let labels: Labels<'_> = if label.is_empty() { vec![] } else { vec![(key, label)] };
                 number(metric.encode_family(&labels)?, *kind, *value)?;
             }
         }

@@ -1,0 +1,76 @@
+//! `hotstage answered`: what answered calls to a name at some time.
+
+use jiff::Timestamp;
+
+use super::client::quote;
+use super::duration::moment;
+use super::{Ending, Exit, Remote, show};
+use crate::api::Answered;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The name that clients call.
+    name: String,
+    /// When: as in 2026-03-01T12:00:00Z, or `10m ago`.
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    at: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let at = moment(&args.at, Timestamp::now()).map_err(|message| Ending::new(Exit::Usage, message))?;
+    let path = format!("/v1/models/{}/answered?time={}", quote(&args.name), quote(&at.to_string()));
+    let got = args.remote.client()?.get::<Answered>(&path).await?;
+    show::tell(args.remote.output, &got, text);
+    Ok(())
+}
+
+fn text(answered: &Answered) -> String {
+    let Answered { pipeline, time, revision, since, until, version, digest, versions, labels } = answered;
+    let Some(version) = version else {
+        return format!("nothing answered calls to {pipeline} at {time}");
+    };
+    let from = since.as_deref().map(|since| format!("from {since} ")).unwrap_or_default();
+    let until = until.as_deref().map_or_else(|| "and since then".to_owned(), |until| format!("until {until}"));
+    let pairs = |pairs: &[(String, String)]| {
+        let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        lines.join("\n")
+    };
+    show::fields([
+        ("name", pipeline.clone()),
+        ("time", time.clone()),
+        ("version", version.clone()),
+        ("digest", digest.clone().unwrap_or_default()),
+        ("revision", revision.map(|revision| revision.to_string()).unwrap_or_default()),
+        ("in force", format!("{from}{until}")),
+        ("versions", pairs(versions)),
+        ("labels", pairs(labels)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_served_is_said_in_a_sentence() {
+        let mut answered = Answered {
+            pipeline: "tumor".to_owned(),
+            time: "2026-03-01T12:00:00Z".to_owned(),
+            revision: Some(3),
+            since: Some("2026-02-01T00:00:00Z".to_owned()),
+            until: None,
+            version: None,
+            digest: None,
+            versions: Vec::new(),
+            labels: vec![("stable".to_owned(), "2".to_owned())],
+        };
+        assert_eq!(text(&answered), "nothing answered calls to tumor at 2026-03-01T12:00:00Z");
+        answered.version = Some("2".to_owned());
+        let text = text(&answered);
+        for part in ["from 2026-02-01T00:00:00Z and since then", "stable 2"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! One connection to the admin API, kept between requests, and what its answers mean for a command.
+//!
+//! A connection that was idle may be gone by the time it is used: a request that the server can't have seen, or that
+//! changes nothing, is sent once more on a new one. Answers are bounded by [`ANSWER_BYTES_MAX`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+
+use super::{Ending, Exit};
+use crate::api::ErrorBody;
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// How long a connection may take to come about.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Where an admin API is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    authority: String,
+    /// What stands before every path.
+    prefix: String,
+}
+
+impl Target {
+    pub(super) fn parse(url: &str) -> Result<Self, Ending> {
+        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8001"));
+        let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
+        if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
+            return Err(usage("is not an http URL; this command speaks no TLS"));
+        }
+        if uri.query().is_some() {
+            return Err(usage("has a query, which no server's address has"));
+        }
+        let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
+        let port = authority.port_u16().unwrap_or(80);
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { authority: format!("{}:{port}", authority.host()), prefix })
+    }
+}
+
+/// Talks to one server.
+pub(super) struct Client {
+    target: Target,
+    token: Option<String>,
+    actor: String,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// One request, as often as it must be sent.
+#[derive(Clone)]
+struct Ask {
+    method: Method,
+    path: String,
+    headers: Vec<(HeaderName, String)>,
+    body: Bytes,
+}
+
+/// An answer that is a success.
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// An answer, understood and word by word.
+pub(super) struct Got<T> {
+    pub(super) value: T,
+    pub(super) body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nobody is there, or no longer.
+    Away(String),
+    /// The server says no.
+    Said {
+        /// With this status.
+        status: StatusCode,
+        /// And these words.
+        text: String,
+    },
+    /// It says something that nobody here understands.
+    Strange(String),
+}
+
+impl Trouble {
+    /// Whether the same request may well succeed a little later.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Away(_) => true,
+            Self::Said { status, .. } => matches!(status.as_u16(), 408 | 409 | 429 | 502 | 503 | 504),
+            Self::Strange(_) => false,
+        }
+    }
+
+    /// Whether the server says that there is no such thing.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Said { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+}
+
+impl From<Trouble> for Ending {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Away(message) => Self::new(Exit::Unreachable, message),
+            Trouble::Strange(message) => Self::new(Exit::Failed, message),
+            Trouble::Said { status, text } => {
+                let exit = match status {
+                    StatusCode::UNPROCESSABLE_ENTITY => Exit::Refused,
+                    StatusCode::INSUFFICIENT_STORAGE => Exit::DiskFull,
+                    _ => Exit::Failed,
+                };
+                let hint = match status {
+                    StatusCode::UNAUTHORIZED => "\n--token-file names the file that holds the server's token",
+                    _ => "",
+                };
+                Self::new(exit, format!("{text}{hint}"))
+            }
+        }
+    }
+}
+
+/// A name as one segment of a path, or as a value of a query.
+pub(super) fn quote(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+impl Client {
+    pub(super) fn new(target: Target, token: Option<String>, actor: String) -> Self {
+        Self { target, token, actor, sender: None }
+    }
+
+    /// Reads something.
+    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<Got<T>, Trouble> {
+        understand(self.send(Method::GET, path, Vec::new(), Bytes::new()).await?)
+    }
+
+    /// Removes something.
+    pub(super) async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<Got<T>, Trouble> {
+        understand(self.send(Method::DELETE, path, Vec::new(), Bytes::new()).await?)
+    }
+
+    /// Sends a document.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<Got<T>, Trouble> {
+        let body = serde_json::to_vec(request).map_err(|error| Trouble::Strange(error.to_string()))?;
+        let headers = vec![(header::CONTENT_TYPE, "application/json".to_owned())];
+        understand(self.send(method, path, headers, body.into()).await?)
+    }
+
+    /// Sends bytes under headers of one's own.
+    pub(super) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: Vec<(HeaderName, String)>,
+        body: Bytes,
+    ) -> Result<Answer, Trouble> {
+        let ask = Ask { method, path: format!("{}{path}", self.target.prefix), headers, body };
+        let changes_nothing = [Method::GET, Method::HEAD].contains(&ask.method);
+        if let Some(sender) = self.sender.take() {
+            match self.exchange(sender, &ask).await {
+                Ok(answer) => return answer,
+                Err(error) if error.is_canceled() || changes_nothing => {}
+                Err(error) => return Err(self.away(&error)),
+            }
+        }
+        let sender = self.connect().await?;
+        self.exchange(sender, &ask).await.unwrap_or_else(|error| Err(self.away(&error)))
+    }
+
+    /// The outer result says whether the connection held.
+    async fn exchange(
+        &mut self,
+        mut sender: SendRequest<Full<Bytes>>,
+        ask: &Ask,
+    ) -> hyper::Result<Result<Answer, Trouble>> {
+        sender.ready().await?;
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(&ask.path)
+            .header(header::HOST, &self.target.authority)
+            .header("hotstage-actor", &self.actor);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in &ask.headers {
+            request = request.header(name, value);
+        }
+        let request = match request.body(Full::new(ask.body.clone())) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(Trouble::Strange(format!("`{}` can't be asked: {error}", ask.path)))),
+        };
+        let response = sender.send_request(request).await?;
+        let (parts, body) = response.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "`Limited` is the bound")]
+        let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return Ok(Err(Trouble::Away(format!("the answer broke off: {error}")))),
+        };
+        self.sender = Some(sender);
+        Ok(if parts.status.is_success() {
+            Ok(Answer { headers: parts.headers, body })
+        } else {
+            Err(refusal(parts.status, &body))
+        })
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Trouble> {
+        let stream = tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.target.authority)).await;
+        let stream = match stream {
+            Ok(stream) => stream.map_err(|error| self.away(&error))?,
+            Err(_) => return Err(self.away(&format_args!("no answer within {} s", CONNECT_TIME_MAX.as_secs()))),
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.away(&error))?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn away(&self, error: &dyn std::fmt::Display) -> Trouble {
+        let authority = &self.target.authority;
+        Trouble::Away(format!(
+            "can't reach a server's admin API at {authority}: {error}; is it running? `hotstage serve` starts one"
+        ))
+    }
+}
+
+fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, Trouble> {
+    let value = serde_json::from_slice(&answer.body);
+    let value = value.map_err(|error| Trouble::Strange(format!("the server's answer can't be understood: {error}")))?;
+    Ok(Got { value, body: answer.body })
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
+    let text = match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(ErrorBody { error }) if !error.is_empty() => error,
+        _ => format!("the server says {status} and no more"),
+    };
+    Trouble::Said { status, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> String {
+        match Target::parse(url) {
+            Ok(Target { authority, prefix }) => format!("{authority} {prefix}"),
+            Err(Ending { exit, message }) => format!("{exit:?} {message}"),
+        }
+    }
+
+    #[test]
+    fn only_http_urls_are_servers() {
+        for (url, expect) in [
+            ("http://127.0.0.1:8001", "127.0.0.1:8001 "),
+            ("http://[::1]:8001/", "[::1]:8001 "),
+            ("http://models.example/admin/", "models.example:80 /admin"),
+            ("127.0.0.1:8001", "127.0.0.1:8001 "),
+        ] {
+            assert_eq!(target(url), expect, "{url}");
+        }
+        assert!(target("https://a.b").starts_with("Usage `https://a.b` is not an http URL"));
+        assert!(target("/v1").starts_with("Usage `/v1` names no host"));
+        assert!(target("http://a.b/?x=1").starts_with("Usage"));
+    }
+
+    #[test]
+    fn a_status_decides_the_exit_code_and_the_text_is_the_servers() {
+        for (status, exit) in [(422, Exit::Refused), (507, Exit::DiskFull), (409, Exit::Failed), (500, Exit::Failed)] {
+            let trouble = refusal(StatusCode::from_u16(status).unwrap(), br#"{"error":"a.yaml:1:1: no"}"#);
+            let ending = Ending::from(trouble);
+            assert_eq!((ending.exit, ending.message.as_str()), (exit, "a.yaml:1:1: no"));
+        }
+        let ending = Ending::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
+        assert_eq!(ending.message, "the server says 502 Bad Gateway and no more");
+    }
+
+    #[test]
+    fn a_name_stays_one_segment() {
+        assert_eq!(quote("a/b c?d"), "a%2Fb%20c%3Fd");
+        assert_eq!(quote("tumor-2.1_x"), "tumor-2.1_x");
+        assert_eq!(quote("sha256:12"), "sha256:12");
+    }
+}

@@ -1,0 +1,57 @@
+//! `hotstage delete`: take a version, or a name with all its versions, out of service.
+
+use super::client::quote;
+use super::{Change, Ending, Remote, show};
+use crate::api::Applied;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The name that clients call.
+    name: String,
+    /// One version; all of them when it is left out.
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Say what would be removed; remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
+    let path = format!("/v1/models/{}{version}{}", quote(&args.name), args.change.query(args.dry_run));
+    let got = args.remote.client()?.delete::<Applied>(&path).await?;
+    show::tell(args.remote.output, &got, show::applied);
+    Ok(())
+}
+
+impl Change {
+    /// For requests that have no body.
+    pub(super) fn query(&self, dry_run: bool) -> String {
+        let mut parts = Vec::new();
+        if !self.reason.is_empty() {
+            parts.push(format!("reason={}", quote(&self.reason)));
+        }
+        parts.extend(self.if_revision.map(|revision| format!("if_revision={revision}")));
+        if dry_run {
+            parts.push("dry_run=true".to_owned());
+        }
+        if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_holds_what_was_said() {
+        let change = Change { if_revision: None, reason: String::new() };
+        assert_eq!(change.query(false), "");
+        let change = Change { if_revision: Some(7), reason: "too slow & old".to_owned() };
+        assert_eq!(change.query(true), "?reason=too%20slow%20%26%20old&if_revision=7&dry_run=true");
+    }
+}

@@ -1,0 +1,133 @@
+//! `hotstage describe`: everything about one version.
+
+use super::client::{Client, Trouble, quote};
+use super::{Ending, Exit, Remote, get, show};
+use crate::api::{ModelInfo, PipelineInfo, PortInfo, StageInfo};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The name that clients call.
+    name: String,
+    /// A version or a label [default: the version that answers when none is asked for].
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let mut client = args.remote.client()?;
+    let model = model(&mut client, &args.name).await?;
+    let version = version(&model, args.version.as_deref()).map_err(|message| Ending::new(Exit::Failed, message))?;
+    let path = format!("/v1/models/{}/versions/{}", quote(&args.name), quote(version));
+    let got = client.get::<PipelineInfo>(&path).await?;
+    show::tell(args.remote.output, &got, text);
+    Ok(())
+}
+
+/// What is known about a name.
+pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, Trouble> {
+    Ok(client.get(&format!("/v1/models/{}", quote(name))).await?.value)
+}
+
+/// The version that a word means: a version, else a label, else the one that answers.
+pub(super) fn version<'a>(model: &'a ModelInfo, word: Option<&str>) -> Result<&'a str, String> {
+    let Some(word) = word else {
+        let versions = || model.versions.last().map(|about| about.version.as_str());
+        return model.answers.as_deref().or_else(versions).ok_or_else(|| format!("{} has no version", model.name));
+    };
+    let version = model.versions.iter().map(|about| about.version.as_str()).find(|version| *version == word);
+    let label = || model.labels.iter().find(|label| label.label == word).map(|label| label.version.as_str());
+    version.or_else(label).ok_or_else(|| {
+        let versions = model.versions.iter().map(|about| about.version.as_str());
+        let labels = model.labels.iter().map(|label| label.label.as_str());
+        let known: Vec<&str> = versions.chain(labels).collect();
+        format!("{} has no version or label `{word}`; it has: {}", model.name, known.join(", "))
+    })
+}
+
+fn text(about: &PipelineInfo) -> String {
+    let figures = &about.about;
+    let brought = match (&about.revision, &about.since, &about.actor) {
+        (Some(revision), since, actor) => {
+            let since = since.as_deref().unwrap_or("an unknown time");
+            format!("by revision {revision} at {since}, {}", actor.as_deref().unwrap_or("unknown"))
+        }
+        _ => String::new(),
+    };
+    let head = show::fields([
+        ("name", about.name.clone()),
+        ("version", figures.version.clone()),
+        ("labels", about.labels.join(" ")),
+        ("condition", get::condition(figures.condition).to_owned()),
+        ("digest", figures.digest.clone()),
+        ("brought", brought),
+        ("answered", figures.answered.to_string()),
+        ("failed", figures.failed.to_string()),
+        ("half of them under", show::latency(figures.p50_ms)),
+        ("99 of 100 under", show::latency(figures.p99_ms)),
+        ("golden tests", about.tests.join(", ")),
+    ]);
+    let port = |way: &str, port: &PortInfo| {
+        let sizes: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
+        [way.to_owned(), port.name.clone(), port.datatype.clone(), format!("[{}]", sizes.join(", "))]
+    };
+    let inputs = about.inputs.iter().map(|input| port("in", input));
+    let outputs = about.outputs.iter().map(|output| port("out", output));
+    let ports = show::table(["way", "tensor", "datatype", "shape"], inputs.chain(outputs));
+    let header = ["stage", "role", "component", "digest", "files", "mean", "instances"];
+    let stages = show::table(header, about.stages.iter().map(stage));
+    format!("{head}\n\n{ports}\n\n{stages}")
+}
+
+fn stage(stage: &StageInfo) -> [String; 7] {
+    let files: Vec<String> =
+        stage.files.iter().map(|(name, digest)| format!("{name} {}", show::short(digest))).collect();
+    let instances = &stage.instances;
+    [
+        stage.name.clone(),
+        stage.role.clone(),
+        stage.describes.clone(),
+        show::short(&stage.component),
+        files.join("\n"),
+        show::latency(stage.mean_ms),
+        format!("{} of {}", instances.exist, instances.max),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{LabelInfo, VersionInfo};
+
+    #[test]
+    fn a_word_is_a_version_or_a_label() {
+        let about = |version: &str| VersionInfo { version: version.to_owned(), ..VersionInfo::default() };
+        let model = ModelInfo {
+            name: "tumor".to_owned(),
+            answers: Some("2".to_owned()),
+            versions: vec![about("1"), about("2")],
+            labels: vec![LabelInfo { label: "stable".to_owned(), version: "1".to_owned() }],
+        };
+        for (word, expect) in [(None, "2"), (Some("1"), "1"), (Some("stable"), "1")] {
+            assert_eq!(version(&model, word), Ok(expect));
+        }
+        let error = version(&model, Some("3")).unwrap_err();
+        assert_eq!(error, "tumor has no version or label `3`; it has: 1, 2, stable");
+    }
+
+    #[test]
+    fn a_description_has_its_parts() {
+        let about = PipelineInfo {
+            name: "tumor".to_owned(),
+            revision: Some(3),
+            inputs: vec![PortInfo { name: "x".to_owned(), datatype: "FP32".to_owned(), shape: vec![-1, 30] }],
+            stages: vec![StageInfo { name: "scale".to_owned(), ..StageInfo::default() }],
+            ..PipelineInfo::default()
+        };
+        let text = text(&about);
+        for part in ["tumor", "by revision 3", "[-1, 30]", "scale"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `hotstage status`: how a server is.
+
+use super::{Ending, Remote, show};
+use crate::api::Status;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let got = args.remote.client()?.get::<Status>("/v1/status").await?;
+    show::tell(args.remote.output, &got, text);
+    Ok(())
+}
+
+fn text(status: &Status) -> String {
+    show::fields([
+        ("server", status.version.clone()),
+        ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
+        ("inference", status.inference.clone()),
+        ("revision", status.head.to_string()),
+        ("up for", uptime(status.uptime_seconds)),
+        ("versions ready", status.pipelines.to_string()),
+        ("loading", status.loading.to_string()),
+        ("kept", status.kept.to_string()),
+        ("draining", status.draining.to_string()),
+        ("requests", format!("{} so far, {} in flight", status.requests, status.in_flight)),
+        ("connections", status.connections.to_string()),
+        ("memory", status.resident_bytes.map(show::bytes).unwrap_or_default()),
+    ])
+}
+
+fn uptime(seconds: f64) -> String {
+    // What a float that is out of range becomes is of no matter: it saturates.
+    #[expect(clippy::cast_possible_truncation, reason = "fractions of a second are not shown")]
+    let seconds = seconds as i64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_has_two_units_at_most() {
+        for (seconds, expect) in [(7.9, "7 s"), (125.0, "2 min 5 s"), (3700.0, "1 h 1 min"), (180_000.0, "2 d 2 h")] {
+            assert_eq!(uptime(seconds), expect);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let text = text(&Status { version: "0.1.0".to_owned(), ..Status::default() });
+        assert!(text.contains("0.1.0") && !text.contains("memory"), "{text}");
+    }
+}

@@ -1,0 +1,163 @@
+//! `hotstage wait`: until a version can answer, or the time is up.
+//!
+//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token, ends it at once.
+
+use std::time::{Duration, Instant};
+
+use super::client::{Client, Trouble};
+use super::duration::duration;
+use super::{Ending, Exit, Output, Remote, console, describe, get};
+use crate::api::{Condition, ModelInfo, VersionInfo};
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Bytes of a digest that must be given: `sha256:` and 8 digits.
+const DIGEST_BYTES_MIN: usize = 15;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The name that clients call.
+    name: String,
+    /// A version or a label [default: the version that answers when none is asked for].
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Only a version with this digest counts; its first 8 digits are enough.
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    digest: Option<String>,
+    /// How long to wait at most.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+fn digest(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('…');
+    let is_hex = |hex: &str| hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_digest = text.strip_prefix("sha256:").is_some_and(is_hex);
+    if is_digest && text.len() >= DIGEST_BYTES_MIN {
+        return Ok(text.to_owned());
+    }
+    Err("a digest is `sha256:` and 64 hexadecimal digits in lower case, or at least the first 8 of them".to_owned())
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let end = Instant::now() + args.timeout;
+    let mut client = None;
+    loop {
+        let ending = match ask(args, &mut client).await? {
+            Seen::Ready(model) => {
+                tell(args, &model);
+                return Ok(());
+            }
+            Seen::Not(ending) => ending,
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let message = format!("gave up after {:?}: {}", args.timeout, ending.message);
+            return Err(Ending { message, ..ending });
+        }
+        tokio::time::sleep(PAUSE.min(left)).await;
+    }
+}
+
+/// What one question found.
+enum Seen {
+    Ready(Box<ModelInfo>),
+    /// What it would end with now.
+    Not(Ending),
+}
+
+async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
+    let known = match client {
+        Some(client) => client,
+        None => match args.remote.client() {
+            Ok(new) => client.insert(new),
+            Err(ending) if ending.exit == Exit::Unreachable => return Ok(Seen::Not(ending)),
+            Err(ending) => return Err(ending),
+        },
+    };
+    match describe::model(known, &args.name).await {
+        Ok(model) => match what_is_missing(&model, args.version.as_deref(), args.digest.as_deref()) {
+            None => Ok(Seen::Ready(Box::new(model))),
+            Some(message) => Ok(Seen::Not(Ending::new(Exit::Failed, message))),
+        },
+        Err(trouble) => {
+            let is_away = matches!(trouble, Trouble::Away(_));
+            let may_come = trouble.passes() || trouble.is_not_found();
+            if is_away {
+                // A server that starts again has another port.
+                *client = None;
+            }
+            if may_come { Ok(Seen::Not(trouble.into())) } else { Err(trouble.into()) }
+        }
+    }
+}
+
+/// Why it is not what was waited for.
+fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) -> Option<String> {
+    let name = &model.name;
+    let has_digest = |about: &VersionInfo| digest.is_none_or(|digest| about.digest.starts_with(digest));
+    let version = match (word, digest) {
+        (None, Some(digest)) => match model.versions.iter().find(|about| has_digest(about)) {
+            Some(about) => about.version.as_str(),
+            None => return Some(format!("no version of {name} has the digest {digest}")),
+        },
+        _ => match describe::version(model, word) {
+            Ok(version) => version,
+            Err(message) => return Some(message),
+        },
+    };
+    match model.versions.iter().find(|about| about.version == version) {
+        None => Some(format!("{name}/{version} is not served")),
+        Some(about) if !has_digest(about) => Some(format!("{name}/{version} has the digest {}", about.digest)),
+        Some(about) if about.condition != Condition::Ready => {
+            Some(format!("{name}/{version} is {}", get::condition(about.condition)))
+        }
+        Some(_) => None,
+    }
+}
+
+fn tell(args: &Args, model: &ModelInfo) {
+    match args.remote.output {
+        Output::Json => console::print(&serde_json::to_string(model).unwrap_or_default()),
+        Output::Table => console::print(&format!("{} is ready", args.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_ready_when_it_answers_with_the_right_digest() {
+        let about = |version: &str, condition, digit: &str| VersionInfo {
+            version: version.to_owned(),
+            condition,
+            digest: format!("sha256:{}", digit.repeat(64)),
+            ..VersionInfo::default()
+        };
+        let versions = vec![about("1", Condition::Ready, "a"), about("2", Condition::Loading, "b")];
+        let model = ModelInfo { name: "tumor".to_owned(), answers: Some("1".to_owned()), versions, labels: Vec::new() };
+        for (word, digest, expect) in [
+            (None, None, None),
+            (Some("1"), Some("sha256:aaaaaaaa"), None),
+            (None, Some("sha256:aaaaaaaa"), None),
+            (Some("2"), None, Some("tumor/2 is loading")),
+            (Some("3"), None, Some("tumor has no version or label `3`; it has: 1, 2")),
+            (None, Some("sha256:bbbbbbbb"), Some("tumor/2 is loading")),
+            (None, Some("sha256:cccccccc"), Some("no version of tumor has the digest sha256:cccccccc")),
+        ] {
+            assert_eq!(what_is_missing(&model, word, digest).as_deref(), expect, "{word:?} {digest:?}");
+        }
+        assert!(what_is_missing(&model, Some("1"), Some("sha256:bbbbbbbb")).unwrap().contains("has the digest"));
+    }
+
+    #[test]
+    fn a_digest_may_be_short_but_not_too_short() {
+        assert_eq!(digest("sha256:12ab34cd5678…").unwrap(), "sha256:12ab34cd5678");
+        for text in ["12ab34cd", "sha256:12", "sha256:12AB34CD"] {
+            assert!(digest(text).is_err(), "{text}");
+        }
+    }
+}

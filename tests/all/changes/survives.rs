@@ -1,0 +1,118 @@
+//! What was acknowledged is there after any end; what is damaged is named, with what can be saved and how.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{Admin, ask, times};
+use crate::harness::command::hotstage;
+use crate::harness::server::Setup;
+use crate::harness::state::warm;
+
+const PATH: &str = "/v2/models/m/infer";
+
+fn again(state: &Path) -> Setup {
+    Setup::of([]).state(state)
+}
+
+#[test]
+fn a_start_serves_the_last_revision_without_the_files() {
+    let state = warm();
+    let server = Setup::of([times("m", "1", 2.0)]).state(state.path()).start();
+    let admin = Admin::of(&server);
+    admin.apply(&[times("m", "2", 4.0)]).ok();
+    admin.label("m", "stable", "1").ok();
+    assert_eq!(server.stop().code, Some(0));
+    let server = again(state.path()).start();
+    let mut connection = server.connect();
+    assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
+    assert_eq!(ask(&mut connection, "/v2/models/m/versions/stable/infer").unwrap(), (2.0, "1".to_owned()));
+    assert_eq!(Admin::of(&server).get("/v1/status")["head"], 3);
+}
+
+#[test]
+fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
+    let state = warm();
+    let mut acknowledged = 0;
+    for round in 0..12_u64 {
+        let server = again(state.path()).start();
+        let admin = Admin::of(&server);
+        let head = admin.get("/v1/status")["head"].as_u64().unwrap();
+        assert!(head >= acknowledged, "round {round}: {acknowledged} were acknowledged, {head} are there");
+        assert_eq!(admin.get("/v1/verify")["problems"], json!([]), "round {round}");
+        if head > 0 {
+            let (value, version) = ask(&mut server.connect(), PATH).unwrap();
+            assert_eq!(value.to_string(), version);
+        }
+        let id = server.starting.id();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(5 + round * 7));
+                let kill = format!("kill -KILL {id}");
+                std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
+            });
+            let applying = std::panic::AssertUnwindSafe(|| {
+                for number in 0.. {
+                    let version = (head + number + 1).to_string();
+                    let response = admin.apply(&[times("m", &version, (head + number + 1) as f64)]);
+                    acknowledged = response.ok().json()["head"].as_u64().unwrap();
+                }
+            });
+            // It ends when the server does.
+            let hook = std::panic::catch_unwind(applying);
+            assert!(hook.is_err());
+        });
+    }
+    assert!(acknowledged > 0, "every kill came before the first change");
+}
+
+fn blobs(state: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(state.join("blobs")).unwrap().flatten();
+    folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten()).map(|file| file.path()).collect()
+}
+
+#[test]
+fn damage_is_named_and_mended() {
+    let state = warm();
+    let setup = || Setup::of([times("m", "1", 2.0)]).state(state.path());
+    setup().start().stop();
+    for blob in blobs(state.path()) {
+        let good = fs::read(&blob).unwrap();
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 1;
+        fs::write(&blob, &bad).unwrap();
+        let Err(ended) = again(state.path()).try_start() else { panic!("it serves damaged bytes") };
+        let told = ended.stderr.join("\n");
+        assert_eq!(ended.code, Some(4), "{told}");
+        assert!(told.contains(blob.to_str().unwrap()) && told.contains("m/1") && told.contains("serve -f"), "{told}");
+        // The rest can serve meanwhile, and the file it came from mends it.
+        again(state.path()).args("--allow-damaged").start().stop();
+        setup().start().stop();
+        assert_eq!(fs::read(&blob).unwrap(), good);
+    }
+    again(state.path()).start().stop();
+}
+
+#[test]
+fn a_damaged_journal_is_named_and_goes_on_from_what_is_whole() {
+    let state = warm();
+    let server = Setup::of([times("m", "1", 2.0)]).state(state.path()).start();
+    Admin::of(&server).apply(&[times("m", "2", 4.0)]).ok();
+    server.stop();
+    let journal = state.path().join("journal.db");
+    let bytes = fs::read(&journal).unwrap();
+    // The actor of the second revision, who was the operator.
+    let at = bytes.windows(8).position(|window| window == b"operator").unwrap();
+    let mut forged = bytes;
+    forged[at] = b'O';
+    fs::write(&journal, forged).unwrap();
+    let Err(ended) = again(state.path()).try_start() else { panic!("it serves a forged journal") };
+    let told = ended.stderr.join("\n");
+    assert_eq!(ended.code, Some(4), "{told}");
+    assert!(told.contains("revision 2") && told.contains("hotstage recover"), "{told}");
+    let recovered = hotstage(["recover", "--state", state.path().to_str().unwrap()]).ended(0);
+    assert!(recovered.stdout.contains("revision 1"), "{}", recovered.stdout);
+    let server = again(state.path()).start();
+    assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (2.0, "1".to_owned()));
+}
