@@ -32,7 +32,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, Ending> {
-        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8001"));
+        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8002"));
         let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
         if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
             return Err(usage("is not an http URL; this command speaks no TLS"));
@@ -51,7 +51,8 @@ impl Target {
 pub(super) struct Client {
     target: Target,
     token: Option<String>,
-    actor: String,
+    /// Who asks, if that is known.
+    actor: Option<String>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -137,7 +138,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 impl Client {
-    pub(super) fn new(target: Target, token: Option<String>, actor: String) -> Self {
+    pub(super) fn new(target: Target, token: Option<String>, actor: Option<String>) -> Self {
         Self { target, token, actor, sender: None }
     }
 
@@ -191,11 +192,11 @@ impl Client {
         ask: &Ask,
     ) -> hyper::Result<Result<Answer, Trouble>> {
         sender.ready().await?;
-        let mut request = Request::builder()
-            .method(&ask.method)
-            .uri(&ask.path)
-            .header(header::HOST, &self.target.authority)
-            .header("hotstage-actor", &self.actor);
+        let mut request =
+            Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, &self.target.authority);
+        if let Some(actor) = &self.actor {
+            request = request.header("hotstage-actor", actor);
+        }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -268,10 +269,10 @@ mod tests {
     #[test]
     fn only_http_urls_are_servers() {
         for (url, expect) in [
-            ("http://127.0.0.1:8001", "127.0.0.1:8001 "),
-            ("http://[::1]:8001/", "[::1]:8001 "),
+            ("http://127.0.0.1:8002", "127.0.0.1:8002 "),
+            ("http://[::1]:8002/", "[::1]:8002 "),
             ("http://models.example/admin/", "models.example:80 /admin"),
-            ("127.0.0.1:8001", "127.0.0.1:8001 "),
+            ("127.0.0.1:8002", "127.0.0.1:8002 "),
         ] {
             assert_eq!(target(url), expect, "{url}");
         }

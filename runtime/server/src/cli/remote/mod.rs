@@ -59,7 +59,7 @@ pub(super) enum Verb {
 /// Options of every verb here.
 #[derive(Debug, clap::Args)]
 struct Remote {
-    /// The admin API's address, as in http://127.0.0.1:8001 [default: of the server that runs on the state directory].
+    /// The admin API's address, as in http://127.0.0.1:8002 [default: of the server that runs on the state directory].
     #[arg(long, value_name = "URL", env = "HOTSTAGE_SERVER")]
     server: Option<String>,
     /// The file that holds the admin API's token [default without --server: the one in the state directory].

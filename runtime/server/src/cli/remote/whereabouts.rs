@@ -6,12 +6,9 @@ use std::path::Path;
 
 use super::client::{Client, Target};
 use super::{Ending, Exit, Remote};
+use crate::admin::OPERATOR_FILE;
 use crate::cli::state_directory;
-
-/// The file in which a running server says where its admin API listens.
-const ADDRESS_FILE: &str = "admin-address";
-/// The file that holds its token.
-const TOKEN_FILE: &str = "admin-token";
+use crate::store::ADMIN_ADDRESS;
 
 /// Bytes of an actor's name that are sent.
 const ACTOR_BYTES_MAX: usize = 64;
@@ -28,14 +25,14 @@ impl Remote {
         let target = local(&state)?;
         let token = match token {
             Some(token) => token,
-            None => self::token(&state.join(TOKEN_FILE))?,
+            None => self::token(&state.join(OPERATOR_FILE))?,
         };
         Ok(Client::new(target, Some(token), actor))
     }
 }
 
 fn local(state: &Path) -> Result<Target, Ending> {
-    let file = state.join(ADDRESS_FILE);
+    let file = state.join(ADMIN_ADDRESS);
     let address = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<SocketAddr>().ok());
     let Some(address) = address else {
         let message = format!(
@@ -60,13 +57,13 @@ fn token(file: &Path) -> Result<String, Ending> {
 }
 
 /// Who asks, in characters that any header and any log may hold.
-fn actor(user: Option<&str>) -> String {
+fn actor(user: Option<&str>) -> Option<String> {
     let plain = |character: char| {
         let is_plain = character.is_ascii_alphanumeric() || "._-@+".contains(character);
         if is_plain { character } else { '_' }
     };
     let name: String = user.unwrap_or_default().chars().take(ACTOR_BYTES_MAX).map(plain).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
+    (!name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
@@ -75,10 +72,10 @@ mod tests {
 
     #[test]
     fn an_actor_is_plain_and_short() {
-        assert_eq!(actor(Some("anna.b@host")), "anna.b@host");
-        assert_eq!(actor(Some("a b\r\nx: y")), "a_b__x__y");
-        assert_eq!(actor(Some(&"é".repeat(100))), "_".repeat(ACTOR_BYTES_MAX));
-        assert_eq!(actor(None), "unknown");
+        assert_eq!(actor(Some("anna.b@host")).unwrap(), "anna.b@host");
+        assert_eq!(actor(Some("a b\r\nx: y")).unwrap(), "a_b__x__y");
+        assert_eq!(actor(Some(&"é".repeat(100))).unwrap(), "_".repeat(ACTOR_BYTES_MAX));
+        assert_eq!(actor(None), None);
     }
 
     #[test]
@@ -87,7 +84,7 @@ mod tests {
         let ending = local(directory.path()).err().unwrap();
         assert_eq!(ending.exit, Exit::Unreachable);
         assert!(ending.message.contains("no server runs on") && ending.message.contains("--server"));
-        fs::write(directory.path().join(ADDRESS_FILE), "127.0.0.1:7000\n").unwrap();
+        fs::write(directory.path().join(ADMIN_ADDRESS), "127.0.0.1:7000\n").unwrap();
         assert!(local(directory.path()).is_ok());
     }
 
