@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hotstage::deploy::{Boxes, Deployer, Quiet};
+use hotstage::deploy::{Boxes, Compilers, Deployer, Quiet};
 use hotstage::pipeline::Pipeline;
 use hotstage::place::Compute;
 use hotstage::store::{Access, Store};
@@ -31,7 +31,8 @@ impl Workshop {
         let store = Store::open(&directory.path().join("state"), Access::Share)?;
         let engine = Engine::new(&EngineOptions::default())?;
         let boxes = Boxes(vec![origin.components.clone(), origin.guests.clone()]);
-        let deployer = Deployer { engine, store, boxes, queue: 1024 };
+        let compilers = Compilers::start(None)?;
+        let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers);
         Ok(Self { io: runtime("io")?, compute: runtime("compute")?, deployer, directory })
     }
 

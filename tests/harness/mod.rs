@@ -51,6 +51,12 @@ fn found(variable: &str, place: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
 }
 
+/// Lets time pass. For what happens at a moment, never for what must have happened by then.
+pub(crate) fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "a test's own thread may rest")]
+    std::thread::sleep(duration);
+}
+
 /// The name of bytes in the store.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;

@@ -6,11 +6,11 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use hotstage_core::digest::Digest;
 use crate::check::{self, Role};
 use crate::engine::Engine;
 use crate::load::SigningKey;
 use crate::stage::Pre;
+use hotstage_core::digest::Digest;
 
 /// Where entries are kept. A cache may forget; it must not fail.
 pub trait Artifacts: Send + Sync {

@@ -65,7 +65,6 @@ pub enum OpenError {
 }
 
 impl OpenError {
-
     /// The same where an instance is opened for a request.
     pub(crate) fn into_call_error(self) -> CallError {
         match self {
@@ -103,7 +102,7 @@ impl Instance {
     /// Instantiates the component; it is not open yet.
     pub(crate) async fn start(parts: &Parts) -> Result<Self, OpenError> {
         let Some(slot) = parts.engine.slots.take() else {
-            return Err(CallError::new(Kind::Overloaded, "has no place for another instance: all are at work").into());
+            return Err(CallError::no_room().into());
         };
         let mut store = new_store(parts);
         let limits = opening(&parts.limits);

@@ -5,8 +5,8 @@
 //! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the
 //! caller admits at most `limits.instances` calls at once; idle ones above that are dropped.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use hotstage_core::limits::StageLimits;

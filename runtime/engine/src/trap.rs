@@ -11,6 +11,8 @@ use wasmtime_wasi::I32Exit;
 use crate::bindings::stages;
 use crate::host::{Breach, Guest};
 
+const NO_ROOM: &str = "found no room for another instance: the server runs as many as `--instances` allows";
+
 /// A call without an answer. The text leaves out the stage's name: whoever reports it says whose call it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
@@ -23,6 +25,11 @@ pub struct CallError {
 }
 
 impl CallError {
+    /// Every instance that the server may have is at work.
+    pub(crate) fn no_room() -> Self {
+        Self::new(Kind::Overloaded, NO_ROOM)
+    }
+
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), cause: None }
     }
@@ -65,8 +72,7 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
         None => {}
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        let message = "found no room for another instance: the server runs as many as `--instances` allows";
-        return (Kind::Overloaded, message.to_owned());
+        return (Kind::Overloaded, NO_ROOM.to_owned());
     }
     // wasmtime keeps the type of this one to itself; a test with a real guest pins the words.
     if format!("{error:#}").contains("fuel allocated for hostcalls") {

@@ -1,9 +1,12 @@
 //! Who changed what, and what answered when.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Admin, times};
 use crate::harness::http::Request;
+use crate::harness::pause;
 use crate::harness::server::Setup;
 
 #[test]
@@ -35,7 +38,7 @@ fn every_change_is_a_revision_that_names_the_one_before() {
 fn what_answered_at_a_time_can_be_said_later() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    pause(Duration::from_millis(5));
     admin.apply(&[times("m", "2", 4.0)]).ok();
     admin.delete("/v1/models/m").ok();
     let revisions = admin.get("/v1/revisions");
@@ -43,7 +46,10 @@ fn what_answered_at_a_time_can_be_said_later() {
     let answered = |time: &str| admin.get(&format!("/v1/models/m/answered?time={time}"));
     let then = answered(&time(2));
     assert_eq!((&then["version"], &then["revision"], &then["until"]), (&json!("1"), &json!(1), &json!(time(1))));
-    assert_eq!(answered(&time(1))["versions"].as_array().map(Vec::len), Some(2).filter(|_| time(1) != time(0)).or(Some(0)));
+    assert_eq!(
+        answered(&time(1))["versions"].as_array().map(Vec::len),
+        Some(2).filter(|_| time(1) != time(0)).or(Some(0))
+    );
     assert_eq!(answered(&time(0))["version"], json!(null));
     assert_eq!(admin.ask(Request::get("/v1/models/nobody/answered?time=2026-01-01T00:00:00Z")).status, 404);
     assert_eq!(admin.ask(Request::get("/v1/models/m/answered?time=yesterday")).status, 400);

@@ -1,5 +1,6 @@
 //! Changing what is served, over the admin API: what is recorded, what is swapped, what is refused, what survives.
 
+mod commands;
 mod history;
 mod many;
 mod refused;

@@ -18,7 +18,7 @@ fn a_refused_change_leaves_no_trace() {
         (vec![times("n", "1", 1.0), zero], 422, "1.yaml:1:"),
         (vec![unknown], 422, "0.yaml:1:"),
         (vec![times("n", "1", 1.0), times("n", "1", 2.0)], 422, "1.yaml:1:"),
-        (vec![times("n", "1", 1.0), times("m", "1", 3.0)], 409, "1.yaml:1:"),
+        (vec![times("n", "1", 1.0), times("m", "1", 3.0)], 422, "1.yaml:1:"),
         (vec![], 400, "nothing to apply"),
     ] {
         let refused = admin.apply(&manifests);
@@ -62,7 +62,10 @@ fn who_looked_at_something_else_is_told() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let stale = admin.apply_with(&[times("m", "2", 4.0)], &json!({ "if_revision": 7 }));
-    assert_eq!((stale.status, stale.error().as_str()), (409, "the newest revision is 1, not 7: look at it and try again"));
+    assert_eq!(
+        (stale.status, stale.error().as_str()),
+        (409, "the newest revision is 1, not 7: look at it and try again")
+    );
     admin.apply_with(&[times("m", "2", 4.0)], &json!({ "if_revision": 1 })).ok();
     assert_eq!(admin.post("/v1/rollback", &json!({ "to": 9 })).status, 404);
 }

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Admin, ask, times};
 use crate::harness::command::hotstage;
+use crate::harness::pause;
 use crate::harness::server::Setup;
 use crate::harness::state::warm;
 
@@ -48,7 +50,7 @@ fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
         let id = server.starting.id();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                std::thread::sleep(std::time::Duration::from_millis(5 + round * 7));
+                pause(Duration::from_millis(5 + round * 7));
                 let kill = format!("kill -KILL {id}");
                 std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
             });

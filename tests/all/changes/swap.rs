@@ -31,12 +31,23 @@ fn a_new_version_answers_at_once_and_a_rollback_brings_the_old_one_back() {
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
 }
 
+/// Stops the askers when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 #[test]
 fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
     let server = Setup::of([times("m", "1", 1.0)]).start();
     let admin = Admin::of(&server);
     let (stop, asked) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        // Also when a change fails, or the askers would ask for ever.
+        let _stopping = Stop(&stop);
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut connection = server.connect();
@@ -50,7 +61,8 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
         for number in 2..=40_u32 {
             let version = number.to_string();
             admin.apply(&[times("m", &version, f64::from(number))]).ok();
-            if number % 3 == 0 {
+            // One that was rolled back is gone already.
+            if number % 3 == 0 && (number - 1) % 7 != 0 {
                 let older = (number - 1).to_string();
                 admin.delete(&format!("/v1/models/m/versions/{older}")).ok();
             }
@@ -64,7 +76,6 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
                 admin.post("/v1/rollback", &json!({})).ok();
             }
         }
-        stop.store(true, SeqCst);
     });
     assert!(asked.load(SeqCst) > 100, "{asked:?}");
     assert_eq!(admin.get("/v1/verify")["ok"], true);

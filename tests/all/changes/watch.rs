@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{ask, times};
-use crate::harness::eventually;
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
+use crate::harness::{eventually, pause};
 
 const PATH: &str = "/v2/models/m/infer";
 
@@ -13,9 +13,9 @@ const PATH: &str = "/v2/models/m/infer";
 fn a_good_edit_goes_live_a_bad_one_does_not_and_what_is_gone_ends() {
     let folder = Folder::new();
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
-    let mut server = Setup::files([folder.path().to_owned()]).args("--watch").start();
+    let server = Setup::files([folder.path().to_owned()]).args("--watch").start();
     let asked = |server: &crate::harness::server::Server, path: &str| {
-        std::thread::sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
         ask(&mut server.connect(), path).map_err(|response| response.status)
     };
     assert_eq!(asked(&server, PATH), Ok((2.0, "1".to_owned())));

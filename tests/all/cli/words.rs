@@ -13,10 +13,31 @@ fn asked(arguments: &[&str]) -> Ran {
     run(command, b"")
 }
 
+const VERBS: [&str; 18] = [
+    "",
+    "serve",
+    "check",
+    "infer",
+    "apply",
+    "diff",
+    "get",
+    "describe",
+    "delete",
+    "label",
+    "wait",
+    "history",
+    "rollback",
+    "answered",
+    "gc",
+    "status",
+    "recover",
+    "completions",
+];
+
 #[test]
 fn each_verb_explains_itself() {
     let mut differences = Vec::new();
-    for verb in ["", "serve", "check", "infer", "completions"] {
+    for verb in VERBS {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let ran = asked(&arguments).ended(0);
         assert_eq!(ran.stderr, "", "{verb}");

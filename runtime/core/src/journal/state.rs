@@ -203,11 +203,15 @@ impl State {
                 continue;
             }
             // A label that moves or goes is taken away first, so that the version which it held can go, too.
-            for (label, version) in from.labels.iter().filter(|(label, version)| to.labels.get(*label) != Some(*version)) {
+            for (label, version) in
+                from.labels.iter().filter(|(label, version)| to.labels.get(*label) != Some(*version))
+            {
                 let (was, version) = (Some(version.clone()), None);
                 loosen.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
             }
-            for (label, version) in to.labels.iter().filter(|(label, version)| from.labels.get(*label) != Some(*version)) {
+            for (label, version) in
+                to.labels.iter().filter(|(label, version)| from.labels.get(*label) != Some(*version))
+            {
                 let (was, version) = (None, Some(version.clone()));
                 point.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
             }

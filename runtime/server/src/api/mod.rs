@@ -11,7 +11,9 @@ mod look;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::apply::{Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, RollbackRequest, What};
+pub use self::apply::{
+    Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, RollbackRequest, What,
+};
 pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
     Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,

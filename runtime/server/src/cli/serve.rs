@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::net::TcpListener;
 
 use super::{Common, Ending, Exit, console};
 use crate::admin::{Admin, Tokens};
@@ -204,7 +204,7 @@ fn say(changed: Result<&Applied, &ControlError>) {
             console::note(&format!("revision {revision}: {} ({took} ms)", changes.join(", ")));
         }
         Err(error) => {
-            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"))
+            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"));
         }
     }
 }

@@ -185,7 +185,8 @@ impl Control {
 
 fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
     let counts = &pipeline.counts;
-    let instances = pipeline.steps.iter().map(|step| step.stage.counts()).map(|(made, ended, _)| made - ended.min(made));
+    let instances =
+        pipeline.steps.iter().map(|step| step.stage.counts()).map(|(made, ended, _)| made - ended.min(made));
     VersionInfo {
         version: pipeline.version.clone(),
         digest: pipeline.digest.to_string(),

@@ -114,7 +114,9 @@ impl Control {
     ) -> Result<T, ControlError> {
         let journal = Arc::clone(&self.journal);
         let done = tokio::task::spawn_blocking(move || work(&mut locked(&journal))).await;
-        done.map_err(|_| ControlError::new(Trouble::Defect, "work on the journal failed; this is a defect of the server"))
+        done.map_err(|_| {
+            ControlError::new(Trouble::Defect, "work on the journal failed; this is a defect of the server")
+        })
     }
 }
 

@@ -89,7 +89,8 @@ impl Control {
             let mut state = State::default();
             let (mut in_force, mut until) = (None, None);
             let mut known = false;
-            let touches = |revision: &Revision| revision.changes.iter().any(|change| change.pipeline().as_str() == name);
+            let touches =
+                |revision: &Revision| revision.changes.iter().any(|change| change.pipeline().as_str() == name);
             journal.walk(|revision, _| {
                 if revision.time_ms > asked_ms {
                     if touches(revision) {

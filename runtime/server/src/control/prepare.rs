@@ -11,7 +11,7 @@ use hotstage_core::name::{ModelName, Version};
 use super::{Control, ControlError, Trouble, locked};
 use crate::api::Document;
 use crate::deploy::{DeployError, Paths, Progress, Tests, sent};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Made, Pipeline};
 
 /// What a change is made of.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
     /// How many of them were opened for it.
     pub(super) loaded: u32,
+    /// What those took, together.
+    pub(super) made: Made,
 }
 
 /// What somebody wants to be served.
@@ -85,7 +87,15 @@ impl Prepared {
             let (pipeline, version, digest) = (pipeline.clone(), version.clone(), *digest);
             changes.push(Change::Serve { pipeline, version, digest, replaces });
         }
-        problems.or(changes).map_err(|problems| ControlError::new(Trouble::Conflict, problems.to_string()))
+        Ok(problems.or(changes)?)
+    }
+
+    /// Takes note of a pipeline that was opened for the change.
+    fn opened(&mut self, pipeline: Pipeline) -> Arc<Pipeline> {
+        self.loaded += 1;
+        self.made.compiled += pipeline.made.compiled;
+        self.made.tests += pipeline.made.tests;
+        Arc::new(pipeline)
     }
 
     /// Versions that are served already, just so.
@@ -110,11 +120,7 @@ fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version, replace: 
 
 impl Control {
     /// Makes every check of the documents and opens what is not loaded.
-    pub(super) async fn prepare(
-        &self,
-        wanted: &Wanted<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Prepared, ControlError> {
+    pub(super) async fn prepare(&self, wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Prepared, ControlError> {
         let mut problems = Problems::default();
         let mut prepared = Prepared::default();
         for document in wanted.documents {
@@ -151,10 +157,7 @@ impl Control {
         if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
             let pipeline = match self.loaded(&digest) {
                 Some(loaded) => loaded,
-                None => {
-                    prepared.loaded += 1;
-                    Arc::new(self.deployer.make(document, &material, Tests::Run, progress).await?)
-                }
+                None => prepared.opened(self.deployer.make(document, &material, Tests::Run, progress).await?),
             };
             prepared.pipelines.insert(digest, pipeline);
         }
@@ -172,9 +175,8 @@ impl Control {
                 // What serves must be in the store, too, or the next start could not.
                 Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
                 _ => {
-                    prepared.loaded += 1;
                     let called = format!("{pipeline}/{version}");
-                    Arc::new(self.deployer.revive(&called, digest).await?)
+                    prepared.opened(self.deployer.revive(&called, digest).await?)
                 }
             };
             prepared.pipelines.insert(*digest, loaded);

@@ -25,6 +25,9 @@ const WARM_MAX: usize = 100;
 /// How often what was loaded begins to serve.
 const SWAP_EVERY: Duration = Duration::from_millis(100);
 
+/// Pipelines that wait to be served after they were loaded.
+const LOADED_WAITING: usize = 64;
+
 /// What is told while pipelines are loaded.
 pub trait Loading: Sync {
     /// So many of so many are loaded.
@@ -60,7 +63,7 @@ impl Control {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let wanted = Arc::new(wanted);
         let next = Arc::new(AtomicUsize::new(0));
-        let (loaded, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+        let (loaded, mut arriving) = tokio::sync::mpsc::channel(LOADED_WAITING);
         let mut tasks = JoinSet::new();
         for _ in 0..threads {
             let (deployer, wanted, next, loaded) =
@@ -71,7 +74,7 @@ impl Control {
                     if let (Ok(pipeline), false) = (&revived, warm) {
                         pipeline.rest();
                     }
-                    if loaded.send((called.clone(), revived)).is_err() {
+                    if loaded.send((called.clone(), revived)).await.is_err() {
                         return;
                     }
                 }
@@ -127,9 +130,8 @@ impl Control {
         let models = names.into_iter().filter_map(|name| {
             let parsed: ModelName = name.parse().ok()?;
             let entry = state.model(parsed.as_str())?;
-            let of = |version: &hotstage_core::name::Version| {
-                pipelines.get(entry.versions.get(version)?).map(Arc::clone)
-            };
+            let of =
+                |version: &hotstage_core::name::Version| pipelines.get(entry.versions.get(version)?).map(Arc::clone);
             let labels = entry.labels.iter().filter_map(|(label, to)| Some((label.to_string(), of(to)?))).collect();
             let model = Model::new(entry.versions.keys().filter_map(of).collect(), labels);
             Some((name, model))

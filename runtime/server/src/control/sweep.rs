@@ -20,10 +20,10 @@ impl Control {
         let _turn = self.turn.lock().await;
         let oldest = self.head().saturating_sub(request.keep_revisions.saturating_sub(1)).max(1);
         let manifests = self.with_journal(move |journal| {
-            let before = journal.replay(Some(oldest - 1))?.state;
-            let mut manifests: HashSet<Digest> = before.pipelines().map(|(_, _, digest)| digest).collect();
+            let kept = journal.replay(Some(oldest))?.state;
+            let mut manifests: HashSet<Digest> = kept.pipelines().map(|(_, _, digest)| digest).collect();
             journal.walk(|revision, _| {
-                for change in revision.changes.iter().filter(|_| revision.number >= oldest) {
+                for change in revision.changes.iter().filter(|_| revision.number > oldest) {
                     if let Change::Serve { digest, .. } = change {
                         manifests.insert(*digest);
                     }

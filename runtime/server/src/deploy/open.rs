@@ -56,8 +56,7 @@ async fn compile(
     }
     let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
     let bytes = material.bytes(&stage.component);
-    let _step =
-        (!engine.is_cached(&component, &*store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
+    let _step = (!engine.is_cached(&component, &*store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
     let work = move || engine.compile(&bytes, component, role, &*store, store.signing_key());
     let lost = || CompileError::Refused("the compiler gave up; this is a defect of the server".to_owned());
     let compiled = deployer.compilers.run(work).await.ok_or_else(lost)??;

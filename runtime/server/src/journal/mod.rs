@@ -191,7 +191,9 @@ impl Journal {
     fn damaged_or(&self, source: rusqlite::Error, whole: u64) -> JournalError {
         let is_damage = matches!(
             source,
-            rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::Utf8Error(..) | rusqlite::Error::FromSqlConversionFailure(..)
+            rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
         );
         match error(&self.path, source) {
             JournalError::Damaged { path, why, .. } => JournalError::Damaged { path, whole, why },

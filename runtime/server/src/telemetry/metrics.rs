@@ -13,8 +13,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::board::Snapshot;
-use crate::counts::{SWAP_STEPS, ServerCounts, Swaps};
 use crate::counts::histogram::Histogram;
+use crate::counts::{SWAP_STEPS, ServerCounts, Swaps};
 use crate::pipeline::{Pipeline, Step};
 
 /// The text that a scrape gets, in the format that it asks for.
