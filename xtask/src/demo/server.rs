@@ -59,7 +59,9 @@ impl Server {
         let stderr = File::create(&log).or_stop(|| format!("can't write {}", log.display()))?;
         let mut command = Command::new(workspace.binary());
         workspace.export(&mut command);
-        command.args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state"]).arg(&store);
+        command
+            .args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state"])
+            .arg(&store);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
         let mut child = command.spawn().or_stop(|| format!("can't start {}", workspace.binary().display()))?;
         if let Some(stdout) = child.stdout.take() {
