@@ -6,7 +6,9 @@ use crate::run::Outcome;
 use crate::test;
 
 /// Runs the tests and rewrites the golden files that differ (UPDATE_GOLDENS=1).
+// The tests' own arguments are a group called `Args` already.
 #[derive(clap::Args)]
+#[group(id = "golden")]
 pub(crate) struct Args {
     #[command(flatten)]
     test: test::Args,

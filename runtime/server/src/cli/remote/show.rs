@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use comfy_table::{ContentArrangement, Row, Table, presets};
+use terminal_size::{Width, terminal_size};
 
 use super::client::Got;
 use super::{Output, console};
@@ -82,7 +83,7 @@ fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if std::io::stdout().is_terminal()
-        && let Ok((columns, _)) = ratatui::crossterm::terminal::size()
+        && let Some((Width(columns), _)) = terminal_size()
     {
         table.set_width(columns);
     }
