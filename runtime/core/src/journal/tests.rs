@@ -57,7 +57,11 @@ fn a_body_is_canonical_and_reads_back() {
     let revision = revision(1, Revision::genesis(), vec![serve("tumor", "2", 1, None)]);
     let body = revision.body();
     let expected = format!(
-        r#"{{"actor":"operator ada","changes":[{{"change":"serve","digest":"{}","pipeline":"tumor","version":"2"}}],"number":1,"outcome":{{"compiled":0,"loaded":0,"tests":0,"took_ms":0}},"previous":"{}","time_ms":1700000000000,"verb":"apply"}}"#,
+        concat!(
+            r#"{{"actor":"operator ada","changes":[{{"change":"serve","digest":"{}","pipeline":"tumor","version":"2"}}],"#,
+            r#""number":1,"outcome":{{"compiled":0,"loaded":0,"tests":0,"took_ms":0}},"previous":"{}","#,
+            r#""time_ms":1700000000000,"verb":"apply"}}"#
+        ),
         digest(1),
         Revision::genesis()
     );

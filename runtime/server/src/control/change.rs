@@ -39,8 +39,8 @@ impl Control {
         self.apply_documents(actor, ask, &wanted, progress).await
     }
 
-    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are whole
-    /// again after that.
+    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are
+    /// whole again after that.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Vec<Written>, ControlError> {
         let documents = documents(paths)?;
         let mut problems = Problems::default();

@@ -1,7 +1,8 @@
 //! Manifests on this machine → what `apply` sends: their texts, and the digest of every file that they point at.
 //!
 //! Everything that is wrong here is said at once and before anything is sent. Components that are called by a mere name
-//! or by a digest are the server's to find. Bounds: those of the server, [`COMPONENT_BYTES_MAX`] and [`FILE_BYTES_MAX`].
+//! or by a digest are the server's to find. Bounds: those of the server, [`COMPONENT_BYTES_MAX`] and
+//! [`FILE_BYTES_MAX`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
