@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -84,9 +84,8 @@ impl Drop for Server {
 
 /// The command line of our server.
 pub(crate) fn serve(origin: &Origin, state: &Path, address: SocketAddr) -> Command {
-    let (program, example): (&PathBuf, &PathBuf) = (&origin.server, &origin.tumor);
-    let mut command = Command::new(program);
-    command.args(["serve", "--admin", "none", "-f"]).arg(example).arg("--state").arg(state);
+    let mut command = Command::new(&origin.server);
+    command.args(["serve", "--admin", "none", "-f"]).arg(origin.manifest()).arg("--state").arg(state);
     command.arg("--components").arg(&origin.components).arg("--http").arg(address.to_string());
     command
 }

@@ -28,7 +28,7 @@ impl Origin {
         }
     }
 
-    /// The example's manifest.
+    /// The manifest of the example's version 1, whose answers the checks and the floor know.
     pub(crate) fn manifest(&self) -> PathBuf {
         self.tumor.join("tumor-v1.yaml")
     }

@@ -1,11 +1,12 @@
-"""Train the tumor classifier and write everything that the example commits beside this script.
+"""Train both versions of the tumor classifier and write everything that the example commits beside this script.
 
-Writes weights-v1.safetensors, held-out.csv, scores-v1.csv, the golden tests under tests/, and the numbers of the
-`scale` stage in tumor-v1.yaml (the three lists between brackets; the rest of that file is written by people).
+Writes held-out.csv, the requests of the golden tests under tests/, and for each version N: weights-vN.safetensors,
+scores-vN.csv, the expected answers under tests/, and the numbers of the `scale` stage in tumor-vN.yaml (the three lists
+between brackets; the rest of that file is written by people).
 
 Seeded and single-threaded: with the versions in requirements.txt, each run writes the same bytes (README.md says on
-which machines). Writes nothing and fails when the weights, rounded to the 32 bits that are stored, no longer give the
-framework's own scores.
+which machines). Writes nothing and fails when the weights of a version, rounded to the 32 bits that are stored, no
+longer give the framework's own scores.
 """
 
 import os
@@ -22,6 +23,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -36,11 +38,36 @@ from sklearn.preprocessing import StandardScaler
 HERE = Path(__file__).resolve().parent
 SEED = 1995
 HELD_OUT = 0.25
-HIDDEN = (16, 8)
 ALPHAS = (0.01, 0.1, 1.0, 3.0, 10.0, 30.0)
 LABELS = ("benign", "malignant")
 THRESHOLD = 0.5
 LARGEST_DIFFERENCE = 1e-5
+
+
+class Version(NamedTuple):
+    """What one version of the pipeline may be, before training decides."""
+
+    number: str
+    layouts: tuple[tuple[int, ...], ...]
+    """Candidates for the widths of the hidden layers."""
+    answer: str
+    """The name of a golden test's expected answer, with {} for the name of its request."""
+
+
+VERSIONS = (
+    Version("1", ((16, 8),), "{}.out.json"),
+    Version("2", ((4,), (8,), (16,), (32,)), "{}.v2.out.json"),
+)
+
+
+class Model(NamedTuple):
+    """What training made of a version."""
+
+    scaler: StandardScaler
+    stored: bytes
+    """The weights as a safetensors file."""
+    scores: np.ndarray
+    """The framework's own probability of `malignant` for each held-out row."""
 
 
 def read_data() -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -51,19 +78,24 @@ def read_data() -> tuple[np.ndarray, np.ndarray, list[str]]:
     return data.data, malignant, [str(name).replace(" ", "_") for name in data.feature_names]
 
 
-def train(rows: np.ndarray, malignant: np.ndarray) -> tuple[StandardScaler, MLPClassifier]:
-    """Fit scaler and network, with the weight decay that cross-validation on these same rows prefers."""
-    network = MLPClassifier(HIDDEN, activation="relu", solver="lbfgs", max_iter=5000, random_state=SEED)
+def train(layouts: tuple, rows: np.ndarray, malignant: np.ndarray) -> tuple[StandardScaler, MLPClassifier]:
+    """Fit scaler and network, with the layout and the weight decay that cross-validation on these same rows prefers."""
+    network = MLPClassifier(activation="relu", solver="lbfgs", max_iter=5000, random_state=SEED)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), network),
-        {"mlpclassifier__alpha": ALPHAS},
+        {"mlpclassifier__hidden_layer_sizes": layouts, "mlpclassifier__alpha": ALPHAS},
         scoring="neg_log_loss",
         cv=StratifiedKFold(5, shuffle=True, random_state=SEED),
     )
     search.fit(rows, malignant)
-    for alpha, score in zip(ALPHAS, search.cv_results_["mean_test_score"]):
-        print(f"  alpha {alpha:<5} log loss {-score:.4f}")
-    print(f"  chosen: alpha {search.best_params_['mlpclassifier__alpha']}")
+
+    def shown(tried: dict) -> str:
+        layout = "-".join(str(width) for width in tried["mlpclassifier__hidden_layer_sizes"])
+        return f"hidden {layout:<5} alpha {tried['mlpclassifier__alpha']:<4}"
+
+    for tried, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"]):
+        print(f"  {shown(tried)} log loss {-score:.4f}")
+    print(f"  chosen: {shown(search.best_params_).strip()}")
     return search.best_estimator_[0], search.best_estimator_[1]
 
 
@@ -77,7 +109,7 @@ def tensors(network: MLPClassifier) -> dict[str, np.ndarray]:
 
 
 def forward(weights: dict[str, np.ndarray], scaler: StandardScaler, rows: np.ndarray, dtype: type) -> np.ndarray:
-    """What the pipeline computes, in plain numpy: scale, three layers, sigmoid. All of it in `dtype`."""
+    """What the pipeline computes, in plain numpy: scale, the network's layers, sigmoid. All of it in `dtype`."""
     hidden = (rows.astype(dtype) - scaler.mean_.astype(dtype)) / scaler.scale_.astype(dtype)
     last = len(weights) // 2 - 1
     for layer in range(last + 1):
@@ -94,18 +126,24 @@ def write_csv(path: Path, header: list[str], rows: list[list]) -> None:
         writer.writerows(rows)
 
 
-def write_golden(name: str, rows: np.ndarray, scores: np.ndarray) -> None:
-    """One request in the Open Inference Protocol and the answer expected, scores as the shortest FP32 decimals."""
-    count = len(rows)
-    request = {"inputs": [
+def write_json(path: Path, body: dict) -> None:
+    path.write_text(json.dumps(body) + "\n")
+
+
+def request_body(rows: np.ndarray) -> dict:
+    """A request in the Open Inference Protocol."""
+    return {"inputs": [
         {"name": "features", "shape": list(rows.shape), "datatype": "FP32", "data": rows.ravel().tolist()},
     ]}
-    answer = {"outputs": [
+
+
+def answer_body(scores: np.ndarray) -> dict:
+    """The answer to expect, scores as the shortest FP32 decimals."""
+    count = len(scores)
+    return {"outputs": [
         {"name": "label", "datatype": "BYTES", "shape": [count], "data": [LABELS[int(s >= THRESHOLD)] for s in scores]},
         {"name": "score", "datatype": "FP32", "shape": [count], "data": [float(str(np.float32(s))) for s in scores]},
     ]}
-    for path, body in ((f"{name}.json", request), (f"{name}.out.json", answer)):
-        (HERE / "tests" / path).write_text(json.dumps(body) + "\n")
 
 
 def fill_manifest(path: Path, lists: dict[str, list]) -> None:
@@ -121,16 +159,10 @@ def fill_manifest(path: Path, lists: dict[str, list]) -> None:
     path.write_text(text)
 
 
-def main() -> None:
-    warnings.simplefilter("error", ConvergenceWarning)
-    rows, malignant, columns = read_data()
-    train_rows, held_rows, train_malignant, held_malignant = train_test_split(
-        rows, malignant, test_size=HELD_OUT, stratify=malignant, random_state=SEED
-    )
-    print(f"{len(train_rows)} rows to train on, {len(held_rows)} held out ({held_malignant.sum()} malignant)")
-    print("weight decay, by 5-fold cross-validation on the training rows:")
-    scaler, network = train(train_rows, train_malignant)
-
+def make(version: Version, train_rows: np.ndarray, train_malignant: np.ndarray, held_rows: np.ndarray) -> Model:
+    """Train a version, and check that its stored weights give the framework's scores of the held-out rows."""
+    print(f"\nversion {version.number}, by 5-fold cross-validation on the training rows:")
+    scaler, network = train(version.layouts, train_rows, train_malignant)
     # A client sends FP32, so the framework is asked about the same rounded numbers.
     sent = held_rows.astype(np.float32).astype(np.float64)
     scores = network.predict_proba(scaler.transform(sent))[:, 1]
@@ -141,41 +173,68 @@ def main() -> None:
         print(f"largest difference to the framework's scores, in {dtype.__name__}: {difference:.1e}")
         if difference > LARGEST_DIFFERENCE:
             sys.exit(f"that is more than {LARGEST_DIFFERENCE}; nothing was written")
+    print(f"largest weight {max(np.abs(w).max() for w in weights.values()):.2f}")
+    return Model(scaler, stored, scores)
 
+
+def report(scores: np.ndarray, malignant: np.ndarray) -> None:
+    """Print what these scores of the held-out rows are worth."""
     said = scores >= THRESHOLD
-    (true_benign, false_alarm), (missed, true_malignant) = confusion_matrix(held_malignant, said)
-    print(f"held-out accuracy {np.mean(said == held_malignant):.4f} ({true_benign + true_malignant} of {len(scores)} "
+    (true_benign, false_alarm), (missed, true_malignant) = confusion_matrix(malignant, said)
+    print(f"held-out accuracy {np.mean(said == malignant):.4f} ({true_benign + true_malignant} of {len(scores)} "
           f"right, {missed} malignant missed, {false_alarm} false alarms)")
-    loss, auc = log_loss(held_malignant, scores), roc_auc_score(held_malignant, scores)
-    print(f"held-out log loss {loss:.4f}, ROC AUC {auc:.4f}")
+    print(f"held-out log loss {log_loss(malignant, scores):.4f}, ROC AUC {roc_auc_score(malignant, scores):.4f}")
     edges = (0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1)
     for low, high, count in zip(edges, edges[1:], np.histogram(scores, edges)[0]):
         print(f"  score {low:>5} to {high:<5} {count:>3} rows")
-    print(f"scores from {scores.min():.3g} to {scores.max():.6f}; "
-          f"largest weight {max(np.abs(w).max() for w in weights.values()):.2f}")
+    print(f"scores from {scores.min():.3g} to {scores.max():.6f}")
 
-    fill_manifest(HERE / "tumor-v1.yaml", {
-        "columns": columns, "mean": scaler.mean_.tolist(), "std": scaler.scale_.tolist(),
-    })
-    (HERE / "weights-v1.safetensors").write_bytes(stored)
-    write_csv(HERE / "held-out.csv", [*columns, "diagnosis"],
-              [[*row, LABELS[truth]] for row, truth in zip(held_rows.tolist(), held_malignant)])
-    write_csv(HERE / "scores-v1.csv", ["score"], [[score] for score in scores.tolist()])
 
-    # Golden rows: rightly classified, and far enough from 0 and 1 that a wrong digit anywhere shows in the score.
-    right = np.flatnonzero(said == held_malignant)
+def golden_rows(scores: np.ndarray, malignant: np.ndarray) -> dict[str, list[int]]:
+    """Held-out rows by the name of their golden test.
+
+    Rightly classified, and far enough from 0 and 1 that a wrong digit anywhere shows in the score.
+    """
+    right = np.flatnonzero((scores >= THRESHOLD) == malignant)
 
     def nearest(score: float) -> int:
         return int(right[np.argmin(np.abs(scores[right] - score))])
 
-    for name, chosen in (
-        ("row-benign", [nearest(0.1)]),
-        ("row-malignant", [nearest(0.9)]),
-        ("row-batch", [nearest(0.001), nearest(0.6), nearest(0.99)]),
-    ):
-        write_golden(name, held_rows[chosen], scores[chosen])
-        print(f"tests/{name}.json: held-out row(s) {', '.join(str(row + 1) for row in chosen)}, "
-              f"score {', '.join(f'{score:.6f}' for score in scores[chosen])}")
+    return {
+        "row-benign": [nearest(0.1)],
+        "row-malignant": [nearest(0.9)],
+        "row-batch": [nearest(0.001), nearest(0.6), nearest(0.99)],
+    }
+
+
+def main() -> None:
+    warnings.simplefilter("error", ConvergenceWarning)
+    rows, malignant, columns = read_data()
+    train_rows, held_rows, train_malignant, held_malignant = train_test_split(
+        rows, malignant, test_size=HELD_OUT, stratify=malignant, random_state=SEED
+    )
+    print(f"{len(train_rows)} rows to train on, {len(held_rows)} held out ({held_malignant.sum()} malignant)")
+    models = [make(version, train_rows, train_malignant, held_rows) for version in VERSIONS]
+
+    write_csv(HERE / "held-out.csv", [*columns, "diagnosis"],
+              [[*row, LABELS[truth]] for row, truth in zip(held_rows.tolist(), held_malignant)])
+    # All versions are asked about the same rows, those that suit the first.
+    golden = golden_rows(models[0].scores, held_malignant)
+    for name, chosen in golden.items():
+        write_json(HERE / "tests" / f"{name}.json", request_body(held_rows[chosen]))
+
+    for version, (scaler, stored, scores) in zip(VERSIONS, models):
+        print(f"\nversion {version.number}:")
+        report(scores, held_malignant)
+        fill_manifest(HERE / f"tumor-v{version.number}.yaml", {
+            "columns": columns, "mean": scaler.mean_.tolist(), "std": scaler.scale_.tolist(),
+        })
+        (HERE / f"weights-v{version.number}.safetensors").write_bytes(stored)
+        write_csv(HERE / f"scores-v{version.number}.csv", ["score"], [[score] for score in scores.tolist()])
+        for name, chosen in golden.items():
+            write_json(HERE / "tests" / version.answer.format(name), answer_body(scores[chosen]))
+            print(f"tests/{name}.json: held-out row(s) {', '.join(str(row + 1) for row in chosen)}, "
+                  f"score {', '.join(f'{score:.6f}' for score in scores[chosen])}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
-use crate::harness::tumor;
+use crate::harness::{root, tumor};
 
 #[test]
 fn rows_get_the_answers_that_the_framework_gave() {
@@ -15,6 +15,29 @@ fn rows_get_the_answers_that_the_framework_gave() {
             tumor::check(which, &answer);
             assert_eq!((&answer["model_name"], &answer["model_version"]), (&json!("tumor"), &json!("1")));
         }
+    }
+}
+
+/// The example's folder holds both versions. Their golden requests are shared; what they answer is not.
+#[test]
+fn each_version_scores_the_held_out_rows_as_its_framework_did_and_the_newest_answers() {
+    let server = Setup::files([root().join("examples/tumor")]).start();
+    let rows = tumor::held_out();
+    for (path, version) in [("tumor/versions/1", "1"), ("tumor/versions/2", "2"), ("tumor", "2")] {
+        let answer = server.infer(path, &rows).ok().json();
+        assert_eq!(answer["model_version"], version, "{path}");
+        let got: Vec<f64> = serde_json::from_value(answer["outputs"][1]["data"].clone()).unwrap();
+        let expected = tumor::scores(version);
+        assert_eq!((got.len(), expected.len()), (143, 143), "{path}");
+        let furthest = got.iter().zip(&expected).map(|(got, expected)| (got - expected).abs()).fold(0.0, f64::max);
+        assert!(furthest <= 1e-5, "{path}: {furthest}");
+    }
+    for which in ["benign", "malignant", "batch"] {
+        let scores = ["1", "2"].map(|version| {
+            let answer = server.infer(&format!("tumor/versions/{version}"), &tumor::request(which)).ok().json();
+            serde_json::from_value::<Vec<f64>>(answer["outputs"][1]["data"].clone()).unwrap()
+        });
+        assert!(scores[0].iter().zip(&scores[1]).all(|(one, two)| (one - two).abs() > 1e-4), "{which}: {scores:?}");
     }
 }
 

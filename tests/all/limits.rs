@@ -143,6 +143,8 @@ fn more_than_may_wait_is_503_and_told_to_come_again() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(4000).bytes());
+    // It must be there before anybody else, or it is the one that is refused. Two: it, and the scrape.
+    eventually("it is being answered", || server.metrics().value("hotstage_http_requests_in_flight") == 2.0);
     let mut refused = None;
     eventually("the only instance is busy", || {
         refused = Some(server.ask(&steps(0))).filter(|response| response.status != 200);

@@ -18,7 +18,15 @@ pub(crate) fn program() -> Command {
     let path = std::env::var_os("HOTSTAGE_BIN").map_or_else(|| root().join("target/release/hotstage"), PathBuf::from);
     let mut command = Command::new(path);
     command.current_dir(root()).stdin(Stdio::null());
-    for variable in ["RUST_LOG", "HOTSTAGE_STATE", "HOTSTAGE_HTTP", "HOTSTAGE_ADMIN", "HOTSTAGE_COMPONENTS"] {
+    for variable in [
+        "RUST_LOG",
+        "HOTSTAGE_STATE",
+        "HOTSTAGE_HTTP",
+        "HOTSTAGE_ADMIN",
+        "HOTSTAGE_COMPONENTS",
+        "HOTSTAGE_SERVER",
+        "HOTSTAGE_TOKEN_FILE",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -48,7 +56,7 @@ impl Setup {
         }
     }
 
-    /// `examples/tumor`.
+    /// Version 1 of `examples/tumor`.
     pub(crate) fn tumor() -> Self {
         Self::files([root().join("examples/tumor/tumor-v1.yaml")])
     }

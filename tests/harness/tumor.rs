@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::root;
 
@@ -14,6 +14,18 @@ pub(crate) fn request(which: &str) -> Value {
 /// The outputs that are expected for it.
 pub(crate) fn expected(which: &str) -> Value {
     read(&format!("row-{which}.out.json"))
+}
+
+/// All rows that were held out, as one request.
+pub(crate) fn held_out() -> Value {
+    let rows = csv("held-out.csv");
+    let data: Vec<f64> = rows.iter().flat_map(|row| &row[..30]).map(|cell| cell.parse().unwrap()).collect();
+    json!({ "inputs": [{ "name": "features", "datatype": "FP32", "shape": [rows.len(), 30], "data": data }] })
+}
+
+/// The framework's score of each of them, by a version's network.
+pub(crate) fn scores(version: &str) -> Vec<f64> {
+    csv(&format!("scores-v{version}.csv")).iter().map(|row| row[0].parse().unwrap()).collect()
 }
 
 /// The tensor of a request, as the binary extension has it.
@@ -42,6 +54,12 @@ pub(crate) fn check(which: &str, answer: &Value) {
         assert_eq!(got.len(), expected.len(), "{answer}");
         assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= 1e-5), "{answer}");
     }
+}
+
+/// A file's rows without its header.
+fn csv(name: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(root().join("examples/tumor").join(name)).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
 fn read(name: &str) -> Value {

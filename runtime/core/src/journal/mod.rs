@@ -1,9 +1,9 @@
 //! The journal's vocabulary: revisions, what each changed, and what is served after them.
 //!
-//! A revision is one change to what is served, in the order in which they were made. Its *body* is a canonical JSON
-//! text that holds the hash of the revision before, and its *hash* is the SHA-256 of that text: whoever knows the newest
-//! hash can tell that nothing before it was altered. [`State`] is what is served after a revision; revisions are replayed
-//! into it, and every one must fit the one before. Nothing here reads or writes: the server keeps the texts.
+//! A revision is one change to what is served. Its *body* is a canonical JSON text that holds the hash of the revision
+//! before, and its *hash* is the SHA-256 of that text: whoever knows the newest hash can tell that nothing before it
+//! was altered. [`State`] is what is served after a revision; revisions are replayed into it, and every one must fit
+//! the one before. Nothing here reads or writes: the server keeps the texts.
 
 mod revision;
 mod state;

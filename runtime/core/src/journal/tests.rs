@@ -58,7 +58,8 @@ fn a_body_is_canonical_and_reads_back() {
     let body = revision.body();
     let expected = format!(
         concat!(
-            r#"{{"actor":"operator ada","changes":[{{"change":"serve","digest":"{}","pipeline":"tumor","version":"2"}}],"#,
+            r#"{{"actor":"operator ada","changes":[{{"change":"serve","digest":"{}","pipeline":"tumor","#,
+            r#""version":"2"}}],"#,
             r#""number":1,"outcome":{{"compiled":0,"loaded":0,"tests":0,"took_ms":0}},"previous":"{}","#,
             r#""time_ms":1700000000000,"verb":"apply"}}"#
         ),
