@@ -33,7 +33,12 @@ impl Slots {
 
     /// Puts a stage on the clock, for as long as it lives.
     pub(crate) fn enter(&self, stage: Weak<dyn Rests>) {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner).push_back(stage);
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Stages come and go while there are places enough: before the clock grows, it forgets those that are gone.
+        if clock.len() == clock.capacity() {
+            clock.retain(|stage| stage.strong_count() > 0);
+        }
+        clock.push_back(stage);
     }
 
     /// A place: a free one, or that of an idle instance. None: every instance is at work.
@@ -112,6 +117,15 @@ mod tests {
         drop(taken);
         assert!(slots.take().is_some());
         assert_eq!((idle(&busy), idle(&quiet)), (2, 1));
+    }
+
+    #[test]
+    fn stages_that_come_and_go_leave_nothing() {
+        let slots = Slots::new(1);
+        for _ in 0..10_000 {
+            drop(stage(&slots, 0, false));
+        }
+        assert!(slots.clock.lock().unwrap().len() < 100);
     }
 
     #[test]

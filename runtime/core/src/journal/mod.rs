@@ -47,6 +47,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// The digest that is served from then on, if that is what it changes.
+    pub const fn serves(&self) -> Option<Digest> {
+        match self {
+            Self::Serve { digest, .. } => Some(*digest),
+            _ => None,
+        }
+    }
+
     /// What clients call it.
     pub const fn pipeline(&self) -> &ModelName {
         match self {

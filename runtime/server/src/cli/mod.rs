@@ -8,6 +8,7 @@ mod infer;
 mod recover;
 mod remote;
 mod serve;
+mod target;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready, serve, drain.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ use crate::telemetry::logging;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
+/// Threads for changes and the admin API.
+const CONTROL_THREADS: u16 = 2;
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
 
@@ -108,15 +110,19 @@ impl Limits {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
+    if args.watch && args.files.iter().any(|path| path == Path::new("-")) {
+        return Err(Ending::new(Exit::Usage, "--watch follows files and folders; standard input can't be followed"));
+    }
     let _logging = logging::start(args.log_format, "info");
     let io = runtime("io", args.io_threads)?;
     let compute = runtime("compute", args.compute_threads)?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
-    // What it is asked for takes long, and golden tests run guests: not on the threads that answer clients.
+    // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either.
+    let control_threads = runtime("control", Some(CONTROL_THREADS))?;
     let admin = match args.admin.as_str() {
         NOWHERE => None,
-        admin => Some(compute.block_on(bind(admin, "--admin"))?),
+        admin => Some(control_threads.block_on(bind(admin, "--admin"))?),
     };
     let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
@@ -135,12 +141,12 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         Some((listener, _)) => {
             let tokens = Tokens::open(control.store().root())?;
             let admin = Admin { control: Arc::clone(&control), tokens, limits: app.limits.clone() };
-            Some(compute.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
+            Some(control_threads.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
         }
         None => None,
     };
-    compute.block_on(load(args, &control))?;
-    let watching = args.watch.then(|| compute.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
+    control_threads.block_on(load(args, &control))?;
+    let watching = args.watch.then(|| control_threads.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
@@ -154,7 +160,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     stop.send_replace(true);
     let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
     if let Some(administering) = administering {
-        drained &= compute.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
+        drained &= control_threads.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
     control.store().say_admin(None)?;
     if !drained {
@@ -162,6 +168,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     }
     io.shutdown_background();
     compute.shutdown_background();
+    control_threads.shutdown_background();
     Ok(())
 }
 

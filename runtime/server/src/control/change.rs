@@ -1,6 +1,6 @@
 //! The changes that can be asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -67,6 +67,8 @@ impl Control {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.app.counts.swaps.refused.fetch_add(1, Relaxed);
+                // What was loaded for it is nobody's.
+                self.deployer.sweep();
                 return Err(error);
             }
         };
@@ -142,7 +144,9 @@ impl Control {
         let target = self.with_journal(move |journal| journal.replay(Some(to))).await??.state;
         // What it is a step back from is this head: with another one, the caller has seen something else.
         let ask = Ask { if_revision: ask.if_revision.or(Some(head)), ..ask };
-        self.restore(Intent { actor, ask: &ask, verb: Verb::Rollback, to: Some(to), began }, &target).await
+        let prepared = self.prepare_again(&self.ledger.load_full().state.changes_to(&target)).await?;
+        let intent = Intent { actor, ask: &ask, verb: Verb::Rollback, to: Some(to), began };
+        self.commit(intent, prepared, |state, _| Ok(state.changes_to(&target))).await
     }
 
     /// Ends all versions of a name, so that `load` brings them back.
@@ -154,23 +158,17 @@ impl Control {
     pub async fn load(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
         let began = Instant::now();
         let name: ModelName = named(name)?;
-        let mut target = State::clone(&self.ledger.load().state);
-        if target.model(name.as_str()).is_none() {
+        let is_served = |state: &State| state.model(name.as_str()).is_some();
+        let mut back = Vec::new();
+        if !is_served(&self.ledger.load().state) {
             let last = self.last_entries().await?.remove(&name);
-            let last = last.ok_or_else(|| {
-                ControlError::new(Trouble::NotFound, format!("`{name}` was never served; apply it first"))
-            })?;
-            for change in bring_back(&name, &last) {
-                target.make(&change)?;
-            }
+            let never = || ControlError::new(Trouble::NotFound, format!("`{name}` was never served; apply it first"));
+            back = bring_back(&name, &last.ok_or_else(never)?);
         }
-        self.restore(Intent { actor, ask: &Ask::default(), verb: Verb::Load, to: None, began }, &target).await
-    }
-
-    async fn restore(&self, intent: Intent<'_>, target: &State) -> Result<Applied, ControlError> {
-        let state = State::clone(&self.ledger.load().state);
-        let prepared = self.prepare_again(&state.changes_to(target)).await?;
-        self.commit(intent, prepared, |state, _| Ok(state.changes_to(target))).await
+        let prepared = self.prepare_again(&back).await?;
+        let intent = Intent { actor, ask: &Ask::default(), verb: Verb::Load, to: None, began };
+        // Only this name: others may change meanwhile.
+        self.commit(intent, prepared, |state, _| Ok(if is_served(state) { Vec::new() } else { back.clone() })).await
     }
 
     /// What each name that is not served was served as last.
@@ -178,13 +176,14 @@ impl Control {
         self.with_journal(|journal| {
             let (mut state, mut last) = (State::default(), BTreeMap::new());
             journal.walk(|revision, _| {
-                let before = state.clone();
+                let names: BTreeSet<&ModelName> = revision.changes.iter().map(Change::pipeline).collect();
+                let before: Vec<_> =
+                    names.into_iter().map(|name| (name, state.model(name.as_str()).cloned())).collect();
                 let fits = revision.changes.iter().all(|change| state.make(change).is_ok());
-                for change in &revision.changes {
-                    let name = change.pipeline();
-                    match (before.model(name.as_str()), state.model(name.as_str())) {
-                        (Some(entry), None) => last.insert(name.clone(), entry.clone()),
-                        _ => last.remove(name),
+                for (name, entry) in before {
+                    match entry.filter(|_| state.model(name.as_str()).is_none()) {
+                        Some(entry) => last.insert(name.clone(), entry),
+                        None => last.remove(name),
                     };
                 }
                 fits

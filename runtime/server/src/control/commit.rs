@@ -37,6 +37,9 @@ impl Control {
         if done.is_err() {
             self.app.counts.swaps.refused.fetch_add(1, Relaxed);
         }
+        drop(prepared);
+        // What was refused, or only tried, is nobody's; nor are the bytes of components that are compiled now.
+        self.deployer.sweep();
         done
     }
 
@@ -70,6 +73,7 @@ impl Control {
         if changes.is_empty() || intent.ask.dry_run {
             return Ok(applied);
         }
+        self.check_stored(&changes).await?;
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
         self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
@@ -88,6 +92,24 @@ impl Control {
         (applied.revision, applied.head) = (Some(number), number);
         applied.took_ms = u64::try_from(intent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(applied)
+    }
+
+    /// What is recorded must be there at the next start. `gc` may have been quicker, with bytes that a manifest named
+    /// and nobody brought again; it has its turn before or after this one.
+    async fn check_stored(&self, changes: &[Change]) -> Result<(), ControlError> {
+        let served: Vec<Digest> = changes.iter().filter_map(Change::serves).collect();
+        let store = Arc::clone(self.store());
+        let missing = tokio::task::spawn_blocking(move || {
+            let mut problems = Vec::new();
+            let needed = super::sweep::needed(&store, served.into_iter(), &mut problems);
+            let missing = needed.into_iter().find(|digest| !store.has(digest));
+            problems.pop().or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")))
+        });
+        match missing.await {
+            Ok(None) => Ok(()),
+            Ok(Some(message)) => Err(ControlError::new(Trouble::Conflict, message)),
+            Err(_) => Err(ControlError::new(Trouble::Defect, "the check of the store failed; this is a defect")),
+        }
     }
 
     fn revision_of(&self, intent: &Intent<'_>, head: &Head, changes: Vec<Change>, outcome: Outcome) -> Revision {

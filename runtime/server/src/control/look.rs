@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hotstage_core::journal::Entry;
+use hotstage_core::journal::{Change, Entry};
 use hotstage_core::manifest::Resolved;
 use hotstage_core::signature::Port;
 
@@ -120,10 +120,7 @@ impl Control {
         let found = self.with_journal(move |journal| {
             let mut brought = None;
             journal.walk(|revision, _| {
-                let serves = |change: &hotstage_core::journal::Change| {
-                    matches!(change, hotstage_core::journal::Change::Serve { digest: served, .. } if *served == digest)
-                };
-                if revision.changes.iter().any(serves) {
+                if revision.changes.iter().filter_map(Change::serves).any(|served| served == digest) {
                     brought = Some((revision.number, revision.actor.clone(), revision.time_ms));
                 }
                 true
@@ -157,7 +154,7 @@ impl Control {
     }
 
     /// How many versions are kept, and how many drain.
-    pub(crate) fn out_of_service(&self) -> (usize, usize) {
+    fn out_of_service(&self) -> (usize, usize) {
         let retired = locked(&self.retired);
         (retired.kept.len(), retired.draining.iter().filter(|gone| gone.strong_count() > 0).count())
     }

@@ -13,7 +13,7 @@ use hotstage_core::name::ModelName;
 use tokio::task::JoinSet;
 
 use super::retire::Retired;
-use super::{Control, ControlError, Ledger, Options, Trouble, locked};
+use super::{Control, ControlError, Ledger, Options, Trouble};
 use crate::app::App;
 use crate::board::Model;
 use crate::deploy::Deployer;
@@ -97,6 +97,8 @@ impl Control {
             }
         }
         self.serve_loaded(&ledger.state, &mut pipelines, &mut fresh);
+        // Components' own bytes are not needed once their code is.
+        self.deployer.sweep();
         drop(turn);
         self.report(&failures, ledger.head.number)
     }
@@ -139,10 +141,5 @@ impl Control {
         let models: Vec<_> = models.collect();
         let next = self.app.board.read().with(models);
         self.app.board.replace(next);
-    }
-
-    /// Lets go of everything that is kept, so that nothing is held when the server ends.
-    pub fn stop(&self) {
-        locked(&self.retired).kept.clear();
     }
 }

@@ -23,10 +23,8 @@ impl Control {
             let kept = journal.replay(Some(oldest))?.state;
             let mut manifests: HashSet<Digest> = kept.pipelines().map(|(_, _, digest)| digest).collect();
             journal.walk(|revision, _| {
-                for change in revision.changes.iter().filter(|_| revision.number > oldest) {
-                    if let Change::Serve { digest, .. } = change {
-                        manifests.insert(*digest);
-                    }
+                if revision.number > oldest {
+                    manifests.extend(revision.changes.iter().filter_map(Change::serves));
                 }
                 true
             })?;

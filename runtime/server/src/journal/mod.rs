@@ -3,7 +3,7 @@
 //! A row is a revision's canonical body and its hash; `hotstage_core::journal` says what is in it. A revision that
 //! [`Journal::append`] has answered survives a power cut: SQLite syncs its log before a transaction is done. Revisions
 //! are read in order, and each is checked against the one before; the first that is not what was recorded ends it.
-//! Bound: none on the number of revisions; a thousand take about a megabyte. Calls block: make them where that may be.
+//! Bound: none on the number of revisions. Calls block: make them where that may be.
 
 mod recover;
 
@@ -86,6 +86,7 @@ impl Journal {
         let path = state_directory.join(FILE);
         let connection = Connection::open(&path).map_err(|source| error(&path, source))?;
         let this = Self { connection, path };
+        this.check_owner()?;
         this.prepare().map_err(|source| error(&this.path, source))?;
         crate::store::sync_directory(state_directory)?;
         Ok(this)
@@ -100,6 +101,19 @@ impl Journal {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(|source| error(&path, source))?;
         Ok(Some(Self { connection, path }))
+    }
+
+    /// Refuses a database that somebody else made.
+    fn check_owner(&self) -> Result<(), JournalError> {
+        let number = |sql: &str| self.connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let read = |sql| number(sql).map_err(|source| error(&self.path, source));
+        let owner = read("PRAGMA application_id")?;
+        let is_new = owner == 0 && read("SELECT count(*) FROM sqlite_schema")? == 0;
+        if is_new || owner == i64::from(APPLICATION_ID) {
+            return Ok(());
+        }
+        let why = "another program's database".to_owned();
+        Err(JournalError::NotOurs { path: self.path.clone(), why })
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {

@@ -86,6 +86,15 @@ fn a_file_that_is_no_journal_is_kept_aside() {
 }
 
 #[test]
+fn somebody_elses_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    Connection::open(folder.path().join(FILE)).unwrap().execute("CREATE TABLE birds (name)", ()).unwrap();
+    let before = std::fs::read(folder.path().join(FILE)).unwrap();
+    assert!(matches!(Journal::open(folder.path()), Err(JournalError::NotOurs { .. })));
+    assert_eq!(std::fs::read(folder.path().join(FILE)).unwrap(), before);
+}
+
+#[test]
 fn a_journal_that_is_whole_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 2);

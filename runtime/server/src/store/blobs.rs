@@ -31,6 +31,11 @@ impl Store {
         Ok(digest)
     }
 
+    /// Whether there is a blob of this name; its bytes are not looked at.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.blob_path(digest).is_file()
+    }
+
     /// The bytes of this name, checked; `None` when they are not here.
     pub fn get(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         let path = self.blob_path(digest);

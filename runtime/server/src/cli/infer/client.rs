@@ -1,12 +1,13 @@
 //! One connection to a server, and what its answers mean for the command.
 
 use bytes::Bytes;
-use http::{Method, Request, Uri, header};
+use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::super::target::Target;
 use super::{Ending, Exit};
 
 /// Bytes of an answer that are read.
@@ -14,19 +15,12 @@ const ANSWER_BYTES_MAX: usize = 1 << 30;
 
 /// Where the server is.
 pub(super) struct Client {
-    authority: String,
+    target: Target,
 }
 
 impl Client {
     pub(super) fn new(url: &str) -> Result<Self, Ending> {
-        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8000"));
-        let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
-        if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
-            return Err(usage("is not an http URL; this command speaks no TLS"));
-        }
-        let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
-        let port = authority.port_u16().unwrap_or(80);
-        Ok(Self { authority: format!("{}:{port}", authority.host()) })
+        Ok(Self { target: Target::parse(url, "http://127.0.0.1:8000")? })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Ending> {
@@ -41,17 +35,17 @@ impl Client {
         let away = |error: &dyn std::fmt::Display| {
             let message = format!(
                 "can't reach a server at {}: {error}; is it running? `hotstage serve` starts one",
-                self.authority
+                self.target.authority
             );
             Ending::new(Exit::Unreachable, message)
         };
-        let stream = TcpStream::connect(&self.authority).await.map_err(|error| away(&error))?;
+        let stream = TcpStream::connect(&self.target.authority).await.map_err(|error| away(&error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| away(&error))?;
         tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
-            .uri(path)
-            .header(header::HOST, &self.authority)
+            .uri(format!("{}{path}", self.target.prefix))
+            .header(header::HOST, &self.target.authority)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| Ending::new(Exit::Usage, error))?;

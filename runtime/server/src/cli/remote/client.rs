@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
+use super::super::target::Target;
 use super::{Ending, Exit};
 use crate::api::ErrorBody;
 
@@ -21,31 +22,6 @@ use crate::api::ErrorBody;
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// How long a connection may take to come about.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// Where an admin API is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    authority: String,
-    /// What stands before every path.
-    prefix: String,
-}
-
-impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, Ending> {
-        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: http://127.0.0.1:8002"));
-        let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
-        if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
-            return Err(usage("is not an http URL; this command speaks no TLS"));
-        }
-        if uri.query().is_some() {
-            return Err(usage("has a query, which no server's address has"));
-        }
-        let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
-        let port = authority.port_u16().unwrap_or(80);
-        let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { authority: format!("{}:{port}", authority.host()), prefix })
-    }
-}
 
 /// Talks to one server.
 pub(super) struct Client {
@@ -258,28 +234,6 @@ fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn target(url: &str) -> String {
-        match Target::parse(url) {
-            Ok(Target { authority, prefix }) => format!("{authority} {prefix}"),
-            Err(Ending { exit, message }) => format!("{exit:?} {message}"),
-        }
-    }
-
-    #[test]
-    fn only_http_urls_are_servers() {
-        for (url, expect) in [
-            ("http://127.0.0.1:8002", "127.0.0.1:8002 "),
-            ("http://[::1]:8002/", "[::1]:8002 "),
-            ("http://models.example/admin/", "models.example:80 /admin"),
-            ("127.0.0.1:8002", "127.0.0.1:8002 "),
-        ] {
-            assert_eq!(target(url), expect, "{url}");
-        }
-        assert!(target("https://a.b").starts_with("Usage `https://a.b` is not an http URL"));
-        assert!(target("/v1").starts_with("Usage `/v1` names no host"));
-        assert!(target("http://a.b/?x=1").starts_with("Usage"));
-    }
 
     #[test]
     fn a_status_decides_the_exit_code_and_the_text_is_the_servers() {

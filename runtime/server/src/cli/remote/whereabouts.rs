@@ -4,11 +4,15 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::client::{Client, Target};
+use super::super::target::Target;
+use super::client::Client;
 use super::{Ending, Exit, Remote};
 use crate::admin::OPERATOR_FILE;
 use crate::cli::state_directory;
 use crate::store::ADMIN_ADDRESS;
+
+/// What an address looks like, for whoever typed something else.
+const EXAMPLE: &str = "http://127.0.0.1:8002";
 
 /// Bytes of an actor's name that are sent.
 const ACTOR_BYTES_MAX: usize = 64;
@@ -19,7 +23,7 @@ impl Remote {
         let token = self.token_file.as_deref().map(token).transpose()?;
         let actor = actor(["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).as_deref());
         if let Some(server) = &self.server {
-            return Ok(Client::new(Target::parse(server)?, token, actor));
+            return Ok(Client::new(Target::parse(server, EXAMPLE)?, token, actor));
         }
         let state = state_directory(self.state.as_deref());
         let target = local(&state)?;
@@ -42,7 +46,7 @@ fn local(state: &Path) -> Result<Target, Ending> {
         );
         return Err(Ending::new(Exit::Unreachable, message));
     };
-    Target::parse(&format!("http://{address}"))
+    Target::parse(&format!("http://{address}"), EXAMPLE)
 }
 
 fn token(file: &Path) -> Result<String, Ending> {
