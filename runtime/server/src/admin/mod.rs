@@ -26,6 +26,7 @@ use std::time::Instant;
 use hotstage_core::limits::ServerLimits;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
+use tokio::runtime::Handle;
 
 use self::asked::Asked;
 use self::query::Query;
@@ -45,13 +46,17 @@ pub struct Admin {
     pub tokens: Tokens,
     /// What is taken from clients.
     pub limits: ServerLimits,
+    /// Where changes are made: they wait for the disk, and whoever only looks must not wait with them.
+    pub changes: Handle,
 }
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let is_head = request.method() == Method::HEAD;
+    let only_looks = is_head || request.method() == Method::GET;
+    let threads = if only_looks { Handle::current() } else { admin.changes.clone() };
     // A task of its own goes on when the client leaves, and its panic is this request's 500.
-    let answering = tokio::spawn(answer(Arc::clone(&admin), request));
+    let answering = threads.spawn(answer(Arc::clone(&admin), request));
     let mut response = answering.await.unwrap_or_else(|error| {
         tracing::error!(target: "admin", %error, "the server failed on a request");
         let mut response = Refusal::defect("the server failed on this request").response();

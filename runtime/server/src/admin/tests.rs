@@ -42,7 +42,7 @@ impl Asking {
         let limits = ServerLimits { body_bytes: 4096, ..ServerLimits::default() };
         let app = App {
             board: Board::default(),
-            compute: Compute::new(tokio::runtime::Handle::current()),
+            compute: Compute::new(Handle::current()),
             limits: limits.clone(),
             counts: ServerCounts::default(),
         };
@@ -50,7 +50,7 @@ impl Asking {
         let deployer = Deployer::new(engine, store, Boxes(Vec::new()), 1, compilers);
         let control = Control::open(Arc::new(app), Arc::new(deployer), Options::default()).unwrap();
         let tokens = Tokens::open(directory.path()).unwrap();
-        let admin = Arc::new(Admin { control: Arc::new(control), tokens, limits });
+        let admin = Arc::new(Admin { control: Arc::new(control), tokens, limits, changes: Handle::current() });
         let listener = listen::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(listen::serve_admin(admin, listener, std::future::pending()));

@@ -26,8 +26,10 @@ use crate::telemetry::logging;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
-/// Threads for changes and the admin API.
-const CONTROL_THREADS: u16 = 2;
+/// Threads for changes.
+const CHANGE_THREADS: u16 = 2;
+/// Threads for the admin API's connections, and for whoever only looks.
+const ADMIN_THREADS: u16 = 1;
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
 
@@ -119,10 +121,10 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
     // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either.
-    let control_threads = runtime("control", Some(CONTROL_THREADS))?;
+    let (changes, looks) = (runtime("change", Some(CHANGE_THREADS))?, runtime("admin", Some(ADMIN_THREADS))?);
     let admin = match args.admin.as_str() {
         NOWHERE => None,
-        admin => Some(control_threads.block_on(bind(admin, "--admin"))?),
+        admin => Some(looks.block_on(bind(admin, "--admin"))?),
     };
     let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
@@ -140,13 +142,14 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let administering = match admin {
         Some((listener, _)) => {
             let tokens = Tokens::open(control.store().root())?;
-            let admin = Admin { control: Arc::clone(&control), tokens, limits: app.limits.clone() };
-            Some(control_threads.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
+            let (control, limits) = (Arc::clone(&control), app.limits.clone());
+            let admin = Admin { control, tokens, limits, changes: changes.handle().clone() };
+            Some(looks.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
         }
         None => None,
     };
-    control_threads.block_on(load(args, &control))?;
-    let watching = args.watch.then(|| control_threads.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
+    changes.block_on(load(args, &control))?;
+    let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
@@ -160,15 +163,13 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     stop.send_replace(true);
     let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
     if let Some(administering) = administering {
-        drained &= control_threads.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
+        drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
     control.store().say_admin(None)?;
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
     }
-    io.shutdown_background();
-    compute.shutdown_background();
-    control_threads.shutdown_background();
+    [io, compute, changes, looks].into_iter().for_each(Runtime::shutdown_background);
     Ok(())
 }
 

@@ -142,8 +142,12 @@ impl Upload {
         if offset > FILE_BYTES_MAX {
             return Err(UploadError::TooLarge);
         }
-        // What a full disk took of it stays: it is right as far as it goes.
-        self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error))?;
+        let written = self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error));
+        if let Err(StoreError::Full { .. }) = &written {
+            // On a full disk room is worth more than a part: it is needed to record that something else is served.
+            let _ = fs::remove_file(&self.path);
+        }
+        written?;
         self.offset = offset;
         Ok(())
     }
