@@ -14,7 +14,7 @@ use crate::harness::tumor;
 fn moved(before: &Metrics, after: &Metrics) -> BTreeMap<String, f64> {
     let is_counted = |series: &str| {
         let name = series.split('{').next().unwrap();
-        ["_total", "_count"].iter().any(|end| name.ends_with(end))
+        !name.starts_with("nv_") && ["_total", "_count"].iter().any(|end| name.ends_with(end))
     };
     let names = after.samples.keys().filter(|series| is_counted(series));
     let differences = names.map(|series| (series.clone(), after.value(series) - before.value(series)));
@@ -106,6 +106,27 @@ fn gauges_say_what_is_there_now() {
             Metrics::of(&mut scraper).value("hotstage_http_connections") == 1.0
         });
     }
+}
+
+#[test]
+fn tritons_names_say_the_same() {
+    let server = Setup::tumor().start();
+    server.infer("tumor", &tumor::request("batch")).ok();
+    server.infer("tumor", &tumor::request("benign")).ok();
+    server.infer("tumor", &json!({ "inputs": [] }));
+    let metrics = server.metrics();
+    let figure = |name: &str| metrics.value(&format!(r#"nv_inference_{name}{{model="tumor",version="1"}}"#));
+    let failed = metrics.value(r#"nv_inference_request_failure{model="tumor",version="1",reason="OTHER"}"#);
+    // Three rows and one; a request that was refused is no inference.
+    assert_eq!((figure("request_success"), figure("exec_count"), figure("count"), failed), (2.0, 2.0, 4.0, 1.0));
+    let parts = ["queue", "compute_input", "compute_infer", "compute_output"].map(|part| {
+        let took = figure(&format!("{part}_duration_us"));
+        assert!(took > 0.0, "{part}");
+        took
+    });
+    let whole = figure("request_duration_us");
+    assert!((parts.iter().sum::<f64>() - whole).abs() < 1.0, "{parts:?} make {whole}");
+    assert_eq!(figure("pending_request_count"), 0.0);
 }
 
 /// Buckets grow, the last holds everything, and the sum is one of that many durations.

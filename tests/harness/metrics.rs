@@ -54,6 +54,8 @@ impl Metrics {
         let suffixes: &[&str] = match self.families[family].as_str() {
             "counter" if is_open => &["_total"],
             "counter" | "gauge" => &[""],
+            // Triton's names, which OpenMetrics does not take for counters.
+            "unknown" if is_open => &[""],
             "histogram" => &["_bucket", "_sum", "_count"],
             other => panic!("{family} is a {other}"),
         };

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use hotstage_core::limits::StageLimits;
 use hotstage_core::request::Payload;
+use hotstage_core::role::Role;
 use hotstage_core::signature::Signature;
 
 use crate::bindings::{model, postprocessor, preprocessor};
@@ -97,6 +98,15 @@ impl Stage {
     /// What flows in and out.
     pub const fn signature(&self) -> &Signature {
         &self.opened.signature
+    }
+
+    /// What it does in its pipeline.
+    pub fn role(&self) -> Role {
+        match self.parts.compiled.pre {
+            Pre::Preprocess(_) => Role::Preprocess,
+            Pre::Model(_) => Role::Model,
+            Pre::Postprocess(_) => Role::Postprocess,
+        }
     }
 
     /// Content types of raw bodies that it takes in place of tensors.

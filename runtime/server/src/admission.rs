@@ -27,6 +27,11 @@ impl Admission {
         Arc::new(Self { free, waiting, waiting_max, given_back: Notify::new() })
     }
 
+    /// How many wait now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(SeqCst).min(self.waiting_max)
+    }
+
     /// How many may wait.
     pub const fn waiting_max(&self) -> usize {
         self.waiting_max

@@ -118,6 +118,11 @@ impl Pipeline {
         self.steps.iter().for_each(|step| step.stage.rest());
     }
 
+    /// Requests that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
     /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
     pub fn count(&self, outcome: Result<(), Kind>) {
         let count = match outcome {
@@ -135,7 +140,7 @@ impl Pipeline {
             let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
             return Err(Failure::new(Kind::Overloaded, message));
         };
-        let this = Arc::clone(self);
+        let (this, elements) = (Arc::clone(self), elements(&payload));
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
             let began = Instant::now();
@@ -146,6 +151,9 @@ impl Pipeline {
         });
         let result = compute.run(&self.pace, chain).await;
         self.counts.durations.record(began.elapsed());
+        if result.is_ok() {
+            self.counts.elements.fetch_add(elements, Relaxed);
+        }
         result
     }
 
@@ -212,5 +220,13 @@ impl Pipeline {
 
     fn whose(&self, step: &Step) -> String {
         format!("stage `{}` of pipeline `{}` version {}", step.name, self.name, self.version)
+    }
+}
+
+/// How many inferences a request asks for: its first input's elements along the first dimension.
+fn elements(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Tensors(inputs) => inputs.first().and_then(|input| input.shape().first().copied()).unwrap_or(1),
+        Payload::Raw { .. } => 1,
     }
 }

@@ -34,6 +34,8 @@ pub struct PipelineCounts {
     pub failed: [AtomicU64; Kind::ALL.len()],
     /// How long requests take, from the first stage to the last, waiting included.
     pub durations: Histogram,
+    /// Elements along the first dimension of the requests' first input, in requests that were answered.
+    pub elements: AtomicU64,
 }
 
 /// The steps of a change, in order.

@@ -6,11 +6,13 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use hotstage_core::failure::Kind;
+use hotstage_core::role::Role;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::triton;
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
@@ -64,6 +66,8 @@ fn to_prometheus(text: &str) -> String {
     for line in text.lines() {
         match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
             ["#", "EOF"] | ["#", "UNIT", ..] => {}
+            // Counters whose names are not OpenMetrics' own; here they may say what they are.
+            ["#", "TYPE", name, "unknown"] => out.push_str(&format!("# TYPE {name} counter\n")),
             ["#", word @ ("HELP" | "TYPE"), name, rest] if is_counter(name) => {
                 out.push_str(&format!("# {word} {name}_total {rest}\n"));
             }
@@ -85,9 +89,12 @@ struct Reading {
 
 /// The figures of one pipeline.
 #[derive(Debug)]
-struct Row {
-    pipeline: String,
-    version: String,
+pub(super) struct Row {
+    pub(super) pipeline: String,
+    pub(super) version: String,
+    /// Inferences, as Triton counts them.
+    pub(super) elements: u64,
+    pub(super) waiting: usize,
     outcomes: Vec<(&'static str, u64)>,
     durations: Durations,
     stages: Vec<StageRow>,
@@ -96,6 +103,7 @@ struct Row {
 #[derive(Debug)]
 struct StageRow {
     stage: String,
+    role: Role,
     durations: Durations,
     created: u64,
     ended: u64,
@@ -105,7 +113,7 @@ struct StageRow {
 /// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
 type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
 type Durations = (f64, u64, Vec<(f64, u64)>);
-type Labels<'a> = Vec<(&'static str, &'a str)>;
+pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Reading {
     fn counts(counts: &ServerCounts) -> Vec<Count> {
@@ -168,6 +176,8 @@ impl Row {
         Self {
             pipeline: pipeline.name.clone(),
             version: pipeline.version.clone(),
+            elements: pipeline.counts.elements.load(Relaxed),
+            waiting: pipeline.waiting(),
             outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
             durations: Histogram::read(&pipeline.counts.durations),
             stages: pipeline.steps.iter().map(StageRow::read).collect(),
@@ -177,12 +187,28 @@ impl Row {
     fn labels(&self) -> Labels<'_> {
         vec![("pipeline", &self.pipeline), ("version", &self.version)]
     }
+
+    /// Requests that ended so.
+    pub(super) fn outcome(&self, code: &str) -> f64 {
+        self.outcomes.iter().find(|(outcome, _)| *outcome == code).map_or(0.0, |(_, count)| *count as f64)
+    }
+
+    /// Microseconds of all its requests.
+    pub(super) fn total_us(&self) -> f64 {
+        self.durations.0 * 1e6
+    }
+
+    /// Microseconds in its stages of a role.
+    pub(super) fn stages_us(&self, role: Role) -> f64 {
+        self.stages.iter().filter(|stage| stage.role == role).map(|stage| stage.durations.0 * 1e6).sum()
+    }
 }
 
 impl StageRow {
     fn read(step: &Step) -> Self {
         let (created, ended, dropped_lines) = step.stage.counts();
-        Self { stage: step.name.clone(), durations: step.durations.read(), created, ended, dropped_lines }
+        let (stage, role) = (step.name.clone(), step.stage.role());
+        Self { stage, role, durations: step.durations.read(), created, ended, dropped_lines }
     }
 }
 
@@ -198,7 +224,8 @@ impl Collector for Reading {
         }
         self.requests(&mut encoder)?;
         self.durations(&mut encoder)?;
-        self.instances(&mut encoder)
+        self.instances(&mut encoder)?;
+        triton::encode(&self.rows, &mut encoder)
     }
 }
 
@@ -270,7 +297,7 @@ impl Reading {
     }
 }
 
-fn number(mut metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> Result<(), std::fmt::Error> {
+pub(super) fn number(mut metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> Result<(), std::fmt::Error> {
     match kind {
         MetricType::Gauge => metric.encode_gauge(&value),
         _ => metric.encode_counter::<NoLabelSet, f64, f64>(&value, None),
