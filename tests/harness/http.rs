@@ -3,7 +3,7 @@
 //! An answer must be framed by `content-length`: the server computes every answer before it sends it.
 
 use std::fmt::{self, Write as _};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -136,17 +136,22 @@ impl Response {
 
 /// An open connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, unread: Vec::new() }
+        Self::try_open(address).unwrap()
+    }
+
+    /// The same where the server may be gone.
+    pub(crate) fn try_open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, unread: Vec::new() })
     }
 
     /// Sends a request and reads its answer.
@@ -184,14 +189,18 @@ impl Connection {
 
     #[track_caller]
     fn read(&mut self, has_body: bool) -> Option<Response> {
+        self.try_read(has_body).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The next answer, where the server may be gone before it is whole.
+    pub(crate) fn try_read(&mut self, has_body: bool) -> Result<Option<Response>, String> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
             if !self.more() {
                 let rest = String::from_utf8_lossy(&self.unread);
-                assert!(rest.is_empty(), "closed within an answer's head: {rest}");
-                return None;
+                return if rest.is_empty() { Ok(None) } else { Err(format!("closed within an answer's head: {rest}")) };
             }
         };
         let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
@@ -206,11 +215,13 @@ impl Connection {
         if has_body && response.status >= 200 {
             let length: usize = response.header("content-length").unwrap_or_else(|| panic!("{head}")).parse().unwrap();
             while self.unread.len() < length {
-                assert!(self.more(), "closed {} bytes before the body's end", length - self.unread.len());
+                if !self.more() {
+                    return Err(format!("closed {} bytes before the body's end", length - self.unread.len()));
+                }
             }
             response.body = self.unread.drain(..length).collect();
         }
-        Some(response)
+        Ok(Some(response))
     }
 
     /// Reads on. False at the end, however the server made it.

@@ -1,5 +1,6 @@
 //! What black-box tests drive: the built program, from outside, as its users do.
 //!
+//! - [`admin`]: the admin API, and pipelines whose answers say which version gave them
 //! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it; [`server::program`] for other verbs
 //! - [`http`]: requests and answers to the byte, over a plain socket
 //! - [`command`]: commands that end by themselves
@@ -17,6 +18,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub(crate) mod admin;
 pub(crate) mod command;
 pub(crate) mod golden;
 pub(crate) mod http;

@@ -13,6 +13,7 @@ mod bench;
 mod build;
 mod clients;
 mod demo;
+mod faults;
 mod golden;
 mod lint;
 mod report;
@@ -35,6 +36,7 @@ enum Verb {
     Test(test::Args),
     Lint(lint::Args),
     Bench(bench::Args),
+    Faults(faults::Args),
     Golden(golden::Args),
 }
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::main(&args),
         Verb::Lint(args) => lint::main(&args),
         Verb::Bench(args) => bench::main(&args),
+        Verb::Faults(args) => faults::main(&args),
         Verb::Golden(args) => golden::main(&args),
     };
     match done {

@@ -1,6 +1,6 @@
 //! The command line beside a running server: it finds it, uploads what is missing, and prints what changed.
 
-use super::{ask, times};
+use crate::harness::admin::{ask, times};
 use crate::harness::command::{Ran, hotstage};
 use crate::harness::root;
 use crate::harness::server::Setup;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Admin, times};
+use crate::harness::admin::{Admin, times};
 use crate::harness::http::Request;
 use crate::harness::pause;
 use crate::harness::server::Setup;

@@ -1,6 +1,6 @@
 //! More pipelines than there are places for instances.
 
-use super::{Admin, ask, times};
+use crate::harness::admin::{Admin, ask, times};
 use crate::harness::server::Setup;
 use crate::harness::state::warm;
 

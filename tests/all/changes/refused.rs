@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Admin, times};
+use crate::harness::admin::{Admin, times};
 use crate::harness::http::Request;
 use crate::harness::server::Setup;
 

@@ -2,13 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde_json::json;
-
-use super::{Admin, ask, times};
+use crate::harness::admin::{Admin, ask, times};
 use crate::harness::command::hotstage;
-use crate::harness::pause;
 use crate::harness::server::Setup;
 use crate::harness::state::warm;
 
@@ -31,39 +27,6 @@ fn a_start_serves_the_last_revision_without_the_files() {
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
     assert_eq!(ask(&mut connection, "/v2/models/m/versions/stable/infer").unwrap(), (2.0, "1".to_owned()));
     assert_eq!(Admin::of(&server).get("/v1/status")["head"], 3);
-}
-
-#[test]
-fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
-    let state = warm();
-    let mut acknowledged = 0;
-    for round in 0..12_u64 {
-        let server = again(state.path()).start();
-        let admin = Admin::of(&server);
-        let head = admin.get("/v1/status")["head"].as_u64().unwrap();
-        assert!(head >= acknowledged, "round {round}: {acknowledged} were acknowledged, {head} are there");
-        assert_eq!(admin.get("/v1/verify")["problems"], json!([]), "round {round}");
-        if head > 0 {
-            let (value, version) = ask(&mut server.connect(), PATH).unwrap();
-            assert_eq!(value.to_string(), version);
-        }
-        let id = server.starting.id();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                pause(Duration::from_millis(5 + round * 7));
-                let kill = format!("kill -KILL {id}");
-                std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
-            });
-            for number in head + 1.. {
-                let manifest = times("m", &number.to_string(), number as f64);
-                // The connection breaks off when the server does; every answer before that must be a yes.
-                let asked = std::panic::AssertUnwindSafe(|| admin.apply(&[manifest]));
-                let Ok(response) = std::panic::catch_unwind(asked) else { break };
-                acknowledged = response.ok().json()["head"].as_u64().unwrap();
-            }
-        });
-    }
-    assert!(acknowledged > 0, "every kill came before the first change");
 }
 
 fn blobs(state: &Path) -> Vec<PathBuf> {

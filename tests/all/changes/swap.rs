@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use serde_json::json;
 
-use super::{Admin, ask, times};
+use crate::harness::admin::{Admin, ask, times};
 use crate::harness::http::Request;
 use crate::harness::server::Setup;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ask, times};
+use crate::harness::admin::{ask, times};
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 use crate::harness::{eventually, pause};

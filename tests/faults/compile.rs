@@ -1,0 +1,117 @@
+//! A component of 19 MB is compiled beside steady traffic of a neighbour.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::effort::{self, Chance, figure, median_and_most, tell};
+use super::load::Load;
+use super::pipelines::{doubles, doubles_by, push_leb, with_section};
+use crate::harness::admin::{Admin, applies};
+use crate::harness::http::{Connection, Request, Response};
+use crate::harness::server::Setup;
+use crate::harness::state::Folder;
+
+const PATH: &str = "/v2/models/neighbour/infer";
+/// Of the highest load: the compiler takes what is left.
+const SHARE: f64 = 0.3;
+/// A section of a component that holds a core module (Component Model, Binary.md).
+const CORE_MODULE: u8 = 1;
+
+#[test]
+fn a_neighbour_is_answered_while_a_large_component_compiles() {
+    let server = Setup::of([doubles("neighbour", 1)]).start();
+    let admin = Admin::of(&server);
+    let folder = Folder::new();
+    let peak = Load::during(server.address, PATH, None, effort::of(Duration::from_secs(1), Duration::from_secs(5)));
+    let rate = peak.faultless().per_second() * SHARE;
+    let (mut steady, mut compiling, mut took) = (Vec::new(), Vec::new(), Vec::new());
+    let megabytes = effort::of(1, 19);
+    tell(format_args!("compile: a component of {megabytes} MB beside {rate:.0} requests a second"));
+    for round in 0..effort::of(1, 5_u64) {
+        let window = effort::of(Duration::from_secs(1), Duration::from_secs(10));
+        steady.push(Load::during(server.address, PATH, Some(rate), window).faultless().took(99));
+        let component = large(round, megabytes << 20);
+        let path = folder.write("large.wasm", &component);
+        admin.upload(&component);
+        let load = Load::begin(server.address, PATH, Some(rate));
+        let began = std::time::Instant::now();
+        patient(&admin, applies(&[doubles_by("large", round + 1, path.to_str())], &json!({}))).ok();
+        took.push(began.elapsed().as_secs_f64());
+        compiling.push(load.end().faultless().took(99));
+    }
+    figure("apply, compilation included", median_and_most(&took).0, "s", None);
+    let (steady, compiling) = (median_and_most(&steady).0, median_and_most(&compiling).0);
+    figure("the neighbour's p99 while nothing is compiled", steady / 1e3, "ms", None);
+    figure("the neighbour's p99 while it is compiled, to steady", compiling / steady, "×", Some(1.3));
+}
+
+/// `scale` with a core module beside it that is compiled and never called.
+fn large(seed: u64, bytes: usize) -> Vec<u8> {
+    let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
+    let module = module(seed, bytes.saturating_sub(scale.len()));
+    with_section(scale, CORE_MODULE, &module)
+}
+
+/// One request whose answer may take minutes: the compiler has what others leave it.
+fn patient(admin: &Admin, request: Request) -> Response {
+    let bearer = format!("Bearer {}", admin.token);
+    let mut connection = Connection::open(admin.address);
+    connection.stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+    connection.ask(&request.header("authorization", bearer.as_str()))
+}
+
+/// A core module of about so many bytes, as an interpreter in a component has them: one half is code, functions of
+/// arithmetic with a loop in each, and the other half is data.
+fn module(seed: u64, bytes: usize) -> Vec<u8> {
+    const TYPE: &[u8] = &[1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f];
+    let mut chance = Chance::new(seed);
+    let (mut count, mut bodies) = (0, Vec::new());
+    while bodies.len() < bytes / 2 {
+        let body = body(&mut chance);
+        push_leb(&mut bodies, body.len());
+        bodies.extend_from_slice(&body);
+        count += 1;
+    }
+    let numbered = |content: &[u8]| {
+        let mut section = Vec::new();
+        push_leb(&mut section, count);
+        section.extend_from_slice(content);
+        section
+    };
+    let module = b"\0asm\x01\0\0\0".to_vec();
+    let module = with_section(module, 1, TYPE);
+    let module = with_section(module, 3, &numbered(&vec![0; count]));
+    let module = with_section(module, 10, &numbered(&bodies));
+    // One segment that is placed nowhere.
+    let mut data = vec![1, 1];
+    push_leb(&mut data, bytes / 2);
+    data.extend((0..bytes / 2).map(|_| chance.below(256) as u8));
+    with_section(module, 11, &data)
+}
+
+/// `(func (param i32 i32) (result i32) (local i32 i32) …)`.
+fn body(chance: &mut Chance) -> Vec<u8> {
+    const LOCAL_GET: u8 = 0x20;
+    const LOCAL_SET: u8 = 0x21;
+    const I32_CONST: u8 = 0x41;
+    const LOOP: u8 = 0x03;
+    const BR_IF: u8 = 0x0d;
+    const END: u8 = 0x0b;
+    const EMPTY: u8 = 0x40;
+    // add, sub, mul, and, or, xor
+    const OPERATIONS: [u8; 6] = [0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73];
+    let mut body = vec![1, 2, 0x7f];
+    let mut step = |body: &mut Vec<u8>| {
+        let local = |chance: &mut Chance| chance.below(4) as u8;
+        let operation = OPERATIONS[chance.below(6) as usize];
+        body.extend([LOCAL_GET, local(chance), I32_CONST, chance.below(64) as u8, operation]);
+        body.extend([LOCAL_SET, local(chance)]);
+    };
+    (0..12).for_each(|_| step(&mut body));
+    body.extend([LOOP, EMPTY]);
+    (0..6).for_each(|_| step(&mut body));
+    body.extend([LOCAL_GET, 0, BR_IF, 0, END]);
+    body.extend([LOCAL_GET, 2, END]);
+    body
+}

@@ -1,0 +1,136 @@
+//! Versions come and go at 80 % of the highest load: good ones, bad ones, ones that are rolled back, deleted, or
+//! deleted while they load. Every answer is whole and of one version, and memory stays where it was.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::effort::{self, figure, median_and_most, tell};
+use super::load::{Load, Round};
+use super::pipelines::{doubles, wrong};
+use super::process::resident;
+use crate::harness::admin::Admin;
+use crate::harness::pause;
+use crate::harness::server::{Server, Setup};
+
+const PATH: &str = "/v2/models/m/infer";
+const SHARE: f64 = 0.8;
+/// Changes after which memory is looked at first.
+const SETTLED: u64 = 20;
+
+#[test]
+fn versions_come_and_go_at_full_load() {
+    let server = Setup::of([doubles("m", 1)]).start();
+    let admin = Admin::of(&server);
+    let changes = Changes { admin: &admin, made: AtomicU64::new(0), number: AtomicU64::new(1) };
+    let peak = Load::during(server.address, PATH, None, effort::of(Duration::from_secs(1), Duration::from_secs(10)));
+    let rate = peak.faultless().per_second() * SHARE;
+    tell(format_args!("swaps: {rate:.0} requests a second, {} % of the highest load", SHARE * 100.0));
+    while changes.made.load(SeqCst) < SETTLED {
+        changes.make();
+    }
+    let window = effort::of(Duration::from_secs(1), Duration::from_secs(5));
+    let mut steady = windows(&server, rate, window, effort::of(1, 24));
+    let before = resident(&server);
+    let (took, mut swapping) = (effort::seconds(4, 30 * 60), Vec::new());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _stopping = Stop(&stop);
+        let changing = scope.spawn(|| {
+            let mut due = Instant::now();
+            while !stop.load(SeqCst) {
+                changes.make();
+                due += Duration::from_secs(1);
+                pause(due.saturating_duration_since(Instant::now()));
+            }
+        });
+        let end = Instant::now() + took;
+        while Instant::now() < end && !changing.is_finished() {
+            swapping.extend(windows(&server, rate, window, 1));
+        }
+    });
+    steady.extend(windows(&server, rate, window, effort::of(1, 24)));
+    report(&steady, &swapping);
+    let load = Load::begin(server.address, PATH, Some(rate / 4.0));
+    while changes.made.load(SeqCst) < effort::of(60, 2000) {
+        changes.make();
+    }
+    load.end().faultless();
+    windows(&server, rate, window, 1);
+    let after = resident(&server);
+    tell(format_args!("  {} changes of what is served were made", changes.made.load(SeqCst)));
+    figure("resident memory at the end, to that after 20 changes", after / before, "×", Some(1.05));
+    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+}
+
+/// Ends the changes, also when the traffic's check fails first.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+fn windows(server: &Server, rate: f64, length: Duration, count: usize) -> Vec<Round> {
+    (0..count).map(|_| Load::during(server.address, PATH, Some(rate), length).faultless()).collect()
+}
+
+fn report(steady: &[Round], swapping: &[Round]) {
+    let p99 = |rounds: &[Round]| median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>()).0;
+    let answers: u64 = steady.iter().chain(swapping).map(|round| round.answers).sum();
+    tell(format_args!("  {answers} answers, 0 failed, 0 of a mixture of versions"));
+    let (steady, swapping) = (p99(steady), p99(swapping));
+    figure("p99 while nothing changes, median of windows", steady / 1e3, "ms", None);
+    figure("p99 while versions are swapped", swapping / 1e3, "ms", None);
+    figure("p99 while versions are swapped, to steady", swapping / steady, "×", Some(1.2));
+}
+
+/// One change after another, of every kind.
+struct Changes<'a> {
+    admin: &'a Admin,
+    made: AtomicU64,
+    number: AtomicU64,
+}
+
+impl Changes<'_> {
+    /// A good version, and every second time something else with it.
+    fn make(&self) {
+        let number = self.number.fetch_add(1, SeqCst) + 1;
+        self.admin.apply(&[doubles("m", number)]).ok();
+        self.made.fetch_add(1, SeqCst);
+        match number % 8 {
+            0 => assert_eq!(self.admin.apply(&[wrong("m", 1_000_000 + number)]).status, 422),
+            2 => {
+                self.admin.post("/v1/rollback", &json!({})).ok();
+                self.made.fetch_add(1, SeqCst);
+            }
+            4 => self.delete_what_loads(number),
+            _ => self.delete_the_oldest(),
+        }
+    }
+
+    /// Another name comes and is deleted while it loads; either may be first.
+    fn delete_what_loads(&self, number: u64) {
+        std::thread::scope(|scope| {
+            let applying = scope.spawn(|| self.admin.apply(&[doubles("n", number)]).status);
+            let deleted = self.admin.delete("/v1/models/n").status;
+            assert!(matches!(deleted, 200 | 404), "deleted: {deleted}");
+            assert_eq!(applying.join().unwrap(), 200);
+        });
+        let left = self.admin.delete("/v1/models/n").status;
+        assert!(matches!(left, 200 | 404), "deleted: {left}");
+    }
+
+    fn delete_the_oldest(&self) {
+        let model = self.admin.get("/v1/models/m");
+        let ready = model["versions"].as_array().unwrap().iter().filter(|version| version["condition"] == "ready");
+        let ready: Vec<&str> = ready.map(|version| version["version"].as_str().unwrap()).collect();
+        let oldest = ready.iter().take(ready.len().saturating_sub(2));
+        for version in oldest {
+            self.admin.delete(&format!("/v1/models/m/versions/{version}")).ok();
+            self.made.fetch_add(1, SeqCst);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `cargo xtask faults`: the faults of `tests/faults`, each for as long as its figure takes, one after the other.
+
+use crate::build;
+use crate::run::{Outcome, cargo, check, step};
+use crate::workspace::{GUESTS, Workspace};
+
+/// Builds everything, then injects faults under load and prints the figures beside their goals.
+///
+/// Takes about an hour, half of it `versions_come_and_go`; numbers mean something on an idle machine only.
+/// `cargo xtask test` runs the same for seconds each.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts, stalls, compile, many
+    filters: Vec<String>,
+    /// Seconds each: does it work at all?
+    #[arg(long)]
+    quick: bool,
+    /// Seconds of swapping under load, in place of half an hour
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+}
+
+pub(crate) fn main(args: &Args) -> Outcome {
+    let workspace = Workspace::read()?;
+    build::all(&workspace)?;
+    build::guests(&workspace)?;
+    let mut command = cargo();
+    // The same selection as `cargo xtask test`, so that nothing is compiled twice.
+    command.args(["test", "--release", "--workspace", "--exclude", GUESTS, "--test", "faults", "--"]);
+    command.args(["--nocapture", "--test-threads", "1"]).args(&args.filters);
+    command.env("HOTSTAGE_FAULTS", if args.quick { "quick" } else { "full" });
+    if let Some(seconds) = args.seconds {
+        command.env("HOTSTAGE_FAULTS_SECONDS", seconds.to_string());
+    }
+    workspace.export(&mut command);
+    step("injecting faults", || check(&mut command))
+}
