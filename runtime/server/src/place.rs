@@ -50,6 +50,11 @@ impl Compute {
         Self { runtime }
     }
 
+    /// The threads themselves, for work that is neither a request's nor short.
+    pub const fn threads(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Runs the chain. When the caller goes away, so does the chain.
     pub async fn run<F>(&self, pace: &Pace, mut chain: Pin<Box<F>>) -> F::Output
     where

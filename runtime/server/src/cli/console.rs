@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -69,13 +70,38 @@ impl Progress for Steps {
     }
 }
 
-impl Loading for Steps {
+/// Says how far a start is: a bar on a terminal, a line for every tenth elsewhere.
+#[derive(Default)]
+pub(super) struct Loads(OnceLock<ProgressBar>);
+
+impl Loading for Loads {
     fn loaded(&self, done: usize, of: usize) {
-        // Few are there at once. Of many, every tenth of them is told.
-        if of > LOADED_TOLD && (done == of || done.is_multiple_of(of / 10)) {
+        // Few are there at once.
+        if of <= LOADED_TOLD {
+            return;
+        }
+        if std::io::stderr().is_terminal() {
+            self.0.get_or_init(|| bar_of(of)).set_position(done as u64);
+        } else if done == of || done.is_multiple_of(of / 10) {
             note(&format!("{done} of {of} pipelines are loaded"));
         }
     }
+}
+
+impl Drop for Loads {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar_of(pipelines: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(pipelines as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos} of {len} pipelines are loaded, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Goes away with the step that it shows.

@@ -191,7 +191,7 @@ fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<C
 async fn load(args: &Args, control: &Control) -> Result<(), Ending> {
     let steps = console::Steps;
     let documents = if args.files.is_empty() { Vec::new() } else { control.read(&args.files)? };
-    control.start(&steps).await?;
+    control.start(&console::Loads::default()).await?;
     if !documents.is_empty() {
         let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
         control.apply_local("serve", &ask, &documents, args.replace, &[], &steps).await?;

@@ -68,7 +68,7 @@ impl Control {
         for _ in 0..threads {
             let (deployer, wanted, next, loaded) =
                 (Arc::clone(&self.deployer), Arc::clone(&wanted), Arc::clone(&next), loaded.clone());
-            tasks.spawn(async move {
+            let load = async move {
                 while let Some((called, digest)) = wanted.get(next.fetch_add(1, Relaxed)) {
                     let revived = deployer.revive(called, digest).await;
                     if let (Ok(pipeline), false) = (&revived, warm) {
@@ -78,7 +78,8 @@ impl Control {
                         return;
                     }
                 }
-            });
+            };
+            tasks.spawn_on(load, self.app.compute.threads());
         }
         drop(loaded);
         let mut pipelines: HashMap<Digest, Arc<Pipeline>> = HashMap::new();

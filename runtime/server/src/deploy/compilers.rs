@@ -1,13 +1,15 @@
 //! The threads that compile: few, and the last to get a core, so that requests do not notice.
 //!
-//! Default: half the cores, at least one. Their priority is [`NICENESS`] steps below everything else's.
+//! Default: half the cores, at least one. They are scheduled as idle (`SCHED_IDLE`): whoever else wants their core gets
+//! it at once, where a thread that is only nice would first end its slice of some milliseconds.
 
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-/// The lowest priority that there is.
-const NICENESS: i32 = 19;
+/// The lowest that there is.
+const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
 
 /// The pool of such threads.
 pub struct Compilers(Arc<ThreadPool>);
@@ -18,8 +20,9 @@ impl Compilers {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let builder = ThreadPoolBuilder::new().num_threads(threads.unwrap_or_else(|| cores.div_ceil(2)));
         let builder = builder.thread_name(|index| format!("compile-{index}")).start_handler(|_| {
-            // On Linux this is about the calling thread. A system that refuses compiles at the usual priority.
-            let _ = rustix::process::setpriority_process(None, NICENESS);
+            let this = thread_priority::thread_native_id();
+            // A system that refuses compiles at the usual priority.
+            let _ = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, IDLE);
         });
         builder.build().map(|pool| Self(Arc::new(pool)))
     }
