@@ -27,9 +27,13 @@ fn versions_come_and_go_at_full_load() {
     let peak = Load::during(server.address, PATH, None, effort::of(Duration::from_secs(1), Duration::from_secs(10)));
     let rate = peak.faultless().per_second() * SHARE;
     tell(format_args!("swaps: {rate:.0} requests a second, {} % of the highest load", SHARE * 100.0));
+    // Under the load that follows, so that what is compared is alike.
+    let load = Load::begin(server.address, PATH, Some(rate));
     while changes.made.load(SeqCst) < SETTLED {
         changes.make();
+        pause(Duration::from_millis(100));
     }
+    load.end().faultless();
     let window = effort::of(Duration::from_secs(1), Duration::from_secs(5));
     let mut steady = windows(&server, rate, window, effort::of(1, 24));
     let before = resident(&server);

@@ -10,7 +10,7 @@ use hotstage_core::journal::{Change, Outcome, Revision, State, Verb};
 use hotstage_core::name::ModelName;
 
 use super::prepare::Prepared;
-use super::{Ask, Control, ControlError, Ledger, Trouble};
+use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
 use crate::api::{Applied, ChangeMade, What};
 use crate::board::{Model, Snapshot};
 use crate::journal::Head;
@@ -82,6 +82,10 @@ impl Control {
         self.app.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
         let swapping = Instant::now();
         let before = Arc::clone(&self.app.board.read());
+        if state.pipelines().count() > WARM_MAX {
+            let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
+            prepared.pipelines.values().filter(is_new).for_each(|pipeline| pipeline.rest());
+        }
         self.app.board.replace(before.with(models));
         let head = Head { number, hash, time_ms };
         self.ledger.store(Arc::new(Ledger { state, head }));

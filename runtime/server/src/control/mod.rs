@@ -36,6 +36,9 @@ use crate::deploy::Deployer;
 use crate::journal::{Head, Journal};
 use crate::store::Store;
 
+/// Beyond so many pipelines, those without traffic keep no instance: the first request makes one.
+const WARM_MAX: usize = 100;
+
 /// What can be chosen.
 #[derive(Clone, Debug)]
 pub struct Options {

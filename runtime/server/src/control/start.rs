@@ -13,15 +13,13 @@ use hotstage_core::name::ModelName;
 use tokio::task::JoinSet;
 
 use super::retire::Retired;
-use super::{Control, ControlError, Ledger, Options, Trouble};
+use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
 use crate::app::App;
 use crate::board::Model;
 use crate::deploy::Deployer;
 use crate::journal::Journal;
 use crate::pipeline::Pipeline;
 
-/// Beyond so many pipelines instances are made when traffic comes, not at the start.
-const WARM_MAX: usize = 100;
 /// How often what was loaded begins to serve.
 const SWAP_EVERY: Duration = Duration::from_millis(100);
 
