@@ -29,3 +29,4 @@ mod openapi;
 mod placement;
 mod starting;
 mod state;
+mod top;

@@ -150,7 +150,7 @@ impl Control {
         rows.retain(|row| row.name.contains(part));
         let total = rows.len() as u64;
         rows.sort_by(|a, b| {
-            let versions = || newer(b.version, a.version);
+            let versions = || newer(a.version, b.version);
             order.compare((a.name, &a.rates), (b.name, &b.rates)).then_with(versions)
         });
         rows.truncate(limit);

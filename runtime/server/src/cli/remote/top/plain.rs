@@ -24,7 +24,7 @@ pub(super) fn text(state: &State, now: Timestamp) -> String {
         let more = state.traffic.total.saturating_sub(rows.len() as u64);
         let mut table = show::table(columns::HEADER, rows);
         if more > 0 {
-            table.push_str(&format!("\nand {} more", more));
+            table = format!("{table}\nand {more} more");
         }
         blocks.push(table);
     }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_has_its_figures_and_its_rows() {
-        let mut state = some(&[("tumor", 12.0), ("iris", 0.5)]);
+        let mut state = some(&[("tumor", 12.0), ("iris", 0.75)]);
         state.traffic.total = 7;
         let text = text(&state, Timestamp::UNIX_EPOCH);
         let lines: Vec<&str> = text.lines().collect();

@@ -211,11 +211,12 @@ fn changes(revisions: &[RevisionInfo], width: usize, now: Timestamp) -> Vec<Line
     let mut lines = vec![Line::styled(cut("last changes", width), DIM)];
     lines.extend(rows.iter().zip(revisions).map(|(row, revision)| {
         let [n, w, a] = row;
+        let left = width.saturating_sub(number + when + actor + 6);
         Line::from(vec![
             Span::raw(format!("{n:>number$}  ")),
             Span::styled(format!("{w:<when$}  "), DIM),
             Span::raw(format!("{a:<actor$}  ")),
-            Span::raw(change(revision)),
+            Span::raw(cut(&change(revision), left)),
         ])
     }));
     lines

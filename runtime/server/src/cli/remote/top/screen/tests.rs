@@ -23,7 +23,7 @@ fn busy() -> State {
         pipeline: "tumor".to_owned(),
         version: "1".to_owned(),
         label: None,
-        digest: None,
+        digest: Some("sha256:12".to_owned()),
         was: None,
     };
     let revision = |number| RevisionInfo {
@@ -54,8 +54,9 @@ fn a_wide_screen_shows_everything() {
     let row = ["tumor", "1", "*", "stable", "ready", "812", "0.5", "512", "µs", "4.1", "ms", "2"];
     assert_eq!((words(&lines[3]).len(), words(&lines[4])), (9, row.map(str::to_owned).to_vec()));
     let at = lines.iter().position(|line| line == "last changes").unwrap();
-    assert_eq!(lines[at + 1], "20  3 min ago  operator anna  apply: added tumor/1 (a better\\u{1b}[2J fit)");
-    assert_eq!(lines[at + 6], "15  3 min ago  operator anna  apply: added tumor/1 (a better\\u{1b}[2J fit)");
+    let revision = "  3 min ago  operator anna  apply: added tumor/1 sha256:12 (a better\\u{1b}[2J fit)";
+    assert_eq!(lines[at + 1], format!("20{revision}"));
+    assert_eq!(lines[at + 6], format!("15{revision}"));
     assert_eq!(lines[23], "q quit · s sort: rate · / filter · p pause · ? help");
 }
 
@@ -63,8 +64,8 @@ fn a_wide_screen_shows_everything() {
 fn a_small_screen_shows_what_matters() {
     let lines = drawn(&mut busy(), 40, 10);
     assert_eq!(lines[0], "ready · up 2 min 5 s · revision 12");
-    assert_eq!(lines[2], "name     version    rate/s       p99");
-    assert_eq!(lines[3], "tumor    1 *           812    4.1 ms");
+    assert_eq!(lines[2], "name   version  rate/s  failed/s     p99");
+    assert_eq!(lines[3], "tumor  1 *         812       0.5  4.1 ms");
     assert_eq!(lines[9], "q quit · s sort: rate · ? help");
     let lines = drawn(&mut busy(), 20, 5);
     assert_eq!(lines, ["822 requests/s", "name     rate/s", "tumor       812", "iris        9.5", "tulip         0"]);
