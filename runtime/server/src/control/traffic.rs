@@ -89,7 +89,7 @@ impl Control {
     /// Waits, at most until the server stops.
     async fn let_pass(&self, interval: Duration) {
         let (began, was_ready) = (Instant::now(), self.app.board.is_ready());
-        while !(was_ready && !self.app.board.is_ready()) {
+        while !was_ready || self.app.board.is_ready() {
             let left = interval.saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;

@@ -91,8 +91,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_query() {
-        let mut wish =
-            Wish { interval: Duration::from_secs(1), order: Order::Rate, limit: 100, part: String::new() };
+        let mut wish = Wish { interval: Duration::from_secs(1), order: Order::Rate, limit: 100, part: String::new() };
         assert_eq!(path(&wish), "/v1/traffic?interval_ms=1000&order=rate&limit=100");
         wish.part = "a b".to_owned();
         assert!(path(&wish).ends_with("&name=a%20b"));

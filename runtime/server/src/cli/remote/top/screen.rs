@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::super::{show, status};
-use super::columns::{self, CONDITION, COLUMNS, FAILED, Fit, NAME, cut, padded};
+use super::columns::{self, COLUMNS, CONDITION, FAILED, Fit, NAME, cut, padded};
 use super::state::{Lost, State};
 use super::words::{ago, change, others, rate, shown};
 use crate::api::{Condition, RevisionInfo, VersionTraffic};

@@ -47,7 +47,8 @@ pub(super) fn change(revision: &RevisionInfo) -> String {
 /// A text that somebody sent, in one line: what is no visible character is written out.
 pub(super) fn shown(text: &str) -> String {
     // What turns the direction of writing, or has no width, hides what the rest says.
-    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let is_hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || is_hidden(character) {
