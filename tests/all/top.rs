@@ -1,5 +1,5 @@
-//! `hotstage top`: as text where there is no terminal, and in a real one, which `tmux` makes; without it those tests are
-//! skipped, aloud.
+//! `hotstage top`: as text where there is no terminal, and in a real one, which `tmux` makes; without it those tests
+//! are skipped, aloud.
 
 use std::fs;
 use std::path::Path;
