@@ -29,4 +29,5 @@ mod openapi;
 mod placement;
 mod starting;
 mod state;
+mod top;
 mod walkthrough;

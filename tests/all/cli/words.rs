@@ -13,7 +13,7 @@ fn asked(arguments: &[&str]) -> Ran {
     run(command, b"")
 }
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "",
     "serve",
     "check",
@@ -30,6 +30,7 @@ const VERBS: [&str; 18] = [
     "answered",
     "gc",
     "status",
+    "top",
     "recover",
     "completions",
 ];

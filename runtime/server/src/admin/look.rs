@@ -1,6 +1,7 @@
 //! Questions: what is served, what was, and what the server is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -8,10 +9,30 @@ use super::asked::Asked;
 use super::query::shown;
 use super::refusal::Refusal;
 use super::{Admin, openapi, table};
-use crate::api::{Answered, History, ModelInfo, Page, PipelineInfo, RevisionInfo, Status, Verified};
+use crate::api::{Answered, History, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, Status, Traffic, Verified};
+
+/// Milliseconds that are measured when nobody says, at least, and at most.
+const INTERVAL: u64 = 1000;
+const INTERVAL_MIN: u64 = 50;
+const INTERVAL_MAX: u64 = 60_000;
 
 pub(super) async fn status(admin: Arc<Admin>, _: Asked<()>) -> Result<Status, Refusal> {
     Ok(admin.control.status())
+}
+
+pub(super) async fn traffic(admin: Arc<Admin>, asked: Asked<()>) -> Result<Traffic, Refusal> {
+    let interval = asked.query.number("interval_ms").unwrap_or(INTERVAL);
+    if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
+        let message = format!("`interval_ms` is {INTERVAL_MIN} to {INTERVAL_MAX}, not {interval}");
+        return Err(Refusal::invalid(message));
+    }
+    let word = asked.query.text("order").unwrap_or(Order::default().word());
+    let Some(order) = Order::parse(word) else {
+        let words = Order::ALL.map(Order::word).join(", ");
+        return Err(Refusal::invalid(format!("`order` is one of {words}, not `{}`", shown(word))));
+    };
+    let (limit, part) = (asked.query.limit()?, asked.query.text("name").unwrap_or_default());
+    Ok(admin.control.traffic(Duration::from_millis(interval), order, limit, part).await)
 }
 
 pub(super) async fn models(admin: Arc<Admin>, asked: Asked<()>) -> Result<Page, Refusal> {

@@ -17,6 +17,11 @@ const DRY_RUN: Parameter = Parameter::new("dry_run", Kind::Flag, "Make every che
 const LIMIT: Parameter = Parameter::new("limit", Kind::Number, "Entries of the page: 100 when absent, 1000 at most.");
 const AFTER: Parameter = Parameter::new("after", Kind::Text, "The name after which the page starts.");
 const BEFORE: Parameter = Parameter::new("before", Kind::Number, "The revision before which the page starts.");
+const INTERVAL: Parameter =
+    Parameter::new("interval_ms", Kind::Number, "How long to measure: 1000 when absent, 50 to 60000.");
+const ORDER: Parameter =
+    Parameter::new("order", Kind::Text, "What comes first: rate (when absent), name, p99 or errors.");
+const PART: Parameter = Parameter::new("name", Kind::Text, "Only versions of names that this text is a part of.");
 const TIME: Parameter = Parameter::new("time", Kind::Time, "When, RFC 3339: 2026-01-31T12:00:00Z.").required();
 const OFFSET: Parameter =
     Parameter::new("upload-offset", Kind::Number, "Where in the file the body's bytes go: 0 at first.").required();
@@ -30,6 +35,9 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> =
 fn questions() -> Vec<Endpoint> {
     let asked = [
         Endpoint::asks((Method::GET, "/v1/status"), look::status).says("The server at this moment."),
+        Endpoint::asks((Method::GET, "/v1/traffic"), look::traffic)
+            .says("Measures for a moment, and answers what happened in it: the busiest versions, and the sum.")
+            .query(&[INTERVAL, ORDER, PART, LIMIT]),
         Endpoint::asks((Method::GET, "/v1/models"), look::models)
             .says("What is served, by name.")
             .query(&[AFTER, LIMIT]),

@@ -7,6 +7,7 @@
 mod apply;
 mod history;
 mod look;
+mod traffic;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
     Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,
 };
+pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 
 /// The error body of every answer that is no success.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use crate::api::{
     Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,
 };
 use crate::board::newer;
-use crate::counts::histogram::Histogram;
+use crate::counts::histogram::quantile_ms;
 use crate::pipeline::{Pipeline, Step};
 
 impl Control {
@@ -182,18 +182,23 @@ impl Control {
 
 fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
     let counts = &pipeline.counts;
-    let instances =
-        pipeline.steps.iter().map(|step| step.stage.counts()).map(|(made, ended, _)| made - ended.min(made));
+    let durations = counts.durations.buckets();
     VersionInfo {
         version: pipeline.version.clone(),
         digest: pipeline.digest.to_string(),
         condition,
         answered: counts.answered.load(Relaxed),
         failed: counts.failed.iter().map(|count| count.load(Relaxed)).sum(),
-        p50_ms: quantile(&counts.durations, 0.5),
-        p99_ms: quantile(&counts.durations, 0.99),
-        instances: instances.sum(),
+        p50_ms: quantile_ms(&durations, 0.5),
+        p99_ms: quantile_ms(&durations, 0.99),
+        instances: instances(pipeline),
     }
+}
+
+/// Instances that exist, over its stages.
+pub(super) fn instances(pipeline: &Pipeline) -> u64 {
+    let counts = pipeline.steps.iter().map(|step| step.stage.counts());
+    counts.map(|(made, ended, _)| made.saturating_sub(ended)).sum()
 }
 
 fn port(port: &Port) -> PortInfo {
@@ -221,18 +226,6 @@ fn stage_info(
             max: u64::from(step.stage.limits().instances),
         },
     }
-}
-
-/// The bound of the bucket in which this share of the durations ends, in milliseconds.
-fn quantile(durations: &Histogram, share: f64) -> Option<f64> {
-    let (_, total, rows) = durations.read();
-    let wanted = (total as f64 * share).ceil();
-    let mut seen = 0.0;
-    let found = rows.iter().find(|(_, count)| {
-        seen += *count as f64;
-        seen >= wanted && seen > 0.0
-    });
-    found.map(|(bound, _)| bound * 1e3).filter(|bound| bound.is_finite())
 }
 
 /// What the system says that the process has in memory.

@@ -16,6 +16,7 @@ mod prepare;
 mod retire;
 mod start;
 mod sweep;
+mod traffic;
 mod trouble;
 mod watch;
 
@@ -85,6 +86,8 @@ pub struct Control {
     retired: Mutex<Retired>,
     options: Options,
     began: Instant,
+    /// Bounds how many measure traffic at once.
+    measuring: tokio::sync::Semaphore,
     inference: OnceLock<SocketAddr>,
 }
 

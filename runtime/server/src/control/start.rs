@@ -47,6 +47,7 @@ impl Control {
             retired: Mutex::new(Retired::default()),
             options,
             began: Instant::now(),
+            measuring: tokio::sync::Semaphore::new(super::traffic::MEASURED_AT_ONCE),
             inference: OnceLock::new(),
         })
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Bucket `i` holds durations of less than 2^i microseconds; the last one holds the rest.
 const BUCKETS: usize = 26;
 
+/// How many durations each bucket holds, at a moment.
+pub type Buckets = [u64; BUCKETS];
+
 /// How often which duration was seen.
 #[derive(Debug, Default)]
 pub struct Histogram {
@@ -22,6 +25,11 @@ impl Histogram {
         self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
+    /// The buckets at this moment.
+    pub fn buckets(&self) -> Buckets {
+        std::array::from_fn(|index| self.buckets[index].load(Relaxed))
+    }
+
     /// Sum in seconds, how many, and the buckets as (upper bound in seconds, count).
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let mut total = 0;
@@ -29,11 +37,27 @@ impl Histogram {
         for (index, bucket) in self.buckets.iter().enumerate() {
             let count = bucket.load(Relaxed);
             total += count;
-            let bound = if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 / 1e6 };
-            rows.push((bound, count));
+            rows.push((bound(index), count));
         }
         (self.nanoseconds.load(Relaxed) as f64 / 1e9, total, rows)
     }
+}
+
+/// The bound in milliseconds of the bucket in which this share of the durations ends; none where there are none, or
+/// where they end beyond all bounds.
+pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
+    let wanted = (buckets.iter().sum::<u64>() as f64 * share).ceil();
+    let mut seen = 0.0;
+    let found = buckets.iter().position(|count| {
+        seen += *count as f64;
+        seen >= wanted && seen > 0.0
+    });
+    found.map(|index| bound(index) * 1e3).filter(|bound| bound.is_finite())
+}
+
+/// What the durations in a bucket stay under, in seconds.
+fn bound(index: usize) -> f64 {
+    if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 / 1e6 }
 }
 
 #[cfg(test)]
@@ -51,5 +75,18 @@ mod tests {
             assert_eq!(total, 1);
             assert!(seconds < rows[index].0 && (index == 0 || seconds >= rows[index - 1].0), "{microseconds}");
         }
+    }
+
+    #[test]
+    fn a_quantile_is_the_bound_of_its_bucket() {
+        let histogram = Histogram::default();
+        assert_eq!(quantile_ms(&histogram.buckets(), 0.5), None);
+        (0..99).for_each(|_| histogram.record(Duration::from_micros(900)));
+        histogram.record(Duration::from_millis(30));
+        let buckets = histogram.buckets();
+        assert_eq!((quantile_ms(&buckets, 0.5), quantile_ms(&buckets, 0.99)), (Some(1.024), Some(1.024)));
+        assert_eq!(quantile_ms(&buckets, 0.999), Some(32.768));
+        histogram.record(Duration::from_secs(3600));
+        assert_eq!(quantile_ms(&histogram.buckets(), 1.0), None);
     }
 }

@@ -19,6 +19,7 @@ mod lines;
 mod rollback;
 mod show;
 mod status;
+mod top;
 mod upload;
 mod wait;
 mod whereabouts;
@@ -54,6 +55,8 @@ pub(super) enum Verb {
     Gc(gc::Args),
     /// Say how a server is.
     Status(status::Args),
+    /// Watch what a server does, on the whole terminal.
+    Top(top::Args),
 }
 
 /// Options of every verb here.
@@ -102,6 +105,7 @@ pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
             Verb::Answered(args) => Box::pin(answered::run(args)).await,
             Verb::Gc(args) => Box::pin(gc::run(args)).await,
             Verb::Status(args) => Box::pin(status::run(args)).await,
+            Verb::Top(args) => Box::pin(top::run(args)).await,
         };
         done.map(|()| Exit::Done)
     })

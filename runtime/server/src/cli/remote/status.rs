@@ -32,7 +32,8 @@ fn text(status: &Status) -> String {
     ])
 }
 
-fn uptime(seconds: f64) -> String {
+/// How long, in two units at most.
+pub(super) fn uptime(seconds: f64) -> String {
     // What a float that is out of range becomes is of no matter: it saturates.
     #[expect(clippy::cast_possible_truncation, reason = "fractions of a second are not shown")]
     let seconds = seconds as i64;

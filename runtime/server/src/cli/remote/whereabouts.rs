@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::target::Target;
 use super::client::Client;
 use super::{Ending, Exit, Remote};
-use crate::admin::OPERATOR_FILE;
+use crate::admin::{OPERATOR_FILE, READER_FILE};
 use crate::cli::state_directory;
 use crate::store::ADMIN_ADDRESS;
 
@@ -20,6 +20,15 @@ const ACTOR_BYTES_MAX: usize = 64;
 impl Remote {
     /// The server that the arguments mean. Nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, Ending> {
+        self.client_with(OPERATOR_FILE)
+    }
+
+    /// The same for who only looks.
+    pub(super) fn reader(&self) -> Result<Client, Ending> {
+        self.client_with(READER_FILE)
+    }
+
+    fn client_with(&self, token_file: &str) -> Result<Client, Ending> {
         let token = self.token_file.as_deref().map(token).transpose()?;
         let actor = actor(["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).as_deref());
         if let Some(server) = &self.server {
@@ -29,7 +38,7 @@ impl Remote {
         let target = local(&state)?;
         let token = match token {
             Some(token) => token,
-            None => self::token(&state.join(OPERATOR_FILE))?,
+            None => self::token(&state.join(token_file))?,
         };
         Ok(Client::new(target, Some(token), actor))
     }

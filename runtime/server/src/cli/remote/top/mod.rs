@@ -1,0 +1,155 @@
+//! `hotstage top`: what a running server does, drawn anew each second; without a terminal, once and as text.
+//!
+//! The server measures (`GET /v1/traffic`), and answers the busiest versions and the sum, so that ten thousand
+//! pipelines cost no more to look at than ten. A server that goes away is waited for; the terminal is left as it was
+//! found, however this ends.
+
+mod ask;
+mod columns;
+mod keys;
+mod plain;
+mod screen;
+mod state;
+mod terminal;
+mod words;
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::ask::Asker;
+use self::keys::Next;
+use self::state::State;
+use self::terminal::Screen;
+use super::{Ending, Exit, Output, Remote, console};
+use crate::api::Order;
+
+/// The first measurement is short, so that there is soon something to see.
+const FIRST: Duration = Duration::from_millis(250);
+/// How often a server that went away is tried, and how often what a clock says is drawn anew.
+const TICK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// How long each measurement takes, 0.1 to 60 seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    every: Duration,
+    /// Print one measurement as text and end, as without a terminal.
+    #[arg(long)]
+    once: bool,
+    /// What comes first.
+    #[arg(long, value_name = "ORDER", default_value = "rate", value_parser = orders())]
+    sort: Order,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=60.0).contains(seconds));
+    let refuse = || format!("`{text}` is no number of seconds from 0.1 to 60");
+    seconds.map(Duration::from_secs_f64).ok_or_else(refuse)
+}
+
+fn orders() -> impl TypedValueParser<Value = Order> {
+    let words = PossibleValuesParser::new(Order::ALL.map(Order::word));
+    words.map(|word| Order::parse(&word).unwrap_or_default())
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let mut state = State::new(args.sort);
+    let mut asker = Asker::new(&args.remote);
+    if args.once || args.remote.output == Output::Json || !is_terminal() {
+        let news = asker.ask(&state.wish(args.every, plain::VERSIONS)).await?;
+        match args.remote.output {
+            Output::Json => console::print(&String::from_utf8_lossy(&news.body)),
+            Output::Table => {
+                state.learn(Ok(news), Timestamp::now());
+                console::print(&plain::text(&state, Timestamp::now()));
+            }
+        }
+        return Ok(());
+    }
+    // A server that is not there from the start is an error like any other verb's.
+    let first = asker.ask(&state.wish(FIRST.min(args.every), 0)).await?;
+    state.learn(Ok(first), Timestamp::now());
+    live(args, state, asker).await
+}
+
+/// Whether there is a terminal that can be drawn on.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(), Ending> {
+    let mut signals = Signals::listen()?;
+    let mut screen = Screen::open()?;
+    loop {
+        let was_paused = state.is_paused;
+        let wish = state.wish(args.every, state.offset + state.page);
+        let pause = if state.lost.is_some() { TICK } else { Duration::ZERO };
+        let mut asking = Box::pin(async {
+            if was_paused {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(pause).await;
+            asker.ask(&wish).await
+        });
+        loop {
+            screen.draw(&mut state)?;
+            tokio::select! {
+                told = &mut asking => {
+                    if !state.is_paused {
+                        state.learn(told, Timestamp::now());
+                    }
+                    break;
+                }
+                pressed = screen.pressed() => {
+                    if let Some(key) = pressed? && state.press(key) == Next::Quit {
+                        return Ok(());
+                    }
+                    if was_paused && !state.is_paused {
+                        break;
+                    }
+                }
+                () = signals.asked_to_stop() => return Ok(()),
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+}
+
+/// What ends it from outside.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn listen() -> Result<Self, Ending> {
+        let listen = |kind| signal(kind).map_err(|error| Ending::new(Exit::Defect, error));
+        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self([terminate, interrupt, listen(SignalKind::hangup())?]))
+    }
+
+    async fn asked_to_stop(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_few_and_not_none() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["0", "61", "-1", "NaN", "inf", "1s", ""] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The terminal: taken over, listened to, and given back as it was, also after an error, a panic or a signal.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEvent};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::state::State;
+use super::{Ending, Exit, screen};
+
+/// Keys that wait to be handled; who types faster waits.
+const KEYS: usize = 64;
+/// How often the thread that reads keys sees whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A terminal that is drawn on. Dropping it gives it back; a panic does so before it says what it was.
+pub(super) struct Screen {
+    terminal: DefaultTerminal,
+    events: Receiver<io::Result<Event>>,
+}
+
+impl Screen {
+    pub(super) fn open() -> Result<Self, Ending> {
+        let (sender, events) = channel(KEYS);
+        let terminal = ratatui::try_init().map_err(|error| {
+            give_back();
+            defect(&error)
+        })?;
+        let screen = Self { terminal, events };
+        // It reads until nobody listens; nobody waits for it.
+        let reading = std::thread::Builder::new().name("keys".to_owned()).spawn(move || read(&sender));
+        reading.map_err(|error| defect(&error))?;
+        Ok(screen)
+    }
+
+    pub(super) fn draw(&mut self, state: &mut State) -> Result<(), Ending> {
+        let now = Timestamp::now();
+        self.terminal.draw(|frame| screen::draw(frame, state, now)).map_err(|error| defect(&error))?;
+        Ok(())
+    }
+
+    /// The next key; none when the terminal has another size, which is a reason to draw.
+    pub(super) async fn pressed(&mut self) -> Result<Option<KeyEvent>, Ending> {
+        match self.events.recv().await {
+            Some(Ok(Event::Key(key))) => Ok(Some(key)),
+            Some(Ok(_)) => Ok(None),
+            Some(Err(error)) => Err(defect(&error)),
+            None => Err(Ending::new(Exit::Defect, "the terminal can't be read any more")),
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn give_back() {
+    // A terminal that is gone needs nothing back.
+    let _ = ratatui::try_restore();
+}
+
+fn defect(error: &io::Error) -> Ending {
+    Ending::new(Exit::Defect, format!("the terminal can't be used: {error}; --once does without"))
+}
+
+fn read(sender: &Sender<io::Result<Event>>) {
+    while !sender.is_closed() {
+        let read = match event::poll(LOOK) {
+            Ok(true) => event::read(),
+            Ok(false) => continue,
+            Err(error) => Err(error),
+        };
+        let is_over = read.is_err();
+        if sender.blocking_send(read).is_err() || is_over {
+            return;
+        }
+    }
+}
