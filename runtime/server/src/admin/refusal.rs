@@ -89,7 +89,7 @@ impl From<StoreError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let status = match error {
-            UploadError::Offset { .. } | UploadError::Busy { .. } => StatusCode::CONFLICT,
+            UploadError::Offset { .. } | UploadError::Busy { .. } | UploadError::TooMany => StatusCode::CONFLICT,
             UploadError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             UploadError::Mismatch { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             UploadError::Store(error) => return error.into(),

@@ -2,7 +2,8 @@
 //!
 //! A part goes to the end of what is here, so a client that was cut off asks how far it came and goes on. One writer
 //! at a time has a digest's file, by a lock on it. Only bytes that are what the digest promises become a blob; others
-//! are removed. Bound: [`FILE_BYTES_MAX`]. Uploads that nobody finishes are freed by `gc`.
+//! are removed. Bounds: [`FILE_BYTES_MAX`] each, and [`UNFINISHED_MAX`] of them. Uploads that nobody finishes are freed
+//! by `gc`.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -16,6 +17,10 @@ use hotstage_core::limits::FILE_BYTES_MAX;
 use super::write::sync_directory;
 use super::{Store, StoreError, make_directory};
 
+/// Uploads that are begun and not finished.
+const UNFINISHED_MAX: usize = 1000;
+/// What the names of their files begin with.
+const PREFIX: &str = "upload-";
 /// Bytes that are read at a time to be hashed.
 const PIECE: usize = 1 << 20;
 
@@ -36,6 +41,8 @@ pub enum UploadError {
     Offset { sent: u64, right: u64 },
     #[error("somebody else is uploading {digest}; wait for that, then ask how far it is")]
     Busy { digest: Digest },
+    #[error("{UNFINISHED_MAX} uploads are not finished; finish them, or free them with `hotstage gc --min-age 0s`")]
+    TooMany,
     #[error("a file has at most {FILE_BYTES_MAX} bytes")]
     TooLarge,
     #[error("the upload is not what it should be: expected {expected}, got {got}; it was removed, start again")]
@@ -74,6 +81,9 @@ impl Store {
         }
         let path = self.upload_path(digest);
         let failed = |error| StoreError::io("open", &path, error);
+        if !path.exists() && self.unfinished().map_err(failed)? >= UNFINISHED_MAX {
+            return Err(UploadError::TooMany);
+        }
         let mut options = File::options();
         let file = options.create(true).append(true).read(true).mode(0o600).open(&path).map_err(failed)?;
         match file.try_lock() {
@@ -115,8 +125,13 @@ impl Store {
         Ok(Some(bytes))
     }
 
+    fn unfinished(&self) -> io::Result<usize> {
+        let is_upload = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+        Ok(fs::read_dir(self.root.join("tmp"))?.flatten().filter(is_upload).count())
+    }
+
     fn upload_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("tmp").join(format!("upload-{}", digest.hex()))
+        self.root.join("tmp").join(format!("{PREFIX}{}", digest.hex()))
     }
 }
 
@@ -246,6 +261,18 @@ mod tests {
         assert!(matches!(store.upload(&digest, 0), Err(UploadError::Busy { .. })));
         drop(first);
         begun(&store, &digest, 0);
+    }
+
+    #[test]
+    fn no_more_are_begun_than_somebody_will_finish() {
+        let (_directory, store) = opened();
+        let known = Digest::of(b"known");
+        begun(&store, &known, 0).append(b"k").unwrap();
+        (1..UNFINISHED_MAX).for_each(|number| {
+            fs::write(store.root.join("tmp").join(format!("{PREFIX}{number}")), "x").unwrap();
+        });
+        assert!(matches!(store.upload(&Digest::of(b"another"), 0), Err(UploadError::TooMany)));
+        begun(&store, &known, 1).append(b"nown").unwrap();
     }
 
     #[test]
