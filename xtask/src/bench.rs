@@ -1,10 +1,13 @@
 //! `cargo xtask bench`: the benchmarks, on what was just built.
 
 use std::ffi::OsString;
+use std::process::Command;
 
 use crate::build;
-use crate::run::{Outcome, cargo, check, step};
+use crate::run::{Outcome, check, step};
 use crate::workspace::Workspace;
+
+const PROGRAM: &str = "hotstage-bench";
 
 /// Builds everything, then runs the benchmarks.
 ///
@@ -20,8 +23,9 @@ pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
     build::all(&workspace)?;
     build::guests(&workspace)?;
-    let mut command = cargo();
-    command.args(["run", "--release", "-p", "hotstage-bench", "--"]).args(&args.args);
+    step("building the benchmarks", || build::program(&workspace, PROGRAM))?;
+    let mut command = Command::new(workspace.program(PROGRAM));
+    command.args(&args.args);
     workspace.export(&mut command);
     step("measuring", || check(&mut command))
 }

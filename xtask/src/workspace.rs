@@ -61,7 +61,12 @@ impl Workspace {
 
     /// The server and command line.
     pub(crate) fn binary(&self) -> PathBuf {
-        self.target.join("release/hotstage")
+        self.program("hotstage")
+    }
+
+    /// A program of the workspace.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
     }
 
     /// Tells tests and benches where to find what was built.

@@ -4,8 +4,12 @@
 //! sums stay in vector registers. Each sum adds the bias and then the inputs in their order, alone or in a batch, so
 //! an answer does not depend on who else is in its batch, to the last bit.
 
+use wide::f32x4;
+
 /// Outputs that are summed side by side: two vector registers.
 const LANES: usize = 8;
+/// Those registers. Said outright: left to itself the compiler keeps half of the sums of a single row out of them.
+type Lanes = [f32x4; LANES / 4];
 /// Rows that are computed side by side.
 pub(crate) const ROWS: usize = 4;
 
@@ -15,7 +19,7 @@ pub(crate) struct Layer {
     inputs: usize,
     bias: Vec<f32>,
     /// For each block of `LANES` outputs and each input, that input's weights. The last block is filled up with zeros.
-    blocks: Vec<[f32; LANES]>,
+    blocks: Vec<Lanes>,
 }
 
 impl Layer {
@@ -28,6 +32,7 @@ impl Layer {
                 lanes[output % LANES] = weight;
             }
         }
+        let blocks = blocks.iter().map(load).collect();
         Self { inputs, bias, blocks }
     }
 
@@ -59,34 +64,37 @@ impl Layer {
         for (index, (weights, bias)) in blocks.zip(self.bias.chunks(LANES)).enumerate() {
             let mut first = [0.0; LANES];
             first[..bias.len()].copy_from_slice(bias);
-            let mut sums = [first; N];
-            // Four inputs a round: each round looks at the sandbox's clock, and short ones would spill the sums for it.
+            let mut sums = [load(&first); N];
+            // Four inputs a round: each round looks at the sandbox's clock.
             let (rounds, rest) = weights[..self.inputs].as_chunks::<4>();
             for (round, weights) in rounds.iter().enumerate() {
                 let x = x.map(|row| &row[4 * round..][..4]);
                 for (input, lanes) in weights.iter().enumerate() {
-                    sums = add(sums, x, input, lanes);
+                    add(&mut sums, x, input, lanes);
                 }
             }
             for (input, lanes) in rest.iter().enumerate() {
-                sums = add(sums, x, 4 * rounds.len() + input, lanes);
+                add(&mut sums, x, 4 * rounds.len() + input, lanes);
             }
             for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs())) {
-                y[index * LANES..][..bias.len()].copy_from_slice(&sums[..bias.len()]);
+                let sums = sums.map(f32x4::to_array);
+                y[index * LANES..][..bias.len()].copy_from_slice(&sums.as_flattened()[..bias.len()]);
             }
         }
     }
 }
 
-/// The sums with one input's part added, for each row.
-fn add<const N: usize>(
-    sums: [[f32; LANES]; N],
-    x: [&[f32]; N],
-    input: usize,
-    lanes: &[f32; LANES],
-) -> [[f32; LANES]; N] {
-    std::array::from_fn(|row| {
-        let element = x[row][input];
-        std::array::from_fn(|lane| sums[row][lane] + element * lanes[lane])
-    })
+/// Adds one input's part to the sums of each row.
+fn add<const N: usize>(sums: &mut [Lanes; N], x: [&[f32]; N], input: usize, weights: &Lanes) {
+    for (sums, row) in sums.iter_mut().zip(x) {
+        let element = f32x4::splat(row[input]);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum += element * *weight;
+        }
+    }
+}
+
+fn load(lanes: &[f32; LANES]) -> Lanes {
+    let [a, b, c, d, e, f, g, h] = *lanes;
+    [f32x4::new([a, b, c, d]), f32x4::new([e, f, g, h])]
 }

@@ -1,9 +1,11 @@
 //! Who may run, and how many may wait for that.
 //!
 //! A turn that is free is taken with one atomic exchange, and given back with one; nothing is locked unless somebody
-//! waits. Waiters are woken in the order in which they came, though one that has just come may be quicker. Bounds: as
-//! many turns as there are instances, and `waiting_max` waiters.
+//! waits. Waiters are woken in the order in which they came, though one that has just come may be quicker. Whatever the
+//! turns are for holds them, and each turn holds that. Bounds: as many turns as there are instances, and `waiting_max`
+//! waiters.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -17,14 +19,14 @@ pub struct Admission {
     given_back: Notify,
 }
 
-/// The right to run; given back when it is dropped.
-pub struct Turn(Arc<Admission>);
+/// The right to run what has the turns; given back when it is dropped.
+pub struct Turn<T: AsRef<Admission>>(Arc<T>);
 
 impl Admission {
     /// So many turns, and so many that may wait for one.
-    pub fn new(turns: usize, waiting_max: usize) -> Arc<Self> {
+    pub const fn new(turns: usize, waiting_max: usize) -> Self {
         let (free, waiting) = (AtomicUsize::new(turns), AtomicUsize::new(0));
-        Arc::new(Self { free, waiting, waiting_max, given_back: Notify::new() })
+        Self { free, waiting, waiting_max, given_back: Notify::const_new() }
     }
 
     /// How many wait now.
@@ -38,37 +40,51 @@ impl Admission {
     }
 
     /// A turn: at once when one is free, else when one is given back. `None`: too many wait already.
-    pub async fn turn(self: &Arc<Self>) -> Option<Turn> {
-        if let Some(turn) = self.take() {
-            return Some(turn);
+    pub async fn turn<T: AsRef<Self>>(of: &Arc<T>) -> Option<Turn<T>> {
+        let this: &Self = (**of).as_ref();
+        if !this.take() && !this.wait().await {
+            return None;
         }
+        Some(Turn(Arc::clone(of)))
+    }
+
+    /// Waits until it has taken a turn. False: too many wait already.
+    async fn wait(&self) -> bool {
         let waiting = Waiting::begin(&self.waiting);
         if waiting.number > self.waiting_max {
-            return None;
+            return false;
         }
         loop {
             let mut given_back = std::pin::pin!(self.given_back.notified());
             // From here on no turn is missed: one given back before was seen by `take`, one after wakes us.
             given_back.as_mut().enable();
-            if let Some(turn) = self.take() {
-                return Some(turn);
+            if self.take() {
+                return true;
             }
             given_back.await;
         }
     }
 
-    fn take(self: &Arc<Self>) -> Option<Turn> {
-        let taken = self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1));
-        taken.ok().map(|_| Turn(Arc::clone(self)))
+    fn take(&self) -> bool {
+        self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok()
     }
 }
 
-impl Drop for Turn {
+impl<T: AsRef<Admission>> Deref for Turn<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: AsRef<Admission>> Drop for Turn<T> {
     fn drop(&mut self) {
-        self.0.free.fetch_add(1, SeqCst);
+        let this: &Admission = (*self.0).as_ref();
+        this.free.fetch_add(1, SeqCst);
         // Who waits says so before it looks for a turn a last time, so one of us sees the other.
-        if self.0.waiting.load(SeqCst) > 0 {
-            self.0.given_back.notify_one();
+        if this.waiting.load(SeqCst) > 0 {
+            this.given_back.notify_one();
         }
     }
 }
@@ -97,18 +113,30 @@ mod tests {
 
     use super::*;
 
+    struct Room(Admission);
+
+    impl AsRef<Admission> for Room {
+        fn as_ref(&self) -> &Admission {
+            &self.0
+        }
+    }
+
+    fn room(turns: usize, waiting_max: usize) -> Arc<Room> {
+        Arc::new(Room(Admission::new(turns, waiting_max)))
+    }
+
     #[test]
     fn no_more_run_than_there_are_turns_and_nobody_is_forgotten() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
         runtime.block_on(async {
-            let admission = Admission::new(3, usize::MAX);
+            let room = room(3, usize::MAX);
             let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let mut tasks = Vec::new();
             for _ in 0..64 {
-                let (admission, running, most) = (Arc::clone(&admission), Arc::clone(&running), Arc::clone(&most));
+                let (room, running, most) = (Arc::clone(&room), Arc::clone(&running), Arc::clone(&most));
                 tasks.push(tokio::spawn(async move {
                     for _ in 0..500 {
-                        let _turn = admission.turn().await.unwrap();
+                        let _turn = Admission::turn(&room).await.unwrap();
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         tokio::task::yield_now().await;
                         running.fetch_sub(1, SeqCst);
@@ -119,7 +147,7 @@ mod tests {
                 task.await.unwrap();
             }
             assert_eq!(most.load(SeqCst), 3);
-            assert_eq!((admission.free.load(SeqCst), admission.waiting.load(SeqCst)), (3, 0));
+            assert_eq!((room.0.free.load(SeqCst), room.0.waiting.load(SeqCst)), (3, 0));
         });
     }
 
@@ -127,16 +155,18 @@ mod tests {
     fn too_many_are_turned_away_and_one_that_leaves_makes_room() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let admission = Admission::new(1, 1);
-            let turn = admission.turn().await.unwrap();
-            let other = Arc::clone(&admission);
-            let waiter = tokio::spawn(async move { other.turn().await.is_some() });
+            let room = room(1, 1);
+            let turn = Admission::turn(&room).await.unwrap();
+            let waiting = |room: &Arc<Room>| {
+                let room = Arc::clone(room);
+                tokio::spawn(async move { Admission::turn(&room).await.is_some() })
+            };
+            let waiter = waiting(&room);
             tokio::task::yield_now().await;
-            assert!(admission.turn().await.is_none());
+            assert!(Admission::turn(&room).await.is_none());
             waiter.abort();
             assert!(waiter.await.is_err());
-            let other = Arc::clone(&admission);
-            let waiter = tokio::spawn(async move { other.turn().await.is_some() });
+            let waiter = waiting(&room);
             tokio::task::yield_now().await;
             drop(turn);
             assert!(waiter.await.unwrap());

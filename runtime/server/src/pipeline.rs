@@ -61,7 +61,7 @@ pub struct Pipeline {
     /// How it was made.
     pub made: Made,
     pace: Pace,
-    admission: Arc<Admission>,
+    admission: Admission,
 }
 
 /// How a pipeline was made, for the journal.
@@ -73,7 +73,7 @@ pub struct Made {
     pub tests: u32,
 }
 
-/// Texts of a pipeline's answers, shared with each of them.
+/// Texts of a pipeline's answers, shared with each of them: parts of one buffer, so that they share one count.
 pub struct Headers {
     /// The name.
     pub name: Bytes,
@@ -81,6 +81,20 @@ pub struct Headers {
     pub version: Bytes,
     /// The digest.
     pub digest: Bytes,
+}
+
+impl Headers {
+    fn new(name: &str, version: &str, digest: &Digest) -> Self {
+        let mut rest = Bytes::from(format!("{name}{version}{digest}"));
+        let mut part = |length| rest.split_to(length);
+        Self { name: part(name.len()), version: part(version.len()), digest: rest }
+    }
+}
+
+impl AsRef<Admission> for Pipeline {
+    fn as_ref(&self) -> &Admission {
+        &self.admission
+    }
 }
 
 impl Pipeline {
@@ -97,8 +111,7 @@ impl Pipeline {
         let encoder = Encoder::new(&name, &version, &plan.signature.outputs);
         let running = steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1);
         let admission = Admission::new(running, waiting_max);
-        let headers =
-            Headers { name: name.clone().into(), version: version.clone().into(), digest: digest.to_string().into() };
+        let headers = Headers::new(&name, &version, &digest);
         let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
         Self { name, version, digest, steps, plan, decoder, encoder, counts, headers, made, pace, admission }
     }
@@ -132,33 +145,39 @@ impl Pipeline {
         count.fetch_add(1, Relaxed);
     }
 
+    /// Forgets what was counted: golden tests are nobody's requests.
+    pub fn forget_counts(&mut self) {
+        self.counts = PipelineCounts::default();
+        self.steps.iter_mut().for_each(|step| step.durations = Histogram::default());
+    }
+
     /// Computes one answer: waits for its turn, runs the chain where it belongs.
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
         let began = Instant::now();
-        let Some(turn) = self.admission.turn().await else {
+        let Some(turn) = Admission::turn(self).await else {
             let waiting = self.admission.waiting_max();
             let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
             return Err(Failure::new(Kind::Overloaded, message));
         };
-        let (this, elements) = (Arc::clone(self), elements(&payload));
+        let elements = elements(&payload);
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
             let began = Instant::now();
-            let result = this.run(began, payload).await;
-            this.pace.learn(began.elapsed());
-            drop(turn);
-            result
+            let mut now = began;
+            let result = turn.run(&mut now, payload).await;
+            turn.pace.learn(now - began);
+            (result, now)
         });
-        let result = compute.run(&self.pace, chain).await;
-        self.counts.durations.record(began.elapsed());
+        let (result, ended) = compute.run(&self.pace, chain).await;
+        self.counts.durations.record(ended - began);
         if result.is_ok() {
             self.counts.elements.fetch_add(elements, Relaxed);
         }
         result
     }
 
-    /// The chain itself: stage after stage, slot by slot.
-    pub async fn run(&self, mut began: Instant, payload: Payload) -> Result<Tensors, Failure> {
+    /// The chain itself: stage after stage, slot by slot. `now` is the time, and moves on with each stage.
+    pub async fn run(&self, now: &mut Instant, payload: Payload) -> Result<Tensors, Failure> {
         let mut slots = Vec::with_capacity(self.plan.slots);
         let mut raw = None;
         match payload {
@@ -174,11 +193,11 @@ impl Pipeline {
                 Some(raw) => raw,
                 None => Payload::Tensors(self.gather(step, &wires.takes, &mut slots)?),
             };
-            let outputs = step.stage.call(began, payload).await.map_err(|error| self.explain(step, error))?;
-            slots.extend(outputs.into_iter().map(Some));
-            let now = Instant::now();
-            step.durations.record(now - began);
-            began = now;
+            let began = *now;
+            let outputs = step.stage.call(began, payload).await;
+            *now = Instant::now();
+            slots.extend(outputs.map_err(|error| self.explain(step, error))?.into_iter().map(Some));
+            step.durations.record(*now - began);
         }
         // No slot is answered twice, so each is moved out.
         self.plan.answers.iter().map(|&slot| self.take(&mut slots, slot, true)).collect()

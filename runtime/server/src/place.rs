@@ -32,9 +32,13 @@ pub struct Pace(AtomicU64);
 
 impl Pace {
     /// Learns from one request. Two at once may lose one of them; an average can bear that, a lock would cost more.
+    /// Nothing is to be learnt where all are far from long, and then nothing is written: all threads share this.
     pub fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let average = self.0.load(Relaxed);
+        if u128::from(took.max(average)) < LONG.as_nanos() / 2 {
+            return;
+        }
         let next = average - (average >> WEIGHT) + (took >> WEIGHT);
         self.0.store(next, Relaxed);
     }

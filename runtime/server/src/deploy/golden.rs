@@ -55,7 +55,7 @@ pub(super) async fn run(
 
 async fn answer(pipeline: &Pipeline, request: &bytes::Bytes) -> Result<Vec<(String, Tensor)>, Failure> {
     let ask = pipeline.decoder.decode(request, None)?;
-    let tensors = pipeline.run(Instant::now(), Payload::Tensors(ask.inputs)).await?;
+    let tensors = pipeline.run(&mut Instant::now(), Payload::Tensors(ask.inputs)).await?;
     let names = pipeline.signature().outputs.iter().map(|port| port.name.clone());
     Ok(names.zip(tensors).collect())
 }

@@ -106,6 +106,7 @@ impl Deployer {
         pipeline.made.compiled = compiled;
         if tests == Tests::Run {
             golden::run(document, material, &pipeline, progress).await?;
+            pipeline.forget_counts();
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
         }
         // So that a restart, or an auditor, finds what the digest stands for.

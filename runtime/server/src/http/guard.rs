@@ -4,7 +4,6 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Instant;
@@ -12,8 +11,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::{Body, Refused, count, path, respond};
 use crate::app::App;
@@ -22,40 +21,32 @@ use crate::app::App;
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request being answered. Dropped without [`Call::finish`], its client went away.
-pub(super) struct Call {
-    app: Arc<App>,
+pub(super) struct Call<'a> {
+    app: &'a App,
+    head: &'a Parts,
     id: HeaderValue,
     began: Instant,
-    method: Method,
-    uri: Uri,
     is_open: bool,
 }
 
-impl Call {
-    pub(super) fn begin(app: &Arc<App>, request: &Request<Incoming>) -> Self {
+impl<'a> Call<'a> {
+    pub(super) fn begin(app: &'a App, head: &'a Parts) -> Self {
         app.counts.requests.fetch_add(1, Relaxed);
         app.counts.in_flight.fetch_add(1, Relaxed);
-        Self {
-            app: Arc::clone(app),
-            id: id(request),
-            began: Instant::now(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            is_open: true,
-        }
+        Self { app, head, id: id(&head.headers), began: Instant::now(), is_open: true }
     }
 
     pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
         let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline }| {
-            count(&self.app, &failure);
+            count(self.app, &failure);
             self.log(&failure);
             let mut response = respond::failure(&failure);
             if let Some(pipeline) = pipeline {
                 respond::name_pipeline(&mut response, &pipeline);
             }
             if failure.kind == Kind::MethodNotAllowed
-                && let Ok(target) = path::target(self.uri.path())
+                && let Ok(target) = path::target(self.head.uri.path())
             {
                 response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(target.allow()));
             }
@@ -70,7 +61,7 @@ impl Call {
     fn log(&self, failure: &Failure) {
         let (status, kind) = (failure.kind.status(), failure.kind.code());
         let id = self.id.to_str().unwrap_or_default();
-        let (method, path, took) = (self.method.as_str(), self.uri.path(), self.began.elapsed());
+        let (method, path, took) = (self.head.method.as_str(), self.head.uri.path(), self.began.elapsed());
         let (error, cause) = (failure.message.as_str(), failure.cause.as_deref());
         if status >= 500 {
             tracing::error!(target: "request", id, method, path, status, kind, ?took, error, cause, "failed");
@@ -80,21 +71,21 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.app.counts.in_flight.fetch_sub(1, Relaxed);
         if self.is_open {
             self.app.counts.abandoned.fetch_add(1, Relaxed);
             let id = self.id.to_str().unwrap_or_default();
-            tracing::debug!(target: "request", id, path = self.uri.path(), "the client went away");
+            tracing::debug!(target: "request", id, path = self.head.uri.path(), "the client went away");
         }
     }
 }
 
 /// The client's own id when it sent a sound one, else the next of ours.
-fn id(request: &Request<Incoming>) -> HeaderValue {
+fn id(headers: &HeaderMap) -> HeaderValue {
     let is_sound = |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
-    request.headers().get(&REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
+    headers.get(&REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -1,6 +1,6 @@
 //! `POST …/infer`: the way that nearly every request takes.
 //!
-//! Find the pipeline, read the body, decode, run, encode. A body that is long to decompress or to read goes to the
+//! Read the body, decode, run, encode. A body that is long to decompress or to read goes to the
 //! compute runtime for that, like a long guest.
 
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use hyper::body::Incoming;
 
 use super::encoding::{self, Encoding};
-use super::{Body, Refused, body, respond, route};
+use super::{Body, Refused, body, respond};
 use crate::app::App;
 use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
@@ -27,13 +27,12 @@ static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 pub(super) async fn answer(
-    app: &Arc<App>,
-    model: &str,
-    version: Option<&str>,
-    request: Request<Incoming>,
+    app: &App,
+    pipeline: Arc<Pipeline>,
+    headers: &HeaderMap,
+    body: Incoming,
 ) -> Result<Response<Body>, Refused> {
-    let pipeline = route(app, model, version)?;
-    match ask(app, &pipeline, request).await {
+    match ask(app, &pipeline, headers, body).await {
         Ok(response) => {
             pipeline.count(Ok(()));
             Ok(response)
@@ -45,26 +44,29 @@ pub(super) async fn answer(
     }
 }
 
-async fn ask(app: &Arc<App>, pipeline: &Arc<Pipeline>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
-    let (head, incoming) = request.into_parts();
-    let body = body::read_at_most(incoming, app.limits.body_bytes, app.limits.client_timeout).await?;
-    let encoding = encoding::of_request(&head.headers)?;
+async fn ask(
+    app: &App,
+    pipeline: &Arc<Pipeline>,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Response<Body>, Failure> {
+    let body = body::read_at_most(body, app.limits.body_bytes, app.limits.client_timeout).await?;
+    let encoding = encoding::of_request(headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
-        let (pipeline, headers, bytes_max) = (Arc::clone(pipeline), head.headers.clone(), app.limits.body_bytes);
+        let (pipeline, headers, bytes_max) = (Arc::clone(pipeline), headers.clone(), app.limits.body_bytes);
         app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
     } else {
-        read(pipeline, &head.headers, body, encoding, app.limits.body_bytes)?
+        read(pipeline, headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes } = asked;
     let outputs = pipeline.infer(&app.compute, payload).await?;
     let encoded = pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
-    let mut response = respond::json(Bytes::new());
+    let mut response = respond::answer(pipeline);
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(&HEADER, HeaderValue::from(length));
     }
-    respond::name_pipeline(&mut response, pipeline);
-    Ok(encoding::encode(response, encoded.body, encoding::wanted(&head.headers)))
+    Ok(encoding::encode(response, encoded.body, encoding::wanted(headers)))
 }
 
 /// What the body says.

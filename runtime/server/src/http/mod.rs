@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
+use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -33,9 +34,10 @@ pub type Body = Full<Bytes>;
 
 /// Answers one request. Never fails: a failure is an answer too.
 pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let call = Call::begin(&app, &request);
+    let (head, body) = request.into_parts();
+    let call = Call::begin(&app, &head);
     // Pinned here, so that it is not copied on its way down.
-    let answering = pin!(dispatch(&app, request));
+    let answering = pin!(dispatch(&app, &head, body));
     let outcome = match caught(answering).await {
         Ok(outcome) => outcome,
         Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
@@ -43,24 +45,25 @@ pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Resp
     Ok(call.finish(outcome))
 }
 
-async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
-    check_headers(app, request.headers())?;
-    let path = request.uri().path().to_owned();
-    let target = path::target(&path)?;
-    let method = request.method();
-    if !target.methods().contains(method) {
-        let message = format!("{method} is not allowed here; allowed: {}", target.allow());
+async fn dispatch(app: &App, head: &Parts, body: Incoming) -> Result<Response<Body>, Refused> {
+    check_headers(app, &head.headers)?;
+    let target = path::target(head.uri.path())?;
+    if !target.methods().contains(&head.method) {
+        let message = format!("{} is not allowed here; allowed: {}", head.method, target.allow());
         return Err(Failure::new(Kind::MethodNotAllowed, message).into());
     }
     let told = match target {
-        Target::Infer { model, version } => return infer::answer(app, &model, version.as_deref(), request).await,
+        Target::Infer { model, version } => {
+            let pipeline = route(app, &model, version.as_deref())?;
+            return infer::answer(app, pipeline, &head.headers, body).await;
+        }
         Target::Server => Ok(tell::server()),
         Target::Live => Ok(tell::live()),
         Target::Ready => tell::ready(app),
         Target::Models => Ok(tell::models(app)),
         Target::Model { model, version } => tell::model(app, &model, version.as_deref()),
         Target::ModelReady { model, version } => tell::model_ready(app, &model, version.as_deref()),
-        Target::Metrics => tell::metrics(app, request.headers()),
+        Target::Metrics => tell::metrics(app, &head.headers),
     };
     Ok(told?)
 }

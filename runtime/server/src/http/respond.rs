@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::Body;
 use crate::pipeline::{Headers, Pipeline};
@@ -40,6 +40,16 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
     response
 }
 
+/// 200 with JSON that is still to come, from a pipeline.
+pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    // With room for all of an answer's headers: growing means hashing them again.
+    *response.headers_mut() = HeaderMap::with_capacity(8);
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    name_pipeline(&mut response, pipeline);
+    response
+}
+
 /// Says which pipeline answered: enough to find each component, file and setting of it.
 pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
     static NAMES: [HeaderName; 3] = [
@@ -48,13 +58,10 @@ pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) 
         HeaderName::from_static("hotstage-digest"),
     ];
     let Headers { name, version, digest } = &pipeline.headers;
-    let headers = response.headers_mut();
-    // With room for those that are added around this: growing means hashing all again.
-    headers.reserve(8);
-    for (name, value) in NAMES.iter().zip([name, version, digest]) {
+    for (header, value) in NAMES.iter().zip([name, version, digest]) {
         // The names were checked when they were parsed; a value that is no header text is left out.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
-            headers.insert(name, value);
+            response.headers_mut().insert(header, value);
         }
     }
 }
