@@ -173,11 +173,18 @@ fn as_many_as_may_wait_are_answered_in_the_end() {
     assert!(answers.iter().all(|answer| answer["outputs"][0]["data"] == json!([1500.0])));
 }
 
+/// Waits for a request that was sent: whoever asks before it is there takes the only place from it.
+fn is_taken(server: &Server) {
+    // Itself, and the scrape.
+    eventually("it is there", || server.metrics().value("hotstage_http_requests_in_flight") == 2.0);
+}
+
 #[test]
 fn requests_that_find_no_place_are_counted_at_their_pipeline() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(3000).bytes());
+    is_taken(&server);
     let mut refused = 0;
     eventually("the only instance is busy", || {
         refused += u32::from(server.ask(&steps(0)).status == 503);
@@ -193,6 +200,7 @@ fn a_client_that_goes_away_frees_its_place() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(1_000_000).bytes());
+    is_taken(&server);
     eventually("the only instance is busy", || server.ask(&steps(0)).status == 503);
     assert_eq!(server.metrics().value("hotstage_http_abandoned_total"), 0.0);
     drop(first);

@@ -86,7 +86,7 @@ fn module(seed: u64, bytes: usize) -> Vec<u8> {
     // One segment that is placed nowhere.
     let mut data = vec![1, 1];
     push_leb(&mut data, bytes / 2);
-    data.extend((0..bytes / 2).map(|_| chance.below(256) as u8));
+    data.extend((0..bytes / 2).map(|_| chance.byte(256)));
     with_section(module, 11, &data)
 }
 
@@ -103,9 +103,9 @@ fn body(chance: &mut Chance) -> Vec<u8> {
     const OPERATIONS: [u8; 6] = [0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73];
     let mut body = vec![1, 2, 0x7f];
     let mut step = |body: &mut Vec<u8>| {
-        let local = |chance: &mut Chance| chance.below(4) as u8;
-        let operation = OPERATIONS[chance.below(6) as usize];
-        body.extend([LOCAL_GET, local(chance), I32_CONST, chance.below(64) as u8, operation]);
+        let local = |chance: &mut Chance| chance.byte(4);
+        let operation = chance.of(&OPERATIONS);
+        body.extend([LOCAL_GET, local(chance), I32_CONST, chance.byte(64), operation]);
         body.extend([LOCAL_SET, local(chance)]);
     };
     (0..12).for_each(|_| step(&mut body));

@@ -63,7 +63,7 @@ fn a_flipped_bit_is_never_served() {
                 for number in 1..6_u64 {
                     let path = format!("/v2/models/m/versions/{number}/infer");
                     let answer = ask(&mut server.connect(), &path).unwrap();
-                    assert_eq!(answer, (2.0 * number as f64, number.to_string()), "round {round}, {}", path);
+                    assert_eq!(answer, (2.0 * number as f64, number.to_string()), "round {round}, {path}");
                 }
                 server.stop();
             }

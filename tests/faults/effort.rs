@@ -41,6 +41,16 @@ impl Chance {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
+    /// Any byte below the bound, which is at most 256.
+    pub(crate) fn byte(&mut self, bound: u64) -> u8 {
+        u8::try_from(self.below(bound)).unwrap()
+    }
+
+    /// One of them.
+    pub(crate) fn of<T: Copy>(&mut self, things: &[T]) -> T {
+        things[usize::try_from(self.below(things.len() as u64)).unwrap()]
+    }
+
     /// One below the bound (xorshift64*, Vigna 2016).
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;

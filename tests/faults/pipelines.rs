@@ -38,7 +38,7 @@ fn golden(answer: f64) -> Value {
 pub(crate) fn another_scale(seed: u64, bytes: usize) -> Vec<u8> {
     let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
     let mut chance = super::effort::Chance::new(seed);
-    let noise: Vec<u8> = (0..bytes).map(|_| chance.below(256) as u8).collect();
+    let noise: Vec<u8> = (0..bytes).map(|_| chance.byte(256)).collect();
     with_section(scale, 0, &[b"\x05noise".as_slice(), &noise].concat())
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn with_section(mut component: Vec<u8>, id: u8, content: &[u8]) -> Ve
 /// An unsigned number in LEB128 (WebAssembly Core 2.0, section 5.2.2).
 pub(crate) fn push_leb(bytes: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
+        bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(u8::try_from(number).unwrap());
 }
