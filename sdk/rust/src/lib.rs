@@ -62,6 +62,8 @@
 //! `outputs.make_f32("y", &[rows, 2])?` lends room to write into. [`Files`] are the weights and tables that the
 //! manifest gives the stage, and [`log`] writes lines for the operator.
 
+#[cfg(any(test, all(target_arch = "wasm32", feature = "allocator")))]
+mod allocator;
 mod datatype;
 mod error;
 mod export;

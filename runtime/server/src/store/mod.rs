@@ -59,8 +59,13 @@ pub enum StoreError {
     )]
     NotOurs { path: PathBuf },
     #[error(
-        "the state directory {path} has format {found}, which this version can't read (it knows {FORMAT}); use the \
-         version that wrote it, or another directory"
+        "{path}/{MARKER} is damaged: it doesn't say which format the directory has; if a Hotstage of this format wrote \
+         it, put `{{\"format\": {FORMAT}}}` there, else choose another directory with --state"
+    )]
+    Unmarked { path: PathBuf },
+    #[error(
+        "the state directory {path} has format {found}, as its {MARKER} says, which this version can't read (it knows \
+         {FORMAT}); use the version that wrote it, or another directory"
     )]
     Format { path: PathBuf, found: u64 },
     #[error("another server runs on the state directory {path}; stop it, or choose another directory with --state")]
@@ -159,7 +164,7 @@ fn check_marker(root: &Path) -> Result<(), StoreError> {
             match marker.get("format").and_then(serde_json::Value::as_u64) {
                 Some(found) if found == u64::from(FORMAT) => Ok(()),
                 Some(found) => Err(StoreError::Format { path: root.to_owned(), found }),
-                None => Err(StoreError::NotOurs { path: root.to_owned() }),
+                None => Err(StoreError::Unmarked { path: root.to_owned() }),
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -46,6 +46,23 @@ fn a_strange_directory_is_refused() {
 }
 
 #[test]
+fn a_damaged_marker_is_named_and_can_be_put_right() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(opened(directory.path()));
+    let marker = directory.path().join(MARKER);
+    for damaged in [r#"{"format": 1"#, r#"{"gormat": 1}"#, "", "\0"] {
+        fs::write(&marker, damaged).unwrap();
+        let error = Store::open(directory.path(), Access::Share).unwrap_err();
+        assert!(matches!(error, StoreError::Unmarked { .. }), "{damaged}: {error}");
+        let told = error.to_string();
+        let right = told.split('`').nth(1).unwrap();
+        assert!(told.contains(MARKER), "{told}");
+        fs::write(&marker, right).unwrap();
+        opened(directory.path());
+    }
+}
+
+#[test]
 fn one_server_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let first = Store::open(directory.path(), Access::Serve).unwrap();
