@@ -52,7 +52,7 @@ fn a_damaged_marker_is_named_and_can_be_put_right() {
     let marker = directory.path().join(MARKER);
     for damaged in [r#"{"format": 1"#, r#"{"gormat": 1}"#, "", "\0"] {
         fs::write(&marker, damaged).unwrap();
-        let error = Store::open(directory.path(), Access::Share).unwrap_err();
+        let error = Store::open(directory.path(), Access::Share).err().unwrap();
         assert!(matches!(error, StoreError::Unmarked { .. }), "{damaged}: {error}");
         let told = error.to_string();
         let right = told.split('`').nth(1).unwrap();
