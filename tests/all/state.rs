@@ -246,9 +246,9 @@ fn a_marker_that_is_not_ours_is_not_overwritten() {
     let folder = with_guests(&["echo"]);
     folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
     for (text, says) in [
-        ("", "is not a Hotstage state directory"),
-        ("{}", "is not a Hotstage state directory"),
-        ("{\"format\": \"1\"}", "is not a Hotstage state directory"),
+        ("", "hotstage.json is damaged"),
+        ("{}", "hotstage.json is damaged"),
+        ("{\"format\": \"1\"}", "hotstage.json is damaged"),
         ("{\"format\": 0}", "has format 0"),
         ("{\"format\": 99}", "has format 99"),
     ] {

@@ -1,12 +1,12 @@
 //! The component's memory: a shelf of free blocks for each small size, over the standard library's allocator.
 //!
-//! A call of a small stage allocates and frees a dozen times, on both sides of the wall: lists cross it as memory of the
-//! component's own. In the sandbox the standard library's allocator takes two hundred instructions for each, which made
-//! a third of a small stage. Here a block that was freed lies on its size's shelf, and the next of that size takes it.
+//! A call of a small stage allocates and frees a dozen times, on both sides of the wall: lists cross it as memory of
+//! the component's own. In the sandbox the standard library's allocator takes two hundred instructions for each, which
+//! made a third of a small stage. Here a block that was freed lies on its size's shelf, for the next of that size.
 //!
-//! Default: on. The feature `allocator` turns it off, for a component that brings its own `#[global_allocator]`. Bounds:
-//! [`SHELF`] blocks on each of [`SHELVES`] shelves, less than 300 KiB in all; what is larger, or finds its shelf full, is
-//! the standard library's, and all of it is bounded by the stage's limit `memory`.
+//! Default: on. A component that brings its own `#[global_allocator]` turns the feature `allocator` off. Bounds:
+//! [`SHELF`] blocks on each of [`SHELVES`] shelves, less than 300 KiB in all; what is larger, or finds its shelf full,
+//! is the standard library's, and all of it is bounded by the stage's limit `memory`.
 //!
 //! Unsafe, as an allocator is. It runs inside the sandbox, so a mistake in it could harm its own component alone.
 
@@ -87,9 +87,9 @@ const fn block_of(shelf: usize) -> Layout {
     }
 }
 
-// SAFETY: memory is the standard library's, asked for with the layout of its shelf and given back with the same one, or
-// with its own where it has no shelf; both follow from the layout that the caller must give both times. Between, a block
-// has one owner: a caller, or the shelf that it lies on.
+// SAFETY: memory is the standard library's, asked for with the layout of its shelf and given back with the same one,
+// or with its own where it has no shelf; both follow from the layout that the caller must give both times. Between, a
+// block has one owner: a caller, or the shelf that it lies on.
 unsafe impl GlobalAlloc for Shelves {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -131,8 +131,8 @@ unsafe impl GlobalAlloc for Shelves {
         if moved.is_null() {
             return null_mut();
         }
-        // SAFETY: both are at least as long as is copied, and the new one is nobody else's; the old one's owner gives it
-        // up, as its layout says.
+        // SAFETY: both are at least as long as is copied, and the new one is nobody else's; the old one's owner gives
+        // it up, as its layout says.
         unsafe {
             memory.copy_to_nonoverlapping(moved, layout.size().min(size));
             self.dealloc(memory, layout);

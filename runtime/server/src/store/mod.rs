@@ -64,8 +64,8 @@ pub enum StoreError {
     )]
     Unmarked { path: PathBuf },
     #[error(
-        "the state directory {path} has format {found}, as its {MARKER} says, which this version can't read (it knows \
-         {FORMAT}); use the version that wrote it, or another directory"
+        "the state directory {path} has format {found}, which this version can't read (it knows {FORMAT}), or its \
+         {MARKER} is damaged; use the version that wrote it, or another directory"
     )]
     Format { path: PathBuf, found: u64 },
     #[error("another server runs on the state directory {path}; stop it, or choose another directory with --state")]
