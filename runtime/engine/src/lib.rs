@@ -13,6 +13,7 @@ mod check;
 pub mod compile;
 mod convert;
 pub mod engine;
+mod give_way;
 mod host;
 mod instance;
 mod load;
@@ -24,6 +25,7 @@ mod trap;
 
 pub use crate::check::Role;
 pub use crate::convert::Tensors;
+pub use crate::give_way::give_way;
 pub use crate::host::Files;
 pub use crate::instance::{About, OpenError};
 pub use crate::load::SigningKey;

@@ -1,10 +1,11 @@
 //! The threads that compile: few, and the last to get a core, so that requests do not notice.
 //!
 //! Default: half the cores, at least one. They are scheduled as idle (`SCHED_IDLE`): whoever else wants their core gets
-//! it at once, where a thread that is only nice would first end its slice of some milliseconds.
+//! it first, and they offer it themselves between the compiler's passes ([`give_way`]).
 
 use std::sync::Arc;
 
+use hotstage_engine::give_way;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
@@ -23,6 +24,7 @@ impl Compilers {
             let this = thread_priority::thread_native_id();
             // A system that refuses compiles at the usual priority.
             let _ = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, IDLE);
+            give_way();
         });
         builder.build().map(|pool| Self(Arc::new(pool)))
     }
