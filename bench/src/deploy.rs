@@ -44,7 +44,7 @@ impl Workshop {
     /// The one pipeline of a manifest, with everything a server checks before it serves.
     pub(crate) fn load(&self, manifest: &Path) -> Outcome<Arc<Pipeline>> {
         let loaded = self.compute.block_on(self.deployer.load(&[manifest.to_owned()], &Quiet));
-        Ok(loaded?.pop().ok_or("the manifest has no pipeline")?)
+        Ok(loaded?.pipelines.pop().ok_or("the manifest has no pipeline")?)
     }
 
     /// Puts a file where manifests of this workshop may name it.

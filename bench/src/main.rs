@@ -9,6 +9,7 @@
 //! | `chain` | three warm stages in this process ↔ the same steps as plain functions |
 //! | `http` | the server ↔ the same hyper and codec around plain functions (`floor`) |
 //! | `start` | from the process's start to its first answer |
+//! | `route` | a route's decision ↔ looking up the same headers |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
 
 mod chain;
@@ -21,6 +22,7 @@ mod measure;
 mod origin;
 mod placement;
 mod question;
+mod route;
 mod start;
 mod steps;
 mod table;
@@ -69,6 +71,8 @@ enum What {
     Start,
     /// On which threads guests run.
     Placement,
+    /// A route's decision.
+    Route,
 }
 
 #[derive(Debug, Subcommand)]
@@ -138,6 +142,9 @@ fn run(cli: &Cli) -> Outcome {
     }
     if asked(What::Placement) {
         placement::measure(&origin, &effort, &mut table)?;
+    }
+    if asked(What::Route) {
+        route::measure(&origin, &effort, &mut table)?;
     }
     table.print();
     match &cli.json {

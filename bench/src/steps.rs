@@ -42,7 +42,7 @@ impl Steps {
     pub(crate) fn of(manifest: &Path) -> Outcome<Self> {
         let text = std::fs::read_to_string(manifest)?;
         let documents = parse(&manifest.display().to_string(), &text).map_err(|problems| problems.to_string())?;
-        let pipeline = documents.first().ok_or("the manifest is empty")?.pipeline();
+        let pipeline = documents.pipelines.first().ok_or("the manifest is empty")?.pipeline();
         let [scale, mlp, labels] = pipeline.stages.as_slice() else { return Err("not three stages".into()) };
         let floats = |key| -> Vec<f64> { list(scale.settings.get(key)).filter_map(Value::as_f64).collect() };
         let Some(FileRef::Path(weights)) = mlp.files.values().next() else { return Err("no weights".into()) };

@@ -27,6 +27,7 @@ mod metadata;
 mod metrics;
 mod openapi;
 mod placement;
+mod routes;
 mod starting;
 mod state;
 mod top;

@@ -102,8 +102,8 @@ pub(crate) fn labels(model: &str, label: &str, version: &str) -> Request {
 
 /// The components that a manifest names by their paths.
 fn paths(manifest: &Value) -> Vec<String> {
-    let stages = manifest["spec"]["stages"].as_array().unwrap();
-    let named = stages.iter().filter_map(|stage| stage["component"].as_str());
+    let stages = manifest["spec"]["stages"].as_array();
+    let named = stages.into_iter().flatten().filter_map(|stage| stage["component"].as_str());
     named.filter(|component| component.starts_with('/')).map(str::to_owned).collect()
 }
 

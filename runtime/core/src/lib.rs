@@ -15,6 +15,7 @@ pub mod name;
 pub mod quantity;
 pub mod request;
 pub mod role;
+pub mod route;
 pub mod signature;
 pub mod suggest;
 pub mod tensor;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::pipeline::Pipeline;
+use crate::routing::Routing;
 
 /// The table of one moment.
 #[derive(Default)]
@@ -23,6 +24,18 @@ pub struct Model {
     versions: Vec<Arc<Pipeline>>,
     /// Words that stand for a version.
     labels: Vec<(String, Arc<Pipeline>)>,
+    door: Door,
+}
+
+/// Who answers when no version is asked for.
+#[derive(Clone)]
+pub enum Door {
+    /// The newest version.
+    Newest,
+    /// Whom a route says.
+    Route(Arc<Routing>),
+    /// Nobody yet: a route is in force, and not all of its versions are loaded.
+    Closed,
 }
 
 /// The pointer to the current snapshot, and whether the server is ready at all.
@@ -93,12 +106,25 @@ impl Snapshot {
 
 impl Model {
     /// These versions, in any order, and the labels that point at some of them. None when there is no version.
-    pub fn new(mut versions: Vec<Arc<Pipeline>>, labels: Vec<(String, Arc<Pipeline>)>) -> Option<Self> {
+    pub fn new(mut versions: Vec<Arc<Pipeline>>, labels: Vec<(String, Arc<Pipeline>)>, door: Door) -> Option<Self> {
         versions.sort_by(|a, b| newer(&a.version, &b.version));
-        (!versions.is_empty()).then_some(Self { versions, labels })
+        (!versions.is_empty()).then_some(Self { versions, labels, door })
     }
 
-    /// The version that answers when none is asked for.
+    /// Who answers when no version is asked for.
+    pub const fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// The route that is served.
+    pub const fn routing(&self) -> Option<&Arc<Routing>> {
+        match &self.door {
+            Door::Route(routing) => Some(routing),
+            _ => None,
+        }
+    }
+
+    /// The newest version.
     pub fn newest(&self) -> Option<&Arc<Pipeline>> {
         self.versions.last()
     }

@@ -12,6 +12,7 @@
 //! | `app` | what every request may use |
 //! | `router` | a name → the pipeline version that answers |
 //! | `board` | what is served right now |
+//! | `routing` | a route, and the versions that it decides between |
 //! | `pipeline` | one request through its stages |
 //! | `journal` | the record of every change |
 //! | `store` | the state directory |
@@ -37,5 +38,6 @@ pub mod oip;
 pub mod pipeline;
 pub mod place;
 pub mod router;
+pub mod routing;
 pub mod store;
 pub mod telemetry;

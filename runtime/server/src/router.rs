@@ -5,18 +5,30 @@ use std::sync::Arc;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest;
 
-use crate::board::{Model, Snapshot};
+use crate::board::{Door, Model, Snapshot};
 use crate::pipeline::Pipeline;
+use crate::routing::Routing;
 
 /// Names that are compared with one that is not there: a wrong name must stay cheap beside any number of models.
 const NAMES: usize = 1000;
 
-/// The pipeline that answers: the version asked for, or the newest.
-pub fn route(snapshot: &Snapshot, name: &str, version: Option<&str>) -> Result<Arc<Pipeline>, Failure> {
+/// The pipeline that answers: the version asked for; else the one that `choose` finds behind the name's route; else the
+/// newest.
+pub fn route(
+    snapshot: &Snapshot,
+    name: &str,
+    version: Option<&str>,
+    choose: impl FnOnce(&Routing) -> &Arc<Pipeline>,
+) -> Result<Arc<Pipeline>, Failure> {
     let model = find(snapshot, name)?;
-    let found = match version {
-        Some(version) => model.version(version),
-        None => model.newest(),
+    let found = match (version, model.door()) {
+        (Some(version), _) => model.version(version),
+        (None, Door::Route(routing)) => Some(choose(routing)),
+        (None, Door::Newest) => model.newest(),
+        (None, Door::Closed) => {
+            let message = format!("not all versions behind the route `{name}` can answer; ask for one by /versions/");
+            return Err(Failure::new(Kind::NotReady, message));
+        }
     };
     found.map(Arc::clone).ok_or_else(|| {
         let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();

@@ -13,7 +13,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::revision::{Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb};
-pub use self::state::{Entry, Misfit, State, Verdict};
+pub use self::state::{Entry, Misfit, Routed, State, Verdict, route};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
 
@@ -44,13 +44,24 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Version>,
     },
+    /// Calls to the name go where a route says from now on; `versions` are those that it names, and `replaces` is the
+    /// route that was in force.
+    Route {
+        pipeline: ModelName,
+        digest: Digest,
+        versions: Vec<Version>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<Digest>,
+    },
+    /// The newest version answers again; `digest` is the route's that was in force.
+    Unroute { pipeline: ModelName, digest: Digest },
 }
 
 impl Change {
-    /// The digest that is served from then on, if that is what it changes.
+    /// The digest of the document that is in force from then on, if it brings one.
     pub const fn serves(&self) -> Option<Digest> {
         match self {
-            Self::Serve { digest, .. } => Some(*digest),
+            Self::Serve { digest, .. } | Self::Route { digest, .. } => Some(*digest),
             _ => None,
         }
     }
@@ -58,7 +69,11 @@ impl Change {
     /// What clients call it.
     pub const fn pipeline(&self) -> &ModelName {
         match self {
-            Self::Serve { pipeline, .. } | Self::Stop { pipeline, .. } | Self::Label { pipeline, .. } => pipeline,
+            Self::Serve { pipeline, .. }
+            | Self::Stop { pipeline, .. }
+            | Self::Label { pipeline, .. }
+            | Self::Route { pipeline, .. }
+            | Self::Unroute { pipeline, .. } => pipeline,
         }
     }
 }

@@ -20,6 +20,17 @@ pub struct Entry {
     pub versions: BTreeMap<Version, Digest>,
     /// Where each label points: always at a version above.
     pub labels: BTreeMap<Label, Version>,
+    /// The route that is in force.
+    pub route: Option<Routed>,
+}
+
+/// A route that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Its canonical document.
+    pub digest: Digest,
+    /// The versions that it names: always some of those that are served.
+    pub versions: Vec<Version>,
 }
 
 /// What applying a version would mean.
@@ -55,6 +66,12 @@ pub enum Misfit {
     IsLabel { pipeline: ModelName, version: Version },
     #[error("the label `{label}` of `{pipeline}` does not point where the change says")]
     LabelMoved { pipeline: ModelName, label: Label },
+    #[error("{pipeline}/{version} can't go: the route `{pipeline}` names it; change or delete the route first")]
+    Routed { pipeline: ModelName, version: Version },
+    #[error("`{pipeline}` has no route")]
+    NoRoute { pipeline: ModelName },
+    #[error("another route of `{pipeline}` is in force than the change says")]
+    RouteMoved { pipeline: ModelName },
 }
 
 impl State {
@@ -117,14 +134,50 @@ impl State {
                 version: None,
                 was: Some(version.clone()),
             });
-            return Ok(labels.chain(entry.versions.iter().map(stop)).collect());
+            let route = entry.route.iter();
+            let route = route.map(|route| Change::Unroute { pipeline: pipeline(), digest: route.digest });
+            return Ok(route.chain(labels).chain(entry.versions.iter().map(stop)).collect());
         };
         let served = entry.versions.get_key_value(version);
         let served = served.ok_or_else(|| Misfit::NotServed { pipeline: pipeline(), version: version.clone() })?;
         if let Some((label, _)) = entry.labels.iter().find(|(_, points_at)| *points_at == version) {
             return Err(Misfit::Labelled { pipeline: pipeline(), version: version.clone(), label: label.clone() });
         }
+        if entry.route.as_ref().is_some_and(|route| route.versions.contains(version)) {
+            return Err(Misfit::Routed { pipeline: pipeline(), version: version.clone() });
+        }
         Ok(vec![stop(served)])
+    }
+
+    /// The change that ends a name's route.
+    pub fn unroute(&self, name: &ModelName) -> Result<Change, Misfit> {
+        let route = self.models.get(name).and_then(|entry| entry.route.as_ref());
+        let digest = route.ok_or_else(|| Misfit::NoRoute { pipeline: name.clone() })?.digest;
+        Ok(Change::Unroute { pipeline: name.clone(), digest })
+    }
+
+    /// The digests of all documents that are in force.
+    pub fn documents(&self) -> impl Iterator<Item = Digest> {
+        self.pipelines().map(|(_, _, digest)| digest).chain(self.routes().map(|(_, routed)| routed.digest))
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> impl Iterator<Item = (&ModelName, &Routed)> {
+        self.models.iter().filter_map(|(name, entry)| Some((name, entry.route.as_ref()?)))
+    }
+
+    fn set_route(&mut self, name: &ModelName, was: Option<&Digest>, route: Option<Routed>) -> Result<(), Misfit> {
+        let pipeline = || name.clone();
+        let entry = self.models.get_mut(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        if entry.route.as_ref().map(|route| &route.digest) != was {
+            return Err(Misfit::RouteMoved { pipeline: pipeline() });
+        }
+        let named = route.iter().flat_map(|route| &route.versions);
+        if let Some(version) = named.into_iter().find(|version| !entry.versions.contains_key(*version)) {
+            return Err(Misfit::NotServed { pipeline: pipeline(), version: version.clone() });
+        }
+        entry.route = route;
+        Ok(())
     }
 
     /// The change that points a label at a version, or takes it away. None when it points there already.
@@ -188,6 +241,11 @@ impl State {
                     };
                 }
             }
+            Change::Route { pipeline, digest, versions, replaces } => {
+                let route = Routed { digest: *digest, versions: versions.clone() };
+                self.set_route(pipeline, replaces.as_ref(), Some(route))?;
+            }
+            Change::Unroute { pipeline, digest } => self.set_route(pipeline, Some(digest), None)?,
         }
         Ok(())
     }
@@ -201,6 +259,11 @@ impl State {
             let (from, to) = (entry(self, name), entry(target, name));
             if from == to {
                 continue;
+            }
+            // A route that changes goes first and comes last: what it names may go and come.
+            if from.route != to.route {
+                loosen.extend(from.route.iter().map(|route| unroute(name, route)));
+                point.extend(to.route.iter().map(|routed| route(name, routed)));
             }
             // A label that moves or goes is taken away first, so that the version which it held can go, too.
             for (label, version) in
@@ -232,4 +295,14 @@ impl State {
         // with are loose by then.
         [loosen, serve, stop, point].concat()
     }
+}
+
+fn unroute(name: &ModelName, routed: &Routed) -> Change {
+    Change::Unroute { pipeline: name.clone(), digest: routed.digest }
+}
+
+/// The change that brings a route where none is.
+pub fn route(name: &ModelName, routed: &Routed) -> Change {
+    let Routed { digest, versions } = routed.clone();
+    Change::Route { pipeline: name.clone(), digest, versions, replaces: None }
 }

@@ -113,6 +113,28 @@ fn a_label_points_at_what_is_served_and_is_no_version() {
 }
 
 #[test]
+fn a_version_that_a_route_names_stays() {
+    let routed = |seed, versions: &[&str], replaces: Option<u8>| Change::Route {
+        pipeline: name("t"),
+        digest: digest(seed),
+        versions: versions.iter().map(|text| version(text)).collect(),
+        replaces: replaces.map(digest),
+    };
+    let mut state = state(&[serve("t", "1", 1, None), serve("t", "2", 2, None), routed(7, &["1", "2"], None)]);
+    let refused = state.delete(&name("t"), Some(&version("1"))).unwrap_err().to_string();
+    assert_eq!(refused, "t/1 can't go: the route `t` names it; change or delete the route first");
+    assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
+    let told = |change: &Change| state.clone().make(change).unwrap_err().to_string();
+    assert_eq!(told(&routed(8, &["1"], None)), "another route of `t` is in force than the change says");
+    assert_eq!(told(&routed(8, &["3"], Some(7))), "there is no t/3");
+    state.make(&routed(8, &["2"], Some(7))).unwrap();
+    state.make(&state.delete(&name("t"), Some(&version("1"))).unwrap()[0]).unwrap();
+    assert_eq!(state.documents().count(), 2);
+    state.make(&state.unroute(&name("t")).unwrap()).unwrap();
+    assert_eq!(state.unroute(&name("t")).unwrap_err().to_string(), "`t` has no route");
+}
+
+#[test]
 fn a_version_is_one_digest() {
     let mut state = state(&[serve("t", "1", 1, None)]);
     assert_eq!(state.verdict("t", "1", digest(1)), Verdict::Unchanged);
@@ -126,14 +148,14 @@ fn a_version_is_one_digest() {
 
 /// A state of few names, versions and labels, so that states meet often.
 fn states() -> impl Strategy<Value = State> {
-    proptest::collection::vec((0..3_u8, 0..4_u8, 0..3_u8, any::<bool>()), 0..12).prop_map(|parts| {
+    proptest::collection::vec((0..3_u8, 0..4_u8, 0..3_u8, 0..4_u8), 0..16).prop_map(|parts| {
         let mut state = State::default();
-        for (pipeline, number, seed, is_label) in parts {
+        for (pipeline, number, seed, kind) in parts {
             let pipeline = ["a", "b", "c"][usize::from(pipeline)];
             let text = ["1", "2", "3", "x"][usize::from(number)];
             // Whatever does not fit is left out.
-            let _ = match is_label {
-                true => {
+            let _ = match kind {
+                0 => {
                     let to = ["1", "2", "3"][usize::from(seed)];
                     let was = state.model(pipeline).and_then(|entry| entry.labels.get("l").cloned());
                     state
@@ -141,7 +163,13 @@ fn states() -> impl Strategy<Value = State> {
                         .make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str)))
                         .and_then(|()| state.make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str))))
                 }
-                false => {
+                1 => {
+                    let entry = state.model(pipeline).cloned().unwrap_or_default();
+                    let versions = entry.versions.into_keys().take(usize::from(seed) + 1).collect();
+                    let replaces = entry.route.map(|routed| routed.digest);
+                    state.make(&Change::Route { pipeline: name(pipeline), digest: digest(number), versions, replaces })
+                }
+                _ => {
                     let replaces = state.digest(pipeline, text);
                     let (pipeline, version, digest) = (name(pipeline), version(text), digest(seed));
                     state.make(&Change::Serve { pipeline, version, digest, replaces })
@@ -165,11 +193,13 @@ proptest! {
     }
 
     #[test]
-    fn a_label_never_points_at_nothing(state in states()) {
+    fn labels_and_routes_never_lead_nowhere(state in states()) {
         for (_, entry) in state.models() {
             prop_assert!(!entry.versions.is_empty());
             prop_assert!(entry.labels.values().all(|version| entry.versions.contains_key(version)));
             prop_assert!(entry.labels.keys().all(|label| !entry.versions.contains_key(label)));
+            let named = entry.route.iter().flat_map(|routed| &routed.versions);
+            prop_assert!(named.into_iter().all(|version| entry.versions.contains_key(version)));
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use super::decode::Decoder;
 use super::node::{Data, Node};
 use super::problem::{KeyPath, Place, Problems, Step};
+use super::read::Documents;
+use super::route::WrittenRoute;
 use super::written::Written;
 use crate::limits::STAGES_MAX;
 use crate::role::Role;
@@ -90,11 +92,24 @@ pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     }
 }
 
-/// No pipeline is declared twice in what is loaded together.
-pub fn check_set(documents: &[Written]) -> Result<(), Problems> {
+/// No pipeline and no route is declared twice in what is loaded together.
+pub fn check_set(documents: &Documents) -> Result<(), Problems> {
     let mut seen: BTreeMap<_, &Written> = BTreeMap::new();
     let mut problems = Problems::default();
-    for document in documents {
+    let mut routes: BTreeMap<_, &WrittenRoute> = BTreeMap::new();
+    for route in &documents.routes {
+        let path = KeyPath::default().key("metadata").key("name");
+        match routes.insert(route.name(), route) {
+            None => {}
+            Some(first) => {
+                let there = first.problem(&path, String::new());
+                let (name, file, line) = (route.name(), there.file, there.place.line);
+                let message = format!("route `{name}` is declared twice; the first is in {file}, line {line}");
+                problems.push(route.problem(&path, message));
+            }
+        }
+    }
+    for document in &documents.pipelines {
         let (name, version) = (&document.pipeline().name, &document.pipeline().version);
         let path = KeyPath::default().key("metadata").key("version");
         match seen.get(&(name, version)) {

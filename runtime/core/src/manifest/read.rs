@@ -8,6 +8,7 @@ use super::decode::{Decoder, Fields};
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use super::reference::{ComponentRef, DocumentRef, FileRef};
+use super::route::{self, WrittenRoute};
 use super::written::{Metadata, Written};
 use super::{API_VERSION, Declared, Pipeline, Stage, Test, stage, yaml};
 use crate::limits::{TEST_NAME_BYTES_MAX, TESTS_MAX};
@@ -15,24 +16,62 @@ use crate::name::{ModelName, NotAName, Version};
 use crate::suggest::{list, nearest, shown};
 
 /// The kinds of document that are served.
-const KINDS: [&str; 1] = ["Pipeline"];
+const KINDS: [&str; 2] = ["Pipeline", "Route"];
+
+/// Documents, by kind.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// Versions of pipelines.
+    pub pipelines: Vec<Written>,
+    /// Who answers calls to a name.
+    pub routes: Vec<WrittenRoute>,
+}
+
+impl Documents {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.pipelines.is_empty() && self.routes.is_empty()
+    }
+
+    /// Adds those of another file.
+    pub fn append(&mut self, mut other: Self) {
+        self.pipelines.append(&mut other.pipelines);
+        self.routes.append(&mut other.routes);
+    }
+}
 
 /// Reads every document of a file. `file` is what people call it: its path, or `-`.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Problems> {
+pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     let file: Arc<str> = file.into();
     let (documents, mut problems) = yaml::read(&file, text);
     if documents.is_empty() && problems.is_empty() {
         let message = format!("there is no document here; one starts with `apiVersion: {API_VERSION}`");
         problems.push(Problem { file: Arc::clone(&file), place: Place::START, path: KeyPath::default(), message });
     }
-    let mut written = Vec::new();
+    let mut read = Documents::default();
     for root in documents {
-        let (document, wrong) = decode(&file, root);
-        written.extend(document);
+        let wrong = if kind(&root).is_some_and(|(kind, _)| kind == "Route") {
+            let (route, wrong) = route::decode(&file, root);
+            read.routes.extend(route);
+            wrong
+        } else {
+            let (pipeline, wrong) = decode(&file, root);
+            read.pipelines.extend(pipeline);
+            wrong
+        };
         problems.append(wrong);
     }
     problems.sort();
-    problems.or(written)
+    problems.or(read)
+}
+
+/// What a document says it is, and where.
+fn kind(root: &Node) -> Option<(&str, Place)> {
+    let Data::Map(entries) = &root.data else { return None };
+    entries.iter().find(|entry| entry.key == "kind").and_then(|entry| match &entry.value.data {
+        Data::Text(kind) => Some((kind.as_str(), entry.value.place)),
+        _ => None,
+    })
 }
 
 /// Reads one document. What comes back beside problems is not to be used.
@@ -45,12 +84,10 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<Written>, Problems)
 
 fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     // Which keys there are depends on the kind, so that comes first.
-    let entries = here.map(root)?;
-    let kind = entries.iter().find(|entry| entry.key == "kind").map(|entry| &entry.value);
-    if let Some(Data::Text(kind)) = kind.map(|kind| &kind.data)
-        && !KINDS.contains(&kind.as_str())
+    here.map(root)?;
+    if let Some((kind, place)) = kind(root)
+        && !KINDS.contains(&kind)
     {
-        let place = root.locate(&KeyPath::default().key("kind"));
         let hint = match nearest(kind, KINDS) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("kinds served here: {}", list(KINDS)),
@@ -89,7 +126,7 @@ fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
     }
 }
 
-fn texts(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
+pub(super) fn texts(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     for Entry { key, value, .. } in here.map(node)? {
         let text = here.under(Step::Key(key.clone()), |here| match &value.data {

@@ -18,6 +18,12 @@ use crate::limits::StageLimits;
 #[error("not a canonical manifest: {0}")]
 pub struct NotCanonical(String);
 
+impl NotCanonical {
+    pub(super) fn because(why: &impl ToString) -> Self {
+        Self(why.to_string())
+    }
+}
+
 impl Resolved {
     /// The text that the store keeps.
     pub fn canonical(&self) -> String {

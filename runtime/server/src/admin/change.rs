@@ -21,6 +21,10 @@ pub(super) async fn delete_version(admin: Arc<Admin>, asked: Asked<()>) -> Resul
     Ok(admin.control.delete(&asked.actor, name, Some(version), &asked.query.ask()).await?)
 }
 
+pub(super) async fn unroute(admin: Arc<Admin>, asked: Asked<()>) -> Result<Applied, Refusal> {
+    Ok(admin.control.unroute(&asked.actor, asked.place("name"), &asked.query.ask()).await?)
+}
+
 pub(super) async fn label(admin: Arc<Admin>, asked: Asked<LabelRequest>) -> Result<Applied, Refusal> {
     let LabelRequest { version, reason, if_revision } = &asked.body;
     let ask = Ask { reason: reason.clone(), if_revision: *if_revision, dry_run: false };

@@ -68,6 +68,9 @@ fn changes() -> Vec<Endpoint> {
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/versions/{version}"), change::delete_version)
             .says("Stop serving a version.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
+        Endpoint::asks((Method::DELETE, "/v1/models/{name}/route"), change::unroute)
+            .says("End a name's route: its newest version answers again.")
+            .query(&[REASON, IF_REVISION, DRY_RUN]),
         Endpoint::takes((Method::PUT, "/v1/models/{name}/labels/{label}"), change::label)
             .says("Point a label at a version."),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/labels/{label}"), change::unlabel)

@@ -75,6 +75,10 @@ pub enum What {
     Labelled,
     /// A label is gone.
     Unlabelled,
+    /// A route decides from now on.
+    Routed,
+    /// A route is gone: the newest version answers.
+    Unrouted,
 }
 
 /// One change.
@@ -84,7 +88,7 @@ pub struct ChangeMade {
     pub what: What,
     /// To which pipeline.
     pub pipeline: String,
-    /// To which version; the one that the label points at now, or pointed at.
+    /// To which version; the one that the label points at now, or pointed at; those that the route names.
     pub version: String,
     /// The label, for labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +198,9 @@ impl std::fmt::Display for ChangeMade {
             (What::Labelled, Some(was)) => write!(f, "labelled {pipeline} {label} → {version} (was {was})"),
             (What::Labelled, None) => write!(f, "labelled {pipeline} {label} → {version}"),
             (What::Unlabelled, _) => write!(f, "unlabelled {pipeline} {label} (was {version})"),
+            (What::Routed, Some(was)) => write!(f, "routed {pipeline} → {version} {digest} (was {was})"),
+            (What::Routed, None) => write!(f, "routed {pipeline} → {version} {digest}"),
+            (What::Unrouted, _) => write!(f, "unrouted {pipeline} (was {digest})"),
         }
     }
 }

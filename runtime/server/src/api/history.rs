@@ -79,10 +79,13 @@ pub struct Answered {
     pub since: Option<String>,
     /// When the next one that touched the name came, RFC 3339; absent if none did.
     pub until: Option<String>,
-    /// The version that answered calls which named none; absent when the name was not served.
+    /// The version that answered calls which named none; absent when the name was not served, and when a route decided.
     pub version: Option<String>,
     /// Its digest.
     pub digest: Option<String>,
+    /// The digest of the route that decided who answered calls which named no version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// Every version that could be called by its name, with its digest, oldest first.
     pub versions: Vec<(String, String)>,
     /// Every label, with its version.

@@ -24,12 +24,39 @@ pub struct Page {
 pub struct ModelInfo {
     /// What clients call.
     pub name: String,
-    /// The version that answers when none is asked for.
+    /// The version that answers when none is asked for; absent where a route decides.
     pub answers: Option<String>,
+    /// The route that decides who answers when no version is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteInfo>,
     /// Oldest first.
     pub versions: Vec<VersionInfo>,
     /// In order of their words.
     pub labels: Vec<LabelInfo>,
+}
+
+/// A route.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RouteInfo {
+    /// The SHA-256 of its canonical document.
+    pub digest: String,
+    /// Whether it answers: all of its versions are loaded.
+    pub ready: bool,
+    /// Its variants, as it lists them.
+    pub split: Vec<ShareInfo>,
+    /// The canonical document.
+    pub manifest: serde_json::Value,
+}
+
+/// What a variant gets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ShareInfo {
+    /// The version.
+    pub version: String,
+    /// Its weight.
+    pub weight: f64,
+    /// Its part of the requests that no rule takes, in a hundred.
+    pub percent: f64,
 }
 
 /// Whether a version can answer.

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use hotstage_core::manifest::WrittenRoute;
+use hotstage_core::name::Version;
 use hotstage_core::signature::Port;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use serde_json::{Value, json};
 
 use super::{Common, Ending, Exit, console};
-use crate::deploy::{Compilers, Deployer};
+use crate::deploy::{Compilers, Deployer, Loaded};
 use crate::pipeline::Pipeline;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
@@ -49,13 +51,19 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
-    let pipelines = runtime.block_on(deployer.load(&paths, &console::Steps))?;
+    let Loaded { pipelines, routes } = runtime.block_on(deployer.load(&paths, &console::Steps))?;
     match args.output {
         Output::Json => {
             let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();
-            console::print(&json!({ "pipelines": about }).to_string());
+            let routes: Vec<Value> = routes.iter().map(describe_route).collect();
+            console::print(&json!({ "pipelines": about, "routes": routes }).to_string());
         }
-        Output::Table => pipelines.iter().for_each(|pipeline| show(pipeline)),
+        Output::Table => {
+            pipelines.iter().for_each(|pipeline| show(pipeline));
+            for route in &routes {
+                console::print(&format!("{} route {} ({})", console::good("ok"), route.name(), route.digest()));
+            }
+        }
     }
     Ok(())
 }
@@ -83,6 +91,11 @@ fn show(pipeline: &Pipeline) {
 
 fn ports(ports: &[Port]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn describe_route(route: &WrittenRoute) -> Value {
+    let versions: Vec<&str> = route.versions().map(Version::as_str).collect();
+    json!({ "name": route.name().as_str(), "digest": route.digest().to_string(), "versions": versions })
 }
 
 fn describe(pipeline: &Pipeline) -> Value {

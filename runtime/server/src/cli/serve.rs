@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
+use hotstage_core::manifest::Documents;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -16,7 +17,7 @@ use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
-use crate::control::{Ask, Control, ControlError, Options, watch};
+use crate::control::{Ask, Control, ControlError, Gone, Options, watch};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
 use crate::listen;
@@ -190,11 +191,11 @@ fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<C
 /// Serves what was served last, and then what is given now.
 async fn load(args: &Args, control: &Control) -> Result<(), Ending> {
     let steps = console::Steps;
-    let documents = if args.files.is_empty() { Vec::new() } else { control.read(&args.files)? };
+    let documents = if args.files.is_empty() { Documents::default() } else { control.read(&args.files)? };
     control.start(&console::Loads::default()).await?;
     if !documents.is_empty() {
         let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
-        control.apply_local("serve", &ask, &documents, args.replace, &[], &steps).await?;
+        control.apply_local("serve", &ask, &documents, args.replace, &Gone::default(), &steps).await?;
     }
     let snapshot = control.snapshot();
     for pipeline in snapshot.pipelines() {

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use hotstage_core::journal::{Change, Entry, REASON_BYTES_MAX, State, Verb};
-use hotstage_core::manifest::{Problems, Written};
+use hotstage_core::journal::{Change, Entry, REASON_BYTES_MAX, State, Verb, route};
+use hotstage_core::manifest::{Documents, Problems};
 use hotstage_core::name::{ModelName, Version};
 
 use super::commit::Intent;
 use super::prepare::{Prepared, Sent, Wanted};
-use super::{Ask, Control, ControlError, Trouble};
+use super::routes::Draft;
+use super::{Ask, Control, ControlError, Gone, Trouble};
 use crate::api::{Applied, ApplyRequest, RollbackRequest};
 use crate::deploy::{DeployError, Paths, Progress, Quiet, documents};
 
@@ -21,18 +22,19 @@ impl Control {
     pub async fn apply(&self, actor: &str, request: &ApplyRequest) -> Result<Applied, ControlError> {
         let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
         let sent = Sent::read(&request.documents)?;
-        let wanted = Wanted { documents: &sent.documents, sent: Some(&sent), replace: request.replace, gone: &[] };
+        let wanted =
+            Wanted { documents: &sent.documents, sent: Some(&sent), replace: request.replace, gone: &Gone::default() };
         self.apply_documents(actor, &ask, &wanted, &Quiet).await
     }
 
-    /// Serves documents of this machine; ends the versions that `gone` names in the same revision.
+    /// Serves documents of this machine; ends what `gone` names in the same revision.
     pub async fn apply_local(
         &self,
         actor: &str,
         ask: &Ask,
-        documents: &[Written],
+        documents: &Documents,
         replace: bool,
-        gone: &[(ModelName, Version)],
+        gone: &Gone,
         progress: &dyn Progress,
     ) -> Result<Applied, ControlError> {
         let wanted = Wanted { documents, sent: None, replace, gone };
@@ -41,10 +43,13 @@ impl Control {
 
     /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are
     /// whole again after that.
-    pub fn read(&self, paths: &[PathBuf]) -> Result<Vec<Written>, ControlError> {
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Documents, ControlError> {
         let documents = documents(paths)?;
         let mut problems = Problems::default();
-        for document in &documents {
+        for route in &documents.routes {
+            self.store().put(route.canonical().as_bytes())?;
+        }
+        for document in &documents.pipelines {
             match self.deployer.resolve(document, Paths::Disk) {
                 Ok(material) => drop(self.store().put(material.manifest.canonical().as_bytes())?),
                 Err(DeployError::Refused(found)) => problems.append(found),
@@ -74,13 +79,20 @@ impl Control {
         };
         let intent = Intent { actor, ask, verb: Verb::Apply, to: None, began };
         self.commit(intent, prepared, |state, prepared| {
-            let mut changes = prepared.changes(state, wanted.replace)?;
-            for (name, version) in wanted.gone {
-                if state.digest(name.as_str(), version.as_str()).is_some() {
-                    changes.extend(state.delete(name, Some(version))?);
+            let mut draft = Draft::of(state);
+            draft.add(prepared.changes(state, wanted.replace)?)?;
+            draft.add(prepared.route_changes(&draft.state))?;
+            for name in &wanted.gone.routes {
+                if let Ok(change) = draft.state.unroute(name) {
+                    draft.add(vec![change])?;
                 }
             }
-            Ok(changes)
+            for (name, version) in &wanted.gone.versions {
+                if draft.state.digest(name.as_str(), version.as_str()).is_some() {
+                    draft.add(draft.state.delete(name, Some(version))?)?;
+                }
+            }
+            Ok(draft.changes)
         })
         .await
     }
@@ -109,6 +121,14 @@ impl Control {
         let version: Option<Version> = version.map(named).transpose()?;
         let intent = Intent { actor, ask, verb, to: None, began: Instant::now() };
         self.commit(intent, Prepared::default(), |state, _| Ok(state.delete(&name, version.as_ref())?)).await
+    }
+
+    /// Ends a name's route: its newest version answers again.
+    pub async fn unroute(&self, actor: &str, name: &str, ask: &Ask) -> Result<Applied, ControlError> {
+        self.check(ask)?;
+        let name: ModelName = named(name)?;
+        let intent = Intent { actor, ask, verb: Verb::Delete, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, _| Ok(vec![state.unroute(&name)?])).await
     }
 
     /// Points a label at a version; without one, takes the label away.
@@ -228,7 +248,8 @@ fn bring_back(name: &ModelName, entry: &Entry) -> Vec<Change> {
         version: Some(version.clone()),
         was: None,
     });
-    serve.chain(labels).collect()
+    let routed = entry.route.iter().map(|routed| route(name, routed));
+    serve.chain(labels).chain(routed).collect()
 }
 
 fn named<T: FromStr>(text: &str) -> Result<T, ControlError>

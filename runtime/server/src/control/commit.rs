@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hotstage_core::digest::Digest;
-use hotstage_core::journal::{Change, Outcome, Revision, State, Verb};
-use hotstage_core::name::ModelName;
+use hotstage_core::journal::{Change, Entry, Label, Outcome, Revision, State, Verb};
+use hotstage_core::name::{ModelName, Version};
 
 use super::prepare::Prepared;
 use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
@@ -57,7 +57,7 @@ impl Control {
         for change in &changes {
             state.make(change)?;
         }
-        let models = self.models(&ledger.state, &state, &changes, &prepared.pipelines)?;
+        let models = self.models(&ledger.state, &state, &changes, prepared)?;
         let outcome = outcome(prepared, intent.began);
         let mut applied = Applied {
             revision: None,
@@ -137,32 +137,35 @@ impl Control {
         before: &State,
         after: &State,
         changes: &[Change],
-        new: &HashMap<Digest, Arc<Pipeline>>,
+        prepared: &Prepared,
     ) -> Result<Vec<(String, Option<Model>)>, ControlError> {
         let names: BTreeSet<&ModelName> = changes.iter().map(Change::pipeline).collect();
         let snapshot = self.app.board.read();
         names
             .into_iter()
             .map(|name| {
-                let model = model(&snapshot, before, after, name, new).ok_or_else(|| {
+                let Some(entry) = after.model(name.as_str()) else { return Ok((name.to_string(), None)) };
+                let versions = versions(&snapshot, before, entry, name, &prepared.pipelines).ok_or_else(|| {
                     let message = format!("what is served under `{name}` has changed meanwhile; try again");
                     ControlError::new(Trouble::Conflict, message)
                 })?;
-                Ok((name.to_string(), model))
+                let door = self.door(entry, &versions, &prepared.routes)?;
+                let label = |(label, to): (&Label, &Version)| Some((label.to_string(), Arc::clone(versions.get(to)?)));
+                let labels = entry.labels.iter().filter_map(label).collect();
+                Ok((name.to_string(), Model::new(versions.into_values().collect(), labels, door)))
             })
             .collect()
     }
 }
 
-/// One name, as it will be served. None when a version of it was not prepared.
-fn model(
+/// The versions of one name, as they will be served. None when one of them was not prepared.
+fn versions(
     snapshot: &Snapshot,
     before: &State,
-    after: &State,
+    entry: &Entry,
     name: &ModelName,
     new: &HashMap<Digest, Arc<Pipeline>>,
-) -> Option<Option<Model>> {
-    let Some(entry) = after.model(name.as_str()) else { return Some(None) };
+) -> Option<BTreeMap<Version, Arc<Pipeline>>> {
     let mut versions = BTreeMap::new();
     for (version, digest) in &entry.versions {
         let served = snapshot
@@ -175,9 +178,7 @@ fn model(
             None => return None,
         }
     }
-    let labels = entry.labels.iter();
-    let labels = labels.filter_map(|(label, to)| Some((label.to_string(), Arc::clone(versions.get(to)?)))).collect();
-    Some(Model::new(versions.into_values().collect(), labels))
+    Some(versions)
 }
 
 fn outcome(prepared: &Prepared, began: Instant) -> Outcome {
@@ -220,6 +221,22 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: Some(label.to_string()),
             digest: None,
             was: was.as_ref().filter(|_| version.is_some()).map(ToString::to_string),
+        },
+        Change::Route { digest, versions, replaces, .. } => ChangeMade {
+            what: What::Routed,
+            pipeline,
+            version: versions.iter().map(Version::as_str).collect::<Vec<_>>().join(", "),
+            label: None,
+            digest: Some(digest.to_string()),
+            was: replaces.map(|digest| digest.to_string()),
+        },
+        Change::Unroute { digest, .. } => ChangeMade {
+            what: What::Unrouted,
+            pipeline,
+            version: String::new(),
+            label: None,
+            digest: Some(digest.to_string()),
+            was: None,
         },
     }
 }

@@ -64,7 +64,8 @@ impl Control {
             .collect();
         versions.sort_by(|a, b| newer(&a.version, &b.version));
         let answers = versions.iter().rfind(|version| version.condition == Condition::Ready);
-        let answers = answers.map(|version| version.version.clone());
+        let answers = answers.filter(|_| entry.route.is_none()).map(|version| version.version.clone());
+        let route = entry.route.as_ref().map(|routed| self.route_info(routed, model));
         let retired = locked(&self.retired);
         let kept = retired.kept.iter().filter(|kept| kept.name == name);
         versions.extend(kept.map(|kept| version_info(kept, Condition::Kept)));
@@ -72,7 +73,7 @@ impl Control {
         versions.extend(draining.map(|gone| version_info(&gone, Condition::Draining)));
         let labels = entry.labels.iter();
         let labels = labels.map(|(label, to)| LabelInfo { label: label.to_string(), version: to.to_string() });
-        ModelInfo { name: name.to_owned(), answers, versions, labels: labels.collect() }
+        ModelInfo { name: name.to_owned(), answers, route, versions, labels: labels.collect() }
     }
 
     /// One version, in full; the one that answers when none is named.

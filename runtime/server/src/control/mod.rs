@@ -14,6 +14,7 @@ mod look;
 mod past;
 mod prepare;
 mod retire;
+mod routes;
 mod start;
 mod sweep;
 mod traffic;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hotstage_core::journal::State;
+use hotstage_core::name::{ModelName, Version};
 
 use self::retire::Retired;
 pub use self::start::Loading;
@@ -66,6 +68,15 @@ pub struct Ask {
     pub if_revision: Option<u64>,
     /// Make every check and change nothing.
     pub dry_run: bool,
+}
+
+/// What ends with a change.
+#[derive(Clone, Debug, Default)]
+pub struct Gone {
+    /// Versions.
+    pub versions: Vec<(ModelName, Version)>,
+    /// Names whose routes end.
+    pub routes: Vec<ModelName>,
 }
 
 /// What is served, as it is written down.

@@ -61,7 +61,7 @@ impl Control {
         let store = std::sync::Arc::clone(self.store());
         let checked = tokio::task::spawn_blocking(move || {
             let (mut blobs, mut problems) = (0, Vec::new());
-            for digest in super::sweep::needed(&store, state.pipelines().map(|(_, _, digest)| digest), &mut problems) {
+            for digest in super::sweep::needed(&store, state.documents(), &mut problems) {
                 match store.get(&digest) {
                     Ok(Some(_)) => blobs += 1,
                     Ok(None) => problems.push(format!("{digest} is needed and is not in the store")),
@@ -115,7 +115,8 @@ impl Control {
         let mut versions: Vec<(String, String)> =
             entry.versions.iter().map(|(version, digest)| (version.to_string(), digest.to_string())).collect();
         versions.sort_by(|a, b| newer(&a.0, &b.0));
-        let newest = versions.last().cloned();
+        // Behind a route each request has its own; the answers name it.
+        let newest = versions.last().cloned().filter(|_| entry.route.is_none());
         Ok(Answered {
             pipeline: name,
             time: asked.to_string(),
@@ -124,6 +125,7 @@ impl Control {
             until: until.map(shown),
             version: newest.as_ref().map(|(version, _)| version.clone()),
             digest: newest.map(|(_, digest)| digest),
+            route: entry.route.as_ref().map(|routed| routed.digest.to_string()),
             versions,
             labels: entry.labels.iter().map(|(label, to)| (label.to_string(), to.to_string())).collect(),
         })

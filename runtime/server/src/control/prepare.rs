@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, State, Verdict};
-use hotstage_core::manifest::{KeyPath, Problem, Problems, Written};
+use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, Written, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
 
-use super::{Control, ControlError, Trouble, locked};
+use super::{Control, ControlError, Gone, Trouble, locked};
 use crate::api::Document;
 use crate::deploy::{DeployError, Paths, Progress, Tests, sent};
 use crate::pipeline::{Made, Pipeline};
@@ -22,7 +22,9 @@ pub(super) struct Prepared {
     places: Vec<Problem>,
     /// Those that are not served yet, ready to be.
     pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
-    /// How many of them were opened for it.
+    /// The routes that the documents describe.
+    pub(super) routes: Vec<WrittenRoute>,
+    /// How many pipelines were opened for it.
     pub(super) loaded: u32,
     /// What those took, together.
     pub(super) made: Made,
@@ -30,17 +32,17 @@ pub(super) struct Prepared {
 
 /// What somebody wants to be served.
 pub(super) struct Wanted<'a> {
-    pub(super) documents: &'a [Written],
+    pub(super) documents: &'a Documents,
     pub(super) sent: Option<&'a Sent>,
     /// A version that is served may get another digest.
     pub(super) replace: bool,
-    /// Versions that end with it.
-    pub(super) gone: &'a [(ModelName, Version)],
+    /// What ends with it.
+    pub(super) gone: &'a Gone,
 }
 
 /// Documents that came over the network, and what their paths mean.
 pub(super) struct Sent {
-    pub(super) documents: Vec<Written>,
+    pub(super) documents: Documents,
     paths: HashMap<String, BTreeMap<String, Digest>>,
 }
 
@@ -103,7 +105,14 @@ impl Prepared {
         let same = self.wanted.iter().filter(|(name, version, digest)| {
             state.verdict(name.as_str(), version.as_str(), *digest) == Verdict::Unchanged
         });
-        same.map(|(name, version, _)| format!("{name}/{version}")).collect()
+        let same = same.map(|(name, version, _)| format!("{name}/{version}"));
+        same.chain(self.unchanged_routes(state)).collect()
+    }
+
+    /// A version that the documents describe, if it is ready.
+    pub(super) fn pipeline(&self, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
+        let wanted = self.wanted.iter().find(|(other, wanted, _)| other == name && wanted.as_str() == version)?;
+        self.pipelines.get(&wanted.2).map(Arc::clone)
     }
 }
 
@@ -123,14 +132,17 @@ impl Control {
     pub(super) async fn prepare(&self, wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Prepared, ControlError> {
         let mut problems = Problems::default();
         let mut prepared = Prepared::default();
-        for document in wanted.documents {
+        for document in &wanted.documents.pipelines {
             match self.prepare_one(document, wanted, &mut prepared, progress).await {
                 Ok(()) => {}
                 Err(DeployError::Refused(found)) => problems.append(found),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(problems.or(prepared)?)
+        // A route is looked at when what it names is there: a version that was refused would be missed again.
+        let mut prepared = problems.or(prepared)?;
+        self.prepare_routes(wanted.documents, &mut prepared)?;
+        Ok(prepared)
     }
 
     async fn prepare_one(

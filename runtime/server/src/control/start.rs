@@ -1,6 +1,6 @@
 //! The start: exactly what the last acknowledged revision says is served again, from the store and the compile cache.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hotstage_core::digest::Digest;
-use hotstage_core::journal::State;
-use hotstage_core::name::ModelName;
+use hotstage_core::journal::{Label, State};
+use hotstage_core::manifest::WrittenRoute;
+use hotstage_core::name::{ModelName, Version};
 use tokio::task::JoinSet;
 
 use super::retire::Retired;
+use super::routes::door;
 use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
 use crate::app::App;
-use crate::board::Model;
+use crate::board::{Door, Model};
 use crate::deploy::Deployer;
 use crate::journal::Journal;
 use crate::pipeline::Pipeline;
@@ -84,6 +86,7 @@ impl Control {
         let mut pipelines: HashMap<Digest, Arc<Pipeline>> = HashMap::new();
         let mut fresh: Vec<Arc<Pipeline>> = Vec::new();
         let (mut failures, mut done, mut swapped) = (Vec::new(), 0, Instant::now());
+        let routes = self.stored_routes(&ledger.state, &mut failures);
         while let Some((called, revived)) = arriving.recv().await {
             done += 1;
             loading.loaded(done, wanted.len());
@@ -92,15 +95,27 @@ impl Control {
                 Err(error) => failures.push(format!("{called}: {error}")),
             }
             if swapped.elapsed() > SWAP_EVERY {
-                self.serve_loaded(&ledger.state, &mut pipelines, &mut fresh);
+                self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
                 swapped = Instant::now();
             }
         }
-        self.serve_loaded(&ledger.state, &mut pipelines, &mut fresh);
+        self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
         // Components' own bytes are not needed once their code is.
         self.deployer.sweep();
         drop(turn);
         self.report(&failures, ledger.head.number)
+    }
+
+    /// The routes that are in force, by digest.
+    fn stored_routes(&self, state: &State, failures: &mut Vec<String>) -> HashMap<Digest, WrittenRoute> {
+        let mut routes = HashMap::new();
+        for (name, routed) in state.routes() {
+            match self.stored_route(&routed.digest) {
+                Ok(route) => drop(routes.insert(routed.digest, route)),
+                Err(error) => failures.push(format!("route {name}: {error}")),
+            }
+        }
+        routes
     }
 
     fn report(&self, failures: &[String], head: u64) -> Result<(), ControlError> {
@@ -124,6 +139,7 @@ impl Control {
     fn serve_loaded(
         &self,
         state: &State,
+        routes: &HashMap<Digest, WrittenRoute>,
         pipelines: &mut HashMap<Digest, Arc<Pipeline>>,
         fresh: &mut Vec<Arc<Pipeline>>,
     ) {
@@ -132,11 +148,20 @@ impl Control {
         let models = names.into_iter().filter_map(|name| {
             let parsed: ModelName = name.parse().ok()?;
             let entry = state.model(parsed.as_str())?;
-            let of =
-                |version: &hotstage_core::name::Version| pipelines.get(entry.versions.get(version)?).map(Arc::clone);
-            let labels = entry.labels.iter().filter_map(|(label, to)| Some((label.to_string(), of(to)?))).collect();
-            let model = Model::new(entry.versions.keys().filter_map(of).collect(), labels);
-            Some((name, model))
+            let loaded = |(version, digest): (&Version, &Digest)| {
+                pipelines.get(digest).map(|pipeline| (version.clone(), Arc::clone(pipeline)))
+            };
+            let versions: BTreeMap<Version, Arc<Pipeline>> = entry.versions.iter().filter_map(loaded).collect();
+            let label = |(label, to): (&Label, &Version)| Some((label.to_string(), Arc::clone(versions.get(to)?)));
+            let labels = entry.labels.iter().filter_map(label).collect();
+            let door = match &entry.route {
+                None => Door::Newest,
+                // One that can't be read, or whose versions are not all there, lets nobody through.
+                Some(routed) => {
+                    routes.get(&routed.digest).and_then(|route| door(route, &versions).ok()).unwrap_or(Door::Closed)
+                }
+            };
+            Some((name, Model::new(versions.into_values().collect(), labels, door)))
         });
         let models: Vec<_> = models.collect();
         let next = self.app.board.read().with(models);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::look::instances;
 use super::{Control, locked};
 use crate::api::{Condition, Order, Rates, Traffic, VersionTraffic};
-use crate::board::newer;
+use crate::board::{Door, newer};
 use crate::counts::histogram::{Buckets, quantile_ms};
 use crate::pipeline::Pipeline;
 
@@ -163,7 +163,8 @@ impl Control {
         let is_served = matches!(row.condition, Condition::Ready | Condition::Loading);
         let labels = ledger.state.model(row.name).into_iter().flat_map(|entry| &entry.labels);
         let labels = labels.filter(|(_, to)| is_served && to.as_str() == row.version);
-        let newest = snapshot.model(row.name).and_then(|model| model.newest());
+        let model = snapshot.model(row.name).filter(|model| matches!(model.door(), Door::Newest));
+        let newest = model.and_then(|model| model.newest());
         VersionTraffic {
             name: row.name.to_owned(),
             version: row.version.to_owned(),

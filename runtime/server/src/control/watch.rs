@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotstage_core::manifest::{ComponentRef, DocumentRef, FileRef, Written};
+use hotstage_core::manifest::{ComponentRef, DocumentRef, Documents, FileRef};
 use hotstage_core::name::{ModelName, Version};
 
-use super::{Ask, Control, ControlError};
+use super::{Ask, Control, ControlError, Gone};
 use crate::api::Applied;
 use crate::deploy::{Quiet, documents};
 
@@ -56,14 +56,18 @@ pub async fn watch(control: Arc<Control>, paths: Vec<PathBuf>, told: impl Fn(Res
 
 async fn follow(control: &Control, paths: &[PathBuf], seen: &mut Seen) -> Result<Applied, ControlError> {
     let documents = documents(paths)?;
-    let before = seen.versions.clone();
+    let before = (seen.versions.clone(), seen.routes.clone());
     seen.learn(&documents);
-    let gone: Vec<(ModelName, Version)> = before.difference(&seen.versions).cloned().collect();
+    let gone = Gone {
+        versions: before.0.difference(&seen.versions).cloned().collect(),
+        routes: before.1.difference(&seen.routes).cloned().collect(),
+    };
     let ask = Ask { reason: "a watched file changed".to_owned(), ..Ask::default() };
     let applied = control.apply_local(ACTOR, &ask, &documents, true, &gone, &Quiet).await;
     if applied.is_err() {
         // What should have gone is still there.
-        seen.versions.extend(before);
+        seen.versions.extend(before.0);
+        seen.routes.extend(before.1);
     }
     applied
 }
@@ -72,12 +76,14 @@ async fn follow(control: &Control, paths: &[PathBuf], seen: &mut Seen) -> Result
 #[derive(Default)]
 struct Seen {
     versions: BTreeSet<(ModelName, Version)>,
+    routes: BTreeSet<ModelName>,
     files: BTreeSet<PathBuf>,
 }
 
 impl Seen {
     fn look(&mut self, paths: &[PathBuf]) -> Stamp {
         if self.versions.is_empty()
+            && self.routes.is_empty()
             && let Ok(documents) = documents(paths)
         {
             self.learn(&documents);
@@ -92,10 +98,11 @@ impl Seen {
         files.into_iter().map(|path| (stamp(&path), path)).map(|(stamp, path)| (path, stamp)).collect()
     }
 
-    fn learn(&mut self, documents: &[Written]) {
+    fn learn(&mut self, documents: &Documents) {
         self.versions.clear();
         self.files.clear();
-        for document in documents {
+        self.routes = documents.routes.iter().map(|route| route.name().clone()).collect();
+        for document in &documents.pipelines {
             let pipeline = document.pipeline();
             self.versions.insert((pipeline.name.clone(), pipeline.version.clone()));
             let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written};
+use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written, WrittenRoute};
 use hotstage_engine::engine::Engine;
 
 pub use self::compilers::Compilers;
@@ -27,6 +27,7 @@ pub use self::read::{documents, sent, texts};
 pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
 use crate::pipeline::Pipeline;
+use crate::routing::{Routing, Unfit};
 use crate::store::{Store, StoreError};
 
 /// What every deploy works with.
@@ -73,11 +74,11 @@ impl Deployer {
     }
 
     /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.
-    pub async fn load(&self, paths: &[PathBuf], progress: &dyn Progress) -> Result<Vec<Arc<Pipeline>>, DeployError> {
+    pub async fn load(&self, paths: &[PathBuf], progress: &dyn Progress) -> Result<Loaded, DeployError> {
         let documents = documents(paths)?;
         let mut problems = Problems::default();
         let mut pipelines = Vec::new();
-        for document in &documents {
+        for document in &documents.pipelines {
             let made = async { self.make(document, &self.resolve(document, Paths::Disk)?, Tests::Run, progress).await };
             match made.await {
                 Ok(pipeline) => pipelines.push(Arc::new(pipeline)),
@@ -85,7 +86,10 @@ impl Deployer {
                 Err(error) => return Err(error),
             }
         }
-        Ok(problems.or(pipelines)?)
+        let pipelines = problems.or(pipelines)?;
+        let routes = documents.routes;
+        check_routes(&routes, &pipelines)?;
+        Ok(Loaded { pipelines, routes })
     }
 
     /// Finds everything that a document points at, and keeps it in the store.
@@ -132,6 +136,35 @@ impl Deployer {
     pub fn sweep(&self) -> u64 {
         self.shared.sweep()
     }
+}
+
+/// What documents became.
+pub struct Loaded {
+    /// Ready to serve.
+    pub pipelines: Vec<Arc<Pipeline>>,
+    /// The routes beside them.
+    pub routes: Vec<WrittenRoute>,
+}
+
+/// Routes fit the versions that are there. One whose versions are elsewhere can't be looked at.
+fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    for route in routes {
+        let of_name = || pipelines.iter().filter(|pipeline| pipeline.name == route.name().as_str());
+        if of_name().next().is_none() {
+            continue;
+        }
+        let find = |version: &str| of_name().find(|pipeline| pipeline.version == version).map(Arc::clone);
+        match Routing::new(route, find) {
+            Ok(_) => {}
+            Err(Unfit::Disagrees { variant, message }) => problems.push(route.variant_problem(variant, message)),
+            Err(Unfit::Absent { variant }) => {
+                let message = format!("no file here describes this version of `{}`", route.name());
+                problems.push(route.variant_problem(variant, message));
+            }
+        }
+    }
+    problems.or(())
 }
 
 /// Whether golden tests are run.

@@ -5,17 +5,17 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use hotstage_core::limits::MANIFEST_BYTES_MAX;
-use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Written, check_set, parse};
+use hotstage_core::manifest::{Documents, KeyPath, Place, Problem, Problems, check_set, parse};
 
 /// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
 /// input.
-pub fn documents(paths: &[PathBuf]) -> Result<Vec<Written>, Problems> {
+pub fn documents(paths: &[PathBuf]) -> Result<Documents, Problems> {
     let (texts, problems) = texts(paths);
     parsed(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), problems)
 }
 
 /// All documents of texts that somebody sent, each under the name that the sender gives it.
-pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Written>, Problems> {
+pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Documents, Problems> {
     parsed(texts, Problems::default())
 }
 
@@ -39,14 +39,11 @@ pub fn texts(paths: &[PathBuf]) -> (Vec<(String, String)>, Problems) {
     (texts, problems)
 }
 
-fn parsed<'a>(
-    texts: impl Iterator<Item = (&'a str, &'a str)>,
-    mut problems: Problems,
-) -> Result<Vec<Written>, Problems> {
-    let mut documents = Vec::new();
+fn parsed<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>, mut problems: Problems) -> Result<Documents, Problems> {
+    let mut documents = Documents::default();
     for (file, text) in texts {
         match parse(file, text) {
-            Ok(found) => documents.extend(found),
+            Ok(found) => documents.append(found),
             Err(found) => problems.append(found),
         }
     }

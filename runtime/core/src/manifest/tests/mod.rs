@@ -2,6 +2,7 @@
 
 mod digest;
 mod refused;
+mod routes;
 mod taken;
 
 use super::*;
@@ -58,6 +59,6 @@ impl Resolve for Texts {
 }
 
 fn resolved(text: &str) -> Resolved {
-    let written = parse("t.yaml", text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"));
+    let written = parse("t.yaml", text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}")).pipelines;
     written[0].resolve(&mut Texts).unwrap()
 }

@@ -55,7 +55,7 @@ fn keys() {
 #[test]
 fn the_head() {
     check("Pipeline", "Pipelin", "t.yaml:2:7: kind: unknown kind `Pipelin`; did you mean `Pipeline`?");
-    check("Pipeline", "Route", "t.yaml:2:7: kind: unknown kind `Route`; kinds served here: `Pipeline`");
+    check("Pipeline", "Service", "t.yaml:2:7: kind: unknown kind `Service`; kinds served here: `Pipeline` and `Route`");
     check("kind: Pipeline\n", "", "t.yaml:1:1: kind: missing");
     check(
         "hotstage.dev/v1",
@@ -258,7 +258,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
         .replace("64MiB", "0")
         .replace("tolerance: 1e-5", "tolerence: 1e-5");
     assert_eq!(
-        refused(&format!("{text}---\nkind: Pipeline\n---\nkind: Route\n")),
+        refused(&format!("{text}---\nkind: Pipeline\n---\nkind: Service\n")),
         "t.yaml:3:35: metadata.version: expected text, found the number 1.10; quote it: \"1.10\"\n\
          t.yaml:7:13: spec.stages[0].role: unknown value `pre`; known: `preprocess`, `model` and `postprocess`\n\
          t.yaml:16:25: spec.stages[1].limits.memory: 0B is less than the least that makes sense, 64KiB\n\
@@ -266,7 +266,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
          t.yaml:21:1: apiVersion: missing\n\
          t.yaml:21:1: metadata: missing\n\
          t.yaml:21:1: spec: missing\n\
-         t.yaml:23:7: kind: unknown kind `Route`; kinds served here: `Pipeline`"
+         t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Pipeline` and `Route`"
     );
 }
 
@@ -310,7 +310,7 @@ proptest! {
             text.replace_range(start..end, &insert);
         }
         if let Ok(documents) = parse("t.yaml", &text) {
-            for document in documents {
+            for document in documents.pipelines {
                 let _ = document.resolve(&mut Texts);
             }
         }

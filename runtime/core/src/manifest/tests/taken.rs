@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_pipeline_is_read_as_written() {
-    let documents = parse("t.yaml", TUMOR).unwrap();
+    let documents = parse("t.yaml", TUMOR).unwrap().pipelines;
     let [written] = documents.as_slice() else { panic!("one document") };
     let pipeline = written.pipeline();
     assert_eq!((pipeline.name.as_str(), pipeline.version.as_str()), ("tumor", "2"));
@@ -41,7 +41,10 @@ fn slips_that_mean_one_thing_are_taken() {
     ] {
         assert!(TUMOR.contains(from));
         let text = TUMOR.replace(from, to);
-        assert!(parse("t.yaml", &text).is_ok_and(|documents| documents[0].pipeline().version.as_str() == "2"), "{to}");
+        assert!(
+            parse("t.yaml", &text).is_ok_and(|documents| documents.pipelines[0].pipeline().version.as_str() == "2"),
+            "{to}"
+        );
     }
 }
 
@@ -50,11 +53,12 @@ fn a_file_holds_several_documents() {
     let second = TUMOR.replace("\"2\"", "\"3\"");
     let text = format!("---\n{TUMOR}---\n# nothing here\n---\n{second}...\n");
     let documents = parse("t.yaml", &text).unwrap();
-    let versions: Vec<&str> = documents.iter().map(|document| document.pipeline().version.as_str()).collect();
+    let versions: Vec<&str> = documents.pipelines.iter().map(|document| document.pipeline().version.as_str()).collect();
     assert_eq!(versions, ["2", "3"]);
     assert_eq!(check_set(&documents), Ok(()));
 
-    let twice = [parse("a.yaml", TUMOR).unwrap(), parse("b.yaml", TUMOR).unwrap()].concat();
+    let mut twice = parse("a.yaml", TUMOR).unwrap();
+    twice.append(parse("b.yaml", TUMOR).unwrap());
     assert_eq!(
         check_set(&twice).unwrap_err().to_string(),
         "b.yaml:3:35: metadata.version: pipeline `tumor` version `2` is declared twice; the first is in a.yaml, line 3"
@@ -65,7 +69,7 @@ fn a_file_holds_several_documents() {
 fn what_is_for_people_is_kept_beside() {
     let beside = "version: \"2\", description: Tells, labels: { team: a, empty: \"\" }, annotations: { a.b/c: d }";
     let text = TUMOR.replace("version: \"2\"", beside);
-    let written = parse("t.yaml", &text).unwrap().remove(0);
+    let written = parse("t.yaml", &text).unwrap().pipelines.remove(0);
     assert_eq!(written.metadata().description.as_deref(), Some("Tells"));
     assert_eq!(written.metadata().labels["empty"], "");
     assert_eq!(written.metadata().annotations["a.b/c"], "d");
@@ -74,7 +78,7 @@ fn what_is_for_people_is_kept_beside() {
 
 #[test]
 fn a_later_problem_has_its_line() {
-    let written = parse("t.yaml", TUMOR).unwrap().remove(0);
+    let written = parse("t.yaml", TUMOR).unwrap().pipelines.remove(0);
     for (path, expect) in [
         (KeyPath::stage(0).key("component"), "t.yaml:8:18: spec.stages[0].component: no"),
         // Of a mapping, its key's line; of something inside, its own.
@@ -94,7 +98,7 @@ fn all_that_can_not_be_found_is_said_at_once() {
     let text = TUMOR
         .replace("./tumor.onnx }", "./absent.onnx, other: ./absent.txt }")
         .replace("settings:", "files: { x: absent }\n      settings:");
-    let written = parse("t.yaml", &text).unwrap().remove(0);
+    let written = parse("t.yaml", &text).unwrap().pipelines.remove(0);
     assert_eq!(
         written.resolve(&mut Texts).unwrap_err().to_string(),
         "t.yaml:9:19: spec.stages[0].files.x: no file `absent`\n\

@@ -27,10 +27,10 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 }
 
 fn text(answered: &Answered) -> String {
-    let Answered { pipeline, time, revision, since, until, version, digest, versions, labels } = answered;
-    let Some(version) = version else {
+    let Answered { pipeline, time, revision, since, until, version, digest, route, versions, labels } = answered;
+    if version.is_none() && route.is_none() {
         return format!("nothing answered calls to {pipeline} at {time}");
-    };
+    }
     let from = since.as_deref().map(|since| format!("from {since} ")).unwrap_or_default();
     let until = until.as_deref().map_or_else(|| "and since then".to_owned(), |until| format!("until {until}"));
     let pairs = |pairs: &[(String, String)]| {
@@ -40,8 +40,9 @@ fn text(answered: &Answered) -> String {
     show::fields([
         ("name", pipeline.clone()),
         ("time", time.clone()),
-        ("version", version.clone()),
+        ("version", version.clone().unwrap_or_default()),
         ("digest", digest.clone().unwrap_or_default()),
+        ("route", route.clone().unwrap_or_default()),
         ("revision", revision.map(|revision| revision.to_string()).unwrap_or_default()),
         ("in force", format!("{from}{until}")),
         ("versions", pairs(versions)),
@@ -63,6 +64,7 @@ mod tests {
             until: None,
             version: None,
             digest: None,
+            route: None,
             versions: Vec::new(),
             labels: vec![("stable".to_owned(), "2".to_owned())],
         };

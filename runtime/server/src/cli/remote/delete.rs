@@ -1,4 +1,4 @@
-//! `hotstage delete`: take a version, or a name with all its versions, out of service.
+//! `hotstage delete`: take a version, a route, or a name with all its versions, out of service.
 
 use super::client::quote;
 use super::{Change, Ending, Remote, show};
@@ -11,6 +11,9 @@ pub(in crate::cli) struct Args {
     /// One version; all of them when it is left out.
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    /// Only the name's route: its newest version answers again.
+    #[arg(long, conflicts_with = "version")]
+    route: bool,
     /// Say what would be removed; remove nothing.
     #[arg(long)]
     dry_run: bool,
@@ -22,6 +25,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
+    let version = if args.route { "/route" } else { &version };
     let path = format!("/v1/models/{}{version}{}", quote(&args.name), args.change.query(args.dry_run));
     let got = args.remote.client()?.delete::<Applied>(&path).await?;
     show::tell(args.remote.output, &got, show::applied);

@@ -1,8 +1,10 @@
-//! `hotstage describe`: everything about one version.
+//! `hotstage describe`: everything about one version, or about a route.
+
+use serde_json::Value;
 
 use super::client::{Client, Trouble, quote};
 use super::{Ending, Exit, Remote, get, show};
-use crate::api::{ModelInfo, PipelineInfo, PortInfo, StageInfo};
+use crate::api::{ModelInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -11,18 +13,60 @@ pub(in crate::cli) struct Args {
     /// A version or a label [default: the version that answers when none is asked for].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    /// The name's route: who answers what share, and why.
+    #[arg(long, conflicts_with = "version")]
+    route: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let mut client = args.remote.client()?;
+    if args.route {
+        let got = client.get::<ModelInfo>(&format!("/v1/models/{}", quote(&args.name))).await?;
+        let Some(route) = &got.value.route else {
+            let message = format!("{} has no route; its newest version answers", args.name);
+            return Err(Ending::new(Exit::Failed, message));
+        };
+        let text = about_route(&args.name, route);
+        show::tell(args.remote.output, &got, |_| text);
+        return Ok(());
+    }
     let model = model(&mut client, &args.name).await?;
     let version = version(&model, args.version.as_deref()).map_err(|message| Ending::new(Exit::Failed, message))?;
     let path = format!("/v1/models/{}/versions/{}", quote(&args.name), quote(version));
     let got = client.get::<PipelineInfo>(&path).await?;
     show::tell(args.remote.output, &got, text);
     Ok(())
+}
+
+fn about_route(name: &str, route: &RouteInfo) -> String {
+    let spec = route.manifest.get("spec");
+    let part = |key: &str| spec.and_then(|spec| spec.get(key));
+    let lines = |values: &[String]| values.join("\n");
+    let split: Vec<String> = route
+        .split
+        .iter()
+        .map(|ShareInfo { version, weight, percent }| {
+            format!("version {version}: weight {weight}, {}% of what no rule takes", (percent * 100.0).round() / 100.0)
+        })
+        .collect();
+    let rule = |rule: &Value| {
+        let (version, percent) = (rule.get("version").and_then(Value::as_str), rule.get("percent"));
+        let (when, percent) = (rule.get("when").cloned().unwrap_or_default(), percent.cloned().unwrap_or_default());
+        format!("{when} → version {}, {percent}%", version.unwrap_or("?"))
+    };
+    let rules: Vec<String> = part("rules").and_then(Value::as_array).into_iter().flatten().map(rule).collect();
+    show::fields([
+        ("name", name.to_owned()),
+        ("digest", route.digest.clone()),
+        ("ready", if route.ready { "yes" } else { "no: a version that it names is not loaded" }.to_owned()),
+        ("rules", lines(&rules)),
+        ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
+        ("split", lines(&split)),
+        ("salt", part("salt").and_then(Value::as_str).unwrap_or_default().to_owned()),
+        ("pins", part("pin").map(Value::to_string).unwrap_or_default()),
+    ])
 }
 
 /// What is known about a name.
@@ -108,6 +152,7 @@ mod tests {
             answers: Some("2".to_owned()),
             versions: vec![about("1"), about("2")],
             labels: vec![LabelInfo { label: "stable".to_owned(), version: "1".to_owned() }],
+            ..ModelInfo::default()
         };
         for (word, expect) in [(None, "2"), (Some("1"), "1"), (Some("stable"), "1")] {
             assert_eq!(version(&model, word), Ok(expect));

@@ -56,7 +56,7 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Gathered, Problems> {
     let mut gathered = Gathered::default();
     let mut sent: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut hashed = BTreeMap::new();
-    for document in written {
+    for document in written.pipelines {
         let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));
         let paths = sent.entry(document.file().to_owned()).or_default();
         let mut finder = Finder { base, paths, hashed: &mut hashed };

@@ -70,8 +70,14 @@ fn table(models: &[ModelInfo]) -> String {
 
 fn row(model: &ModelInfo, about: &VersionInfo) -> [String; 10] {
     let is_default = model.answers.as_ref() == Some(&about.version);
-    // The star marks the version that answers when none is asked for.
-    let version = format!("{}{}", about.version, if is_default { " *" } else { "" });
+    // The star marks the version that answers when none is asked for; behind a route, each has its share of those.
+    let share = model.route.iter().flat_map(|route| &route.split).find(|share| share.version == about.version);
+    let mark = match share {
+        Some(share) => format!(" {}%", (share.percent * 100.0).round() / 100.0),
+        None if is_default => " *".to_owned(),
+        None => String::new(),
+    };
+    let version = format!("{}{mark}", about.version);
     let labels = model.labels.iter().filter(|label| label.version == about.version);
     [
         model.name.clone(),
@@ -100,7 +106,7 @@ pub(super) fn condition(condition: Condition) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::LabelInfo;
+    use crate::api::{LabelInfo, RouteInfo, ShareInfo};
 
     #[test]
     fn a_version_is_a_line_with_its_labels() {
@@ -108,13 +114,19 @@ mod tests {
         let model = ModelInfo {
             name: "tumor".to_owned(),
             answers: Some("2".to_owned()),
+            route: None,
             versions: vec![version("1"), version("2")],
             labels: vec![LabelInfo { label: "stable".to_owned(), version: "1".to_owned() }],
         };
-        let text = table(&[model]);
+        let text = table(std::slice::from_ref(&model));
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[1][..4], ["tumor", "1", "stable", "ready"]);
         assert_eq!(lines[2][..4], ["tumor", "2", "*", "ready"]);
+        let share = |version: &str, percent| ShareInfo { version: version.to_owned(), weight: 1.0, percent };
+        let split = vec![share("1", 100.0 / 3.0), share("2", 200.0 / 3.0)];
+        let routed = ModelInfo { answers: None, route: Some(RouteInfo { split, ..RouteInfo::default() }), ..model };
+        let text = table(&[routed]);
+        assert!(text.contains("1 33.33%") && text.contains("2 66.67%"), "{text}");
     }
 }

@@ -37,9 +37,9 @@ pub(super) enum Verb {
     Diff(diff::Args),
     /// List what is served.
     Get(get::Args),
-    /// Say everything about one version.
+    /// Say everything about one version, or about a route.
     Describe(describe::Args),
-    /// Take a version, or a name with all its versions, out of service.
+    /// Take a version, a route, or a name with all its versions, out of service.
     Delete(delete::Args),
     /// Point labels at versions, or remove them.
     Label(label::Args),

@@ -138,7 +138,8 @@ mod tests {
             ..VersionInfo::default()
         };
         let versions = vec![about("1", Condition::Ready, "a"), about("2", Condition::Loading, "b")];
-        let model = ModelInfo { name: "tumor".to_owned(), answers: Some("1".to_owned()), versions, labels: Vec::new() };
+        let answers = Some("1".to_owned());
+        let model = ModelInfo { name: "tumor".to_owned(), answers, versions, ..ModelInfo::default() };
         for (word, digest, expect) in [
             (None, None, None),
             (Some("1"), Some("sha256:aaaaaaaa"), None),

@@ -1,0 +1,108 @@
+//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key, beside the look-up of the
+//! same headers alone.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hotstage::pipeline::Pipeline;
+use hotstage::routing::Routing;
+use hotstage_core::manifest::parse;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::deploy::Workshop;
+use crate::measure::{Effort, Side, compare};
+use crate::origin::Origin;
+use crate::table::{Goal, Line, Table, tell};
+
+const VARIANTS: usize = 10;
+const RULES: usize = 20;
+/// Headers that the rules ask for, in turns.
+const HEADERS: [&str; 4] = ["x-cohort", "x-site", "x-client", "x-tier"];
+const STICKY: &str = "x-patient-id";
+/// Nanoseconds.
+const GOAL: f64 = 300.0;
+
+pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
+    tell("a route's decision");
+    let workshop = Workshop::open(origin)?;
+    let routing = routing(&workshop)?;
+    let headers = headers();
+    let names: Vec<HeaderName> =
+        HEADERS.iter().chain([&STICKY]).map(|name| HeaderName::try_from(*name)).collect::<Result<_, _>>()?;
+    let ours: Side<'_> = Box::new(|times| {
+        let began = Instant::now();
+        for _ in 0..times {
+            black_box(routing.choose(black_box(&headers)));
+        }
+        Ok(began.elapsed())
+    });
+    let floor: Side<'_> = Box::new(|times| {
+        let began = Instant::now();
+        for _ in 0..times {
+            for name in &names {
+                black_box(black_box(&headers).get(name));
+            }
+        }
+        Ok(began.elapsed())
+    });
+    let [ours, floor] = compare(effort, [ours, floor])?;
+    let what = format!("route, {VARIANTS} variants, {RULES} rules");
+    table.push(Line::beside(what, "ns", ours * 1e3, floor * 1e3).goal(Goal::AtMost(GOAL)));
+    Ok(())
+}
+
+fn routing(workshop: &Workshop) -> Outcome<Routing> {
+    let mut pipelines: Vec<Arc<Pipeline>> = Vec::new();
+    for version in 0..VARIANTS {
+        let manifest = json!({
+            "apiVersion": "hotstage.dev/v1", "kind": "Pipeline",
+            "metadata": { "name": "m", "version": version.to_string() },
+            "spec": { "stages": [
+                { "name": "s", "role": "preprocess", "component": "scale", "settings": { "mean": [0], "std": [1] } },
+            ] },
+        });
+        let path = workshop.write(&format!("m-{version}.yaml"), manifest.to_string().as_bytes())?;
+        pipelines.push(workshop.load(&path)?);
+    }
+    let documents = parse("route", &document().to_string()).map_err(|problems| problems.to_string())?;
+    let route = documents.routes.first().ok_or("no route")?;
+    let find = |version: &str| pipelines.iter().find(|pipeline| pipeline.version == version).map(Arc::clone);
+    Routing::new(route, find).map_err(|unfit| format!("{unfit:?}").into())
+}
+
+/// Rules of every kind, of which none fits the request below.
+fn document() -> Value {
+    let rules: Vec<Value> = (0..RULES)
+        .map(|number| {
+            let test = match number % 4 {
+                0 => json!(format!("other-{number}")),
+                1 => json!({ "one_of": [format!("a-{number}"), format!("b-{number}")] }),
+                2 => json!({ "prefix": format!("none-{number}") }),
+                _ => json!({ "matches": format!("test-{number}/[0-9]+") }),
+            };
+            json!({ "when": { "header": { HEADERS[number % 4]: test } }, "version": (number % VARIANTS).to_string() })
+        })
+        .collect();
+    let split: Vec<Value> =
+        (0..VARIANTS).map(|version| json!({ "version": version.to_string(), "weight": version + 1 })).collect();
+    json!({
+        "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" },
+        "spec": { "split": split, "sticky": { "header": STICKY }, "rules": rules },
+    })
+}
+
+/// As a client's, with some that the route does not ask for.
+fn headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in ["host", "accept", "content-type", "content-length", "user-agent"] {
+        headers.insert(name, HeaderValue::from_static("something"));
+    }
+    for name in HEADERS {
+        headers.insert(name, HeaderValue::from_static("test-value"));
+    }
+    headers.insert(STICKY, HeaderValue::from_static("patient-0012345"));
+    headers
+}

@@ -1,0 +1,125 @@
+//! What a rule asks of a request, and what follows from what: the ground of finding rules that never match.
+
+use super::Pattern;
+
+/// Where a value is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A header, in small letters.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// What a value must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// There, whatever it is.
+    Present,
+    /// Not there.
+    Absent,
+    /// Exactly this.
+    Equals(String),
+    /// One of these.
+    OneOf(Vec<String>),
+    /// Something that starts so.
+    Prefix(String),
+    /// Something that a pattern fits.
+    Matches(Pattern),
+}
+
+/// One thing that a rule asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Where.
+    pub source: Source,
+    /// What.
+    pub test: Test,
+}
+
+impl Test {
+    /// Whether it holds of a value.
+    pub fn holds(&self, value: Option<&[u8]>) -> bool {
+        let Some(value) = value else { return *self == Self::Absent };
+        match self {
+            Self::Present => true,
+            Self::Absent => false,
+            Self::Equals(text) => value == text.as_bytes(),
+            Self::OneOf(texts) => texts.iter().any(|text| value == text.as_bytes()),
+            Self::Prefix(start) => value.starts_with(start.as_bytes()),
+            Self::Matches(pattern) => pattern.fits(value),
+        }
+    }
+
+    /// The only values of which it holds, if they can be told one by one.
+    fn values(&self) -> Option<&[String]> {
+        match self {
+            Self::Equals(text) => Some(std::slice::from_ref(text)),
+            Self::OneOf(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// Whether the other holds wherever this one does, as far as can be told.
+    pub(super) fn implies(&self, other: &Self) -> bool {
+        if let Some(values) = self.values() {
+            return values.iter().all(|value| other.holds(Some(value.as_bytes())));
+        }
+        match (self, other) {
+            (Self::Absent, _) | (_, Self::Absent) => self == other,
+            (_, Self::Present) => true,
+            (Self::Prefix(longer), Self::Prefix(start)) => longer.starts_with(start.as_str()),
+            (Self::Matches(one), Self::Matches(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Whether no value fits both, as far as can be told.
+    pub(super) fn excludes(&self, other: &Self) -> bool {
+        for (one, other) in [(self, other), (other, self)] {
+            if let Some(values) = one.values() {
+                return !values.iter().any(|value| other.holds(Some(value.as_bytes())));
+            }
+        }
+        match (self, other) {
+            (Self::Absent, Self::Absent) => false,
+            (Self::Absent, _) | (_, Self::Absent) => true,
+            (Self::Prefix(one), Self::Prefix(other)) => {
+                !one.starts_with(other.as_str()) && !other.starts_with(one.as_str())
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn test() -> impl Strategy<Value = Test> {
+        let text = || "[ab]{0,3}";
+        prop_oneof![
+            Just(Test::Present),
+            Just(Test::Absent),
+            text().prop_map(Test::Equals),
+            prop::collection::vec(text(), 1..4).prop_map(Test::OneOf),
+            text().prop_map(Test::Prefix),
+            prop::sample::select(vec!["a*", "[ab]b", "b.*"])
+                .prop_map(|text| Test::Matches(Pattern::new(text).unwrap())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_to_follow_does(one in test(), other in test(), value in prop::option::of("[ab]{0,4}")) {
+            let value = value.as_deref().map(str::as_bytes);
+            let (holds, also) = (one.holds(value), other.holds(value));
+            prop_assert!(!one.implies(&other) || !holds || also, "{:?} implies {:?}", one, other);
+            prop_assert!(!(one.excludes(&other) && holds && also), "{:?} excludes {:?}", one, other);
+            prop_assert_eq!(one.excludes(&other), other.excludes(&one));
+            prop_assert!(one.implies(&one), "{:?}", one);
+        }
+    }
+}

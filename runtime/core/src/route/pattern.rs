@@ -1,0 +1,129 @@
+//! Regular expressions that can't be slow.
+//!
+//! A pattern is compiled to a deterministic automaton when the route is read: one step for each byte of the value, no
+//! memory, no lock. One that would need too large an automaton, as `(a|b)*a(a|b){20}` does, is refused then. A pattern
+//! fits a value when it fits all of it, as Envoy's and the Gateway API's do. Letters are bytes: `.` is any byte but the
+//! end of a line, `\d` a digit of ASCII, `(?i)` knows the letters of ASCII.
+
+use std::fmt;
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
+
+/// Bytes of a pattern.
+pub const PATTERN_BYTES_MAX: usize = 256;
+/// Bytes of its automaton, and of the memory that making it takes.
+const AUTOMATON_BYTES_MAX: usize = 256 << 10;
+
+/// A pattern that is ready.
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    /// Elsewhere, since it is large beside the other tests of a condition.
+    automaton: Box<dense::DFA<Vec<u32>>>,
+}
+
+/// Text that is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum PatternError {
+    #[error("has {0} bytes; a pattern has at most {PATTERN_BYTES_MAX}")]
+    Long(usize),
+    #[error("is no regular expression: {0}")]
+    Syntax(String),
+    #[error("would take too much memory to decide quickly; repeat fewer times, or say the same with `prefix`")]
+    Explodes,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(PatternError::Long(text.len()));
+        }
+        let config = dense::Config::new()
+            .match_kind(MatchKind::All)
+            .start_kind(StartKind::Anchored)
+            .minimize(false)
+            .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
+            .determinize_size_limit(Some(AUTOMATON_BYTES_MAX));
+        let syntax = syntax::Config::new().unicode(false).utf8(false).nest_limit(32);
+        // On its own first: behind the parentheses `a)(b` would be one.
+        let whole = syntax::parse_with(text, &syntax).map_err(|error| PatternError::Syntax(last_line(&error)))?;
+        let whole =
+            regex_syntax::hir::Hir::concat(vec![whole, regex_syntax::hir::Hir::look(regex_syntax::hir::Look::End)]);
+        let nfa = regex_automata::nfa::thompson::Compiler::new()
+            .configure(
+                regex_automata::nfa::thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_BYTES_MAX)),
+            )
+            .build_from_hir(&whole)
+            .map_err(|_| PatternError::Explodes)?;
+        let automaton =
+            dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|_| PatternError::Explodes)?;
+        Ok(Self { text: text.to_owned(), automaton: Box::new(automaton) })
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it fits all of a value.
+    pub fn fits(&self, value: &[u8]) -> bool {
+        let input = Input::new(value).anchored(Anchored::Yes).earliest(true);
+        matches!(self.automaton.try_search_fwd(&input), Ok(Some(_)))
+    }
+}
+
+/// What the library says, without the picture that it draws of the place.
+fn last_line(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_the_whole_value() {
+        for (pattern, fitting, other) in [
+            ("pilot-[0-9]+", "pilot-17", "a pilot-17"),
+            ("a|b", "b", "bb"),
+            ("a*", "", "ab"),
+            ("(?i)beta", "BeTa", "beta2"),
+            (r"\d{3}", "123", "1234"),
+            (".*x", "axbx", "axb"),
+        ] {
+            let pattern = Pattern::new(pattern).unwrap();
+            assert!(pattern.fits(fitting.as_bytes()), "{pattern:?} {fitting}");
+            assert!(!pattern.fits(other.as_bytes()), "{pattern:?} {other}");
+        }
+        assert!(Pattern::new(".").unwrap().fits(&[0xff]));
+    }
+
+    #[test]
+    fn what_is_none_or_explodes_is_refused() {
+        for text in ["(", "a)(b", "[z-a]", "a{3,1}", r"\p{Greek}"] {
+            assert!(matches!(Pattern::new(text), Err(PatternError::Syntax(why)) if !why.is_empty()), "{text}");
+        }
+        for text in ["(a|b)*a(a|b){20}", "((a{100}){100}){100}"] {
+            assert_eq!(Pattern::new(text), Err(PatternError::Explodes), "{text}");
+        }
+        assert_eq!(Pattern::new(&"a".repeat(300)), Err(PatternError::Long(300)));
+    }
+}

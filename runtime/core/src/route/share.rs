@@ -1,0 +1,87 @@
+//! Shares: a key falls to one of several variants, to each in proportion to its weight.
+//!
+//! Weighted rendezvous hashing (Thaler & Ravishankar, "Using name-based mappings to increase hit rates", 1998, with the
+//! weights of Schindelhauer & Schomaker, "Weighted distributed hash tables", 2005). For each variant a number u in
+//! (0, 1) is drawn from the key and the variant's name, and −ln u ⁄ weight is how long it takes to claim the key; the
+//! quickest has it. That is an exponential race: a variant wins in the proportion of its weight. As the draw does not
+//! depend on other variants, one whose weight grows keeps what it has and takes from the others; nothing else moves.
+//!
+//! The key's hash is SHA-256, and the logarithm is computed in software: the same on every machine and in every
+//! version. Changing either moves keys, so a test holds some of them.
+
+use sha2::{Digest as _, Sha256};
+
+/// Marks a variant's draw apart from a rule's.
+const VARIANT: u64 = 0x9e37_79b9_7f4a_7c15;
+const RULE: u64 = 0xd1b5_4a32_d192_ed03;
+
+/// What decides between variants, drawn from a request's key or from chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(u64);
+
+impl Key {
+    /// A key of its own for one request.
+    pub const fn by_chance(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// The shares of some variants.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    /// Has read the salt.
+    salted: Sha256,
+    /// Seed and weight of each variant that has a weight, with its place.
+    racers: Box<[(usize, u64, f64)]>,
+}
+
+impl Shares {
+    /// These variants, by name. Weights are finite and not negative, and one at least is more than 0.
+    pub fn new<'a>(salt: &str, variants: impl Iterator<Item = (&'a str, f64)>) -> Self {
+        let mut salted = Sha256::new();
+        // The length first, so that no salt and key together look like another two.
+        salted.update((salt.len() as u64).to_le_bytes());
+        salted.update(salt);
+        let racers = variants.enumerate().filter(|(_, (_, weight))| *weight > 0.0);
+        let racers = racers.map(|(place, (name, weight))| (place, first_bytes(Sha256::digest(name)), weight)).collect();
+        Self { salted, racers }
+    }
+
+    /// The key that some bytes are.
+    pub fn key(&self, bytes: &[u8]) -> Key {
+        Key(first_bytes(self.salted.clone().chain_update(bytes).finalize()))
+    }
+
+    /// The place of the variant that has the key.
+    pub fn pick(&self, key: Key) -> usize {
+        let mut first = (0, f64::INFINITY);
+        for &(place, seed, weight) in &self.racers {
+            let takes = -libm::log(unit(mix(key.0 ^ seed ^ VARIANT))) / weight;
+            if takes < first.1 {
+                first = (place, takes);
+            }
+        }
+        first.0
+    }
+
+    /// Whether the key is among so many percent: others for each number, and more of the same when the percent grow.
+    pub fn is_within(&self, key: Key, number: usize, percent: f64) -> bool {
+        percent >= 100.0 || unit(mix(key.0 ^ mix(number as u64 ^ RULE))) * 100.0 < percent
+    }
+}
+
+fn first_bytes(hash: impl AsRef<[u8]>) -> u64 {
+    hash.as_ref().first_chunk().copied().map_or(0, u64::from_le_bytes)
+}
+
+/// Scatters bits: the finalizer of `SplitMix64` (Steele, Lea & Flood 2014).
+const fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// A number between 0 and 1, and neither of them.
+fn unit(bits: u64) -> f64 {
+    ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+}

@@ -1,0 +1,171 @@
+//! Routes, on their way from a document to what is served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotstage_core::digest::Digest;
+use hotstage_core::journal::{Change, Entry, Routed, State};
+use hotstage_core::manifest::{Documents, Problem, Problems, WrittenRoute};
+use hotstage_core::name::{ModelName, Version};
+use hotstage_core::route::Variant;
+use hotstage_core::suggest::hint;
+
+use super::prepare::Prepared;
+use super::{Control, ControlError, Trouble};
+use crate::api::{RouteInfo, ShareInfo};
+use crate::board::{Door, Model};
+use crate::pipeline::Pipeline;
+use crate::routing::{Routing, Unfit};
+
+/// Changes that are put together, each fitting what those before it leave.
+pub(super) struct Draft {
+    pub(super) state: State,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Draft {
+    pub(super) fn of(state: &State) -> Self {
+        Self { state: state.clone(), changes: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, changes: Vec<Change>) -> Result<(), ControlError> {
+        for change in changes {
+            self.state.make(&change)?;
+            self.changes.push(change);
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// The changes that put the documents' routes in force.
+    pub(super) fn route_changes(&self, state: &State) -> Vec<Change> {
+        let changed = self.routes.iter().filter(|route| !is_in_force(route, state));
+        let change = |route: &WrittenRoute| Change::Route {
+            pipeline: route.name().clone(),
+            digest: route.digest(),
+            versions: route.versions().cloned().collect(),
+            replaces: state.model(route.name().as_str()).and_then(|entry| Some(entry.route.as_ref()?.digest)),
+        };
+        changed.map(change).collect()
+    }
+
+    /// Routes that are in force already, just so.
+    pub(super) fn unchanged_routes(&self, state: &State) -> impl Iterator<Item = String> {
+        let same = self.routes.iter().filter(move |route| is_in_force(route, state));
+        same.map(|route| format!("route {}", route.name()))
+    }
+}
+
+fn is_in_force(route: &WrittenRoute, state: &State) -> bool {
+    let entry = state.model(route.name().as_str());
+    entry.and_then(|entry| entry.route.as_ref()).is_some_and(|routed| routed.digest == route.digest())
+}
+
+impl Control {
+    /// Checks the documents' routes against what would be served with them, and keeps them in the store.
+    pub(super) fn prepare_routes(&self, documents: &Documents, prepared: &mut Prepared) -> Result<(), ControlError> {
+        let mut problems = Problems::default();
+        for route in &documents.routes {
+            if let Err(unfit) = Routing::new(route, |version| self.about_to_serve(prepared, route.name(), version)) {
+                problems.push(self.explain(route, unfit));
+                continue;
+            }
+            self.store().put(route.canonical().as_bytes())?;
+            prepared.routes.push(route.clone());
+        }
+        Ok(problems.or(())?)
+    }
+
+    /// A version as it will be: as the documents have it, else as it is.
+    fn about_to_serve(&self, prepared: &Prepared, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
+        prepared.pipeline(name, version).or_else(|| {
+            let snapshot = self.app.board.read();
+            let versions = snapshot.model(name.as_str())?.versions();
+            versions.iter().find(|pipeline| pipeline.version == version).map(Arc::clone)
+        })
+    }
+
+    fn explain(&self, route: &WrittenRoute, unfit: Unfit) -> Problem {
+        let (variant, message) = match unfit {
+            Unfit::Disagrees { variant, message } => (variant, message),
+            Unfit::Absent { variant } => {
+                let ledger = self.ledger.load();
+                let entry = ledger.state.model(route.name().as_str()).cloned().unwrap_or_default();
+                let version = route.versions().nth(variant).map(Version::as_str).unwrap_or_default();
+                let message = if entry.labels.contains_key(version) {
+                    format!("`{version}` is a label; a route names versions, so that each change of it is a revision")
+                } else if entry.versions.contains_key(version) {
+                    format!("version `{version}` is not loaded")
+                } else {
+                    let hint = hint(version, entry.versions.keys().map(Version::as_str));
+                    format!(
+                        "there is no version `{version}` of `{}`; {hint}; apply it first, or together",
+                        route.name()
+                    )
+                };
+                (variant, message)
+            }
+        };
+        route.variant_problem(variant, message)
+    }
+
+    /// Who answers calls to a name that ask for no version.
+    pub(super) fn door(
+        &self,
+        entry: &Entry,
+        versions: &BTreeMap<Version, Arc<Pipeline>>,
+        written: &[WrittenRoute],
+    ) -> Result<Door, ControlError> {
+        let Some(routed) = &entry.route else { return Ok(Door::Newest) };
+        let route = match written.iter().find(|route| route.digest() == routed.digest) {
+            Some(route) => route.clone(),
+            None => self.stored_route(&routed.digest)?,
+        };
+        door(&route, versions).map_err(|message| ControlError::new(Trouble::Conflict, message))
+    }
+
+    /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
+    pub(super) fn route_info(&self, routed: &Routed, model: Option<&Model>) -> RouteInfo {
+        let (digest, written) = (routed.digest.to_string(), self.stored_route(&routed.digest).ok());
+        let Some(written) = written else { return RouteInfo { digest, ..RouteInfo::default() } };
+        RouteInfo {
+            digest,
+            ready: model.is_some_and(|model| model.routing().is_some()),
+            split: shares(&written),
+            manifest: serde_json::from_str(&written.canonical()).unwrap_or_default(),
+        }
+    }
+
+    /// A route that is in the store.
+    pub(super) fn stored_route(&self, digest: &Digest) -> Result<WrittenRoute, ControlError> {
+        let damaged = |message| ControlError::new(Trouble::Defect, message);
+        let text =
+            self.store().get(digest)?.ok_or_else(|| damaged(format!("the route {digest} is not in the store")))?;
+        WrittenRoute::parse(&String::from_utf8_lossy(&text))
+            .map_err(|error| damaged(format!("the route {digest} is {error}")))
+    }
+}
+
+/// What a route's variants get of the requests that no rule takes.
+fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
+    let variants = &route.route().parts().variants;
+    let sum: f64 = variants.iter().map(|variant| variant.weight).sum();
+    let share = |variant: &Variant| ShareInfo {
+        version: variant.version.to_string(),
+        weight: variant.weight,
+        percent: variant.weight / sum * 100.0,
+    };
+    variants.iter().map(share).collect()
+}
+
+/// The door behind which a route decides; closed while a version is not loaded.
+pub(super) fn door(route: &WrittenRoute, versions: &BTreeMap<Version, Arc<Pipeline>>) -> Result<Door, String> {
+    match Routing::new(route, |version| versions.get(version).map(Arc::clone)) {
+        Ok(routing) => Ok(Door::Route(Arc::new(routing))),
+        Err(Unfit::Absent { .. }) => Ok(Door::Closed),
+        Err(Unfit::Disagrees { message, .. }) => {
+            Err(format!("the route `{}` names versions that differ: {message}", route.name()))
+        }
+    }
+}

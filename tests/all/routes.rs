@@ -1,0 +1,179 @@
+//! Routes from outside: who answers, what is refused, what survives.
+
+use serde_json::{Value, json};
+
+use crate::harness::admin::{Admin, one, times};
+use crate::harness::command::hotstage;
+use crate::harness::http::{Request, Response};
+use crate::harness::pause;
+use crate::harness::server::{Server, Setup};
+use crate::harness::state::{Folder, warm};
+
+const PATH: &str = "/v2/models/m/infer";
+
+fn route(spec: &Value) -> Value {
+    json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" }, "spec": spec })
+}
+
+fn split(weights: &[(&str, f64)]) -> Value {
+    weights.iter().map(|(version, weight)| json!({ "version": version, "weight": weight })).collect()
+}
+
+/// Two versions behind a route.
+fn routed(spec: &Value) -> Setup {
+    Setup::of([times("m", "1", 2.0), times("m", "2", 4.0), route(spec)])
+}
+
+fn ask(server: &Server, headers: &[(&str, &str)]) -> Response {
+    let request = Request::post(PATH, one(1.0).to_string());
+    let with = |request: Request, (name, value): &(&str, &str)| request.header(name, *value);
+    server.ask(&headers.iter().fold(request, with))
+}
+
+/// The version that answers; its value must be that version's.
+fn version(server: &Server, headers: &[(&str, &str)]) -> String {
+    let response = ask(server, headers).ok();
+    let version = response.header("hotstage-version").unwrap().to_owned();
+    let value = response.json()["outputs"][0]["data"][0].as_f64().unwrap();
+    assert_eq!(value, if version == "1" { 2.0 } else { 4.0 });
+    version
+}
+
+#[test]
+fn weights_rules_keys_and_pins_decide() {
+    let spec = json!({
+        "split": split(&[("1", 70.0), ("2", 30.0)]),
+        "sticky": { "cookie": "user" },
+        "rules": [
+            { "when": { "header": { "X-Cohort": "pilot" } }, "version": "2" },
+            { "when": { "header": { "x-agent": { "matches": "test/[0-9]+" } } }, "version": "1" },
+        ],
+        "pin": true,
+    });
+    let server = routed(&spec).start();
+    assert_eq!(version(&server, &[("x-cohort", "pilot")]), "2");
+    assert_eq!(version(&server, &[("x-agent", "test/7"), ("x-cohort", "other")]), "1");
+    for pin in ["1", "2"] {
+        assert_eq!(version(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]), pin);
+    }
+    assert_eq!(version(&server, &[("x-cohort", "pilot"), ("hotstage-version", "9")]), "2");
+    let second = |headers: &dyn Fn(usize) -> String| {
+        (0..300).filter(|user| version(&server, &[("cookie", &headers(*user))]) == "2").collect::<Vec<usize>>()
+    };
+    let of_users = second(&|user| format!("a=b; user={user}"));
+    assert!((60..=120).contains(&of_users.len()), "{} of 300 users", of_users.len());
+    assert_eq!(second(&|user| format!("user={user}")), of_users);
+    let by_chance = second(&|_| "a=b".to_owned());
+    assert!((60..=120).contains(&by_chance.len()), "{} of 300 requests", by_chance.len());
+    // A version that is asked for by its name needs no route.
+    let direct = server.post("/v2/models/m/versions/2/infer", one(1.0).to_string()).ok();
+    assert_eq!(direct.header("hotstage-version"), Some("2"));
+    let metadata = server.get("/v2/models/m").ok().json();
+    assert_eq!(metadata["versions"], json!(["1", "2"]));
+}
+
+#[test]
+fn a_route_is_changed_rolled_back_deleted_and_is_there_after_a_restart() {
+    let state = warm();
+    let all_to = |version: &str| {
+        let weight = |of: &str| if of == version { 1.0 } else { 0.0 };
+        route(&json!({ "split": split(&[("1", weight("1")), ("2", weight("2"))]) }))
+    };
+    let server = routed(&all_to("1")["spec"]).state(state.path()).start();
+    let admin = Admin::of(&server);
+    assert_eq!(version(&server, &[]), "1");
+    let changed = admin.apply(&[all_to("2")]).ok().json();
+    assert_eq!(changed["changes"][0]["what"], "routed");
+    assert_eq!(version(&server, &[]), "2");
+    assert_eq!(admin.apply(&[all_to("2")]).ok().json()["unchanged"], json!(["route m"]));
+    let held = admin.delete("/v1/models/m/versions/1");
+    assert_eq!(held.status, 409, "{}", held.text());
+    assert!(held.error().contains("the route `m` names it"), "{}", held.error());
+    admin.post("/v1/rollback", &json!({})).ok();
+    assert_eq!(version(&server, &[]), "1");
+    let model = admin.get("/v1/models/m");
+    assert_eq!((&model["answers"], &model["route"]["split"][0]["percent"]), (&Value::Null, &json!(100.0)));
+    // Another version of other inputs' names can't stand behind the same route, nor replace one that does.
+    server.stop();
+    let server = Setup::of([]).state(state.path()).start();
+    let admin = Admin::of(&server);
+    assert_eq!(version(&server, &[]), "1");
+    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+    admin.post("/v1/gc", &json!({ "keep_revisions": 1, "min_age_seconds": 0 })).ok();
+    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+    assert!(admin.get("/v1/models/m/answered?time=2100-01-01T00:00:00Z")["route"].is_string());
+    admin.delete("/v1/models/m/route").ok();
+    assert_eq!(version(&server, &[]), "2");
+    assert_eq!(admin.delete("/v1/models/m/route").status, 409);
+    admin.delete("/v1/models/m/versions/1").ok();
+}
+
+#[test]
+fn what_does_not_fit_is_refused_where_it_stands() {
+    let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).start();
+    let admin = Admin::of(&server);
+    admin.label("m", "stable", "1").ok();
+    let refused = |spec: &Value| {
+        let response = admin.apply(&[route(spec)]);
+        assert_eq!(response.status, 422, "{}", response.text());
+        response.error()
+    };
+    let absent = refused(&json!({ "split": split(&[("1", 1.0), ("7", 1.0)]) }));
+    assert!(absent.contains("spec.split[1].version: there is no version `7` of `m`"), "{absent}");
+    let label = refused(&json!({ "split": split(&[("stable", 1.0)]) }));
+    assert!(label.contains("`stable` is a label"), "{label}");
+    let nobody = refused(&json!({ "split": split(&[("1", 0.0)]) }));
+    assert!(nobody.contains("all weights are 0"), "{nobody}");
+    let explodes = json!({ "when": { "header": { "a": { "matches": "(a|b)*a(a|b){20}" } } }, "version": "1" });
+    let explodes = refused(&json!({ "split": split(&[("1", 1.0)]), "rules": [explodes] }));
+    assert!(explodes.contains("spec.rules[0].when.header.a.matches"), "{explodes}");
+    // One version scales two columns, and so takes another shape.
+    let mut wide = times("m", "3", 2.0);
+    wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
+    let response = admin.apply(&[wide.clone(), route(&json!({ "split": split(&[("1", 1.0), ("3", 1.0)]) }))]);
+    assert_eq!(response.status, 422, "{}", response.text());
+    assert!(response.error().contains("version `3` has other inputs than version `1`"), "{}", response.error());
+    // Nothing of it is there, and a version behind a route can't become another.
+    assert_eq!(admin.get("/v1/models/m")["versions"].as_array().unwrap().len(), 2);
+    admin.apply(&[route(&json!({ "split": split(&[("1", 1.0), ("2", 1.0)]) }))]).ok();
+    wide["metadata"]["version"] = json!("2");
+    let replaced = admin.apply_with(&[wide], &json!({ "replace": true }));
+    assert_eq!(replaced.status, 409, "{}", replaced.text());
+    assert!(replaced.error().contains("the route `m` names versions that differ"), "{}", replaced.error());
+}
+
+#[test]
+fn the_command_line_and_a_watched_folder_know_routes() {
+    let folder = Folder::new();
+    let write =
+        |weights: &[(&str, f64)]| folder.write("r.yaml", route(&json!({ "split": split(weights) })).to_string());
+    folder.write("1.yaml", times("m", "1", 2.0).to_string());
+    folder.write("2.yaml", times("m", "2", 4.0).to_string());
+    write(&[("1", 1.0), ("2", 0.0)]);
+    let server = Setup::files([folder.path().to_owned()]).args("--watch").start();
+    let at = server.starting.state.to_str().unwrap();
+    assert_eq!(version(&server, &[]), "1");
+    let shown = hotstage(["get", "m", "--state", at]).ended(0).stdout;
+    assert!(shown.contains("1 100%") && shown.contains("2 0%"), "{shown}");
+    let described = hotstage(["describe", "m", "--route", "--state", at]).ended(0).stdout;
+    assert!(described.contains("split") && described.contains("100%"), "{described}");
+    pause(std::time::Duration::from_millis(20));
+    write(&[("1", 0.0), ("2", 1.0)]);
+    crate::harness::eventually("the edit is live", || version(&server, &[]) == "2");
+    // Both in one edit: the route stops naming a version, and the version goes.
+    std::fs::remove_file(folder.path().join("1.yaml")).unwrap();
+    write(&[("2", 1.0)]);
+    let versions = || Admin::of(&server).get("/v1/models/m")["route"]["split"].as_array().map_or(0, Vec::len);
+    crate::harness::eventually("one version is left", || versions() == 1);
+    std::fs::remove_file(folder.path().join("r.yaml")).unwrap();
+    crate::harness::eventually("the route is gone", || Admin::of(&server).get("/v1/models/m")["answers"] == "2");
+    let checked = hotstage([
+        "check",
+        folder.write("r.yaml", route(&json!({ "split": split(&[("2", 1.0)]) })).to_string()).to_str().unwrap(),
+        "--state",
+        at,
+    ]);
+    assert!(checked.ended(0).stdout.contains("ok route m"));
+    let history = hotstage(["history", "--state", at]).ended(0).stdout;
+    assert!(history.contains("routed m → 1, 2") && history.contains("unrouted m"), "{history}");
+}
