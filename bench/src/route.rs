@@ -1,5 +1,5 @@
-//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key, beside the look-up of the
-//! same headers alone.
+//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key, beside the look-up of
+//! the same headers alone.
 
 use std::hint::black_box;
 use std::sync::Arc;

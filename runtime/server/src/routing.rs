@@ -1,6 +1,6 @@
 //! A route at its place: the decision, and the pipelines that it decides between.
 //!
-//! A request asks for its headers and cookies, and for nothing that would have to be read first, so who answers is known
+//! A route asks for headers and cookies, and for nothing that would have to be read first, so who answers is known
 //! before the body is. A decision looks each header up once, allocates nothing and waits for nobody.
 
 use std::cell::Cell;

@@ -1,3 +1,5 @@
+//! Shares match weights, keys stay, rules come first, nonsense is told.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -165,7 +167,11 @@ fn what_makes_no_sense_is_said_all_at_once() {
 proptest! {
     /// A variant that grows keeps what it has, and nobody moves between two others.
     #[test]
-    fn growing_only_takes(weights in prop::collection::vec(0.0..100.0_f64, 2..6), which in 0_usize..6, by in 0.0..100.0_f64) {
+    fn growing_only_takes(
+        weights in prop::collection::vec(0.0..100.0_f64, 2..6),
+        which in 0_usize..6,
+        by in 0.0..100.0_f64,
+    ) {
         let which = which % weights.len();
         let mut grown = weights.clone();
         grown[which] += by;

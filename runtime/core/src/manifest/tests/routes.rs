@@ -66,7 +66,8 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "version: \"1\" }\n",
         "version: \"3\" }\n",
-        "r.yaml:10:77: spec.rules[2].version: the split has no version `3`; known: `1` and `2`; give it the weight 0 there",
+        "r.yaml:10:77: spec.rules[2].version: the split has no version `3`; known: `1` and `2`; give it the weight 0 \
+         there",
     );
     check(
         "{ header: X-Patient-Id }",
@@ -81,8 +82,8 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "'test/[0-9]+'",
         "'(a|b)*a(a|b){20}'",
-        "r.yaml:10:47: spec.rules[2].when.header.x-agent.matches: `(a|b)*a(a|b){20}` would take too much memory to decide \
-         quickly; repeat fewer times, or say the same with `prefix`",
+        "r.yaml:10:47: spec.rules[2].when.header.x-agent.matches: `(a|b)*a(a|b){20}` would take too much memory to \
+         decide quickly; repeat fewer times, or say the same with `prefix`",
     );
     check("sticky:", "stiky:", "r.yaml:6:3: spec.stiky: unknown key; did you mean `sticky`?");
     let earlier = "    - { version: \"1\" }\n    - { when: { header: { X-Cohort";
