@@ -29,6 +29,9 @@ pub const RULES_MAX: usize = 100;
 /// Conditions of a rule.
 pub const CONDITIONS_MAX: usize = 20;
 
+/// Values that a decision keeps at hand; those of further sources are looked up again for each condition.
+const KNOWN: usize = 16;
+
 /// One arm of a split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
@@ -141,14 +144,20 @@ impl Route {
 
     /// The variant that answers. `chance` gives a number that nobody can foresee; it is asked at most once.
     pub fn decide(&self, facts: &impl Facts, chance: impl FnOnce() -> u64) -> Choice {
-        let key = self.sticky.and_then(|source| facts.value(source));
+        // Each is looked up once, however many rules ask for it.
+        let mut known: [Option<&[u8]>; KNOWN] = [None; KNOWN];
+        for (source, value) in known.iter_mut().take(self.sources.len()).enumerate() {
+            *value = facts.value(source);
+        }
+        let value = |source: usize| known.get(source).copied().unwrap_or_else(|| facts.value(source));
+        let key = self.sticky.and_then(value);
         let (key, by) = match key {
             Some(key) => (self.shares.key(key), Why::Key),
             None => (Key::by_chance(chance()), Why::Chance),
         };
         for (index, (rule, asks)) in self.parts.rules.iter().zip(&self.asks).enumerate() {
             let mut asked = rule.when.iter().zip(asks);
-            let fits = asked.all(|(condition, &source)| condition.test.holds(facts.value(source)));
+            let fits = asked.all(|(condition, &source)| condition.test.holds(value(source)));
             if fits && self.shares.is_within(key, index, rule.percent) {
                 return Choice { variant: rule.to, why: Why::Rule(index) };
             }

@@ -56,9 +56,13 @@ impl Shares {
     pub fn pick(&self, key: Key) -> usize {
         let mut first = (0, f64::INFINITY);
         for &(place, seed, weight) in &self.racers {
-            let takes = -libm::log(unit(mix(key.0 ^ seed ^ VARIANT))) / weight;
-            if takes < first.1 {
-                first = (place, takes);
+            let drawn = unit(mix(key.0 ^ seed ^ VARIANT));
+            // −ln u is never less than 1 − u: most of those that lose are known without a logarithm.
+            if (1.0 - drawn) / weight < first.1 {
+                let takes = -libm::log(drawn) / weight;
+                if takes < first.1 {
+                    first = (place, takes);
+                }
             }
         }
         first.0
