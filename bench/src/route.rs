@@ -70,7 +70,7 @@ fn routing(workshop: &Workshop) -> Outcome<Routing> {
     let documents = parse("route", &document().to_string()).map_err(|problems| problems.to_string())?;
     let route = documents.routes.first().ok_or("no route")?;
     let find = |version: &str| pipelines.iter().find(|pipeline| pipeline.version == version).map(Arc::clone);
-    Routing::new(route, find).map_err(|unfit| format!("{unfit:?}").into())
+    Routing::new(route, find, None).map_err(|unfit| format!("{unfit:?}").into())
 }
 
 /// Rules of every kind, of which none fits the request below.

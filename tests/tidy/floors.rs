@@ -18,6 +18,7 @@ const FLOORS: &[&str] = &[
     "store",
     "journal",
     "pipeline",
+    "mirror",
     "routing",
     "board",
     "router",

@@ -65,7 +65,7 @@ fn compare_one(name: &str, expected: &Tensor, got: &Tensor, tolerance: f64, diff
 }
 
 /// One element.
-enum Value<'a> {
+pub(crate) enum Value<'a> {
     Bool(bool),
     Unsigned(u64),
     Signed(i64),
@@ -76,11 +76,21 @@ enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// A float's value.
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self {
+            Self::F32(value) => Some(f64::from(*value)),
+            Self::F64(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     const fn is_float(&self) -> bool {
         matches!(self, Self::F32(_) | Self::F64(_))
     }
 
-    fn is_near(&self, other: &Self, tolerance: f64) -> bool {
+    /// Whether the other is the same, floats within a tolerance.
+    pub(crate) fn is_near(&self, other: &Self, tolerance: f64) -> bool {
         match (self, other) {
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Unsigned(one), Self::Unsigned(other)) => one == other,
@@ -122,7 +132,8 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-fn elements(tensor: &Tensor) -> Box<dyn Iterator<Item = Value<'_>> + '_> {
+/// A tensor's elements, in order.
+pub(crate) fn elements(tensor: &Tensor) -> Box<dyn Iterator<Item = Value<'_>> + '_> {
     let datatype = tensor.datatype();
     match datatype.size() {
         None => Box::new(tensor.bytes_elements().map(Value::Bytes)),

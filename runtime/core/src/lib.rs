@@ -4,6 +4,7 @@
 //! no protocol. What it decides it decides from its arguments alone, which is why most unit and property tests live
 //! here.
 
+pub mod agreement;
 pub mod datatype;
 pub mod digest;
 pub mod expect;

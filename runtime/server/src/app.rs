@@ -4,6 +4,7 @@ use hotstage_core::limits::ServerLimits;
 
 use crate::board::Board;
 use crate::counts::ServerCounts;
+use crate::mirror::Mirrors;
 use crate::place::Compute;
 
 /// The server's parts that outlive requests.
@@ -12,6 +13,8 @@ pub struct App {
     pub board: Board,
     /// Where long guests run.
     pub compute: Compute,
+    /// Where copies of requests run.
+    pub mirrors: Mirrors,
     /// What is taken from clients.
     pub limits: ServerLimits,
     /// What is counted about requests that reach no pipeline, and connections.

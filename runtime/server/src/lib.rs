@@ -13,6 +13,7 @@
 //! | `router` | a name → the pipeline version that answers |
 //! | `board` | what is served right now |
 //! | `routing` | a route, and the versions that it decides between |
+//! | `mirror` | copies of requests, and how their answers compare |
 //! | `pipeline` | one request through its stages |
 //! | `journal` | the record of every change |
 //! | `store` | the state directory |
@@ -34,6 +35,7 @@ pub mod deploy;
 pub mod http;
 pub mod journal;
 pub mod listen;
+pub mod mirror;
 pub mod oip;
 pub mod pipeline;
 pub mod place;

@@ -154,11 +154,7 @@ impl Pipeline {
     /// Computes one answer: waits for its turn, runs the chain where it belongs.
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Tensors, Failure> {
         let began = Instant::now();
-        let Some(turn) = Admission::turn(self).await else {
-            let waiting = self.admission.waiting_max();
-            let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
-            return Err(Failure::new(Kind::Overloaded, message));
-        };
+        let turn = Admission::turn(self).await.ok_or_else(|| self.overloaded())?;
         let elements = elements(&payload);
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
@@ -174,6 +170,18 @@ impl Pipeline {
             self.counts.elements.fetch_add(elements, Relaxed);
         }
         result
+    }
+
+    /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its end.
+    pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
+        let turn = Admission::turn(self).await.ok_or_else(|| self.overloaded())?;
+        turn.run(&mut Instant::now(), payload).await
+    }
+
+    fn overloaded(&self) -> Failure {
+        let waiting = self.admission.waiting_max();
+        let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
+        Failure::new(Kind::Overloaded, message)
     }
 
     /// The chain itself: stage after stage, slot by slot. `now` is the time, and moves on with each stage.

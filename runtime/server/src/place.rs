@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -86,6 +87,13 @@ async fn joined<T>(mut task: AbortOnDrop<T>) -> T {
         // The runtime is going down, and the process with it: nobody is left to be told.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Puts the calling thread last: it gets a core that nobody else wants. A system that refuses lets it run as usual.
+pub fn come_last() {
+    const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let this = thread_priority::thread_native_id();
+    let _ = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, IDLE);
 }
 
 /// Polls once and says what came of it.

@@ -6,31 +6,30 @@ use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest;
 
 use crate::board::{Door, Model, Snapshot};
-use crate::pipeline::Pipeline;
-use crate::routing::Routing;
+use crate::routing::{Routing, Way};
 
 /// Names that are compared with one that is not there: a wrong name must stay cheap beside any number of models.
 const NAMES: usize = 1000;
 
-/// The pipeline that answers: the version asked for; else the one that `choose` finds behind the name's route; else the
-/// newest.
+/// The way to who answers: the version asked for; else the variant that `choose` finds behind the name's route; else
+/// the newest.
 pub fn route(
     snapshot: &Snapshot,
     name: &str,
     version: Option<&str>,
-    choose: impl FnOnce(&Routing) -> &Arc<Pipeline>,
-) -> Result<Arc<Pipeline>, Failure> {
+    choose: impl FnOnce(&Routing) -> usize,
+) -> Result<Way, Failure> {
     let model = find(snapshot, name)?;
     let found = match (version, model.door()) {
         (Some(version), _) => model.version(version),
-        (None, Door::Route(routing)) => Some(choose(routing)),
+        (None, Door::Route(routing)) => return Ok(routing.way(choose(routing))),
         (None, Door::Newest) => model.newest(),
         (None, Door::Closed) => {
             let message = format!("not all versions behind the route `{name}` can answer; ask for one by /versions/");
             return Err(Failure::new(Kind::NotReady, message));
         }
     };
-    found.map(Arc::clone).ok_or_else(|| {
+    found.map(|found| Way::to(Arc::clone(found))).ok_or_else(|| {
         let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
         let message =
             format!("model `{name}` has no version `{}`; it has {}", version.unwrap_or_default(), versions.join(", "));

@@ -57,14 +57,14 @@ fn time(here: &mut Decoder, node: &Node) -> Option<Duration> {
     here.sound(node, between(time, Duration::from_micros(1), MAX.time, show_duration))
 }
 
-fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {
+pub(super) fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {
     let Data::Number { value, .. } = &node.data else { return here.expected("a whole number", node) };
     let Some(count) = value.as_u64() else { return here.expected("a whole number, 1 or more", node) };
     let count = here.sound(node, between(count, 1, u64::from(max), |count| count.to_string()))?;
     u32::try_from(count).ok()
 }
 
-fn between<T: PartialOrd + Copy>(value: T, min: T, max: T, show: impl Fn(T) -> String) -> Result<T, String> {
+pub(super) fn between<T: PartialOrd + Copy>(value: T, min: T, max: T, show: impl Fn(T) -> String) -> Result<T, String> {
     if value < min {
         Err(format!("{} is less than the least that makes sense, {}", show(value), show(min)))
     } else if value > max {

@@ -12,6 +12,7 @@
 //! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs, no tests, tolerance
 //! 0. Bounds: [`limits`](crate::limits), and `check` for what stages are to each other.
 
+mod beside;
 mod canonical;
 mod check;
 mod decode;

@@ -8,13 +8,15 @@
 //!     - { when: { header: { x-cohort: pilot } }, version: "2" }
 //! ```
 //!
-//! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a rule, no pins. Bounds:
-//! those of [`route`](crate::route); a header's or cookie's name has 256 bytes at most, a value 1024.
+//! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a rule, no pins, no
+//! fallback and no mirror. Bounds: those of [`route`](crate::route); a header's or cookie's name has 256 bytes at most, a
+//! value 1024.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::beside;
 use super::canonical::canonical_text;
 use super::decode::Decoder;
 use super::node::{Data, Entry, Node};
@@ -24,7 +26,7 @@ use super::{API_VERSION, read};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
 use crate::route::{Condition, Part, Parts, Pattern, Route, Rule, Source, Test, Variant};
-use crate::suggest::{hint, shown};
+use crate::suggest::shown;
 
 /// Bytes of a header's or cookie's name.
 const SOURCE_BYTES_MAX: usize = 256;
@@ -56,9 +58,12 @@ impl WrittenRoute {
         &self.route
     }
 
-    /// The versions that it names, in the order of its split.
+    /// The versions that it names: those of its split in their order, and then those that only get copies.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
-        self.route.parts().variants.iter().map(|variant| &variant.version)
+        let Parts { variants, mirrors, .. } = self.route.parts();
+        let answers = |version: &Version| variants.iter().any(|variant| variant.version == *version);
+        let copies = mirrors.iter().map(|mirror| &mirror.version).filter(move |version| !answers(*version));
+        variants.iter().map(|variant| &variant.version).chain(copies)
     }
 
     /// A problem that was found later, with its place in the file.
@@ -71,9 +76,15 @@ impl WrittenRoute {
         }
     }
 
-    /// The same about one variant.
-    pub fn variant_problem(&self, variant: usize, message: impl Into<String>) -> Problem {
-        self.problem(&path(Part::Variant(variant)).key("version"), message)
+    /// The same about one of its versions, by its place among them.
+    pub fn version_problem(&self, place: usize, message: impl Into<String>) -> Problem {
+        let Parts { variants, mirrors, .. } = self.route.parts();
+        let of_mirror = || {
+            let version = self.versions().nth(place)?;
+            mirrors.iter().position(|mirror| mirror.version == *version).map(Part::Mirror)
+        };
+        let part = if place < variants.len() { None } else { of_mirror() };
+        self.problem(&path(part.unwrap_or(Part::Variant(place))).key("version"), message)
     }
 
     /// The text that the store keeps. It is a manifest, too, with every default spelled out.
@@ -130,6 +141,9 @@ fn path(part: Part) -> KeyPath {
         Part::Variant(index) => spec.key("split").index(index),
         Part::Rules => spec.key("rules"),
         Part::Rule(index) => spec.key("rules").index(index),
+        Part::Fallback => spec.key("fallback"),
+        Part::Mirrors => spec.key("mirror"),
+        Part::Mirror(index) => spec.key("mirror").index(index),
         Part::Condition(index, _) => spec.key("rules").index(index).key("when"),
     }
 }
@@ -155,18 +169,22 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(ModelName, Parts)> {
 }
 
 fn spec(here: &mut Decoder, node: &Node) -> Option<Parts> {
-    let fields = here.fields(node, &["split", "sticky", "salt", "rules", "pin"])?;
+    let fields = here.fields(node, &["split", "sticky", "salt", "rules", "pin", "fallback", "mirror"])?;
     let variants = here.required(&fields, "split", |here, node| here.list(node, variant))?;
     let sticky = here.optional(&fields, "sticky", sticky);
     let salt = here.optional(&fields, "salt", |here, node| value(here, node).map(str::to_owned));
     let rules = here.optional(&fields, "rules", |here, node| here.list(node, |here, node| rule(here, node, &variants)));
     let pin = here.optional(&fields, "pin", boolean);
+    let fallback = here.optional(&fields, "fallback", |here, node| beside::fallback(here, node, &variants));
+    let mirrors = here.optional(&fields, "mirror", |here, node| here.list(node, beside::mirror));
     Some(Parts {
         salt: salt.unwrap_or_default(),
         variants,
         rules: rules.unwrap_or_default(),
         sticky,
         pin: pin.unwrap_or_default(),
+        fallback,
+        mirrors: mirrors.unwrap_or_default(),
     })
 }
 
@@ -219,18 +237,7 @@ fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
     let fields = here.fields(node, &["when", "version", "percent"])?;
     let when = here.optional(&fields, "when", when);
     let percent = here.optional(&fields, "percent", |here, node| number(here, node, "a number up to 100, like 10"));
-    let to = here.required(&fields, "version", |here, node| {
-        let version: Version = here.parsed(node)?;
-        let position = variants.iter().position(|variant| variant.version == version);
-        let names = variants.iter().map(|variant| variant.version.as_str());
-        let absent = || {
-            format!(
-                "the split has no version `{version}`; {}; give it the weight 0 there",
-                hint(version.as_str(), names)
-            )
-        };
-        here.sound(node, position.ok_or_else(absent))
-    });
+    let to = here.required(&fields, "version", |here, node| beside::place(here, node, variants));
     Some(Rule { when: when.unwrap_or_default(), percent: percent.unwrap_or(100.0), to: to? })
 }
 
@@ -288,7 +295,7 @@ fn value<'n>(here: &mut Decoder, node: &'n Node) -> Option<&'n str> {
     here.sound(node, sound)
 }
 
-fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
+pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
     match &node.data {
         Data::Number { value, .. } => value.as_f64(),
         _ => here.expected(what, node),
@@ -303,7 +310,7 @@ fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
 }
 
 fn written(parts: &Parts) -> Value {
-    let Parts { salt, variants, rules, sticky, pin } = parts;
+    let Parts { salt, variants, rules, sticky, pin, .. } = parts;
     let split = variants.iter().map(|variant| json!({ "version": variant.version.as_str(), "weight": variant.weight }));
     let rules = rules.iter().map(|rule| {
         json!({
@@ -326,6 +333,7 @@ fn written(parts: &Parts) -> Value {
         let (kind, name) = kind(source);
         spec["sticky"] = json!({ kind: name });
     }
+    beside::write(&mut spec, parts);
     spec
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CONDITIONS_MAX, Condition, Parts, RULES_MAX, Rule, Test, VARIANTS_MAX};
+use super::{CONDITIONS_MAX, Condition, MIRRORS_MAX, Parts, RULES_MAX, Rule, Test, VARIANTS_MAX};
 
 /// Something that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub enum Part {
     Rules,
     Rule(usize),
     Condition(usize, usize),
+    Fallback,
+    Mirrors,
+    Mirror(usize),
 }
 
 /// Everything that is wrong.
@@ -43,7 +46,37 @@ pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
             flaws.push(Flaw { part: Part::Rule(index), message });
         }
     }
+    beside(parts, &mut |part, message| flaws.push(Flaw { part, message }));
     flaws
+}
+
+fn beside(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
+    if let Some(fallback) = &parts.fallback {
+        let others = parts.variants.iter().enumerate().any(|(place, _)| place != fallback.to);
+        if fallback.to >= parts.variants.len() {
+            flaw(Part::Fallback, format!("leads to variant {}, and there are {}", fallback.to, parts.variants.len()));
+        } else if !others {
+            flaw(Part::Fallback, "can never answer: no other version is in the split".to_owned());
+        }
+    }
+    if parts.mirrors.len() > MIRRORS_MAX {
+        flaw(Part::Mirrors, format!("{} mirrors; at most {MIRRORS_MAX} are allowed", parts.mirrors.len()));
+    }
+    for (index, mirror) in parts.mirrors.iter().enumerate() {
+        if !(mirror.percent > 0.0 && mirror.percent <= 100.0) {
+            flaw(Part::Mirror(index), format!("percent is more than 0 and at most 100, not {}", mirror.percent));
+        }
+        if mirror.tolerance.is_some_and(|tolerance| !(tolerance >= 0.0)) {
+            flaw(Part::Mirror(index), "a tolerance is a number of 0 or more".to_owned());
+        }
+        if let Some(first) = parts.mirrors[..index].iter().position(|earlier| earlier.version == mirror.version) {
+            flaw(Part::Mirror(index), format!("version `{}` is there twice; also in mirror[{first}]", mirror.version));
+        }
+        let alone = parts.variants.iter().all(|variant| variant.version == mirror.version || variant.weight == 0.0);
+        if alone {
+            flaw(Part::Mirror(index), "would get copies of its own requests: nobody else has a share".to_owned());
+        }
+    }
 }
 
 fn split(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {

@@ -9,6 +9,7 @@
 //! [`CONDITIONS_MAX`] and [`PATTERN_BYTES_MAX`]; a decision takes time for each of them, allocates nothing and waits
 //! for nobody.
 
+mod beside;
 mod check;
 mod condition;
 mod pattern;
@@ -16,6 +17,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
+pub use self::beside::{Circuit, Fallback, KEEP_MAX, MIRRORS_MAX, Mirror, QUEUE, QUEUE_MAX};
 pub use self::check::{Flaw, Part};
 pub use self::condition::{Condition, Source, Test};
 pub use self::pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};
@@ -30,7 +32,7 @@ pub const RULES_MAX: usize = 100;
 pub const CONDITIONS_MAX: usize = 20;
 
 /// Values that a decision keeps at hand; those of further sources are looked up again for each condition.
-const KNOWN: usize = 16;
+const KNOWN: usize = 8;
 
 /// One arm of a split.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +67,10 @@ pub struct Parts {
     pub sticky: Option<Source>,
     /// Whether a request may name its variant.
     pub pin: bool,
+    /// Who answers when the chosen one can't.
+    pub fallback: Option<Fallback>,
+    /// Who gets copies.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// A route that decides.

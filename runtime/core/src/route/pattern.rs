@@ -10,6 +10,7 @@ use std::fmt;
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// Bytes of a pattern.
 pub const PATTERN_BYTES_MAX: usize = 256;
@@ -20,6 +21,8 @@ const AUTOMATON_BYTES_MAX: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
+    /// What every value that fits starts with: most that do not fit are known by it.
+    start: Box<[u8]>,
     /// Elsewhere, since it is large beside the other tests of a condition.
     automaton: Box<dense::DFA<Vec<u32>>>,
 }
@@ -51,8 +54,8 @@ impl Pattern {
         let syntax = syntax::Config::new().unicode(false).utf8(false).nest_limit(32);
         // On its own first: behind the parentheses `a)(b` would be one.
         let whole = syntax::parse_with(text, &syntax).map_err(|error| PatternError::Syntax(last_line(&error)))?;
-        let whole =
-            regex_syntax::hir::Hir::concat(vec![whole, regex_syntax::hir::Hir::look(regex_syntax::hir::Look::End)]);
+        let start = start(&whole);
+        let whole = Hir::concat(vec![whole, Hir::look(Look::End)]);
         let nfa = regex_automata::nfa::thompson::Compiler::new()
             .configure(
                 regex_automata::nfa::thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_BYTES_MAX)),
@@ -61,7 +64,7 @@ impl Pattern {
             .map_err(|_| PatternError::Explodes)?;
         let automaton =
             dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|_| PatternError::Explodes)?;
-        Ok(Self { text: text.to_owned(), automaton: Box::new(automaton) })
+        Ok(Self { text: text.to_owned(), start, automaton: Box::new(automaton) })
     }
 
     /// As it is written.
@@ -71,8 +74,23 @@ impl Pattern {
 
     /// Whether it fits all of a value.
     pub fn fits(&self, value: &[u8]) -> bool {
+        if !value.starts_with(&self.start) {
+            return false;
+        }
         let input = Input::new(value).anchored(Anchored::Yes).earliest(true);
         matches!(self.automaton.try_search_fwd(&input), Ok(Some(_)))
+    }
+}
+
+/// The letters that a pattern begins with.
+fn start(whole: &Hir) -> Box<[u8]> {
+    let first = match whole.kind() {
+        HirKind::Concat(parts) => parts.first().map(Hir::kind),
+        kind => Some(kind),
+    };
+    match first {
+        Some(HirKind::Literal(literal)) => literal.0.clone(),
+        _ => Box::default(),
     }
 }
 

@@ -31,7 +31,8 @@ impl Key {
 pub struct Shares {
     /// Has read the salt.
     salted: Sha256,
-    /// Seed and weight of each variant that has a weight, with its place.
+    /// Seed and weight of each variant that has a weight, with its place. The heaviest first: it wins most often, and
+    /// whoever comes later has lost then.
     racers: Box<[(usize, u64, f64)]>,
 }
 
@@ -43,7 +44,9 @@ impl Shares {
         salted.update((salt.len() as u64).to_le_bytes());
         salted.update(salt);
         let racers = variants.enumerate().filter(|(_, (_, weight))| *weight > 0.0);
-        let racers = racers.map(|(place, (name, weight))| (place, first_bytes(Sha256::digest(name)), weight)).collect();
+        let racer = |(place, (name, weight))| (place, first_bytes(Sha256::digest(name)), weight);
+        let mut racers: Box<[(usize, u64, f64)]> = racers.map(racer).collect();
+        racers.sort_by(|one, other| other.2.total_cmp(&one.2));
         Self { salted, racers }
     }
 
@@ -54,11 +57,11 @@ impl Shares {
 
     /// The place of the variant that has the key.
     pub fn pick(&self, key: Key) -> usize {
-        let mut first = (0, f64::INFINITY);
+        let mut first = (0, f64::MAX);
         for &(place, seed, weight) in &self.racers {
             let drawn = unit(mix(key.0 ^ seed ^ VARIANT));
-            // −ln u is never less than 1 − u: most of those that lose are known without a logarithm.
-            if (1.0 - drawn) / weight < first.1 {
+            // −ln u is at least 2 (1 − u) ⁄ (1 + u): most of those that lose are known without a logarithm.
+            if 2.0 * (1.0 - drawn) < first.1 * (1.0 + drawn) * weight {
                 let takes = -libm::log(drawn) / weight;
                 if takes < first.1 {
                     first = (place, takes);

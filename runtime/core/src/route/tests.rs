@@ -37,13 +37,8 @@ fn rule(when: impl Into<Vec<Condition>>, to: usize) -> Rule {
 }
 
 fn sticky(salt: &str, weights: &[f64]) -> Route {
-    let parts = Parts {
-        salt: salt.into(),
-        variants: variants(weights),
-        rules: vec![],
-        sticky: Some(header("user")),
-        pin: false,
-    };
+    let parts =
+        Parts { salt: salt.into(), variants: variants(weights), sticky: Some(header("user")), ..Parts::default() };
     Route::new(parts).unwrap()
 }
 
@@ -123,7 +118,7 @@ fn percent_of_a_rule_keeps_its_keys_when_it_grows() {
             variants: variants(&[1.0, 0.0]),
             rules: vec![Rule { percent, ..rule([], 1) }],
             sticky: Some(header("user")),
-            pin: false,
+            ..Parts::default()
         };
         Route::new(parts).unwrap()
     };

@@ -44,6 +44,8 @@ fn questions() -> Vec<Endpoint> {
         Endpoint::asks((Method::GET, "/v1/models/{name}"), look::model).says("One name: its versions and labels."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/versions/{version}"), look::pipeline)
             .says("One version, or the one that a label points at, in full."),
+        Endpoint::asks((Method::GET, "/v1/models/{name}/mirrors"), look::mirrors)
+            .says("What a name's mirrors have seen: how much their answers agree with those that clients got."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/answered"), look::answered)
             .says("What answered calls to a name at a time.")
             .query(&[TIME]),

@@ -18,6 +18,7 @@ use crate::control::Options;
 use crate::counts::ServerCounts;
 use crate::deploy::{Boxes, Compilers, Deployer};
 use crate::listen;
+use crate::mirror::Mirrors;
 use crate::place::Compute;
 use crate::store::{Access, Store};
 
@@ -43,6 +44,7 @@ impl Asking {
         let app = App {
             board: Board::default(),
             compute: Compute::new(Handle::current()),
+            mirrors: Mirrors::new(Handle::current()),
             limits: limits.clone(),
             counts: ServerCounts::default(),
         };

@@ -44,6 +44,9 @@ pub struct RouteInfo {
     pub ready: bool,
     /// Its variants, as it lists them.
     pub split: Vec<ShareInfo>,
+    /// Versions that nobody asks now, as they failed too often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_circuits: Vec<String>,
     /// The canonical document.
     pub manifest: serde_json::Value,
 }

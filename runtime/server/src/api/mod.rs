@@ -7,6 +7,7 @@
 mod apply;
 mod history;
 mod look;
+mod mirror;
 mod traffic;
 
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ pub use self::look::{
     Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo,
     Status, VersionInfo,
 };
+pub use self::mirror::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 
 /// The error body of every answer that is no success.

@@ -21,7 +21,8 @@ use crate::control::{Ask, Control, ControlError, Gone, Options, watch};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
 use crate::listen;
-use crate::place::Compute;
+use crate::mirror::Mirrors;
+use crate::place::{Compute, come_last};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -119,6 +120,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let _logging = logging::start(args.log_format, "info");
     let io = runtime("io", args.io_threads)?;
     let compute = runtime("compute", args.compute_threads)?;
+    let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
     // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either.
@@ -131,6 +133,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let app = Arc::new(App {
         board: Board::default(),
         compute: Compute::new(compute.handle().clone()),
+        mirrors: Mirrors::new(mirrors.handle().clone()),
         limits,
         counts: ServerCounts::default(),
     });
@@ -170,7 +173,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
     }
-    [io, compute, changes, looks].into_iter().for_each(Runtime::shutdown_background);
+    [io, compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
     Ok(())
 }
 
@@ -258,6 +261,10 @@ fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }
+    built(&mut builder, name)
+}
+
+fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
     let built = builder.thread_name(name).enable_all().build();
     built.map_err(|error| Ending::new(Exit::Defect, format!("can't start threads: {error}")))
 }

@@ -11,6 +11,7 @@
 mod change;
 mod commit;
 mod look;
+mod mirrors;
 mod past;
 mod prepare;
 mod retire;

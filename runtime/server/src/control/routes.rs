@@ -67,7 +67,8 @@ impl Control {
     pub(super) fn prepare_routes(&self, documents: &Documents, prepared: &mut Prepared) -> Result<(), ControlError> {
         let mut problems = Problems::default();
         for route in &documents.routes {
-            if let Err(unfit) = Routing::new(route, |version| self.about_to_serve(prepared, route.name(), version)) {
+            let find = |version: &str| self.about_to_serve(prepared, route.name(), version);
+            if let Err(unfit) = Routing::new(route, find, None) {
                 problems.push(self.explain(route, unfit));
                 continue;
             }
@@ -107,7 +108,7 @@ impl Control {
                 (variant, message)
             }
         };
-        route.variant_problem(variant, message)
+        route.version_problem(variant, message)
     }
 
     /// Who answers calls to a name that ask for no version.
@@ -122,7 +123,9 @@ impl Control {
             Some(route) => route.clone(),
             None => self.stored_route(&routed.digest)?,
         };
-        door(&route, versions).map_err(|message| ControlError::new(Trouble::Conflict, message))
+        let snapshot = self.app.board.read();
+        let before = snapshot.model(route.name().as_str()).and_then(Model::routing);
+        door(&route, versions, before).map_err(|message| ControlError::new(Trouble::Conflict, message))
     }
 
     /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
@@ -133,6 +136,10 @@ impl Control {
             digest,
             ready: model.is_some_and(|model| model.routing().is_some()),
             split: shares(&written),
+            open_circuits: model
+                .and_then(Model::routing)
+                .map(|routing| routing.open_circuits().map(str::to_owned).collect())
+                .unwrap_or_default(),
             manifest: serde_json::from_str(&written.canonical()).unwrap_or_default(),
         }
     }
@@ -160,8 +167,13 @@ fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
 }
 
 /// The door behind which a route decides; closed while a version is not loaded.
-pub(super) fn door(route: &WrittenRoute, versions: &BTreeMap<Version, Arc<Pipeline>>) -> Result<Door, String> {
-    match Routing::new(route, |version| versions.get(version).map(Arc::clone)) {
+pub(super) fn door(
+    route: &WrittenRoute,
+    versions: &BTreeMap<Version, Arc<Pipeline>>,
+    before: Option<&Arc<Routing>>,
+) -> Result<Door, String> {
+    let find = |version: &str| versions.get(version).map(Arc::clone);
+    match Routing::new(route, find, before.map(|before| &**before)) {
         Ok(routing) => Ok(Door::Route(Arc::new(routing))),
         Err(Unfit::Absent { .. }) => Ok(Door::Closed),
         Err(Unfit::Disagrees { message, .. }) => {

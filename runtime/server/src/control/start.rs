@@ -157,9 +157,10 @@ impl Control {
             let door = match &entry.route {
                 None => Door::Newest,
                 // One that can't be read, or whose versions are not all there, lets nobody through.
-                Some(routed) => {
-                    routes.get(&routed.digest).and_then(|route| door(route, &versions).ok()).unwrap_or(Door::Closed)
-                }
+                Some(routed) => routes
+                    .get(&routed.digest)
+                    .and_then(|route| door(route, &versions, None).ok())
+                    .unwrap_or(Door::Closed),
             };
             Some((name, Model::new(versions.into_values().collect(), labels, door)))
         });

@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use hotstage_engine::give_way;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-/// The lowest that there is.
-const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+use crate::place::come_last;
 
 /// The pool of such threads.
 pub struct Compilers(Arc<ThreadPool>);
@@ -21,9 +19,7 @@ impl Compilers {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let builder = ThreadPoolBuilder::new().num_threads(threads.unwrap_or_else(|| cores.div_ceil(2)));
         let builder = builder.thread_name(|index| format!("compile-{index}")).start_handler(|_| {
-            let this = thread_priority::thread_native_id();
-            // A system that refuses compiles at the usual priority.
-            let _ = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, IDLE);
+            come_last();
             give_way();
         });
         builder.build().map(|pool| Self(Arc::new(pool)))

@@ -155,12 +155,12 @@ fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<
             continue;
         }
         let find = |version: &str| of_name().find(|pipeline| pipeline.version == version).map(Arc::clone);
-        match Routing::new(route, find) {
+        match Routing::new(route, find, None) {
             Ok(_) => {}
-            Err(Unfit::Disagrees { variant, message }) => problems.push(route.variant_problem(variant, message)),
+            Err(Unfit::Disagrees { variant, message }) => problems.push(route.version_problem(variant, message)),
             Err(Unfit::Absent { variant }) => {
                 let message = format!("no file here describes this version of `{}`", route.name());
-                problems.push(route.variant_problem(variant, message));
+                problems.push(route.version_problem(variant, message));
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
 use crate::oip::{self, binary::parse_header_length};
 use crate::pipeline::Pipeline;
+use crate::routing::Way;
 
 /// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
 const LONG_BODY: usize = 256 << 10;
@@ -28,40 +29,38 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 
 pub(super) async fn answer(
     app: &App,
-    pipeline: Arc<Pipeline>,
+    mut way: Way,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Refused> {
-    match ask(app, &pipeline, headers, body).await {
+    match ask(app, &mut way, headers, body).await {
         Ok(response) => {
-            pipeline.count(Ok(()));
+            way.pipeline.count(Ok(()));
             Ok(response)
         }
         Err(failure) => {
-            pipeline.count(Err(failure.kind));
-            Err(Refused { failure, pipeline: Some(pipeline) })
+            way.pipeline.count(Err(failure.kind));
+            Err(Refused { failure, pipeline: Some(way.pipeline) })
         }
     }
 }
 
-async fn ask(
-    app: &App,
-    pipeline: &Arc<Pipeline>,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Response<Body>, Failure> {
+async fn ask(app: &App, way: &mut Way, headers: &HeaderMap, body: Incoming) -> Result<Response<Body>, Failure> {
     let body = body::read_at_most(body, app.limits.body_bytes, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
-        let (pipeline, headers, bytes_max) = (Arc::clone(pipeline), headers.clone(), app.limits.body_bytes);
+        let (pipeline, headers, bytes_max) = (Arc::clone(&way.pipeline), headers.clone(), app.limits.body_bytes);
         app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
     } else {
-        read(pipeline, headers, body, encoding, app.limits.body_bytes)?
+        read(&way.pipeline, headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes } = asked;
-    let outputs = pipeline.infer(&app.compute, payload).await?;
-    let encoded = pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
-    let mut response = respond::answer(pipeline);
+    let outputs = way.infer(&app.compute, &app.mirrors, payload).await?;
+    let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+    let mut response = respond::answer(&way.pipeline);
+    if let Some(fell) = &way.fell {
+        respond::name_fallen(&mut response, fell);
+    }
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(&HEADER, HeaderValue::from(length));

@@ -28,7 +28,7 @@ use self::path::Target;
 use crate::app::App;
 use crate::pipeline::Pipeline;
 use crate::router;
-use crate::routing::Routing;
+use crate::routing::{Routing, Way};
 
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;
@@ -55,8 +55,8 @@ async fn dispatch(app: &App, head: &Parts, body: Incoming) -> Result<Response<Bo
     }
     let told = match target {
         Target::Infer { model, version } => {
-            let pipeline = route(app, &model, version.as_deref(), |routing| routing.choose(&head.headers))?;
-            return infer::answer(app, pipeline, &head.headers, body).await;
+            let way = route(app, &model, version.as_deref(), |routing| routing.choose(&head.headers))?;
+            return infer::answer(app, way, &head.headers, body).await;
         }
         Target::Server => Ok(tell::server()),
         Target::Live => Ok(tell::live()),
@@ -81,13 +81,13 @@ impl From<Failure> for Refused {
     }
 }
 
-/// The pipeline that a path means.
+/// The way that a path means.
 fn route(
     app: &App,
     model: &str,
     version: Option<&str>,
-    choose: impl FnOnce(&Routing) -> &Arc<Pipeline>,
-) -> Result<Arc<Pipeline>, Failure> {
+    choose: impl FnOnce(&Routing) -> usize,
+) -> Result<Way, Failure> {
     router::route(&app.board.read(), model, version, choose).map_err(|failure| {
         // While the server starts, a model that is not there yet is no client's mistake.
         if app.board.is_ready() {

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::Body;
 use crate::pipeline::{Headers, Pipeline};
+use crate::routing::Fell;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -63,5 +64,13 @@ pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) 
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
             response.headers_mut().insert(header, value);
         }
+    }
+}
+
+/// Says who should have answered, and why it did not: `"2";because=stage_failed` (an item of RFC 9651).
+pub(super) fn name_fallen(response: &mut Response<Body>, fell: &Fell) {
+    // Versions hold no quotes and nothing that a header can't.
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\";because={}", fell.version, fell.because)) {
+        response.headers_mut().insert("hotstage-fallback", value);
     }
 }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::{Body, respond, route};
 use crate::app::App;
 use crate::router;
-use crate::routing::Routing;
 use crate::telemetry::metrics::{self, Exposition};
 
 /// Extensions of the protocol that are served. Only those.
@@ -44,7 +43,8 @@ pub(super) fn models(app: &App) -> Response<Body> {
 }
 
 pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
-    let pipeline = route(app, name, version, Routing::first)?;
+    // Behind a route all take and give the same.
+    let pipeline = route(app, name, version, |_| 0)?.pipeline;
     let snapshot = app.board.read();
     let versions: Vec<&str> =
         router::find(&snapshot, name)?.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
@@ -68,7 +68,7 @@ fn ports(ports: &[Port]) -> Vec<Value> {
 }
 
 pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
-    let pipeline = route(app, name, version, Routing::first)?;
+    let pipeline = route(app, name, version, |_| 0)?.pipeline;
     let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
     respond::name_pipeline(&mut response, &pipeline);
     Ok(response)

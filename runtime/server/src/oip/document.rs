@@ -4,6 +4,7 @@ use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::tensor::Tensor;
+use serde_json::{Value, json};
 
 use super::binary::{self, Blobs, Owner};
 use super::envelope;
@@ -79,4 +80,17 @@ pub fn encode_request(id: Option<&str>, tensors: &[(String, Tensor)]) -> Result<
     }
     out.extend_from_slice(b"]}");
     Ok(out)
+}
+
+/// Tensors as the protocol writes them in JSON, for people who look at them. What JSON can't carry is said in words.
+pub fn show<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Value {
+    let shown = tensors.into_iter().map(|(name, tensor)| {
+        let mut data = Vec::new();
+        let data = match write::elements(&mut data, tensor) {
+            Ok(()) => serde_json::from_slice(&data).unwrap_or_default(),
+            Err(what) => Value::String(what),
+        };
+        json!({ "name": name, "datatype": tensor.datatype().name(), "shape": tensor.shape(), "data": data })
+    });
+    shown.collect()
 }

@@ -65,6 +65,9 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
         ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
         ("split", lines(&split)),
         ("salt", part("salt").and_then(Value::as_str).unwrap_or_default().to_owned()),
+        ("fallback", part("fallback").map(Value::to_string).unwrap_or_default()),
+        ("open circuits", route.open_circuits.join(", ")),
+        ("mirrors", part("mirror").map(Value::to_string).unwrap_or_default()),
         ("pins", part("pin").map(Value::to_string).unwrap_or_default()),
     ])
 }

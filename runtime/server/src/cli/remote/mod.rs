@@ -16,6 +16,7 @@ mod get;
 mod history;
 mod label;
 mod lines;
+mod mirrors;
 mod rollback;
 mod show;
 mod status;
@@ -39,6 +40,8 @@ pub(super) enum Verb {
     Get(get::Args),
     /// Say everything about one version, or about a route.
     Describe(describe::Args),
+    /// Say what mirrored versions would have answered.
+    Mirrors(mirrors::Args),
     /// Take a version, a route, or a name with all its versions, out of service.
     Delete(delete::Args),
     /// Point labels at versions, or remove them.
@@ -98,6 +101,7 @@ pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
             Verb::Apply(args) => Box::pin(apply::run(args)).await,
             Verb::Get(args) => Box::pin(get::run(args)).await,
             Verb::Describe(args) => Box::pin(describe::run(args)).await,
+            Verb::Mirrors(args) => Box::pin(mirrors::run(args)).await,
             Verb::Delete(args) => Box::pin(delete::run(args)).await,
             Verb::Label(args) => Box::pin(label::run(args)).await,
             Verb::Wait(args) => Box::pin(wait::run(args)).await,

@@ -1,18 +1,27 @@
-//! A route at its place: the decision, and the pipelines that it decides between.
+//! A route at its place: the decision, the pipelines that it decides between, and what goes on beside it.
 //!
 //! A route asks for headers and cookies, and for nothing that would have to be read first, so who answers is known
 //! before the body is. A decision looks each header up once, allocates nothing and waits for nobody.
 
+mod breaker;
+mod way;
+
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::WrittenRoute;
-use hotstage_core::route::{Facts, Route, Source};
+use hotstage_core::request::Payload;
+use hotstage_core::route::{Circuit, Facts, Route, Source};
 use hotstage_core::signature::Signature;
+use hotstage_engine::Tensors;
 use http::{HeaderMap, HeaderName, header};
 
+use self::breaker::Breaker;
+pub use self::way::{Fell, Way};
+use crate::mirror::{Mirror, Mirrors};
 use crate::pipeline::Pipeline;
 
 /// The header that says which version answered, and by which a client may ask for it again.
@@ -28,7 +37,14 @@ pub struct Routing {
     asks: Vec<Ask>,
     /// In the order of its split.
     variants: Vec<Arc<Pipeline>>,
+    /// One for each variant.
+    breakers: Vec<Breaker>,
+    mirrors: Vec<Arc<Mirror>>,
 }
+
+/// Which mirrors get a copy, a bit for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Copies(u8);
 
 /// What a route asks for, as HTTP has it.
 enum Ask {
@@ -54,8 +70,12 @@ pub enum Unfit {
 }
 
 impl Routing {
-    /// The route, between the pipelines that `find` has for its versions.
-    pub fn new(written: &WrittenRoute, find: impl Fn(&str) -> Option<Arc<Pipeline>>) -> Result<Self, Unfit> {
+    /// The route, between the pipelines that `find` has for its versions. Mirrors that `before` has, just so, go on.
+    pub fn new(
+        written: &WrittenRoute,
+        find: impl Fn(&str) -> Option<Arc<Pipeline>>,
+        before: Option<&Self>,
+    ) -> Result<Self, Unfit> {
         let mut variants: Vec<Arc<Pipeline>> = Vec::new();
         for (variant, version) in written.versions().enumerate() {
             let pipeline = find(version.as_str()).ok_or(Unfit::Absent { variant })?;
@@ -72,21 +92,83 @@ impl Routing {
             Source::Header(name) => HeaderName::try_from(name).map_or(Ask::Cookie(String::new()), Ask::Header),
             Source::Cookie(name) => Ask::Cookie(name.clone()),
         });
-        Ok(Self { digest: written.digest(), asks: asks.collect(), route, variants })
+        let asks = asks.collect();
+        let mut mirrors = Vec::new();
+        for settings in &route.parts().mirrors {
+            let is_so = |pipeline: &&Arc<Pipeline>| pipeline.version == settings.version.as_str();
+            let known = before.and_then(|before| {
+                before.mirrors.iter().find(|known| {
+                    known.settings == *settings && variants.iter().any(|new| Arc::ptr_eq(new, &known.pipeline))
+                })
+            });
+            mirrors.extend(match known {
+                Some(known) => Some(Arc::clone(known)),
+                None => variants.iter().find(is_so).map(|new| Mirror::new(settings.clone(), Arc::clone(new))),
+            });
+        }
+        variants.truncate(route.parts().variants.len());
+        let breakers = variants.iter().map(|_| Breaker::new()).collect();
+        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors })
     }
 
-    /// The pipeline that answers a request of these headers.
-    pub fn choose(&self, headers: &HeaderMap) -> &Arc<Pipeline> {
+    /// The variant that answers a request of these headers.
+    pub fn choose(&self, headers: &HeaderMap) -> usize {
         let pinned = || self.route.position(headers.get(&PIN)?.to_str().ok()?);
         let pinned = if self.route.parts().pin { pinned() } else { None };
-        let variant =
-            pinned.unwrap_or_else(|| self.route.decide(&Headers { asks: &self.asks, headers }, chance).variant);
-        &self.variants[variant]
+        pinned.unwrap_or_else(|| self.route.decide(&Headers { asks: &self.asks, headers }, chance).variant)
     }
 
-    /// The pipeline that speaks for all: they take and give the same.
-    pub fn first(&self) -> &Arc<Pipeline> {
-        &self.variants[0]
+    /// The way to a variant.
+    pub fn way(self: &Arc<Self>, variant: usize) -> Way {
+        let more = self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
+        let routed = more.then(|| (Arc::clone(self), variant));
+        Way { routed, ..Way::to(Arc::clone(&self.variants[variant])) }
+    }
+
+    /// Who answers when this variant can't.
+    fn fallback(&self, variant: usize) -> Option<&Arc<Pipeline>> {
+        let fallback = self.route.parts().fallback.as_ref()?;
+        if fallback.to == variant { None } else { self.variants.get(fallback.to) }
+    }
+
+    /// How long a variant may take, and when it is not asked any more.
+    fn patience(&self) -> (Option<Duration>, Option<Circuit>) {
+        self.route.parts().fallback.as_ref().map_or((None, None), |fallback| (fallback.timeout, fallback.circuit))
+    }
+
+    /// Which mirrors get a copy of this request: of those that do not answer it themselves, by chance.
+    fn copies(&self, answers: &Arc<Pipeline>) -> Option<Copies> {
+        let mut copies = 0;
+        for (place, mirror) in self.mirrors.iter().enumerate() {
+            let drawn = || (scattered(chance()) >> 11) as f64 / (1_u64 << 53) as f64 * 100.0;
+            let percent = mirror.settings.percent;
+            if !Arc::ptr_eq(answers, &mirror.pipeline) && (percent >= 100.0 || drawn() < percent) {
+                copies |= 1 << place;
+            }
+        }
+        (copies != 0).then_some(Copies(copies))
+    }
+
+    /// Gives them their copies. One that answered in another's place gets none.
+    fn copy(&self, mirrors: &Mirrors, copies: Copies, answered: &Arc<Pipeline>, payload: &Payload, outputs: &Tensors) {
+        for (place, mirror) in self.mirrors.iter().enumerate() {
+            if copies.0 & (1 << place) != 0 && !Arc::ptr_eq(answered, &mirror.pipeline) {
+                mirror.send(mirrors, payload, outputs);
+            }
+        }
+    }
+
+    /// Its mirrors.
+    pub fn mirrors(&self) -> &[Arc<Mirror>] {
+        &self.mirrors
+    }
+
+    /// Versions that nobody asks now, as they failed too often.
+    pub fn open_circuits(&self) -> impl Iterator<Item = &str> {
+        let circuit = self.patience().1;
+        let open = move |breaker: &Breaker| circuit.is_some_and(|circuit| breaker.is_open(&circuit));
+        let both = self.variants.iter().zip(&self.breakers);
+        both.filter(move |(_, breaker)| open(breaker)).map(|(pipeline, _)| pipeline.version.as_str())
     }
 
     /// What decides.
@@ -137,6 +219,13 @@ impl Facts for Headers<'_> {
 fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
     pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
+}
+
+/// Scatters the bits of a number of [`chance`], which come in steps.
+const fn scattered(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 /// A number that nobody can foresee, from this thread's own row of them (SplitMix64; Steele, Lea & Flood 2014).

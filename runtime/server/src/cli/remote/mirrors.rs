@@ -1,0 +1,114 @@
+//! `hotstage mirrors`: what mirrored versions would have answered, beside what clients got.
+
+use super::client::quote;
+use super::{Ending, Remote, show};
+use crate::api::{MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The name that clients call.
+    name: String,
+    /// Each minute on its own.
+    #[arg(long)]
+    windows: bool,
+    /// The requests whose answers differ most, where the route keeps some.
+    #[arg(long)]
+    examples: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+    let got = args.remote.client()?.get::<Mirrors>(&format!("/v1/models/{}/mirrors", quote(&args.name))).await?;
+    show::tell(args.remote.output, &got, |mirrors| text(mirrors, args.windows, args.examples));
+    Ok(())
+}
+
+fn text(mirrors: &Mirrors, windows: bool, examples: bool) -> String {
+    let mut parts = Vec::new();
+    let header = ["version", "copies", "sent", "dropped", "waiting", "compared", "disagree", "failed", "p50", "p99"];
+    parts.push(show::table(header, mirrors.mirrors.iter().map(figures)));
+    let header = ["version", "since", "output", "datatype", "elements", "equal", "mean |Δ|", "max |Δ|", "other shape"];
+    let rows = mirrors.mirrors.iter().flat_map(|mirror| {
+        let each = if windows { &mirror.windows[..] } else { &[][..] };
+        let seen = if windows { each.iter().collect() } else { vec![&mirror.all] };
+        seen.into_iter().flat_map(|window| rows(mirror, window)).collect::<Vec<_>>()
+    });
+    parts.push(show::table(header, rows));
+    for mirror in &mirrors.mirrors {
+        if let Some(failure) = &mirror.all.failure {
+            parts.push(format!("version {} failed last because: {failure}", mirror.version));
+        }
+        for (number, example) in mirror.worst.iter().enumerate().filter(|_| examples) {
+            parts.push(format!(
+                "version {}, example {}\n  request  {}\n  answer   {}\n  mirrored {}",
+                mirror.version,
+                number + 1,
+                example.request,
+                example.answer,
+                example.mirrored
+            ));
+        }
+    }
+    parts.join("\n\n")
+}
+
+fn figures(mirror: &MirrorInfo) -> [String; 10] {
+    let all = &mirror.all;
+    [
+        mirror.version.clone(),
+        format!("{}%", mirror.percent),
+        mirror.sent.to_string(),
+        mirror.dropped.to_string(),
+        mirror.waiting.to_string(),
+        all.compared.to_string(),
+        share(all.disagreed, all.compared),
+        all.failed.to_string(),
+        show::latency(mirror.p50_ms),
+        show::latency(mirror.p99_ms),
+    ]
+}
+
+fn rows<'a>(mirror: &'a MirrorInfo, window: &'a MirrorWindow) -> impl Iterator<Item = [String; 9]> + 'a {
+    let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
+    window.outputs.iter().map(move |output: &OutputAgreement| {
+        [
+            mirror.version.clone(),
+            format!("{:.0} s ago", window.seconds_ago),
+            output.name.clone(),
+            output.datatype.clone(),
+            output.elements.to_string(),
+            output.agreement.map(|share| format!("{:.2}%", share * 100.0)).unwrap_or_default(),
+            number(output.mean_abs),
+            number(output.max_abs),
+            output.shapes_differ.to_string(),
+        ]
+    })
+}
+
+/// A number and its part of another.
+fn share(part: u64, of: u64) -> String {
+    let percent = if of == 0 { 0.0 } else { part as f64 / of as f64 * 100.0 };
+    format!("{part} ({percent:.2}%)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_told_by_figures_and_outputs() {
+        let output = OutputAgreement {
+            name: "label".to_owned(),
+            agreement: Some(0.9375),
+            elements: 16,
+            ..OutputAgreement::default()
+        };
+        let all = MirrorWindow { compared: 16, disagreed: 1, outputs: vec![output], ..MirrorWindow::default() };
+        let mirror = MirrorInfo { version: "2".to_owned(), percent: 20.0, all, ..MirrorInfo::default() };
+        let text = text(&Mirrors { name: "m".to_owned(), mirrors: vec![mirror] }, false, true);
+        for part in ["20%", "1 (6.25%)", "label", "93.75%"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

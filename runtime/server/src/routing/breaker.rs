@@ -1,0 +1,92 @@
+//! A circuit breaker for each variant: after so many failures in a row nobody asks it for a while, and then one request
+//! tries.
+//!
+//! Two atomics for each variant, no lock. Default: none; the route's `fallback.circuit` brings them. A changed route
+//! begins with closed circuits.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use hotstage_core::route::Circuit;
+
+/// One variant's.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    began: Instant,
+    /// Failures since it last answered.
+    in_a_row: AtomicU32,
+    /// Until then nobody asks it, in milliseconds since `began`.
+    open_until: AtomicU64,
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), in_a_row: AtomicU32::new(0), open_until: AtomicU64::new(0) }
+    }
+
+    /// Whether a request may go there. Of those that come when its time is over, one may.
+    pub(super) fn lets_through(&self, circuit: &Circuit, now: Instant) -> bool {
+        if self.in_a_row.load(Relaxed) < circuit.failures {
+            return true;
+        }
+        let until = self.open_until.load(Relaxed);
+        let now = self.milliseconds(now);
+        let next = now + milliseconds(circuit.open);
+        now >= until && self.open_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// It answered.
+    pub(super) fn answered(&self) {
+        // All requests share this, and nearly all find nothing to write.
+        if self.in_a_row.load(Relaxed) > 0 {
+            self.in_a_row.store(0, Relaxed);
+        }
+    }
+
+    /// It failed.
+    pub(super) fn failed(&self, circuit: &Circuit, now: Instant) {
+        let in_a_row = self.in_a_row.fetch_add(1, Relaxed).saturating_add(1);
+        if in_a_row >= circuit.failures {
+            self.in_a_row.fetch_min(circuit.failures, Relaxed);
+            self.open_until.store(self.milliseconds(now) + milliseconds(circuit.open), Relaxed);
+        }
+    }
+
+    /// Whether nobody asks it now.
+    pub(super) fn is_open(&self, circuit: &Circuit) -> bool {
+        self.in_a_row.load(Relaxed) >= circuit.failures
+    }
+
+    fn milliseconds(&self, now: Instant) -> u64 {
+        milliseconds(now.saturating_duration_since(self.began))
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_one_request_tries_again() {
+        let circuit = Circuit { failures: 2, open: Duration::from_secs(10) };
+        let breaker = Breaker::new();
+        let at = |seconds| breaker.began + Duration::from_secs(seconds);
+        breaker.failed(&circuit, at(0));
+        breaker.answered();
+        breaker.failed(&circuit, at(1));
+        assert!(breaker.lets_through(&circuit, at(1)));
+        breaker.failed(&circuit, at(2));
+        assert!(breaker.is_open(&circuit) && !breaker.lets_through(&circuit, at(11)));
+        assert!(breaker.lets_through(&circuit, at(12)));
+        assert!(!breaker.lets_through(&circuit, at(12)), "one tries, the others wait for it");
+        breaker.failed(&circuit, at(13));
+        assert!(!breaker.lets_through(&circuit, at(22)));
+        assert!(breaker.lets_through(&circuit, at(23)));
+        breaker.answered();
+        assert!(breaker.lets_through(&circuit, at(23)) && !breaker.is_open(&circuit));
+    }
+}

@@ -1,0 +1,147 @@
+//! One request's way: to the chosen variant, to the fallback if that fails, and in copy to the mirrors.
+//!
+//! A request without a route, or behind one that has neither fallback nor mirror, takes nothing of this but a look at
+//! an option. Copies share the tensors' bytes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::quantity::show_duration;
+use hotstage_core::request::Payload;
+use hotstage_core::route::Circuit;
+use hotstage_engine::Tensors;
+
+use super::Routing;
+use super::breaker::Breaker;
+use crate::mirror::Mirrors;
+use crate::pipeline::Pipeline;
+use crate::place::Compute;
+
+/// Where a request goes.
+pub struct Way {
+    /// Who answers; after a failure the fallback.
+    pub pipeline: Arc<Pipeline>,
+    /// Who did not, and why.
+    pub fell: Option<Fell>,
+    /// The route and the variant that it chose, where more belongs to it than the choice.
+    pub(super) routed: Option<(Arc<Routing>, usize)>,
+}
+
+/// A variant that was chosen and did not answer.
+pub struct Fell {
+    /// Who.
+    pub version: String,
+    /// A failure's code, `timeout` or `circuit`.
+    pub because: &'static str,
+}
+
+/// Why the chosen variant gave no answer.
+struct Lost {
+    because: &'static str,
+    /// What the client would have got; none where nobody was asked.
+    failure: Option<Failure>,
+}
+
+impl Way {
+    /// To one version, past any route.
+    pub const fn to(pipeline: Arc<Pipeline>) -> Self {
+        Self { pipeline, fell: None, routed: None }
+    }
+
+    /// Computes the answer.
+    pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Tensors, Failure> {
+        let Some((routing, variant)) = self.routed.clone() else {
+            return self.pipeline.infer(compute, payload).await;
+        };
+        let fallback = routing.fallback(variant);
+        let copies = routing.copies(&self.pipeline);
+        let spare = (fallback.is_some() || copies.is_some()).then(|| payload.clone());
+        let outputs = match fallback {
+            None => self.pipeline.infer(compute, payload).await?,
+            Some(fallback) => match self.try_first(&routing, variant, compute, payload).await {
+                Ok(outputs) => outputs,
+                Err(lost) => {
+                    self.fall(fallback, lost)?;
+                    let again = spare.clone().ok_or_else(|| Failure::new(Kind::Internal, "a request got lost"))?;
+                    self.pipeline.infer(compute, again).await?
+                }
+            },
+        };
+        if let (Some(copies), Some(payload)) = (copies, spare) {
+            routing.copy(mirrors, copies, &self.pipeline, &payload, &outputs);
+        }
+        Ok(outputs)
+    }
+
+    /// Asks the chosen variant, unless its circuit is open, and for no longer than the route allows.
+    async fn try_first(
+        &self,
+        routing: &Routing,
+        variant: usize,
+        compute: &Compute,
+        payload: Payload,
+    ) -> Result<Tensors, Lost> {
+        let (timeout, circuit) = routing.patience();
+        let breaker = circuit.zip(routing.breakers.get(variant));
+        if let Some((circuit, breaker)) = breaker
+            && !breaker.lets_through(&circuit, Instant::now())
+        {
+            return Err(Lost { because: "circuit", failure: None });
+        }
+        let outcome = match timeout {
+            None => self.pipeline.infer(compute, payload).await.map_err(|failure| lost(failure.kind.code(), failure)),
+            Some(timeout) => {
+                let version = &self.pipeline.version;
+                within(timeout, version, self.pipeline.infer(compute, payload)).await
+            }
+        };
+        if let Some(breaker) = breaker {
+            learn(breaker, &outcome);
+        }
+        outcome
+    }
+
+    /// Goes on with the fallback, unless the client is at fault.
+    fn fall(&mut self, fallback: &Arc<Pipeline>, lost: Lost) -> Result<(), Failure> {
+        if let Some(failure) = lost.failure {
+            if failure.kind.status() < 500 {
+                return Err(failure);
+            }
+            self.pipeline.count(Err(failure.kind));
+            let (pipeline, version, cause) = (&self.pipeline.name, &self.pipeline.version, failure.cause.as_deref());
+            let error = failure.message.as_str();
+            tracing::warn!(target: "request", pipeline, version, error, cause, "the fallback answers");
+        }
+        self.fell = Some(Fell { version: self.pipeline.version.clone(), because: lost.because });
+        self.pipeline = Arc::clone(fallback);
+        Ok(())
+    }
+}
+
+fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Tensors, Lost>) {
+    let failed = outcome.as_ref().err().and_then(|lost| lost.failure.as_ref());
+    match failed {
+        Some(failure) if failure.kind.status() >= 500 => breaker.failed(&circuit, Instant::now()),
+        _ => breaker.answered(),
+    }
+}
+
+const fn lost(because: &'static str, failure: Failure) -> Lost {
+    Lost { because, failure: Some(failure) }
+}
+
+async fn within(
+    timeout: Duration,
+    version: &str,
+    answer: impl Future<Output = Result<Tensors, Failure>>,
+) -> Result<Tensors, Lost> {
+    match tokio::time::timeout(timeout, answer).await {
+        Ok(outcome) => outcome.map_err(|failure| lost(failure.kind.code(), failure)),
+        Err(_) => {
+            let message = format!("version {version} did not answer within {}", show_duration(timeout));
+            Err(lost("timeout", Failure::new(Kind::StageTimeout, message)))
+        }
+    }
+}
