@@ -9,6 +9,7 @@
 mod harness;
 
 mod answers;
+mod beside;
 mod binary;
 mod changes;
 mod cli;

@@ -16,6 +16,7 @@ pub mod name;
 pub mod quantity;
 pub mod request;
 pub mod role;
+pub mod rollout;
 pub mod route;
 pub mod signature;
 pub mod suggest;

@@ -1,0 +1,37 @@
+//! The route of each step: the route before, with share moved between two of its variants.
+
+use super::Plan;
+use crate::name::Version;
+use crate::route::{Mirror, Parts, QUEUE, Variant};
+
+/// The parts of a route in which `to` has so many percent of what it and `from` have together. The rest is as it was:
+/// with sticky keys, only keys of `from` move, and they move once.
+#[must_use]
+pub fn moved(before: &Parts, from: &Version, to: &Version, percent: f64) -> Parts {
+    let mut parts = before.clone();
+    let weight = |version: &Version| {
+        before.variants.iter().find(|variant| variant.version == *version).map_or(0.0, |variant| variant.weight)
+    };
+    let together = weight(from) + weight(to);
+    for (version, percent) in [(from, 100.0 - percent), (to, percent)] {
+        let weight = together * percent / 100.0;
+        match parts.variants.iter_mut().find(|variant| variant.version == *version) {
+            Some(variant) => variant.weight = weight,
+            None => parts.variants.push(Variant { version: version.clone(), weight }),
+        }
+    }
+    // Whoever has no share of its own may still be mirrored; whoever has all of it can't be.
+    parts.mirrors.retain(|mirror| mirror.version != *to);
+    parts
+}
+
+/// The parts of a route in which `to` gets copies of all requests and answers none of them.
+#[must_use]
+pub fn mirrored(before: &Parts, plan: &Plan) -> Parts {
+    let mut parts = before.clone();
+    if !parts.mirrors.iter().any(|mirror| mirror.version == plan.to) {
+        let version = plan.to.clone();
+        parts.mirrors.push(Mirror { version, percent: 100.0, queue: QUEUE, tolerance: None, keep: 10 });
+    }
+    parts
+}
