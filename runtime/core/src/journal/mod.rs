@@ -16,6 +16,7 @@ pub use self::revision::{Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, 
 pub use self::state::{Entry, Misfit, Routed, State, Verdict, route};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
+use crate::rollout::Rolling;
 
 /// A word that points at a version, and may be moved: `stable`. It stands where a version may.
 pub type Label = Version;
@@ -55,6 +56,14 @@ pub enum Change {
     },
     /// The newest version answers again; `digest` is the route's that was in force.
     Unroute { pipeline: ModelName, digest: Digest },
+    /// A rollout begins, is at another step, or ends; `was` is where one was.
+    Rollout {
+        pipeline: ModelName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rollout: Option<Rolling>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was: Option<Rolling>,
+    },
 }
 
 impl Change {
@@ -62,6 +71,7 @@ impl Change {
     pub const fn serves(&self) -> Option<Digest> {
         match self {
             Self::Serve { digest, .. } | Self::Route { digest, .. } => Some(*digest),
+            Self::Rollout { rollout: Some(rolling), .. } => Some(rolling.digest),
             _ => None,
         }
     }
@@ -73,6 +83,7 @@ impl Change {
             | Self::Stop { pipeline, .. }
             | Self::Label { pipeline, .. }
             | Self::Route { pipeline, .. }
+            | Self::Rollout { pipeline, .. }
             | Self::Unroute { pipeline, .. } => pipeline,
         }
     }

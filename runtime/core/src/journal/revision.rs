@@ -23,6 +23,7 @@ pub enum Verb {
     Rollback,
     Load,
     Unload,
+    Rollout,
 }
 
 impl Verb {
@@ -35,6 +36,7 @@ impl Verb {
             Self::Rollback => "rollback",
             Self::Load => "load",
             Self::Unload => "unload",
+            Self::Rollout => "rollout",
         }
     }
 }

@@ -1,16 +1,19 @@
 //! What is served after a revision, and what may be changed about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Label};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
+use crate::rollout::{Phase, Rolling};
 
 /// What is served: which versions, and which labels point at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     models: BTreeMap<ModelName, Entry>,
     pipelines: usize,
+    /// Names whose rollouts are under way: somebody looks at them many times a second.
+    rolling: BTreeSet<ModelName>,
 }
 
 /// What is served under one name.
@@ -22,6 +25,8 @@ pub struct Entry {
     pub labels: BTreeMap<Label, Version>,
     /// The route that is in force.
     pub route: Option<Routed>,
+    /// The rollout that is under way, or the last one.
+    pub rollout: Option<Rolling>,
 }
 
 /// A route that is in force.
@@ -72,6 +77,8 @@ pub enum Misfit {
     NoRoute { pipeline: ModelName },
     #[error("another route of `{pipeline}` is in force than the change says")]
     RouteMoved { pipeline: ModelName },
+    #[error("the rollout of `{pipeline}` is not where the change says")]
+    RolloutMoved { pipeline: ModelName },
 }
 
 impl State {
@@ -158,7 +165,36 @@ impl State {
 
     /// The digests of all documents that are in force.
     pub fn documents(&self) -> impl Iterator<Item = Digest> {
-        self.pipelines().map(|(_, _, digest)| digest).chain(self.routes().map(|(_, routed)| routed.digest))
+        let rollouts = self.models.values().filter_map(|entry| entry.rollout.as_ref());
+        let rollouts = rollouts.flat_map(|rolling| std::iter::once(rolling.digest).chain(rolling.before));
+        let routes = self.routes().map(|(_, routed)| routed.digest);
+        self.pipelines().map(|(_, _, digest)| digest).chain(routes).chain(rollouts)
+    }
+
+    /// Rollouts that are under way.
+    pub fn rolling(&self) -> impl ExactSizeIterator<Item = &ModelName> {
+        self.rolling.iter()
+    }
+
+    /// The change that puts a name's rollout where it says.
+    pub fn roll(&self, name: &ModelName, rollout: Option<Rolling>) -> Change {
+        let was = self.models.get(name).and_then(|entry| entry.rollout.clone());
+        Change::Rollout { pipeline: name.clone(), rollout, was }
+    }
+
+    fn set_rollout(&mut self, name: &ModelName, was: Option<&Rolling>, to: Option<&Rolling>) -> Result<(), Misfit> {
+        let pipeline = || name.clone();
+        let entry = self.models.get_mut(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        if entry.rollout.as_ref() != was {
+            return Err(Misfit::RolloutMoved { pipeline: pipeline() });
+        }
+        entry.rollout = to.cloned();
+        if to.is_some_and(|rolling| rolling.phase.is_under_way()) {
+            self.rolling.insert(pipeline());
+        } else {
+            self.rolling.remove(name);
+        }
+        Ok(())
     }
 
     /// All routes.
@@ -226,6 +262,7 @@ impl State {
                     self.pipelines -= 1;
                     if entry.versions.is_empty() {
                         self.models.remove(pipeline);
+                        self.rolling.remove(pipeline);
                     }
                 }
             }
@@ -244,6 +281,9 @@ impl State {
             Change::Route { pipeline, digest, versions, replaces } => {
                 let route = Routed { digest: *digest, versions: versions.clone() };
                 self.set_route(pipeline, replaces.as_ref(), Some(route))?;
+            }
+            Change::Rollout { pipeline, rollout, was } => {
+                self.set_rollout(pipeline, was.as_ref(), rollout.as_ref())?;
             }
             Change::Unroute { pipeline, digest } => self.set_route(pipeline, Some(digest), None)?,
         }
@@ -264,6 +304,12 @@ impl State {
             if from.route != to.route {
                 loosen.extend(from.route.iter().map(|route| unroute(name, route)));
                 point.extend(to.route.iter().map(|routed| route(name, routed)));
+            }
+            // One that was under way then is over: what it gave is served again, and nobody asked for it to go on.
+            let rollout = to.rollout.clone().map(over);
+            if from.rollout != rollout {
+                let was = from.rollout.clone();
+                point.push(Change::Rollout { pipeline: name.clone(), rollout, was });
             }
             // A label that moves or goes is taken away first, so that the version which it held can go, too.
             for (label, version) in
@@ -295,6 +341,11 @@ impl State {
         // with are loose by then.
         [loosen, serve, stop, point].concat()
     }
+}
+
+fn over(rolling: Rolling) -> Rolling {
+    let phase = if rolling.phase.is_under_way() { Phase::Aborted } else { rolling.phase };
+    Rolling { phase, ..rolling }
 }
 
 fn unroute(name: &ModelName, routed: &Routed) -> Change {

@@ -22,6 +22,7 @@ mod problem;
 mod read;
 mod reference;
 mod resolved;
+mod rollout;
 mod route;
 mod stage;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use self::problem::{KeyPath, PROBLEMS_MAX, Place, Problem, Problems, Step};
 pub use self::read::{Documents, parse};
 pub use self::reference::{ComponentRef, DocumentRef, FileRef};
 pub use self::resolved::NotCanonical;
+pub use self::rollout::WrittenRollout;
 pub use self::route::WrittenRoute;
 pub use self::written::{Metadata, Resolve, Written};
 use crate::digest::Digest;

@@ -8,6 +8,7 @@ use super::decode::{Decoder, Fields};
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use super::reference::{ComponentRef, DocumentRef, FileRef};
+use super::rollout::{self, WrittenRollout};
 use super::route::{self, WrittenRoute};
 use super::written::{Metadata, Written};
 use super::{API_VERSION, Declared, Pipeline, Stage, Test, stage, yaml};
@@ -16,7 +17,7 @@ use crate::name::{ModelName, NotAName, Version};
 use crate::suggest::{list, nearest, shown};
 
 /// The kinds of document that are served.
-const KINDS: [&str; 2] = ["Pipeline", "Route"];
+const KINDS: [&str; 3] = ["Pipeline", "Route", "Rollout"];
 
 /// Documents, by kind.
 #[derive(Clone, Debug, Default)]
@@ -25,18 +26,21 @@ pub struct Documents {
     pub pipelines: Vec<Written>,
     /// Who answers calls to a name.
     pub routes: Vec<WrittenRoute>,
+    /// How versions get their share.
+    pub rollouts: Vec<WrittenRollout>,
 }
 
 impl Documents {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.pipelines.is_empty() && self.routes.is_empty()
+        self.pipelines.is_empty() && self.routes.is_empty() && self.rollouts.is_empty()
     }
 
     /// Adds those of another file.
     pub fn append(&mut self, mut other: Self) {
         self.pipelines.append(&mut other.pipelines);
         self.routes.append(&mut other.routes);
+        self.rollouts.append(&mut other.rollouts);
     }
 }
 
@@ -50,14 +54,22 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     }
     let mut read = Documents::default();
     for root in documents {
-        let wrong = if kind(&root).is_some_and(|(kind, _)| kind == "Route") {
-            let (route, wrong) = route::decode(&file, root);
-            read.routes.extend(route);
-            wrong
-        } else {
-            let (pipeline, wrong) = decode(&file, root);
-            read.pipelines.extend(pipeline);
-            wrong
+        let wrong = match kind(&root) {
+            Some(("Route", _)) => {
+                let (route, wrong) = route::decode(&file, root);
+                read.routes.extend(route);
+                wrong
+            }
+            Some(("Rollout", _)) => {
+                let (rollout, wrong) = rollout::decode(&file, root);
+                read.rollouts.extend(rollout);
+                wrong
+            }
+            _ => {
+                let (pipeline, wrong) = decode(&file, root);
+                read.pipelines.extend(pipeline);
+                wrong
+            }
         };
         problems.append(wrong);
     }

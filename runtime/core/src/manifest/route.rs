@@ -25,7 +25,7 @@ use super::resolved::NotCanonical;
 use super::{API_VERSION, read};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
-use crate::route::{Condition, Part, Parts, Pattern, Route, Rule, Source, Test, Variant};
+use crate::route::{Condition, Flaw, Part, Parts, Pattern, Route, Rule, Source, Test, Variant};
 use crate::suggest::shown;
 
 /// Bytes of a header's or cookie's name.
@@ -43,6 +43,12 @@ pub struct WrittenRoute {
 }
 
 impl WrittenRoute {
+    /// One that nobody wrote.
+    pub fn of(name: &ModelName, parts: Parts) -> Result<Self, Vec<Flaw>> {
+        let (file, root) = ("a rollout".into(), Node::from_json(&Value::Null));
+        Ok(Self { file, root, name: name.clone(), route: Route::new(parts)? })
+    }
+
     /// The file that it is in, as the loader called it.
     pub fn file(&self) -> &str {
         &self.file

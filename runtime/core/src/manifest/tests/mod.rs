@@ -2,6 +2,7 @@
 
 mod digest;
 mod refused;
+mod rollout;
 mod routes;
 mod taken;
 
