@@ -21,5 +21,6 @@ mod load;
 mod many;
 mod pipelines;
 mod process;
+mod rollouts;
 mod stalls;
 mod swaps;

@@ -293,7 +293,7 @@ impl State {
     /// The changes that make `target` of this state, in an order in which each of them fits.
     pub fn changes_to(&self, target: &Self) -> Vec<Change> {
         let entry = |state: &Self, name: &ModelName| state.models.get(name).cloned().unwrap_or_default();
-        let names: std::collections::BTreeSet<&ModelName> = self.models.keys().chain(target.models.keys()).collect();
+        let names: BTreeSet<&ModelName> = self.models.keys().chain(target.models.keys()).collect();
         let (mut loosen, mut serve, mut stop, mut point) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for name in names {
             let (from, to) = (entry(self, name), entry(target, name));

@@ -235,7 +235,7 @@ fn step(here: &mut Decoder, node: &Node) -> Option<Step> {
 }
 
 fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
-    let known = ["name", "errors", "p99", "p99_ratio", "disagreement", "min_samples", "window"];
+    let known = ["name", "errors", "p99", "p99_ratio", "disagreement", "tolerance", "min_samples", "window"];
     let fields = here.fields(node, &known)?;
     let mut measures = Vec::new();
     for measure in Measure::ALL {
@@ -256,13 +256,28 @@ fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
     });
     let samples = here.optional(&fields, "min_samples", |here, node| count(here, node, SAMPLES_MAX));
     let window = here.optional(&fields, "window", |here, node| time(here, node, WINDOW_MAX));
+    let tolerance = here.optional(&fields, "tolerance", |here, node| {
+        let tolerance = number(here, node, "a number, like 1e-3")?;
+        let sound = (tolerance >= 0.0).then_some(tolerance);
+        here.sound(node, sound.ok_or_else(|| "a tolerance is a number of 0 or more".to_owned()))
+    });
     let (measure, limit) = measures.pop()?;
+    if let (Some(node), true) = (fields.get("tolerance"), measure != Measure::Disagreement) {
+        at(
+            here,
+            &fields,
+            node,
+            "tolerance",
+            "belongs to `disagreement`: answers of other guards are not compared".to_owned(),
+        );
+    }
     Some(Guard {
         name: name.unwrap_or_else(|| measure.name().to_owned()),
         measure,
         limit,
         min_samples: samples.unwrap_or(SAMPLES).into(),
         window: window.unwrap_or(WINDOW),
+        tolerance,
     })
 }
 
@@ -288,6 +303,7 @@ fn usual() -> Vec<Guard> {
         limit,
         min_samples: SAMPLES.into(),
         window: WINDOW,
+        tolerance: None,
     };
     vec![guard(Measure::Errors, 0.01), guard(Measure::P99Ratio, 2.0)]
 }
@@ -324,6 +340,9 @@ fn written(plan: &Plan) -> Value {
                 Measure::P99 => json!(show_duration(Duration::from_secs_f64(guard.limit / 1e3))),
                 _ => json!(guard.limit),
             };
+            if let Some(tolerance) = guard.tolerance {
+                written["tolerance"] = json!(tolerance);
+            }
             written
         })
         .collect();

@@ -17,6 +17,8 @@ pub struct Guard {
     pub min_samples: u64,
     /// How far back is looked; never beyond the beginning of the step.
     pub window: Duration,
+    /// For disagreement: by how much floats may differ in answers that agree. None: by anything.
+    pub tolerance: Option<f64>,
 }
 
 /// What a guard looks at.

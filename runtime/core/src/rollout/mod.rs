@@ -9,6 +9,7 @@
 //! business. Defaults and bounds: `manifest/rollout.rs`.
 
 mod guard;
+mod guardrail;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::guard::{Guard, Judgement, Measure, Seen};
+pub use self::guardrail::guardrail;
 pub use self::route::{mirrored, moved};
 use crate::digest::Digest;
 use crate::name::Version;

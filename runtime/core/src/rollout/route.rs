@@ -4,6 +4,9 @@ use super::Plan;
 use crate::name::Version;
 use crate::route::{Mirror, Parts, QUEUE, Variant};
 
+/// Examples that the mirror of a rollout keeps, for whoever wants to know why it was taken back.
+const KEEP: u32 = 10;
+
 /// The parts of a route in which `to` has so many percent of what it and `from` have together. The rest is as it was:
 /// with sticky keys, only keys of `from` move, and they move once.
 #[must_use]
@@ -30,8 +33,8 @@ pub fn moved(before: &Parts, from: &Version, to: &Version, percent: f64) -> Part
 pub fn mirrored(before: &Parts, plan: &Plan) -> Parts {
     let mut parts = before.clone();
     if !parts.mirrors.iter().any(|mirror| mirror.version == plan.to) {
-        let version = plan.to.clone();
-        parts.mirrors.push(Mirror { version, percent: 100.0, queue: QUEUE, tolerance: None, keep: 10 });
+        let (version, tolerance) = (plan.to.clone(), plan.guards.iter().find_map(|guard| guard.tolerance));
+        parts.mirrors.push(Mirror { version, percent: 100.0, queue: QUEUE, tolerance, keep: KEEP });
     }
     parts
 }

@@ -11,7 +11,7 @@ fn version(text: &str) -> Version {
 
 fn guard(measure: Measure, limit: f64) -> Guard {
     let window = Duration::from_secs(60);
-    Guard { name: measure.name().to_owned(), measure, limit, min_samples: 100, window }
+    Guard { name: measure.name().to_owned(), measure, limit, min_samples: 100, window, tolerance: None }
 }
 
 fn plan() -> Plan {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Admin;
 use super::asked::Asked;
 use super::refusal::Refusal;
-use crate::api::{Applied, ApplyRequest, Gc, GcRequest, LabelRequest, RollbackRequest};
+use crate::api::{Applied, ApplyRequest, Gc, GcRequest, LabelRequest, RollbackRequest, RolloutRequest, SteerRequest};
 use crate::control::Ask;
 
 pub(super) async fn apply(admin: Arc<Admin>, asked: Asked<ApplyRequest>) -> Result<Applied, Refusal> {
@@ -23,6 +23,16 @@ pub(super) async fn delete_version(admin: Arc<Admin>, asked: Asked<()>) -> Resul
 
 pub(super) async fn unroute(admin: Arc<Admin>, asked: Asked<()>) -> Result<Applied, Refusal> {
     Ok(admin.control.unroute(&asked.actor, asked.place("name"), &asked.query.ask()).await?)
+}
+
+pub(super) async fn start_rollout(admin: Arc<Admin>, asked: Asked<RolloutRequest>) -> Result<Applied, Refusal> {
+    Ok(admin.control.rollout_of(&asked.actor, &asked.body).await?)
+}
+
+pub(super) async fn steer_rollout(admin: Arc<Admin>, asked: Asked<SteerRequest>) -> Result<Applied, Refusal> {
+    let SteerRequest { order, reason, if_revision } = &asked.body;
+    let ask = Ask { reason: reason.clone(), if_revision: *if_revision, dry_run: false };
+    Ok(admin.control.steer_rollout(&asked.actor, asked.place("name"), *order, &ask).await?)
 }
 
 pub(super) async fn label(admin: Arc<Admin>, asked: Asked<LabelRequest>) -> Result<Applied, Refusal> {

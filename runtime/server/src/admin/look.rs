@@ -10,7 +10,8 @@ use super::query::shown;
 use super::refusal::Refusal;
 use super::{Admin, openapi, table};
 use crate::api::{
-    Answered, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, Status, Traffic, Verified,
+    Answered, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, RolloutInfo, Status, Traffic,
+    Verified,
 };
 
 /// Milliseconds that are measured when nobody says, at least, and at most.
@@ -43,6 +44,10 @@ pub(super) async fn models(admin: Arc<Admin>, asked: Asked<()>) -> Result<Page, 
 
 pub(super) async fn model(admin: Arc<Admin>, asked: Asked<()>) -> Result<ModelInfo, Refusal> {
     Ok(admin.control.model(asked.place("name"))?)
+}
+
+pub(super) async fn rollout(admin: Arc<Admin>, asked: Asked<()>) -> Result<RolloutInfo, Refusal> {
+    Ok(admin.control.rollout(asked.place("name")).await?)
 }
 
 pub(super) async fn mirrors(admin: Arc<Admin>, asked: Asked<()>) -> Result<Mirrors, Refusal> {

@@ -46,6 +46,8 @@ fn questions() -> Vec<Endpoint> {
             .says("One version, or the one that a label points at, in full."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/mirrors"), look::mirrors)
             .says("What a name's mirrors have seen: how much their answers agree with those that clients got."),
+        Endpoint::asks((Method::GET, "/v1/models/{name}/rollout"), look::rollout)
+            .says("The rollout of a name that is under way, or its last one."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/answered"), look::answered)
             .says("What answered calls to a name at a time.")
             .query(&[TIME]),
@@ -73,6 +75,10 @@ fn changes() -> Vec<Endpoint> {
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/route"), change::unroute)
             .says("End a name's route: its newest version answers again.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
+        Endpoint::takes((Method::POST, "/v1/rollouts"), change::start_rollout)
+            .says("Begin a rollout: a version gets its share step by step, watched by guards."),
+        Endpoint::takes((Method::POST, "/v1/models/{name}/rollout"), change::steer_rollout)
+            .says("Pause, resume, promote or abort the rollout that is under way."),
         Endpoint::takes((Method::PUT, "/v1/models/{name}/labels/{label}"), change::label)
             .says("Point a label at a version."),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/labels/{label}"), change::unlabel)

@@ -79,6 +79,8 @@ pub enum What {
     Routed,
     /// A route is gone: the newest version answers.
     Unrouted,
+    /// A rollout began, is at another step, or is over.
+    Rollout,
 }
 
 /// One change.
@@ -90,7 +92,7 @@ pub struct ChangeMade {
     pub pipeline: String,
     /// To which version; the one that the label points at now, or pointed at; those that the route names.
     pub version: String,
-    /// The label, for labels.
+    /// The label, for labels; for rollouts how they go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The digest that is served now; for a version that was removed, the one that was.
@@ -200,6 +202,7 @@ impl std::fmt::Display for ChangeMade {
             (What::Unlabelled, _) => write!(f, "unlabelled {pipeline} {label} (was {version})"),
             (What::Routed, Some(was)) => write!(f, "routed {pipeline} → {version} {digest} (was {was})"),
             (What::Routed, None) => write!(f, "routed {pipeline} → {version} {digest}"),
+            (What::Rollout, _) => write!(f, "rollout {pipeline}: {label}"),
             (What::Unrouted, _) => write!(f, "unrouted {pipeline} (was {digest})"),
         }
     }

@@ -29,7 +29,7 @@ pub struct RevisionInfo {
     /// Why.
     #[serde(default)]
     pub reason: String,
-    /// What was asked for: `apply`, `delete`, `label`, `rollback`, `load`, `unload`.
+    /// What was asked for: `apply`, `delete`, `label`, `rollback`, `load`, `unload`, `rollout`.
     pub verb: String,
     /// For a rollback: the revision that is served again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

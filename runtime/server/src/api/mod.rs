@@ -8,6 +8,7 @@ mod apply;
 mod history;
 mod look;
 mod mirror;
+mod rollout;
 mod traffic;
 
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ pub use self::look::{
     Status, VersionInfo,
 };
 pub use self::mirror::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
+pub use self::rollout::{GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepInfo};
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 
 /// The error body of every answer that is no success.

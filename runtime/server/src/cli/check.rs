@@ -51,17 +51,25 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
-    let Loaded { pipelines, routes } = runtime.block_on(deployer.load(&paths, &console::Steps))?;
+    let Loaded { pipelines, routes, rollouts } = runtime.block_on(deployer.load(&paths, &console::Steps))?;
     match args.output {
         Output::Json => {
             let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();
             let routes: Vec<Value> = routes.iter().map(describe_route).collect();
-            console::print(&json!({ "pipelines": about, "routes": routes }).to_string());
+            let rollouts: Vec<Value> = rollouts
+                .iter()
+                .map(|rollout| json!({ "name": rollout.name().as_str(), "digest": rollout.digest().to_string() }))
+                .collect();
+            console::print(&json!({ "pipelines": about, "routes": routes, "rollouts": rollouts }).to_string());
         }
         Output::Table => {
             pipelines.iter().for_each(|pipeline| show(pipeline));
             for route in &routes {
                 console::print(&format!("{} route {} ({})", console::good("ok"), route.name(), route.digest()));
+            }
+            for rollout in &rollouts {
+                let (name, digest) = (rollout.name(), rollout.digest());
+                console::print(&format!("{} rollout {name} ({digest})", console::good("ok")));
             }
         }
     }

@@ -36,6 +36,17 @@ pub(super) fn print(text: &str) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
+/// Whether results are seen by somebody, on a terminal that can move its cursor.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Takes back what was printed last.
+pub(super) fn erase(lines: usize) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = write!(stdout, "\x1b[{lines}A\x1b[J").and_then(|()| stdout.flush());
+}
+
 /// A word that says that something is well.
 pub(super) fn good(word: &str) -> String {
     let style = if std::io::stdout().is_terminal() && !no_colour() { GREEN } else { Style::new() };

@@ -17,7 +17,7 @@ use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
-use crate::control::{Ask, Control, ControlError, Gone, Options, watch};
+use crate::control::{Ask, Control, ControlError, Gone, Options, watch, watch_rollouts};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
 use crate::listen;
@@ -154,6 +154,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     };
     changes.block_on(load(args, &control))?;
     let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
+    let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
     app.board.set_ready(true);
@@ -163,6 +164,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     if let Some(watching) = watching {
         watching.abort();
     }
+    rolling.abort();
     tracing::info!("draining");
     stop.send_replace(true);
     let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;

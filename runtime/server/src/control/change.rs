@@ -82,6 +82,7 @@ impl Control {
             let mut draft = Draft::of(state);
             draft.add(prepared.changes(state, wanted.replace)?)?;
             draft.add(prepared.route_changes(&draft.state))?;
+            self.begin_rollouts(wanted.documents, prepared, &mut draft)?;
             for name in &wanted.gone.routes {
                 if let Ok(change) = draft.state.unroute(name) {
                     draft.add(vec![change])?;
@@ -214,7 +215,7 @@ impl Control {
     }
 
     /// What can be said before anything is prepared.
-    fn check(&self, ask: &Ask) -> Result<(), ControlError> {
+    pub(super) fn check(&self, ask: &Ask) -> Result<(), ControlError> {
         if ask.reason.len() > REASON_BYTES_MAX {
             let message = format!("the reason has {} bytes; at most {REASON_BYTES_MAX} are taken", ask.reason.len());
             return Err(ControlError::new(Trouble::Invalid, message));
@@ -252,7 +253,7 @@ fn bring_back(name: &ModelName, entry: &Entry) -> Vec<Change> {
     serve.chain(labels).chain(routed).collect()
 }
 
-fn named<T: FromStr>(text: &str) -> Result<T, ControlError>
+pub(super) fn named<T: FromStr>(text: &str) -> Result<T, ControlError>
 where
     T::Err: std::fmt::Display,
 {

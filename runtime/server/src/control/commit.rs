@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Entry, Label, Outcome, Revision, State, Verb};
 use hotstage_core::name::{ModelName, Version};
+use hotstage_core::rollout::Rolling;
 
 use super::prepare::Prepared;
 use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
@@ -53,6 +54,9 @@ impl Control {
         self.check_head(intent.ask)?;
         let ledger = self.ledger.load_full();
         let changes = changes(&ledger.state, prepared)?;
+        if intent.verb != Verb::Rollout {
+            Self::check_rollouts(&ledger.state, &changes)?;
+        }
         let mut state = ledger.state.clone();
         for change in &changes {
             state.make(change)?;
@@ -74,6 +78,7 @@ impl Control {
             return Ok(applied);
         }
         self.check_stored(&changes).await?;
+        let counted = changes.clone();
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
         self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
@@ -91,6 +96,7 @@ impl Control {
         self.ledger.store(Arc::new(Ledger { state, head }));
         self.app.counts.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
         self.app.counts.swaps.made.fetch_add(1, Relaxed);
+        self.count_rollouts(&ledger.state, &counted);
         drop(turn);
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);
@@ -230,6 +236,19 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             digest: Some(digest.to_string()),
             was: replaces.map(|digest| digest.to_string()),
         },
+        Change::Rollout { rollout, was, .. } => {
+            let rolling = rollout.as_ref().or(was.as_ref());
+            let gone = || "forgotten".to_owned();
+            let at = |rolling: &Rolling| format!("{} at step {}", rolling.phase.name(), rolling.step + 1);
+            ChangeMade {
+                what: What::Rollout,
+                pipeline,
+                version: String::new(),
+                label: Some(rollout.as_ref().map_or_else(gone, at)),
+                digest: rolling.map(|rolling| rolling.digest.to_string()),
+                was: None,
+            }
+        }
         Change::Unroute { digest, .. } => ChangeMade {
             what: What::Unrouted,
             pipeline,

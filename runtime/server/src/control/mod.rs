@@ -15,6 +15,7 @@ mod mirrors;
 mod past;
 mod prepare;
 mod retire;
+mod rollout;
 mod routes;
 mod start;
 mod sweep;
@@ -31,6 +32,7 @@ use hotstage_core::journal::State;
 use hotstage_core::name::{ModelName, Version};
 
 use self::retire::Retired;
+pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;
 pub use self::trouble::{ControlError, Trouble};
 pub use self::watch::watch;
@@ -101,6 +103,8 @@ pub struct Control {
     /// Bounds how many measure traffic at once.
     measuring: tokio::sync::Semaphore,
     inference: OnceLock<SocketAddr>,
+    /// What is known of rollouts that are under way.
+    rollouts: Mutex<rollout::Watches>,
 }
 
 impl Control {

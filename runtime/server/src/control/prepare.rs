@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
     /// The routes that the documents describe.
     pub(super) routes: Vec<WrittenRoute>,
+    /// The rollouts that they describe, by name and digest.
+    pub(super) rollouts: Vec<(ModelName, Digest)>,
     /// How many pipelines were opened for it.
     pub(super) loaded: u32,
     /// What those took, together.
@@ -106,7 +108,12 @@ impl Prepared {
             state.verdict(name.as_str(), version.as_str(), *digest) == Verdict::Unchanged
         });
         let same = same.map(|(name, version, _)| format!("{name}/{version}"));
-        same.chain(self.unchanged_routes(state)).collect()
+        let tried = self.rollouts.iter().filter(|(name, digest)| {
+            let known = state.model(name.as_str()).and_then(|entry| entry.rollout.as_ref());
+            known.is_some_and(|known| known.digest == *digest)
+        });
+        let tried = tried.map(|(name, _)| format!("rollout {name}"));
+        same.chain(self.unchanged_routes(state)).chain(tried).collect()
     }
 
     /// A version that the documents describe, if it is ready.
@@ -142,6 +149,8 @@ impl Control {
         // A route is looked at when what it names is there: a version that was refused would be missed again.
         let mut prepared = problems.or(prepared)?;
         self.prepare_routes(wanted.documents, &mut prepared)?;
+        let rollouts = wanted.documents.rollouts.iter();
+        prepared.rollouts = rollouts.map(|rollout| (rollout.name().clone(), rollout.digest())).collect();
         Ok(prepared)
     }
 

@@ -51,6 +51,7 @@ impl Control {
             began: Instant::now(),
             measuring: tokio::sync::Semaphore::new(super::traffic::MEASURED_AT_ONCE),
             inference: OnceLock::new(),
+            rollouts: Mutex::default(),
         })
     }
 

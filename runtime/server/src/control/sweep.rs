@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::Change;
-use hotstage_core::manifest::{Resolved, WrittenRoute};
+use hotstage_core::manifest::{Resolved, WrittenRollout, WrittenRoute};
 
 use super::{Control, ControlError, Trouble, locked};
 use crate::api::{Gc, GcRequest};
@@ -79,8 +79,8 @@ pub(super) fn needed(
                     needed.extend([test.request, test.expect]);
                 }
             }
-            // A route points at nothing.
-            Err(_) if WrittenRoute::parse(&text).is_ok() => {}
+            // Routes and rollouts point at nothing.
+            Err(_) if WrittenRoute::parse(&text).is_ok() || WrittenRollout::parse(&text).is_ok() => {}
             Err(error) => problems.push(format!("the manifest {manifest} is {error}")),
         }
     }

@@ -23,6 +23,8 @@ pub struct ServerCounts {
     pub connections: AtomicI64,
     /// Changes to what is served.
     pub swaps: Swaps,
+    /// Rollouts since the start, by [`ROLLOUTS`].
+    pub rollouts: [AtomicU64; ROLLOUTS.len()],
 }
 
 /// What is counted about a pipeline.
@@ -34,9 +36,17 @@ pub struct PipelineCounts {
     pub failed: [AtomicU64; Kind::ALL.len()],
     /// How long requests take, from the first stage to the last, waiting included.
     pub durations: Histogram,
+    /// Requests that the fallback of a route answered in its place, by [`FALLS`].
+    pub fell: [AtomicU64; FALLS.len()],
     /// Elements along the first dimension of the requests' first input, in requests that were answered.
     pub elements: AtomicU64,
 }
+
+/// Why a fallback answered, in order.
+pub const FALLS: [&str; 3] = ["failure", "timeout", "circuit"];
+
+/// How rollouts begin and end, in order.
+pub const ROLLOUTS: [&str; 4] = ["started", "promoted", "rolled_back", "aborted"];
 
 /// The steps of a change, in order.
 pub const SWAP_STEPS: [&str; 3] = ["prepare", "record", "swap"];

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written, WrittenRoute};
+use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written, WrittenRollout, WrittenRoute};
 use hotstage_engine::engine::Engine;
 
 pub use self::compilers::Compilers;
@@ -87,9 +87,9 @@ impl Deployer {
             }
         }
         let pipelines = problems.or(pipelines)?;
-        let routes = documents.routes;
+        let (routes, rollouts) = (documents.routes, documents.rollouts);
         check_routes(&routes, &pipelines)?;
-        Ok(Loaded { pipelines, routes })
+        Ok(Loaded { pipelines, routes, rollouts })
     }
 
     /// Finds everything that a document points at, and keeps it in the store.
@@ -144,6 +144,8 @@ pub struct Loaded {
     pub pipelines: Vec<Arc<Pipeline>>,
     /// The routes beside them.
     pub routes: Vec<WrittenRoute>,
+    /// The rollouts beside them. What they move is known to a server alone.
+    pub rollouts: Vec<WrittenRollout>,
 }
 
 /// Routes fit the versions that are there. One whose versions are elsewhere can't be looked at.

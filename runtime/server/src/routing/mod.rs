@@ -163,6 +163,17 @@ impl Routing {
         &self.mirrors
     }
 
+    /// Each version that may answer, with its share of what no rule takes, and whether its circuit is open.
+    pub fn shares(&self) -> impl Iterator<Item = (&str, f64, bool)> {
+        let variants = &self.route.parts().variants;
+        let sum: f64 = variants.iter().map(|variant| variant.weight).sum();
+        let open = move |version: &str| self.open_circuits().any(|open| open == version);
+        variants.iter().map(move |variant| {
+            let version = variant.version.as_str();
+            (version, variant.weight / sum, open(version))
+        })
+    }
+
     /// Versions that nobody asks now, as they failed too often.
     pub fn open_circuits(&self) -> impl Iterator<Item = &str> {
         let circuit = self.patience().1;

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hotstage_core::failure::{Failure, Kind};
@@ -110,9 +111,13 @@ impl Way {
                 return Err(failure);
             }
             self.pipeline.count(Err(failure.kind));
+            let timeout = usize::from(lost.because == "timeout");
+            self.pipeline.counts.fell[timeout].fetch_add(1, Relaxed);
             let (pipeline, version, cause) = (&self.pipeline.name, &self.pipeline.version, failure.cause.as_deref());
             let error = failure.message.as_str();
             tracing::warn!(target: "request", pipeline, version, error, cause, "the fallback answers");
+        } else {
+            self.pipeline.counts.fell[2].fetch_add(1, Relaxed);
         }
         self.fell = Some(Fell { version: self.pipeline.version.clone(), because: lost.because });
         self.pipeline = Arc::clone(fallback);

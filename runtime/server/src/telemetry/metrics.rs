@@ -12,11 +12,12 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::routes::Rows;
 use super::triton;
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
-use crate::counts::{SWAP_STEPS, ServerCounts, Swaps};
+use crate::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
 use crate::pipeline::{Pipeline, Step};
 
 /// The text that a scrape gets, in the format that it asks for.
@@ -48,8 +49,8 @@ impl Exposition {
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    registry
-        .register_collector(Box::new(Reading { counts: Reading::counts(&app.counts), rows: Reading::rows(&snapshot) }));
+    let (counts, rows) = (Reading::counts(&app.counts), Reading::rows(&snapshot));
+    registry.register_collector(Box::new(Reading { counts, rows, routes: Rows::read(&snapshot) }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(match exposition {
@@ -85,6 +86,7 @@ fn to_prometheus(text: &str) -> String {
 struct Reading {
     counts: Vec<Count>,
     rows: Vec<Row>,
+    routes: Rows,
 }
 
 /// The figures of one pipeline.
@@ -112,7 +114,7 @@ struct StageRow {
 
 /// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
 type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
-type Durations = (f64, u64, Vec<(f64, u64)>);
+pub(super) type Durations = (f64, u64, Vec<(f64, u64)>);
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Reading {
@@ -121,6 +123,8 @@ impl Reading {
         let gauge = |count: &AtomicI64| vec![("", count.load(Relaxed) as f64)];
         let failed =
             Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
+        let rollouts =
+            ROLLOUTS.iter().zip(&counts.rollouts).map(|(phase, count)| (*phase, count.load(Relaxed) as f64)).collect();
         vec![
             ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(&counts.requests)),
             ("hotstage_http_failures", "HTTP requests that failed", MetricType::Counter, failed.collect()),
@@ -140,6 +144,7 @@ impl Reading {
         ]
         .into_iter()
         .chain(Self::swaps(&counts.swaps))
+        .chain([("hotstage_rollouts", "Rollouts, by how they began and ended", MetricType::Counter, rollouts)])
         .collect()
     }
 
@@ -217,7 +222,11 @@ impl Collector for Reading {
         for (name, help, kind, values) in &self.counts {
             let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
             for (label, value) in values {
-                let key = if SWAP_STEPS.contains(label) { "step" } else { "kind" };
+                let key = match label {
+                    label if SWAP_STEPS.contains(label) => "step",
+                    label if ROLLOUTS.contains(label) => "phase",
+                    _ => "kind",
+                };
                 let labels: Labels<'_> = if label.is_empty() { vec![] } else { vec![(key, label)] };
                 number(metric.encode_family(&labels)?, *kind, *value)?;
             }
@@ -225,6 +234,7 @@ impl Collector for Reading {
         self.requests(&mut encoder)?;
         self.durations(&mut encoder)?;
         self.instances(&mut encoder)?;
+        self.routes.encode(&mut encoder)?;
         triton::encode(&self.rows, &mut encoder)
     }
 }

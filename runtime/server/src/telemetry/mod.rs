@@ -5,4 +5,5 @@
 
 pub mod logging;
 pub mod metrics;
+mod routes;
 mod triton;

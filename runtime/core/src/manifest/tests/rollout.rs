@@ -66,6 +66,7 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
         (json!({ "to": "2", "guards": [{ "name": "a" }] }), "spec.guards[0]: a guard looks at one of"),
         (json!({ "to": "2", "guards": [{ "errors": 0.1 }, { "errors": 0.2 }] }), "two guards are called `errors`"),
         (json!({ "to": "2", "guards": [{ "disagreement": 0.1 }] }), "would never see a sample"),
+        (json!({ "to": "2", "guards": [{ "errors": 0.1, "tolerance": 1 }] }), "spec.guards[0].tolerance: belongs to"),
         (json!({ "to": "2", "bake": "30d" }), "spec.bake: "),
     ] {
         let problems = parse("t.yaml", &document(&spec)).unwrap_err().to_string();

@@ -18,6 +18,7 @@ mod label;
 mod lines;
 mod mirrors;
 mod rollback;
+mod rollout;
 mod show;
 mod status;
 mod top;
@@ -52,6 +53,8 @@ pub(super) enum Verb {
     History(history::Args),
     /// Serve again what was served before.
     Rollback(rollback::Args),
+    /// Give a version its share step by step, watched by guards.
+    Rollout(rollout::Args),
     /// Say what answered calls to a name at some time.
     Answered(answered::Args),
     /// Free the bytes that nothing needs any more.
@@ -97,6 +100,7 @@ pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
     runtime.block_on(async {
         let done = match verb {
             Verb::Diff(args) => return Box::pin(diff::run(args)).await,
+            Verb::Rollout(args) => return Box::pin(rollout::run(args)).await,
             Verb::History(args) => return Box::pin(history::run(args)).await,
             Verb::Apply(args) => Box::pin(apply::run(args)).await,
             Verb::Get(args) => Box::pin(get::run(args)).await,

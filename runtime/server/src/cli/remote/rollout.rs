@@ -1,0 +1,276 @@
+//! `hotstage rollout`: begin one, look at it, steer it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::client::quote;
+use super::{Change, Ending, Exit, Remote, show};
+use crate::api::{Applied, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest};
+use crate::cli::check::Output;
+use crate::cli::console;
+
+/// How often `--watch` looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// Characters of the bar of a share.
+const BAR: usize = 20;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Give a version its share, step by step.
+    Start(Start),
+    /// Say where a rollout is, and what its guards see.
+    Status(Status),
+    /// Stay at this step; guards are judged still.
+    Pause(Steering),
+    /// Go on.
+    Resume(Steering),
+    /// Give the new version all of the share, now.
+    Promote(Steering),
+    /// Put the route back as it was.
+    Abort(Steering),
+}
+
+#[derive(Debug, clap::Args)]
+struct Start {
+    /// The name that clients call; with --file the name in the file.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    name: Option<String>,
+    /// A document of kind Rollout, in place of the options below.
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["to", "from", "strategy", "percent", "bake", "guards"])]
+    file: Option<PathBuf>,
+    /// The version that gets the share.
+    #[arg(long, value_name = "VERSION", required_unless_present = "file")]
+    to: Option<String>,
+    /// The version that gives it [default: the one with the largest share].
+    #[arg(long, value_name = "VERSION")]
+    from: Option<String>,
+    /// How the share grows [default: canary].
+    #[arg(long, value_name = "canary|linear|all-at-once|mirror-first")]
+    strategy: Option<String>,
+    /// The canary's share, or that of each linear step [default: 10; linear: 20].
+    #[arg(long, value_name = "PERCENT")]
+    percent: Option<f64>,
+    /// How long each step stays [default: 5m].
+    #[arg(long, value_name = "TIME")]
+    bake: Option<String>,
+    /// What ends it early, as in errors=0.01, p99=50ms, p99_ratio=1.5,min_samples=500,window=2m; may be given several
+    /// times [default: errors=0.01 and p99_ratio=2].
+    #[arg(long = "guard", value_name = "MEASURE=LIMIT[,min_samples=N][,window=TIME]", value_parser = guard)]
+    guards: Vec<Value>,
+    /// SageMaker's deployment configuration, as JSON: its steps, waits and timeout; its alarms are guards by name.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "strategy", "percent", "bake"])]
+    deployment_config: Option<PathBuf>,
+    /// Make every check and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, clap::Args)]
+struct Status {
+    /// The name that clients call.
+    name: String,
+    /// Look again and again until it is over: exit code 0 when it was promoted, 8 when it was taken back.
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, clap::Args)]
+struct Steering {
+    /// The name that clients call.
+    name: String,
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
+    let (steering, order) = match &args.verb {
+        Verb::Start(args) => return start(args).await,
+        Verb::Status(args) => return status(args).await,
+        Verb::Pause(args) => (args, Steer::Pause),
+        Verb::Resume(args) => (args, Steer::Resume),
+        Verb::Promote(args) => (args, Steer::Promote),
+        Verb::Abort(args) => (args, Steer::Abort),
+    };
+    let Change { reason, if_revision } = &steering.change;
+    let request = SteerRequest { order, reason: reason.clone(), if_revision: *if_revision };
+    let path = format!("/v1/models/{}/rollout", quote(&steering.name));
+    let got = steering.remote.client()?.call::<Applied>(Method::POST, &path, &request).await?;
+    show::tell(steering.remote.output, &got, show::applied);
+    Ok(Exit::Done)
+}
+
+async fn start(args: &Start) -> Result<Exit, Ending> {
+    let (file, document) = match &args.file {
+        Some(path) => (path.display().to_string(), read(path)?),
+        None => ("the command line".to_owned(), document(args)?.to_string()),
+    };
+    let Change { reason, if_revision } = &args.change;
+    let (reason, dry_run) = (reason.clone(), args.dry_run);
+    let request = RolloutRequest { document, file, reason, if_revision: *if_revision, dry_run };
+    let got = args.remote.client()?.call::<Applied>(Method::POST, "/v1/rollouts", &request).await?;
+    show::tell(args.remote.output, &got, show::applied);
+    Ok(Exit::Done)
+}
+
+/// The document that the options mean.
+fn document(args: &Start) -> Result<Value, Ending> {
+    let mut spec = json!({});
+    let texts = [("to", &args.to), ("from", &args.from), ("strategy", &args.strategy), ("bake", &args.bake)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            spec[key] = json!(text);
+        }
+    }
+    if let Some(percent) = args.percent {
+        spec["percent"] = json!(percent);
+    }
+    if !args.guards.is_empty() {
+        spec["guards"] = json!(args.guards);
+    }
+    if let Some(path) = &args.deployment_config {
+        let names: Vec<&str> = args.guards.iter().filter_map(|guard| guard["name"].as_str()).collect();
+        let meant = hotstage_core::rollout::guardrail(&read(path)?, &names)
+            .map_err(|message| Ending::new(Exit::Refused, format!("{}: {message}", path.display())))?;
+        if let (Some(spec), Value::Object(meant)) = (spec.as_object_mut(), meant) {
+            spec.extend(meant);
+        }
+    }
+    let name = args.name.as_deref().unwrap_or_default();
+    Ok(json!({ "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": name }, "spec": spec }))
+}
+
+/// A guard in short: `errors=0.01,min_samples=500`.
+fn guard(text: &str) -> Result<Value, String> {
+    let mut guard = json!({});
+    for part in text.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(format!("`{part}` has no `=`; write `errors=0.01,min_samples=500,window=2m`"));
+        };
+        guard[key] = match value.parse::<serde_json::Number>() {
+            Ok(number) if key != "name" => Value::Number(number),
+            _ => json!(value),
+        };
+    }
+    Ok(guard)
+}
+
+fn read(path: &Path) -> Result<String, Ending> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Ending::new(Exit::Refused, format!("{} can't be read: {error}", path.display())))
+}
+
+async fn status(args: &Status) -> Result<Exit, Ending> {
+    let path = format!("/v1/models/{}/rollout", quote(&args.name));
+    let mut client = args.remote.client()?;
+    let mut shown = String::new();
+    loop {
+        let got = client.get::<RolloutInfo>(&path).await?;
+        let is_over = !["running", "paused"].contains(&got.value.phase.as_str());
+        if !args.watch || is_over || matches!(args.remote.output, Output::Json) {
+            if args.watch {
+                erase(&shown);
+            }
+            show::tell(args.remote.output, &got, text);
+        } else {
+            let text = text(&got.value);
+            if console::is_terminal() || text != shown {
+                erase(&shown);
+                console::print(&text);
+                shown = text;
+            }
+        }
+        if !args.watch || is_over {
+            let taken_back = args.watch && got.value.phase != "promoted";
+            return Ok(if taken_back { Exit::Failed } else { Exit::Done });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Goes back over what was printed last, on a terminal.
+fn erase(shown: &str) {
+    if console::is_terminal() && !shown.is_empty() {
+        console::erase(shown.lines().count());
+    }
+}
+
+fn text(rollout: &RolloutInfo) -> String {
+    let step = match rollout.left_ms {
+        _ if !["running", "paused"].contains(&rollout.phase.as_str()) => String::new(),
+        Some(0) => format!("{} of {}, guards are waited for", rollout.step, rollout.steps.len()),
+        Some(left) => format!("{} of {}, {} left", rollout.step, rollout.steps.len(), show::milliseconds(left)),
+        None => format!("{} of {}", rollout.step, rollout.steps.len()),
+    };
+    let filled = (rollout.percent / 100.0 * BAR as f64).round() as usize;
+    let bar = format!("{}{}", "█".repeat(filled.min(BAR)), "░".repeat(BAR - filled.min(BAR)));
+    let head = show::fields([
+        ("name", rollout.name.clone()),
+        ("phase", rollout.phase.clone()),
+        ("versions", format!("{} → {}", rollout.from, rollout.to)),
+        ("share", format!("{bar} {}% to {}", rollout.percent, rollout.to)),
+        ("step", step),
+        ("last", format!("revision {} at {}, {}", rollout.revision, rollout.time, rollout.actor)),
+        ("because", rollout.reason.clone()),
+    ]);
+    let header = ["guard", "measure", "value of limit", "samples", "window", "state"];
+    let guards = show::table(header, rollout.guards.iter().map(row));
+    format!("{head}\n\n{guards}")
+}
+
+fn row(guard: &GuardInfo) -> [String; 6] {
+    [
+        guard.name.clone(),
+        guard.measure.clone(),
+        guard.shown.clone(),
+        format!("{} of {}", guard.samples, guard.min_samples),
+        show::milliseconds(guard.window_ms),
+        guard.state.clone(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_in_short_is_a_guard() {
+        let expect = json!({ "errors": 0.01, "min_samples": 500, "window": "2m", "name": "7" });
+        assert_eq!(guard("errors=0.01,min_samples=500,window=2m,name=7").unwrap(), expect);
+        assert_eq!(guard("p99=50ms").unwrap(), json!({ "p99": "50ms" }));
+        assert!(guard("errors").unwrap_err().contains("no `=`"));
+    }
+
+    #[test]
+    fn a_rollout_is_told_with_its_share_and_its_guards() {
+        let guard = GuardInfo { name: "errors".to_owned(), state: "holds".to_owned(), ..GuardInfo::default() };
+        let rollout = RolloutInfo {
+            phase: "running".to_owned(),
+            percent: 25.0,
+            step: 1,
+            left_ms: Some(90_000),
+            guards: vec![guard],
+            ..RolloutInfo::default()
+        };
+        let text = text(&rollout);
+        for part in ["█████░░░░░░░░░░░░░░░ 25%", "1 of 0,", "left", "holds"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

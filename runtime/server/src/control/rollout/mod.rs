@@ -1,0 +1,312 @@
+//! Rollouts: from a plan to the route of each step, every one a revision.
+//!
+//! A rollout owns the name's route while it is under way: whoever wants to change that pauses nothing by it, but is
+//! refused until the rollout is promoted or aborted. [`watch`] looks at the counters and decides with the plan; what it
+//! decides goes through here, as what people ask for does.
+
+mod look;
+mod watch;
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use hotstage_core::journal::{Change, Entry, Routed, State, Verb};
+use hotstage_core::manifest::{Documents, Problem, Problems, WrittenRollout, WrittenRoute, parse};
+use hotstage_core::name::{ModelName, Version};
+use hotstage_core::rollout::{Phase, Plan, Rolling, mirrored, moved};
+use hotstage_core::route::{Parts, Variant};
+use hotstage_core::suggest::hint;
+
+pub(super) use self::watch::Watches;
+pub use self::watch::watch_rollouts;
+use super::commit::Intent;
+use super::prepare::Prepared;
+use super::routes::Draft;
+use super::{Ask, Control, ControlError, Trouble};
+use crate::api::{Applied, RolloutRequest, Steer};
+use crate::board::newer;
+
+/// What becomes of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is at this step.
+    Step(usize),
+    /// It stays there, or goes on.
+    Pause(bool),
+    /// The new version has all of the share.
+    Promote,
+    /// The route is as it was.
+    TakeBack(Phase),
+}
+
+impl Control {
+    /// Adds the changes that begin the documents' rollouts. One that was begun already is left alone, however it ended.
+    pub(super) fn begin_rollouts(
+        &self,
+        documents: &Documents,
+        prepared: &Prepared,
+        draft: &mut Draft,
+    ) -> Result<(), ControlError> {
+        for rollout in &documents.rollouts {
+            let known = draft.state.model(rollout.name().as_str()).and_then(|entry| entry.rollout.as_ref());
+            if known.is_some_and(|known| known.digest == rollout.digest()) {
+                continue;
+            }
+            let changes = self.begin(&draft.state, prepared, rollout)?;
+            draft.add(changes)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the rollout of a document, also one that was tried before.
+    pub async fn rollout_of(&self, actor: &str, request: &RolloutRequest) -> Result<Applied, ControlError> {
+        let file = if request.file.is_empty() { "the request" } else { &request.file };
+        let documents = parse(file, &request.document)?;
+        let invalid = |message: &str| ControlError::new(Trouble::Invalid, format!("{file}: {message}"));
+        let [rollout] = &documents.rollouts[..] else { return Err(invalid("needs one document of kind Rollout")) };
+        if !documents.pipelines.is_empty() || !documents.routes.is_empty() {
+            return Err(invalid("holds more than a rollout; apply it instead"));
+        }
+        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+        self.check(&ask)?;
+        self.start_rollout(actor, rollout, &ask).await
+    }
+
+    async fn start_rollout(&self, actor: &str, rollout: &WrittenRollout, ask: &Ask) -> Result<Applied, ControlError> {
+        let intent = Intent { actor, ask, verb: Verb::Rollout, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, prepared| self.begin(state, prepared, rollout)).await
+    }
+
+    /// Does to a rollout that is under way what somebody asks for.
+    pub async fn steer_rollout(
+        &self,
+        actor: &str,
+        name: &str,
+        order: Steer,
+        ask: &Ask,
+    ) -> Result<Applied, ControlError> {
+        let name: ModelName = super::change::named(name)?;
+        let turn = match order {
+            Steer::Pause => Turn::Pause(true),
+            Steer::Resume => Turn::Pause(false),
+            Steer::Promote => Turn::Promote,
+            Steer::Abort => Turn::TakeBack(Phase::Aborted),
+        };
+        self.turn_rollout(actor, &name, ask, turn, None).await
+    }
+
+    /// Makes a turn; where one is expected at a step, only if the rollout is still there.
+    pub(super) async fn turn_rollout(
+        &self,
+        actor: &str,
+        name: &ModelName,
+        ask: &Ask,
+        turn: Turn,
+        at: Option<&Rolling>,
+    ) -> Result<Applied, ControlError> {
+        let intent = Intent { actor, ask, verb: Verb::Rollout, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, _| {
+            let entry = state.model(name.as_str());
+            let rolling = entry.and_then(|entry| entry.rollout.as_ref()).filter(|rolling| rolling.phase.is_under_way());
+            match (rolling, entry) {
+                (Some(rolling), Some(entry)) if at.is_none_or(|at| at == rolling) => {
+                    self.turned(state, name, entry, rolling, turn)
+                }
+                _ => {
+                    let message = format!("no rollout of `{name}` is under way");
+                    Err(ControlError::new(Trouble::Conflict, message))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Counts the rollouts that a revision began or ended.
+    pub(super) fn count_rollouts(&self, before: &State, changes: &[Change]) {
+        for change in changes {
+            let Change::Rollout { pipeline, rollout: Some(rolling), .. } = change else { continue };
+            let was = before.model(pipeline.as_str()).and_then(|entry| entry.rollout.as_ref());
+            let was_under_way = was.is_some_and(|was| was.phase.is_under_way());
+            let counted = match rolling.phase {
+                Phase::Running | Phase::Paused if was_under_way => continue,
+                Phase::Running | Phase::Paused => 0,
+                Phase::Promoted => 1,
+                Phase::RolledBack => 2,
+                Phase::Aborted => 3,
+            };
+            self.app.counts.rollouts[counted].fetch_add(1, Relaxed);
+        }
+    }
+
+    fn begin(&self, state: &State, prepared: &Prepared, rollout: &WrittenRollout) -> Result<Vec<Change>, ControlError> {
+        let (name, plan) = (rollout.name(), rollout.plan());
+        let refuse = |key: &str, message: String| ControlError::from(one(rollout.problem(key, message)));
+        let Some(entry) = state.model(name.as_str()) else {
+            return Err(refuse("to", format!("there is no pipeline `{name}`; apply its versions first")));
+        };
+        if let Some(other) = entry.rollout.as_ref().filter(|other| other.phase.is_under_way()) {
+            let to = self.stored_rollout(&other.digest)?.plan().to.to_string();
+            let message = format!("a rollout of `{name}` to version `{to}` is under way; promote or abort it first");
+            return Err(ControlError::new(Trouble::Conflict, message));
+        }
+        if self.about_to_serve(prepared, name, plan.to.as_str()).is_none() {
+            let hint = hint(plan.to.as_str(), entry.versions.keys().map(Version::as_str));
+            let message = format!("there is no version `{}` of `{name}`; {hint}; apply it first, or together", plan.to);
+            return Err(refuse("to", message));
+        }
+        let before = entry.route.as_ref().map(|routed| routed.digest);
+        let written = prepared.routes.iter().find(|route| Some(route.digest()) == before);
+        let from = self.giver(entry, plan, written).map_err(|message| refuse("from", message))?;
+        let rolling = Rolling { digest: rollout.digest(), from, before, step: 0, phase: Phase::Running };
+        self.store().put(rollout.canonical().as_bytes())?;
+        let base = self.base(name, &rolling, written)?;
+        let mut draft = Draft::of(state);
+        draft.add(self.rerouted(&draft.state, name, step_parts(&base, &rolling, plan, 0))?)?;
+        draft.add(vec![draft.state.roll(name, Some(rolling))])?;
+        Ok(draft.changes)
+    }
+
+    /// Who gives the share: who is named, else who has the most.
+    fn giver(&self, entry: &Entry, plan: &Plan, written: Option<&WrittenRoute>) -> Result<Version, String> {
+        let stored = || self.stored_route(&entry.route.as_ref()?.digest).ok();
+        let route = written.cloned().or_else(stored);
+        let Some(route) = route else {
+            let newest = || entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str())).cloned();
+            let from = plan.from.clone().or_else(newest).ok_or("there is no version that could give a share")?;
+            return match from {
+                from if from == plan.to => Err(format!(
+                    "version `{from}` is the newest and answers every call already; say which version it takes over \
+                     `from`, which then answers until the rollout is done"
+                )),
+                from if !entry.versions.contains_key(&from) => Err(format!("there is no version `{from}`")),
+                from => Ok(from),
+            };
+        };
+        let variants = &route.route().parts().variants;
+        let givers = || variants.iter().filter(|variant| variant.weight > 0.0 && variant.version != plan.to);
+        match &plan.from {
+            Some(from) if givers().any(|variant| variant.version == *from) => Ok(from.clone()),
+            Some(from) => Err(format!("version `{from}` has no share in the route to give")),
+            None => {
+                let most = givers().max_by(|one, other| one.weight.total_cmp(&other.weight));
+                let none = || format!("nobody but version `{}` has a share in the route", plan.to);
+                most.map(|variant| variant.version.clone()).ok_or_else(none)
+            }
+        }
+    }
+
+    /// The changes that a turn means.
+    fn turned(
+        &self,
+        state: &State,
+        name: &ModelName,
+        entry: &Entry,
+        rolling: &Rolling,
+        turn: Turn,
+    ) -> Result<Vec<Change>, ControlError> {
+        let plan = self.stored_rollout(&rolling.digest)?.plan().clone();
+        let mut draft = Draft::of(state);
+        let mut next = rolling.clone();
+        match turn {
+            Turn::Pause(pause) => next.phase = if pause { Phase::Paused } else { Phase::Running },
+            Turn::Step(step) => {
+                let base = self.base(name, rolling, None)?;
+                next.step = u32::try_from(step).unwrap_or(u32::MAX);
+                draft.add(self.rerouted(state, name, step_parts(&base, rolling, &plan, step))?)?;
+            }
+            Turn::TakeBack(phase) => {
+                next.phase = phase;
+                let base = self.base(name, rolling, None)?;
+                // Without a route before, the newest version would answer: the one that is taken back.
+                let parts = if rolling.before.is_some() { base } else { moved(&base, &rolling.from, &plan.to, 0.0) };
+                draft.add(self.rerouted(state, name, parts)?)?;
+            }
+            Turn::Promote => {
+                next.phase = Phase::Promoted;
+                let newest = entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str()));
+                let base = self.base(name, rolling, None)?;
+                let changes = match (rolling.before, newest) {
+                    (None, Some(newest)) if *newest == plan.to => vec![state.unroute(name)?],
+                    _ => self.rerouted(state, name, moved(&base, &rolling.from, &plan.to, 100.0))?,
+                };
+                draft.add(changes)?;
+                for label in plan.labels.iter().filter(|label| entry.labels.get(*label) == Some(&rolling.from)) {
+                    draft.add(draft.state.label(name, label, Some(&plan.to))?.into_iter().collect())?;
+                }
+            }
+        }
+        if next == *rolling {
+            return Ok(Vec::new());
+        }
+        draft.add(vec![draft.state.roll(name, Some(next))])?;
+        Ok(draft.changes)
+    }
+
+    /// The route that the steps start from.
+    fn base(&self, name: &ModelName, rolling: &Rolling, written: Option<&WrittenRoute>) -> Result<Parts, ControlError> {
+        match (rolling.before, written) {
+            (Some(_), Some(written)) => Ok(written.route().parts().clone()),
+            (Some(before), None) => Ok(self.stored_route(&before)?.route().parts().clone()),
+            (None, _) => {
+                let variants = vec![Variant { version: rolling.from.clone(), weight: 100.0 }];
+                Ok(Parts { salt: name.to_string(), variants, ..Parts::default() })
+            }
+        }
+    }
+
+    /// The change to a route of these parts, if another one is in force.
+    fn rerouted(&self, state: &State, name: &ModelName, parts: Parts) -> Result<Vec<Change>, ControlError> {
+        let flawed = |flaws: Vec<hotstage_core::route::Flaw>| {
+            let flaws: Vec<String> = flaws.into_iter().map(|flaw| flaw.message).collect();
+            ControlError::new(Trouble::Refused, format!("the route of this step makes no sense: {}", flaws.join("; ")))
+        };
+        let route = WrittenRoute::of(name, parts).map_err(flawed)?;
+        let digest = route.digest();
+        let replaces =
+            state.model(name.as_str()).and_then(|entry| entry.route.as_ref()).map(|routed: &Routed| routed.digest);
+        if replaces == Some(digest) {
+            return Ok(Vec::new());
+        }
+        self.store().put(route.canonical().as_bytes())?;
+        let versions = route.versions().cloned().collect();
+        Ok(vec![Change::Route { pipeline: name.clone(), digest, versions, replaces }])
+    }
+
+    /// Refuses what would change a route under a rollout.
+    pub(super) fn check_rollouts(state: &State, changes: &[Change]) -> Result<(), ControlError> {
+        for change in changes {
+            let (Change::Route { pipeline, .. } | Change::Unroute { pipeline, .. }) = change else { continue };
+            if state.rolling().any(|name| name == pipeline) {
+                let message = format!(
+                    "a rollout of `{pipeline}` is under way and moves its route; promote or abort it first: `hotstage \
+                     rollout abort {pipeline}`"
+                );
+                return Err(ControlError::new(Trouble::Conflict, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// A rollout's plan that is in the store.
+    fn stored_rollout(&self, digest: &hotstage_core::digest::Digest) -> Result<WrittenRollout, ControlError> {
+        let damaged = |message| ControlError::new(Trouble::Defect, message);
+        let text =
+            self.store().get(digest)?.ok_or_else(|| damaged(format!("the rollout {digest} is not in the store")))?;
+        WrittenRollout::parse(&String::from_utf8_lossy(&text))
+            .map_err(|error| damaged(format!("the rollout {digest} is {error}")))
+    }
+}
+
+fn step_parts(base: &Parts, rolling: &Rolling, plan: &Plan, step: usize) -> Parts {
+    match plan.steps.get(step) {
+        Some(step) if step.mirrors() => mirrored(base, plan),
+        Some(step) => moved(base, &rolling.from, &plan.to, step.percent),
+        None => moved(base, &rolling.from, &plan.to, 100.0),
+    }
+}
+
+fn one(problem: Problem) -> Problems {
+    let mut problems = Problems::default();
+    problems.push(problem);
+    problems
+}

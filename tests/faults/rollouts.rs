@@ -1,0 +1,199 @@
+//! A canary at 2,000 requests a second: with five bad answers in a hundred it is taken back within a second of the
+//! guard's minimum sample; without them it gets all of the share. And a mirror of every request, keeping up or stalled,
+//! beside the same traffic without one.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::effort::{self, figure, median_and_most, tell};
+use crate::harness::admin::Admin;
+use crate::harness::http::{Connection, Request};
+use crate::harness::manifest::{model, version};
+use crate::harness::server::{Server, Setup};
+use crate::harness::{PATIENCE, pause};
+
+const RATE: f64 = 2000.0;
+const PATH: &str = "/v2/models/m/infer";
+const CONNECTIONS: u32 = 8;
+/// Of requests to the guest, so many in a hundred make it fail.
+const BAD: u64 = 5;
+const MIN_SAMPLES: u64 = 200;
+
+fn document(kind: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": "m" }, "spec": spec })
+}
+
+/// What came of the traffic beside a rollout.
+#[derive(Default)]
+struct Answers {
+    right: u64,
+    of_canary: u64,
+    canary_failed: u64,
+    wrong: Vec<String>,
+    /// Microseconds, from when each should have been sent.
+    took: Vec<u32>,
+}
+
+/// Asks at the rate until it is told to stop; so many requests in a hundred hold the number that makes guests misbehave.
+fn ask_until(over: &AtomicBool, server: &Server, bad: u64, seed: u64) -> Answers {
+    let (mut connection, mut answers) = (server.connect(), Answers::default());
+    let mut chance = effort::Chance::new(seed + 1);
+    let every = Duration::from_secs_f64(f64::from(CONNECTIONS) / RATE);
+    let mut due = Instant::now();
+    while !over.load(Relaxed) {
+        if let Some(early) = due.checked_duration_since(Instant::now()) {
+            pause(early);
+        }
+        let number = if chance.below(100) < bad { 13.0 } else { 1.0 };
+        answers.judge(&mut connection, number, due);
+        due += every;
+    }
+    answers
+}
+
+impl Answers {
+    fn judge(&mut self, connection: &mut Connection, number: f64, due: Instant) {
+        let body = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [number] }] });
+        let response = connection.ask(&Request::post(PATH, body.to_string()));
+        self.took.push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
+        let by_canary = response.header("hotstage-version") == Some("2");
+        self.of_canary += u64::from(by_canary);
+        match response.status {
+            200 if response.json()["outputs"][0]["data"][0] == number => self.right += 1,
+            500 if by_canary && number == 13.0 => self.canary_failed += 1,
+            _ => self.wrong.push(format!("{} {}", response.status, response.text())),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.right += other.right;
+        self.of_canary += other.of_canary;
+        self.canary_failed += other.canary_failed;
+        self.wrong.extend(other.wrong);
+        self.took.extend(other.took);
+    }
+}
+
+/// A canary of this guest: how the rollout ended, how long after the minimum sample, and what was answered.
+fn canary(guest: &str) -> (Value, Duration, Answers) {
+    let versions = [version("m", "1", [model("echo")]), version("m", "2", [model(guest)])];
+    let route = document("Route", &json!({ "split": [{ "version": "1" }] }));
+    let server = Setup::of(versions.into_iter().chain([route])).start();
+    let admin = Admin::of(&server);
+    let guards = json!([{ "errors": 0.02, "min_samples": MIN_SAMPLES, "window": "10s" }]);
+    let spec = json!({ "to": "2", "percent": 10, "bake": "3s", "guards": guards });
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (over, server) = (&over, &server);
+        let asking = (0..CONNECTIONS).map(|seed| scope.spawn(move || ask_until(over, server, BAD, seed.into())));
+        let asking: Vec<_> = asking.collect();
+        pause(Duration::from_millis(300));
+        let document = document("Rollout", &spec).to_string();
+        admin.post("/v1/rollouts", &json!({ "document": document })).ok();
+        let (ended, after) = until_over(&admin);
+        // What is under way is answered by whom it reached.
+        pause(Duration::from_millis(200));
+        over.store(true, Relaxed);
+        let mut answers = Answers::default();
+        asking.into_iter().for_each(|asker| answers.add(asker.join().unwrap()));
+        (ended, after, answers)
+    })
+}
+
+/// How it ended, and how long after the guard had its minimum sample.
+fn until_over(admin: &Admin) -> (Value, Duration) {
+    let began = Instant::now();
+    let mut enough = None;
+    loop {
+        let rollout = admin.get("/v1/models/m/rollout");
+        if rollout["phase"] != "running" {
+            return (rollout, enough.map_or(Duration::ZERO, |enough: Instant| enough.elapsed()));
+        }
+        let samples = admin.get("/v1/models/m")["versions"][1].clone();
+        let samples = samples["answered"].as_u64().unwrap() + samples["failed"].as_u64().unwrap();
+        if samples >= MIN_SAMPLES {
+            enough.get_or_insert_with(Instant::now);
+        }
+        assert!(began.elapsed() < PATIENCE, "{rollout}");
+        pause(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_canary_that_fails_is_taken_back_and_a_good_one_is_promoted() {
+    let mut took = Vec::new();
+    for _ in 0..effort::of(1, 10) {
+        let (ended, after, answers) = canary("fails_internal");
+        assert_eq!(ended["phase"], "rolled_back", "{ended}");
+        assert!(answers.wrong.is_empty(), "{} wrong: {}", answers.wrong.len(), answers.wrong[0]);
+        assert!(answers.canary_failed > 0 && answers.canary_failed < answers.of_canary);
+        took.push(after.as_secs_f64() * 1e3);
+        let (ended, _, answers) = canary("echo");
+        assert_eq!(ended["phase"], "promoted", "{ended}");
+        assert!(answers.wrong.is_empty() && answers.canary_failed == 0, "{:?}", answers.wrong.first());
+    }
+    tell(format_args!("rollouts: a canary at {RATE} requests a second, {BAD} bad in a hundred"));
+    let (median, most) = median_and_most(&took);
+    figure("from the guard's minimum sample to the route as it was", median, "ms", Some(1000.0));
+    figure("the longest", most, "ms", Some(1000.0));
+}
+
+/// For one p99.
+const WINDOW: Duration = Duration::from_secs(2);
+
+#[test]
+fn callers_do_not_notice_a_mirror() {
+    let spec = |mirror: Value| document("Route", &json!({ "split": [{ "version": "1" }], "mirror": mirror }));
+    let plain = document("Route", &json!({ "split": [{ "version": "1" }] }));
+    let mirrored = spec(json!([{ "version": "2" }]));
+    let stalled = spec(json!([{ "version": "3" }]));
+    let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
+    let server = Setup::of([guest("echo", "1"), guest("echo", "2"), guest("spins", "3"), plain.clone()]).start();
+    let admin = Admin::of(&server);
+    let (mut without, mut keeping_up, mut stalling) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dropped = 0;
+    for _ in 0..effort::of(1, 15) {
+        for (route, windows) in [(&plain, &mut without), (&mirrored, &mut keeping_up), (&stalled, &mut stalling)] {
+            admin.apply(&[route.clone()]).ok();
+            windows.push(p99_of_a_window(&server));
+            if std::ptr::eq(route, &raw const mirrored) {
+                let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
+                assert_eq!((&mirror["disagreed"], &mirror["failed"]), (&json!(0), &json!(0)), "{mirror}");
+                assert!(mirror["compared"].as_u64().unwrap() > 0, "{mirror}");
+                dropped += mirror["dropped"].as_u64().unwrap();
+            }
+        }
+    }
+    tell(format_args!("rollouts: every request mirrored, beside {RATE} requests a second"));
+    let [without, keeping_up, stalling] = [without, keeping_up, stalling].map(|windows| median_and_most(&windows).0);
+    figure("p99 without a mirror, median of windows", without, "ms", None);
+    figure("p99 with a mirror that keeps up, to that", keeping_up / without, "×", Some(1.05));
+    figure("p99 with a mirror that stalls, to that", stalling / without, "×", Some(1.1));
+    figure("copies dropped while it keeps up", f64::from(u32::try_from(dropped).unwrap()), "", None);
+}
+
+/// Milliseconds that 99 of 100 answers of a window took; all of them must be right.
+fn p99_of_a_window(server: &Server) -> f64 {
+    let over = AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..CONNECTIONS)
+            .map(|seed| {
+                scope.spawn({
+                    let over = &over;
+                    move || ask_until(over, server, 100, seed.into())
+                })
+            })
+            .collect();
+        pause(WINDOW);
+        over.store(true, Relaxed);
+        let mut answers = Answers::default();
+        asking.into_iter().for_each(|asker| answers.add(asker.join().unwrap()));
+        answers
+    });
+    assert!(answers.wrong.is_empty() && answers.canary_failed == 0, "{:?}", answers.wrong.first());
+    let mut took = answers.took;
+    took.sort_unstable();
+    f64::from(took[took.len() * 99 / 100]) / 1e3
+}
