@@ -88,7 +88,7 @@ impl Floor {
             Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
             None => None,
         };
-        let Ask { id, inputs, wishes } = self.decoder.decode(&body, header_length)?;
+        let Ask { id, inputs, wishes, .. } = self.decoder.decode(&body, header_length)?;
         let outputs = self.steps.run(&inputs)?;
         let encoded = self.encoder.encode(id.as_deref(), &wishes, &outputs)?;
         let mut response = Response::new(Full::new(encoded.body.into()));

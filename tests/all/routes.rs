@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::admin::{Admin, one, times};
 use crate::harness::command::hotstage;
 use crate::harness::http::{Request, Response};
+use crate::harness::manifest::stage;
 use crate::harness::pause;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
@@ -70,6 +71,63 @@ fn weights_rules_keys_and_pins_decide() {
     assert_eq!(direct.header("hotstage-version"), Some("2"));
     let metadata = server.get("/v2/models/m").ok().json();
     assert_eq!(metadata["versions"], json!(["1", "2"]));
+}
+
+#[test]
+fn what_is_in_the_body_decides_too() {
+    // A stage that takes BYTES and whole numbers, so that an input can be a key.
+    let all = |version: &str| {
+        let stage = stage("preprocess", "identity_all");
+        crate::harness::manifest::version("m", version, [stage])
+    };
+    let spec = json!({
+        "split": split(&[("1", 50.0), ("2", 50.0)]),
+        "sticky": { "input": "int32" },
+        "rules": [
+            { "when": { "parameter": { "cohort": "pilot" } }, "version": "2" },
+            { "when": { "input": { "bytes": { "prefix": "eu-" } } }, "version": "1" },
+        ],
+    });
+    let server = Setup::of([all("1"), all("2"), route(&spec)]).start();
+    let ask = |bytes: &str, number: i32, parameters: &Value| {
+        let numbers = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64"];
+        let mut inputs: Vec<Value> = numbers
+            .iter()
+            .map(|name| {
+                let data = if *name == "bool" { json!([true]) } else { json!([1]) };
+                json!({ "name": name, "datatype": name.to_uppercase(), "shape": [1], "data": data })
+            })
+            .collect();
+        inputs.push(json!({ "name": "int32", "datatype": "INT32", "shape": [1], "data": [number] }));
+        inputs.push(json!({ "name": "bytes", "datatype": "BYTES", "shape": [1], "data": [bytes] }));
+        let halves = [("fp16", "FP16"), ("bf16", "BF16")];
+        inputs.extend(halves.map(|(name, datatype)| {
+            json!({ "name": name, "datatype": datatype, "shape": [1], "parameters": { "binary_data_size": 2 } })
+        }));
+        let request = json!({ "inputs": inputs, "parameters": parameters });
+        let response = server.infer_binary("m", &request, &[&[0, 0], &[0, 0]]);
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.header("hotstage-version").unwrap().to_owned()
+    };
+    let none = json!({});
+    for number in 0..5 {
+        assert_eq!(ask("x", number, &json!({ "cohort": "pilot" })), "2");
+        assert_eq!(ask("eu-west", number, &none), "1");
+    }
+    let by_key: Vec<String> = (0..64).map(|number| ask("x", number, &none)).collect();
+    let again: Vec<String> = (0..64).map(|number| ask("y", number, &json!({ "cohort": "other" }))).collect();
+    assert_eq!(by_key, again);
+    let ones = by_key.iter().filter(|version| *version == "1").count();
+    assert!((12..=52).contains(&ones), "{ones} of 64");
+    let admin = Admin::of(&server);
+    for (sticky, expect) in [
+        (json!({ "input": "fp32" }), "input `fp32` is FP32, and a float is no key"),
+        (json!({ "input": "int31" }), "there is no input `int31`"),
+    ] {
+        let response = admin.apply(&[route(&json!({ "split": split(&[("1", 1.0)]), "sticky": sticky }))]);
+        assert_eq!(response.status, 422, "{}", response.text());
+        assert!(response.error().contains(expect), "{}", response.error());
+    }
 }
 
 #[test]

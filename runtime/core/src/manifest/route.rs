@@ -202,27 +202,37 @@ fn variant(here: &mut Decoder, node: &Node) -> Option<Variant> {
 }
 
 fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
-    let known = ["header", "cookie"];
-    let fields = here.fields(node, &known)?;
-    let written: Vec<&str> = known.into_iter().filter(|key| fields.get(key).is_some()).collect();
-    if written.len() != 1 {
-        here.report(node.place, format!("needs one of `header` and `cookie`, and has {}", written.len()));
+    let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
+    let written = SOURCES.iter().filter(|(key, _)| fields.get(key).is_some()).count();
+    if written != 1 {
+        let known = SOURCES.map(|(key, _)| key).join("`, `");
+        here.report(node.place, format!("needs one of `{known}`, and has {written}"));
         return None;
     }
-    let header = here.optional(&fields, "header", |here, node| {
-        let name = here.text(node)?;
-        source(here, node, name, Source::Header)
-    });
-    let cookie = here.optional(&fields, "cookie", |here, node| {
-        let name = here.text(node)?;
-        source(here, node, name, Source::Cookie)
-    });
-    header.or(cookie)
+    SOURCES.into_iter().find_map(|(key, of)| {
+        here.optional(&fields, key, |here, node| {
+            let name = here.text(node)?;
+            source(here, node, name, of)
+        })
+    })
 }
 
-/// A header or cookie of this name (RFC 9110, section 5.6.2: a token).
+/// Where values are looked for, as it is written.
+const SOURCES: [(&str, fn(String) -> Source); 4] = [
+    ("header", Source::Header),
+    ("cookie", Source::Cookie),
+    ("parameter", Source::Parameter),
+    ("input", Source::Input),
+];
+
+/// A source of this name; that of a header or cookie is a token (RFC 9110, section 5.6.2).
 fn source(here: &mut Decoder, node: &Node, name: &str, of: fn(String) -> Source) -> Option<Source> {
+    let source = of(name.to_owned());
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !source.is_in_the_head() {
+        let sound = (1..=SOURCE_BYTES_MAX).contains(&name.len());
+        return here.sound(node, sound.then_some(source).ok_or(format!("a name has 1 to {SOURCE_BYTES_MAX} bytes")));
+    }
     if name.is_empty() || name.len() > SOURCE_BYTES_MAX || !name.bytes().all(is_token) {
         let message = format!(
             "`{}` can't be sent as a name: one has 1 to {SOURCE_BYTES_MAX} letters, digits and signs like `-`",
@@ -231,11 +241,10 @@ fn source(here: &mut Decoder, node: &Node, name: &str, of: fn(String) -> Source)
         here.report(node.place, message);
         return None;
     }
-    let source = of(name.to_owned());
     Some(match source {
-        // Headers' names know no capitals; cookies' do.
+        // Headers' names know no capitals; those of others do.
         Source::Header(name) => Source::Header(name.to_ascii_lowercase()),
-        cookie @ Source::Cookie(_) => cookie,
+        other => other,
     })
 }
 
@@ -248,10 +257,11 @@ fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
 }
 
 fn when(here: &mut Decoder, node: &Node) -> Option<Vec<Condition>> {
-    let fields = here.fields(node, &["header", "cookie"])?;
+    let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
     let mut conditions = Vec::new();
-    here.optional(&fields, "header", |here, node| of_source(here, node, Source::Header, &mut conditions));
-    here.optional(&fields, "cookie", |here, node| of_source(here, node, Source::Cookie, &mut conditions));
+    for (key, of) in SOURCES {
+        here.optional(&fields, key, |here, node| of_source(here, node, of, &mut conditions));
+    }
     Some(conditions)
 }
 
@@ -347,6 +357,8 @@ fn kind(source: &Source) -> (&'static str, &str) {
     match source {
         Source::Header(name) => ("header", name),
         Source::Cookie(name) => ("cookie", name),
+        Source::Parameter(name) => ("parameter", name),
+        Source::Input(name) => ("input", name),
     }
 }
 

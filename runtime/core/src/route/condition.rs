@@ -9,6 +9,17 @@ pub enum Source {
     Header(String),
     /// A cookie.
     Cookie(String),
+    /// A parameter of the request.
+    Parameter(String),
+    /// The first element of an input.
+    Input(String),
+}
+
+impl Source {
+    /// Whether it can be told from headers alone, before the body is there.
+    pub const fn is_in_the_head(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Cookie(_))
+    }
 }
 
 /// What a value must be.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Entry, Routed, State};
-use hotstage_core::manifest::{Documents, Problem, Problems, WrittenRoute};
+use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
 use hotstage_core::route::Variant;
 use hotstage_core::suggest::hint;
@@ -89,6 +89,9 @@ impl Control {
 
     fn explain(&self, route: &WrittenRoute, unfit: Unfit) -> Problem {
         let (variant, message) = match unfit {
+            Unfit::Input { message } => {
+                return route.problem(&KeyPath::default().key("spec"), message);
+            }
             Unfit::Disagrees { variant, message } => (variant, message),
             Unfit::Absent { variant } => {
                 let ledger = self.ledger.load();
@@ -176,6 +179,9 @@ pub(super) fn door(
     match Routing::new(route, find, before.map(|before| &**before)) {
         Ok(routing) => Ok(Door::Route(Arc::new(routing))),
         Err(Unfit::Absent { .. }) => Ok(Door::Closed),
+        Err(Unfit::Input { message }) => {
+            Err(format!("the route `{}` does not fit its versions: {message}", route.name()))
+        }
         Err(Unfit::Disagrees { message, .. }) => {
             Err(format!("the route `{}` names versions that differ: {message}", route.name()))
         }

@@ -20,7 +20,7 @@ use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
 use crate::oip::{self, binary::parse_header_length};
 use crate::pipeline::Pipeline;
-use crate::routing::Way;
+use crate::routing::{Way, Whole};
 
 /// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
 const LONG_BODY: usize = 256 << 10;
@@ -54,7 +54,8 @@ async fn ask(app: &App, way: &mut Way, headers: &HeaderMap, body: Incoming) -> R
     } else {
         read(&way.pipeline, headers, body, encoding, app.limits.body_bytes)?
     };
-    let Asked { id, payload, wishes } = asked;
+    let Asked { id, payload, wishes, parameters } = asked;
+    way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload });
     let outputs = way.infer(&app.compute, &app.mirrors, payload).await?;
     let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
     let mut response = respond::answer(&way.pipeline);
@@ -73,6 +74,7 @@ struct Asked {
     id: Option<String>,
     payload: Payload,
     wishes: Wishes,
+    parameters: Option<Bytes>,
 }
 
 fn read(
@@ -95,8 +97,8 @@ fn read(
     {
         return raw(pipeline, content_type, body);
     }
-    let Ask { id, inputs, wishes } = pipeline.decoder.decode(&body, header_length)?;
-    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes })
+    let Ask { id, inputs, wishes, parameters } = pipeline.decoder.decode(&body, header_length)?;
+    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes, parameters })
 }
 
 /// The request's content type, when the first stage takes bodies of that type as they are.
@@ -118,5 +120,5 @@ fn raw(pipeline: &Pipeline, content_type: String, body: Bytes) -> Result<Asked, 
     let shape = Shape::from_slice(&[body.len() as u64]);
     let content = Tensor::new(Datatype::Uint8, shape, body).map_err(|error| Failure::invalid(error.to_string()))?;
     let wishes = Wishes::all(pipeline.signature().outputs.len(), Form::Json);
-    Ok(Asked { id: None, payload: Payload::Raw { content_type, content }, wishes })
+    Ok(Asked { id: None, payload: Payload::Raw { content_type, content }, wishes, parameters: None })
 }

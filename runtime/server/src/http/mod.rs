@@ -86,7 +86,7 @@ fn route(
     app: &App,
     model: &str,
     version: Option<&str>,
-    choose: impl FnOnce(&Routing) -> usize,
+    choose: impl FnOnce(&Arc<Routing>) -> Way,
 ) -> Result<Way, Failure> {
     router::route(&app.board.read(), model, version, choose).map_err(|failure| {
         // While the server starts, a model that is not there yet is no client's mistake.

@@ -13,6 +13,7 @@
 
 pub mod binary;
 pub mod document;
+pub mod parameters;
 pub mod place;
 pub mod request;
 pub mod response;
@@ -23,7 +24,6 @@ mod element;
 mod envelope;
 mod fields;
 mod number;
-mod parameters;
 mod text;
 mod write;
 

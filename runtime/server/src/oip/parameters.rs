@@ -12,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::place::{Place, Side};
-use super::text::excerpt;
+use super::text::{excerpt, string};
 
 /// What the binary tensor extension says in parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,5 +107,48 @@ impl<'de> Visitor<'de> for Object {
             });
         }
         Ok(parameters)
+    }
+}
+
+/// One parameter of a request as text: a string's own, or the number or boolean as it is written.
+pub fn parameter(raw: &[u8], name: &str) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(raw);
+    deserializer.deserialize_map(Sought(name)).ok().flatten()
+}
+
+struct Sought<'n>(&'n str);
+
+impl<'de> Visitor<'de> for Sought<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            if key.0 == self.0 {
+                let text = value.get();
+                found = Some(string(text).map_or_else(|| text.to_owned(), Cow::into_owned));
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameter;
+
+    #[test]
+    fn a_parameter_is_found_as_text() {
+        let raw = br#"{"a": "x\u0020y", "b": 7, "c": true, "a b": 1.5e3}"#;
+        for (name, expect) in
+            [("a", Some("x y")), ("b", Some("7")), ("c", Some("true")), ("a b", Some("1.5e3")), ("d", None)]
+        {
+            assert_eq!(parameter(raw, name).as_deref(), expect, "{name}");
+        }
+        assert_eq!(parameter(b"[]", "a"), None);
     }
 }

@@ -25,6 +25,8 @@ pub struct Ask {
     pub inputs: Vec<Tensor>,
     /// What the answer holds.
     pub wishes: Wishes,
+    /// The request's own `parameters`, as they came.
+    pub parameters: Option<Bytes>,
 }
 
 /// Reads requests for one model.
@@ -47,7 +49,7 @@ impl Decoder {
         if header_length == Some(0) {
             let inputs = vec![binary::raw(&self.model, &self.signature, body)?];
             let wishes = Wishes::all(self.signature.outputs.len(), Form::Binary);
-            return Ok(Ask { id: None, inputs, wishes });
+            return Ok(Ask { id: None, inputs, wishes, parameters: None });
         }
         let (json, blobs) = binary::split(Owner::Model(&self.model), body, header_length)?;
         let envelope = envelope::read("the request", json)?;
@@ -57,7 +59,9 @@ impl Decoder {
         let given = Place::Top.require("inputs", envelope.inputs.as_ref())?;
         let wishes = Wishes::read(envelope.outputs.as_ref(), default, &self.signature.outputs)?;
         let inputs = self.inputs(given, blobs)?;
-        Ok(Ask { id, inputs, wishes })
+        // A part of the body: nothing is copied.
+        let parameters = envelope.parameters.map(|raw| body.slice_ref(raw.as_bytes()));
+        Ok(Ask { id, inputs, wishes, parameters })
     }
 
     fn inputs(&self, given: &List<'_>, mut blobs: Blobs<'_>) -> Result<Vec<Tensor>, Failure> {

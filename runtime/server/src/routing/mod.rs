@@ -1,9 +1,11 @@
 //! A route at its place: the decision, the pipelines that it decides between, and what goes on beside it.
 //!
-//! A route asks for headers and cookies, and for nothing that would have to be read first, so who answers is known
-//! before the body is. A decision looks each header up once, allocates nothing and waits for nobody.
+//! A route that asks for headers and cookies alone decides before the body is there; one that asks for parameters or
+//! inputs when it is read, which all of its versions do alike. A decision looks each value up once and waits for nobody;
+//! one by the head allocates nothing.
 
 mod breaker;
+mod facts;
 mod way;
 
 use std::cell::Cell;
@@ -14,12 +16,14 @@ use std::time::Duration;
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
-use hotstage_core::route::{Circuit, Facts, Route, Source};
+use hotstage_core::route::{Circuit, Route, Source};
 use hotstage_core::signature::Signature;
 use hotstage_engine::Tensors;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName};
 
 use self::breaker::Breaker;
+use self::facts::Ask;
+pub use self::facts::Whole;
 pub use self::way::{Fell, Way};
 use crate::mirror::{Mirror, Mirrors};
 use crate::pipeline::Pipeline;
@@ -40,17 +44,13 @@ pub struct Routing {
     /// One for each variant.
     breakers: Vec<Breaker>,
     mirrors: Vec<Arc<Mirror>>,
+    /// Whether the body must be read before it can decide.
+    is_open: bool,
 }
 
 /// Which mirrors get a copy, a bit for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Copies(u8);
-
-/// What a route asks for, as HTTP has it.
-enum Ask {
-    Header(HeaderName),
-    Cookie(String),
-}
 
 /// Why a route can't be served with these pipelines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,11 @@ pub enum Unfit {
         /// The place of the second.
         variant: usize,
         /// What differs.
+        message: String,
+    },
+    /// It asks for an input that can't be a key.
+    Input {
+        /// Why.
         message: String,
     },
 }
@@ -87,12 +92,9 @@ impl Routing {
             variants.push(pipeline);
         }
         let route = written.route().clone();
-        let asks = route.sources().iter().map(|source| match source {
-            // Its name was checked when it was read; a header without a name is never there.
-            Source::Header(name) => HeaderName::try_from(name).map_or(Ask::Cookie(String::new()), Ask::Header),
-            Source::Cookie(name) => Ask::Cookie(name.clone()),
-        });
-        let asks = asks.collect();
+        let inputs = variants.first().map_or(&[][..], |first| &first.signature().inputs);
+        let asks = route.sources().iter().map(|source| Ask::new(source, inputs)).collect::<Result<Vec<Ask>, String>>();
+        let asks = asks.map_err(|message| Unfit::Input { message })?;
         let mut mirrors = Vec::new();
         for settings in &route.parts().mirrors {
             let is_so = |pipeline: &&Arc<Pipeline>| pipeline.version == settings.version.as_str();
@@ -108,19 +110,38 @@ impl Routing {
         }
         variants.truncate(route.parts().variants.len());
         let breakers = variants.iter().map(|_| Breaker::new()).collect();
-        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors })
+        let is_open = !route.sources().iter().all(Source::is_in_the_head);
+        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors, is_open })
     }
 
-    /// The variant that answers a request of these headers.
-    pub fn choose(&self, headers: &HeaderMap) -> usize {
-        let pinned = || self.route.position(headers.get(&PIN)?.to_str().ok()?);
-        let pinned = if self.route.parts().pin { pinned() } else { None };
-        pinned.unwrap_or_else(|| self.route.decide(&Headers { asks: &self.asks, headers }, chance).variant)
+    /// The way of a request of these headers. Where more must be known, [`Way::settle`] decides.
+    pub fn choose(self: &Arc<Self>, headers: &HeaderMap) -> Way {
+        if self.is_open {
+            // All of them read requests alike.
+            return self.way(0);
+        }
+        self.way(self.decide(headers))
+    }
+
+    /// The variant that answers, by the headers alone.
+    pub fn decide(&self, headers: &HeaderMap) -> usize {
+        let by = || self.route.decide(&facts::Head { asks: &self.asks, headers }, chance).variant;
+        self.pinned(headers).unwrap_or_else(by)
+    }
+
+    /// The variant that answers, by all of a request.
+    fn decide_whole(&self, whole: &Whole<'_>) -> usize {
+        let by = || self.route.decide(&whole.facts(&self.asks), chance).variant;
+        self.pinned(whole.headers).unwrap_or_else(by)
+    }
+
+    fn pinned(&self, headers: &HeaderMap) -> Option<usize> {
+        if self.route.parts().pin { self.route.position(headers.get(&PIN)?.to_str().ok()?) } else { None }
     }
 
     /// The way to a variant.
     pub fn way(self: &Arc<Self>, variant: usize) -> Way {
-        let more = self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
+        let more = self.is_open || self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
         let routed = more.then(|| (Arc::clone(self), variant));
         Way { routed, ..Way::to(Arc::clone(&self.variants[variant])) }
     }
@@ -212,26 +233,6 @@ fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
         .then(|| format!("version `{}` takes other raw bodies than version `{}`", other.version, one.version))
 }
 
-struct Headers<'a> {
-    asks: &'a [Ask],
-    headers: &'a HeaderMap,
-}
-
-impl Facts for Headers<'_> {
-    fn value(&self, source: usize) -> Option<&[u8]> {
-        match self.asks.get(source)? {
-            Ask::Header(name) => self.headers.get(name).map(|value| value.as_bytes()),
-            Ask::Cookie(name) => cookie(self.headers, name.as_bytes()),
-        }
-    }
-}
-
-/// A cookie's value (RFC 6265, section 4.2.1).
-fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
-}
-
 /// Scatters the bits of a number of [`chance`], which come in steps.
 const fn scattered(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -247,24 +248,4 @@ fn chance() -> u64 {
     let next = LAST.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     LAST.set(next);
     next
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn cookies_are_found_among_others() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; beta=yes;c=3"));
-        headers.append(header::COOKIE, HeaderValue::from_static("d=\"x y\"; empty="));
-        for (name, value) in
-            [("a", Some("1")), ("beta", Some("yes")), ("c", Some("3")), ("empty", Some("")), ("bet", None)]
-        {
-            assert_eq!(cookie(&headers, name.as_bytes()), value.map(str::as_bytes), "{name}");
-        }
-        assert_eq!(cookie(&HeaderMap::new(), b"a"), None);
-    }
 }

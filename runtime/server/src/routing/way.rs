@@ -14,8 +14,8 @@ use hotstage_core::request::Payload;
 use hotstage_core::route::Circuit;
 use hotstage_engine::Tensors;
 
-use super::Routing;
 use super::breaker::Breaker;
+use super::{Routing, Whole};
 use crate::mirror::Mirrors;
 use crate::pipeline::Pipeline;
 use crate::place::Compute;
@@ -49,6 +49,16 @@ impl Way {
     /// To one version, past any route.
     pub const fn to(pipeline: Arc<Pipeline>) -> Self {
         Self { pipeline, fell: None, routed: None }
+    }
+
+    /// Decides by all of a request, where its headers alone were not enough.
+    pub fn settle(&mut self, whole: &Whole<'_>) {
+        if let Some((routing, variant)) = &mut self.routed
+            && routing.is_open
+        {
+            *variant = routing.decide_whole(whole);
+            self.pipeline = Arc::clone(&routing.variants[*variant]);
+        }
     }
 
     /// Computes the answer.
