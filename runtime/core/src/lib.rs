@@ -7,6 +7,7 @@
 pub mod datatype;
 pub mod digest;
 pub mod expect;
+pub mod experiment;
 pub mod failure;
 pub mod journal;
 pub mod limits;

@@ -15,6 +15,7 @@
 mod canonical;
 mod check;
 mod decode;
+mod experiment;
 mod limits;
 mod node;
 mod problem;

@@ -1,0 +1,45 @@
+//! What follows from the intervals: go on, one is better, or no difference is worth having.
+//!
+//! As the intervals hold at every moment at once, so does what follows from them: a verdict may be acted on when it is
+//! first seen.
+
+use super::Evidence;
+use super::sequence::Interval;
+
+/// What can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not enough is known.
+    KeepGoing,
+    /// This variant, by its place, earns more than each other one.
+    Better(usize),
+    /// Whoever may still be the best earns the same, as far as the smallest difference worth having goes.
+    NoDifference,
+}
+
+/// What can be said of variants. One without evidence to come, such as one that gets no requests, is `None`.
+pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
+    let known: Vec<(usize, &Evidence)> =
+        variants.iter().enumerate().filter_map(|(place, evidence)| Some((place, (*evidence)?))).collect();
+    // Of a mean that moves, an interval says little, and a comparison nothing.
+    if known.len() < 2 || known.iter().any(|(_, evidence)| evidence.sequence.drifts()) {
+        return Verdict::KeepGoing;
+    }
+    let known: Vec<(usize, Interval)> =
+        known.into_iter().map(|(place, evidence)| (place, evidence.sequence.interval())).collect();
+    // Who surely earns less by what can't be worth having may as well stay.
+    let is_out = |one: &Interval| known.iter().any(|(_, other)| other.low > one.high && other.high - one.low > worth);
+    let left: Vec<(usize, Interval)> = known.iter().filter(|(_, interval)| !is_out(interval)).copied().collect();
+    match left[..] {
+        [(place, _)] => Verdict::Better(place),
+        _ if is_close(&left, worth) => Verdict::NoDifference,
+        _ => Verdict::KeepGoing,
+    }
+}
+
+/// Whether none of these can earn more than another by what is worth having.
+fn is_close(known: &[(usize, Interval)], worth: f64) -> bool {
+    let most = known.iter().map(|(_, interval)| interval.high).fold(0.0, f64::max);
+    let least = known.iter().map(|(_, interval)| interval.low).fold(1.0, f64::min);
+    most - least <= worth
+}
