@@ -14,6 +14,7 @@
 //! | `board` | what is served right now |
 //! | `routing` | a route, and the versions that it decides between |
 //! | `pipeline` | one request through its stages |
+//! | `experiments` | which version gave which answer, and what it was worth |
 //! | `journal` | the record of every change |
 //! | `store` | the state directory |
 //! | `admission` | who may run, and who waits |
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod control;
 pub mod counts;
 pub mod deploy;
+pub mod experiments;
 pub mod http;
 pub mod journal;
 pub mod listen;

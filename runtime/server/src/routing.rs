@@ -13,6 +13,7 @@ use hotstage_core::route::{Facts, Route, Source};
 use hotstage_core::signature::Signature;
 use http::{HeaderMap, HeaderName, header};
 
+use crate::experiments::{Part, Trial};
 use crate::pipeline::Pipeline;
 
 /// The header that says which version answered, and by which a client may ask for it again.
@@ -28,6 +29,8 @@ pub struct Routing {
     asks: Vec<Ask>,
     /// In the order of its split.
     variants: Vec<Arc<Pipeline>>,
+    /// What is asked of them.
+    trial: Option<Arc<Trial>>,
 }
 
 /// What a route asks for, as HTTP has it.
@@ -72,21 +75,42 @@ impl Routing {
             Source::Header(name) => HeaderName::try_from(name).map_or(Ask::Cookie(String::new()), Ask::Header),
             Source::Cookie(name) => Ask::Cookie(name.clone()),
         });
-        Ok(Self { digest: written.digest(), asks: asks.collect(), route, variants })
+        let digests: Vec<Digest> = variants.iter().map(|pipeline| pipeline.digest).collect();
+        let trial = Trial::of(written, &digests).map(Arc::new);
+        Ok(Self { digest: written.digest(), asks: asks.collect(), route, variants, trial })
     }
 
     /// The pipeline that answers a request of these headers.
     pub fn choose(&self, headers: &HeaderMap) -> &Arc<Pipeline> {
+        self.choose_with_part(headers).0
+    }
+
+    /// The same, and the request's part in the route's experiment.
+    pub fn choose_with_part(&self, headers: &HeaderMap) -> (&Arc<Pipeline>, Option<Part>) {
         let pinned = || self.route.position(headers.get(&PIN)?.to_str().ok()?);
         let pinned = if self.route.parts().pin { pinned() } else { None };
-        let variant =
-            pinned.unwrap_or_else(|| self.route.decide(&Headers { asks: &self.asks, headers }, chance).variant);
-        &self.variants[variant]
+        // Who asks for a variant was not dealt it.
+        if let Some(variant) = pinned {
+            return (&self.variants[variant], None);
+        }
+        let choice = self.route.decide(&Headers { asks: &self.asks, headers }, chance);
+        let part = self.trial.as_ref().and_then(|trial| Trial::part(trial, choice));
+        (&self.variants[choice.variant], part)
     }
 
     /// The pipeline that speaks for all: they take and give the same.
     pub fn first(&self) -> &Arc<Pipeline> {
         &self.variants[0]
+    }
+
+    /// The pipelines between which it decides, in the order of its split.
+    pub fn variants(&self) -> &[Arc<Pipeline>] {
+        &self.variants
+    }
+
+    /// What is asked of them.
+    pub const fn trial(&self) -> Option<&Arc<Trial>> {
+        self.trial.as_ref()
     }
 
     /// What decides.

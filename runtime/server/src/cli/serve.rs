@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::control::{Ask, Control, ControlError, Gone, Options, watch};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
+use crate::experiments::Experiments;
 use crate::listen;
 use crate::place::Compute;
 use crate::store::{Access, Store};
@@ -133,6 +134,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         compute: Compute::new(compute.handle().clone()),
         limits,
         counts: ServerCounts::default(),
+        experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
@@ -166,6 +168,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     if let Some(administering) = administering {
         drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
+    app.experiments.close();
     control.store().say_admin(None)?;
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use super::encoding::{self, Encoding};
 use super::{Body, Refused, body, respond};
 use crate::app::App;
+use crate::experiments::Part;
 use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
 use crate::oip::{self, binary::parse_header_length};
@@ -26,13 +27,15 @@ const LONG_BODY: usize = 256 << 10;
 static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// `noted` is the request's part in an experiment, and the request's id.
 pub(super) async fn answer(
     app: &App,
     pipeline: Arc<Pipeline>,
     headers: &HeaderMap,
     body: Incoming,
+    noted: Option<(Part, &HeaderValue)>,
 ) -> Result<Response<Body>, Refused> {
-    match ask(app, &pipeline, headers, body).await {
+    match ask(app, &pipeline, headers, body, noted).await {
         Ok(response) => {
             pipeline.count(Ok(()));
             Ok(response)
@@ -49,6 +52,7 @@ async fn ask(
     pipeline: &Arc<Pipeline>,
     headers: &HeaderMap,
     body: Incoming,
+    noted: Option<(Part, &HeaderValue)>,
 ) -> Result<Response<Body>, Failure> {
     let body = body::read_at_most(body, app.limits.body_bytes, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(headers)?;
@@ -65,6 +69,11 @@ async fn ask(
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(&HEADER, HeaderValue::from(length));
+    }
+    if let Some((part, request_id)) = noted {
+        // Before the answer is sent: feedback may come at once.
+        let own = id.as_deref().filter(|id| !id.is_empty());
+        app.experiments.note(part, own.map_or(request_id.as_bytes(), str::as_bytes));
     }
     Ok(encoding::encode(response, encoded.body, encoding::wanted(headers)))
 }
