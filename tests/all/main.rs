@@ -18,6 +18,7 @@ mod deploy;
 mod drain;
 mod encodings;
 mod errors;
+mod experiments;
 mod guests;
 mod http;
 mod http2;

@@ -108,6 +108,13 @@ impl Routing {
         &self.variants
     }
 
+    /// Their weights for requests that chance deals.
+    pub fn weights_by_chance(&self) -> Vec<f64> {
+        let drawn = self.trial.as_ref().and_then(|trial| trial.plan.drawn());
+        drawn
+            .map_or_else(|| self.route.parts().variants.iter().map(|variant| variant.weight).collect(), <[f64]>::to_vec)
+    }
+
     /// What is asked of them.
     pub const fn trial(&self) -> Option<&Arc<Trial>> {
         self.trial.as_ref()

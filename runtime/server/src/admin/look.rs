@@ -9,7 +9,9 @@ use super::asked::Asked;
 use super::query::shown;
 use super::refusal::Refusal;
 use super::{Admin, openapi, table};
-use crate::api::{Answered, History, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, Status, Traffic, Verified};
+use crate::api::{
+    Answered, ExperimentInfo, History, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, Status, Traffic, Verified,
+};
 
 /// Milliseconds that are measured when nobody says, at least, and at most.
 const INTERVAL: u64 = 1000;
@@ -41,6 +43,10 @@ pub(super) async fn models(admin: Arc<Admin>, asked: Asked<()>) -> Result<Page, 
 
 pub(super) async fn model(admin: Arc<Admin>, asked: Asked<()>) -> Result<ModelInfo, Refusal> {
     Ok(admin.control.model(asked.place("name"))?)
+}
+
+pub(super) async fn experiment(admin: Arc<Admin>, asked: Asked<()>) -> Result<ExperimentInfo, Refusal> {
+    Ok(admin.control.experiment(asked.place("name")).await?)
 }
 
 pub(super) async fn pipeline(admin: Arc<Admin>, asked: Asked<()>) -> Result<PipelineInfo, Refusal> {

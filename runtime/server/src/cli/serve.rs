@@ -17,7 +17,7 @@ use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
-use crate::control::{Ask, Control, ControlError, Gone, Options, watch};
+use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
 use crate::experiments::Experiments;
@@ -152,6 +152,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         None => None,
     };
     changes.block_on(load(args, &control))?;
+    let adapting = changes.spawn(adapt(Arc::clone(&control)));
     let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
@@ -159,9 +160,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     console::print(&ready_line(&app, address, admin_address));
     io.block_on(signals.asked_to_stop());
     app.board.set_ready(false);
-    if let Some(watching) = watching {
-        watching.abort();
-    }
+    [Some(adapting), watching].into_iter().flatten().for_each(|task| task.abort());
     tracing::info!("draining");
     stop.send_replace(true);
     let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;

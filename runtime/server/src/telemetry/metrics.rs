@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
 use crate::counts::{SWAP_STEPS, ServerCounts, Swaps};
+use crate::experiments;
 use crate::pipeline::{Pipeline, Step};
 
 /// The text that a scrape gets, in the format that it asks for.
@@ -48,8 +49,8 @@ impl Exposition {
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    registry
-        .register_collector(Box::new(Reading { counts: Reading::counts(&app.counts), rows: Reading::rows(&snapshot) }));
+    let counts = [Reading::counts(&app.counts), Reading::experiments(app.experiments.counts())].concat();
+    registry.register_collector(Box::new(Reading { counts, rows: Reading::rows(&snapshot) }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(match exposition {
@@ -141,6 +142,33 @@ impl Reading {
         .into_iter()
         .chain(Self::swaps(&counts.swaps))
         .collect()
+    }
+
+    fn experiments(counts: &experiments::Counts) -> Vec<Count> {
+        let experiments::Counts { answers, dropped, reused, counted, duplicates, unknown, moves } = counts;
+        let value = |count: &AtomicU64| count.load(Relaxed) as f64;
+        let by_kind =
+            |rows: &[(&'static str, &AtomicU64)]| rows.iter().map(|(kind, count)| (*kind, value(count))).collect();
+        vec![
+            (
+                "hotstage_experiment_answers",
+                "Answers of experiments: noted, dropped, or with the id of another one",
+                MetricType::Counter,
+                by_kind(&[("noted", answers), ("dropped", dropped), ("reused", reused)]),
+            ),
+            (
+                "hotstage_experiment_feedback",
+                "Rewards that came: counted, for an answer that had one, or for one that nobody knows",
+                MetricType::Counter,
+                by_kind(&[("counted", counted), ("duplicate", duplicates), ("unknown", unknown)]),
+            ),
+            (
+                "hotstage_experiment_moves",
+                "Revisions by which adaptive experiments moved weights",
+                MetricType::Counter,
+                vec![("", value(moves))],
+            ),
+        ]
     }
 
     fn swaps(swaps: &Swaps) -> Vec<Count> {
