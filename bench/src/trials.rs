@@ -69,7 +69,7 @@ impl Trial {
 
     /// The difference's interval.
     fn always_valid(&self) -> (f64, f64) {
-        let difference = self.evidence[1].sequence.interval().minus(&self.evidence[0].sequence.interval());
+        let difference = self.evidence[1].sequence.minus(&self.evidence[0].sequence);
         (difference.low, difference.high)
     }
 

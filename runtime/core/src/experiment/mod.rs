@@ -56,7 +56,7 @@ pub const REWARD_BYTES_MAX: usize = 128;
 pub struct Plan {
     /// What the reward is called. Another name is another experiment.
     pub reward: String,
-    /// The chance that some interval is ever wrong.
+    /// The chance that some difference's interval is ever wrong, and that some mean's is.
     pub alpha: f64,
     /// The smallest difference between two rewards worth having.
     pub worth: f64,
@@ -116,9 +116,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Nothing yet, of one of so many variants: the chance of an error is split between them, so that all intervals,
-    /// and every difference between two of them, hold together (a union bound).
+    /// Nothing yet, of one of so many variants.
     pub fn new(alpha: f64, variants: usize) -> Self {
-        Self { answers: 0, sequence: Sequence::new(alpha / variants.max(1) as f64) }
+        Self { answers: 0, sequence: Sequence::new(alpha, variants) }
     }
 }

@@ -6,6 +6,12 @@
 //! mean out, *ever*, with a chance of at most α. It needs rewards from 0 to 1 whose expectation, given those before,
 //! is always the same; no distribution and no number of looks.
 //!
+//! The difference between two means comes of the same bets rather than of the two intervals, which would be twice as
+//! wide as it must be. Betting on each mean from above or below makes four products of two supermartingales; so is
+//! their average, which therefore ever reaches 1 ⁄ α with a chance of at most α (Ville 1939). With S = Σλx, Λ = Σλ and V
+//! the bets' cost that says |S₁ − μ₁Λ₁| + |S₂ − μ₂Λ₂| < ln(4 ⁄ α) + V₁ + V₂ at every moment, and among all such means
+//! the difference lies furthest from S₂ ⁄ Λ₂ − S₁ ⁄ Λ₁ by that bound divided by the lesser Λ.
+//!
 //! Each reward costs a constant time and the state has a constant size, however many came.
 
 use serde::{Deserialize, Serialize};
@@ -25,12 +31,6 @@ impl Interval {
     /// Where any mean of rewards lies.
     pub const ANY: Self = Self { low: 0.0, high: 1.0 };
 
-    /// Where the difference to another mean lies.
-    #[must_use]
-    pub const fn minus(&self, other: &Self) -> Self {
-        Self { low: self.low - other.high, high: self.high - other.low }
-    }
-
     /// Whether a number lies in it.
     pub const fn holds(&self, number: f64) -> bool {
         self.low <= number && number <= self.high
@@ -45,8 +45,10 @@ impl Interval {
 /// Rewards, as far as the next interval needs them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// ln(2 ⁄ α): what the evidence against a mean must reach.
+    /// What the evidence against a mean must reach, as a logarithm.
     bar: f64,
+    /// The same against a difference.
+    bar_of_two: f64,
     count: u64,
     sum: f64,
     /// Sum of the squared distances of rewards from the means up to them.
@@ -62,10 +64,23 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// No rewards yet; the mean is ever left out with a chance of at most `alpha`.
-    pub fn new(alpha: f64) -> Self {
-        let bar = libm::log(2.0 / alpha);
-        Self { bar, count: 0, sum: 0.0, spread: 0.0, bets: 0.0, staked: 0.0, cost: 0.0, kept: Interval::ANY }
+    /// No rewards yet, of one of so many variants. The chance that any of their means is ever left out is at most
+    /// `alpha`, and so is the chance that any difference is: each is split evenly (a union bound).
+    pub fn new(alpha: f64, variants: usize) -> Self {
+        let means = variants.max(1) as f64;
+        let pairs = (means * (means - 1.0) / 2.0).max(1.0);
+        let (bar, bar_of_two) = (libm::log(2.0 * means / alpha), libm::log(4.0 * pairs / alpha));
+        Self {
+            bar,
+            bar_of_two,
+            count: 0,
+            sum: 0.0,
+            spread: 0.0,
+            bets: 0.0,
+            staked: 0.0,
+            cost: 0.0,
+            kept: Interval::ANY,
+        }
     }
 
     /// Takes the next reward, from 0 to 1.
@@ -74,7 +89,8 @@ impl Sequence {
         // Both as they were before this reward: a bet that knows the outcome is none.
         let mean = (0.5 + self.sum) / turn;
         let variance = (0.25 + self.spread) / turn;
-        let bet = (2.0 * self.bar / (variance * turn * libm::log(1.0 + turn))).sqrt().min(BET_MAX);
+        // Differences decide, so bets are of the size that suits them: two of them share one bar.
+        let bet = (self.bar_of_two / (variance * turn * libm::log(1.0 + turn))).sqrt().min(BET_MAX);
         let gap = reward - mean;
         self.cost += gap * gap * (-libm::log(1.0 - bet) - bet);
         self.bets += bet;
@@ -94,6 +110,18 @@ impl Sequence {
         }
         let (centre, half) = (self.staked / self.bets, (self.bar + self.cost) / self.bets);
         Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+    }
+
+    /// Where the difference to another mean lies.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Interval {
+        let bets = self.bets.min(other.bets);
+        if bets <= 0.0 {
+            return Interval { low: -1.0, high: 1.0 };
+        }
+        let centre = self.staked / self.bets - other.staked / other.bets;
+        let half = (self.bar_of_two + self.cost + other.cost) / bets;
+        Interval { low: (centre - half).max(-1.0), high: (centre + half).min(1.0) }
     }
 
     /// Where the mean lies.

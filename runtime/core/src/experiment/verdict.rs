@@ -4,7 +4,6 @@
 //! first seen.
 
 use super::Evidence;
-use super::sequence::Interval;
 
 /// What can be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +24,24 @@ pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
     if known.len() < 2 || known.iter().any(|(_, evidence)| evidence.sequence.drifts()) {
         return Verdict::KeepGoing;
     }
-    let known: Vec<(usize, Interval)> =
-        known.into_iter().map(|(place, evidence)| (place, evidence.sequence.interval())).collect();
     // Who surely earns less by what can't be worth having may as well stay.
-    let is_out = |one: &Interval| known.iter().any(|(_, other)| other.low > one.high && other.high - one.low > worth);
-    let left: Vec<(usize, Interval)> = known.iter().filter(|(_, interval)| !is_out(interval)).copied().collect();
+    let is_out = |one: &Evidence| {
+        known.iter().any(|(_, other)| {
+            let more = other.sequence.minus(&one.sequence);
+            more.low > 0.0 && more.high > worth
+        })
+    };
+    let left: Vec<(usize, &Evidence)> = known.iter().filter(|(_, evidence)| !is_out(evidence)).copied().collect();
     match left[..] {
         [(place, _)] => Verdict::Better(place),
-        _ if is_close(&left, worth) => Verdict::NoDifference,
+        [_, _, ..] if is_close(&left, worth) => Verdict::NoDifference,
         _ => Verdict::KeepGoing,
     }
 }
 
-/// Whether none of these can earn more than another by what is worth having.
-fn is_close(known: &[(usize, Interval)], worth: f64) -> bool {
-    let most = known.iter().map(|(_, interval)| interval.high).fold(0.0, f64::max);
-    let least = known.iter().map(|(_, interval)| interval.low).fold(1.0, f64::min);
-    most - least <= worth
+/// Whether none of these can earn more than another by more than what is worth having.
+fn is_close(known: &[(usize, &Evidence)], worth: f64) -> bool {
+    known.iter().all(|(_, one)| {
+        known.iter().all(|(_, other)| std::ptr::eq(*one, *other) || one.sequence.minus(&other.sequence).high <= worth)
+    })
 }

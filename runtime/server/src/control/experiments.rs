@@ -46,11 +46,11 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
     let verdict = verdict(&compared(routing, known), plan.worth);
     let weights = routing.weights_by_chance();
     let sum: f64 = weights.iter().sum();
-    let first = known.evidence.first().map(|evidence| evidence.sequence.interval());
+    let first = known.evidence.first().map(|evidence| &evidence.sequence);
     let variants = routing.variants().iter().zip(&known.evidence).zip(weights).enumerate();
     let variants = variants.map(|(place, ((pipeline, evidence), weight))| VariantInfo {
         percent: weight / sum * 100.0,
-        difference: first.filter(|_| place > 0).map(|first| told(&evidence.sequence.interval().minus(&first))),
+        difference: first.filter(|_| place > 0).map(|first| told(&evidence.sequence.minus(first))),
         ..variant(pipeline, evidence)
     });
     let variants: Vec<VariantInfo> = variants.collect();
