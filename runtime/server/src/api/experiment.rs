@@ -14,7 +14,7 @@ pub struct ExperimentInfo {
     pub reward: String,
     /// `fixed` or `adaptive`.
     pub strategy: String,
-    /// The chance that any interval here is ever wrong, however often it is looked at.
+    /// The chance that any difference here is ever wrong, however often it is looked at; and that any mean is.
     pub alpha: f64,
     /// The smallest difference worth having.
     pub worth: f64,

@@ -42,7 +42,7 @@ fn text(about: &ExperimentInfo) -> String {
         ("since", about.since.clone()),
         ("strategy", about.strategy.clone()),
         ("worth having", format!("{} or more", about.worth)),
-        ("intervals", format!("hold all at once, at every moment, with a chance of {} %", sure(about.alpha))),
+        ("intervals", format!("hold at every moment at once, with a chance of {} %", sure(about.alpha))),
     ]);
     let header = [
         "version",
@@ -61,7 +61,7 @@ fn text(about: &ExperimentInfo) -> String {
     format!("{head}\n\n{table}\n\n{}", about.says)
 }
 
-/// The chance that no interval is ever wrong, in percent, without the digits that a float makes up.
+/// The chance that no difference, or no mean, is ever wrong, in percent, without the digits that a float makes up.
 fn sure(alpha: f64) -> f64 {
     ((1.0 - alpha) * 1e6).round() / 1e4
 }
