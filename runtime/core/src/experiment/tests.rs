@@ -184,7 +184,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_down_goes_on_as_it_was(rewards in prop::collection::vec(0.0..=1.0_f64, 0..50), next in 0.0..=1.0_f64) {
+    fn what_is_written_down_goes_on_as_it_was(
+        rewards in prop::collection::vec(0.0..=1.0_f64, 0..50),
+        next in 0.0..=1.0_f64,
+    ) {
         let mut evidence = Evidence::new(ALPHA, 2);
         rewards.iter().for_each(|reward| evidence.sequence.add(*reward));
         let mut back: Evidence = serde_json::from_str(&serde_json::to_string(&evidence).unwrap()).unwrap();

@@ -65,6 +65,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
         ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
         ("split", lines(&split)),
         ("salt", part("salt").and_then(Value::as_str).unwrap_or_default().to_owned()),
+        ("experiment", part("experiment").map(Value::to_string).unwrap_or_default()),
         ("pins", part("pin").map(Value::to_string).unwrap_or_default()),
     ])
 }
