@@ -8,8 +8,8 @@
 //!
 //! The difference between two means comes of the same bets rather than of the two intervals, which would be nearly
 //! half as wide again. Betting on each mean from above or below makes four products of two supermartingales; their
-//! average is one, too, and therefore ever reaches 1 ⁄ α with a chance of at most α (Ville 1939). With S = Σλx, Λ = Σλ and
-//! V the bets' cost that says |S₁ − μ₁Λ₁| + |S₂ − μ₂Λ₂| < ln(4 ⁄ α) + V₁ + V₂ at every moment, and among all such
+//! average is one, too, and therefore ever reaches 1 ⁄ α with a chance of at most α (Ville 1939). With S = Σλx, Λ = Σλ
+//! and V the bets' cost that says |S₁ − μ₁Λ₁| + |S₂ − μ₂Λ₂| < ln(4 ⁄ α) + V₁ + V₂ at every moment, and among all such
 //! means the difference lies furthest from S₂ ⁄ Λ₂ − S₁ ⁄ Λ₁ by that bound divided by the lesser Λ.
 //!
 //! Each reward costs a constant time and the state has a constant size, however many came.
