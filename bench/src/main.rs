@@ -10,6 +10,7 @@
 //! | `http` | the server ↔ the same hyper and codec around plain functions (`floor`) |
 //! | `start` | from the process's start to its first answer |
 //! | `route` | a route's decision ↔ looking up the same headers |
+//! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ intervals for one sample size |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
 
 mod chain;
@@ -21,11 +22,13 @@ mod load;
 mod measure;
 mod origin;
 mod placement;
+mod plot;
 mod question;
 mod route;
 mod start;
 mod steps;
 mod table;
+mod trials;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +76,8 @@ enum What {
     Placement,
     /// A route's decision.
     Route,
+    /// An experiment's intervals. No times: simulated tests.
+    Trials,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +87,11 @@ enum Verb {
         /// Where to listen on 127.0.0.1; 0 takes any free port, and the ready line says which.
         #[arg(long, default_value_t = 0)]
         port: u16,
+    },
+    /// Draw how often an experiment's intervals hold, as SVG.
+    DrawTrials {
+        /// Where to.
+        file: PathBuf,
     },
     /// Run one chain in a loop, for a profiler.
     ProfileChain {
@@ -126,6 +136,7 @@ fn run(cli: &Cli) -> Outcome {
         Some(Verb::ProfileHttp { seconds, binary, floor }) => {
             return http::profile(&origin, Duration::from_secs(*seconds), *binary, *floor);
         }
+        Some(Verb::DrawTrials { file }) => return trials::draw(file),
         None => {}
     }
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
@@ -145,6 +156,9 @@ fn run(cli: &Cli) -> Outcome {
     }
     if asked(What::Route) {
         route::measure(&origin, &effort, &mut table)?;
+    }
+    if asked(What::Trials) {
+        trials::measure(cli.quick, &mut table)?;
     }
     table.print();
     match &cli.json {

@@ -20,6 +20,7 @@ mod deploy;
 mod drain;
 mod encodings;
 mod errors;
+mod experiments;
 mod guests;
 mod http;
 mod http2;

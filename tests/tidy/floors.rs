@@ -17,6 +17,7 @@ const FLOORS: &[&str] = &[
     "admission",
     "store",
     "journal",
+    "experiments",
     "pipeline",
     "mirror",
     "routing",

@@ -17,6 +17,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Its bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 digits without `sha256:`.
     pub fn hex(&self) -> String {
         use fmt::Write as _;

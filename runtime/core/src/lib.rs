@@ -8,6 +8,7 @@ pub mod agreement;
 pub mod datatype;
 pub mod digest;
 pub mod expect;
+pub mod experiment;
 pub mod failure;
 pub mod journal;
 pub mod limits;

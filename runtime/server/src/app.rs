@@ -4,6 +4,7 @@ use hotstage_core::limits::ServerLimits;
 
 use crate::board::Board;
 use crate::counts::ServerCounts;
+use crate::experiments::Experiments;
 use crate::mirror::Mirrors;
 use crate::place::Compute;
 
@@ -19,4 +20,6 @@ pub struct App {
     pub limits: ServerLimits,
     /// What is counted about requests that reach no pipeline, and connections.
     pub counts: ServerCounts,
+    /// What experiments remember.
+    pub experiments: Experiments,
 }

@@ -98,6 +98,11 @@ impl Snapshot {
         names
     }
 
+    /// All routes that are served, in no order.
+    pub fn routings(&self) -> impl Iterator<Item = Arc<Routing>> {
+        self.models.values().filter_map(|model| model.routing().map(Arc::clone))
+    }
+
     /// All pipelines, by name and age.
     pub fn pipelines(&self) -> impl Iterator<Item = &Arc<Pipeline>> {
         self.names().into_iter().filter_map(|name| self.model(name)).flat_map(|model| &model.versions)

@@ -15,6 +15,7 @@
 //! | `routing` | a route, and the versions that it decides between |
 //! | `mirror` | copies of requests, and how their answers compare |
 //! | `pipeline` | one request through its stages |
+//! | `experiments` | which version gave which answer, and what it was worth |
 //! | `journal` | the record of every change |
 //! | `store` | the state directory |
 //! | `admission` | who may run, and who waits |
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod control;
 pub mod counts;
 pub mod deploy;
+pub mod experiments;
 pub mod http;
 pub mod journal;
 pub mod listen;

@@ -13,7 +13,7 @@ fn asked(arguments: &[&str]) -> Ran {
     run(command, b"")
 }
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "",
     "serve",
     "check",
@@ -28,6 +28,7 @@ const VERBS: [&str; 19] = [
     "history",
     "rollback",
     "answered",
+    "experiment",
     "gc",
     "status",
     "top",

@@ -16,6 +16,7 @@ mod beside;
 mod canonical;
 mod check;
 mod decode;
+mod experiment;
 mod limits;
 mod node;
 mod problem;

@@ -10,7 +10,7 @@
 //!
 //! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a rule, no pins, no
 //! fallback and no mirror. Bounds: those of [`route`](crate::route); a header's or cookie's name has 256 bytes at most, a
-//! value 1024.
+//! value 1024. `experiment`, `fallback` and `mirror` are read in files of their own.
 
 use std::sync::Arc;
 
@@ -22,8 +22,9 @@ use super::decode::Decoder;
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Problem, Problems, Step};
 use super::resolved::NotCanonical;
-use super::{API_VERSION, read};
+use super::{API_VERSION, experiment, read};
 use crate::digest::Digest;
+use crate::experiment::Plan;
 use crate::name::{ModelName, Version};
 use crate::route::{Condition, Flaw, Part, Parts, Pattern, Route, Rule, Source, Test, Variant};
 use crate::suggest::shown;
@@ -40,13 +41,14 @@ pub struct WrittenRoute {
     root: Node,
     name: ModelName,
     route: Route,
+    experiment: Option<Plan>,
 }
 
 impl WrittenRoute {
     /// One that nobody wrote.
-    pub fn of(name: &ModelName, parts: Parts) -> Result<Self, Vec<Flaw>> {
+    pub fn of(name: &ModelName, parts: Parts, experiment: Option<Plan>) -> Result<Self, Vec<Flaw>> {
         let (file, root) = ("a rollout".into(), Node::from_json(&Value::Null));
-        Ok(Self { file, root, name: name.clone(), route: Route::new(parts)? })
+        Ok(Self { file, root, name: name.clone(), route: Route::new(parts)?, experiment })
     }
 
     /// The file that it is in, as the loader called it.
@@ -62,6 +64,19 @@ impl WrittenRoute {
     /// What decides.
     pub const fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// What is asked of its variants.
+    pub const fn experiment(&self) -> Option<&Plan> {
+        self.experiment.as_ref()
+    }
+
+    /// The same route with other weights for requests without a key, in the order of its split. None where nothing
+    /// moves its weights.
+    pub fn drawing_by(&self, weights: Vec<f64>) -> Option<Self> {
+        let mut moved = self.clone();
+        moved.experiment.as_mut()?.adapt.as_mut()?.drawn = Some(weights);
+        Self::parse(&moved.canonical()).ok()
     }
 
     /// The versions that it names: those of its split in their order, and then those that only get copies.
@@ -95,11 +110,15 @@ impl WrittenRoute {
 
     /// The text that the store keeps. It is a manifest, too, with every default spelled out.
     pub fn canonical(&self) -> String {
+        let mut spec = written(self.route.parts());
+        if let Some(plan) = &self.experiment {
+            spec["experiment"] = experiment::written(plan, self.route.parts());
+        }
         canonical_text(&json!({
             "apiVersion": API_VERSION,
             "kind": "Route",
             "metadata": { "name": self.name.as_str() },
-            "spec": written(self.route.parts()),
+            "spec": spec,
         }))
     }
 
@@ -123,6 +142,7 @@ impl WrittenRoute {
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Problems) {
     let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
     let parts = document(&mut here, &root);
+    let experiment = experiment::of(&mut here, &root, parts.as_ref().map(|(_, parts)| parts));
     // What could not be read would only look wrong again.
     let parts = parts.filter(|_| here.problems.is_empty());
     let route = parts.and_then(|(name, parts)| match Route::new(parts) {
@@ -136,7 +156,13 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Prob
             None
         }
     });
-    let written = route.map(|(name, route)| WrittenRoute { file: Arc::clone(file), root, name, route });
+    let written = route.map(|(name, route)| {
+        let route = match experiment.as_ref().and_then(Plan::drawn) {
+            Some(weights) => route.drawing_by(weights),
+            None => route,
+        };
+        WrittenRoute { file: Arc::clone(file), root, name, route, experiment }
+    });
     (written, here.problems)
 }
 
@@ -175,7 +201,8 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(ModelName, Parts)> {
 }
 
 fn spec(here: &mut Decoder, node: &Node) -> Option<Parts> {
-    let fields = here.fields(node, &["split", "sticky", "salt", "rules", "pin", "fallback", "mirror"])?;
+    let known = ["split", "sticky", "salt", "rules", "pin", "fallback", "mirror", "experiment"];
+    let fields = here.fields(node, &known)?;
     let variants = here.required(&fields, "split", |here, node| here.list(node, variant))?;
     let sticky = here.optional(&fields, "sticky", sticky);
     let salt = here.optional(&fields, "salt", |here, node| value(here, node).map(str::to_owned));

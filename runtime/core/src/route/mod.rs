@@ -83,6 +83,8 @@ pub struct Route {
     /// For each rule, where what its conditions ask for stands among the sources.
     asks: Vec<Vec<usize>>,
     sticky: Option<usize>,
+    /// Shares of requests without a key, where those differ.
+    drawn: Option<Shares>,
 }
 
 /// What a request says, as far as routes may ask. Nothing is copied for an answer.
@@ -130,7 +132,17 @@ impl Route {
         let sticky = parts.sticky.as_ref().map(&mut place);
         let asks = parts.rules.iter().map(|rule| rule.when.iter().map(|condition| place(&condition.source)).collect());
         let asks = asks.collect();
-        Ok(Self { parts, shares, sources, asks, sticky })
+        Ok(Self { parts, shares, sources, asks, sticky, drawn: None })
+    }
+
+    /// The same, with other weights for requests without a key: as many as there are variants, and as sound as theirs.
+    /// Who has a key stays where the split's weights put it.
+    #[must_use]
+    pub fn drawing_by(mut self, weights: &[f64]) -> Self {
+        let variants = self.parts.variants.iter().zip(weights);
+        let weighed = variants.map(|(variant, weight)| (variant.version.as_str(), *weight));
+        self.drawn = Some(Shares::new(&self.parts.salt, weighed));
+        self
     }
 
     /// What it asks for, each once.
@@ -168,6 +180,7 @@ impl Route {
                 return Choice { variant: rule.to, why: Why::Rule(index) };
             }
         }
-        Choice { variant: self.shares.pick(key), why: by }
+        let shares = self.drawn.as_ref().filter(|_| by == Why::Chance).unwrap_or(&self.shares);
+        Choice { variant: shares.pick(key), why: by }
     }
 }

@@ -159,6 +159,18 @@ fn what_makes_no_sense_is_said_all_at_once() {
     assert!(of(&[f64::MAX, f64::MAX]).message.contains("sum"));
 }
 
+#[test]
+fn other_weights_for_requests_without_a_key_move_no_key() {
+    let route = sticky("s", &[50.0, 50.0]);
+    let drawing = route.clone().drawing_by(&[10.0, 90.0]);
+    for user in 0..1000 {
+        assert_eq!(of_user(&route, user), of_user(&drawing, user), "{user}");
+    }
+    let drawn = |number: u64| drawing.decide(&Request(&drawing, &[]), || number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let second = (0..10_000).filter(|number| drawn(*number).variant == 1).count();
+    assert!((8_850..9_150).contains(&second), "{second}");
+}
+
 proptest! {
     /// A variant that grows keeps what it has, and nobody moves between two others.
     #[test]

@@ -10,8 +10,8 @@ use super::query::shown;
 use super::refusal::Refusal;
 use super::{Admin, openapi, table};
 use crate::api::{
-    Answered, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, RolloutInfo, Status, Traffic,
-    Verified,
+    Answered, ExperimentInfo, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, RolloutInfo,
+    Status, Traffic, Verified,
 };
 
 /// Milliseconds that are measured when nobody says, at least, and at most.
@@ -52,6 +52,10 @@ pub(super) async fn rollout(admin: Arc<Admin>, asked: Asked<()>) -> Result<Rollo
 
 pub(super) async fn mirrors(admin: Arc<Admin>, asked: Asked<()>) -> Result<Mirrors, Refusal> {
     Ok(admin.control.mirrors(asked.place("name"))?)
+}
+
+pub(super) async fn experiment(admin: Arc<Admin>, asked: Asked<()>) -> Result<ExperimentInfo, Refusal> {
+    Ok(admin.control.experiment(asked.place("name")).await?)
 }
 
 pub(super) async fn pipeline(admin: Arc<Admin>, asked: Asked<()>) -> Result<PipelineInfo, Refusal> {

@@ -42,6 +42,8 @@ fn questions() -> Vec<Endpoint> {
             .says("What is served, by name.")
             .query(&[AFTER, LIMIT]),
         Endpoint::asks((Method::GET, "/v1/models/{name}"), look::model).says("One name: its versions and labels."),
+        Endpoint::asks((Method::GET, "/v1/models/{name}/experiment"), look::experiment)
+            .says("How the experiment of a name's route stands."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/versions/{version}"), look::pipeline)
             .says("One version, or the one that a label points at, in full."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/mirrors"), look::mirrors)

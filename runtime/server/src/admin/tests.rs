@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::control::Options;
 use crate::counts::ServerCounts;
 use crate::deploy::{Boxes, Compilers, Deployer};
+use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
 use crate::place::Compute;
@@ -47,6 +48,7 @@ impl Asking {
             mirrors: Mirrors::new(Handle::current()),
             limits: limits.clone(),
             counts: ServerCounts::default(),
+            experiments: Experiments::start(directory.path()).unwrap(),
         };
         let compilers = Compilers::start(Some(1)).unwrap();
         let deployer = Deployer::new(engine, store, Boxes(Vec::new()), 1, compilers);

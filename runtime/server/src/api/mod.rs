@@ -5,6 +5,7 @@
 //! Errors have the shape of the inference API's: `{"error": "…"}`, one problem to a line.
 
 mod apply;
+mod experiment;
 mod history;
 mod look;
 mod mirror;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::apply::{
     Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, RollbackRequest, What,
 };
+pub use self::experiment::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
     Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo,

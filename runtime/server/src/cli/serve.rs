@@ -17,9 +17,10 @@ use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
-use crate::control::{Ask, Control, ControlError, Gone, Options, watch, watch_rollouts};
+use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch, watch_rollouts};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
+use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
 use crate::place::{Compute, come_last};
@@ -136,6 +137,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         mirrors: Mirrors::new(mirrors.handle().clone()),
         limits,
         counts: ServerCounts::default(),
+        experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
@@ -153,6 +155,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         None => None,
     };
     changes.block_on(load(args, &control))?;
+    let adapting = changes.spawn(adapt(Arc::clone(&control)));
     let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
     // Before anybody is told that it serves: a signal from then on drains.
@@ -161,16 +164,14 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     console::print(&ready_line(&app, address, admin_address));
     io.block_on(signals.asked_to_stop());
     app.board.set_ready(false);
-    if let Some(watching) = watching {
-        watching.abort();
-    }
-    rolling.abort();
+    [Some(adapting), Some(rolling), watching].into_iter().flatten().for_each(|task| task.abort());
     tracing::info!("draining");
     stop.send_replace(true);
     let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
     if let Some(administering) = administering {
         drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
+    app.experiments.close();
     control.store().say_admin(None)?;
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");

@@ -59,7 +59,7 @@ impl Control {
         Ok(problems.or(documents)?)
     }
 
-    async fn apply_documents(
+    pub(super) async fn apply_documents(
         &self,
         actor: &str,
         ask: &Ask,

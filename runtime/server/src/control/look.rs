@@ -35,7 +35,7 @@ impl Control {
         Ok(self.about(name, entry))
     }
 
-    fn no_pipeline(&self, name: &str) -> ControlError {
+    pub(super) fn no_pipeline(&self, name: &str) -> ControlError {
         let ledger = self.ledger.load();
         let names: Vec<&str> = ledger.state.models().take(1000).map(|(name, _)| name.as_str()).collect();
         let hint = hotstage_core::suggest::hint(name, names.iter().copied());

@@ -8,8 +8,10 @@
 //!
 //! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
 
+mod adapt;
 mod change;
 mod commit;
+mod experiments;
 mod look;
 mod mirrors;
 mod past;
@@ -31,6 +33,7 @@ use arc_swap::ArcSwap;
 use hotstage_core::journal::State;
 use hotstage_core::name::{ModelName, Version};
 
+pub use self::adapt::adapt;
 use self::retire::Retired;
 pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;

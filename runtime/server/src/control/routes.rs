@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
+use hotstage_core::experiment::Plan;
 use hotstage_core::journal::{Change, Entry, Routed, State};
 use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
@@ -159,14 +160,18 @@ impl Control {
 
 /// What a route's variants get of the requests that no rule takes.
 fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
-    let variants = &route.route().parts().variants;
-    let sum: f64 = variants.iter().map(|variant| variant.weight).sum();
-    let share = |variant: &Variant| ShareInfo {
+    let parts = route.route().parts();
+    // Weights that moved are those of requests without a key: without one to look for, of all.
+    let moved = route.experiment().and_then(Plan::drawn).filter(|_| parts.sticky.is_none());
+    let written = || parts.variants.iter().map(|variant| variant.weight).collect();
+    let weights: Vec<f64> = moved.map_or_else(written, <[f64]>::to_vec);
+    let sum: f64 = weights.iter().sum();
+    let share = |(variant, weight): (&Variant, f64)| ShareInfo {
         version: variant.version.to_string(),
-        weight: variant.weight,
-        percent: variant.weight / sum * 100.0,
+        weight,
+        percent: weight / sum * 100.0,
     };
-    variants.iter().map(share).collect()
+    parts.variants.iter().zip(weights).map(share).collect()
 }
 
 /// The door behind which a route decides; closed while a version is not loaded.

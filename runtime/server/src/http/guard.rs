@@ -36,6 +36,11 @@ impl<'a> Call<'a> {
         Self { app, head, id: id(&head.headers), began: Instant::now(), is_open: true }
     }
 
+    /// The request's id, as its answer will have it.
+    pub(super) const fn id(&self) -> &HeaderValue {
+        &self.id
+    }
+
     pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
         let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline }| {

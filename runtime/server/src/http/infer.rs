@@ -32,8 +32,9 @@ pub(super) async fn answer(
     mut way: Way,
     headers: &HeaderMap,
     body: Incoming,
+    id: &HeaderValue,
 ) -> Result<Response<Body>, Refused> {
-    match ask(app, &mut way, headers, body).await {
+    match ask(app, &mut way, headers, body, id).await {
         Ok(response) => {
             way.pipeline.count(Ok(()));
             Ok(response)
@@ -45,7 +46,13 @@ pub(super) async fn answer(
     }
 }
 
-async fn ask(app: &App, way: &mut Way, headers: &HeaderMap, body: Incoming) -> Result<Response<Body>, Failure> {
+async fn ask(
+    app: &App,
+    way: &mut Way,
+    headers: &HeaderMap,
+    body: Incoming,
+    request_id: &HeaderValue,
+) -> Result<Response<Body>, Failure> {
     let body = body::read_at_most(body, app.limits.body_bytes, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
@@ -65,6 +72,11 @@ async fn ask(app: &App, way: &mut Way, headers: &HeaderMap, body: Incoming) -> R
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(&HEADER, HeaderValue::from(length));
+    }
+    if let Some(part) = way.part.take() {
+        // Before the answer is sent: feedback may come at once.
+        let own = id.as_deref().filter(|id| !id.is_empty());
+        app.experiments.note(part, own.map_or(request_id.as_bytes(), str::as_bytes));
     }
     Ok(encoding::encode(response, encoded.body, encoding::wanted(headers)))
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 mod encoding;
+mod feedback;
 mod guard;
 mod infer;
 mod path;
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -38,15 +39,17 @@ pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Resp
     let (head, body) = request.into_parts();
     let call = Call::begin(&app, &head);
     // Pinned here, so that it is not copied on its way down.
-    let answering = pin!(dispatch(&app, &head, body));
-    let outcome = match caught(answering).await {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
+    let outcome = {
+        let answering = pin!(dispatch(&app, &head, call.id(), body));
+        match caught(answering).await {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
+        }
     };
     Ok(call.finish(outcome))
 }
 
-async fn dispatch(app: &App, head: &Parts, body: Incoming) -> Result<Response<Body>, Refused> {
+async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: Incoming) -> Result<Response<Body>, Refused> {
     check_headers(app, &head.headers)?;
     let target = path::target(head.uri.path())?;
     if !target.methods().contains(&head.method) {
@@ -56,8 +59,9 @@ async fn dispatch(app: &App, head: &Parts, body: Incoming) -> Result<Response<Bo
     let told = match target {
         Target::Infer { model, version } => {
             let way = route(app, &model, version.as_deref(), |routing| routing.choose(&head.headers))?;
-            return infer::answer(app, way, &head.headers, body).await;
+            return infer::answer(app, way, &head.headers, body, id).await;
         }
+        Target::Feedback { model } => feedback::take(app, &model, &head.headers, body).await,
         Target::Server => Ok(tell::server()),
         Target::Live => Ok(tell::live()),
         Target::Ready => tell::ready(app),

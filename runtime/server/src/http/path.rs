@@ -9,6 +9,7 @@ use http::Method;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target<'a> {
     Infer { model: Cow<'a, str>, version: Option<Cow<'a, str>> },
+    Feedback { model: Cow<'a, str> },
     Server,
     Live,
     Ready,
@@ -21,7 +22,7 @@ pub(super) enum Target<'a> {
 impl Target<'_> {
     pub(super) const fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Infer { .. } => &[Method::POST],
+            Self::Infer { .. } | Self::Feedback { .. } => &[Method::POST],
             _ => &[Method::GET, Method::HEAD],
         }
     }
@@ -29,7 +30,7 @@ impl Target<'_> {
     /// The same for the `Allow` header.
     pub(super) const fn allow(&self) -> &'static str {
         match self {
-            Self::Infer { .. } => "POST",
+            Self::Infer { .. } | Self::Feedback { .. } => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -59,6 +60,7 @@ pub(super) fn target(path: &str) -> Result<Target<'_>, Failure> {
     };
     match rest {
         None => Ok(Target::Model { model, version }),
+        Some("feedback") if version.is_none() => Ok(Target::Feedback { model }),
         Some("infer") => Ok(Target::Infer { model, version }),
         Some("ready") => Ok(Target::ModelReady { model, version }),
         Some(_) => Err(unknown()),
@@ -93,6 +95,7 @@ mod tests {
             ("/v2/", Target::Server),
             ("/v2/models/tumor", Target::Model { model: model(), version: None }),
             ("/v2/models/t%75mor/", Target::Model { model: model(), version: None }),
+            ("/v2/models/tumor/feedback", Target::Feedback { model: model() }),
             ("/v2/models/tumor/infer", Target::Infer { model: model(), version: None }),
             ("/v2/models/tumor/versions/v10", Target::Model { model: model(), version: version() }),
             ("/v2/models/tumor/versions/v10/infer", Target::Infer { model: model(), version: version() }),
@@ -107,6 +110,7 @@ mod tests {
             "/v2/models//infer",
             "/v2/models/x/y",
             "/v2/models/x/versions/",
+            "/v2/models/x/versions/1/feedback",
             "/v2/models/%ff",
         ] {
             assert_eq!(target(path).unwrap_err().kind, Kind::NotFound, "{path}");

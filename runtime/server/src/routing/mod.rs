@@ -16,7 +16,7 @@ use std::time::Duration;
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
-use hotstage_core::route::{Circuit, Route, Source};
+use hotstage_core::route::{Circuit, Facts, Route, Source};
 use hotstage_core::signature::Signature;
 use hotstage_engine::Tensors;
 use http::{HeaderMap, HeaderName};
@@ -25,6 +25,7 @@ use self::breaker::Breaker;
 use self::facts::Ask;
 pub use self::facts::Whole;
 pub use self::way::{Fell, Way};
+use crate::experiments::{Part, Trial};
 use crate::mirror::{Mirror, Mirrors};
 use crate::pipeline::Pipeline;
 
@@ -44,6 +45,8 @@ pub struct Routing {
     /// One for each variant.
     breakers: Vec<Breaker>,
     mirrors: Vec<Arc<Mirror>>,
+    /// What is asked of the variants.
+    trial: Option<Arc<Trial>>,
     /// Whether the body must be read before it can decide.
     is_open: bool,
 }
@@ -110,8 +113,10 @@ impl Routing {
         }
         variants.truncate(route.parts().variants.len());
         let breakers = variants.iter().map(|_| Breaker::new()).collect();
+        let digests: Vec<Digest> = variants.iter().map(|pipeline| pipeline.digest).collect();
+        let trial = Trial::of(written, &digests).map(Arc::new);
         let is_open = !route.sources().iter().all(Source::is_in_the_head);
-        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors, is_open })
+        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors, trial, is_open })
     }
 
     /// The way of a request of these headers. Where more must be known, [`Way::settle`] decides.
@@ -120,19 +125,27 @@ impl Routing {
             // All of them read requests alike.
             return self.way(0);
         }
-        self.way(self.decide(headers))
+        let (variant, part) = self.decide(headers);
+        Way { part, ..self.way(variant) }
     }
 
-    /// The variant that answers, by the headers alone.
-    pub fn decide(&self, headers: &HeaderMap) -> usize {
-        let by = || self.route.decide(&facts::Head { asks: &self.asks, headers }, chance).variant;
-        self.pinned(headers).unwrap_or_else(by)
+    /// The variant that answers, by the headers alone, and the request's part in the route's experiment.
+    pub fn decide(&self, headers: &HeaderMap) -> (usize, Option<Part>) {
+        self.dealt(headers, &facts::Head { asks: &self.asks, headers })
     }
 
-    /// The variant that answers, by all of a request.
-    fn decide_whole(&self, whole: &Whole<'_>) -> usize {
-        let by = || self.route.decide(&whole.facts(&self.asks), chance).variant;
-        self.pinned(whole.headers).unwrap_or_else(by)
+    /// The same, by all of a request.
+    fn decide_whole(&self, whole: &Whole<'_>) -> (usize, Option<Part>) {
+        self.dealt(whole.headers, &whole.facts(&self.asks))
+    }
+
+    fn dealt(&self, headers: &HeaderMap, facts: &impl Facts) -> (usize, Option<Part>) {
+        // Who asks for a variant was not dealt it.
+        if let Some(variant) = self.pinned(headers) {
+            return (variant, None);
+        }
+        let choice = self.route.decide(facts, chance);
+        (choice.variant, self.trial.as_ref().and_then(|trial| Trial::part(trial, choice)))
     }
 
     fn pinned(&self, headers: &HeaderMap) -> Option<usize> {
@@ -201,6 +214,23 @@ impl Routing {
         let open = move |breaker: &Breaker| circuit.is_some_and(|circuit| breaker.is_open(&circuit));
         let both = self.variants.iter().zip(&self.breakers);
         both.filter(move |(_, breaker)| open(breaker)).map(|(pipeline, _)| pipeline.version.as_str())
+    }
+
+    /// The pipelines between which it decides, in the order of its split.
+    pub fn variants(&self) -> &[Arc<Pipeline>] {
+        &self.variants
+    }
+
+    /// Their weights for requests that chance deals.
+    pub fn weights_by_chance(&self) -> Vec<f64> {
+        let drawn = self.trial.as_ref().and_then(|trial| trial.plan.drawn());
+        drawn
+            .map_or_else(|| self.route.parts().variants.iter().map(|variant| variant.weight).collect(), <[f64]>::to_vec)
+    }
+
+    /// What is asked of them.
+    pub const fn trial(&self) -> Option<&Arc<Trial>> {
+        self.trial.as_ref()
     }
 
     /// What decides.

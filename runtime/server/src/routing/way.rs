@@ -16,6 +16,7 @@ use hotstage_engine::Tensors;
 
 use super::breaker::Breaker;
 use super::{Routing, Whole};
+use crate::experiments::Part;
 use crate::mirror::Mirrors;
 use crate::pipeline::Pipeline;
 use crate::place::Compute;
@@ -26,6 +27,9 @@ pub struct Way {
     pub pipeline: Arc<Pipeline>,
     /// Who did not, and why.
     pub fell: Option<Fell>,
+    /// The request's part in the route's experiment. It stays that of the variant that was dealt, also when another one
+    /// answers in its place: who gets what it was dealt is what is compared.
+    pub part: Option<Part>,
     /// The route and the variant that it chose, where more belongs to it than the choice.
     pub(super) routed: Option<(Arc<Routing>, usize)>,
 }
@@ -48,7 +52,7 @@ struct Lost {
 impl Way {
     /// To one version, past any route.
     pub const fn to(pipeline: Arc<Pipeline>) -> Self {
-        Self { pipeline, fell: None, routed: None }
+        Self { pipeline, fell: None, part: None, routed: None }
     }
 
     /// Decides by all of a request, where its headers alone were not enough.
@@ -56,8 +60,9 @@ impl Way {
         if let Some((routing, variant)) = &mut self.routed
             && routing.is_open
         {
-            *variant = routing.decide_whole(whole);
-            self.pipeline = Arc::clone(&routing.variants[*variant]);
+            let (chosen, part) = routing.decide_whole(whole);
+            self.pipeline = Arc::clone(&routing.variants[chosen]);
+            (*variant, self.part) = (chosen, part);
         }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! hotstage.json        says that the directory is ours, and in which format
 //! journal.db           every change to what is served
+//! experiments.db       what experiments remember, once there is one
 //! admin-address        where the admin API of the server that runs on it listens
 //! admin-token          its secret for operators; reader-token: for those who only look
 //! lock                 held by the server that runs on it

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
 use crate::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
+use crate::experiments;
 use crate::pipeline::{Pipeline, Step};
 
 /// The text that a scrape gets, in the format that it asks for.
@@ -49,7 +50,8 @@ impl Exposition {
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    let (counts, rows) = (Reading::counts(&app.counts), Reading::rows(&snapshot));
+    let counts = [Reading::counts(&app.counts), Reading::experiments(app.experiments.counts())].concat();
+    let rows = Reading::rows(&snapshot);
     registry.register_collector(Box::new(Reading { counts, rows, routes: Rows::read(&snapshot) }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -146,6 +148,33 @@ impl Reading {
         .chain(Self::swaps(&counts.swaps))
         .chain([("hotstage_rollouts", "Rollouts, by how they began and ended", MetricType::Counter, rollouts)])
         .collect()
+    }
+
+    fn experiments(counts: &experiments::Counts) -> Vec<Count> {
+        let experiments::Counts { answers, dropped, reused, counted, duplicates, unknown, moves } = counts;
+        let value = |count: &AtomicU64| count.load(Relaxed) as f64;
+        let by_kind =
+            |rows: &[(&'static str, &AtomicU64)]| rows.iter().map(|(kind, count)| (*kind, value(count))).collect();
+        vec![
+            (
+                "hotstage_experiment_answers",
+                "Answers of experiments: noted, dropped, or with the id of another one",
+                MetricType::Counter,
+                by_kind(&[("noted", answers), ("dropped", dropped), ("reused", reused)]),
+            ),
+            (
+                "hotstage_experiment_feedback",
+                "Rewards that came: counted, for an answer that had one, or for one that nobody knows",
+                MetricType::Counter,
+                by_kind(&[("counted", counted), ("duplicate", duplicates), ("unknown", unknown)]),
+            ),
+            (
+                "hotstage_experiment_moves",
+                "Revisions by which adaptive experiments moved weights",
+                MetricType::Counter,
+                vec![("", value(moves))],
+            ),
+        ]
     }
 
     fn swaps(swaps: &Swaps) -> Vec<Count> {

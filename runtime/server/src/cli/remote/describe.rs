@@ -68,6 +68,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
         ("fallback", part("fallback").map(Value::to_string).unwrap_or_default()),
         ("open circuits", route.open_circuits.join(", ")),
         ("mirrors", part("mirror").map(Value::to_string).unwrap_or_default()),
+        ("experiment", part("experiment").map(Value::to_string).unwrap_or_default()),
         ("pins", part("pin").map(Value::to_string).unwrap_or_default()),
     ])
 }

@@ -10,6 +10,7 @@ mod delete;
 mod describe;
 mod diff;
 mod duration;
+mod experiment;
 mod gather;
 mod gc;
 mod get;
@@ -57,6 +58,8 @@ pub(super) enum Verb {
     Rollout(rollout::Args),
     /// Say what answered calls to a name at some time.
     Answered(answered::Args),
+    /// Say which variant of a route earns more.
+    Experiment(experiment::Args),
     /// Free the bytes that nothing needs any more.
     Gc(gc::Args),
     /// Say how a server is.
@@ -111,6 +114,7 @@ pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
             Verb::Wait(args) => Box::pin(wait::run(args)).await,
             Verb::Rollback(args) => Box::pin(rollback::run(args)).await,
             Verb::Answered(args) => Box::pin(answered::run(args)).await,
+            Verb::Experiment(args) => Box::pin(experiment::run(args)).await,
             Verb::Gc(args) => Box::pin(gc::run(args)).await,
             Verb::Status(args) => Box::pin(status::run(args)).await,
             Verb::Top(args) => Box::pin(top::run(args)).await,

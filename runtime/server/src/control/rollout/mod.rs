@@ -39,6 +39,12 @@ pub(super) enum Turn {
     TakeBack(Phase),
 }
 
+/// What the routes of all steps are made of.
+struct Base {
+    parts: Parts,
+    experiment: Option<hotstage_core::experiment::Plan>,
+}
+
 impl Control {
     /// Adds the changes that begin the documents' rollouts. One that was begun already is left alone, however it ended.
     pub(super) fn begin_rollouts(
@@ -158,10 +164,15 @@ impl Control {
         let written = prepared.routes.iter().find(|route| Some(route.digest()) == before);
         let from = self.giver(entry, plan, written).map_err(|message| refuse("from", message))?;
         let rolling = Rolling { digest: rollout.digest(), from, before, step: 0, phase: Phase::Running };
-        self.store().put(rollout.canonical().as_bytes())?;
         let base = self.base(name, &rolling, written)?;
+        if base.experiment.as_ref().is_some_and(|plan| plan.adapt.is_some()) {
+            let message =
+                "the route's experiment moves its weights, and so would this; make it `strategy: fixed` first";
+            return Err(refuse("to", message.to_owned()));
+        }
+        self.store().put(rollout.canonical().as_bytes())?;
         let mut draft = Draft::of(state);
-        draft.add(self.rerouted(&draft.state, name, step_parts(&base, &rolling, plan, 0))?)?;
+        draft.add(self.rerouted(&draft.state, name, &base, step_parts(&base.parts, &rolling, plan, 0))?)?;
         draft.add(vec![draft.state.roll(name, Some(rolling))])?;
         Ok(draft.changes)
     }
@@ -212,14 +223,15 @@ impl Control {
             Turn::Step(step) => {
                 let base = self.base(name, rolling, None)?;
                 next.step = u32::try_from(step).unwrap_or(u32::MAX);
-                draft.add(self.rerouted(state, name, step_parts(&base, rolling, &plan, step))?)?;
+                draft.add(self.rerouted(state, name, &base, step_parts(&base.parts, rolling, &plan, step))?)?;
             }
             Turn::TakeBack(phase) => {
                 next.phase = phase;
                 let base = self.base(name, rolling, None)?;
                 // Without a route before, the newest version would answer: the one that is taken back.
-                let parts = if rolling.before.is_some() { base } else { moved(&base, &rolling.from, &plan.to, 0.0) };
-                draft.add(self.rerouted(state, name, parts)?)?;
+                let without = || moved(&base.parts, &rolling.from, &plan.to, 0.0);
+                let parts = if rolling.before.is_some() { base.parts.clone() } else { without() };
+                draft.add(self.rerouted(state, name, &base, parts)?)?;
             }
             Turn::Promote => {
                 next.phase = Phase::Promoted;
@@ -227,7 +239,7 @@ impl Control {
                 let base = self.base(name, rolling, None)?;
                 let changes = match (rolling.before, newest) {
                     (None, Some(newest)) if *newest == plan.to => vec![state.unroute(name)?],
-                    _ => self.rerouted(state, name, moved(&base, &rolling.from, &plan.to, 100.0))?,
+                    _ => self.rerouted(state, name, &base, moved(&base.parts, &rolling.from, &plan.to, 100.0))?,
                 };
                 draft.add(changes)?;
                 for label in plan.labels.iter().filter(|label| entry.labels.get(*label) == Some(&rolling.from)) {
@@ -243,24 +255,32 @@ impl Control {
     }
 
     /// The route that the steps start from.
-    fn base(&self, name: &ModelName, rolling: &Rolling, written: Option<&WrittenRoute>) -> Result<Parts, ControlError> {
-        match (rolling.before, written) {
-            (Some(_), Some(written)) => Ok(written.route().parts().clone()),
-            (Some(before), None) => Ok(self.stored_route(&before)?.route().parts().clone()),
+    fn base(&self, name: &ModelName, rolling: &Rolling, written: Option<&WrittenRoute>) -> Result<Base, ControlError> {
+        let before = match (rolling.before, written) {
+            (Some(_), Some(written)) => written.clone(),
+            (Some(before), None) => self.stored_route(&before)?,
             (None, _) => {
                 let variants = vec![Variant { version: rolling.from.clone(), weight: 100.0 }];
-                Ok(Parts { salt: name.to_string(), variants, ..Parts::default() })
+                let parts = Parts { salt: name.to_string(), variants, ..Parts::default() };
+                return Ok(Base { parts, experiment: None });
             }
-        }
+        };
+        Ok(Base { parts: before.route().parts().clone(), experiment: before.experiment().cloned() })
     }
 
     /// The change to a route of these parts, if another one is in force.
-    fn rerouted(&self, state: &State, name: &ModelName, parts: Parts) -> Result<Vec<Change>, ControlError> {
+    fn rerouted(
+        &self,
+        state: &State,
+        name: &ModelName,
+        base: &Base,
+        parts: Parts,
+    ) -> Result<Vec<Change>, ControlError> {
         let flawed = |flaws: Vec<hotstage_core::route::Flaw>| {
             let flaws: Vec<String> = flaws.into_iter().map(|flaw| flaw.message).collect();
             ControlError::new(Trouble::Refused, format!("the route of this step makes no sense: {}", flaws.join("; ")))
         };
-        let route = WrittenRoute::of(name, parts).map_err(flawed)?;
+        let route = WrittenRoute::of(name, parts, base.experiment.clone()).map_err(flawed)?;
         let digest = route.digest();
         let replaces =
             state.model(name.as_str()).and_then(|entry| entry.route.as_ref()).map(|routed: &Routed| routed.digest);
