@@ -15,6 +15,7 @@
 mod beside;
 mod canonical;
 mod check;
+mod condition;
 mod decode;
 mod experiment;
 mod limits;

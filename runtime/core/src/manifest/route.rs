@@ -18,21 +18,16 @@ use serde_json::{Value, json};
 
 use super::beside;
 use super::canonical::canonical_text;
+use super::condition::{kind, sticky, value, when, written_test};
 use super::decode::Decoder;
-use super::node::{Data, Entry, Node};
-use super::problem::{KeyPath, Problem, Problems, Step};
+use super::node::{Data, Node};
+use super::problem::{KeyPath, Problem, Problems};
 use super::resolved::NotCanonical;
 use super::{API_VERSION, experiment, read};
 use crate::digest::Digest;
 use crate::experiment::Plan;
 use crate::name::{ModelName, Version};
-use crate::route::{Condition, Flaw, Part, Parts, Pattern, Route, Rule, Source, Test, Variant};
-use crate::suggest::shown;
-
-/// Bytes of a header's or cookie's name.
-const SOURCE_BYTES_MAX: usize = 256;
-/// Bytes of a value that a rule asks for, and of a salt.
-const VALUE_BYTES_MAX: usize = 1024;
+use crate::route::{Condition, Flaw, Part, Parts, Route, Rule, Variant};
 
 /// A route as written. It points at nothing, so it is as it is used.
 #[derive(Clone, Debug)]
@@ -228,114 +223,12 @@ fn variant(here: &mut Decoder, node: &Node) -> Option<Variant> {
     Some(Variant { version: version?, weight: weight.unwrap_or(1.0) })
 }
 
-fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
-    let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
-    let written = SOURCES.iter().filter(|(key, _)| fields.get(key).is_some()).count();
-    if written != 1 {
-        let known = SOURCES.map(|(key, _)| key).join("`, `");
-        here.report(node.place, format!("needs one of `{known}`, and has {written}"));
-        return None;
-    }
-    SOURCES.into_iter().find_map(|(key, of)| {
-        here.optional(&fields, key, |here, node| {
-            let name = here.text(node)?;
-            source(here, node, name, of)
-        })
-    })
-}
-
-/// Where values are looked for, as it is written.
-const SOURCES: [(&str, fn(String) -> Source); 4] = [
-    ("header", Source::Header),
-    ("cookie", Source::Cookie),
-    ("parameter", Source::Parameter),
-    ("input", Source::Input),
-];
-
-/// A source of this name; that of a header or cookie is a token (RFC 9110, section 5.6.2).
-fn source(here: &mut Decoder, node: &Node, name: &str, of: fn(String) -> Source) -> Option<Source> {
-    let source = of(name.to_owned());
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !source.is_in_the_head() {
-        let sound = (1..=SOURCE_BYTES_MAX).contains(&name.len());
-        return here.sound(node, sound.then_some(source).ok_or(format!("a name has 1 to {SOURCE_BYTES_MAX} bytes")));
-    }
-    if name.is_empty() || name.len() > SOURCE_BYTES_MAX || !name.bytes().all(is_token) {
-        let message = format!(
-            "`{}` can't be sent as a name: one has 1 to {SOURCE_BYTES_MAX} letters, digits and signs like `-`",
-            shown(name)
-        );
-        here.report(node.place, message);
-        return None;
-    }
-    Some(match source {
-        // Headers' names know no capitals; those of others do.
-        Source::Header(name) => Source::Header(name.to_ascii_lowercase()),
-        other => other,
-    })
-}
-
 fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
     let fields = here.fields(node, &["when", "version", "percent"])?;
     let when = here.optional(&fields, "when", when);
     let percent = here.optional(&fields, "percent", |here, node| number(here, node, "a number up to 100, like 10"));
     let to = here.required(&fields, "version", |here, node| beside::place(here, node, variants));
     Some(Rule { when: when.unwrap_or_default(), percent: percent.unwrap_or(100.0), to: to? })
-}
-
-fn when(here: &mut Decoder, node: &Node) -> Option<Vec<Condition>> {
-    let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
-    let mut conditions = Vec::new();
-    for (key, of) in SOURCES {
-        here.optional(&fields, key, |here, node| of_source(here, node, of, &mut conditions));
-    }
-    Some(conditions)
-}
-
-fn of_source(here: &mut Decoder, node: &Node, of: fn(String) -> Source, found: &mut Vec<Condition>) -> Option<()> {
-    for Entry { key, value, .. } in here.map(node)? {
-        here.under(Step::Key(key.clone()), |here| {
-            let source = source(here, value, key, of);
-            let test = test(here, value);
-            found.extend(source.zip(test).map(|(source, test)| Condition { source, test }));
-        });
-    }
-    Some(())
-}
-
-/// `pilot`, or one of the longer forms.
-fn test(here: &mut Decoder, node: &Node) -> Option<Test> {
-    if !matches!(node.data, Data::Map(_)) {
-        return value(here, node).map(|text| Test::Equals(text.to_owned()));
-    }
-    let known = ["equals", "one_of", "prefix", "matches", "present"];
-    let fields = here.fields(node, &known)?;
-    let written = known.into_iter().filter(|key| fields.get(key).is_some()).count();
-    if written != 1 {
-        here.report(node.place, format!("needs one of `{}`, and has {written}", known.join("`, `")));
-        return None;
-    }
-    let text = |here: &mut Decoder, node| value(here, node).map(str::to_owned);
-    let equals = here.optional(&fields, "equals", text).map(Test::Equals);
-    let one_of = here.optional(&fields, "one_of", |here, node| here.list(node, text)).map(Test::OneOf);
-    let prefix = here.optional(&fields, "prefix", text).map(Test::Prefix);
-    let matches = here.optional(&fields, "matches", |here, node| {
-        let text = here.text(node)?;
-        here.sound(node, Pattern::new(text).map_err(|error| format!("`{}` {error}", shown(text))))
-    });
-    let present = here.optional(&fields, "present", boolean);
-    let present = present.map(|present| if present { Test::Present } else { Test::Absent });
-    equals.or(one_of).or(prefix).or(matches.map(Test::Matches)).or(present)
-}
-
-fn value<'n>(here: &mut Decoder, node: &'n Node) -> Option<&'n str> {
-    let text = here.text(node)?;
-    let sound = if text.len() > VALUE_BYTES_MAX {
-        Err(format!("has {} bytes; at most {VALUE_BYTES_MAX} are allowed", text.len()))
-    } else {
-        Ok(text)
-    };
-    here.sound(node, sound)
 }
 
 pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
@@ -345,7 +238,7 @@ pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64>
     }
 }
 
-fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
+pub(super) fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
     match node.data {
         Data::Bool(value) => Some(value),
         _ => here.expected("true or false", node),
@@ -378,24 +271,4 @@ fn written(parts: &Parts) -> Value {
     }
     beside::write(&mut spec, parts);
     spec
-}
-
-fn kind(source: &Source) -> (&'static str, &str) {
-    match source {
-        Source::Header(name) => ("header", name),
-        Source::Cookie(name) => ("cookie", name),
-        Source::Parameter(name) => ("parameter", name),
-        Source::Input(name) => ("input", name),
-    }
-}
-
-fn written_test(test: &Test) -> Value {
-    match test {
-        Test::Present => json!({ "present": true }),
-        Test::Absent => json!({ "present": false }),
-        Test::Equals(text) => json!({ "equals": text }),
-        Test::OneOf(texts) => json!({ "one_of": texts }),
-        Test::Prefix(text) => json!({ "prefix": text }),
-        Test::Matches(pattern) => json!({ "matches": pattern.as_str() }),
-    }
 }
