@@ -8,6 +8,7 @@ pub mod datatype;
 pub mod digest;
 pub mod expect;
 pub mod failure;
+pub mod graph;
 pub mod journal;
 pub mod limits;
 pub mod manifest;

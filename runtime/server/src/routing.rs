@@ -3,8 +3,6 @@
 //! A route asks for headers and cookies, and for nothing that would have to be read first, so who answers is known
 //! before the body is. A decision looks each header up once, allocates nothing and waits for nobody.
 
-use std::cell::Cell;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
@@ -13,6 +11,7 @@ use hotstage_core::route::{Facts, Route, Source};
 use hotstage_core::signature::Signature;
 use http::{HeaderMap, HeaderName, header};
 
+use crate::chance::chance;
 use crate::pipeline::Pipeline;
 
 /// The header that says which version answered, and by which a client may ask for it again.
@@ -137,16 +136,6 @@ impl Facts for Headers<'_> {
 fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
     pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
-}
-
-/// A number that nobody can foresee, from this thread's own row of them (SplitMix64; Steele, Lea & Flood 2014).
-fn chance() -> u64 {
-    thread_local! {
-        static LAST: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
-    }
-    let next = LAST.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    LAST.set(next);
-    next
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 mod canonical;
 mod check;
 mod decode;
+mod graph;
 mod limits;
 mod node;
 mod problem;
@@ -34,6 +35,7 @@ use serde_json::{Map, Value};
 
 pub use self::canonical::canonical_text;
 pub use self::check::check_set;
+pub use self::graph::WrittenGraph;
 pub use self::problem::{KeyPath, PROBLEMS_MAX, Place, Problem, Problems, Step};
 pub use self::read::{Documents, parse};
 pub use self::reference::{ComponentRef, DocumentRef, FileRef};

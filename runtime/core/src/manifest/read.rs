@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check;
 use super::decode::{Decoder, Fields};
+use super::graph::{self, WrittenGraph};
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use super::reference::{ComponentRef, DocumentRef, FileRef};
@@ -16,13 +17,15 @@ use crate::name::{ModelName, NotAName, Version};
 use crate::suggest::{list, nearest, shown};
 
 /// The kinds of document that are served.
-const KINDS: [&str; 2] = ["Pipeline", "Route"];
+const KINDS: [&str; 3] = ["Graph", "Pipeline", "Route"];
 
 /// Documents, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
     /// Versions of pipelines.
     pub pipelines: Vec<Written>,
+    /// Versions that are put together of others.
+    pub graphs: Vec<WrittenGraph>,
     /// Who answers calls to a name.
     pub routes: Vec<WrittenRoute>,
 }
@@ -30,12 +33,13 @@ pub struct Documents {
 impl Documents {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.pipelines.is_empty() && self.routes.is_empty()
+        self.pipelines.is_empty() && self.graphs.is_empty() && self.routes.is_empty()
     }
 
     /// Adds those of another file.
     pub fn append(&mut self, mut other: Self) {
         self.pipelines.append(&mut other.pipelines);
+        self.graphs.append(&mut other.graphs);
         self.routes.append(&mut other.routes);
     }
 }
@@ -50,14 +54,22 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     }
     let mut read = Documents::default();
     for root in documents {
-        let wrong = if kind(&root).is_some_and(|(kind, _)| kind == "Route") {
-            let (route, wrong) = route::decode(&file, root);
-            read.routes.extend(route);
-            wrong
-        } else {
-            let (pipeline, wrong) = decode(&file, root);
-            read.pipelines.extend(pipeline);
-            wrong
+        let wrong = match kind(&root) {
+            Some(("Route", _)) => {
+                let (route, wrong) = route::decode(&file, root);
+                read.routes.extend(route);
+                wrong
+            }
+            Some(("Graph", _)) => {
+                let (graph, wrong) = graph::decode(&file, root);
+                read.graphs.extend(graph);
+                wrong
+            }
+            _ => {
+                let (pipeline, wrong) = decode(&file, root);
+                read.pipelines.extend(pipeline);
+                wrong
+            }
         };
         problems.append(wrong);
     }
@@ -105,7 +117,7 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     Some((Pipeline { name, version, stages, outputs, tests }, metadata))
 }
 
-fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
+pub(super) fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
     let fields = here.fields(node, &["name", "version", "description", "labels", "annotations"])?;
     let name = here.required(&fields, "name", Decoder::parsed);
     let version = here.required(&fields, "version", version);
@@ -117,7 +129,7 @@ fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Meta
 
 /// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be meant as `1.1`
 /// or not, so it must be quoted.
-fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
+pub(super) fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
     match &node.data {
         Data::Number { written, value } if value.to_string() == *written && value.is_u64() => {
             here.sound(node, written.parse().map_err(|error: NotAName| error.to_string()))
@@ -136,6 +148,20 @@ pub(super) fn texts(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, 
         texts.extend(text.map(|text| (key.clone(), text)));
     }
     Some(texts)
+}
+
+pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
+    match &node.data {
+        Data::Number { value, .. } => value.as_f64(),
+        _ => here.expected(what, node),
+    }
+}
+
+pub(super) fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
+    match node.data {
+        Data::Bool(value) => Some(value),
+        _ => here.expected("true or false", node),
+    }
 }
 
 type Spec = (Vec<Stage<ComponentRef, FileRef>>, Option<Vec<String>>, Vec<Test<DocumentRef>>);
@@ -167,7 +193,7 @@ fn check_spec(here: &mut Decoder, fields: &Fields<'_>) {
     });
 }
 
-fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>> {
+pub(super) fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>> {
     let fields = here.fields(node, &["name", "request", "expect", "tolerance"])?;
     let name = here.required(&fields, "name", |here, node| {
         let name = here.text(node)?;

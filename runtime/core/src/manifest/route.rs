@@ -19,6 +19,7 @@ use super::canonical::canonical_text;
 use super::decode::Decoder;
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Problem, Problems, Step};
+use super::read::{boolean, number};
 use super::resolved::NotCanonical;
 use super::{API_VERSION, read};
 use crate::digest::Digest;
@@ -286,20 +287,6 @@ fn value<'n>(here: &mut Decoder, node: &'n Node) -> Option<&'n str> {
         Ok(text)
     };
     here.sound(node, sound)
-}
-
-fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
-    match &node.data {
-        Data::Number { value, .. } => value.as_f64(),
-        _ => here.expected(what, node),
-    }
-}
-
-fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
-    match node.data {
-        Data::Bool(value) => Some(value),
-        _ => here.expected("true or false", node),
-    }
 }
 
 fn written(parts: &Parts) -> Value {

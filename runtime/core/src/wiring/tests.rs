@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::datatype::Datatype;
+use crate::name::StageName;
 
 /// A stage, as owned values.
 #[derive(Debug)]
@@ -54,7 +55,13 @@ fn stage(line: &str) -> Stage {
 fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
     stages
         .iter()
-        .map(|Stage { name, inputs, outputs, signature }| StageWires { name, inputs, outputs, signature })
+        .map(|Stage { name, inputs, outputs, signature }| StageWires {
+            name: name.as_str(),
+            inputs,
+            outputs,
+            signature,
+            glances: &[],
+        })
         .collect()
 }
 
@@ -62,7 +69,7 @@ fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
 fn render(stages: &str, accepts: Accepts, outputs: Option<&str>) -> String {
     let stages: Vec<Stage> = stages.lines().map(str::trim).filter(|line| !line.is_empty()).map(stage).collect();
     let outputs: Option<Vec<String>> = outputs.map(|outputs| outputs.split(' ').map(str::to_owned).collect());
-    match plan(&wires(&stages), accepts, outputs.as_deref()) {
+    match plan(Parts::Stages, &wires(&stages), accepts, outputs.as_deref()) {
         Err(wrong) => wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         Ok(plan) => {
             let ports = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -253,7 +260,7 @@ fn a_pipeline_is_bounded_as_a_stage_is() {
     let long = "n".repeat(300);
     let wrong = render(&format!("a: x -> y = {long}"), Accepts::Tensors, None);
     assert_eq!(wrong, "spec: the pipeline as a whole: output 0 has a name of 300 bytes");
-    assert!(plan(&[], Accepts::Tensors, None).is_ok());
+    assert!(plan(Parts::Stages, &[], Accepts::Tensors, None).is_ok());
 }
 
 fn any_name() -> impl Strategy<Value = String> {
@@ -300,7 +307,7 @@ proptest! {
             stage.name = format!("s{index}").parse().unwrap();
         }
         let accepts = if raw { Accepts::Raw } else { Accepts::Tensors };
-        let Ok(plan) = plan(&wires(&stages), accepts, outputs.as_deref()) else { return Ok(()) };
+        let Ok(plan) = plan(Parts::Stages, &wires(&stages), accepts, outputs.as_deref()) else { return Ok(()) };
         let mut slots: Vec<Option<Port>> = vec![None; plan.slots];
         for (slot, port) in slots.iter_mut().zip(&plan.signature.inputs) {
             *slot = Some(port.clone());

@@ -17,8 +17,8 @@ pub use self::apply::{
 };
 pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
-    Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo,
-    Status, VersionInfo,
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo, PortInfo, RouteInfo,
+    ShareInfo, StageInfo, Status, VersionInfo,
 };
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 

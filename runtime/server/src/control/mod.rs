@@ -10,6 +10,7 @@
 
 mod change;
 mod commit;
+mod graphs;
 mod look;
 mod past;
 mod prepare;

@@ -78,7 +78,7 @@ impl Control {
     }
 
     /// A version as it will be: as the documents have it, else as it is.
-    fn about_to_serve(&self, prepared: &Prepared, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
+    pub(super) fn about_to_serve(&self, prepared: &Prepared, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
         prepared.pipeline(name, version).or_else(|| {
             let snapshot = self.app.board.read();
             let versions = snapshot.model(name.as_str())?.versions();

@@ -59,9 +59,10 @@ async fn ask(
         read(pipeline, headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes } = asked;
-    let outputs = pipeline.infer(&app.compute, payload).await?;
-    let encoded = pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+    let answer = pipeline.infer(&app.compute, payload).await?;
+    let encoded = pipeline.encoder.encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(pipeline);
+    respond::name_asked(&mut response, answer.asked);
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
         response.headers_mut().insert(&HEADER, HeaderValue::from(length));

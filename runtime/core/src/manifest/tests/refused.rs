@@ -55,7 +55,11 @@ fn keys() {
 #[test]
 fn the_head() {
     check("Pipeline", "Pipelin", "t.yaml:2:7: kind: unknown kind `Pipelin`; did you mean `Pipeline`?");
-    check("Pipeline", "Service", "t.yaml:2:7: kind: unknown kind `Service`; kinds served here: `Pipeline` and `Route`");
+    check(
+        "Pipeline",
+        "Service",
+        "t.yaml:2:7: kind: unknown kind `Service`; kinds served here: `Graph`, `Pipeline` and `Route`",
+    );
     check("kind: Pipeline\n", "", "t.yaml:1:1: kind: missing");
     check(
         "hotstage.dev/v1",
@@ -266,7 +270,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
          t.yaml:21:1: apiVersion: missing\n\
          t.yaml:21:1: metadata: missing\n\
          t.yaml:21:1: spec: missing\n\
-         t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Pipeline` and `Route`"
+         t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Graph`, `Pipeline` and `Route`"
     );
 }
 
