@@ -18,6 +18,7 @@ mod deploy;
 mod drain;
 mod encodings;
 mod errors;
+mod graphs;
 mod guests;
 mod http;
 mod http2;

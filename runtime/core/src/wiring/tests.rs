@@ -13,6 +13,7 @@ struct Stage {
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
     signature: Signature,
+    glances: Vec<Glance>,
 }
 
 fn port(text: &str) -> Port {
@@ -49,18 +50,19 @@ fn stage(line: &str) -> Stage {
         inputs: in_renames,
         outputs: out_renames,
         signature: Signature { inputs, outputs },
+        glances: Vec::new(),
     }
 }
 
 fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
     stages
         .iter()
-        .map(|Stage { name, inputs, outputs, signature }| StageWires {
+        .map(|Stage { name, inputs, outputs, signature, glances }| StageWires {
             name: name.as_str(),
             inputs,
             outputs,
             signature,
-            glances: &[],
+            glances,
         })
         .collect()
 }
@@ -282,13 +284,17 @@ fn any_ports() -> impl Strategy<Value = Vec<Port>> {
 fn any_stage() -> impl Strategy<Value = Stage> {
     let renames = || prop::collection::btree_map(any_name(), any_source(), 0..2);
     let names = || prop::collection::btree_map(any_name(), any_name(), 0..2);
-    (any_ports(), any_ports(), renames(), names()).prop_map(|(inputs, outputs, in_renames, out_renames)| {
+    let glances = prop::collection::vec(any_source(), 0..2);
+    (any_ports(), any_ports(), renames(), names(), glances).prop_map(|parts| {
+        let (inputs, outputs, in_renames, out_renames, glances) = parts;
+        let glance = |source| Glance { source, path: KeyPath::default() };
         let known = |ports: &[Port], key: &str| ports.iter().any(|port| port.name == key);
         Stage {
             name: "unnamed".parse().unwrap(),
             inputs: in_renames.into_iter().filter(|(key, _)| known(&inputs, key)).collect(),
             outputs: out_renames.into_iter().filter(|(key, _)| known(&outputs, key)).collect(),
             signature: Signature { inputs, outputs },
+            glances: glances.into_iter().map(glance).collect(),
         }
     })
 }
@@ -313,6 +319,11 @@ proptest! {
             *slot = Some(port.clone());
         }
         for (stage, wired) in plan.stages.iter().zip(&stages) {
+            prop_assert_eq!(stage.looks.len(), wired.glances.len());
+            for look in &stage.looks {
+                let held = slots[look.slot].as_ref().expect("a slot that was filled and not moved");
+                prop_assert_eq!(&held.shape, &look.port.shape);
+            }
             prop_assert_eq!(stage.takes.len(), wired.signature.inputs.len());
             for (take, port) in stage.takes.iter().zip(&wired.signature.inputs) {
                 let held = if take.last_use { slots[take.slot].take() } else { slots[take.slot].clone() };

@@ -1,6 +1,7 @@
 //! The manifest from outside: what is refused and how that reads, and what a digest depends on.
 
 mod digest;
+mod graphs;
 mod refused;
 mod routes;
 mod taken;
