@@ -201,8 +201,8 @@ fn an_ensemble_merges_what_several_give() {
     check(
         &panel.replace(", outputs: { p: score }", ""),
         &members,
-        "spec.nodes[0].ensemble[1].soft: only the soft member `tumor/b` gives `p`, so an answer could lack it; make the \
-         member hard",
+        "spec.nodes[0].ensemble[1].soft: only the soft member `tumor/b` gives `p`, so an answer could lack it; make \
+         the member hard",
     );
     check(
         panel,

@@ -1,8 +1,8 @@
 //! Graphs, on their way from a document to what is served, and what a change to a member means for them.
 //!
 //! A graph is checked when the pipelines of the same change are ready. When a version that graphs name gets another
-//! digest, those graphs are made again over it, in the same change: they fit, or nothing changes. A version that a graph
-//! names can't go.
+//! digest, those graphs are made again over it, in the same change: they fit and take and give what they did, or nothing
+//! changes. A version that a graph names can't go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use hotstage_core::graph::{Branch, ResolvedGraph};
 use hotstage_core::journal::{State, Verdict};
 use hotstage_core::manifest::{KeyPath, Problem, Problems, WrittenGraph};
 use hotstage_core::name::{ModelName, Version};
+use hotstage_core::signature::{Port, Signature};
 use hotstage_core::suggest::hint;
 
 use super::prepare::{Prepared, Wanted, conflict};
@@ -132,12 +133,27 @@ impl Control {
         if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
             let member = |branch: &Branch<Digest>| find(&branch.pipeline, &branch.version);
             let made = self.deployer.make_graph(document, &material, member, Tests::Run, progress).await?;
+            if job.moved_by.is_some() {
+                self.check_same(&made).map_err(|message| document.problem(&KeyPath::default().key("spec"), message))?;
+            }
             let made = prepared.opened(made);
             prepared.pipelines.insert(digest, made);
         }
         prepared.places.push(job.moved_by.clone().unwrap_or_else(|| at(String::new())));
         prepared.wanted.push((name, version, digest));
         Ok(())
+    }
+
+    /// Nobody sent this graph, so its clients must not notice that it was made again.
+    fn check_same(&self, made: &Pipeline) -> Result<(), String> {
+        let snapshot = self.app.board.read();
+        let versions = snapshot.model(&made.name).map_or(&[][..], |model| model.versions());
+        let served = versions.iter().find(|served| served.version == made.version);
+        let Some(served) = served.filter(|served| served.signature() != made.signature()) else { return Ok(()) };
+        let list = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let shown = |Signature { inputs, outputs }: &Signature| format!("{} -> {}", list(inputs), list(outputs));
+        let (now, then) = (shown(served.signature()), shown(made.signature()));
+        Err(format!("it would take and give something else: {then} in place of {now}"))
     }
 
     /// Why there is no such member.

@@ -150,7 +150,8 @@ impl Control {
                 Err(error) => return Err(error.into()),
             }
         }
-        // Graphs and routes are looked at when what they name is there: a version that was refused would be missed again.
+        // Graphs and routes are looked at when what they name is there: a version that was refused would be missed
+        // again.
         let mut prepared = problems.or(prepared)?;
         self.prepare_graphs(wanted, &mut prepared, progress).await?;
         self.prepare_routes(wanted.documents, &mut prepared)?;

@@ -1,7 +1,7 @@
 //! What is out of service: kept for a while, then drained, then freed.
 //!
-//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names, but no graphs. What is
-//! beyond drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
+//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names, but no graphs. What
+//! is beyond drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;

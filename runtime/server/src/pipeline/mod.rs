@@ -1,8 +1,8 @@
 //! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, and what is counted
 //! about it.
 //!
-//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as its members together;
-//! `queue` more wait; the rest is refused with 503.
+//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as its members
+//! together; `queue` more wait; the rest is refused with 503.
 
 mod chain;
 mod graph;
@@ -238,7 +238,10 @@ impl Pipeline {
                     }
                 },
             };
-            self.counts.durations.record(began.elapsed());
+            // One that got no turn took no time.
+            if !matches!(&result, Err(failure) if failure.kind == Kind::Overloaded) {
+                self.counts.durations.record(began.elapsed());
+            }
             result
         })
     }

@@ -131,13 +131,14 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "name: first",
         "name: request",
-        "g.yaml:7:15: spec.nodes[0].name: `request` means the client's request in a source; call the node something else",
+        "g.yaml:7:15: spec.nodes[0].name: `request` means the client's request in a source; call the node \
+         something else",
     );
     check(
         "between: [0.3, 0.7]",
         "between: [0.7, 0.3]",
-        "g.yaml:10:51: spec.nodes[1].switch[0].when.between: the first bound is larger than the second, so nothing lies \
-         between",
+        "g.yaml:10:51: spec.nodes[1].switch[0].when.between: the first bound is larger than the second, so nothing \
+         lies between",
     );
     check(
         "between: [0.3, 0.7]",
@@ -149,7 +150,8 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "mean",
         "mode",
-        "g.yaml:17:23: spec.nodes[2].merge.score: unknown value `mode`; known: `mean`, `max`, `min`, `vote` and `first`",
+        "g.yaml:17:23: spec.nodes[2].merge.score: unknown value `mode`; known: `mean`, `max`, `min`, `vote` and \
+         `first`",
     );
     check(
         "weight: 9 }, { pipeline: tumor, version: \"2\" }",
