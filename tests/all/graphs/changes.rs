@@ -39,7 +39,7 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     let both = json!([{ "name": "a", "ensemble": [member("1"), member("3")], "merge": { "features": "mean" } }]);
     apply(&[wide, graph("g", &both)], "spec.nodes[0].ensemble[1].inputs.features: `m/3` takes `features` FP32 [-1, 2]");
     let both = json!([{ "name": "a", "ensemble": [member("1"), member("2")] }]);
-    apply(&[graph("g", &both)], "spec.nodes[0].ensemble: `m/1`, `m/2` all give `features`; say under `merge`");
+    apply(&[graph("g", &both)], "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`");
     let mut tested = mean("g");
     let expect = |value: f64| json!({ "outputs": [tensor(value)] });
     tested["spec"]["tests"] = json!([{ "name": "t", "request": one(1.0), "expect": expect(5.0) }]);

@@ -10,7 +10,7 @@ use super::plan::{Given, Gives, NodePlan};
 use super::{Default, Does, Method, Node};
 use crate::manifest::KeyPath;
 use crate::signature::{Port, Signature, show_dimensions};
-use crate::suggest::{hint, shown};
+use crate::suggest::{hint, list, shown};
 use crate::wiring::{Miswired, merge};
 
 /// An output of a branch, under the name by which the node knows it.
@@ -217,12 +217,11 @@ impl<'a, M> Fit<'a, M> {
                     gives.push(Given::Of { branch: only.branch, output: only.output });
                 }
                 (None, several) => {
-                    let members: Vec<String> =
-                        several.iter().map(|given| format!("`{}`", self.shown(given.branch))).collect();
+                    let members: Vec<String> = several.iter().map(|given| self.shown(given.branch)).collect();
                     let message = format!(
-                        "{} all give `{}`; say under `merge` what becomes of it ({}), or rename it under a member's \
+                        "{} give `{}`; say under `merge` what becomes of it ({}), or rename it under a member's \
                          `outputs`",
-                        members.join(", "),
+                        list(members.iter().map(String::as_str)),
                         shown(made.name),
                         Method::ALL.map(|(word, _)| word).join(", ")
                     );

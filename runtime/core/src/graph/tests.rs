@@ -142,23 +142,23 @@ fn what_a_switch_can_not_ask_is_refused_where_it_stands() {
         "default: pass",
         "default: { pipeline: tumor, version: c }",
         &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,30 -> label BYTES -1; score FP64 -1")],
-        "spec.nodes[1].default.outputs.score: `tumor/c` gives `score` FP64 [-1] where `tumor/b` gives FP32 [-1]; a node \
-         gives the same whichever branch answers",
+        "spec.nodes[1].default.outputs.score: `tumor/c` gives `score` FP64 [-1] where `tumor/b` gives FP32 [-1]; a \
+         node gives the same whichever branch answers",
     );
     refused(
         "default: pass",
         "default: { pipeline: tumor, version: c }",
         &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,30 -> label BYTES -1; scores -1")],
-        "spec.nodes[1].default: `tumor/c` gives no `score`, which `tumor/b` gives; did you mean `scores`?; a node gives \
-         the same whichever branch answers: rename an output under the branch's `outputs`",
+        "spec.nodes[1].default: `tumor/c` gives no `score`, which `tumor/b` gives; did you mean `scores`?; a node \
+         gives the same whichever branch answers: rename an output under the branch's `outputs`",
     );
     refused(
         "default: pass",
         "default: { pipeline: tumor, version: c, inputs: { feature: x } }",
         &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,29 -> label BYTES -1; score -1")],
         "spec.nodes[1].default.inputs.feature: `tumor/c` has no such input; did you mean `features`?\n\
-         spec.nodes[1].default.inputs.features: `tumor/c` takes `features` FP32 [-1, 29], and another branch takes FP32 \
-         [-1, 30] by that name; call one of them something else under its branch's `inputs`",
+         spec.nodes[1].default.inputs.features: `tumor/c` takes `features` FP32 [-1, 29], and another branch takes \
+         FP32 [-1, 30] by that name; call one of them something else under its branch's `inputs`",
     );
     let alone = CAREFUL.replace("    - { name: first, pipeline: tumor, version: a }\n", "");
     check(
@@ -194,7 +194,7 @@ fn an_ensemble_merges_what_several_give() {
         &panel.replace("{ score: mean, label: vote }", "{ label: mean, scor: max }"),
         &members,
         "spec.nodes[0].merge.label: the mean of BYTES is no BYTES; say `vote` or `first`\n\
-         spec.nodes[0].merge: `tumor/a`, `tumor/b` all give `score`; say under `merge` what becomes of it (mean, max, \
+         spec.nodes[0].merge: `tumor/a` and `tumor/b` give `score`; say under `merge` what becomes of it (mean, max, \
          min, vote, first), or rename it under a member's `outputs`\n\
          spec.nodes[0].merge.scor: no member gives that; did you mean `score`?",
     );

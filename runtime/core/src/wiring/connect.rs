@@ -35,7 +35,7 @@ pub(super) struct Made<'a> {
 /// What a stage takes, and whether each must be looked at; and what it looks at.
 pub(super) struct Uses {
     pub takes: Vec<(Origin, bool)>,
-    pub looks: Vec<(Port, Origin)>,
+    pub looks: Vec<Origin>,
 }
 
 pub(super) struct Connect<'a> {
@@ -83,11 +83,11 @@ impl<'a> Connect<'a> {
         Uses { takes, looks }
     }
 
-    fn looks(&mut self, index: usize) -> Vec<(Port, Origin)> {
+    fn looks(&mut self, index: usize) -> Vec<Origin> {
         let mut looks = Vec::new();
         for glance in self.stages[index].glances {
             match self.by_source(index, &glance.source, None) {
-                Ok(origin) => looks.push((self.port(origin), origin)),
+                Ok(origin) => looks.push(origin),
                 Err(message) => {
                     self.wrong.push(Miswired { stage: Some(index), path: glance.path.clone(), message });
                 }
@@ -214,8 +214,9 @@ impl<'a> Connect<'a> {
         }
     }
 
-    /// The port under the name by which it is known in the pipeline.
-    fn port(&self, origin: Origin) -> Port {
+    /// The port under the name by which it is known in the pipeline. What is known of a request's tensor grows with its
+    /// takers.
+    pub(super) fn port(&self, origin: Origin) -> Port {
         match origin {
             Origin::Request(index) => self.wanted[index].port.clone(),
             Origin::Made(index) => Port { name: self.made[index].name.to_owned(), ..self.made[index].port.clone() },

@@ -192,7 +192,7 @@ pub fn plan(
         let fills = slots..slots + stage.signature.outputs.len();
         slots = fills.end;
         let takes = uses.takes.into_iter().map(|(origin, check)| Take { slot: slot(origin), last_use: false, check });
-        let looks = uses.looks.into_iter().map(|(port, origin)| Look { slot: slot(origin), port });
+        let looks = uses.looks.into_iter().map(|origin| Look { slot: slot(origin), port: connect.port(origin) });
         plans.push(StagePlan { takes: takes.collect(), fills, looks: looks.collect() });
     }
     let answers: Vec<usize> = answers.into_iter().map(|(_, origin)| slot(origin)).collect();

@@ -1,8 +1,8 @@
 //! Graphs, on their way from a document to what is served, and what a change to a member means for them.
 //!
 //! A graph is checked when the pipelines of the same change are ready. When a version that graphs name gets another
-//! digest, those graphs are made again over it, in the same change: they fit and take and give what they did, or nothing
-//! changes. A version that a graph names can't go.
+//! digest, those graphs are made again over it, in the same change: they fit, and take and give what they did, or
+//! nothing changes. A version that a graph names can't go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

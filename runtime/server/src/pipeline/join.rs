@@ -1,7 +1,8 @@
 //! Several calls at once, on one task.
 //!
 //! A call that takes long goes to threads of its own ([`place`](crate::place)), so what is polled here is short.
-//! Whoever drops this drops every call. Bound: as many as a node has branches; each wake asks all of those that still run.
+//! Whoever drops this drops every call. Bound: as many as a node has branches; each wake asks all that
+//! still run.
 
 use std::pin::Pin;
 use std::task::Poll;
