@@ -101,7 +101,7 @@ impl Case {
     /// Both sides must say the same.
     fn check(&self, workshop: &Workshop) -> Outcome {
         let place = workshop.place();
-        let ours = workshop.io.block_on(self.pipeline.infer(&place, self.payload()?))?;
+        let ours = workshop.io.block_on(self.pipeline.infer(&place, self.payload()?))?.outputs;
         let floor = self.floor.run(vec![self.input()?])?;
         let is_same = ours.len() == floor.len() && ours.iter().zip(&floor).all(|(ours, floor)| is_close(ours, floor));
         if is_same { Ok(()) } else { Err(format!("{}: ours answered {ours:?}, the floor {floor:?}", self.name).into()) }

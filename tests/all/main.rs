@@ -21,6 +21,7 @@ mod drain;
 mod encodings;
 mod errors;
 mod experiments;
+mod graphs;
 mod guests;
 mod http;
 mod http2;

@@ -13,6 +13,7 @@ const FLOORS: &[&str] = &[
     "api",
     "oip",
     "counts",
+    "chance",
     "place",
     "admission",
     "store",

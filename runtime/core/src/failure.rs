@@ -42,13 +42,15 @@ pub enum Kind {
     StageHandles,
     /// A stage answered something else than its signature says.
     StageSignature,
+    /// A graph took longer than its deadline.
+    DeadlineExceeded,
     /// Our own defect.
     Internal,
 }
 
 impl Kind {
     /// All of them, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -66,6 +68,7 @@ impl Kind {
         Self::StageOutput,
         Self::StageHandles,
         Self::StageSignature,
+        Self::DeadlineExceeded,
         Self::Internal,
     ];
 
@@ -89,6 +92,7 @@ impl Kind {
             Self::StageOutput => ("stage_output", 500),
             Self::StageHandles => ("stage_handles", 500),
             Self::StageSignature => ("stage_signature", 500),
+            Self::DeadlineExceeded => ("deadline_exceeded", 504),
             Self::Internal => ("internal", 500),
         }
     }

@@ -10,6 +10,7 @@ pub mod digest;
 pub mod expect;
 pub mod experiment;
 pub mod failure;
+pub mod graph;
 pub mod journal;
 pub mod limits;
 pub mod manifest;

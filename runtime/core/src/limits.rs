@@ -15,6 +15,14 @@ pub const PORT_NAME_BYTES_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Stages of a pipeline.
 pub const STAGES_MAX: usize = 32;
+/// Nodes of a graph, and branches of a node.
+pub const NODES_MAX: usize = 32;
+/// Graphs over graphs over pipelines: how many levels.
+pub const GRAPH_DEPTH_MAX: usize = 8;
+/// Pipelines that one request to a graph may run, on all levels.
+pub const GRAPH_RUNS_MAX: usize = 256;
+/// What a graph's `deadline` may be at most.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(3600);
 /// Bytes of a manifest file.
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// How deep a manifest may nest.

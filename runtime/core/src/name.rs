@@ -115,6 +115,11 @@ name!(
     "stage name"
 );
 name!(
+    /// A node, within its graph.
+    NodeName,
+    "node name"
+);
+name!(
     /// A component in the box: `scale`.
     ComponentName,
     "component name"

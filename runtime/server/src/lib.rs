@@ -14,11 +14,12 @@
 //! | `board` | what is served right now |
 //! | `routing` | a route, and the versions that it decides between |
 //! | `mirror` | copies of requests, and how their answers compare |
-//! | `pipeline` | one request through its stages |
+//! | `pipeline` | one request through its stages, or through a graph of pipelines |
 //! | `experiments` | which version gave which answer, and what it was worth |
 //! | `journal` | the record of every change |
 //! | `store` | the state directory |
 //! | `admission` | who may run, and who waits |
+//! | `chance` | numbers that nobody can foresee |
 //! | `place` | on which thread guests run |
 //! | `counts` | what is counted |
 //! | `oip` | the Open Inference Protocol's payloads |
@@ -29,6 +30,7 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod board;
+mod chance;
 pub mod cli;
 pub mod control;
 pub mod counts;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::decode::Decoder;
 use super::limits::{between, count};
 use super::node::{Data, Node};
-use super::route::number;
+use super::read::number;
 use crate::name::Version;
 use crate::quantity::{parse_duration, show_duration};
 use crate::route::{Circuit, Fallback, KEEP_MAX, Mirror, Parts, QUEUE, QUEUE_MAX, Variant};

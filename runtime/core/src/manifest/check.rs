@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 
 use super::decode::Decoder;
 use super::node::{Data, Node};
-use super::problem::{KeyPath, Place, Problems, Step};
+use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use super::read::Documents;
 use super::route::WrittenRoute;
-use super::written::Written;
 use crate::limits::STAGES_MAX;
 use crate::role::Role;
 use crate::suggest::shown;
 
 /// In a source, what comes before the dot is a stage or the request itself.
-const RESERVED: &str = "request";
+pub(super) const RESERVED: &str = "request";
 
 /// At least one stage, each with a name of its own, in the order preprocess, model, postprocess.
 pub(super) fn stages(here: &mut Decoder, node: &Node) {
@@ -83,6 +82,13 @@ pub(super) fn unique(here: &mut Decoder, node: &Node, key: &str, what: &str) {
     }
 }
 
+/// A list has items.
+pub(super) fn not_empty(here: &mut Decoder, node: &Node, why: &str) {
+    if matches!(&node.data, Data::List(items) if items.is_empty()) {
+        here.report(node.place, format!("is empty; {why}"));
+    }
+}
+
 /// A list is not longer than it may be.
 pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     if let Data::List(items) = &node.data
@@ -92,9 +98,8 @@ pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     }
 }
 
-/// No pipeline and no route is declared twice in what is loaded together.
+/// No pipeline, no graph and no route is declared twice in what is loaded together.
 pub fn check_set(documents: &Documents) -> Result<(), Problems> {
-    let mut seen: BTreeMap<_, &Written> = BTreeMap::new();
     let mut problems = Problems::default();
     let mut routes: BTreeMap<_, &WrittenRoute> = BTreeMap::new();
     for route in &documents.routes {
@@ -109,22 +114,25 @@ pub fn check_set(documents: &Documents) -> Result<(), Problems> {
             }
         }
     }
-    for document in &documents.pipelines {
-        let (name, version) = (&document.pipeline().name, &document.pipeline().version);
-        let path = KeyPath::default().key("metadata").key("version");
-        match seen.get(&(name, version)) {
-            Some(first) => {
-                let there = first.problem(&path, String::new());
-                let message = format!(
-                    "pipeline `{name}` version `{version}` is declared twice; the first is in {}, line {}",
-                    there.file, there.place.line
-                );
-                problems.push(document.problem(&path, message));
-            }
-            None => {
-                seen.insert((name, version), document);
-            }
-        }
+    // A graph is a version of its name, as a pipeline is.
+    let path = KeyPath::default().key("metadata").key("version");
+    let pipelines = documents.pipelines.iter().map(|document| {
+        let declared = document.pipeline();
+        ("pipeline", &declared.name, &declared.version, document.problem(&path, String::new()))
+    });
+    let graphs = documents.graphs.iter().map(|document| {
+        let declared = document.graph();
+        ("graph", &declared.name, &declared.version, document.problem(&path, String::new()))
+    });
+    let mut seen = BTreeMap::new();
+    for (what, name, version, here) in pipelines.chain(graphs) {
+        let Some(first) = seen.insert((name, version), here.clone()) else { continue };
+        let message = format!(
+            "{what} `{name}` version `{version}` is declared twice; the first is in {}, line {}",
+            first.file, first.place.line
+        );
+        problems.push(Problem { message, ..here });
+        seen.insert((name, version), first);
     }
     problems.or(())
 }

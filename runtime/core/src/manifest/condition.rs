@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::decode::Decoder;
 use super::node::{Data, Entry, Node};
 use super::problem::Step;
-use super::route::boolean;
+use super::read::boolean;
 use crate::route::{Condition, Pattern, Source, Test};
 use crate::suggest::shown;
 

@@ -18,7 +18,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
     let fields = here.fields(node, &KEYS)?;
     let default = StageLimits::default();
     let memory = here.optional(&fields, "memory", |here, node| size(here, node, MEMORY_MIN, MAX.memory));
-    let time = here.optional(&fields, "time", time);
+    let time = here.optional(&fields, "time", |here, node| time(here, node, MAX.time));
     let output = here.optional(&fields, "output_bytes", |here, node| size(here, node, 1, MAX.output_bytes));
     let handles = here.optional(&fields, "handles", |here, node| count(here, node, MAX.handles));
     let log = here.optional(&fields, "log_bytes", |here, node| size(here, node, 1, u64::from(MAX.log_bytes)));
@@ -46,7 +46,8 @@ fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
     here.sound(node, between(bytes, min, max, show_bytes))
 }
 
-fn time(here: &mut Decoder, node: &Node) -> Option<Duration> {
+/// A time that makes sense.
+pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Duration> {
     let time = match &node.data {
         Data::Text(text) => parse_duration(text),
         // Says which units there are.
@@ -54,7 +55,7 @@ fn time(here: &mut Decoder, node: &Node) -> Option<Duration> {
         _ => return here.expected("a time, like `500ms`", node),
     };
     let time = here.sound(node, time.map_err(|error| error.to_string()))?;
-    here.sound(node, between(time, Duration::from_micros(1), MAX.time, show_duration))
+    here.sound(node, between(time, Duration::from_micros(1), max, show_duration))
 }
 
 pub(super) fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {

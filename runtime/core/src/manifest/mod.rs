@@ -18,6 +18,7 @@ mod check;
 mod condition;
 mod decode;
 mod experiment;
+mod graph;
 mod limits;
 mod node;
 mod problem;
@@ -38,6 +39,7 @@ use serde_json::{Map, Value};
 
 pub use self::canonical::canonical_text;
 pub use self::check::check_set;
+pub use self::graph::WrittenGraph;
 pub use self::problem::{KeyPath, PROBLEMS_MAX, Place, Problem, Problems, Step};
 pub use self::read::{Documents, parse};
 pub use self::reference::{ComponentRef, DocumentRef, FileRef};

@@ -45,6 +45,11 @@ impl KeyPath {
         Self::default().key("spec").key("stages").index(index)
     }
 
+    /// The path of a graph's node.
+    pub fn node(index: usize) -> Self {
+        Self::default().key("spec").key("nodes").index(index)
+    }
+
     /// One key further.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {

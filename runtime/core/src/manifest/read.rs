@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::check;
 use super::decode::{Decoder, Fields};
+use super::graph::{self, WrittenGraph};
 use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use super::reference::{ComponentRef, DocumentRef, FileRef};
@@ -17,13 +18,15 @@ use crate::name::{ModelName, NotAName, Version};
 use crate::suggest::{list, nearest, shown};
 
 /// The kinds of document that are served.
-const KINDS: [&str; 3] = ["Pipeline", "Route", "Rollout"];
+const KINDS: [&str; 4] = ["Graph", "Pipeline", "Rollout", "Route"];
 
 /// Documents, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
     /// Versions of pipelines.
     pub pipelines: Vec<Written>,
+    /// Versions that are put together of others.
+    pub graphs: Vec<WrittenGraph>,
     /// Who answers calls to a name.
     pub routes: Vec<WrittenRoute>,
     /// How versions get their share.
@@ -33,12 +36,14 @@ pub struct Documents {
 impl Documents {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.pipelines.is_empty() && self.routes.is_empty() && self.rollouts.is_empty()
+        let Self { pipelines, graphs, routes, rollouts } = self;
+        pipelines.is_empty() && graphs.is_empty() && routes.is_empty() && rollouts.is_empty()
     }
 
     /// Adds those of another file.
     pub fn append(&mut self, mut other: Self) {
         self.pipelines.append(&mut other.pipelines);
+        self.graphs.append(&mut other.graphs);
         self.routes.append(&mut other.routes);
         self.rollouts.append(&mut other.rollouts);
     }
@@ -63,6 +68,11 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
             Some(("Rollout", _)) => {
                 let (rollout, wrong) = rollout::decode(&file, root);
                 read.rollouts.extend(rollout);
+                wrong
+            }
+            Some(("Graph", _)) => {
+                let (graph, wrong) = graph::decode(&file, root);
+                read.graphs.extend(graph);
                 wrong
             }
             _ => {
@@ -117,7 +127,7 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     Some((Pipeline { name, version, stages, outputs, tests }, metadata))
 }
 
-fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
+pub(super) fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
     let fields = here.fields(node, &["name", "version", "description", "labels", "annotations"])?;
     let name = here.required(&fields, "name", Decoder::parsed);
     let version = here.required(&fields, "version", version);
@@ -129,7 +139,7 @@ fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Meta
 
 /// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be meant as `1.1`
 /// or not, so it must be quoted.
-fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
+pub(super) fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
     match &node.data {
         Data::Number { written, value } if value.to_string() == *written && value.is_u64() => {
             here.sound(node, written.parse().map_err(|error: NotAName| error.to_string()))
@@ -148,6 +158,20 @@ pub(super) fn texts(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, 
         texts.extend(text.map(|text| (key.clone(), text)));
     }
     Some(texts)
+}
+
+pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
+    match &node.data {
+        Data::Number { value, .. } => value.as_f64(),
+        _ => here.expected(what, node),
+    }
+}
+
+pub(super) fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
+    match node.data {
+        Data::Bool(value) => Some(value),
+        _ => here.expected("true or false", node),
+    }
 }
 
 type Spec = (Vec<Stage<ComponentRef, FileRef>>, Option<Vec<String>>, Vec<Test<DocumentRef>>);
@@ -179,7 +203,7 @@ fn check_spec(here: &mut Decoder, fields: &Fields<'_>) {
     });
 }
 
-fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>> {
+pub(super) fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>> {
     let fields = here.fields(node, &["name", "request", "expect", "tolerance"])?;
     let name = here.required(&fields, "name", |here, node| {
         let name = here.text(node)?;

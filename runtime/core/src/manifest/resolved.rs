@@ -101,7 +101,7 @@ fn limits(limits: &StageLimits) -> Value {
     })
 }
 
-fn test(test: &Test<Digest>) -> Value {
+pub(super) fn test(test: &Test<Digest>) -> Value {
     json!({
         "name": test.name,
         "request": test.request.to_string(),
@@ -111,7 +111,7 @@ fn test(test: &Test<Digest>) -> Value {
 }
 
 /// In a canonical text nothing is left to be found.
-struct DigestsOnly;
+pub(super) struct DigestsOnly;
 
 const ONLY_DIGESTS: &str = "is no digest";
 

@@ -20,8 +20,9 @@ use super::beside;
 use super::canonical::canonical_text;
 use super::condition::{kind, sticky, value, when, written_test};
 use super::decode::Decoder;
-use super::node::{Data, Node};
+use super::node::Node;
 use super::problem::{KeyPath, Problem, Problems};
+use super::read::{boolean, number};
 use super::resolved::NotCanonical;
 use super::{API_VERSION, experiment, read};
 use crate::digest::Digest;
@@ -229,20 +230,6 @@ fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
     let percent = here.optional(&fields, "percent", |here, node| number(here, node, "a number up to 100, like 10"));
     let to = here.required(&fields, "version", |here, node| beside::place(here, node, variants));
     Some(Rule { when: when.unwrap_or_default(), percent: percent.unwrap_or(100.0), to: to? })
-}
-
-pub(super) fn number(here: &mut Decoder, node: &Node, what: &str) -> Option<f64> {
-    match &node.data {
-        Data::Number { value, .. } => value.as_f64(),
-        _ => here.expected(what, node),
-    }
-}
-
-pub(super) fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
-    match node.data {
-        Data::Bool(value) => Some(value),
-        _ => here.expected("true or false", node),
-    }
 }
 
 fn written(parts: &Parts) -> Value {

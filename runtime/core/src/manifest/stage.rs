@@ -60,7 +60,7 @@ fn files(here: &mut Decoder, node: &Node) -> Option<BTreeMap<FileName, FileRef>>
 
 /// Inputs to sources, or outputs to names. Which inputs and outputs there are only the component knows; that is
 /// checked when the stages are wired.
-fn renames(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
+pub(super) fn renames(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
     let mut renames = BTreeMap::new();
     for Entry { key, value, .. } in here.map(node)? {
         here.under(Step::Key(key.clone()), |here| {

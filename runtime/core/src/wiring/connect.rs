@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Accepts, Miswired, StageWires, merge};
+use super::{Accepts, Miswired, Parts, StageWires, merge};
 use crate::manifest::KeyPath;
-use crate::name::StageName;
 use crate::signature::{Port, show_dimensions};
 use crate::suggest::{hint, shown};
 
@@ -33,7 +32,14 @@ pub(super) struct Made<'a> {
     pub port: &'a Port,
 }
 
+/// What a stage takes, and whether each must be looked at; and what it looks at.
+pub(super) struct Uses {
+    pub takes: Vec<(Origin, bool)>,
+    pub looks: Vec<Origin>,
+}
+
 pub(super) struct Connect<'a> {
+    pub parts: Parts,
     pub stages: &'a [StageWires<'a>],
     pub accepts: Accepts,
     wanted: Vec<Wanted>,
@@ -42,8 +48,8 @@ pub(super) struct Connect<'a> {
 }
 
 impl<'a> Connect<'a> {
-    pub(super) fn new(stages: &'a [StageWires<'a>], accepts: Accepts) -> Self {
-        Self { stages, accepts, wanted: Vec::new(), made: Vec::new(), wrong: Vec::new() }
+    pub(super) fn new(parts: Parts, stages: &'a [StageWires<'a>], accepts: Accepts) -> Self {
+        Self { parts, stages, accepts, wanted: Vec::new(), made: Vec::new(), wrong: Vec::new() }
     }
 
     /// The pipeline's inputs.
@@ -53,11 +59,11 @@ impl<'a> Connect<'a> {
 
     /// Wires one stage: for each input where it comes from, and whether each tensor must be looked at. Afterwards the
     /// stage's outputs are there for the next.
-    pub(super) fn stage(&mut self, index: usize) -> Vec<(Origin, bool)> {
+    pub(super) fn stage(&mut self, index: usize) -> Uses {
         let stage = self.stages[index];
         self.check_renames(index, "input", stage.inputs, &stage.signature.inputs);
         self.check_renames(index, "output", stage.outputs, &stage.signature.outputs);
-        let mut uses = Vec::new();
+        let mut takes = Vec::new();
         for port in &stage.signature.inputs {
             let origin = match stage.inputs.get(&port.name) {
                 Some(source) => self.by_source(index, source, Some(port)),
@@ -65,15 +71,29 @@ impl<'a> Connect<'a> {
             };
             let used = origin.and_then(|origin| self.connect(index, port, origin));
             match used {
-                Ok(used) => uses.push(used),
+                Ok(used) => takes.push(used),
                 Err(message) => {
-                    let path = KeyPath::stage(index).key("inputs").key(&port.name);
+                    let path = self.parts.path(index).key("inputs").key(&port.name);
                     self.wrong.push(Miswired { stage: Some(index), path, message });
                 }
             }
         }
+        let looks = self.looks(index);
         self.make_outputs(index);
-        uses
+        Uses { takes, looks }
+    }
+
+    fn looks(&mut self, index: usize) -> Vec<Origin> {
+        let mut looks = Vec::new();
+        for glance in self.stages[index].glances {
+            match self.by_source(index, &glance.source, None) {
+                Ok(origin) => looks.push(origin),
+                Err(message) => {
+                    self.wrong.push(Miswired { stage: Some(index), path: glance.path.clone(), message });
+                }
+            }
+        }
+        looks
     }
 
     /// The tensors that `spec.outputs` names.
@@ -84,10 +104,11 @@ impl<'a> Connect<'a> {
             let found =
                 found.and_then(|(port, origin)| match answers.iter().find(|(other, _)| other.name == port.name) {
                     Some((_, other)) => Err(format!(
-                        "another answer is called `{}` as well: `{}`; give one of them another name under its stage's \
+                        "another answer is called `{}` as well: `{}`; give one of them another name under its {}'s \
                      `outputs`",
                         shown(&port.name),
-                        self.qualified(*other)
+                        self.qualified(*other),
+                        self.parts.word()
                     )),
                     None => Ok((port, origin)),
                 });
@@ -166,8 +187,8 @@ impl<'a> Connect<'a> {
         for key in renames.keys().filter(|key| ports.iter().all(|port| port.name != **key)) {
             let stage = self.stages[index].name;
             let hint = hint(key, ports.iter().map(|port| port.name.as_str()));
-            let path = KeyPath::stage(index).key(&format!("{side}s")).key(key);
-            let message = format!("stage `{stage}` has no such {side}; {hint}");
+            let path = self.parts.path(index).key(&format!("{side}s")).key(key);
+            let message = format!("{} `{stage}` has no such {side}; {hint}", self.parts.word());
             self.wrong.push(Miswired { stage: Some(index), path, message });
         }
     }
@@ -179,21 +200,23 @@ impl<'a> Connect<'a> {
             let name = stage.outputs.get(&port.name).unwrap_or(&port.name).as_str();
             if let Some(other) = self.made[start..].iter().find(|made| made.name == name) {
                 let message = format!(
-                    "outputs `{}` and `{}` of stage `{}` would both be called `{}`",
+                    "outputs `{}` and `{}` of {} `{}` would both be called `{}`",
                     shown(&other.port.name),
                     shown(&port.name),
+                    self.parts.word(),
                     stage.name,
                     shown(name)
                 );
-                let path = KeyPath::stage(index).key("outputs").key(&port.name);
+                let path = self.parts.path(index).key("outputs").key(&port.name);
                 self.wrong.push(Miswired { stage: Some(index), path, message });
             }
             self.made.push(Made { stage: index, name, port });
         }
     }
 
-    /// The port under the name by which it is known in the pipeline.
-    fn port(&self, origin: Origin) -> Port {
+    /// The port under the name by which it is known in the pipeline. What is known of a request's tensor grows with its
+    /// takers.
+    pub(super) fn port(&self, origin: Origin) -> Port {
         match origin {
             Origin::Request(index) => self.wanted[index].port.clone(),
             Origin::Made(index) => Port { name: self.made[index].name.to_owned(), ..self.made[index].port.clone() },
@@ -218,7 +241,7 @@ impl<'a> Connect<'a> {
 
     fn show_input(&self, index: usize, port: &Port) -> String {
         let (stage, name) = (self.stages[index].name, shown(&port.name));
-        format!("stage `{stage}` input `{name}` {} {}", port.datatype, show_dimensions(&port.shape))
+        format!("{} `{stage}` input `{name}` {} {}", self.parts.word(), port.datatype, show_dimensions(&port.shape))
     }
 
     /// Everything that can be taken so far, the client's first.
@@ -228,7 +251,7 @@ impl<'a> Connect<'a> {
     }
 
     /// The stage that makes the tensor, unless the client sends it.
-    pub(super) fn maker(&self, origin: Origin) -> Option<&StageName> {
+    pub(super) fn maker(&self, origin: Origin) -> Option<&str> {
         match origin {
             Origin::Request(_) => None,
             Origin::Made(index) => Some(self.stages[self.made[index].stage].name),

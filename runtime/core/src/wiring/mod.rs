@@ -8,6 +8,8 @@
 //! knows of its shape the client must keep to. Answered are the last stage's outputs, unless `spec.outputs` names
 //! others.
 //!
+//! A graph's nodes are wired as stages are. A node may also look at a tensor without taking it.
+//!
 //! A first stage that takes raw bodies leaves nothing of the request to others, since a raw body has no tensors.
 //! Bounds: those of [`Signature::check`] for the pipeline as for a stage.
 
@@ -19,28 +21,70 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use self::connect::{Connect, Origin};
+use self::connect::{Connect, Origin, Uses};
 use crate::manifest::{KeyPath, Stage};
-use crate::name::StageName;
 use crate::signature::{Port, Signature};
+
+/// What is wired. The rules are the same; the words and the places in the document differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// A pipeline's stages.
+    Stages,
+    /// A graph's nodes, which stand where stages do.
+    Nodes,
+}
+
+impl Parts {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Stages => "stage",
+            Self::Nodes => "node",
+        }
+    }
+
+    pub(super) const fn whole(self) -> &'static str {
+        match self {
+            Self::Stages => "pipeline",
+            Self::Nodes => "graph",
+        }
+    }
+
+    pub(super) fn path(self, index: usize) -> KeyPath {
+        match self {
+            Self::Stages => KeyPath::stage(index),
+            Self::Nodes => KeyPath::node(index),
+        }
+    }
+}
 
 /// A stage as wiring sees it: the manifest's part and the component's.
 #[derive(Clone, Copy, Debug)]
 pub struct StageWires<'a> {
     /// Its name.
-    pub name: &'a StageName,
+    pub name: &'a str,
     /// The manifest's `inputs`: input to source.
     pub inputs: &'a BTreeMap<String, String>,
     /// The manifest's `outputs`: output to name.
     pub outputs: &'a BTreeMap<String, String>,
     /// What its component answered when it was opened.
     pub signature: &'a Signature,
+    /// Tensors that decide something and are not taken, whatever they are.
+    pub glances: &'a [Glance],
+}
+
+/// A tensor that is looked at and stays where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// The source, as somebody wrote it.
+    pub source: String,
+    /// Where that stands.
+    pub path: KeyPath,
 }
 
 impl<'a> StageWires<'a> {
     /// A manifest's stage, and the signature that its component answered.
     pub fn of<C, F>(stage: &'a Stage<C, F>, signature: &'a Signature) -> Self {
-        Self { name: &stage.name, inputs: &stage.inputs, outputs: &stage.outputs, signature }
+        Self { name: stage.name.as_str(), inputs: &stage.inputs, outputs: &stage.outputs, signature, glances: &[] }
     }
 }
 
@@ -73,6 +117,17 @@ pub struct StagePlan {
     pub takes: Vec<Take>,
     /// The slots of its outputs, in the signature's order.
     pub fills: Range<usize>,
+    /// What it looks at before it takes anything, in the order in which that was asked.
+    pub looks: Vec<Look>,
+}
+
+/// A tensor that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Where it lies.
+    pub slot: usize,
+    /// What it is.
+    pub port: Port,
 }
 
 /// One input's tensor.
@@ -99,9 +154,14 @@ pub struct Miswired {
 }
 
 /// Wires the stages, or says everything that hinders.
-pub fn plan(stages: &[StageWires<'_>], accepts: Accepts, outputs: Option<&[String]>) -> Result<Plan, Vec<Miswired>> {
-    let mut connect = Connect::new(stages, accepts);
-    let uses: Vec<Vec<(Origin, bool)>> = (0..stages.len()).map(|index| connect.stage(index)).collect();
+pub fn plan(
+    parts: Parts,
+    stages: &[StageWires<'_>],
+    accepts: Accepts,
+    outputs: Option<&[String]>,
+) -> Result<Plan, Vec<Miswired>> {
+    let mut connect = Connect::new(parts, stages, accepts);
+    let uses: Vec<Uses> = (0..stages.len()).map(|index| connect.stage(index)).collect();
     let answers = match outputs {
         Some(outputs) => connect.answers(outputs),
         None => connect.last_outputs(),
@@ -112,7 +172,11 @@ pub fn plan(stages: &[StageWires<'_>], accepts: Accepts, outputs: Option<&[Strin
         && let Err(message) = signature.check()
     {
         let path = KeyPath::default().key("spec");
-        connect.wrong.push(Miswired { stage: None, path, message: format!("the pipeline as a whole: {message}") });
+        connect.wrong.push(Miswired {
+            stage: None,
+            path,
+            message: format!("the {} as a whole: {message}", parts.whole()),
+        });
     }
     if !connect.wrong.is_empty() {
         return Err(connect.wrong);
@@ -127,8 +191,9 @@ pub fn plan(stages: &[StageWires<'_>], accepts: Accepts, outputs: Option<&[Strin
     for (stage, uses) in stages.iter().zip(uses) {
         let fills = slots..slots + stage.signature.outputs.len();
         slots = fills.end;
-        let takes = uses.into_iter().map(|(origin, check)| Take { slot: slot(origin), last_use: false, check });
-        plans.push(StagePlan { takes: takes.collect(), fills });
+        let takes = uses.takes.into_iter().map(|(origin, check)| Take { slot: slot(origin), last_use: false, check });
+        let looks = uses.looks.into_iter().map(|origin| Look { slot: slot(origin), port: connect.port(origin) });
+        plans.push(StagePlan { takes: takes.collect(), fills, looks: looks.collect() });
     }
     let answers: Vec<usize> = answers.into_iter().map(|(_, origin)| slot(origin)).collect();
     mark_last_uses(&mut plans, &answers);
@@ -138,13 +203,17 @@ pub fn plan(stages: &[StageWires<'_>], accepts: Accepts, outputs: Option<&[Strin
 /// From the end: the first time that a slot is seen is its last use. The answers come after all stages.
 fn mark_last_uses(stages: &mut [StagePlan], answers: &[usize]) {
     let mut seen: BTreeSet<usize> = answers.iter().copied().collect();
-    for take in stages.iter_mut().rev().flat_map(|stage| stage.takes.iter_mut().rev()) {
-        take.last_use = seen.insert(take.slot);
+    for stage in stages.iter_mut().rev() {
+        for take in stage.takes.iter_mut().rev() {
+            take.last_use = seen.insert(take.slot);
+        }
+        // It looks before it takes, so what it looks at must still be there for that.
+        seen.extend(stage.looks.iter().map(|look| look.slot));
     }
 }
 
 /// What two takers of one tensor of the request know of it together; `None` when they disagree.
-fn merge(one: &Port, other: &Port) -> Option<Port> {
+pub(crate) fn merge(one: &Port, other: &Port) -> Option<Port> {
     other.may_feed(one).ok()?;
     let shape = one.shape.iter().zip(&other.shape).map(|(one, other)| one.or(*other)).collect();
     Some(Port { name: one.name.clone(), datatype: one.datatype, shape })

@@ -18,8 +18,7 @@ impl Connect<'_> {
         }
         let mut found: Vec<Origin> = self.by_name(source).into_iter().collect();
         for (stage, name) in splits(source) {
-            let made =
-                self.made.iter().rposition(|made| self.stages[made.stage].name.as_str() == stage && made.name == name);
+            let made = self.made.iter().rposition(|made| self.stages[made.stage].name == stage && made.name == name);
             found.extend(made.map(Origin::Made).filter(|made| !found.contains(made)));
         }
         match (found.as_slice(), taker) {
@@ -33,7 +32,8 @@ impl Connect<'_> {
             (several, _) => {
                 let several: Vec<String> = several.iter().map(|origin| self.show_apart(*origin)).collect();
                 let several = several.join(" or ");
-                Err(format!("`{}` could be {several}; rename one of them under its stage's `outputs`", shown(source)))
+                let word = self.parts.word();
+                Err(format!("`{}` could be {several}; rename one of them under its {word}'s `outputs`", shown(source)))
             }
         }
     }
@@ -41,8 +41,9 @@ impl Connect<'_> {
     fn by_request(&mut self, index: usize, name: &str, taker: Option<&Port>) -> Result<Origin, String> {
         if index > 0 && self.accepts == Accepts::Raw {
             return Err(format!(
-                "`request.{}` isn't always there: stage `{}` takes raw bodies, which have no tensors",
+                "`request.{}` isn't always there: {} `{}` takes raw bodies, which have no tensors",
                 shown(name),
+                self.parts.word(),
                 self.stages[0].name
             ));
         }
@@ -53,7 +54,8 @@ impl Connect<'_> {
             (Some(origin), _) => Ok(origin),
             (None, Some(taker)) => Ok(self.request(index, name, taker)),
             (None, None) => Err(format!(
-                "no stage takes `request.{}`, so nothing says what it is; {}",
+                "no {} takes `request.{}`, so nothing says what it is; {}",
+                self.parts.word(),
                 shown(name),
                 self.show_reachable(name)
             )),
@@ -68,7 +70,8 @@ impl Connect<'_> {
             Accepts::Raw => String::new(),
         };
         format!(
-            "nothing before stage `{}` makes its input `{name}` {} {}; {}{ask}",
+            "nothing before {} `{}` makes its input `{name}` {} {}; {}{ask}",
+            self.parts.word(),
             self.stages[index].name,
             port.datatype,
             show_dimensions(&port.shape),
@@ -80,7 +83,7 @@ impl Connect<'_> {
     fn show_apart(&self, origin: Origin) -> String {
         let name = shown(self.bare(origin));
         match self.maker(origin) {
-            Some(stage) => format!("`{name}` of stage `{stage}`"),
+            Some(stage) => format!("`{name}` of {} `{stage}`", self.parts.word()),
             None => format!("`{name}` of the request"),
         }
     }
@@ -89,9 +92,9 @@ impl Connect<'_> {
         let mut why = format!("there is no tensor `{}` here", shown(source));
         if let Some((stage, name)) = self.stage_named_in(source) {
             if stage == index {
-                why.push_str("; a stage can't take what it makes itself");
+                why.push_str(&format!("; a {} can't take what it makes itself", self.parts.word()));
             } else if stage > index {
-                why.push_str(&format!("; stage `{}` runs later", self.stages[stage].name));
+                why.push_str(&format!("; {} `{}` runs later", self.parts.word(), self.stages[stage].name));
             } else if let Some(renamed) = self.stages[stage].outputs.get(name) {
                 why.push_str(&format!("; `outputs` renames that to `{}`", shown(renamed)));
             }
@@ -102,7 +105,7 @@ impl Connect<'_> {
     /// The stage that a source names, wherever it runs, and the tensor.
     fn stage_named_in<'s>(&self, source: &'s str) -> Option<(usize, &'s str)> {
         splits(source).find_map(|(stage, name)| {
-            let index = self.stages.iter().position(|other| other.name.as_str() == stage)?;
+            let index = self.stages.iter().position(|other| other.name == stage)?;
             Some((index, name))
         })
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::datatype::Datatype;
+use crate::name::StageName;
 
 /// A stage, as owned values.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ struct Stage {
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
     signature: Signature,
+    glances: Vec<Glance>,
 }
 
 fn port(text: &str) -> Port {
@@ -48,13 +50,20 @@ fn stage(line: &str) -> Stage {
         inputs: in_renames,
         outputs: out_renames,
         signature: Signature { inputs, outputs },
+        glances: Vec::new(),
     }
 }
 
 fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
     stages
         .iter()
-        .map(|Stage { name, inputs, outputs, signature }| StageWires { name, inputs, outputs, signature })
+        .map(|Stage { name, inputs, outputs, signature, glances }| StageWires {
+            name: name.as_str(),
+            inputs,
+            outputs,
+            signature,
+            glances,
+        })
         .collect()
 }
 
@@ -62,7 +71,7 @@ fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
 fn render(stages: &str, accepts: Accepts, outputs: Option<&str>) -> String {
     let stages: Vec<Stage> = stages.lines().map(str::trim).filter(|line| !line.is_empty()).map(stage).collect();
     let outputs: Option<Vec<String>> = outputs.map(|outputs| outputs.split(' ').map(str::to_owned).collect());
-    match plan(&wires(&stages), accepts, outputs.as_deref()) {
+    match plan(Parts::Stages, &wires(&stages), accepts, outputs.as_deref()) {
         Err(wrong) => wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         Ok(plan) => {
             let ports = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -253,7 +262,7 @@ fn a_pipeline_is_bounded_as_a_stage_is() {
     let long = "n".repeat(300);
     let wrong = render(&format!("a: x -> y = {long}"), Accepts::Tensors, None);
     assert_eq!(wrong, "spec: the pipeline as a whole: output 0 has a name of 300 bytes");
-    assert!(plan(&[], Accepts::Tensors, None).is_ok());
+    assert!(plan(Parts::Stages, &[], Accepts::Tensors, None).is_ok());
 }
 
 fn any_name() -> impl Strategy<Value = String> {
@@ -275,13 +284,17 @@ fn any_ports() -> impl Strategy<Value = Vec<Port>> {
 fn any_stage() -> impl Strategy<Value = Stage> {
     let renames = || prop::collection::btree_map(any_name(), any_source(), 0..2);
     let names = || prop::collection::btree_map(any_name(), any_name(), 0..2);
-    (any_ports(), any_ports(), renames(), names()).prop_map(|(inputs, outputs, in_renames, out_renames)| {
+    let glances = prop::collection::vec(any_source(), 0..2);
+    (any_ports(), any_ports(), renames(), names(), glances).prop_map(|parts| {
+        let (inputs, outputs, in_renames, out_renames, glances) = parts;
+        let glance = |source| Glance { source, path: KeyPath::default() };
         let known = |ports: &[Port], key: &str| ports.iter().any(|port| port.name == key);
         Stage {
             name: "unnamed".parse().unwrap(),
             inputs: in_renames.into_iter().filter(|(key, _)| known(&inputs, key)).collect(),
             outputs: out_renames.into_iter().filter(|(key, _)| known(&outputs, key)).collect(),
             signature: Signature { inputs, outputs },
+            glances: glances.into_iter().map(glance).collect(),
         }
     })
 }
@@ -300,12 +313,17 @@ proptest! {
             stage.name = format!("s{index}").parse().unwrap();
         }
         let accepts = if raw { Accepts::Raw } else { Accepts::Tensors };
-        let Ok(plan) = plan(&wires(&stages), accepts, outputs.as_deref()) else { return Ok(()) };
+        let Ok(plan) = plan(Parts::Stages, &wires(&stages), accepts, outputs.as_deref()) else { return Ok(()) };
         let mut slots: Vec<Option<Port>> = vec![None; plan.slots];
         for (slot, port) in slots.iter_mut().zip(&plan.signature.inputs) {
             *slot = Some(port.clone());
         }
         for (stage, wired) in plan.stages.iter().zip(&stages) {
+            prop_assert_eq!(stage.looks.len(), wired.glances.len());
+            for look in &stage.looks {
+                let held = slots[look.slot].as_ref().expect("a slot that was filled and not moved");
+                prop_assert_eq!(&held.shape, &look.port.shape);
+            }
             prop_assert_eq!(stage.takes.len(), wired.signature.inputs.len());
             for (take, port) in stage.takes.iter().zip(&wired.signature.inputs) {
                 let held = if take.last_use { slots[take.slot].take() } else { slots[take.slot].clone() };

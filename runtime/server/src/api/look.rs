@@ -127,8 +127,11 @@ pub struct PipelineInfo {
     pub inputs: Vec<PortInfo>,
     /// What flows out.
     pub outputs: Vec<PortInfo>,
-    /// In order.
+    /// In order; none of a graph.
     pub stages: Vec<StageInfo>,
+    /// A graph's nodes, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeInfo>,
     /// Golden tests, by name.
     pub tests: Vec<String>,
     /// The canonical manifest.
@@ -163,6 +166,30 @@ pub struct StageInfo {
     pub mean_ms: Option<f64>,
     /// Its instances.
     pub instances: InstanceInfo,
+}
+
+/// One node of a graph.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct NodeInfo {
+    /// Its name.
+    pub name: String,
+    /// `pipeline`, `ensemble`, `switch` or `splitter`.
+    pub kind: String,
+    /// Whom it may ask.
+    pub members: Vec<MemberInfo>,
+}
+
+/// A pipeline that a node may ask.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MemberInfo {
+    /// Its name.
+    pub pipeline: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub digest: String,
+    /// Where it stands in the manifest.
+    pub place: String,
 }
 
 /// A stage's instances.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Common, Ending, Exit, console};
 use crate::deploy::{Compilers, Deployer, Loaded};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Graph, Node, Pipeline};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -84,10 +84,13 @@ fn show(pipeline: &Pipeline) {
         pipeline.version,
         pipeline.digest
     ));
+    if let Some(graph) = pipeline.graph() {
+        console::print(&show_graph(graph));
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["stage", "component", "takes", "gives"]);
-    for step in &pipeline.steps {
+    for step in pipeline.steps() {
         let (about, signature) = (step.stage.about(), step.stage.signature());
         let component = format!("{} {}", about.name, about.version);
         table.add_row([step.name.clone(), component, ports(&signature.inputs), ports(&signature.outputs)]);
@@ -95,6 +98,20 @@ fn show(pipeline: &Pipeline) {
     let signature = pipeline.signature();
     table.add_row(["the client".into(), String::new(), ports(&signature.outputs), ports(&signature.inputs)]);
     console::print(&table.to_string());
+}
+
+fn show_graph(graph: &Graph) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["node", "asks", "digest"]);
+    for node in &graph.nodes {
+        let list = |show: &dyn Fn(&Pipeline) -> String| {
+            node.members.iter().map(|member| show(member)).collect::<Vec<_>>().join("\n")
+        };
+        let asks = list(&|member| format!("{}/{}", member.name, member.version));
+        table.add_row([node.name.clone(), asks, list(&|member| member.digest.to_string())]);
+    }
+    table.to_string()
 }
 
 fn ports(ports: &[Port]) -> String {
@@ -114,7 +131,7 @@ fn describe(pipeline: &Pipeline) -> Value {
             .collect()
     };
     let stages: Vec<Value> = pipeline
-        .steps
+        .steps()
         .iter()
         .map(|step| {
             let (about, signature) = (step.stage.about(), step.stage.signature());
@@ -127,12 +144,21 @@ fn describe(pipeline: &Pipeline) -> Value {
         })
         .collect();
     let signature = pipeline.signature();
-    json!({
+    let mut about = json!({
         "name": pipeline.name,
         "version": pipeline.version,
         "digest": pipeline.digest.to_string(),
         "inputs": list(&signature.inputs),
         "outputs": list(&signature.outputs),
         "stages": stages,
-    })
+    });
+    if let Some(graph) = pipeline.graph() {
+        let node = |node: &Arc<Node>| {
+            let members: Vec<Value> =
+                node.members.iter().map(|member| json!(format!("{}/{}", member.name, member.version))).collect();
+            json!({ "name": node.name, "members": members })
+        };
+        about["nodes"] = graph.nodes.iter().map(node).collect();
+    }
+    about
 }

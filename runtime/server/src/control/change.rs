@@ -1,13 +1,15 @@
 //! The changes that can be asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use hotstage_core::digest::Digest;
+use hotstage_core::graph::Branch;
 use hotstage_core::journal::{Change, Entry, REASON_BYTES_MAX, State, Verb, route};
-use hotstage_core::manifest::{Documents, Problems};
+use hotstage_core::manifest::{Documents, Problems, Resolved};
 use hotstage_core::name::{ModelName, Version};
 
 use super::commit::Intent;
@@ -15,7 +17,7 @@ use super::prepare::{Prepared, Sent, Wanted};
 use super::routes::Draft;
 use super::{Ask, Control, ControlError, Gone, Trouble};
 use crate::api::{Applied, ApplyRequest, RollbackRequest};
-use crate::deploy::{DeployError, Paths, Progress, Quiet, documents};
+use crate::deploy::{DeployError, Paths, Progress, Quiet, documents, in_order};
 
 impl Control {
     /// Serves the documents that were sent: all, or nothing changes.
@@ -49,14 +51,47 @@ impl Control {
         for route in &documents.routes {
             self.store().put(route.canonical().as_bytes())?;
         }
+        let mut digests: HashMap<(ModelName, Version), Digest> = HashMap::new();
         for document in &documents.pipelines {
             match self.deployer.resolve(document, Paths::Disk) {
-                Ok(material) => drop(self.store().put(material.manifest.canonical().as_bytes())?),
+                Ok(material) => {
+                    let Resolved { name, version, .. } = material.manifest.clone();
+                    digests.insert((name, version), self.store().put(material.manifest.canonical().as_bytes())?);
+                }
                 Err(DeployError::Refused(found)) => problems.append(found),
                 Err(error) => return Err(error.into()),
             }
         }
+        self.read_graphs(&documents, digests)?;
         Ok(problems.or(documents)?)
+    }
+
+    /// The same for graphs, as far as their members are known before anything is served.
+    fn read_graphs(
+        &self,
+        documents: &Documents,
+        mut digests: HashMap<(ModelName, Version), Digest>,
+    ) -> Result<(), ControlError> {
+        let ledger = self.ledger.load();
+        for index in in_order(&documents.graphs).map_err(Problems::from)? {
+            let document = &documents.graphs[index];
+            let find = |branch: &Branch<Option<Digest>>| {
+                let given = digests.get(&(branch.pipeline.clone(), branch.version.clone())).copied();
+                let served = || ledger.state.digest(branch.pipeline.as_str(), branch.version.as_str());
+                given.or_else(served).ok_or_else(String::new)
+            };
+            match self.deployer.resolve_graph(document, Paths::Disk, find) {
+                Ok(material) => {
+                    let digest = self.store().put(material.manifest.canonical().as_bytes())?;
+                    let graph = document.graph();
+                    digests.insert((graph.name.clone(), graph.version.clone()), digest);
+                }
+                // What is wrong with it is said when it is applied.
+                Err(DeployError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn apply_documents(

@@ -61,6 +61,7 @@ impl Control {
         for change in &changes {
             state.make(change)?;
         }
+        self.check_graphs(&state, prepared)?;
         let models = self.models(&ledger.state, &state, &changes, prepared)?;
         let outcome = outcome(prepared, intent.began);
         let mut applied = Applied {

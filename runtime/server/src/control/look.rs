@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use hotstage_core::digest::Digest;
+use hotstage_core::graph::{Does, Node};
 use hotstage_core::journal::{Change, Entry};
-use hotstage_core::manifest::Resolved;
+use hotstage_core::manifest::{NotCanonical, Resolved, Test};
 use hotstage_core::signature::Port;
 
 use super::{Control, ControlError, Trouble, locked};
 use crate::api::{
-    Condition, InstanceInfo, LabelInfo, ModelInfo, Page, PipelineInfo, PortInfo, StageInfo, Status, VersionInfo,
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo, PortInfo, StageInfo,
+    Status, VersionInfo,
 };
 use crate::board::newer;
 use crate::counts::histogram::quantile_ms;
-use crate::pipeline::{Pipeline, Step};
+use crate::pipeline::{Graph, Pipeline, Step};
 
 impl Control {
     /// So many names after this one, in order.
@@ -93,7 +96,7 @@ impl Control {
             })?
         };
         let text = self.store().get(&pipeline.digest)?.unwrap_or_default();
-        let manifest = Resolved::parse(&String::from_utf8_lossy(&text))
+        let (stages, tests) = parts(&pipeline, &String::from_utf8_lossy(&text))
             .map_err(|error| ControlError::new(Trouble::Defect, format!("{} is {error}", pipeline.digest)))?;
         let brought = self.brought(&pipeline).await?;
         let ledger = self.ledger.load();
@@ -109,8 +112,9 @@ impl Control {
             since: brought.map(|brought| super::past::shown(brought.2)),
             inputs: signature.inputs.iter().map(port).collect(),
             outputs: signature.outputs.iter().map(port).collect(),
-            stages: pipeline.steps.iter().zip(&manifest.stages).map(|(step, stage)| stage_info(step, stage)).collect(),
-            tests: manifest.tests.iter().map(|test| test.name.clone()).collect(),
+            stages,
+            nodes: pipeline.graph().map(node_infos).unwrap_or_default(),
+            tests,
             manifest: serde_json::from_slice(&text).unwrap_or_default(),
         })
     }
@@ -198,7 +202,7 @@ fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
 
 /// Instances that exist, over its stages.
 pub(super) fn instances(pipeline: &Pipeline) -> u64 {
-    let counts = pipeline.steps.iter().map(|step| step.stage.counts());
+    let counts = pipeline.steps().iter().map(|step| step.stage.counts());
     counts.map(|(made, ended, _)| made.saturating_sub(ended)).sum()
 }
 
@@ -206,10 +210,44 @@ fn port(port: &Port) -> PortInfo {
     PortInfo { name: port.name.clone(), datatype: port.datatype.name().to_owned(), shape: port.protocol_shape() }
 }
 
-fn stage_info(
-    step: &Step,
-    stage: &hotstage_core::manifest::Stage<hotstage_core::digest::Digest, hotstage_core::digest::Digest>,
-) -> StageInfo {
+/// Its stages, and its golden tests by name.
+fn parts(pipeline: &Pipeline, text: &str) -> Result<(Vec<StageInfo>, Vec<String>), NotCanonical> {
+    let names = |tests: &[Test<Digest>]| tests.iter().map(|test| test.name.clone()).collect();
+    if let Some(graph) = pipeline.graph() {
+        return Ok((Vec::new(), names(&graph.written.tests)));
+    }
+    let manifest = Resolved::parse(text)?;
+    let stages = pipeline.steps().iter().zip(&manifest.stages).map(|(step, stage)| stage_info(step, stage));
+    Ok((stages.collect(), names(&manifest.tests)))
+}
+
+fn node_infos(graph: &Graph) -> Vec<NodeInfo> {
+    let nodes = graph.written.nodes.iter().enumerate();
+    let info = |(index, node): (usize, &Node<Digest>)| NodeInfo {
+        name: node.name.to_string(),
+        kind: match node.does {
+            Does::Call => "pipeline",
+            Does::Ensemble { .. } => "ensemble",
+            Does::Switch { .. } => "switch",
+            Does::Split { .. } => "splitter",
+        }
+        .to_owned(),
+        members: (0..node.branches.len()).map(|branch| member_info(node, index, branch)).collect(),
+    };
+    nodes.map(info).collect()
+}
+
+fn member_info(node: &Node<Digest>, index: usize, branch: usize) -> MemberInfo {
+    let asked = &node.branches[branch];
+    MemberInfo {
+        pipeline: asked.pipeline.to_string(),
+        version: asked.version.to_string(),
+        digest: asked.digest.to_string(),
+        place: node.path(index, branch).to_string(),
+    }
+}
+
+fn stage_info(step: &Step, stage: &hotstage_core::manifest::Stage<Digest, Digest>) -> StageInfo {
     let (created, ended, _) = step.stage.counts();
     let (seconds, calls, _) = step.durations.read();
     let about = step.stage.about();

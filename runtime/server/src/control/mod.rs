@@ -12,6 +12,7 @@ mod adapt;
 mod change;
 mod commit;
 mod experiments;
+mod graphs;
 mod look;
 mod mirrors;
 mod past;

@@ -4,22 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
+use hotstage_core::graph::Branch;
 use hotstage_core::journal::{Change, State, Verdict};
 use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, Written, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
 
 use super::{Control, ControlError, Gone, Trouble, locked};
 use crate::api::Document;
-use crate::deploy::{DeployError, Paths, Progress, Tests, sent};
+use crate::deploy::{DeployError, Paths, Progress, Revived, Tests, sent};
 use crate::pipeline::{Made, Pipeline};
 
 /// What a change is made of.
 #[derive(Default)]
 pub(super) struct Prepared {
     /// The versions that the documents describe.
-    wanted: Vec<(ModelName, Version, Digest)>,
+    pub(super) wanted: Vec<(ModelName, Version, Digest)>,
     /// Where each of them is written, for problems that are found later.
-    places: Vec<Problem>,
+    pub(super) places: Vec<Problem>,
     /// Those that are not served yet, ready to be.
     pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
     /// The routes that the documents describe.
@@ -40,6 +41,16 @@ pub(super) struct Wanted<'a> {
     pub(super) replace: bool,
     /// What ends with it.
     pub(super) gone: &'a Gone,
+}
+
+impl Wanted<'_> {
+    /// What paths in a file mean.
+    pub(super) fn paths<'p>(&'p self, file: &str, none: &'p BTreeMap<String, Digest>) -> Paths<'p> {
+        match self.sent {
+            Some(sent) => Paths::Sent(sent.paths.get(file).unwrap_or(none)),
+            None => Paths::Disk,
+        }
+    }
 }
 
 /// Documents that came over the network, and what their paths mean.
@@ -95,7 +106,7 @@ impl Prepared {
     }
 
     /// Takes note of a pipeline that was opened for the change.
-    fn opened(&mut self, pipeline: Pipeline) -> Arc<Pipeline> {
+    pub(super) fn opened(&mut self, pipeline: Pipeline) -> Arc<Pipeline> {
         self.loaded += 1;
         self.made.compiled += pipeline.made.compiled;
         self.made.tests += pipeline.made.tests;
@@ -123,7 +134,7 @@ impl Prepared {
     }
 }
 
-fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version, replace: bool) -> Option<String> {
+pub(super) fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version, replace: bool) -> Option<String> {
     match verdict {
         Verdict::Differs(served) if !replace => Some(format!(
             "{pipeline}/{version} is served with another digest ({served}); a version never changes: give this one \
@@ -146,8 +157,10 @@ impl Control {
                 Err(error) => return Err(error.into()),
             }
         }
-        // A route is looked at when what it names is there: a version that was refused would be missed again.
+        // Graphs and routes are looked at when what they name is there: a version that was refused would be missed
+        // again.
         let mut prepared = problems.or(prepared)?;
+        self.prepare_graphs(wanted, &mut prepared, progress).await?;
         self.prepare_routes(wanted.documents, &mut prepared)?;
         let rollouts = wanted.documents.rollouts.iter();
         prepared.rollouts = rollouts.map(|rollout| (rollout.name().clone(), rollout.digest())).collect();
@@ -162,11 +175,7 @@ impl Control {
         progress: &dyn Progress,
     ) -> Result<(), DeployError> {
         let none = BTreeMap::new();
-        let paths = match wanted.sent {
-            Some(sent) => Paths::Sent(sent.paths.get(document.file()).unwrap_or(&none)),
-            None => Paths::Disk,
-        };
-        let material = self.deployer.resolve(document, paths)?;
+        let material = self.deployer.resolve(document, wanted.paths(document.file(), &none))?;
         let (name, version) = (material.manifest.name.clone(), material.manifest.version.clone());
         let digest = material.manifest.digest();
         let at = |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
@@ -190,6 +199,7 @@ impl Control {
     /// Opens again what the changes serve and is not loaded any more.
     pub(super) async fn prepare_again(&self, changes: &[Change]) -> Result<Prepared, ControlError> {
         let mut prepared = Prepared::default();
+        let mut asleep = Vec::new();
         for change in changes {
             let Change::Serve { pipeline, version, digest, .. } = change else { continue };
             let loaded = match self.loaded(digest) {
@@ -197,11 +207,23 @@ impl Control {
                 Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
                 _ => {
                     let called = format!("{pipeline}/{version}");
-                    prepared.opened(self.deployer.revive(&called, digest).await?)
+                    match self.deployer.revive(&called, digest).await? {
+                        Revived::Pipeline(pipeline) => prepared.opened(*pipeline),
+                        Revived::Graph(graph) => {
+                            asleep.push(*graph);
+                            continue;
+                        }
+                    }
                 }
             };
             prepared.pipelines.insert(*digest, loaded);
         }
+        let served = |branch: &Branch<Digest>| self.served_member(branch);
+        let (made, failures) = self.deployer.wake(asleep, &mut prepared.pipelines, served).await;
+        if let Some((_, error)) = failures.into_iter().next() {
+            return Err(error.into());
+        }
+        prepared.loaded += u32::try_from(made.len()).unwrap_or(u32::MAX);
         Ok(prepared)
     }
 

@@ -1,7 +1,7 @@
 //! What is out of service: kept for a while, then drained, then freed.
 //!
-//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names. What is beyond
-//! drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
+//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names, but no graphs. What
+//! is beyond drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -65,11 +65,19 @@ impl Control {
                 };
                 retired.kept.retain(|kept| kept.name != name || !serves(&kept.digest));
                 for pipeline in before.model(name).map_or(&[][..], |model| model.versions()) {
-                    if !serves(&pipeline.digest) {
+                    if serves(&pipeline.digest) {
+                        continue;
+                    }
+                    // A graph is quickly made again, and one that was kept would keep its members from draining.
+                    if pipeline.graph().is_some() {
+                        given_up.push(Arc::clone(pipeline));
+                    } else {
                         given_up.extend(retired.keep(Arc::clone(pipeline), self.options.keep_versions));
                     }
                 }
             }
+            // Whoever holds others goes before them.
+            given_up.sort_by_key(|pipeline| std::cmp::Reverse(pipeline.depth()));
             retired.draining.retain(|draining| draining.strong_count() > 0);
             retired.draining.extend(given_up.iter().map(Arc::downgrade));
         }

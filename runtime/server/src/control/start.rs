@@ -18,7 +18,7 @@ use super::routes::door;
 use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
 use crate::app::App;
 use crate::board::{Door, Model};
-use crate::deploy::Deployer;
+use crate::deploy::{Deployer, Revived};
 use crate::journal::Journal;
 use crate::pipeline::Pipeline;
 
@@ -73,7 +73,7 @@ impl Control {
             let load = async move {
                 while let Some((called, digest)) = wanted.get(next.fetch_add(1, Relaxed)) {
                     let revived = deployer.revive(called, digest).await;
-                    if let (Ok(pipeline), false) = (&revived, warm) {
+                    if let (Ok(Revived::Pipeline(pipeline)), false) = (&revived, warm) {
                         pipeline.rest();
                     }
                     if loaded.send((called.clone(), revived)).await.is_err() {
@@ -87,12 +87,14 @@ impl Control {
         let mut pipelines: HashMap<Digest, Arc<Pipeline>> = HashMap::new();
         let mut fresh: Vec<Arc<Pipeline>> = Vec::new();
         let (mut failures, mut done, mut swapped) = (Vec::new(), 0, Instant::now());
+        let mut asleep = Vec::new();
         let routes = self.stored_routes(&ledger.state, &mut failures);
         while let Some((called, revived)) = arriving.recv().await {
             done += 1;
             loading.loaded(done, wanted.len());
             match revived {
-                Ok(pipeline) => fresh.push(Arc::new(pipeline)),
+                Ok(Revived::Pipeline(pipeline)) => fresh.push(Arc::new(*pipeline)),
+                Ok(Revived::Graph(graph)) => asleep.push(*graph),
                 Err(error) => failures.push(format!("{called}: {error}")),
             }
             if swapped.elapsed() > SWAP_EVERY {
@@ -100,6 +102,10 @@ impl Control {
                 swapped = Instant::now();
             }
         }
+        self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
+        let (graphs, failed) = self.deployer.wake(asleep, &mut pipelines, |_| None).await;
+        failures.extend(failed.into_iter().map(|(called, error)| format!("{called}: {error}")));
+        fresh.extend(graphs);
         self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
         // Components' own bytes are not needed once their code is.
         self.deployer.sweep();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotstage_core::digest::Digest;
+use hotstage_core::graph::ResolvedGraph;
 use hotstage_core::journal::Change;
 use hotstage_core::manifest::{Resolved, WrittenRollout, WrittenRoute};
 
@@ -69,19 +70,22 @@ pub(super) fn needed(
             }
         };
         let text = String::from_utf8_lossy(&text);
-        match Resolved::parse(&text) {
+        let not_a_pipeline = match Resolved::parse(&text) {
             Ok(resolved) => {
                 for stage in &resolved.stages {
                     needed.insert(stage.component);
                     needed.extend(stage.files.values());
                 }
-                for test in &resolved.tests {
-                    needed.extend([test.request, test.expect]);
-                }
+                needed.extend(resolved.tests.iter().flat_map(|test| [test.request, test.expect]));
+                continue;
             }
-            // Routes and rollouts point at nothing.
+            Err(error) => error,
+        };
+        // A graph's members are served by themselves; routes and rollouts point at nothing.
+        match ResolvedGraph::parse(&text) {
+            Ok(graph) => needed.extend(graph.tests.iter().flat_map(|test| [test.request, test.expect])),
             Err(_) if WrittenRoute::parse(&text).is_ok() || WrittenRollout::parse(&text).is_ok() => {}
-            Err(error) => problems.push(format!("the manifest {manifest} is {error}")),
+            Err(_) => problems.push(format!("the manifest {manifest} is {not_a_pipeline}")),
         }
     }
     needed

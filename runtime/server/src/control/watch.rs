@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotstage_core::manifest::{ComponentRef, DocumentRef, Documents, FileRef};
+use hotstage_core::manifest::{ComponentRef, DocumentRef, Documents, FileRef, Test};
 use hotstage_core::name::{ModelName, Version};
 
 use super::{Ask, Control, ControlError, Gone};
@@ -116,12 +116,19 @@ impl Seen {
                     }
                 }
             }
-            for test in &pipeline.tests {
-                for document in [&test.request, &test.expect] {
-                    if let DocumentRef::Path(path) = document {
-                        self.files.insert(base.join(&**path));
-                    }
-                }
+            self.learn_tests(base, &pipeline.tests);
+        }
+        for document in &documents.graphs {
+            let graph = document.graph();
+            self.versions.insert((graph.name.clone(), graph.version.clone()));
+            self.learn_tests(Path::new(document.file()).parent().unwrap_or(Path::new(".")), &graph.tests);
+        }
+    }
+
+    fn learn_tests(&mut self, base: &Path, tests: &[Test<DocumentRef>]) {
+        for document in tests.iter().flat_map(|test| [&test.request, &test.expect]) {
+            if let DocumentRef::Path(path) = document {
+                self.files.insert(base.join(&**path));
             }
         }
     }

@@ -4,13 +4,14 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+use hotstage_core::digest::Digest;
 use hotstage_core::expect::compare;
 use hotstage_core::failure::Failure;
-use hotstage_core::manifest::{KeyPath, Problems, Written};
+use hotstage_core::manifest::{KeyPath, Problem, Problems, Test};
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::Tensor;
 
-use super::resolve::Material;
 use super::{DeployError, Progress};
 use crate::oip::document::parse_named;
 use crate::oip::place::Side;
@@ -18,12 +19,12 @@ use crate::pipeline::Pipeline;
 
 /// Runs all tests, or says of all that fail what they expected and what they got.
 pub(super) async fn run(
-    document: &Written,
-    material: &Material,
+    tests: &[Test<Digest>],
+    bytes: impl Fn(&Digest) -> Bytes,
+    problem: impl Fn(&KeyPath, String) -> Problem,
     pipeline: &Pipeline,
     progress: &dyn Progress,
 ) -> Result<(), DeployError> {
-    let tests = &material.manifest.tests;
     if !tests.is_empty() {
         progress.testing(&format!("{}/{}", pipeline.name, pipeline.version), tests.len());
     }
@@ -32,16 +33,16 @@ pub(super) async fn run(
         let path = KeyPath::default().key("spec").key("tests").index(index);
         let mut report = |key: &str, message: String| {
             let message = format!("test `{}`: {message}", test.name);
-            problems.push(document.problem(&path.clone().key(key), message));
+            problems.push(problem(&path.clone().key(key), message));
         };
-        let expected = match parse_named(&material.bytes(&test.expect), Side::Output) {
+        let expected = match parse_named(&bytes(&test.expect), Side::Output) {
             Ok(expected) => expected,
             Err(failure) => {
                 report("expect", failure.message);
                 continue;
             }
         };
-        match answer(pipeline, &material.bytes(&test.request)).await {
+        match answer(pipeline, &bytes(&test.request)).await {
             Err(failure) => report("request", format!("expected an answer, got: {failure}")),
             Ok(got) => {
                 for difference in compare(&expected, &got, test.tolerance).err().into_iter().flatten() {
@@ -53,9 +54,9 @@ pub(super) async fn run(
     Ok(problems.or(())?)
 }
 
-async fn answer(pipeline: &Pipeline, request: &bytes::Bytes) -> Result<Vec<(String, Tensor)>, Failure> {
+async fn answer(pipeline: &Pipeline, request: &Bytes) -> Result<Vec<(String, Tensor)>, Failure> {
     let ask = pipeline.decoder.decode(request, None)?;
-    let tensors = pipeline.run(&mut Instant::now(), Payload::Tensors(ask.inputs)).await?;
+    let tensors = pipeline.try_out(&mut Instant::now(), Payload::Tensors(ask.inputs)).await?.outputs;
     let names = pipeline.signature().outputs.iter().map(|port| port.name.clone());
     Ok(names.zip(tensors).collect())
 }

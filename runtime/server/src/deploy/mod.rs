@@ -6,6 +6,7 @@
 
 mod compilers;
 mod golden;
+mod graph;
 mod open;
 mod progress;
 mod read;
@@ -17,10 +18,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written, WrittenRollout, WrittenRoute};
+use hotstage_core::graph::ResolvedGraph;
+use hotstage_core::manifest::{
+    KeyPath, Place, Problem, Problems, Resolved, Written, WrittenGraph, WrittenRollout, WrittenRoute,
+};
 use hotstage_engine::engine::Engine;
 
 pub use self::compilers::Compilers;
+pub use self::graph::{in_order, pinned};
 pub use self::open::Opened;
 pub use self::progress::{Progress, Quiet};
 pub use self::read::{documents, sent, texts};
@@ -86,7 +91,8 @@ impl Deployer {
                 Err(error) => return Err(error),
             }
         }
-        let pipelines = problems.or(pipelines)?;
+        let mut pipelines = problems.or(pipelines)?;
+        self.load_graphs(&documents.graphs, &mut pipelines, progress).await?;
         let (routes, rollouts) = (documents.routes, documents.rollouts);
         check_routes(&routes, &pipelines)?;
         Ok(Loaded { pipelines, routes, rollouts })
@@ -109,8 +115,9 @@ impl Deployer {
         let mut pipeline = open::wire(document, material, opened, self.queue)?;
         pipeline.made.compiled = compiled;
         if tests == Tests::Run {
-            golden::run(document, material, &pipeline, progress).await?;
-            pipeline.forget_counts();
+            let problem = |path: &KeyPath, message| document.problem(path, message);
+            let bytes = |digest: &Digest| material.bytes(digest);
+            golden::run(&material.manifest.tests, bytes, problem, &pipeline, progress).await?;
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
         }
         // So that a restart, or an auditor, finds what the digest stands for.
@@ -119,23 +126,42 @@ impl Deployer {
     }
 
     /// Makes the pipeline that a canonical manifest in the store describes. It passed its tests when it was recorded,
-    /// and stages are pure functions: they are not run again.
-    pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Pipeline, DeployError> {
+    /// and stages are pure functions: they are not run again. A graph waits for its members.
+    pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Revived, DeployError> {
         let gone = |message: String| {
             let file = called.into();
             Problem { file, place: Place::START, path: KeyPath::default(), message }
         };
         let text = self.store.get(digest)?.ok_or_else(|| gone(format!("its manifest {digest} is not in the store")))?;
         let text = String::from_utf8_lossy(&text);
+        if let Ok((document, graph)) = ResolvedGraph::read(called, &text) {
+            return Ok(Revived::Graph(Box::new(Asleep { document, graph })));
+        }
         let (document, _) = Resolved::read(called, &text).map_err(|error| gone(format!("{digest} is {error}")))?;
         let material = self.resolve(&document, Paths::Sent(&BTreeMap::new()))?;
-        self.make(&document, &material, Tests::Skip, &Quiet).await
+        Ok(Revived::Pipeline(Box::new(self.make(&document, &material, Tests::Skip, &Quiet).await?)))
     }
 
     /// Forgets what no pipeline uses any more; says how many bytes of files that were.
     pub fn sweep(&self) -> u64 {
         self.shared.sweep()
     }
+}
+
+/// What a canonical manifest in the store became.
+pub enum Revived {
+    /// Ready to serve.
+    Pipeline(Box<Pipeline>),
+    /// Still without its members.
+    Graph(Box<Asleep>),
+}
+
+/// A graph from the store whose members are still to be found.
+pub struct Asleep {
+    /// Its canonical document.
+    pub document: WrittenGraph,
+    /// What that says.
+    pub graph: ResolvedGraph,
 }
 
 /// What documents became.

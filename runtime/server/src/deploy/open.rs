@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
 use hotstage_core::name::Version;
-use hotstage_core::wiring::{Accepts, StageWires, plan};
+use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
 use hotstage_engine::{Files, OpenError};
@@ -12,7 +12,7 @@ use hotstage_engine::{Files, OpenError};
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
 use crate::counts::histogram::Histogram;
-use crate::pipeline::{Pipeline, Step};
+use crate::pipeline::{Body, Chain, Pipeline, Step};
 
 /// A stage that was opened.
 pub struct Opened {
@@ -145,12 +145,12 @@ pub(super) fn wire(
         .collect();
     let takes_raw = opened.first().is_some_and(|first| !first.step.stage.accepts().is_empty());
     let accepts = if takes_raw { Accepts::Raw } else { Accepts::Tensors };
-    let plan = plan(&wires, accepts, manifest.outputs.as_deref()).map_err(|miswired| {
+    let plan = plan(Parts::Stages, &wires, accepts, manifest.outputs.as_deref()).map_err(|miswired| {
         let mut problems = Problems::default();
         miswired.iter().for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
         problems
     })?;
-    let steps = opened.into_iter().map(|opened| opened.step).collect();
+    let chain = Chain { steps: opened.into_iter().map(|opened| opened.step).collect(), plan };
     let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
-    Ok(Pipeline::new(name, version, manifest.digest(), steps, plan, queue))
+    Ok(Pipeline::new(name, version, manifest.digest(), Body::Chain(chain), queue))
 }

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
+use hotstage_core::graph::{Branch, ResolvedGraph};
 use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
-use hotstage_core::manifest::{ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Written, canonical_text};
+use hotstage_core::manifest::{
+    ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Written, WrittenGraph, canonical_text,
+};
 use hotstage_core::suggest;
 
 use super::{DeployError, Deployer};
@@ -61,13 +64,13 @@ fn component_name(entry: std::io::Result<fs::DirEntry>) -> Option<String> {
 }
 
 /// A manifest with nothing left to look up, and the bytes that it stands for.
-pub struct Material {
+pub struct Material<M = Resolved> {
     /// Every reference is a digest.
-    pub manifest: Resolved,
+    pub manifest: M,
     bytes: BTreeMap<Digest, Bytes>,
 }
 
-impl Material {
+impl<M> Material<M> {
     /// What a digest of this manifest stands for.
     pub(crate) fn bytes(&self, digest: &Digest) -> Bytes {
         self.bytes.get(digest).cloned().unwrap_or_default()
@@ -88,6 +91,22 @@ pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>)
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
     let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder);
+    match finder.broken {
+        Some(error) => Err(error.into()),
+        None => Ok(Material { manifest: resolved?, bytes: finder.bytes }),
+    }
+}
+
+/// Finds and stores everything that the graph's document points at; `find` knows the digests of its members.
+pub(super) fn resolve_graph(
+    document: &WrittenGraph,
+    deployer: &Deployer,
+    paths: Paths<'_>,
+    find: impl FnMut(&Branch<Option<Digest>>) -> Result<Digest, String>,
+) -> Result<Material<ResolvedGraph>, DeployError> {
+    let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
+    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), broken: None };
+    let resolved = document.resolve(&mut finder, find);
     match finder.broken {
         Some(error) => Err(error.into()),
         None => Ok(Material { manifest: resolved?, bytes: finder.bytes }),

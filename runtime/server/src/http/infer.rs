@@ -63,9 +63,10 @@ async fn ask(
     };
     let Asked { id, payload, wishes, parameters } = asked;
     way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload });
-    let outputs = way.infer(&app.compute, &app.mirrors, payload).await?;
-    let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+    let answer = way.infer(&app.compute, &app.mirrors, payload).await?;
+    let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(&way.pipeline);
+    respond::name_asked(&mut response, answer.asked);
     if let Some(fell) = &way.fell {
         respond::name_fallen(&mut response, fell);
     }

@@ -8,6 +8,8 @@ use super::Body;
 use crate::pipeline::{Headers, Pipeline};
 use crate::routing::Fell;
 
+/// Bytes of the header that says whom a graph asked; what is beyond is cut off.
+const ASKED_BYTES_MAX: usize = 2048;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// 200 with JSON.
@@ -49,6 +51,18 @@ pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     name_pipeline(&mut response, pipeline);
     response
+}
+
+/// Says whom a graph asked where it had a choice.
+pub(super) fn name_asked(response: &mut Response<Body>, mut asked: String) {
+    if asked.is_empty() {
+        return;
+    }
+    // Names are ASCII, and so every place is the end of a character.
+    asked.truncate(ASKED_BYTES_MAX);
+    if let Ok(value) = HeaderValue::try_from(asked) {
+        response.headers_mut().insert("hotstage-asked", value);
+    }
 }
 
 /// Says which pipeline answered: enough to find each component, file and setting of it.

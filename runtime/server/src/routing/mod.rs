@@ -8,8 +8,6 @@ mod breaker;
 mod facts;
 mod way;
 
-use std::cell::Cell;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +23,7 @@ use self::breaker::Breaker;
 use self::facts::Ask;
 pub use self::facts::Whole;
 pub use self::way::{Fell, Way};
+use crate::chance::chance;
 use crate::experiments::{Part, Trial};
 use crate::mirror::{Mirror, Mirrors};
 use crate::pipeline::Pipeline;
@@ -268,14 +267,4 @@ const fn scattered(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
-}
-
-/// A number that nobody can foresee, from this thread's own row of them (SplitMix64; Steele, Lea & Flood 2014).
-fn chance() -> u64 {
-    thread_local! {
-        static LAST: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
-    }
-    let next = LAST.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    LAST.set(next);
-    next
 }

@@ -12,13 +12,12 @@ use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::quantity::show_duration;
 use hotstage_core::request::Payload;
 use hotstage_core::route::Circuit;
-use hotstage_engine::Tensors;
 
 use super::breaker::Breaker;
 use super::{Routing, Whole};
 use crate::experiments::Part;
 use crate::mirror::Mirrors;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Answer, Pipeline};
 use crate::place::Compute;
 
 /// Where a request goes.
@@ -67,17 +66,17 @@ impl Way {
     }
 
     /// Computes the answer.
-    pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Tensors, Failure> {
+    pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Answer, Failure> {
         let Some((routing, variant)) = self.routed.clone() else {
             return self.pipeline.infer(compute, payload).await;
         };
         let fallback = routing.fallback(variant);
         let copies = routing.copies(&self.pipeline);
         let spare = (fallback.is_some() || copies.is_some()).then(|| payload.clone());
-        let outputs = match fallback {
+        let answer = match fallback {
             None => self.pipeline.infer(compute, payload).await?,
             Some(fallback) => match self.try_first(&routing, variant, compute, payload).await {
-                Ok(outputs) => outputs,
+                Ok(answer) => answer,
                 Err(lost) => {
                     self.fall(fallback, lost)?;
                     let again = spare.clone().ok_or_else(|| Failure::new(Kind::Internal, "a request got lost"))?;
@@ -86,9 +85,9 @@ impl Way {
             },
         };
         if let (Some(copies), Some(payload)) = (copies, spare) {
-            routing.copy(mirrors, copies, &self.pipeline, &payload, &outputs);
+            routing.copy(mirrors, copies, &self.pipeline, &payload, &answer.outputs);
         }
-        Ok(outputs)
+        Ok(answer)
     }
 
     /// Asks the chosen variant, unless its circuit is open, and for no longer than the route allows.
@@ -98,7 +97,7 @@ impl Way {
         variant: usize,
         compute: &Compute,
         payload: Payload,
-    ) -> Result<Tensors, Lost> {
+    ) -> Result<Answer, Lost> {
         let (timeout, circuit) = routing.patience();
         let breaker = circuit.zip(routing.breakers.get(variant));
         if let Some((circuit, breaker)) = breaker
@@ -140,7 +139,7 @@ impl Way {
     }
 }
 
-fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Tensors, Lost>) {
+fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Answer, Lost>) {
     let failed = outcome.as_ref().err().and_then(|lost| lost.failure.as_ref());
     match failed {
         Some(failure) if failure.kind.status() >= 500 => breaker.failed(&circuit, Instant::now()),
@@ -155,8 +154,8 @@ const fn lost(because: &'static str, failure: Failure) -> Lost {
 async fn within(
     timeout: Duration,
     version: &str,
-    answer: impl Future<Output = Result<Tensors, Failure>>,
-) -> Result<Tensors, Lost> {
+    answer: impl Future<Output = Result<Answer, Failure>>,
+) -> Result<Answer, Lost> {
     match tokio::time::timeout(timeout, answer).await {
         Ok(outcome) => outcome.map_err(|failure| lost(failure.kind.code(), failure)),
         Err(_) => {

@@ -214,7 +214,7 @@ impl Row {
             waiting: pipeline.waiting(),
             outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
             durations: Histogram::read(&pipeline.counts.durations),
-            stages: pipeline.steps.iter().map(StageRow::read).collect(),
+            stages: pipeline.steps().iter().map(StageRow::read).collect(),
         }
     }
 

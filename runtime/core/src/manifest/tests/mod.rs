@@ -2,6 +2,7 @@
 
 mod digest;
 mod experiments;
+mod graphs;
 mod refused;
 mod rollout;
 mod routes;

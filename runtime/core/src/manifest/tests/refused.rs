@@ -58,7 +58,7 @@ fn the_head() {
     check(
         "Pipeline",
         "Service",
-        "t.yaml:2:7: kind: unknown kind `Service`; kinds served here: `Pipeline`, `Route` and `Rollout`",
+        "t.yaml:2:7: kind: unknown kind `Service`; kinds served here: `Graph`, `Pipeline`, `Rollout` and `Route`",
     );
     check("kind: Pipeline\n", "", "t.yaml:1:1: kind: missing");
     check(
@@ -270,7 +270,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
          t.yaml:21:1: apiVersion: missing\n\
          t.yaml:21:1: metadata: missing\n\
          t.yaml:21:1: spec: missing\n\
-         t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Pipeline`, `Route` and `Rollout`"
+         t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Graph`, `Pipeline`, `Rollout` and `Route`"
     );
 }
 

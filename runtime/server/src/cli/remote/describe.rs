@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::client::{Client, Trouble, quote};
 use super::{Ending, Exit, Remote, get, show};
-use crate::api::{ModelInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo};
+use crate::api::{MemberInfo, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -123,9 +123,19 @@ fn text(about: &PipelineInfo) -> String {
     let inputs = about.inputs.iter().map(|input| port("in", input));
     let outputs = about.outputs.iter().map(|output| port("out", output));
     let ports = show::table(["way", "tensor", "datatype", "shape"], inputs.chain(outputs));
+    if !about.nodes.is_empty() {
+        let rows = about.nodes.iter().flat_map(|node| node.members.iter().map(move |member| (node, member)));
+        let nodes = show::table(["node", "kind", "asks", "digest", "written at"], rows.map(node));
+        return format!("{head}\n\n{ports}\n\n{nodes}");
+    }
     let header = ["stage", "role", "component", "digest", "files", "mean", "instances"];
     let stages = show::table(header, about.stages.iter().map(stage));
     format!("{head}\n\n{ports}\n\n{stages}")
+}
+
+fn node((node, member): (&NodeInfo, &MemberInfo)) -> [String; 5] {
+    let asks = format!("{}/{}", member.pipeline, member.version);
+    [node.name.clone(), node.kind.clone(), asks, show::short(&member.digest), member.place.clone()]
 }
 
 fn stage(stage: &StageInfo) -> [String; 7] {

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hotstage_core::digest::{Digest, Hasher};
+use hotstage_core::graph::Branch;
 use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
 use hotstage_core::manifest::{
     ComponentRef, DocumentRef, FileRef, Problems, Resolve, Resolved, Written, canonical_text,
@@ -63,6 +64,16 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Gathered, Problems> {
         match document.resolve(&mut finder) {
             Ok(resolved) => gathered.manifests.push((document, resolved)),
             Err(found) => problems.append(found),
+        }
+    }
+    for document in written.graphs {
+        let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));
+        let paths = sent.entry(document.file().to_owned()).or_default();
+        let mut finder = Finder { base, paths, hashed: &mut hashed };
+        // Its members are the server's to find.
+        let unknown = |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"")));
+        if let Err(found) = document.resolve(&mut finder, unknown) {
+            problems.append(found);
         }
     }
     gathered.files = hashed.into_iter().map(|(path, (digest, bytes))| (digest, Blob { path, bytes })).collect();

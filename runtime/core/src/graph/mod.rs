@@ -1,0 +1,156 @@
+//! Graphs: pipelines put together as one, under a name and version of its own.
+//!
+//! A graph's *nodes* run in order and are wired by tensor name as a pipeline's stages are. A node asks one pipeline, or
+//! chooses among several *branches*: an ensemble asks all of them and merges what they say, a switch asks the first
+//! whose condition holds, a splitter deals requests by weight. Branches name a pipeline and a version; resolved, they
+//! carry its digest as well, so a graph's digest is one of everything that it computes.
+//!
+//! Defaults: no deadline, hard members, a switch that looks for any element, chance for a splitter, the last node's
+//! outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes and branches of each,
+//! [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels, [`GRAPH_RUNS_MAX`](crate::limits::GRAPH_RUNS_MAX)
+//! pipelines for one request.
+
+mod condition;
+mod element;
+mod fit;
+mod merge;
+mod order;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use self::condition::{Condition, Number, Rows, Test, Value};
+pub use self::merge::{Method, Unmerged, merge};
+pub use self::order::order;
+pub use self::plan::{Given, Gives, NodePlan, Plan, plan};
+use crate::digest::Digest;
+use crate::manifest::{DocumentRef, KeyPath, Test as Golden};
+use crate::name::{ModelName, NodeName, Version};
+
+/// A graph, with its references to members and documents as `M` and `D`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph<M, D> {
+    /// What clients call.
+    pub name: ModelName,
+    /// The label that a person gave to this one.
+    pub version: Version,
+    /// How long a request may take in all.
+    pub deadline: Option<Duration>,
+    /// In the order in which they run; at least one.
+    pub nodes: Vec<Node<M>>,
+    /// The tensors that are answered. `None`: the last node's outputs.
+    pub outputs: Option<Vec<String>>,
+    /// The golden tests.
+    pub tests: Vec<Golden<D>>,
+}
+
+/// A graph as the operator wrote it. A digest is written where somebody wants to be sure.
+pub type DeclaredGraph = Graph<Option<Digest>, DocumentRef>;
+
+/// A graph whose references are digests.
+pub type ResolvedGraph = Graph<Digest, Digest>;
+
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node<M> {
+    /// Unique in its graph.
+    pub name: NodeName,
+    /// What it does with its branches.
+    pub does: Does,
+    /// The pipelines that it may ask.
+    pub branches: Vec<Branch<M>>,
+    /// Inputs that take a tensor of another name: input to source.
+    pub inputs: BTreeMap<String, String>,
+    /// Outputs that the graph knows by another name: output to name.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// A pipeline that a node may ask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch<M> {
+    /// Its name.
+    pub pipeline: ModelName,
+    /// Its version.
+    pub version: Version,
+    /// Its digest.
+    pub digest: M,
+    /// Inputs of the pipeline that the node knows by another name.
+    pub inputs: BTreeMap<String, String>,
+    /// Outputs of the pipeline that the node knows by another name.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// What a node does with its branches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Does {
+    /// Asks its only one.
+    Call,
+    /// Asks all, at the same time.
+    Ensemble {
+        /// For each, whether its failure is left out; else it fails the request.
+        soft: Vec<bool>,
+        /// What becomes of outputs that several give.
+        merge: BTreeMap<String, Method>,
+    },
+    /// Asks the first whose condition holds.
+    Switch {
+        /// One for each branch, but for a last one that is the default.
+        cases: Vec<Condition>,
+        /// What happens when none holds.
+        default: Default,
+    },
+    /// Asks one of them, each as often as its weight says.
+    Split {
+        /// One for each.
+        weights: Vec<f64>,
+        /// A tensor: requests in which it is the same meet the same branch.
+        sticky: Option<String>,
+    },
+}
+
+/// What a switch does when no condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// It gives the tensors of its outputs' names as they were before it.
+    Pass,
+    /// It asks its last branch.
+    Ask,
+}
+
+impl<M> Node<M> {
+    /// Whether it asks one pipeline, whatever comes.
+    pub fn is_call(&self) -> bool {
+        self.does == Does::Call
+    }
+
+    /// Where a branch is written.
+    pub fn path(&self, index: usize, branch: usize) -> KeyPath {
+        let node = KeyPath::node(index);
+        match &self.does {
+            Does::Call => node,
+            Does::Ensemble { .. } => node.key("ensemble").index(branch),
+            Does::Switch { cases, .. } if branch >= cases.len() => node.key("default"),
+            Does::Switch { .. } => node.key("switch").index(branch),
+            Does::Split { .. } => node.key("splitter").index(branch),
+        }
+    }
+}
+
+impl<M> Branch<M> {
+    /// `tumor/1`.
+    pub fn shown(&self) -> String {
+        format!("{}/{}", self.pipeline, self.version)
+    }
+}
+
+impl<M, D> Graph<M, D> {
+    /// Every branch, with where it is written.
+    pub fn branches(&self) -> impl Iterator<Item = (KeyPath, &Branch<M>)> {
+        self.nodes.iter().enumerate().flat_map(|(index, node)| {
+            node.branches.iter().enumerate().map(move |(branch, asked)| (node.path(index, branch), asked))
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Stages, one after the other.
+
+use std::time::Instant;
+
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::request::Payload;
+use hotstage_core::wiring::Plan;
+use hotstage_engine::stage::Stage;
+use hotstage_engine::{CallError, Tensors};
+
+use super::Pipeline;
+use super::slots::Slots;
+use crate::counts::histogram::Histogram;
+
+/// A stage at its place.
+pub struct Step {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// What is called.
+    pub stage: Stage,
+    /// How long its calls take.
+    pub durations: Histogram,
+}
+
+/// A pipeline's stages and their wiring.
+pub struct Chain {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// Who takes which tensor.
+    pub plan: Plan,
+}
+
+/// Whether a run is somebody's request, and so counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Yes,
+    No,
+}
+
+impl Chain {
+    /// Stage after stage, slot by slot. `now` is the time, and moves on with each stage.
+    pub(super) async fn run(
+        &self,
+        pipeline: &Pipeline,
+        now: &mut Instant,
+        payload: Payload,
+        counted: Counted,
+    ) -> Result<Tensors, Failure> {
+        let (mut slots, mut raw) = Slots::begin(&self.plan, payload);
+        for (step, wires) in self.steps.iter().zip(&self.plan.stages) {
+            let payload = match raw.take() {
+                Some(raw) => raw,
+                None => {
+                    let inputs = &step.stage.signature().inputs;
+                    Payload::Tensors(slots.gather(&wires.takes, inputs, || whose(pipeline, step))?)
+                }
+            };
+            let began = *now;
+            let outputs = step.stage.call(began, payload).await;
+            *now = Instant::now();
+            slots.fill(outputs.map_err(|error| explain(pipeline, step, error))?);
+            if counted == Counted::Yes {
+                step.durations.record(*now - began);
+            }
+        }
+        slots.answer(&self.plan.answers, || format!("the answer of pipeline `{}`", pipeline.name))
+    }
+}
+
+fn explain(pipeline: &Pipeline, step: &Step, error: CallError) -> Failure {
+    let CallError { kind, message, cause } = error;
+    // What the client sent wrong is told in the stage's own words; it need not know which stage saw it.
+    let message = if kind == Kind::InvalidInput { message } else { format!("{} {message}", whose(pipeline, step)) };
+    Failure { kind, message, cause }
+}
+
+fn whose(pipeline: &Pipeline, step: &Step) -> String {
+    format!("stage `{}` of pipeline `{}` version {}", step.name, pipeline.name, pipeline.version)
+}

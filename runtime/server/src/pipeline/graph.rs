@@ -1,0 +1,213 @@
+//! A graph at its place: its nodes, and the pipelines that they ask.
+//!
+//! The graph itself computes next to nothing: it runs where its request is, and every pipeline that it asks goes where
+//! it belongs ([`place`](crate::place)), waits for its own turn and keeps its own limits. Whoever drops a request to a
+//! graph drops all of it. Default: no deadline; `spec.deadline` bounds all nodes together.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::graph::{self, Given, Gives, ResolvedGraph, merge};
+use hotstage_core::request::Payload;
+use hotstage_core::tensor::Tensor;
+use hotstage_core::wiring::Plan;
+use hotstage_engine::Tensors;
+
+use super::node::{Choice, Node};
+use super::slots::Slots;
+use super::{Answer, Pipeline, join};
+use crate::place::Compute;
+
+/// Tensors above this are looked at and merged on the compute runtime.
+const LONG_TENSOR: usize = 256 << 10;
+
+/// A graph that can be served.
+pub struct Graph {
+    /// In order.
+    pub nodes: Vec<Arc<Node>>,
+    /// As it is written.
+    pub written: ResolvedGraph,
+    pub(super) plan: Plan,
+    pub(super) deadline: Option<Duration>,
+    /// How many levels of graphs there are, this one included.
+    pub(super) depth: usize,
+    /// How many pipelines a request may run.
+    pub(super) runs: usize,
+}
+
+/// How members are asked.
+#[derive(Clone, Copy)]
+pub(super) enum Asking<'a> {
+    /// On behalf of a client.
+    Served(&'a Compute),
+    /// For a golden test: right here, and counted nowhere.
+    Tried,
+}
+
+impl Graph {
+    /// The graph over these pipelines, for each node one for each branch.
+    pub fn new(written: ResolvedGraph, plan: graph::Plan, members: Vec<Vec<Arc<Pipeline>>>) -> Self {
+        let depth = members.iter().flatten().map(|member| member.depth()).max().unwrap_or(0) + 1;
+        let salt = format!("{}/", written.name);
+        let nodes = written.nodes.iter().zip(plan.nodes).zip(members);
+        let nodes = nodes.map(|((node, plan), members)| Arc::new(Node::new(&salt, node, plan, members)));
+        let nodes: Vec<Arc<Node>> = nodes.collect();
+        let runs = nodes.iter().map(|node| node.runs()).sum();
+        let deadline = written.deadline;
+        Self { nodes, written, plan: plan.wiring, deadline, depth, runs }
+    }
+
+    /// How many levels of graphs there are, this one included.
+    pub const fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// How many pipelines a request may run at most.
+    pub const fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Node after node.
+    pub(super) async fn run(
+        &self,
+        pipeline: &Pipeline,
+        asking: Asking<'_>,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let (mut slots, mut raw) = Slots::begin(&self.plan, payload);
+        let mut asked = String::new();
+        for (node, wires) in self.nodes.iter().zip(&self.plan.stages) {
+            let whose = || format!("node `{}` of graph `{}` version {}", node.name, pipeline.name, pipeline.version);
+            if let (Some(raw), Some(member)) = (raw.take(), node.only()) {
+                let answer = ask(member, asking, raw).await?;
+                if !answer.asked.is_empty() {
+                    tell(&mut asked, node, &node.called[0], &answer.asked);
+                }
+                slots.fill(answer.outputs);
+                continue;
+            }
+            let looked: Result<Vec<Tensor>, Failure> =
+                wires.looks.iter().map(|look| slots.look(look.slot, whose)).collect();
+            let choice = choose(node, asking, looked?).await;
+            let inputs = slots.gather(&wires.takes, &node.plan.inputs, whose)?;
+            slots.fill(answer(node, asking, choice, inputs, &mut asked, whose).await?);
+        }
+        let outputs = slots.answer(&self.plan.answers, || format!("the answer of graph `{}`", pipeline.name))?;
+        Ok(Answer { outputs, asked })
+    }
+}
+
+/// Whom the node asks.
+async fn choose(node: &Arc<Node>, asking: Asking<'_>, looked: Vec<Tensor>) -> Choice {
+    match asking {
+        Asking::Served(compute) if bytes(&looked) > LONG_TENSOR => {
+            let node = Arc::clone(node);
+            compute.away(move || node.choose(&looked)).await
+        }
+        _ => node.choose(&looked),
+    }
+}
+
+/// The node's outputs.
+async fn answer(
+    node: &Node,
+    asking: Asking<'_>,
+    choice: Choice,
+    inputs: Tensors,
+    asked: &mut String,
+    whose: impl Fn() -> String,
+) -> Result<Tensors, Failure> {
+    match (choice, &node.plan.gives) {
+        (Choice::Pass, _) => {
+            tell(asked, node, "pass", "");
+            Ok(pick(&inputs, &node.plan.pass))
+        }
+        (Choice::One(branch), Gives::One(gives)) => {
+            let answer = ask(&node.members[branch], asking, node.payload(branch, &inputs)).await?;
+            if node.only().is_none() || !answer.asked.is_empty() {
+                tell(asked, node, &node.called[branch], &answer.asked);
+            }
+            Ok(pick(&answer.outputs, &gives[branch]))
+        }
+        (_, Gives::All(givens)) => {
+            let members = node.members.iter().enumerate();
+            let calls = members.map(|(branch, member)| ask(member, asking, node.payload(branch, &inputs)));
+            let answers = join::all(calls, |branch| node.is_soft(branch)).await?;
+            for (branch, answer) in answers.iter().enumerate() {
+                match answer {
+                    Ok(answer) if answer.asked.is_empty() => {}
+                    Ok(answer) => tell(asked, node, &node.called[branch], &answer.asked),
+                    Err(failure) => tell(asked, node, &node.called[branch], failure.kind.code()),
+                }
+            }
+            merged(givens, answers, asking, whose).await
+        }
+        (Choice::All, Gives::One(_)) => Err(Failure::new(Kind::Internal, "a node has no plan; this is a defect")),
+    }
+}
+
+/// What an ensemble's members give together.
+async fn merged(
+    givens: &[Given],
+    answers: Vec<Result<Answer, Failure>>,
+    asking: Asking<'_>,
+    whose: impl Fn() -> String,
+) -> Result<Tensors, Failure> {
+    let given = |branch: usize, output: usize| answers.get(branch)?.as_ref().ok()?.outputs.get(output).cloned();
+    let mut parts: Vec<(graph::Method, Vec<Tensor>)> = Vec::with_capacity(givens.len());
+    for wanted in givens {
+        let (method, tensors): (_, Vec<Tensor>) = match wanted {
+            Given::Of { branch, output } => (graph::Method::First, given(*branch, *output).into_iter().collect()),
+            Given::Merged { method, of } => {
+                (*method, of.iter().filter_map(|(branch, output)| given(*branch, *output)).collect())
+            }
+        };
+        if tensors.is_empty() {
+            // All who could give it are soft and failed; the first of their failures is as good as any.
+            let failed = answers.iter().find_map(|answer| answer.as_ref().err().cloned());
+            return Err(failed.unwrap_or_else(|| Failure::new(Kind::Internal, "no member gave an output")));
+        }
+        parts.push((method, tensors));
+    }
+    let long = parts.iter().map(|(_, tensors)| bytes(tensors)).sum::<usize>() > LONG_TENSOR;
+    let merge_all = move || -> Result<Tensors, graph::Unmerged> {
+        parts.iter().map(|(method, tensors)| merge(*method, &tensors.iter().collect::<Vec<_>>())).collect()
+    };
+    let merged = match asking {
+        Asking::Served(compute) if long => compute.away(merge_all).await,
+        _ => merge_all(),
+    };
+    merged.map_err(|error| Failure::new(Kind::StageSignature, format!("{} can't merge: {error}", whose())))
+}
+
+async fn ask(member: &Arc<Pipeline>, asking: Asking<'_>, payload: Payload) -> Result<Answer, Failure> {
+    match asking {
+        Asking::Served(compute) => {
+            let result = member.infer(compute, payload).await;
+            // It is a request to that pipeline as any other.
+            member.count(result.as_ref().map(|_| ()).map_err(|failure| failure.kind));
+            result
+        }
+        Asking::Tried => member.try_out(&mut Instant::now(), payload).await,
+    }
+}
+
+/// Notes whom a node asked that had a choice, with what those noted in turn.
+fn tell(asked: &mut String, node: &Node, whom: &str, more: &str) {
+    let comma = if asked.is_empty() { "" } else { ", " };
+    // Writing to a text does not fail.
+    let _ = write!(asked, "{comma}{}={whom}", node.name);
+    if !more.is_empty() {
+        let _ = write!(asked, " ({more})");
+    }
+}
+
+fn pick(tensors: &[Tensor], places: &[usize]) -> Tensors {
+    places.iter().filter_map(|place| tensors.get(*place).cloned()).collect()
+}
+
+fn bytes(tensors: &[Tensor]) -> usize {
+    tensors.iter().map(|tensor| tensor.data().len()).sum()
+}
