@@ -162,6 +162,7 @@ fn a_mirror_that_stalls_or_fails_costs_its_copies_and_nothing_else() {
 fn what_can_never_fall_back_or_be_mirrored_is_refused() {
     let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).start();
     let admin = Admin::of(&server);
+    let both = json!([{ "version": "1" }, { "version": "2" }]);
     for (spec, expect) in [
         (
             json!({ "split": [{ "version": "1" }], "fallback": { "version": "2" } }),
@@ -181,7 +182,7 @@ fn what_can_never_fall_back_or_be_mirrored_is_refused() {
             "percent is more than 0",
         ),
         (
-            json!({ "split": [{ "version": "1" }, { "version": "2" }], "fallback": { "version": "1", "timeout": "1us" } }),
+            json!({ "split": both, "fallback": { "version": "1", "timeout": "1us" } }),
             "spec.fallback.timeout: 1us is less than the least",
         ),
     ] {

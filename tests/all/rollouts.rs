@@ -178,7 +178,8 @@ fn it_goes_on_after_a_restart_and_without_a_route_before() {
     let newest = start(&admin, &json!({ "to": "2" }));
     assert!(newest.error().contains("r.yaml:1:"), "{}", newest.error());
     assert!(newest.error().contains("spec.from: version `2` is the newest"), "{}", newest.error());
-    let spec = json!({ "to": "2", "from": "1", "percent": 25, "bake": "300ms", "guards": [{ "errors": 0.0, "min_samples": 5 }] });
+    let guards = json!([{ "errors": 0.0, "min_samples": 5 }]);
+    let spec = json!({ "to": "2", "from": "1", "percent": 25, "bake": "300ms", "guards": guards });
     start(&admin, &spec).ok();
     assert_eq!(split(&admin), json!([["1", 75.0], ["2", 25.0]]));
     server.stop();

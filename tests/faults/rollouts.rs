@@ -36,7 +36,7 @@ struct Answers {
     took: Vec<u32>,
 }
 
-/// Asks at the rate until it is told to stop; so many requests in a hundred hold the number that makes guests misbehave.
+/// Asks at the rate until it is told to stop; so many requests in a hundred hold what makes guests misbehave.
 fn ask_until(over: &AtomicBool, server: &Server, bad: u64, seed: u64) -> Answers {
     let (mut connection, mut answers) = (server.connect(), Answers::default());
     let mut chance = effort::Chance::new(seed + 1);
@@ -156,7 +156,7 @@ fn callers_do_not_notice_a_mirror() {
     let mut dropped = 0;
     for _ in 0..effort::of(1, 15) {
         for (route, windows) in [(&plain, &mut without), (&mirrored, &mut keeping_up), (&stalled, &mut stalling)] {
-            admin.apply(&[route.clone()]).ok();
+            admin.apply(std::slice::from_ref(route)).ok();
             windows.push(p99_of_a_window(&server));
             if std::ptr::eq(route, &raw const mirrored) {
                 let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();

@@ -30,8 +30,11 @@ pub(super) fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
     })
 }
 
+/// Makes a source of a name.
+type OfName = fn(String) -> Source;
+
 /// Where values are looked for, as it is written.
-const SOURCES: [(&str, fn(String) -> Source); 4] = [
+const SOURCES: [(&str, OfName); 4] = [
     ("header", Source::Header),
     ("cookie", Source::Cookie),
     ("parameter", Source::Parameter),
@@ -39,7 +42,7 @@ const SOURCES: [(&str, fn(String) -> Source); 4] = [
 ];
 
 /// A source of this name; that of a header or cookie is a token (RFC 9110, section 5.6.2).
-fn source(here: &mut Decoder, node: &Node, name: &str, of: fn(String) -> Source) -> Option<Source> {
+fn source(here: &mut Decoder, node: &Node, name: &str, of: OfName) -> Option<Source> {
     let source = of(name.to_owned());
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !source.is_in_the_head() {
@@ -70,7 +73,7 @@ pub(super) fn when(here: &mut Decoder, node: &Node) -> Option<Vec<Condition>> {
     Some(conditions)
 }
 
-fn of_source(here: &mut Decoder, node: &Node, of: fn(String) -> Source, found: &mut Vec<Condition>) -> Option<()> {
+fn of_source(here: &mut Decoder, node: &Node, of: OfName, found: &mut Vec<Condition>) -> Option<()> {
     for Entry { key, value, .. } in here.map(node)? {
         here.under(Step::Key(key.clone()), |here| {
             let source = source(here, value, key, of);

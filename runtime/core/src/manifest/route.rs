@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a rule, no pins, no
-//! fallback and no mirror. Bounds: those of [`route`](crate::route); a header's or cookie's name has 256 bytes at most, a
-//! value 1024. `experiment`, `fallback` and `mirror` are read in files of their own.
+//! fallback and no mirror. Bounds: those of [`route`](crate::route); a name that values are looked for under has 256
+//! bytes at most, a value 1024. `experiment`, `fallback` and `mirror` are read in files of their own.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl WrittenRoute {
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         let Parts { variants, mirrors, .. } = self.route.parts();
         let answers = |version: &Version| variants.iter().any(|variant| variant.version == *version);
-        let copies = mirrors.iter().map(|mirror| &mirror.version).filter(move |version| !answers(*version));
+        let copies = mirrors.iter().map(|mirror| &mirror.version).filter(move |version| !answers(version));
         variants.iter().map(|variant| &variant.version).chain(copies)
     }
 

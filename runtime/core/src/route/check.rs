@@ -66,7 +66,7 @@ fn beside(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
         if !(mirror.percent > 0.0 && mirror.percent <= 100.0) {
             flaw(Part::Mirror(index), format!("percent is more than 0 and at most 100, not {}", mirror.percent));
         }
-        if mirror.tolerance.is_some_and(|tolerance| !(tolerance >= 0.0)) {
+        if mirror.tolerance.is_some_and(|tolerance| tolerance.is_nan() || tolerance < 0.0) {
             flaw(Part::Mirror(index), "a tolerance is a number of 0 or more".to_owned());
         }
         if let Some(first) = parts.mirrors[..index].iter().position(|earlier| earlier.version == mirror.version) {

@@ -1,8 +1,8 @@
 //! A route at its place: the decision, the pipelines that it decides between, and what goes on beside it.
 //!
 //! A route that asks for headers and cookies alone decides before the body is there; one that asks for parameters or
-//! inputs when it is read, which all of its versions do alike. A decision looks each value up once and waits for nobody;
-//! one by the head allocates nothing.
+//! inputs when it is read, which all of its versions do alike. A decision looks each value up once and waits for
+//! nobody; one by the head allocates nothing.
 
 mod breaker;
 mod facts;

@@ -15,7 +15,10 @@ use crate::cli::console;
 /// How often `--watch` looks.
 const LOOK: Duration = Duration::from_millis(500);
 /// Characters of the bar of a share.
-const BAR: usize = 20;
+const BAR: u32 = 20;
+
+/// What a document says, too.
+const OPTIONS: [&str; 6] = ["to", "from", "strategy", "percent", "bake", "guards"];
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -45,7 +48,7 @@ struct Start {
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     name: Option<String>,
     /// A document of kind Rollout, in place of the options below.
-    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["to", "from", "strategy", "percent", "bake", "guards"])]
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = OPTIONS)]
     file: Option<PathBuf>,
     /// The version that gets the share.
     #[arg(long, value_name = "VERSION", required_unless_present = "file")]
@@ -218,8 +221,8 @@ fn text(rollout: &RolloutInfo) -> String {
         Some(left) => format!("{} of {}, {} left", rollout.step, rollout.steps.len(), show::milliseconds(left)),
         None => format!("{} of {}", rollout.step, rollout.steps.len()),
     };
-    let filled = (rollout.percent / 100.0 * BAR as f64).round() as usize;
-    let bar = format!("{}{}", "█".repeat(filled.min(BAR)), "░".repeat(BAR - filled.min(BAR)));
+    let cell = |index: u32| if f64::from(index) * 100.0 < rollout.percent * f64::from(BAR) { '█' } else { '░' };
+    let bar: String = (0..BAR).map(cell).collect();
     let head = show::fields([
         ("name", rollout.name.clone()),
         ("phase", rollout.phase.clone()),
