@@ -102,6 +102,27 @@ fn feedback_counts_once_for_the_version_that_answered_and_survives_a_restart() {
 }
 
 #[test]
+fn feedback_that_was_acknowledged_survives_a_kill() {
+    let state = warm();
+    let mut setup = tried(&clicked(), &json!({}));
+    for turn in 1..=4 {
+        let mut server = setup.state(state.path()).start();
+        assert!(turn == 1 || known(&server).iter().map(|of| of.1).sum::<u64>() == (turn - 1) * 10);
+        let mut connection = server.connect();
+        for id in 0..10 {
+            let id = format!("{turn}-{id}");
+            ask(&mut connection, &id, &[]);
+            say(&mut connection, &json!({ "id": id, "reward": 0.5 })).ok();
+        }
+        server.starting.signal("KILL");
+        server.starting.wait();
+        setup = Setup::of([]);
+    }
+    let server = setup.state(state.path()).start();
+    assert_eq!(known(&server).iter().map(|of| of.1).sum::<u64>(), 40);
+}
+
+#[test]
 fn bad_feedback_is_refused_before_anything_is_counted() {
     let server = tried(&clicked(), &json!({ "rules": [{ "when": { "header": { "x-a": "b" } }, "version": "2" }] }));
     let server = server.start();

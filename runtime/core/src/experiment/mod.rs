@@ -2,7 +2,7 @@
 //!
 //! Callers post a *reward* from 0 to 1 for answers that they got. What a variant's answers earn on average is known
 //! within an interval that holds at every moment at once ([`Sequence`]), so looking at it every minute costs nothing;
-//! from the intervals follows a [`verdict`]. An adaptive experiment draws more requests to what seems to earn more
+//! from the intervals follows a [`Verdict`]. An adaptive experiment draws more requests to what seems to earn more
 //! ([`next_weights`]). All of it is decided from values: chance is a seed, and time is nobody's business here.
 //!
 //! Defaults: those of [`Plan`]. What changes them: `experiment` in the route's document. Bounds: [`KEEP_MIN`] and the
