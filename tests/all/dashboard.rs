@@ -60,9 +60,7 @@ fn check(query: &str, known: &Known) {
 #[test]
 fn every_query_names_what_there_is() {
     let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
-    let document = |kind: &str, spec: Value| {
-        json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": "m" }, "spec": spec })
-    };
+    let document = |kind: &str, spec: Value| json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": "m" }, "spec": spec });
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2" }]);
     let spec = json!({ "split": split, "fallback": { "version": "1" }, "mirror": [{ "version": "3" }] });
     let pipelines = [guest("echo", "1"), guest("fails_internal", "2"), guest("echo", "3"), document("Route", spec)];

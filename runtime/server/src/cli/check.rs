@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use hotstage_core::limits::ServerLimits;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::name::Version;
 use hotstage_core::signature::Port;
@@ -47,7 +48,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let store = Store::open(&args.common.state(), Access::Share)?;
     let engine = Engine::new(&EngineOptions::default()).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), 0, compilers);
+    let queue = ServerLimits::default().queue;
+    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();

@@ -42,7 +42,7 @@ pub struct Graph {
 pub(super) enum Asking<'a> {
     /// On behalf of a client.
     Served(&'a Compute),
-    /// For a golden test: right here, and counted nowhere.
+    /// For nobody, as in a golden test: right here, and counted nowhere.
     Tried,
 }
 
@@ -190,7 +190,8 @@ async fn ask(member: &Arc<Pipeline>, asking: Asking<'_>, payload: Payload) -> Re
             member.count(result.as_ref().map(|_| ()).map_err(|failure| failure.kind));
             result
         }
-        Asking::Tried => member.try_out(&mut Instant::now(), payload).await,
+        // It may be serving meanwhile, and its stages' instances are bounded all the same.
+        Asking::Tried => member.turn().await?.try_out(&mut Instant::now(), payload).await,
     }
 }
 

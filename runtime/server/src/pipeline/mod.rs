@@ -28,7 +28,7 @@ pub use self::chain::{Chain, Step};
 use self::graph::Asking;
 pub use self::graph::Graph;
 pub use self::node::Node;
-use crate::admission::Admission;
+use crate::admission::{Admission, Turn};
 use crate::counts::PipelineCounts;
 use crate::oip::request::Decoder;
 use crate::oip::response::Encoder;
@@ -200,7 +200,7 @@ impl Pipeline {
 
     async fn infer_chain(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
         let began = Instant::now();
-        let Some(turn) = Admission::turn(self).await else { return Err(self.overloaded()) };
+        let turn = self.turn().await?;
         // On the heap at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
             let began = Instant::now();
@@ -224,7 +224,7 @@ impl Pipeline {
         Box::pin(async move {
             let began = Instant::now();
             let work = async {
-                let Some(_turn) = Admission::turn(self).await else { return Err(self.overloaded()) };
+                let _turn = self.turn().await?;
                 graph.run(self, Asking::Served(compute), payload).await
             };
             let result = match graph.deadline {
@@ -248,14 +248,16 @@ impl Pipeline {
 
     /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its end.
     pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
-        let Some(turn) = Admission::turn(self).await else { return Err(self.overloaded()) };
-        turn.try_out(&mut Instant::now(), payload).await.map(|answer| answer.outputs)
+        self.turn().await?.try_out(&mut Instant::now(), payload).await.map(|answer| answer.outputs)
     }
 
-    fn overloaded(&self) -> Failure {
-        let waiting = self.admission.waiting_max();
-        let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
-        Failure::new(Kind::Overloaded, message)
+    /// Waits until it may run.
+    async fn turn(self: &Arc<Self>) -> Result<Turn<Self>, Failure> {
+        Admission::turn(self).await.ok_or_else(|| {
+            let waiting = self.admission.waiting_max();
+            let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
+            Failure::new(Kind::Overloaded, message)
+        })
     }
 
     /// Runs it right here, whoever else runs.

@@ -70,7 +70,7 @@ impl Control {
         let documents = parse(file, &request.document)?;
         let invalid = |message: &str| ControlError::new(Trouble::Invalid, format!("{file}: {message}"));
         let [rollout] = &documents.rollouts[..] else { return Err(invalid("needs one document of kind Rollout")) };
-        if !documents.pipelines.is_empty() || !documents.routes.is_empty() {
+        if !documents.pipelines.is_empty() || !documents.graphs.is_empty() || !documents.routes.is_empty() {
             return Err(invalid("holds more than a rollout; apply it instead"));
         }
         let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
@@ -287,6 +287,9 @@ impl Control {
         if replaces == Some(digest) {
             return Ok(Vec::new());
         }
+        // What can't be read back would be missed at the next start.
+        WrittenRoute::parse(&route.canonical())
+            .map_err(|error| ControlError::new(Trouble::Refused, format!("the route of this step is {error}")))?;
         self.store().put(route.canonical().as_bytes())?;
         let versions = route.versions().cloned().collect();
         Ok(vec![Change::Route { pipeline: name.clone(), digest, versions, replaces }])
