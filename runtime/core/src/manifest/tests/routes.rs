@@ -72,7 +72,7 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "{ header: X-Patient-Id }",
         "{ header: x, cookie: y }",
-        "r.yaml:6:11: spec.sticky: needs one of `header` and `cookie`, and has 2",
+        "r.yaml:6:11: spec.sticky: needs one of `header`, `cookie`, `parameter`, `input`, and has 2",
     );
     check(
         "percent: 50",
