@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::guests::request;
-use crate::harness::manifest::{model, version};
+use crate::harness::manifest::{With as _, model, version};
 use crate::harness::metrics::Metrics;
 use crate::harness::root;
 use crate::harness::server::Setup;
@@ -60,10 +60,10 @@ fn check(query: &str, known: &Known) {
 #[test]
 fn every_query_names_what_there_is() {
     let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
-    let document = |kind: &str, spec: Value| json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": "m" }, "spec": spec });
+    let head = json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" } });
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2" }]);
     let spec = json!({ "split": split, "fallback": { "version": "1" }, "mirror": [{ "version": "3" }] });
-    let pipelines = [guest("echo", "1"), guest("fails_internal", "2"), guest("echo", "3"), document("Route", spec)];
+    let pipelines = [guest("echo", "1"), guest("fails_internal", "2"), guest("echo", "3"), head.with("spec", spec)];
     let server = Setup::of(pipelines).start();
     for number in [1.0, 13.0] {
         assert_eq!(server.ask(&request("m", &[number])).status, 200);

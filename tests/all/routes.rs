@@ -104,7 +104,7 @@ fn what_is_in_the_body_decides_too() {
         inputs.extend(halves.map(|(name, datatype)| {
             json!({ "name": name, "datatype": datatype, "shape": [1], "parameters": { "binary_data_size": 2 } })
         }));
-        let request = json!({ "inputs": inputs, "parameters": parameters });
+        let request = json!({ "inputs": inputs, "parameters": parameters, "outputs": [{ "name": "int32" }] });
         let response = server.infer_binary("m", &request, &[&[0, 0], &[0, 0]]);
         assert_eq!(response.status, 200, "{}", response.text());
         response.header("hotstage-version").unwrap().to_owned()

@@ -186,18 +186,15 @@ async fn status(args: &Status) -> Result<Exit, Ending> {
     loop {
         let got = client.get::<RolloutInfo>(&path).await?;
         let is_over = !["running", "paused"].contains(&got.value.phase.as_str());
-        if !args.watch || is_over || matches!(args.remote.output, Output::Json) {
-            if args.watch {
-                erase(&shown);
-            }
+        if !args.watch || is_over || args.remote.output == Output::Json {
+            erase(&shown);
             show::tell(args.remote.output, &got, text);
-        } else {
+        } else if console::is_terminal() {
+            // Whoever reads it later wants to know how it ended.
             let text = text(&got.value);
-            if console::is_terminal() || text != shown {
-                erase(&shown);
-                console::print(&text);
-                shown = text;
-            }
+            erase(&shown);
+            console::print(&text);
+            shown = text;
         }
         if !args.watch || is_over {
             let taken_back = args.watch && got.value.phase != "promoted";
@@ -209,7 +206,7 @@ async fn status(args: &Status) -> Result<Exit, Ending> {
 
 /// Goes back over what was printed last, on a terminal.
 fn erase(shown: &str) {
-    if console::is_terminal() && !shown.is_empty() {
+    if !shown.is_empty() {
         console::erase(shown.lines().count());
     }
 }
