@@ -9,8 +9,11 @@
 
 mod report;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hotstage_core::failure::Kind;
@@ -29,6 +32,10 @@ use crate::pipeline::Pipeline;
 pub const BYTES_MAX: usize = 64 << 20;
 /// How often copies are looked for.
 const LOOK: Duration = Duration::from_millis(2);
+/// A copy that has run for so long begins to rest.
+const LONG: Duration = Duration::from_millis(10);
+/// A turn that is shorter than this ended because something must be waited for.
+const WAITS: Duration = Duration::from_micros(50);
 /// After so many looks in vain the thread sleeps until a copy wakes it.
 const LOOKS_MAX: u32 = 500;
 
@@ -133,7 +140,7 @@ impl Mirror {
         self.bytes.fetch_sub(copy.bytes, Relaxed);
         let payload = (self.settings.keep > 0).then(|| copy.payload.clone());
         let began = Instant::now();
-        let answer = self.pipeline.compute(copy.payload).await;
+        let answer = gently(self.pipeline.compute(copy.payload)).await;
         match answer {
             Ok(answer) => {
                 self.counts.durations.record(began.elapsed());
@@ -173,6 +180,29 @@ async fn work(mirror: Weak<Mirror>, mut copies: Receiver<Copy>) {
             mirror.answer(copy).await;
             // A thread of the lowest priority keeps its core to the next tick unless it offers it.
             std::thread::yield_now();
+        }
+    }
+}
+
+/// Runs something that nobody waits for: its guest is interrupted every millisecond or two, and gives its core away
+/// then. What has run for [`LONG`] rests for three times as long as it runs, so that one that stalls does not wear down
+/// the machine.
+async fn gently<T>(work: impl Future<Output = T>) -> T {
+    let (mut work, mut ran) = (pin!(work), Duration::ZERO);
+    loop {
+        let began = Instant::now();
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return done;
+        }
+        let took = began.elapsed();
+        ran += took;
+        if ran > LONG {
+            tokio::time::sleep((took * 3).max(LOOK)).await;
+        } else if took < WAITS {
+            tokio::time::sleep(LOOK).await;
+        } else {
+            std::thread::yield_now();
+            tokio::task::yield_now().await;
         }
     }
 }
