@@ -65,7 +65,7 @@ fn by_kind(text: &str) -> Vec<String> {
             let unit = words.get(index + 1).is_some_and(|next| matches!(next.trim_end_matches(','), "µs" | "ms" | "s"));
             match word {
                 word if word.starts_with("sha256:") => "DIGEST",
-                word if word.len() >= 20 && word.ends_with('Z') && word.contains('T') => "TIME",
+                word if word.len() >= 20 && word.trim_end_matches(',').ends_with('Z') && word.contains('T') => "TIME",
                 // How many a guard has seen when it is asked is a matter of moments.
                 word if of_samples && word.parse::<u64>().is_ok() => "COUNT",
                 word if unit && word.parse::<f64>().is_ok() => "DURATION",
