@@ -2,7 +2,7 @@
 //!
 //! A copy is put into a bounded queue, which never waits: what finds it full is dropped, and counted. All mirrors share
 //! one thread, which the system runs when no other wants its core, so that callers do not notice. It looks for copies
-//! every [`LOOK`] while some come, so that putting one there wakes nobody.
+//! every `LOOK` while some come, so that putting one there wakes nobody.
 //!
 //! Default: none; a route's `mirror` brings them. Bounds: the queue of each, [`BYTES_MAX`] of waiting tensors for
 //! each, one core for all.
