@@ -79,7 +79,7 @@ impl Control {
             return Ok(applied);
         }
         self.check_stored(&changes).await?;
-        let counted = changes.clone();
+        let rollouts = super::rollout::counted(&ledger.state, &changes);
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
         self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
@@ -97,7 +97,9 @@ impl Control {
         self.ledger.store(Arc::new(Ledger { state, head }));
         self.app.counts.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
         self.app.counts.swaps.made.fetch_add(1, Relaxed);
-        self.count_rollouts(&ledger.state, &counted);
+        for rollout in rollouts {
+            self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
+        }
         drop(turn);
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);

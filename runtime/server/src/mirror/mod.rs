@@ -111,13 +111,14 @@ impl Mirror {
     /// Puts a copy into the queue, if there is room.
     pub fn send(self: &Arc<Self>, mirrors: &Mirrors, payload: &Payload, outputs: &Tensors) {
         let bytes = size(payload) + outputs.iter().map(|tensor| tensor.data().len()).sum::<usize>();
-        let sent = self.bytes.fetch_add(bytes, Relaxed) + bytes <= BYTES_MAX
-            && self.copies.try_send(Copy { payload: payload.clone(), outputs: outputs.clone(), bytes }).is_ok();
-        if !sent {
+        let fits = self.bytes.fetch_add(bytes, Relaxed) + bytes <= BYTES_MAX;
+        // Nothing is cloned for a copy that finds no place.
+        let Some(place) = self.copies.try_reserve().ok().filter(|_| fits) else {
             self.bytes.fetch_sub(bytes, Relaxed);
             self.counts.dropped.fetch_add(1, Relaxed);
             return;
-        }
+        };
+        place.send(Copy { payload: payload.clone(), outputs: outputs.clone(), bytes });
         // The first one starts the work.
         if self.counts.sent.fetch_add(1, Relaxed) == 0
             && let Some(waiting) = locked(&self.waiting).take()

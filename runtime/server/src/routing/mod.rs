@@ -14,7 +14,7 @@ use std::time::Duration;
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
-use hotstage_core::route::{Circuit, Facts, Route, Source};
+use hotstage_core::route::{Circuit, Facts, Route, Source, drawn};
 use hotstage_core::signature::Signature;
 use hotstage_engine::Tensors;
 use http::{HeaderMap, HeaderName};
@@ -173,9 +173,9 @@ impl Routing {
     fn copies(&self, answers: &Arc<Pipeline>) -> Option<Copies> {
         let mut copies = 0;
         for (place, mirror) in self.mirrors.iter().enumerate() {
-            let drawn = || (scattered(chance()) >> 11) as f64 / (1_u64 << 53) as f64 * 100.0;
             let percent = mirror.settings.percent;
-            if !Arc::ptr_eq(answers, &mirror.pipeline) && (percent >= 100.0 || drawn() < percent) {
+            let falls = || percent >= 100.0 || drawn(chance()) * 100.0 < percent;
+            if !Arc::ptr_eq(answers, &mirror.pipeline) && falls() {
                 copies |= 1 << place;
             }
         }
@@ -260,11 +260,4 @@ fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
     }
     (one.accepts() != other.accepts())
         .then(|| format!("version `{}` takes other raw bodies than version `{}`", other.version, one.version))
-}
-
-/// Scatters the bits of a number of [`chance`], which come in steps.
-const fn scattered(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }

@@ -67,7 +67,7 @@ impl Way {
 
     /// Computes the answer.
     pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Answer, Failure> {
-        let Some((routing, variant)) = self.routed.clone() else {
+        let Some((routing, variant)) = self.routed.take() else {
             return self.pipeline.infer(compute, payload).await;
         };
         let fallback = routing.fallback(variant);

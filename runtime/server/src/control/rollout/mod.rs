@@ -7,7 +7,6 @@
 mod look;
 mod watch;
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use hotstage_core::journal::{Change, Entry, Routed, State, Verb};
@@ -125,23 +124,6 @@ impl Control {
             }
         })
         .await
-    }
-
-    /// Counts the rollouts that a revision began or ended.
-    pub(super) fn count_rollouts(&self, before: &State, changes: &[Change]) {
-        for change in changes {
-            let Change::Rollout { pipeline, rollout: Some(rolling), .. } = change else { continue };
-            let was = before.model(pipeline.as_str()).and_then(|entry| entry.rollout.as_ref());
-            let was_under_way = was.is_some_and(|was| was.phase.is_under_way());
-            let counted = match rolling.phase {
-                Phase::Running | Phase::Paused if was_under_way => continue,
-                Phase::Running | Phase::Paused => 0,
-                Phase::Promoted => 1,
-                Phase::RolledBack => 2,
-                Phase::Aborted => 3,
-            };
-            self.app.counts.rollouts[counted].fetch_add(1, Relaxed);
-        }
     }
 
     fn begin(&self, state: &State, prepared: &Prepared, rollout: &WrittenRollout) -> Result<Vec<Change>, ControlError> {
@@ -318,6 +300,22 @@ impl Control {
         WrittenRollout::parse(&String::from_utf8_lossy(&text))
             .map_err(|error| damaged(format!("the rollout {digest} is {error}")))
     }
+}
+
+/// How rollouts begin or end with some changes, as places in [`ROLLOUTS`](crate::counts::ROLLOUTS).
+pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
+    let counted = changes.iter().filter_map(|change| {
+        let Change::Rollout { pipeline, rollout: Some(rolling), .. } = change else { return None };
+        let was = before.model(pipeline.as_str()).and_then(|entry| entry.rollout.as_ref());
+        match rolling.phase {
+            Phase::Running | Phase::Paused if was.is_some_and(|was| was.phase.is_under_way()) => None,
+            Phase::Running | Phase::Paused => Some(0),
+            Phase::Promoted => Some(1),
+            Phase::RolledBack => Some(2),
+            Phase::Aborted => Some(3),
+        }
+    });
+    counted.collect()
 }
 
 fn step_parts(base: &Parts, rolling: &Rolling, plan: &Plan, step: usize) -> Parts {
