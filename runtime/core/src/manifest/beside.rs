@@ -13,16 +13,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::Decoder;
-use super::limits::{between, count};
-use super::node::{Data, Node};
+use super::limits::{count, time_between};
+use super::node::Node;
 use super::read::number;
 use crate::name::Version;
-use crate::quantity::{parse_duration, show_duration};
+use crate::quantity::show_duration;
 use crate::route::{Circuit, Fallback, KEEP_MAX, Mirror, Parts, QUEUE, QUEUE_MAX, Variant};
 use crate::suggest::hint;
 
-/// What waits longer than this waits for nothing.
-const TIME_MAX: Duration = Duration::from_hours(24 * 7);
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 const TIME_MIN: Duration = Duration::from_millis(1);
 /// Failures in a row that open a circuit, and how long it stays open, when nobody says.
@@ -73,14 +71,7 @@ pub(super) fn place(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Op
 
 /// A time of 1 ms to so much.
 pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Duration> {
-    let time = match &node.data {
-        Data::Text(text) => parse_duration(text),
-        // Says which units there are.
-        Data::Number { written, .. } => parse_duration(written),
-        _ => return here.expected("a time, like `500ms`", node),
-    };
-    let time = here.sound(node, time.map_err(|error| error.to_string()))?;
-    here.sound(node, between(time, TIME_MIN, max.min(TIME_MAX), show_duration))
+    time_between(here, node, TIME_MIN, max)
 }
 
 /// Writes what is there; a route without them has the text that it always had.

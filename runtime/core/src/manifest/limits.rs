@@ -48,6 +48,11 @@ fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
 
 /// A time that makes sense.
 pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Duration> {
+    time_between(here, node, Duration::from_micros(1), max)
+}
+
+/// The same with another least.
+pub(super) fn time_between(here: &mut Decoder, node: &Node, min: Duration, max: Duration) -> Option<Duration> {
     let time = match &node.data {
         Data::Text(text) => parse_duration(text),
         // Says which units there are.
@@ -55,7 +60,7 @@ pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Dur
         _ => return here.expected("a time, like `500ms`", node),
     };
     let time = here.sound(node, time.map_err(|error| error.to_string()))?;
-    here.sound(node, between(time, Duration::from_micros(1), max, show_duration))
+    here.sound(node, between(time, min, max, show_duration))
 }
 
 pub(super) fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {

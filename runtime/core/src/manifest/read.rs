@@ -127,6 +127,28 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     Some((Pipeline { name, version, stages, outputs, tests }, metadata))
 }
 
+/// A document that has a name and no version, and what its spec says.
+pub(super) fn headed<T>(
+    here: &mut Decoder,
+    root: &Node,
+    kind: &'static str,
+    spec: impl FnOnce(&mut Decoder, &Node) -> Option<T>,
+) -> Option<(ModelName, T)> {
+    let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
+    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
+    here.required(&fields, "kind", |here, node| here.word(node, &[(kind, ())]));
+    let name = here.required(&fields, "metadata", |here, node| {
+        let fields = here.fields(node, &["name", "description", "labels", "annotations"])?;
+        let name = here.required(&fields, "name", Decoder::parsed);
+        here.optional(&fields, "description", |here, node| here.text(node).map(|_| ()));
+        here.optional(&fields, "labels", texts);
+        here.optional(&fields, "annotations", texts);
+        name
+    });
+    let spec = here.required(&fields, "spec", spec);
+    Some((name?, spec?))
+}
+
 pub(super) fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
     let fields = here.fields(node, &["name", "version", "description", "labels", "annotations"])?;
     let name = here.required(&fields, "name", Decoder::parsed);

@@ -118,25 +118,9 @@ impl WrittenRollout {
 /// Reads one document. What comes back beside problems is not to be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRollout>, Problems) {
     let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
-    let parts = document(&mut here, &root);
+    let parts = read::headed(&mut here, &root, "Rollout", spec);
     let written = parts.map(|(name, plan)| WrittenRollout { file: Arc::clone(file), root, name, plan });
     (written, here.problems)
-}
-
-fn document(here: &mut Decoder, root: &Node) -> Option<(ModelName, Plan)> {
-    let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
-    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
-    here.required(&fields, "kind", |here, node| here.word(node, &[("Rollout", ())]));
-    let name = here.required(&fields, "metadata", |here, node| {
-        let fields = here.fields(node, &["name", "description", "labels", "annotations"])?;
-        let name = here.required(&fields, "name", Decoder::parsed);
-        here.optional(&fields, "description", |here, node| here.text(node).map(|_| ()));
-        here.optional(&fields, "labels", read::texts);
-        here.optional(&fields, "annotations", read::texts);
-        name
-    });
-    let plan = here.required(&fields, "spec", spec);
-    Some((name?, plan?))
 }
 
 fn spec(here: &mut Decoder, node: &Node) -> Option<Plan> {

@@ -177,19 +177,7 @@ fn path(part: Part) -> KeyPath {
 }
 
 fn document(here: &mut Decoder, root: &Node) -> Option<(ModelName, Parts)> {
-    let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
-    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
-    here.required(&fields, "kind", |here, node| here.word(node, &[("Route", ())]));
-    let name = here.required(&fields, "metadata", |here, node| {
-        let fields = here.fields(node, &["name", "description", "labels", "annotations"])?;
-        let name = here.required(&fields, "name", Decoder::parsed);
-        here.optional(&fields, "description", |here, node| here.text(node).map(|_| ()));
-        here.optional(&fields, "labels", read::texts);
-        here.optional(&fields, "annotations", read::texts);
-        name
-    });
-    let parts = here.required(&fields, "spec", spec);
-    let (name, mut parts): (ModelName, Parts) = (name?, parts?);
+    let (name, mut parts) = read::headed(here, root, "Route", spec)?;
     if parts.salt.is_empty() {
         name.as_str().clone_into(&mut parts.salt);
     }

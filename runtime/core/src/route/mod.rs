@@ -21,7 +21,7 @@ pub use self::beside::{Circuit, Fallback, KEEP_MAX, MIRRORS_MAX, Mirror, QUEUE, 
 pub use self::check::{Flaw, Part};
 pub use self::condition::{Condition, Source, Test};
 pub use self::pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};
-pub use self::share::{Key, Shares};
+pub use self::share::{Key, Shares, drawn};
 use crate::name::Version;
 
 /// Variants of a route.

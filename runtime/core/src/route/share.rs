@@ -88,6 +88,11 @@ const fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
+/// A number between 0 and 1 drawn from one that nobody can foresee, whose bits may come in steps.
+pub fn drawn(number: u64) -> f64 {
+    unit(mix(number))
+}
+
 /// A number between 0 and 1, and neither of them.
 fn unit(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
