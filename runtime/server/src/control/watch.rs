@@ -24,7 +24,14 @@ const LOOK: Duration = Duration::from_millis(250);
 const ACTOR: &str = "watch";
 
 /// What files look like from outside: path, size, time, inode; or that there is none.
-type Stamp = Vec<(PathBuf, Option<(u64, i64, i64, u64)>)>;
+type Stamps = Vec<(PathBuf, Option<(u64, i64, i64, u64)>)>;
+
+/// Everything that is watched, at one moment.
+#[derive(Clone, PartialEq, Eq)]
+struct Look {
+    manifests: Stamps,
+    pointed: Stamps,
+}
 
 /// Follows the paths until the future is dropped. `told` gets one line for every change, good or bad.
 pub async fn watch(control: Arc<Control>, paths: Vec<PathBuf>, told: impl Fn(Result<&Applied, &ControlError>)) {
@@ -41,23 +48,26 @@ pub async fn watch(control: Arc<Control>, paths: Vec<PathBuf>, told: impl Fn(Res
             continue;
         }
         settled.clone_from(&last);
-        match follow(&control, &paths, &mut seen).await {
+        match follow(&control, &paths, &mut seen, &mut settled.pointed).await {
             Ok(applied) if applied.changes.is_empty() => {}
             Ok(applied) => told(Ok(&applied)),
             Err(error) => told(Err(&error)),
         }
-        // The documents may point at other files now; those are not news.
-        let grown = seen.look(&paths);
-        if grown.len() != settled.len() {
-            (settled, last) = (grown.clone(), grown);
-        }
     }
 }
 
-async fn follow(control: &Control, paths: &[PathBuf], seen: &mut Seen) -> Result<Applied, ControlError> {
+/// Applies what lies there. `pointed` becomes the files that the manifests point at, as they were before they were
+/// read: one that moves while this runs is news afterwards, and none is because a manifest names it for the first time.
+async fn follow(
+    control: &Control,
+    paths: &[PathBuf],
+    seen: &mut Seen,
+    pointed: &mut Stamps,
+) -> Result<Applied, ControlError> {
     let documents = documents(paths)?;
     let before = (seen.versions.clone(), seen.routes.clone());
     seen.learn(&documents);
+    *pointed = seen.pointed();
     let gone = Gone {
         versions: before.0.difference(&seen.versions).cloned().collect(),
         routes: before.1.difference(&seen.routes).cloned().collect(),
@@ -81,21 +91,24 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, paths: &[PathBuf]) -> Stamp {
+    fn look(&mut self, paths: &[PathBuf]) -> Look {
         if self.versions.is_empty()
             && self.routes.is_empty()
             && let Ok(documents) = documents(paths)
         {
             self.learn(&documents);
         }
-        let mut files = self.files.clone();
+        let mut manifests: BTreeSet<PathBuf> = paths.iter().cloned().collect();
         for path in paths {
             let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
             let is_manifest = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-            files.extend(entries.filter(is_manifest));
-            files.insert(path.clone());
+            manifests.extend(entries.filter(is_manifest));
         }
-        files.into_iter().map(|path| (stamp(&path), path)).map(|(stamp, path)| (path, stamp)).collect()
+        Look { manifests: stamps(manifests), pointed: self.pointed() }
+    }
+
+    fn pointed(&self) -> Stamps {
+        stamps(self.files.iter().cloned())
     }
 
     fn learn(&mut self, documents: &Documents) {
@@ -132,6 +145,10 @@ impl Seen {
             }
         }
     }
+}
+
+fn stamps(paths: impl IntoIterator<Item = PathBuf>) -> Stamps {
+    paths.into_iter().map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<(u64, i64, i64, u64)> {
