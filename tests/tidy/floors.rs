@@ -15,6 +15,7 @@ const FLOORS: &[&str] = &[
     "counts",
     "chance",
     "place",
+    "engines",
     "admission",
     "store",
     "journal",

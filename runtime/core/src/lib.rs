@@ -5,6 +5,7 @@
 //! here.
 
 pub mod agreement;
+pub mod batch;
 pub mod datatype;
 pub mod digest;
 pub mod expect;

@@ -29,6 +29,12 @@ pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
 pub const MANIFEST_DEPTH_MAX: usize = 64;
 /// Bytes of a key in a manifest.
 pub const MANIFEST_KEY_BYTES_MAX: usize = 1024;
+/// Rows of a joined call: what `batch.max_rows` may be at most.
+pub const BATCH_ROWS_MAX: u32 = 1 << 16;
+/// What `batch.max_delay` may be at most.
+pub const BATCH_DELAY_MAX: Duration = Duration::from_secs(10);
+/// What `batch.timeout` may be at most.
+pub const BATCH_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// Golden tests of a pipeline.
 pub const TESTS_MAX: usize = 256;
 /// Bytes of a golden test's name.

@@ -24,6 +24,7 @@ pub(crate) mod model {
             "hotstage:serving/stages": super::preprocessor::hotstage::serving::stages,
             "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
             "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
+            "hotstage:serving/graphs.graph": crate::graph::Graph,
         },
     });
 }
@@ -43,4 +44,5 @@ pub(crate) mod postprocessor {
     });
 }
 
+pub(crate) use model::hotstage::serving::graphs;
 pub(crate) use preprocessor::hotstage::serving::{files, log, stages, tensors};

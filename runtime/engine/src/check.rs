@@ -18,12 +18,13 @@ use crate::engine::Engine;
 use crate::stage::Pre;
 
 /// The files of the package, for comparison.
-const WIT: [(&str, &str); 8] = [
+const WIT: [(&str, &str); 9] = [
     ("tensors.wit", include_str!("../../../wit/tensors.wit")),
     ("log.wit", include_str!("../../../wit/log.wit")),
     ("files.wit", include_str!("../../../wit/files.wit")),
     ("stages.wit", include_str!("../../../wit/stages.wit")),
     ("preprocess.wit", include_str!("../../../wit/preprocess.wit")),
+    ("graphs.wit", include_str!("../../../wit/graphs.wit")),
     ("infer.wit", include_str!("../../../wit/infer.wit")),
     ("postprocess.wit", include_str!("../../../wit/postprocess.wit")),
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
@@ -31,6 +32,8 @@ const WIT: [(&str, &str); 8] = [
 
 /// The package's version, and the SDK's that fits it.
 const VERSION: (u64, u64) = (0, 1);
+/// What models alone are given.
+const GRAPHS: &str = "graphs";
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 /// Lines of a difference that are shown.
 const LINES_MAX: usize = 24;
@@ -50,7 +53,7 @@ pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     let (resolve, world) = read(bytes)?;
     let mut problems = Vec::new();
     check_exports(&resolve, world, role, &mut problems)?;
-    check_imports(&resolve, world, &mut problems);
+    check_imports(&resolve, world, role, &mut problems);
     if problems.is_empty() {
         return Ok(());
     }
@@ -138,12 +141,13 @@ fn check_exports(
     Ok(())
 }
 
-fn check_imports(resolve: &Resolve, world: WorldId, problems: &mut Vec<String>) {
+fn check_imports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut Vec<String>) {
     for (key, item) in &resolve.worlds[world].imports {
         let name = resolve.name_world_key(key);
         let known = match item {
             WorldItem::Interface { id, .. } => named(resolve, *id).is_some_and(|(package, interface)| {
-                if is_ours(package) && is_served(package) && ours(interface).is_some() {
+                let is_given = ours(interface).is_some() && (interface != GRAPHS || role == Role::Model);
+                if is_ours(package) && is_served(package) && is_given {
                     problems.extend(differences(resolve, *id, interface, false));
                     return true;
                 }
@@ -156,8 +160,8 @@ fn check_imports(resolve: &Resolve, world: WorldId, problems: &mut Vec<String>) 
         };
         if !known {
             problems.push(format!(
-                "it imports `{name}`, which no stage is given; a stage may import `tensors`, `log` and `files` of \
-                 hotstage:serving@{}.{}, and WASI 0.2",
+                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log` and `files`, a \
+                 model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
                 VERSION.0, VERSION.1
             ));
         }

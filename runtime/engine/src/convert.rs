@@ -80,6 +80,18 @@ pub(crate) fn signature(signature: stages::Signature) -> Result<Signature, Strin
     Ok(signature)
 }
 
+impl From<&Signature> for stages::Signature {
+    fn from(signature: &Signature) -> Self {
+        let port = |port: &Port| stages::Port {
+            name: port.name.clone(),
+            datatype: port.datatype.into(),
+            shape: port.shape.clone(),
+        };
+        let ports = |ports: &[Port]| ports.iter().map(port).collect();
+        Self { inputs: ports(&signature.inputs), outputs: ports(&signature.outputs) }
+    }
+}
+
 macro_rules! datatypes {
     ($($wit:ident = $core:ident,)*) => {
         impl From<tensors::Datatype> for Datatype {

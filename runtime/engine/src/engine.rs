@@ -13,6 +13,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings;
+use crate::graph::{FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
 use crate::slots::Slots;
 
@@ -34,11 +35,15 @@ const KEEP_RESIDENT: usize = 1 << 20;
 pub struct EngineOptions {
     /// Instances at once, over all stages.
     pub instances: u32,
+    /// Where ONNX Runtime is, should a graph ask for it.
+    pub onnxruntime: Arc<dyn FindLibrary>,
+    /// Computations of one graph at once, unless its stage says otherwise: as many as there are threads for guests.
+    pub concurrency: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { instances: 1000 }
+        Self { instances: 1000, onnxruntime: Arc::new(NoLibrary), concurrency: 1 }
     }
 }
 
@@ -48,6 +53,7 @@ pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<Guest>>,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) graphs: Arc<Graphs>,
 }
 
 /// The engine can't start on this machine.
@@ -61,6 +67,11 @@ impl Engine {
         Self::start(options).map_err(EngineError)
     }
 
+    /// The graphs that are open, and their engines.
+    pub fn graphs(&self) -> &Graphs {
+        &self.graphs
+    }
+
     fn start(options: &EngineOptions) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&config(options))?;
         let mut linker = Linker::new(&wasmtime);
@@ -68,9 +79,11 @@ impl Engine {
         bindings::tensors::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::files::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        bindings::graphs::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         tick(&wasmtime)?;
-        Ok(Self { wasmtime, linker: Arc::new(linker), slots: Slots::new(options.instances) })
+        let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), options.concurrency));
+        Ok(Self { wasmtime, linker: Arc::new(linker), slots: Slots::new(options.instances), graphs })
     }
 }
 

@@ -154,6 +154,11 @@ impl Instance {
         })
     }
 
+    /// The engines of the graphs that it opened, for people.
+    pub(crate) fn engines(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.store.data_mut().opened)
+    }
+
     pub(crate) const fn is_healthy(&self) -> bool {
         self.healthy
     }
@@ -216,7 +221,7 @@ impl Instance {
 }
 
 fn new_store(parts: &Parts) -> Store<Guest> {
-    let guest = Guest::new(&parts.limits, parts.files.clone(), &parts.log);
+    let guest = Guest::new(&parts.limits, parts.engine.graphs.clone(), parts.files.clone(), &parts.log);
     let mut store = Store::new(&parts.engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(usize::try_from(parts.limits.output_bytes).unwrap_or(usize::MAX));

@@ -3,7 +3,7 @@
 //! The life of a component: bytes → [`compile::Compiled`] (machine code, from a signed cache when it is there, checked
 //! against the world of its role) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
 //! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
-//! wall, `host` is what a guest may import, `trap` says what went wrong, `load` holds the only `unsafe`.
+//! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap` says what went wrong, `load` holds the only `unsafe`.
 //!
 //! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
 //! wasmtime.
@@ -14,6 +14,7 @@ pub mod compile;
 mod convert;
 pub mod engine;
 mod give_way;
+pub mod graph;
 mod host;
 mod instance;
 mod load;
@@ -26,7 +27,7 @@ mod trap;
 pub use crate::check::Role;
 pub use crate::convert::Tensors;
 pub use crate::give_way::give_way;
-pub use crate::host::Files;
+pub use crate::host::{File, Files};
 pub use crate::instance::{About, OpenError};
 pub use crate::load::SigningKey;
 pub use crate::trap::CallError;

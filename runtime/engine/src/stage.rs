@@ -52,6 +52,7 @@ pub struct Stage {
     parts: Parts,
     about: About,
     opened: Opened,
+    engines: Vec<String>,
     idle: Arc<Idle>,
 }
 
@@ -82,6 +83,7 @@ impl Stage {
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
+        let engines = instance.engines();
         let idle = Arc::new(Idle {
             pool: Pool::new(parts.limits.instances as usize),
             used: AtomicBool::new(true),
@@ -90,7 +92,7 @@ impl Stage {
         });
         let entered: Weak<Idle> = Arc::downgrade(&idle);
         engine.slots.enter(entered);
-        let stage = Self { parts, about, opened, idle };
+        let stage = Self { parts, about, opened, engines, idle };
         stage.keep(Box::new(instance));
         Ok(stage)
     }
@@ -117,6 +119,11 @@ impl Stage {
     /// What the component says of itself.
     pub const fn about(&self) -> &About {
         &self.about
+    }
+
+    /// The engines that compute its graphs, for people: `onnxruntime 1.32.0 (cpu)`.
+    pub fn engines(&self) -> &[String] {
+        &self.engines
     }
 
     /// What it may use.

@@ -17,6 +17,7 @@
 //! | `pipeline` | one request through its stages, or through a graph of pipelines |
 //! | `experiments` | which version gave which answer, and what it was worth |
 //! | `journal` | the record of every change |
+//! | `engines` | where ONNX Runtime is |
 //! | `store` | the state directory |
 //! | `admission` | who may run, and who waits |
 //! | `chance` | numbers that nobody can foresee |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod control;
 pub mod counts;
 pub mod deploy;
+pub mod engines;
 pub mod experiments;
 pub mod http;
 pub mod journal;

@@ -46,6 +46,14 @@ impl Inputs {
         self.tensors.get_mut(index).and_then(Option::take).ok_or_else(|| taken(name))
     }
 
+    /// All tensors, in the order of the signature, to own.
+    pub fn take_all(&mut self) -> Result<Vec<Tensor>, Failure> {
+        let ports = &self.ports;
+        let all =
+            self.tensors.iter_mut().zip(ports).map(|(tensor, port)| tensor.take().ok_or_else(|| taken(&port.name)));
+        all.collect()
+    }
+
     /// A view of the elements, in the tensor's shape.
     pub fn view<T: Element>(&self, name: &str) -> Result<ArrayViewD<'_, T>, Failure> {
         self.get(name)?.view().map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))

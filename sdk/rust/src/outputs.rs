@@ -34,6 +34,18 @@ impl Outputs {
         self.place(name, tensor).map(drop)
     }
 
+    /// Answers with a tensor for each output, in the order of the signature, without a copy.
+    pub fn put_all(&mut self, tensors: Vec<Tensor>) -> Result<(), Failure> {
+        if tensors.len() != self.ports.len() {
+            return Err(Failure::Internal(format!("{} tensors for {} outputs", tensors.len(), self.ports.len())));
+        }
+        for ((port, place), tensor) in self.ports.iter().zip(&mut self.tensors).zip(tensors) {
+            port.accepts(&tensor).map_err(|misfit| Failure::Internal(format!("output {misfit}")))?;
+            *place = Some(tensor);
+        }
+        Ok(())
+    }
+
     /// Answers with a copy of the elements, in row-major order.
     pub fn put_slice<T: Element>(&mut self, name: &str, shape: &[usize], elements: &[T]) -> Result<(), Failure> {
         let tensor = Tensor::new(shape, elements).map_err(|error| named(name, &error))?;

@@ -12,6 +12,7 @@
 //! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs, no tests, tolerance
 //! 0. Bounds: [`limits`](crate::limits), and `check` for what stages are to each other.
 
+mod batch;
 mod beside;
 mod canonical;
 mod check;
@@ -47,6 +48,7 @@ pub use self::resolved::NotCanonical;
 pub use self::rollout::WrittenRollout;
 pub use self::route::WrittenRoute;
 pub use self::written::{Metadata, Resolve, Written};
+use crate::batch::Batching;
 use crate::digest::Digest;
 use crate::limits::StageLimits;
 use crate::name::{FileName, ModelName, StageName, Version};
@@ -92,6 +94,8 @@ pub struct Stage<C, F> {
     pub outputs: BTreeMap<String, String>,
     /// What it may use.
     pub limits: StageLimits,
+    /// How requests for it are joined, if they are.
+    pub batch: Option<Batching>,
 }
 
 /// A golden test: a request and the answer that it must get before anything is served.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::canonical::canonical_text;
 use super::node::Node;
 use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written};
+use crate::batch::Batching;
 use crate::digest::Digest;
 use crate::limits::StageLimits;
 
@@ -76,7 +77,7 @@ impl Resolved {
 fn stage(stage: &Stage<Digest, Digest>) -> Value {
     let files: Map<String, Value> =
         stage.files.iter().map(|(name, digest)| (name.to_string(), json!(digest.to_string()))).collect();
-    json!({
+    let mut written = json!({
         "name": stage.name.as_str(),
         "role": stage.role.name(),
         "component": stage.component.to_string(),
@@ -85,6 +86,20 @@ fn stage(stage: &Stage<Digest, Digest>) -> Value {
         "inputs": stage.inputs,
         "outputs": stage.outputs,
         "limits": limits(&stage.limits),
+    });
+    // Left out where there is none, as in every manifest from before there was any.
+    if let Some(batch) = &stage.batch {
+        written["batch"] = batching(batch);
+    }
+    written
+}
+
+fn batching(batching: &Batching) -> Value {
+    let Batching { max_rows, max_delay, timeout } = batching;
+    json!({
+        "max_rows": max_rows,
+        "max_delay": format!("{}us", max_delay.as_micros()),
+        "timeout": format!("{}us", timeout.as_micros()),
     })
 }
 

@@ -9,11 +9,12 @@ use super::decode::Decoder;
 use super::node::{Entry, Node};
 use super::problem::Step;
 use super::reference::{ComponentRef, FileRef};
+use crate::batch::Batching;
 use crate::limits::{NAME_BYTES_MAX, PORT_NAME_BYTES_MAX};
 use crate::name::{FileName, NotAName};
 use crate::role::Role;
 
-const KEYS: [&str; 8] = ["name", "role", "component", "settings", "files", "inputs", "outputs", "limits"];
+const KEYS: [&str; 9] = ["name", "role", "component", "settings", "files", "inputs", "outputs", "limits", "batch"];
 
 pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef, FileRef>> {
     let fields = here.fields(node, &KEYS)?;
@@ -25,6 +26,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
     let inputs = here.optional(&fields, "inputs", renames);
     let outputs = here.optional(&fields, "outputs", renames);
     let limits = here.optional(&fields, "limits", super::limits::read);
+    let batch = here.optional(&fields, "batch", |here, node| batch(here, node, role));
     Some(Stage {
         name: name?,
         role: role?,
@@ -34,7 +36,16 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
         inputs: inputs.unwrap_or_default(),
         outputs: outputs.unwrap_or_default(),
         limits: limits.unwrap_or_default(),
+        batch,
     })
+}
+
+/// Only a model computes rows that do not look at each other.
+fn batch(here: &mut Decoder, node: &Node, role: Option<Role>) -> Option<Batching> {
+    if role.is_some_and(|role| role != Role::Model) {
+        return here.sound(node, Err("only a model stage is batched".to_owned()));
+    }
+    super::batch::read(here, node)
 }
 
 fn settings(here: &mut Decoder, node: &Node) -> Option<Map<String, Value>> {

@@ -11,7 +11,7 @@ impl Host for Guest {
     }
 
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Buffer>, FileError>> {
-        let Some(bytes) = self.files.get(&name).cloned() else {
+        let Some(bytes) = self.files.get(&name).map(|file| file.bytes.clone()) else {
             return Ok(Err(FileError::NotFound));
         };
         Ok(Ok(self.hold(bytes)?))

@@ -4,6 +4,7 @@
 //! is a [`Breach`]: it ends the call and the instance, and is how [`trap`](crate::trap) knows what to tell.
 
 mod files;
+mod graphs;
 mod log;
 mod tensors;
 pub(crate) mod wasi;
@@ -12,16 +13,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use hotstage_core::digest::Digest;
 use hotstage_core::limits::StageLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
 pub use self::tensors::Buffer;
+use crate::graph::Graphs;
 use crate::log::{StageLog, Writer};
 
 /// The files of a stage, by the names that the manifest gives them. All instances share the bytes.
-pub type Files = std::collections::BTreeMap<String, Bytes>;
+pub type Files = std::collections::BTreeMap<String, File>;
+
+/// A file of a stage.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its name in the store.
+    pub digest: Digest,
+    /// What is in it.
+    pub bytes: Bytes,
+}
 
 /// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
 const WASI_HANDLES: usize = 64;
@@ -34,6 +46,9 @@ pub(crate) struct Guest {
     pub(crate) buffers: Allowance,
     pub(crate) output: Allowance,
     pub(crate) deadline: Instant,
+    /// The engines of the graphs that it opened.
+    pub(crate) opened: Vec<String>,
+    graphs: Arc<Graphs>,
     files: Arc<Files>,
     log: Writer,
 }
@@ -61,7 +76,7 @@ pub(crate) struct Memory {
 }
 
 impl Guest {
-    pub(crate) fn new(limits: &StageLimits, files: Arc<Files>, log: &Arc<StageLog>) -> Self {
+    pub(crate) fn new(limits: &StageLimits, graphs: Arc<Graphs>, files: Arc<Files>, log: &Arc<StageLog>) -> Self {
         let log = Writer::new(log.clone());
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
@@ -72,6 +87,8 @@ impl Guest {
             buffers: Allowance { left: limits.handles.into(), breach: Breach::Handles },
             output: Allowance { left: limits.output_bytes, breach: Breach::Output },
             deadline: Instant::now() + limits.time,
+            opened: Vec::new(),
+            graphs,
             files,
             log,
         }

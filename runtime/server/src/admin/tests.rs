@@ -40,7 +40,7 @@ impl Asking {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(directory.path(), Access::Share).unwrap());
-        let engine = Engine::new(&EngineOptions { instances: 1 }).unwrap();
+        let engine = Engine::new(&EngineOptions { instances: 1, ..EngineOptions::default() }).unwrap();
         let limits = ServerLimits { body_bytes: 4096, ..ServerLimits::default() };
         let app = App {
             board: Board::default(),

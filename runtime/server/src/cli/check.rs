@@ -46,7 +46,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     // What a component prints while it is tried is for whoever tries it.
     let _logging = logging::start(logging::Format::Text, "warn,guest=info");
     let store = Store::open(&args.common.state(), Access::Share)?;
-    let engine = Engine::new(&EngineOptions::default()).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let options = EngineOptions { onnxruntime: args.common.onnxruntime(), ..EngineOptions::default() };
+    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
     let queue = ServerLimits::default().queue;
     let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
@@ -94,7 +95,8 @@ fn show(pipeline: &Pipeline) {
     table.set_header(["stage", "component", "takes", "gives"]);
     for step in pipeline.steps() {
         let (about, signature) = (step.stage.about(), step.stage.signature());
-        let component = format!("{} {}", about.name, about.version);
+        let mut component = format!("{} {}", about.name, about.version);
+        step.stage.engines().iter().for_each(|engine| component.push_str(&format!("\non {engine}")));
         table.add_row([step.name.clone(), component, ports(&signature.inputs), ports(&signature.outputs)]);
     }
     let signature = pipeline.signature();
@@ -140,6 +142,7 @@ fn describe(pipeline: &Pipeline) -> Value {
             json!({
                 "name": step.name,
                 "component": { "name": about.name, "version": about.version, "summary": about.summary },
+                "engines": step.stage.engines(),
                 "inputs": list(&signature.inputs),
                 "outputs": list(&signature.outputs),
             })

@@ -4,6 +4,7 @@
 
 mod check;
 mod console;
+mod engines;
 mod infer;
 mod recover;
 mod remote;
@@ -12,11 +13,13 @@ mod target;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::control::{ControlError, Trouble};
 use crate::deploy::{Boxes, DeployError};
+use crate::engines::Finder;
 use crate::store::{StoreError, default_directory};
 
 /// Serve machine-learning pipelines made of sandboxed WebAssembly stages.
@@ -41,6 +44,8 @@ enum Verb {
     Infer(infer::Args),
     #[command(flatten)]
     Remote(remote::Verb),
+    /// Show what computes ONNX graphs on this machine.
+    Engines(engines::Args),
     /// Go on with a damaged journal from the revisions that are whole.
     Recover(recover::Args),
     /// Print a completion script for a shell.
@@ -134,11 +139,19 @@ struct Common {
     /// The folder of components that manifests call by a mere name [default: beside the program].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_COMPONENTS")]
     components: Option<PathBuf>,
+    /// ONNX Runtime's library, or its folder [default: looked for; `hotstage engines` shows where].
+    #[arg(long, value_name = "PATH", env = "HOTSTAGE_ONNXRUNTIME")]
+    onnxruntime: Option<PathBuf>,
 }
 
 impl Common {
     fn state(&self) -> PathBuf {
         state_directory(self.state.as_deref())
+    }
+
+    /// Where graphs find ONNX Runtime.
+    fn onnxruntime(&self) -> Arc<Finder> {
+        Arc::new(Finder { named: self.onnxruntime.clone() })
     }
 
     fn boxes(&self) -> Boxes {
@@ -158,6 +171,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args).map(|()| Exit::Done),
         Verb::Check(args) => check::run(&args).map(|()| Exit::Done),
         Verb::Infer(args) => infer::run(&args).map(|()| Exit::Done),
+        Verb::Engines(args) => engines::run(&args).map(|()| Exit::Done),
         Verb::Recover(args) => recover::run(&args).map(|()| Exit::Done),
         Verb::Remote(verb) => remote::run(&verb),
         Verb::Completions { shell } => {

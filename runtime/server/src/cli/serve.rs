@@ -182,10 +182,19 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
 
 fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     let store = Store::open(&args.common.state(), Access::Serve)?;
-    let engine =
-        Engine::new(&EngineOptions { instances: args.instances }).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let options = EngineOptions {
+        instances: args.instances,
+        onnxruntime: args.common.onnxruntime(),
+        concurrency: args.compute_threads.map_or_else(cores, usize::from),
+    };
+    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
     Ok(Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers))
+}
+
+/// As many threads as a runtime has unless it is told.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<Control>, Ending> {

@@ -256,6 +256,7 @@ fn stage_info(step: &Step, stage: &hotstage_core::manifest::Stage<Digest, Digest
         role: stage.role.name().to_owned(),
         component: stage.component.to_string(),
         describes: format!("{} {}", about.name, about.version),
+        engines: step.stage.engines().to_vec(),
         files: stage.files.iter().map(|(name, digest)| (name.to_string(), digest.to_string())).collect(),
         mean_ms: (calls > 0).then(|| seconds * 1e3 / calls as f64),
         instances: InstanceInfo {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use hotstage_core::digest::Digest;
 use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
 use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
-use hotstage_engine::{Files, OpenError};
+use hotstage_engine::{File, Files, OpenError};
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
@@ -76,7 +77,8 @@ async fn open(
     compiled: &Arc<Compiled>,
 ) -> Result<Step, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
-    let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), material.bytes(digest))).collect();
+    let file = |digest: &Digest| File { digest: *digest, bytes: material.bytes(digest) };
+    let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), file(digest))).collect();
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
         name: stage.name.to_string(),

@@ -96,7 +96,7 @@ pub fn postprocess<S: Postprocessor>(slot: &Slot<S>, inputs: Vec<WallTensor>) ->
     slot.call(inputs, S::postprocess)
 }
 
-fn from_wall(tensor: WallTensor) -> Tensor {
+pub(crate) fn from_wall(tensor: WallTensor) -> Tensor {
     let datatype = datatype_from_wall(tensor.datatype);
     match tensor.data {
         tensors::Payload::Inline(bytes) => Tensor::from_parts(datatype, tensor.shape, bytes),
@@ -104,7 +104,7 @@ fn from_wall(tensor: WallTensor) -> Tensor {
     }
 }
 
-fn into_wall(tensor: Tensor) -> WallTensor {
+pub(crate) fn into_wall(tensor: Tensor) -> WallTensor {
     let (datatype, shape, data) = tensor.into_parts();
     let data = match data {
         Ok(bytes) => tensors::Payload::Inline(bytes),
@@ -117,6 +117,13 @@ fn ports(ports: Vec<Port>) -> Vec<stages::Port> {
     let port =
         |port: Port| stages::Port { name: port.name, datatype: datatype_into_wall(port.datatype), shape: port.shape };
     ports.into_iter().map(port).collect()
+}
+
+pub(crate) fn signature_from_wall(signature: WallSignature) -> Signature {
+    let port =
+        |port: stages::Port| Port { name: port.name, datatype: datatype_from_wall(port.datatype), shape: port.shape };
+    let ports = |ports: Vec<stages::Port>| ports.into_iter().map(port).collect();
+    Signature { inputs: ports(signature.inputs), outputs: ports(signature.outputs) }
 }
 
 #[cold]

@@ -1,5 +1,7 @@
 //! `hotstage describe`: everything about one version, or about a route.
 
+use std::iter::once;
+
 use serde_json::Value;
 
 use super::client::{Client, Trouble, quote};
@@ -141,11 +143,12 @@ fn node((node, member): (&NodeInfo, &MemberInfo)) -> [String; 5] {
 fn stage(stage: &StageInfo) -> [String; 7] {
     let files: Vec<String> =
         stage.files.iter().map(|(name, digest)| format!("{name} {}", show::short(digest))).collect();
+    let engines: Vec<String> = stage.engines.iter().map(|engine| format!("on {engine}")).collect();
     let instances = &stage.instances;
     [
         stage.name.clone(),
         stage.role.clone(),
-        stage.describes.clone(),
+        once(&stage.describes).chain(&engines).map(String::as_str).collect::<Vec<_>>().join("\n"),
         show::short(&stage.component),
         files.join("\n"),
         show::latency(stage.mean_ms),

@@ -1,0 +1,120 @@
+//! Any ONNX graph: the model stage that needs no code.
+//!
+//! Its inputs and outputs are the graph's own, and the host computes it: ONNX Runtime where there is one, tract
+//! otherwise; the setting `engine` insists. Tensors pass through as handles, so a large one is never copied into the
+//! sandbox. Bounds: the stage's `time` and `output_bytes`; the engine's memory is the server's, not the stage's.
+
+use hotstage_sdk::graphs::{self, Graph, GraphError};
+use hotstage_sdk::{Failure, Files, Inputs, Model, OpenError, Outputs, Signature, export};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What the manifest may set.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Which of the stage's `files` is the graph.
+    #[serde(default = "model")]
+    file: String,
+    /// What computes it.
+    #[serde(default)]
+    engine: Engine,
+    /// Threads that one computation is spread over. More than 1 pays for a large graph on an idle machine only.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    threads: u32,
+    /// Computations at once; each holds the weights once. As many as the server has threads for guests unless set.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    concurrency: Option<u32>,
+    /// Execution providers of ONNX Runtime, the preferred first; what none of them takes, the CPU computes.
+    #[serde(default)]
+    providers: Vec<String>,
+    /// The outputs that are answered, in this order; all unless set.
+    #[serde(default)]
+    outputs: Vec<String>,
+}
+
+/// What computes a graph.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Engine {
+    /// ONNX Runtime where the server found one, tract otherwise.
+    #[default]
+    Auto,
+    /// ONNX Runtime.
+    Onnxruntime,
+    /// tract, which every server has.
+    Tract,
+}
+
+fn model() -> String {
+    "model".to_owned()
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// An open graph.
+#[derive(Debug)]
+pub struct Onnx(Graph);
+
+impl Model for Onnx {
+    type Settings = Settings;
+    const SUMMARY: &'static str = "Computes an ONNX graph on the host's engines.";
+
+    fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
+        let options = settings.options().map_err(OpenError::settings)?;
+        let graph = Graph::open(&settings.file, &options).map_err(|error| settings.explain(&error))?;
+        let signature = graph.signature();
+        Ok((Self(graph), signature))
+    }
+
+    fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
+        outputs.put_all(self.0.compute(inputs.take_all()?)?)
+    }
+}
+
+impl Settings {
+    fn options(&self) -> Result<graphs::Options, String> {
+        if self.threads == 0 {
+            return Err("settings.threads: is 0; at least 1 is needed".to_owned());
+        }
+        if self.concurrency == Some(0) {
+            return Err("settings.concurrency: is 0; at least 1 is needed, or leave it out".to_owned());
+        }
+        if let Some(index) = (1..self.outputs.len()).find(|&index| self.outputs[..index].contains(&self.outputs[index]))
+        {
+            return Err(format!("settings.outputs[{index}]: is `{}`, as one before it is", self.outputs[index]));
+        }
+        Ok(graphs::Options {
+            engine: match self.engine {
+                Engine::Auto => graphs::Engine::Auto,
+                Engine::Onnxruntime => graphs::Engine::OnnxRuntime,
+                Engine::Tract => graphs::Engine::Tract,
+            },
+            threads: self.threads,
+            concurrency: self.concurrency.unwrap_or_default(),
+            providers: self.providers.clone(),
+            outputs: self.outputs.clone(),
+        })
+    }
+
+    /// Says whose fault it is: the file's, or that of the settings that ask for what is not here.
+    fn explain(&self, error: &GraphError) -> OpenError {
+        match error {
+            GraphError::NotFound(_) => OpenError::file(error.to_string()),
+            GraphError::Refused(text) => OpenError::file(format!("`{}`: {text}", self.file)),
+            GraphError::Unavailable(text) if self.providers.is_empty() => {
+                OpenError::settings(format!("settings.engine: {text}"))
+            }
+            GraphError::Unavailable(text) => OpenError::settings(format!("settings.providers: {text}")),
+        }
+    }
+}
+
+export!(model: Onnx);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Stops computations that run on after their call's time is over.
+//!
+//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look. One thread does, every
+//! [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session costs it one lock.
+
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use ort::session::RunOptions;
+
+use super::locked;
+
+/// How often it looks; how late a computation may be stopped.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// One session as the watch sees it.
+pub(super) struct Watched {
+    pub(super) options: RunOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ends: Option<Instant>,
+    stopped: bool,
+}
+
+impl Watched {
+    pub(super) fn new() -> ort::Result<Arc<Self>> {
+        let watched = Arc::new(Self { options: RunOptions::new()?, state: Mutex::default() });
+        enter(&watched);
+        Ok(watched)
+    }
+
+    pub(super) fn begin(&self, deadline: Instant) {
+        locked(&self.state).ends = Some(deadline);
+    }
+
+    /// Whether it was stopped. The next computation begins fresh.
+    pub(super) fn end(&self) -> bool {
+        let mut state = locked(&self.state);
+        state.ends = None;
+        let stopped = std::mem::take(&mut state.stopped);
+        if stopped {
+            // It fails for want of memory alone; then the next computation is stopped as well, and tries again.
+            let _ = self.options.unterminate();
+        }
+        stopped
+    }
+
+    fn look(&self, now: Instant) {
+        let mut state = locked(&self.state);
+        if !state.stopped && state.ends.is_some_and(|ends| ends < now) {
+            state.stopped = self.options.terminate().is_ok();
+        }
+    }
+}
+
+fn enter(watched: &Arc<Watched>) {
+    static ALL: OnceLock<Mutex<Vec<Weak<Watched>>>> = OnceLock::new();
+    let mut all = locked(ALL.get_or_init(Mutex::default));
+    let is_first = all.is_empty();
+    all.push(Arc::downgrade(watched));
+    if is_first {
+        let spawned =
+            std::thread::Builder::new().name("graph-watch".into()).spawn(|| watch(ALL.get_or_init(Mutex::default)));
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "no thread to stop computations that run too long");
+        }
+    }
+}
+
+fn watch(all: &Mutex<Vec<Weak<Watched>>>) {
+    loop {
+        #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+        std::thread::sleep(LOOK);
+        let now = Instant::now();
+        let mut all = locked(all);
+        all.retain(|watched| watched.upgrade().inspect(|watched| watched.look(now)).is_some());
+        // Empty means that the next one to enter starts a watch again.
+        if all.is_empty() {
+            return;
+        }
+    }
+}
