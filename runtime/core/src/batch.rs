@@ -42,7 +42,10 @@ pub fn check(signature: &Signature) -> Result<(), String> {
             Some(Some(_)) => "has a first dimension of fixed size",
             Some(None) => continue,
         };
-        return Err(format!("{side} `{}` {what}: only tensors whose first dimension may be any size are joined", port.name));
+        return Err(format!(
+            "{side} `{}` {what}: only tensors whose first dimension may be any size are joined",
+            port.name
+        ));
     }
     Ok(())
 }

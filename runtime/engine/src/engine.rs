@@ -54,6 +54,7 @@ pub struct Engine {
     pub(crate) linker: Arc<Linker<Guest>>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) graphs: Arc<Graphs>,
+    concurrency: usize,
 }
 
 /// The engine can't start on this machine.
@@ -65,6 +66,11 @@ impl Engine {
     /// Starts the engine and its clock.
     pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
         Self::start(options).map_err(EngineError)
+    }
+
+    /// Computations of one graph at once, and batches of one stage, unless its manifest says otherwise.
+    pub const fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// The graphs that are open, and their engines.
@@ -83,7 +89,13 @@ impl Engine {
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         tick(&wasmtime)?;
         let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), options.concurrency));
-        Ok(Self { wasmtime, linker: Arc::new(linker), slots: Slots::new(options.instances), graphs })
+        Ok(Self {
+            wasmtime,
+            linker: Arc::new(linker),
+            slots: Slots::new(options.instances),
+            graphs,
+            concurrency: options.concurrency,
+        })
     }
 }
 

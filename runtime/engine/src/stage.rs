@@ -121,7 +121,7 @@ impl Stage {
         &self.about
     }
 
-    /// The engines that compute its graphs, for people: `onnxruntime 1.32.0 (cpu)`.
+    /// The engines that compute its graphs, for people: `onnxruntime 1.32 (cpu)`.
     pub fn engines(&self) -> &[String] {
         &self.engines
     }

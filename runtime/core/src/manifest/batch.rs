@@ -17,9 +17,8 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Batching> {
     }
     let fields = here.fields(node, &KEYS)?;
     let rows = here.optional(&fields, "max_rows", |here, node| count(here, node, BATCH_ROWS_MAX));
-    let delay = here.optional(&fields, "max_delay", |here, node| {
-        time_between(here, node, Duration::ZERO, BATCH_DELAY_MAX)
-    });
+    let delay =
+        here.optional(&fields, "max_delay", |here, node| time_between(here, node, Duration::ZERO, BATCH_DELAY_MAX));
     let timeout = here.optional(&fields, "timeout", |here, node| time(here, node, BATCH_TIMEOUT_MAX));
     Some(Batching {
         max_rows: rows.map_or(default.max_rows, u64::from),

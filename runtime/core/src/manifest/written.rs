@@ -85,6 +85,7 @@ impl Written {
                 inputs: stage.inputs.clone(),
                 outputs: stage.outputs.clone(),
                 limits: stage.limits.clone(),
+                batch: stage.batch.clone(),
             }));
         }
         let mut tests = Vec::new();

@@ -23,6 +23,7 @@ pub(crate) enum ComputeError {
 /// What an engine says, without the places in its own source that it puts before: one line, and the reason last.
 pub(super) fn plain(message: &str) -> String {
     let message = message.split_once("Status Message: ").map_or(message, |(_, reason)| reason);
+    let message = without_signature(message);
     let mut words: Vec<&str> = Vec::new();
     for word in message.split_whitespace() {
         // `/build/onnxruntime/core/graph/model.cc:183`, and the function that is named behind it.
@@ -35,6 +36,26 @@ pub(super) fn plain(message: &str) -> String {
     words.join(" ")
 }
 
+/// A C++ function that says something is named first, with all types of its arguments.
+fn without_signature(message: &str) -> &str {
+    let Some(open) = message.find('(').filter(|&open| message[..open].contains("onnxruntime::")) else {
+        return message;
+    };
+    let mut depth = 0_usize;
+    for (at, character) in message[open..].char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            let rest = message[open + at + 1..].trim_start();
+            return if rest.is_empty() { message } else { rest };
+        }
+    }
+    message
+}
+
 #[cfg(test)]
 mod tests {
     use super::plain;
@@ -44,6 +65,8 @@ mod tests {
         let message = "Non-zero status code returned while running Gather node. Name:'g' Status Message: indices \
                        element out of data bounds, idx=7";
         assert_eq!(plain(message), "indices element out of data bounds, idx=7");
+        let message = "void onnxruntime::Check(const std::map<int (*)(int), int>&, bool) Opset 99 is under development";
+        assert_eq!(plain(message), "Opset 99 is under development");
         assert_eq!(
             plain("/o/core/graph/model.cc:12 Model::Model Unknown model file format"),
             "Model::Model Unknown model file format"

@@ -41,7 +41,7 @@ impl FindLibrary for NoLibrary {
 pub struct Loaded {
     /// The library.
     pub path: PathBuf,
-    /// Its version: `1.32.0`.
+    /// Its version: `1.32`.
     pub version: String,
     /// Execution providers that it has, of those that a graph may ask for.
     pub providers: Vec<&'static str>,
@@ -90,7 +90,7 @@ impl Runtime {
         // What is wrong comes back as an error, and is said there once.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
         let providers = PROVIDERS.iter().filter(|provider| (provider.is_available)()).map(|provider| provider.name);
-        let about = Loaded { path: path.to_owned(), version: version(), providers: providers.collect() };
+        let about = Loaded { path: path.to_owned(), version: version(path), providers: providers.collect() };
         Ok(Self { about, environment })
     }
 
@@ -151,9 +151,7 @@ const PROVIDERS: [Provider; 4] = [
     Provider { name: CPU, is_available: || true, build: || None },
 ];
 
-/// `git-branch=rel-1.32.0` is the one place where the library says it in full.
-fn version() -> String {
-    let info = ort::info();
-    let release = info.split_once("rel-").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
-    release.unwrap_or("of an unnamed release").to_owned()
+/// `1.32`: what the library says of itself, without its patch level, which no safe call tells.
+fn version(path: &Path) -> String {
+    ort::util::probe(path).map_or_else(|| "of an unknown version".to_owned(), |minor| format!("1.{minor}"))
 }

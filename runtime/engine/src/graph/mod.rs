@@ -71,7 +71,7 @@ impl Graph {
         self.0.network.signature()
     }
 
-    /// The engine for people: `onnxruntime 1.32.0 (cpu)`.
+    /// The engine for people: `onnxruntime 1.32 (cpu)`.
     pub(crate) fn engine(&self) -> &str {
         &self.0.engine
     }

@@ -4,8 +4,9 @@
 //! is made ready for each set of input shapes anew, and the last [`PLANS_MAX`] are kept: the first request of a new
 //! shape then pays for it. A computation is not stopped in the middle; its call still ends with its time.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Instant;
 
 use hotstage_core::datatype::Datatype;
@@ -146,9 +147,27 @@ fn shape(model: &TypedModel, place: usize) -> Option<Vec<Dimension>> {
     Some(fact.shape.iter().map(|size| size.to_i64().ok().and_then(|size| u64::try_from(size).ok())).collect())
 }
 
-/// Runs what may panic on a graph that nobody has tried before: the graph is refused, and nobody else is hurt.
+thread_local! {
+    /// Whether a panic of this thread is caught and told in another way.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what may panic on a graph that nobody has tried before: the graph is refused, or has no answer, and nobody else
+/// is hurt. Nothing is printed: a client could fill the log with it.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |about| {
+            if !GUARDED.get() {
+                others(about);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    match outcome {
         Ok(result) => result.map_err(|error| why(&error)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

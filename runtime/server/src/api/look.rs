@@ -160,7 +160,7 @@ pub struct StageInfo {
     pub component: String,
     /// What the component calls itself, and its version.
     pub describes: String,
-    /// What computes its graphs: `onnxruntime 1.32.0 (cpu)`. One for each graph that it opened.
+    /// What computes its graphs: `onnxruntime 1.32 (cpu)`. One for each graph that it opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<String>,
     /// File names and digests.

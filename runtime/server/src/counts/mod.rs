@@ -1,5 +1,6 @@
 //! What is counted, without a lock: a request adds to atomics that it already has; a scrape reads them.
 
+pub mod batches;
 pub mod histogram;
 
 use std::sync::atomic::{AtomicI64, AtomicU64};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hotstage_core::batch;
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
 use hotstage_core::name::Version;
@@ -9,11 +10,12 @@ use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
 use hotstage_engine::{File, Files, OpenError};
+use tokio::sync::Semaphore;
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
 use crate::counts::histogram::Histogram;
-use crate::pipeline::{Body, Chain, Pipeline, Step};
+use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 
 /// A stage that was opened.
 pub struct Opened {
@@ -101,7 +103,17 @@ async fn open(
         let message = format!("component `{name}` in the box has version {has}, not {version}");
         return Err((path.key("component"), message));
     }
-    Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default() })
+    let batcher = match &stage.batch {
+        None => None,
+        Some(batching) => {
+            batch::check(opened.signature()).map_err(|message| (path.key("batch"), message))?;
+            let lanes = (stage.limits.instances as usize).min(deployer.engine.concurrency());
+            Some(Arc::new(Batcher::new(batching.clone(), lanes)))
+        }
+    };
+    let is_batched = material.manifest.stages.iter().any(|stage| stage.batch.is_some());
+    let gate = (is_batched && batcher.is_none()).then(|| Semaphore::new(stage.limits.instances as usize));
+    Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default(), batcher, gate })
 }
 
 /// What a component says of its settings begins with their key path, as in `settings.std[3]: expected …`: that is where

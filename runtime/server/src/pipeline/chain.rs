@@ -1,5 +1,6 @@
 //! Stages, one after the other.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use hotstage_core::failure::{Failure, Kind};
@@ -7,8 +8,10 @@ use hotstage_core::request::Payload;
 use hotstage_core::wiring::Plan;
 use hotstage_engine::stage::Stage;
 use hotstage_engine::{CallError, Tensors};
+use tokio::sync::Semaphore;
 
 use super::Pipeline;
+use super::batch::Batcher;
 use super::slots::Slots;
 use crate::counts::histogram::Histogram;
 
@@ -20,6 +23,25 @@ pub struct Step {
     pub stage: Stage,
     /// How long its calls take.
     pub durations: Histogram,
+    /// Joins its calls, if the manifest says so.
+    pub batcher: Option<Arc<Batcher>>,
+    /// Calls at once, beside a stage that is batched: there a turn of the pipeline does not bound them.
+    pub gate: Option<Semaphore>,
+}
+
+impl Step {
+    async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
+        let payload = match (&self.batcher, payload) {
+            (Some(batcher), Payload::Tensors(inputs)) => return batcher.call(&self.stage, began, inputs).await,
+            (_, payload) => payload,
+        };
+        let _permit = match &self.gate {
+            // It is never closed.
+            Some(gate) => gate.acquire().await.ok(),
+            None => None,
+        };
+        self.stage.call(began, payload).await
+    }
 }
 
 /// A pipeline's stages and their wiring.
@@ -56,7 +78,7 @@ impl Chain {
                 }
             };
             let began = *now;
-            let outputs = step.stage.call(began, payload).await;
+            let outputs = step.call(began, payload).await;
             *now = Instant::now();
             slots.fill(outputs.map_err(|error| explain(pipeline, step, error))?);
             if counted == Counted::Yes {

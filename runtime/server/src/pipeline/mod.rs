@@ -4,6 +4,7 @@
 //! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as its members
 //! together; `queue` more wait; the rest is refused with 503.
 
+mod batch;
 mod chain;
 mod graph;
 mod join;
@@ -23,6 +24,7 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
 use hotstage_engine::Tensors;
 
+pub use self::batch::Batcher;
 use self::chain::Counted;
 pub use self::chain::{Chain, Step};
 use self::graph::Asking;
@@ -33,6 +35,9 @@ use crate::counts::PipelineCounts;
 use crate::oip::request::Decoder;
 use crate::oip::response::Encoder;
 use crate::place::{Compute, Pace};
+
+/// Turns of a pipeline with a batched stage.
+const BATCH_TURNS_MAX: usize = 4096;
 
 /// What a pipeline runs.
 pub enum Body {
@@ -289,7 +294,13 @@ impl Pipeline {
 /// How many may run at once.
 fn turns(body: &Body) -> usize {
     match body {
-        Body::Chain(chain) => chain.steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1),
+        // Those who wait for a batch hold a turn: there are enough to fill it. Each stage still has its own bound then.
+        Body::Chain(chain) => {
+            match chain.steps.iter().filter_map(|step| step.batcher.as_ref()).map(|it| it.room()).max() {
+                Some(room) => room.min(BATCH_TURNS_MAX),
+                None => chain.steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1),
+            }
+        }
         // Its members say themselves how many may run; it only says how many requests it holds.
         Body::Graph(graph) => {
             let members = graph.nodes.iter().flat_map(|node| &node.members);

@@ -12,6 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::batches::{self, BatchRow};
 use super::routes::Rows;
 use super::triton;
 use crate::app::App;
@@ -52,7 +53,8 @@ pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Err
     let snapshot = app.board.read();
     let counts = [Reading::counts(&app.counts), Reading::experiments(app.experiments.counts())].concat();
     let rows = Reading::rows(&snapshot);
-    registry.register_collector(Box::new(Reading { counts, rows, routes: Rows::read(&snapshot) }));
+    let batches = snapshot.pipelines().flat_map(|pipeline| BatchRow::read(pipeline)).collect();
+    registry.register_collector(Box::new(Reading { counts, rows, routes: Rows::read(&snapshot), batches }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(match exposition {
@@ -89,6 +91,7 @@ struct Reading {
     counts: Vec<Count>,
     rows: Vec<Row>,
     routes: Rows,
+    batches: Vec<BatchRow>,
 }
 
 /// The figures of one pipeline.
@@ -264,6 +267,7 @@ impl Collector for Reading {
         self.durations(&mut encoder)?;
         self.instances(&mut encoder)?;
         self.routes.encode(&mut encoder)?;
+        batches::encode(&self.batches, &mut encoder)?;
         triton::encode(&self.rows, &mut encoder)
     }
 }

@@ -3,6 +3,7 @@
 //! The data plane never waits for either. Log lines go through a bounded queue and are dropped, and counted, when the
 //! writer can't keep up; metrics are atomic counters that a scrape reads.
 
+mod batches;
 pub mod logging;
 pub mod metrics;
 mod routes;
