@@ -9,6 +9,7 @@
 mod harness;
 
 mod answers;
+mod batch;
 mod beside;
 mod binary;
 mod changes;
@@ -29,6 +30,7 @@ mod infer;
 mod limits;
 mod metadata;
 mod metrics;
+mod onnx;
 mod openapi;
 mod placement;
 mod rollouts;

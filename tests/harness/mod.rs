@@ -9,6 +9,7 @@
 //! - [`state`]: state directories that start with everything compiled
 //! - [`lines`]: what a process prints, line by line, without sleeping for it
 //! - [`metrics`]: `/metrics`, parsed strictly
+//! - [`onnx`]: small ONNX models
 //! - [`tumor`]: rows of the example with their answers
 //!
 //! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
@@ -25,6 +26,7 @@ pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod manifest;
 pub(crate) mod metrics;
+pub(crate) mod onnx;
 pub(crate) mod server;
 pub(crate) mod state;
 pub(crate) mod tumor;

@@ -26,6 +26,9 @@ pub(crate) fn program() -> Command {
         "HOTSTAGE_COMPONENTS",
         "HOTSTAGE_SERVER",
         "HOTSTAGE_TOKEN_FILE",
+        "HOTSTAGE_ONNXRUNTIME",
+        "ORT_DYLIB_PATH",
+        "VIRTUAL_ENV",
     ] {
         command.env_remove(variable);
     }

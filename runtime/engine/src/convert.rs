@@ -23,7 +23,8 @@ pub(crate) fn lower(guest: &mut Guest, inputs: Tensors) -> wasmtime::Result<Vec<
 pub(crate) fn lower_one(guest: &mut Guest, tensor: Tensor) -> wasmtime::Result<tensors::Tensor> {
     let (datatype, shape, data) = tensor.into_parts();
     let data = if data.len() <= INLINE_BYTES_MAX {
-        // No copy here when nobody else shares the bytes.
+        guest.copied += data.len() as u64;
+        // No further copy here when nobody else shares the bytes.
         tensors::Payload::Inline(data.into())
     } else {
         tensors::Payload::Held(guest.hold(data)?)
@@ -58,6 +59,7 @@ fn lift_one(
     let data = match tensor.data {
         tensors::Payload::Inline(bytes) => {
             let size = bytes.len() as u64;
+            guest.copied += size;
             guest
                 .output
                 .take(size)

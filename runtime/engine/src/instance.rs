@@ -154,6 +154,12 @@ impl Instance {
         })
     }
 
+    /// Bytes that the last call copied across the wall, and bytes of memory that the instance has.
+    pub(crate) fn cost(&self) -> (u64, u64) {
+        let guest = self.store.data();
+        (guest.copied, guest.memory.used as u64)
+    }
+
     /// The engines of the graphs that it opened, for people.
     pub(crate) fn engines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.store.data_mut().opened)

@@ -62,6 +62,9 @@ struct Idle {
     used: AtomicBool,
     created: AtomicU64,
     ended: AtomicU64,
+    copied: AtomicU64,
+    /// The most that an instance had.
+    memory: AtomicU64,
 }
 
 /// What every instance of a stage is made from.
@@ -89,6 +92,8 @@ impl Stage {
             used: AtomicBool::new(true),
             created: AtomicU64::new(1),
             ended: AtomicU64::new(0),
+            copied: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
         });
         let entered: Weak<Idle> = Arc::downgrade(&idle);
         engine.slots.enter(entered);
@@ -136,6 +141,16 @@ impl Stage {
         (self.idle.created.load(Relaxed), self.idle.ended.load(Relaxed), self.parts.log.dropped())
     }
 
+    /// Bytes of tensors and files that its calls copied across the wall, either way.
+    pub fn copied(&self) -> u64 {
+        self.idle.copied.load(Relaxed)
+    }
+
+    /// Bytes of linear memory: the most that an instance had after a call.
+    pub fn memory(&self) -> u64 {
+        self.idle.memory.load(Relaxed)
+    }
+
     /// Drops all idle instances. The next call makes a new one.
     pub fn rest(&self) {
         while self.idle.give_up_one() {}
@@ -158,6 +173,7 @@ impl Stage {
         let in_flight = InFlight(&self.idle);
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
+        self.idle.count(instance.cost());
         if instance.is_healthy() {
             self.keep(instance);
         } else {
@@ -180,6 +196,16 @@ impl Stage {
     fn keep(&self, instance: Box<Instance>) {
         if self.idle.pool.put(instance).is_err() {
             self.idle.ended.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Idle {
+    fn count(&self, (copied, memory): (u64, u64)) {
+        self.copied.fetch_add(copied, Relaxed);
+        // Written when it grows, which it seldom does: all threads read it.
+        if memory > self.memory.load(Relaxed) {
+            self.memory.fetch_max(memory, Relaxed);
         }
     }
 }

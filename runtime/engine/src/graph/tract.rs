@@ -24,6 +24,8 @@ use super::{GraphError, Network, Options, locked};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
+/// The newest version of ONNX's standard operators when this was written. What a newer one means, nobody knows here.
+const OPSET_MAX: i64 = 28;
 /// Plans that are kept of a graph that needs one for each set of input shapes.
 const PLANS_MAX: usize = 16;
 
@@ -47,6 +49,11 @@ impl Plan {
         let refused = |reason: String| GraphError::Refused(format!("tract {VERSION} can't compute it: {reason}"));
         let Declared { model, ports } = declared;
         let wanted = ports.wanted(&options.outputs)?;
+        let standard = model.opset_import.iter().find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
+        if let Some(opset) = standard.filter(|opset| opset.version > OPSET_MAX) {
+            let newer = format!("it uses opset {}, and the newest that is known here is {OPSET_MAX}", opset.version);
+            return Err(refused(newer));
+        }
         let strings = ports.inputs.iter().find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
         if let Some(Port { name, datatype, .. }) = strings {
             return Err(refused(format!("input `{name}` is {datatype}, which tract has no tensors of")));

@@ -80,6 +80,7 @@ impl Guest {
         let data = match tensor.data {
             tensors::Payload::Inline(bytes) => {
                 self.output.take(bytes.len() as u64)?;
+                self.copied += bytes.len() as u64;
                 bytes.into()
             }
             tensors::Payload::Held(buffer) => self.release(buffer)?,

@@ -46,6 +46,8 @@ pub(crate) struct Guest {
     pub(crate) buffers: Allowance,
     pub(crate) output: Allowance,
     pub(crate) deadline: Instant,
+    /// Bytes of tensors and files that were copied across the wall, either way, in this call.
+    pub(crate) copied: u64,
     /// The engines of the graphs that it opened.
     pub(crate) opened: Vec<String>,
     graphs: Arc<Graphs>,
@@ -71,7 +73,7 @@ pub(crate) enum Breach {
 /// The limit on linear memory. A guest that is refused growth usually aborts, and that trap alone would not tell why.
 pub(crate) struct Memory {
     limit: usize,
-    used: usize,
+    pub(crate) used: usize,
     pub(crate) refused: bool,
 }
 
@@ -87,6 +89,7 @@ impl Guest {
             buffers: Allowance { left: limits.handles.into(), breach: Breach::Handles },
             output: Allowance { left: limits.output_bytes, breach: Breach::Output },
             deadline: Instant::now() + limits.time,
+            copied: 0,
             opened: Vec::new(),
             graphs,
             files,
@@ -98,6 +101,7 @@ impl Guest {
     pub(crate) fn begin_call(&mut self, limits: &StageLimits, now: Instant) {
         self.output.left = limits.output_bytes;
         self.memory.refused = false;
+        self.copied = 0;
         self.deadline = now + limits.time;
         self.log.begin_call(limits.log_bytes);
     }

@@ -44,6 +44,7 @@ impl Host for Guest {}
 impl HostBuffer for Guest {
     fn create(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<Buffer>> {
         self.output.take(bytes.len() as u64)?;
+        self.copied += bytes.len() as u64;
         self.hold(bytes.into())
     }
 
@@ -57,12 +58,16 @@ impl HostBuffer for Guest {
         offset: u64,
         length: u64,
     ) -> wasmtime::Result<Result<Vec<u8>, BufferError>> {
-        Ok(self.range(&this, offset, length)?.map(|bytes| bytes.to_vec()))
+        let range = self.range(&this, offset, length)?;
+        self.copied += range.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(range.map(|bytes| bytes.to_vec()))
     }
 
     fn consume(&mut self, this: Resource<Buffer>) -> wasmtime::Result<Vec<u8>> {
         // Without a copy when nobody else shares the bytes.
-        Ok(Vec::from(self.release(this)?))
+        let bytes = self.release(this)?;
+        self.copied += bytes.len() as u64;
+        Ok(Vec::from(bytes))
     }
 
     fn slice(

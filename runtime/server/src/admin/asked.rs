@@ -63,7 +63,7 @@ fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
 
 async fn read(body: Incoming, headers: &HeaderMap, limits: &ServerLimits) -> Result<Bytes, Refusal> {
     plain(headers)?;
-    Ok(read_at_most(body, limits.body_bytes, limits.client_timeout).await?)
+    Ok(read_at_most(body, limits.body_bytes, 0, limits.client_timeout).await?)
 }
 
 /// Bodies come as they are: what is large comes as an upload, whose digest is that of the plain bytes.

@@ -8,6 +8,7 @@ mod engines;
 mod infer;
 mod recover;
 mod remote;
+mod run;
 mod serve;
 mod target;
 
@@ -40,6 +41,8 @@ enum Verb {
     Serve(serve::Args),
     /// Check pipelines as far as their golden tests, without serving them.
     Check(check::Args),
+    /// Run one request through a pipeline without a server, and show what each stage costs.
+    Run(run::Args),
     /// Send rows or a request to a server, and print the answer.
     Infer(infer::Args),
     #[command(flatten)]
@@ -170,6 +173,7 @@ pub fn main() -> ExitCode {
     let ending = match Cli::parse().verb {
         Verb::Serve(args) => serve::run(&args).map(|()| Exit::Done),
         Verb::Check(args) => check::run(&args).map(|()| Exit::Done),
+        Verb::Run(args) => run::run(&args).map(|()| Exit::Done),
         Verb::Infer(args) => infer::run(&args).map(|()| Exit::Done),
         Verb::Engines(args) => engines::run(&args).map(|()| Exit::Done),
         Verb::Recover(args) => recover::run(&args).map(|()| Exit::Done),

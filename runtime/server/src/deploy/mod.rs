@@ -12,6 +12,7 @@ mod progress;
 mod read;
 mod resolve;
 mod shared;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -119,6 +120,10 @@ impl Deployer {
             let bytes = |digest: &Digest| material.bytes(digest);
             golden::run(&material.manifest.tests, bytes, problem, &pipeline, progress).await?;
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
+        }
+        let computes = pipeline.steps().iter().any(|step| !step.stage.engines().is_empty());
+        if computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
+            warm::warm(&pipeline).await;
         }
         // So that a restart, or an auditor, finds what the digest stands for.
         self.store.put(material.manifest.canonical().as_bytes())?;

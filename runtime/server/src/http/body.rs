@@ -10,17 +10,26 @@ use hotstage_core::failure::{Failure, Kind};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
-/// Reads at most `bytes_max`. A body that came in one piece, as small ones do, is not copied.
-pub(crate) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience: Duration) -> Result<Bytes, Failure> {
+/// Where the bytes of a tensor lie best: a vector register loads them at once, and every element is at its own border.
+const ALIGNMENT: usize = 64;
+
+/// Reads at most `bytes_max`. A body that came in one piece, as small ones do, is not copied. In a longer one what lies
+/// behind `head` bytes is aligned: an engine then reads a tensor where it lies.
+pub(crate) async fn read_at_most(
+    mut body: Incoming,
+    bytes_max: usize,
+    head: usize,
+    patience: Duration,
+) -> Result<Bytes, Failure> {
     let hint = body.size_hint();
     let announced = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
     if announced > bytes_max {
         return Err(too_large(bytes_max));
     }
     let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let (mut whole, mut padding) = (BytesMut::new(), 0);
     while let Some(piece) = next_piece(&mut body, patience).await? {
-        if first.len() + whole.len() + piece.len() > bytes_max {
+        if first.len() + whole.len() - padding + piece.len() > bytes_max {
             return Err(too_large(bytes_max));
         }
         if first.is_empty() && whole.is_empty() {
@@ -28,12 +37,14 @@ pub(crate) async fn read_at_most(mut body: Incoming, bytes_max: usize, patience:
             continue;
         }
         if whole.is_empty() {
-            whole.reserve(announced.max(first.len() + piece.len()));
+            whole.reserve(announced.max(first.len() + piece.len()) + ALIGNMENT);
+            padding = whole.as_ptr().addr().wrapping_add(head).wrapping_neg() % ALIGNMENT;
+            whole.resize(padding, 0);
             whole.extend_from_slice(&std::mem::take(&mut first));
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(if whole.is_empty() { first } else { whole.freeze().split_off(padding) })
 }
 
 /// The next piece of it; `None` at the end.

@@ -35,7 +35,7 @@ pub(super) async fn take(
 ) -> Result<Response<Body>, Failure> {
     let trial = trial(app, model)?;
     let bytes_max = app.limits.body_bytes.min(BODY_BYTES_MAX);
-    let body = body::read_at_most(body, bytes_max, app.limits.client_timeout).await?;
+    let body = body::read_at_most(body, bytes_max, 0, app.limits.client_timeout).await?;
     let body = match encoding::of_request(headers)? {
         Some(encoding) => encoding::decode(&body, encoding, bytes_max)?,
         None => body,

@@ -53,7 +53,8 @@ async fn ask(
     body: Incoming,
     request_id: &HeaderValue,
 ) -> Result<Response<Body>, Failure> {
-    let body = body::read_at_most(body, app.limits.body_bytes, app.limits.client_timeout).await?;
+    let head = headers.get(&HEADER).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default();
+    let body = body::read_at_most(body, app.limits.body_bytes, head, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
         let (pipeline, headers, bytes_max) = (Arc::clone(&way.pipeline), headers.clone(), app.limits.body_bytes);

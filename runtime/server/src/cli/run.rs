@@ -1,0 +1,211 @@
+//! `hotstage run`: one request through a pipeline, without a server: what it answers and what it costs.
+//!
+//! Every check of a deploy is made first. The first run is not counted: it warms up.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use comfy_table::{ContentArrangement, Table, presets};
+use hotstage_core::datatype::Datatype;
+use hotstage_core::limits::ServerLimits;
+use hotstage_core::quantity::show_bytes;
+use hotstage_core::request::Payload;
+use hotstage_core::tensor::{Shape, Tensor};
+use hotstage_engine::engine::{Engine, EngineOptions};
+use serde_json::{Value, json};
+
+use super::check::Output;
+use super::{Common, Ending, Exit, console};
+use crate::deploy::{Compilers, Deployer};
+use crate::oip::wishes::{Form, Wishes};
+use crate::pipeline::{Pipeline, Step};
+use crate::store::{Access, Store};
+use crate::telemetry::logging;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Manifests: a file, or a folder of .yaml files.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The request: an Open Inference Protocol request in JSON, or a body that the first stage takes as it is; - reads
+    /// standard input.
+    #[arg(short, long, value_name = "FILE")]
+    input: PathBuf,
+    /// What the input is, for a body that is no JSON: image/jpeg [default: what the first stage takes].
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Which pipeline, where the manifests describe several.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Which version of it.
+    #[arg(long = "model-version", value_name = "VERSION")]
+    version: Option<String>,
+    /// How often it is run; times are means.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// How the result is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Ending> {
+    let _logging = logging::start(logging::Format::Text, "warn,guest=info");
+    let store = Store::open(&args.common.state(), Access::Share)?;
+    let options = EngineOptions { onnxruntime: args.common.onnxruntime(), ..EngineOptions::default() };
+    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let queue = ServerLimits::default().queue;
+    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+    let loaded = runtime.block_on(deployer.load(&args.paths, &console::Steps))?;
+    let pipeline = chosen(args, &loaded.pipelines)?;
+    let payload = payload(args, pipeline)?;
+    let answer = runtime.block_on(measure(args, pipeline, &payload))?;
+    console::print(&match args.output {
+        Output::Json => answer.json(pipeline)?.to_string(),
+        Output::Table => answer.table(pipeline)?,
+    });
+    Ok(())
+}
+
+fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pipeline>, Ending> {
+    let fits = |pipeline: &&Arc<Pipeline>| {
+        args.model.as_ref().is_none_or(|name| *name == pipeline.name)
+            && args.version.as_ref().is_none_or(|version| *version == pipeline.version)
+    };
+    let found: Vec<&Arc<Pipeline>> = pipelines.iter().filter(fits).collect();
+    let list = |found: &mut dyn Iterator<Item = &Arc<Pipeline>>| {
+        found.map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect::<Vec<_>>().join(", ")
+    };
+    match found[..] {
+        [one] => Ok(one),
+        [] => {
+            let all = list(&mut pipelines.iter());
+            Err(Ending::new(Exit::Refused, format!("no such pipeline here; there are: {all}")))
+        }
+        _ => {
+            let all = list(&mut found.iter().copied());
+            let message = format!("several pipelines: {all}; say which with --model and --model-version");
+            Err(Ending::new(Exit::Usage, message))
+        }
+    }
+}
+
+fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
+    let mut bytes = Vec::new();
+    let read = if args.input == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(&args.input)
+    };
+    let refused = |message: String| Ending::new(Exit::Refused, format!("{}: {message}", args.input.display()));
+    let bytes: Bytes = read.map_err(|error| refused(format!("can't be read: {error}")))?.into();
+    let first = pipeline.accepts().first().map(|accepts| accepts.replace('*', "octet-stream"));
+    let is_json = bytes.trim_ascii_start().first() == Some(&b'{');
+    match args.content_type.clone().or(first.filter(|_| !is_json)) {
+        None => {
+            let ask = pipeline.decoder.decode(&bytes, None).map_err(|failure| refused(failure.message))?;
+            Ok(Payload::Tensors(ask.inputs))
+        }
+        Some(content_type) => {
+            let shape = Shape::from_slice(&[bytes.len() as u64]);
+            let content = Tensor::new(Datatype::Uint8, shape, bytes).map_err(|error| refused(error.to_string()))?;
+            Ok(Payload::Raw { content_type, content })
+        }
+    }
+}
+
+/// What a run answered and cost.
+struct Measured {
+    outputs: Vec<Tensor>,
+    mean_ms: f64,
+    stages: Vec<Cost>,
+}
+
+/// What one stage cost.
+struct Cost {
+    name: String,
+    mean_ms: f64,
+    copied: u64,
+    memory: u64,
+    engines: Vec<String>,
+}
+
+async fn measure(args: &Args, pipeline: &Arc<Pipeline>, payload: &Payload) -> Result<Measured, Ending> {
+    let failed = |failure: hotstage_core::failure::Failure| {
+        let cause = failure.cause.as_ref().and_then(|cause| cause.lines().next()).map(|cause| format!(" ({cause})"));
+        Ending::new(Exit::Failed, format!("{}{}", failure.message, cause.unwrap_or_default()))
+    };
+    let mut outputs = pipeline.run(&mut Instant::now(), payload.clone()).await.map_err(failed)?;
+    let before: Vec<(f64, u64)> = pipeline.steps().iter().map(read).collect();
+    let began = Instant::now();
+    for _ in 0..args.repeat {
+        outputs = pipeline.run(&mut Instant::now(), payload.clone()).await.map_err(failed)?;
+    }
+    let runs = f64::from(args.repeat);
+    let mean_ms = began.elapsed().as_secs_f64() * 1e3 / runs;
+    let cost = |(step, before): (&Step, &(f64, u64))| {
+        let (seconds, copied) = read(step);
+        Cost {
+            name: step.name.clone(),
+            mean_ms: (seconds - before.0) * 1e3 / runs,
+            copied: (copied - before.1) / u64::from(args.repeat),
+            memory: step.stage.memory(),
+            engines: step.stage.engines().to_vec(),
+        }
+    };
+    let stages = pipeline.steps().iter().zip(&before).map(cost).collect();
+    Ok(Measured { outputs, mean_ms, stages })
+}
+
+fn read(step: &Step) -> (f64, u64) {
+    (step.durations.read().0, step.stage.copied())
+}
+
+impl Measured {
+    fn answer(&self, pipeline: &Pipeline) -> Result<String, Ending> {
+        let wishes = Wishes::all(self.outputs.len(), Form::Json);
+        let encoded = pipeline.encoder.encode(None, &wishes, &self.outputs);
+        let encoded = encoded.map_err(|failure| Ending::new(Exit::Failed, failure.message))?;
+        Ok(String::from_utf8_lossy(&encoded.body).into_owned())
+    }
+
+    fn json(&self, pipeline: &Pipeline) -> Result<Value, Ending> {
+        let answer: Value = serde_json::from_str(&self.answer(pipeline)?).unwrap_or_default();
+        let stages: Vec<Value> = self
+            .stages
+            .iter()
+            .map(|Cost { name, mean_ms, copied, memory, engines }| {
+                json!({
+                    "name": name, "mean_ms": mean_ms, "copied_bytes": copied, "memory_bytes": memory,
+                    "engines": engines,
+                })
+            })
+            .collect();
+        Ok(json!({ "answer": answer, "mean_ms": self.mean_ms, "stages": stages }))
+    }
+
+    fn table(&self, pipeline: &Pipeline) -> Result<String, Ending> {
+        let mut text = self.answer(pipeline)?;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["STAGE", "TIME", "COPIED", "MEMORY", "ENGINE"]);
+        for Cost { name, mean_ms, copied, memory, engines } in &self.stages {
+            let time = format!("{mean_ms:.3} ms");
+            table.add_row([name.clone(), time, show_bytes(*copied), show_bytes(*memory), engines.join("\n")]);
+        }
+        let copied = self.stages.iter().map(|stage| stage.copied).sum();
+        let memory = self.stages.iter().map(|stage| stage.memory).sum();
+        let time = format!("{:.3} ms", self.mean_ms);
+        table.add_row(["all".to_owned(), time, show_bytes(copied), show_bytes(memory), String::new()]);
+        let _ = write!(text, "\n\n{}", table.trim_fmt());
+        Ok(text)
+    }
+}
