@@ -12,6 +12,7 @@ mod answers;
 mod batch;
 mod beside;
 mod binary;
+mod cache;
 mod changes;
 mod cli;
 mod clients;

@@ -13,6 +13,7 @@ const FLOORS: &[&str] = &[
     "api",
     "oip",
     "counts",
+    "cache",
     "chance",
     "place",
     "engines",

@@ -86,6 +86,12 @@ impl Tensor {
         &self.data
     }
 
+    /// The same in memory of its own, which holds nothing else.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self { datatype: self.datatype, shape: self.shape.clone(), data: Bytes::copy_from_slice(&self.data) }
+    }
+
     /// Takes it apart.
     pub fn into_parts(self) -> (Datatype, Shape, Bytes) {
         (self.datatype, self.shape, self.data)

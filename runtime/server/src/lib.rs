@@ -20,6 +20,7 @@
 //! | `engines` | where ONNX Runtime is |
 //! | `store` | the state directory |
 //! | `admission` | who may run, and who waits |
+//! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
 //! | `place` | on which thread guests run |
 //! | `counts` | what is counted |
@@ -31,6 +32,7 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod board;
+pub mod cache;
 mod chance;
 pub mod cli;
 pub mod control;

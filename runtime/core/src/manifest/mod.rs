@@ -72,6 +72,8 @@ pub struct Pipeline<C, F, D> {
     pub outputs: Option<Vec<String>>,
     /// The golden tests.
     pub tests: Vec<Test<D>>,
+    /// Whether answers may be kept and given again.
+    pub cache: bool,
 }
 
 /// One stage.

@@ -123,8 +123,8 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     here.required(&fields, "kind", |here, node| here.word(node, &[("Pipeline", ())]));
     let metadata = here.required(&fields, "metadata", metadata);
     let spec = here.required(&fields, "spec", spec);
-    let ((name, version, metadata), (stages, outputs, tests)) = (metadata?, spec?);
-    Some((Pipeline { name, version, stages, outputs, tests }, metadata))
+    let ((name, version, metadata), Spec { stages, outputs, tests, cache }) = (metadata?, spec?);
+    Some((Pipeline { name, version, stages, outputs, tests, cache }, metadata))
 }
 
 /// A document that has a name and no version, and what its spec says.
@@ -196,15 +196,21 @@ pub(super) fn boolean(here: &mut Decoder, node: &Node) -> Option<bool> {
     }
 }
 
-type Spec = (Vec<Stage<ComponentRef, FileRef>>, Option<Vec<String>>, Vec<Test<DocumentRef>>);
+struct Spec {
+    stages: Vec<Stage<ComponentRef, FileRef>>,
+    outputs: Option<Vec<String>>,
+    tests: Vec<Test<DocumentRef>>,
+    cache: bool,
+}
 
 fn spec(here: &mut Decoder, node: &Node) -> Option<Spec> {
-    let fields = here.fields(node, &["stages", "outputs", "tests"])?;
+    let fields = here.fields(node, &["stages", "outputs", "tests", "cache"])?;
     let stages = here.required(&fields, "stages", |here, node| here.list(node, stage::read));
     let outputs = here.optional(&fields, "outputs", |here, node| here.list(node, stage::tensor_name));
     let tests = here.optional(&fields, "tests", |here, node| here.list(node, test));
+    let cache = here.optional(&fields, "cache", boolean);
     check_spec(here, &fields);
-    Some((stages?, outputs, tests.unwrap_or_default()))
+    Some(Spec { stages: stages?, outputs, tests: tests.unwrap_or_default(), cache: cache.unwrap_or_default() })
 }
 
 /// What can be said of the spec as a whole. Looks at the tree, not at what could be read of it, so that a stage that

@@ -65,6 +65,9 @@ impl Resolved {
         if let Some(outputs) = &self.outputs {
             spec.insert("outputs".to_owned(), json!(outputs));
         }
+        if self.cache {
+            spec.insert("cache".to_owned(), json!(true));
+        }
         json!({
             "apiVersion": API_VERSION,
             "kind": "Pipeline",

@@ -100,8 +100,8 @@ impl Written {
                 tolerance: test.tolerance,
             }));
         }
-        let Declared { name, version, outputs, .. } = self.pipeline.clone();
-        problems.or(Pipeline { name, version, stages, outputs, tests })
+        let Declared { name, version, outputs, cache, .. } = self.pipeline.clone();
+        problems.or(Pipeline { name, version, stages, outputs, tests, cache })
     }
 
     fn sound<T>(&self, problems: &mut Problems, path: impl FnOnce() -> KeyPath, found: Result<T, String>) -> Option<T> {

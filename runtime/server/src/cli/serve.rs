@@ -17,6 +17,7 @@ use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
 use crate::app::App;
 use crate::board::Board;
+use crate::cache::Cache;
 use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch, watch_rollouts};
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
@@ -48,6 +49,9 @@ pub(super) struct Args {
     /// Follow the manifests and the files that they point at: edits and removals are applied while the server runs.
     #[arg(long, requires = "files")]
     watch: bool,
+    /// Bytes of answers that are kept, of pipelines whose manifest says `cache: true`; 0: none.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    response_cache: u64,
     /// Versions of a name that stay loaded after they went out of service, for an instant rollback.
     #[arg(long, value_name = "N", default_value_t = Options::default().keep_versions)]
     keep_versions: usize,
@@ -189,7 +193,9 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     };
     let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
-    Ok(Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers))
+    let mut deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
+    deployer.cache = (args.response_cache > 0).then(|| Arc::new(Cache::new(args.response_cache)));
+    Ok(deployer)
 }
 
 /// As many threads as a runtime has unless it is told.

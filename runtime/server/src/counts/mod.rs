@@ -39,9 +39,14 @@ pub struct PipelineCounts {
     pub durations: Histogram,
     /// Requests that the fallback of a route answered in its place, by [`FALLS`].
     pub fell: [AtomicU64; FALLS.len()],
+    /// Requests that were answered from the cache, and those that it had no answer to; of a pipeline that uses it.
+    pub cached: [AtomicU64; CACHED.len()],
     /// Elements along the first dimension of the requests' first input, in requests that were answered.
     pub elements: AtomicU64,
 }
+
+/// What the cache had for a request, in order.
+pub const CACHED: [&str; 2] = ["hit", "miss"];
 
 /// Why a fallback answered, in order.
 pub const FALLS: [&str; 3] = ["failure", "timeout", "circuit"];

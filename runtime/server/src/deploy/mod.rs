@@ -32,6 +32,7 @@ pub use self::progress::{Progress, Quiet};
 pub use self::read::{documents, sent, texts};
 pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
+use crate::cache::Cache;
 use crate::pipeline::Pipeline;
 use crate::routing::{Routing, Unfit};
 use crate::store::{Store, StoreError};
@@ -46,6 +47,8 @@ pub struct Deployer {
     pub boxes: Boxes,
     /// Requests that may wait for a pipeline.
     pub queue: usize,
+    /// Where pipelines that ask for it keep their answers.
+    pub cache: Option<Arc<Cache>>,
     compilers: Compilers,
     shared: Arc<Shared>,
 }
@@ -76,7 +79,7 @@ impl From<Problem> for DeployError {
 impl Deployer {
     /// Puts the parts together.
     pub fn new(engine: Engine, store: Arc<Store>, boxes: Boxes, queue: usize, compilers: Compilers) -> Self {
-        Self { engine, store, boxes, queue, compilers, shared: Arc::default() }
+        Self { engine, store, boxes, queue, cache: None, compilers, shared: Arc::default() }
     }
 
     /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.
@@ -115,6 +118,7 @@ impl Deployer {
         let (opened, compiled) = open::stages(self, document, material, progress).await?;
         let mut pipeline = open::wire(document, material, opened, self.queue)?;
         pipeline.made.compiled = compiled;
+        pipeline.cache = self.cache.clone().filter(|_| material.manifest.cache);
         if tests == Tests::Run {
             let problem = |path: &KeyPath, message| document.problem(path, message);
             let bytes = |digest: &Digest| material.bytes(digest);

@@ -68,6 +68,10 @@ async fn ask(
     let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(&way.pipeline);
     respond::name_asked(&mut response, answer.asked);
+    if let Some(hit) = answer.cached {
+        let word = if hit { "hit" } else { "miss" };
+        response.headers_mut().insert("hotstage-cache", HeaderValue::from_static(word));
+    }
     if let Some(fell) = &way.fell {
         respond::name_fallen(&mut response, fell);
     }

@@ -95,7 +95,7 @@ impl Graph {
             slots.fill(answer(node, asking, choice, inputs, &mut asked, whose).await?);
         }
         let outputs = slots.answer(&self.plan.answers, || format!("the answer of graph `{}`", pipeline.name))?;
-        Ok(Answer { outputs, asked })
+        Ok(Answer { outputs, asked, cached: None })
     }
 }
 

@@ -22,6 +22,7 @@ use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::quantity::show_duration;
 use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
+use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
 
 pub use self::batch::Batcher;
@@ -31,6 +32,7 @@ use self::graph::Asking;
 pub use self::graph::Graph;
 pub use self::node::Node;
 use crate::admission::{Admission, Turn};
+use crate::cache::Cache;
 use crate::counts::PipelineCounts;
 use crate::oip::request::Decoder;
 use crate::oip::response::Encoder;
@@ -54,6 +56,8 @@ pub struct Answer {
     pub outputs: Tensors,
     /// Whom a graph's nodes asked that had a choice; empty where there was none.
     pub asked: String,
+    /// Whether the cache had it; none where it was not asked.
+    pub cached: Option<bool>,
 }
 
 /// One version of a pipeline.
@@ -76,6 +80,8 @@ pub struct Pipeline {
     pub headers: Headers,
     /// How it was made.
     pub made: Made,
+    /// Where its answers are kept, if they are.
+    pub cache: Option<Arc<Cache>>,
     pace: Pace,
     admission: Admission,
 }
@@ -125,7 +131,8 @@ impl Pipeline {
         let admission = Admission::new(turns(&body), waiting_max);
         let headers = Headers::new(&name, &version, &digest);
         let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
-        Self { name, version, digest, body, decoder, encoder, counts, headers, made, pace, admission }
+        let cache = None;
+        Self { name, version, digest, body, decoder, encoder, counts, headers, made, cache, pace, admission }
     }
 
     /// What flows in and out.
@@ -194,13 +201,39 @@ impl Pipeline {
     pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
         let elements = elements(&payload);
         let result = match &self.body {
-            Body::Chain(_) => self.infer_chain(compute, payload).await,
+            Body::Chain(_) => match (&self.cache, &payload) {
+                (Some(cache), Payload::Tensors(_)) => self.infer_cached(cache, compute, payload).await,
+                _ => self.infer_chain(compute, payload).await,
+            },
             Body::Graph(graph) => self.infer_graph(graph, compute, payload).await,
         };
         if result.is_ok() {
             self.counts.elements.fetch_add(elements, Relaxed);
         }
         result
+    }
+
+    /// What was answered to the same inputs before; or the answer, which is kept.
+    async fn infer_cached(
+        self: &Arc<Self>,
+        cache: &Cache,
+        compute: &Compute,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let inputs: &[Tensor] = match &payload {
+            Payload::Tensors(inputs) => inputs,
+            Payload::Raw { .. } => &[],
+        };
+        let key = Cache::key(&self.digest, inputs);
+        let count = |hit: bool| self.counts.cached[usize::from(!hit)].fetch_add(1, Relaxed);
+        if let Some(outputs) = cache.get(&key) {
+            count(true);
+            return Ok(Answer { outputs, cached: Some(true), ..Answer::default() });
+        }
+        count(false);
+        let answer = self.infer_chain(compute, payload).await?;
+        cache.put(key, &answer.outputs);
+        Ok(Answer { cached: Some(false), ..answer })
     }
 
     async fn infer_chain(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
@@ -216,7 +249,7 @@ impl Pipeline {
         });
         let (result, ended) = compute.run(&self.pace, chain).await;
         self.counts.durations.record(ended - began);
-        result.map(|outputs| Answer { outputs, asked: String::new() })
+        result.map(|outputs| Answer { outputs, ..Answer::default() })
     }
 
     /// On the heap: a graph may ask a graph.
@@ -283,7 +316,7 @@ impl Pipeline {
             match &self.body {
                 Body::Chain(chain) => {
                     let outputs = chain.run(self, now, payload, Counted::No).await?;
-                    Ok(Answer { outputs, asked: String::new() })
+                    Ok(Answer { outputs, ..Answer::default() })
                 }
                 Body::Graph(graph) => graph.run(self, Asking::Tried, payload).await,
             }

@@ -18,7 +18,7 @@ use super::triton;
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
-use crate::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
+use crate::counts::{CACHED, ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
 use crate::experiments;
 use crate::pipeline::{Pipeline, Step};
 
@@ -103,6 +103,8 @@ pub(super) struct Row {
     pub(super) elements: u64,
     pub(super) waiting: usize,
     outcomes: Vec<(&'static str, u64)>,
+    /// Where answers are kept.
+    cached: Option<[u64; CACHED.len()]>,
     durations: Durations,
     stages: Vec<StageRow>,
 }
@@ -216,6 +218,7 @@ impl Row {
             elements: pipeline.counts.elements.load(Relaxed),
             waiting: pipeline.waiting(),
             outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
+            cached: pipeline.cache.as_ref().map(|_| pipeline.counts.cached.each_ref().map(|count| count.load(Relaxed))),
             durations: Histogram::read(&pipeline.counts.durations),
             stages: pipeline.steps().iter().map(StageRow::read).collect(),
         }
@@ -280,6 +283,14 @@ impl Reading {
             for (outcome, count) in &row.outcomes {
                 let labels = [row.labels(), vec![("outcome", *outcome)]].concat();
                 number(metric.encode_family(&labels)?, MetricType::Counter, *count as f64)?;
+            }
+        }
+        let help = "Requests that the cache had an answer to, or not, of pipelines that use it";
+        let mut metric = encoder.encode_descriptor("hotstage_cache_requests", help, None, MetricType::Counter)?;
+        for (row, counts) in self.rows.iter().filter_map(|row| Some((row, row.cached?))) {
+            for (result, count) in CACHED.iter().zip(counts) {
+                let labels = [row.labels(), vec![("result", *result)]].concat();
+                number(metric.encode_family(&labels)?, MetricType::Counter, count as f64)?;
             }
         }
         Ok(())

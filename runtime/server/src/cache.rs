@@ -1,0 +1,124 @@
+//! Answers that were given before: of pipelines whose manifest says `cache: true`, in memory.
+//!
+//! Sound because a stage is a pure function of its inputs, settings and files: the key is the SHA-256 of the pipeline's
+//! digest and of every input's datatype, shape and bytes. Only answers are kept, never failures. What is asked least
+//! goes first when the bound is reached: `--response-cache`, 64 MiB unless it says otherwise. Nothing is kept across a
+//! restart.
+
+use hotstage_core::digest::{Digest, Hasher};
+use hotstage_core::tensor::Tensor;
+use hotstage_engine::Tensors;
+use quick_cache::Weighter;
+use quick_cache::sync;
+
+/// Bytes that an entry takes beside its tensors' own: key, shapes, counts.
+const ENTRY_BYTES: u64 = 256;
+/// What an answer is thought to take, to size the tables.
+const TYPICAL_BYTES: u64 = 1 << 10;
+/// The largest share of the cache that one answer may take.
+const SHARE_MAX: u64 = 8;
+
+/// The answers of all pipelines.
+pub struct Cache {
+    entries: sync::Cache<Digest, Tensors, Weight>,
+    bytes_max: u64,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Digest, Tensors> for Weight {
+    fn weight(&self, _: &Digest, answer: &Tensors) -> u64 {
+        weight(answer)
+    }
+}
+
+fn weight(answer: &Tensors) -> u64 {
+    answer.iter().map(|tensor| tensor.data().len() as u64 + ENTRY_BYTES / 2).sum::<u64>() + ENTRY_BYTES
+}
+
+impl Cache {
+    /// Keeps at most so many bytes; with 0, nothing.
+    pub fn new(bytes_max: u64) -> Self {
+        let items = usize::try_from(bytes_max / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
+        Self { entries: sync::Cache::with_weighter(items, bytes_max, Weight), bytes_max }
+    }
+
+    /// The name of the answer of this pipeline to these inputs.
+    pub fn key(pipeline: &Digest, inputs: &[Tensor]) -> Digest {
+        let mut hash = Hasher::default();
+        hash.add(pipeline.bytes());
+        for tensor in inputs {
+            // Each part says its own length, so that no two lists of tensors read the same.
+            hash.add(&[tensor.datatype() as u8]);
+            hash.add(&(tensor.shape().len() as u64).to_le_bytes());
+            tensor.shape().iter().for_each(|size| hash.add(&size.to_le_bytes()));
+            hash.add(&(tensor.data().len() as u64).to_le_bytes());
+            hash.add(tensor.data());
+        }
+        hash.finish()
+    }
+
+    /// The answer, if it is kept.
+    pub fn get(&self, key: &Digest) -> Option<Tensors> {
+        self.entries.get(key)
+    }
+
+    /// Keeps an answer, unless it is too large.
+    pub fn put(&self, key: Digest, answer: &Tensors) {
+        if weight(answer) <= self.bytes_max / SHARE_MAX {
+            // Copied: a tensor may be a part of something larger, which it would keep in memory.
+            self.entries.insert(key, answer.iter().map(Tensor::compact).collect());
+        }
+    }
+
+    /// How many answers are kept, and how many bytes they take.
+    pub fn size(&self) -> (usize, u64) {
+        (self.entries.len(), self.entries.weight())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotstage_core::datatype::Datatype;
+    use hotstage_core::tensor::Shape;
+
+    use super::*;
+
+    fn tensor(shape: &[u64], byte: u8) -> Tensor {
+        let bytes = usize::try_from(shape.iter().product::<u64>()).unwrap();
+        Tensor::new(Datatype::Uint8, Shape::from_slice(shape), vec![byte; bytes].into()).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_of_the_pipeline_and_of_all_that_is_asked() {
+        let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
+        let keys = [
+            Cache::key(&one, &[tensor(&[2], 1)]),
+            Cache::key(&other, &[tensor(&[2], 1)]),
+            Cache::key(&one, &[tensor(&[2], 2)]),
+            Cache::key(&one, &[tensor(&[1, 2], 1)]),
+            Cache::key(&one, &[tensor(&[1], 1), tensor(&[1], 1)]),
+        ];
+        for (place, key) in keys.iter().enumerate() {
+            assert!(!keys[..place].contains(key), "{place}");
+        }
+        assert_eq!(keys[0], Cache::key(&one, &[tensor(&[2], 1)]));
+    }
+
+    #[test]
+    fn what_is_kept_stays_within_its_bound() {
+        let cache = Cache::new(64 << 10);
+        for number in 0..200_u8 {
+            cache.put(Digest::of(&[number]), &vec![tensor(&[1024], number)]);
+        }
+        let (answers, bytes) = cache.size();
+        assert!(answers > 10 && bytes <= 64 << 10, "{answers} of {bytes} bytes");
+        let large = Digest::of(b"large");
+        cache.put(large, &vec![tensor(&[32 << 10], 1)]);
+        assert!(cache.get(&large).is_none());
+        let nothing = Cache::new(0);
+        nothing.put(large, &vec![tensor(&[1], 1)]);
+        assert!(nothing.get(&large).is_none());
+    }
+}
