@@ -103,7 +103,7 @@ impl Labels {
         activation.apply(columns, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
         let elements = table.slice::<f32>()?;
         // The last column is the second label's, whether there is one or two.
-        let second = || elements.iter().skip(columns - 1).step_by(columns).copied();
+        let second = || elements.chunks_exact(columns).filter_map(<[f32]>::last).copied();
         for (score, second) in outputs.make_slice(&named.score, &[rows])?.iter_mut().zip(second()) {
             *score = second;
         }
