@@ -26,7 +26,8 @@ def logits(random, rows, columns):
 def ranked(scores, names, settings):
     """The answer of a pipeline whose labels exclude each other."""
     top_k = settings.get("top_k", 1)
-    # By the scores as they are: the probabilities of the last ones all round to 0. Stable, so equal ones keep their order.
+    # By the scores as they are: the probabilities of the last ones all round to 0. Stable, so equal ones keep their
+    # order.
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
     probabilities = ACTIVATIONS[settings.get("activation", "none")](scores.astype(np.float64))
     score = np.take_along_axis(probabilities, order, axis=1)

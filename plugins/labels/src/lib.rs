@@ -207,6 +207,4 @@ fn narrow(size: u64) -> usize {
 export!(postprocessor: Labels);
 
 #[cfg(test)]
-mod golden;
-#[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! Each rule, and each refusal.
 
+mod golden;
+
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Labels;
+use crate::Labels;
 
 fn pick(settings: Value, columns: usize, scores: &[f32]) -> Result<(Vec<String>, Vec<f32>), Failure> {
     let mut bench = testing::open_postprocessor::<Labels>(settings, Files::none()).unwrap();
@@ -248,7 +250,10 @@ proptest! {
         let rows = bits.len() / columns;
         let scores: Vec<f32> = bits[..rows * columns].iter().map(|bits| f32::from_bits(*bits)).collect();
         match bench.call([("scores", Tensor::f32(&[rows, columns], scores).unwrap())]) {
-            Ok(answer) => prop_assert!(answer.get("score").unwrap().slice::<f32>().unwrap().iter().all(|s| !s.is_nan())),
+            Ok(answer) => {
+                let scores = answer.get("score").unwrap().slice::<f32>().unwrap().to_vec();
+                prop_assert!(scores.iter().all(|score| !score.is_nan()), "{scores:?}");
+            }
             Err(Failure::Internal(_) | Failure::InvalidInput(_)) => {}
             Err(other) => prop_assert!(false, "{other}"),
         }

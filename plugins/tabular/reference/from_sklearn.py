@@ -4,7 +4,7 @@
     print(json.dumps(from_sklearn.settings(joblib.load("columns.joblib")), indent=2))
 
 JSON is YAML, so the output can stand in a manifest as it is. Knows SimpleImputer, StandardScaler, OneHotEncoder,
-OrdinalEncoder, FunctionTransformer of log and log1p, pipelines of them, "passthrough" and "drop", on columns with names.
+OrdinalEncoder, FunctionTransformer of log and log1p, pipelines of them, "passthrough" and "drop", on named columns.
 Raises ValueError for anything else, as a guess would be a wrong answer in production.
 """
 
@@ -43,7 +43,7 @@ def add(step, index, entry):
         entry["log"] = step.func.__name__
     elif isinstance(step, OneHotEncoder) and step.handle_unknown in ("error", "ignore") and step.min_frequency is None:
         if step.max_categories is not None or not (step.drop is None or isinstance(step.drop, str)):
-            raise ValueError(f"column {entry['name']}: infrequent or listed categories are dropped, which tabular can't")
+            raise ValueError(f"column {entry['name']}: drops infrequent or listed categories, as no setting does")
         entry["one_hot"] = {"categories": plain(step.categories_[index]), "unknown": step.handle_unknown}
         if step.drop is not None:
             entry["one_hot"]["drop"] = step.drop

@@ -46,7 +46,9 @@ def fit(frame):
         (
             "fare",
             make_pipeline(
-                SimpleImputer(strategy="mean"), FunctionTransformer(np.log1p, feature_names_out="one-to-one"), StandardScaler()
+                SimpleImputer(strategy="mean"),
+                FunctionTransformer(np.log1p, feature_names_out="one-to-one"),
+                StandardScaler(),
             ),
             ["fare"],
         ),

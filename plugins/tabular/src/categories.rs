@@ -45,7 +45,7 @@ impl Categories {
                 && category.is_missing(texts_missing)
             {
                 return Err(format!(
-                    "[{place}]: is {category}, which settings.missing takes for a missing value; take it out of one of them"
+                    "[{place}]: is {category}, which settings.missing takes for a missing value; remove one of them"
                 ));
             }
             match category {
@@ -53,7 +53,7 @@ impl Categories {
                 Some(Scalar::Number(number)) => numbers.push((*number, place)),
                 Some(Scalar::Boolean(boolean)) => {
                     return Err(format!(
-                        "[{place}]: is {boolean}; categories are texts or numbers; use `kind: boolean`, or write \"{boolean}\""
+                        "[{place}]: is {boolean}; a text or a number is needed: quote it, or use `kind: boolean`"
                     ));
                 }
                 None if missing != Some(place) => return Err(format!("[{place}]: is null, as another one is")),

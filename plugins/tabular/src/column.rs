@@ -8,6 +8,7 @@ use hotstage_sdk::Datatype;
 
 use crate::categories::{Categories, Place};
 use crate::cell::{Cell, MissingTexts};
+use crate::scalar::Scalar;
 use crate::settings::{Clip, ColumnSettings, DropFirst, Kind, Log, OneHot, Ordinal, Standardise, Unknown};
 
 /// A listed column: how its values are read, and what they become.
@@ -47,12 +48,12 @@ impl Column {
         if kind != Kind::Number {
             steps.only_standardise()?;
         }
-        let imputed = impute.as_ref().map(|impute| (impute, impute.cell()));
+        let imputed = impute.as_ref().map(Scalar::cell);
         match (kind, imputed) {
             (Kind::Indicator, Some(_)) => Err(".impute: an indicator says what is missing; remove it".to_owned()),
             (Kind::Indicator, None) => Ok(Self::Indicator { numbers: steps.of_both()? }),
             (Kind::Boolean, None) => Ok(Self::Boolean { numbers: steps.of_both()?, imputed: None }),
-            (Kind::Boolean, Some((_, cell))) => {
+            (Kind::Boolean, Some(cell)) => {
                 let numbers = steps.of_both()?;
                 let Some(boolean) = cell.boolean() else {
                     return Err(format!(".impute: is {cell}; true or false is needed"));
@@ -60,11 +61,11 @@ impl Column {
                 Ok(Self::Boolean { numbers, imputed: Some(numbers[usize::from(boolean)]) })
             }
             (_, None) => Ok(Self::Number { steps, imputed: None }),
-            (_, Some((_, Cell::Number(number)))) => {
+            (_, Some(Cell::Number(number))) => {
                 let imputed = steps.apply(number).map_err(|wrong| format!(".impute: {wrong}"))?;
                 Ok(Self::Number { steps, imputed: Some(imputed) })
             }
-            (_, Some((_, cell))) => Err(format!(".impute: is {cell}; a number is needed")),
+            (_, Some(cell)) => Err(format!(".impute: is {cell}; a number is needed")),
         }
     }
 
@@ -193,7 +194,7 @@ impl Column {
 
 /// The place of the category that a missing value is taken for.
 fn impute(settings: &ColumnSettings, categories: &Categories) -> Result<Option<usize>, String> {
-    let Some(cell) = settings.impute.as_ref().map(|impute| impute.cell()) else { return Ok(None) };
+    let Some(cell) = settings.impute.as_ref().map(Scalar::cell) else { return Ok(None) };
     match categories.find(&cell) {
         Place::At(place) => Ok(Some(place)),
         Place::Unknown | Place::WrongType => Err(format!(".impute: {}", needs(categories, &cell, false))),

@@ -160,7 +160,8 @@ fn datatypes(settings: &Settings, listed: &[Listed], sources: &[String]) -> Resu
         match said.get_mut(listed.source) {
             Some(Some((other, before))) if *before != datatype => {
                 return Err(format!(
-                    "settings.columns[{index}].datatype: is {datatype}, and settings.columns[{other}], of the same name, has {before}"
+                    "settings.columns[{index}].datatype: is {datatype}, and {before} in settings.columns[{other}], \
+                     which has the same name and input"
                 ));
             }
             Some(said) => *said = Some((index, datatype)),
@@ -193,7 +194,8 @@ fn datatypes(settings: &Settings, listed: &[Listed], sources: &[String]) -> Resu
     if settings.tensors == Tensors::Columns && INPUTS_MAX < sources.len() {
         let count = sources.len();
         return Err(format!(
-            "settings.tensors: is columns, which makes {count} inputs; a stage has at most {INPUTS_MAX}: use rows or table"
+            "settings.tensors: is columns, which makes {count} inputs; a stage has at most {INPUTS_MAX}; use rows or \
+             table"
         ));
     }
     Ok(datatypes)

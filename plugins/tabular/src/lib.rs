@@ -79,8 +79,4 @@ impl Preprocessor for Tabular {
 export!(preprocessor: Tabular);
 
 #[cfg(test)]
-mod golden;
-#[cfg(test)]
-mod refused;
-#[cfg(test)]
 mod tests;

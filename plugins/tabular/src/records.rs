@@ -173,8 +173,8 @@ mod tests {
             let quoted = |field: &String| format!("\"{}\"", field.replace('"', "\"\""));
             let lines = table.iter().map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(","));
             let body = lines.collect::<Vec<_>>().join("\r\n");
-            let fields: Vec<Vec<String>> = read(body.as_bytes()).unwrap().into_iter().map(|(_, fields)| fields).collect();
-            prop_assert_eq!(fields, table);
+            let records = read(body.as_bytes()).unwrap();
+            prop_assert_eq!(records.into_iter().map(|(_, fields)| fields).collect::<Vec<_>>(), table);
         }
 
         #[test]

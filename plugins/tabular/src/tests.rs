@@ -1,12 +1,15 @@
 //! What becomes of a row, from each of the places that rows come from; and that no row breaks anything.
 
+mod golden;
+mod refused;
+
 use hotstage_sdk::{Datatype, Failure, Files, Tensor, testing};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Tabular;
+use crate::Tabular;
 
-pub(crate) fn open(settings: Value) -> testing::Bench<Tabular> {
+fn open(settings: Value) -> testing::Bench<Tabular> {
     testing::open_preprocessor(settings, Files::none()).unwrap()
 }
 
@@ -194,7 +197,8 @@ proptest! {
 
     #[test]
     fn no_json_breaks_it(rows in "([\\[\\]{}:,0-9aebcdn\" -]{0,40}\n){0,3}", numbers: [f64; 4]) {
-        let row = format!("{{\"n\": {:?}, \"b\": {:?}, \"c\": \"a\", \"d\": {:?}}}", numbers[0], numbers[1], numbers[2]);
+        let [n, b, d, _] = numbers;
+        let row = format!("{{\"n\": {n:?}, \"b\": {b:?}, \"c\": \"a\", \"d\": {d:?}}}");
         check_any(open(all_kinds()).call_raw("application/jsonl", row.as_bytes()));
         check_any(open(all_kinds()).call_raw("application/jsonl", rows.as_bytes()));
     }

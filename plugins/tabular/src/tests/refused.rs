@@ -3,8 +3,8 @@
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde_json::{Value, json};
 
-use super::Tabular;
-use super::tests::open;
+use super::open;
+use crate::Tabular;
 
 #[track_caller]
 fn check(answer: Result<testing::Answer, Failure>, expected: &str) {
@@ -12,7 +12,8 @@ fn check(answer: Result<testing::Answer, Failure>, expected: &str) {
 }
 
 fn people() -> Value {
-    json!({ "columns": [{ "name": "age" }, { "name": "port", "one_hot": { "categories": ["Cherbourg", "Southampton"] } }] })
+    let one_hot = json!({ "categories": ["Cherbourg", "Southampton"] });
+    json!({ "columns": [{ "name": "age" }, { "name": "port", "one_hot": one_hot }] })
 }
 
 #[track_caller]
@@ -168,7 +169,7 @@ fn settings_of_a_column_that_make_no_sense_are_refused() {
     check_column(one_hot(json!(["a", "b", "a"])), ".one_hot.categories[2]: is `a`, as [0] is");
     check_column(one_hot(json!([1, 1.0])), ".one_hot.categories[1]: is 1, as [0] is");
     check_column(one_hot(json!([null, "a", null])), ".one_hot.categories[2]: is null, as another one is");
-    check_column(one_hot(json!([true])), ".one_hot.categories[0]: is true; categories are texts or numbers");
+    check_column(one_hot(json!([true])), ".one_hot.categories[0]: is true; a text or a number is needed: quote it");
     check_column(one_hot(json!(["a", "NA"])), ".one_hot.categories[1]: is `NA`, which settings.missing takes for");
     let both = json!({ "impute": "a", "one_hot": { "categories": ["a", null] } });
     check_column(both, ".impute: has no effect, as one_hot.categories has null for a missing value");
@@ -204,7 +205,7 @@ fn settings_of_the_table_that_make_no_sense_are_refused() {
     let datatype = json!({ "columns": [{ "name": "a", "datatype": "FP32" }], "tensors": "rows" });
     check_settings(datatype, "settings.columns[0].datatype: has an effect with `tensors: columns` only; remove it");
     let two = json!({ "columns": [{ "name": "a", "datatype": "FP32" }, { "name": "a", "datatype": "INT8" }] });
-    check_settings(two, "settings.columns[1].datatype: is INT8, and settings.columns[0], of the same name, has FP32");
+    check_settings(two, "settings.columns[1].datatype: is INT8, and FP32 in settings.columns[0], which has the same");
     let many: Vec<Value> = (0..257).map(|index| json!({ "name": index.to_string() })).collect();
     check_settings(
         json!({ "columns": many }),

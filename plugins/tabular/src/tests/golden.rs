@@ -3,9 +3,9 @@
 use hotstage_sdk::{Files, Tensor, testing};
 use serde_json::{Map, Value, json};
 
-use super::Tabular;
+use crate::Tabular;
 
-const GOLDEN: &str = include_str!("../reference/golden.json");
+const GOLDEN: &str = include_str!("../../reference/golden.json");
 const TOLERANCE: f64 = 1e-6;
 
 struct Golden {

@@ -3,9 +3,9 @@
 use hotstage_sdk::{Datatype, Files, Tensor, testing};
 use serde_json::Value;
 
-use super::Labels;
+use crate::Labels;
 
-const GOLDEN: &str = include_str!("../reference/golden.json");
+const GOLDEN: &str = include_str!("../../reference/golden.json");
 const TOLERANCE: f64 = 1e-6;
 
 /// All elements of a JSON array, whatever its depth.
