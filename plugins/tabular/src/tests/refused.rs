@@ -136,8 +136,8 @@ fn check_settings(settings: Value, start: &str) {
 /// One column `a` with more keys.
 #[track_caller]
 fn check_column(more: Value, start: &str) {
-    let mut column = json!({ "name": "a" });
-    column.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut column = more;
+    column["name"] = "a".into();
     check_settings(json!({ "columns": [column] }), &format!("settings.columns[0]{start}"));
 }
 
