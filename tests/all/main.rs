@@ -38,5 +38,6 @@ mod rollouts;
 mod routes;
 mod starting;
 mod state;
+mod tabular;
 mod top;
 mod walkthrough;

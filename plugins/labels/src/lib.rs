@@ -1,131 +1,177 @@
-//! Turns scores into labels.
+//! Turns scores into labels: the second of two from a threshold on, the largest, the largest few, or each for itself.
 //!
-//! Two labels: the score is the second one's probability, and the second label wins from the threshold on (default
-//! 0.5). More labels: the largest score wins, and with the setting `below` a score under the threshold gets that
-//! label instead. A NaN among the scores is the model's defect, not the client's, so it is an internal failure.
-//! Bound: labels of any number and length that the answer's limit `output_bytes` lets through.
+//! Default: the scores are probabilities, two labels are told apart at 0.5, and of more labels the largest score wins;
+//! the settings in `settings.rs` change that. A NaN among the scores is the model's defect, not the client's, so it is
+//! an internal failure. Bounds: labels of any number and length that the answer's limit `output_bytes` lets through;
+//! a call works in place, in the scores that it was given.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};
-use schemars::JsonSchema;
-use serde::Deserialize;
+mod activation;
+mod names;
+mod rank;
+mod settings;
 
-/// What the threshold is when nobody sets it.
-const THRESHOLD: f32 = 0.5;
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, Tensor, any, export, size,
+};
 
-/// What the manifest may set.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// At least two, one for each column of the scores. Two labels also take a single column.
-    labels: Vec<String>,
-    /// With two labels: from which score on the second one wins; 0.5 unless set. With more: under which score the
-    /// label is `below`; 0.5 unless set.
-    #[serde(default)]
-    threshold: Option<f32>,
-    /// With more than two labels: the label of a score under the threshold.
-    #[serde(default)]
-    below: Option<String>,
-    /// The name of the input.
-    #[serde(default = "scores")]
-    input: String,
-}
+use activation::Activation;
+use names::Names;
+use rank::Ranks;
+use settings::{OutputNames, Rule, Settings, Thresholds};
 
-fn scores() -> String {
-    "scores".to_owned()
-}
-
-/// The labels and the rule that picks one.
+/// The labels and the rule that picks among them.
 #[derive(Debug)]
 pub struct Labels {
-    labels: Vec<String>,
-    threshold: f32,
-    below: Option<String>,
+    /// One for each column; what stands behind them is the label of what is below its threshold.
+    names: Names,
+    /// How many labels there are, without that one.
+    count: usize,
+    rule: Rule,
+    activation: Activation,
     input: String,
+    outputs: OutputNames,
+    ranks: Ranks,
 }
 
 impl Postprocessor for Labels {
     type Settings = Settings;
     const SUMMARY: &'static str = "Turns scores into labels.";
 
-    fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
-        settings.check().map_err(OpenError::settings)?;
-        let Settings { labels, threshold, below, input } = settings;
+    fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
+        let labels = settings.check(files)?;
+        let Self { names, count, rule, input, outputs, .. } = &labels;
         // Two labels take one column or two, and a signature can't say "one or two".
-        let columns = if labels.len() == 2 { any() } else { size(labels.len()) };
-        let signature = Signature::new()
-            .input(&input, Datatype::Fp32, [any(), columns])
-            .output("label", Datatype::Bytes, [any()])
-            .output("score", Datatype::Fp32, [any()]);
-        Ok((Self { labels, threshold: threshold.unwrap_or(THRESHOLD), below, input }, signature))
+        let columns = if labels.takes_one_column() { any() } else { size(*count) };
+        let (label, shape) = match rule {
+            Rule::Each { .. } => (Datatype::Bool, vec![any(), size(*count)]),
+            Rule::Largest { top_k, .. } if 1 < *top_k => (names.datatype(), vec![any(), size(*top_k)]),
+            _ => (names.datatype(), vec![any()]),
+        };
+        let mut signature = Signature::new()
+            .input(input, Datatype::Fp32, [any(), columns])
+            .output(&outputs.label, label, shape.clone())
+            .output(&outputs.score, Datatype::Fp32, shape);
+        if let Some(scores) = &outputs.scores {
+            signature = signature.output(scores, Datatype::Fp32, [any(), size(*count)]);
+        }
+        if let Some(output) = &outputs.names {
+            signature = signature.output(output, names.datatype(), [size(*count)]);
+        }
+        Ok((labels, signature))
     }
 
     fn postprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
-        let table = inputs.get(&self.input)?;
-        let elements = inputs.slice::<f32>(&self.input)?;
+        let table = inputs.take(&self.input)?;
         let &[rows, columns] = table.shape() else {
             return Err(Failure::internal("the scores are no table"));
         };
         let (rows, columns) = (narrow(rows), narrow(columns));
-        if columns != self.labels.len() && !(self.labels.len() == 2 && columns == 1) {
+        if columns != self.count && !(self.takes_one_column() && columns == 1) {
             return Err(self.misfit(columns));
         }
+        let elements = table.slice::<f32>()?;
         if elements.iter().any(|score| score.is_nan()) {
             return Err(self.not_a_number(elements, columns));
         }
-        let scores = outputs.make_slice::<f32>("score", &[rows])?;
-        for (score, row) in scores.iter_mut().zip(elements.chunks_exact(columns)) {
-            *score = self.pick(row).1;
+        if let Some(output) = &self.outputs.names {
+            self.names.put(outputs, output, &[self.count], 0..self.count)?;
         }
-        outputs.put_bytes("label", &[rows], elements.chunks_exact(columns).map(|row| self.pick(row).0))
-    }
-}
-
-impl Settings {
-    fn check(&self) -> Result<(), String> {
-        let Self { labels, threshold, below, .. } = self;
-        if labels.len() < 2 {
-            return Err(format!("settings.labels: has {} elements; at least two are needed", labels.len()));
-        }
-        for (index, label) in labels.iter().enumerate() {
-            if let Some(other) = labels[..index].iter().position(|other| other == label) {
-                return Err(format!("settings.labels[{index}]: is `{label}`, as settings.labels[{other}] is"));
-            }
-        }
-        if let Some(threshold) = threshold.filter(|threshold| !threshold.is_finite()) {
-            return Err(format!("settings.threshold: is {threshold}; a finite number is needed"));
-        }
-        match (labels.len(), below, threshold) {
-            (2, Some(_), _) => Err("settings.below: two labels leave nothing below: under the threshold the first \
-                                    one wins; remove it, or add a label"
-                .to_owned()),
-            (3.., None, Some(_)) => Err("settings.threshold: with more than two labels it needs settings.below, the \
-                                         label of a score under it"
-                .to_owned()),
-            _ => Ok(()),
+        match self.rule {
+            Rule::Second { threshold } => self.second(threshold, rows, columns, table, outputs),
+            Rule::Largest { top_k, .. } => self.largest(top_k, rows, columns, table, outputs),
+            Rule::Each { ref thresholds } => self.each(thresholds, rows, table, outputs),
         }
     }
 }
 
 impl Labels {
-    /// The label of a row, and its score. Among equal scores the first wins.
-    fn pick(&self, row: &[f32]) -> (&str, f32) {
-        if let ([first, second], [.., score]) = (self.labels.as_slice(), row) {
-            let label = if *score < self.threshold { first } else { second };
-            return (label, *score);
+    /// Whether the second label's score alone is enough, as the first one's follows from it.
+    const fn takes_one_column(&self) -> bool {
+        self.count == 2 && !matches!(self.rule, Rule::Each { .. }) && !matches!(self.activation, Activation::Softmax)
+    }
+
+    /// Two labels: the second one from the threshold on.
+    fn second(
+        &self,
+        threshold: f32,
+        rows: usize,
+        columns: usize,
+        mut table: Tensor,
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
+        let Self { names, activation, outputs: named, .. } = self;
+        activation.apply(columns, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
+        let elements = table.slice::<f32>()?;
+        // The last column is the second label's, whether there is one or two.
+        let second = || elements.chunks_exact(columns).filter_map(<[f32]>::last).copied();
+        for (score, second) in outputs.make_slice(&named.score, &[rows])?.iter_mut().zip(second()) {
+            *score = second;
         }
-        let best = |best: (usize, f32), (index, &score): (usize, &f32)| {
-            if best.1 < score { (index, score) } else { best }
-        };
-        let (index, score) = row.iter().enumerate().fold((0, f32::NEG_INFINITY), best);
-        match &self.below {
-            Some(below) if score < self.threshold => (below, score),
-            _ => (&self.labels[index], score),
+        names.put(outputs, &named.label, &[rows], second().map(|score| usize::from(threshold <= score)))?;
+        let Some(scores) = &named.scores else { return Ok(()) };
+        outputs.put(scores, if columns == 1 { pairs(rows, elements, |score| 1.0 - score)? } else { table })
+    }
+
+    /// The largest score, or the largest few in their order.
+    fn largest(
+        &mut self,
+        top_k: usize,
+        rows: usize,
+        columns: usize,
+        mut table: Tensor,
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
+        if columns < self.count {
+            // What the logistic function makes a probability of, it makes the rest to 1 of when it is negated.
+            table = match self.activation {
+                Activation::None => pairs(rows, table.slice()?, |score| 1.0 - score)?,
+                Activation::Softmax | Activation::Sigmoid => pairs(rows, table.slice()?, |score| -score)?,
+            };
         }
+        // Before the activation: behind it, scores that differ may round to the same probability.
+        self.ranks.rank(table.slice()?, self.count, top_k);
+        self.activation.apply(self.count, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
+        let Self { names, count, rule, ranks, outputs: named, .. } = self;
+        let shape = if top_k == 1 { &[rows][..] } else { &[rows, top_k] };
+        let elements = table.slice::<f32>()?;
+        let scores = outputs.make_slice::<f32>(&named.score, shape)?;
+        let ranked = ranks.picks.chunks_exact_mut(top_k).zip(scores.chunks_exact_mut(top_k));
+        for (row, (picks, scores)) in elements.chunks_exact(*count).zip(ranked) {
+            for (pick, score) in picks.iter_mut().zip(scores) {
+                *score = row[*pick];
+                if let Rule::Largest { thresholds: Some(thresholds), .. } = rule
+                    && *score < thresholds.of(*pick)
+                {
+                    *pick = *count;
+                }
+            }
+        }
+        names.put(outputs, &named.label, shape, ranks.picks.iter().copied())?;
+        named.scores.as_ref().map_or(Ok(()), |scores| outputs.put(scores, table))
+    }
+
+    /// Every label for itself: whether its score reaches its threshold.
+    fn each(
+        &self,
+        thresholds: &Thresholds,
+        rows: usize,
+        mut table: Tensor,
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
+        self.activation.apply(self.count, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
+        let flags = outputs.make_slice::<bool>(&self.outputs.label, &[rows, self.count])?;
+        let scored = table.slice::<f32>()?.chunks_exact(self.count).zip(flags.chunks_exact_mut(self.count));
+        for (scores, flags) in scored {
+            for (column, (score, flag)) in scores.iter().zip(flags).enumerate() {
+                *flag = thresholds.of(column) <= *score;
+            }
+        }
+        outputs.put(&self.outputs.score, table)
     }
 
     #[cold]
     fn misfit(&self, columns: usize) -> Failure {
-        let (input, labels) = (&self.input, self.labels.len());
+        let (input, labels) = (&self.input, self.count);
         Failure::internal(format!("input `{input}`: {columns} columns for {labels} labels; give one label for each"))
     }
 
@@ -135,6 +181,23 @@ impl Labels {
         let (input, row, column) = (&self.input, index / columns, index % columns);
         Failure::internal(format!("input `{input}`: row {row}, column {column} is NaN: the model answered no number"))
     }
+
+    #[cold]
+    fn not_finite(&self, row: usize) -> Failure {
+        let input = &self.input;
+        Failure::internal(format!(
+            "input `{input}`: the largest score of row {row} is infinite: softmax needs finite ones"
+        ))
+    }
+}
+
+/// Two columns of the second label's only one.
+fn pairs(rows: usize, seconds: &[f32], first: impl Fn(f32) -> f32) -> Result<Tensor, Failure> {
+    let mut table = Tensor::zeros::<f32>(&[rows, 2])?;
+    for (pair, &second) in table.slice_mut::<f32>()?.chunks_exact_mut(2).zip(seconds) {
+        pair.copy_from_slice(&[first(second), second]);
+    }
+    Ok(table)
 }
 
 fn narrow(size: u64) -> usize {

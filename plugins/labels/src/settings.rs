@@ -1,0 +1,272 @@
+//! What the manifest may set, and the labels and the rule that come of it.
+//!
+//! Every combination that would have no effect is refused by its key, so that a setting that is there does something.
+
+use std::collections::BTreeMap;
+
+use hotstage_sdk::{Files, OpenError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Labels;
+use crate::activation::Activation;
+use crate::names::{self, Label, Names};
+use crate::rank::Ranks;
+
+/// What the threshold is when nobody sets it.
+const THRESHOLD: f32 = 0.5;
+
+/// What the manifest may set.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The labels, one for each column of the scores; all different. Two labels also take a single column. This,
+    /// `values` or `labels_file`.
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+    /// Labels that are whole numbers: the output is INT64 then.
+    #[serde(default)]
+    values: Option<Vec<i64>>,
+    /// The name, under the stage's `files`, of a file of labels: one a line, or JSON: a list, {"0": "cat"}, {"cat": 0},
+    /// or an object that has such an object under "id2label".
+    #[serde(default)]
+    labels_file: Option<String>,
+    /// What makes probabilities of the scores before they are compared with a threshold and answered.
+    #[serde(default)]
+    activation: Activation,
+    /// With two labels: from which score on the second one wins; 0.5 unless set. With `below`: under which score a
+    /// label becomes that one. With `multi_label`: from which score on a label applies. 0.5 unless set.
+    #[serde(default)]
+    threshold: Option<f32>,
+    /// A threshold for each label; instead of `threshold`, with `below` or `multi_label`.
+    #[serde(default)]
+    thresholds: Option<Vec<f32>>,
+    /// What is answered in place of a label whose score is under its threshold.
+    #[serde(default)]
+    below: Option<Label>,
+    /// How many labels are answered, the one with the largest score first; 1 unless set. From 2 on the outputs have a
+    /// second dimension.
+    #[serde(default)]
+    top_k: Option<usize>,
+    /// Whether labels do not exclude each other: for each, whether it applies.
+    #[serde(default)]
+    multi_label: bool,
+    /// The name of the input.
+    #[serde(default = "scores")]
+    input: String,
+    /// What the outputs are called.
+    #[serde(default)]
+    outputs: OutputNames,
+}
+
+fn scores() -> String {
+    "scores".to_owned()
+}
+
+/// What the outputs are called.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OutputNames {
+    /// The output that holds the labels.
+    pub(crate) label: String,
+    /// The output that holds their scores.
+    pub(crate) score: String,
+    /// One more output, made if it has a name: every label's score, a column for each.
+    pub(crate) scores: Option<String>,
+    /// One more output, made if it has a name: the labels themselves, in the order of the columns.
+    pub(crate) names: Option<String>,
+}
+
+impl Default for OutputNames {
+    fn default() -> Self {
+        Self { label: "label".to_owned(), score: "score".to_owned(), scores: None, names: None }
+    }
+}
+
+/// How labels are picked.
+#[derive(Debug)]
+pub(crate) enum Rule {
+    /// The second of two labels from a score on, otherwise the first.
+    Second { threshold: f32 },
+    /// The largest scores, in order. With thresholds, what is under its own is `below`.
+    Largest { top_k: usize, thresholds: Option<Thresholds> },
+    /// Each label whose score reaches its threshold.
+    Each { thresholds: Thresholds },
+}
+
+/// What scores have to reach.
+#[derive(Debug)]
+pub(crate) enum Thresholds {
+    Same(f32),
+    Own(Vec<f32>),
+}
+
+impl Thresholds {
+    pub(crate) fn of(&self, label: usize) -> f32 {
+        match self {
+            Self::Same(threshold) => *threshold,
+            Self::Own(thresholds) => thresholds[label],
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what was set, and reads the file if there is one.
+    pub(crate) fn check(mut self, files: &Files) -> Result<Labels, OpenError> {
+        let (key, mut names) = self.names(files)?;
+        let count = names.len();
+        let (fewest, needed) = if self.multi_label { (1, "one is") } else { (2, "two are") };
+        if count < fewest {
+            let few = format!("settings.{key}: has {count} elements; at least {needed} needed");
+            return Err(OpenError::settings(few));
+        }
+        let rule = self.rule(count).map_err(OpenError::settings)?;
+        self.outputs.check(&rule).map_err(OpenError::settings)?;
+        let Self { below, activation, input, outputs, .. } = self;
+        if let Some(below) = below
+            && !names.push(below)
+        {
+            let expected = if matches!(names, Names::Texts(_)) { "a string" } else { "a whole number" };
+            return Err(OpenError::settings(format!("settings.below: expected {expected}, as the other labels are")));
+        }
+        Ok(Labels { names, count, rule, activation, input, outputs, ranks: Ranks::default() })
+    }
+
+    /// The labels, and the key that gave them.
+    fn names(&mut self, files: &Files) -> Result<(&'static str, Names), OpenError> {
+        match (self.labels.take(), self.values.take(), self.labels_file.take()) {
+            (Some(labels), None, None) => {
+                differ("labels", &labels)?;
+                Ok(("labels", Names::Texts(labels)))
+            }
+            (None, Some(values), None) => {
+                differ("values", &values)?;
+                Ok(("values", Names::Numbers(values)))
+            }
+            // Published lists have the same name twice, so in a file that is no typing error.
+            (None, None, Some(file)) => names::parse(&files.read(&file)?)
+                .map(|labels| ("labels_file", Names::Texts(labels)))
+                .map_err(|error| OpenError::file(format!("file `{file}`: {error}"))),
+            (None, None, None) => {
+                Err(OpenError::settings("settings: has no labels; give one of `labels`, `values` and `labels_file`"))
+            }
+            _ => Err(OpenError::settings(
+                "settings: has more than one of `labels`, `values` and `labels_file`; keep one",
+            )),
+        }
+    }
+
+    fn rule(&self, count: usize) -> Result<Rule, String> {
+        let thresholds = self.thresholds(count)?;
+        if self.multi_label {
+            return self.multi_label(thresholds);
+        }
+        let top_k = self.top_k.unwrap_or(1);
+        if !(1..=count).contains(&top_k) {
+            return Err(format!("settings.top_k: is {top_k}; there are {count} labels, so 1 to {count} are possible"));
+        }
+        match (count, &self.below, thresholds) {
+            (2, Some(_), None) => Err("settings.below: with two labels it needs settings.threshold, the score that \
+                                       either of them must reach; add it"
+                .to_owned()),
+            (_, Some(_), thresholds) => {
+                Ok(Rule::Largest { top_k, thresholds: Some(thresholds.unwrap_or(Thresholds::Same(THRESHOLD))) })
+            }
+            (_, None, Some(Thresholds::Own(_))) => Err("settings.thresholds: has no effect without settings.below, \
+                                                        the label of a score under its threshold, or \
+                                                        settings.multi_label"
+                .to_owned()),
+            (2, None, thresholds) if top_k == 1 => {
+                Ok(Rule::Second { threshold: thresholds.map_or(THRESHOLD, |thresholds| thresholds.of(0)) })
+            }
+            (2, None, Some(_)) => Err("settings.threshold: with settings.top_k both labels are answered whatever it \
+                                       is; remove one of them, or add settings.below"
+                .to_owned()),
+            (_, None, Some(_)) => Err("settings.threshold: with more than two labels it needs settings.below, the \
+                                       label of a score under it"
+                .to_owned()),
+            (_, None, None) => Ok(Rule::Largest { top_k, thresholds: None }),
+        }
+    }
+
+    fn multi_label(&self, thresholds: Option<Thresholds>) -> Result<Rule, String> {
+        if self.top_k.is_some() {
+            return Err(
+                "settings.top_k: with settings.multi_label every label is answered; remove one of them".to_owned()
+            );
+        }
+        if self.below.is_some() {
+            return Err("settings.below: with settings.multi_label a label under its threshold does not apply, and \
+                        none has to; remove one of them"
+                .to_owned());
+        }
+        if matches!(self.activation, Activation::Softmax) {
+            return Err("settings.activation: is softmax, by which labels exclude each other; with \
+                        settings.multi_label use sigmoid or none"
+                .to_owned());
+        }
+        Ok(Rule::Each { thresholds: thresholds.unwrap_or(Thresholds::Same(THRESHOLD)) })
+    }
+
+    fn thresholds(&self, count: usize) -> Result<Option<Thresholds>, String> {
+        let finite = |key: &str, threshold: f32| {
+            let refusal = || format!("settings.{key}: is {threshold}; a finite number is needed");
+            if threshold.is_finite() { Ok(()) } else { Err(refusal()) }
+        };
+        match (self.threshold, &self.thresholds) {
+            (Some(_), Some(_)) => {
+                Err("settings.thresholds: stands beside settings.threshold; keep one of them".to_owned())
+            }
+            (Some(threshold), None) => finite("threshold", threshold).map(|()| Some(Thresholds::Same(threshold))),
+            (None, Some(own)) if own.len() != count => Err(format!(
+                "settings.thresholds: has {} elements; there are {count} labels, and each needs its own",
+                own.len()
+            )),
+            (None, Some(own)) => {
+                for (index, threshold) in own.iter().enumerate() {
+                    finite(&format!("thresholds[{index}]"), *threshold)?;
+                }
+                Ok(Some(Thresholds::Own(own.clone())))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+impl OutputNames {
+    fn check(&self, rule: &Rule) -> Result<(), String> {
+        if matches!(rule, Rule::Each { .. }) && self.scores.is_some() {
+            let score = &self.score;
+            return Err(format!(
+                "settings.outputs.scores: with settings.multi_label, `{score}` holds every label's score already; \
+                 remove it"
+            ));
+        }
+        let given = [
+            ("label", Some(&self.label)),
+            ("score", Some(&self.score)),
+            ("scores", self.scores.as_ref()),
+            ("names", self.names.as_ref()),
+        ];
+        let mut taken = BTreeMap::new();
+        for (key, name) in given.iter().filter_map(|(key, name)| Some((key, (*name)?))) {
+            if let Some(other) = taken.insert(name, key) {
+                return Err(format!("settings.outputs.{key}: is `{name}`, as settings.outputs.{other} is"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two equal labels are a typing error.
+fn differ<L: Ord + std::fmt::Display>(key: &str, labels: &[L]) -> Result<(), OpenError> {
+    let mut first = BTreeMap::new();
+    for (index, label) in labels.iter().enumerate() {
+        if let Some(other) = first.insert(label, index) {
+            return Err(OpenError::settings(format!(
+                "settings.{key}[{index}]: is `{label}`, as settings.{key}[{other}] is"
+            )));
+        }
+    }
+    Ok(())
+}

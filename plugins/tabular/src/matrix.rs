@@ -1,0 +1,57 @@
+//! The matrix of a body, of which nobody knows beforehand how many rows it has.
+//!
+//! Bound: the layout's `rows_max`, asked before a row is added.
+
+use hotstage_sdk::{Failure, Outputs};
+
+use crate::cell::Cell;
+use crate::layout::Layout;
+
+/// Rows, one after another.
+#[derive(Debug)]
+pub(crate) struct Matrix<'l> {
+    layout: &'l Layout,
+    elements: Vec<f32>,
+    rows: usize,
+}
+
+impl<'l> Matrix<'l> {
+    pub(crate) const fn new(layout: &'l Layout) -> Self {
+        Self { layout, elements: Vec::new(), rows: 0 }
+    }
+
+    /// The number of the next row, as a file's reader counts: from 1 on.
+    pub(crate) const fn next(&self) -> usize {
+        self.rows + 1
+    }
+
+    /// Adds a row. `place` says where in the body it stands.
+    pub(crate) fn push<'c>(
+        &mut self,
+        cell: impl Fn(usize) -> Cell<'c>,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let layout = self.layout;
+        layout.check_rows(self.rows + 1)?;
+        let start = self.elements.len();
+        self.elements.resize(start + layout.width, 0.0);
+        layout.encode(cell, &mut self.elements[start..]).map_err(|wrong| {
+            let (place, name) = (place(), layout.name(wrong.source));
+            Failure::invalid_input(format!("{place}, column `{name}`: {}", wrong.what))
+        })?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Answers with it.
+    pub(crate) fn put(self, outputs: &mut Outputs, output: &str) -> Result<(), Failure> {
+        outputs.put_slice(output, &[self.rows, self.layout.width], &self.elements)
+    }
+}
+
+/// Where a row of a body stands. Counted when somebody has to be told, as lines and rows differ by headers, empty lines
+/// and quoted ends of lines.
+pub(crate) fn place(row: usize, body: &[u8], start: usize) -> String {
+    let before = body.get(..start).unwrap_or_default();
+    format!("row {row} (line {})", before.iter().filter(|byte| **byte == b'\n').count() + 1)
+}
