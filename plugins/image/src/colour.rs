@@ -3,8 +3,8 @@
 //! Transparency is laid over the background or ignored. Grey is ITU-R 601's luma, in Pillow's fixed-point arithmetic.
 //! Channels stay red, green, blue until the tensor is written, which is where `bgr` turns them.
 
+use crate::choices::{Alpha, Colour};
 use crate::picture::Picture;
-use crate::settings::{Alpha, Colour};
 
 /// Three channels, or one.
 pub(crate) fn convert(picture: Picture, colour: Colour, alpha: Alpha, background: [u8; 3]) -> Picture {

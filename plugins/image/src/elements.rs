@@ -3,8 +3,9 @@
 //! A level has 256 values, so each channel has a table of as many results, computed in `f64` and rounded once.
 //! Default: levels / 255, NCHW. Bound: a KiB for each channel.
 
+use crate::choices::{Colour, Layout};
 use crate::picture::Picture;
-use crate::settings::{Colour, Layout, Settings};
+use crate::settings::Settings;
 
 const LEVELS: usize = 256;
 /// What levels are multiplied with unless the settings say otherwise.

@@ -5,6 +5,7 @@
 //! or as an element of a BYTES tensor. Bounds: `max_pixels` before anything is decoded, `max_images`,
 //! `max_output_bytes`.
 
+mod choices;
 mod colour;
 mod decode;
 mod elements;
@@ -17,11 +18,12 @@ use hotstage_sdk::{
     Datatype, Dimension, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size,
 };
 
+use crate::choices::{Alpha, Kind, Layout};
 use crate::decode::Bound;
 use crate::elements::Tables;
 use crate::picture::Picture;
 use crate::resize::Frame;
-use crate::settings::{Alpha, Kind, Layout, Settings};
+use crate::settings::Settings;
 
 /// The steps with what they need.
 pub struct Image {

@@ -8,9 +8,10 @@ mod axis;
 mod opencv;
 mod pillow;
 
+use crate::choices::{Convention, Fit, Place, Rounding};
 use crate::decode::Bound;
 use crate::picture::Picture;
-use crate::settings::{Convention, Fit, Place, Resize, Rounding};
+use crate::settings::Resize;
 
 /// What a resize needs beside the picture.
 pub(crate) struct Frame<'a> {

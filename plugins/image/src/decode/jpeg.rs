@@ -1,7 +1,7 @@
 //! JPEG: baseline and progressive, grey, colour and CMYK.
 //!
-//! The decoder fills what a cut-off file lacks with grey, so the file's end is looked for first: the walk from marker to
-//! marker costs a look at each byte. Bound: 64 scans, since every scan of a progressive file visits every block.
+//! The decoder fills what a cut-off file lacks with grey, so the file's end is looked for first: the walk from marker
+//! to marker costs a look at each byte. Bound: 64 scans, since every scan of a progressive file visits every block.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;

@@ -6,7 +6,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4};
 
 use super::axis::{Axis, Mix, float, split};
-use crate::settings::Filter;
+use crate::choices::Filter;
 
 /// OpenCV's weights are whole numbers of this fraction.
 const STEPS: f64 = 2048.0;

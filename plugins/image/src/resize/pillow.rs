@@ -5,7 +5,7 @@
 use std::f64::consts::PI;
 
 use super::axis::{Axis, Mix, float, split};
-use crate::settings::Filter;
+use crate::choices::Filter;
 
 pub(super) fn axis(from: usize, to: usize, filter: Filter) -> Axis {
     if filter == Filter::Nearest {
