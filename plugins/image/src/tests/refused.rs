@@ -67,6 +67,14 @@ fn what_is_no_picture_is_refused_with_its_beginning() {
 }
 
 #[test]
+fn a_bmp_that_would_be_misread_is_refused() {
+    let text = "input `image`: element 0 is a BMP file of 1 bits a pixel; 8, 24 and 32 can be read, so save it as PNG";
+    check(json!({}), &[resized("grey.bmp", 28, &[1])], text);
+    let text = "input `image`: element 0 is a compressed BMP file; save it without compression, or as PNG";
+    check(json!({}), &[resized("grey.bmp", 30, &[1])], text);
+}
+
+#[test]
 fn what_is_cut_off_is_refused() {
     let cut = |name: &str| {
         let mut file = sample(name);
@@ -76,7 +84,7 @@ fn what_is_cut_off_is_refused() {
     check_start(&cut("full.jpg"), "input `image`: element 0 is a JPEG file without its end: 924 bytes came");
     check_start(&cut("noise.png"), "input `image`: element 0 is a damaged PNG file, or ends too early");
     check_start(&cut("lossy.webp"), "input `image`: element 0 is a damaged WebP file, or ends too early");
-    check_start(&cut("colour.bmp"), "input `image`: element 0 is a damaged BMP file, or ends too early");
+    check_start(&cut("colour.bmp"), "input `image`: element 0 is a BMP file of 1494 bytes, of which 1120 came");
 }
 
 #[test]
