@@ -1,7 +1,7 @@
 //! Files that were damaged: refused or answered, but never a panic, and never more than the bound.
 //!
-//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times with bytes changed. `HOTSTAGE_DAMAGE` multiplies
-//! the last.
+//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times with bytes changed;
+//! `HOTSTAGE_DAMAGE` multiplies the last.
 
 use serde_json::json;
 
