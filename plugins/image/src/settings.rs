@@ -1,0 +1,263 @@
+//! What the manifest may set, and the checks that no type can make.
+//!
+//! Default: RGB as FP32 between 0 and 1, NCHW, at the size that the picture has. Each key below changes one step.
+//! Bounds: `max_pixels`, `max_images` and `max_output_bytes`; their defaults keep a call inside the 256 MiB of memory
+//! that a stage has unless its `limits.memory` says otherwise.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::choices::{Alpha, Colour, Convention, Filter, Fit, Kind, Layout, Place, Rounding};
+
+/// Pixels of one picture, before and after resizing: 4096 × 3072, a camera's 12 megapixels. A decoder takes at most
+/// 11 bytes for each, so 132 MiB.
+const PIXELS_MAX: usize = 4096 * 3072;
+/// Pictures in one request.
+const IMAGES_MAX: usize = 64;
+/// Bytes of the tensor that a call answers with. With as many pixels as may be, and a request body of 64 MiB, a call
+/// stays inside 256 MiB.
+const OUTPUT_BYTES_MAX: usize = 32 << 20;
+/// What a side of a picture, or of a tensor, may be at most: what a JPEG can say.
+pub(crate) const SIDE_MAX: usize = 65_535;
+
+/// What the manifest may set.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The name of the input: BYTES [-1], one file in each element.
+    #[serde(default = "image")]
+    pub(crate) input: String,
+    /// The name of the output.
+    #[serde(default = "pixels")]
+    pub(crate) output: String,
+    /// The name of a second output, INT64 [-1, 2]: height and width of each picture after `orient`, before resizing.
+    #[serde(default)]
+    pub(crate) original_size: Option<String>,
+    /// Turn and mirror the picture as its EXIF tag `Orientation` says.
+    #[serde(default = "yes")]
+    pub(crate) orient: bool,
+    /// The channels, in their order.
+    #[serde(default)]
+    pub(crate) colour: Colour,
+    /// What becomes of transparency.
+    #[serde(default)]
+    pub(crate) alpha: Alpha,
+    /// What lies under transparent pixels: red, green, blue.
+    #[serde(default = "white")]
+    pub(crate) background: [u8; 3],
+    /// To which size; without it the picture keeps its own.
+    #[serde(default)]
+    pub(crate) resize: Option<Resize>,
+    /// Height and width that are cut out of the middle, after resizing.
+    #[serde(default)]
+    pub(crate) crop: Option<[usize; 2]>,
+    /// What each level of 0 to 255 is multiplied with; 1/255 unless set.
+    #[serde(default)]
+    pub(crate) scale: Option<f64>,
+    /// What is subtracted after scaling, one for each channel, in the order of the output.
+    #[serde(default)]
+    pub(crate) mean: Option<Vec<f64>>,
+    /// What it is then divided by, one for each channel: finite and more than 0.
+    #[serde(default)]
+    pub(crate) std: Option<Vec<f64>>,
+    /// What an element is.
+    #[serde(default)]
+    pub(crate) datatype: Kind,
+    /// In which order the elements lie.
+    #[serde(default)]
+    pub(crate) layout: Layout,
+    /// Most pixels of a picture, as it comes and resized.
+    #[serde(default = "pixels_max")]
+    pub(crate) max_pixels: usize,
+    /// Most pictures of a request.
+    #[serde(default = "images_max")]
+    pub(crate) max_images: usize,
+    /// Most bytes of the tensor that is answered.
+    #[serde(default = "output_bytes_max")]
+    pub(crate) max_output_bytes: usize,
+}
+
+/// To which size: one of `size`, `shortest` and `longest`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resize {
+    /// Height and width.
+    #[serde(default)]
+    pub(crate) size: Option<[usize; 2]>,
+    /// What the shorter side becomes; the other one keeps the picture's proportions.
+    #[serde(default)]
+    pub(crate) shortest: Option<usize>,
+    /// What the longer side becomes; the other one keeps the picture's proportions.
+    #[serde(default)]
+    pub(crate) longest: Option<usize>,
+    /// With `size`: what becomes of other proportions; `stretch` unless set.
+    #[serde(default)]
+    pub(crate) fit: Option<Fit>,
+    /// With `fit: contain`: the colour of what the picture does not cover, as red, green, blue; black unless set.
+    #[serde(default)]
+    pub(crate) pad: Option<[u8; 3]>,
+    /// With `fit: contain`: where the picture lies; `centre` unless set.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
+    /// With `shortest` or `longest`: both sides become the nearest multiple of it, and one of it at least.
+    #[serde(default)]
+    pub(crate) multiple_of: Option<usize>,
+    /// With `shortest` or `longest`: whether a smaller picture grows; true unless set.
+    #[serde(default)]
+    pub(crate) enlarge: Option<bool>,
+    /// With `shortest` or `longest`: whether a larger picture shrinks; true unless set.
+    #[serde(default)]
+    pub(crate) shrink: Option<bool>,
+    /// How the side that keeps the proportions becomes whole.
+    #[serde(default)]
+    pub(crate) rounding: Rounding,
+    /// How pixels are mixed.
+    #[serde(default)]
+    pub(crate) filter: Filter,
+    /// Whose arithmetic.
+    #[serde(default)]
+    pub(crate) convention: Convention,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Self { max_pixels, max_images, max_output_bytes, .. } = self;
+        for (key, bound) in
+            [("max_pixels", max_pixels), ("max_images", max_images), ("max_output_bytes", max_output_bytes)]
+        {
+            if *bound == 0 {
+                return Err(format!("settings.{key}: is 0; it must be at least 1"));
+            }
+        }
+        if let Some(resize) = &self.resize {
+            resize.check()?;
+        }
+        if let Some(crop) = self.crop {
+            check_sides("settings.crop", crop)?;
+        }
+        self.check_frame()?;
+        self.check_numbers()
+    }
+
+    /// What is cut out must fit into what it is cut out of, and that must be allowed.
+    fn check_frame(&self) -> Result<(), String> {
+        let Some(resize) = &self.resize else { return Ok(()) };
+        if let (Some([height, width]), Some([crop_height, crop_width])) = (resize.size, self.crop)
+            && (height < crop_height || width < crop_width)
+        {
+            return Err(format!(
+                "settings.crop: is {crop_height} × {crop_width}, and settings.resize.size is {height} × {width}; it \
+                 must fit into it"
+            ));
+        }
+        if let Some([height, width]) = resize.size
+            && self.max_pixels / height < width
+        {
+            let most = self.max_pixels;
+            return Err(format!(
+                "settings.resize.size: is {height} × {width}; settings.max_pixels allows {most} in all"
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        let channels = self.colour.channels();
+        let given = [("scale", self.scale.is_some()), ("mean", self.mean.is_some()), ("std", self.std.is_some())];
+        if self.datatype == Kind::Uint8
+            && let Some((key, _)) = given.iter().find(|(_, given)| *given)
+        {
+            return Err(format!("settings.{key}: has no effect on UINT8, whose elements are the levels; remove it"));
+        }
+        if let Some(scale) = self.scale.filter(|scale| !scale.is_finite() || *scale == 0.0) {
+            return Err(format!("settings.scale: is {scale}; a finite number other than 0 is needed"));
+        }
+        for (key, numbers) in [("mean", &self.mean), ("std", &self.std)] {
+            let Some(numbers) = numbers else { continue };
+            if numbers.len() != channels {
+                let length = numbers.len();
+                return Err(format!(
+                    "settings.{key}: has {length} elements; it needs one for each of {channels} channels"
+                ));
+            }
+            if let Some(index) = numbers.iter().position(|number| !number.is_finite()) {
+                let number = numbers[index];
+                return Err(format!("settings.{key}[{index}]: is {number}; a finite number is needed"));
+            }
+        }
+        match self.std.iter().flatten().position(|std| *std <= 0.0) {
+            Some(index) => Err(format!("settings.std[{index}]: is not more than 0; it must be")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Resize {
+    fn check(&self) -> Result<(), String> {
+        let Self { size, shortest, longest, fit, pad, place, multiple_of, enlarge, shrink, filter, convention, .. } =
+            self;
+        let given = [size.is_some(), shortest.is_some(), longest.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err("settings.resize: needs exactly one of `size`, `shortest` and `longest`".to_owned());
+        }
+        if let Some(size) = *size {
+            check_sides("settings.resize.size", size)?;
+        }
+        for (key, side) in [("shortest", shortest), ("longest", longest), ("multiple_of", multiple_of)] {
+            if let Some(side) = side.filter(|side| !(1..=SIDE_MAX).contains(side)) {
+                return Err(format!("settings.resize.{key}: is {side}; 1 to {SIDE_MAX} are allowed"));
+            }
+        }
+        let needless = [
+            ("fit", fit.is_some() && size.is_none(), "`size`"),
+            ("multiple_of", multiple_of.is_some() && size.is_some(), "`shortest` or `longest`"),
+            ("enlarge", enlarge.is_some() && size.is_some(), "`shortest` or `longest`"),
+            ("shrink", shrink.is_some() && size.is_some(), "`shortest` or `longest`"),
+            ("pad", pad.is_some() && *fit != Some(Fit::Contain), "`fit: contain`"),
+            ("place", place.is_some() && *fit != Some(Fit::Contain), "`fit: contain`"),
+        ];
+        if let Some((key, _, with)) = needless.iter().find(|(_, needless, _)| *needless) {
+            return Err(format!("settings.resize.{key}: has an effect with {with} only; remove it"));
+        }
+        if (*filter, *convention) == (Filter::Hamming, Convention::Opencv) {
+            return Err("settings.resize.filter: OpenCV has no `hamming`; use `convention: pillow`, or another filter"
+                .to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn check_sides(key: &str, sides: [usize; 2]) -> Result<(), String> {
+    match sides.iter().position(|side| !(1..=SIDE_MAX).contains(side)) {
+        Some(index) => Err(format!("{key}[{index}]: is {}; 1 to {SIDE_MAX} are allowed", sides[index])),
+        None => Ok(()),
+    }
+}
+
+fn image() -> String {
+    "image".to_owned()
+}
+
+fn pixels() -> String {
+    "pixels".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn white() -> [u8; 3] {
+    [255; 3]
+}
+
+const fn pixels_max() -> usize {
+    PIXELS_MAX
+}
+
+const fn images_max() -> usize {
+    IMAGES_MAX
+}
+
+const fn output_bytes_max() -> usize {
+    OUTPUT_BYTES_MAX
+}
