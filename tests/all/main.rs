@@ -35,5 +35,6 @@ mod rollouts;
 mod routes;
 mod starting;
 mod state;
+mod texts;
 mod top;
 mod walkthrough;
