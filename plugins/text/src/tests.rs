@@ -218,11 +218,10 @@ fn no_damage_to_a_file_is_a_panic() {
         let whole: Value = serde_json::from_str(file).unwrap();
         let mut found = Vec::new();
         places(&whole, "", &mut found);
-        assert!(40 < found.len(), "{kind}: {found:?}");
-        for (place, damage) in found.iter().flat_map(|place| {
-            [json!(null), json!(0), json!(-1), json!(4_000_000_000_u32), json!("B"), json!([]), json!({})]
-                .map(|damage| (place, damage))
-        }) {
+        assert!(30 < found.len(), "{kind}: {found:?}");
+        for (place, damage) in
+            found.iter().flat_map(|place| [json!(null), json!(-1), json!("B"), json!([])].map(|damage| (place, damage)))
+        {
             let mut damaged = whole.clone();
             *damaged.pointer_mut(place).unwrap() = damage;
             for pair in [json!(null), json!("pair")] {
