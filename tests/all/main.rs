@@ -39,5 +39,6 @@ mod routes;
 mod starting;
 mod state;
 mod tabular;
+mod texts;
 mod top;
 mod walkthrough;
