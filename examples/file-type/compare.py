@@ -4,8 +4,10 @@
 
 Takes files of as many kinds as the folders have (by default /usr/share, /usr/lib, this repository and Python's
 packages), at most --each of one extension, in a seeded order; and files made here: archives, pictures, tables, tiny
-ones, empty ones, white space. Each is asked about twice, as is the package: in a batch, as an element of a tensor, and
-alone, as a raw body. Prints the agreement for each type; exits with 1 if a label differs, or a score by more than 1e-4.
+ones, empty ones, white space. Each is asked about twice, as is the package: alone, here as a raw body, and in a batch,
+here as an element of a tensor. Prints the agreement for each type; exits with 1 if a label differs, or a score by more
+than 1e-4. Of a short file the package has one score alone and another in a batch (README.md says why); in a batch, either
+is right.
 """
 
 import argparse
@@ -125,9 +127,9 @@ def ask_alone(server: str, path: Path) -> list[Answer]:
 
 
 class Way(NamedTuple):
-    """All answers to one way of asking, and what was expected."""
+    """One way of asking: for each file the answers that are right, and the one that came."""
     name: str
-    expected: list[Answer]
+    right: list[tuple[Answer, ...]]
     got: list[Answer]
 
 
@@ -136,13 +138,13 @@ def report(paths: list[Path], ways: list[Way]) -> bool:
     rows = {}
     largest = 0.0
     for way, index in ((way, index) for index in range(len(paths)) for way in ways):
-        expected, got = way.expected[index], way.got[index]
-        difference = abs(got.score - expected.score)
+        right, got = way.right[index], way.got[index]
+        difference = min(abs(got.score - answer.score) for answer in right)
         largest = max(largest, difference)
-        agree = got.label == expected.label and difference <= TOLERANCE
+        agree = any(got.label == answer.label and abs(got.score - answer.score) <= TOLERANCE for answer in right)
         if not agree:
-            print(f"{paths[index]}, {way.name}: expected {expected}, got {got}")
-        row = rows.setdefault(ways[0].expected[index].label, Counter())
+            print(f"{paths[index]}, {way.name}: expected {' or '.join(map(str, right))}, got {got}")
+        row = rows.setdefault(ways[0].right[index][0].label, Counter())
         row[way.name] += agree
         row["files"] += way is ways[0]
     columns = ["files"] + [way.name for way in ways]
@@ -171,12 +173,15 @@ def main() -> None:
         paths = list(walk(arguments.folders, arguments.each, arguments.most, arguments.seed)) + list(made_in(folder))
         random.Random(arguments.seed).shuffle(paths)
         print(f"asking about {len(paths)} files", file=sys.stderr)
-        magika, alone, batch = Magika(), Way("alone", [], []), Way("in batch", [], [])
+        magika = Magika()
+        groups = list(batches(paths))
+        by_itself = [answer for path in paths for answer in expected([magika.identify_path(path)])]
+        together = [answer for group in groups for answer in expected(magika.identify_paths(group))]
+        alone = Way("alone", [(answer,) for answer in by_itself], [])
+        batch = Way("in batch", list(zip(together, by_itself, strict=True)), [])
         for path in paths:
-            alone.expected.extend(expected([magika.identify_path(path)]))
             alone.got.extend(ask_alone(arguments.server, path))
-        for group in batches(paths):
-            batch.expected.extend(expected(magika.identify_paths(group)))
+        for group in groups:
             batch.got.extend(ask_batch(arguments.server, group))
         sys.exit(not report(paths, [alone, batch]))
 
