@@ -6,8 +6,8 @@ Takes files of as many kinds as the folders have (by default /usr/share, /usr/li
 packages), at most --each of one extension, in a seeded order; and files made here: archives, pictures, tables, tiny
 ones, empty ones, white space. Each is asked about twice, as is the package: alone, here as a raw body, and in a batch,
 here as an element of a tensor. Prints the agreement for each type; exits with 1 if a label differs, or a score by more
-than 1e-4. Of a short file the package has one score alone and another in a batch (README.md says why); in a batch, either
-is right.
+than 1e-4. Of a short file the package has one score alone and another in a batch (README.md says why); in a batch,
+either is right.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python features.py
 
-A file is a list of parts, each some bytes (hexadecimal) and how often they are repeated. Of each file the document holds
-what is known without the model, and the SHA-256 of the numbers for the model (32 bits each, little-endian) where it is
-asked. Writes the same bytes each time.
+A file is a list of parts, each some bytes (hexadecimal) and how often they are repeated. Of each file the document
+holds what is known without the model, and the SHA-256 of the numbers for the model (32 bits each, little-endian) where
+it is asked. Writes the same bytes each time.
 """
 
 import hashlib

@@ -121,8 +121,8 @@ impl Features {
     fn too_large(&self, what: &str, given: usize) -> Failure {
         let (most, block) = (self.file_bytes_max, self.windows.block());
         Failure::invalid_input(format!(
-            "{what} has {given} bytes; at most {most} are taken. The first {block} bytes of a file and its last {block}, \
-             one after the other, get the same answer as the whole file"
+            "{what} has {given} bytes; at most {most} are taken. The first {block} bytes of a file and its last \
+             {block}, one after the other, get the same answer as the whole file"
         ))
     }
 }

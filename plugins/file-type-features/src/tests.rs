@@ -106,8 +106,8 @@ fn what_is_over_a_bound_is_refused() {
     let text = |text: &str| Failure::InvalidInput(text.to_owned());
     assert_eq!(refusal(&[]), text("input `bytes`: 0 files; a request holds from 1 to 2"));
     assert_eq!(refusal(&[b"a", b"b", b"c"]), text("input `bytes`: 3 files; a request holds from 1 to 2"));
-    let long = "has 8193 bytes; at most 8192 are taken. The first 4096 bytes of a file and its last 4096, one after the \
-                other, get the same answer as the whole file";
+    let long = "has 8193 bytes; at most 8192 are taken. The first 4096 bytes of a file and its last 4096, one after \
+                the other, get the same answer as the whole file";
     assert_eq!(refusal(&[b"a", &[b'a'; 8193]]), text(&format!("input `bytes`: element 1 {long}")));
     let raw = bench.call_raw("application/octet-stream", &[b'a'; 8193]).unwrap_err();
     assert_eq!(raw, text(&format!("the body {long}")));

@@ -1,6 +1,6 @@
 //! Scripts of an example that make files of those that were fetched: an exporter, a converter.
 //!
-//! They run in `target/fetch/venv-EXAMPLE`, made from the pinned requirements of all the example's scripts and made anew
+//! They run in `target/fetch/venv-EXAMPLE`, made from the pinned requirements of all the example's scripts, and anew
 //! when those change. What a script makes is compared with its pin like anything else. Bound: none but the person at
 //! the keyboard; a script is as trusted as this program.
 
