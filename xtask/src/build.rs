@@ -88,7 +88,7 @@ fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static s
 }
 
 /// Bytes for people: `66.3 KiB`.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
     if kib < 1024.0 { format!("{kib:.1} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
 }

@@ -1,7 +1,8 @@
 //! The project's own commands: `cargo xtask <verb>`.
 //!
 //! Each verb is one file and says what it does in its head. Nothing here runs anything but cargo, rustup, python3 and
-//! what cargo built, so a clean clone needs a Rust toolchain and, for the client tests, Python.
+//! what those built or installed, so a clean clone needs a Rust toolchain and, for the client tests and for what
+//! examples fetch, Python.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to the person who typed them")]
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ mod build;
 mod clients;
 mod demo;
 mod faults;
+mod fetch;
 mod golden;
 mod lint;
 mod report;
@@ -37,6 +39,7 @@ enum Verb {
     Lint(lint::Args),
     Bench(bench::Args),
     Faults(faults::Args),
+    Fetch(fetch::Args),
     Golden(golden::Args),
 }
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Lint(args) => lint::main(&args),
         Verb::Bench(args) => bench::main(&args),
         Verb::Faults(args) => faults::main(&args),
+        Verb::Fetch(args) => fetch::main(&args),
         Verb::Golden(args) => golden::main(&args),
     };
     match done {
