@@ -1,0 +1,79 @@
+"""One server on one workload: started, asked, loaded, weighed, ended."""
+
+import json
+import time
+from dataclasses import dataclass
+
+import load
+from load import Failed
+from places import LOGS, free_ports
+from process import Process, Weight
+from registry import Server
+from workloads import Workload, expected, wrong
+
+
+@dataclass(frozen=True)
+class Effort:
+    seconds: float
+    warm_up: float
+
+
+def measure(server: Server, workload: Workload, effort: Effort | None) -> dict:
+    """What came of it; without an effort, whether it starts and answers rightly."""
+    record = {"server": server.name, "workload": workload.name}
+    ports = free_ports(3)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with open(LOGS / f"{server.name}-{workload.name}.log", "w") as log:
+        launch = server.launch(workload, ports)
+        try:
+            process = Process(launch.command, launch.environment, launch.folder, log, piped=server.is_loop)
+        except OSError as error:
+            return record | {"error": f"can't start {launch.command[0]}: {error.strerror}"}
+        try:
+            turn = loop if server.is_loop else serve
+            return record | turn(process, server, workload, effort, ports[0])
+        except (Failed, OSError, ValueError) as error:
+            return record | {"error": f"{error} (log: {log.name})"}
+        finally:
+            process.stop()
+
+
+def serve(process: Process, server: Server, workload: Workload, effort: Effort | None, port: int) -> dict:
+    request = server.request(workload)
+    started = load.first_answer(process, port, request, workload)
+    about = {"form": request.form, "bytes": len(request.body), "start": started}
+    if effort is None:
+        return about
+    if effort.warm_up:
+        load.run(port, request, workload.connections, effort.warm_up)
+    with Weight(process) as weight:
+        counted = load.run(port, request, workload.connections, effort.seconds)
+    # Still right after the load.
+    load.first_answer(process, port, request, workload)
+    return about | counted | weigh(weight, counted["requests"])
+
+
+def loop(process: Process, server: Server, workload: Workload, effort: Effort | None, port: int) -> dict:
+    first = json.loads(process.child.stdout.readline() or "{}")
+    started = time.monotonic() - process.began
+    complaint = wrong(workload, first, expected(workload))
+    if complaint:
+        raise Failed(f"a wrong answer: {complaint}")
+    about = {"form": "none", "bytes": 0, "start": started}
+    if effort is None:
+        return about
+    if effort.warm_up:
+        tell(process, effort.warm_up)
+    with Weight(process) as weight:
+        counted = tell(process, effort.seconds)
+    return about | counted | weigh(weight, counted["requests"])
+
+
+def tell(process: Process, seconds: float) -> dict:
+    process.child.stdin.write(f"{seconds}\n")
+    process.child.stdin.flush()
+    return json.loads(process.child.stdout.readline())
+
+
+def weigh(weight: Weight, requests: int) -> dict:
+    return {"cpu": weight.cpu * 1000 / max(requests, 1), "memory": weight.memory}
