@@ -13,7 +13,8 @@ import document
 from environments import make_models, prepare
 from measure import Effort, measure
 from places import RESULTS
-from registry import SERVERS_BY_NAME, Server
+from registry import SERVERS_BY_NAME
+from server import Server
 from servers.hotstage import pipelines
 from table import tables
 from workloads import WORKLOADS, Workload

@@ -15,18 +15,19 @@ from table import tables
 READING = """\
 How to read it:
 
-- Each figure is the median of the rounds, with the lowest and the highest. Servers take turns, each started anew in each
-  round, so whatever else the machine does, it does to all. **To Hotstage** is the ratio of requests/s; `≈` stands where
-  the ranges touch: then nothing is said. Compare rows of one table only.
+- Each figure is the median of the rounds, with the lowest and the highest. Servers take turns, each started anew in
+  each round, so whatever else the machine does, it does to all. **To Hotstage** is the ratio of requests/s; `≈` stands
+  where the ranges touch: then nothing is said. A ratio in parentheses is of one round, and says little. Compare rows
+  of one table only.
 - The load is `wrk`, one thread on the same cores, each connection with one request under way. p50 and p99 follow from
   connections and requests/s.
-- CPU is that of all the server's processes, in user space and in the kernel, and the figure that a busy machine disturbs
-  least. Memory is PSS under load: a page that processes share counts once. Start is from the process's start to the
-  first right answer, with caches (compiled code, Python's bytecode) warm.
+- CPU is that of all the server's processes, in user space and in the kernel, and the figure that a busy machine
+  disturbs least. Memory is PSS under load: a page that processes share counts once. Start is from the process's start
+  to the first right answer, with caches (compiled code, Python's bytecode) warm.
 - Before and after its load every server is asked once and must say the right label and score; what is not 2xx and what
   broke off is counted, printed in the row, and ends the run with 1.
 - One worker process per server and one thread per call of ONNX Runtime; in `image` and `jpeg` as many workers or
-  instances as cores (FastAPI: its thread pool), since one would leave a core idle.
+  instances as cores (FastAPI: its thread pool), since one would leave a core idle. No server logs its requests.
 - MLServer and BentoML take tensors as JSON only, so their `image` rows hold the reading of 1.6 MB of text.
 - Triton is its real server out of NVIDIA's wheel, whose only backend is Python; its own ONNX backend comes in a
   container image only and would be faster than `triton-model`.

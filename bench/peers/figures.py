@@ -17,10 +17,11 @@ class Spread:
     middle: float
     low: float
     high: float
+    rounds: int
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
-        return cls(median(values), min(values), max(values))
+        return cls(median(values), min(values), max(values), len(values))
 
     def touches(self, other: "Spread") -> bool:
         """Whether the ranges do: then nothing is said about which is larger."""
@@ -42,5 +43,8 @@ def show(value: float) -> str:
 
 
 def ratio(one: Spread, other: Spread) -> str:
-    """One to the other, or that it can't be told."""
-    return "≈" if one.touches(other) else f"× {show(one.middle / other.middle)}"
+    """One to the other, or that it can't be told; in parentheses where single rounds leave no range to believe."""
+    if one.touches(other):
+        return "≈"
+    shown = f"× {show(one.middle / other.middle)}"
+    return shown if min(one.rounds, other.rounds) > 1 else f"({shown})"

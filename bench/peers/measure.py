@@ -8,8 +8,8 @@ import load
 from load import Failed
 from places import LOGS, free_ports
 from process import Process, Weight
-from registry import Server
-from workloads import Workload, expected, wrong
+from server import Server
+from workloads import Request, Workload, expected, wrong
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ def measure(server: Server, workload: Workload, effort: Effort | None) -> dict:
     """What came of it; without an effort, whether it starts and answers rightly."""
     record = {"server": server.name, "workload": workload.name}
     ports = free_ports(3)
+    # Before the start, whose time is taken.
+    request = server.request(workload)
     LOGS.mkdir(parents=True, exist_ok=True)
     with open(LOGS / f"{server.name}-{workload.name}.log", "w") as log:
         launch = server.launch(workload, ports)
@@ -30,16 +32,16 @@ def measure(server: Server, workload: Workload, effort: Effort | None) -> dict:
         except OSError as error:
             return record | {"error": f"can't start {launch.command[0]}: {error.strerror}"}
         try:
-            turn = loop if server.is_loop else serve
-            return record | turn(process, server, workload, effort, ports[0])
+            if server.is_loop:
+                return record | loop(process, workload, effort)
+            return record | serve(process, request, ports[0], workload, effort)
         except (Failed, OSError, ValueError) as error:
             return record | {"error": f"{error} (log: {log.name})"}
         finally:
             process.stop()
 
 
-def serve(process: Process, server: Server, workload: Workload, effort: Effort | None, port: int) -> dict:
-    request = server.request(workload)
+def serve(process: Process, request: Request, port: int, workload: Workload, effort: Effort | None) -> dict:
     started = load.first_answer(process, port, request, workload)
     about = {"form": request.form, "bytes": len(request.body), "start": started}
     if effort is None:
@@ -53,7 +55,7 @@ def serve(process: Process, server: Server, workload: Workload, effort: Effort |
     return about | counted | weigh(weight, counted["requests"])
 
 
-def loop(process: Process, server: Server, workload: Workload, effort: Effort | None, port: int) -> dict:
+def loop(process: Process, workload: Workload, effort: Effort | None) -> dict:
     first = json.loads(process.child.stdout.readline() or "{}")
     started = time.monotonic() - process.began
     complaint = wrong(workload, first, expected(workload))
@@ -63,13 +65,13 @@ def loop(process: Process, server: Server, workload: Workload, effort: Effort | 
     if effort is None:
         return about
     if effort.warm_up:
-        tell(process, effort.warm_up)
+        work(process, effort.warm_up)
     with Weight(process) as weight:
-        counted = tell(process, effort.seconds)
+        counted = work(process, effort.seconds)
     return about | counted | weigh(weight, counted["requests"])
 
 
-def tell(process: Process, seconds: float) -> dict:
+def work(process: Process, seconds: float) -> dict:
     process.child.stdin.write(f"{seconds}\n")
     process.child.stdin.flush()
     return json.loads(process.child.stdout.readline())

@@ -1,5 +1,6 @@
 """A server's processes: started, weighed, and ended with everything that they started."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,6 +32,12 @@ def family(root: int) -> dict[int, str]:
         if not more:
             return {pid: alive[pid][STARTED] for pid in members}
         members |= more
+
+
+def lives(pid: int, began: str) -> bool:
+    """Whether this is still the process that began then, and not another that was given its number."""
+    fields = stat(pid)
+    return fields is not None and fields[STARTED] == began and fields[0] != "Z"
 
 
 def cpu_seconds(pids) -> float:
@@ -74,11 +81,12 @@ class Process:
         except subprocess.TimeoutExpired:
             pass
         started |= family(self.child.pid)
-        for pid, began in started.items():
-            fields = stat(pid)
-            # The time of start tells a process from another that was given its number.
-            if fields and fields[STARTED] == began and fields[0] != "Z":
-                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + PATIENCE
+        while (left := [pid for pid, began in started.items() if lives(pid, began)]) and time.monotonic() < end:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
         self.child.wait(PATIENCE)
 
 

@@ -5,12 +5,10 @@ core busy, as many workers or instances as cores where a server does not use sev
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from environments import make_triton
 from places import COMPONENTS, FLOOR, HOTSTAGE, MODELS, ROOT, SCRATCH, SERVERS, onnxruntime, packages, python
+from server import EVERYTHING, Launch, Server
 from servers.hotstage import pipelines
 from servers.triton import repository
 from workloads import (
@@ -19,34 +17,9 @@ from workloads import (
 )
 
 CORES = os.cpu_count() or 1
-EVERYTHING = ("tabular", "image", "jpeg", "batch")
 ROWS = ("tabular", "batch")
 INFER = "/v2/models/pipeline/infer"
 TUMOR = "/v2/models/tumor/infer"
-
-
-@dataclass(frozen=True)
-class Launch:
-    """A command line; the server listens on the first of the ports."""
-
-    command: list
-    environment: dict[str, str] = field(default_factory=dict)
-    folder: Path = SCRATCH
-
-
-@dataclass(frozen=True)
-class Server:
-    name: str
-    about: str
-    # Whose packages and versions; none for what the project builds.
-    venv: str | None
-    launch: Callable[[Workload, list[int]], Launch]
-    request: Callable[[Workload], Request]
-    workloads: tuple[str, ...] = EVERYTHING
-    # Why it can't be measured, if so.
-    missing: Callable[[Workload], str | None] = lambda workload: None
-    # Not a server: asked over its stdin.
-    is_loop: bool = False
 
 
 def of_python(workload: Workload, folder: str) -> dict[str, str]:

@@ -55,9 +55,13 @@ def floats(workload: Workload, scaled: bool = False) -> bytes:
 
 
 def numbers(workload: Workload, scaled: bool = False) -> list[float]:
-    data = floats(workload, scaled)
-    # The shortest decimals that are read back as the same floats.
-    return [float(f"{value:.9g}") for value, in struct.iter_unpack("<f", data)]
+    return [shortest(value) for value, in struct.iter_unpack("<f", floats(workload, scaled))]
+
+
+def shortest(value: float) -> float:
+    """The number of fewest digits that is read back as the same FP32."""
+    tries = (float(f"{value:.{digits}g}") for digits in range(6, 10))
+    return next(number for number in tries if struct.pack("<f", number) == struct.pack("<f", value))
 
 
 def protocol_json(path: str, workload: Workload, scaled: bool = False) -> Request:

@@ -36,3 +36,12 @@ fn requests_works_as_scripts_use_it_and_as_kserve_asks() {
 fn prometheus_reads_what_is_measured() {
     check("prometheus.py", Setup::tumor(), 2);
 }
+
+#[test]
+fn the_bench_beside_other_servers_counts_rightly() {
+    let python = std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
+    let mut command = Command::new(python);
+    command.args(["-B", "-m", "unittest", "discover", "-s"]).arg(root().join("bench/peers"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

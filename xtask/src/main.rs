@@ -16,6 +16,7 @@ mod demo;
 mod faults;
 mod golden;
 mod lint;
+mod peers;
 mod report;
 mod run;
 mod test;

@@ -32,8 +32,7 @@ def chain(workload: Workload) -> list[Step]:
     """The steps of a workload; a tensor that is ready has none before the graph."""
     ready = Tensor("ready", "FP32", list(workload.shape[1:]))
     scores = Tensor("scores", "FP32", [1 if workload.model == "tabular" else 1000])
-    client = Tensor(workload.tensor, "STRING", [1]) if workload.name == "jpeg" else Tensor(
-        workload.tensor, "FP32", list(workload.shape[1:]))
+    client = Tensor(workload.tensor, *(("STRING", [1]) if workload.name == "jpeg" else ("FP32", ready.dimensions)))
     if workload.name == "image":
         return [Step("infer", client, [scores]), Step("after", scores, ANSWER)]
     return [Step("before", client, [ready]), Step("infer", ready, [scores]), Step("after", scores, ANSWER)]
@@ -89,7 +88,8 @@ def write_model(folder: Path, step: Step, how: str, code=CODE) -> None:
 
     version = folder / step.name / "1"
     version.mkdir(parents=True)
-    config = f'name: "{step.name}"\n{how}max_batch_size: 64\n{listed("input", [step.given])}{listed("output", step.made)}'
+    tensors = listed("input", [step.given]) + listed("output", step.made)
+    config = f'name: "{step.name}"\n{how}max_batch_size: 64\n{tensors}'
     (folder / step.name / "config.pbtxt").write_text(config)
     for file in code:
         (version / file.name).symlink_to(file)
