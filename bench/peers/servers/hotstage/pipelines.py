@@ -13,8 +13,8 @@ from places import COMPONENTS, EXAMPLE, MODELS, PIPELINES
 from workloads import Workload
 
 STATE = PIPELINES / "state"
-# What ImageNet's classifiers are trained with, and stretched as Pillow does it for the other servers.
-DECODE = {"width": 224, "height": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+# As `common/steps.py` does it with Pillow: stretched to the size, ImageNet's mean and deviation.
+DECODE = {"output": "image", "resize": {"size": [224, 224]}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 def stages(workload: Workload) -> list[dict]:
