@@ -14,7 +14,8 @@ from workloads import Workload
 
 STATE = PIPELINES / "state"
 # As `common/steps.py` does it with Pillow: stretched to the size, ImageNet's mean and deviation.
-DECODE = {"output": "image", "resize": {"size": [224, 224]}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+COLOURS = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+DECODE = {"output": "image", "resize": {"size": [224, 224]}, **COLOURS}
 
 
 def stages(workload: Workload) -> list[dict]:
