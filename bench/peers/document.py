@@ -75,7 +75,9 @@ def page(run: dict) -> str:
         f"- {name}: {', '.join(f'{package} {version}' for package, version in found.items())}"
         for name, found in run["versions"].items()
     )
-    notes = "".join(f"- {note}\n" for note in run["notes"])
+    unmeasured = {(record["server"], record["workload"]) for record in run["records"] if "error" in record}
+    failed = [f"{server} could not be measured in {workload}" for server, workload in sorted(unmeasured)]
+    notes = "".join(f"- {note}\n" for note in [*run["notes"], *failed])
     return (
         "# Beside other servers\n\n"
         "Hotstage and what people serve the same pipeline with today, on the same ONNX file, the same rows, the same "

@@ -49,6 +49,14 @@ def first_answer(process: Process, port: int, request: Request, workload: Worklo
     raise Failed(f"no answer in {PATIENCE} s; {last}")
 
 
+def another_answer(port: int, request: Request, workload: Workload) -> None:
+    """One more, which must be right too."""
+    status, body, head_length = ask(port, request)
+    if status != 200:
+        raise Failed(f"after the load it answered {status} {body[:300].decode(errors='replace')}")
+    check(workload, body, head_length)
+
+
 def check(workload: Workload, body: bytes, head_length: str | None) -> None:
     complaint = wrong(workload, read_answer(body, head_length), expected(workload))
     if complaint:

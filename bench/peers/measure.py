@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 
 import load
 from load import Failed
@@ -35,7 +36,7 @@ def measure(server: Server, workload: Workload, effort: Effort | None) -> dict:
             if server.is_loop:
                 return record | loop(process, workload, effort)
             return record | serve(process, request, ports[0], workload, effort)
-        except (Failed, OSError, ValueError) as error:
+        except (Failed, OSError, HTTPException, ValueError) as error:
             return record | {"error": f"{error} (log: {log.name})"}
         finally:
             process.stop()
@@ -50,8 +51,7 @@ def serve(process: Process, request: Request, port: int, workload: Workload, eff
         load.run(port, request, workload.connections, effort.warm_up)
     with Weight(process) as weight:
         counted = load.run(port, request, workload.connections, effort.seconds)
-    # Still right after the load.
-    load.first_answer(process, port, request, workload)
+    load.another_answer(port, request, workload)
     return about | counted | weigh(weight, counted["requests"])
 
 

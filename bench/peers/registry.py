@@ -59,7 +59,7 @@ def hotstage(sandboxed: bool) -> Server:
 
     def missing(workload: Workload) -> str | None:
         if not HOTSTAGE.exists():
-            return f"no {HOTSTAGE}"
+            return "the server was not built"
         return pipelines.missing(workload, sandboxed)
 
     name = "hotstage-mlp" if sandboxed else "hotstage"
@@ -69,10 +69,10 @@ def hotstage(sandboxed: bool) -> Server:
 
 def floor() -> Server:
     return Server(
-        "floor", "the same steps as plain Rust behind hyper", None,
+        "floor", "the same steps and network as plain Rust behind hyper", None,
         lambda workload, ports: Launch([FLOOR, "floor", "--port", ports[0]], folder=ROOT),
         lambda workload: protocol_json(TUMOR, workload), ROWS,
-        lambda workload: None if FLOOR.exists() else f"no {FLOOR}",
+        lambda workload: None if FLOOR.exists() else "it was not built",
     )
 
 

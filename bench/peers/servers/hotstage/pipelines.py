@@ -50,7 +50,7 @@ def missing(workload: Workload, sandboxed: bool) -> str | None:
     """Why it can't be served, if so."""
     needed = ["scale", "mlp", "labels"] if sandboxed else [stage["component"] for stage in stages(workload)]
     lacking = [name for name in needed if not (COMPONENTS / f"{name}.wasm").exists()]
-    return f"no {', '.join(lacking)} in {COMPONENTS}" if lacking else None
+    return f"no component {' or '.join(lacking)}" if lacking else None
 
 
 def manifest(workload: Workload, sandboxed: bool) -> Path:
