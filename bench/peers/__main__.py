@@ -6,6 +6,7 @@ rightly; then come the rounds, each with every server started anew. Ends with 1 
 
 import argparse
 import json
+import signal
 import sys
 import time
 
@@ -15,7 +16,6 @@ from measure import Effort, measure
 from places import RESULTS
 from registry import SERVERS_BY_NAME
 from server import Server
-from servers.hotstage import pipelines
 from table import tables
 from workloads import WORKLOADS, Workload
 
@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     add("--warm-up", type=int, default=2, metavar="SECONDS", help="of load before it [default: 2]")
     add("--repeat", type=int, default=5, metavar="ROUNDS", help="[default: 5]")
     add("--docs", action="store_true", help="write docs/bench/peers.md and peers.svg as well")
+    add("--note", action="append", default=[], metavar="TEXT", help="what a reader should know of the run; repeatable")
     add("--from", dest="file", metavar="FILE", help="measure nothing; show the results of an earlier run")
     return parser.parse_args()
 
@@ -55,11 +56,14 @@ def tell(text: str) -> None:
 
 def main() -> int:
     plan = arguments()
+    # So that the server under way is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if plan.file:
         with open(plan.file) as file:
             run = json.load(file)
     else:
         run = measure_all(plan)
+    run["notes"] += plan.note
     print(tables(run["records"]))
     for note in run["notes"]:
         print(f"note: {note}")
@@ -76,7 +80,6 @@ def measure_all(plan: argparse.Namespace) -> dict:
     for venv in dict.fromkeys(["direct", *(server.venv for server in servers if server.venv)]):
         prepare(venv)
     make_models()
-    pipelines.forget()
     # Before this run's own load.
     machine = document.machine()
     run = {

@@ -30,7 +30,7 @@ How to read it:
   instances as cores (FastAPI: its thread pool), since one would leave a core idle. No server logs its requests.
 - MLServer and BentoML take tensors as JSON only, so their `image` rows hold the reading of 1.6 MB of text.
 - Triton is its real server out of NVIDIA's wheel, whose only backend is Python; its own ONNX backend comes in a
-  container image only and would be faster than `triton-model`.
+  container image only and is not measured here.
 """
 
 
@@ -42,7 +42,7 @@ def machine() -> dict:
         "processor": processor,
         "cores": os.cpu_count(),
         "memory": f"{gibibytes:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}, {' '.join(platform.libc_ver())}",
+        "system": f"{platform.system()} {platform.release().split("-")[0]}, {' '.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "load before": f"{os.getloadavg()[0]:.2f}",
         "date": time.strftime("%Y-%m-%d %H:%M %Z"),
@@ -50,12 +50,12 @@ def machine() -> dict:
 
 
 def all_versions(names: list[str]) -> dict[str, dict[str, str]]:
-    found = {"wrk": {"wrk": first_line([wrk(), "--version"])}}
+    found = {"wrk": {"wrk": first_line([wrk(), "--version"]).split(" ")[1]}}
     for venv in dict.fromkeys(SERVERS_BY_NAME[name].venv for name in names):
         if venv:
             found[venv] = versions(venv)
     if any(name.startswith("hotstage") for name in names):
-        found["hotstage"] = {"hotstage": first_line([HOTSTAGE, "--version"])}
+        found["hotstage"] = {"hotstage": first_line([HOTSTAGE, "--version"]).split(" ")[1]}
     return found
 
 

@@ -12,7 +12,8 @@ from process import Process
 from workloads import HEADER_LENGTH, Request, Workload, expected, read_answer, wrong
 
 POLL = 0.005
-PATIENCE = 120
+# Hotstage compiles a component once, at the lowest priority: on a busy machine that takes minutes.
+PATIENCE = 600
 
 
 class Failed(Exception):

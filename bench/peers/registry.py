@@ -49,7 +49,8 @@ def hotstage(sandboxed: bool) -> Server:
     def launch(workload: Workload, ports: list[int]) -> Launch:
         manifest, state = pipelines.manifest(workload, sandboxed), pipelines.state(name, workload)
         command = [HOTSTAGE, "serve", "--admin", "none", "-f", manifest, "--state", state, "--components", COMPONENTS]
-        command += ["--http", f"127.0.0.1:{ports[0]}"]
+        # What an earlier run served there may differ; its compiled code is as good.
+        command += ["--replace", "--http", f"127.0.0.1:{ports[0]}"]
         return Launch(command, {} if sandboxed else {"HOTSTAGE_ONNXRUNTIME": str(onnxruntime())})
 
     def request(workload: Workload) -> Request:

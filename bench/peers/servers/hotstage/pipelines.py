@@ -6,7 +6,6 @@
 """
 
 import json
-import shutil
 from pathlib import Path
 
 from places import COMPONENTS, EXAMPLE, MODELS, PIPELINES
@@ -62,8 +61,3 @@ def state(name: str, workload: Workload) -> Path:
     folder = STATE / f"{name}-{workload.name}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def forget() -> None:
-    """What an earlier run served is not what this one does."""
-    shutil.rmtree(STATE, ignore_errors=True)
