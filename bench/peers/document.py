@@ -42,7 +42,7 @@ def machine() -> dict:
         "processor": processor,
         "cores": os.cpu_count(),
         "memory": f"{gibibytes:.0f} GiB",
-        "system": f"{platform.system()} {platform.release().split("-")[0]}, {' '.join(platform.libc_ver())}",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, {' '.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "load before": f"{os.getloadavg()[0]:.2f}",
         "date": time.strftime("%Y-%m-%d %H:%M %Z"),

@@ -12,6 +12,7 @@ import unittest
 import xml.etree.ElementTree
 from unittest import mock
 
+import document
 import process
 import workloads
 from figures import Spread, percentile, ratio, show
@@ -129,6 +130,14 @@ class Reports(unittest.TestCase):
 
     def test_what_has_no_figures_has_no_row(self):
         self.assertEqual(tables([{"server": "fastapi", "workload": "tabular", "error": "it broke"}]), "")
+
+    def test_a_page_says_what_is_missing(self):
+        records = [*RECORDS, {"server": "bentoml", "workload": "tabular", "error": "it broke"}]
+        run = {"command": "x", "machine": document.machine(), "versions": {"wrk": {"wrk": "4"}}, "notes": ["busy"]}
+        page = document.page(run | {"records": records})
+        self.assertIn("- busy\n- bentoml could not be measured in tabular\n", page)
+        self.assertIn("- `fastapi`: written by hand", page)
+        self.assertIn(tables(RECORDS), page)
 
     def test_the_picture_has_a_bar_for_each_server_and_figure(self):
         root = xml.etree.ElementTree.fromstring(svg(RECORDS))
