@@ -139,4 +139,9 @@ fn onnx_runtime_is_found_by_its_package_and_says_what_it_has() {
     let words = ["check", file.to_str().unwrap(), "--onnxruntime", library.to_str().unwrap(), "--state"];
     let error = hotstage(words.into_iter().chain([folder.path().join("s").to_str().unwrap()])).ended(3).stderr;
     assert!(error.contains("has no execution provider `tensorrt`; it has cpu"), "{error}");
+fn the_bench_beside_other_servers_counts_rightly() {
+    let mut command = Command::new(python);
+    command.args(["-B", "-m", "unittest", "discover", "-s"]).arg(root().join("bench/peers"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::build;
+use crate::peers;
 use crate::run::{Outcome, check, step};
 use crate::workspace::Workspace;
 
@@ -11,7 +12,8 @@ const PROGRAM: &str = "hotstage-bench";
 
 /// Builds everything, then runs the benchmarks.
 ///
-/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there is to measure.
+/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there is to measure;
+/// `cargo xtask bench peers` measures other model servers in turns with ours, and takes `--help` as well.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Passed on to the benchmarks
@@ -20,6 +22,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Outcome {
+    if let Some((first, rest)) = args.args.split_first()
+        && first == "peers"
+    {
+        return peers::main(PROGRAM, rest);
+    }
     let workspace = Workspace::read()?;
     build::all(&workspace)?;
     build::guests(&workspace)?;

@@ -18,6 +18,7 @@ mod faults;
 mod fetch;
 mod golden;
 mod lint;
+mod peers;
 mod report;
 mod run;
 mod test;
