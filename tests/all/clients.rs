@@ -2,19 +2,13 @@
 //!
 //! A script runs its checks, prints one line for each, and fails if one did.
 
-use std::path::PathBuf;
+mod onnxruntime;
+
 use std::process::Command;
 
-use serde_json::{Value, json};
-
-use super::onnx::{NET, floats, gather, net};
-use crate::harness::admin::Admin;
-use crate::harness::command::hotstage;
-use crate::harness::manifest::{With as _, pipeline, stage};
-use crate::harness::onnx::{Model, Type};
+use crate::harness::manifest::{pipeline, stage};
 use crate::harness::root;
-use crate::harness::server::{Server, Setup};
-use crate::harness::state::Folder;
+use crate::harness::server::Setup;
 
 #[track_caller]
 fn check(script: &str, setup: Setup, checks: usize) {
@@ -45,101 +39,9 @@ fn prometheus_reads_what_is_measured() {
     check("prometheus.py", Setup::tumor(), 2);
 }
 
-/// ONNX Runtime as `pip` installs it: not a client, but somebody else's library all the same.
-fn onnxruntime() -> PathBuf {
-    let python = std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
-    let code = "import onnxruntime, os; print(os.path.join(os.path.dirname(onnxruntime.__file__), 'capi'))";
-    let output = Command::new(python).args(["-c", code]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().into()
-}
-
-/// A server whose graphs of the folder run on ONNX Runtime.
-fn on_runtime(graphs: &[(&str, Vec<u8>, Value)]) -> (Server, Vec<Folder>) {
-    let mut folders = Vec::new();
-    let manifests: Vec<Value> = graphs
-        .iter()
-        .map(|(name, graph, keys)| {
-            let folder = Folder::new();
-            let mut stage = net(&folder, graph, json!({ "engine": "onnxruntime" }));
-            folders.push(folder);
-            for (key, value) in keys.as_object().unwrap() {
-                stage = stage.with(key, value.clone());
-            }
-            pipeline(name, [stage])
-        })
-        .collect();
-    (Setup::of(manifests).args(&format!("--onnxruntime {}", onnxruntime().display())).start(), folders)
-}
-
 #[test]
-fn onnx_runtime_computes_numbers_and_strings_and_says_what_it_cannot() {
-    let strings = Model::default()
-        .input("s", Type::Text, &[None])
-        .node("Identity", &["s"], &["t"])
-        .output("t", Type::Text, &[None])
-        .bytes();
-    let (server, _folders) = on_runtime(&[("gather", gather(), json!({})), ("strings", strings, json!({}))]);
-    let engine = Admin::of(&server).get("/v1/models/gather/versions/1")["stages"][0]["engines"][0].clone();
-    assert!(engine.as_str().unwrap().starts_with("onnxruntime 1."), "{engine}");
-    let ask = |indices: &[i64]| {
-        let index = json!({ "name": "i", "shape": [indices.len()], "datatype": "INT64", "data": indices });
-        server.infer("gather", &json!({ "inputs": [floats("x", &[3], &[5.0, 6.0, 7.0]), index] }))
-    };
-    assert_eq!(ask(&[2, 0]).ok().json()["outputs"][0]["data"], json!([7.0, 5.0]));
-    assert_eq!(ask(&[]).ok().json()["outputs"][0]["data"], json!([]));
-    let wrong = ask(&[9]);
-    assert_eq!(wrong.status, 400);
-    assert!(wrong.error().contains("indices element out of data bounds, idx=9"), "{}", wrong.error());
-    let texts = |data: Value| {
-        let shape = [data.as_array().unwrap().len()];
-        server.infer("strings", &json!({ "inputs": [{ "name": "s", "shape": shape, "datatype": "BYTES", "data": data }] }))
-    };
-    assert_eq!(texts(json!(["häl", "", "日本"])).ok().json()["outputs"][0]["data"], json!(["häl", "", "日本"]));
-    let zero = texts(json!(["a\u{0}b"]));
-    assert_eq!(zero.status, 400, "{}", zero.text());
-    assert!(zero.error().contains("input `s`: element 0 holds a zero byte"), "{}", zero.error());
-    let bytes = [1, 0, 0, 0, 0xff];
-    let input = json!({ "name": "s", "shape": [1], "datatype": "BYTES", "parameters": { "binary_data_size": 5 } });
-    let wrong = server.infer_binary("strings", &json!({ "inputs": [input] }), &[&bytes]);
-    assert!(wrong.error().contains("input `s`: element 0 is not UTF-8 from byte 0 on"), "{}", wrong.error());
-}
-
-#[test]
-fn onnx_runtime_reads_a_large_tensor_where_it_lies_and_batches() {
-    let double = Model::default()
-        .input("x", Type::Float, &[None, Some(20_000)])
-        .node("Add", &["x", "x"], &["y"])
-        .output("y", Type::Float, &[None, Some(20_000)])
-        .bytes();
-    let (server, _folders) = on_runtime(&[("m", double, json!({ "batch": true }))]);
-    for rows in [1, 3] {
-        let numbers: Vec<f32> = (0..rows * 20_000_u16).map(f32::from).collect();
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let parameters = json!({ "binary_data_size": bytes.len() });
-        let input = json!({ "name": "x", "shape": [rows, 20_000], "datatype": "FP32", "parameters": parameters });
-        let request = json!({ "inputs": [input], "parameters": { "binary_data_output": true } });
-        let response = server.infer_binary("m", &request, &[&bytes]).ok();
-        let doubled: Vec<u8> = numbers.iter().flat_map(|number| (2.0 * number).to_le_bytes()).collect();
-        assert_eq!(response.binary().1, doubled);
-    }
-    assert_eq!(server.metrics().value(&format!("hotstage_batch_rows_sum{NET}")), 4.0);
-}
-
-#[test]
-fn onnx_runtime_is_found_by_its_package_and_says_what_it_has() {
-    let shown = hotstage(["engines", "--onnxruntime", onnxruntime().to_str().unwrap(), "-o", "json"]).ended(0).stdout;
-    let engines: Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(engines["engines"][0]["engine"], "onnxruntime");
-    assert_eq!(engines["engines"][0]["note"], "`auto` takes it");
-    assert_eq!(engines["engines"][1]["engine"], "tract");
-    let folder = Folder::new();
-    let stage = net(&folder, &gather(), json!({ "engine": "auto", "providers": ["tensorrt"] }));
-    let file = folder.write("m.yaml", pipeline("m", [stage]).to_string());
-    let library = onnxruntime();
-    let words = ["check", file.to_str().unwrap(), "--onnxruntime", library.to_str().unwrap(), "--state"];
-    let error = hotstage(words.into_iter().chain([folder.path().join("s").to_str().unwrap()])).ended(3).stderr;
-    assert!(error.contains("has no execution provider `tensorrt`; it has cpu"), "{error}");
 fn the_bench_beside_other_servers_counts_rightly() {
+    let python = std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
     let mut command = Command::new(python);
     command.args(["-B", "-m", "unittest", "discover", "-s"]).arg(root().join("bench/peers"));
     let output = command.output().unwrap();

@@ -22,7 +22,7 @@ fn increment() -> Vec<u8> {
 }
 
 /// `y = x[i]`: an index may lie beyond the end.
-pub(super) fn gather() -> Vec<u8> {
+pub(crate) fn gather() -> Vec<u8> {
     Model::default()
         .input("x", Type::Float, &[None])
         .input("i", Type::Int64, &[None])
@@ -32,17 +32,17 @@ pub(super) fn gather() -> Vec<u8> {
 }
 
 /// The labels of that stage's metrics.
-pub(super) const NET: &str = r#"{pipeline="m",version="1",stage="net"}"#;
+pub(crate) const NET: &str = r#"{pipeline="m",version="1",stage="net"}"#;
 
 /// A stage of a graph that lies in a folder, on tract unless the settings say otherwise.
-pub(super) fn net(folder: &Folder, graph: &[u8], settings: Value) -> Value {
+pub(crate) fn net(folder: &Folder, graph: &[u8], settings: Value) -> Value {
     let mut all = json!({ "engine": "tract" });
     all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
     let path = folder.write("net.onnx", graph);
     json!({ "name": "net", "role": "model", "component": "onnx", "settings": all, "files": { "model": path } })
 }
 
-pub(super) fn floats(name: &str, shape: &[usize], data: &[f64]) -> Value {
+pub(crate) fn floats(name: &str, shape: &[usize], data: &[f64]) -> Value {
     json!({ "name": name, "shape": shape, "datatype": "FP32", "data": data })
 }
 
@@ -52,7 +52,7 @@ fn ask(server: &Server, inputs: impl Into<Vec<Value>>) -> Response {
 
 /// Why `hotstage check` refuses a pipeline of this stage.
 #[track_caller]
-pub(super) fn refused(stage: Value) -> String {
+pub(crate) fn refused(stage: Value) -> String {
     let folder = Folder::new();
     folder.write("m.yaml", pipeline("m", [stage]).to_string());
     check(folder.path(), ["m.yaml"]).ended(3).stderr
