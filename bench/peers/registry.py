@@ -47,7 +47,7 @@ def protocol(workload: Workload, path: str = INFER) -> Request:
 
 def hotstage(sandboxed: bool) -> Server:
     def launch(workload: Workload, ports: list[int]) -> Launch:
-        manifest, state = pipelines.manifest(workload, sandboxed), pipelines.state(name, workload)
+        manifest, state = pipelines.manifest(workload, sandboxed), pipelines.state(name)
         command = [HOTSTAGE, "serve", "--admin", "none", "-f", manifest, "--state", state, "--components", COMPONENTS]
         # What an earlier run served there may differ; its compiled code is as good.
         command += ["--replace", "--http", f"127.0.0.1:{ports[0]}"]

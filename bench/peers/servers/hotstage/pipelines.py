@@ -56,8 +56,7 @@ def manifest(workload: Workload, sandboxed: bool) -> Path:
     return EXAMPLE / "tumor-v1.yaml" if sandboxed else write(workload)
 
 
-def state(name: str, workload: Workload) -> Path:
-    """Its state directory, kept from one start to the next, as an operator's is."""
-    folder = STATE / f"{name}-{workload.name}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return folder
+def state(name: str) -> Path:
+    """Its state directory, kept from one start to the next, as an operator's is: with its compiled components."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    return STATE / name
