@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
-    let control = control(args, &app, deployer)?;
+    let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
     let admin_address = admin.as_ref().map(|(_, address)| *address);
     control.store().say_admin(admin_address)?;
@@ -164,6 +164,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
     // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.block_on(async { Signals::listen() })?;
+    deployer.give_way();
     app.board.set_ready(true);
     console::print(&ready_line(&app, address, admin_address));
     io.block_on(signals.asked_to_stop());

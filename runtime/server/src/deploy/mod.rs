@@ -102,6 +102,11 @@ impl Deployer {
         Ok(Loaded { pipelines, routes, rollouts })
     }
 
+    /// From now on there are requests that compiling must not disturb.
+    pub fn give_way(&self) {
+        self.compilers.give_way();
+    }
+
     /// Finds everything that a document points at, and keeps it in the store.
     pub fn resolve(&self, document: &Written, paths: Paths<'_>) -> Result<Material, DeployError> {
         resolve::resolve(document, self, paths)
