@@ -84,7 +84,7 @@ fn port(name: &str, kind: Type, shape: &[Option<u64>]) -> Vec<u8> {
         let mut dimension = Vec::new();
         match size {
             Some(size) => number(&mut dimension, 1, *size),
-            None => field(&mut dimension, 2, format!("n{place}").as_bytes()),
+            None => field(&mut dimension, 2, format!("{name}{place}").as_bytes()),
         }
         field(&mut dimensions, 1, &dimension);
     }
