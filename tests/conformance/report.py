@@ -1,0 +1,111 @@
+"""The results as a line, and as the document `docs/conformance.md`."""
+
+import collections
+
+import outcomes
+import vectors
+
+HEAD = """# Conformance to ONNX
+
+What comes of the ONNX project's own backend tests (`onnx.backend.test`, with the tolerances of its own runner) when each
+is served as a pipeline of one stage and asked over HTTP with binary tensors. Written by
+`cargo xtask conformance --update`; `tests/conformance/expected.json` keeps what passed, and a run without `--update`
+fails when one of those does not pass, or when a vector is answered wrongly that is not named there with a reason.
+
+| column | means |
+| --- | --- |
+| passed | every output as expected; where chance decides (`RandomNormal`, `Bernoulli`, dropout in training), shape and type |
+| not a tensor | an input or output is a sequence, a map, an optional, or has a type that the protocol has not (float8, 4 bits, complex); refused at load |
+| unsupported | refused at load, and the engine's own package does not give the expected answer either |
+| refused here | refused at load, though the engine's own package gives the expected answer |
+| refused at call | 4xx to the vector's inputs |
+| engine differs | not what the vector expects, and the engine's own Python package answers the same |
+| wrong | not what the vector expects, nor what the engine's own package answers |
+| failed | 5xx |
+| crashed or hung | the server ended, or needed more than 20 s |
+"""
+# What a refusal may be about, other than an operator.
+ABOUT = {
+    "has no tensors of": "a datatype that the engine has no tensors of",
+    "has no shape": "an input or output without a declared shape",
+    "is no tensor": "a value that is no tensor",
+    "no datatype of the protocol": "a datatype that the protocol has not",
+}
+
+
+def row(vector: vectors.Vector, outcome: outcomes.Outcome) -> dict:
+    """One vector of the results."""
+    named = [operator for operator in vector.operators if operator in outcome.reason]
+    about = next((what for words, what in ABOUT.items() if words in outcome.reason), None)
+    # `Conv` is in `ConvTranspose`.
+    operator = max(named, key=len) if named else about
+    return {
+        "vector": vector.pipeline,
+        "category": outcome.category,
+        "reason": outcome.reason,
+        "operators": sorted(vector.operators),
+        "about": operator,
+    }
+
+
+def summary(result: dict) -> str:
+    """One line for a terminal."""
+    counts = collections.Counter(row["category"] for row in result["vectors"])
+    told = ", ".join(f"{counts[category]} {category}" for category in outcomes.CATEGORIES if counts[category])
+    return f"{result['engine']}: {told}; {result['seconds']} s"
+
+
+def document(results: list[dict]) -> str:
+    """All of it."""
+    parts = [HEAD, *(_counts(result) for result in results)]
+    for result in results:
+        parts += [_operators(result), _each(result)]
+    return "\n".join(part for part in parts if part)
+
+
+def _counts(result: dict) -> str:
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    lines = [f"## {result['engine']}", "", f"{result['date']}, with {versions}; `cargo xtask conformance --engine "]
+    lines[-1] += f"{result['engine']}`, {result['seconds']} s."
+    lines += ["", "| folder | vectors | " + " | ".join(outcomes.CATEGORIES) + " |"]
+    lines.append("| --- " * (len(outcomes.CATEGORIES) + 2) + "|")
+    for folder in [*vectors.FOLDERS, ""]:
+        rows = [row for row in result["vectors"] if row["vector"].startswith(f"{folder}." if folder else "")]
+        counts = collections.Counter(row["category"] for row in rows)
+        cells = [folder or "all", str(len(rows)), *(str(counts[category]) for category in outcomes.CATEGORIES)]
+        lines.append("| " + " | ".join(cells) + " |")
+    if result["panics"]:
+        lines += ["", f"{len(result['panics'])} panics are in the server's log."]
+    return "\n".join(lines) + "\n"
+
+
+def _operators(result: dict) -> str:
+    refused = [row for row in result["vectors"] if row["category"] in (outcomes.UNSUPPORTED, outcomes.REFUSED_HERE)]
+    if not refused:
+        return ""
+    costs: dict[str, list[dict]] = collections.defaultdict(list)
+    for row in refused:
+        costs[row["about"] or f"not named; the graph has {', '.join(row['operators'])}"].append(row)
+    lines = [f"## What {result['engine']} refuses at load", "", "| what | vectors | of them refused here | such as |"]
+    lines.append("| --- | --- | --- | --- |")
+    for about, rows in sorted(costs.items(), key=lambda item: (-len(item[1]), item[0])):
+        here = sum(row["category"] == outcomes.REFUSED_HERE for row in rows)
+        lines.append(f"| {about} | {len(rows)} | {here} | {_cell(rows[0]['reason'], 160)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _each(result: dict) -> str:
+    shown = (outcomes.REFUSED_HERE, outcomes.REFUSED, *outcomes.CATEGORIES[outcomes.CATEGORIES.index(outcomes.DIFFERS) :])
+    rows = [row for row in result["vectors"] if row["category"] in shown]
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: (-outcomes.CATEGORIES.index(row["category"]), row["vector"]))
+    lines = [f"## Each vector that {result['engine']} does not answer as expected, other than unsupported ones", ""]
+    lines += ["| vector | what | reason |", "| --- | --- | --- |"]
+    lines += [f"| {row['vector']} | {row['category']} | {_cell(row['reason'], 240)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str, length_max: int) -> str:
+    text = text if len(text) <= length_max else text[: length_max - 1] + "…"
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
