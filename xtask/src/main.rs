@@ -12,10 +12,12 @@ mod artifacts;
 mod bench;
 mod build;
 mod clients;
+mod conformance;
 mod demo;
 mod faults;
 mod golden;
 mod lint;
+mod python;
 mod report;
 mod run;
 mod test;
@@ -36,6 +38,7 @@ enum Verb {
     Test(test::Args),
     Lint(lint::Args),
     Bench(bench::Args),
+    Conformance(conformance::Args),
     Faults(faults::Args),
     Golden(golden::Args),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::main(&args),
         Verb::Lint(args) => lint::main(&args),
         Verb::Bench(args) => bench::main(&args),
+        Verb::Conformance(args) => conformance::main(&args),
         Verb::Faults(args) => faults::main(&args),
         Verb::Golden(args) => golden::main(&args),
     };
