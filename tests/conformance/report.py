@@ -1,9 +1,11 @@
 """The results as a line, and as the document `docs/conformance.md`."""
 
 import collections
+import re
 
 import outcomes
 import vectors
+from expected import OWN
 
 HEAD = """# Conformance to ONNX
 
@@ -35,17 +37,28 @@ ABOUT = {
 
 def row(vector: vectors.Vector, outcome: outcomes.Outcome) -> dict:
     """One vector of the results."""
-    named = [operator for operator in vector.operators if operator in outcome.reason]
-    about = next((what for words, what in ABOUT.items() if words in outcome.reason), None)
-    # `Conv` is in `ConvTranspose`.
-    operator = max(named, key=len) if named else about
     return {
         "vector": vector.pipeline,
         "category": outcome.category,
         "reason": outcome.reason,
         "operators": sorted(vector.operators),
-        "about": operator,
+        "about": _about(vector, outcome.reason),
     }
+
+
+def _about(vector: vectors.Vector, reason: str) -> str | None:
+    """What a refusal is about, in the words of its text: an operator of the graph, or of a body that the engine put in
+    its place, or something else that is known."""
+    words = set(re.findall(r"\w+", reason))
+    # The last one of a chain is where it began.
+    named = sorted(vector.operators & words, key=lambda operator: reason.rfind(operator))
+    if named:
+        return named[-1]
+    for known, what in ABOUT.items():
+        if known in reason:
+            return what
+    inner = re.search(r'(?:implementation|kernel) for (\w+)\(|node #\d+ "[^"]*" (\w+)|(\w+)\(-1\)', reason)
+    return f"{next(filter(None, inner.groups()))} (the engine's name)" if inner else None
 
 
 def summary(result: dict) -> str:
@@ -55,11 +68,11 @@ def summary(result: dict) -> str:
     return f"{result['engine']}: {told}; {result['seconds']} s"
 
 
-def document(results: list[dict]) -> str:
-    """All of it."""
+def document(results: list[dict], expected: dict) -> str:
+    """All of it, with the reasons that people wrote into what is expected."""
     parts = [HEAD, *(_counts(result) for result in results)]
     for result in results:
-        parts += [_operators(result), _each(result)]
+        parts += [_operators(result), _each(result, expected.get(result["engine"], {}).get("known", {}))]
     return "\n".join(part for part in parts if part)
 
 
@@ -94,7 +107,7 @@ def _operators(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _each(result: dict) -> str:
+def _each(result: dict, known: dict[str, str]) -> str:
     shown = (outcomes.REFUSED_HERE, outcomes.REFUSED, *outcomes.CATEGORIES[outcomes.CATEGORIES.index(outcomes.DIFFERS) :])
     rows = [row for row in result["vectors"] if row["category"] in shown]
     if not rows:
@@ -102,7 +115,10 @@ def _each(result: dict) -> str:
     rows.sort(key=lambda row: (-outcomes.CATEGORIES.index(row["category"]), row["vector"]))
     lines = [f"## Each vector that {result['engine']} does not answer as expected, other than unsupported ones", ""]
     lines += ["| vector | what | reason |", "| --- | --- | --- |"]
-    lines += [f"| {row['vector']} | {row['category']} | {_cell(row['reason'], 240)} |" for row in rows]
+    for row in rows:
+        why = known.get(row["vector"], OWN)
+        why = "" if why == OWN else f"{why}: "
+        lines.append(f"| {row['vector']} | {row['category']} | {_cell(why + row['reason'], 240)} |")
     return "\n".join(lines) + "\n"
 
 

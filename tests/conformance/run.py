@@ -105,7 +105,8 @@ def main() -> int:
             bad += 1
     if args.update:
         files = [args.output / f"{engine}.json" for engine in ENGINES]
-        args.update.write_text(report.document([json.loads(file.read_text()) for file in files if file.exists()]))
+        results = [json.loads(file.read_text()) for file in files if file.exists()]
+        args.update.write_text(report.document(results, expected.read()))
     return 1 if bad else 0
 
 
