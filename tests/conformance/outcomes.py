@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def _not_served(vector: Vector, refused: Refused) -> Outcome:
     if refused.status >= 500:
         return Outcome(FAILED, f"{refused.status} when it is applied: {_line(refused.message)}")
     # Without the place in the manifest, which is the same for all.
-    reason = _line(refused.message).partition("files: `model`: ")[2] or _line(refused.message)
+    reason = re.sub(r"^\S+ \S+ (file )?`model`: ", "", _line(refused.message))
     return Outcome(NO_TENSOR if vector.not_a_tensor else UNSUPPORTED, reason)
 
 
@@ -133,7 +134,8 @@ def drive(server, first: str, vectors: list[Vector], stage: dict, jobs: int) -> 
 def judge(engine: str, vectors: list[Vector], outcomes: dict[str, Outcome], place: pathlib.Path) -> None:
     """Tells the engine's own limits from ours, by asking its own package the same."""
     shutil.rmtree(place, ignore_errors=True)
-    asked = [vector for vector in vectors if outcomes[vector.pipeline].category in (UNSUPPORTED, REFUSED, WRONG, FAILED)]
+    doubtful = (UNSUPPORTED, REFUSED, WRONG, FAILED)
+    asked = [vector for vector in vectors if outcomes[vector.pipeline].category in doubtful]
     reference = None
     for vector in asked:
         outcome = outcomes[vector.pipeline]

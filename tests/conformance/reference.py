@@ -21,13 +21,16 @@ def onnxruntime(model: pathlib.Path, inputs: dict[str, np.ndarray]) -> list[np.n
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    valued = {name: ort.OrtValue.ortvalue_from_numpy_with_onnx_type(value, 16) if value.dtype.name == "bfloat16" else value
-              for name, value in inputs.items()}
-    answers = session.run_with_ort_values(None, {
-        name: value if isinstance(value, ort.OrtValue) else ort.OrtValue.ortvalue_from_numpy(value)
-        for name, value in valued.items()
-    })
-    return [answer.numpy() for answer in answers]
+    values = {name: _ort_value(value) for name, value in inputs.items()}
+    return [answer.numpy() for answer in session.run_with_ort_values(None, values)]
+
+
+def _ort_value(array: np.ndarray):
+    from onnxruntime import OrtValue
+
+    if array.dtype.name == "bfloat16":
+        return OrtValue.ortvalue_from_numpy_with_onnx_type(array, onnx.TensorProto.BFLOAT16)
+    return OrtValue.ortvalue_from_numpy(array)
 
 
 def tract(model: pathlib.Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

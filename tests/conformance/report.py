@@ -9,15 +9,15 @@ from expected import OWN
 
 HEAD = """# Conformance to ONNX
 
-What comes of the ONNX project's own backend tests (`onnx.backend.test`, with the tolerances of its own runner) when each
-is served as a pipeline of one stage and asked over HTTP with binary tensors. Written by
+What comes of the ONNX project's own backend tests (`onnx.backend.test`, with its own runner's tolerances) when each is
+served as a pipeline of one stage and asked over HTTP with binary tensors. Written by
 `cargo xtask conformance --update`; `tests/conformance/expected.json` keeps what passed, and a run without `--update`
-fails when one of those does not pass, or when a vector is answered wrongly that is not named there with a reason.
+fails when one of those does not pass, or on a wrong answer that is not named there with a reason.
 
 | column | means |
 | --- | --- |
-| passed | every output as expected; where chance decides (`RandomNormal`, `Bernoulli`, dropout in training), shape and type |
-| not a tensor | an input or output is a sequence, a map, an optional, or has a type that the protocol has not (float8, 4 bits, complex); refused at load |
+| passed | every output as expected; where chance decides (`RandomNormal`, dropout in training), its shape and type |
+| not a tensor | refused at load: an input or output is a sequence, a map or an optional, or of float8, 4 bits, complex |
 | unsupported | refused at load, and the engine's own package does not give the expected answer either |
 | refused here | refused at load, though the engine's own package gives the expected answer |
 | refused at call | 4xx to the vector's inputs |
@@ -28,6 +28,8 @@ fails when one of those does not pass, or when a vector is answered wrongly that
 """
 # What a refusal may be about, other than an operator.
 ABOUT = {
+    "needs version": "a version of the operators (opset) that is not known",
+    "does not say which version": "a graph of other operators than ONNX's main ones",
     "has no tensors of": "a datatype that the engine has no tensors of",
     "has no shape": "an input or output without a declared shape",
     "is no tensor": "a value that is no tensor",
@@ -108,7 +110,7 @@ def _operators(result: dict) -> str:
 
 
 def _each(result: dict, known: dict[str, str]) -> str:
-    shown = (outcomes.REFUSED_HERE, outcomes.REFUSED, *outcomes.CATEGORIES[outcomes.CATEGORIES.index(outcomes.DIFFERS) :])
+    shown = [outcomes.REFUSED_HERE, outcomes.REFUSED, outcomes.DIFFERS, outcomes.WRONG, outcomes.FAILED, outcomes.GONE]
     rows = [row for row in result["vectors"] if row["category"] in shown]
     if not rows:
         return ""

@@ -76,8 +76,9 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def panics(self) -> list[str]:
-        """What threads of it died of."""
-        return [line for line in self.log.read_text(errors="replace").splitlines() if "panicked at" in line]
+        """What threads of it died of; a guest's end is told in the answer."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if "panicked at" in line and " guest: " not in line]
 
 
 class Client:

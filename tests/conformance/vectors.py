@@ -1,8 +1,8 @@
 """The ONNX project's backend tests, as they come with its Python package: a graph, inputs, and what must come out.
 
-`node` has one or more vectors for each operator, made anew by the package's own code and so from a fixed seed; `simple`,
-`pytorch-converted` and `pytorch-operator` lie in the package as files; `light` has nine well-known networks with weights
-that are all alike, whose input the package's own runner makes as is done here.
+`node` has one or more vectors for each operator, made by the package's own code, here from a fixed seed; `simple`,
+`pytorch-converted` and `pytorch-operator` lie in the package as files; `light` has nine well-known networks with
+weights that are all alike, whose input the package's own runner makes as is done here.
 """
 
 import dataclasses

@@ -81,8 +81,8 @@ def difference(expected: np.ndarray, got: np.ndarray, rtol: float, atol: float, 
         return None
     first = tuple(int(place) for place in np.argwhere(~close)[0])
     count = int((~close).sum())
-    rounding = "by rounding alone, " if _is_rounding(expected, got) else ""
-    return f"{rounding}{count} of {close.size} elements, first {list(first)}: {got[first]}, {expected[first]} is expected"
+    told = f"{count} of {close.size} elements, first {list(first)}: {got[first]}, {expected[first]} is expected"
+    return f"by rounding alone, {told}" if _is_rounding(expected, got) else told
 
 
 def _is_rounding(expected: np.ndarray, got: np.ndarray) -> bool:
