@@ -13,12 +13,14 @@ mod artifacts;
 mod bench;
 mod build;
 mod clients;
+mod conformance;
 mod demo;
 mod faults;
 mod fetch;
 mod golden;
 mod lint;
 mod peers;
+mod python;
 mod report;
 mod run;
 mod test;
@@ -39,6 +41,7 @@ enum Verb {
     Test(test::Args),
     Lint(lint::Args),
     Bench(bench::Args),
+    Conformance(conformance::Args),
     Faults(faults::Args),
     Fetch(fetch::Args),
     Golden(golden::Args),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::main(&args),
         Verb::Lint(args) => lint::main(&args),
         Verb::Bench(args) => bench::main(&args),
+        Verb::Conformance(args) => conformance::main(&args),
         Verb::Faults(args) => faults::main(&args),
         Verb::Fetch(args) => fetch::main(&args),
         Verb::Golden(args) => golden::main(&args),

@@ -1,0 +1,129 @@
+"""The results as a line, and as the document `docs/conformance.md`."""
+
+import collections
+import re
+
+import outcomes
+import vectors
+from expected import OWN
+
+HEAD = """# Conformance to ONNX
+
+What comes of the ONNX project's own backend tests (`onnx.backend.test`, with its own runner's tolerances) when each is
+served as a pipeline of one stage and asked over HTTP with binary tensors. Written by
+`cargo xtask conformance --update`; `tests/conformance/expected.json` keeps what passed, and a run without `--update`
+fails when one of those does not pass, or on a wrong answer that is not named there with a reason.
+
+| column | means |
+| --- | --- |
+| passed | every output as expected; where chance decides (`RandomNormal`, dropout in training), its shape and type |
+| not a tensor | refused at load: an input or output is a sequence, a map or an optional, or of float8, 4 bits, complex |
+| unsupported | refused at load, and the engine's own package does not give the expected answer either |
+| refused here | refused at load, though the engine's own package gives the expected answer |
+| refused at call | 4xx to the vector's inputs |
+| engine differs | not what the vector expects, and the engine's own Python package answers the same |
+| wrong | not what the vector expects, nor what the engine's own package answers |
+| failed | 5xx |
+| crashed or hung | the server ended, or needed more than 20 s |
+"""
+# What a refusal may be about, other than an operator.
+ABOUT = {
+    "needs version": "a version of the operators (opset) that is not known",
+    "does not say which version": "a graph of other operators than ONNX's main ones",
+    "has no tensors of": "a datatype that the engine has no tensors of",
+    "has no shape": "an input or output without a declared shape",
+    "is no tensor": "a value that is no tensor",
+    "no datatype of the protocol": "a datatype that the protocol has not",
+}
+
+
+def row(vector: vectors.Vector, outcome: outcomes.Outcome) -> dict:
+    """One vector of the results."""
+    return {
+        "vector": vector.pipeline,
+        "category": outcome.category,
+        "reason": outcome.reason,
+        "operators": sorted(vector.operators),
+        "about": _about(vector, outcome.reason),
+    }
+
+
+def _about(vector: vectors.Vector, reason: str) -> str | None:
+    """What a refusal is about, in the words of its text: an operator of the graph, or of a body that the engine put in
+    its place, or something else that is known."""
+    words = set(re.findall(r"\w+", reason))
+    # The last one of a chain is where it began.
+    named = sorted(vector.operators & words, key=lambda operator: reason.rfind(operator))
+    if named:
+        return named[-1]
+    for known, what in ABOUT.items():
+        if known in reason:
+            return what
+    inner = re.search(r'(?:implementation|kernel) for (\w+)\(|node #\d+ "[^"]*" (\w+)|(\w+)\(-1\)', reason)
+    return f"{next(filter(None, inner.groups()))} (the engine's name)" if inner else None
+
+
+def summary(result: dict) -> str:
+    """One line for a terminal."""
+    counts = collections.Counter(row["category"] for row in result["vectors"])
+    told = ", ".join(f"{counts[category]} {category}" for category in outcomes.CATEGORIES if counts[category])
+    return f"{result['engine']}: {told}; {result['seconds']} s"
+
+
+def document(results: list[dict], expected: dict) -> str:
+    """All of it, with the reasons that people wrote into what is expected."""
+    parts = [HEAD, *(_counts(result) for result in results)]
+    for result in results:
+        parts += [_operators(result), _each(result, expected.get(result["engine"], {}).get("known", {}))]
+    return "\n".join(part for part in parts if part)
+
+
+def _counts(result: dict) -> str:
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    lines = [f"## {result['engine']}", "", f"{result['date']}, with {versions}; `cargo xtask conformance --engine "]
+    lines[-1] += f"{result['engine']}`, {result['seconds']} s."
+    lines += ["", "| folder | vectors | " + " | ".join(outcomes.CATEGORIES) + " |"]
+    lines.append("| --- " * (len(outcomes.CATEGORIES) + 2) + "|")
+    for folder in [*vectors.FOLDERS, ""]:
+        rows = [row for row in result["vectors"] if row["vector"].startswith(f"{folder}." if folder else "")]
+        counts = collections.Counter(row["category"] for row in rows)
+        cells = [folder or "all", str(len(rows)), *(str(counts[category]) for category in outcomes.CATEGORIES)]
+        lines.append("| " + " | ".join(cells) + " |")
+    if result["panics"]:
+        lines += ["", f"{len(result['panics'])} panics are in the server's log."]
+    return "\n".join(lines) + "\n"
+
+
+def _operators(result: dict) -> str:
+    refused = [row for row in result["vectors"] if row["category"] in (outcomes.UNSUPPORTED, outcomes.REFUSED_HERE)]
+    if not refused:
+        return ""
+    costs: dict[str, list[dict]] = collections.defaultdict(list)
+    for row in refused:
+        costs[row["about"] or f"not named; the graph has {', '.join(row['operators'])}"].append(row)
+    lines = [f"## What {result['engine']} refuses at load", "", "| what | vectors | of them refused here | such as |"]
+    lines.append("| --- | --- | --- | --- |")
+    for about, rows in sorted(costs.items(), key=lambda item: (-len(item[1]), item[0])):
+        here = sum(row["category"] == outcomes.REFUSED_HERE for row in rows)
+        lines.append(f"| {about} | {len(rows)} | {here} | {_cell(rows[0]['reason'], 160)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _each(result: dict, known: dict[str, str]) -> str:
+    shown = [outcomes.REFUSED_HERE, outcomes.REFUSED, outcomes.DIFFERS, outcomes.WRONG, outcomes.FAILED, outcomes.GONE]
+    rows = [row for row in result["vectors"] if row["category"] in shown]
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: (-outcomes.CATEGORIES.index(row["category"]), row["vector"]))
+    lines = [f"## Each vector that {result['engine']} does not answer as expected, other than unsupported ones", ""]
+    lines += ["| vector | what | reason |", "| --- | --- | --- |"]
+    for row in rows:
+        why = known.get(row["vector"], OWN)
+        why = "" if why == OWN else f"{why}: "
+        lines.append(f"| {row['vector']} | {row['category']} | {_cell(why + row['reason'], 240)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str, length_max: int) -> str:
+    text = text if len(text) <= length_max else text[: length_max - 1] + "…"
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
