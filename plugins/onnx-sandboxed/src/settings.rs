@@ -11,26 +11,30 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The key of the stage's `files` that holds the graph.
+    /// Which of the stage's `files` is the graph.
     pub(crate) file: String,
-    /// The graph's outputs to answer, in this order. Left out: all of them, in the graph's order.
-    pub(crate) outputs: Option<Vec<String>>,
-    /// What computes the graph.
+    /// What computes it.
     engine: Engine,
-    /// Threads that compute a call: 1.
+    /// Threads that one computation is spread over: 1.
+    #[schemars(range(min = 1, max = 1))]
     threads: u32,
-    /// Where the graph may be computed: `cpu`.
+    /// Not here: computations at once are the stage's `limits.instances`.
+    concurrency: Option<u32>,
+    /// Where the graph may be computed: `cpu`, or nothing said.
     providers: Vec<String>,
+    /// The outputs that are answered, in this order; all unless set.
+    outputs: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             file: "model".to_owned(),
-            outputs: None,
             engine: Engine::Auto,
             threads: 1,
-            providers: vec!["cpu".to_owned()],
+            concurrency: None,
+            providers: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 }
@@ -61,8 +65,11 @@ impl Settings {
                 "settings.threads: {threads}; the sandbox has one thread: set 1, or take the component `onnx`"
             )));
         }
-        if self.providers.is_empty() {
-            return Err(OpenError::settings("settings.providers: is empty; set [cpu], or leave it out"));
+        if let Some(concurrency) = self.concurrency {
+            return Err(OpenError::settings(format!(
+                "settings.concurrency: {concurrency}; calls at once run in instances of their own: set \
+                 `limits.instances`"
+            )));
         }
         if let Some(index) = self.providers.iter().position(|provider| provider != "cpu") {
             let provider = &self.providers[index];
@@ -76,9 +83,9 @@ impl Settings {
 
     /// The places of the wanted outputs among those that the graph has.
     pub(crate) fn places<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<Vec<usize>, OpenError> {
-        let Some(wanted) = &self.outputs else {
+        if self.outputs.is_empty() {
             return Ok((0..names.count()).collect());
-        };
+        }
         let place = |(index, output): (usize, &String)| {
             names.clone().position(|name| name == output).ok_or_else(|| {
                 let known: Vec<String> = names.clone().map(|name| format!("`{name}`")).collect();
@@ -88,16 +95,12 @@ impl Settings {
                 ))
             })
         };
-        wanted.iter().enumerate().map(place).collect()
+        self.outputs.iter().enumerate().map(place).collect()
     }
 
     fn check_outputs(&self) -> Result<(), OpenError> {
-        let outputs = self.outputs.as_deref().unwrap_or_default();
-        if self.outputs.is_some() && outputs.is_empty() {
-            return Err(OpenError::settings("settings.outputs: is empty; name an output, or leave it out for all"));
-        }
-        for (index, output) in outputs.iter().enumerate() {
-            if outputs[..index].contains(output) {
+        for (index, output) in self.outputs.iter().enumerate() {
+            if self.outputs[..index].contains(output) {
                 return Err(OpenError::settings(format!("settings.outputs[{index}]: `{output}` is named twice")));
             }
         }

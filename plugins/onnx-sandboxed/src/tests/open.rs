@@ -57,11 +57,11 @@ fn outputs_are_picked_by_name_and_order() {
         bench.signature().outputs.iter().map(|port| port.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(&["z"]), ["z"]);
+    assert_eq!(names(&[]), ["y", "z"]);
     assert_eq!(names(&["z", "y"]), ["z", "y"]);
     let refusal = |outputs: &[&str]| graph.open_with(json!({ "outputs": outputs })).unwrap_err().to_string();
     assert_eq!(refusal(&["y", "q"]), "settings.outputs[1]: the graph has no output `q`; it has `y`, `z`");
     assert_eq!(refusal(&["y", "y"]), "settings.outputs[1]: `y` is named twice");
-    assert_eq!(refusal(&[]), "settings.outputs: is empty; name an output, or leave it out for all");
 }
 
 #[test]
@@ -84,7 +84,8 @@ fn settings_of_the_native_component_are_taken_or_refused_by_name() {
     assert_eq!(refusal(json!({ "threads": 4 })), text);
     let text = "settings.providers[1]: `cuda` is outside the sandbox; set [cpu], or take the component `onnx`";
     assert_eq!(refusal(json!({ "providers": ["cpu", "cuda"] })), text);
-    assert_eq!(refusal(json!({ "providers": [] })), "settings.providers: is empty; set [cpu], or leave it out");
+    let text = "settings.concurrency: 2; calls at once run in instances of their own: set `limits.instances`";
+    assert_eq!(refusal(json!({ "concurrency": 2 })), text);
 }
 
 #[test]
@@ -144,8 +145,8 @@ fn weights_in_another_file_are_refused() {
     let text = affine().change(|model| {
         model.graph.as_mut().unwrap().initializer[0].data_location = Some(DataLocation::External as i32);
     });
-    let expected = "file `model`: keeps the weights `w` in another file, and a stage can't follow paths; save it whole, \
-                    with `onnx.save_model(…, save_as_external_data=False)`";
+    let expected = "file `model`: keeps the weights `w` in another file, and a stage can't follow paths; save it \
+                    whole, with `onnx.save_model(…, save_as_external_data=False)`";
     assert_eq!(text.refusal(), expected);
 }
 
@@ -193,8 +194,8 @@ fn datatypes_that_no_tensor_has_are_refused() {
 #[test]
 fn chance_needs_a_seed() {
     let text = affine().node("RandomUniformLike", &["x"], "z").output("z", DataType::Float, &["rows", "2"]).refusal();
-    let expected = "file `model`: node `the_randomuniformlike` (RandomUniformLike) draws lots without a `seed`; a stage \
-                    answers the same each time: set one";
+    let expected = "file `model`: node `the_randomuniformlike` (RandomUniformLike) draws lots without a `seed`; a \
+                    stage answers the same each time: set one";
     assert_eq!(text, expected);
 }
 
