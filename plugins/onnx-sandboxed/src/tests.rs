@@ -71,13 +71,6 @@ impl Builder {
         self
     }
 
-    fn integers(mut self, name: &str, dims: &[i64], int64_data: &[i64]) -> Self {
-        let (name, data_type, dims) = (name.to_owned(), DataType::Int64 as i32, dims.to_vec());
-        let int64_data = int64_data.to_vec();
-        self.graph().initializer.push(TensorProto { name, data_type, dims, int64_data, ..Default::default() });
-        self
-    }
-
     fn change(mut self, change: impl FnOnce(&mut ModelProto)) -> Self {
         change(&mut self.0);
         self
