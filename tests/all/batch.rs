@@ -24,7 +24,7 @@ fn double() -> Vec<u8> {
 /// A server whose model waits for others, so that requests of one moment surely meet.
 fn served(graph: &[u8], batch: Value) -> (Server, Folder) {
     let folder = Folder::new();
-    let stage = net(&folder, graph, json!({})).with("batch", batch);
+    let stage = net(&folder, graph, &json!({})).with("batch", batch);
     (Setup::of([pipeline("m", [stage])]).args("--compute-threads 1").start(), folder)
 }
 
@@ -81,7 +81,7 @@ fn a_bad_request_fails_alone() {
         .node("Gather", &["table", "i"], &["y"])
         .output("y", Type::Float, &[None])
         .bytes();
-    let stage = net(&folder, &table, json!({})).with("batch", json!({ "max_delay": "300ms" }));
+    let stage = net(&folder, &table, &json!({})).with("batch", json!({ "max_delay": "300ms" }));
     let server = Setup::of([pipeline("m", [stage])]).args("--compute-threads 1").start();
     let index = |index: i64| json!({ "inputs": [{ "name": "i", "shape": [1], "datatype": "INT64", "data": [index] }] });
     let answers = at_once(&server, &[index(0), index(1), index(9), index(1)]);
@@ -126,8 +126,8 @@ fn what_cannot_be_joined_is_refused_at_deploy() {
         .node("Relu", &["x"], &["y"])
         .output("y", Type::Float, &[Some(1), Some(3)])
         .bytes();
-    let error = refused(net(&folder, &fixed, json!({})).with("batch", true));
+    let error = refused(net(&folder, &fixed, &json!({})).with("batch", true));
     assert!(error.contains("spec.stages[0].batch: input `x` has a first dimension of fixed size"), "{error}");
-    let error = refused(net(&folder, &gather(), json!({})).with("batch", json!({ "max_rows": 0 })));
+    let error = refused(net(&folder, &gather(), &json!({})).with("batch", json!({ "max_rows": 0 })));
     assert!(error.contains("batch.max_rows: 0 is less than the least that makes sense, 1"), "{error}");
 }

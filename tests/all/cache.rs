@@ -29,8 +29,8 @@ fn the_same_question_is_answered_once() {
     let hit = Some("hit".to_owned());
     let miss = Some("miss".to_owned());
     assert_eq!(ask(&server, [1.0, 3.0]), (miss.clone(), json!([0.0, 1.0])));
-    assert_eq!(ask(&server, [1.0, 3.0]), (hit.clone(), json!([0.0, 1.0])));
-    assert_eq!(ask(&server, [1.0, 5.0]), (miss.clone(), json!([0.0, 2.0])));
+    assert_eq!(ask(&server, [1.0, 3.0]), (hit, json!([0.0, 1.0])));
+    assert_eq!(ask(&server, [1.0, 5.0]), (miss, json!([0.0, 2.0])));
     // Another way to write the same tensor.
     let bytes: Vec<u8> = [1.0_f32, 5.0].iter().flat_map(|number| number.to_le_bytes()).collect();
     let parameters = json!({ "binary_data_size": bytes.len() });

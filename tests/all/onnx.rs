@@ -35,7 +35,7 @@ pub(crate) fn gather() -> Vec<u8> {
 pub(crate) const NET: &str = r#"{pipeline="m",version="1",stage="net"}"#;
 
 /// A stage of a graph that lies in a folder, on tract unless the settings say otherwise.
-pub(crate) fn net(folder: &Folder, graph: &[u8], settings: Value) -> Value {
+pub(crate) fn net(folder: &Folder, graph: &[u8], settings: &Value) -> Value {
     let mut all = json!({ "engine": "tract" });
     all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
     let path = folder.write("net.onnx", graph);
@@ -61,7 +61,7 @@ pub(crate) fn refused(stage: Value) -> String {
 #[test]
 fn a_graph_answers_under_its_own_names() {
     let folder = Folder::new();
-    let server = Setup::of([pipeline("m", [net(&folder, &increment(), json!({}))])]).start();
+    let server = Setup::of([pipeline("m", [net(&folder, &increment(), &json!({}))])]).start();
     let about = server.get("/v2/models/m").ok().json();
     assert_eq!(about["inputs"], json!([{ "name": "x", "datatype": "FP32", "shape": [-1, 3] }]));
     assert_eq!(about["outputs"], json!([{ "name": "y", "datatype": "FP32", "shape": [-1, 3] }]));
@@ -80,7 +80,7 @@ fn a_graph_answers_under_its_own_names() {
 #[test]
 fn an_input_without_an_answer_is_the_clients_mistake() {
     let folder = Folder::new();
-    let server = Setup::of([pipeline("m", [net(&folder, &gather(), json!({}))])]).start();
+    let server = Setup::of([pipeline("m", [net(&folder, &gather(), &json!({}))])]).start();
     let index = |index: i64| json!({ "name": "i", "shape": [1], "datatype": "INT64", "data": [index] });
     for _ in 0..3 {
         let wrong = ask(&server, [floats("x", &[2], &[5.0, 6.0]), index(7)]);
@@ -96,35 +96,35 @@ fn an_input_without_an_answer_is_the_clients_mistake() {
 #[test]
 fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
     let folder = Folder::new();
-    let says = |graph: &[u8], settings: Value| refused(net(&folder, graph, settings));
-    assert!(says(&vec![0; 1 << 20], json!({})).contains("files: `model`: the file of 1048576 bytes is no ONNX model"));
-    assert!(says(b"", json!({})).contains("is no ONNX model: it holds no graph"));
+    let says = |graph: &[u8], settings: &Value| refused(net(&folder, graph, settings));
+    assert!(says(&vec![0; 1 << 20], &json!({})).contains("files: `model`: the file of 1048576 bytes is no ONNX model"));
+    assert!(says(b"", &json!({})).contains("is no ONNX model: it holds no graph"));
     let whole = increment();
     for cut in [whole.len() / 4, whole.len() / 2, whole.len() - 1] {
-        assert!(says(&whole[..cut], json!({})).contains("spec.stages[0].files: `model`: "));
+        assert!(says(&whole[..cut], &json!({})).contains("spec.stages[0].files: `model`: "));
     }
     let unknown = Model::default()
         .input("x", Type::Float, &[None])
         .node("com.example:Frobnicate", &["x"], &["y"])
         .output("y", Type::Float, &[None]);
-    assert!(says(&unknown.bytes(), json!({})).contains("Frobnicate"));
-    let error = says(&whole, json!({ "outputs": ["z"] }));
+    assert!(says(&unknown.bytes(), &json!({})).contains("Frobnicate"));
+    let error = says(&whole, &json!({ "outputs": ["z"] }));
     assert!(error.contains("the graph has no output `z`; it has `y`"), "{error}");
     let text = Model::default().input("s", Type::Text, &[None]).node("Identity", &["s"], &["t"]);
-    let error = says(&text.output("t", Type::Text, &[None]).bytes(), json!({}));
+    let error = says(&text.output("t", Type::Text, &[None]).bytes(), &json!({}));
     assert!(error.contains("input `s` is BYTES, which tract has no tensors of"), "{error}");
     let future = Model::default().input("x", Type::Float, &[None]).node("Relu", &["x"], &["y"]).opset(99);
-    let error = says(&future.output("y", Type::Float, &[None]).bytes(), json!({}));
+    let error = says(&future.output("y", Type::Float, &[None]).bytes(), &json!({}));
     assert!(error.contains("opset 99"), "{error}");
 }
 
 #[test]
 fn an_engine_that_is_not_here_is_said_with_what_is() {
     let folder = Folder::new();
-    let error = refused(net(&folder, &increment(), json!({ "providers": ["cuda"] })));
+    let error = refused(net(&folder, &increment(), &json!({ "providers": ["cuda"] })));
     assert!(error.contains("settings.providers: execution provider `cuda` needs ONNX Runtime"), "{error}");
     let file =
-        folder.write("m.yaml", pipeline("m", [net(&folder, &increment(), json!({ "engine": "auto" }))]).to_string());
+        folder.write("m.yaml", pipeline("m", [net(&folder, &increment(), &json!({ "engine": "auto" }))]).to_string());
     let with = |library: &str| check(folder.path(), [file.to_str().unwrap(), "--onnxruntime", library]).ended(3).stderr;
     let error = with("/no/such/libonnxruntime.so");
     assert!(error.contains("settings.engine: there is no ONNX Runtime at /no/such/libonnxruntime.so"), "{error}");
@@ -150,7 +150,7 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
     };
     // Small: twelve bytes into the stage and out to the engine, twelve back and out.
     let small = json!({ "inputs": [floats("x", &[1, 3], &[1.0, 2.0, 3.0])] });
-    assert_eq!(cost(&pipeline("m", [net(&folder, &increment(), json!({}))]), &small), [48]);
+    assert_eq!(cost(&pipeline("m", [net(&folder, &increment(), &json!({}))]), &small), [48]);
     // Large: a picture's 602,112 bytes stay with the host, whoever computes on them.
     let picture = Model::default()
         .input("x", Type::Float, &[None, Some(3), Some(224), Some(224)])
@@ -158,7 +158,7 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
         .output("y", Type::Float, &[None, Some(3), Some(224), Some(224)])
         .bytes();
     let large = json!({ "inputs": [floats("x", &[1, 3, 224, 224], &vec![0.5; 3 * 224 * 224])] });
-    assert_eq!(cost(&pipeline("m", [net(&folder, &picture, json!({}))]), &large), [0]);
+    assert_eq!(cost(&pipeline("m", [net(&folder, &picture, &json!({}))]), &large), [0]);
     // The example: a row of thirty floats into and out of `scale`, into `mlp`, a score out and into `labels`.
     let tumor = crate::harness::root().join("examples/tumor");
     let input = tumor.join("tests/row-benign.json");
@@ -175,7 +175,7 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
 #[test]
 fn versions_of_one_file_share_it() {
     let folder = Folder::new();
-    let stage = net(&folder, &increment(), json!({}));
+    let stage = net(&folder, &increment(), &json!({}));
     let server = Setup::of([version("m", "1", [stage.clone()]), version("m", "2", [stage])]).start();
     for path in ["/v2/models/m/versions/1/infer", "/v2/models/m/versions/2/infer"] {
         let answer = server.post(path, json!({ "inputs": [floats("x", &[1, 3], &[0.0; 3])] }).to_string()).ok().json();
@@ -186,7 +186,7 @@ fn versions_of_one_file_share_it() {
 #[test]
 fn only_a_model_is_given_graphs_and_only_a_model_is_batched() {
     let folder = Folder::new();
-    let error = refused(net(&folder, &increment(), json!({})).with("role", "preprocess"));
+    let error = refused(net(&folder, &increment(), &json!({})).with("role", "preprocess"));
     assert!(error.contains("model component; here its role is preprocess"), "{error}");
     let scale = json!({ "name": "s", "role": "preprocess", "component": "scale", "batch": true,
                         "settings": { "mean": [0], "std": [1] } });

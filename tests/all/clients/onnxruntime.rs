@@ -28,7 +28,7 @@ fn on_runtime(graphs: &[(&str, Vec<u8>, Value)]) -> (Server, Vec<Folder>) {
         .iter()
         .map(|(name, graph, keys)| {
             let folder = Folder::new();
-            let mut stage = net(&folder, graph, json!({ "engine": "onnxruntime" }));
+            let mut stage = net(&folder, graph, &json!({ "engine": "onnxruntime" }));
             folders.push(folder);
             for (key, value) in keys.as_object().unwrap() {
                 stage = stage.with(key, value.clone());
@@ -107,7 +107,7 @@ fn it_is_found_by_its_package_and_says_what_it_has() {
     assert_eq!(engines["engines"][0]["note"], "`auto` takes it");
     assert_eq!(engines["engines"][1]["engine"], "tract");
     let folder = Folder::new();
-    let stage = net(&folder, &gather(), json!({ "engine": "auto", "providers": ["tensorrt"] }));
+    let stage = net(&folder, &gather(), &json!({ "engine": "auto", "providers": ["tensorrt"] }));
     let file = folder.write("m.yaml", pipeline("m", [stage]).to_string());
     let library = onnxruntime();
     let words = ["check", file.to_str().unwrap(), "--onnxruntime", library.to_str().unwrap(), "--state"];

@@ -74,7 +74,6 @@ impl Header {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn damaged(error: impl std::fmt::Debug) -> String {
     format!("is a damaged BMP file: {error:?}")
 }

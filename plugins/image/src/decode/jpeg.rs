@@ -63,7 +63,6 @@ fn has_end(bytes: &[u8]) -> bool {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn damaged(error: impl std::fmt::Debug) -> String {
     format!("is a damaged JPEG file: {error:?}")
 }

@@ -10,6 +10,7 @@
 mod declared;
 mod errors;
 mod library;
+mod misread;
 mod onnxruntime;
 mod tract;
 mod values;

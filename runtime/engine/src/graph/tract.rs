@@ -20,7 +20,7 @@ use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
 use super::declared::Declared;
 use super::errors::{ComputeError, plain};
-use super::{GraphError, Network, Options, locked};
+use super::{GraphError, Network, Options, locked, misread};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
@@ -57,6 +57,9 @@ impl Plan {
         let strings = ports.inputs.iter().find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
         if let Some(Port { name, datatype, .. }) = strings {
             return Err(refused(format!("input `{name}` is {datatype}, which tract has no tensors of")));
+        }
+        if let Some(operator) = model.graph.as_ref().and_then(misread::first) {
+            return Err(refused(format!("it would compute {operator} wrongly; take ONNX Runtime")));
         }
         let parsed = guarded(|| {
             let mut parsed = tract_onnx::onnx().model_for_proto_model(&model)?;
