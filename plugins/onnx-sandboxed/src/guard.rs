@@ -6,13 +6,15 @@
 
 use tract_onnx::prelude::{TValue, TractResult, TypedNode};
 use tract_onnx::tract_core::internal::{anyhow, bail};
-use tract_onnx::tract_core::ops::array::{Gather, GatherNd, OneHot, ScatterElements, ScatterNd, Topk};
+use tract_onnx::tract_core::ops::array::{Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd, Topk};
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, OptBinByScalar, OptBinUnicast, TypedBinOp};
 use tract_onnx::tract_core::ops::math::{Div, Rem};
 
 /// Checks what goes into a node.
 pub(crate) fn check(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
     if let Some(gather) = node.op_as::<Gather>() {
+        check_axis(node, inputs, gather.axis)
+    } else if let Some(gather) = node.op_as::<GatherElements>() {
         check_axis(node, inputs, gather.axis)
     } else if let Some(scatter) = node.op_as::<ScatterElements>() {
         check_axis(node, inputs, scatter.axis)

