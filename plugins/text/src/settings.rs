@@ -19,8 +19,8 @@ pub struct Settings {
     pub(crate) text: String,
     /// The name of a second input, whose texts follow those of the first: passages after questions.
     pub(crate) text_pair: Option<String>,
-    /// Whether a body of `text/plain` is taken as one text. To be switched off where a later stage takes a tensor of the
-    /// request, as a body has none.
+    /// Whether a body of `text/plain` is taken as one text. To be switched off where a later stage takes a tensor of
+    /// the request, as a body has none.
     pub(crate) raw_body: bool,
     /// Which outputs there are, and their names; all three unless set.
     pub(crate) outputs: Names,

@@ -160,8 +160,8 @@ fn check_imports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut V
         };
         if !known {
             problems.push(format!(
-                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log` and `files`, a \
-                 model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
+                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log` and `files`, \
+                 a model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
                 VERSION.0, VERSION.1
             ));
         }

@@ -3,7 +3,8 @@
 //! The life of a component: bytes → [`compile::Compiled`] (machine code, from a signed cache when it is there, checked
 //! against the world of its role) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
 //! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
-//! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap` says what went wrong, `load` holds the only `unsafe`.
+//! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap`
+//! says what went wrong, `load` holds the only `unsafe`.
 //!
 //! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
 //! wasmtime.

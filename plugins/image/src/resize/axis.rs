@@ -1,8 +1,8 @@
 //! What a pixel of a resized picture is mixed of, along one axis, and the passes that mix.
 //!
 //! Both conventions are tables of source pixels and weights; they differ in the weights, in the order of the passes,
-//! and in where they round. Default: three channels, mixed as vectors of four. Bound: the tables, one row of the source as
-//! floats, and the result.
+//! and in where they round. Default: three channels, mixed as vectors of four. Bound: the tables, one row of the source
+//! as floats, and the result.
 
 use wide::f32x4;
 

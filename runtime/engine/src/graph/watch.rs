@@ -1,7 +1,7 @@
 //! Stops computations that run on after their call's time is over.
 //!
-//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look. One thread does, every
-//! [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session costs it one lock.
+//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look. One thread does,
+//! every [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session costs it one lock.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};

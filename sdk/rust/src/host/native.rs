@@ -1,5 +1,5 @@
-//! The host's stand-in under `cargo test`: held bytes lie in a vector, log lines go to stderr, and a graph computes what
-//! the test says.
+//! The host's stand-in under `cargo test`: held bytes lie in a vector, log lines go to stderr, and a graph computes
+//! what the test says.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
