@@ -1,8 +1,8 @@
 //! The threads that compile: few, and the last to get a core, so that requests do not notice.
 //!
 //! Default: half the cores, at least one. Once there are requests to disturb ([`Compilers::give_way`]) they are
-//! scheduled as idle (`SCHED_IDLE`): whoever else wants their core gets it first, and they offer it themselves between the
-//! compiler's passes. Before, they are threads like any other: on a busy machine a server would not come up else.
+//! scheduled as idle (`SCHED_IDLE`): whoever else wants their core gets it first, and they offer it themselves between
+//! the compiler's passes. Before, they are threads like any other: on a busy machine a server would not come up else.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
