@@ -3,7 +3,7 @@
 //! Looked for when the first graph asks for it, in this order: what `--onnxruntime` names, what `ORT_DYLIB_PATH` names,
 //! beside the program, where the system's loader looks, in installed Python packages. The first that can be loaded is
 //! taken. A library is loaded in a process of its own before it is loaded here: one that crashes, or hangs for
-//! [`PATIENCE`], costs that process and is passed over by name. Nothing is installed, and no interpreter is started.
+//! `PATIENCE`, costs that process and is passed over by name. Nothing is installed, and no interpreter is started.
 
 use std::env;
 use std::fs;
