@@ -2,7 +2,7 @@
 //!
 //! tract, a pure Rust engine, computes the graph in the file `model`; the setting `file` names another key, and
 //! `outputs` picks some of the graph's outputs. What flows in and out is what the graph says. A graph with open
-//! dimensions is planned for each shape that comes ([`plan`]). Bounds: one thread; memory for the weights, twice while
+//! dimensions is planned for each shape that comes (`plan`). Bounds: one thread; memory for the weights, twice while
 //! the file is read; files that hold all their weights themselves.
 
 mod check;
