@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::onnx::{NET, floats, gather, net, refused};
 use crate::harness::http::Response;
-use crate::harness::manifest::{With as _, pipeline};
+use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::onnx::{Model, Type};
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
@@ -116,6 +116,29 @@ fn a_server_that_nobody_else_asks_answers_at_once() {
         assert_eq!(server.infer("m", &request).ok().json()["outputs"][0]["data"], expected);
     }
     assert_eq!(empty() - before, 40.0);
+}
+
+#[test]
+fn one_that_waited_too_long_is_told_to_come_again() {
+    let batch = json!({ "timeout": "100ms" });
+    let spins = model("spins").with("limits", json!({ "time": "2s", "instances": 1 })).with("batch", batch);
+    let server = Setup::of([pipeline("m", [spins])]).args("--compute-threads 1").start();
+    let ask = |x: f64| server.infer("m", &json!({ "inputs": [floats("x", &[1], &[x])] }));
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| ask(13.0));
+        // Whoever is answered came before it.
+        let late = loop {
+            let answer = ask(1.0);
+            if answer.status != 200 {
+                break answer;
+            }
+        };
+        assert_eq!((late.status, late.header("hotstage-failure")), (503, Some("overloaded")), "{}", late.text());
+        assert!(late.error().contains("could not begin within 100ms"), "{}", late.error());
+        assert!(late.header("retry-after").is_some());
+        assert_eq!(busy.join().unwrap().status, 504);
+    });
+    assert_eq!(ask(1.0).status, 200);
 }
 
 #[test]

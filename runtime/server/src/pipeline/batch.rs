@@ -115,6 +115,10 @@ impl Batcher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_late(&self, waiting: &Waiting, now: Instant) -> bool {
+        now.saturating_duration_since(waiting.since) > self.rule.timeout
+    }
+
     fn too_late(&self) -> CallError {
         let timeout = show_duration(self.rule.timeout);
         let message = format!("could not begin within {timeout}: too many wait for a batch; try again");
@@ -217,7 +221,7 @@ impl Leading {
         while let Some(waiting) = queue.waiting.get(place) {
             if waiting.reply.is_closed() {
                 queue.remove(place);
-            } else if now.saturating_duration_since(waiting.since) > batcher.rule.timeout {
+            } else if batcher.is_late(waiting, now) {
                 if let Some(waiting) = queue.remove(place) {
                     let _ = waiting.reply.send(Reply::Answer(Err(batcher.too_late())));
                 }
@@ -238,6 +242,7 @@ impl Leading {
 
 impl Drop for Leading {
     fn drop(&mut self) {
+        let now = Instant::now();
         let next = {
             let mut queue = self.batcher.queue();
             if self.is_gathering {
@@ -250,6 +255,9 @@ impl Drop for Leading {
             loop {
                 match queue.remove(0) {
                     Some(gone) if gone.reply.is_closed() => {}
+                    Some(late) if self.batcher.is_late(&late, now) => {
+                        let _ = late.reply.send(Reply::Answer(Err(self.batcher.too_late())));
+                    }
                     Some(next) => break next,
                     None => {
                         queue.leading -= 1;
