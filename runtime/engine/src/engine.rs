@@ -73,11 +73,6 @@ impl Engine {
         self.concurrency
     }
 
-    /// The graphs that are open, and their engines.
-    pub fn graphs(&self) -> &Graphs {
-        &self.graphs
-    }
-
     fn start(options: &EngineOptions) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&config(options))?;
         let mut linker = Linker::new(&wasmtime);

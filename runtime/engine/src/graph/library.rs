@@ -94,10 +94,6 @@ impl Runtime {
         Ok(Self { about, environment })
     }
 
-    pub(super) fn about(&self) -> Loaded {
-        self.about.clone()
-    }
-
     pub(super) fn version(&self) -> &str {
         &self.about.version
     }

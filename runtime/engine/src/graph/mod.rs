@@ -93,7 +93,7 @@ impl Graph {
 }
 
 /// All graphs that are open, and the engines that open more.
-pub struct Graphs {
+pub(crate) struct Graphs {
     library: Library,
     /// Computations at once, of a graph that leaves it open.
     concurrency: usize,
@@ -109,11 +109,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Graphs {
     pub(crate) fn new(finder: Arc<dyn FindLibrary>, concurrency: usize) -> Self {
         Self { library: Library::new(finder), concurrency, open: Mutex::default(), loading: Mutex::default() }
-    }
-
-    /// ONNX Runtime's library, loaded now if nobody needed it before; or why there is none.
-    pub fn onnxruntime(&self) -> Result<Loaded, String> {
-        self.library.get().map(library::Runtime::about)
     }
 
     /// The graph of these bytes: the one that is open already, if it is.

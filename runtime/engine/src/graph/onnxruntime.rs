@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use hotstage_core::signature::{Dimension, Signature};
 use hotstage_core::tensor::Tensor;
+use ort::ErrorCode;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 
@@ -118,8 +119,9 @@ fn failed(error: &ort::Error, stopped: bool) -> ComputeError {
     if stopped {
         return ComputeError::Failed("it ran until its call's time was over".to_owned());
     }
-    let own = ["Failed to allocate", "CUDA", "bad_alloc", "device"];
-    if own.iter().any(|word| reason.contains(word)) {
+    let of_device = [ErrorCode::DeviceReset, ErrorCode::EngineError, ErrorCode::ExecutionProviderFailure];
+    let of_memory = ["Failed to allocate memory", "bad_alloc"];
+    if of_device.contains(&error.code()) || of_memory.iter().any(|word| reason.contains(word)) {
         return ComputeError::Failed(reason);
     }
     ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}"))
