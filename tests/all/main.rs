@@ -28,6 +28,7 @@ mod guests;
 mod http;
 mod http2;
 mod infer;
+mod instances;
 mod limits;
 mod metadata;
 mod metrics;

@@ -69,8 +69,26 @@ pub struct StageLimits {
     pub handles: u32,
     /// Bytes that a call may log. Key `log_bytes`.
     pub log_bytes: u32,
-    /// Instances at once, and so calls at once. Key `instances`.
-    pub instances: u32,
+    /// How many instances there are. Key `instances`.
+    pub instances: Instances,
+}
+
+/// How many instances a stage has. A number in the manifest is `max` alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instances {
+    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is made and kept, but gives
+    /// its place up where places are short. Key `min`.
+    pub min: Option<u32>,
+    /// At once, and so calls at once. Key `max`.
+    pub max: u32,
+    /// How long one may lie idle beyond the least. Key `idle`.
+    pub idle: Duration,
+}
+
+impl Default for Instances {
+    fn default() -> Self {
+        Self { min: None, max: 16, idle: Duration::from_secs(300) }
+    }
 }
 
 impl Default for StageLimits {
@@ -81,7 +99,7 @@ impl Default for StageLimits {
             output_bytes: 64 << 20,
             handles: 1024,
             log_bytes: 64 << 10,
-            instances: 16,
+            instances: Instances::default(),
         }
     }
 }
@@ -93,8 +111,11 @@ pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
     output_bytes: 4 << 30,
     handles: 1 << 20,
     log_bytes: 16 << 20,
-    instances: 1024,
+    instances: Instances { min: Some(1024), max: 1024, idle: Duration::from_secs(24 * 3600) },
 };
+
+/// The least that an instance's `idle` may be: idle instances are looked at this often.
+pub const IDLE_MIN: Duration = Duration::from_secs(1);
 
 /// What the server takes from its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::bindings;
 use crate::graph::{FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
+use crate::idle::LOOK;
 use crate::slots::Slots;
 
 /// How often running guest code is looked at.
@@ -83,14 +84,10 @@ impl Engine {
         bindings::graphs::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         tick(&wasmtime)?;
+        let slots = Slots::new(options.instances);
+        reclaim(&slots)?;
         let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), options.concurrency));
-        Ok(Self {
-            wasmtime,
-            linker: Arc::new(linker),
-            slots: Slots::new(options.instances),
-            graphs,
-            concurrency: options.concurrency,
-        })
+        Ok(Self { wasmtime, linker: Arc::new(linker), slots, graphs, concurrency: options.concurrency })
     }
 }
 
@@ -135,6 +132,20 @@ fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
             drop(engine);
             #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
             std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}
+
+/// Starts the thread that gives up instances which nobody needs. It ends with the engine.
+fn reclaim(slots: &Arc<Slots>) -> std::io::Result<()> {
+    let slots = Arc::downgrade(slots);
+    std::thread::Builder::new().name("reclaim".into()).spawn(move || {
+        while let Some(slots) = slots.upgrade() {
+            slots.look();
+            drop(slots);
+            #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+            std::thread::sleep(LOOK);
         }
     })?;
     Ok(())

@@ -33,6 +33,11 @@ impl<T> Pool<T> {
         self.shelves[self.own()].push(thing)
     }
 
+    /// How many lie idle.
+    pub(crate) fn len(&self) -> usize {
+        self.shelves.iter().map(ArrayQueue::len).sum()
+    }
+
     /// This thread's shelf.
     fn own(&self) -> usize {
         static THREADS: AtomicUsize = AtomicUsize::new(0);

@@ -3,18 +3,20 @@
 //! Where more stages are loaded than can have instances at once, those that are not called give theirs up. A hand goes
 //! round the stages, as in a page-replacing clock: a stage that was called since the hand last came by is passed over
 //! once, another gives up one idle instance. Nothing of this is on a request's path unless it needs a new instance and
-//! all places are taken.
+//! all places are taken. The same list is gone through every now and then for instances that nobody needed for long.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Something that has idle instances.
 pub(crate) trait Rests: Send + Sync {
     /// Whether it was called since it was last asked.
     fn was_used(&self) -> bool;
-    /// Drops one idle instance, if there is one.
+    /// Drops one idle instance, if there is one that need not be kept.
     fn give_up_one(&self) -> bool;
+    /// Time goes by: drops what was not needed for long.
+    fn look(&self);
 }
 
 /// All places.
@@ -33,7 +35,7 @@ impl Slots {
 
     /// Puts a stage on the clock, for as long as it lives.
     pub(crate) fn enter(&self, stage: Weak<dyn Rests>) {
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = self.clock();
         // Stages come and go while there are places enough: before the clock grows, it forgets those that are gone.
         if clock.len() == clock.capacity() {
             clock.retain(|stage| stage.strong_count() > 0);
@@ -53,9 +55,20 @@ impl Slots {
         }
     }
 
+    /// Time goes by, for every stage.
+    pub(crate) fn look(&self) {
+        // Not under the lock: whoever needs a place would wait until all of it is dropped.
+        let clock: Vec<Weak<dyn Rests>> = self.clock().iter().cloned().collect();
+        clock.iter().filter_map(Weak::upgrade).for_each(|stage| stage.look());
+    }
+
+    fn clock(&self) -> MutexGuard<'_, VecDeque<Weak<dyn Rests>>> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has one idle instance dropped.
     fn free_one(&self) -> bool {
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = self.clock();
         // Twice round: the first may only take the marks away.
         for _ in 0..2 * clock.len() {
             let Some(stage) = clock.pop_front() else { return false };
@@ -94,6 +107,8 @@ mod tests {
         fn give_up_one(&self) -> bool {
             self.idle.lock().unwrap().pop().is_some()
         }
+
+        fn look(&self) {}
     }
 
     fn stage(slots: &Arc<Slots>, idle: usize, used: bool) -> Arc<Stage> {

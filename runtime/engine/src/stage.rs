@@ -2,10 +2,9 @@
 //!
 //! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore
 //! survives between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a
-//! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. Bound: the
-//! caller admits at most `limits.instances` calls at once; idle ones above that are dropped.
+//! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. How many are kept:
+//! `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are dropped.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -19,10 +18,9 @@ use crate::compile::Compiled;
 use crate::convert::Tensors;
 use crate::engine::Engine;
 use crate::host::{Files, Guest};
+use crate::idle::Idle;
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
-use crate::pool::Pool;
-use crate::slots::Rests;
 use crate::trap::CallError;
 
 /// A component linked to its imports.
@@ -56,17 +54,6 @@ pub struct Stage {
     idle: Arc<Idle>,
 }
 
-/// The instances that lie idle, and what happened to all of them so far.
-struct Idle {
-    pool: Pool<Box<Instance>>,
-    used: AtomicBool,
-    created: AtomicU64,
-    ended: AtomicU64,
-    copied: AtomicU64,
-    /// The most that an instance had.
-    memory: AtomicU64,
-}
-
 /// What every instance of a stage is made from.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
@@ -78,7 +65,7 @@ pub(crate) struct Parts {
 }
 
 impl Stage {
-    /// Opens a first instance, and keeps it warm. The component says what flows in and out.
+    /// Opens a first instance, and as many as are to be kept warm. The component says what flows in and out.
     pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
         let StageOptions { pipeline, name, settings, files, limits } = options;
         let log = StageLog::new(&pipeline, &name);
@@ -87,18 +74,15 @@ impl Stage {
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
         let engines = instance.engines();
-        let idle = Arc::new(Idle {
-            pool: Pool::new(parts.limits.instances as usize),
-            used: AtomicBool::new(true),
-            created: AtomicU64::new(1),
-            ended: AtomicU64::new(0),
-            copied: AtomicU64::new(0),
-            memory: AtomicU64::new(0),
-        });
-        let entered: Weak<Idle> = Arc::downgrade(&idle);
-        engine.slots.enter(entered);
+        let idle = Arc::new(Idle::new(&parts.limits.instances));
+        idle.make();
+        idle.put(Box::new(instance));
         let stage = Self { parts, about, opened, engines, idle };
-        stage.keep(Box::new(instance));
+        for _ in 1..stage.parts.limits.instances.min.unwrap_or(1) {
+            stage.idle.put(stage.another().await?);
+        }
+        let entered: Weak<Idle> = Arc::downgrade(&stage.idle);
+        engine.slots.enter(entered);
         Ok(stage)
     }
 
@@ -138,22 +122,23 @@ impl Stage {
 
     /// Instances that were made and ended so far, and log lines that were dropped.
     pub fn counts(&self) -> (u64, u64, u64) {
-        (self.idle.created.load(Relaxed), self.idle.ended.load(Relaxed), self.parts.log.dropped())
+        let (created, ended) = self.idle.counts();
+        (created, ended, self.parts.log.dropped())
     }
 
     /// Bytes of tensors and files that its calls copied across the wall, either way.
     pub fn copied(&self) -> u64 {
-        self.idle.copied.load(Relaxed)
+        self.idle.copied()
     }
 
     /// Bytes of linear memory: the most that an instance had after a call.
     pub fn memory(&self) -> u64 {
-        self.idle.memory.load(Relaxed)
+        self.idle.memory()
     }
 
-    /// Drops all idle instances. The next call makes a new one.
+    /// Drops the idle instances, but for a least that is written. The next call makes a new one.
     pub fn rest(&self) {
-        while self.idle.give_up_one() {}
+        self.idle.rest();
     }
 
     /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, which is now, as the
@@ -162,63 +147,28 @@ impl Stage {
     /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
     /// it is dropped, so is the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
-        let (mut instance, began) = match self.idle.pool.take() {
+        let (mut instance, began) = match self.idle.take() {
             Some(instance) => (instance, began),
             // Opening it may have taken long, which is not the call's time.
-            None => (self.another().await?, Instant::now()),
+            None => (self.another().await.map_err(OpenError::into_call_error)?, Instant::now()),
         };
-        if !self.idle.used.load(Relaxed) {
-            self.idle.used.store(true, Relaxed);
-        }
         let in_flight = InFlight(&self.idle);
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
-        self.idle.count(instance.cost());
-        if instance.is_healthy() {
-            self.keep(instance);
-        } else {
-            self.idle.ended.fetch_add(1, Relaxed);
-        }
+        self.idle.cost(instance.cost());
+        self.idle.put(instance);
         result
     }
 
-    async fn another(&self) -> Result<Box<Instance>, CallError> {
+    async fn another(&self) -> Result<Box<Instance>, OpenError> {
         let Parts { settings, limits, .. } = &self.parts;
-        let mut instance = Instance::start(&self.parts).await.map_err(OpenError::into_call_error)?;
-        let opened = instance.open(settings, limits).await.map_err(OpenError::into_call_error)?;
+        let mut instance = Instance::start(&self.parts).await?;
+        let opened = instance.open(settings, limits).await?;
         if opened != self.opened {
-            return Err(CallError::signature("opened with another signature than its first instance"));
+            return Err(CallError::signature("opened with another signature than its first instance").into());
         }
-        self.idle.created.fetch_add(1, Relaxed);
+        self.idle.make();
         Ok(Box::new(instance))
-    }
-
-    fn keep(&self, instance: Box<Instance>) {
-        if self.idle.pool.put(instance).is_err() {
-            self.idle.ended.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-impl Idle {
-    fn count(&self, (copied, memory): (u64, u64)) {
-        self.copied.fetch_add(copied, Relaxed);
-        // Written when it grows, which it seldom does: all threads read it.
-        if memory > self.memory.load(Relaxed) {
-            self.memory.fetch_max(memory, Relaxed);
-        }
-    }
-}
-
-impl Rests for Idle {
-    fn was_used(&self) -> bool {
-        self.used.swap(false, Relaxed)
-    }
-
-    fn give_up_one(&self) -> bool {
-        let given_up = self.pool.take().is_some();
-        self.ended.fetch_add(u64::from(given_up), Relaxed);
-        given_up
     }
 }
 
@@ -227,6 +177,6 @@ struct InFlight<'a>(&'a Idle);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Relaxed);
+        self.0.end(1);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::decode::Decoder;
 use super::node::{Data, Node};
-use crate::limits::{STAGE_LIMITS_MAX as MAX, StageLimits};
+use crate::limits::{IDLE_MIN, Instances, STAGE_LIMITS_MAX as MAX, StageLimits};
 use crate::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
 use crate::suggest::shown;
 
@@ -22,7 +22,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
     let output = here.optional(&fields, "output_bytes", |here, node| size(here, node, 1, MAX.output_bytes));
     let handles = here.optional(&fields, "handles", |here, node| count(here, node, MAX.handles));
     let log = here.optional(&fields, "log_bytes", |here, node| size(here, node, 1, u64::from(MAX.log_bytes)));
-    let instances = here.optional(&fields, "instances", |here, node| count(here, node, MAX.instances));
+    let instances = here.optional(&fields, "instances", instances);
     Some(StageLimits {
         memory: memory.unwrap_or(default.memory),
         time: time.unwrap_or(default.time),
@@ -31,6 +31,19 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
         log_bytes: log.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(default.log_bytes),
         instances: instances.unwrap_or(default.instances),
     })
+}
+
+/// A number is the most; a map says more.
+fn instances(here: &mut Decoder, node: &Node) -> Option<Instances> {
+    let default = Instances::default();
+    if !matches!(node.data, Data::Map(_)) {
+        return Some(Instances { max: count(here, node, MAX.instances.max)?, ..default });
+    }
+    let fields = here.fields(node, &["min", "max", "idle"])?;
+    let max = here.optional(&fields, "max", |here, node| count(here, node, MAX.instances.max)).unwrap_or(default.max);
+    let min = here.optional(&fields, "min", |here, node| count_between(here, node, 0, max));
+    let idle = here.optional(&fields, "idle", |here, node| time_between(here, node, IDLE_MIN, MAX.instances.idle));
+    Some(Instances { min, max, idle: idle.unwrap_or(default.idle) })
 }
 
 fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
@@ -64,9 +77,13 @@ pub(super) fn time_between(here: &mut Decoder, node: &Node, min: Duration, max: 
 }
 
 pub(super) fn count(here: &mut Decoder, node: &Node, max: u32) -> Option<u32> {
+    count_between(here, node, 1, max)
+}
+
+fn count_between(here: &mut Decoder, node: &Node, min: u32, max: u32) -> Option<u32> {
     let Data::Number { value, .. } = &node.data else { return here.expected("a whole number", node) };
-    let Some(count) = value.as_u64() else { return here.expected("a whole number, 1 or more", node) };
-    let count = here.sound(node, between(count, 1, u64::from(max), |count| count.to_string()))?;
+    let Some(count) = value.as_u64() else { return here.expected(&format!("a whole number, {min} or more"), node) };
+    let count = here.sound(node, between(count, u64::from(min), u64::from(max), |count| count.to_string()))?;
     u32::try_from(count).ok()
 }
 

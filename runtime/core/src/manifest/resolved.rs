@@ -12,7 +12,7 @@ use super::node::Node;
 use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written};
 use crate::batch::Batching;
 use crate::digest::Digest;
-use crate::limits::StageLimits;
+use crate::limits::{Instances, StageLimits};
 
 /// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,8 +115,21 @@ fn limits(limits: &StageLimits) -> Value {
         "output_bytes": output_bytes,
         "handles": handles,
         "log_bytes": log_bytes,
-        "instances": instances,
+        "instances": instances_of(instances),
     })
+}
+
+/// A number where nothing else is said, as in every manifest from before more could be said.
+fn instances_of(instances: &Instances) -> Value {
+    let Instances { min, max, idle } = instances;
+    if *instances == (Instances { max: *max, ..Instances::default() }) {
+        return json!(max);
+    }
+    let mut written = json!({ "max": max, "idle": format!("{}us", idle.as_micros()) });
+    if let Some(min) = min {
+        written["min"] = json!(min);
+    }
+    written
 }
 
 pub(super) fn test(test: &Test<Digest>) -> Value {

@@ -30,6 +30,7 @@ pub use self::errors::GraphError;
 use self::library::Library;
 pub use self::library::{FindLibrary, Loaded, NoLibrary, probe};
 pub use self::tract::VERSION as TRACT_VERSION;
+use crate::host::File;
 
 /// Which engine a graph asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,13 +112,13 @@ impl Graphs {
         Self { library: Library::new(finder), concurrency, open: Mutex::default(), loading: Mutex::default() }
     }
 
-    /// The graph of these bytes: the one that is open already, if it is.
-    pub(crate) fn open(&self, digest: &Digest, bytes: &Bytes, mut options: Options) -> Result<Graph, GraphError> {
+    /// The graph of a file: the one that is open already, if it is.
+    pub(crate) fn open(&self, file: &File, mut options: Options) -> Result<Graph, GraphError> {
         options.threads = options.threads.max(1);
         if options.concurrency == 0 {
             options.concurrency = self.concurrency.max(1);
         }
-        let key = (*digest, options);
+        let key = (file.digest, options);
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
@@ -125,7 +126,8 @@ impl Graphs {
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
-        let opened = Arc::new(self.load(bytes, &key.1)?);
+        let bytes = file.bytes().map_err(GraphError::Unavailable)?;
+        let opened = Arc::new(self.load(&bytes, &key.1)?);
         let mut open = locked(&self.open);
         open.retain(|_, graph| graph.strong_count() > 0);
         open.insert(key, Arc::downgrade(&opened));

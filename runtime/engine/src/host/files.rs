@@ -1,9 +1,54 @@
 //! `hotstage:serving/files`: what the manifest gives to the stage.
+//!
+//! Small files are held, and all instances share the bytes. A large one is fetched whenever an instance opens it, and
+//! let go when that is done: a graph's weights would else be in memory beside what its engine makes of them.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hotstage_core::digest::Digest;
 use wasmtime::component::Resource;
 
 use super::{Buffer, Guest};
 use crate::bindings::files::{FileError, Host};
+
+/// The files of a stage, by the names that the manifest gives them.
+pub type Files = std::collections::BTreeMap<String, File>;
+
+/// A file of a stage.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its name in the store.
+    pub digest: Digest,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a file, or who has it.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// The bytes.
+    Held(Bytes),
+    /// They are fetched when they are needed.
+    Kept(Arc<dyn Keeper>),
+}
+
+/// Has the bytes of files.
+pub trait Keeper: Debug + Send + Sync {
+    /// The bytes of this name; or why there are none, for the log.
+    fn fetch(&self, digest: &Digest) -> Result<Bytes, String>;
+}
+
+impl File {
+    /// What is in it.
+    pub(crate) fn bytes(&self) -> Result<Bytes, String> {
+        match &self.content {
+            Content::Held(bytes) => Ok(bytes.clone()),
+            Content::Kept(keeper) => keeper.fetch(&self.digest),
+        }
+    }
+}
 
 impl Host for Guest {
     fn names(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -11,9 +56,8 @@ impl Host for Guest {
     }
 
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Buffer>, FileError>> {
-        let Some(bytes) = self.files.get(&name).map(|file| file.bytes.clone()) else {
-            return Ok(Err(FileError::NotFound));
-        };
+        let Some(file) = self.files.get(&name) else { return Ok(Err(FileError::NotFound)) };
+        let bytes = file.bytes().map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
         Ok(Ok(self.hold(bytes)?))
     }
 }

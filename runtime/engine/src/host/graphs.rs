@@ -23,7 +23,7 @@ impl HostGraph for Guest {
             return Ok(Err(GraphError::NotFound));
         };
         let began = Instant::now();
-        let opened = self.graphs.open(&file.digest, &file.bytes, options.into());
+        let opened = self.graphs.open(&file, options.into());
         // Loading a graph takes what it takes, and is done before a swap: it is not the guest's time.
         self.deadline += began.elapsed();
         let graph = match opened {

@@ -12,28 +12,15 @@ pub(crate) mod wasi;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use hotstage_core::digest::Digest;
 use hotstage_core::limits::StageLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+pub use self::files::{Content, File, Files, Keeper};
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
 pub use self::tensors::Buffer;
 use crate::graph::Graphs;
 use crate::log::{StageLog, Writer};
-
-/// The files of a stage, by the names that the manifest gives them. All instances share the bytes.
-pub type Files = std::collections::BTreeMap<String, File>;
-
-/// A file of a stage.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// Its name in the store.
-    pub digest: Digest,
-    /// What is in it.
-    pub bytes: Bytes,
-}
 
 /// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
 const WASI_HANDLES: usize = 64;

@@ -204,6 +204,9 @@ pub struct InstanceInfo {
     pub created: u64,
     /// That ended so far.
     pub ended: u64,
+    /// That are kept whoever needs their places; none where the manifest says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u64>,
     /// At once, at most.
     pub max: u64,
 }

@@ -263,7 +263,8 @@ fn stage_info(step: &Step, stage: &hotstage_core::manifest::Stage<Digest, Digest
             exist: created.saturating_sub(ended),
             created,
             ended,
-            max: u64::from(step.stage.limits().instances),
+            min: step.stage.limits().instances.min.map(u64::from),
+            max: u64::from(step.stage.limits().instances.max),
         },
     }
 }

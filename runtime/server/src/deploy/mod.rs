@@ -79,7 +79,8 @@ impl From<Problem> for DeployError {
 impl Deployer {
     /// Puts the parts together.
     pub fn new(engine: Engine, store: Arc<Store>, boxes: Boxes, queue: usize, compilers: Compilers) -> Self {
-        Self { engine, store, boxes, queue, cache: None, compilers, shared: Arc::default() }
+        let shared = Arc::new(Shared::new(Arc::clone(&store)));
+        Self { engine, store, boxes, queue, cache: None, compilers, shared }
     }
 
     /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.

@@ -9,13 +9,16 @@ use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
-use hotstage_engine::{File, Files, OpenError};
+use hotstage_engine::{Content, File, Files, Keeper, OpenError};
 use tokio::sync::Semaphore;
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
 use crate::counts::histogram::Histogram;
 use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
+
+/// Files up to this many bytes stay in memory for the next instance; larger ones are read again for it.
+const HELD_BYTES_MAX: usize = 1 << 20;
 
 /// A stage that was opened.
 pub struct Opened {
@@ -79,7 +82,12 @@ async fn open(
     compiled: &Arc<Compiled>,
 ) -> Result<Step, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
-    let file = |digest: &Digest| File { digest: *digest, bytes: material.bytes(digest) };
+    let file = |digest: &Digest| {
+        let bytes = material.bytes(digest);
+        let is_small = bytes.len() <= HELD_BYTES_MAX;
+        let shared: Arc<dyn Keeper> = deployer.shared.clone();
+        File { digest: *digest, content: if is_small { Content::Held(bytes) } else { Content::Kept(shared) } }
+    };
     let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), file(digest))).collect();
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
@@ -107,12 +115,12 @@ async fn open(
         None => None,
         Some(batching) => {
             batch::check(opened.signature()).map_err(|message| (path.key("batch"), message))?;
-            let lanes = (stage.limits.instances as usize).min(deployer.engine.concurrency());
+            let lanes = (stage.limits.instances.max as usize).min(deployer.engine.concurrency());
             Some(Arc::new(Batcher::new(batching.clone(), lanes)))
         }
     };
     let is_batched = material.manifest.stages.iter().any(|stage| stage.batch.is_some());
-    let gate = (is_batched && batcher.is_none()).then(|| Semaphore::new(stage.limits.instances as usize));
+    let gate = (is_batched && batcher.is_none()).then(|| Semaphore::new(stage.limits.instances.max as usize));
     Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default(), batcher, gate })
 }
 

@@ -164,7 +164,7 @@ impl Finder<'_> {
     }
 
     fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {
-        match self.deployer.shared.bytes(&self.deployer.store, digest) {
+        match self.deployer.shared.bytes(digest) {
             Ok(Some(bytes)) => {
                 self.bytes.insert(*digest, bytes);
                 Ok(*digest)

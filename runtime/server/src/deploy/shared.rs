@@ -3,18 +3,19 @@
 //! An entry lives as long as a pipeline uses it; [`Shared::sweep`] forgets the others.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
-use hotstage_engine::Role;
 use hotstage_engine::compile::Compiled;
+use hotstage_engine::{Keeper, Role};
 
 use crate::store::{Store, StoreError};
 
 /// By digest, what is in use.
-#[derive(Default)]
 pub(super) struct Shared {
+    store: Arc<Store>,
     bytes: Mutex<HashMap<Digest, Bytes>>,
     compiled: Mutex<HashMap<(Digest, Role), Arc<Compiled>>>,
 }
@@ -24,12 +25,21 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Nothing is in use yet.
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, bytes: Mutex::default(), compiled: Mutex::default() }
+    }
+
     /// The bytes of this name; from the store when nobody uses them yet.
-    pub(super) fn bytes(&self, store: &Store, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+    pub(super) fn bytes(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.find(digest)?.map(|bytes| self.keep(*digest, bytes)))
+    }
+
+    fn find(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         if let Some(bytes) = locked(&self.bytes).get(digest) {
             return Ok(Some(bytes.clone()));
         }
-        Ok(store.get(digest)?.map(|bytes| self.keep(*digest, bytes)))
+        self.store.get(digest)
     }
 
     /// Shares these bytes: the ones that are here already, if they are.
@@ -56,5 +66,21 @@ impl Shared {
             used
         });
         freed
+    }
+}
+
+impl Keeper for Shared {
+    fn fetch(&self, digest: &Digest) -> Result<Bytes, String> {
+        match self.find(digest) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(format!("{digest} is not in the store any more")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").finish_non_exhaustive()
     }
 }

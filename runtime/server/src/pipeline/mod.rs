@@ -331,7 +331,7 @@ fn turns(body: &Body) -> usize {
         Body::Chain(chain) => {
             match chain.steps.iter().filter_map(|step| step.batcher.as_ref()).map(|it| it.room()).max() {
                 Some(room) => room.min(BATCH_TURNS_MAX),
-                None => chain.steps.iter().map(|step| step.stage.limits().instances as usize).min().unwrap_or(1),
+                None => chain.steps.iter().map(|step| step.stage.limits().instances.max as usize).min().unwrap_or(1),
             }
         }
         // Its members say themselves how many may run; it only says how many requests it holds.

@@ -39,6 +39,7 @@ fn what_means_the_same_has_the_same_digest() {
         ("version: \"2\"", "version: 2"),
         ("settings: {", "limits: {}\n      settings: {"),
         ("settings: {", "limits: { instances: 16, time: 5000ms, memory: 256MiB }\n      files: {}\n      settings: {"),
+        ("settings: {", "limits: { instances: { max: 16, idle: 5m } }\n      settings: {"),
         ("mean: [1, 2.5], std: [1.0, 1e0]", "std: [1, 1], mean: [ 1.0, 25e-1 ]"),
         ("memory: 64MiB, time: 1s", "time: 1000ms, memory: 67108864"),
         ("{ name: tumor,", "{ description: Tells tumors apart, name: 'tumor',"),
@@ -67,6 +68,9 @@ fn what_means_something_else_has_another_digest() {
         ("scale.features", "features"),
         ("probability }", "p }"),
         ("time: 1s", "time: 2s"),
+        ("time: 1s", "instances: { min: 0 }"),
+        ("time: 1s", "instances: { min: 1 }"),
+        ("time: 1s", "instances: { idle: 1m }"),
         ("[probability]", "[scores]"),
         ("  outputs: [probability]\n", ""),
         ("row 20 is", "row 21 is"),
@@ -86,7 +90,10 @@ fn what_means_something_else_has_another_digest() {
 #[test]
 fn only_the_canonical_text_is_read_back() {
     let text = resolved(TUMOR).canonical();
-    assert_eq!(Resolved::parse(&text), Ok(resolved(TUMOR)));
+    let least = TUMOR.replacen("time: 1s", "instances: { min: 2, max: 3, idle: 90s }", 1);
+    for manifest in [TUMOR, &least] {
+        assert_eq!(Resolved::parse(&resolved(manifest).canonical()), Ok(resolved(manifest)));
+    }
     for (changed, expect) in [
         (format!(" {text}"), "not a canonical manifest: written in another way than it would be written here"),
         (

@@ -163,6 +163,22 @@ fn limits() {
         ("handles: many", "26: spec.stages[1].limits.handles: expected a whole number, found the text `many`"),
         ("handles: -1", "26: spec.stages[1].limits.handles: expected a whole number, 1 or more, found the number -1"),
         ("instances: 1025", "28: spec.stages[1].limits.instances: 1025 is more than the 1024 that are allowed"),
+        (
+            "instances: { min: 3, max: 2 }",
+            "35: spec.stages[1].limits.instances.min: 3 is more than the 2 that are allowed",
+        ),
+        (
+            "instances: { min: -1 }",
+            "35: spec.stages[1].limits.instances.min: expected a whole number, 0 or more, found the number -1",
+        ),
+        (
+            "instances: { idle: 10ms }",
+            "36: spec.stages[1].limits.instances.idle: 10ms is less than the least that makes sense, 1s",
+        ),
+        (
+            "instances: { most: 2 }",
+            "30: spec.stages[1].limits.instances.most: unknown key; known: `min`, `max` and `idle`",
+        ),
         ("log_bytes: 1GiB", "28: spec.stages[1].limits.log_bytes: 1GiB is more than the 16MiB that are allowed"),
         ("outputBytes: 1", "17: spec.stages[1].limits.outputBytes: unknown key; did you mean `output_bytes`?"),
     ] {

@@ -152,7 +152,10 @@ fn stage(stage: &StageInfo) -> [String; 7] {
         show::short(&stage.component),
         files.join("\n"),
         show::latency(stage.mean_ms),
-        format!("{} of {}", instances.exist, instances.max),
+        match instances.min {
+            Some(min) => format!("{} of {min} to {}", instances.exist, instances.max),
+            None => format!("{} of {}", instances.exist, instances.max),
+        },
     ]
 }
 
