@@ -8,6 +8,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod adapted;
 mod answers;
 mod batch;
 mod beside;
@@ -32,6 +33,7 @@ mod instances;
 mod limits;
 mod metadata;
 mod metrics;
+mod observed;
 mod onnx;
 mod openapi;
 mod placement;

@@ -11,7 +11,7 @@ mod rank;
 mod settings;
 
 use hotstage_sdk::{
-    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, Tensor, any, export, size,
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, Tensor, any, export, metrics, size,
 };
 
 use activation::Activation;
@@ -30,6 +30,8 @@ pub struct Labels {
     activation: Activation,
     input: String,
     outputs: OutputNames,
+    /// Whether the scores of an answer are noted for the operator.
+    observes: bool,
     ranks: Ranks,
 }
 
@@ -104,9 +106,11 @@ impl Labels {
         let elements = table.slice::<f32>()?;
         // The last column is the second label's, whether there is one or two.
         let second = || elements.chunks_exact(columns).filter_map(<[f32]>::last).copied();
-        for (score, second) in outputs.make_slice(&named.score, &[rows])?.iter_mut().zip(second()) {
+        let scores = outputs.make_slice(&named.score, &[rows])?;
+        for (score, second) in scores.iter_mut().zip(second()) {
             *score = second;
         }
+        observe(self.observes, scores);
         names.put(outputs, &named.label, &[rows], second().map(|score| usize::from(threshold <= score)))?;
         let Some(scores) = &named.scores else { return Ok(()) };
         outputs.put(scores, if columns == 1 { pairs(rows, elements, |score| 1.0 - score)? } else { table })
@@ -131,7 +135,7 @@ impl Labels {
         // Before the activation: behind it, scores that differ may round to the same probability.
         self.ranks.rank(table.slice()?, self.count, top_k);
         self.activation.apply(self.count, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
-        let Self { names, count, rule, ranks, outputs: named, .. } = self;
+        let Self { names, count, rule, ranks, outputs: named, observes, .. } = self;
         let shape = if top_k == 1 { &[rows][..] } else { &[rows, top_k] };
         let elements = table.slice::<f32>()?;
         let scores = outputs.make_slice::<f32>(&named.score, shape)?;
@@ -146,6 +150,7 @@ impl Labels {
                 }
             }
         }
+        observe(*observes, scores);
         names.put(outputs, &named.label, shape, ranks.picks.iter().copied())?;
         named.scores.as_ref().map_or(Ok(()), |scores| outputs.put(scores, table))
     }
@@ -166,6 +171,7 @@ impl Labels {
                 *flag = thresholds.of(column) <= *score;
             }
         }
+        observe(self.observes, table.slice()?);
         outputs.put(&self.outputs.score, table)
     }
 
@@ -188,6 +194,15 @@ impl Labels {
         Failure::internal(format!(
             "input `{input}`: the largest score of row {row} is infinite: softmax needs finite ones"
         ))
+    }
+}
+
+/// Notes the mean of the scores that a call answers, if that is wanted.
+#[expect(clippy::cast_precision_loss, reason = "a call has fewer scores than a float has whole numbers")]
+fn observe(observes: bool, scores: &[f32]) {
+    if observes && !scores.is_empty() {
+        let sum: f64 = scores.iter().copied().map(f64::from).sum();
+        metrics::observe("score", sum / scores.len() as f64);
     }
 }
 

@@ -57,6 +57,10 @@ pub struct Settings {
     /// What the outputs are called.
     #[serde(default)]
     outputs: OutputNames,
+    /// Whether each call observes the mean of the scores that it answers, as the stage's metric `score`: a rollout can
+    /// hold a version against it.
+    #[serde(default)]
+    observe_score: bool,
 }
 
 fn scores() -> String {
@@ -122,14 +126,14 @@ impl Settings {
         }
         let rule = self.rule(count).map_err(OpenError::settings)?;
         self.outputs.check(&rule).map_err(OpenError::settings)?;
-        let Self { below, activation, input, outputs, .. } = self;
+        let Self { below, activation, input, outputs, observe_score, .. } = self;
         if let Some(below) = below
             && !names.push(below)
         {
             let expected = if matches!(names, Names::Texts(_)) { "a string" } else { "a whole number" };
             return Err(OpenError::settings(format!("settings.below: expected {expected}, as the other labels are")));
         }
-        Ok(Labels { names, count, rule, activation, input, outputs, ranks: Ranks::default() })
+        Ok(Labels { names, count, rule, activation, input, outputs, observes: observe_score, ranks: Ranks::default() })
     }
 
     /// The labels, and the key that gave them.

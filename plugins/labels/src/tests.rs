@@ -45,6 +45,31 @@ fn of_more_labels_the_largest_score_wins() {
 }
 
 #[test]
+fn the_mean_of_the_scores_is_observed_where_it_is_wanted() {
+    for (settings, scores, mean) in [
+        (json!({ "labels": ["a", "b"] }), [0.25_f32, 0.75], 0.5),
+        (json!({ "labels": ["a", "b"], "top_k": 2 }), [0.125, 0.875], 0.5),
+        (json!({ "labels": ["a", "b"], "multi_label": true }), [0.0, 0.5], 0.25),
+    ] {
+        let columns = if settings.get("multi_label").is_some() { 2 } else { 1 };
+        pick_any(&settings, columns, &scores);
+        assert_eq!(testing::observed(), []);
+        let mut observing = settings;
+        observing["observe_score"] = json!(true);
+        pick_any(&observing, columns, &scores);
+        assert_eq!(testing::observed(), [("score".to_owned(), mean)], "{observing}");
+        pick_any(&observing, columns, &[]);
+        assert_eq!(testing::observed(), []);
+    }
+}
+
+fn pick_any(settings: &Value, columns: usize, scores: &[f32]) {
+    let mut bench = testing::open_postprocessor::<Labels>(settings.clone(), Files::none()).unwrap();
+    let table = Tensor::f32(&[scores.len() / columns, columns], scores).unwrap();
+    bench.call([("scores", table)]).unwrap();
+}
+
+#[test]
 fn no_rows_are_fine() {
     check(json!({ "labels": ["a", "b"] }), 1, &[], &[], &[]);
 }

@@ -51,6 +51,10 @@ pub const INLINE_BYTES_MAX: usize = 16 << 10;
 pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
 /// Log lines per second that a stage may write, over all its instances.
 pub const LOG_LINES_PER_SECOND: u32 = 100;
+/// Metrics that a stage may observe.
+pub const OBSERVED_MAX: usize = 16;
+/// Bytes of such a metric's name.
+pub const OBSERVED_NAME_BYTES_MAX: usize = 64;
 /// Bytes of the text that a stage may put into a failure.
 pub const FAILURE_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a client's `id`, and of a request id.
@@ -145,4 +149,11 @@ impl Default for ServerLimits {
             drain: Duration::from_secs(25),
         }
     }
+}
+
+/// Whether a stage may call a metric so: lower-case letters, digits and `_`, beginning with a letter.
+pub fn is_observed_name(name: &str) -> bool {
+    name.len() <= OBSERVED_NAME_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

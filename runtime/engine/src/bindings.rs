@@ -24,6 +24,7 @@ pub(crate) mod model {
             "hotstage:serving/stages": super::preprocessor::hotstage::serving::stages,
             "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
             "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
+            "hotstage:serving/metrics": super::preprocessor::hotstage::serving::metrics,
             "hotstage:serving/graphs.graph": crate::graph::Graph,
         },
     });
@@ -40,9 +41,10 @@ pub(crate) mod postprocessor {
             "hotstage:serving/stages": super::preprocessor::hotstage::serving::stages,
             "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
             "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
+            "hotstage:serving/metrics": super::preprocessor::hotstage::serving::metrics,
         },
     });
 }
 
 pub(crate) use model::hotstage::serving::graphs;
-pub(crate) use preprocessor::hotstage::serving::{files, log, stages, tensors};
+pub(crate) use preprocessor::hotstage::serving::{files, log, metrics, stages, tensors};

@@ -18,10 +18,11 @@ use crate::engine::Engine;
 use crate::stage::Pre;
 
 /// The files of the package, for comparison.
-const WIT: [(&str, &str); 9] = [
+const WIT: [(&str, &str); 10] = [
     ("tensors.wit", include_str!("../../../wit/tensors.wit")),
     ("log.wit", include_str!("../../../wit/log.wit")),
     ("files.wit", include_str!("../../../wit/files.wit")),
+    ("metrics.wit", include_str!("../../../wit/metrics.wit")),
     ("stages.wit", include_str!("../../../wit/stages.wit")),
     ("preprocess.wit", include_str!("../../../wit/preprocess.wit")),
     ("graphs.wit", include_str!("../../../wit/graphs.wit")),
@@ -160,8 +161,8 @@ fn check_imports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut V
         };
         if !known {
             problems.push(format!(
-                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log` and `files`, \
-                 a model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
+                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log`, `files` and \
+                 `metrics`, a model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
                 VERSION.0, VERSION.1
             ));
         }

@@ -81,6 +81,7 @@ impl Engine {
         bindings::tensors::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::files::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+        bindings::metrics::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::graphs::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         tick(&wasmtime)?;

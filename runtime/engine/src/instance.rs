@@ -227,7 +227,7 @@ impl Instance {
 }
 
 fn new_store(parts: &Parts) -> Store<Guest> {
-    let guest = Guest::new(&parts.limits, parts.engine.graphs.clone(), parts.files.clone(), &parts.log);
+    let guest = Guest::new(parts);
     let mut store = Store::new(&parts.engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(usize::try_from(parts.limits.output_bytes).unwrap_or(usize::MAX));

@@ -21,6 +21,7 @@ use crate::host::{Files, Guest};
 use crate::idle::Idle;
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
+use crate::observed::{Observation, Observed};
 use crate::trap::CallError;
 
 /// A component linked to its imports.
@@ -62,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) files: Arc<Files>,
     pub(crate) limits: StageLimits,
     pub(crate) log: Arc<StageLog>,
+    pub(crate) observed: Arc<Observed>,
 }
 
 impl Stage {
@@ -69,7 +71,8 @@ impl Stage {
     pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
         let StageOptions { pipeline, name, settings, files, limits } = options;
         let log = StageLog::new(&pipeline, &name);
-        let parts = Parts { engine: engine.clone(), compiled: Arc::clone(compiled), settings, files, limits, log };
+        let (engine, compiled, observed) = (engine.clone(), Arc::clone(compiled), Arc::default());
+        let parts = Parts { engine, compiled, settings, files, limits, log, observed };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
@@ -82,7 +85,7 @@ impl Stage {
             stage.idle.put(stage.another().await?);
         }
         let entered: Weak<Idle> = Arc::downgrade(&stage.idle);
-        engine.slots.enter(entered);
+        stage.parts.engine.slots.enter(entered);
         Ok(stage)
     }
 
@@ -124,6 +127,11 @@ impl Stage {
     pub fn counts(&self) -> (u64, u64, u64) {
         let (created, ended) = self.idle.counts();
         (created, ended, self.parts.log.dropped())
+    }
+
+    /// What it observed so far, and how many values were dropped.
+    pub fn observed(&self) -> (Vec<Observation>, u64) {
+        (self.parts.observed.read(), self.parts.observed.dropped())
     }
 
     /// Bytes of tensors and files that its calls copied across the wall, either way.

@@ -60,8 +60,8 @@
 //!
 //! To look at an input without owning it, `inputs.f32("x")?` is an `ndarray` view. To answer something new,
 //! `outputs.make_f32("y", &[rows, 2])?` lends room to write into. [`Files`] are the weights and tables that the
-//! manifest gives the stage, [`graphs`] computes neural networks on the host's engines, and [`log`] writes lines for
-//! the operator.
+//! manifest gives the stage, [`graphs`] computes neural networks on the host's engines, [`log`] writes lines for the
+//! operator, and [`metrics`] keeps numbers for them.
 
 #[cfg(any(test, all(target_arch = "wasm32", feature = "allocator")))]
 mod allocator;
@@ -74,6 +74,7 @@ mod host;
 mod inputs;
 mod instance;
 pub mod log;
+pub mod metrics;
 mod outputs;
 mod settings;
 mod signature;

@@ -34,6 +34,12 @@ pub struct Answer {
     tensors: Vec<(String, Tensor)>,
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+/// What the stage observed since this was last asked, on this thread: names and values, in order.
+pub fn observed() -> Vec<(String, f64)> {
+    crate::host::observed()
+}
+
 /// Opens a preprocessor.
 #[expect(clippy::needless_pass_by_value, reason = "tests write `json!` and `Files` in place")]
 pub fn open_preprocessor<S: Preprocessor>(settings: Value, files: Files) -> Result<Bench<S>, OpenError> {

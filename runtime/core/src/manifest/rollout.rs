@@ -29,9 +29,10 @@ use super::read::number;
 use super::resolved::NotCanonical;
 use super::{API_VERSION, read};
 use crate::digest::Digest;
+use crate::limits::is_observed_name;
 use crate::name::{ModelName, Version};
 use crate::quantity::show_duration;
-use crate::rollout::{GUARDS_MAX, Guard, Measure, Plan, STEPS_MAX, Step};
+use crate::rollout::{GUARDS_MAX, Guard, Measure, Metric, Plan, STEPS_MAX, Step};
 
 const TIME_MAX: Duration = Duration::from_hours(24 * 7);
 const BAKE: Duration = Duration::from_secs(300);
@@ -41,6 +42,8 @@ const WINDOW_MAX: Duration = Duration::from_secs(600);
 const SAMPLES: u32 = 100;
 const SAMPLES_MAX: u32 = 1_000_000_000;
 const NAME_BYTES_MAX: usize = 64;
+const METRIC_NAME: &str =
+    "a stage's metric is called by 1 to 64 lower-case letters, digits and `_`, and begins with a letter";
 
 /// A rollout as written.
 #[derive(Clone, Debug)]
@@ -219,16 +222,17 @@ fn step(here: &mut Decoder, node: &Node) -> Option<Step> {
 }
 
 fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
-    let known = ["name", "errors", "p99", "p99_ratio", "disagreement", "tolerance", "min_samples", "window"];
+    let known = ["name", "errors", "p99", "p99_ratio", "disagreement", "metric", "tolerance", "min_samples", "window"];
     let fields = here.fields(node, &known)?;
     let mut measures = Vec::new();
-    for measure in Measure::ALL {
-        let limit = here.optional(&fields, measure.name(), |here, node| limit(here, node, measure));
+    for measure in Measure::WORDS {
+        let limit = here.optional(&fields, measure.name(), |here, node| limit(here, node, &measure));
         measures.extend(limit.map(|limit| (measure, limit)));
     }
-    let written = Measure::ALL.iter().filter(|measure| fields.get(measure.name()).is_some()).count();
+    measures.extend(here.optional(&fields, "metric", metric));
+    let written = known[1..6].iter().filter(|word| fields.get(word).is_some()).count();
     if written != 1 {
-        let words = Measure::ALL.map(Measure::name).join("`, `");
+        let words = known[1..6].join("`, `");
         here.report(node.place, format!("a guard looks at one of `{words}`, and this one at {written}"));
         return None;
     }
@@ -256,7 +260,7 @@ fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
         );
     }
     Some(Guard {
-        name: name.unwrap_or_else(|| measure.name().to_owned()),
+        name: name.unwrap_or_else(|| measure.to_string()),
         measure,
         limit,
         min_samples: samples.unwrap_or(SAMPLES).into(),
@@ -265,8 +269,26 @@ fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
     })
 }
 
-fn limit(here: &mut Decoder, node: &Node, measure: Measure) -> Option<f64> {
-    if measure == Measure::P99 {
+/// A stage's metric, and the bound on its mean.
+fn metric(here: &mut Decoder, node: &Node) -> Option<(Measure, f64)> {
+    let fields = here.fields(node, &["stage", "name", "min", "max"])?;
+    let stage = here.required(&fields, "stage", |here, node| here.text(node).map(str::to_owned));
+    let name = here.required(&fields, "name", |here, node| {
+        let name = here.text(node)?;
+        let sound = is_observed_name(name).then(|| name.to_owned());
+        here.sound(node, sound.ok_or_else(|| METRIC_NAME.to_owned()))
+    });
+    let bound = |here: &mut Decoder, node: &Node| number(here, node, "a number, like 0.5");
+    let (min, max) = (here.optional(&fields, "min", bound), here.optional(&fields, "max", bound));
+    if fields.get("min").is_some() == fields.get("max").is_some() {
+        here.report(node.place, "a metric has a `min` or a `max`; for both write two guards".to_owned());
+        return None;
+    }
+    Some((Measure::Metric(Metric { stage: stage?, name: name?, is_least: min.is_some() }), min.or(max)?))
+}
+
+fn limit(here: &mut Decoder, node: &Node, measure: &Measure) -> Option<f64> {
+    if *measure == Measure::P99 {
         return time(here, node, TIME_MAX).map(|time| time.as_secs_f64() * 1e3);
     }
     let limit = number(here, node, "a number, like 0.01")?;
@@ -282,7 +304,7 @@ fn limit(here: &mut Decoder, node: &Node, measure: Measure) -> Option<f64> {
 /// Guards when nobody names any.
 fn usual() -> Vec<Guard> {
     let guard = |measure: Measure, limit| Guard {
-        name: measure.name().to_owned(),
+        name: measure.to_string(),
         measure,
         limit,
         min_samples: SAMPLES.into(),
@@ -320,7 +342,11 @@ fn written(plan: &Plan) -> Value {
         .map(|guard| {
             let mut written =
                 json!({ "name": guard.name, "min_samples": guard.min_samples, "window": show_duration(guard.window) });
-            written[guard.measure.name()] = match guard.measure {
+            written[guard.measure.name()] = match &guard.measure {
+                Measure::Metric(Metric { stage, name, is_least }) => {
+                    let bound = if *is_least { "min" } else { "max" };
+                    json!({ "stage": stage, "name": name, bound: guard.limit })
+                }
                 Measure::P99 => json!(show_duration(Duration::from_secs_f64(guard.limit / 1e3))),
                 _ => json!(guard.limit),
             };

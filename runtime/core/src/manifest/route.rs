@@ -24,11 +24,12 @@ use super::node::Node;
 use super::problem::{KeyPath, Problem, Problems};
 use super::read::{boolean, number};
 use super::resolved::NotCanonical;
+use super::stage::renames;
 use super::{API_VERSION, experiment, read};
 use crate::digest::Digest;
 use crate::experiment::Plan;
 use crate::name::{ModelName, Version};
-use crate::route::{Condition, Flaw, Part, Parts, Route, Rule, Variant};
+use crate::route::{Adapt, Condition, Flaw, Part, Parts, Route, Rule, Variant};
 
 /// A route as written. It points at nothing, so it is as it is used.
 #[derive(Clone, Debug)]
@@ -206,10 +207,12 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Parts> {
 }
 
 fn variant(here: &mut Decoder, node: &Node) -> Option<Variant> {
-    let fields = here.fields(node, &["version", "weight"])?;
+    let fields = here.fields(node, &["version", "weight", "inputs", "outputs"])?;
     let version = here.required(&fields, "version", Decoder::parsed);
     let weight = here.optional(&fields, "weight", |here, node| number(here, node, "a number of 0 or more, like 90"));
-    Some(Variant { version: version?, weight: weight.unwrap_or(1.0) })
+    let inputs = here.optional(&fields, "inputs", renames).unwrap_or_default();
+    let outputs = here.optional(&fields, "outputs", renames).unwrap_or_default();
+    Some(Variant { version: version?, weight: weight.unwrap_or(1.0), adapt: Adapt { inputs, outputs } })
 }
 
 fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
@@ -222,7 +225,13 @@ fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
 
 fn written(parts: &Parts) -> Value {
     let Parts { salt, variants, rules, sticky, pin, .. } = parts;
-    let split = variants.iter().map(|variant| json!({ "version": variant.version.as_str(), "weight": variant.weight }));
+    let split = variants.iter().map(|Variant { version, weight, adapt: Adapt { inputs, outputs } }| {
+        let mut written = json!({ "version": version.as_str(), "weight": weight });
+        for (key, renames) in [("inputs", inputs), ("outputs", outputs)].into_iter().filter(|(_, it)| !it.is_empty()) {
+            written[key] = json!(renames);
+        }
+        written
+    });
     let rules = rules.iter().map(|rule| {
         json!({
             "when": rule.when.iter().fold(json!({}), |mut when, Condition { source, test }| {

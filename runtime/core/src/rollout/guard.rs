@@ -1,5 +1,6 @@
 //! What ends a rollout early: a measure of the new version's own traffic, a limit, a minimum sample, a window.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Step;
@@ -11,9 +12,9 @@ pub struct Guard {
     pub name: String,
     /// What is looked at.
     pub measure: Measure,
-    /// More than this is a breach.
+    /// Beyond this is a breach: above, unless the measure says below.
     pub limit: f64,
-    /// With fewer requests, or copies, nothing is judged.
+    /// With fewer requests, copies or values, nothing is judged.
     pub min_samples: u64,
     /// How far back is looked; never beyond the beginning of the step.
     pub window: Duration,
@@ -22,7 +23,7 @@ pub struct Guard {
 }
 
 /// What a guard looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The share of the new version's requests that failed and were not their client's mistake.
     Errors,
@@ -32,28 +33,52 @@ pub enum Measure {
     P99Ratio,
     /// The share of copies whose answers do not agree with those that clients got, or that got none.
     Disagreement,
+    /// The mean of what a stage of the new version observes.
+    Metric(Metric),
+}
+
+/// A number that a stage reports, and on which side of the limit it must stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The stage.
+    pub stage: String,
+    /// What the stage calls it.
+    pub name: String,
+    /// Whether the limit is the least that it may be, not the most.
+    pub is_least: bool,
 }
 
 impl Measure {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Errors, Self::P99, Self::P99Ratio, Self::Disagreement];
+    /// Those that a word says.
+    pub const WORDS: [Self; 4] = [Self::Errors, Self::P99, Self::P99Ratio, Self::Disagreement];
 
     /// The word for it.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Errors => "errors",
             Self::P99 => "p99",
             Self::P99Ratio => "p99_ratio",
             Self::Disagreement => "disagreement",
+            Self::Metric(_) => "metric",
         }
     }
 
     /// A value of it, for people.
-    pub fn show(self, value: f64) -> String {
+    pub fn show(&self, value: f64) -> String {
         match self {
             Self::Errors | Self::Disagreement => format!("{:.2} %", value * 100.0),
             Self::P99 => format!("{value:.1} ms"),
             Self::P99Ratio => format!("× {value:.2}"),
+            Self::Metric(_) => format!("{value:.4}"),
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metric(Metric { stage, name, .. }) => write!(formatter, "{stage}.{name}"),
+            word => formatter.write_str(word.name()),
         }
     }
 }
@@ -61,7 +86,7 @@ impl Measure {
 /// What was seen in a guard's window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// Requests, or copies.
+    /// Requests, copies, or values of a stage's metric.
     pub samples: u64,
     /// The measure; none where it can't be told, as a ratio to nothing.
     pub value: Option<f64>,
@@ -109,25 +134,33 @@ impl Guard {
     pub fn judge(&self, seen: Seen) -> Judgement {
         match seen.value {
             Some(value) if seen.samples >= self.min_samples => {
-                if value > self.limit {
-                    Judgement::Breached(seen)
-                } else {
-                    Judgement::Holds(seen)
-                }
+                let is_beyond = if self.is_least() { value < self.limit } else { value > self.limit };
+                if is_beyond { Judgement::Breached(seen) } else { Judgement::Holds(seen) }
             }
             _ => Judgement::Waits(seen),
         }
     }
 
-    /// Whether a step gives it anything to see: copies come while a version is mirrored, requests when it is not.
+    /// Whether a step gives it anything to see: copies come while a version is mirrored, requests when it is not, and a
+    /// stage observes both.
     pub fn is_judged_in(&self, step: &Step) -> bool {
-        (self.measure == Measure::Disagreement) == step.mirrors()
+        matches!(self.measure, Measure::Metric(_)) || (self.measure == Measure::Disagreement) == step.mirrors()
+    }
+
+    /// The limit, for people.
+    pub fn limit(&self) -> String {
+        let side = if self.is_least() { "at least" } else { "at most" };
+        format!("{side} {}", self.measure.show(self.limit))
+    }
+
+    const fn is_least(&self) -> bool {
+        matches!(self.measure, Measure::Metric(Metric { is_least: true, .. }))
     }
 
     /// The sentence of a breach.
     pub(super) fn breach(&self, judgement: &Judgement) -> String {
         let Seen { samples, value } = judgement.seen();
-        let (value, limit) = (self.measure.show(value.unwrap_or_default()), self.measure.show(self.limit));
-        format!("guard `{}`: {} was {value} of {samples} samples; at most {limit}", self.name, self.measure.name())
+        let value = self.measure.show(value.unwrap_or_default());
+        format!("guard `{}`: {} was {value} of {samples} samples; {}", self.name, self.measure, self.limit())
     }
 }

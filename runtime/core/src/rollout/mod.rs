@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::guard::{Guard, Judgement, Measure, Seen};
+pub use self::guard::{Guard, Judgement, Measure, Metric, Seen};
 pub use self::guardrail::guardrail;
 pub use self::route::{mirrored, moved};
 use crate::digest::Digest;

@@ -20,7 +20,7 @@ pub fn moved(before: &Parts, from: &Version, to: &Version, percent: f64) -> Part
         let weight = together * percent / 100.0;
         match parts.variants.iter_mut().find(|variant| variant.version == *version) {
             Some(variant) => variant.weight = weight,
-            None => parts.variants.push(Variant { version: version.clone(), weight }),
+            None => parts.variants.push(Variant::new(version.clone(), weight)),
         }
     }
     // Whoever has no share of its own may still be mirrored; whoever has all of it can't be.

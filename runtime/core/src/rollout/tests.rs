@@ -66,8 +66,7 @@ fn a_breach_takes_it_back_at_once_and_says_why() {
 
 fn route(weights: &[f64]) -> Parts {
     let variants = weights.iter().enumerate();
-    let variants =
-        variants.map(|(index, weight)| Variant { version: version(&format!("{}", index + 1)), weight: *weight });
+    let variants = variants.map(|(index, weight)| Variant::new(version(&format!("{}", index + 1)), *weight));
     Parts { salt: "s".to_owned(), variants: variants.collect(), ..Parts::default() }
 }
 
@@ -92,4 +91,16 @@ proptest! {
         prop_assert_eq!(after.variants.len(), 2);
         prop_assert!((after.variants[1].weight - 3.0 * percent / 100.0).abs() < 1e-9);
     }
+}
+
+#[test]
+fn a_metric_has_a_least_or_a_most() {
+    let of = |is_least| guard(Measure::Metric(Metric { stage: "label".into(), name: "score".into(), is_least }), 0.5);
+    for (is_least, below, above) in [(true, "breached", "holds"), (false, "holds", "breached")] {
+        let guard = of(is_least);
+        assert_eq!((seen(&guard, 100, 0.4).name(), seen(&guard, 100, 0.6).name()), (below, above));
+        assert_eq!((seen(&guard, 100, 0.5).name(), seen(&guard, 99, 0.1).name()), ("holds", "waits"));
+    }
+    let why = of(true).breach(&seen(&of(true), 120, 0.25));
+    assert_eq!(why, "guard `metric`: label.score was 0.2500 of 120 samples; at least 0.5000");
 }

@@ -93,6 +93,11 @@ fn split(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
         if let Some(first) = seen.insert(&variant.version, index) {
             flaw(Part::Variant(index), format!("version `{}` is there twice; also in split[{first}]", variant.version));
         }
+        if index == 0 && !variant.adapt.is_empty() {
+            let message =
+                "the first version's signature is the route's, so it has no `inputs` and `outputs` of its own";
+            flaw(Part::Variant(index), message.to_owned());
+        }
         if !variant.weight.is_finite() || variant.weight < 0.0 {
             flaw(Part::Variant(index), format!("a weight is a number of 0 or more, not {}", variant.weight));
         }

@@ -9,6 +9,7 @@
 //! [`CONDITIONS_MAX`] and [`PATTERN_BYTES_MAX`]; a decision takes time for each of them, allocates nothing and waits
 //! for nobody.
 
+mod adapt;
 mod beside;
 mod check;
 mod condition;
@@ -17,6 +18,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
+pub use self::adapt::{Adapt, Adaptation};
 pub use self::beside::{Circuit, Fallback, KEEP_MAX, MIRRORS_MAX, Mirror, QUEUE, QUEUE_MAX};
 pub use self::check::{Flaw, Part};
 pub use self::condition::{Condition, Source, Test};
@@ -41,6 +43,15 @@ pub struct Variant {
     pub version: Version,
     /// Its share is this part of the sum of all weights. Finite, and 0 or more.
     pub weight: f64,
+    /// How it stands in for the first variant.
+    pub adapt: Adapt,
+}
+
+impl Variant {
+    /// One that agrees with the others.
+    pub fn new(version: Version, weight: f64) -> Self {
+        Self { version, weight, adapt: Adapt::default() }
+    }
 }
 
 /// Sends a request to one variant, if it fits.

@@ -19,8 +19,7 @@ fn header(name: &str) -> Source {
 }
 
 fn variants(weights: &[f64]) -> Vec<Variant> {
-    let variant =
-        |(index, weight): (usize, &f64)| Variant { version: (index + 1).to_string().parse().unwrap(), weight: *weight };
+    let variant = |(index, weight): (usize, &f64)| Variant::new((index + 1).to_string().parse().unwrap(), *weight);
     weights.iter().enumerate().map(variant).collect()
 }
 

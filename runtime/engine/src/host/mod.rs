@@ -6,6 +6,7 @@
 mod files;
 mod graphs;
 mod log;
+mod metrics;
 mod tensors;
 pub(crate) mod wasi;
 
@@ -20,7 +21,9 @@ pub use self::files::{Content, File, Files, Keeper};
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
 pub use self::tensors::Buffer;
 use crate::graph::Graphs;
-use crate::log::{StageLog, Writer};
+use crate::log::Writer;
+use crate::observed::Observed;
+use crate::stage::Parts;
 
 /// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
 const WASI_HANDLES: usize = 64;
@@ -40,6 +43,7 @@ pub(crate) struct Guest {
     graphs: Arc<Graphs>,
     files: Arc<Files>,
     log: Writer,
+    observed: Arc<Observed>,
 }
 
 /// What is left of something that a guest may use up.
@@ -65,8 +69,9 @@ pub(crate) struct Memory {
 }
 
 impl Guest {
-    pub(crate) fn new(limits: &StageLimits, graphs: Arc<Graphs>, files: Arc<Files>, log: &Arc<StageLog>) -> Self {
-        let log = Writer::new(log.clone());
+    pub(crate) fn new(parts: &Parts) -> Self {
+        let Parts { engine, files, limits, log, observed, .. } = parts;
+        let log = Writer::new(Arc::clone(log));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
         Self {
@@ -78,9 +83,10 @@ impl Guest {
             deadline: Instant::now() + limits.time,
             copied: 0,
             opened: Vec::new(),
-            graphs,
-            files,
+            graphs: Arc::clone(&engine.graphs),
+            files: Arc::clone(files),
             log,
+            observed: Arc::clone(observed),
         }
     }
 

@@ -112,15 +112,15 @@ pub struct StepInfo {
 pub struct GuardInfo {
     /// What people call it.
     pub name: String,
-    /// `errors`, `p99`, `p99_ratio` or `disagreement`.
+    /// `errors`, `p99`, `p99_ratio`, `disagreement`, or a stage's metric: `label.score`.
     pub measure: String,
-    /// More than this is a breach: a share, milliseconds, or a multiple.
+    /// Beyond this is a breach: a share, milliseconds, a multiple, or the metric's own.
     pub limit: f64,
     /// What it is now.
     pub value: Option<f64>,
     /// Both, for people.
     pub shown: String,
-    /// Requests, or copies, in its window.
+    /// Requests, copies, or values of the metric, in its window.
     pub samples: u64,
     /// With fewer nothing is judged.
     pub min_samples: u64,

@@ -30,7 +30,7 @@ impl Control {
 }
 
 fn info(mirror: &Mirror) -> MirrorInfo {
-    let ports = &mirror.pipeline.signature().outputs;
+    let ports = &mirror.signature().outputs;
     let durations = mirror.counts.durations.buckets();
     let report = mirror.report();
     MirrorInfo {
@@ -72,7 +72,7 @@ fn output(port: &Port, seen: &Agreement) -> OutputAgreement {
 }
 
 fn shown(example: &Example, mirror: &Mirror) -> MirrorExample {
-    let signature = mirror.pipeline.signature();
+    let signature = mirror.signature();
     let named =
         |ports| -> Vec<&str> { Iterator::map(<[Port]>::iter(ports), |port: &Port| port.name.as_str()).collect() };
     let outputs = |tensors| json!({ "outputs": show(named(&signature.outputs).into_iter().zip(tensors)) });

@@ -57,15 +57,15 @@ async fn ask(
     let body = body::read_at_most(body, app.limits.body_bytes, head, app.limits.client_timeout).await?;
     let encoding = encoding::of_request(headers)?;
     let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
-        let (pipeline, headers, bytes_max) = (Arc::clone(&way.pipeline), headers.clone(), app.limits.body_bytes);
+        let (pipeline, headers, bytes_max) = (Arc::clone(way.reader()), headers.clone(), app.limits.body_bytes);
         app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
     } else {
-        read(&way.pipeline, headers, body, encoding, app.limits.body_bytes)?
+        read(way.reader(), headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes, parameters } = asked;
     way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload });
     let answer = way.infer(&app.compute, &app.mirrors, payload).await?;
-    let encoded = way.pipeline.encoder.encode(id.as_deref(), &wishes, &answer.outputs)?;
+    let encoded = way.encoder().encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(&way.pipeline);
     respond::name_asked(&mut response, answer.asked);
     if let Some(hit) = answer.cached {

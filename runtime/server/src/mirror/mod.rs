@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use hotstage_core::failure::Kind;
 use hotstage_core::request::Payload;
 use hotstage_core::route;
+use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
 use tokio::runtime::Handle;
@@ -26,7 +27,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 pub use self::report::{Example, Report, WINDOW, Window};
 use crate::counts::histogram::Histogram;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Adapter, Pipeline};
 
 /// Bytes of tensors that wait for one mirror.
 pub const BYTES_MAX: usize = 64 << 20;
@@ -58,6 +59,8 @@ pub struct Mirror {
     pub settings: route::Mirror,
     /// Who gets the copies.
     pub pipeline: Arc<Pipeline>,
+    /// What stands before it, where it takes or gives something else than the route.
+    adapter: Option<Arc<Adapter>>,
     /// What became of them.
     pub counts: Counts,
     copies: Sender<Copy>,
@@ -94,18 +97,34 @@ struct Copy {
 
 impl Mirror {
     /// A mirror of no copies yet.
-    pub fn new(settings: route::Mirror, pipeline: Arc<Pipeline>) -> Arc<Self> {
+    pub fn new(settings: route::Mirror, pipeline: Arc<Pipeline>, adapter: Option<Arc<Adapter>>) -> Arc<Self> {
         let (copies, waiting) = channel(settings.queue as usize);
-        let outputs = pipeline.signature().outputs.len();
+        let signature = adapter.as_ref().map_or(pipeline.signature(), |adapter| adapter.signature());
         Arc::new(Self {
-            report: Mutex::new(Report::new(outputs, settings.keep as usize)),
+            report: Mutex::new(Report::new(signature.outputs.len(), settings.keep as usize)),
             settings,
             pipeline,
+            adapter,
             counts: Counts::default(),
             copies,
             waiting: Mutex::new(Some(waiting)),
             bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Whether it does what another does, so that it can go on in its place.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let adapts_alike = match (&self.adapter, &other.adapter) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => ours.is_like(theirs),
+            _ => false,
+        };
+        self.settings == other.settings && Arc::ptr_eq(&self.pipeline, &other.pipeline) && adapts_alike
+    }
+
+    /// What flows in and out of the route that it listens to.
+    pub fn signature(&self) -> &Signature {
+        self.adapter.as_ref().map_or(self.pipeline.signature(), |adapter| adapter.signature())
     }
 
     /// Puts a copy into the queue, if there is room.
@@ -141,7 +160,13 @@ impl Mirror {
         self.bytes.fetch_sub(copy.bytes, Relaxed);
         let payload = (self.settings.keep > 0).then(|| copy.payload.clone());
         let began = Instant::now();
-        let answer = gently(self.pipeline.compute(copy.payload)).await;
+        let answer = match &self.adapter {
+            None => gently(self.pipeline.compute(copy.payload)).await,
+            Some(adapter) => {
+                let answer = gently(self.pipeline.compute(adapter.give(copy.payload))).await;
+                answer.map(|outputs| adapter.take(&outputs))
+            }
+        };
         match answer {
             Ok(answer) => {
                 self.counts.durations.record(began.elapsed());

@@ -4,6 +4,7 @@
 //! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as its members
 //! together; `queue` more wait; the rest is refused with 503.
 
+mod adapter;
 mod batch;
 mod chain;
 mod graph;
@@ -25,6 +26,7 @@ use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
 
+pub use self::adapter::Adapter;
 pub use self::batch::Batcher;
 use self::chain::Counted;
 pub use self::chain::{Chain, Step};

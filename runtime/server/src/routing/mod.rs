@@ -14,7 +14,7 @@ use std::time::Duration;
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
-use hotstage_core::route::{Circuit, Facts, Route, Source, drawn};
+use hotstage_core::route::{Adapt, Circuit, Facts, Route, Source, drawn};
 use hotstage_core::signature::Signature;
 use hotstage_engine::Tensors;
 use http::{HeaderMap, HeaderName};
@@ -26,7 +26,7 @@ pub use self::way::{Fell, Way};
 use crate::chance::chance;
 use crate::experiments::{Part, Trial};
 use crate::mirror::{Mirror, Mirrors};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Adapter, Pipeline};
 
 /// The header that says which version answered, and by which a client may ask for it again.
 static PIN: HeaderName = HeaderName::from_static("hotstage-version");
@@ -41,6 +41,8 @@ pub struct Routing {
     asks: Vec<Ask>,
     /// In the order of its split.
     variants: Vec<Arc<Pipeline>>,
+    /// One for each variant; none for one that agrees with the first.
+    adapters: Vec<Option<Arc<Adapter>>>,
     /// One for each variant.
     breakers: Vec<Breaker>,
     mirrors: Vec<Arc<Mirror>>,
@@ -84,38 +86,36 @@ impl Routing {
         before: Option<&Self>,
     ) -> Result<Self, Unfit> {
         let mut variants: Vec<Arc<Pipeline>> = Vec::new();
+        let mut adapters = Vec::new();
         for (variant, version) in written.versions().enumerate() {
             let pipeline = find(version.as_str()).ok_or(Unfit::Absent { variant })?;
-            if let Some(first) = variants.first()
-                && let Some(message) = difference(first, &pipeline)
-            {
-                return Err(Unfit::Disagrees { variant, message });
-            }
+            let first = variants.first().unwrap_or(&pipeline);
+            let adapt = written.route().parts().variants.get(variant).map(|variant| &variant.adapt);
+            let adapter = adapted(first, &pipeline, adapt);
+            adapters.push(adapter.map_err(|message| Unfit::Disagrees { variant, message })?);
             variants.push(pipeline);
         }
         let route = written.route().clone();
         let inputs = variants.first().map_or(&[][..], |first| &first.signature().inputs);
         let asks = route.sources().iter().map(|source| Ask::new(source, inputs)).collect::<Result<Vec<Ask>, String>>();
         let asks = asks.map_err(|message| Unfit::Input { message })?;
+        let both = || variants.iter().zip(&adapters);
         let mut mirrors = Vec::new();
         for settings in &route.parts().mirrors {
-            let is_so = |pipeline: &&Arc<Pipeline>| pipeline.version == settings.version.as_str();
-            let known = before.and_then(|before| {
-                before.mirrors.iter().find(|known| {
-                    known.settings == *settings && variants.iter().any(|new| Arc::ptr_eq(new, &known.pipeline))
-                })
-            });
-            mirrors.extend(match known {
-                Some(known) => Some(Arc::clone(known)),
-                None => variants.iter().find(is_so).map(|new| Mirror::new(settings.clone(), Arc::clone(new))),
-            });
+            let Some((pipeline, adapter)) = both().find(|(new, _)| new.version == settings.version.as_str()) else {
+                continue;
+            };
+            let new = Mirror::new(settings.clone(), Arc::clone(pipeline), adapter.clone());
+            let known = before.and_then(|before| before.mirrors.iter().find(|known| known.is_like(&new)));
+            mirrors.push(known.map_or(new, Arc::clone));
         }
         variants.truncate(route.parts().variants.len());
+        adapters.truncate(variants.len());
         let breakers = variants.iter().map(|_| Breaker::new()).collect();
         let digests: Vec<Digest> = variants.iter().map(|pipeline| pipeline.digest).collect();
         let trial = Trial::of(written, &digests).map(Arc::new);
         let is_open = !route.sources().iter().all(Source::is_in_the_head);
-        Ok(Self { digest: written.digest(), asks, route, variants, breakers, mirrors, trial, is_open })
+        Ok(Self { digest: written.digest(), asks, route, variants, adapters, breakers, mirrors, trial, is_open })
     }
 
     /// The way of a request of these headers. Where more must be known, [`Way::settle`] decides.
@@ -155,13 +155,19 @@ impl Routing {
     pub fn way(self: &Arc<Self>, variant: usize) -> Way {
         let more = self.is_open || self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
         let routed = more.then(|| (Arc::clone(self), variant));
-        Way { routed, ..Way::to(Arc::clone(&self.variants[variant])) }
+        let (pipeline, adapter) = self.variant(variant);
+        Way { routed, adapter, ..Way::to(pipeline) }
     }
 
-    /// Who answers when this variant can't.
-    fn fallback(&self, variant: usize) -> Option<&Arc<Pipeline>> {
+    /// Who a variant is, and what stands before it.
+    fn variant(&self, variant: usize) -> (Arc<Pipeline>, Option<Arc<Adapter>>) {
+        (Arc::clone(&self.variants[variant]), self.adapters[variant].clone())
+    }
+
+    /// The variant that answers when this one can't.
+    fn fallback(&self, variant: usize) -> Option<usize> {
         let fallback = self.route.parts().fallback.as_ref()?;
-        if fallback.to == variant { None } else { self.variants.get(fallback.to) }
+        Some(fallback.to).filter(|&to| to != variant)
     }
 
     /// How long a variant may take, and when it is not asked any more.
@@ -238,6 +244,21 @@ impl Routing {
     }
 }
 
+/// What must stand between the first variant's signature and another variant; none where they agree.
+fn adapted(
+    first: &Arc<Pipeline>,
+    variant: &Arc<Pipeline>,
+    adapt: Option<&Adapt>,
+) -> Result<Option<Arc<Adapter>>, String> {
+    let Some(adapt) = adapt.filter(|adapt| !adapt.is_empty()) else {
+        return difference(first, variant).map_or(Ok(None), Err);
+    };
+    let places = adapt.fit(first.signature(), variant.signature());
+    let places = places.map_err(|message| format!("version `{}` can't stand in: {message}", variant.version))?;
+    bodies(first, variant).map_or(Ok(()), Err)?;
+    Ok(Some(Adapter::new(Arc::clone(first), variant, places)))
+}
+
 /// What two versions do not agree on, if anything.
 fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
     let (Signature { inputs, outputs }, other_signature) = (one.signature(), other.signature());
@@ -250,7 +271,7 @@ fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
             };
             return Some(format!(
                 "version `{}` has other {what} than version `{}`: {} in place of {}; a route's versions take and give \
-                 the same",
+                 the same, unless the split says under `inputs` and `outputs` how this one stands in",
                 other.version,
                 one.version,
                 list(theirs),
@@ -258,6 +279,10 @@ fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
             ));
         }
     }
+    bodies(one, other)
+}
+
+fn bodies(one: &Pipeline, other: &Pipeline) -> Option<String> {
     (one.accepts() != other.accepts())
         .then(|| format!("version `{}` takes other raw bodies than version `{}`", other.version, one.version))
 }

@@ -17,7 +17,8 @@ use super::breaker::Breaker;
 use super::{Routing, Whole};
 use crate::experiments::Part;
 use crate::mirror::Mirrors;
-use crate::pipeline::{Answer, Pipeline};
+use crate::oip::response::Encoder;
+use crate::pipeline::{Adapter, Answer, Pipeline};
 use crate::place::Compute;
 
 /// Where a request goes.
@@ -29,6 +30,8 @@ pub struct Way {
     /// The request's part in the route's experiment. It stays that of the variant that was dealt, also when another one
     /// answers in its place: who gets what it was dealt is what is compared.
     pub part: Option<Part>,
+    /// What stands before who answers, where that takes or gives something else than its route.
+    pub(super) adapter: Option<Arc<Adapter>>,
     /// The route and the variant that it chose, where more belongs to it than the choice.
     pub(super) routed: Option<(Arc<Routing>, usize)>,
 }
@@ -51,7 +54,7 @@ struct Lost {
 impl Way {
     /// To one version, past any route.
     pub const fn to(pipeline: Arc<Pipeline>) -> Self {
-        Self { pipeline, fell: None, part: None, routed: None }
+        Self { pipeline, fell: None, part: None, adapter: None, routed: None }
     }
 
     /// Decides by all of a request, where its headers alone were not enough.
@@ -60,27 +63,44 @@ impl Way {
             && routing.is_open
         {
             let (chosen, part) = routing.decide_whole(whole);
-            self.pipeline = Arc::clone(&routing.variants[chosen]);
+            (self.pipeline, self.adapter) = routing.variant(chosen);
             (*variant, self.part) = (chosen, part);
         }
+    }
+
+    /// Who reads the request.
+    pub fn reader(&self) -> &Arc<Pipeline> {
+        self.adapter.as_ref().map_or(&self.pipeline, |adapter| &adapter.first)
+    }
+
+    /// What writes the answer.
+    pub fn encoder(&self) -> &Encoder {
+        self.adapter.as_ref().map_or(&self.pipeline.encoder, |adapter| &adapter.encoder)
+    }
+
+    /// Asks who answers.
+    async fn ask(&self, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
+        let Some(adapter) = &self.adapter else { return self.pipeline.infer(compute, payload).await };
+        let answer = self.pipeline.infer(compute, adapter.give(payload)).await?;
+        Ok(Answer { outputs: adapter.take(&answer.outputs), ..answer })
     }
 
     /// Computes the answer.
     pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Answer, Failure> {
         let Some((routing, variant)) = self.routed.take() else {
-            return self.pipeline.infer(compute, payload).await;
+            return self.ask(compute, payload).await;
         };
         let fallback = routing.fallback(variant);
         let copies = routing.copies(&self.pipeline);
         let spare = (fallback.is_some() || copies.is_some()).then(|| payload.clone());
         let answer = match fallback {
-            None => self.pipeline.infer(compute, payload).await?,
+            None => self.ask(compute, payload).await?,
             Some(fallback) => match self.try_first(&routing, variant, compute, payload).await {
                 Ok(answer) => answer,
                 Err(lost) => {
-                    self.fall(fallback, lost)?;
+                    self.fall(routing.variant(fallback), lost)?;
                     let again = spare.clone().ok_or_else(|| Failure::new(Kind::Internal, "a request got lost"))?;
-                    self.pipeline.infer(compute, again).await?
+                    self.ask(compute, again).await?
                 }
             },
         };
@@ -106,11 +126,8 @@ impl Way {
             return Err(Lost { because: "circuit", failure: None });
         }
         let outcome = match timeout {
-            None => self.pipeline.infer(compute, payload).await.map_err(|failure| lost(failure.kind.code(), failure)),
-            Some(timeout) => {
-                let version = &self.pipeline.version;
-                within(timeout, version, self.pipeline.infer(compute, payload)).await
-            }
+            None => self.ask(compute, payload).await.map_err(|failure| lost(failure.kind.code(), failure)),
+            Some(timeout) => within(timeout, &self.pipeline.version, self.ask(compute, payload)).await,
         };
         if let Some(breaker) = breaker {
             learn(breaker, &outcome);
@@ -119,7 +136,7 @@ impl Way {
     }
 
     /// Goes on with the fallback, unless the client is at fault.
-    fn fall(&mut self, fallback: &Arc<Pipeline>, lost: Lost) -> Result<(), Failure> {
+    fn fall(&mut self, fallback: (Arc<Pipeline>, Option<Arc<Adapter>>), lost: Lost) -> Result<(), Failure> {
         if let Some(failure) = lost.failure {
             if failure.kind.status() < 500 {
                 return Err(failure);
@@ -134,7 +151,7 @@ impl Way {
             self.pipeline.counts.fell[2].fetch_add(1, Relaxed);
         }
         self.fell = Some(Fell { version: self.pipeline.version.clone(), because: lost.because });
-        self.pipeline = Arc::clone(fallback);
+        (self.pipeline, self.adapter) = fallback;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::batches::{self, BatchRow};
+use super::observed::{self, ObservedRow};
 use super::routes::Rows;
 use super::triton;
 use crate::app::App;
@@ -54,7 +55,9 @@ pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Err
     let counts = [Reading::counts(&app.counts), Reading::experiments(app.experiments.counts())].concat();
     let rows = Reading::rows(&snapshot);
     let batches = snapshot.pipelines().flat_map(|pipeline| BatchRow::read(pipeline)).collect();
-    registry.register_collector(Box::new(Reading { counts, rows, routes: Rows::read(&snapshot), batches }));
+    let observed = snapshot.pipelines().flat_map(|pipeline| ObservedRow::read(pipeline)).collect();
+    let routes = Rows::read(&snapshot);
+    registry.register_collector(Box::new(Reading { counts, rows, routes, batches, observed }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(match exposition {
@@ -92,6 +95,7 @@ struct Reading {
     rows: Vec<Row>,
     routes: Rows,
     batches: Vec<BatchRow>,
+    observed: Vec<ObservedRow>,
 }
 
 /// The figures of one pipeline.
@@ -271,6 +275,7 @@ impl Collector for Reading {
         self.instances(&mut encoder)?;
         self.routes.encode(&mut encoder)?;
         batches::encode(&self.batches, &mut encoder)?;
+        observed::encode(&self.observed, &mut encoder)?;
         triton::encode(&self.rows, &mut encoder)
     }
 }

@@ -6,5 +6,6 @@
 mod batches;
 pub mod logging;
 pub mod metrics;
+mod observed;
 mod routes;
 mod triton;

@@ -32,6 +32,19 @@ pub(crate) const fn log_threshold() -> Level {
     Level::Trace
 }
 
+thread_local! {
+    static OBSERVED: RefCell<Vec<(String, f64)>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(crate) fn observe(name: &str, value: f64) {
+    OBSERVED.with_borrow_mut(|observed| observed.push((name.to_owned(), value)));
+}
+
+/// What this thread observed since it was last asked.
+pub(crate) fn observed() -> Vec<(String, f64)> {
+    OBSERVED.take()
+}
+
 /// A graph that a test made.
 #[derive(Clone)]
 pub(crate) struct Graph(Rc<StandIn>);

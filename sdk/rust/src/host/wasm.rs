@@ -5,7 +5,7 @@ use crate::graphs::{Engine, GraphError, Options};
 use crate::log::Level;
 use crate::signature::Signature;
 use crate::tensor::Tensor;
-use crate::wall::bindings::model::hotstage::serving::{files, graphs, log};
+use crate::wall::bindings::model::hotstage::serving::{files, graphs, log, metrics};
 use crate::wall::guest::{from_wall, into_wall, signature_from_wall};
 
 pub(crate) use crate::wall::bindings::model::hotstage::serving::tensors::Buffer;
@@ -29,6 +29,10 @@ pub(crate) fn log_threshold() -> Level {
         log::Level::Warn => Level::Warn,
         log::Level::Error => Level::Error,
     }
+}
+
+pub(crate) fn observe(name: &str, value: f64) {
+    metrics::observe(name, value);
 }
 
 pub(crate) fn file_names() -> Vec<String> {

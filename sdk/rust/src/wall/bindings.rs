@@ -25,6 +25,7 @@ pub mod preprocessor {
             "hotstage:serving/stages@0.1.0": super::model::hotstage::serving::stages,
             "hotstage:serving/log@0.1.0": super::model::hotstage::serving::log,
             "hotstage:serving/files@0.1.0": super::model::hotstage::serving::files,
+            "hotstage:serving/metrics@0.1.0": super::model::hotstage::serving::metrics,
         },
     });
 }
@@ -40,6 +41,7 @@ pub mod postprocessor {
             "hotstage:serving/stages@0.1.0": super::model::hotstage::serving::stages,
             "hotstage:serving/log@0.1.0": super::model::hotstage::serving::log,
             "hotstage:serving/files@0.1.0": super::model::hotstage::serving::files,
+            "hotstage:serving/metrics@0.1.0": super::model::hotstage::serving::metrics,
         },
     });
 }

@@ -32,6 +32,10 @@ fn the_canonical_text_says_every_default_and_reads_back() {
     let guards = json!([{ "name": "slow", "p99": "50ms" }, { "errors": 0.01, "min_samples": 7, "window": "5s" }]);
     let specs = [
         json!({ "to": "2" }),
+        json!({ "to": "2", "guards": [
+            { "metric": { "stage": "label", "name": "score", "min": 0.25 } },
+            { "metric": { "stage": "label", "name": "score", "max": 1 }, "name": "high" },
+        ] }),
         json!({ "to": "2", "from": "1", "guards": guards, "labels": ["live"], "timeout": "1h", "bake": "90s" }),
     ];
     for spec in specs {
@@ -64,6 +68,19 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
             "spec.guards[0].min_samples: 0 is less",
         ),
         (json!({ "to": "2", "guards": [{ "name": "a" }] }), "spec.guards[0]: a guard looks at one of"),
+        (
+            json!({ "to": "2", "guards": [{ "metric": { "stage": "s", "name": "Score", "min": 1 } }] }),
+            "spec.guards[0].metric.name: a stage's metric is called by",
+        ),
+        (
+            json!({ "to": "2", "guards": [{ "metric": { "stage": "s", "name": "score" } }] }),
+            "spec.guards[0].metric: a metric has a `min` or a `max`",
+        ),
+        (json!({ "to": "2", "guards": [{ "metric": { "name": "a", "max": 1 } }] }), "guards[0].metric.stage: missing"),
+        (
+            json!({ "to": "2", "guards": [{ "errors": 0.1, "metric": { "stage": "s", "name": "a", "max": 1 } }] }),
+            "and this one at 2",
+        ),
         (json!({ "to": "2", "guards": [{ "errors": 0.1 }, { "errors": 0.2 }] }), "two guards are called `errors`"),
         (json!({ "to": "2", "guards": [{ "disagreement": 0.1 }] }), "would never see a sample"),
         (json!({ "to": "2", "guards": [{ "errors": 0.1, "tolerance": 1 }] }), "spec.guards[0].tolerance: belongs to"),

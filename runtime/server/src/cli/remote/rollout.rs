@@ -159,17 +159,25 @@ fn document(args: &Start) -> Result<Value, Ending> {
     Ok(json!({ "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": name }, "spec": spec }))
 }
 
-/// A guard in short: `errors=0.01,min_samples=500`.
+/// A guard in short: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` of a stage's metric.
 fn guard(text: &str) -> Result<Value, String> {
     let mut guard = json!({});
     for part in text.split(',') {
         let Some((key, value)) = part.split_once('=') else {
             return Err(format!("`{part}` has no `=`; write `errors=0.01,min_samples=500,window=2m`"));
         };
-        guard[key] = match value.parse::<serde_json::Number>() {
+        let value = match value.parse::<serde_json::Number>() {
             Ok(number) if key != "name" => Value::Number(number),
             _ => json!(value),
         };
+        match (key, value.as_str().and_then(|value| value.split_once('.'))) {
+            ("metric", Some((stage, name))) => {
+                guard["metric"]["stage"] = json!(stage);
+                guard["metric"]["name"] = json!(name);
+            }
+            ("min" | "max", _) => guard["metric"][key] = value,
+            _ => guard[key] = value,
+        }
     }
     Ok(guard)
 }
@@ -254,6 +262,8 @@ mod tests {
         let expect = json!({ "errors": 0.01, "min_samples": 500, "window": "2m", "name": "7" });
         assert_eq!(guard("errors=0.01,min_samples=500,window=2m,name=7").unwrap(), expect);
         assert_eq!(guard("p99=50ms").unwrap(), json!({ "p99": "50ms" }));
+        let metric = json!({ "stage": "label", "name": "score", "min": 0.5 });
+        assert_eq!(guard("metric=label.score,min=0.5").unwrap(), json!({ "metric": metric }));
         assert!(guard("errors").unwrap_err().contains("no `=`"));
     }
 

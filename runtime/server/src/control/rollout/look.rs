@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotstage_core::journal::Change;
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Guard, Judgement, Phase, Plan, Rolling, Seen, Step};
+use hotstage_core::rollout::{Guard, Judgement, Measure, Phase, Plan, Rolling, Seen, Step};
 
 use super::super::change::named;
 use super::super::{Control, ControlError, Trouble, locked, past};
@@ -95,10 +95,13 @@ fn guard_info(guard: &Guard, judgement: &Judgement) -> GuardInfo {
     let shown = value.map_or_else(|| "?".to_owned(), |value| guard.measure.show(value));
     GuardInfo {
         name: guard.name.clone(),
-        measure: guard.measure.name().to_owned(),
+        measure: guard.measure.to_string(),
         limit: guard.limit,
         value,
-        shown: format!("{shown} of {}", guard.measure.show(guard.limit)),
+        shown: match guard.measure {
+            Measure::Metric(_) => format!("{shown}, {}", guard.limit()),
+            _ => format!("{shown} of {}", guard.measure.show(guard.limit)),
+        },
         samples,
         min_samples: guard.min_samples,
         window_ms: milliseconds(guard.window),

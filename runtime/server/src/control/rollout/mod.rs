@@ -12,7 +12,7 @@ use std::time::Instant;
 use hotstage_core::journal::{Change, Entry, Routed, State, Verb};
 use hotstage_core::manifest::{Documents, Problem, Problems, WrittenRollout, WrittenRoute, parse};
 use hotstage_core::name::{ModelName, Version};
-use hotstage_core::rollout::{Phase, Plan, Rolling, mirrored, moved};
+use hotstage_core::rollout::{Measure, Phase, Plan, Rolling, mirrored, moved};
 use hotstage_core::route::{Parts, Variant};
 use hotstage_core::suggest::hint;
 
@@ -24,6 +24,7 @@ use super::routes::Draft;
 use super::{Ask, Control, ControlError, Trouble};
 use crate::api::{Applied, RolloutRequest, Steer};
 use crate::board::newer;
+use crate::pipeline::Pipeline;
 
 /// What becomes of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,11 +138,12 @@ impl Control {
             let message = format!("a rollout of `{name}` to version `{to}` is under way; promote or abort it first");
             return Err(ControlError::new(Trouble::Conflict, message));
         }
-        if self.about_to_serve(prepared, name, plan.to.as_str()).is_none() {
+        let Some(to) = self.about_to_serve(prepared, name, plan.to.as_str()) else {
             let hint = hint(plan.to.as_str(), entry.versions.keys().map(Version::as_str));
             let message = format!("there is no version `{}` of `{name}`; {hint}; apply it first, or together", plan.to);
             return Err(refuse("to", message));
-        }
+        };
+        check_metrics(plan, &to).map_err(|message| refuse("guards", message))?;
         let before = entry.route.as_ref().map(|routed| routed.digest);
         let written = prepared.routes.iter().find(|route| Some(route.digest()) == before);
         let from = self.giver(entry, plan, written).map_err(|message| refuse("from", message))?;
@@ -242,7 +244,7 @@ impl Control {
             (Some(_), Some(written)) => written.clone(),
             (Some(before), None) => self.stored_route(&before)?,
             (None, _) => {
-                let variants = vec![Variant { version: rolling.from.clone(), weight: 100.0 }];
+                let variants = vec![Variant::new(rolling.from.clone(), 100.0)];
                 let parts = Parts { salt: name.to_string(), variants, ..Parts::default() };
                 return Ok(Base { parts, experiment: None });
             }
@@ -330,4 +332,17 @@ fn one(problem: Problem) -> Problems {
     let mut problems = Problems::default();
     problems.push(problem);
     problems
+}
+
+/// A guard's metric is one of a stage that is there. What the stage observes is known only when it does.
+fn check_metrics(plan: &Plan, to: &Pipeline) -> Result<(), String> {
+    for guard in &plan.guards {
+        let Measure::Metric(metric) = &guard.measure else { continue };
+        let stages = || to.steps().iter().map(|step| step.name.as_str());
+        if stages().all(|stage| stage != metric.stage) {
+            let (name, hint) = (&guard.name, hint(&metric.stage, stages()));
+            return Err(format!("guard `{name}`: version `{}` has no stage `{}`; {hint}", to.version, metric.stage));
+        }
+    }
+    Ok(())
 }

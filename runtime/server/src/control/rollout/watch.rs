@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hotstage_core::failure::Kind;
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Guard, Judgement, Measure, Next, Phase, Plan, Progress, Rolling, Seen};
+use hotstage_core::rollout::{Guard, Judgement, Measure, Metric, Next, Phase, Plan, Progress, Rolling, Seen};
 
 use super::super::{Ask, Control, locked};
 use super::Turn;
@@ -42,12 +42,14 @@ pub(in crate::control) struct Watch {
 }
 
 /// Counters at a moment.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Reading {
     at: Instant,
     to: Figures,
     from: Figures,
     copies: Copies,
+    /// How many values a guard's metric had, and their sum: for each guard that has one, in their order.
+    metrics: Vec<(u64, f64)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -153,6 +155,7 @@ impl Control {
             to: Figures::of(to),
             from: Figures::of(from),
             copies: mirror.map(|mirror| Copies::of(mirror)).unwrap_or_default(),
+            metrics: metrics(&plan).map(|metric| observed(to, metric)).collect(),
         };
         let places = [to, from].map(|pipeline| Arc::as_ptr(pipeline).addr());
         let is_same = known.is_some_and(|watch| watch.rolling.step == rolling.step && watch.places == places);
@@ -164,7 +167,7 @@ impl Control {
                 places,
                 began,
                 step_began: now,
-                readings: VecDeque::from([reading]),
+                readings: VecDeque::from([reading.clone()]),
                 judgements: Vec::new(),
                 not_before: now,
             };
@@ -202,7 +205,7 @@ impl Watch {
         let (to, from) = (last.to.since(&first.to), last.from.since(&first.from));
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let p99 = |figures: &Figures| estimate_ms(&figures.durations, 0.99);
-        match guard.measure {
+        match &guard.measure {
             Measure::Errors => Seen { samples: to.requests, value: share(to.errors, to.requests) },
             Measure::P99 => Seen { samples: to.requests, value: p99(&to) },
             Measure::P99Ratio => {
@@ -216,6 +219,29 @@ impl Watch {
                 let disagreed = last.copies.disagreed.saturating_sub(first.copies.disagreed);
                 Seen { samples: answered, value: share(disagreed, answered) }
             }
+            Measure::Metric(metric) => {
+                let place = metrics(&self.plan).position(|known| known == metric).unwrap_or(usize::MAX);
+                let Some((now, before)) = last.metrics.get(place).zip(first.metrics.get(place)) else {
+                    return Seen::default();
+                };
+                let samples = now.0.saturating_sub(before.0);
+                Seen { samples, value: (samples > 0).then(|| (now.1 - before.1) / samples as f64) }
+            }
         }
     }
+}
+
+/// The metrics that guards look at.
+fn metrics(plan: &Plan) -> impl Iterator<Item = &Metric> {
+    plan.guards.iter().filter_map(|guard| match &guard.measure {
+        Measure::Metric(metric) => Some(metric),
+        _ => None,
+    })
+}
+
+/// How many values a stage observed, and their sum.
+fn observed(pipeline: &Pipeline, metric: &Metric) -> (u64, f64) {
+    let step = pipeline.steps().iter().find(|step| step.name == metric.stage);
+    let seen = step.and_then(|step| step.stage.observed().0.into_iter().find(|seen| seen.name == metric.name));
+    seen.map_or((0, 0.0), |seen| (seen.count, seen.sum))
 }

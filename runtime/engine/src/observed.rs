@@ -1,0 +1,118 @@
+//! What a stage observes: numbers under names that it chooses, counted and summed up over all its instances.
+//!
+//! Each name has a place, taken by whoever needs it first; nothing is locked and nothing allocated once it is there.
+//! Bounds: [`OBSERVED_MAX`] names, of [`OBSERVED_NAME_BYTES_MAX`] bytes each; what is beyond, or no finite number, is
+//! dropped and counted.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use hotstage_core::limits::{OBSERVED_MAX, is_observed_name};
+
+/// The metrics of a stage.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    places: [OnceLock<Metric>; OBSERVED_MAX],
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Metric {
+    name: String,
+    count: AtomicU64,
+    /// The bits of a float.
+    sum: AtomicU64,
+}
+
+/// What was observed of one metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// What the stage calls it.
+    pub name: String,
+    /// How many values there were.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+}
+
+impl Observed {
+    /// Notes a value.
+    pub(crate) fn observe(&self, name: &str, value: f64) {
+        match self.place(name).filter(|_| value.is_finite()) {
+            Some(metric) => {
+                let add = |sum: u64| (f64::from_bits(sum) + value).to_bits();
+                metric.sum.update(Relaxed, Relaxed, add);
+                metric.count.fetch_add(1, Relaxed);
+            }
+            None => drop(self.dropped.fetch_add(1, Relaxed)),
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<&Metric> {
+        let make = || Metric { name: name.to_owned(), count: AtomicU64::new(0), sum: AtomicU64::new(0) };
+        for place in &self.places {
+            let metric = match place.get() {
+                Some(metric) => metric,
+                // Nobody has another name here unless somebody was quicker.
+                None if is_observed_name(name) => place.get_or_init(make),
+                None => return None,
+            };
+            if metric.name == name {
+                return Some(metric);
+            }
+        }
+        None
+    }
+
+    /// All metrics so far, in the order in which they came.
+    pub(crate) fn read(&self) -> Vec<Observation> {
+        let read = |metric: &Metric| Observation {
+            name: metric.name.clone(),
+            count: metric.count.load(Relaxed),
+            sum: f64::from_bits(metric.sum.load(Relaxed)),
+        };
+        self.places.iter().map_while(OnceLock::get).map(read).collect()
+    }
+
+    /// Values that were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_add_up_from_many_threads() {
+        let observed = Observed::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        observed.observe("half", 0.5);
+                        observed.observe("minus", -1.0);
+                    }
+                });
+            }
+        });
+        let mut seen = observed.read();
+        seen.sort_by(|one, other| one.name.cmp(&other.name));
+        let metric = |name: &str, sum| Observation { name: name.to_owned(), count: 4000, sum };
+        assert_eq!((seen, observed.dropped()), (vec![metric("half", 2000.0), metric("minus", -4000.0)], 0));
+    }
+
+    #[test]
+    fn what_is_too_much_or_no_number_is_dropped_and_counted() {
+        let observed = Observed::default();
+        for name in ["", "A", "1a", "a-b", "ä", &"a".repeat(65)] {
+            observed.observe(name, 1.0);
+        }
+        observed.observe("a", f64::NAN);
+        observed.observe("a", f64::INFINITY);
+        (0..OBSERVED_MAX + 3).for_each(|index| observed.observe(&format!("m{index}"), 1.0));
+        // One place went to `a`, which has no value.
+        assert_eq!((observed.dropped(), observed.read().len()), (6 + 2 + 4, OBSERVED_MAX));
+    }
+}
