@@ -41,4 +41,5 @@ mod state;
 mod tabular;
 mod texts;
 mod top;
+mod trees;
 mod walkthrough;
