@@ -23,9 +23,14 @@ pub(crate) fn held_out() -> Value {
     json!({ "inputs": [{ "name": "features", "datatype": "FP32", "shape": [rows.len(), 30], "data": data }] })
 }
 
-/// The framework's score of each of them, by a version's network.
-pub(crate) fn scores(version: &str) -> Vec<f64> {
-    csv(&format!("scores-v{version}.csv")).iter().map(|row| row[0].parse().unwrap()).collect()
+/// The framework's score of each of them, from the file of a version: `"scores-v1.csv"`.
+pub(crate) fn scores(file: &str) -> Vec<f64> {
+    csv(file).iter().map(|row| row[0].parse().unwrap()).collect()
+}
+
+/// What each of them truly is: `benign` or `malignant`.
+pub(crate) fn diagnoses() -> Vec<String> {
+    csv("held-out.csv").into_iter().map(|mut row| row.pop().unwrap()).collect()
 }
 
 /// The tensor of a request, as the binary extension has it.

@@ -76,6 +76,11 @@ fn it_computes_numbers_and_strings_and_says_what_it_cannot() {
 }
 
 #[test]
+fn it_answers_for_trees_as_scikit_learn_does() {
+    crate::trees::check("onnxruntime", &format!("--onnxruntime {}", onnxruntime().display()));
+}
+
+#[test]
 fn it_reads_a_large_tensor_where_it_lies_and_is_batched() {
     let double = Model::default()
         .input("x", Type::Float, &[None, Some(20_000)])

@@ -64,5 +64,6 @@ fn has_end(bytes: &[u8]) -> bool {
 }
 
 fn damaged(error: impl std::fmt::Debug) -> String {
-    format!("is a damaged JPEG file: {error:?}")
+    // The decoder's own sentence may end with a space.
+    format!("is a damaged JPEG file, or ends too early: {}", format!("{error:?}").trim_end())
 }

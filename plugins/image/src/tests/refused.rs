@@ -82,6 +82,10 @@ fn what_is_cut_off_is_refused() {
         vec![file]
     };
     check_start(&cut("full.jpg"), "input `image`: element 0 is a JPEG file without its end: 924 bytes came");
+    // Within its tables, before any pixel.
+    let text = "input `image`: element 0 is a damaged JPEG file, or ends too early: I/O errors Not enough bytes, \
+                expected 16 but found 10";
+    check(json!({}), &[sample("baseline.jpg")[..441].to_vec()], text);
     check_start(&cut("noise.png"), "input `image`: element 0 is a damaged PNG file, or ends too early");
     check_start(&cut("lossy.webp"), "input `image`: element 0 is a damaged WebP file, or ends too early");
     check_start(&cut("colour.bmp"), "input `image`: element 0 is a BMP file of 1494 bytes, of which 1120 came");

@@ -1,0 +1,101 @@
+//! The component `onnx-sandboxed` behind the wall: the same graphs, with the same answers, as `onnx` gives on tract,
+//! without an engine of the host. One test, since compiling the component takes half a minute.
+
+use serde_json::{Value, json};
+
+use crate::harness::admin::Admin;
+use crate::harness::command::hotstage;
+use crate::harness::components;
+use crate::harness::http::Response;
+use crate::harness::manifest::{With as _, pipeline};
+use crate::harness::onnx::{Model, Type};
+use crate::harness::server::{Server, Setup, program};
+use crate::harness::state::{self, Folder};
+use crate::onnx::{floats, net};
+
+/// `y = relu(x · w + b)`, any number of rows of three, to two columns.
+fn layer() -> Vec<u8> {
+    Model::default()
+        .input("x", Type::Float, &[None, Some(3)])
+        .weights("w", &[3, 2], &[0.25, -1.5, 0.1, 0.7, -0.3, 2.0])
+        .weights("b", &[2], &[0.05, -0.2])
+        .node("MatMul", &["x", "w"], &["product"])
+        .node("Add", &["product", "b"], &["sum"])
+        .node("Relu", &["sum"], &["y"])
+        .output("y", Type::Float, &[None, Some(2)])
+        .bytes()
+}
+
+fn sandboxed(folder: &Folder, graph: &[u8]) -> Value {
+    net(folder, graph, &json!({})).with("component", "onnx-sandboxed")
+}
+
+fn ask(server: &Server, model: &str, shape: &[usize], data: &[f64]) -> Response {
+    server.infer(model, &json!({ "inputs": [floats("x", shape, data)] }))
+}
+
+#[test]
+fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
+    let folder = Folder::new();
+    let pipelines = [
+        pipeline("native", [net(&folder, &layer(), &json!({}))]),
+        pipeline("sandboxed", [sandboxed(&folder, &layer())]),
+    ];
+    compile(&pipelines[1]);
+    let server = Setup::of(pipelines).start();
+    let about = |model: &str| {
+        let about = server.get(&format!("/v2/models/{model}")).ok().json();
+        (about["inputs"].clone(), about["outputs"].clone())
+    };
+    assert_eq!(about("sandboxed"), about("native"));
+    let described = Admin::of(&server).get("/v1/models/sandboxed/versions/1");
+    assert_eq!(described["stages"][0]["engines"].as_array().map_or(0, Vec::len), 0, "{described}");
+    for rows in [1, 4, 33] {
+        let data: Vec<f64> = (0..rows * 3).map(|index| f64::from(index) / 4.0 - 5.0).collect();
+        let output = |model: &str| {
+            let answer = ask(&server, model, &[rows as usize, 3], &data).ok().json();
+            let numbers: Vec<f64> = serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap();
+            (answer["outputs"][0]["shape"].clone(), numbers)
+        };
+        let ((shape, inside), (native_shape, native)) = (output("sandboxed"), output("native"));
+        assert_eq!((&shape, shape == json!([rows, 2])), (&native_shape, true));
+        // Sums in another order differ in their last bit.
+        let close = |(inside, native): (&f64, &f64)| (inside - native).abs() <= 1e-5;
+        assert!(inside.iter().zip(&native).all(close), "{inside:?}, native {native:?}");
+    }
+    for (shape, data) in [(vec![1, 4], vec![0.0; 4]), (vec![3], vec![0.0; 3])] {
+        let wrong = ask(&server, "sandboxed", &shape, &data);
+        let text = format!("input `x`: expected shape [-1, 3], given {shape:?}");
+        assert_eq!((wrong.status, wrong.error()), (400, text));
+    }
+    ask(&server, "sandboxed", &[1, 3], &[0.0; 3]).ok();
+
+    let whole = layer();
+    let at = server.starting.state.to_str().unwrap();
+    let table: [(&[u8], &str); 3] = [
+        (b"no ONNX model", "is no ONNX graph, or is cut short: "),
+        (b"", "is no ONNX graph, or an empty one"),
+        (&whole[..whole.len() / 2], "is no ONNX graph, or is cut short: "),
+    ];
+    let damaged = Folder::new();
+    for (graph, text) in table {
+        let manifest = pipeline("damaged", [sandboxed(&damaged, graph)]).to_string();
+        let manifest = damaged.write("damaged.yaml", manifest);
+        let refused = hotstage(["apply", "-f", manifest.to_str().unwrap(), "--state", at]).ended(3);
+        let text = format!("spec.stages[0].files: file `model`: {text}");
+        assert!(refused.stderr.contains(&text), "{}", refused.stderr);
+        ask(&server, "sandboxed", &[1, 3], &[0.0; 3]).ok();
+    }
+    assert_eq!(server.get("/v2/models/damaged").status, 404);
+}
+
+/// Has the component compiled for the server that comes then: that takes longer than a server may take to start.
+fn compile(manifest: &Value) {
+    let (folder, state) = (Folder::new(), state::warm());
+    let manifest = folder.write("m.yaml", manifest.to_string());
+    let mut check = program();
+    check.arg("check").arg("-f").arg(manifest).arg("--state").arg(state.path()).arg("--components").arg(components());
+    let output = check.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    state::harvest(state.path());
+}
