@@ -73,13 +73,14 @@ fn what_does_not_fit_is_refused_with_what_is_there() {
     for (second, expect) in [
         (
             json!({ "version": "2" }),
-            "version `2` has other inputs than version `1`: x FP32 [-1, 1] in place of features FP32 [-1, 1]; a route's \
-             versions take and give the same, unless the split says under `inputs` and `outputs` how this one stands in",
+            "version `2` has other inputs than version `1`: x FP32 [-1, 1] in place of features FP32 [-1, 1]; a \
+             route's versions take and give the same, unless the split says under `inputs` and `outputs` how this one \
+             stands in",
         ),
         (
             json!({ "version": "2", "inputs": { "x": "features" } }),
-            "version `2` can't stand in: none of its outputs is the route's `features`; it has `z`, `y`; say which under \
-             `outputs`",
+            "version `2` can't stand in: none of its outputs is the route's `features`; it has `z`, `y`; say which \
+             under `outputs`",
         ),
         (
             json!({ "version": "2", "inputs": { "q": "features" } }),

@@ -104,10 +104,6 @@ impl Checker<'_> {
             ));
         }
         let has_seed = || node.attribute.iter().any(|attribute| attribute.name == "seed");
-        if let Some(what) = misread(node) {
-            let node = shown(node);
-            return Err(format!("{node} {what}, which tract would compute wrongly; take the component `onnx`"));
-        }
         if RANDOM.contains(&operator) && !has_seed() {
             let node = shown(node);
             return Err(format!("{node} draws lots without a `seed`; a stage answers the same each time: set one"));
@@ -121,20 +117,6 @@ impl Checker<'_> {
             attribute.g.iter().chain(&attribute.graphs).try_for_each(|graph| self.check(graph, names))?;
         }
         Ok(())
-    }
-}
-
-/// What tract 0.23.9 does not heed, as ONNX's own tests show; the same as `graph/misread.rs` of the engine.
-fn misread(node: &NodeProto) -> Option<&'static str> {
-    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
-    let is = |name: &str, text: &str| attribute(name).is_some_and(|found| found.s == text.as_bytes());
-    match node.op_type.as_str() {
-        "RNN" | "GRU" | "LSTM" if is("direction", "reverse") => Some("has `direction=reverse`"),
-        "SpaceToDepth" if is("mode", "CRD") => Some("has `mode=CRD`"),
-        "Celu" | "Swish" if attribute("alpha").is_some_and(|alpha| alpha.f.to_bits() != 1_f32.to_bits()) => {
-            Some("has another `alpha` than 1")
-        }
-        _ => None,
     }
 }
 

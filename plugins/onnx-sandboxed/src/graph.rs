@@ -13,6 +13,8 @@ use tract_onnx::prelude::InferenceModel;
 
 use crate::check;
 use crate::convert;
+use crate::misread;
+use crate::settings::Settings;
 
 /// A graph with the names of what flows in and out.
 #[derive(Debug)]
@@ -42,12 +44,18 @@ pub(crate) enum Dimension {
 
 impl Graph {
     /// Reads the graph in a file of the stage.
-    pub(crate) fn read(files: &Files, file: &str) -> Result<Self, OpenError> {
+    pub(crate) fn read(files: &Files, settings: &Settings) -> Result<Self, OpenError> {
+        let file = &settings.file;
         let refuse = |what: String| OpenError::file(format!("file `{file}`: {what}"));
         let known = tract_onnx::onnx().with_ignore_value_info(true);
         let proto = decode(&files.read(file)?).map_err(refuse)?;
         let graph = check::check(&proto, &known).map_err(refuse)?;
         let (inputs, outputs) = ports(graph).map_err(refuse)?;
+        let names = || outputs.iter().map(|output| output.name.as_str());
+        let wanted: Vec<&str> = settings.places(names())?.into_iter().filter_map(|place| names().nth(place)).collect();
+        if let Some(operator) = misread::first(graph, wanted) {
+            return Err(refuse(format!("tract would compute {operator} wrongly; take the component `onnx`")));
+        }
         let model = translate(&known, &proto).map_err(refuse)?;
         Ok(Self { inputs, outputs, model })
     }

@@ -9,6 +9,7 @@ mod check;
 mod convert;
 mod graph;
 mod guard;
+mod misread;
 mod plan;
 mod settings;
 
@@ -33,7 +34,7 @@ impl Model for Onnx {
 
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
         settings.check()?;
-        let mut graph = Graph::read(files, &settings.file)?;
+        let mut graph = Graph::read(files, &settings)?;
         let places = settings.places(graph.outputs.iter().map(|output| output.name.as_str()))?;
         graph.select(&places)?;
         let refuse = |what: String| OpenError::file(format!("file `{}`: {what}", settings.file));

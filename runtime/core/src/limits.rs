@@ -80,8 +80,8 @@ pub struct StageLimits {
 /// How many instances a stage has. A number in the manifest is `max` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances {
-    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is made and kept, but gives
-    /// its place up where places are short. Key `min`.
+    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is made and kept, but
+    /// gives its place up where places are short. Key `min`.
     pub min: Option<u32>,
     /// At once, and so calls at once. Key `max`.
     pub max: u32,

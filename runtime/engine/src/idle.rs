@@ -1,8 +1,8 @@
 //! A stage's instances that lie idle: which are kept, which are given up, and what happened to all of them so far.
 //!
-//! An instance beyond the least is given up when it was not needed for `idle`: as many as lay idle at every look of that
-//! time, and there is a look every [`LOOK`], so that calls need count nothing. The least is `instances.min`, or else 1.
-//! When another stage needs a place and there is none, only a least that is written holds one back.
+//! An instance beyond the least is given up when it was not needed for `idle`: as many as lay idle at every look of
+//! that time, and there is a look every [`LOOK`], so that calls need count nothing. The least is `instances.min`, or
+//! else 1. When another stage needs a place and there is none, only a least that is written holds one back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};

@@ -58,7 +58,8 @@ impl Plan {
         if let Some(Port { name, datatype, .. }) = strings {
             return Err(refused(format!("input `{name}` is {datatype}, which tract has no tensors of")));
         }
-        if let Some(operator) = model.graph.as_ref().and_then(misread::first) {
+        let names = wanted.iter().filter_map(|&place| ports.outputs.get(place)).map(|(name, _)| name.as_str());
+        if let Some(operator) = model.graph.as_ref().and_then(|graph| misread::first(graph, names)) {
             return Err(refused(format!("it would compute {operator} wrongly; take ONNX Runtime")));
         }
         let parsed = guarded(|| {
