@@ -1,0 +1,123 @@
+//! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with OpenCV's cubic filter.
+//!
+//! Places are rounded to a 32nd of a pixel, as OpenCV does; one without a fraction is copied. Beyond the page lies its
+//! last pixel. What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels
+//! of the result, which the caller asks for first.
+
+use hotstage_raster::{CHANNELS, Raster, View};
+
+use crate::boxes::{Corners, Extent, distance};
+
+/// Places of a pixel are whole numbers of this fraction.
+const PLACES: isize = 32;
+/// The slope of the cubic.
+const SLOPE: f32 = -0.75;
+
+/// What a box becomes, before it is turned.
+pub(crate) fn extent(corners: &Corners) -> Extent {
+    let [a, b, c, d] = *corners;
+    let longer = |one: f32, other: f32| whole(one.max(other)).max(1);
+    Extent { width: longer(distance(a, b), distance(c, d)), height: longer(distance(a, d), distance(b, c)) }
+}
+
+/// Cuts a box out. `None` if it is larger than a picture may be.
+pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
+    let Extent { width, height } = extent(corners);
+    let plane = Plane::new(corners, width, height);
+    let weights: [[f32; 4]; 32] = std::array::from_fn(weights);
+    let mut levels = Vec::with_capacity(width * height * CHANNELS);
+    for y in 0..height {
+        for x in 0..width {
+            let (x, y) = plane.place(float(x), float(y));
+            let (column, row) = (x.div_euclid(PLACES), y.div_euclid(PLACES));
+            let (right, down) = (x.rem_euclid(PLACES).unsigned_abs(), y.rem_euclid(PLACES).unsigned_abs());
+            levels.extend(match (right, down) {
+                (0, 0) => page.pixel(column, row),
+                _ => mixed(page, [column, row], &weights[right], &weights[down]),
+            });
+        }
+    }
+    let cut = Raster::new(width, height, levels)?;
+    Some(if width * 3 <= height * 2 { cut.view().turned_left() } else { cut })
+}
+
+/// Sixteen pixels make one.
+fn mixed(page: &View<'_>, [column, row]: [isize; 2], across: &[f32; 4], down: &[f32; 4]) -> [u8; CHANNELS] {
+    let mut sums = [0.0; CHANNELS];
+    for (y, down) in (row - 1..).zip(down) {
+        for (x, across) in (column - 1..).zip(across) {
+            for (sum, level) in sums.iter_mut().zip(page.pixel(x, y)) {
+                *sum += f32::from(level) * (across * down);
+            }
+        }
+    }
+    sums.map(level)
+}
+
+/// The cubic through four pixels, of which the second lies `part` 32nds before the place.
+fn weights(part: usize) -> [f32; 4] {
+    let part = single(part) / single(PLACES.unsigned_abs());
+    let outer = |distance: f32| ((SLOPE * distance - 5.0 * SLOPE) * distance + 8.0 * SLOPE) * distance - 4.0 * SLOPE;
+    let inner = |distance: f32| ((SLOPE + 2.0) * distance - (SLOPE + 3.0)) * distance * distance + 1.0;
+    let [first, second, third] = [outer(part + 1.0), inner(part), inner(1.0 - part)];
+    [first, second, third, 1.0 - first - second - third]
+}
+
+/// Where on the page the places of an upright rectangle lie.
+struct Plane {
+    x: [f64; 3],
+    y: [f64; 3],
+    depth: [f64; 3],
+}
+
+impl Plane {
+    fn new(corners: &Corners, width: usize, height: usize) -> Self {
+        let [a, b, c, d] = corners.map(|corner| [f64::from(corner.x), f64::from(corner.y)]);
+        let minus = |a: [f64; 2], b: [f64; 2]| [a[0] - b[0], a[1] - b[1]];
+        let cross = |a: [f64; 2], b: [f64; 2]| a[0] * b[1] - a[1] * b[0];
+        let (right, down) = (minus(b, c), minus(d, c));
+        let bend = [a[0] - b[0] + c[0] - d[0], a[1] - b[1] + c[1] - d[1]];
+        let area = cross(right, down);
+        // A box without an area has no perspective.
+        let (g, h) = if area == 0.0 { (0.0, 0.0) } else { (cross(bend, down) / area, cross(right, bend) / area) };
+        let (width, height) = (float(width), float(height));
+        let axis = |of: usize| {
+            [(b[of] - a[of] + g * b[of]) / width, (d[of] - a[of] + h * d[of]) / height, a[of]]
+        };
+        Self { x: axis(0), y: axis(1), depth: [g / width, h / height, 1.0] }
+    }
+
+    /// In 32nds of a pixel.
+    fn place(&self, x: f64, y: f64) -> (isize, isize) {
+        let at = |[across, down, offset]: [f64; 3]| across * x + down * y + offset;
+        let depth = at(self.depth);
+        let scale = if depth == 0.0 { 0.0 } else { float(PLACES.unsigned_abs()) / depth };
+        (nearest(at(self.x) * scale), nearest(at(self.y) * scale))
+    }
+}
+
+/// The nearest whole number; far beyond any page, it does not matter which.
+#[expect(clippy::cast_possible_truncation, reason = "kept far within the range")]
+fn nearest(value: f64) -> isize {
+    value.round_ties_even().clamp(-1e8, 1e8) as isize
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+fn level(sum: f32) -> u8 {
+    sum.round_ties_even() as u8
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+const fn whole(value: f32) -> usize {
+    value as usize
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sides have 16 bits")]
+const fn float(side: usize) -> f64 {
+    side as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "less than 33")]
+const fn single(part: usize) -> f32 {
+    part as f32
+}
