@@ -1,15 +1,14 @@
 //! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with OpenCV's cubic filter.
 //!
-//! Places are rounded to a 32nd of a pixel, as OpenCV does; one without a fraction is copied. Beyond the page lies its
-//! last pixel. What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels
+//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page lies its last pixel. What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels
 //! of the result, which the caller asks for first.
 
 use hotstage_raster::{CHANNELS, Raster, View};
 
 use crate::boxes::{Corners, Extent, distance};
 
-/// Places of a pixel are whole numbers of this fraction.
-const PLACES: isize = 32;
+/// What is nearer to a pixel is the pixel.
+const NEAR: f64 = 1e-6;
 /// The slope of the cubic.
 const SLOPE: f32 = -0.75;
 
@@ -24,16 +23,13 @@ pub(crate) fn extent(corners: &Corners) -> Extent {
 pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
     let Extent { width, height } = extent(corners);
     let plane = Plane::new(corners, width, height);
-    let weights: [[f32; 4]; 32] = std::array::from_fn(weights);
     let mut levels = Vec::with_capacity(width * height * CHANNELS);
     for y in 0..height {
         for x in 0..width {
             let (x, y) = plane.place(float(x), float(y));
-            let (column, row) = (x.div_euclid(PLACES), y.div_euclid(PLACES));
-            let (right, down) = (x.rem_euclid(PLACES).unsigned_abs(), y.rem_euclid(PLACES).unsigned_abs());
-            levels.extend(match (right, down) {
-                (0, 0) => page.pixel(column, row),
-                _ => mixed(page, [column, row], &weights[right], &weights[down]),
+            levels.extend(match (x.part == 0.0, y.part == 0.0) {
+                (true, true) => page.pixel(x.pixel, y.pixel),
+                _ => mixed(page, x, y),
             });
         }
     }
@@ -41,12 +37,20 @@ pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
     Some(if width * 3 <= height * 2 { cut.view().turned_left() } else { cut })
 }
 
+/// A place along an axis: a pixel, and how far behind it.
+#[derive(Clone, Copy)]
+struct Place {
+    pixel: isize,
+    part: f32,
+}
+
 /// Sixteen pixels make one.
-fn mixed(page: &View<'_>, [column, row]: [isize; 2], across: &[f32; 4], down: &[f32; 4]) -> [u8; CHANNELS] {
+fn mixed(page: &View<'_>, x: Place, y: Place) -> [u8; CHANNELS] {
+    let (across, down) = (weights(x.part), weights(y.part));
     let mut sums = [0.0; CHANNELS];
-    for (y, down) in (row - 1..).zip(down) {
-        for (x, across) in (column - 1..).zip(across) {
-            for (sum, level) in sums.iter_mut().zip(page.pixel(x, y)) {
+    for (row, down) in (y.pixel - 1..).zip(down) {
+        for (column, across) in (x.pixel - 1..).zip(across) {
+            for (sum, level) in sums.iter_mut().zip(page.pixel(column, row)) {
                 *sum += f32::from(level) * (across * down);
             }
         }
@@ -54,9 +58,8 @@ fn mixed(page: &View<'_>, [column, row]: [isize; 2], across: &[f32; 4], down: &[
     sums.map(level)
 }
 
-/// The cubic through four pixels, of which the second lies `part` 32nds before the place.
-fn weights(part: usize) -> [f32; 4] {
-    let part = single(part) / single(PLACES.unsigned_abs());
+/// The cubic through four pixels, of which the second lies `part` before the place.
+fn weights(part: f32) -> [f32; 4] {
     let outer = |distance: f32| ((SLOPE * distance - 5.0 * SLOPE) * distance + 8.0 * SLOPE) * distance - 4.0 * SLOPE;
     let inner = |distance: f32| ((SLOPE + 2.0) * distance - (SLOPE + 3.0)) * distance * distance + 1.0;
     let [first, second, third] = [outer(part + 1.0), inner(part), inner(1.0 - part)];
@@ -87,19 +90,23 @@ impl Plane {
         Self { x: axis(0), y: axis(1), depth: [g / width, h / height, 1.0] }
     }
 
-    /// In 32nds of a pixel.
-    fn place(&self, x: f64, y: f64) -> (isize, isize) {
+    fn place(&self, x: f64, y: f64) -> (Place, Place) {
         let at = |[across, down, offset]: [f64; 3]| across * x + down * y + offset;
         let depth = at(self.depth);
-        let scale = if depth == 0.0 { 0.0 } else { float(PLACES.unsigned_abs()) / depth };
-        (nearest(at(self.x) * scale), nearest(at(self.y) * scale))
+        let scale = if depth == 0.0 { 0.0 } else { 1.0 / depth };
+        (split(at(self.x) * scale), split(at(self.y) * scale))
     }
 }
 
-/// The nearest whole number; far beyond any page, it does not matter which.
-#[expect(clippy::cast_possible_truncation, reason = "kept far within the range")]
-fn nearest(value: f64) -> isize {
-    value.round_ties_even().clamp(-1e8, 1e8) as isize
+/// A pixel and the part behind it; far beyond any page, it does not matter which.
+#[expect(clippy::cast_possible_truncation, reason = "kept far within the range; a part is rounded once")]
+fn split(place: f64) -> Place {
+    let place = place.clamp(-1e8, 1e8);
+    let nearest = place.round();
+    if (place - nearest).abs() < NEAR || place.is_nan() {
+        return Place { pixel: nearest as isize, part: 0.0 };
+    }
+    Place { pixel: place.floor() as isize, part: (place - place.floor()) as f32 }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
@@ -115,9 +122,4 @@ const fn whole(value: f32) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "sides have 16 bits")]
 const fn float(side: usize) -> f64 {
     side as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "less than 33")]
-const fn single(part: usize) -> f32 {
-    part as f32
 }

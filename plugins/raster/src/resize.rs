@@ -67,19 +67,14 @@ impl Row {
     }
 }
 
+/// Beyond a border lies its last pixel again, mixed with itself: two products are rounded, which shows.
 fn mix(target: usize, from: usize, to: usize) -> Mix {
-    let last = from - 1;
     let place = single((float(target) + 0.5) * (float(from) / float(to)) - 0.5);
     let before = place.floor();
     let part = place - before;
-    if before < 0.0 {
-        return Mix { sources: [0, 0], weights: [2048, 0] };
-    }
-    let first = whole(before);
-    if last <= first {
-        return Mix { sources: [last, last], weights: [2048, 0] };
-    }
-    Mix { sources: [first, first + 1], weights: [steps(1.0 - part), steps(part)] }
+    let first = whole(before + 1.0);
+    let sources = [first.saturating_sub(1).min(from - 1), first.min(from - 1)];
+    Mix { sources, weights: [steps(1.0 - part), steps(part)] }
 }
 
 fn halved(picture: &View<'_>, width: usize, height: usize) -> Raster {
