@@ -58,7 +58,8 @@ fn cross(a: Cell, b: Cell, c: Cell) -> i64 {
 impl Rectangle {
     /// Around a hull; `None` around nothing.
     pub(crate) fn around(hull: &[Cell]) -> Option<Self> {
-        let points: Vec<Point> = hull.iter().map(|&(x, y)| Point { x: single(x), y: single(y) }).collect();
+        let first = (0..hull.len()).min_by_key(|&index| (hull[index].1, -hull[index].0)).unwrap_or(0);
+        let points: Vec<Point> = hull[first..].iter().chain(&hull[..first]).map(|&(x, y)| Point { x: single(x), y: single(y) }).collect();
         match points[..] {
             [] => None,
             [point] => Some(Self { corners: [point; 4], shorter: 0.0 }),
