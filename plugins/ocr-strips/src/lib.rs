@@ -2,8 +2,8 @@
 //!
 //! Each line gets the height of a strip and keeps its proportions; lines of like proportions are computed together, and
 //! behind the shorter ones of them is nothing. What comes out is either a row of scores for each line, or, along its
-//! length, the best class and its score. Bounds: `batch` lines at once, `max_width` pixels of a strip, and
-//! [`CALL_PIXELS_MAX`] columns of a call.
+//! length, the best class and its score. Bounds: `max_width` columns of a strip, and of a call,
+//! unless `call_width` has more.
 
 use hotstage_raster::CHANNELS;
 use hotstage_sdk::graphs::Graph;
@@ -25,8 +25,6 @@ const CROPS: &str = "crops";
 const SIZES: &str = "crop_sizes";
 /// Scores for each line, one of which says whether it stands upside down.
 const TURN: &str = "turn";
-/// Columns of one call, so that an alphabet of thousands stays within memory.
-const CALL_PIXELS_MAX: usize = 12_288;
 
 /// An open graph, and how strips are made for it.
 #[derive(Debug)]
@@ -69,7 +67,7 @@ impl Model for Strips {
         };
         let mut answers = Answers::new(self.settings.answer, lines.len());
         for batch in batches(&lines, &self.settings) {
-            let most = (CALL_PIXELS_MAX / batch.width).max(1);
+            let most = (self.settings.call_width / batch.width).max(1);
             for members in batch.members.chunks(most) {
                 let strips = self.strips(&lines, &turned, &batch, members)?;
                 let answered = self.graph.compute(vec![strips])?;

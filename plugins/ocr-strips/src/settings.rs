@@ -34,6 +34,10 @@ pub struct Settings {
     /// Lines that get strips of the same width.
     #[schemars(range(min = 1))]
     pub(crate) batch: usize,
+    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed faster in several calls,
+    /// whose intermediate results stay in the processor's cache.
+    #[schemars(range(min = 1))]
+    pub(crate) call_width: usize,
     /// Is subtracted from each level of 0 to 1, for each channel.
     pub(crate) mean: [f64; CHANNELS],
     /// Then divides it.
@@ -78,6 +82,7 @@ impl Default for Settings {
             widen: true,
             max_width: 8192,
             batch: 6,
+            call_width: 768,
             mean: [0.5; CHANNELS],
             std: [0.5; CHANNELS],
             turn: None,
@@ -100,6 +105,7 @@ impl Settings {
             ("max_width", self.max_width, 12_288),
             ("width", self.width, self.max_width),
             ("batch", self.batch, 64),
+            ("call_width", self.call_width, 65_536),
         ] {
             if !(1..=most).contains(&count) {
                 return Err(format!("settings.{key}: is {count}; 1 to {most} is needed"));
