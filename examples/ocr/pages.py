@@ -3,16 +3,17 @@
 Fonts are DejaVu, which comes with matplotlib, and Noto's Chinese one, which comes with mplfonts.
 """
 
+import importlib.util
 import io
 import random
 from pathlib import Path
 
 import matplotlib
-import mplfonts
 from PIL import Image, ImageDraw, ImageFont
 
 DEJAVU = Path(matplotlib.get_data_path()) / "fonts/ttf"
-NOTO = Path(mplfonts.__file__).parent / "fonts/NotoSansCJKsc-Regular.otf"
+# Found, not imported: the package wants more than a font needs.
+NOTO = Path(importlib.util.find_spec("mplfonts").origin).parent / "fonts/NotoSansCJKsc-Regular.otf"
 
 WORDS = (
     "invoice amount total received from the northern harbour on Tuesday please keep this copy for your records "

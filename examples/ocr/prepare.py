@@ -8,6 +8,7 @@
   others. Answers change by what rounding changes.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def shorten(graph, conv):
         for user in users:
             weight, bias = weights(graph, user)
             if attribute(user, "group", 1) == 1 or shift == 0.0:
-                bias = bias + shift * weight.sum(axis=(1, 2, 3))
+                bias = bias + shift * np.array([math.fsum(taps.ravel()) for taps in weight])
                 put(graph, user, weight * factor, bias)
                 user.input[0] = product.output[0]
     if any(user.input[0] == last for user in users) or last in {output.name for output in graph.graph.output}:

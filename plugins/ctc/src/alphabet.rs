@@ -33,7 +33,9 @@ impl Alphabet {
     pub(crate) fn with_blank(mut self, blank: usize) -> Result<Self, String> {
         let symbols = self.symbols.len();
         if symbols < blank {
-            return Err(format!("settings.blank: is {blank}; 0 to {symbols} is needed, as there are {symbols} symbols"));
+            return Err(format!(
+                "settings.blank: is {blank}; 0 to {symbols} is needed, as there are {symbols} symbols"
+            ));
         }
         self.symbols.insert(blank, String::new());
         Ok(Self { blank, ..self })

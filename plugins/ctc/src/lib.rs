@@ -67,12 +67,12 @@ impl Postprocessor for Ctc {
         let alphabet = Alphabet::read(&files.read("alphabet")?, append).map_err(OpenError::file)?;
         let alphabet = alphabet.with_blank(blank).map_err(OpenError::settings)?;
         let signature = match input {
-            Input::Scores => {
-                Signature::new().input(SCORES, Datatype::Fp32, [any(), any(), size(alphabet.classes())])
-            }
-            Input::Path => Signature::new()
-                .input(CLASSES, Datatype::Int64, [any(), any()])
-                .input(SCORES, Datatype::Fp32, [any(), any()]),
+            Input::Scores => Signature::new().input(SCORES, Datatype::Fp32, [any(), any(), size(alphabet.classes())]),
+            Input::Path => Signature::new().input(CLASSES, Datatype::Int64, [any(), any()]).input(
+                SCORES,
+                Datatype::Fp32,
+                [any(), any()],
+            ),
         };
         let signature = signature.output("text", Datatype::Bytes, [any()]).output("score", Datatype::Fp32, [any()]);
         Ok((Self { input, alphabet }, signature))

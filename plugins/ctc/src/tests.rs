@@ -13,7 +13,8 @@ fn open(settings: Value, alphabet: &str) -> Result<testing::Bench<Ctc>, String> 
 fn read(settings: Value, rows: &[&[i64]]) -> Result<(Vec<String>, Vec<f32>), Failure> {
     let shape = [rows.len(), rows[0].len()];
     let mut bench = open(settings, "a\nb\n字\n").unwrap();
-    let scores: Vec<f32> = rows.iter().flat_map(|row| (1_u8..).zip(*row).map(|(place, _)| f32::from(place) / 10.0)).collect();
+    let scores: Vec<f32> =
+        rows.iter().flat_map(|row| (1_u8..).zip(*row).map(|(place, _)| f32::from(place) / 10.0)).collect();
     let inputs = [("classes", Tensor::i64(&shape, rows.concat())?), ("scores", Tensor::f32(&shape, scores)?)];
     let answer = bench.call(inputs)?;
     let texts = answer.get("text")?.bytes_elements()?.map(|text| String::from_utf8(text.to_vec()).unwrap());

@@ -4,11 +4,11 @@
 //! numbers within the page. Read from top to bottom; what begins less than [`SAME_LINE`] pixels higher or lower is read
 //! from left to right. Bound: `max_boxes`.
 
+use crate::Settings;
 use crate::geometry::{Point, Rectangle, hull};
 use crate::grow::grow;
 use crate::regions::hulls;
 use crate::score::mean;
-use crate::Settings;
 
 /// Places of the map that a rectangle's shorter side has at least.
 const SHORTER_MIN: f32 = 3.0;
@@ -55,17 +55,13 @@ fn on_page(corners: Corners, map: Extent, page: Extent) -> Option<Corners> {
     let scale = |place: f32, from: usize, to: usize| {
         (place / single(from) * single(to)).round_ties_even().clamp(0.0, single(to))
     };
-    let mut corners = corners.map(|Point { x, y }| Point {
-        x: scale(x, map.width, page.width),
-        y: scale(y, map.height, page.height),
-    });
+    let mut corners = corners
+        .map(|Point { x, y }| Point { x: scale(x, map.width, page.width), y: scale(y, map.height, page.height) });
     corners.sort_by(|a, b| a.x.total_cmp(&b.x));
     let [a, b, c, d] = corners;
     let ((upper_left, lower_left), (upper_right, lower_right)) = (by_height(a, b), by_height(c, d));
-    let within = |Point { x, y }: Point| Point {
-        x: x.min(single(page.width) - 1.0),
-        y: y.min(single(page.height) - 1.0),
-    };
+    let within =
+        |Point { x, y }: Point| Point { x: x.min(single(page.width) - 1.0), y: y.min(single(page.height) - 1.0) };
     let corners = [upper_left, upper_right, lower_right, lower_left].map(within);
     let (across, down) = (distance(corners[0], corners[1]), distance(corners[0], corners[3]));
     (SIDE_MIN <= across && SIDE_MIN <= down).then_some(corners)

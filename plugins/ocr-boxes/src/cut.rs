@@ -84,9 +84,7 @@ impl Plane {
         // A box without an area has no perspective.
         let (g, h) = if area == 0.0 { (0.0, 0.0) } else { (cross(bend, down) / area, cross(right, bend) / area) };
         let (width, height) = (float(width), float(height));
-        let axis = |of: usize| {
-            [(b[of] - a[of] + g * b[of]) / width, (d[of] - a[of] + h * d[of]) / height, a[of]]
-        };
+        let axis = |of: usize| [(b[of] - a[of] + g * b[of]) / width, (d[of] - a[of] + h * d[of]) / height, a[of]];
         Self { x: axis(0), y: axis(1), depth: [g / width, h / height, 1.0] }
     }
 

@@ -59,7 +59,8 @@ impl Rectangle {
     /// Around a hull; `None` around nothing.
     pub(crate) fn around(hull: &[Cell]) -> Option<Self> {
         let first = (0..hull.len()).min_by_key(|&index| (hull[index].1, -hull[index].0)).unwrap_or(0);
-        let points: Vec<Point> = hull[first..].iter().chain(&hull[..first]).map(|&(x, y)| Point { x: single(x), y: single(y) }).collect();
+        let points: Vec<Point> =
+            hull[first..].iter().chain(&hull[..first]).map(|&(x, y)| Point { x: single(x), y: single(y) }).collect();
         match points[..] {
             [] => None,
             [point] => Some(Self { corners: [point; 4], shorter: 0.0 }),
@@ -188,8 +189,7 @@ impl Best {
         let corner = Point { x: (along * a - across * b) * inverse, y: (a * across + b * along) * inverse };
         let first = Point { x: a * width, y: b * width };
         let second = Point { x: -b * height, y: a * height };
-        let centre =
-            Point { x: corner.x + (first.x + second.x) * 0.5, y: corner.y + (first.y + second.y) * 0.5 };
+        let centre = Point { x: corner.x + (first.x + second.x) * 0.5, y: corner.y + (first.y + second.y) * 0.5 };
         let length = |side: Point| f64::from(side.x).hypot(f64::from(side.y));
         Rectangle::turned(centre, length(first), length(second), f64::from(first.y).atan2(f64::from(first.x)))
     }

@@ -46,7 +46,8 @@ fn offset(path: &[(f64, f64)], distance: f64) -> Vec<Cell> {
         let (before, after) = (normal(index + count - 1), normal(index));
         let turn = before.0 * after.1 - before.1 * after.0;
         let ahead = before.0 * after.0 + before.1 * after.1;
-        let mut put = |normal: (f64, f64)| cells.push(cell((corner.0 + normal.0 * distance, corner.1 + normal.1 * distance)));
+        let mut put =
+            |normal: (f64, f64)| cells.push(cell((corner.0 + normal.0 * distance, corner.1 + normal.1 * distance)));
         if (turn * distance).abs() < 1.0 && ahead > 0.0 {
             put(before);
             continue;

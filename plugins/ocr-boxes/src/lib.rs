@@ -103,7 +103,8 @@ impl Boxes {
                 boxes.len()
             )));
         }
-        let crop = |corners: &Corners| cut::cut(page, corners).ok_or_else(|| Failure::internal("a line that has no size"));
+        let crop =
+            |corners: &Corners| cut::cut(page, corners).ok_or_else(|| Failure::internal("a line that has no size"));
         boxes.iter().map(crop).collect()
     }
 }

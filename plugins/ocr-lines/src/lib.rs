@@ -57,7 +57,8 @@ impl Postprocessor for Lines {
         if (lines, lines) != (scored, placed) {
             return Err(Failure::internal(format!("{lines} texts, {scored} scores and {placed} places do not fit")));
         }
-        let frame = Frame::new(inputs.slice("frame")?).ok_or_else(|| Failure::internal("input `frame` has no sizes"))?;
+        let frame =
+            Frame::new(inputs.slice("frame")?).ok_or_else(|| Failure::internal("input `frame` has no sizes"))?;
         let all = texts.into_iter().zip(scores).zip(boxes);
         let kept: Vec<_> = all.filter(|((_, score), _)| self.0.score_min <= **score).collect();
 
@@ -94,7 +95,10 @@ impl Frame {
     fn original<'a>(&self, corners: &'a [f32]) -> impl Iterator<Item = f32> + use<'a> {
         let Self { original, ratio, added } = *self;
         let axes = [0, 1].into_iter().cycle();
-        corners.iter().zip(axes).map(move |(place, axis)| ((place - added[axis]) * ratio[axis]).max(0.0).min(original[axis]))
+        corners
+            .iter()
+            .zip(axes)
+            .map(move |(place, axis)| ((place - added[axis]) * ratio[axis]).max(0.0).min(original[axis]))
     }
 }
 

@@ -95,8 +95,9 @@ impl Preprocessor for Page {
         let side = |side: u64| usize::try_from(side).unwrap_or(usize::MAX);
         let original = Size { height: side(height), width: side(width) };
         let plan = Plan::new(original, &self.settings).map_err(Failure::invalid_input)?;
-        let came = View::new(original.width, original.height, pixels.slice()?)
-            .ok_or_else(|| Failure::invalid_input(format!("a page of {width} × {height} pixels; sides are 1 to 65535")))?;
+        let came = View::new(original.width, original.height, pixels.slice()?).ok_or_else(|| {
+            Failure::invalid_input(format!("a page of {width} × {height} pixels; sides are 1 to 65535"))
+        })?;
 
         let changed = (plan.scaled != original || plan.above != 0).then(|| framed(&came, &plan));
         let page = changed.as_ref().map_or(came, Raster::view);

@@ -42,12 +42,16 @@ impl Plan {
         let above = settings.padding(scaled);
         let page = Size { height: scaled.height + 2 * above, ..scaled };
         let short = float(page.height.min(page.width));
-        let ratio = if short < float(settings.network_shortest) { float(settings.network_shortest) / short } else { 1.0 };
+        let ratio =
+            if short < float(settings.network_shortest) { float(settings.network_shortest) / short } else { 1.0 };
         let network = page.times(ratio, settings.multiple_of);
         let pixels = network.height.saturating_mul(network.width);
         if [scaled.height, scaled.width, pixels].contains(&0) {
-            return Err(format!("a page of {width} × {height} pixels is too narrow: nothing of it is left when its \
-                longer side has {}", settings.longest_max));
+            return Err(format!(
+                "a page of {width} × {height} pixels is too narrow: nothing of it is left when its \
+                longer side has {}",
+                settings.longest_max
+            ));
         }
         if settings.max_network_pixels < pixels {
             return Err(format!(
@@ -119,7 +123,10 @@ mod tests {
     fn pages_that_are_too_long_are_refused() {
         let refused = |width, height| Plan::new(Size { height, width }, &Settings::default()).unwrap_err();
         let text = refused(9000, 10);
-        assert_eq!(text, "a page of 9000 × 10 pixels is too narrow: nothing of it is left when its longer side has 2000");
+        assert_eq!(
+            text,
+            "a page of 9000 × 10 pixels is too narrow: nothing of it is left when its longer side has 2000"
+        );
         assert!(refused(40, 2000).contains("would be 736 × 36800 for the network; 5242880 pixels are allowed"));
         assert!(refused(0, 0).contains("too narrow"));
     }

@@ -31,7 +31,9 @@ impl Answers {
         }
         let each = scores.chunks_exact((scores.len() / rows.max(1)).max(1));
         for (member, row) in members.iter().zip(each) {
-            let Some((classes, kept)) = self.classes.get_mut(*member).zip(self.scores.get_mut(*member)) else { continue };
+            let Some((classes, kept)) = self.classes.get_mut(*member).zip(self.scores.get_mut(*member)) else {
+                continue;
+            };
             match self.answer {
                 Answer::Scores => *kept = row.to_vec(),
                 Answer::Path => {

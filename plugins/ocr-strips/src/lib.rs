@@ -51,9 +51,11 @@ impl Model for Strips {
         }
         signature = match settings.answer {
             Answer::Scores => signature.output("scores", Datatype::Fp32, [any(), any()]),
-            Answer::Path => signature
-                .output("classes", Datatype::Int64, [any(), any()])
-                .output("scores", Datatype::Fp32, [any(), any()]),
+            Answer::Path => signature.output("classes", Datatype::Int64, [any(), any()]).output(
+                "scores",
+                Datatype::Fp32,
+                [any(), any()],
+            ),
         };
         let normaliser = hotstage_raster::Normaliser::new(settings.mean, settings.std);
         Ok((Self { settings, normaliser, graph, classes }, signature))
@@ -117,7 +119,9 @@ fn fits(graph: &Signature, settings: &Settings) -> Result<u64, String> {
     };
     match graph.outputs.first() {
         Some(output) if may_be(output, &vec![None; rank]) => Ok(output.shape.last().copied().flatten().unwrap_or(0)),
-        _ => Err(format!("`{file}`: its first output is not FP32 of {rank} dimensions, which `settings.answer` asks for")),
+        _ => Err(format!(
+            "`{file}`: its first output is not FP32 of {rank} dimensions, which `settings.answer` asks for"
+        )),
     }
 }
 

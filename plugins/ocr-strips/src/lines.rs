@@ -21,7 +21,10 @@ impl<'a> Lines<'a> {
                 View::new(width, height, line)
             });
             let Some(line) = line else {
-                return Err(format!("line {index} is {} × {} pixels, and `crops` does not hold them", size[1], size[0]));
+                return Err(format!(
+                    "line {index} is {} × {} pixels, and `crops` does not hold them",
+                    size[1], size[0]
+                ));
             };
             lines.push(line);
         }

@@ -8,9 +8,11 @@ use super::Strips;
 /// Answers, for each strip, as many places as it has columns of eight pixels. Class 1 is the best where the first level
 /// of such a column is over 0, class 0 elsewhere; scores are the strip's width by a thousand.
 fn reader() {
-    let signature = Signature::new()
-        .input("x", Datatype::Fp32, [any(), size(3), any(), any()])
-        .output("y", Datatype::Fp32, [any(), any(), size(3)]);
+    let signature = Signature::new().input("x", Datatype::Fp32, [any(), size(3), any(), any()]).output(
+        "y",
+        Datatype::Fp32,
+        [any(), any(), size(3)],
+    );
     graphs::stand_in("model", signature, |inputs| {
         let &[rows, _, height, width] = inputs[0].shape() else { panic!() };
         let [rows, height, width] = [rows, height, width].map(|side| usize::try_from(side).unwrap());

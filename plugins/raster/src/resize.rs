@@ -94,7 +94,7 @@ fn halved(picture: &View<'_>, width: usize, height: usize) -> Raster {
     Raster { width, height, levels }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the levels that there are")]
+#[expect(clippy::cast_sign_loss, reason = "clamped to the levels that there are")]
 fn level(sum: i32) -> u8 {
     sum.clamp(0, 255) as u8
 }
