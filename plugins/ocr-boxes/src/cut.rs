@@ -22,7 +22,30 @@ pub(crate) fn extent(corners: &Corners) -> Extent {
 /// Cuts a box out. `None` if it is larger than a picture may be.
 pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
     let Extent { width, height } = extent(corners);
-    let plane = Plane::new(corners, width, height);
+    let levels = match upright(page, corners, width, height) {
+        Some(levels) => levels,
+        None => bent(page, &Plane::new(corners, width, height), width, height),
+    };
+    let cut = Raster::new(width, height, levels)?;
+    Some(if width * 3 <= height * 2 { cut.view().turned_left() } else { cut })
+}
+
+/// The levels of a box that stands upright already: its rows, as they are.
+fn upright(page: &View<'_>, corners: &Corners, width: usize, height: usize) -> Option<Vec<u8>> {
+    let [a, b, c, d] = *corners;
+    if (a.y, b.x, c.y, d.x) != (b.y, c.x, d.y, a.x) {
+        return None;
+    }
+    let [left, right, top, bottom] = [a.x, c.x, a.y, c.y].map(whole);
+    if (right.checked_sub(left), bottom.checked_sub(top)) != (Some(width), Some(height)) {
+        return None;
+    }
+    let rows = (top..bottom).map(|row| page.row(row).get(left * CHANNELS..right * CHANNELS));
+    rows.collect::<Option<Vec<_>>>().map(|rows| rows.concat())
+}
+
+/// The levels of any other box, pixel by pixel.
+fn bent(page: &View<'_>, plane: &Plane, width: usize, height: usize) -> Vec<u8> {
     let mut levels = Vec::with_capacity(width * height * CHANNELS);
     for y in 0..height {
         for x in 0..width {
@@ -33,8 +56,7 @@ pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
             });
         }
     }
-    let cut = Raster::new(width, height, levels)?;
-    Some(if width * 3 <= height * 2 { cut.view().turned_left() } else { cut })
+    levels
 }
 
 /// A place along an axis: a pixel, and how far behind it.
@@ -100,7 +122,7 @@ impl Plane {
 #[expect(clippy::cast_possible_truncation, reason = "kept far within the range; a part is rounded once")]
 fn split(place: f64) -> Place {
     let place = place.clamp(-1e8, 1e8);
-    let nearest = place.round();
+    let nearest = place.round_ties_even();
     if (place - nearest).abs() < NEAR || place.is_nan() {
         return Place { pixel: nearest as isize, part: 0.0 };
     }
