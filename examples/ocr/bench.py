@@ -3,9 +3,9 @@
     python bench.py http://127.0.0.1:8000
 
 The package runs in one uvicorn process that this script starts, on the same ONNX Runtime if the server was told so
-(`--onnxruntime`): once with the package's own number of threads, once with one for each network. While one is asked, the
-others idle. Each round asks for every page once, by as many callers as `--concurrency` says. With `--pid`, the server's
-process, the processors' time of a page is printed, too, which says more on a machine that has other work.
+(`--onnxruntime`): once with the package's own number of threads, once with one for each network. While one is asked,
+the others idle. Each round asks for every page once, by as many callers as `--concurrency` says. With `--pid`, the
+server's process, the processors' time of a page is printed, too, which says more on a machine that has other work.
 """
 
 import argparse
@@ -81,7 +81,8 @@ def main():
         for process in processes:
             process.terminate()
     rates = {name: len(files) / statistics.median(took) for name, took in seconds.items()}
-    print(f"{len(files)} pages, {options.concurrency} callers, median of {options.rounds} rounds, {os.cpu_count()} cores")
+    rounds, cores = options.rounds, os.cpu_count()
+    print(f"{len(files)} pages, {options.concurrency} callers, median of {rounds} rounds, {cores} cores")
     for name, rate in rates.items():
         spent = statistics.median(work[name])
         print(f"{name:28}{rate:6.2f} pages/s, {rates['hotstage'] / rate:.2f} times that by hotstage;"

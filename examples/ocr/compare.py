@@ -2,8 +2,9 @@
 
     python compare.py http://127.0.0.1:8000
 
-A page agrees when both read the same lines, in the same order: the same texts, corners at most 2 pixels apart, and scores
-at most 0.005 apart; 0.05 in a JPEG, of which two decoders make levels that differ by one. Exits with 1 if a page does not.
+A page agrees when both read the same lines, in the same order: the same texts, corners at most 2 pixels apart, and
+scores at most 0.005 apart; 0.05 in a JPEG, of which two decoders make levels that differ by one. Exits with 1 if a
+page does not.
 """
 
 import argparse
@@ -21,7 +22,8 @@ PIXELS_APART = 2.0
 
 def ask(server, page):
     """What the server reads: (text, score, corners) for each line."""
-    request = urllib.request.Request(f"{server}/v2/models/ocr/infer", page, {"content-type": "application/octet-stream"})
+    headers = {"content-type": "application/octet-stream"}
+    request = urllib.request.Request(f"{server}/v2/models/ocr/infer", page, headers)
     with urllib.request.urlopen(request) as answer:
         outputs = {output["name"]: output for output in json.load(answer)["outputs"]}
     boxes = np.reshape(outputs["box"]["data"], outputs["box"]["shape"])

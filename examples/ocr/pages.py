@@ -39,7 +39,8 @@ def phrase(rng, words):
 
 
 def figures(rng):
-    return f"No. {rng.randint(1000, 99999)}  {rng.randint(1, 28):02}.{rng.randint(1, 12):02}.2025  {rng.random() * 900:.2f} EUR"
+    number, day, month = rng.randint(1000, 99999), rng.randint(1, 28), rng.randint(1, 12)
+    return f"No. {number}  {day:02}.{month:02}.2025  {rng.random() * 900:.2f} EUR"
 
 
 def column(draw, lines, face, at, gap, ink):
@@ -61,7 +62,8 @@ def file(page, kind="PNG"):
 
 def plain(rng):
     for name, size in [
-        ("DejaVuSans", 24), ("DejaVuSerif", 30), ("DejaVuSansMono", 20), ("DejaVuSans-Bold", 36), ("DejaVuSerif-Italic", 26),
+        ("DejaVuSans", 24), ("DejaVuSerif", 30), ("DejaVuSansMono", 20), ("DejaVuSans-Bold", 36),
+        ("DejaVuSerif-Italic", 26),
     ]:  # fmt: skip
         lines = [phrase(rng, 5) if row % 3 else figures(rng) for row in range(8)]
         yield f"{name} {size}", sheet((900, 640), "white", lines, font(name, size), gap=int(size * 2.2))
@@ -82,10 +84,19 @@ def turned(rng):
 
 
 def coloured(rng):
-    for name, paper, ink in [("light on dark", "#202028", "#f0f0e8"), ("yellow on blue", "#203a80", "#ffe070"), ("pale", "#e8e8e8", "#808080")]:
-        yield name, sheet((800, 560), paper, [phrase(rng, 4) for _ in range(7)], font("DejaVuSans", 28), gap=66, ink=ink)
+    for name, paper, ink in [
+        ("light on dark", "#202028", "#f0f0e8"),
+        ("yellow on blue", "#203a80", "#ffe070"),
+        ("pale", "#e8e8e8", "#808080"),
+    ]:
+        yield (
+            name,
+            sheet((800, 560), paper, [phrase(rng, 4) for _ in range(7)], font("DejaVuSans", 28), gap=66, ink=ink),
+        )
     page = Image.linear_gradient("L").resize((900, 500)).convert("RGB")
-    column(ImageDraw.Draw(page), [phrase(rng, 4) for _ in range(5)], font("DejaVuSans-Bold", 34), (40, 40), 84, "#c03030")
+    column(
+        ImageDraw.Draw(page), [phrase(rng, 4) for _ in range(5)], font("DejaVuSans-Bold", 34), (40, 40), 84, "#c03030"
+    )
     yield "on a gradient", page
 
 
@@ -98,7 +109,9 @@ def layouts(rng):
     page = Image.new("RGB", (1000, 700), "white")
     draw = ImageDraw.Draw(page)
     for row in range(9):
-        for place, text in zip((40, 420, 720), (phrase(rng, 2), str(rng.randint(10, 99999)), f"{rng.random() * 900:.2f}")):
+        for place, text in zip(
+            (40, 420, 720), (phrase(rng, 2), str(rng.randint(10, 99999)), f"{rng.random() * 900:.2f}")
+        ):
             draw.text((place, 40 + row * 70), text, font=font("DejaVuSans", 26), fill="black")
     yield "a table", page
     page = Image.new("RGB", (1000, 700), "white")
@@ -110,7 +123,12 @@ def layouts(rng):
     yield "one line", sheet((900, 60), "white", [phrase(rng, 7)], font("DejaVuSans", 28), at=(20, 12))
     yield "one low line", sheet((420, 28), "white", [phrase(rng, 3)], font("DejaVuSans", 18), at=(10, 2))
     yield "one word", sheet((160, 70), "white", ["42 km"], font("DejaVuSans", 32), at=(20, 14))
-    yield "a large page", sheet((2600, 1800), "white", [phrase(rng, 7) for _ in range(14)], font("DejaVuSerif", 60), at=(100, 100), gap=116)
+    yield (
+        "a large page",
+        sheet(
+            (2600, 1800), "white", [phrase(rng, 7) for _ in range(14)], font("DejaVuSerif", 60), at=(100, 100), gap=116
+        ),
+    )
     yield "nothing", Image.new("RGB", (640, 480), "white")
 
 
@@ -118,8 +136,11 @@ def chinese(rng):
     for size in (26, 34, 44):
         lines = [rng.choice(CHINESE)[: 420 // (size // 2)] for _ in range(5)] + [phrase(rng, 2), figures(rng)]
         yield f"Chinese {size}", sheet((1000, 760), "white", lines, font("Noto", size), gap=int(size * 2.2))
-    yield "Chinese, turned", sheet((900, 560), "#f4f0e0", CHINESE, font("Noto", 32), gap=84).rotate(
-        4, Image.Resampling.BICUBIC, fillcolor="#f4f0e0"
+    yield (
+        "Chinese, turned",
+        sheet((900, 560), "#f4f0e0", CHINESE, font("Noto", 32), gap=84).rotate(
+            4, Image.Resampling.BICUBIC, fillcolor="#f4f0e0"
+        ),
     )
 
 

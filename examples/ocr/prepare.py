@@ -2,10 +2,10 @@
 
 - `alphabet.txt`: the reader's symbols, which its file holds as metadata.
 - `detector.onnx` and `reader.onnx`: the same functions, in fewer passes over memory. As exported, every convolution is
-  followed by up to eight operations that each read and write all of its output: a scale, a shift, `x · clip(x + 3, 0, 6) / 6`
-  in four steps, and another scale and shift. Engines do not join them. Here scales and shifts go into the weights of the
-  convolutions beside them, and what is left becomes convolutions of one place, which engines keep in the layout of the
-  others. Answers change by what rounding changes.
+  followed by up to eight operations that each read and write all of its output: a scale, a shift,
+  `x · clip(x + 3, 0, 6) / 6` in four steps, and another scale and shift. Engines do not join them. Here scales and
+  shifts go into the weights of the convolutions beside them, and what is left becomes convolutions of one place, which
+  engines keep in the layout of the others. Answers change by what rounding changes.
 """
 
 import math

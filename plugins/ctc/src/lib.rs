@@ -1,8 +1,8 @@
 //! Reads text from the scores of a network that was trained with CTC: the best symbol at each place, repetitions once,
 //! blanks not at all.
 //!
-//! The scores come as they are, or already as the best class of each place and its score (`input`). A text's own score is
-//! the mean over the symbols that are left. Default: the blank is class 0, then come the file's symbols. Bound: an
+//! The scores come as they are, or already as the best class of each place and its score (`input`). A text's own score
+//! is the mean over the symbols that are left. Default: the blank is class 0, then come the file's symbols. Bound: an
 //! alphabet of [`SYMBOLS_MAX`].
 
 use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};

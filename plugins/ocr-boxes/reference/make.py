@@ -25,7 +25,7 @@ def made(rng):
         cv2.fillPoly(picture, [corners.astype(np.int32)], int(rng.integers(110, 255)))
     cv2.circle(picture, (int(rng.integers(12, 100)), int(rng.integers(12, 80))), 9, 220, 2)
     cv2.rectangle(picture, (2, 2), (3, 3), 200, -1)
-    picture = cv2.GaussianBlur(picture, (5, 5), 0.8)
+    picture = cv2.GaussianBlur(picture, (5, 5), 0.8) // 32 * 32  # few levels, long runs
     levels = rng.integers(0, 256, (PAGE_HEIGHT // 6, PAGE_WIDTH // 6, 3), dtype=np.uint8)
     return picture, cv2.resize(levels, (PAGE_WIDTH, PAGE_HEIGHT), interpolation=cv2.INTER_CUBIC)
 

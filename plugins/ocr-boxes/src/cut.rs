@@ -1,7 +1,8 @@
 //! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with OpenCV's cubic filter.
 //!
-//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page lies its last pixel. What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels
-//! of the result, which the caller asks for first.
+//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page lies its last pixel.
+//! What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels of the
+//! result, which the caller asks for first.
 
 use hotstage_raster::{CHANNELS, Raster, View};
 

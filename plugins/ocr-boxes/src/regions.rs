@@ -58,8 +58,8 @@ impl Field {
         Self { stride, places, open: Vec::new() }
     }
 
-    /// What is connected with the border is no hole. Two sweeps find nearly all of it, faster than walking from place to
-    /// place, which finds the rest.
+    /// What is connected with the border is no hole. Two sweeps find nearly all of it, faster than walking from place
+    /// to place, which finds the rest.
     fn flood_outside(&mut self) {
         let (stride, end) = (self.stride, self.places.len());
         self.places[..stride].fill(OUTSIDE);
@@ -135,8 +135,8 @@ impl Field {
         cells
     }
 
-    /// The places above, before, behind and below. Around the border there is nothing, or the other end of a row above or
-    /// below, which is border, too.
+    /// The places above, before, behind and below. Around the border there is nothing, or the other end of a row above
+    /// or below, which is border, too.
     fn sides(&self, place: usize) -> [usize; 4] {
         [place.wrapping_sub(self.stride), place.wrapping_sub(1), place.wrapping_add(1), place + self.stride]
     }

@@ -1,5 +1,5 @@
-//! Puts lines of text together with their places: what is sure enough, each with its corners in pixels of the picture as
-//! it was sent.
+//! Puts lines of text together with their places: what is sure enough, each with its corners in pixels of the picture
+//! as it was sent.
 //!
 //! The page may have been scaled and padded on its way; `frame` says how. Default: lines with a score of at least 0.5,
 //! as RapidOCR 1.4 has it. Bound: as many lines as come in.

@@ -1,9 +1,9 @@
 //! Makes a page ready for a network that finds text in it, and remembers how.
 //!
 //! The page is scaled down to `longest_max` or up to `shortest_min`, and a flat one gets black above and below; out of
-//! that the lines are cut later. For the network it is scaled once more, so that its shorter side has `network_shortest`
-//! pixels or more, and normalised. The defaults are those of RapidOCR 1.4. Bounds: one page a request, and
-//! `max_network_pixels`.
+//! that the lines are cut later. For the network it is scaled once more, so that its shorter side has
+//! `network_shortest` pixels or more, and normalised. The defaults are those of RapidOCR 1.4. Bounds: one page a
+//! request, and `max_network_pixels`.
 
 use hotstage_raster::{CHANNELS, Normaliser, Raster, View};
 use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size};

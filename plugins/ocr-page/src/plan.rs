@@ -1,5 +1,5 @@
-//! What becomes of a page's sides: first scaled, if it is very large or very small, then padded, if it is very flat, then
-//! scaled for the network.
+//! What becomes of a page's sides: first scaled, if it is very large or very small, then padded, if it is very flat,
+//! then scaled for the network.
 //!
 //! Sizes are whole numbers from here on, so that whoever maps a place back computes with the same ones. Bound: what the
 //! network would get, `max_network_pixels`.

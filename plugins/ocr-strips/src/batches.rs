@@ -1,6 +1,7 @@
 //! Which lines are computed together: those of like proportions, so that little of a strip is empty.
 //!
-//! A batch is as wide as its longest line at the strips' height, and at least `width`. Bounds: `batch` lines, `max_width`.
+//! A batch is as wide as its longest line at the strips' height, and at least `width`. Bounds: `batch` lines,
+//! `max_width`.
 
 use hotstage_raster::View;
 

@@ -34,15 +34,16 @@ pub struct Settings {
     /// Lines that get strips of the same width.
     #[schemars(range(min = 1))]
     pub(crate) batch: usize,
-    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed faster in several calls,
-    /// whose intermediate results stay in the processor's cache.
+    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed faster in several
+    /// calls, whose intermediate results stay in the processor's cache.
     #[schemars(range(min = 1))]
     pub(crate) call_width: usize,
     /// Is subtracted from each level of 0 to 1, for each channel.
     pub(crate) mean: [f64; CHANNELS],
     /// Then divides it.
     pub(crate) std: [f64; CHANNELS],
-    /// Which lines are turned by 180 degrees first, by what an earlier stage says of them; then there is an input `turn`.
+    /// Which lines are turned by 180 degrees first, by what an earlier stage says of them; then there is an input
+    /// `turn`.
     pub(crate) turn: Option<Turn>,
     /// What is made of the graph's first output.
     pub(crate) answer: Answer,
