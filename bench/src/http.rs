@@ -7,6 +7,7 @@ use crate::child::Server;
 use crate::load::{Load, Round};
 use crate::measure::{Effort, cpu, median};
 use crate::origin::Origin;
+use crate::pace;
 use crate::question::Question;
 use crate::table::{Goal, Line, Table, tell};
 
@@ -16,6 +17,11 @@ const RATIO: Goal = Goal::AtLeast(0.75);
 const CPU: Goal = Goal::AtMost(0.03);
 /// Megabytes.
 const RESIDENT: Goal = Goal::AtMost(80.0);
+
+/// Of the most that it answers: how much is asked of it where latencies are looked at.
+const PART: f64 = 0.7;
+/// p99 as a multiple of p50 there.
+const TAIL: Goal = Goal::AtMost(5.0);
 
 /// What the rounds of one server add up to.
 #[derive(Default)]
@@ -64,12 +70,16 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
             of_ours.add(&ours, &mut loads.0, effort.round)?;
             of_floor.add(&floor, &mut loads.1, effort.round)?;
         }
-        report(name, &mut of_ours, &mut of_floor, table);
+        let peak = report(name, &mut of_ours, &mut of_floor, table);
+        let paced = pace::run(&mut loads.0, PART * peak, effort.round * u32::try_from(effort.rounds)?)?;
+        let what = format!("HTTP, {name}, at {:.0} % of that: p99 to p50", PART * 100.0);
+        table.push(Line::ratio(what, "µs", paced.p99, paced.p50).goal(TAIL));
     }
     Ok(())
 }
 
-fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) {
+/// Answers ours's requests per second.
+fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> f64 {
     let mut medians = |of: fn(&mut Sum) -> &mut Vec<f64>| (median(of(ours)), median(of(floor)));
     let (per_second, p50, p99) =
         (medians(|sum| &mut sum.per_second), medians(|sum| &mut sum.p50), medians(|sum| &mut sum.p99));
@@ -84,6 +94,7 @@ fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) {
     let megabytes = |bytes: f64| bytes / 1e6;
     let resident = (megabytes(ours.resident), megabytes(floor.resident));
     table.push(Line::beside(what("resident under load"), "MB", resident.0, resident.1).goal(RESIDENT));
+    per_second.0
 }
 
 /// Load alone, for a profiler that watches the server's process.

@@ -15,7 +15,8 @@ use crate::Outcome;
 use crate::measure::percentile;
 use crate::question::{Answer, Question};
 
-const CONNECTIONS: usize = 16;
+/// Connections.
+pub(crate) const CONNECTIONS: usize = 16;
 /// More than any answer has.
 const ANSWER_BYTES: usize = 8 << 10;
 /// After that the server is taken for dead.
@@ -64,39 +65,57 @@ impl<'a> Load<'a> {
 
     /// Keeps every connection busy for so long, and then takes what is still to come.
     pub(crate) fn run(&mut self, duration: Duration) -> Outcome<Round> {
-        let Self { question, poll, clients, body } = self;
         let began = Instant::now();
         let end = began + duration;
         let mut took: Vec<u32> = Vec::with_capacity(1 << 18);
-        for client in clients.iter_mut() {
-            client.ask(&question.bytes, began)?;
+        for client in 0..CONNECTIONS {
+            self.ask(client, began)?;
         }
-        let mut asked = clients.len();
+        let mut asked = CONNECTIONS;
         let mut events = Events::with_capacity(CONNECTIONS);
         while asked > 0 {
-            poll.poll(&mut events, Some(PATIENCE))?;
+            self.poll(&mut events, Some(PATIENCE))?;
             if events.is_empty() {
                 return Err(format!("no answer for {PATIENCE:?}").into());
             }
             for event in &events {
-                let client = &mut clients[event.token().0];
-                if !client.listen(question, body)? {
-                    continue;
-                }
+                let client = event.token().0;
+                let Some(sent) = self.answered(client)? else { continue };
                 let now = Instant::now();
-                took.push(u32::try_from((now - client.asked).as_nanos()).unwrap_or(u32::MAX));
+                took.push(u32::try_from((now - sent).as_nanos()).unwrap_or(u32::MAX));
                 if now < end {
-                    client.ask(&question.bytes, now)?;
+                    self.ask(client, now)?;
                 } else {
                     asked -= 1;
                 }
             }
         }
-        let answers = u32::try_from(took.len())?;
-        let per_second = f64::from(answers) / began.elapsed().as_secs_f64();
-        let mut at = |percent| f64::from(percentile(&mut took, percent)) / 1e3;
-        Ok(Round { answers, per_second, p50: at(50), p99: at(99) })
+        round(took, began)
     }
+
+    /// Sends the question on a connection. Its latency counts from `since`.
+    pub(crate) fn ask(&mut self, client: usize, since: Instant) -> Outcome {
+        self.clients[client].ask(&self.question.bytes, since)
+    }
+
+    /// Takes what came on a connection; when the question was asked, if that is its answer now.
+    pub(crate) fn answered(&mut self, client: usize) -> Outcome<Option<Instant>> {
+        let client = &mut self.clients[client];
+        Ok(client.listen(self.question, &mut self.body)?.then_some(client.asked))
+    }
+
+    /// Waits for answers.
+    pub(crate) fn poll(&mut self, events: &mut Events, patience: Option<Duration>) -> Outcome {
+        Ok(self.poll.poll(events, patience)?)
+    }
+}
+
+/// What latencies in nanoseconds add up to.
+pub(crate) fn round(mut took: Vec<u32>, began: Instant) -> Outcome<Round> {
+    let answers = u32::try_from(took.len())?;
+    let per_second = f64::from(answers) / began.elapsed().as_secs_f64();
+    let mut at = |percent| f64::from(percentile(&mut took, percent)) / 1e3;
+    Ok(Round { answers, per_second, p50: at(50), p99: at(99) })
 }
 
 impl Client {

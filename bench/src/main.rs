@@ -21,6 +21,7 @@ mod http;
 mod load;
 mod measure;
 mod origin;
+mod pace;
 mod placement;
 mod plot;
 mod question;

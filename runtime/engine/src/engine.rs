@@ -2,24 +2,21 @@
 //! interrupts it.
 //!
 //! Memory and stacks come from one pool that is reserved at the start (address space, not memory), so an instance costs
-//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. Guest code
-//! checks an epoch at loops and function entries; an OS thread moves the epoch every [`TICK`], so neither a guest that
-//! spins nor a busy runtime can stop time.
+//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. An OS thread
+//! moves the epoch that guest code checks (`clock`), so neither a guest that spins nor a busy runtime can stop time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings;
+use crate::clock::Clock;
 use crate::graph::{FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
 use crate::idle::LOOK;
 use crate::slots::Slots;
 
-/// How often running guest code is looked at.
-pub const TICK: Duration = Duration::from_millis(1);
 /// Elements of a guest's table of functions.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Address space of one linear memory: all that a 32-bit guest can ask for.
@@ -53,6 +50,7 @@ impl Default for EngineOptions {
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<Guest>>,
+    pub(crate) clock: Clock,
     pub(crate) slots: Arc<Slots>,
     pub(crate) graphs: Arc<Graphs>,
     concurrency: usize,
@@ -84,11 +82,12 @@ impl Engine {
         bindings::metrics::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::graphs::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
-        tick(&wasmtime)?;
+        let clock = Clock::default();
+        clock.start(&wasmtime)?;
         let slots = Slots::new(options.instances);
         reclaim(&slots)?;
         let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), options.concurrency));
-        Ok(Self { wasmtime, linker: Arc::new(linker), slots, graphs, concurrency: options.concurrency })
+        Ok(Self { wasmtime, linker: Arc::new(linker), clock, slots, graphs, concurrency: options.concurrency })
     }
 }
 
@@ -122,20 +121,6 @@ fn config(options: &EngineOptions) -> Config {
         .relaxed_simd_deterministic(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     config
-}
-
-/// Starts the clock. It ends with the engine.
-fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
-    let engine = engine.weak();
-    std::thread::Builder::new().name("epoch".into()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
-            std::thread::sleep(TICK);
-        }
-    })?;
-    Ok(())
 }
 
 /// Starts the thread that gives up instances which nobody needs. It ends with the engine.

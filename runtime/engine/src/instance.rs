@@ -231,7 +231,9 @@ fn new_store(parts: &Parts) -> Store<Guest> {
     let mut store = Store::new(&parts.engine.wasmtime, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(usize::try_from(parts.limits.output_bytes).unwrap_or(usize::MAX));
-    store.epoch_deadline_callback(|store| {
+    let clock = parts.engine.clock.clone();
+    store.epoch_deadline_callback(move |store| {
+        clock.quicken();
         if Instant::now() < store.data().deadline {
             Ok(UpdateDeadline::Yield(PATIENCE))
         } else {

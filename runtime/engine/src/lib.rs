@@ -11,6 +11,7 @@
 
 mod bindings;
 mod check;
+mod clock;
 pub mod compile;
 mod convert;
 pub mod engine;

@@ -152,8 +152,8 @@ impl Stage {
     /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, which is now, as the
     /// caller knows it already.
     ///
-    /// The future yields about every [`TICK`](crate::engine::TICK) while the guest runs, and for nothing else. When
-    /// it is dropped, so is the instance.
+    /// The future yields about every millisecond while the guest runs, and for nothing else. When it is dropped, so is
+    /// the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
         let (mut instance, began) = match self.idle.take() {
             Some(instance) => (instance, began),

@@ -4,18 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hotstage_core::limits::ServerLimits;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::name::Version;
 use hotstage_core::signature::Port;
-use hotstage_engine::engine::{Engine, EngineOptions};
 use serde_json::{Value, json};
 
-use super::{Common, Ending, Exit, console};
-use crate::deploy::{Compilers, Deployer, Loaded};
+use super::workbench::Workbench;
+use super::{Common, Ending, console};
+use crate::deploy::Loaded;
 use crate::pipeline::{Graph, Node, Pipeline};
-use crate::store::{Access, Store};
-use crate::telemetry::logging;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,18 +40,8 @@ pub(super) enum Output {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    // What a component prints while it is tried is for whoever tries it.
-    let _logging = logging::start(logging::Format::Text, "warn,guest=info");
-    let store = Store::open(&args.common.state(), Access::Share)?;
-    let options = EngineOptions { onnxruntime: args.common.onnxruntime(), ..EngineOptions::default() };
-    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let queue = ServerLimits::default().queue;
-    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
-    let Loaded { pipelines, routes, rollouts } = runtime.block_on(deployer.load(&paths, &console::Steps))?;
+    let Loaded { pipelines, routes, rollouts } = Workbench::open(&args.common)?.load(&paths)?;
     match args.output {
         Output::Json => {
             let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();

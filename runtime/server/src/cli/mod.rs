@@ -11,6 +11,7 @@ mod remote;
 mod run;
 mod serve;
 mod target;
+mod workbench;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

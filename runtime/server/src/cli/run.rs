@@ -11,20 +11,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use hotstage_core::datatype::Datatype;
-use hotstage_core::limits::ServerLimits;
 use hotstage_core::quantity::show_bytes;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
-use hotstage_engine::engine::{Engine, EngineOptions};
 use serde_json::{Value, json};
 
 use super::check::Output;
+use super::workbench::Workbench;
 use super::{Common, Ending, Exit, console};
-use crate::deploy::{Compilers, Deployer};
 use crate::oip::wishes::{Form, Wishes};
 use crate::pipeline::{Pipeline, Step};
-use crate::store::{Access, Store};
-use crate::telemetry::logging;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -55,19 +51,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    let _logging = logging::start(logging::Format::Text, "warn,guest=info");
-    let store = Store::open(&args.common.state(), Access::Share)?;
-    let options = EngineOptions { onnxruntime: args.common.onnxruntime(), ..EngineOptions::default() };
-    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let queue = ServerLimits::default().queue;
-    let deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
-    let loaded = runtime.block_on(deployer.load(&args.paths, &console::Steps))?;
+    let bench = Workbench::open(&args.common)?;
+    let loaded = bench.load(&args.paths)?;
     let pipeline = chosen(args, &loaded.pipelines)?;
     let payload = payload(args, pipeline)?;
-    let answer = runtime.block_on(measure(args, pipeline, &payload))?;
+    let answer = bench.runtime.block_on(measure(args, pipeline, &payload))?;
     console::print(&match args.output {
         Output::Json => answer.json(pipeline)?.to_string(),
         Output::Table => answer.table(pipeline)?,

@@ -1,0 +1,49 @@
+//! The load at a rate: requests are due at even times, whether the server keeps up or not.
+//!
+//! A request goes out on a connection that is free when it is due; its latency counts from then, also when none was
+//! free. Between two looks the generator sleeps, since it runs on the server's cores: bound: [`NAP`] late.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use mio::Events;
+
+use crate::Outcome;
+use crate::load::{CONNECTIONS, Load, Round, round};
+
+/// Between two looks.
+const NAP: Duration = Duration::from_micros(50);
+
+/// Asks `per_second` times a second for so long, and takes what is still to come.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of requests")]
+pub(crate) fn run(load: &mut Load<'_>, per_second: f64, duration: Duration) -> Outcome<Round> {
+    let began = Instant::now();
+    let many = (per_second * duration.as_secs_f64()) as u32;
+    let due = |number: u32| began + Duration::from_secs_f64(f64::from(number) / per_second);
+    let mut free: VecDeque<usize> = (0..CONNECTIONS).collect();
+    let (mut took, mut next, mut answered) = (Vec::with_capacity(1 << 18), 0, 0);
+    let mut events = Events::with_capacity(CONNECTIONS);
+    while answered < many {
+        let now = Instant::now();
+        while next < many
+            && due(next) <= now
+            && let Some(client) = free.pop_front()
+        {
+            load.ask(client, due(next))?;
+            next += 1;
+        }
+        load.poll(&mut events, Some(Duration::ZERO))?;
+        for event in &events {
+            if let Some(asked) = load.answered(event.token().0)? {
+                took.push(u32::try_from(asked.elapsed().as_nanos()).unwrap_or(u32::MAX));
+                free.push_back(event.token().0);
+                answered += 1;
+            }
+        }
+        if events.is_empty() {
+            #[expect(clippy::disallowed_methods, reason = "a generator that spins takes a core from the server")]
+            std::thread::sleep(NAP);
+        }
+    }
+    round(took, began)
+}

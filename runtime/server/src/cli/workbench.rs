@@ -1,0 +1,43 @@
+//! What `check` and `run` work on: everything of a deploy, and nothing of a server.
+//!
+//! The state directory is shared with whoever serves from it: what is compiled here is compiled there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hotstage_core::limits::ServerLimits;
+use hotstage_engine::engine::{Engine, EngineOptions};
+use tokio::runtime::{Builder, Runtime};
+use tracing_appender::non_blocking::WorkerGuard;
+
+use super::{Common, Ending, Exit, console};
+use crate::deploy::{Compilers, Deployer, Loaded};
+use crate::store::{Access, Store};
+use crate::telemetry::logging;
+
+/// A deployer, and a thread to run it on.
+pub(super) struct Workbench {
+    deployer: Deployer,
+    pub(super) runtime: Runtime,
+    /// What a component prints while it is tried is for whoever tries it.
+    _logging: WorkerGuard,
+}
+
+impl Workbench {
+    pub(super) fn open(common: &Common) -> Result<Self, Ending> {
+        let logging = logging::start(logging::Format::Text, "warn,guest=info");
+        let store = Arc::new(Store::open(&common.state(), Access::Share)?);
+        let options = EngineOptions { onnxruntime: common.onnxruntime(), ..EngineOptions::default() };
+        let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
+        let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
+        let deployer = Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, compilers);
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+        Ok(Self { deployer, runtime, _logging: logging })
+    }
+
+    /// Everything that the manifests describe, checked.
+    pub(super) fn load(&self, paths: &[PathBuf]) -> Result<Loaded, Ending> {
+        Ok(self.runtime.block_on(self.deployer.load(paths, &console::Steps))?)
+    }
+}
