@@ -19,7 +19,7 @@ const CPU: Goal = Goal::AtMost(0.03);
 const RESIDENT: Goal = Goal::AtMost(80.0);
 
 /// Of the most that it answers: how much is asked of it where latencies are looked at.
-const PART: f64 = 0.7;
+const PERCENT: u32 = 70;
 /// p99 as a multiple of p50 there.
 const TAIL: Goal = Goal::AtMost(5.0);
 
@@ -70,16 +70,35 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
             of_ours.add(&ours, &mut loads.0, effort.round)?;
             of_floor.add(&floor, &mut loads.1, effort.round)?;
         }
-        let peak = report(name, &mut of_ours, &mut of_floor, table);
-        let paced = pace::run(&mut loads.0, PART * peak, effort.round * u32::try_from(effort.rounds)?)?;
-        let what = format!("HTTP, {name}, at {:.0} % of that: p99 to p50", PART * 100.0);
-        table.push(Line::ratio(what, "µs", paced.p99, paced.p50).goal(TAIL));
+        let peaks = report(name, &mut of_ours, &mut of_floor, table);
+        let tails = [
+            (format!("HTTP, {name}, at {PERCENT} % of that"), &mut loads.0, peaks.0, Some(TAIL)),
+            (format!("HTTP, {name}, the floor at {PERCENT} % of its own"), &mut loads.1, peaks.1, None),
+        ];
+        for (what, load, peak, goal) in tails {
+            let line = tail(what, load, peak, effort)?;
+            table.push(match goal {
+                Some(goal) => line.goal(goal),
+                None => line,
+            });
+        }
     }
     Ok(())
 }
 
-/// Answers ours's requests per second.
-fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> f64 {
+/// p99 and p50 while less is asked than could be answered: medians of the rounds.
+fn tail(what: String, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<Line> {
+    let (mut p99, mut p50) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        let round = pace::run(load, peak * f64::from(PERCENT) / 100.0, effort.round)?;
+        p99.push(round.p99);
+        p50.push(round.p50);
+    }
+    Ok(Line::ratio(format!("{what}: p99 to p50"), "µs", median(&mut p99), median(&mut p50)))
+}
+
+/// Answers the requests per second of both.
+fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> (f64, f64) {
     let mut medians = |of: fn(&mut Sum) -> &mut Vec<f64>| (median(of(ours)), median(of(floor)));
     let (per_second, p50, p99) =
         (medians(|sum| &mut sum.per_second), medians(|sum| &mut sum.p50), medians(|sum| &mut sum.p99));
@@ -94,7 +113,7 @@ fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> f64
     let megabytes = |bytes: f64| bytes / 1e6;
     let resident = (megabytes(ours.resident), megabytes(floor.resident));
     table.push(Line::beside(what("resident under load"), "MB", resident.0, resident.1).goal(RESIDENT));
-    per_second.0
+    per_second
 }
 
 /// Load alone, for a profiler that watches the server's process.

@@ -1,9 +1,10 @@
 //! The clock that interrupts guests: an OS thread moves the engine's epoch, which guest code compares at loops and
 //! function entries.
 //!
-//! It ticks every [`REST`] as long as no guest runs across ticks, and every [`TICK`] while one does: a thread that wakes
-//! a thousand times a second takes its cores from the requests that it is there to protect, several in a hundred on two
-//! cores, and most servers have no guest that runs so long. Bound: a guest is first looked at after two rests at most.
+//! It ticks every [`REST`] as long as no guest runs across ticks, and every [`TICK`] while one does: a thread that
+//! wakes a thousand times a second takes its cores from the requests that it is there to protect, several in a hundred
+//! on two cores, and most servers have no guest that runs so long. Bound: a guest is first looked at after two rests at
+//! most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -2,8 +2,9 @@
 //! interrupts it.
 //!
 //! Memory and stacks come from one pool that is reserved at the start (address space, not memory), so an instance costs
-//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. An OS thread
-//! moves the epoch that guest code checks (`clock`), so neither a guest that spins nor a busy runtime can stop time.
+//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. An OS
+//! thread moves the epoch that guest code checks (`clock`), so neither a guest that spins nor a busy runtime can stop
+//! time.
 
 use std::sync::Arc;
 

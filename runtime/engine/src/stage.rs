@@ -3,7 +3,8 @@
 //! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore
 //! survives between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a
 //! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. How many are
-//! kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are dropped.
+//! kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are
+//! dropped.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;

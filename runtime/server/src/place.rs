@@ -2,9 +2,9 @@
 //!
 //! Most pipelines answer in microseconds, and handing those to another thread would cost more than they do. So a chain
 //! starts on the IO worker that read its request, where it may stay until its guest has run for one to two ticks of the
-//! epoch (a millisecond each while guests run long, four otherwise). Then its future is moved to the compute runtime and goes on there: the listeners and
-//! timers never wait longer than that for a guest. A pipeline that takes long as a rule (`LONG`) goes to the compute
-//! runtime at once. `docs/decisions/0003-where-guests-run.md` has the measurements.
+//! epoch (a millisecond each while guests run long, four otherwise). Then its future is moved to the compute runtime,
+//! and goes on there: the listeners and timers never wait longer than that for a guest. A pipeline that takes long as a
+//! rule (`LONG`) goes to the compute runtime at once. `docs/decisions/0003-where-guests-run.md` has the measurements.
 
 use std::future::Future;
 use std::pin::Pin;
