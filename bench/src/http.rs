@@ -76,7 +76,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
             (format!("HTTP, {name}, the floor at {PERCENT} % of its own"), &mut loads.1, peaks.1, None),
         ];
         for (what, load, peak, goal) in tails {
-            let line = tail(what, load, peak, effort)?;
+            let line = tail(&what, load, peak, effort)?;
             table.push(match goal {
                 Some(goal) => line.goal(goal),
                 None => line,
@@ -87,7 +87,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
 }
 
 /// p99 and p50 while less is asked than could be answered: medians of the rounds.
-fn tail(what: String, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<Line> {
+fn tail(what: &str, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<Line> {
     let (mut p99, mut p50) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         let round = pace::run(load, peak * f64::from(PERCENT) / 100.0, effort.round)?;

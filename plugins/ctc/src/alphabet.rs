@@ -1,7 +1,7 @@
 //! Which symbol each class is.
 //!
 //! A file has a symbol in each line, in the order of the classes, and nothing for the blank. Bound:
-//! [`SYMBOLS_MAX`](crate::SYMBOLS_MAX) symbols.
+//! [`SYMBOLS_MAX`] symbols.
 
 use crate::SYMBOLS_MAX;
 

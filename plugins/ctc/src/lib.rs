@@ -3,7 +3,7 @@
 //!
 //! The scores come as they are, or already as the best class of each place and its score (`input`). A text's own score
 //! is the mean over the symbols that are left. Default: the blank is class 0, then come the file's symbols. Bound: an
-//! alphabet of [`SYMBOLS_MAX`].
+//! alphabet of `SYMBOLS_MAX` symbols.
 
 use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};
 use schemars::JsonSchema;
