@@ -22,8 +22,10 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::counts::batches::{Batches, Cut};
 
-/// After as many leaders in a row that found nobody, only one in so many looks.
+/// After as many leaders in a row that found nobody, only one in [`SELDOM`] looks.
 const TRIES: u32 = 16;
+/// A look moves the request to another thread, which costs it and the next ones: where nobody comes it must be rare.
+const SELDOM: u32 = 256;
 
 type Outcome = Result<Tensors, CallError>;
 
@@ -186,7 +188,8 @@ impl Leading {
     async fn gather(&mut self, inputs: &Tensors, own: u64) -> Cut {
         let batcher = Arc::clone(&self.batcher);
         let delay = batcher.rule.max_delay;
-        let looks = batcher.lonely.load(Relaxed) < TRIES || batcher.lonely.fetch_add(1, Relaxed).is_multiple_of(TRIES);
+        let lonely = batcher.lonely.fetch_add(1, Relaxed);
+        let looks = lonely < TRIES || lonely.is_multiple_of(SELDOM);
         if delay.is_zero() && !looks {
             return self.take(inputs, own);
         }
@@ -199,9 +202,7 @@ impl Leading {
             let _ = tokio::time::timeout(delay, batcher.filled.notified()).await;
         }
         let cut = self.take(inputs, own);
-        if self.mates.is_empty() {
-            batcher.lonely.fetch_add(1, Relaxed);
-        } else {
+        if !self.mates.is_empty() {
             batcher.lonely.store(0, Relaxed);
         }
         match cut {
