@@ -20,7 +20,7 @@ pub(crate) const CONNECTIONS: usize = 16;
 /// More than any answer has.
 const ANSWER_BYTES: usize = 8 << 10;
 /// After that the server is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Open connections to one server.
 pub(crate) struct Load<'a> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::Events;
 
 use crate::Outcome;
-use crate::load::{CONNECTIONS, Load, Round, round};
+use crate::load::{CONNECTIONS, Load, PATIENCE, Round, round};
 
 /// Between two looks.
 const NAP: Duration = Duration::from_micros(50);
@@ -23,6 +23,7 @@ pub(crate) fn run(load: &mut Load<'_>, per_second: f64, duration: Duration) -> O
     let mut free: VecDeque<usize> = (0..CONNECTIONS).collect();
     let (mut took, mut next, mut answered) = (Vec::with_capacity(1 << 18), 0, 0);
     let mut events = Events::with_capacity(CONNECTIONS);
+    let mut last = began;
     while answered < many {
         let now = Instant::now();
         while next < many
@@ -38,7 +39,11 @@ pub(crate) fn run(load: &mut Load<'_>, per_second: f64, duration: Duration) -> O
                 took.push(u32::try_from(asked.elapsed().as_nanos()).unwrap_or(u32::MAX));
                 free.push_back(event.token().0);
                 answered += 1;
+                last = Instant::now();
             }
+        }
+        if last.elapsed() > PATIENCE {
+            return Err(format!("no answer for {PATIENCE:?}").into());
         }
         if events.is_empty() {
             #[expect(clippy::disallowed_methods, reason = "a generator that spins takes a core from the server")]

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::guests::request;
 use crate::harness::admin::{Admin, one, scale, times};
 use crate::harness::eventually;
 use crate::harness::http::{Request, Response};
-use crate::harness::manifest::{With as _, version};
+use crate::harness::manifest::{With as _, model, version};
 use crate::harness::server::{Server, Setup};
 
 /// Version 2 multiplies by 4; it calls its input `x` and its output `y`, and has another one, `z`, before it.
@@ -56,7 +57,7 @@ fn a_route_reads_and_writes_as_its_first_version() {
 }
 
 #[test]
-fn it_falls_back_and_mirrors_through_the_same_door() {
+fn a_mirror_goes_through_the_same_door() {
     let silent = json!({ "version": "2", "weight": 0, "inputs": { "x": "features" }, "outputs": { "y": "features" } });
     let more = json!({ "mirror": [{ "version": "2", "keep": 1 }] });
     let server = Setup::of([times("m", "1", 4.0), other(), route(&silent, &more)]).start();
@@ -66,6 +67,18 @@ fn it_falls_back_and_mirrors_through_the_same_door() {
     eventually("the copy is compared", || mirror()["compared"] == 1);
     // Both multiply by 4: not only the shapes are the same.
     assert_eq!((&mirror()["disagreed"], &mirror()["failed"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn a_fallback_goes_through_the_same_door() {
+    let echo = model("echo").with("inputs", json!({ "x": "request.q" })).with("outputs", json!({ "y": "z" }));
+    let second = json!({ "version": "2", "weight": 0, "inputs": { "q": "x" }, "outputs": { "z": "y" } });
+    let spec = route(&second, &json!({ "fallback": { "version": "2" } }));
+    let server = Setup::of([version("m", "1", [model("traps")]), version("m", "2", [echo]), spec]).start();
+    let response = server.ask(&request("m", &[13.0])).ok();
+    assert_eq!(response.header("hotstage-fallback"), Some("\"1\";because=stage_trapped"));
+    assert_eq!((response.header("hotstage-version"), &response.json()["outputs"][0]["name"]), (Some("2"), &json!("y")));
+    assert_eq!(response.json()["outputs"][0]["data"], json!([13.0]));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What a stage observes: numbers under names that it chooses, counted and summed up over all its instances.
 //!
 //! Each name has a place, taken by whoever needs it first; nothing is locked and nothing allocated once it is there.
-//! Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; what is beyond, or no finite number, is
-//! dropped and counted.
+//! Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; what is beyond, or no finite number, is dropped and counted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
