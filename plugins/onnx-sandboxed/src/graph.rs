@@ -13,7 +13,6 @@ use tract_onnx::prelude::InferenceModel;
 
 use crate::check;
 use crate::convert;
-use crate::misread;
 use crate::settings::Settings;
 
 /// A graph with the names of what flows in and out.
@@ -53,7 +52,7 @@ impl Graph {
         let (inputs, outputs) = ports(graph).map_err(refuse)?;
         let names = || outputs.iter().map(|output| output.name.as_str());
         let wanted: Vec<&str> = settings.places(names())?.into_iter().filter_map(|place| names().nth(place)).collect();
-        if let Some(operator) = misread::first(graph, wanted) {
+        if let Some(operator) = hotstage_misread::first(graph, wanted) {
             return Err(refuse(format!("tract would compute {operator} wrongly; take the component `onnx`")));
         }
         let model = translate(&known, &proto).map_err(refuse)?;

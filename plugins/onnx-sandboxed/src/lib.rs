@@ -9,7 +9,6 @@ mod check;
 mod convert;
 mod graph;
 mod guard;
-mod misread;
 mod plan;
 mod settings;
 

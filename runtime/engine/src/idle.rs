@@ -13,6 +13,7 @@ use hotstage_core::limits::{IDLE_MIN, Instances};
 use crate::instance::Instance;
 use crate::pool::Pool;
 use crate::slots::Rests;
+use crate::spread::Counter;
 
 /// How often idle instances are looked at.
 pub(crate) const LOOK: Duration = IDLE_MIN;
@@ -24,7 +25,7 @@ pub(crate) struct Idle {
     used: AtomicBool,
     created: AtomicU64,
     ended: AtomicU64,
-    copied: AtomicU64,
+    copied: Counter,
     /// The most that an instance had.
     memory: AtomicU64,
     quiet: Mutex<Quiet>,
@@ -60,7 +61,7 @@ impl Idle {
             used: AtomicBool::new(true),
             created: AtomicU64::new(0),
             ended: AtomicU64::new(0),
-            copied: AtomicU64::new(0),
+            copied: Counter::default(),
             memory: AtomicU64::new(0),
             quiet: Mutex::new(Quiet::BEGIN),
         }
@@ -95,7 +96,7 @@ impl Idle {
 
     /// Counts what a call cost: bytes copied, and bytes of memory that its instance has.
     pub(crate) fn cost(&self, (copied, memory): (u64, u64)) {
-        self.copied.fetch_add(copied, Relaxed);
+        self.copied.add(copied);
         // Written when it grows, which it seldom does: all threads read it.
         if memory > self.memory.load(Relaxed) {
             self.memory.fetch_max(memory, Relaxed);
@@ -108,7 +109,7 @@ impl Idle {
     }
 
     pub(crate) fn copied(&self) -> u64 {
-        self.copied.load(Relaxed)
+        self.copied.read()
     }
 
     pub(crate) fn memory(&self) -> u64 {

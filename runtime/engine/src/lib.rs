@@ -25,6 +25,7 @@ mod log;
 mod observed;
 mod pool;
 mod slots;
+pub mod spread;
 pub mod stage;
 mod trap;
 

@@ -5,46 +5,33 @@
 //! that is empty, and puts back on its own. Shelves are bounded lock-free queues. Bound: `capacity` instances on a
 //! shelf; what does not fit is dropped.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 use crossbeam_queue::ArrayQueue;
+
+use crate::spread::Spread;
 
 /// Things that lie idle.
 pub(crate) struct Pool<T> {
-    shelves: Box<[ArrayQueue<T>]>,
+    shelves: Spread<ArrayQueue<T>>,
 }
 
 impl<T> Pool<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        // Threads for connections and for long guests, one of each to a core.
-        let threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { shelves: (0..threads).map(|_| ArrayQueue::new(capacity.max(1))).collect() }
+        Self { shelves: Spread::new(|| ArrayQueue::new(capacity.max(1))) }
     }
 
     /// One that lies idle, if any does.
     pub(crate) fn take(&self) -> Option<T> {
-        let own = self.own();
-        let (before, after) = self.shelves.split_at(own);
-        after.iter().chain(before).find_map(ArrayQueue::pop)
+        self.shelves.own_first().find_map(ArrayQueue::pop)
     }
 
     /// Puts one back; gives it back when there is no room.
     pub(crate) fn put(&self, thing: T) -> Result<(), T> {
-        self.shelves[self.own()].push(thing)
+        self.shelves.own().push(thing)
     }
 
     /// How many lie idle.
     pub(crate) fn len(&self) -> usize {
-        self.shelves.iter().map(ArrayQueue::len).sum()
-    }
-
-    /// This thread's shelf.
-    fn own(&self) -> usize {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static NUMBER: usize = THREADS.fetch_add(1, Relaxed);
-        }
-        NUMBER.with(|number| number % self.shelves.len())
+        self.shelves.all().map(ArrayQueue::len).sum()
     }
 }
 

@@ -1,19 +1,20 @@
 //! Who may run, and how many may wait for that.
 //!
-//! A turn that is free is taken with one atomic exchange, and given back with one; nothing is locked unless somebody
-//! waits. Waiters are woken in the order in which they came, though one that has just come may be quicker. Whatever the
-//! turns are for holds them, and each turn holds that. Bounds: as many turns as there are instances, and `waiting_max`
-//! waiters.
+//! Turns lie spread, some with each thread, which takes its own first. One that is free is taken with one atomic
+//! exchange, and given back with one; nothing is locked unless somebody waits. Waiters are woken in the order in which
+//! they came, though one that has just come may be quicker. Whatever the turns are for holds them, and each turn holds
+//! that. Bounds: as many turns as there are instances, and `waiting_max` waiters.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use hotstage_engine::spread::Spread;
 use tokio::sync::Notify;
 
 /// The turns of one pipeline.
 pub struct Admission {
-    free: AtomicUsize,
+    free: Spread<AtomicUsize>,
     waiting: AtomicUsize,
     waiting_max: usize,
     given_back: Notify,
@@ -24,9 +25,13 @@ pub struct Turn<T: AsRef<Admission>>(Arc<T>);
 
 impl Admission {
     /// So many turns, and so many that may wait for one.
-    pub const fn new(turns: usize, waiting_max: usize) -> Self {
-        let (free, waiting) = (AtomicUsize::new(turns), AtomicUsize::new(0));
-        Self { free, waiting, waiting_max, given_back: Notify::const_new() }
+    pub fn new(turns: usize, waiting_max: usize) -> Self {
+        let free: Spread<AtomicUsize> = Spread::default();
+        let places = free.all().count();
+        for (place, free) in free.all().enumerate() {
+            free.store(turns / places + usize::from(place < turns % places), SeqCst);
+        }
+        Self { free, waiting: AtomicUsize::new(0), waiting_max, given_back: Notify::const_new() }
     }
 
     /// How many wait now.
@@ -66,7 +71,7 @@ impl Admission {
     }
 
     fn take(&self) -> bool {
-        self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok()
+        self.free.own_first().any(|free| free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok())
     }
 }
 
@@ -81,7 +86,7 @@ impl<T: AsRef<Admission>> Deref for Turn<T> {
 impl<T: AsRef<Admission>> Drop for Turn<T> {
     fn drop(&mut self) {
         let this: &Admission = (*self.0).as_ref();
-        this.free.fetch_add(1, SeqCst);
+        this.free.own().fetch_add(1, SeqCst);
         // Who waits says so before it looks for a turn a last time, so one of us sees the other.
         if this.waiting.load(SeqCst) > 0 {
             this.given_back.notify_one();
@@ -147,7 +152,8 @@ mod tests {
                 task.await.unwrap();
             }
             assert_eq!(most.load(SeqCst), 3);
-            assert_eq!((room.0.free.load(SeqCst), room.0.waiting.load(SeqCst)), (3, 0));
+            let free: usize = room.0.free.all().map(|free| free.load(SeqCst)).sum();
+            assert_eq!((free, room.0.waiting.load(SeqCst)), (3, 0));
         });
     }
 

@@ -7,7 +7,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
@@ -22,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::admin::{self, Admin};
 use crate::app::App;
-use crate::http::{self as inference, Body};
+use crate::http::{self as inference, Body, Connection};
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
@@ -41,18 +40,24 @@ pub async fn bind(address: &str) -> io::Result<TcpListener> {
 /// Serves inference until `stop` is done, then drains. Says whether every request in flight could finish.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
     let limits = app.limits.clone();
-    let counted = Arc::clone(&app);
-    let answer = move |request| inference::serve_one(Arc::clone(&app), request);
-    accept(&limits, listener, stop, move || Counted::open(&counted), answer).await
+    accept(&limits, listener, stop, move || Connection::open(&app), inference::serve_one).await
 }
 
 /// Serves the admin API in the same way.
 pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
     let limits = admin.limits.clone();
-    accept(&limits, listener, stop, || (), move |request| admin::serve_one(Arc::clone(&admin), request)).await
+    accept(
+        &limits,
+        listener,
+        stop,
+        move || Arc::clone(&admin),
+        |admin, request| admin::serve_one(Arc::clone(&admin), request),
+    )
+    .await
 }
 
-/// Hands each request of each connection to `answer`. What `open` returns lives as long as the connection.
+/// Hands each request of each connection to `answer`, with what `open` returned when the connection came. Each has one
+/// of its own, so that no count of holders is written by all threads.
 async fn accept<Held, Answer, Answering>(
     limits: &ServerLimits,
     listener: TcpListener,
@@ -61,8 +66,8 @@ async fn accept<Held, Answer, Answering>(
     answer: Answer,
 ) -> bool
 where
-    Held: Send + 'static,
-    Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + 'static,
+    Held: Send + Sync + 'static,
+    Answer: Fn(Arc<Held>, Request<Incoming>) -> Answering + Copy + Send + 'static,
     Answering: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -82,8 +87,8 @@ where
         };
         match stream {
             Ok((stream, _)) => {
-                let held = (open(), place);
-                let service = service_fn(answer.clone());
+                let held = Arc::new(open());
+                let service = service_fn(move |request| answer(Arc::clone(&held), request));
                 let builder = Arc::clone(&builder);
                 let watcher = graceful.watcher();
                 tokio::spawn(async move {
@@ -91,7 +96,7 @@ where
                     if let Err(error) = watcher.watch(conversation).await {
                         tracing::debug!(target: "connection", error, "ended early");
                     }
-                    drop(held);
+                    drop(place);
                 });
             }
             Err(error) => {
@@ -131,20 +136,4 @@ fn prompt(stream: TcpStream) -> TokioIo<TcpStream> {
         tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
     }
     TokioIo::new(stream)
-}
-
-/// A connection in the count of those that are open.
-struct Counted(Arc<App>);
-
-impl Counted {
-    fn open(app: &Arc<App>) -> Self {
-        app.counts.connections.fetch_add(1, Relaxed);
-        Self(Arc::clone(app))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.counts.connections.fetch_sub(1, Relaxed);
-    }
 }

@@ -10,7 +10,6 @@
 mod declared;
 mod errors;
 mod library;
-mod misread;
 mod onnxruntime;
 mod tract;
 mod values;

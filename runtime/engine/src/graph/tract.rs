@@ -20,7 +20,7 @@ use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
 use super::declared::Declared;
 use super::errors::{ComputeError, plain};
-use super::{GraphError, Network, Options, locked, misread};
+use super::{GraphError, Network, Options, locked};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
@@ -59,7 +59,7 @@ impl Plan {
             return Err(refused(format!("input `{name}` is {datatype}, which tract has no tensors of")));
         }
         let names = wanted.iter().filter_map(|&place| ports.outputs.get(place)).map(|(name, _)| name.as_str());
-        if let Some(operator) = model.graph.as_ref().and_then(|graph| misread::first(graph, names)) {
+        if let Some(operator) = model.graph.as_ref().and_then(|graph| hotstage_misread::first(graph, names)) {
             return Err(refused(format!("it would compute {operator} wrongly; take ONNX Runtime")));
         }
         let parsed = guarded(|| {

@@ -233,7 +233,7 @@ pub struct Status {
     /// Requests so far, of any kind.
     pub requests: u64,
     /// Requests being answered.
-    pub in_flight: i64,
+    pub in_flight: u64,
     /// Open connections.
     pub connections: i64,
     /// Bytes of memory that the process has.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hotstage_core::limits::ServerLimits;
 use hotstage_core::manifest::Documents;
 use hotstage_engine::engine::{Engine, EngineOptions};
+use hotstage_engine::spread;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -123,8 +124,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         return Err(Ending::new(Exit::Usage, "--watch follows files and folders; standard input can't be followed"));
     }
     let _logging = logging::start(args.log_format, "info");
-    let io = runtime("io", args.io_threads)?;
-    let compute = runtime("compute", args.compute_threads)?;
+    let io = answering("io", args.io_threads)?;
+    let compute = answering("compute", args.compute_threads)?;
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
@@ -275,12 +276,20 @@ impl Signals {
     }
 }
 
+/// Threads that answer requests: the first ones, so that each writes to places of its own.
+fn answering(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
+    started(Builder::new_multi_thread().on_thread_start(spread::enter), name, threads)
+}
+
 fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
-    let mut builder = Builder::new_multi_thread();
+    started(&mut Builder::new_multi_thread(), name, threads)
+}
+
+fn started(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }
-    built(&mut builder, name)
+    built(builder, name)
 }
 
 fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {

@@ -97,7 +97,7 @@ fn variant(pipeline: &Pipeline, evidence: &Evidence) -> VariantInfo {
         version: pipeline.version.clone(),
         digest: pipeline.digest.to_string(),
         percent: 0.0,
-        requests: counts.answered.load(Relaxed) + failed.values().sum::<u64>(),
+        requests: counts.answered.read() + failed.values().sum::<u64>(),
         failed,
         p50_ms: quantile_ms(&durations, 0.5),
         p99_ms: quantile_ms(&durations, 0.99),

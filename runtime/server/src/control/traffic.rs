@@ -50,7 +50,7 @@ impl Reading {
     fn of(pipeline: &Pipeline) -> Self {
         let counts = &pipeline.counts;
         let failed: u64 = counts.failed.iter().map(|count| count.load(Relaxed)).sum();
-        let requests = counts.answered.load(Relaxed) + failed;
+        let requests = counts.answered.read() + failed;
         Self { requests, failed, durations: counts.durations.buckets() }
     }
 
@@ -109,7 +109,7 @@ impl Control {
     fn server(&self) -> Reading {
         let counts = &self.app.counts;
         let failed = counts.failed.iter().map(|count| count.load(Relaxed)).sum();
-        Reading { requests: counts.requests.load(Relaxed), failed, durations: Buckets::default() }
+        Reading { requests: counts.requests.read(), failed, durations: Buckets::default() }
     }
 
     /// Every version that is loaded, by name and age; those out of service come last.

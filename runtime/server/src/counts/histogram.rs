@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use hotstage_engine::spread::Spread;
+
 /// Bucket `i` holds durations of less than 2^i microseconds; the last one holds the rest.
 const BUCKETS: usize = 26;
 
@@ -11,7 +13,11 @@ pub type Buckets = [u64; BUCKETS];
 
 /// How often which duration was seen.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub struct Histogram(Spread<Cells>);
+
+/// What the threads of one place saw.
+#[derive(Debug, Default)]
+struct Cells {
     buckets: [AtomicU64; BUCKETS],
     nanoseconds: AtomicU64,
 }
@@ -21,25 +27,26 @@ impl Histogram {
     pub fn record(&self, took: Duration) {
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
-        self.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
-        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let cells = self.0.own();
+        cells.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
+        cells.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// The buckets at this moment.
     pub fn buckets(&self) -> Buckets {
-        std::array::from_fn(|index| self.buckets[index].load(Relaxed))
+        std::array::from_fn(|index| self.0.all().map(|cells| cells.buckets[index].load(Relaxed)).sum())
     }
 
     /// Sum in seconds, how many, and the buckets as (upper bound in seconds, count).
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let mut total = 0;
         let mut rows = Vec::with_capacity(BUCKETS);
-        for (index, bucket) in self.buckets.iter().enumerate() {
-            let count = bucket.load(Relaxed);
+        for (index, count) in self.buckets().into_iter().enumerate() {
             total += count;
             rows.push((bound(index), count));
         }
-        (self.nanoseconds.load(Relaxed) as f64 / 1e9, total, rows)
+        let nanoseconds: u64 = self.0.all().map(|cells| cells.nanoseconds.load(Relaxed)).sum();
+        (nanoseconds as f64 / 1e9, total, rows)
     }
 }
 

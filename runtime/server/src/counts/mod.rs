@@ -1,4 +1,4 @@
-//! What is counted, without a lock: a request adds to atomics that it already has; a scrape reads them.
+//! What is counted, without a lock: a request adds to atomics that its thread already has; a scrape reads them.
 
 pub mod batches;
 pub mod histogram;
@@ -6,6 +6,7 @@ pub mod histogram;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use hotstage_core::failure::Kind;
+use hotstage_engine::spread::Counter;
 
 use self::histogram::Histogram;
 
@@ -13,11 +14,11 @@ use self::histogram::Histogram;
 #[derive(Debug, Default)]
 pub struct ServerCounts {
     /// Requests of any kind, also those that reach no pipeline.
-    pub requests: AtomicU64,
+    pub requests: Counter,
+    /// Of those, the ones that are over.
+    pub over: Counter,
     /// Answers with an error, by kind.
     pub failed: [AtomicU64; Kind::ALL.len()],
-    /// Requests being answered.
-    pub in_flight: AtomicI64,
     /// Requests whose client went away before the answer.
     pub abandoned: AtomicU64,
     /// Open connections.
@@ -28,11 +29,20 @@ pub struct ServerCounts {
     pub rollouts: [AtomicU64; ROLLOUTS.len()],
 }
 
+impl ServerCounts {
+    /// Requests being answered.
+    pub fn in_flight(&self) -> u64 {
+        // In this order: what is over had begun.
+        let over = self.over.read();
+        self.requests.read().saturating_sub(over)
+    }
+}
+
 /// What is counted about a pipeline.
 #[derive(Debug, Default)]
 pub struct PipelineCounts {
     /// Requests that were answered.
-    pub answered: AtomicU64,
+    pub answered: Counter,
     /// Requests that failed, by kind.
     pub failed: [AtomicU64; Kind::ALL.len()],
     /// How long requests take, from the first stage to the last, waiting included.
@@ -42,7 +52,7 @@ pub struct PipelineCounts {
     /// Requests that were answered from the cache, and those that it had no answer to; of a pipeline that uses it.
     pub cached: [AtomicU64; CACHED.len()],
     /// Elements along the first dimension of the requests' first input, in requests that were answered.
-    pub elements: AtomicU64,
+    pub elements: Counter,
 }
 
 /// What the cache had for a request, in order.

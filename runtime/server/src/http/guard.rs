@@ -1,6 +1,7 @@
 //! One request's frame: its id, its place in the counters, its one log line if it fails, and its panics.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -31,8 +32,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn begin(app: &'a App, head: &'a Parts) -> Self {
-        app.counts.requests.fetch_add(1, Relaxed);
-        app.counts.in_flight.fetch_add(1, Relaxed);
+        app.counts.requests.add(1);
         Self { app, head, id: id(&head.headers), began: Instant::now(), is_open: true }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Call<'a> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.app.counts.in_flight.fetch_sub(1, Relaxed);
+        self.app.counts.over.add(1);
         if self.is_open {
             self.app.counts.abandoned.fetch_add(1, Relaxed);
             let id = self.id.to_str().unwrap_or_default();
@@ -101,9 +101,15 @@ fn next_id() -> HeaderValue {
         use std::hash::{BuildHasher as _, RandomState};
         RandomState::new().hash_one(std::process::id())
     });
-    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static THREADS: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        // Each thread counts for itself, far from where the others do.
+        static NEXT: Cell<u64> = Cell::new(START.wrapping_add(THREADS.fetch_add(1, Relaxed) << 40));
+    }
+    let number = NEXT.get();
+    NEXT.set(number.wrapping_add(1));
     // An odd factor scatters consecutive numbers and maps no two to one.
-    let number = NEXT.fetch_add(1, Relaxed).wrapping_add(*START).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut digits = [0; 16];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
         pair[0] = HEX[usize::from(byte >> 4)];

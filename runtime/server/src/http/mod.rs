@@ -13,6 +13,7 @@ mod respond;
 mod tell;
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,13 +35,39 @@ use crate::routing::{Routing, Way};
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;
 
+/// An open connection, and what its requests may use.
+pub struct Connection(Arc<App>);
+
+impl Connection {
+    /// Counts it, until it is dropped.
+    pub fn open(app: &Arc<App>) -> Self {
+        app.counts.connections.fetch_add(1, Relaxed);
+        Self(Arc::clone(app))
+    }
+}
+
+impl Deref for Connection {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.counts.connections.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Answers one request. Never fails: a failure is an answer too.
-pub async fn serve_one(app: Arc<App>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn serve_one(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let app: &App = &connection;
     let (head, body) = request.into_parts();
-    let call = Call::begin(&app, &head);
+    let call = Call::begin(app, &head);
     // Pinned here, so that it is not copied on its way down.
     let outcome = {
-        let answering = pin!(dispatch(&app, &head, call.id(), body));
+        let answering = pin!(dispatch(app, &head, call.id(), body));
         match caught(answering).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),

@@ -72,7 +72,7 @@ pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) 
         HeaderName::from_static("hotstage-version"),
         HeaderName::from_static("hotstage-digest"),
     ];
-    let Headers { name, version, digest } = &pipeline.headers;
+    let Headers { name, version, digest } = pipeline.headers.own();
     for (header, value) in NAMES.iter().zip([name, version, digest]) {
         // The names were checked when they were parsed; a value that is no header text is left out.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {

@@ -25,6 +25,7 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
+use hotstage_engine::spread::Spread;
 
 pub use self::adapter::Adapter;
 pub use self::batch::Batcher;
@@ -62,7 +63,9 @@ pub struct Answer {
     pub cached: Option<bool>,
 }
 
-/// One version of a pipeline.
+/// One version of a pipeline. On cache lines of its own: in front of it lies the count of those who hold it, which
+/// every request writes.
+#[repr(align(128))]
 pub struct Pipeline {
     /// What clients call it.
     pub name: String,
@@ -79,7 +82,7 @@ pub struct Pipeline {
     /// What is counted about it.
     pub counts: PipelineCounts,
     /// What its answers say of it.
-    pub headers: Headers,
+    pub headers: Spread<Headers>,
     /// How it was made.
     pub made: Made,
     /// Where its answers are kept, if they are.
@@ -97,7 +100,8 @@ pub struct Made {
     pub tests: u32,
 }
 
-/// Texts of a pipeline's answers, shared with each of them: parts of one buffer, so that they share one count.
+/// Texts of a pipeline's answers, shared with each of them of a few threads: parts of one buffer, so that they share
+/// one count.
 pub struct Headers {
     /// The name.
     pub name: Bytes,
@@ -131,7 +135,7 @@ impl Pipeline {
         let decoder = Decoder::new(&name, signature);
         let encoder = Encoder::new(&name, &version, &signature.outputs);
         let admission = Admission::new(turns(&body), waiting_max);
-        let headers = Headers::new(&name, &version, &digest);
+        let headers = Spread::few(|| Headers::new(&name, &version, &digest));
         let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
         let cache = None;
         Self { name, version, digest, body, decoder, encoder, counts, headers, made, cache, pace, admission }
@@ -192,11 +196,10 @@ impl Pipeline {
 
     /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
     pub fn count(&self, outcome: Result<(), Kind>) {
-        let count = match outcome {
-            Ok(()) => &self.counts.answered,
-            Err(kind) => &self.counts.failed[kind as usize],
-        };
-        count.fetch_add(1, Relaxed);
+        match outcome {
+            Ok(()) => self.counts.answered.add(1),
+            Err(kind) => drop(self.counts.failed[kind as usize].fetch_add(1, Relaxed)),
+        }
     }
 
     /// Computes one answer: waits for its turn, runs the chain where it belongs.
@@ -210,7 +213,7 @@ impl Pipeline {
             Body::Graph(graph) => self.infer_graph(graph, compute, payload).await,
         };
         if result.is_ok() {
-            self.counts.elements.fetch_add(elements, Relaxed);
+            self.counts.elements.add(elements);
         }
         result
     }

@@ -3,7 +3,7 @@
 //! The pipelines keep their own counters, so a request touches nothing but atomics that it already has, and a pipeline
 //! that is gone leaves no series behind. Units are in the names: seconds, bytes.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hotstage_core::failure::Kind;
 use hotstage_core::role::Role;
@@ -130,28 +130,28 @@ pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Reading {
     fn counts(counts: &ServerCounts) -> Vec<Count> {
-        let value = |count: &AtomicU64| vec![("", count.load(Relaxed) as f64)];
-        let gauge = |count: &AtomicI64| vec![("", count.load(Relaxed) as f64)];
+        let value = |count: u64| vec![("", count as f64)];
+        let connections = vec![("", counts.connections.load(Relaxed) as f64)];
         let failed =
             Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
         let rollouts =
             ROLLOUTS.iter().zip(&counts.rollouts).map(|(phase, count)| (*phase, count.load(Relaxed) as f64)).collect();
         vec![
-            ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(&counts.requests)),
+            ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(counts.requests.read())),
             ("hotstage_http_failures", "HTTP requests that failed", MetricType::Counter, failed.collect()),
             (
                 "hotstage_http_abandoned",
                 "Requests whose client went away first",
                 MetricType::Counter,
-                value(&counts.abandoned),
+                value(counts.abandoned.load(Relaxed)),
             ),
             (
                 "hotstage_http_requests_in_flight",
                 "Requests being answered",
                 MetricType::Gauge,
-                gauge(&counts.in_flight),
+                value(counts.in_flight()),
             ),
-            ("hotstage_http_connections", "Open connections", MetricType::Gauge, gauge(&counts.connections)),
+            ("hotstage_http_connections", "Open connections", MetricType::Gauge, connections),
         ]
         .into_iter()
         .chain(Self::swaps(&counts.swaps))
@@ -215,11 +215,11 @@ impl Row {
     fn read(pipeline: &Pipeline) -> Self {
         let failed =
             Kind::ALL.iter().zip(&pipeline.counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed)));
-        let answered = ("answered", pipeline.counts.answered.load(Relaxed));
+        let answered = ("answered", pipeline.counts.answered.read());
         Self {
             pipeline: pipeline.name.clone(),
             version: pipeline.version.clone(),
-            elements: pipeline.counts.elements.load(Relaxed),
+            elements: pipeline.counts.elements.read(),
             waiting: pipeline.waiting(),
             outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
             cached: pipeline.cache.as_ref().map(|_| pipeline.counts.cached.each_ref().map(|count| count.load(Relaxed))),

@@ -71,7 +71,7 @@ impl Figures {
         let counts = &pipeline.counts;
         let servers = Kind::ALL.iter().zip(&counts.failed).filter(|(kind, _)| kind.status() >= 500);
         let errors = servers.map(|(_, count)| count.load(Relaxed)).sum();
-        Self { requests: counts.answered.load(Relaxed) + errors, errors, durations: counts.durations.buckets() }
+        Self { requests: counts.answered.read() + errors, errors, durations: counts.durations.buckets() }
     }
 
     fn since(&self, before: &Self) -> Self {

@@ -1,13 +1,13 @@
 //! Operators that tract 0.23.9 computes without an attribute that it should heed, and so wrongly: a graph that uses one
-//! is refused rather than answered; `graph/misread.rs` of the engine, which has the tests, refuses the same. Default:
-//! every other operator is tract's own business.
+//! is refused rather than answered. Found by ONNX's own tests (docs/conformance.md) and by examples. Default: every
+//! other operator is tract's own business.
 
 use std::collections::BTreeSet;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 /// The first node that would be computed wrongly, and why. Of the graph's outputs only those that are wanted count.
-pub(crate) fn first<'a>(graph: &'a GraphProto, wanted: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn first<'a>(graph: &'a GraphProto, wanted: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut used: BTreeSet<&str> = wanted.into_iter().collect();
     collect(graph, &mut used);
     find(graph, &used)
@@ -50,4 +50,45 @@ fn misread(node: &NodeProto, used: &BTreeSet<&str>) -> Option<String> {
         _ => return None,
     };
     Some(format!("operator {} {what} (node `{}`)", node.op_type, node.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(operator: &str, attribute: AttributeProto) -> GraphProto {
+        let (op_type, output) = (operator.to_owned(), vec!["label".to_owned(), "scores".to_owned()]);
+        let node = NodeProto { op_type, output, attribute: vec![attribute], ..NodeProto::default() };
+        GraphProto { node: vec![node], ..GraphProto::default() }
+    }
+
+    #[test]
+    fn only_the_attribute_that_is_not_heeded_is_refused() {
+        let text = |name: &str, text: &str| AttributeProto {
+            name: name.to_owned(),
+            s: text.as_bytes().to_vec(),
+            ..AttributeProto::default()
+        };
+        let number = |f| AttributeProto { name: "alpha".to_owned(), f, ..AttributeProto::default() };
+        let first = |graph: &GraphProto| first(graph, ["label", "scores"]);
+        assert!(first(&graph("LSTM", text("direction", "reverse"))).unwrap().contains("LSTM with `direction=reverse`"));
+        assert!(first(&graph("LSTM", text("direction", "bidirectional"))).is_none());
+        assert!(first(&graph("Celu", number(2.0))).is_some());
+        assert!(first(&graph("Celu", number(1.0))).is_none());
+        assert!(first(&graph("Elu", number(2.0))).is_none());
+    }
+
+    #[test]
+    fn trees_that_vote_for_one_class_are_refused_for_their_label_alone() {
+        let trees = |votes: &[i64]| {
+            let (name, ints) = ("class_ids".to_owned(), votes.to_vec());
+            graph("TreeEnsembleClassifier", AttributeProto { name, ints, ..AttributeProto::default() })
+        };
+        assert!(first(&trees(&[0, 0]), ["label", "scores"]).is_some());
+        assert!(first(&trees(&[0, 0]), ["scores"]).is_none());
+        assert!(first(&trees(&[0, 1, 2]), ["label"]).is_none());
+        let mut read = trees(&[0]);
+        read.node.push(NodeProto { input: vec!["label".to_owned()], ..NodeProto::default() });
+        assert!(first(&read, ["scores"]).is_some());
+    }
 }
