@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -89,11 +89,23 @@ async fn joined<T>(mut task: AbortOnDrop<T>) -> T {
     }
 }
 
-/// Puts the calling thread last: it gets a core that nobody else wants. A system that refuses lets it run as usual.
+/// Puts the calling thread last: it gets a core that nobody else wants.
 pub fn come_last() {
-    const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let this = thread_priority::thread_native_id();
-    let _ = thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, IDLE);
+    rank(NormalThreadSchedulePolicy::Idle, ThreadPriority::Min);
+}
+
+/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a tenth of one.
+pub fn step_back() {
+    // Of 99; in Linux's terms a niceness of 10.
+    if let Ok(priority) = ThreadPriorityValue::try_from(22) {
+        rank(NormalThreadSchedulePolicy::Other, ThreadPriority::Crossplatform(priority));
+    }
+}
+
+/// A system that refuses lets the thread run as usual.
+fn rank(policy: NormalThreadSchedulePolicy, priority: ThreadPriority) {
+    let (this, policy) = (thread_priority::thread_native_id(), ThreadSchedulePolicy::Normal(policy));
+    let _ = thread_priority::set_thread_priority_and_policy(this, priority, policy);
 }
 
 /// Polls once and says what came of it.

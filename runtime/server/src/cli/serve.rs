@@ -25,7 +25,7 @@ use crate::deploy::{Compilers, Deployer};
 use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
-use crate::place::{Compute, come_last};
+use crate::place::{Compute, come_last, step_back};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -129,8 +129,10 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
-    // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either.
-    let (changes, looks) = (runtime("change", Some(CHANGE_THREADS))?, runtime("admin", Some(ADMIN_THREADS))?);
+    // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either, and
+    // that step back, so that a busy server's requests do not notice.
+    let changes = runtime(Builder::new_multi_thread().on_thread_start(step_back), "change", Some(CHANGE_THREADS))?;
+    let looks = runtime(&mut Builder::new_multi_thread(), "admin", Some(ADMIN_THREADS))?;
     let admin = match args.admin.as_str() {
         NOWHERE => None,
         admin => Some(looks.block_on(bind(admin, "--admin"))?),
@@ -159,7 +161,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         }
         None => None,
     };
-    changes.block_on(load(args, &control))?;
+    // Nobody is to be disturbed yet.
+    compute.block_on(load(args, &control))?;
     let adapting = changes.spawn(adapt(Arc::clone(&control)));
     let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
@@ -278,14 +281,10 @@ impl Signals {
 
 /// Threads that answer requests: the first ones, so that each writes to places of its own.
 fn answering(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
-    started(Builder::new_multi_thread().on_thread_start(spread::enter), name, threads)
+    runtime(Builder::new_multi_thread().on_thread_start(spread::enter), name, threads)
 }
 
-fn runtime(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
-    started(&mut Builder::new_multi_thread(), name, threads)
-}
-
-fn started(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
+fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }

@@ -121,6 +121,8 @@ impl Journal {
         // A commit is on the disk before it is answered.
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // Revisions are read from the first to the last, or not at all: more pages than these only fill memory.
+        self.connection.pragma_update(None, "cache_size", -256)?;
         self.connection.execute(SCHEMA, ())?;
         Ok(())
     }

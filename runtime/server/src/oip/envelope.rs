@@ -1,4 +1,5 @@
-//! The JSON around the elements, read once and without a tree: every value stays a slice of the text.
+//! The JSON around the elements, without a tree: every value stays a slice of the text. Most documents are read by
+//! `skim`; what it gives up is read here.
 //!
 //! Keys may come in any order, and unknown ones are skipped. `null` counts as absent. A key that comes twice is an
 //! error, because there is no telling which one was meant. Values are skipped without recursion, so nesting costs the
@@ -13,12 +14,13 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::place::Side;
+use super::skim;
 
 /// Bytes of serde's own explanation that a message repeats: it may quote a value of any length.
 const REASON_BYTES_MAX: usize = 200;
 
 /// A request, a response, or a golden test's document.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Envelope<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) parameters: Option<&'a str>,
@@ -30,7 +32,7 @@ pub(super) struct Envelope<'a> {
 pub(super) type List<'a> = SmallVec<[Fields<'a>; 2]>;
 
 /// One of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) shape: Option<&'a str>,
@@ -46,6 +48,11 @@ pub(super) fn read<'a>(what: &str, json: &'a [u8]) -> Result<Envelope<'a>, Failu
     if text.is_empty() {
         return Err(Failure::invalid(format!("{what} is empty")));
     }
+    skim::read(text).map_or_else(|| slow(what, text), Ok)
+}
+
+/// The same for whatever there may be, with what is wrong with it.
+pub(super) fn slow<'a>(what: &str, text: &'a str) -> Result<Envelope<'a>, Failure> {
     let mut envelope = Envelope::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match deserializer.deserialize_any(Document(&mut envelope)).and_then(|()| deserializer.end()) {
@@ -101,7 +108,7 @@ fn raw<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Error> {
 }
 
 #[inline]
-fn present(raw: Option<&str>) -> Option<&str> {
+pub(super) fn present(raw: Option<&str>) -> Option<&str> {
     raw.filter(|raw| *raw != "null")
 }
 

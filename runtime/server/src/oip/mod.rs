@@ -1,9 +1,9 @@
 //! The payloads of the Open Inference Protocol v2 over REST: bytes to tensors, and back.
 //!
-//! A request passes three stations. `envelope` reads the JSON text once, without a tree: it leaves each value where
-//! it lies. [`request`] checks names, shapes and parameters against the signature. `data` reads the elements straight
-//! into the tensor's bytes. Tensors of the binary extension ([`binary`]) stay slices of the body. The way back is
-//! shorter: [`response`] copies what a deploy has prepared and writes the elements between.
+//! A request passes three stations. `envelope` reads the JSON text without a tree, and leaves each value where it
+//! lies; `skim` is its quick way. [`request`] checks names, shapes and parameters against the signature. `data` reads
+//! the elements straight into the tensor's bytes. Tensors of the binary extension ([`binary`]) stay slices of the body.
+//! The way back is shorter: [`response`] copies what a deploy has prepared and writes the elements between.
 //!
 //! What depends on the model alone is prepared once: a [`Decoder`](request::Decoder) and an
 //! [`Encoder`](response::Encoder) are made at deploy and shared by its requests.
@@ -24,6 +24,7 @@ mod element;
 mod envelope;
 mod fields;
 mod number;
+mod skim;
 mod text;
 mod write;
 
