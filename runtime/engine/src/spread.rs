@@ -2,8 +2,8 @@
 //!
 //! What every thread writes moves from core to core with every write: tens of nanoseconds on two cores, more on many.
 //! Here each thread writes a place of its own, on cache lines of its own, and whoever reads goes through all of them.
-//! Default: a place for each thread that answers requests, [`THREADS`] to a core; [`Spread::few`] has at most
-//! [`FEW`], shared by several threads where there are more, for things of which there are many.
+//! Default: a place for each thread that answers requests, two to a core; [`Spread::few`] has at most 16, shared by
+//! several threads where there are more, for things of which there are many.
 
 use std::cell::Cell;
 use std::sync::LazyLock;

@@ -89,7 +89,7 @@ pub enum Paths<'a> {
 /// Finds and stores everything that the document points at.
 pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>) -> Result<Material, DeployError> {
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), broken: None };
+    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), read: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder);
     match finder.broken {
         Some(error) => Err(error.into()),
@@ -105,7 +105,7 @@ pub(super) fn resolve_graph(
     find: impl FnMut(&Branch<Option<Digest>>) -> Result<Digest, String>,
 ) -> Result<Material<ResolvedGraph>, DeployError> {
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), broken: None };
+    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), read: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder, find);
     match finder.broken {
         Some(error) => Err(error.into()),
@@ -118,6 +118,8 @@ struct Finder<'a> {
     paths: Paths<'a>,
     deployer: &'a Deployer,
     bytes: BTreeMap<Digest, Bytes>,
+    /// Files that were read, and the bound that they keep to: what a document calls by one name is one thing.
+    read: BTreeMap<(PathBuf, u64), Digest>,
     /// The store's own trouble is nobody's manifest's fault.
     broken: Option<StoreError>,
 }
@@ -148,6 +150,9 @@ impl Finder<'_> {
     }
 
     fn file_at(&mut self, path: &Path, bytes_max: u64) -> Result<Digest, String> {
+        if let Some(digest) = self.read.get(&(path.to_owned(), bytes_max)) {
+            return Ok(*digest);
+        }
         let shown = path.display();
         let about = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
@@ -160,7 +165,9 @@ impl Finder<'_> {
             return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
         }
         let bytes = fs::read(path).map_err(|error| format!("can't read {shown}: {error}"))?;
-        self.keep(bytes)
+        let digest = self.keep(bytes)?;
+        self.read.insert((path.to_owned(), bytes_max), digest);
+        Ok(digest)
     }
 
     fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {

@@ -17,7 +17,7 @@ impl Store {
         let digest = Digest::of(bytes);
         // A damaged blob is written again: `get` told somebody to store it anew.
         let path = self.blob_path(&digest);
-        if matches!(self.get(&digest), Ok(Some(_))) {
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
             // Somebody is about to use it: it counts as new, so that nothing sweeps it away meanwhile.
             let file = fs::File::options().append(true).open(&path);
             let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
