@@ -133,6 +133,19 @@ mod tests {
         std::thread::current().name().unwrap_or_default().to_owned()
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_that_steps_back_is_nicer() {
+        let stat = std::thread::spawn(|| {
+            step_back();
+            std::fs::read_to_string("/proc/thread-self/stat").unwrap()
+        });
+        // The 19th field (proc_pid_stat(5)); the second one, in parentheses, may hold anything.
+        let stat = stat.join().unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        assert_eq!(fields.split(' ').nth(16), Some("10"));
+    }
+
     #[test]
     fn a_short_chain_stays_and_a_long_one_moves() {
         let (io, compute) = (tokio::runtime::Builder::new_current_thread().build().unwrap(), runtime());
