@@ -28,8 +28,6 @@ const GUEST_STACK: usize = 512 << 10;
 const CALL_STACK: usize = 1 << 20;
 /// Bytes of a memory that stay resident when its instance ends, so that the next one finds them without page faults.
 const KEEP_RESIDENT: usize = 1 << 20;
-/// Places without an instance that may keep such pages: versions that come and go would leave them behind one by one.
-const WARM_SLOTS: u32 = 16;
 
 /// What can be chosen at the start.
 #[derive(Clone, Debug)]
@@ -109,7 +107,6 @@ fn config(options: &EngineOptions) -> Config {
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        .max_unused_warm_slots(WARM_SLOTS)
         // Where the kernel can say which pages were written, only those are cleared, and only those stay.
         .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
