@@ -142,8 +142,11 @@ mod tests {
 
     #[test]
     fn ids_differ() {
-        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| next_id().to_str().unwrap().to_owned()).collect();
-        assert_eq!(ids.len(), 1000);
+        let some = || (0..1000).map(|_| next_id().to_str().unwrap().to_owned()).collect::<Vec<_>>();
+        // Each thread counts for itself.
+        let others = std::thread::spawn(some).join().unwrap();
+        let ids: std::collections::BTreeSet<_> = some().into_iter().chain(others).collect();
+        assert_eq!(ids.len(), 2000);
         assert!(ids.iter().all(|id| id.len() == 16));
     }
 

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8) -> Option<()> {
+    fn take(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
     }
 
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
 
     /// An object; `member` reads the value of each key.
     fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
-        self.expect(b'{')?;
+        self.take(b'{')?;
         self.space();
         if self.peek()? == b'}' {
             self.at += 1;
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
             self.space();
             let key = self.string()?;
             self.space();
-            self.expect(b':')?;
+            self.take(b':')?;
             self.space();
             member(self, key)?;
             self.space();
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let list = list.insert(List::new());
-        self.expect(b'[')?;
+        self.take(b'[')?;
         self.space();
         if self.peek()? == b']' {
             self.at += 1;
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     /// A string without escapes; what is between its quotes.
     #[inline]
     fn string(&mut self) -> Option<&'a str> {
-        self.expect(b'"')?;
+        self.take(b'"')?;
         let from = self.at;
         loop {
             match self.next()? {
