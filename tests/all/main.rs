@@ -36,6 +36,7 @@ mod metrics;
 mod observed;
 mod onnx;
 mod openapi;
+mod pages;
 mod pictures;
 mod placement;
 mod rollouts;

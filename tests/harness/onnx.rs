@@ -8,6 +8,9 @@ pub(crate) enum Type {
     Text = 8,
 }
 
+/// ONNX's number for an attribute that is a list of whole numbers.
+const INTS: u64 = 7;
+
 /// A model that grows.
 #[derive(Default)]
 pub(crate) struct Model {
@@ -31,25 +34,53 @@ impl Model {
     }
 
     /// A node of the standard operators, or of another domain: `com.example:Frobnicate`.
-    pub(crate) fn node(mut self, operator: &str, inputs: &[&str], outputs: &[&str]) -> Self {
+    pub(crate) fn node(self, operator: &str, inputs: &[&str], outputs: &[&str]) -> Self {
+        self.node_of(operator, inputs, outputs, &[])
+    }
+
+    /// The same with attributes that are lists of whole numbers.
+    pub(crate) fn node_of(
+        mut self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, &[u64])],
+    ) -> Self {
         let (domain, operator) = operator.split_once(':').unwrap_or(("", operator));
         let mut node = Vec::new();
         inputs.iter().for_each(|name| field(&mut node, 1, name.as_bytes()));
         outputs.iter().for_each(|name| field(&mut node, 2, name.as_bytes()));
         field(&mut node, 3, format!("a {operator}").as_bytes());
         field(&mut node, 4, operator.as_bytes());
+        for (name, numbers) in attributes {
+            let mut attribute = Vec::new();
+            field(&mut attribute, 1, name.as_bytes());
+            numbers.iter().for_each(|&one| number(&mut attribute, 8, one));
+            number(&mut attribute, 20, INTS);
+            field(&mut node, 5, &attribute);
+        }
         field(&mut node, 7, domain.as_bytes());
         field(&mut self.nodes, 1, &node);
         self
     }
 
     /// Constant numbers under a name.
-    pub(crate) fn weights(mut self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
+    pub(crate) fn weights(self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
+        self.constant(name, Type::Float, shape, numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+    }
+
+    /// Constant whole numbers under a name: shapes, axes.
+    pub(crate) fn integers(self, name: &str, numbers: &[i64]) -> Self {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.constant(name, Type::Int64, &[numbers.len() as u64], bytes)
+    }
+
+    fn constant(mut self, name: &str, kind: Type, shape: &[u64], bytes: Vec<u8>) -> Self {
         let mut tensor = Vec::new();
         shape.iter().for_each(|&size| number(&mut tensor, 1, size));
-        number(&mut tensor, 2, Type::Float as u64);
+        number(&mut tensor, 2, kind as u64);
         field(&mut tensor, 8, name.as_bytes());
-        field(&mut tensor, 9, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>());
+        field(&mut tensor, 9, &bytes);
         field(&mut self.weights, 5, &tensor);
         self
     }
