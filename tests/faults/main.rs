@@ -20,7 +20,6 @@ mod kills;
 mod load;
 mod many;
 mod pipelines;
-mod process;
 mod rollouts;
 mod stalls;
 mod swaps;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::effort::{self, figure, median_and_most, tell};
 use super::load::Load;
 use super::pipelines::doubles;
-use super::process::{cpu, resident};
 use crate::harness::admin::{Admin, ask};
+use crate::harness::process::resident;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::warm;
 
@@ -62,6 +62,14 @@ fn compare(alone: &Server, many: &Server) {
         })
         .collect();
     figure("CPU of a request among them, to one that is alone", median_and_most(&costs).0, "×", Some(1.05));
+}
+
+/// Seconds of CPU time that it took so far.
+fn cpu(server: &Server) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", server.starting.id())).unwrap();
+    // The program's name, in parentheses, may hold anything; then the eleventh and twelfth are ticks of 10 ms.
+    let fields = text.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
 /// Some of them, spread over all, answer what they should.

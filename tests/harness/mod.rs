@@ -10,6 +10,7 @@
 //! - [`lines`]: what a process prints, line by line, without sleeping for it
 //! - [`metrics`]: `/metrics`, parsed strictly
 //! - [`onnx`]: small ONNX models
+//! - [`process`]: the memory of a server, as the kernel counts it
 //! - [`tumor`]: rows of the example with their answers
 //!
 //! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
@@ -27,6 +28,7 @@ pub(crate) mod lines;
 pub(crate) mod manifest;
 pub(crate) mod metrics;
 pub(crate) mod onnx;
+pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod state;
 pub(crate) mod tumor;

@@ -33,6 +33,9 @@ pub struct Settings {
     /// The outputs that are answered, in this order; all unless set.
     #[serde(default)]
     outputs: Vec<String>,
+    /// What becomes of ONNX Runtime's arena, the memory for what flows between operators, after a computation.
+    #[serde(default)]
+    arena: Arena,
 }
 
 /// What computes a graph.
@@ -46,6 +49,17 @@ enum Engine {
     Onnxruntime,
     /// tract, which every server has.
     Tract,
+}
+
+/// What becomes of the arena.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Arena {
+    /// It stays for the next one.
+    #[default]
+    Keep,
+    /// It is given back.
+    Shrink,
 }
 
 fn model() -> String {
@@ -98,6 +112,10 @@ impl Settings {
             concurrency: self.concurrency.unwrap_or_default(),
             providers: self.providers.clone(),
             outputs: self.outputs.clone(),
+            arena: match self.arena {
+                Arena::Keep => graphs::Arena::Keep,
+                Arena::Shrink => graphs::Arena::Shrink,
+            },
         })
     }
 

@@ -22,6 +22,16 @@ pub enum Engine {
     Tract,
 }
 
+/// What becomes of ONNX Runtime's arena, the memory for what flows between operators, when a computation is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arena {
+    /// It stays for the next computation, which is then faster.
+    #[default]
+    Keep,
+    /// It is given back after every computation.
+    Shrink,
+}
+
 /// How a graph is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -35,11 +45,20 @@ pub struct Options {
     pub providers: Vec<String>,
     /// The outputs that are wanted, in this order; none: all.
     pub outputs: Vec<String>,
+    /// What becomes of the engine's arena when a computation is over.
+    pub arena: Arena,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engine::Auto, threads: 1, concurrency: 0, providers: Vec::new(), outputs: Vec::new() }
+        Self {
+            engine: Engine::Auto,
+            threads: 1,
+            concurrency: 0,
+            providers: Vec::new(),
+            outputs: Vec::new(),
+            arena: Arena::Keep,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::harness::admin::Admin;
 use crate::harness::command::hotstage;
 use crate::harness::manifest::{With as _, pipeline};
 use crate::harness::onnx::{Model, Type};
+use crate::harness::process;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 use crate::onnx::{NET, floats, gather, net};
@@ -102,6 +103,32 @@ fn it_reads_a_large_tensor_where_it_lies_and_is_batched() {
         assert_eq!(response.binary().1, doubled);
     }
     assert_eq!(counted() - before, 4.0);
+}
+
+#[test]
+fn its_arena_is_kept_or_given_back() {
+    // Every product of two numbers, and the largest of them: 64 MB between two operators, and next to nothing beside.
+    const SIDE: usize = 4000;
+    let outer = Model::default()
+        .input("x", Type::Float, &[None, Some(1)])
+        .input("y", Type::Float, &[Some(1), None])
+        .node("Mul", &["x", "y"], &["products"])
+        .node("ReduceMax", &["products"], &["most"])
+        .output("most", Type::Float, &[Some(1), Some(1)])
+        .bytes();
+    let numbers: Vec<f64> = (0..4000).map(f64::from).collect();
+    let inputs = [floats("x", &[SIDE, 1], &numbers), floats("y", &[1, SIDE], &numbers)];
+    let resident = |arena: &str| {
+        let settings = json!({ "engine": "onnxruntime", "arena": arena });
+        let (server, _folders) = on_runtime(&[("m", outer.clone(), json!({ "settings": settings }))]);
+        for _ in 0..2 {
+            let answer = server.infer("m", &json!({ "inputs": inputs })).ok().json();
+            assert_eq!(answer["outputs"][0]["data"], json!([15_992_001.0_f32]));
+        }
+        process::resident(&server)
+    };
+    let (kept, given_back) = (resident("keep"), resident("shrink"));
+    assert!(given_back + 32e6 < kept, "{kept} bytes with the arena, {given_back} without");
 }
 
 #[test]

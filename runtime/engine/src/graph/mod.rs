@@ -40,6 +40,14 @@ pub enum Choice {
     Tract,
 }
 
+/// What becomes of the engine's arena when a computation is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the case of `arena` in wit/graphs.wit")]
+pub enum Arena {
+    Keep,
+    Shrink,
+}
+
 /// How a graph is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the field of `options` in wit/graphs.wit")]
@@ -49,6 +57,7 @@ pub struct Options {
     pub concurrency: usize,
     pub providers: Vec<String>,
     pub outputs: Vec<String>,
+    pub arena: Arena,
 }
 
 /// A graph on one engine.

@@ -104,7 +104,7 @@ fn open(runtime: &Runtime, bytes: &[u8], options: &Options) -> Result<Turn, Grap
         let runtime = runtime.version();
         GraphError::Refused(format!("ONNX Runtime {runtime} can't open it: {}", plain(error.message())))
     };
-    Ok(Turn { session: session().map_err(refused)?, watched: Watched::new().map_err(refused)? })
+    Ok(Turn { session: session().map_err(refused)?, watched: Watched::new(options.arena).map_err(refused)? })
 }
 
 /// None where the engine does not know the rank, which looks as if there were none.

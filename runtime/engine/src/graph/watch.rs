@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ort::session::RunOptions;
 
-use super::locked;
+use super::{Arena, locked};
 
 /// How often it looks; how late a computation may be stopped.
 const LOOK: Duration = Duration::from_millis(20);
@@ -26,8 +26,12 @@ struct State {
 }
 
 impl Watched {
-    pub(super) fn new() -> ort::Result<Arc<Self>> {
-        let watched = Arc::new(Self { options: RunOptions::new()?, state: Mutex::default() });
+    pub(super) fn new(arena: Arena) -> ort::Result<Arc<Self>> {
+        let mut options = RunOptions::new()?;
+        if arena == Arena::Shrink {
+            options.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
+        }
+        let watched = Arc::new(Self { options, state: Mutex::default() });
         enter(&watched);
         Ok(watched)
     }

@@ -91,7 +91,7 @@ impl Guest {
 
 impl From<graphs::Options> for graph::Options {
     fn from(options: graphs::Options) -> Self {
-        let graphs::Options { engine, threads, concurrency, providers, outputs } = options;
+        let graphs::Options { engine, threads, concurrency, providers, outputs, arena } = options;
         Self {
             engine: match engine {
                 graphs::Engine::Auto => graph::Choice::Auto,
@@ -102,6 +102,10 @@ impl From<graphs::Options> for graph::Options {
             concurrency: concurrency as usize,
             providers,
             outputs,
+            arena: match arena {
+                graphs::Arena::Keep => graph::Arena::Keep,
+                graphs::Arena::Shrink => graph::Arena::Shrink,
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The host behind the wall.
 
 use crate::error::Failure;
-use crate::graphs::{Engine, GraphError, Options};
+use crate::graphs::{Arena, Engine, GraphError, Options};
 use crate::log::Level;
 use crate::signature::Signature;
 use crate::tensor::Tensor;
@@ -50,7 +50,7 @@ pub(crate) struct Graph(graphs::Graph);
 
 impl Graph {
     pub(crate) fn open(file: &str, options: &Options) -> Result<Self, GraphError> {
-        let Options { engine, threads, concurrency, providers, outputs } = options;
+        let Options { engine, threads, concurrency, providers, outputs, arena } = options;
         let engine = match engine {
             Engine::Auto => graphs::Engine::Auto,
             Engine::OnnxRuntime => graphs::Engine::Onnxruntime,
@@ -62,6 +62,10 @@ impl Graph {
             concurrency: *concurrency,
             providers: providers.clone(),
             outputs: outputs.clone(),
+            arena: match arena {
+                Arena::Keep => graphs::Arena::Keep,
+                Arena::Shrink => graphs::Arena::Shrink,
+            },
         };
         graphs::Graph::open(file, &options).map(Self).map_err(|error| match error {
             graphs::GraphError::NotFound => GraphError::NotFound(file.to_owned()),
