@@ -9,55 +9,48 @@ use serde_json::json;
 use super::effort::{self, figure, median_and_most, tell};
 use super::load::{Load, Round};
 use super::pipelines::{doubles, wrong};
-use super::process::resident;
 use crate::harness::admin::Admin;
 use crate::harness::pause;
+use crate::harness::process::resident;
 use crate::harness::server::{Server, Setup};
 
 const PATH: &str = "/v2/models/m/infer";
 const SHARE: f64 = 0.8;
 /// Changes after which memory is looked at first.
 const SETTLED: u64 = 20;
+/// Peaks whose middle one counts.
+const PEAKS: usize = 5;
 
 #[test]
 fn versions_come_and_go_at_full_load() {
     let server = Setup::of([doubles("m", 1)]).start();
     let admin = Admin::of(&server);
     let changes = Changes { admin: &admin, made: AtomicU64::new(0), number: AtomicU64::new(1) };
-    let peak = Load::during(server.address, PATH, None, effort::of(Duration::from_secs(1), Duration::from_secs(10)));
-    let rate = peak.faultless().per_second() * SHARE;
-    tell(format_args!("swaps: {rate:.0} requests a second, {} % of the highest load", SHARE * 100.0));
+    let mut pace =
+        Pace { server: &server, window: effort::of(Duration::from_secs(1), Duration::from_secs(5)), peaks: Vec::new() };
+    pace.look(effort::of(1, PEAKS));
     // Under the load that follows, so that what is compared is alike.
-    let load = Load::begin(server.address, PATH, Some(rate));
+    let load = Load::begin(server.address, PATH, Some(pace.rate()));
     while changes.made.load(SeqCst) < SETTLED {
         changes.make();
         pause(Duration::from_millis(100));
     }
     load.end().faultless();
-    let window = effort::of(Duration::from_secs(1), Duration::from_secs(5));
-    let mut steady = windows(&server, rate, window, effort::of(1, 24));
+    let (mut steady, mut swapping) = (pace.windows(effort::of(1, 6)), Vec::new());
     let before = resident(&server);
-    let (took, mut swapping, mut most) = (effort::seconds(4, 30 * 60), Vec::new(), before);
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _stopping = Stop(&stop);
-        let changing = scope.spawn(|| {
-            let mut due = Instant::now();
-            while !stop.load(SeqCst) {
-                changes.make();
-                due += Duration::from_secs(1);
-                pause(due.saturating_duration_since(Instant::now()));
-            }
-        });
-        let end = Instant::now() + took;
-        while Instant::now() < end && !changing.is_finished() {
-            swapping.extend(windows(&server, rate, window, 1));
-            most = most.max(resident(&server));
-        }
-    });
+    let mut most = before;
+    // Stretches with changes, and between them a look at how it goes without, so that both see the same machine.
+    let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
+    let windows = took.as_secs().div_ceil(pace.window.as_secs()) as usize;
+    for _ in 0..windows.div_ceil(stretch) {
+        swapping.extend(changes.during(|| pace.windows(stretch)));
+        most = most.max(resident(&server));
+        pace.look(1);
+        steady.extend(pace.windows(1));
+    }
     let wanted = effort::of(60, 2000);
     if changes.made.load(SeqCst) < wanted {
-        let load = Load::begin(server.address, PATH, Some(rate / 4.0));
+        let load = Load::begin(server.address, PATH, Some(pace.rate() / 4.0));
         while changes.made.load(SeqCst) < wanted {
             changes.make();
         }
@@ -65,13 +58,45 @@ fn versions_come_and_go_at_full_load() {
     }
     let most = most.max(resident(&server));
     // The same load for as long as before, so that what is compared is alike: threads that work on changes have gone.
-    steady.extend(windows(&server, rate, window, effort::of(1, 24)));
+    steady.extend(pace.windows(effort::of(1, 6)));
     let after = resident(&server);
     report(&steady, &swapping);
     tell(format_args!("  {} changes of what is served were made", changes.made.load(SeqCst)));
     figure("resident memory at most meanwhile, to that after 20 changes", most / before, "×", None);
     figure("resident memory at the end, to that after 20 changes", after / before, "×", Some(1.05));
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+}
+
+/// How fast to ask. What the machine can do moves by a tenth within minutes, and 80 % of what it could do once may be
+/// all that it can do later; so the highest load is looked at again and again.
+struct Pace<'a> {
+    server: &'a Server,
+    window: Duration,
+    /// Requests a second.
+    peaks: Vec<f64>,
+}
+
+impl Pace<'_> {
+    /// Asks as fast as can be, for so many windows.
+    fn look(&mut self, windows: usize) {
+        let peaks = (0..windows).map(|_| self.window(None).per_second());
+        let peaks: Vec<f64> = peaks.collect();
+        self.peaks.extend(peaks);
+    }
+
+    /// The share of the middle one of the last peaks.
+    fn rate(&self) -> f64 {
+        let last = &self.peaks[self.peaks.len().saturating_sub(PEAKS)..];
+        median_and_most(last).0 * SHARE
+    }
+
+    fn windows(&self, count: usize) -> Vec<Round> {
+        (0..count).map(|_| self.window(Some(self.rate()))).collect()
+    }
+
+    fn window(&self, rate: Option<f64>) -> Round {
+        Load::during(self.server.address, PATH, rate, self.window).faultless()
+    }
 }
 
 /// Ends the changes, also when the traffic's check fails first.
@@ -83,17 +108,15 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn windows(server: &Server, rate: f64, length: Duration, count: usize) -> Vec<Round> {
-    (0..count).map(|_| Load::during(server.address, PATH, Some(rate), length).faultless()).collect()
-}
-
 fn report(steady: &[Round], swapping: &[Round]) {
-    let p99 = |rounds: &[Round]| median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>()).0;
+    let p99 = |rounds: &[Round]| median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>());
     let answers: u64 = steady.iter().chain(swapping).map(|round| round.answers).sum();
     tell(format_args!("  {answers} answers, 0 failed, 0 of a mixture of versions"));
-    let (steady, swapping) = (p99(steady), p99(swapping));
+    let ((steady, steady_most), (swapping, swapping_most)) = (p99(steady), p99(swapping));
     figure("p99 while nothing changes, median of windows", steady / 1e3, "ms", None);
-    figure("p99 while versions are swapped", swapping / 1e3, "ms", None);
+    figure("p99 while nothing changes, the worst window", steady_most / 1e3, "ms", None);
+    figure("p99 while versions are swapped, median of windows", swapping / 1e3, "ms", None);
+    figure("p99 while versions are swapped, the worst window", swapping_most / 1e3, "ms", None);
     figure("p99 while versions are swapped, to steady", swapping / steady, "×", Some(1.2));
 }
 
@@ -105,6 +128,23 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
+    /// A change a second for as long as something else takes.
+    fn during<T>(&self, other: impl FnOnce() -> T) -> T {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _stopping = Stop(&stop);
+            scope.spawn(|| {
+                let mut due = Instant::now();
+                while !stop.load(SeqCst) {
+                    self.make();
+                    due += Duration::from_secs(1);
+                    pause(due.saturating_duration_since(Instant::now()));
+                }
+            });
+            other()
+        })
+    }
+
     /// A good version, and every second time something else with it.
     fn make(&self) {
         let number = self.number.fetch_add(1, SeqCst) + 1;
