@@ -94,11 +94,12 @@ pub fn come_last() {
     rank(NormalThreadSchedulePolicy::Idle, ThreadPriority::Min);
 }
 
-/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a tenth of one.
+/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a tenth of one, and
+/// when it wakes it waits for its turn (`SCHED_BATCH`).
 pub fn step_back() {
     // Of 99; in Linux's terms a niceness of 10.
     if let Ok(priority) = ThreadPriorityValue::try_from(22) {
-        rank(NormalThreadSchedulePolicy::Other, ThreadPriority::Crossplatform(priority));
+        rank(NormalThreadSchedulePolicy::Batch, ThreadPriority::Crossplatform(priority));
     }
 }
 

@@ -62,7 +62,7 @@ impl Control {
         let checked = tokio::task::spawn_blocking(move || {
             let (mut blobs, mut problems) = (0, Vec::new());
             for digest in super::sweep::needed(&store, state.documents(), &mut problems) {
-                match store.get(&digest) {
+                match store.check(&digest) {
                     Ok(Some(_)) => blobs += 1,
                     Ok(None) => problems.push(format!("{digest} is needed and is not in the store")),
                     Err(error) => problems.push(error.to_string()),

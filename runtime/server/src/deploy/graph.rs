@@ -56,8 +56,8 @@ impl Deployer {
         let mut pipeline = Pipeline::new(name, version, graph.digest(), Body::Graph(body), self.queue);
         if tests == Tests::Run {
             let problem = |path: &KeyPath, message| document.problem(path, message);
-            let bytes = |digest: &Digest| material.bytes(digest);
-            golden::run(&graph.tests, bytes, problem, &pipeline, progress).await?;
+            let document_of = |digest: &Digest| material.document(digest);
+            golden::run(&graph.tests, document_of, problem, &pipeline, progress).await?;
             pipeline.made.tests = u32::try_from(graph.tests.len()).unwrap_or(u32::MAX);
         }
         self.store.put(graph.canonical().as_bytes())?;

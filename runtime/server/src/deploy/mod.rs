@@ -127,8 +127,8 @@ impl Deployer {
         pipeline.cache = self.cache.clone().filter(|_| material.manifest.cache);
         if tests == Tests::Run {
             let problem = |path: &KeyPath, message| document.problem(path, message);
-            let bytes = |digest: &Digest| material.bytes(digest);
-            golden::run(&material.manifest.tests, bytes, problem, &pipeline, progress).await?;
+            let document_of = |digest: &Digest| material.document(digest);
+            golden::run(&material.manifest.tests, document_of, problem, &pipeline, progress).await?;
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
         }
         let computes = pipeline.steps().iter().any(|step| !step.stage.engines().is_empty());

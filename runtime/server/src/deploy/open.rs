@@ -18,7 +18,7 @@ use crate::counts::histogram::Histogram;
 use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 
 /// Files up to this many bytes stay in memory for the next instance; larger ones are read again for it.
-const HELD_BYTES_MAX: usize = 1 << 20;
+const HELD_BYTES_MAX: u64 = 1 << 20;
 
 /// A stage that was opened.
 pub struct Opened {
@@ -61,7 +61,7 @@ async fn compile(
         return Ok(compiled);
     }
     let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
-    let bytes = material.bytes(&stage.component);
+    let bytes = deployer.shared.fetch(&component).map_err(CompileError::Refused)?;
     let _step = (!engine.is_cached(&component, &*store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
     let work = move || engine.compile(&bytes, component, role, &*store, store.signing_key());
     let lost = || CompileError::Refused("the compiler gave up; this is a defect of the server".to_owned());
@@ -73,6 +73,17 @@ async fn compile(
     Ok(deployer.shared.keep_compiled(role, compiled))
 }
 
+/// A file as its stage gets it.
+fn file(deployer: &Deployer, digest: &Digest) -> Result<File, String> {
+    let shared = Arc::clone(&deployer.shared);
+    let content = if deployer.store.size(digest).is_some_and(|bytes| bytes > HELD_BYTES_MAX) {
+        Content::Kept(shared)
+    } else {
+        Content::Held(shared.hold(digest)?)
+    };
+    Ok(File { digest: *digest, content })
+}
+
 /// Opens one stage. An error comes with the place in the manifest that it is about.
 async fn open(
     deployer: &Deployer,
@@ -82,13 +93,8 @@ async fn open(
     compiled: &Arc<Compiled>,
 ) -> Result<Step, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
-    let file = |digest: &Digest| {
-        let bytes = material.bytes(digest);
-        let is_small = bytes.len() <= HELD_BYTES_MAX;
-        let shared: Arc<dyn Keeper> = deployer.shared.clone();
-        File { digest: *digest, content: if is_small { Content::Held(bytes) } else { Content::Kept(shared) } }
-    };
-    let files: Files = stage.files.iter().map(|(name, digest)| (name.to_string(), file(digest))).collect();
+    let files = stage.files.iter().map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
+    let files: Files = files.collect::<Result<_, String>>().map_err(|text| (path.clone().key("files"), text))?;
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
         name: stage.name.to_string(),

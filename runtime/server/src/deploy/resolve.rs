@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use hotstage_core::manifest::{
 use hotstage_core::suggest;
 
 use super::{DeployError, Deployer};
-use crate::store::StoreError;
+use crate::store::{PutError, StoreError};
 
 /// The folders of the components that come with the server, the first first.
 #[derive(Clone, Debug)]
@@ -57,23 +58,23 @@ impl Boxes {
     }
 }
 
-fn component_name(entry: std::io::Result<fs::DirEntry>) -> Option<String> {
+fn component_name(entry: io::Result<fs::DirEntry>) -> Option<String> {
     let path = entry.ok()?.path();
     let is_component = path.extension().is_some_and(|kind| kind == "wasm");
     path.file_stem().filter(|_| is_component)?.to_str().map(str::to_owned)
 }
 
-/// A manifest with nothing left to look up, and the bytes that it stands for.
+/// A manifest with nothing left to look up. Components and files are in the store, the documents of its tests here.
 pub struct Material<M = Resolved> {
     /// Every reference is a digest.
     pub manifest: M,
-    bytes: BTreeMap<Digest, Bytes>,
+    documents: BTreeMap<Digest, Bytes>,
 }
 
 impl<M> Material<M> {
-    /// What a digest of this manifest stands for.
-    pub(crate) fn bytes(&self, digest: &Digest) -> Bytes {
-        self.bytes.get(digest).cloned().unwrap_or_default()
+    /// The document of this digest.
+    pub(crate) fn document(&self, digest: &Digest) -> Bytes {
+        self.documents.get(digest).cloned().unwrap_or_default()
     }
 }
 
@@ -89,11 +90,11 @@ pub enum Paths<'a> {
 /// Finds and stores everything that the document points at.
 pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>) -> Result<Material, DeployError> {
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), read: BTreeMap::new(), broken: None };
+    let mut finder = Finder { base, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder);
     match finder.broken {
         Some(error) => Err(error.into()),
-        None => Ok(Material { manifest: resolved?, bytes: finder.bytes }),
+        None => Ok(Material { manifest: resolved?, documents: finder.documents }),
     }
 }
 
@@ -105,11 +106,11 @@ pub(super) fn resolve_graph(
     find: impl FnMut(&Branch<Option<Digest>>) -> Result<Digest, String>,
 ) -> Result<Material<ResolvedGraph>, DeployError> {
     let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, bytes: BTreeMap::new(), read: BTreeMap::new(), broken: None };
+    let mut finder = Finder { base, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None };
     let resolved = document.resolve(&mut finder, find);
     match finder.broken {
         Some(error) => Err(error.into()),
-        None => Ok(Material { manifest: resolved?, bytes: finder.bytes }),
+        None => Ok(Material { manifest: resolved?, documents: finder.documents }),
     }
 }
 
@@ -117,7 +118,7 @@ struct Finder<'a> {
     base: PathBuf,
     paths: Paths<'a>,
     deployer: &'a Deployer,
-    bytes: BTreeMap<Digest, Bytes>,
+    documents: BTreeMap<Digest, Bytes>,
     /// Files that were read, and the bound that they keep to: what a document calls by one name is one thing.
     read: BTreeMap<(PathBuf, u64), Digest>,
     /// The store's own trouble is nobody's manifest's fault.
@@ -125,23 +126,9 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn keep(&mut self, bytes: Vec<u8>) -> Result<Digest, String> {
-        match self.deployer.store.put(&bytes) {
-            Ok(digest) => {
-                self.bytes.insert(digest, self.deployer.shared.keep(digest, bytes.into()));
-                Ok(digest)
-            }
-            Err(error) => {
-                let message = error.to_string();
-                self.broken.get_or_insert(error);
-                Err(message)
-            }
-        }
-    }
-
     fn path(&mut self, path: &str, bytes_max: u64) -> Result<Digest, String> {
         match self.paths {
-            Paths::Disk => self.file_at(&self.base.join(path), bytes_max),
+            Paths::Disk => self.file_at(self.base.join(path), bytes_max),
             Paths::Sent(sent) => match sent.get(path) {
                 Some(digest) => self.digest(&digest.clone()),
                 None => Err(format!("the bytes of {path} were not sent along")),
@@ -149,40 +136,45 @@ impl Finder<'_> {
         }
     }
 
-    fn file_at(&mut self, path: &Path, bytes_max: u64) -> Result<Digest, String> {
-        if let Some(digest) = self.read.get(&(path.to_owned(), bytes_max)) {
+    fn file_at(&mut self, path: PathBuf, bytes_max: u64) -> Result<Digest, String> {
+        let key = (path, bytes_max);
+        if let Some(digest) = self.read.get(&key) {
             return Ok(*digest);
         }
-        let shown = path.display();
-        let about = fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
+        let shown = key.0.display();
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no file {shown}"),
             _ => format!("can't read {shown}: {error}"),
-        })?;
+        };
+        let about = fs::metadata(&key.0).map_err(failed)?;
         if !about.is_file() {
             return Err(format!("{shown} is not a file"));
         }
         if about.len() > bytes_max {
             return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
         }
-        let bytes = fs::read(path).map_err(|error| format!("can't read {shown}: {error}"))?;
-        let digest = self.keep(bytes)?;
-        self.read.insert((path.to_owned(), bytes_max), digest);
+        let put = File::open(&key.0).map_err(PutError::Source).and_then(|file| self.deployer.store.put_file(&file));
+        let digest = put.map_err(|error| match error {
+            PutError::Source(error) => failed(error),
+            PutError::Store(error) => self.broke(error),
+        })?;
+        self.deployer.shared.looked_at(digest);
+        self.read.insert(key, digest);
         Ok(digest)
     }
 
     fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {
-        match self.deployer.shared.bytes(digest) {
-            Ok(Some(bytes)) => {
-                self.bytes.insert(*digest, bytes);
-                Ok(*digest)
-            }
-            Ok(None) => Err(format!("{digest} is not in the store; name a file once, or store it there first")),
-            Err(error) => {
-                let message = error.to_string();
-                self.broken.get_or_insert(error);
-                Err(message)
-            }
+        match self.deployer.shared.look(digest) {
+            Ok(true) => Ok(*digest),
+            Ok(false) => Err(format!("{digest} is not in the store; name a file once, or store it there first")),
+            Err(error) => Err(self.broke(error)),
         }
+    }
+
+    fn broke(&mut self, error: StoreError) -> String {
+        let message = error.to_string();
+        self.broken.get_or_insert(error);
+        message
     }
 }
 
@@ -194,7 +186,7 @@ impl Resolve for Finder<'_> {
             // The version is the component's own word; it is checked when it is opened.
             ComponentRef::Box { name, .. } => {
                 let path = self.deployer.boxes.find(name.as_str())?;
-                self.file_at(&path, COMPONENT_BYTES_MAX)
+                self.file_at(path, COMPONENT_BYTES_MAX)
             }
         }
     }
@@ -207,10 +199,15 @@ impl Resolve for Finder<'_> {
     }
 
     fn document(&mut self, reference: &DocumentRef) -> Result<Digest, String> {
-        match reference {
-            DocumentRef::Path(path) => self.path(path, FILE_BYTES_MAX),
-            DocumentRef::Digest(digest) => self.digest(digest),
-            DocumentRef::Inline(value) => self.keep(canonical_text(value).into_bytes()),
-        }
+        let digest = match reference {
+            DocumentRef::Path(path) => self.path(path, FILE_BYTES_MAX)?,
+            DocumentRef::Digest(digest) => self.digest(digest)?,
+            DocumentRef::Inline(value) => {
+                let put = self.deployer.store.put(canonical_text(value).as_bytes());
+                put.map_err(|error| self.broke(error))?
+            }
+        };
+        self.documents.insert(digest, self.deployer.shared.hold(&digest)?);
+        Ok(digest)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An entry lives as long as a pipeline uses it; [`Shared::sweep`] forgets the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +18,8 @@ pub(super) struct Shared {
     store: Arc<Store>,
     bytes: Mutex<HashMap<Digest, Bytes>>,
     compiled: Mutex<HashMap<(Digest, Role), Arc<Compiled>>>,
+    /// Blobs that were looked at since the last sweep, and found right.
+    right: Mutex<HashSet<Digest>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -27,12 +29,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// Nothing is in use yet.
     pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, bytes: Mutex::default(), compiled: Mutex::default() }
-    }
-
-    /// The bytes of this name; from the store when nobody uses them yet.
-    pub(super) fn bytes(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.find(digest)?.map(|bytes| self.keep(*digest, bytes)))
+        Self { store, bytes: Mutex::default(), compiled: Mutex::default(), right: Mutex::default() }
     }
 
     fn find(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
@@ -42,9 +39,31 @@ impl Shared {
         self.store.get(digest)
     }
 
+    /// The bytes of this name, which stay in memory as long as somebody uses them.
+    pub(super) fn hold(&self, digest: &Digest) -> Result<Bytes, String> {
+        Ok(self.keep(*digest, self.fetch(digest)?))
+    }
+
     /// Shares these bytes: the ones that are here already, if they are.
-    pub(super) fn keep(&self, digest: Digest, bytes: Bytes) -> Bytes {
+    fn keep(&self, digest: Digest, bytes: Bytes) -> Bytes {
         locked(&self.bytes).entry(digest).or_insert(bytes).clone()
+    }
+
+    /// Whether the store has these bytes, and they are right; they need not be in memory.
+    pub(super) fn look(&self, digest: &Digest) -> Result<bool, StoreError> {
+        if locked(&self.bytes).contains_key(digest) || locked(&self.right).contains(digest) {
+            return Ok(true);
+        }
+        let is_here = self.store.claim(digest)?.is_some();
+        if is_here {
+            self.looked_at(*digest);
+        }
+        Ok(is_here)
+    }
+
+    /// The store has these bytes, and they are right.
+    pub(super) fn looked_at(&self, digest: Digest) {
+        locked(&self.right).insert(digest);
     }
 
     pub(super) fn compiled(&self, component: Digest, role: Role) -> Option<Arc<Compiled>> {
@@ -58,6 +77,7 @@ impl Shared {
 
     /// Forgets what no pipeline uses; says how many bytes of files that were.
     pub(super) fn sweep(&self) -> u64 {
+        locked(&self.right).clear();
         locked(&self.compiled).retain(|_, compiled| Arc::strong_count(compiled) > 1);
         let mut freed = 0;
         locked(&self.bytes).retain(|_, bytes| {

@@ -2,14 +2,26 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use hotstage_core::digest::Digest;
+use hotstage_core::digest::{Digest, Hasher};
 
-use super::write::write_whole;
+use super::pieces::{each, hash, is_same};
+use super::write::{write_as, write_whole};
 use super::{Store, StoreError, make_directory};
+
+/// Why a file can't be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// The file itself can't be read.
+    #[error(transparent)]
+    Source(#[from] io::Error),
+    /// The store can't do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Store {
     /// Keeps the bytes; says their name. Storing what is there already costs a look.
@@ -18,22 +30,71 @@ impl Store {
         // A damaged blob is written again: `get` told somebody to store it anew.
         let path = self.blob_path(&digest);
         if fs::read(&path).is_ok_and(|there| there == bytes) {
-            // Somebody is about to use it: it counts as new, so that nothing sweeps it away meanwhile.
-            let file = fs::File::options().append(true).open(&path);
-            let touched = file.and_then(|file| file.set_modified(SystemTime::now()));
-            touched.map_err(|error| StoreError::io("touch", &path, error))?;
+            touch(&path)?;
         } else {
-            if let Some(directory) = path.parent() {
-                make_directory(directory)?;
-            }
+            self.make_room(&path)?;
             write_whole(&self.root, &path, bytes)?;
         }
         Ok(digest)
     }
 
+    /// Keeps the bytes of a file, which are never all in memory; says their name.
+    pub fn put_file(&self, file: &fs::File) -> Result<Digest, PutError> {
+        let (digest, _) = hash(file)?;
+        let path = self.blob_path(&digest);
+        if fs::File::open(&path).and_then(|there| is_same(&there, file)).unwrap_or(false) {
+            touch(&path)?;
+            return Ok(digest);
+        }
+        // It may have changed since it was hashed: what was copied is what counts.
+        let mut copied = digest;
+        write_as(&self.root, |temporary| {
+            let mut hasher = Hasher::default();
+            each(file, |piece| {
+                hasher.add(piece);
+                temporary.write(piece).map_err(PutError::Store)
+            })?;
+            copied = hasher.finish();
+            let path = self.blob_path(&copied);
+            self.make_room(&path)?;
+            Ok::<_, PutError>(path)
+        })?;
+        Ok(copied)
+    }
+
+    /// How many bytes the blob has, all of which are read and found right; `None` when it is not here. They are never
+    /// all in memory.
+    pub fn check(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        let path = self.blob_path(digest);
+        match fs::File::open(&path).and_then(|file| hash(&file)) {
+            Ok((found, bytes)) if found == *digest => Ok(Some(bytes)),
+            Ok(_) => Err(StoreError::Damaged { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("read", &path, error)),
+        }
+    }
+
+    /// The same for somebody who is about to use it.
+    pub fn claim(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        let bytes = self.check(digest)?;
+        if bytes.is_some() {
+            touch(&self.blob_path(digest))?;
+        }
+        Ok(bytes)
+    }
+
     /// Whether there is a blob of this name; its bytes are not looked at.
     pub fn has(&self, digest: &Digest) -> bool {
-        self.blob_path(digest).is_file()
+        self.size(digest).is_some()
+    }
+
+    /// How many bytes a blob of this name has, if there is one; they are not looked at.
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.blob_path(digest)).ok().filter(fs::Metadata::is_file).map(|about| about.len())
+    }
+
+    fn make_room(&self, path: &Path) -> Result<(), StoreError> {
+        path.parent().map_or(Ok(()), make_directory)
     }
 
     /// The bytes of this name, checked; `None` when they are not here.
@@ -51,4 +112,10 @@ impl Store {
         let hex = digest.hex();
         self.root.join("blobs").join(&hex[..2]).join(&hex)
     }
+}
+
+/// Somebody is about to use the blob: it counts as new, so that nothing sweeps it away meanwhile.
+fn touch(path: &Path) -> Result<(), StoreError> {
+    let file = fs::File::options().append(true).open(path);
+    file.and_then(|file| file.set_modified(SystemTime::now())).map_err(|error| StoreError::io("touch", path, error))
 }

@@ -20,6 +20,7 @@
 
 mod blobs;
 mod cache;
+mod pieces;
 mod secret;
 mod sweep;
 mod uploads;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use hotstage_engine::SigningKey;
 
+pub use self::blobs::PutError;
 pub(crate) use self::secret::secret;
 pub use self::uploads::{Begun, Progress, Upload, UploadError};
 pub(crate) use self::write::sync_directory;

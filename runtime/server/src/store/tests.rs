@@ -1,5 +1,7 @@
 //! What the store promises, tried.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use super::*;
 use hotstage_core::digest::Digest;
 use hotstage_engine::compile::Artifacts as _;
@@ -22,6 +24,37 @@ fn bytes_come_back_and_damage_is_named() {
     // Storing it again mends it.
     store.put(b"hello").unwrap();
     assert_eq!(store.get(&digest).unwrap().unwrap(), "hello");
+}
+
+#[test]
+fn a_file_is_kept_as_its_bytes_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = opened(directory.path());
+    // More than a piece, and no whole number of them.
+    let bytes: Vec<u8> = (0..200_001_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let path = directory.path().join("tmp/model");
+    fs::write(&path, &bytes).unwrap();
+    let put = || store.put_file(&fs::File::open(&path).unwrap()).unwrap();
+    let digest = put();
+    assert_eq!(digest, Digest::of(&bytes));
+    assert_eq!(store.get(&digest).unwrap().unwrap(), bytes);
+    assert_eq!((store.size(&digest), store.check(&digest).unwrap()), (Some(200_001), Some(200_001)));
+
+    let blob = directory.path().join("blobs").join(&digest.hex()[..2]).join(digest.hex());
+    let written = |blob: &Path| fs::metadata(blob).unwrap().ino();
+    let first = written(&blob);
+    assert_eq!((put(), written(&blob)), (digest, first), "what is there is not written again");
+    // As long as before, and as long as a damaged one may be: one byte of the last piece differs; it is cut off.
+    let mut damaged = bytes.clone();
+    damaged[200_000] ^= 1;
+    for damaged in [&damaged[..], &bytes[..70_000]] {
+        fs::write(&blob, damaged).unwrap();
+        assert!(matches!(store.check(&digest), Err(StoreError::Damaged { .. })));
+        assert_eq!(put(), digest);
+        assert_eq!(store.get(&digest).unwrap().unwrap(), bytes);
+    }
+    assert_eq!(store.check(&Digest::of(b"absent")).unwrap(), None);
+    assert_eq!(fs::read_dir(directory.path().join("tmp")).unwrap().count(), 1);
 }
 
 #[test]

@@ -6,14 +6,14 @@
 //! by `gc`.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use hotstage_core::digest::{Digest, Hasher};
+use hotstage_core::digest::Digest;
 use hotstage_core::limits::FILE_BYTES_MAX;
 
+use super::pieces::hash;
 use super::write::sync_directory;
 use super::{Store, StoreError, make_directory};
 
@@ -21,8 +21,6 @@ use super::{Store, StoreError, make_directory};
 const UNFINISHED_MAX: usize = 1000;
 /// What the names of their files begin with.
 const PREFIX: &str = "upload-";
-/// Bytes that are read at a time to be hashed.
-const PIECE: usize = 1 << 20;
 
 /// How far an upload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,23 +104,15 @@ impl Store {
         Ok(Begun::Here(Upload { file, digest: *digest, offset: at, path, blob: self.blob_path(digest) }))
     }
 
-    /// The size of the blob, if it is here and whole. Somebody is about to use it: from now on it counts as new, so
-    /// that nothing sweeps it away meanwhile.
+    /// The size of the blob, if it is here and whole. Somebody is about to use it.
     fn stored(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        let path = self.blob_path(digest);
-        let failed = |error| StoreError::io("read", &path, error);
-        let file = match File::options().read(true).append(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let (found, bytes) = hash(&file).map_err(failed)?;
-        if found != *digest {
-            tracing::warn!(path = %path.display(), "a blob is damaged; an upload mends it");
-            return Ok(None);
+        match self.claim(digest) {
+            Err(StoreError::Damaged { path }) => {
+                tracing::warn!(path = %path.display(), "a blob is damaged; an upload mends it");
+                Ok(None)
+            }
+            claimed => claimed,
         }
-        file.set_modified(SystemTime::now()).map_err(|error| StoreError::io("touch", &path, error))?;
-        Ok(Some(bytes))
     }
 
     fn unfinished(&self) -> io::Result<usize> {
@@ -171,9 +161,7 @@ impl Upload {
     pub fn finish(self) -> Result<u64, UploadError> {
         let failed = |error| StoreError::io("read", &self.path, error);
         self.file.sync_all().map_err(|error| StoreError::io("write", &self.path, error))?;
-        let mut file = &self.file;
-        io::Seek::rewind(&mut file).map_err(failed)?;
-        let (got, bytes) = hash(file).map_err(failed)?;
+        let (got, bytes) = hash(&self.file).map_err(failed)?;
         if got != self.digest {
             fs::remove_file(&self.path).map_err(|error| StoreError::io("remove", &self.path, error))?;
             return Err(UploadError::Mismatch { expected: self.digest, got });
@@ -183,23 +171,6 @@ impl Upload {
         fs::rename(&self.path, &self.blob).map_err(|error| StoreError::io("put a file at", &self.blob, error))?;
         sync_directory(folder)?;
         Ok(bytes)
-    }
-}
-
-/// The digest of what is left of the file, and its bytes, a piece at a time.
-fn hash(mut file: &File) -> io::Result<(Digest, u64)> {
-    let (mut hasher, mut bytes) = (Hasher::default(), 0);
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok((hasher.finish(), bytes)),
-            Ok(read) => {
-                hasher.add(&piece[..read]);
-                bytes += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

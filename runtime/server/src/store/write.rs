@@ -2,34 +2,60 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::StoreError;
 
 /// Writes the bytes under the path, durably: when this returns, a power cut can't take them away.
 pub(super) fn write_whole(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_as(root, |file| {
+        file.write(bytes)?;
+        Ok(path.to_owned())
+    })
+}
+
+/// The same for a file of which only whoever fills it knows where it belongs.
+pub(super) fn write_as<E: From<StoreError>>(
+    root: &Path,
+    fill: impl FnOnce(&mut Temporary) -> Result<PathBuf, E>,
+) -> Result<(), E> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
-    let temporary = root.join("tmp").join(name);
-    let written = write_synced(&temporary, bytes).and_then(|()| {
-        let renamed = fs::rename(&temporary, path);
-        renamed.map_err(|error| StoreError::io("put a file at", path, error))?;
-        sync_directory(path.parent().unwrap_or(root))
-    });
+    let mut temporary = Temporary::create(root.join("tmp").join(name))?;
+    let written = fill(&mut temporary).and_then(|path| Ok(temporary.become_file(root, &path)?));
     if written.is_err() {
         // Nothing half-written stays. If even this fails, the file lies in `tmp`, which nobody reads.
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(&temporary.path);
     }
     written
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let at = |error| StoreError::io("write", path, error);
-    let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(path).map_err(at)?;
-    file.write_all(bytes).map_err(at)?;
-    file.sync_all().map_err(at)
+/// A file that is not there yet.
+pub(super) struct Temporary {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn create(path: PathBuf) -> Result<Self, StoreError> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        match fs::File::options().create_new(true).write(true).mode(0o600).open(&path) {
+            Ok(file) => Ok(Self { file, path }),
+            Err(error) => Err(StoreError::io("write", &path, error)),
+        }
+    }
+
+    /// Adds bytes at its end.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error))
+    }
+
+    fn become_file(&self, root: &Path, path: &Path) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(|error| StoreError::io("write", &self.path, error))?;
+        fs::rename(&self.path, path).map_err(|error| StoreError::io("put a file at", path, error))?;
+        sync_directory(path.parent().unwrap_or(root))
+    }
 }
 
 /// Makes the names in a folder durable.

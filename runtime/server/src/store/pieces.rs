@@ -1,0 +1,50 @@
+//! Files, read a piece at a time: a model of gigabytes passes through 64 KiB of memory.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+
+use hotstage_core::digest::{Digest, Hasher};
+
+/// Bytes that are read at a time.
+const PIECE: usize = 64 << 10;
+
+/// The digest of the whole file, and how many bytes it has.
+pub(super) fn hash(file: &File) -> io::Result<(Digest, u64)> {
+    let (mut hasher, mut bytes) = (Hasher::default(), 0);
+    each(file, |piece| {
+        hasher.add(piece);
+        bytes += piece.len() as u64;
+        Ok::<_, io::Error>(())
+    })?;
+    Ok((hasher.finish(), bytes))
+}
+
+/// Gives every piece of the file to somebody, from its beginning.
+pub(super) fn each<E: From<io::Error>>(mut file: &File, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    file.rewind()?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(&piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether two files have the same bytes.
+pub(super) fn is_same(one: &File, mut other: &File) -> io::Result<bool> {
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    other.rewind()?;
+    let mut beside = vec![0; PIECE];
+    let mut same = true;
+    each(one, |piece| {
+        // What differs once is not read on: the rest is skipped at the price of `one`'s pieces.
+        same = same && other.read_exact(&mut beside[..piece.len()]).is_ok() && piece == &beside[..piece.len()];
+        Ok::<_, io::Error>(())
+    })?;
+    Ok(same)
+}
