@@ -42,11 +42,19 @@ fn versions_come_and_go_at_full_load() {
     // Stretches with changes, and between them a look at how it goes without, so that both see the same machine.
     let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
     let windows = took.as_secs().div_ceil(pace.window.as_secs()) as usize;
-    for _ in 0..windows.div_ceil(stretch) {
+    let stretches = windows.div_ceil(stretch);
+    for done in 1..=stretches {
         swapping.extend(changes.during(|| pace.windows(stretch)));
         most = most.max(resident(&server));
         pace.look(1);
         steady.extend(pace.windows(1));
+        let [with, without] = [&swapping[swapping.len() - stretch..], &steady[steady.len() - 1..]].map(|of| p99(of).0);
+        tell(format_args!(
+            "  {done} of {stretches}: {:.0} requests a second, p99 {:.2} ms with changes and {:.2} without",
+            pace.rate(),
+            with / 1e3,
+            without / 1e3,
+        ));
     }
     let wanted = effort::of(60, 2000);
     if changes.made.load(SeqCst) < wanted {
@@ -108,8 +116,12 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// Microseconds: of the windows the middle one, and the worst.
+fn p99(rounds: &[Round]) -> (f64, f64) {
+    median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>())
+}
+
 fn report(steady: &[Round], swapping: &[Round]) {
-    let p99 = |rounds: &[Round]| median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>());
     let answers: u64 = steady.iter().chain(swapping).map(|round| round.answers).sum();
     tell(format_args!("  {answers} answers, 0 failed, 0 of a mixture of versions"));
     let ((steady, steady_most), (swapping, swapping_most)) = (p99(steady), p99(swapping));

@@ -46,24 +46,30 @@ pub(crate) fn write_levels(picture: &Picture, colour: Colour, layout: Layout, el
 
 /// Writes a picture of the colour's channels; `elements` are as many.
 fn write<T>(picture: &Picture, colour: Colour, layout: Layout, elements: &mut [T], element: impl Fn(usize, u8) -> T) {
-    let channels = colour.channels();
-    for channel in 0..channels {
-        let from = if colour == Colour::Bgr { channels - 1 - channel } else { channel };
-        let levels = picture.pixels.iter().skip(from).step_by(channels);
-        match layout {
-            Layout::Nchw => {
-                let plane = picture.width * picture.height;
-                for (to, level) in elements.iter_mut().skip(channel * plane).take(plane).zip(levels) {
-                    *to = element(channel, *level);
-                }
-            }
-            Layout::Nhwc => {
-                for (to, level) in elements.iter_mut().skip(channel).step_by(channels).zip(levels) {
-                    *to = element(channel, *level);
-                }
+    if colour.channels() == 1 {
+        elements.iter_mut().zip(&picture.pixels).for_each(|(to, level)| *to = element(0, *level));
+        return;
+    }
+    let pixels = picture.pixels.as_chunks::<3>().0.iter().map(|pixel| ordered(colour, *pixel));
+    let elements_of = |[first, second, third]: [u8; 3]| [element(0, first), element(1, second), element(2, third)];
+    match layout {
+        Layout::Nchw => {
+            let plane = picture.width * picture.height;
+            let (first, others) = elements.split_at_mut(plane);
+            let (second, third) = others.split_at_mut(plane);
+            for (((first, second), third), pixel) in first.iter_mut().zip(second).zip(third).zip(pixels) {
+                [*first, *second, *third] = elements_of(pixel);
             }
         }
+        Layout::Nhwc => {
+            elements.as_chunks_mut::<3>().0.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = elements_of(pixel));
+        }
     }
+}
+
+/// The channels in the model's order.
+fn ordered(colour: Colour, [red, green, blue]: [u8; 3]) -> [u8; 3] {
+    if colour == Colour::Bgr { [blue, green, red] } else { [red, green, blue] }
 }
 
 /// The nearest `f32`.

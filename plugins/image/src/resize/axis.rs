@@ -1,17 +1,26 @@
 //! What a pixel of a resized picture is mixed of, along one axis, and the passes that mix.
 //!
-//! Both conventions are tables of source pixels and weights; they differ in the weights, in the order of the passes,
-//! and in where they round. Default: three channels, mixed as vectors of four. Bound: the tables, one row of the source
-//! as floats, and the result.
+//! Both conventions are tables of weights; they differ in the weights, in the order of the passes, and in where they
+//! round. Default: three channels, mixed as vectors of four. Bound: the tables, the result, and as floats one row of the
+//! source, as levels those that one row of the result is mixed of.
 
 use wide::f32x4;
 
 use crate::picture::Picture;
 
-/// For each target pixel of one axis: which source pixels, and how much of each.
+/// Levels of a row that are mixed at a time.
+const LANES: usize = 16;
+/// Weights of a pixel that are applied at a time: there are always a multiple of so many, the last ones 0.
+const AT_ONCE: usize = 4;
+/// What so many pixels of three channels take, the last one read as four.
+const PIXELS: usize = AT_ONCE * 3 + 1;
+
+/// For each target pixel of one axis: where its source pixels begin, and how much of each.
 pub(super) struct Axis {
+    /// The last source pixel there is. Weights beyond it are 0.
+    last: usize,
     taps: usize,
-    sources: Vec<usize>,
+    firsts: Vec<usize>,
     weights: Vec<f32>,
 }
 
@@ -19,98 +28,127 @@ pub(super) struct Axis {
 pub(super) type Mix = (isize, Vec<f64>);
 
 impl Axis {
-    /// Beyond a border lies its last pixel, again and again.
+    /// Beyond a border lies its last pixel, again and again: what would be taken from there is taken from it.
     pub(super) fn new(from: usize, mixes: impl Iterator<Item = Mix>) -> Self {
         let mixes: Vec<Mix> = mixes.collect();
         let taps = mixes.iter().map(|(_, weights)| weights.len()).max().unwrap_or(0).max(1);
-        let last = isize::try_from(from).unwrap_or(isize::MAX) - 1;
-        let (mut sources, mut weights) = (Vec::new(), Vec::new());
-        for (first, mix) in mixes {
-            for tap in 0..taps {
-                sources.push(first.saturating_add_unsigned(tap).clamp(0, last).unsigned_abs());
-                weights.push(mix.get(tap).copied().map_or(0.0, single));
+        let taps = taps.next_multiple_of(AT_ONCE);
+        let last = from.saturating_sub(1);
+        let within = |place: isize| usize::try_from(place).unwrap_or(0).min(last);
+        let mut weights = vec![0.0; mixes.len() * taps];
+        let mut firsts = Vec::with_capacity(mixes.len());
+        for ((first, mix), weights) in mixes.iter().zip(weights.chunks_exact_mut(taps)) {
+            for (tap, weight) in mix.iter().enumerate() {
+                weights[within(first.saturating_add_unsigned(tap)) - within(*first)] += weight;
             }
+            firsts.push(within(*first));
         }
-        Self { taps, sources, weights }
+        Self { last, taps, firsts, weights: weights.into_iter().map(single).collect() }
     }
 
     fn len(&self) -> usize {
-        self.weights.len() / self.taps
+        self.firsts.len()
     }
 
-    fn each(&self) -> impl Iterator<Item = (&[usize], &[f32])> {
-        self.sources.chunks_exact(self.taps).zip(self.weights.chunks_exact(self.taps))
+    fn each(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.firsts.iter().copied().zip(self.weights.chunks_exact(self.taps))
+    }
+
+    /// The source pixels that count, each with its weight.
+    fn sources<'a>(&self, first: usize, weights: &'a [f32]) -> impl Iterator<Item = (usize, f32)> + Clone + use<'a> {
+        let last = self.last;
+        let sources = weights.iter().enumerate().map(move |(tap, weight)| ((first + tap).min(last), *weight));
+        sources.filter(|(_, weight)| *weight != 0.0)
     }
 }
 
-/// Along the rows, rounded, then down the columns, rounded again: Pillow's order.
+/// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Of the rows between the two, those
+/// are kept that one row of the result is mixed of.
 pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
-    let Picture { height, channels, .. } = *picture;
-    let width = columns.len();
-    let mut narrowed = Vec::with_capacity(width * height * channels);
-    let mut row = room(picture);
-    for levels in picture.pixels.chunks_exact(picture.width * channels) {
-        for (to, level) in row.iter_mut().zip(levels) {
-            *to = f32::from(*level);
+    let Picture { channels, .. } = *picture;
+    let (width, height) = (columns.len(), rows.len());
+    let mut given = picture.pixels.chunks_exact(picture.width * channels).enumerate();
+    let mut narrowed = vec![vec![0; width * channels]; rows.taps];
+    let (mut row, mut sums) = (room(picture, columns), vec![0.0; width * channels]);
+    let mut pixels = Vec::with_capacity(width * height * channels);
+    let mut ready = 0;
+    for (first, weights) in rows.each() {
+        while ready < first + rows.taps
+            && let Some((source, levels)) = given.next()
+        {
+            ready = source + 1;
+            row.iter_mut().zip(levels).for_each(|(to, level)| *to = f32::from(*level));
+            across(&row, channels, columns, &mut narrowed[source % rows.taps]);
         }
-        across(&row, channels, columns, &mut narrowed);
+        let kept = |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
+        down(rows.sources(first, weights).map(kept), &mut sums);
+        pixels.extend(sums.iter().map(|sum| level(*sum)));
     }
-    let narrowed = Picture { width, height, channels, pixels: narrowed };
-    let mut pixels = Vec::with_capacity(rows.len() * width * channels);
-    let mut row = vec![0.0; width * channels];
-    for (sources, weights) in rows.each() {
-        down(&narrowed, sources, weights, &mut row);
-        pixels.extend(row.iter().map(|sum| level(*sum)));
-    }
-    Picture { height: rows.len(), pixels, ..narrowed }
+    Picture { width, height, channels, pixels }
 }
 
 /// Down the columns, then along the one row that is left, rounded once: what OpenCV computes, in the order in which
 /// vectors do most of it.
 pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
     let Picture { channels, .. } = *picture;
-    let (width, height) = (columns.len(), rows.len());
-    let mut pixels = Vec::with_capacity(width * height * channels);
-    let mut row = room(picture);
-    for (sources, weights) in rows.each() {
-        down(picture, sources, weights, &mut row);
-        across(&row, channels, columns, &mut pixels);
+    let (width, height, stride) = (columns.len(), rows.len(), picture.width * picture.channels);
+    let mut pixels = vec![0; width * height * channels];
+    let mut row = room(picture, columns);
+    for (line, (first, weights)) in pixels.chunks_exact_mut(width * channels).zip(rows.each()) {
+        let given = |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
+        down(rows.sources(first, weights).map(given), &mut row[..stride]);
+        across(&row, channels, columns, line);
     }
     Picture { width, height, channels, pixels }
 }
 
-/// For one row of the picture. Three channels are read as four, so the last pixel has a neighbour.
-fn room(picture: &Picture) -> Vec<f32> {
-    vec![0.0; picture.width * picture.channels + 1]
+/// For one row of the picture, and what weights of 0 reach behind its end.
+fn room(picture: &Picture, columns: &Axis) -> Vec<f32> {
+    vec![0.0; (picture.width + columns.taps) * picture.channels + 1]
 }
 
-/// Mixes whole rows.
-fn down(picture: &Picture, sources: &[usize], weights: &[f32], row: &mut [f32]) {
-    let stride = picture.width * picture.channels;
-    row.fill(0.0);
-    for (source, weight) in sources.iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
-        for (sum, level) in row.iter_mut().zip(&picture.pixels[source * stride..][..stride]) {
-            *sum += f32::from(*level) * weight;
-        }
-    }
-}
-
-/// Mixes the pixels of a row, and appends the levels.
-fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut Vec<u8>) {
-    for (sources, weights) in columns.each() {
-        if channels == 1 {
-            let sum: f32 = sources.iter().zip(weights).map(|(source, weight)| row[*source] * weight).sum();
-            levels.push(level(sum));
-        } else {
-            let mut sum = f32x4::ZERO;
-            for (source, weight) in sources.iter().zip(weights) {
-                let four = row[source * 3..].first_chunk().copied().unwrap_or_default();
-                sum += f32x4::new(four) * f32x4::splat(*weight);
+/// Mixes whole rows, some levels of them at a time, so that their sums stay in registers.
+fn down<'a, T: Copy + Into<f32> + 'a>(rows: impl Iterator<Item = (&'a [T], f32)> + Clone, sums: &mut [f32]) {
+    for (place, sums) in sums.chunks_mut(LANES).enumerate() {
+        let mut mixed = [0.0; LANES];
+        for (levels, weight) in rows.clone() {
+            let levels = &levels[place * LANES..];
+            let add = |(sum, level): (&mut f32, &T)| *sum += (*level).into() * weight;
+            match levels.first_chunk::<LANES>() {
+                // Their number is known here, so that this becomes vectors.
+                Some(levels) => mixed.iter_mut().zip(levels).for_each(add),
+                None => mixed.iter_mut().zip(levels).for_each(add),
             }
-            let [red, green, blue, _] = sum.to_array();
-            levels.extend([level(red), level(green), level(blue)]);
+        }
+        sums.copy_from_slice(&mixed[..sums.len()]);
+    }
+}
+
+/// Mixes the pixels of a row.
+fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut [u8]) {
+    if channels == 1 {
+        for (to, (first, weights)) in levels.iter_mut().zip(columns.each()) {
+            *to = level(row[first..].iter().zip(weights).map(|(level, weight)| level * weight).sum());
+        }
+        return;
+    }
+    for (to, (first, weights)) in levels.as_chunks_mut::<3>().0.iter_mut().zip(columns.each()) {
+        let [red, green, blue, _] = mix(&row[first * 3..], weights).to_array();
+        *to = [level(red), level(green), level(blue)];
+    }
+}
+
+/// Three channels, and what lies behind them.
+fn mix(pixels: &[f32], weights: &[f32]) -> f32x4 {
+    let mut sum = f32x4::ZERO;
+    for (place, weights) in weights.as_chunks::<AT_ONCE>().0.iter().enumerate() {
+        let Some(levels) = pixels[place * AT_ONCE * 3..].first_chunk::<PIXELS>() else { break };
+        for (tap, weight) in weights.iter().enumerate() {
+            let four = levels[tap * 3..].first_chunk().copied().unwrap_or_default();
+            sum += f32x4::new(four) * f32x4::splat(*weight);
         }
     }
+    sum
 }
 
 /// Rounded; what is beyond the ends becomes the end.
