@@ -1,8 +1,8 @@
 //! What a pixel of a resized picture is mixed of, along one axis, and the passes that mix.
 //!
 //! Both conventions are tables of weights; they differ in the weights, in the order of the passes, and in where they
-//! round. Default: three channels, mixed as vectors of four. Bound: the tables, the result, and as floats one row of the
-//! source, as levels those that one row of the result is mixed of.
+//! round. Default: three channels, mixed as vectors of four. Bound: the tables, the result, one row of the source as
+//! floats, and of what lies between the two passes the rows that one row of the result is mixed of.
 
 use wide::f32x4;
 
@@ -81,7 +81,7 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
             across(&row, channels, columns, &mut narrowed[source % rows.taps]);
         }
         let kept = |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
-        down(rows.sources(first, weights).map(kept), &mut sums);
+        down(&rows.sources(first, weights).map(kept), &mut sums);
         pixels.extend(sums.iter().map(|sum| level(*sum)));
     }
     Picture { width, height, channels, pixels }
@@ -96,7 +96,7 @@ pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -
     let mut row = room(picture, columns);
     for (line, (first, weights)) in pixels.chunks_exact_mut(width * channels).zip(rows.each()) {
         let given = |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
-        down(rows.sources(first, weights).map(given), &mut row[..stride]);
+        down(&rows.sources(first, weights).map(given), &mut row[..stride]);
         across(&row, channels, columns, line);
     }
     Picture { width, height, channels, pixels }
@@ -108,12 +108,12 @@ fn room(picture: &Picture, columns: &Axis) -> Vec<f32> {
 }
 
 /// Mixes whole rows, some levels of them at a time, so that their sums stay in registers.
-fn down<'a, T: Copy + Into<f32> + 'a>(rows: impl Iterator<Item = (&'a [T], f32)> + Clone, sums: &mut [f32]) {
+fn down<'a>(rows: &(impl Iterator<Item = (&'a [u8], f32)> + Clone), sums: &mut [f32]) {
     for (place, sums) in sums.chunks_mut(LANES).enumerate() {
         let mut mixed = [0.0; LANES];
         for (levels, weight) in rows.clone() {
             let levels = &levels[place * LANES..];
-            let add = |(sum, level): (&mut f32, &T)| *sum += (*level).into() * weight;
+            let add = |(sum, level): (&mut f32, &u8)| *sum += f32::from(*level) * weight;
             match levels.first_chunk::<LANES>() {
                 // Their number is known here, so that this becomes vectors.
                 Some(levels) => mixed.iter_mut().zip(levels).for_each(add),

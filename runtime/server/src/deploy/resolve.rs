@@ -203,8 +203,10 @@ impl Resolve for Finder<'_> {
             DocumentRef::Path(path) => self.path(path, FILE_BYTES_MAX)?,
             DocumentRef::Digest(digest) => self.digest(digest)?,
             DocumentRef::Inline(value) => {
-                let put = self.deployer.store.put(canonical_text(value).as_bytes());
-                put.map_err(|error| self.broke(error))?
+                let text = canonical_text(value);
+                let digest = self.deployer.store.put(text.as_bytes()).map_err(|error| self.broke(error))?;
+                self.documents.insert(digest, text.into());
+                return Ok(digest);
             }
         };
         self.documents.insert(digest, self.deployer.shared.hold(&digest)?);
