@@ -41,7 +41,7 @@ fn versions_come_and_go_at_full_load() {
     let mut most = before;
     // Stretches with changes, and between them a look at how it goes without, so that both see the same machine.
     let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
-    let windows = took.as_secs().div_ceil(pace.window.as_secs()) as usize;
+    let windows = usize::try_from(took.as_secs().div_ceil(pace.window.as_secs())).unwrap();
     let stretches = windows.div_ceil(stretch);
     for done in 1..=stretches {
         swapping.extend(changes.during(|| pace.windows(stretch)));

@@ -66,21 +66,22 @@ impl Model {
 
     /// Constant numbers under a name.
     pub(crate) fn weights(self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
-        self.constant(name, Type::Float, shape, numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.constant(name, Type::Float, shape, &bytes)
     }
 
     /// Constant whole numbers under a name: shapes, axes.
     pub(crate) fn integers(self, name: &str, numbers: &[i64]) -> Self {
-        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        self.constant(name, Type::Int64, &[numbers.len() as u64], bytes)
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.constant(name, Type::Int64, &[numbers.len() as u64], &bytes)
     }
 
-    fn constant(mut self, name: &str, kind: Type, shape: &[u64], bytes: Vec<u8>) -> Self {
+    fn constant(mut self, name: &str, kind: Type, shape: &[u64], bytes: &[u8]) -> Self {
         let mut tensor = Vec::new();
         shape.iter().for_each(|&size| number(&mut tensor, 1, size));
         number(&mut tensor, 2, kind as u64);
         field(&mut tensor, 8, name.as_bytes());
-        field(&mut tensor, 9, &bytes);
+        field(&mut tensor, 9, bytes);
         field(&mut self.weights, 5, &tensor);
         self
     }
