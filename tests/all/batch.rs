@@ -125,7 +125,15 @@ fn one_that_waited_too_long_is_told_to_come_again() {
     let server = Setup::of([pipeline("m", [spins])]).args("--compute-threads 1").start();
     let ask = |x: f64| server.infer("m", &json!({ "inputs": [floats("x", &[1], &[x])] }));
     thread::scope(|scope| {
-        let busy = scope.spawn(|| ask(13.0));
+        // On a machine that stood still for a moment it may be told so itself, and then asks again.
+        let busy = scope.spawn(|| {
+            loop {
+                let answer = ask(13.0);
+                if answer.status != 503 {
+                    break answer;
+                }
+            }
+        });
         // Whoever is answered came before it.
         let late = loop {
             let answer = ask(1.0);
