@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use super::onnx::{NET, floats, gather, net, refused};
 use crate::harness::http::Response;
 use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::onnx::{Model, Type};
+use crate::harness::pause;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 
@@ -140,6 +142,8 @@ fn one_that_waited_too_long_is_told_to_come_again() {
             if answer.status != 200 {
                 break answer;
             }
+            // The other one must come to begin.
+            pause(Duration::from_millis(5));
         };
         assert_eq!((late.status, late.header("hotstage-failure")), (503, Some("overloaded")), "{}", late.text());
         assert!(late.error().contains("could not begin within 100ms"), "{}", late.error());
