@@ -17,8 +17,6 @@ const PIXELS: usize = AT_ONCE * 3 + 1;
 
 /// For each target pixel of one axis: where its source pixels begin, and how much of each.
 pub(super) struct Axis {
-    /// The last source pixel there is. Weights beyond it are 0.
-    last: usize,
     taps: usize,
     firsts: Vec<usize>,
     weights: Vec<f32>,
@@ -43,7 +41,7 @@ impl Axis {
             }
             firsts.push(within(*first));
         }
-        Self { last, taps, firsts, weights: weights.into_iter().map(single).collect() }
+        Self { taps, firsts, weights: weights.into_iter().map(single).collect() }
     }
 
     fn len(&self) -> usize {
@@ -53,13 +51,12 @@ impl Axis {
     fn each(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.firsts.iter().copied().zip(self.weights.chunks_exact(self.taps))
     }
+}
 
-    /// The source pixels that count, each with its weight.
-    fn sources<'a>(&self, first: usize, weights: &'a [f32]) -> impl Iterator<Item = (usize, f32)> + Clone + use<'a> {
-        let last = self.last;
-        let sources = weights.iter().enumerate().map(move |(tap, weight)| ((first + tap).min(last), *weight));
-        sources.filter(|(_, weight)| *weight != 0.0)
-    }
+/// The source pixels that count, each with its weight. Those beyond the last one have a weight of 0.
+fn counting(first: usize, weights: &[f32]) -> impl Iterator<Item = (usize, f32)> + Clone {
+    let sources = weights.iter().enumerate().map(move |(tap, weight)| (first + tap, *weight));
+    sources.filter(|(_, weight)| *weight != 0.0)
 }
 
 /// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Of the rows between the two, those
@@ -81,7 +78,7 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
             across(&row, channels, columns, &mut narrowed[source % rows.taps]);
         }
         let kept = |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
-        down(&rows.sources(first, weights).map(kept), &mut sums);
+        down(&counting(first, weights).map(kept), &mut sums);
         pixels.extend(sums.iter().map(|sum| level(*sum)));
     }
     Picture { width, height, channels, pixels }
@@ -96,7 +93,7 @@ pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -
     let mut row = room(picture, columns);
     for (line, (first, weights)) in pixels.chunks_exact_mut(width * channels).zip(rows.each()) {
         let given = |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
-        down(&rows.sources(first, weights).map(given), &mut row[..stride]);
+        down(&counting(first, weights).map(given), &mut row[..stride]);
         across(&row, channels, columns, line);
     }
     Picture { width, height, channels, pixels }
