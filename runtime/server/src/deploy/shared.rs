@@ -1,4 +1,5 @@
-//! What pipelines share while they are loaded: files' bytes and components' machine code, each once.
+//! What pipelines share while they are loaded: files' bytes and components' machine code, each once; and which blobs
+//! were found right.
 //!
 //! An entry lives as long as a pipeline uses it; [`Shared::sweep`] forgets the others.
 

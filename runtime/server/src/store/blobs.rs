@@ -42,7 +42,7 @@ impl Store {
     pub fn put_file(&self, file: &fs::File) -> Result<Digest, PutError> {
         let (digest, _) = hash(file)?;
         let path = self.blob_path(&digest);
-        if fs::File::open(&path).and_then(|there| is_same(&there, file)).unwrap_or(false) {
+        if fs::File::open(&path).is_ok_and(|there| is_same(&there, file)) {
             touch(&path)?;
             return Ok(digest);
         }

@@ -33,18 +33,21 @@ pub(super) fn each<E: From<io::Error>>(mut file: &File, mut take: impl FnMut(&[u
     }
 }
 
-/// Whether two files have the same bytes.
-pub(super) fn is_same(one: &File, mut other: &File) -> io::Result<bool> {
-    if one.metadata()?.len() != other.metadata()?.len() {
-        return Ok(false);
-    }
-    other.rewind()?;
-    let mut beside = vec![0; PIECE];
-    let mut same = true;
-    each(one, |piece| {
-        // What differs once is not read on: the rest is skipped at the price of `one`'s pieces.
-        same = same && other.read_exact(&mut beside[..piece.len()]).is_ok() && piece == &beside[..piece.len()];
-        Ok::<_, io::Error>(())
-    })?;
-    Ok(same)
+/// Whether two files have the same bytes. Of what can't be read that is not known, so they have not.
+pub(super) fn is_same(one: &File, other: &File) -> bool {
+    let compared = || -> io::Result<bool> {
+        if one.metadata()?.len() != other.metadata()?.len() {
+            return Ok(false);
+        }
+        let mut beside = vec![0; PIECE];
+        let mut other = other;
+        other.rewind()?;
+        each(one, |piece| {
+            let beside = &mut beside[..piece.len()];
+            other.read_exact(beside)?;
+            if piece == beside { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
+        })?;
+        Ok(true)
+    };
+    compared().unwrap_or(false)
 }
