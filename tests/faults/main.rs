@@ -15,6 +15,7 @@ mod cuts;
 mod damage;
 mod effort;
 mod first;
+mod flushes;
 mod full;
 mod kills;
 mod load;

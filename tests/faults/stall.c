@@ -1,17 +1,34 @@
 /* Loaded into a server under test (LD_PRELOAD): while the file that STALL_FILE names is there, a flush to the disk does
-   not end. Everything else is as ever. */
+   not end; the number of each file that was flushed (its inode) goes to the end of FLUSHED_FILE. Everything else is as
+   ever. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int stalled(const char *name, int file) {
+static void note(int file) {
+    const char *list = getenv("FLUSHED_FILE");
+    struct stat about;
+    if (!list || fstat(file, &about))
+        return;
+    int notes = open(list, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dprintf(notes, "%llu\n", (unsigned long long)about.st_ino);
+    close(notes);
+}
+
+static int flushed(const char *name, int file) {
     const char *flag = getenv("STALL_FILE");
     while (flag && access(flag, F_OK) == 0)
         usleep(2000);
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    return real(file);
+    int failed = real(file);
+    if (!failed)
+        note(file);
+    return failed;
 }
 
-int fsync(int file) { return stalled("fsync", file); }
-int fdatasync(int file) { return stalled("fdatasync", file); }
+int fsync(int file) { return flushed("fsync", file); }
+int fdatasync(int file) { return flushed("fdatasync", file); }

@@ -18,8 +18,8 @@ use crate::harness::{pause, root, skipped};
 const PATH: &str = "/v2/models/m/infer";
 const RATE: f64 = 1000.0;
 
-/// The library that stalls flushes.
-fn library(folder: &Folder) -> Option<PathBuf> {
+/// The library that stalls flushes and takes note of them.
+pub(crate) fn library(folder: &Folder) -> Option<PathBuf> {
     let path = folder.path().join("stall.so");
     let source = root().join("tests/faults/stall.c");
     let cc = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&path).arg(source).arg("-ldl").output();

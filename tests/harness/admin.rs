@@ -1,5 +1,6 @@
 //! The admin API of a server under test, and pipelines whose answers say which version gave them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -54,7 +55,8 @@ impl Admin {
 
     /// The same with more keys of the request.
     pub(crate) fn apply_with(&self, manifests: &[Value], more: &Value) -> Response {
-        for path in manifests.iter().flat_map(paths) {
+        let files: BTreeSet<String> = manifests.iter().flat_map(paths).collect();
+        for path in files {
             self.upload(&std::fs::read(path).unwrap());
         }
         self.ask(applies(manifests, more))

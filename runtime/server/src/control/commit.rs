@@ -16,6 +16,7 @@ use crate::api::{Applied, ChangeMade, What};
 use crate::board::{Model, Snapshot};
 use crate::journal::Head;
 use crate::pipeline::Pipeline;
+use crate::store::Store;
 
 /// Who wants what, why, and since when.
 pub(super) struct Intent<'a> {
@@ -78,13 +79,12 @@ impl Control {
         if changes.is_empty() || intent.ask.dry_run {
             return Ok(applied);
         }
-        self.check_stored(&changes).await?;
         let rollouts = super::rollout::counted(&ledger.state, &changes);
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
         self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
         let recording = Instant::now();
-        let hash = self.with_journal(move |journal| journal.append(&revision)).await??;
+        let hash = self.record(revision).await?;
         self.app.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
         let swapping = Instant::now();
         let before = Arc::clone(&self.app.board.read());
@@ -107,22 +107,15 @@ impl Control {
         Ok(applied)
     }
 
-    /// What is recorded must be there at the next start. `gc` may have been quicker, with bytes that a manifest named
-    /// and nobody brought again; it has its turn before or after this one.
-    async fn check_stored(&self, changes: &[Change]) -> Result<(), ControlError> {
-        let served: Vec<Digest> = changes.iter().filter_map(Change::serves).collect();
+    /// Answers when the revision and everything that it names are on the disk.
+    async fn record(&self, revision: Revision) -> Result<Digest, ControlError> {
         let store = Arc::clone(self.store());
-        let missing = tokio::task::spawn_blocking(move || {
-            let mut problems = Vec::new();
-            let needed = super::sweep::needed(&store, served.into_iter(), &mut problems);
-            let missing = needed.into_iter().find(|digest| !store.has(digest));
-            problems.pop().or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")))
+        let recorded = self.with_journal(move |journal| {
+            store.settle()?;
+            check_stored(&store, &revision.changes)?;
+            Ok::<_, ControlError>(journal.append(&revision)?)
         });
-        match missing.await {
-            Ok(None) => Ok(()),
-            Ok(Some(message)) => Err(ControlError::new(Trouble::Conflict, message)),
-            Err(_) => Err(ControlError::new(Trouble::Defect, "the check of the store failed; this is a defect")),
-        }
+        recorded.await?
     }
 
     fn revision_of(&self, intent: &Intent<'_>, head: &Head, changes: Vec<Change>, outcome: Outcome) -> Revision {
@@ -165,6 +158,16 @@ impl Control {
             })
             .collect()
     }
+}
+
+/// What is recorded must be there at the next start. `gc` may have been quicker, with bytes that a manifest named and
+/// nobody brought again; it has its turn before or after this one.
+fn check_stored(store: &Store, changes: &[Change]) -> Result<(), ControlError> {
+    let mut problems = Vec::new();
+    let needed = super::sweep::needed(store, changes.iter().filter_map(Change::serves), &mut problems);
+    let missing = needed.into_iter().find(|digest| !store.has(digest));
+    let message = problems.pop().or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")));
+    message.map_or(Ok(()), |message| Err(ControlError::new(Trouble::Conflict, message)))
 }
 
 /// The versions of one name, as they will be served. None when one of them was not prepared.

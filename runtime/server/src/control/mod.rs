@@ -43,7 +43,7 @@ pub use self::watch::watch;
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::deploy::Deployer;
-use crate::journal::{Head, Journal};
+use crate::journal::{Clerk, Head, Journal};
 use crate::store::Store;
 
 /// Beyond so many pipelines, those without traffic keep no instance: the first request makes one.
@@ -97,7 +97,7 @@ pub(crate) struct Ledger {
 pub struct Control {
     pub(crate) app: Arc<App>,
     deployer: Arc<Deployer>,
-    journal: Arc<Mutex<Journal>>,
+    journal: Clerk,
     ledger: ArcSwap<Ledger>,
     /// Held from the last check of a change to its swap.
     turn: tokio::sync::Mutex<()>,
@@ -138,11 +138,8 @@ impl Control {
         &self,
         work: impl FnOnce(&mut Journal) -> T + Send + 'static,
     ) -> Result<T, ControlError> {
-        let journal = Arc::clone(&self.journal);
-        let done = tokio::task::spawn_blocking(move || work(&mut locked(&journal))).await;
-        done.map_err(|_| {
-            ControlError::new(Trouble::Defect, "work on the journal failed; this is a defect of the server")
-        })
+        let lost = "work on the journal failed; this is a defect of the server";
+        self.journal.ask(work).await.map_err(|_| ControlError::new(Trouble::Defect, lost))
     }
 }
 

@@ -19,8 +19,9 @@ use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
 use crate::app::App;
 use crate::board::{Door, Model};
 use crate::deploy::{Deployer, Revived};
-use crate::journal::Journal;
+use crate::journal::{Clerk, Journal};
 use crate::pipeline::Pipeline;
+use crate::place::step_back;
 
 /// How often what was loaded begins to serve.
 const SWAP_EVERY: Duration = Duration::from_millis(100);
@@ -39,11 +40,12 @@ impl Control {
     pub fn open(app: Arc<App>, deployer: Arc<Deployer>, options: Options) -> Result<Self, ControlError> {
         let journal = Journal::open(deployer.store.root())?;
         let replayed = journal.replay(None)?;
+        let no_thread = |error| ControlError::new(Trouble::Defect, format!("can't start a thread: {error}"));
         let ledger = Ledger { state: replayed.state, head: replayed.head };
         Ok(Self {
             app,
             deployer,
-            journal: Arc::new(Mutex::new(journal)),
+            journal: Clerk::start(journal, step_back).map_err(no_thread)?,
             ledger: ArcSwap::from_pointee(ledger),
             turn: tokio::sync::Mutex::new(()),
             retired: Mutex::new(Retired::default()),

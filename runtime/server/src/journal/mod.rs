@@ -5,6 +5,7 @@
 //! are read in order, and each is checked against the one before; the first that is not what was recorded ends it.
 //! Bound: none on the number of revisions. Calls block: make them where that may be.
 
+mod clerk;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Damaged, Misfit, Revision, State};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+pub use self::clerk::Clerk;
 pub use self::recover::{Recovered, recover};
 use crate::store::StoreError;
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hotstage_core::digest::{Digest, Hasher};
 
 use super::pieces::{each, hash, is_same};
-use super::write::{write_as, write_whole};
+use super::write::write_as;
 use super::{Store, StoreError, make_directory};
 
 /// Why a file can't be kept.
@@ -24,7 +24,8 @@ pub enum PutError {
 }
 
 impl Store {
-    /// Keeps the bytes; says their name. Storing what is there already costs a look.
+    /// Keeps the bytes, durably from the next [`Store::settle`] on; says their name. Storing what is there already
+    /// costs a look.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
         // A damaged blob is written again: `get` told somebody to store it anew.
@@ -33,12 +34,16 @@ impl Store {
             touch(&path)?;
         } else {
             self.make_room(&path)?;
-            write_whole(&self.root, &path, bytes)?;
+            let file = write_as(&self.root, |temporary| {
+                temporary.write(bytes)?;
+                Ok::<_, StoreError>(path.clone())
+            })?;
+            self.unsettled(file, path)?;
         }
         Ok(digest)
     }
 
-    /// Keeps the bytes of a file, which are never all in memory; says their name.
+    /// The same for the bytes of a file, which are never all in memory.
     pub fn put_file(&self, file: &fs::File) -> Result<Digest, PutError> {
         let (digest, _) = hash(file)?;
         let path = self.blob_path(&digest);
@@ -48,7 +53,7 @@ impl Store {
         }
         // It may have changed since it was hashed: what was copied is what counts.
         let mut copied = digest;
-        write_as(&self.root, |temporary| {
+        let blob = write_as(&self.root, |temporary| {
             let mut hasher = Hasher::default();
             each(file, |piece| {
                 hasher.add(piece);
@@ -59,6 +64,7 @@ impl Store {
             self.make_room(&path)?;
             Ok::<_, PutError>(path)
         })?;
+        self.unsettled(blob, self.blob_path(&copied))?;
         Ok(copied)
     }
 

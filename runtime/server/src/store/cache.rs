@@ -1,6 +1,7 @@
 //! Machine code between two starts, and the secret that signs it.
 //!
-//! The cache may forget and must not fail: an entry that can't be read or written costs a compilation.
+//! The cache may forget and must not fail: an entry that can't be read or written, or that a power cut damaged, costs
+//! a compilation.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -9,7 +10,7 @@ use std::path::Path;
 use hotstage_engine::SigningKey;
 use hotstage_engine::compile::Artifacts;
 
-use super::write::write_whole;
+use super::write::{write_as, write_whole};
 use super::{Store, StoreError};
 
 impl Artifacts for Store {
@@ -22,7 +23,11 @@ impl Artifacts for Store {
     }
 
     fn save(&self, name: &str, entry: &[u8]) {
-        if let Err(error) = write_whole(&self.root, &self.root.join("cache").join(name), entry) {
+        let saved = write_as(&self.root, |file| {
+            file.write(entry)?;
+            Ok::<_, StoreError>(self.root.join("cache").join(name))
+        });
+        if let Err(error) = saved {
             tracing::warn!(%error, "compiled code was not kept; the next start compiles again");
         }
     }

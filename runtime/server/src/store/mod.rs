@@ -5,23 +5,24 @@
 //! journal.db           every change to what is served
 //! experiments.db       what experiments remember, once there is one
 //! admin-address        where the admin API of the server that runs on it listens
-//! admin-token          its secret for operators; reader-token: for those who only look
+//! admin-token          who has it may change what is served
+//! reader-token         who has it may look
 //! lock                 held by the server that runs on it
 //! blobs/ab/abcd…       components, files and manifests, named by their SHA-256
 //! cache/…              signed machine code; may be deleted at any time
 //! cache.key            the secret that signs it
-//! admin-token          who has it may change what is served
-//! reader-token         who has it may look
 //! tmp/                 what is being written, and uploads that are not whole yet
 //! ```
 //!
-//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. What is
-//! read is checked against its name. Default: see [`default_directory`]; `--state` changes it.
+//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. Blobs are
+//! synced together before the journal names one of them; compiled code, which may be lost, is not. What is read is
+//! checked against its name. Default: see [`default_directory`]; `--state` changes it.
 
 mod blobs;
 mod cache;
 mod pieces;
 mod secret;
+mod settle;
 mod sweep;
 mod uploads;
 mod write;
@@ -35,6 +36,7 @@ use hotstage_engine::SigningKey;
 
 pub use self::blobs::PutError;
 pub(crate) use self::secret::secret;
+use self::settle::Unsettled;
 pub use self::uploads::{Begun, Progress, Upload, UploadError};
 pub(crate) use self::write::sync_directory;
 use self::write::write_whole;
@@ -49,6 +51,7 @@ pub const ADMIN_ADDRESS: &str = "admin-address";
 pub struct Store {
     root: PathBuf,
     signing_key: SigningKey,
+    unsettled: Unsettled,
     /// Held for as long as the store is open.
     _lock: Option<fs::File>,
 }
@@ -117,7 +120,7 @@ impl Store {
             Access::Share => None,
         };
         let signing_key = cache::signing_key(root)?;
-        Ok(Self { root: root.to_owned(), signing_key, _lock: lock })
+        Ok(Self { root: root.to_owned(), signing_key, unsettled: Unsettled::default(), _lock: lock })
     }
 
     /// The directory.
