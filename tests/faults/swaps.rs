@@ -20,6 +20,10 @@ const SHARE: f64 = 0.8;
 const SETTLED: u64 = 20;
 /// Peaks whose middle one counts.
 const PEAKS: usize = 5;
+/// A rate is kept to if so much of it is reached; else one is tried that is lower by [`STEP`], so many times at most.
+const KEPT: f64 = 0.99;
+const STEP: f64 = 0.97;
+const STEPS: i32 = 12;
 
 #[test]
 fn versions_come_and_go_at_full_load() {
@@ -28,7 +32,7 @@ fn versions_come_and_go_at_full_load() {
     let changes = Changes { admin: &admin, made: AtomicU64::new(0), number: AtomicU64::new(1) };
     let mut pace =
         Pace { server: &server, window: effort::of(Duration::from_secs(1), Duration::from_secs(5)), peaks: Vec::new() };
-    pace.look(effort::of(1, PEAKS));
+    (0..effort::of(1, PEAKS)).for_each(|_| pace.look());
     // Under the load that follows, so that what is compared is alike.
     let load = Load::begin(server.address, PATH, Some(pace.rate()));
     while changes.made.load(SeqCst) < SETTLED {
@@ -46,7 +50,7 @@ fn versions_come_and_go_at_full_load() {
     for done in 1..=stretches {
         swapping.extend(changes.during(|| pace.windows(stretch)));
         most = most.max(resident(&server));
-        pace.look(1);
+        pace.look();
         steady.extend(pace.windows(1));
         let [with, without] = [&swapping[swapping.len() - stretch..], &steady[steady.len() - 1..]].map(|of| p99(of).0);
         tell(format_args!(
@@ -85,11 +89,15 @@ struct Pace<'a> {
 }
 
 impl Pace<'_> {
-    /// Asks as fast as can be, for so many windows.
-    fn look(&mut self, windows: usize) {
-        let peaks = (0..windows).map(|_| self.window(None).per_second());
-        let peaks: Vec<f64> = peaks.collect();
-        self.peaks.extend(peaks);
+    /// Finds the highest rate that is kept to. It is below what is reached without a rate, as one who keeps to a rate
+    /// sleeps between requests, and to sleep and to wake costs more than to go on.
+    fn look(&mut self) {
+        let window = effort::of(Duration::from_millis(300), Duration::from_secs(2));
+        let reached = |rate| Load::during(self.server.address, PATH, rate, window).faultless().per_second();
+        let most = reached(None);
+        let mut rates = (0..STEPS).map(|step| most * STEP.powi(step));
+        let kept = rates.find(|&rate| reached(Some(rate)) >= rate * KEPT);
+        self.peaks.push(kept.unwrap_or(most * STEP.powi(STEPS)));
     }
 
     /// The share of the middle one of the last peaks.
@@ -99,11 +107,8 @@ impl Pace<'_> {
     }
 
     fn windows(&self, count: usize) -> Vec<Round> {
-        (0..count).map(|_| self.window(Some(self.rate()))).collect()
-    }
-
-    fn window(&self, rate: Option<f64>) -> Round {
-        Load::during(self.server.address, PATH, rate, self.window).faultless()
+        let window = || Load::during(self.server.address, PATH, Some(self.rate()), self.window).faultless();
+        (0..count).map(|_| window()).collect()
     }
 }
 
