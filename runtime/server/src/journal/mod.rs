@@ -124,7 +124,7 @@ impl Journal {
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         // Revisions are read from the first to the last, or not at all: more pages than these only fill memory.
-        self.connection.pragma_update(None, "cache_size", -256)?;
+        self.connection.pragma_update(None, "cache_size", -64)?;
         self.connection.execute(SCHEMA, ())?;
         Ok(())
     }
