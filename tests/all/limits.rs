@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
 use crate::harness::http::{Request, Response};
 use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
 use crate::harness::tumor;
+use crate::harness::{eventually, pause};
 
 const TUMOR: &str = "/v2/models/tumor/infer";
 const SLOW: &str = "/v2/models/slow/infer";
@@ -44,6 +44,28 @@ fn a_body_that_pauses_is_408_and_the_end_of_its_connection() {
         check(&response, 408, "request_timeout", "the body did not come: nothing for 1s");
         assert_eq!(response.header("connection"), Some("close"));
         connection.expect_closed();
+    }
+}
+
+/// Whoever has a connection and does not use it gives its place back; whoever waits for an answer keeps it.
+#[test]
+fn who_is_silent_is_sent_away_and_who_waits_or_asks_is_not() {
+    let server = slow("--idle-timeout 2 --max-connections 4");
+    let [mut silent, mut slow_head, mut waiting, mut asking] = std::array::from_fn(|_| server.connect());
+    slow_head.send(b"GET /v2/health/live HTTP/1.1\r\nhost: te");
+    waiting.send(&steps(8000).bytes());
+    // Longer than a connection may be silent.
+    for _ in 0..12 {
+        assert_eq!(asking.ask(&Request::get("/v2/health/live")).status, 200);
+        pause(Duration::from_millis(250));
+    }
+    silent.expect_closed();
+    slow_head.expect_closed();
+    assert_eq!(waiting.answer().unwrap().status, 200);
+    // Their places are free: all four are taken again by these.
+    let [mut first, mut second] = std::array::from_fn(|_| server.connect());
+    for connection in [&mut first, &mut second, &mut asking, &mut waiting] {
+        assert_eq!(connection.ask(&Request::get("/v2/health/live")).status, 200);
     }
 }
 

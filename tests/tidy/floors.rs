@@ -17,6 +17,7 @@ const FLOORS: &[&str] = &[
     "chance",
     "place",
     "engines",
+    "silence",
     "admission",
     "store",
     "journal",

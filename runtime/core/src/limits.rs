@@ -134,6 +134,8 @@ pub struct ServerLimits {
     pub queue: usize,
     /// How long a client's body may pause. `--client-timeout`.
     pub client_timeout: Duration,
+    /// How long a connection may be silent. `--idle-timeout`.
+    pub idle: Duration,
     /// How long requests in flight may take after SIGTERM. `--drain-timeout`.
     pub drain: Duration,
 }
@@ -146,6 +148,7 @@ impl Default for ServerLimits {
             connections: 4096,
             queue: 1024,
             client_timeout: Duration::from_secs(20),
+            idle: Duration::from_secs(75),
             drain: Duration::from_secs(25),
         }
     }

@@ -19,6 +19,7 @@
 //! | `journal` | the record of every change |
 //! | `engines` | where ONNX Runtime is |
 //! | `store` | the state directory |
+//! | `silence` | connections that say nothing |
 //! | `admission` | who may run, and who waits |
 //! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
@@ -49,5 +50,6 @@ pub mod pipeline;
 pub mod place;
 pub mod router;
 pub mod routing;
+pub mod silence;
 pub mod store;
 pub mod telemetry;

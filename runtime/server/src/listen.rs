@@ -1,8 +1,9 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
 //! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
-//! queue), the time a client may take for its headers, the streams of one HTTP/2 connection. On shutdown nothing new is
-//! accepted, idle connections close, requests in flight finish, or are cut off when the drain time is over.
+//! queue), the time that a connection may be silent (`silence.rs`), the streams of one HTTP/2 connection. On shutdown
+//! nothing new is accepted, idle connections close, requests in flight finish, or are cut off when the drain time is
+//! over.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,18 +18,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::{self, Admin};
 use crate::app::App;
 use crate::http::{self as inference, Body, Connection};
+use crate::silence::{Silence, Visit};
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
 /// Header fields of a request; hyper itself answers 431 beyond.
 const HEADER_FIELDS: usize = 256;
-/// How long a connection may lie idle, and how long headers may take.
-const IDLE: Duration = Duration::from_secs(75);
+/// An HTTP/2 connection on which nothing comes is asked whether anybody is there.
+const PING: Duration = Duration::from_secs(75);
 /// After a failed accept (no file handles left, say) the listener rests a moment rather than spin.
 const REST: Duration = Duration::from_millis(50);
 
@@ -51,13 +53,13 @@ pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Fu
         listener,
         stop,
         move || Arc::clone(&admin),
-        |admin, request| admin::serve_one(Arc::clone(&admin), request),
+        |visit, request| async move { admin::serve_one(Arc::clone(&visit), request).await },
     )
     .await
 }
 
 /// Hands each request of each connection to `answer`, with what `open` returned when the connection came. Each has one
-/// of its own, so that no count of holders is written by all threads.
+/// of its own, so that no count of holders is written by all threads. The visit ends when the request is answered.
 async fn accept<Held, Answer, Answering>(
     limits: &ServerLimits,
     listener: TcpListener,
@@ -67,46 +69,48 @@ async fn accept<Held, Answer, Answering>(
 ) -> bool
 where
     Held: Send + Sync + 'static,
-    Answer: Fn(Arc<Held>, Request<Incoming>) -> Answering + Copy + Send + 'static,
+    Answer: Fn(Visit<Held>, Request<Incoming>) -> Answering + Copy + Send + 'static,
     Answering: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
+    let silence = Arc::new(Silence::new(limits.idle));
     let builder = Arc::new(builder(limits));
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let place = tokio::select! {
-            biased;
-            () = &mut stop => break,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
-        let stream = tokio::select! {
-            biased;
-            () = &mut stop => break,
-            accepted = listener.accept() => accepted,
-        };
-        match stream {
-            Ok((stream, _)) => {
-                let held = Arc::new(open());
-                let service = service_fn(move |request| answer(Arc::clone(&held), request));
-                let builder = Arc::clone(&builder);
-                let watcher = graceful.watcher();
-                tokio::spawn(async move {
-                    let conversation = builder.serve_connection(prompt(stream), service);
-                    if let Err(error) = watcher.watch(conversation).await {
-                        tracing::debug!(target: "connection", error, "ended early");
-                    }
-                    drop(place);
-                });
+    let greet = |stream: TcpStream, place: OwnedSemaphorePermit| {
+        let (caller, stream) = silence.admit(open(), prompt(stream));
+        let holder = Arc::clone(&caller);
+        let service = service_fn(move |request: Request<_>| answer(Visit::begin(&holder, request.version()), request));
+        let (builder, watcher) = (Arc::clone(&builder), graceful.watcher());
+        silence.spawn(&caller, async move {
+            let conversation = builder.serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = watcher.watch(conversation).await {
+                tracing::debug!(target: "connection", error, "ended early");
             }
+            drop(place);
+        });
+    };
+    tokio::select! {
+        biased;
+        () = stop => {}
+        () = welcome(limits, &listener, greet) => {}
+        () = silence.keep() => {}
+    }
+    drop(listener);
+    tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok()
+}
+
+/// Accepts connections for ever, as many at once as have a place.
+async fn welcome(limits: &ServerLimits, listener: &TcpListener, greet: impl Fn(TcpStream, OwnedSemaphorePermit)) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    // The places are there for as long as somebody may ask for one.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => greet(stream, place),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(REST).await;
             }
         }
     }
-    drop(listener);
-    tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok()
 }
 
 /// What speaks HTTP on a connection, with the bounds on a client's headers, streams and silence.
@@ -114,8 +118,8 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        // Who is silent is sent away without.
+        .header_read_timeout(None)
         // Answers are small: one buffer is cheaper to send than a list of pieces.
         .writev(false)
         .max_headers(HEADER_FIELDS)
@@ -124,16 +128,16 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(IDLE)
+        .keep_alive_interval(PING)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(limits.header_bytes * 2).unwrap_or(u32::MAX));
     builder
 }
 
-fn prompt(stream: TcpStream) -> TokioIo<TcpStream> {
+fn prompt(stream: TcpStream) -> TcpStream {
     // Answers are small and whole; waiting for more to send with them only delays.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
     }
-    TokioIo::new(stream)
+    stream
 }

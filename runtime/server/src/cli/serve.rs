@@ -101,6 +101,10 @@ struct Limits {
     /// Seconds that a client's body may pause.
     #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().client_timeout.as_secs())]
     client_timeout: u64,
+    /// Seconds that a connection may be silent: between requests, or in a request's headers.
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().idle.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..))]
+    idle_timeout: u64,
     /// Seconds that requests in flight may take after SIGTERM.
     #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().drain.as_secs())]
     drain_timeout: u64,
@@ -114,6 +118,7 @@ impl Limits {
             connections: self.max_connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
             queue: self.max_queue,
             client_timeout: Duration::from_secs(self.client_timeout),
+            idle: Duration::from_secs(self.idle_timeout),
             drain: Duration::from_secs(self.drain_timeout),
         }
     }

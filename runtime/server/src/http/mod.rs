@@ -31,6 +31,7 @@ use crate::app::App;
 use crate::pipeline::Pipeline;
 use crate::router;
 use crate::routing::{Routing, Way};
+use crate::silence::Visit;
 
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;
@@ -61,8 +62,8 @@ impl Drop for Connection {
 }
 
 /// Answers one request. Never fails: a failure is an answer too.
-pub async fn serve_one(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let app: &App = &connection;
+pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let app: &App = &visit;
     let (head, body) = request.into_parts();
     let call = Call::begin(app, &head);
     // Pinned here, so that it is not copied on its way down.

@@ -1,0 +1,216 @@
+//! Silent connections: whoever says nothing, stops in the middle of a request's headers, has no more to ask, or takes
+//! no more of an answer, gives its place to somebody else.
+//!
+//! A connection that answers no request and to which nothing could be sent for [`ServerLimits::idle`] is closed. One
+//! task looks at all connections of a listener, [`LOOKS`] times in that time, and compares what each has counted since:
+//! so a request costs some additions to memory that its connection has for itself, where a timer of its own would cost
+//! a twentieth of all that is done for it. A connection is closed up to one look later than it might be. Those that
+//! speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
+//!
+//! [`ServerLimits::idle`]: hotstage_core::limits::ServerLimits::idle
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Version;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+
+/// Looks in the time that a connection may be silent.
+const LOOKS: u32 = 5;
+
+/// What a connection counts, in a line of memory that it has for itself.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Pulse {
+    /// Requests that are answered now.
+    open: AtomicU32,
+    /// Times that something was sent.
+    sent: AtomicU32,
+    /// It asked in HTTP/2.
+    is_pinged: AtomicBool,
+}
+
+/// A connection with whatever its requests use.
+pub(crate) struct Caller<H> {
+    held: H,
+    pulse: Arc<Pulse>,
+}
+
+/// One request of a connection, until its answer is made.
+pub struct Visit<H>(Arc<Caller<H>>);
+
+impl<H> Visit<H> {
+    pub(crate) fn begin(caller: &Arc<Caller<H>>, version: Version) -> Self {
+        caller.pulse.open.fetch_add(1, Relaxed);
+        if version == Version::HTTP_2 {
+            caller.pulse.is_pinged.store(true, Relaxed);
+        }
+        Self(Arc::clone(caller))
+    }
+}
+
+impl<H> Deref for Visit<H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        &self.0.held
+    }
+}
+
+impl<H> Drop for Visit<H> {
+    fn drop(&mut self) {
+        self.0.pulse.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// All connections of a listener.
+#[derive(Debug)]
+pub(crate) struct Silence {
+    idle: Duration,
+    next: AtomicU64,
+    watched: Mutex<HashMap<u64, Watched>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    pulse: Arc<Pulse>,
+    task: AbortHandle,
+    /// What it had sent at the last look, and for how many looks that has been so.
+    sent: u32,
+    looks: u32,
+}
+
+impl Silence {
+    /// Connections may be silent for so long.
+    pub(crate) fn new(idle: Duration) -> Self {
+        Self { idle, next: AtomicU64::new(0), watched: Mutex::default() }
+    }
+
+    /// A connection that comes: with what its requests use, and its stream.
+    pub(crate) fn admit<H>(&self, held: H, stream: TcpStream) -> (Arc<Caller<H>>, Heard) {
+        let pulse = Arc::new(Pulse::default());
+        (Arc::new(Caller { held, pulse: Arc::clone(&pulse) }), Heard { stream, pulse })
+    }
+
+    /// Runs what a connection does in a task of its own, until it ends or is silent for too long.
+    pub(crate) fn spawn<H>(
+        self: &Arc<Self>,
+        caller: &Caller<H>,
+        conversation: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let number = self.next.fetch_add(1, Relaxed);
+        let leaves = Leaves { silence: Arc::clone(self), number };
+        // Nobody is watched after it has left: both wait for the list.
+        let mut watched = locked(&self.watched);
+        let task = tokio::spawn(async move {
+            let _leaves = leaves;
+            conversation.await;
+        });
+        let pulse = Arc::clone(&caller.pulse);
+        watched.insert(number, Watched { pulse, task: task.abort_handle(), sent: 0, looks: 0 });
+    }
+
+    /// Closes connections that are silent, for as long as it is polled.
+    pub(crate) async fn keep(&self) {
+        let mut looks = tokio::time::interval((self.idle / LOOKS).max(Duration::from_millis(1)));
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            for watched in locked(&self.watched).values_mut() {
+                if watched.is_silent() {
+                    watched.task.abort();
+                }
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn is_silent(&mut self) -> bool {
+        let Pulse { open, sent, is_pinged } = &*self.pulse;
+        let (open, sent, is_pinged) = (open.load(Relaxed), sent.load(Relaxed), is_pinged.load(Relaxed));
+        self.looks = if open == 0 && sent == self.sent && !is_pinged { self.looks + 1 } else { 0 };
+        self.sent = sent;
+        // The first of them may have come right after it spoke.
+        self.looks > LOOKS
+    }
+}
+
+/// Takes a connection off the list when it has ended.
+struct Leaves {
+    silence: Arc<Silence>,
+    number: u64,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        locked(&self.silence.watched).remove(&self.number);
+    }
+}
+
+/// A list of numbers is never half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A stream that counts when something is sent.
+pub(crate) struct Heard {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            // Nobody else writes it.
+            self.pulse.sent.store(self.pulse.sent.load(Relaxed).wrapping_add(1), Relaxed);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn silent_is_who_neither_waits_for_an_answer_nor_takes_one() {
+        let caller = Arc::new(Caller { held: (), pulse: Arc::default() });
+        let pulse = &caller.pulse;
+        let task = tokio::spawn(std::future::pending::<()>());
+        let mut watched = Watched { pulse: Arc::clone(pulse), task: task.abort_handle(), sent: 0, looks: 0 };
+        let mut silent_after = |looks: u32| (1..=looks).map(|_| watched.is_silent()).position(|silent| silent);
+        assert_eq!(silent_after(LOOKS), None);
+        let visit = Visit::begin(&caller, Version::HTTP_11);
+        assert_eq!(silent_after(10 * LOOKS), None);
+        drop(visit);
+        pulse.sent.store(1, Relaxed);
+        // The look that sees the answer, and then those that see nothing more.
+        assert_eq!(silent_after(3 * LOOKS), Some(1 + LOOKS as usize));
+        drop(Visit::begin(&caller, Version::HTTP_2));
+        assert_eq!(silent_after(10 * LOOKS), None);
+    }
+}
