@@ -17,7 +17,7 @@ const FLOORS: &[&str] = &[
     "chance",
     "place",
     "engines",
-    "silence",
+    "callers",
     "admission",
     "store",
     "journal",

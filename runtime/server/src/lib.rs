@@ -19,7 +19,7 @@
 //! | `journal` | the record of every change |
 //! | `engines` | where ONNX Runtime is |
 //! | `store` | the state directory |
-//! | `silence` | connections that say nothing |
+//! | `callers` | the connections of a listener |
 //! | `admission` | who may run, and who waits |
 //! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
@@ -34,6 +34,7 @@ pub mod api;
 pub mod app;
 pub mod board;
 pub mod cache;
+pub mod callers;
 mod chance;
 pub mod cli;
 pub mod control;
@@ -50,6 +51,5 @@ pub mod pipeline;
 pub mod place;
 pub mod router;
 pub mod routing;
-pub mod silence;
 pub mod store;
 pub mod telemetry;

@@ -1,12 +1,14 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
 //! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
-//! queue), the time that a connection may be silent (`silence.rs`), the streams of one HTTP/2 connection. On shutdown
+//! queue), the time that a connection may be silent (`callers.rs`), the streams of one HTTP/2 connection. On shutdown
 //! nothing new is accepted, idle connections close, requests in flight finish, or are cut off when the drain time is
 //! over.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,19 +18,16 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::{self, Admin};
 use crate::app::App;
+use crate::callers::{Callers, Visit};
 use crate::http::{self as inference, Body, Connection};
-use crate::silence::{Silence, Visit};
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
-/// Header fields of a request; hyper itself answers 431 beyond.
-const HEADER_FIELDS: usize = 256;
 /// An HTTP/2 connection on which nothing comes is asked whether anybody is there.
 const PING: Duration = Duration::from_secs(75);
 /// After a failed accept (no file handles left, say) the listener rests a moment rather than spin.
@@ -72,17 +71,22 @@ where
     Answer: Fn(Visit<Held>, Request<Incoming>) -> Answering + Copy + Send + 'static,
     Answering: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let graceful = GracefulShutdown::new();
-    let silence = Arc::new(Silence::new(limits.idle));
+    let callers = Arc::new(Callers::new(limits.idle));
     let builder = Arc::new(builder(limits));
     let greet = |stream: TcpStream, place: OwnedSemaphorePermit| {
-        let (caller, stream) = silence.admit(open(), prompt(stream));
+        let (caller, stream) = callers.admit(open(), prompt(stream));
         let holder = Arc::clone(&caller);
         let service = service_fn(move |request: Request<_>| answer(Visit::begin(&holder, request.version()), request));
-        let (builder, watcher) = (Arc::clone(&builder), graceful.watcher());
-        silence.spawn(&caller, async move {
-            let conversation = builder.serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = watcher.watch(conversation).await {
+        let builder = Arc::clone(&builder);
+        callers.spawn(&caller, |mut end| async move {
+            let mut conversation = pin!(builder.serve_connection(TokioIo::new(stream), service));
+            let ended = poll_fn(|context| {
+                if end.has_come(context) {
+                    conversation.as_mut().graceful_shutdown();
+                }
+                conversation.as_mut().poll(context)
+            });
+            if let Err(error) = ended.await {
                 tracing::debug!(target: "connection", error, "ended early");
             }
             drop(place);
@@ -92,10 +96,10 @@ where
         biased;
         () = stop => {}
         () = welcome(limits, &listener, greet) => {}
-        () = silence.keep() => {}
+        () = callers.keep() => {}
     }
     drop(listener);
-    tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_ok()
+    tokio::time::timeout(limits.drain, callers.end()).await.is_ok()
 }
 
 /// Accepts connections for ever, as many at once as have a place.
@@ -122,8 +126,8 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
         .header_read_timeout(None)
         // Answers are small: one buffer is cheaper to send than a list of pieces.
         .writev(false)
-        .max_headers(HEADER_FIELDS)
-        // Above our own bound, so that ours answers with a body.
+        // Above our own bound, so that ours answers with a body. Beyond 100 fields hyper answers 431: more than that it
+        // would not read on the stack.
         .max_buf_size((limits.header_bytes * 2).max(64 << 10));
     builder
         .http2()

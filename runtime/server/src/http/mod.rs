@@ -28,10 +28,10 @@ use hyper::body::Incoming;
 use self::guard::{Call, caught};
 use self::path::Target;
 use crate::app::App;
+use crate::callers::Visit;
 use crate::pipeline::Pipeline;
 use crate::router;
 use crate::routing::{Routing, Way};
-use crate::silence::Visit;
 
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;

@@ -46,8 +46,9 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
 /// 200 with JSON that is still to come, from a pipeline.
 pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
     let mut response = Response::new(Body::default());
-    // With room for all of an answer's headers: growing means hashing them again.
-    *response.headers_mut() = HeaderMap::with_capacity(8);
+    // With room for all that most answers have: growing means hashing them again, and more than a kilobyte is slow to
+    // allocate.
+    *response.headers_mut() = HeaderMap::with_capacity(6);
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     name_pipeline(&mut response, pipeline);
     response

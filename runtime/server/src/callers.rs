@@ -1,11 +1,11 @@
-//! Silent connections: whoever says nothing, stops in the middle of a request's headers, has no more to ask, or takes
-//! no more of an answer, gives its place to somebody else.
+//! The connections of a listener: silent ones are closed, and at the end all are told.
 //!
-//! A connection that answers no request and to which nothing could be sent for [`ServerLimits::idle`] is closed. One
-//! task looks at all connections of a listener, [`LOOKS`] times in that time, and compares what each has counted since:
-//! so a request costs some additions to memory that its connection has for itself, where a timer of its own would cost
-//! a twentieth of all that is done for it. A connection is closed up to one look later than it might be. Those that
-//! speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
+//! Silent is who says nothing, stops in the middle of a request's headers, has no more to ask, or takes no more of an
+//! answer: a connection that answers no request, and to which nothing could be sent, for [`ServerLimits::idle`]. One
+//! task looks at all of them, [`LOOKS`] times in that time, and compares what each has counted; it closes them up to
+//! one look later than it might. So a request costs some additions to memory that its connection has for itself, where
+//! a timer of its own and a channel to hear of the end through would cost a tenth of all that is done for it. Those
+//! that speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
 //!
 //! [`ServerLimits::idle`]: hotstage_core::limits::ServerLimits::idle
 
@@ -15,12 +15,13 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// Looks in the time that a connection may be silent.
@@ -36,6 +37,10 @@ struct Pulse {
     sent: AtomicU32,
     /// It asked in HTTP/2.
     is_pinged: AtomicBool,
+    /// It is to end.
+    must_end: AtomicBool,
+    /// Its task, once that runs.
+    task: Mutex<Option<Waker>>,
 }
 
 /// A connection with whatever its requests use.
@@ -71,12 +76,36 @@ impl<H> Drop for Visit<H> {
     }
 }
 
+/// Tells a connection's task that it is to end.
+pub(crate) struct End {
+    pulse: Arc<Pulse>,
+    is_known: Option<bool>,
+}
+
+impl End {
+    /// Whether it has come; true once. It is to be asked each time that the task is polled.
+    pub(crate) fn has_come(&mut self, context: &Context<'_>) -> bool {
+        if self.is_known.is_none() {
+            // Whoever ends it sees this, or this sees that it is ended: both have the lock before they look.
+            *locked(&self.pulse.task) = Some(context.waker().clone());
+            self.is_known = Some(false);
+        }
+        let comes = self.is_known == Some(false) && self.pulse.must_end.load(Relaxed);
+        if comes {
+            self.is_known = Some(true);
+        }
+        comes
+    }
+}
+
 /// All connections of a listener.
 #[derive(Debug)]
-pub(crate) struct Silence {
+pub(crate) struct Callers {
     idle: Duration,
     next: AtomicU64,
     watched: Mutex<HashMap<u64, Watched>>,
+    /// One has left.
+    left: Notify,
 }
 
 #[derive(Debug)]
@@ -88,10 +117,10 @@ struct Watched {
     looks: u32,
 }
 
-impl Silence {
+impl Callers {
     /// Connections may be silent for so long.
     pub(crate) fn new(idle: Duration) -> Self {
-        Self { idle, next: AtomicU64::new(0), watched: Mutex::default() }
+        Self { idle, next: AtomicU64::new(0), watched: Mutex::default(), left: Notify::new() }
     }
 
     /// A connection that comes: with what its requests use, and its stream.
@@ -101,13 +130,13 @@ impl Silence {
     }
 
     /// Runs what a connection does in a task of its own, until it ends or is silent for too long.
-    pub(crate) fn spawn<H>(
-        self: &Arc<Self>,
-        caller: &Caller<H>,
-        conversation: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub(crate) fn spawn<H, Talk>(self: &Arc<Self>, caller: &Caller<H>, conversation: impl FnOnce(End) -> Talk)
+    where
+        Talk: Future<Output = ()> + Send + 'static,
+    {
         let number = self.next.fetch_add(1, Relaxed);
-        let leaves = Leaves { silence: Arc::clone(self), number };
+        let leaves = Leaves { callers: Arc::clone(self), number };
+        let conversation = conversation(End { pulse: Arc::clone(&caller.pulse), is_known: None });
         // Nobody is watched after it has left: both wait for the list.
         let mut watched = locked(&self.watched);
         let task = tokio::spawn(async move {
@@ -131,11 +160,24 @@ impl Silence {
             }
         }
     }
+
+    /// Tells all that they are to end, and waits until they have.
+    pub(crate) async fn end(&self) {
+        for watched in locked(&self.watched).values() {
+            watched.pulse.must_end.store(true, Relaxed);
+            if let Some(task) = locked(&watched.pulse.task).take() {
+                task.wake();
+            }
+        }
+        while !locked(&self.watched).is_empty() {
+            self.left.notified().await;
+        }
+    }
 }
 
 impl Watched {
     fn is_silent(&mut self) -> bool {
-        let Pulse { open, sent, is_pinged } = &*self.pulse;
+        let Pulse { open, sent, is_pinged, .. } = &*self.pulse;
         let (open, sent, is_pinged) = (open.load(Relaxed), sent.load(Relaxed), is_pinged.load(Relaxed));
         self.looks = if open == 0 && sent == self.sent && !is_pinged { self.looks + 1 } else { 0 };
         self.sent = sent;
@@ -146,13 +188,14 @@ impl Watched {
 
 /// Takes a connection off the list when it has ended.
 struct Leaves {
-    silence: Arc<Silence>,
+    callers: Arc<Callers>,
     number: u64,
 }
 
 impl Drop for Leaves {
     fn drop(&mut self) {
-        locked(&self.silence.watched).remove(&self.number);
+        locked(&self.callers.watched).remove(&self.number);
+        self.callers.left.notify_one();
     }
 }
 
