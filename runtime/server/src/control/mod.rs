@@ -133,6 +133,11 @@ impl Control {
         let _ = self.inference.set(address);
     }
 
+    /// Closes the journal: nothing more is changed, and nothing of the past is told.
+    pub fn close(&self) {
+        self.journal.close();
+    }
+
     /// Work on the journal, where it may block.
     async fn with_journal<T: Send + 'static>(
         &self,

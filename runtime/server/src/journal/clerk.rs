@@ -5,18 +5,29 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::oneshot;
 
 use super::Journal;
 
+/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk that stalls is not waited
+/// for longer. Nothing is lost: the next start reads the log.
+const CLOSING: Duration = Duration::from_secs(5);
+
 type Work = Box<dyn FnOnce(&mut Journal) + Send>;
 
 /// Has the journal.
 #[derive(Debug)]
 pub struct Clerk {
-    work: mpsc::Sender<Work>,
+    asked: mpsc::Sender<Asked>,
+}
+
+enum Asked {
+    Work(Work),
+    /// Close the journal, and say so.
+    Close(mpsc::Sender<()>),
 }
 
 /// The work came to no end: it panicked.
@@ -26,15 +37,31 @@ pub struct Lost;
 impl Clerk {
     /// Starts the thread, which begins with `first` and ends when the clerk is dropped and its work done.
     pub fn start(mut journal: Journal, first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let (work, asked) = mpsc::channel::<Work>();
+        let (asking, asked) = mpsc::channel();
         thread::Builder::new().name("journal".to_owned()).spawn(move || {
             first();
-            for work in asked {
-                // Whoever asked learns of a panic by getting no answer. SQLite's transactions are whole or not at all.
-                let _ = catch_unwind(AssertUnwindSafe(|| work(&mut journal)));
+            for asked in asked {
+                match asked {
+                    // Whoever asked learns of a panic by getting no answer. SQLite's transactions are whole or not at
+                    // all.
+                    Asked::Work(work) => drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal)))),
+                    Asked::Close(closed) => {
+                        drop(journal);
+                        let _ = closed.send(());
+                        break;
+                    }
+                }
             }
         })?;
-        Ok(Self { work })
+        Ok(Self { asked: asking })
+    }
+
+    /// Closes the journal when the work that was asked for before is done. Later work is lost.
+    pub fn close(&self) {
+        let (closing, closed) = mpsc::channel();
+        if self.asked.send(Asked::Close(closing)).is_ok() {
+            let _ = closed.recv_timeout(CLOSING);
+        }
     }
 
     /// Does some work on the journal when its turn comes. Work that was asked for is done, also when nobody waits for
@@ -45,7 +72,7 @@ impl Clerk {
     ) -> Result<T, Lost> {
         let (answer, answered) = oneshot::channel();
         let work = move |journal: &mut Journal| drop(answer.send(work(journal)));
-        self.work.send(Box::new(work)).map_err(|_| Lost)?;
+        self.asked.send(Asked::Work(Box::new(work))).map_err(|_| Lost)?;
         answered.await.map_err(|_| Lost)
     }
 }
@@ -62,5 +89,8 @@ mod tests {
         assert_eq!(clerk.ask(head).await.unwrap(), 0);
         assert!(clerk.ask(|_| panic!("a defect")).await.is_err());
         assert_eq!(clerk.ask(head).await.unwrap(), 0);
+        clerk.close();
+        assert!(clerk.ask(head).await.is_err());
+        assert!(!folder.path().join("journal.db-wal").exists(), "SQLite removes its log when it closes");
     }
 }
