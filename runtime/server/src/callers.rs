@@ -2,7 +2,7 @@
 //!
 //! Silent is who says nothing, stops in the middle of a request's headers, has no more to ask, or takes no more of an
 //! answer: a connection that answers no request, and to which nothing could be sent, for [`ServerLimits::idle`]. One
-//! task looks at all of them, [`LOOKS`] times in that time, and compares what each has counted; it closes them up to
+//! task looks at all of them, five times in that time, and compares what each has counted; it closes them up to
 //! one look later than it might. So a request costs some additions to memory that its connection has for itself, where
 //! a timer of its own and a channel to hear of the end through would cost a tenth of all that is done for it. Those
 //! that speak HTTP/2 are left alone once they have asked something: pings find those that are dead.

@@ -186,7 +186,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
     app.experiments.close();
-    control.close();
+    looks.block_on(control.close());
     control.store().say_admin(None)?;
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");

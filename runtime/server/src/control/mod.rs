@@ -134,8 +134,8 @@ impl Control {
     }
 
     /// Closes the journal: nothing more is changed, and nothing of the past is told.
-    pub fn close(&self) {
-        self.journal.close();
+    pub async fn close(&self) {
+        self.journal.close().await;
     }
 
     /// Work on the journal, where it may block.

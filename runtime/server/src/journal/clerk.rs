@@ -4,14 +4,16 @@
 //! change would leave some of theirs behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
 use std::time::Duration;
 use std::{io, thread};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::Journal;
 
+/// Pieces of work that wait; who has more to ask waits to ask it.
+const WAITING_MAX: usize = 64;
 /// What is left in SQLite's log is brought into the one file when the journal is closed; a disk that stalls is not waited
 /// for longer. Nothing is lost: the next start reads the log.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -27,7 +29,7 @@ pub struct Clerk {
 enum Asked {
     Work(Work),
     /// Close the journal, and say so.
-    Close(mpsc::Sender<()>),
+    Close(oneshot::Sender<()>),
 }
 
 /// The work came to no end: it panicked.
@@ -37,10 +39,10 @@ pub struct Lost;
 impl Clerk {
     /// Starts the thread, which begins with `first` and ends when the clerk is dropped and its work done.
     pub fn start(mut journal: Journal, first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let (asking, asked) = mpsc::channel();
+        let (asking, mut asked) = mpsc::channel(WAITING_MAX);
         thread::Builder::new().name("journal".to_owned()).spawn(move || {
             first();
-            for asked in asked {
+            while let Some(asked) = asked.blocking_recv() {
                 match asked {
                     // Whoever asked learns of a panic by getting no answer. SQLite's transactions are whole or not at
                     // all.
@@ -57,10 +59,11 @@ impl Clerk {
     }
 
     /// Closes the journal when the work that was asked for before is done. Later work is lost.
-    pub fn close(&self) {
-        let (closing, closed) = mpsc::channel();
-        if self.asked.send(Asked::Close(closing)).is_ok() {
-            let _ = closed.recv_timeout(CLOSING);
+    pub async fn close(&self) {
+        let (closing, closed) = oneshot::channel();
+        let asked = async { self.asked.send(Asked::Close(closing)).await.is_ok() && closed.await.is_ok() };
+        if timeout(CLOSING, asked).await.is_err() {
+            tracing::warn!("the journal was not closed: the disk takes too long; the next start reads SQLite's log");
         }
     }
 
@@ -72,7 +75,7 @@ impl Clerk {
     ) -> Result<T, Lost> {
         let (answer, answered) = oneshot::channel();
         let work = move |journal: &mut Journal| drop(answer.send(work(journal)));
-        self.asked.send(Asked::Work(Box::new(work))).map_err(|_| Lost)?;
+        self.asked.send(Asked::Work(Box::new(work))).await.map_err(|_| Lost)?;
         answered.await.map_err(|_| Lost)
     }
 }
@@ -89,7 +92,7 @@ mod tests {
         assert_eq!(clerk.ask(head).await.unwrap(), 0);
         assert!(clerk.ask(|_| panic!("a defect")).await.is_err());
         assert_eq!(clerk.ask(head).await.unwrap(), 0);
-        clerk.close();
+        clerk.close().await;
         assert!(clerk.ask(head).await.is_err());
         assert!(!folder.path().join("journal.db-wal").exists(), "SQLite removes its log when it closes");
     }
