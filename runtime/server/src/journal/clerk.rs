@@ -14,8 +14,8 @@ use super::Journal;
 
 /// Pieces of work that wait; who has more to ask waits to ask it.
 const WAITING_MAX: usize = 64;
-/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk that stalls is not waited
-/// for longer. Nothing is lost: the next start reads the log.
+/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk that stalls is not
+/// waited for longer. Nothing is lost: the next start reads the log.
 const CLOSING: Duration = Duration::from_secs(5);
 
 type Work = Box<dyn FnOnce(&mut Journal) + Send>;
