@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -22,7 +22,6 @@ use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 /// Looks in the time that a connection may be silent.
 const LOOKS: u32 = 5;
@@ -37,10 +36,28 @@ struct Pulse {
     sent: AtomicU32,
     /// It asked in HTTP/2.
     is_pinged: AtomicBool,
-    /// It is to end.
-    must_end: AtomicBool,
+    /// How it is to end: an [`End`].
+    end: AtomicU8,
     /// Its task, once that runs.
     task: Mutex<Option<Waker>>,
+}
+
+/// How a connection ends before it does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub(crate) enum End {
+    /// When what it is about is done.
+    Soon = 1,
+    Now,
+}
+
+impl Pulse {
+    fn end(&self, end: End) {
+        self.end.fetch_max(end as u8, Relaxed);
+        if let Some(task) = &*locked(&self.task) {
+            task.wake_by_ref();
+        }
+    }
 }
 
 /// A connection with whatever its requests use.
@@ -76,25 +93,36 @@ impl<H> Drop for Visit<H> {
     }
 }
 
-/// Tells a connection's task that it is to end.
-pub(crate) struct End {
+/// A connection's place among the callers, which it has until this is dropped; its task hears here how it is to end.
+pub(crate) struct Place {
+    callers: Arc<Callers>,
+    number: u64,
     pulse: Arc<Pulse>,
-    is_known: Option<bool>,
+    is_listening: bool,
+    heard: u8,
 }
 
-impl End {
-    /// Whether it has come; true once. It is to be asked each time that the task is polled.
-    pub(crate) fn has_come(&mut self, context: &Context<'_>) -> bool {
-        if self.is_known.is_none() {
-            // Whoever ends it sees this, or this sees that it is ended: both have the lock before they look.
+impl Place {
+    /// How it is to end, said once. To be asked each time that the task is polled.
+    pub(crate) fn listen(&mut self, context: &Context<'_>) -> Option<End> {
+        if !self.is_listening {
+            // Whoever ends it finds this, or it finds below that it is ended: both have had the lock before they look.
             *locked(&self.pulse.task) = Some(context.waker().clone());
-            self.is_known = Some(false);
+            self.is_listening = true;
         }
-        let comes = self.is_known == Some(false) && self.pulse.must_end.load(Relaxed);
-        if comes {
-            self.is_known = Some(true);
+        let end = self.pulse.end.load(Relaxed);
+        if end == self.heard {
+            return None;
         }
-        comes
+        self.heard = end;
+        Some(if end == End::Soon as u8 { End::Soon } else { End::Now })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        locked(&self.callers.watched).remove(&self.number);
+        self.callers.left.notify_one();
     }
 }
 
@@ -111,7 +139,6 @@ pub(crate) struct Callers {
 #[derive(Debug)]
 struct Watched {
     pulse: Arc<Pulse>,
-    task: AbortHandle,
     /// What it had sent at the last look, and for how many looks that has been so.
     sent: u32,
     looks: u32,
@@ -124,27 +151,14 @@ impl Callers {
     }
 
     /// A connection that comes: with what its requests use, and its stream.
-    pub(crate) fn admit<H>(&self, held: H, stream: TcpStream) -> (Arc<Caller<H>>, Heard) {
+    pub(crate) fn admit<H>(self: &Arc<Self>, held: H, stream: TcpStream) -> (Arc<Caller<H>>, Heard, Place) {
         let pulse = Arc::new(Pulse::default());
-        (Arc::new(Caller { held, pulse: Arc::clone(&pulse) }), Heard { stream, pulse })
-    }
-
-    /// Runs what a connection does in a task of its own, until it ends or is silent for too long.
-    pub(crate) fn spawn<H, Talk>(self: &Arc<Self>, caller: &Caller<H>, conversation: impl FnOnce(End) -> Talk)
-    where
-        Talk: Future<Output = ()> + Send + 'static,
-    {
         let number = self.next.fetch_add(1, Relaxed);
-        let leaves = Leaves { callers: Arc::clone(self), number };
-        let conversation = conversation(End { pulse: Arc::clone(&caller.pulse), is_known: None });
-        // Nobody is watched after it has left: both wait for the list.
-        let mut watched = locked(&self.watched);
-        let task = tokio::spawn(async move {
-            let _leaves = leaves;
-            conversation.await;
-        });
-        let pulse = Arc::clone(&caller.pulse);
-        watched.insert(number, Watched { pulse, task: task.abort_handle(), sent: 0, looks: 0 });
+        locked(&self.watched).insert(number, Watched { pulse: Arc::clone(&pulse), sent: 0, looks: 0 });
+        let heard = Heard { stream, pulse: Arc::clone(&pulse) };
+        let place =
+            Place { callers: Arc::clone(self), number, pulse: Arc::clone(&pulse), is_listening: false, heard: 0 };
+        (Arc::new(Caller { held, pulse }), heard, place)
     }
 
     /// Closes connections that are silent, for as long as it is polled.
@@ -155,7 +169,7 @@ impl Callers {
             looks.tick().await;
             for watched in locked(&self.watched).values_mut() {
                 if watched.is_silent() {
-                    watched.task.abort();
+                    watched.pulse.end(End::Now);
                 }
             }
         }
@@ -164,10 +178,7 @@ impl Callers {
     /// Tells all that they are to end, and waits until they have.
     pub(crate) async fn end(&self) {
         for watched in locked(&self.watched).values() {
-            watched.pulse.must_end.store(true, Relaxed);
-            if let Some(task) = locked(&watched.pulse.task).take() {
-                task.wake();
-            }
+            watched.pulse.end(End::Soon);
         }
         while !locked(&self.watched).is_empty() {
             self.left.notified().await;
@@ -183,19 +194,6 @@ impl Watched {
         self.sent = sent;
         // The first of them may have come right after it spoke.
         self.looks > LOOKS
-    }
-}
-
-/// Takes a connection off the list when it has ended.
-struct Leaves {
-    callers: Arc<Callers>,
-    number: u64,
-}
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        locked(&self.callers.watched).remove(&self.number);
-        self.callers.left.notify_one();
     }
 }
 
@@ -239,12 +237,11 @@ impl AsyncWrite for Heard {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn silent_is_who_neither_waits_for_an_answer_nor_takes_one() {
+    #[test]
+    fn silent_is_who_neither_waits_for_an_answer_nor_takes_one() {
         let caller = Arc::new(Caller { held: (), pulse: Arc::default() });
         let pulse = &caller.pulse;
-        let task = tokio::spawn(std::future::pending::<()>());
-        let mut watched = Watched { pulse: Arc::clone(pulse), task: task.abort_handle(), sent: 0, looks: 0 };
+        let mut watched = Watched { pulse: Arc::clone(pulse), sent: 0, looks: 0 };
         let mut silent_after = |looks: u32| (1..=looks).map(|_| watched.is_silent()).position(|silent| silent);
         assert_eq!(silent_after(LOOKS), None);
         let visit = Visit::begin(&caller, Version::HTTP_11);

@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
@@ -23,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::{self, Admin};
 use crate::app::App;
-use crate::callers::{Callers, Visit};
+use crate::callers::{Callers, End, Visit};
 use crate::http::{self as inference, Body, Connection};
 
 /// Streams of one HTTP/2 connection at once.
@@ -73,23 +74,24 @@ where
 {
     let callers = Arc::new(Callers::new(limits.idle));
     let builder = Arc::new(builder(limits));
-    let greet = |stream: TcpStream, place: OwnedSemaphorePermit| {
-        let (caller, stream) = callers.admit(open(), prompt(stream));
-        let holder = Arc::clone(&caller);
-        let service = service_fn(move |request: Request<_>| answer(Visit::begin(&holder, request.version()), request));
+    let greet = |stream: TcpStream, permit: OwnedSemaphorePermit| {
+        let (caller, stream, mut place) = callers.admit(open(), prompt(stream));
+        let service = service_fn(move |request: Request<_>| answer(Visit::begin(&caller, request.version()), request));
         let builder = Arc::clone(&builder);
-        callers.spawn(&caller, |mut end| async move {
+        tokio::spawn(async move {
             let mut conversation = pin!(builder.serve_connection(TokioIo::new(stream), service));
             let ended = poll_fn(|context| {
-                if end.has_come(context) {
-                    conversation.as_mut().graceful_shutdown();
+                match place.listen(context) {
+                    Some(End::Now) => return Poll::Ready(Ok(())),
+                    Some(End::Soon) => conversation.as_mut().graceful_shutdown(),
+                    None => {}
                 }
                 conversation.as_mut().poll(context)
             });
             if let Err(error) = ended.await {
                 tracing::debug!(target: "connection", error, "ended early");
             }
-            drop(place);
+            drop(permit);
         });
     };
     tokio::select! {

@@ -16,6 +16,7 @@ use crate::api::{Applied, ChangeMade, What};
 use crate::board::{Model, Snapshot};
 use crate::journal::Head;
 use crate::pipeline::Pipeline;
+use crate::place::make_way;
 use crate::store::Store;
 
 /// Who wants what, why, and since when.
@@ -40,6 +41,7 @@ impl Control {
             self.app.counts.swaps.refused.fetch_add(1, Relaxed);
         }
         drop(prepared);
+        make_way();
         // What was refused, or only tried, is nobody's; nor are the bytes of components that are compiled now.
         self.deployer.sweep();
         done
@@ -101,6 +103,7 @@ impl Control {
             self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
         drop(turn);
+        make_way();
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);
         applied.took_ms = u64::try_from(intent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -112,7 +115,9 @@ impl Control {
         let store = Arc::clone(self.store());
         let recorded = self.with_journal(move |journal| {
             store.settle()?;
+            make_way();
             check_stored(&store, &revision.changes)?;
+            make_way();
             Ok::<_, ControlError>(journal.append(&revision)?)
         });
         recorded.await?

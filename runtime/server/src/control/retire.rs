@@ -14,6 +14,7 @@ use super::{Control, locked};
 use crate::api::ChangeMade;
 use crate::board::Snapshot;
 use crate::pipeline::Pipeline;
+use crate::place::make_way;
 
 /// Versions that are kept, over all names.
 const KEPT_MAX: usize = 1000;
@@ -87,6 +88,7 @@ impl Control {
                 // The table that the swap replaced may still be read by somebody who does not run a request.
                 let swaps = &app.counts.swaps;
                 for pipeline in given_up {
+                    make_way();
                     let overdue = drain(pipeline, bound, &swaps.drained).await;
                     swaps.overdue.fetch_add(u64::from(overdue), Relaxed);
                     swaps.freed.fetch_add(1, Relaxed);

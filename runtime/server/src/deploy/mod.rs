@@ -34,6 +34,7 @@ pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
 use crate::cache::Cache;
 use crate::pipeline::Pipeline;
+use crate::place::make_way;
 use crate::routing::{Routing, Unfit};
 use crate::store::{Store, StoreError};
 
@@ -126,6 +127,7 @@ impl Deployer {
         pipeline.made.compiled = compiled;
         pipeline.cache = self.cache.clone().filter(|_| material.manifest.cache);
         if tests == Tests::Run {
+            make_way();
             let problem = |path: &KeyPath, message| document.problem(path, message);
             let document_of = |digest: &Digest| material.document(digest);
             golden::run(&material.manifest.tests, document_of, problem, &pipeline, progress).await?;
@@ -135,6 +137,7 @@ impl Deployer {
         if computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
             warm::warm(&pipeline).await;
         }
+        make_way();
         // So that a restart, or an auditor, finds what the digest stands for.
         self.store.put(material.manifest.canonical().as_bytes())?;
         Ok(pipeline)

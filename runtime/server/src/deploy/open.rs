@@ -16,6 +16,7 @@ use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
 use crate::counts::histogram::Histogram;
 use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
+use crate::place::make_way;
 
 /// Files up to this many bytes stay in memory for the next instance; larger ones are read again for it.
 const HELD_BYTES_MAX: u64 = 1 << 20;
@@ -36,6 +37,7 @@ pub(super) async fn stages(
     let mut opened = Vec::new();
     let mut newly_compiled = 0;
     for index in 0..material.manifest.stages.len() {
+        make_way();
         let path = KeyPath::stage(index);
         match compile(deployer, material, index, progress, &mut newly_compiled).await {
             Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),

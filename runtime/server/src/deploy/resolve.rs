@@ -19,6 +19,7 @@ use hotstage_core::manifest::{
 use hotstage_core::suggest;
 
 use super::{DeployError, Deployer};
+use crate::place::make_way;
 use crate::store::{PutError, StoreError};
 
 /// The folders of the components that come with the server, the first first.
@@ -153,6 +154,7 @@ impl Finder<'_> {
         if about.len() > bytes_max {
             return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
         }
+        make_way();
         let put = File::open(&key.0).map_err(PutError::Source).and_then(|file| self.deployer.store.put_file(&file));
         let digest = put.map_err(|error| match error {
             PutError::Source(error) => failed(error),
