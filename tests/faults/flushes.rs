@@ -3,13 +3,14 @@
 //! Nothing here can cut the power; but a file whose flush ended is on the disk (`fsync(2)`), and so is a name whose
 //! folder's did.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::pipelines::{another_scale, doubles, doubles_by, wrong};
+use super::pipelines::{another_scale, doubles, doubles_by};
 use super::stalls::library;
 use crate::harness::admin::Admin;
 use crate::harness::server::Setup;
@@ -21,36 +22,65 @@ fn what_a_revision_needs_is_on_the_disk_before_the_revision() {
     let folder = Folder::new();
     let Some(library) = library(&folder) else { return skipped("flushes are watched by a library, which needs `cc`") };
     let (state, list) = (warm(), folder.path().join("flushed"));
-    let setup = Setup::of([doubles("m", 1)]).state(state.path());
-    let setup = setup.env("LD_PRELOAD", library.to_str().unwrap()).env("FLUSHED_FILE", list.to_str().unwrap());
-    let server = setup.start();
+    let setup = |manifests: Vec<Value>| {
+        let setup = Setup::of(manifests).state(state.path());
+        setup.env("LD_PRELOAD", library.to_str().unwrap()).env("FLUSHED_FILE", list.to_str().unwrap())
+    };
+    let disk = Disk { state: state.path(), list: &list };
+    let server = setup(vec![doubles("m", 1)]).start();
     let admin = Admin::of(&server);
-    check(state.path(), &list, 1);
-    admin.apply(&[doubles("m", 2), doubles("n", 3)]).ok();
-    check(state.path(), &list, 2);
+    disk.has(&disk.blobs());
+    let change = |manifests: &[Value]| disk.has(&disk.gains(|| drop(admin.apply(manifests).ok())));
+    change(&[doubles("m", 2), doubles("n", 3)]);
     let component = admin.upload(&another_scale(1, 100));
-    admin.apply(&[doubles_by("m", 4, Some(&component))]).ok();
-    check(state.path(), &list, 3);
-    // A refused change may leave blobs that are not flushed. Whoever uses them next has them flushed.
-    assert_eq!(admin.apply(&[wrong("m", 5)]).status, 422);
-    admin.apply_with(&[doubles("m", 6)], &json!({ "dry_run": true })).ok();
+    change(&[doubles_by("m", 4, Some(&component))]);
+    // Whoever only looks leaves blobs behind that are not flushed. Whoever needs them next flushes them.
+    let try_out = |number| disk.gains(|| drop(admin.apply_with(&[doubles("m", number)], &json!({ "dry_run": true }))));
+    let left = try_out(6);
     admin.apply(&[doubles("m", 6)]).ok();
-    check(state.path(), &list, 4);
+    disk.has(&left);
+    // So does whoever is killed.
+    let left = try_out(7);
+    server.starting.signal("KILL");
+    drop(server);
+    let server = setup(Vec::new()).start();
+    Admin::of(&server).apply(&[doubles("m", 7)]).ok();
+    disk.has(&left);
 }
 
-/// Every blob was flushed, with the names of all, before the journal's newest row was.
-#[track_caller]
-fn check(state: &Path, list: &Path, revision: u64) {
-    let flushed = fs::read_to_string(list).unwrap();
-    let flushed: Vec<u64> = flushed.lines().map(|inode| inode.parse().unwrap()).collect();
-    let journal = inode(&state.join("journal.db-wal"));
-    let recorded = flushed.iter().rposition(|flushed| *flushed == journal).expect("the journal was never flushed");
-    let blobs = state.join("blobs");
-    let folders: Vec<_> = fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
-    for path in files.chain(folders.clone()).chain([blobs]) {
-        let at = flushed.iter().position(|flushed| *flushed == inode(&path));
-        assert!(at.is_some_and(|at| at < recorded), "revision {revision} does not have {} for sure", path.display());
+struct Disk<'a> {
+    state: &'a Path,
+    /// The files that were flushed, in order.
+    list: &'a Path,
+}
+
+impl Disk<'_> {
+    fn blobs(&self) -> BTreeSet<PathBuf> {
+        let list = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        list(self.state.join("blobs")).flat_map(list).collect()
+    }
+
+    /// The blobs that are there after it and were not before.
+    #[track_caller]
+    fn gains(&self, change: impl FnOnce()) -> BTreeSet<PathBuf> {
+        let before = self.blobs();
+        change();
+        let gained: BTreeSet<PathBuf> = self.blobs().difference(&before).cloned().collect();
+        assert!(gained.len() > 1, "a manifest and a test's answer were to come: {gained:?}");
+        gained
+    }
+
+    /// These blobs were flushed, and their names, before the journal's newest row was.
+    #[track_caller]
+    fn has(&self, blobs: &BTreeSet<PathBuf>) {
+        let flushed = fs::read_to_string(self.list).unwrap();
+        let flushed: Vec<u64> = flushed.lines().map(|inode| inode.parse().unwrap()).collect();
+        let journal = inode(&self.state.join("journal.db-wal"));
+        let recorded = flushed.iter().rposition(|flushed| *flushed == journal).expect("the journal was never flushed");
+        for path in blobs.iter().flat_map(|blob| blob.ancestors().take(3)) {
+            let at = flushed.iter().position(|flushed| *flushed == inode(path));
+            assert!(at.is_some_and(|at| at < recorded), "{} may be lost", path.display());
+        }
     }
 }
 

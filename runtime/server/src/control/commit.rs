@@ -1,6 +1,6 @@
 //! Record, swap: the one place where what is served changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -114,9 +114,9 @@ impl Control {
     async fn record(&self, revision: Revision) -> Result<Digest, ControlError> {
         let store = Arc::clone(self.store());
         let recorded = self.with_journal(move |journal| {
-            store.settle()?;
+            let needed = stored(&store, &revision.changes)?;
             make_way();
-            check_stored(&store, &revision.changes)?;
+            store.settle(&needed)?;
             make_way();
             Ok::<_, ControlError>(journal.append(&revision)?)
         });
@@ -165,14 +165,14 @@ impl Control {
     }
 }
 
-/// What is recorded must be there at the next start. `gc` may have been quicker, with bytes that a manifest named and
-/// nobody brought again; it has its turn before or after this one.
-fn check_stored(store: &Store, changes: &[Change]) -> Result<(), ControlError> {
+/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with bytes that a manifest
+/// named and nobody brought again; it has its turn before or after this one.
+fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlError> {
     let mut problems = Vec::new();
     let needed = super::sweep::needed(store, changes.iter().filter_map(Change::serves), &mut problems);
-    let missing = needed.into_iter().find(|digest| !store.has(digest));
+    let missing = needed.iter().find(|digest| !store.has(digest));
     let message = problems.pop().or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")));
-    message.map_or(Ok(()), |message| Err(ControlError::new(Trouble::Conflict, message)))
+    message.map_or(Ok(needed), |message| Err(ControlError::new(Trouble::Conflict, message)))
 }
 
 /// The versions of one name, as they will be served. None when one of them was not prepared.

@@ -24,7 +24,7 @@ pub enum PutError {
 }
 
 impl Store {
-    /// Keeps the bytes, durably from the next [`Store::settle`] on; says their name. Storing what is there already
+    /// Keeps the bytes, durably once they are [settled](Store::settle); says their name. Storing what is there already
     /// costs a look.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
@@ -34,11 +34,11 @@ impl Store {
             touch(&path)?;
         } else {
             self.make_room(&path)?;
-            let file = write_as(&self.root, |temporary| {
+            write_as(&self.root, |temporary| {
                 temporary.write(bytes)?;
                 Ok::<_, StoreError>(path.clone())
             })?;
-            self.unsettled(file, path)?;
+            self.brought(digest);
         }
         Ok(digest)
     }
@@ -53,7 +53,7 @@ impl Store {
         }
         // It may have changed since it was hashed: what was copied is what counts.
         let mut copied = digest;
-        let blob = write_as(&self.root, |temporary| {
+        write_as(&self.root, |temporary| {
             let mut hasher = Hasher::default();
             each(file, |piece| {
                 hasher.add(piece);
@@ -64,7 +64,7 @@ impl Store {
             self.make_room(&path)?;
             Ok::<_, PutError>(path)
         })?;
-        self.unsettled(blob, self.blob_path(&copied))?;
+        self.brought(copied);
         Ok(copied)
     }
 

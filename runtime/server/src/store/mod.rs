@@ -31,12 +31,13 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use hotstage_engine::SigningKey;
 
 pub use self::blobs::PutError;
 pub(crate) use self::secret::secret;
-use self::settle::Unsettled;
+use self::settle::Known;
 pub use self::uploads::{Begun, Progress, Upload, UploadError};
 pub(crate) use self::write::sync_directory;
 use self::write::write_whole;
@@ -51,7 +52,7 @@ pub const ADMIN_ADDRESS: &str = "admin-address";
 pub struct Store {
     root: PathBuf,
     signing_key: SigningKey,
-    unsettled: Unsettled,
+    known: Mutex<Known>,
     /// Held for as long as the store is open.
     _lock: Option<fs::File>,
 }
@@ -120,7 +121,7 @@ impl Store {
             Access::Share => None,
         };
         let signing_key = cache::signing_key(root)?;
-        Ok(Self { root: root.to_owned(), signing_key, unsettled: Unsettled::default(), _lock: lock })
+        Ok(Self { root: root.to_owned(), signing_key, known: Mutex::default(), _lock: lock })
     }
 
     /// The directory.

@@ -1,71 +1,83 @@
-//! Blobs that are in their places and that a power cut may still take away: they are made durable together, before a
-//! revision that names one of them is recorded.
+//! Blobs that are in their places and that a power cut may still take away: those that a revision needs are made
+//! durable together, right before it is recorded.
 //!
 //! Each flush of a disk costs the whole machine, the requests on it too; a file system that flushes one new file
-//! mostly has the others on the disk as well, and their flushes are nothing. A blob that a power cut damaged was named
-//! by nobody: it has not the bytes that its name promises, and whoever stores it again mends it. Bound:
-//! [`UNSETTLED_MAX`] open files.
+//! mostly has the others on the disk as well, and their flushes are little. A blob that a power cut damaged was needed
+//! by nobody: it has not the bytes that its name promises, and whoever stores it again mends it. Every process flushes
+//! what it needs once, also what it found: somebody who was killed may have left it.
+//!
+//! Bound: [`KNOWN_MAX`] names of blobs of which that much is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hotstage_core::digest::Digest;
 
 use super::write::sync_directory;
 use super::{Store, StoreError};
 
-/// Blobs that may wait; so many changes were refused after the last one that was recorded.
-const UNSETTLED_MAX: usize = 256;
+/// Beyond so many, all are forgotten: those that are needed again are flushed again.
+const KNOWN_MAX: usize = 1024;
 
-/// What waits to be made durable.
+/// What is known of blobs.
 #[derive(Default)]
-pub(super) struct Unsettled {
-    waiting: Mutex<Vec<Blob>>,
-    /// Whoever has it makes the blobs durable; others, who may need the same ones, wait.
-    settling: Mutex<()>,
-}
-
-struct Blob {
-    file: File,
-    path: PathBuf,
+pub(super) struct Known {
+    /// These are on the disk.
+    settled: HashSet<Digest>,
+    /// These were brought, and nothing that was recorded needs them.
+    brought: HashSet<Digest>,
 }
 
 impl Store {
-    /// Returns when every blob that was put before is on the disk.
-    pub fn settle(&self) -> Result<(), StoreError> {
-        let _turn = locked(&self.unsettled.settling);
-        let blobs = std::mem::take(&mut *locked(&self.unsettled.waiting));
-        let settled = self.sync(&blobs);
-        if settled.is_err() {
-            // A flush that failed is forgotten by the system, and the next one would say that all is well. What is gone
-            // is stored anew, and a change that needs it now finds it missing.
-            blobs.iter().for_each(|blob| drop(fs::remove_file(&blob.path)));
+    /// Returns when these blobs are on the disk.
+    pub fn settle(&self, needed: &HashSet<Digest>) -> Result<(), StoreError> {
+        let unsettled: Vec<Digest> = needed.difference(&locked(&self.known).settled).copied().collect();
+        let synced = self.sync(&unsettled);
+        let mut known = locked(&self.known);
+        for digest in unsettled {
+            let is_new = known.brought.remove(&digest);
+            if synced.is_ok() {
+                add(&mut known.settled, digest);
+            } else if is_new {
+                // A flush that failed is forgotten by the system, and the next one would say that all is well. What is
+                // gone is stored anew.
+                let _ = fs::remove_file(self.blob_path(&digest));
+            }
         }
-        settled
+        synced
     }
 
-    fn sync(&self, blobs: &[Blob]) -> Result<(), StoreError> {
-        for Blob { file, path } in blobs {
-            file.sync_all().map_err(|error| StoreError::io("write", path, error))?;
+    fn sync(&self, blobs: &[Digest]) -> Result<(), StoreError> {
+        let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+        for digest in blobs {
+            let path = self.blob_path(digest);
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(|error| StoreError::io("write", &path, error))?;
+            folders.extend(path.parent().map(Path::to_owned));
         }
-        let folders: BTreeSet<_> = blobs.iter().filter_map(|blob| blob.path.parent()).collect();
         folders.iter().try_for_each(|folder| sync_directory(folder))?;
         // Some of those may be new themselves.
         if folders.is_empty() { Ok(()) } else { sync_directory(&self.root.join("blobs")) }
     }
 
     /// Takes note of a blob that was put into its place.
-    pub(super) fn unsettled(&self, file: File, path: PathBuf) -> Result<(), StoreError> {
-        let waiting = {
-            let mut waiting = locked(&self.unsettled.waiting);
-            waiting.push(Blob { file, path });
-            waiting.len()
-        };
-        if waiting < UNSETTLED_MAX { Ok(()) } else { self.settle() }
+    pub(super) fn brought(&self, digest: Digest) {
+        let mut known = locked(&self.known);
+        known.settled.remove(&digest);
+        add(&mut known.brought, digest);
     }
 }
 
-/// A list of files is never half changed.
+fn add(set: &mut HashSet<Digest>, digest: Digest) {
+    if set.len() >= KNOWN_MAX {
+        set.clear();
+    }
+    set.insert(digest);
+}
+
+/// Sets of names are never half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -76,20 +88,38 @@ mod tests {
     use crate::store::Access;
 
     #[test]
-    fn what_was_put_waits_until_it_is_settled_and_its_number_is_bounded() {
+    fn what_is_needed_is_settled_once_and_again_if_it_was_brought_again() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path(), Access::Share).unwrap();
-        let waiting = || locked(&store.unsettled.waiting).len();
-        store.put(b"one").unwrap();
+        let one = store.put(b"one").unwrap();
         store.put(b"another").unwrap();
-        // It is there already.
+        let sets = || (locked(&store.known).settled.len(), locked(&store.known).brought.len());
+        assert_eq!(sets(), (0, 2));
+        store.settle(&HashSet::from([one])).unwrap();
+        assert_eq!(sets(), (1, 1));
         store.put(b"one").unwrap();
-        assert_eq!(waiting(), 2);
-        store.settle().unwrap();
-        assert_eq!(waiting(), 0);
-        for number in 0..2 * UNSETTLED_MAX {
-            store.put(&number.to_le_bytes()).unwrap();
-            assert!(waiting() < UNSETTLED_MAX);
+        assert_eq!(sets(), (1, 1));
+        fs::write(store.blob_path(&one), b"damaged").unwrap();
+        store.put(b"one").unwrap();
+        assert_eq!(sets(), (0, 2));
+        for number in 0..=KNOWN_MAX {
+            let digest = store.put(&number.to_le_bytes()).unwrap();
+            store.settle(&HashSet::from([digest])).unwrap();
         }
+        assert_eq!(sets(), (1, 2));
+    }
+
+    #[test]
+    fn what_cannot_be_flushed_is_not_kept_as_if_it_were() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Access::Share).unwrap();
+        let (one, gone) = (store.put(b"one").unwrap(), Digest::of(b"never put"));
+        assert!(store.settle(&HashSet::from([one, gone])).is_err());
+        assert!(!store.has(&one));
+        // What was on the disk before is left alone.
+        let one = store.put(b"one").unwrap();
+        store.settle(&HashSet::from([one])).unwrap();
+        assert!(store.settle(&HashSet::from([one, gone])).is_err());
+        assert!(store.has(&one));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn write_whole(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), 
 pub(super) fn write_as<E: From<StoreError>>(
     root: &Path,
     fill: impl FnOnce(&mut Temporary) -> Result<PathBuf, E>,
-) -> Result<File, E> {
+) -> Result<(), E> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
     let mut temporary = Temporary::create(root.join("tmp").join(name))?;
@@ -32,7 +32,7 @@ pub(super) fn write_as<E: From<StoreError>>(
         // Nothing half-written stays. If even this fails, the file lies in `tmp`, which nobody reads.
         let _ = fs::remove_file(&temporary.path);
     }
-    written.map(|()| temporary.file)
+    written
 }
 
 /// A file that is not there yet.
