@@ -18,6 +18,7 @@ const FLOORS: &[&str] = &[
     "place",
     "engines",
     "callers",
+    "cores",
     "admission",
     "store",
     "journal",

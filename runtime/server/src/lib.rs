@@ -24,6 +24,7 @@
 //! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
 //! | `place` | on which thread guests run |
+//! | `cores` | which core a thread keeps to |
 //! | `counts` | what is counted |
 //! | `oip` | the Open Inference Protocol's payloads |
 //! | `api` | the admin API's requests and answers |
@@ -38,6 +39,7 @@ pub mod callers;
 mod chance;
 pub mod cli;
 pub mod control;
+pub mod cores;
 pub mod counts;
 pub mod deploy;
 pub mod engines;

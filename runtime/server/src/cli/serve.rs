@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::board::Board;
 use crate::cache::Cache;
 use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch, watch_rollouts};
+use crate::cores::Cores;
 use crate::counts::ServerCounts;
 use crate::deploy::{Compilers, Deployer};
 use crate::experiments::Experiments;
@@ -37,6 +38,14 @@ const CHANGE_THREADS: u16 = 2;
 const ADMIN_THREADS: u16 = 1;
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
+
+/// Where threads for connections run.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum IoCores {
+    #[default]
+    Any,
+    Own,
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -73,6 +82,10 @@ pub(super) struct Args {
     /// Threads for connections and short guests [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     io_threads: Option<u16>,
+    /// Where they run: anywhere, or each on a core of its own, if there are as many: for short requests, on cores that
+    /// nothing long is computed on.
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
+    io_cores: IoCores,
     /// Threads for guests that take long [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     compute_threads: Option<u16>,
@@ -129,8 +142,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         return Err(Ending::new(Exit::Usage, "--watch follows files and folders; standard input can't be followed"));
     }
     let _logging = logging::start(args.log_format, "info");
-    let io = answering("io", args.io_threads)?;
-    let compute = answering("compute", args.compute_threads)?;
+    let io = answering("io", args.io_threads, args.io_cores)?;
+    let compute = answering("compute", args.compute_threads, IoCores::Any)?;
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
@@ -286,8 +299,16 @@ impl Signals {
 }
 
 /// Threads that answer requests: the first ones, so that each writes to places of its own.
-fn answering(name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
-    runtime(Builder::new_multi_thread().on_thread_start(spread::enter), name, threads)
+fn answering(name: &str, threads: Option<u16>, place: IoCores) -> Result<Runtime, Ending> {
+    let cores = match place {
+        IoCores::Own => Cores::for_threads(threads.map_or_else(cores, usize::from)),
+        IoCores::Any => Cores::any(),
+    };
+    let enter = move || {
+        spread::enter();
+        cores.enter();
+    };
+    runtime(Builder::new_multi_thread().on_thread_start(enter), name, threads)
 }
 
 fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
