@@ -77,7 +77,8 @@ mod system {
     pub(super) fn keep_to(_: &[usize]) {}
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

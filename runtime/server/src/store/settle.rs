@@ -93,7 +93,10 @@ mod tests {
         let store = Store::open(directory.path(), Access::Share).unwrap();
         let one = store.put(b"one").unwrap();
         store.put(b"another").unwrap();
-        let sets = || (locked(&store.known).settled.len(), locked(&store.known).brought.len());
+        let sets = || {
+            let known = locked(&store.known);
+            (known.settled.len(), known.brought.len())
+        };
         assert_eq!(sets(), (0, 2));
         store.settle(&HashSet::from([one])).unwrap();
         assert_eq!(sets(), (1, 1));
