@@ -165,8 +165,8 @@ impl Control {
     }
 }
 
-/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with bytes that a manifest
-/// named and nobody brought again; it has its turn before or after this one.
+/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with bytes that a
+/// manifest named and nobody brought again; it has its turn before or after this one.
 fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlError> {
     let mut problems = Vec::new();
     let needed = super::sweep::needed(store, changes.iter().filter_map(Change::serves), &mut problems);
