@@ -47,6 +47,18 @@ fn a_body_that_pauses_is_408_and_the_end_of_its_connection() {
     }
 }
 
+#[test]
+fn a_request_has_a_hundred_header_fields_at_most() {
+    let server = Setup::of([]).start();
+    let status = |fields: usize| {
+        let lines: String = (0..fields).map(|number| format!("x-{number}: y\r\n")).collect();
+        let mut connection = server.connect();
+        connection.send(format!("GET /v2/health/live HTTP/1.1\r\n{lines}\r\n").as_bytes());
+        connection.answer().unwrap().status
+    };
+    assert_eq!([100, 101].map(status), [200, 431]);
+}
+
 /// Whoever has a connection and does not use it gives its place back; whoever waits for an answer keeps it.
 #[test]
 fn who_is_silent_is_sent_away_and_who_waits_or_asks_is_not() {
