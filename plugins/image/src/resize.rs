@@ -7,6 +7,7 @@
 mod axis;
 mod opencv;
 mod pillow;
+mod round;
 
 use crate::choices::{Convention, Fit, Place, Rounding};
 use crate::decode::Bound;

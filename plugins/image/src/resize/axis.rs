@@ -6,6 +6,7 @@
 
 use wide::f32x4;
 
+use super::round;
 use crate::picture::Picture;
 
 /// Levels of a row that are mixed at a time.
@@ -79,7 +80,7 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
         }
         let kept = |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
         down(&counting(first, weights).map(kept), &mut sums);
-        pixels.extend(sums.iter().map(|sum| level(*sum)));
+        round::row(&sums, &mut pixels);
     }
     Picture { width, height, channels, pixels }
 }
@@ -125,33 +126,40 @@ fn down<'a>(rows: &(impl Iterator<Item = (&'a [u8], f32)> + Clone), sums: &mut [
 fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut [u8]) {
     if channels == 1 {
         for (to, (first, weights)) in levels.iter_mut().zip(columns.each()) {
-            *to = level(row[first..].iter().zip(weights).map(|(level, weight)| level * weight).sum());
+            *to = round::level(row[first..].iter().zip(weights).map(|(level, weight)| level * weight).sum());
         }
         return;
     }
-    for (to, (first, weights)) in levels.as_chunks_mut::<3>().0.iter_mut().zip(columns.each()) {
-        let [red, green, blue, _] = mix(&row[first * 3..], weights).to_array();
-        *to = [level(red), level(green), level(blue)];
+    // What the usual pictures need is known here, so that it has no loop.
+    match columns.taps {
+        4 => across_by(row, columns, levels, mix::<4, 13>),
+        8 => across_by(row, columns, levels, mix::<8, 25>),
+        12 => across_by(row, columns, levels, mix::<12, 37>),
+        _ => across_by(row, columns, levels, mix_many),
     }
 }
 
-/// Three channels, and what lies behind them.
-fn mix(pixels: &[f32], weights: &[f32]) -> f32x4 {
-    let mut sum = f32x4::ZERO;
-    for (place, weights) in weights.as_chunks::<AT_ONCE>().0.iter().enumerate() {
-        let Some(levels) = pixels[place * AT_ONCE * 3..].first_chunk::<PIXELS>() else { break };
+fn across_by(row: &[f32], columns: &Axis, levels: &mut [u8], mix: impl Fn(f32x4, &[f32], &[f32]) -> f32x4) {
+    for (to, (first, weights)) in levels.as_chunks_mut::<3>().0.iter_mut().zip(columns.each()) {
+        *to = round::pixel(mix(f32x4::ZERO, &row[first * 3..], weights));
+    }
+}
+
+/// Adds `TAPS` pixels of three channels and what lies behind them: `LEVELS` are three for each, and one.
+fn mix<const TAPS: usize, const LEVELS: usize>(mut sum: f32x4, pixels: &[f32], weights: &[f32]) -> f32x4 {
+    if let (Some(pixels), Some(weights)) = (pixels.first_chunk::<LEVELS>(), weights.first_chunk::<TAPS>()) {
         for (tap, weight) in weights.iter().enumerate() {
-            let four = levels[tap * 3..].first_chunk().copied().unwrap_or_default();
+            let four = pixels[tap * 3..].first_chunk().copied().unwrap_or_default();
             sum += f32x4::new(four) * f32x4::splat(*weight);
         }
     }
     sum
 }
 
-/// Rounded; what is beyond the ends becomes the end.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
-fn level(sum: f32) -> u8 {
-    (sum + 0.5) as u8
+/// Any number of pixels.
+fn mix_many(sum: f32x4, pixels: &[f32], weights: &[f32]) -> f32x4 {
+    let weights = weights.as_chunks::<AT_ONCE>().0.iter().enumerate();
+    weights.fold(sum, |sum, (place, weights)| mix::<AT_ONCE, PIXELS>(sum, &pixels[place * AT_ONCE * 3..], weights))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a weight, rounded once")]
