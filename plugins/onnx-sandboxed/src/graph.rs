@@ -104,7 +104,9 @@ pub(crate) fn check_names(values: &[Value], inputs: &Inputs) -> Result<(), Failu
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
-    ModelProto::decode(bytes).map_err(|error| format!("is no ONNX graph, or is cut short: {error}"))
+    let mut proto = ModelProto::decode(bytes).map_err(|error| format!("is no ONNX graph, or is cut short: {error}"))?;
+    proto.graph.iter_mut().for_each(hotstage_misread::tell_apart);
+    Ok(proto)
 }
 
 fn translate(known: &Onnx, proto: &ModelProto) -> Result<InferenceModel, String> {

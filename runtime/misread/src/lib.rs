@@ -1,6 +1,8 @@
-//! Operators that tract 0.23.9 computes without an attribute that it should heed, and so wrongly: a graph that uses one
-//! is refused rather than answered. Found by ONNX's own tests (docs/conformance.md) and by examples. Default: every
-//! other operator is tract's own business.
+//! Where tract 0.23.9 does not read a graph as ONNX means it.
+//!
+//! Operators that it computes without an attribute that it should heed, and so wrongly: a graph that uses one is
+//! refused rather than answered. Found by ONNX's own tests (docs/conformance.md) and by examples. Nodes of one name,
+//! which it takes for a mistake: they get names of their own. Default: all else is tract's own business.
 
 use std::collections::BTreeSet;
 
@@ -52,6 +54,17 @@ fn misread(node: &NodeProto, used: &BTreeSet<&str>) -> Option<String> {
     Some(format!("operator {} {what} (node `{}`)", node.op_type, node.name))
 }
 
+/// Gives nodes of one name names of their own. ONNX lets nodes share a name, or have none.
+pub fn tell_apart(graph: &mut GraphProto) {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for (place, node) in graph.node.iter_mut().enumerate() {
+        while !node.name.is_empty() && !names.insert(node.name.clone()) {
+            node.name = format!("{} #{place}", node.name);
+        }
+        node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()).for_each(tell_apart);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +103,19 @@ mod tests {
         let mut read = trees(&[0]);
         read.node.push(NodeProto { input: vec!["label".to_owned()], ..NodeProto::default() });
         assert!(first(&read, ["scores"]).is_some());
+    }
+
+    #[test]
+    fn nodes_of_one_name_are_told_apart() {
+        let named = |name: &str| NodeProto { name: name.to_owned(), ..NodeProto::default() };
+        let inner = GraphProto { node: vec![named("a"), named("a")], ..GraphProto::default() };
+        let attribute = AttributeProto { g: Some(inner), ..AttributeProto::default() };
+        let nodes = ["a", "a #2", "a", "", "", "a"].map(named);
+        let mut graph = GraphProto { node: nodes.to_vec(), ..GraphProto::default() };
+        graph.node[0].attribute.push(attribute);
+        tell_apart(&mut graph);
+        let names = |graph: &GraphProto| graph.node.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&graph), ["a", "a #2", "a #2 #2", "", "", "a #5"]);
+        assert_eq!(names(graph.node[0].attribute[0].g.as_ref().unwrap()), ["a", "a #1"]);
     }
 }

@@ -47,7 +47,7 @@ enum Ready {
 impl Plan {
     pub(super) fn open(declared: Declared, options: &Options) -> Result<Self, GraphError> {
         let refused = |reason: String| GraphError::Refused(format!("tract {VERSION} can't compute it: {reason}"));
-        let Declared { model, ports } = declared;
+        let Declared { mut model, ports } = declared;
         let wanted = ports.wanted(&options.outputs)?;
         let standard = model.opset_import.iter().find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
         if let Some(opset) = standard.filter(|opset| opset.version > OPSET_MAX) {
@@ -62,6 +62,7 @@ impl Plan {
         if let Some(operator) = model.graph.as_ref().and_then(|graph| hotstage_misread::first(graph, names)) {
             return Err(refused(format!("it would compute {operator} wrongly; take ONNX Runtime")));
         }
+        model.graph.iter_mut().for_each(hotstage_misread::tell_apart);
         let parsed = guarded(|| {
             let mut parsed = tract_onnx::onnx().model_for_proto_model(&model)?;
             // What nobody wants is not computed.
