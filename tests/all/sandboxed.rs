@@ -26,6 +26,36 @@ fn layer() -> Vec<u8> {
         .bytes()
 }
 
+/// Products of matrices that no tile fits, with all that is computed together with one: what is added to columns and
+/// to rows, bounds, slopes, another product, and its result turned about.
+fn products() -> Vec<u8> {
+    let numbers = |count: u8| -> Vec<f32> { (0..count).map(|at| f32::from(at * 37 % 41) / 16.0 - 1.25).collect() };
+    Model::default()
+        .input("x", Type::Float, &[None, Some(13)])
+        .weights("w", &[13, 19], &numbers(247))
+        .weights("b", &[19], &numbers(19))
+        .weights("v", &[19, 9], &numbers(171))
+        .weights("low", &[], &[-4.0])
+        .weights("high", &[], &[5.5])
+        .weights("k", &[11, 1, 1, 3], &numbers(33))
+        .weights("c", &[11], &numbers(11))
+        .integers("axes", &[1, 2])
+        .node("MatMul", &["x", "w"], &["product"])
+        .node("Add", &["product", "b"], &["sum"])
+        .node("Clip", &["sum", "low", "high"], &["bounded"])
+        .node("MatMul", &["bounded", "v"], &["second"])
+        .node("LeakyRelu", &["second"], &["y"])
+        .node("Transpose", &["bounded"], &["turned"])
+        .node("MatMul", &["turned", "y"], &["z"])
+        .node("Unsqueeze", &["x", "axes"], &["picture"])
+        .node("Conv", &["picture", "k", "c"], &["filtered"])
+        .node("Relu", &["filtered"], &["p"])
+        .output("y", Type::Float, &[None, Some(9)])
+        .output("z", Type::Float, &[Some(19), Some(9)])
+        .output("p", Type::Float, &[None, Some(11), Some(1), Some(11)])
+        .bytes()
+}
+
 fn sandboxed(folder: &Folder, graph: &[u8]) -> Value {
     net(folder, graph, &json!({})).with("component", "onnx-sandboxed")
 }
@@ -36,10 +66,12 @@ fn ask(server: &Server, model: &str, shape: &[usize], data: &[f64]) -> Response 
 
 #[test]
 fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
-    let folder = Folder::new();
+    let (folder, more) = (Folder::new(), Folder::new());
     let pipelines = [
         pipeline("native", [net(&folder, &layer(), &json!({}))]),
         pipeline("sandboxed", [sandboxed(&folder, &layer())]),
+        pipeline("native-products", [net(&more, &products(), &json!({}))]),
+        pipeline("products", [sandboxed(&more, &products())]),
     ];
     compile(&pipelines[1]);
     let server = Setup::of(pipelines).start();
@@ -51,17 +83,11 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
     let described = Admin::of(&server).get("/v1/models/sandboxed/versions/1");
     assert_eq!(described["stages"][0]["engines"].as_array().map_or(0, Vec::len), 0, "{described}");
     for rows in [1, 4, 33] {
-        let data: Vec<f64> = (0..rows * 3).map(|index| f64::from(index) / 4.0 - 5.0).collect();
-        let output = |model: &str| {
-            let answer = ask(&server, model, &[rows as usize, 3], &data).ok().json();
-            let numbers: Vec<f64> = serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap();
-            (answer["outputs"][0]["shape"].clone(), numbers)
-        };
-        let ((shape, inside), (native_shape, native)) = (output("sandboxed"), output("native"));
-        assert_eq!((&shape, shape == json!([rows, 2])), (&native_shape, true));
-        // Sums in another order differ in their last bit.
-        let close = |(inside, native): (&f64, &f64)| (inside - native).abs() <= 1e-5;
-        assert!(inside.iter().zip(&native).all(close), "{inside:?}, native {native:?}");
+        agree(&server, ["sandboxed", "native"], [rows, 3]);
+    }
+    // Every number of rows that a tile has, a whole one with some more, and many.
+    for rows in (1..=9).chain([16, 100]) {
+        agree(&server, ["products", "native-products"], [rows, 13]);
     }
     for (shape, data) in [(vec![1, 4], vec![0.0; 4]), (vec![3], vec![0.0; 3])] {
         let wrong = ask(&server, "sandboxed", &shape, &data);
@@ -87,6 +113,26 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
         ask(&server, "sandboxed", &[1, 3], &[0.0; 3]).ok();
     }
     assert_eq!(server.get("/v2/models/damaged").status, 404);
+}
+
+/// Both give the same answers to so many rows.
+#[track_caller]
+fn agree(server: &Server, [model, native]: [&str; 2], shape: [usize; 2]) {
+    let data: Vec<f64> = (0..shape[0] * shape[1]).map(|index| (index * 29 % 83) as f64 / 16.0 - 2.5).collect();
+    let answer = |model: &str| ask(server, model, &shape, &data).ok().json()["outputs"].as_array().unwrap().clone();
+    let (inside, outside) = (answer(model), answer(native));
+    assert_eq!(inside.len(), outside.len());
+    for (inside, outside) in inside.iter().zip(&outside) {
+        assert_eq!((&inside["name"], &inside["shape"]), (&outside["name"], &outside["shape"]));
+        let numbers = |output: &Value| serde_json::from_value::<Vec<f64>>(output["data"].clone()).unwrap();
+        // Sums in another order differ in their last bits.
+        let close = |(inside, outside): (f64, f64)| (inside - outside).abs() <= 1e-5 * outside.abs().max(1.0);
+        let (inside, outside) = (numbers(inside), numbers(outside));
+        assert!(
+            !inside.is_empty() && inside.iter().zip(&outside).all(|(a, b)| close((*a, *b))),
+            "{inside:?}, {outside:?}"
+        );
+    }
 }
 
 /// Has the component compiled for the server that comes then: that takes longer than a server may take to start.

@@ -9,6 +9,8 @@ mod check;
 mod convert;
 mod graph;
 mod guard;
+#[cfg(all(target_family = "wasm", target_feature = "relaxed-simd"))]
+mod kernel;
 mod plan;
 mod settings;
 
