@@ -27,8 +27,7 @@ const STEPS: i32 = 12;
 
 #[test]
 fn versions_come_and_go_at_full_load() {
-    // Requests are short, and what else is busy is the load generator, which runs where it likes.
-    let server = Setup::of([doubles("m", 1)]).args("--io-cores own").start();
+    let server = Setup::of([doubles("m", 1)]).start();
     let admin = Admin::of(&server);
     let changes = Changes { admin: &admin, made: AtomicU64::new(0), number: AtomicU64::new(1) };
     let mut pace =

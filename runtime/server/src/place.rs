@@ -16,6 +16,8 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadPriority
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::cores::Cores;
+
 /// A pipeline whose chain takes this long on average starts on the compute runtime.
 const LONG: Duration = Duration::from_micros(500);
 /// The average moves by one part in 2^3 with each request.
@@ -25,6 +27,8 @@ const WEIGHT: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Compute {
     runtime: Handle,
+    /// Those of the threads that chains start on: they let go of them while a chain is here.
+    cores: Cores,
 }
 
 /// How long a pipeline takes, as a moving average in nanoseconds.
@@ -52,7 +56,12 @@ impl Pace {
 impl Compute {
     /// Uses the runtime behind the handle.
     pub const fn new(runtime: Handle) -> Self {
-        Self { runtime }
+        Self { runtime, cores: Cores::any() }
+    }
+
+    /// The same beside threads that may have these cores for themselves.
+    pub fn beside(self, cores: Cores) -> Self {
+        Self { cores, ..self }
     }
 
     /// The threads themselves, for work that is neither a request's nor short.
@@ -70,11 +79,13 @@ impl Compute {
         {
             return output;
         }
+        let _long = self.cores.long();
         joined(AbortOnDrop(self.runtime.spawn(chain))).await
     }
 
     /// Does some work that takes long and waits for nothing, away from the IO workers.
     pub async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let _long = self.cores.long();
         joined(AbortOnDrop(self.runtime.spawn(async { work() }))).await
     }
 }

@@ -43,8 +43,20 @@ const NAMED_MAX: usize = 20;
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum IoCores {
     #[default]
-    Any,
+    Auto,
     Own,
+    Any,
+}
+
+impl IoCores {
+    fn of(self, threads: Option<u16>) -> Cores {
+        let threads = threads.map_or_else(cores, usize::from);
+        match self {
+            Self::Auto => Cores::auto(threads),
+            Self::Own => Cores::own(threads),
+            Self::Any => Cores::any(),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,8 +94,8 @@ pub(super) struct Args {
     /// Threads for connections and short guests [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     io_threads: Option<u16>,
-    /// Where they run: anywhere, or each on a core of its own, if there are as many: for short requests, on cores that
-    /// nothing long is computed on.
+    /// Where they run: each on a core of its own, if there are as many, while nothing long is computed; the same
+    /// always; or anywhere.
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     io_cores: IoCores,
     /// Threads for guests that take long [default: one per core].
@@ -142,8 +154,9 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         return Err(Ending::new(Exit::Usage, "--watch follows files and folders; standard input can't be followed"));
     }
     let _logging = logging::start(args.log_format, "info");
-    let io = answering("io", args.io_threads, args.io_cores)?;
-    let compute = answering("compute", args.compute_threads, IoCores::Any)?;
+    let io_cores = args.io_cores.of(args.io_threads);
+    let io = answering("io", args.io_threads, &io_cores)?;
+    let compute = answering("compute", args.compute_threads, &Cores::any())?;
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
     let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
@@ -158,13 +171,14 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
         board: Board::default(),
-        compute: Compute::new(compute.handle().clone()),
+        compute: Compute::new(compute.handle().clone()).beside(io_cores.clone()),
         mirrors: Mirrors::new(mirrors.handle().clone()),
         limits,
         counts: ServerCounts::default(),
         experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    io.spawn(io_cores.look());
     let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
     let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
@@ -299,11 +313,8 @@ impl Signals {
 }
 
 /// Threads that answer requests: the first ones, so that each writes to places of its own.
-fn answering(name: &str, threads: Option<u16>, place: IoCores) -> Result<Runtime, Ending> {
-    let cores = match place {
-        IoCores::Own => Cores::for_threads(threads.map_or_else(cores, usize::from)),
-        IoCores::Any => Cores::any(),
-    };
+fn answering(name: &str, threads: Option<u16>, cores: &Cores) -> Result<Runtime, Ending> {
+    let cores = cores.clone();
     let enter = move || {
         spread::enter();
         cores.enter();
