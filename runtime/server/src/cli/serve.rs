@@ -135,6 +135,18 @@ struct Limits {
     drain_timeout: u64,
 }
 
+impl Args {
+    fn check(&self) -> Result<(), Ending> {
+        if self.watch && self.files.iter().any(|path| path == Path::new("-")) {
+            return Err(Ending::new(
+                Exit::Usage,
+                "--watch follows files and folders; standard input can't be followed",
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Limits {
     fn resolve(&self) -> ServerLimits {
         ServerLimits {
@@ -150,9 +162,7 @@ impl Limits {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    if args.watch && args.files.iter().any(|path| path == Path::new("-")) {
-        return Err(Ending::new(Exit::Usage, "--watch follows files and folders; standard input can't be followed"));
-    }
+    args.check()?;
     let _logging = logging::start(args.log_format, "info");
     let io_cores = args.io_cores.of(args.io_threads);
     let io = answering("io", args.io_threads, &io_cores)?;
@@ -171,14 +181,13 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let deployer = Arc::new(deployer(args, limits.queue)?);
     let app = Arc::new(App {
         board: Board::default(),
-        compute: Compute::new(compute.handle().clone()).beside(io_cores.clone()),
+        compute: Compute::new(compute.handle().clone()).beside(io_cores),
         mirrors: Mirrors::new(mirrors.handle().clone()),
         limits,
         counts: ServerCounts::default(),
         experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    io.spawn(io_cores.look());
     let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
     let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
@@ -314,12 +323,14 @@ impl Signals {
 
 /// Threads that answer requests: the first ones, so that each writes to places of its own.
 fn answering(name: &str, threads: Option<u16>, cores: &Cores) -> Result<Runtime, Ending> {
-    let cores = cores.clone();
+    let entered = cores.clone();
     let enter = move || {
         spread::enter();
-        cores.enter();
+        entered.enter();
     };
-    runtime(Builder::new_multi_thread().on_thread_start(enter), name, threads)
+    let runtime = runtime(Builder::new_multi_thread().on_thread_start(enter), name, threads)?;
+    runtime.spawn(cores.clone().look());
+    Ok(runtime)
 }
 
 fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
