@@ -34,11 +34,12 @@ impl Store {
             touch(&path)?;
         } else {
             self.make_room(&path)?;
+            let mends = path.exists();
             write_as(&self.root, |temporary| {
                 temporary.write(bytes)?;
                 Ok::<_, StoreError>(path.clone())
             })?;
-            self.brought(digest);
+            self.brought(digest, mends)?;
         }
         Ok(digest)
     }
@@ -52,7 +53,7 @@ impl Store {
             return Ok(digest);
         }
         // It may have changed since it was hashed: what was copied is what counts.
-        let mut copied = digest;
+        let (mut copied, mut mends) = (digest, false);
         write_as(&self.root, |temporary| {
             let mut hasher = Hasher::default();
             each(file, |piece| {
@@ -62,9 +63,10 @@ impl Store {
             copied = hasher.finish();
             let path = self.blob_path(&copied);
             self.make_room(&path)?;
+            mends = path.exists();
             Ok::<_, PutError>(path)
         })?;
-        self.brought(copied);
+        self.brought(copied, mends)?;
         Ok(copied)
     }
 
