@@ -62,8 +62,8 @@ impl Store {
         if folders.is_empty() { Ok(()) } else { sync_directory(&self.root.join("blobs")) }
     }
 
-    /// Takes note of a blob that was put into its place. One that mends a damaged one is settled at once: a revision may
-    /// need it already, and no other be recorded.
+    /// Takes note of a blob that was put into its place. One that mends a damaged one is settled at once: a revision
+    /// may need it already, and no other be recorded.
     pub(super) fn brought(&self, digest: Digest, mends: bool) -> Result<(), StoreError> {
         {
             let mut known = locked(&self.known);
