@@ -29,7 +29,7 @@ pub struct Cores {
 struct Hand {
     cores: Vec<usize>,
     lets_go: bool,
-    /// Those that entered, in order; the first ones have the core of the same place.
+    /// Those that have the core of the same place; they live as long as the process.
     threads: Mutex<Vec<Thread>>,
     is_kept: AtomicBool,
     /// Long computations under way, and whether one ended since the last look.
@@ -73,9 +73,13 @@ impl Cores {
     /// The calling thread has the next core from now on. A thread beyond their number has all of them.
     pub fn enter(&self) {
         let Some(hand) = &self.own else { return };
-        let mut threads = hand.threads();
-        threads.push(Thread::this());
-        hand.place(&threads, threads.len() - 1);
+        let (this, mut threads) = (Thread::this(), hand.threads());
+        // One beyond their number may end, and the system gives its name to another: it is not kept.
+        if threads.len() == hand.cores.len() {
+            return this.keep_to(&hand.cores);
+        }
+        threads.push(this);
+        hand.place(this, threads.len() - 1);
     }
 
     /// Tells that something long begins.
@@ -121,14 +125,14 @@ impl Hand {
 
     fn set(&self, threads: &[Thread], is_kept: bool) {
         if self.is_kept.swap(is_kept, SeqCst) != is_kept {
-            (0..threads.len()).for_each(|at| self.place(threads, at));
+            threads.iter().enumerate().for_each(|(at, thread)| self.place(*thread, at));
         }
     }
 
-    fn place(&self, threads: &[Thread], at: usize) {
+    fn place(&self, thread: Thread, at: usize) {
         match self.cores.get(at) {
-            Some(core) if self.is_kept.load(SeqCst) => threads[at].keep_to(&[*core]),
-            _ => threads[at].keep_to(&self.cores),
+            Some(core) if self.is_kept.load(SeqCst) => thread.keep_to(&[*core]),
+            _ => thread.keep_to(&self.cores),
         }
     }
 }
@@ -250,6 +254,7 @@ mod tests {
         assert_eq!(now(), any);
         let late = entered(&cores);
         assert_eq!(late.0.cores(), all);
+        assert_eq!(hand.threads().len(), all.len(), "one beyond their number is not remembered");
     }
 
     #[test]
