@@ -63,6 +63,8 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
             match *step {
                 FusedKerSpec::Done => break,
                 FusedKerSpec::Clear => tile = Tile::zero(),
+                // Nothing to add, and pointers to nothing.
+                FusedKerSpec::AddMatMul { k: 0, .. } => {}
                 FusedKerSpec::AddMatMul { k, pa, pb, .. } => {
                     tile.add_products(from_raw_parts(pa.cast(), k), from_raw_parts(pb.cast(), k));
                 }
