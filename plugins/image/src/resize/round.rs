@@ -1,6 +1,6 @@
 //! From sums to levels: rounded to the nearest, and what is beyond the ends becomes the end.
 //!
-//! In vectors. A cast of one float to a byte is a dozen instructions in WebAssembly, and half of a resize was that.
+//! In vectors: a cast of one float to a byte is a dozen instructions in WebAssembly.
 
 use wide::{f32x4, f32x8, i16x8, i32x4, u8x16};
 
