@@ -56,6 +56,6 @@ impl Workshop {
 }
 
 /// As the server makes its own.
-pub(crate) fn runtime(name: &str) -> Outcome<Runtime> {
+fn runtime(name: &str) -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread().thread_name(name).enable_all().build()?)
 }

@@ -1,16 +1,18 @@
 //! `floor`: the least that a server can be which answers the same requests.
 //!
-//! The same hyper with the same settings, the same runtime, allocator and codec as ours, around plain functions. What
+//! The same hyper with the same settings, the same threads, allocator and codec as ours, around plain functions. What
 //! is missing is what a product adds: sandboxes, placement, routing, admission, request ids, metrics, time limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use bytes::{Bytes, BytesMut};
 use hotstage::listen;
 use hotstage::oip::binary::{HEADER, parse_header_length};
 use hotstage::oip::request::{Ask, Decoder};
 use hotstage::oip::response::Encoder;
+use hotstage::workers::Workers;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::ServerLimits;
@@ -23,7 +25,6 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::Outcome;
-use crate::deploy::runtime;
 use crate::origin::Origin;
 use crate::question::PATH;
 use crate::steps::Steps;
@@ -46,21 +47,21 @@ pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
         decoder: Decoder::new("tumor", &signature),
         encoder: Encoder::new("tumor", "1", &signature.outputs),
     });
-    runtime("io")?.block_on(async {
+    let workers = Workers::start("io", available_parallelism()?.get(), || {})?;
+    workers.first().block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", at)).await?;
         ready(&format!("the floor is ready on http://{}", listener.local_addr()?));
-        // As the server does, so that its connections are tasks of the workers too.
-        tokio::spawn(accept(listener, floor)).await?
+        accept(listener, &workers, floor).await
     })
 }
 
-async fn accept(listener: TcpListener, floor: Arc<Floor>) -> Outcome {
+async fn accept(listener: TcpListener, workers: &Workers, floor: Arc<Floor>) -> Outcome {
     let builder = Arc::new(listen::builder(&ServerLimits::default()));
     loop {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
         let (floor, builder) = (Arc::clone(&floor), Arc::clone(&builder));
-        tokio::spawn(async move {
+        workers.give(async move {
+            let Some(stream) = listen::here(stream) else { return };
             let service = service_fn(move |request| answer(Arc::clone(&floor), request));
             // A client that goes away is no news.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;

@@ -16,6 +16,7 @@ const FLOORS: &[&str] = &[
     "cache",
     "chance",
     "cores",
+    "workers",
     "place",
     "engines",
     "callers",

@@ -103,6 +103,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Its stream, whose sound is heard here.
+    pub(crate) fn hears(&self, stream: TcpStream) -> Heard {
+        Heard { stream, pulse: Arc::clone(&self.pulse) }
+    }
+
     /// How it is to end, said once. To be asked each time that the task is polled.
     pub(crate) fn listen(&mut self, context: &Context<'_>) -> Option<End> {
         if !self.is_listening {
@@ -150,15 +155,14 @@ impl Callers {
         Self { idle, next: AtomicU64::new(0), watched: Mutex::default(), left: Notify::new() }
     }
 
-    /// A connection that comes: with what its requests use, and its stream.
-    pub(crate) fn admit<H>(self: &Arc<Self>, held: H, stream: TcpStream) -> (Arc<Caller<H>>, Heard, Place) {
+    /// A connection that comes, with what its requests use.
+    pub(crate) fn admit<H>(self: &Arc<Self>, held: H) -> (Arc<Caller<H>>, Place) {
         let pulse = Arc::new(Pulse::default());
         let number = self.next.fetch_add(1, Relaxed);
         locked(&self.watched).insert(number, Watched { pulse: Arc::clone(&pulse), sent: 0, looks: 0 });
-        let heard = Heard { stream, pulse: Arc::clone(&pulse) };
         let place =
             Place { callers: Arc::clone(self), number, pulse: Arc::clone(&pulse), is_listening: false, heard: 0 };
-        (Arc::new(Caller { held, pulse }), heard, place)
+        (Arc::new(Caller { held, pulse }), place)
     }
 
     /// Closes connections that are silent, for as long as it is polled.

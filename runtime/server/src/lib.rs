@@ -24,6 +24,7 @@
 //! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
 //! | `place` | on which thread guests run |
+//! | `workers` | which thread a connection has |
 //! | `cores` | which core a thread keeps to |
 //! | `counts` | what is counted |
 //! | `oip` | the Open Inference Protocol's payloads |
@@ -55,3 +56,4 @@ pub mod router;
 pub mod routing;
 pub mod store;
 pub mod telemetry;
+pub mod workers;

@@ -1,5 +1,6 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
+//! A connection is accepted by one task, which gives it to a thread of its own (`workers.rs`).
 //! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
 //! queue), the time that a connection may be silent (`callers.rs`), the streams of one HTTP/2 connection. On shutdown
 //! nothing new is accepted, idle connections close, requests in flight finish, or are cut off when the drain time is
@@ -20,12 +21,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::{self, Admin};
 use crate::app::App;
 use crate::callers::{Callers, End, Visit};
 use crate::http::{self as inference, Body, Connection};
+use crate::workers::Workers;
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
@@ -40,17 +43,22 @@ pub async fn bind(address: &str) -> io::Result<TcpListener> {
 }
 
 /// Serves inference until `stop` is done, then drains. Says whether every request in flight could finish.
-pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    workers: Arc<Workers>,
+    stop: impl Future<Output = ()>,
+) -> bool {
     let limits = app.limits.clone();
-    accept(&limits, listener, stop, move || Connection::open(&app), inference::serve_one).await
+    accept(&limits, (listener, &workers), stop, move || Connection::open(&app), inference::serve_one).await
 }
 
 /// Serves the admin API in the same way.
 pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
-    let limits = admin.limits.clone();
+    let (limits, here) = (admin.limits.clone(), Workers::of(Handle::current()));
     accept(
         &limits,
-        listener,
+        (listener, &here),
         stop,
         move || Arc::clone(&admin),
         |visit, request| async move { admin::serve_one(Arc::clone(&visit), request).await },
@@ -62,7 +70,7 @@ pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Fu
 /// of its own, so that no count of holders is written by all threads. The visit ends when the request is answered.
 async fn accept<Held, Answer, Answering>(
     limits: &ServerLimits,
-    listener: TcpListener,
+    (listener, workers): (TcpListener, &Workers),
     stop: impl Future<Output = ()>,
     open: impl Fn() -> Held,
     answer: Answer,
@@ -75,11 +83,12 @@ where
     let callers = Arc::new(Callers::new(limits.idle));
     let builder = Arc::new(builder(limits));
     let greet = |stream: TcpStream, permit: OwnedSemaphorePermit| {
-        let (caller, stream, mut place) = callers.admit(open(), prompt(stream));
+        let (caller, mut place) = callers.admit(open());
         let service = service_fn(move |request: Request<_>| answer(Visit::begin(&caller, request.version()), request));
         let builder = Arc::clone(&builder);
-        tokio::spawn(async move {
-            let mut conversation = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        workers.give(async move {
+            let Some(stream) = here(stream) else { return };
+            let mut conversation = pin!(builder.serve_connection(TokioIo::new(place.hears(stream)), service));
             let ended = poll_fn(|context| {
                 match place.listen(context) {
                     Some(End::Now) => return Poll::Ready(Ok(())),
@@ -140,10 +149,12 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-fn prompt(stream: TcpStream) -> TcpStream {
-    // Answers are small and whole; waiting for more to send with them only delays.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(target: "connection", %error, "could not turn Nagle's algorithm off");
-    }
-    stream
+/// The stream, which is waited for on the calling thread from now on.
+pub fn here(stream: TcpStream) -> Option<TcpStream> {
+    let moved = stream.into_std().and_then(TcpStream::from_std).and_then(|stream| {
+        // Answers are small and whole; waiting for more to send with them only delays.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    });
+    moved.inspect_err(|error| tracing::debug!(target: "connection", %error, "gone before it was heard")).ok()
 }

@@ -29,6 +29,7 @@ use crate::mirror::Mirrors;
 use crate::place::{Compute, come_last, step_back};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
+use crate::workers::Workers;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
@@ -165,11 +166,11 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     args.check()?;
     let _logging = logging::start(args.log_format, "info");
     let io_cores = args.io_cores.of(args.io_threads);
-    let io = answering("io", args.io_threads, &io_cores)?;
-    let compute = answering("compute", args.compute_threads, &Cores::any())?;
+    let io = workers(args.io_threads, &io_cores)?;
+    let compute = runtime(Builder::new_multi_thread().on_thread_start(spread::enter), "compute", args.compute_threads)?;
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
     let limits = args.limits.resolve();
-    let (listener, address) = io.block_on(bind(&args.http, "--http"))?;
+    let (listener, address) = io.first().block_on(bind(&args.http, "--http"))?;
     // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either, and
     // that step back, so that a busy server's requests do not notice.
     let changes = runtime(Builder::new_multi_thread().on_thread_start(step_back), "change", Some(CHANGE_THREADS))?;
@@ -188,7 +189,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let serving = io.spawn(listen::serve(Arc::clone(&app), listener, told_to(stopped.clone())));
+    let serving =
+        io.first().spawn(listen::serve(Arc::clone(&app), listener, Arc::clone(&io), told_to(stopped.clone())));
     let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
     let admin_address = admin.as_ref().map(|(_, address)| *address);
@@ -208,16 +210,16 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
     let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
     // Before anybody is told that it serves: a signal from then on drains.
-    let mut signals = io.block_on(async { Signals::listen() })?;
+    let mut signals = io.first().block_on(async { Signals::listen() })?;
     deployer.give_way();
     app.board.set_ready(true);
     console::print(&ready_line(&app, address, admin_address));
-    io.block_on(signals.asked_to_stop());
+    io.first().block_on(signals.asked_to_stop());
     app.board.set_ready(false);
     [Some(adapting), Some(rolling), watching].into_iter().flatten().for_each(|task| task.abort());
     tracing::info!("draining");
     stop.send_replace(true);
-    let mut drained = io.block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let mut drained = io.first().block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
     if let Some(administering) = administering {
         drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
     }
@@ -227,7 +229,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     if !drained {
         tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
     }
-    [io, compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
+    [compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
     Ok(())
 }
 
@@ -321,16 +323,17 @@ impl Signals {
     }
 }
 
-/// Threads that answer requests: the first ones, so that each writes to places of its own.
-fn answering(name: &str, threads: Option<u16>, cores: &Cores) -> Result<Runtime, Ending> {
+/// Threads for connections: the first ones that answer requests, so that each writes to places of its own.
+fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers>, Ending> {
     let entered = cores.clone();
     let enter = move || {
         spread::enter();
         entered.enter();
     };
-    let runtime = runtime(Builder::new_multi_thread().on_thread_start(enter), name, threads)?;
-    runtime.spawn(cores.clone().look());
-    Ok(runtime)
+    let threads = threads.map_or_else(self::cores, usize::from);
+    let workers = Workers::start("io", threads, enter).map_err(no_threads)?;
+    workers.first().spawn(cores.clone().look());
+    Ok(Arc::new(workers))
 }
 
 fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
@@ -341,8 +344,11 @@ fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Ru
 }
 
 fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
-    let built = builder.thread_name(name).enable_all().build();
-    built.map_err(|error| Ending::new(Exit::Defect, format!("can't start threads: {error}")))
+    builder.thread_name(name).enable_all().build().map_err(no_threads)
+}
+
+fn no_threads(error: std::io::Error) -> Ending {
+    Ending::new(Exit::Defect, format!("can't start threads: {error}"))
 }
 
 async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), Ending> {
