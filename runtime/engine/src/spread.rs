@@ -92,6 +92,11 @@ pub fn enter() {
     number();
 }
 
+/// Of so many things, which are shared by all threads, the one that the calling thread asks for first.
+pub(crate) fn first_of(many: usize) -> usize {
+    number() % many.max(1)
+}
+
 fn number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     thread_local! {
