@@ -13,7 +13,7 @@ import time
 import document
 from environments import make_models, prepare
 from measure import Effort, measure
-from places import RESULTS
+from places import IS_DIST, RESULTS
 from registry import SERVERS_BY_NAME
 from server import Server
 from table import tables
@@ -83,10 +83,10 @@ def measure_all(plan: argparse.Namespace) -> dict:
     # Before this run's own load.
     machine = document.machine()
     run = {
-        "command": "cargo xtask bench peers " + " ".join(sys.argv[1:]),
+        "command": " ".join(["cargo xtask bench", *(["--dist"] if IS_DIST else []), "peers", *sys.argv[1:]]),
         "machine": machine,
         "versions": document.all_versions(plan.only),
-        "notes": [],
+        "notes": ["Hotstage and the floor as `cargo xtask dist --with-bench` builds them"] if IS_DIST else [],
         "records": [],
     }
     RESULTS.mkdir(parents=True, exist_ok=True)

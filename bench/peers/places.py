@@ -22,6 +22,8 @@ SCRATCH = HOME / "scratch"
 # As `cargo xtask bench peers` says, or else where a build leaves them.
 HOTSTAGE = Path(os.environ.get("HOTSTAGE_BIN") or TARGET / "release/hotstage")
 COMPONENTS = Path(os.environ.get("HOTSTAGE_COMPONENTS") or TARGET / "components")
+# Whether it is what others get, as `cargo xtask dist` builds it.
+IS_DIST = HOTSTAGE.parent.name == "dist"
 FLOOR = Path(os.environ.get("HOTSTAGE_BENCH") or TARGET / "release/hotstage-bench")
 
 

@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: the benchmarks, on what was just built.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::build;
 use crate::peers;
-use crate::run::{Outcome, check, step};
-use crate::workspace::Workspace;
+use crate::run::{Outcome, Stop, check, step};
+use crate::workspace::{SERVER, Workspace};
 
-const PROGRAM: &str = "hotstage-bench";
+/// The benchmarks and their floor.
+pub(crate) const PROGRAM: &str = "hotstage-bench";
 
 /// Builds everything, then runs the benchmarks.
 ///
@@ -16,23 +18,63 @@ const PROGRAM: &str = "hotstage-bench";
 /// `cargo xtask bench peers` measures other model servers in turns with ours, and takes `--help` as well.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Measure target/dist, which `cargo xtask dist --with-bench` left, and build nothing but guests
+    #[arg(long)]
+    dist: bool,
     /// Passed on to the benchmarks
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// What tests run as well; built anew.
+    Release,
+    /// What others get, as it lies there.
+    Dist,
+}
+
+impl Build {
+    /// The benchmarks' program, once all that it measures is there.
+    pub(crate) fn program(self, workspace: &Workspace) -> Outcome<PathBuf> {
+        if self == Self::Release {
+            build::all(workspace)?;
+            step("building the benchmarks", || build::program(workspace, PROGRAM))?;
+            return Ok(workspace.program(PROGRAM));
+        }
+        let place = workspace.dist();
+        match [SERVER, PROGRAM].map(|name| place.join(name)).into_iter().find(|path| !path.is_file()) {
+            Some(missing) => {
+                let missing = workspace.short(&missing).display();
+                Err(Stop::new(format!("{missing} is not there; `cargo xtask dist --with-bench` makes it")))
+            }
+            None => Ok(place.join(PROGRAM)),
+        }
+    }
+
+    /// Tells the command where it is.
+    pub(crate) fn export(self, workspace: &Workspace, command: &mut Command) {
+        workspace.export(command);
+        if self == Self::Dist {
+            let place = workspace.dist();
+            command.env("HOTSTAGE_BIN", place.join(SERVER)).env("HOTSTAGE_COMPONENTS", place.join("components"));
+        }
+    }
+}
+
 pub(crate) fn main(args: &Args) -> Outcome {
+    let what = if args.dist { Build::Dist } else { Build::Release };
     if let Some((first, rest)) = args.args.split_first()
         && first == "peers"
     {
-        return peers::main(PROGRAM, rest);
+        return peers::main(what, rest);
     }
     let workspace = Workspace::read()?;
-    build::all(&workspace)?;
+    let program = what.program(&workspace)?;
     build::guests(&workspace)?;
-    step("building the benchmarks", || build::program(&workspace, PROGRAM))?;
-    let mut command = Command::new(workspace.program(PROGRAM));
+    let mut command = Command::new(program);
     command.args(&args.args);
-    workspace.export(&mut command);
+    what.export(&workspace, &mut command);
     step("measuring", || check(&mut command))
 }

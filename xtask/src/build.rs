@@ -53,7 +53,7 @@ pub(crate) fn all(workspace: &Workspace) -> Outcome {
     runtime(workspace)
 }
 
-fn components(workspace: &Workspace) -> Outcome<Vec<Component>> {
+pub(crate) fn components(workspace: &Workspace) -> Outcome<Vec<Component>> {
     ensure_wasm_target()?;
     let selection: Vec<&str> = workspace.plugins.iter().flat_map(|name| ["-p", name]).collect();
     step("building components", || artifacts::build(workspace, &selection, &workspace.components()))

@@ -8,16 +8,14 @@ use std::io::IsTerminal;
 
 use crate::build;
 use crate::run::{OrStop, Outcome, Stop, step};
+use crate::server::Server;
 use crate::workspace::Workspace;
 
 use ask::{Answer, Model};
 use rows::Row;
-use server::Server;
 
 mod ask;
-mod http;
 mod rows;
-mod server;
 
 /// Builds everything and shows the example answering.
 ///
@@ -42,7 +40,8 @@ pub(crate) fn main(args: &Args) -> Outcome {
     build::all(&workspace)?;
     let rows = rows::read(&workspace.root.join("examples/tumor/held-out.csv"))?;
     let place = tempfile::tempdir().or_stop(|| "can't make a temporary directory".to_owned())?;
-    let mut server = step("starting the server", || Server::start(&workspace, place.path()))?;
+    let start = || Server::start(&workspace, &workspace.binary(), &[], place.path());
+    let mut server = step("starting the server", start)?;
 
     let mut told = tell(&server, &rows);
     let watched = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

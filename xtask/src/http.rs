@@ -1,13 +1,13 @@
-//! One HTTP/1.1 request on a connection of its own: what anybody's client does, without a client library.
+//! HTTP/1.1 as anybody's client speaks it, without a client library: requests on one connection, one after another.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long a connection, a write or a read may take.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What an answer may weigh; the demo's are a few kilobytes.
+/// What an answer's head, and its body, may weigh; those that are asked for here have a few kilobytes.
 const REPLY_BYTES_MAX: u64 = 16 << 20;
 
 /// What came back.
@@ -16,47 +16,81 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Names in lower case, in the order in which they came.
     pub(crate) headers: Vec<(String, String)>,
+    /// Of what is no text, a likeness.
     pub(crate) body: String,
 }
 
-/// Sends a request, with a JSON body if there is one, and reads the whole answer.
-pub(crate) fn exchange(to: SocketAddr, method: &str, path: &str, body: Option<&str>) -> Result<Reply, String> {
-    let talk = || {
-        let mut stream = TcpStream::connect_timeout(&to, WAIT_MAX)?;
-        stream.set_read_timeout(Some(WAIT_MAX))?;
-        stream.set_write_timeout(Some(WAIT_MAX))?;
-        stream.write_all(request(to, method, path, body).as_bytes())?;
-        let mut bytes = Vec::new();
-        stream.take(REPLY_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = talk().map_err(|error: std::io::Error| error.to_string())?;
-    parse(&bytes).ok_or_else(|| "the answer is not one of HTTP/1.1 with a content-length".to_owned())
-}
+/// A connection that is kept.
+pub(crate) struct Connection(BufReader<TcpStream>);
 
-fn request(to: SocketAddr, method: &str, path: &str, body: Option<&str>) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
-    if let Some(body) = body {
-        text += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    } else {
-        text += "\r\n";
+impl Connection {
+    pub(crate) fn open(to: SocketAddr) -> Result<Self, String> {
+        let open = || {
+            let stream = TcpStream::connect_timeout(&to, WAIT_MAX)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(WAIT_MAX))?;
+            stream.set_write_timeout(Some(WAIT_MAX))?;
+            Ok(Self(BufReader::new(stream)))
+        };
+        open().map_err(|error: std::io::Error| format!("can't connect to {to}: {error}"))
     }
-    text
+
+    /// Sends what [`request`] made, and reads the whole answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Reply, String> {
+        self.0.get_mut().write_all(request).map_err(|error| error.to_string())?;
+        read(&mut self.0)
+    }
 }
 
-fn parse(bytes: &[u8]) -> Option<Reply> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let header = |line: &str| {
-        let (name, value) = line.split_once(':')?;
-        Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+/// A request as it goes over the wire.
+pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n");
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    text += "\r\n";
+    [text.as_bytes(), body].concat()
+}
+
+/// One request on a connection of its own, with a JSON body if there is one.
+pub(crate) fn exchange(to: SocketAddr, method: &str, path: &str, body: Option<&str>) -> Result<Reply, String> {
+    let json = [("Connection", "close"), ("Content-Type", "application/json")];
+    let (headers, body) = body.map_or((&json[..1], ""), |body| (&json[..], body));
+    Connection::open(to)?.ask(&request(to, method, path, headers, body.as_bytes()))
+}
+
+fn read(from: &mut impl BufRead) -> Result<Reply, String> {
+    let mut from = from.take(REPLY_BYTES_MAX);
+    let mut line = || {
+        let mut line = String::new();
+        from.read_line(&mut line).map_err(|error| error.to_string())?;
+        line.strip_suffix("\r\n").map(str::to_owned).ok_or_else(|| "the answer broke off".to_owned())
     };
-    let headers: Vec<_> = lines.map(header).collect::<Option<_>>()?;
-    let (_, length) = headers.iter().find(|(name, _)| name == "content-length")?;
-    // Cut short or padded, an answer is no answer.
-    (length.parse() == Ok(body.len())).then(|| Reply { status, headers, body: body.to_owned() })
+    let no_http = || "the answer is not one of HTTP/1.1 with a content-length".to_owned();
+    let first = line()?;
+    let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).ok_or_else(no_http)?;
+    let mut headers = Vec::new();
+    loop {
+        let line = line()?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':').ok_or_else(no_http)?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").ok_or_else(no_http)?.1.parse();
+    let length: u64 = length.ok().filter(|length| *length <= REPLY_BYTES_MAX).ok_or_else(no_http)?;
+    let mut body = Vec::new();
+    from.set_limit(length);
+    from.read_to_end(&mut body).map_err(|error| error.to_string())?;
+    // Cut short, an answer is no answer.
+    if body.len() as u64 != length {
+        return Err("the answer broke off".to_owned());
+    }
+    Ok(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 #[cfg(test)]
@@ -64,24 +98,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_apart() {
-        let reply = parse(b"HTTP/1.1 200 OK\r\nHotstage-Version: 1\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    fn answers_are_taken_apart_one_after_another() {
+        let mut bytes = &b"HTTP/1.1 200 OK\r\nHotstage-Version: 1\r\ncontent-length: 2\r\n\r\n{}\
+            HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..];
+        let reply = read(&mut bytes).unwrap();
         assert_eq!((reply.status, reply.body.as_str()), (200, "{}"));
         assert_eq!(reply.headers[0], ("hotstage-version".to_owned(), "1".to_owned()));
+        assert_eq!(read(&mut bytes).unwrap().status, 404);
     }
 
     #[test]
     fn an_answer_that_was_cut_short_is_refused() {
-        assert!(parse(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}").is_none());
-        assert!(parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}").is_none());
-        assert!(parse(b"").is_none());
+        let refused = |bytes: &[u8]| read(&mut &*bytes).unwrap_err();
+        assert_eq!(refused(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"), "the answer broke off");
+        assert_eq!(refused(b"HTTP/1.1 200 OK\r\ncontent-le"), "the answer broke off");
+        assert!(refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}").contains("content-length"));
+        assert_eq!(refused(b""), "the answer broke off");
     }
 
     #[test]
     fn a_request_without_a_body_has_no_length() {
         let to = SocketAddr::from(([127, 0, 0, 1], 80));
-        let text = request(to, "GET", "/v2", None);
-        assert_eq!(text, "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nConnection: close\r\n\r\n");
-        assert!(request(to, "POST", "/v2", Some("{}")).ends_with("Content-Length: 2\r\n\r\n{}"));
+        let text = |body: &str| String::from_utf8(request(to, "GET", "/v2", &[("A", "b")], body.as_bytes())).unwrap();
+        assert_eq!(text(""), "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nA: b\r\n\r\n");
+        assert!(text("{}").ends_with("A: b\r\nContent-Length: 2\r\n\r\n{}"));
     }
 }

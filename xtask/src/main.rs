@@ -15,14 +15,17 @@ mod build;
 mod clients;
 mod conformance;
 mod demo;
+mod dist;
 mod faults;
 mod fetch;
 mod golden;
+mod http;
 mod lint;
 mod peers;
 mod python;
 mod report;
 mod run;
+mod server;
 mod test;
 mod workspace;
 
@@ -41,6 +44,7 @@ enum Verb {
     Test(test::Args),
     Lint(lint::Args),
     Bench(bench::Args),
+    Dist(dist::Args),
     Conformance(conformance::Args),
     Faults(faults::Args),
     Fetch(fetch::Args),
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::main(&args),
         Verb::Lint(args) => lint::main(&args),
         Verb::Bench(args) => bench::main(&args),
+        Verb::Dist(args) => dist::main(&args),
         Verb::Conformance(args) => conformance::main(&args),
         Verb::Faults(args) => faults::main(&args),
         Verb::Fetch(args) => fetch::main(&args),

@@ -8,24 +8,23 @@ use std::env;
 use std::ffi::OsString;
 use std::process::Command;
 
-use crate::build;
-use crate::run::{Outcome, check, step};
+use crate::bench::Build;
+use crate::run::{Outcome, check};
 use crate::workspace::Workspace;
 
 /// With these, nothing is measured.
 const WITHOUT_SERVERS: [&str; 3] = ["-h", "--help", "--from"];
 
-pub(crate) fn main(floor: &str, args: &[OsString]) -> Outcome {
+pub(crate) fn main(what: Build, args: &[OsString]) -> Outcome {
     let workspace = Workspace::read()?;
     let mut command = Command::new("python3");
     // A Python file compiled beside its source would be litter in the tree.
     command.arg("-B").arg(workspace.root.join("bench/peers")).args(args).env("CARGO_TARGET_DIR", &workspace.target);
     let measures = !args.iter().any(|arg| WITHOUT_SERVERS.iter().any(|known| arg.to_string_lossy().starts_with(known)));
     if measures && env::var_os("HOTSTAGE_BIN").is_none() {
-        build::all(&workspace)?;
-        step("building the floor", || build::program(&workspace, floor))?;
-        workspace.export(&mut command);
-        command.env("HOTSTAGE_BENCH", workspace.program(floor));
+        let floor = what.program(&workspace)?;
+        what.export(&workspace, &mut command);
+        command.env("HOTSTAGE_BENCH", floor);
     }
     check(&mut command)
 }

@@ -1,8 +1,9 @@
-//! The server under demonstration: started, waited for, and stopped the way an init system stops one.
+//! A server in a process of its own: started, waited for, and stopped the way an init system stops one.
 //!
 //! It runs in a process group of its own, so a Ctrl-C in the terminal reaches this program alone. There is then one way
 //! for it to end, whatever the reason: SIGTERM, drain, exit 0. A second Ctrl-C ends it at once.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -48,8 +49,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the example, with its state and its log in `place`, and waits until it is ready.
-    pub(crate) fn start(workspace: &Workspace, place: &Path) -> Outcome<Self> {
+    /// Starts `program` with an example and what else `serve` takes, its state and its log in `place`, and waits until
+    /// it is ready.
+    pub(crate) fn start(workspace: &Workspace, program: &Path, args: &[OsString], place: &Path) -> Outcome<Self> {
         let (send, events) = sync_channel(8);
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).or_stop(|| "can't listen for signals".to_owned())?;
         watch(signals, send.clone());
@@ -57,13 +59,14 @@ impl Server {
         let (log, store) = (place.join("server.log"), place.join("state"));
         fs::create_dir(&store).or_stop(|| format!("can't make {}", store.display()))?;
         let stderr = File::create(&log).or_stop(|| format!("can't write {}", log.display()))?;
-        let mut command = Command::new(workspace.binary());
+        let mut command = Command::new(program);
         workspace.export(&mut command);
         command
             .args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state"])
-            .arg(&store);
+            .arg(&store)
+            .args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
-        let mut child = command.spawn().or_stop(|| format!("can't start {}", workspace.binary().display()))?;
+        let mut child = command.spawn().or_stop(|| format!("can't start {}", program.display()))?;
         if let Some(stdout) = child.stdout.take() {
             listen(stdout, send);
         }

@@ -13,6 +13,9 @@ pub(crate) const WASM: &str = "wasm32-wasip2";
 /// The package whose examples are the guest programs of the black-box tests. It builds for [`WASM`] only.
 pub(crate) const GUESTS: &str = "hotstage-guests";
 
+/// The server and command line, as its package and its program are called.
+pub(crate) const SERVER: &str = "hotstage";
+
 /// The workspace as `cargo metadata` describes it.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -61,12 +64,17 @@ impl Workspace {
 
     /// The server and command line.
     pub(crate) fn binary(&self) -> PathBuf {
-        self.program("hotstage")
+        self.program(SERVER)
     }
 
     /// A program of the workspace.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)
+    }
+
+    /// What is given to others (`cargo xtask dist`).
+    pub(crate) fn dist(&self) -> PathBuf {
+        self.target.join("dist")
     }
 
     /// Tells tests and benches where to find what was built.

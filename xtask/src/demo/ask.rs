@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::http::{Reply, exchange};
 use super::rows::Row;
+use crate::http::{Reply, exchange};
 use crate::run::{Outcome, Stop};
 
 /// One model on one server.

@@ -1,0 +1,161 @@
+//! `cargo xtask dist`: the server as it is given to others, optimised as a whole for what it does under load.
+//!
+//! Three steps: a server with counters is built; it answers for a while, which shows where requests go and where they
+//! do not (`train`); with that profile the server is built once more, linked as one piece. A request runs through a
+//! little of much code, and so where that lies counts for more than how any of it is written: docs/performance.md says
+//! how much. Two builds are long, so tests, benchmarks and everyday work use the release profile.
+//!
+//! Leaves `target/dist`: the server, and the components where it looks for them. That folder is all there is to copy.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::bench;
+use crate::build;
+use crate::run::{OrStop, Outcome, Stop, answer, cargo, check, step};
+use crate::workspace::{GUESTS, SERVER, Workspace};
+
+mod questions;
+mod train;
+
+/// Builds the server for others: optimised as a whole, by a profile of its own load.
+///
+/// Takes some twenty minutes on two cores, and the compiler's profile tools, which it installs where rustup can. Leaves
+/// target/dist with the server and the components.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Optimise as a whole only: half the time, and a part of what it brings
+    #[arg(long)]
+    no_profile: bool,
+    /// Build the benchmarks and their floor alike, for `cargo xtask bench --dist`
+    #[arg(long)]
+    with_bench: bool,
+    /// How long the server with counters is asked, in seconds
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+}
+
+pub(crate) fn main(args: &Args) -> Outcome {
+    let workspace = Workspace::read()?;
+    let compiler = Compiler::find()?;
+    let merge = if args.no_profile { None } else { Some(compiler.profile_tool()?) };
+    build::components(&workspace)?;
+    let flag = merge.map(|merge| profile(&workspace, &compiler, &merge, args.seconds)).transpose()?;
+    let flag = flag.as_deref();
+    let mut programs = vec![step("building the server", || compiler.program(&workspace, SERVER, flag))?];
+    if args.with_bench {
+        programs.push(step("building the benchmarks", || compiler.program(&workspace, bench::PROGRAM, flag))?);
+    }
+    install(&workspace, &programs)
+}
+
+/// The flag that has the compiler use a profile, which is made first.
+fn profile(workspace: &Workspace, compiler: &Compiler, merge: &Path, seconds: u64) -> Outcome<OsString> {
+    let place = tempfile::tempdir().or_stop(|| "can't make a temporary directory".to_owned())?;
+    let counts = place.path().join("counts");
+    let generate = flag("-Cprofile-generate=", &counts);
+    let counting = step("building the server with counters", || compiler.program(workspace, SERVER, Some(&generate)))?;
+    step("asking it", || train::run(workspace, &counting, place.path(), seconds))?;
+    let folder = workspace.target.join("dist-profile");
+    // Each has a name of its own: cargo knows a flag by its text, and of most packages it looks at nothing else.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let merged = folder.join(format!("{now}.profdata"));
+    // What an earlier one left; there may be none.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).or_stop(|| format!("can't make {}", folder.display()))?;
+    check(Command::new(merge).args(["merge", "-o"]).arg(&merged).arg(&counts))?;
+    Ok(flag("-Cprofile-use=", &merged))
+}
+
+fn flag(flag: &str, path: &Path) -> OsString {
+    let mut flag = OsString::from(flag);
+    flag.push(path);
+    flag
+}
+
+/// The compiler that cargo calls.
+struct Compiler {
+    sysroot: PathBuf,
+    /// What it compiles for unless it is told.
+    host: String,
+}
+
+impl Compiler {
+    fn find() -> Outcome<Self> {
+        let ask = |args: &[&str]| {
+            let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+            answer(Command::new(rustc).args(args)).ok_or_else(|| {
+                Stop::new(format!("`rustc {}` failed; install Rust (https://rustup.rs) or set RUSTC", args.join(" ")))
+            })
+        };
+        let (sysroot, version) = (ask(&["--print", "sysroot"])?, ask(&["-vV"])?);
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.ok_or_else(|| Stop::new("`rustc -vV` names no host"))?.to_owned();
+        Ok(Self { sysroot: sysroot.trim().into(), host })
+    }
+
+    /// What makes a profile of counts. It must be of the compiler's own version, so no other one is looked for.
+    fn profile_tool(&self) -> Outcome<PathBuf> {
+        let tool = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/llvm-profdata");
+        if tool.is_file() {
+            return Ok(tool);
+        }
+        eprintln!("==> installing the compiler's profile tools");
+        let installed = Command::new("rustup").args(["component", "add", "llvm-tools"]).status();
+        if installed.is_ok_and(|status| status.success()) && tool.is_file() {
+            return Ok(tool);
+        }
+        Err(Stop::new(
+            "the compiler's profile tools are missing and could not be installed; run `rustup component add \
+             llvm-tools`, or build without a profile: `cargo xtask dist --no-profile`",
+        ))
+    }
+
+    /// A program of the workspace in the profile `shipped`, with one more flag. The flag is the target's alone: what
+    /// runs while it is built counts nothing.
+    fn program(&self, workspace: &Workspace, name: &str, flag: Option<&OsStr>) -> Outcome<PathBuf> {
+        let mut command = cargo();
+        command.current_dir(&workspace.root).args(["build", "--profile", "shipped", "--target", &self.host]);
+        // Out of the whole workspace, as what is tested: with the same features of all that it is made of.
+        command.args(["--workspace", "--exclude", GUESTS, "--bin", name]);
+        if let Some(flag) = flag {
+            let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+            let flags: Vec<&OsStr> = given.split_whitespace().map(OsStr::new).chain([flag]).collect();
+            // In this form a flag may have spaces in it.
+            command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\u{1f}")));
+        }
+        check(&mut command)?;
+        Ok(workspace.target.join(&self.host).join("shipped").join(name))
+    }
+}
+
+/// Puts together what is given to others.
+fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
+    let place = workspace.dist();
+    let components = place.join("components");
+    fs::create_dir_all(&components).or_stop(|| format!("can't make {}", components.display()))?;
+    let copy = |from: &Path, to: &Path| {
+        // Beside it first: a server that runs from there keeps the file that it was started from.
+        let part = to.with_extension("part");
+        let copied = fs::copy(from, &part).and_then(|bytes| fs::rename(&part, to).map(|()| bytes));
+        copied.or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))
+    };
+    for program in programs {
+        let to = place.join(program.file_name().unwrap_or_default());
+        let bytes = copy(program, &to)?;
+        println!("{}  {}", workspace.short(&to).display(), build::size(bytes));
+    }
+    let (mut count, mut all) = (0, 0);
+    for name in fs::read_dir(workspace.components()).or_stop(|| "can't list the components".to_owned())? {
+        let path = name.or_stop(|| "can't list the components".to_owned())?.path();
+        if let Some(file) = path.file_name().filter(|_| path.extension().is_some_and(|kind| kind == "wasm")) {
+            all += copy(&path, &components.join(file))?;
+            count += 1;
+        }
+    }
+    println!("{}  {count} components, {}", workspace.short(&components).display(), build::size(all));
+    Ok(())
+}

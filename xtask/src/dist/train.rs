@@ -1,0 +1,81 @@
+//! The load under which the server counts: some connections, each with one request under way.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::questions::{self, Question};
+use crate::http::Connection;
+use crate::run::{Outcome, Stop};
+use crate::server::Server;
+use crate::workspace::Workspace;
+
+/// As many connections as there are threads that ask.
+const CONNECTIONS: usize = 8;
+
+/// Starts the server, asks it for so long, and stops it, upon which it writes its counts.
+pub(super) fn run(workspace: &Workspace, program: &Path, place: &Path, seconds: u64) -> Outcome {
+    let mut args = Vec::new();
+    for path in ["examples/tumor/trees", "examples/tumor/csv"].map(|path| workspace.root.join(path)) {
+        args.extend([OsString::from("-f"), path.into()]);
+    }
+    for path in questions::manifests(workspace, place)? {
+        args.extend([OsString::from("-f"), path.into()]);
+    }
+    let mut server = Server::start(workspace, program, &args, place)?;
+    let asked = questions::all(workspace, server.address())
+        .and_then(|questions| ask(server.address(), &questions, Duration::from_secs(seconds)));
+    let stopped = server.stop();
+    println!("{} requests answered as they must be", asked?);
+    stopped
+}
+
+/// Asks all of them again and again. Says how many were answered.
+fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<usize> {
+    let end = Instant::now() + duration;
+    // Each asks a round in another order: those that are asked often do not all come at once.
+    let round: Vec<&Question> = questions.iter().flat_map(|question| vec![question; question.times]).collect();
+    let ask_on = |first: usize| {
+        let mut connection = Connection::open(to)?;
+        let mut answered = 0;
+        for question in round.iter().cycle().skip(first * round.len() / CONNECTIONS) {
+            let reply = connection.ask(&question.bytes)?;
+            if reply.status != question.status {
+                return Err(format!("{} where {} was due: {}", reply.status, question.status, reply.body));
+            }
+            answered += 1;
+            if end <= Instant::now() {
+                break;
+            }
+        }
+        Ok(answered)
+    };
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..CONNECTIONS).map(|first| scope.spawn(move || ask_on(first))).collect();
+        asking
+            .into_iter()
+            .map(|thread| match thread.join() {
+                Ok(answered) => {
+                    answered.map_err(|error| Stop::new(format!("the server with counters answered {error}")))
+                }
+                Err(_) => Err(Stop::new("a thread that asked ended in a panic")),
+            })
+            .sum()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody runs `dist` for each change, so the load at least is put on the server that is tested.
+    #[test]
+    fn the_server_answers_all_that_it_is_asked() {
+        let workspace = Workspace::read().unwrap();
+        let program = std::env::var_os("HOTSTAGE_BIN").expect("`cargo xtask test` says where the server is");
+        let place = tempfile::tempdir().unwrap();
+        run(&workspace, Path::new(&program), place.path(), 1).unwrap();
+    }
+}
