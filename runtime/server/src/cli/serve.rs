@@ -331,7 +331,7 @@ fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers>, Ending> 
         entered.enter();
     };
     let threads = threads.map_or_else(self::cores, usize::from);
-    let workers = Workers::start("io", threads, enter).map_err(no_threads)?;
+    let workers = Workers::start("io", threads, enter).map_err(|error| no_threads(&error))?;
     workers.first().spawn(cores.clone().look());
     Ok(Arc::new(workers))
 }
@@ -344,10 +344,10 @@ fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Ru
 }
 
 fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
-    builder.thread_name(name).enable_all().build().map_err(no_threads)
+    builder.thread_name(name).enable_all().build().map_err(|error| no_threads(&error))
 }
 
-fn no_threads(error: std::io::Error) -> Ending {
+fn no_threads(error: &std::io::Error) -> Ending {
     Ending::new(Exit::Defect, format!("can't start threads: {error}"))
 }
 
