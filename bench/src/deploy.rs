@@ -16,9 +16,9 @@ use crate::origin::Origin;
 
 /// What the server has around its pipelines: two runtimes, an engine and a store of its own.
 pub(crate) struct Workshop {
-    /// As the server's connections have it.
+    /// For short guests.
     pub(crate) io: Runtime,
-    /// As the server's long guests have it.
+    /// For long ones.
     pub(crate) compute: Runtime,
     deployer: Deployer,
     /// For manifests and state; gone afterwards.
@@ -55,7 +55,7 @@ impl Workshop {
     }
 }
 
-/// As the server makes its own.
+/// One for all its threads, as the server has for long guests; its connections have one for each thread.
 fn runtime(name: &str) -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread().thread_name(name).enable_all().build()?)
 }

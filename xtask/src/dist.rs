@@ -1,9 +1,9 @@
 //! `cargo xtask dist`: the server as it is given to others, optimised as a whole for what it does under load.
 //!
 //! Three steps: a server with counters is built; it answers for a while, which shows where requests go and where they
-//! do not (`train`); with that profile the server is built once more, linked as one piece. A request runs through a
-//! little of much code, and so where that lies counts for more than how any of it is written: docs/performance.md says
-//! how much. Two builds are long, so tests, benchmarks and everyday work use the release profile.
+//! do not (`train`); with that profile the server is built once more, optimised across its crates. A request runs
+//! through a little of much code, and so where that lies counts for more than how any of it is written:
+//! docs/performance.md says how much. Two builds are long, so tests and everyday work use the release profile.
 //!
 //! Leaves `target/dist`: the server, and the components where it looks for them. That folder is all there is to copy.
 
@@ -23,11 +23,11 @@ mod train;
 
 /// Builds the server for others: optimised as a whole, by a profile of its own load.
 ///
-/// Takes some twenty minutes on two cores, and the compiler's profile tools, which it installs where rustup can. Leaves
+/// Takes half an hour on two cores, and the compiler's profile tools, which it installs where rustup can. Leaves
 /// target/dist with the server and the components.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Optimise as a whole only: half the time, and a part of what it brings
+    /// Optimise across crates only: half the time, and less of what it brings
     #[arg(long)]
     no_profile: bool,
     /// Build the benchmarks and their floor alike, for `cargo xtask bench --dist`
@@ -132,30 +132,65 @@ impl Compiler {
     }
 }
 
-/// Puts together what is given to others.
+/// Puts together what is given to others: anew, so that nothing of an earlier one is taken for a part of it.
 fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
     let place = workspace.dist();
     let components = place.join("components");
+    // There may be none.
+    let _ = fs::remove_dir_all(&place);
     fs::create_dir_all(&components).or_stop(|| format!("can't make {}", components.display()))?;
-    let copy = |from: &Path, to: &Path| {
-        // Beside it first: a server that runs from there keeps the file that it was started from.
-        let part = to.with_extension("part");
-        let copied = fs::copy(from, &part).and_then(|bytes| fs::rename(&part, to).map(|()| bytes));
-        copied.or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))
+    let copy = |from: &Path, into: &Path| {
+        let to = into.join(from.file_name().unwrap_or_default());
+        fs::copy(from, &to).or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))
     };
+    copy(&workspace.root.join("LICENSE"), &place)?;
     for program in programs {
-        let to = place.join(program.file_name().unwrap_or_default());
-        let bytes = copy(program, &to)?;
-        println!("{}  {}", workspace.short(&to).display(), build::size(bytes));
+        let bytes = copy(program, &place)?;
+        println!("{}  {}", program.file_name().unwrap_or_default().display(), build::size(bytes));
     }
     let (mut count, mut all) = (0, 0);
     for name in fs::read_dir(workspace.components()).or_stop(|| "can't list the components".to_owned())? {
         let path = name.or_stop(|| "can't list the components".to_owned())?.path();
-        if let Some(file) = path.file_name().filter(|_| path.extension().is_some_and(|kind| kind == "wasm")) {
-            all += copy(&path, &components.join(file))?;
+        if path.extension().is_some_and(|kind| kind == "wasm") {
+            all += copy(&path, &components)?;
             count += 1;
         }
     }
-    println!("{}  {count} components, {}", workspace.short(&components).display(), build::size(all));
+    println!("components  {count}, {}", build::size(all));
+    println!("all of it is in {}", workspace.short(&place).display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_to_others_has_nothing_of_an_earlier_one() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = place.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, path.as_os_str().as_encoded_bytes()).unwrap();
+            path
+        };
+        let target = place.path().join("target");
+        let workspace = Workspace { root: place.path().to_owned(), target, plugins: Vec::new(), has_guests: false };
+        let server = write("built/hotstage");
+        for path in ["LICENSE", "target/components/scale.wasm", "target/components/.part"] {
+            write(path);
+        }
+        for path in ["target/dist/hotstage-bench", "target/dist/components/gone.wasm"] {
+            write(path);
+        }
+        install(&workspace, &[server]).unwrap();
+        let names = |path: &str| {
+            let mut names: Vec<_> =
+                fs::read_dir(place.path().join(path)).unwrap().map(|name| name.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names("target/dist"), ["LICENSE", "components", "hotstage"]);
+        assert_eq!(names("target/dist/components"), ["scale.wasm"]);
+    }
 }

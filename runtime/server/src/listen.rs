@@ -1,6 +1,6 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
-//! A connection is accepted by one task, which gives it to a thread of its own (`workers.rs`).
+//! One task accepts connections, and gives each to the thread that is to have it (`workers.rs`).
 //! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
 //! queue), the time that a connection may be silent (`callers.rs`), the streams of one HTTP/2 connection. On shutdown
 //! nothing new is accepted, idle connections close, requests in flight finish, or are cut off when the drain time is
@@ -55,10 +55,10 @@ pub async fn serve(
 
 /// Serves the admin API in the same way.
 pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
-    let (limits, here) = (admin.limits.clone(), Workers::of(Handle::current()));
+    let (limits, own) = (admin.limits.clone(), Workers::of(Handle::current()));
     accept(
         &limits,
-        (listener, &here),
+        (listener, &own),
         stop,
         move || Arc::clone(&admin),
         |visit, request| async move { admin::serve_one(Arc::clone(&visit), request).await },

@@ -1,4 +1,4 @@
-//! What the server with counters is asked: each way that a request can take, the usual ones more often.
+//! What the server with counters is asked: many ways that a request can take, the usual ones more often.
 //!
 //! Beside the example's rows in their forms, small graphs go through tract, so that the operators of the engine in the
 //! box count as used: code that was never seen at work is made small, not fast.

@@ -43,7 +43,7 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
         for question in round.iter().cycle().skip(first * round.len() / CONNECTIONS) {
             let reply = connection.ask(&question.bytes)?;
             if reply.status != question.status {
-                return Err(format!("{} where {} was due: {}", reply.status, question.status, reply.body));
+                return Err(format!("it answered {} where {} was due: {}", reply.status, question.status, reply.body));
             }
             answered += 1;
             if end <= Instant::now() {
@@ -57,9 +57,7 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
         asking
             .into_iter()
             .map(|thread| match thread.join() {
-                Ok(answered) => {
-                    answered.map_err(|error| Stop::new(format!("the server with counters answered {error}")))
-                }
+                Ok(answered) => answered.map_err(|error| Stop::new(format!("asking the server: {error}"))),
                 Err(_) => Err(Stop::new("a thread that asked ended in a panic")),
             })
             .sum()

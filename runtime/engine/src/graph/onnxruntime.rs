@@ -2,7 +2,8 @@
 //!
 //! A session computes one thing at a time, so a graph has `concurrency` of them, made when it is opened; each has its
 //! own copy of what the weights became. A caller takes one that is free; when all are at work it waits for one. Each
-//! thread tries another one first, and that one always: a session's memory then stays in the caches of one core.
+//! thread tries another one first, and that one always: none goes through the locks of those that are at work, and a
+//! session's memory stays in the caches of one core.
 //! Inputs are read in place, outputs are handed on without a copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
