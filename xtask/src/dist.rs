@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::bench;
 use crate::build;
-use crate::run::{OrStop, Outcome, Stop, answer, cargo, check, step};
+use crate::run::{OrStop, Outcome, Stop, cargo, check, rustc, rustup, step};
 use crate::workspace::{GUESTS, SERVER, Workspace};
 
 mod questions;
@@ -85,13 +85,7 @@ struct Compiler {
 
 impl Compiler {
     fn find() -> Outcome<Self> {
-        let ask = |args: &[&str]| {
-            let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-            answer(Command::new(rustc).args(args)).ok_or_else(|| {
-                Stop::new(format!("`rustc {}` failed; install Rust (https://rustup.rs) or set RUSTC", args.join(" ")))
-            })
-        };
-        let (sysroot, version) = (ask(&["--print", "sysroot"])?, ask(&["-vV"])?);
+        let (sysroot, version) = (rustc(&["--print", "sysroot"])?, rustc(&["-vV"])?);
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
         let host = host.ok_or_else(|| Stop::new("`rustc -vV` names no host"))?.to_owned();
         Ok(Self { sysroot: sysroot.trim().into(), host })
@@ -100,12 +94,8 @@ impl Compiler {
     /// What makes a profile of counts. It must be of the compiler's own version, so no other one is looked for.
     fn profile_tool(&self) -> Outcome<PathBuf> {
         let tool = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/llvm-profdata");
-        if tool.is_file() {
-            return Ok(tool);
-        }
-        eprintln!("==> installing the compiler's profile tools");
-        let installed = Command::new("rustup").args(["component", "add", "llvm-tools"]).status();
-        if installed.is_ok_and(|status| status.success()) && tool.is_file() {
+        let is_there = || tool.is_file();
+        if is_there() || rustup("the compiler's profile tools", &["component", "add", "llvm-tools"]) && is_there() {
             return Ok(tool);
         }
         Err(Stop::new(

@@ -54,6 +54,21 @@ pub(crate) fn cargo() -> Command {
     Command::new(cargo)
 }
 
+/// What the compiler that cargo calls says of itself.
+pub(crate) fn rustc(args: &[&str]) -> Outcome<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    answer(Command::new(rustc).args(args)).ok_or_else(|| {
+        let args = args.join(" ");
+        Stop(format!("`rustc {args}` failed; install Rust (https://rustup.rs) or set RUSTC"))
+    })
+}
+
+/// Has rustup install something, and says whether it did: it may not be there.
+pub(crate) fn rustup(what: &str, args: &[&str]) -> bool {
+    eprintln!("==> installing {what}");
+    Command::new("rustup").args(args).status().is_ok_and(|status| status.success())
+}
+
 /// Runs a command to its end. Its output goes where ours goes, and says what was wrong.
 pub(crate) fn check(command: &mut Command) -> Outcome {
     let shown = shown(command);

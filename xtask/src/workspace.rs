@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::run::{Outcome, Stop, answer, cargo};
+use crate::run::{Outcome, Stop, answer, cargo, rustc, rustup};
 
 /// What components are compiled for.
 pub(crate) const WASM: &str = "wasm32-wasip2";
@@ -94,15 +94,9 @@ impl Workspace {
 
 /// Sees to it that components can be compiled; installs the target where rustup is there to do it.
 pub(crate) fn ensure_wasm_target() -> Outcome {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let sysroot = answer(Command::new(rustc).args(["--print", "sysroot"]))
-        .ok_or_else(|| Stop::new("`rustc --print sysroot` failed; install Rust (https://rustup.rs) or set RUSTC"))?;
-    if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir() {
-        return Ok(());
-    }
-    eprintln!("==> installing the {WASM} target");
-    let installed = Command::new("rustup").args(["target", "add", WASM]).status().is_ok_and(|status| status.success());
-    if installed {
+    let sysroot = rustc(&["--print", "sysroot"])?;
+    let is_there = Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir();
+    if is_there || rustup(&format!("the {WASM} target"), &["target", "add", WASM]) {
         return Ok(());
     }
     Err(Stop::new(format!(
