@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hotstage::deploy::{Boxes, Compilers, Deployer, Quiet};
+use hotstage::compiler::Compilers;
+use hotstage::deploy::{Boxes, Deployer, Quiet};
 use hotstage::pipeline::Pipeline;
 use hotstage::place::Compute;
 use hotstage::store::{Access, Store};
+use hotstage_core::compile_limits::CompileLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -31,7 +33,7 @@ impl Workshop {
         let store = Store::open(&directory.path().join("state"), Access::Share)?;
         let engine = Engine::new(&EngineOptions::default())?;
         let boxes = Boxes(vec![origin.components.clone(), origin.guests.clone()]);
-        let compilers = Compilers::start(None)?;
+        let compilers = Compilers::new(CompileLimits::default());
         let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers);
         Ok(Self { io: runtime("io")?, compute: runtime("compute")?, deployer, directory })
     }

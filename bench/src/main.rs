@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hotstage::compiler::worker;
 
 use crate::measure::Effort;
 use crate::origin::Origin;
@@ -118,6 +119,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    // Components are compiled in processes of this program, as the server does.
+    if worker::is_one() {
+        return worker::main();
+    }
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -17,6 +17,7 @@ mod cache;
 mod changes;
 mod cli;
 mod clients;
+mod compiling;
 mod dashboard;
 mod datatypes;
 mod deploy;

@@ -8,3 +8,32 @@ pub(crate) fn resident(server: &Server) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0
 }
+
+/// The most bytes that were resident at once since the process began.
+pub(crate) fn peak(server: &Server) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", server.starting.id())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0
+}
+
+/// Processes that the server started and that run still, by id.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let ids = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| is_child(*id, parent)).collect()
+}
+
+/// The fourth field (proc_pid_stat(5)); the second one, in parentheses, may hold anything. A process that ended and was
+/// not waited for yet runs no more.
+fn is_child(id: u32, parent: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { return false };
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+    let mut fields = fields.split(' ');
+    fields.next() != Some("Z") && fields.next().and_then(|field| field.parse().ok()) == Some(parent)
+}
+
+/// Whether a process of this id runs.
+pub(crate) fn runs(id: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z')))
+}

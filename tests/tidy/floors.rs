@@ -19,6 +19,7 @@ const FLOORS: &[&str] = &[
     "workers",
     "place",
     "engines",
+    "compiler",
     "callers",
     "admission",
     "store",

@@ -66,20 +66,23 @@ pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     Err(CompileError::Unfit(text))
 }
 
-fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
+/// Says what the bytes are, if they do not begin as a component does.
+pub(crate) fn header(bytes: &[u8]) -> Result<(), CompileError> {
     let not = |text: &str| Err(CompileError::NotAComponent(text.to_owned()));
     let Some(header) = bytes.first_chunk::<8>() else {
         return not("the file is too short to be a component");
     };
     match header {
         [0, b'a', b's', b'm', 1, 0, 0, 0] => {
-            return not(
-                "the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`",
-            );
+            not("the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`")
         }
-        [0, b'a', b's', b'm', ..] => {}
-        _ => return not("the file is not WebAssembly: it does not begin with `\\0asm`"),
+        [0, b'a', b's', b'm', ..] => Ok(()),
+        _ => not("the file is not WebAssembly: it does not begin with `\\0asm`"),
     }
+}
+
+fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
+    let not = |text: &str| Err(CompileError::NotAComponent(text.to_owned()));
     match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => Ok((resolve, world)),
         Ok(DecodedWasm::WitPackage(..)) => not("the file holds a WIT package, not a component"),

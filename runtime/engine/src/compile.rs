@@ -1,8 +1,8 @@
-//! A component's bytes → machine code, from the cache when it is there.
+//! A component that is ready to be opened as a stage: its machine code, from the cache or fresh from a compiler.
 //!
-//! An entry's name holds the engine's settings and the component's digest; what is in it is trusted only as
-//! `load` says. Compiling takes 0.1 s for a small component and 20 s for one with a language runtime
-//! inside: call it where that may block.
+//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in another process; what
+//! arrives here is machine code. An entry of the cache holds the engine's settings and the component's digest in its
+//! name; what is in it is trusted only as `load` says.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -14,8 +14,6 @@ use hotstage_core::digest::Digest;
 
 /// Where entries are kept. A cache may forget; it must not fail.
 pub trait Artifacts: Send + Sync {
-    /// Whether there is an entry of this name.
-    fn has(&self, name: &str) -> bool;
     /// The entry of this name, if there is one.
     fn load(&self, name: &str) -> Option<Vec<u8>>;
     /// Keeps an entry, if it can.
@@ -50,6 +48,9 @@ pub enum CompileError {
     /// It is something else.
     #[error("{0}")]
     NotAComponent(String),
+    /// It is larger than components may be.
+    #[error("{0}")]
+    TooLarge(String),
     /// It does not fit the world of its role.
     #[error("{0}")]
     Unfit(String),
@@ -58,56 +59,64 @@ pub enum CompileError {
     Refused(String),
 }
 
+/// What the cache knows of a component.
+pub enum Cached {
+    /// Its machine code, linked.
+    Ready(Compiled),
+    /// Its machine code, which does not link in this role. Why is in the component: [`crate::compiler::check`].
+    Unlinked(String),
+    /// Nothing.
+    Absent,
+    /// An entry that is damaged or was not signed by this server.
+    Untrusted,
+}
+
 impl Engine {
-    /// Whether the cache seems to have this component, so that nobody need be told that it takes a while.
-    pub fn is_cached(&self, digest: &Digest, artifacts: &dyn Artifacts) -> bool {
-        artifacts.has(&self.entry_name(digest))
+    /// The component as the cache has it.
+    pub fn cached(&self, digest: Digest, role: Role, artifacts: &dyn Artifacts, key: &SigningKey) -> Cached {
+        let Some(entry) = artifacts.load(&self.entry_name(&digest)) else { return Cached::Absent };
+        let Some(component) = key.load(&self.wasmtime, self.compatibility(), &digest, &entry) else {
+            return Cached::Untrusted;
+        };
+        match check::links(self, &component, role) {
+            Ok(pre) => Cached::Ready(Compiled { pre, digest, origin: Origin::Cached }),
+            Err(error) => Cached::Unlinked(format!("{error:#}")),
+        }
     }
 
-    /// Compiles, or loads what was compiled before, and checks that the component fits its role's world.
-    pub fn compile(
+    /// Signs the machine code that a compiler made of a component, keeps it in the cache and links it.
+    pub fn adopt(
         &self,
-        bytes: &[u8],
+        code: &[u8],
         digest: Digest,
         role: Role,
+        origin: Origin,
         artifacts: &dyn Artifacts,
         key: &SigningKey,
     ) -> Result<Compiled, CompileError> {
-        let name = self.entry_name(&digest);
         let compatibility = self.compatibility();
-        let entry = artifacts.load(&name);
-        let cached = entry.as_ref().and_then(|entry| key.load(&self.wasmtime, compatibility, &digest, entry));
-        let (component, origin) = match cached {
-            Some(component) => (component, Origin::Cached),
-            None => {
-                // Before the compiler, which takes a thousand times as long.
-                check::fits(bytes, role)?;
-                let code = self
-                    .wasmtime
-                    .precompile_component(bytes)
-                    .map_err(|error| CompileError::Refused(format!("{error:#}")))?;
-                let signed = key.sign(compatibility, &digest, &code);
-                let component = key
-                    .load(&self.wasmtime, compatibility, &digest, &signed)
-                    .ok_or_else(|| CompileError::Refused("its machine code can't be loaded".into()))?;
-                artifacts.save(&name, &signed);
-                (component, if entry.is_some() { Origin::Recompiled } else { Origin::Compiled })
-            }
-        };
-        let pre = check::links(self, &component, role).map_err(|error| match check::fits(bytes, role) {
-            Err(explained) => explained,
-            Ok(()) => CompileError::Unfit(format!("the component does not link: {error:#}")),
+        let signed = key.sign(compatibility, &digest, code);
+        let component = key.load(&self.wasmtime, compatibility, &digest, &signed).ok_or_else(|| {
+            CompileError::Refused("its machine code can't be loaded: the compiler has other settings".into())
         })?;
+        artifacts.save(&self.entry_name(&digest), &signed);
+        let pre = check::links(self, &component, role)
+            .map_err(|error| CompileError::Unfit(format!("the component does not link: {error:#}")))?;
         Ok(Compiled { pre, digest, origin })
     }
 
     fn compatibility(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.finish()
+        compatibility(&self.wasmtime)
     }
 
     fn entry_name(&self, digest: &Digest) -> String {
         format!("{:016x}-{}.cwasm", self.compatibility(), digest.hex())
     }
+}
+
+/// The settings that machine code depends on, as a number.
+pub(crate) fn compatibility(engine: &wasmtime::Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }

@@ -110,9 +110,15 @@ fn config(options: &EngineOptions) -> Config {
         // Where the kernel can say which pages were written, only those are cleared, and only those stay.
         .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// The settings that machine code depends on: the same for the engine and for a compiler in another process.
+pub(crate) fn code_config() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .memory_reservation(MEMORY_RESERVATION)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
@@ -120,6 +126,11 @@ fn config(options: &EngineOptions) -> Config {
         // The same numbers on every machine. A NaN's own bits are the one thing left open: canonical ones would cost
         // every float operation a compare and a blend (docs/decisions/0002).
         .relaxed_simd_deterministic(true)
+        // Proposals that no toolchain for components needs: what can't be said can't be attacked (SECURITY.md).
+        .wasm_memory64(false)
+        .wasm_tail_call(false)
+        .wasm_function_references(false)
+        .wasm_multi_memory(false)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     config
 }

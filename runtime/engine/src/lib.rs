@@ -1,7 +1,7 @@
 //! From a component's bytes to a bounded call: everything that names wasmtime.
 //!
-//! The life of a component: bytes → [`compile::Compiled`] (machine code, from a signed cache when it is there, checked
-//! against the world of its role) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
+//! The life of a component: bytes → [`compiler::compile`] (bounded, checked against the world of its role, made machine
+//! code, as a rule in another process) → [`compile::Compiled`] (signed, cached, linked) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
 //! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
 //! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap`
 //! says what went wrong, `load` holds the only `unsafe`.
@@ -10,9 +10,11 @@
 //! wasmtime.
 
 mod bindings;
+mod bounds;
 mod check;
 mod clock;
 pub mod compile;
+pub mod compiler;
 mod convert;
 pub mod engine;
 mod give_way;

@@ -18,6 +18,7 @@
 //! | `experiments` | which version gave which answer, and what it was worth |
 //! | `journal` | the record of every change |
 //! | `engines` | where ONNX Runtime is |
+//! | `compiler` | components become machine code, in processes of their own |
 //! | `store` | the state directory |
 //! | `callers` | the connections of a listener |
 //! | `admission` | who may run, and who waits |
@@ -39,6 +40,7 @@ pub mod cache;
 pub mod callers;
 mod chance;
 pub mod cli;
+pub mod compiler;
 pub mod control;
 pub mod cores;
 pub mod counts;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::query::{Query, shown};
 use super::refusal::Refusal;
+use crate::control::Cancel;
 use crate::http::body::read_at_most;
 
 /// A request.
@@ -20,6 +21,8 @@ pub(super) struct Asked<B> {
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: B,
+    /// Whether the client still waits.
+    pub(super) cancel: Cancel,
 }
 
 impl<B> Asked<B> {
@@ -30,8 +33,8 @@ impl<B> Asked<B> {
 
     /// The body, and the rest without it.
     fn apart(self) -> (B, Asked<()>) {
-        let Self { actor, places, query, headers, body } = self;
-        (body, Asked { actor, places, query, headers, body: () })
+        let Self { actor, places, query, headers, body, cancel } = self;
+        (body, Asked { actor, places, query, headers, body: (), cancel })
     }
 }
 
@@ -51,8 +54,8 @@ pub(super) async fn with_json<Q: DeserializeOwned>(
 ) -> Result<Asked<Q>, Refusal> {
     let (body, rest) = asked.apart();
     let body = decode(&read(body, &rest.headers, limits).await?)?;
-    let Asked { actor, places, query, headers, body: () } = rest;
-    Ok(Asked { actor, places, query, headers, body })
+    let Asked { actor, places, query, headers, body: (), cancel } = rest;
+    Ok(Asked { actor, places, query, headers, body, cancel })
 }
 
 fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {

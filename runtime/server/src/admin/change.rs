@@ -9,7 +9,7 @@ use crate::api::{Applied, ApplyRequest, Gc, GcRequest, LabelRequest, RollbackReq
 use crate::control::Ask;
 
 pub(super) async fn apply(admin: Arc<Admin>, asked: Asked<ApplyRequest>) -> Result<Applied, Refusal> {
-    Ok(admin.control.apply(&asked.actor, &asked.body).await?)
+    Ok(admin.control.apply(&asked.actor, &asked.body, &asked.cancel).await?)
 }
 
 pub(super) async fn delete_model(admin: Arc<Admin>, asked: Asked<()>) -> Result<Applied, Refusal> {

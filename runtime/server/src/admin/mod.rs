@@ -1,8 +1,8 @@
 //! The admin API: who may, what they ask for, and what they are told. It listens apart from inference.
 //!
 //! Every request needs a token (`tokens.rs`), every answer says the newest revision. The endpoints stand in one table
-//! (`table.rs`), from which requests are dispatched and the OpenAPI document is made. A request that was understood is
-//! carried out whether its client waits or leaves: a change is made, or not, and never half.
+//! (`table.rs`), from which requests are dispatched and the OpenAPI document is made. A change whose client leaves while
+//! it is prepared is given up; one that is being recorded is carried out: a change is made, or not, and never half.
 //!
 //! Bounds: [`ServerLimits`], for bodies of uploads [`FILE_BYTES_MAX`](hotstage_core::limits::FILE_BYTES_MAX).
 
@@ -32,7 +32,7 @@ use self::asked::Asked;
 use self::query::Query;
 use self::refusal::Refusal;
 pub use self::tokens::{OPERATOR_FILE, READER_FILE, Role, Tokens};
-use crate::control::Control;
+use crate::control::{Cancel, Control, cancel_on_drop};
 use crate::http::Body;
 
 /// The newest revision, on every answer to somebody who is known.
@@ -56,7 +56,8 @@ pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<
     let only_looks = is_head || request.method() == Method::GET;
     let threads = if only_looks { Handle::current() } else { admin.changes.clone() };
     // A task of its own goes on when the client leaves, and its panic is this request's 500.
-    let answering = threads.spawn(answer(Arc::clone(&admin), request));
+    let (_waits, cancel) = cancel_on_drop();
+    let answering = threads.spawn(answer(Arc::clone(&admin), request, cancel));
     let mut response = answering.await.unwrap_or_else(|error| {
         tracing::error!(target: "admin", %error, "the server failed on a request");
         let mut response = Refusal::defect("the server failed on this request").response();
@@ -71,7 +72,7 @@ pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<
     Ok(response)
 }
 
-async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(admin: Arc<Admin>, request: Request<Incoming>, cancel: Cancel) -> Response<Body> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let role = match admin.tokens.role(request.headers()) {
@@ -82,7 +83,7 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>) -> Response<Body>
         }
     };
     let mut told = Told { method, path, actor: role.word().to_owned(), began };
-    let mut response = match dispatch(&admin, role, request, &mut told).await {
+    let mut response = match dispatch(&admin, role, request, cancel, &mut told).await {
         Ok(response) => {
             told.granted(response.status());
             response
@@ -100,6 +101,7 @@ async fn dispatch(
     admin: &Arc<Admin>,
     role: Role,
     request: Request<Incoming>,
+    cancel: Cancel,
     told: &mut Told,
 ) -> Result<Response<Body>, Refusal> {
     let (head, body) = request.into_parts();
@@ -112,7 +114,7 @@ async fn dispatch(
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
     let query = Query::read(head.uri.query().unwrap_or_default(), endpoint.query)?;
-    (endpoint.answer)(Arc::clone(admin), Asked { actor, places, query, headers: head.headers, body }).await
+    (endpoint.answer)(Arc::clone(admin), Asked { actor, places, query, headers: head.headers, body, cancel }).await
 }
 
 /// What the headers may weigh, as for inference.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use bytes::Bytes;
+use hotstage_core::compile_limits::CompileLimits;
 use hotstage_core::digest::Digest;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use http_body_util::{BodyExt as _, Full};
@@ -14,9 +15,10 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::app::App;
 use crate::board::Board;
+use crate::compiler::Compilers;
 use crate::control::Options;
 use crate::counts::ServerCounts;
-use crate::deploy::{Boxes, Compilers, Deployer};
+use crate::deploy::{Boxes, Deployer};
 use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
@@ -50,7 +52,7 @@ impl Asking {
             counts: ServerCounts::default(),
             experiments: Experiments::start(directory.path()).unwrap(),
         };
-        let compilers = Compilers::start(Some(1)).unwrap();
+        let compilers = Compilers::new(CompileLimits::default());
         let deployer = Deployer::new(engine, store, Boxes(Vec::new()), 1, compilers);
         let control = Control::open(Arc::new(app), Arc::new(deployer), Options::default()).unwrap();
         let tokens = Tokens::open(directory.path()).unwrap();

@@ -3,6 +3,7 @@
 //! Exit codes are part of the interface: see [`Exit`].
 
 mod check;
+mod compiling;
 mod console;
 mod engines;
 mod infer;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::compiler::{Compilers, worker};
 use crate::control::{ControlError, Trouble};
 use crate::deploy::{Boxes, DeployError};
 use crate::engines::Finder;
@@ -146,6 +148,8 @@ struct Common {
     /// ONNX Runtime's library, or its folder [default: looked for; `hotstage engines` shows where].
     #[arg(long, value_name = "PATH", env = "HOTSTAGE_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
+    #[command(flatten)]
+    compiling: compiling::Args,
 }
 
 impl Common {
@@ -156,6 +160,11 @@ impl Common {
     /// Where graphs find ONNX Runtime.
     fn onnxruntime(&self) -> Arc<Finder> {
         Arc::new(Finder { named: self.onnxruntime.clone() })
+    }
+
+    /// What compiles components.
+    fn compilers(&self) -> Compilers {
+        Compilers::new(self.compiling.limits())
     }
 
     fn boxes(&self) -> Boxes {
@@ -171,6 +180,9 @@ fn state_directory(named: Option<&Path>) -> PathBuf {
 
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
+    if worker::is_one() {
+        return worker::main();
+    }
     let ending = match Cli::parse().verb {
         Verb::Serve(args) => serve::run(&args).map(|()| Exit::Done),
         Verb::Check(args) => check::run(&args).map(|()| Exit::Done),

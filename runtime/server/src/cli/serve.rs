@@ -22,7 +22,7 @@ use crate::cache::Cache;
 use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch, watch_rollouts};
 use crate::cores::Cores;
 use crate::counts::ServerCounts;
-use crate::deploy::{Compilers, Deployer};
+use crate::deploy::Deployer;
 use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
@@ -241,7 +241,7 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
         concurrency: args.compute_threads.map_or_else(cores, usize::from),
     };
     let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
-    let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let compilers = args.common.compilers();
     let mut deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
     deployer.cache = (args.response_cache > 0).then(|| Arc::new(Cache::new(args.response_cache)));
     Ok(deployer)

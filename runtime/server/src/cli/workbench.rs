@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use super::{Common, Ending, Exit, console};
-use crate::deploy::{Compilers, Deployer, Loaded};
+use crate::deploy::{Deployer, Loaded};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -29,9 +29,8 @@ impl Workbench {
         let store = Arc::new(Store::open(&common.state(), Access::Share)?);
         let options = EngineOptions { onnxruntime: common.onnxruntime(), ..EngineOptions::default() };
         let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
-        let compilers = Compilers::start(None).map_err(|error| Ending::new(Exit::Defect, error))?;
-        let deployer = Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, compilers);
-        let runtime = Builder::new_current_thread().enable_time().build();
+        let deployer = Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, common.compilers());
+        let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
         Ok(Self { deployer, runtime, _logging: logging })
     }

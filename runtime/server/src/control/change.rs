@@ -15,18 +15,18 @@ use hotstage_core::name::{ModelName, Version};
 use super::commit::Intent;
 use super::prepare::{Prepared, Sent, Wanted};
 use super::routes::Draft;
-use super::{Ask, Control, ControlError, Gone, Trouble};
+use super::{Ask, Cancel, Control, ControlError, Gone, Trouble};
 use crate::api::{Applied, ApplyRequest, RollbackRequest};
 use crate::deploy::{DeployError, Paths, Progress, Quiet, documents, in_order};
 
 impl Control {
-    /// Serves the documents that were sent: all, or nothing changes.
-    pub async fn apply(&self, actor: &str, request: &ApplyRequest) -> Result<Applied, ControlError> {
+    /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the client leaves.
+    pub async fn apply(&self, actor: &str, request: &ApplyRequest, cancel: &Cancel) -> Result<Applied, ControlError> {
         let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
         let sent = Sent::read(&request.documents)?;
         let wanted =
             Wanted { documents: &sent.documents, sent: Some(&sent), replace: request.replace, gone: &Gone::default() };
-        self.apply_documents(actor, &ask, &wanted, &Quiet).await
+        self.apply_documents(actor, &ask, &wanted, &Quiet, cancel).await
     }
 
     /// Serves documents of this machine; ends what `gone` names in the same revision.
@@ -40,7 +40,7 @@ impl Control {
         progress: &dyn Progress,
     ) -> Result<Applied, ControlError> {
         let wanted = Wanted { documents, sent: None, replace, gone };
-        self.apply_documents(actor, ask, &wanted, progress).await
+        self.apply_documents(actor, ask, &wanted, progress, &Cancel::default()).await
     }
 
     /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are
@@ -100,10 +100,17 @@ impl Control {
         ask: &Ask,
         wanted: &Wanted<'_>,
         progress: &dyn Progress,
+        cancel: &Cancel,
     ) -> Result<Applied, ControlError> {
         self.check(ask)?;
         let began = Instant::now();
-        let prepared = match self.prepare(wanted, progress).await {
+        let prepared = tokio::select! {
+            prepared = self.prepare(wanted, progress) => prepared,
+            () = cancel.cancelled() => {
+                Err(ControlError::new(Trouble::Conflict, "the client left while the change was prepared; nothing changed"))
+            }
+        };
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.app.counts.swaps.refused.fetch_add(1, Relaxed);

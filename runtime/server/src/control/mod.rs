@@ -9,6 +9,7 @@
 //! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
 
 mod adapt;
+mod cancel;
 mod change;
 mod commit;
 mod experiments;
@@ -35,6 +36,7 @@ use hotstage_core::journal::State;
 use hotstage_core::name::{ModelName, Version};
 
 pub use self::adapt::adapt;
+pub use self::cancel::{Cancel, CancelOnDrop, cancel_on_drop};
 use self::retire::Retired;
 pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;

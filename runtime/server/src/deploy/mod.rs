@@ -4,7 +4,6 @@
 //! leaves what is served untouched and says which step, where in which file, and why. Whatever a manifest points at is
 //! in the store before anything is compiled, so a pipeline never depends on a path again.
 
-mod compilers;
 mod golden;
 mod graph;
 mod open;
@@ -25,7 +24,6 @@ use hotstage_core::manifest::{
 };
 use hotstage_engine::engine::Engine;
 
-pub use self::compilers::Compilers;
 pub use self::graph::{in_order, pinned};
 pub use self::open::Opened;
 pub use self::progress::{Progress, Quiet};
@@ -33,6 +31,7 @@ pub use self::read::{documents, sent, texts};
 pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
 use crate::cache::Cache;
+use crate::compiler::Compilers;
 use crate::pipeline::Pipeline;
 use crate::place::make_way;
 use crate::routing::{Routing, Unfit};

@@ -7,16 +7,18 @@ use hotstage_core::digest::Digest;
 use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
 use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
-use hotstage_engine::compile::{CompileError, Compiled, Origin};
+use hotstage_engine::compile::{Cached, CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
 use hotstage_engine::{Content, File, Files, Keeper, OpenError};
 use tokio::sync::Semaphore;
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
+use crate::compiler::{Source as _, Work};
 use crate::counts::histogram::Histogram;
 use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 use crate::place::make_way;
+use crate::store::Blob;
 
 /// Files up to this many bytes stay in memory for the next instance; larger ones are read again for it.
 const HELD_BYTES_MAX: u64 = 1 << 20;
@@ -63,16 +65,39 @@ async fn compile(
         return Ok(compiled);
     }
     let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
-    let bytes = deployer.shared.fetch(&component).map_err(CompileError::Refused)?;
-    let _step = (!engine.is_cached(&component, &*store)).then(|| progress.compiling(stage.name.as_str(), bytes.len()));
-    let work = move || engine.compile(&bytes, component, role, &*store, store.signing_key());
-    let lost = || CompileError::Refused("the compiler gave up; this is a defect of the server".to_owned());
-    let compiled = deployer.compilers.run(work).await.ok_or_else(lost)??;
-    *newly_compiled += u32::from(compiled.origin != Origin::Cached);
-    if compiled.origin == Origin::Recompiled {
-        tracing::warn!(%component, "an entry of the compile cache was damaged or not ours; compiled again");
-    }
+    let origin = match away(move || engine.cached(component, role, &*store, store.signing_key())).await? {
+        Cached::Ready(compiled) => return Ok(deployer.shared.keep_compiled(role, compiled)),
+        // The component says why, where it is read.
+        Cached::Unlinked(why) => {
+            deployer.compilers.run(Work::Check, role, blob(deployer, &component)?).await?;
+            return Err(CompileError::Unfit(format!("the component does not link: {why}")));
+        }
+        Cached::Absent => Origin::Compiled,
+        Cached::Untrusted => {
+            tracing::warn!(%component, "an entry of the compile cache was damaged or not ours; compiled again");
+            Origin::Recompiled
+        }
+    };
+    let blob = blob(deployer, &component)?;
+    let bytes = usize::try_from(blob.bytes()).unwrap_or(usize::MAX);
+    let _step = progress.compiling(stage.name.as_str(), bytes);
+    let code = deployer.compilers.run(Work::Compile, role, blob).await?;
+    let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
+    let adopt = move || engine.adopt(&code, component, role, origin, &*store, store.signing_key());
+    let compiled = away(adopt).await??;
+    *newly_compiled += 1;
     Ok(deployer.shared.keep_compiled(role, compiled))
+}
+
+fn blob(deployer: &Deployer, digest: &Digest) -> Result<Blob, CompileError> {
+    let blob = deployer.store.open_blob(digest).map_err(|error| CompileError::Refused(error.to_string()))?;
+    blob.ok_or_else(|| CompileError::Refused(format!("{digest} is not in the store any more")))
+}
+
+/// Machine code of megabytes is read, hashed and written where that holds up nothing else.
+async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CompileError> {
+    let lost = |_| CompileError::Refused("loading its machine code failed; this is a defect of the server".to_owned());
+    tokio::task::spawn_blocking(work).await.map_err(lost)
 }
 
 /// A file as its stage gets it.

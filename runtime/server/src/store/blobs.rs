@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use hotstage_core::digest::{Digest, Hasher};
 
-use super::pieces::{each, hash, is_same};
+use super::pieces::{Blob, each, hash, is_same};
 use super::write::write_as;
 use super::{Store, StoreError, make_directory};
 
@@ -111,6 +111,16 @@ impl Store {
         match fs::read(&path) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes.into())),
             Ok(_) => Err(StoreError::Damaged { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("read", &path, error)),
+        }
+    }
+
+    /// The bytes of this name, to be read a piece at a time; `None` when they are not here.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Option<Blob>, StoreError> {
+        let path = self.blob_path(digest);
+        match Blob::open(*digest, &path) {
+            Ok(blob) => Ok(Some(blob)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::io("read", &path, error)),
         }

@@ -14,10 +14,6 @@ use super::write::{write_as, write_whole};
 use super::{Store, StoreError};
 
 impl Artifacts for Store {
-    fn has(&self, name: &str) -> bool {
-        self.root.join("cache").join(name).is_file()
-    }
-
     fn load(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.root.join("cache").join(name)).ok()
     }

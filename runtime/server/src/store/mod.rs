@@ -36,6 +36,7 @@ use std::sync::Mutex;
 use hotstage_engine::SigningKey;
 
 pub use self::blobs::PutError;
+pub use self::pieces::Blob;
 pub(crate) use self::secret::secret;
 use self::settle::Known;
 pub use self::uploads::{Begun, Progress, Upload, UploadError};

@@ -2,8 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
 
 use hotstage_core::digest::{Digest, Hasher};
+
+use super::StoreError;
+use crate::compiler::Source;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 64 << 10;
@@ -50,4 +54,44 @@ pub(super) fn is_same(one: &File, other: &File) -> bool {
         Ok(true)
     };
     compared().unwrap_or(false)
+}
+
+/// A blob that is read a piece at a time, and checked against its name at its end.
+pub struct Blob {
+    file: File,
+    path: PathBuf,
+    digest: Digest,
+    bytes: u64,
+    hasher: Hasher,
+    piece: Vec<u8>,
+}
+
+impl Blob {
+    pub(super) fn open(digest: Digest, path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file, path: path.to_owned(), digest, bytes, hasher: Hasher::default(), piece: vec![0; PIECE] })
+    }
+}
+
+impl Source for Blob {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn next(&mut self) -> Result<&[u8], String> {
+        let read = loop {
+            match self.file.read(&mut self.piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let path = self.path.display();
+        let read = read.map_err(|error| format!("can't read {path}: {error}"))?;
+        self.hasher.add(&self.piece[..read]);
+        if read == 0 && std::mem::take(&mut self.hasher).finish() != self.digest {
+            return Err(StoreError::Damaged { path: self.path.clone() }.to_string());
+        }
+        Ok(&self.piece[..read])
+    }
 }

@@ -1,0 +1,259 @@
+//! Files that are, or claim to be, components, and that hurt a decoder or a compiler.
+
+use wasm_encoder::{
+    BlockType, CodeSection, Component, ComponentBuilder, ComponentExportKind, ComponentTypeSection, Function,
+    FunctionSection, InstructionSink, MemorySection, MemoryType, Module, ModuleSection, NestedComponentSection,
+    TypeSection, ValType,
+};
+
+/// What is wrong with one, and what an author reads about it.
+pub(crate) struct Bomb {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: Vec<u8>,
+    /// One of these is in the error.
+    pub(crate) says: &'static [&'static str],
+}
+
+/// What a process says that ran into one of its bounds.
+const BOUNDED: &[&str] = &["MiB of memory (--compile-memory)", "s of processor time (--compile-cpu-time)"];
+const CRASHED: &[&str] = &["the compiler failed on it", "the compiler's stack is full", "the compiler crashed on it"];
+
+/// All of them. Those that are only refused by a bound come last, as they take longest.
+pub(crate) fn all() -> Vec<Bomb> {
+    let bomb = |name, says, bytes| Bomb { name, bytes, says };
+    let mut bombs = vec![
+        bomb("an import named like a package and a path", CRASHED, imports_function("a:b/c")),
+        bomb("an import named by an address", CRASHED, imports_function("url=<https://a.example>")),
+        bomb("an import named by a lock", CRASHED, imports_function("unlocked-dep=<a:b>")),
+        bomb("an import named by a hash", CRASHED, imports_function("integrity=<sha256-AAAA>")),
+        bomb("an instance named by an address", CRASHED, imports_instance("url=<https://a.example>")),
+        bomb("an instance named by a lock", CRASHED, imports_instance("unlocked-dep=<a:b>")),
+        bomb("an instance named by a hash", CRASHED, imports_instance("integrity=<sha256-AAAA>")),
+        bomb("a WIT package", &["the file holds a WIT package", "the compiler failed on it"], package()),
+        bomb("components inside each other", &["more than 16 components inside each other"], nested(20)),
+        bomb("a million functions", &["more than 200000 functions"], many_functions(1_000_000)),
+        bomb("many modules", &["more than 1000 instances, modules and components"], many_modules(2_000)),
+        bomb("many types", &["more than 100000 types"], many_types(200_000)),
+        bomb(
+            "one long function",
+            &["bytes in one function"],
+            one_function(&Function::new([]), |body| {
+                (0..600_000).for_each(|_| {
+                    body.nop().nop();
+                });
+            }),
+        ),
+        bomb("a memory of 64 bits", &["memory64"], with_memory(true)),
+        bomb("a tail call", &["tail calls support is not enabled"], tail_call()),
+        bomb("two memories", &["multi-memory", "multiple memories"], with_memories(2)),
+        bomb("nothing behind the header", &["it must export"], Component::new().finish()),
+        bomb("a section that is cut off", &["can't be read"], b"\0asm\x0d\0\x01\0\x07\xff\x01\x40".to_vec()),
+        bomb("a length of 32 bits set", &["can't be read"], b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f\x40".to_vec()),
+    ];
+    bombs.extend([
+        bomb("instances by doubling", BOUNDED, doubling(40)),
+        bomb("nested loops with many locals", BOUNDED, loops(10_000, 20_000)),
+        bomb("many conditions", BOUNDED, conditions(100_000)),
+        bomb("nested blocks with values", BOUNDED, blocks(20_000)),
+    ]);
+    bombs
+}
+
+/// What a compiler works on for longer than any test waits, in little memory.
+pub(crate) fn slow() -> Vec<u8> {
+    conditions(5_000)
+}
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![id, u8::try_from(content.len()).unwrap()];
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+/// An empty type of function or of instance (Component Model, Binary.md), and an import of it by a name.
+fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
+    let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
+    import.extend_from_slice(name.as_bytes());
+    import.extend([kind, 0]);
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, type_), section(10, &import)].concat()
+}
+
+fn imports_function(name: &str) -> Vec<u8> {
+    imports(&[1, 0x40, 0, 1, 0], 1, name)
+}
+
+fn imports_instance(name: &str) -> Vec<u8> {
+    imports(&[1, 0x42, 0], 5, name)
+}
+
+/// A component type that is exported: how packages of WIT are written down.
+fn package() -> Vec<u8> {
+    let mut builder = ComponentBuilder::default();
+    let (index, _) = {
+        let (index, encoder) = builder.type_(None);
+        encoder.component(&wasm_encoder::ComponentType::new());
+        (index, ())
+    };
+    builder.export("a:b/c", ComponentExportKind::Type, index, None);
+    builder.finish()
+}
+
+fn nested(depth: usize) -> Vec<u8> {
+    let mut component = Component::new();
+    for _ in 0..depth {
+        let mut outer = Component::new();
+        outer.section(&NestedComponentSection(&component));
+        component = outer;
+    }
+    component.finish()
+}
+
+/// `depth` components; each instantiates the one before it twice.
+fn doubling(depth: u32) -> Vec<u8> {
+    let mut builder = ComponentBuilder::default();
+    let mut inner = builder.component(None, ComponentBuilder::default());
+    for _ in 0..depth {
+        let mut next = ComponentBuilder::default();
+        let outer = next.alias_outer_component(None, 1, inner);
+        for _ in 0..2 {
+            next.instantiate(None, outer, std::iter::empty::<(&str, ComponentExportKind, u32)>());
+        }
+        inner = builder.component(None, next);
+    }
+    builder.instantiate(None, inner, std::iter::empty::<(&str, ComponentExportKind, u32)>());
+    with_world(builder)
+}
+
+/// The least that passes for a model up to the compiler: nothing does, so it is what the bundled `mlp` is, with more.
+fn with_world(builder: ComponentBuilder) -> Vec<u8> {
+    beside_mlp(1 + 3, &builder.finish())
+}
+
+/// A bundled model with a module or a component beside what it has.
+fn beside_mlp(id: u8, content: &[u8]) -> Vec<u8> {
+    let mut component = std::fs::read(crate::harness::components().join("mlp.wasm")).unwrap();
+    component.push(id);
+    let mut length = content.len();
+    while length >= 0x80 {
+        component.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    component.push(u8::try_from(length).unwrap());
+    component.extend_from_slice(content);
+    component
+}
+
+/// Section 1 of a component holds a core module.
+fn beside(module: &Module) -> Vec<u8> {
+    beside_mlp(1, &module.clone().finish())
+}
+
+fn many_functions(count: u32) -> Vec<u8> {
+    let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    for _ in 0..count {
+        functions.function(0);
+        let mut body = Function::new([]);
+        body.instructions().end();
+        code.function(&body);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    beside(&module)
+}
+
+fn many_modules(count: usize) -> Vec<u8> {
+    let mut component = Component::new();
+    let module = Module::new();
+    for _ in 0..count {
+        component.section(&ModuleSection(&module));
+    }
+    component.finish()
+}
+
+fn many_types(count: u32) -> Vec<u8> {
+    let mut types = ComponentTypeSection::new();
+    for _ in 0..count {
+        types.defined_type().primitive(wasm_encoder::PrimitiveValType::Bool);
+    }
+    let mut component = Component::new();
+    component.section(&types);
+    component.finish()
+}
+
+/// A module of one function, beside a bundled model.
+fn one_function(function: &Function, fill: impl FnOnce(&mut InstructionSink<'_>)) -> Vec<u8> {
+    let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    types.ty().function([ValType::I32], [ValType::I32]);
+    functions.function(0);
+    let mut body = function.clone();
+    let mut instructions = body.instructions();
+    fill(&mut instructions);
+    instructions.end();
+    code.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    beside(&module)
+}
+
+fn loops(depth: usize, locals: u32) -> Vec<u8> {
+    one_function(&Function::new([(locals, ValType::I64)]), |body| {
+        (0..depth).for_each(|_| {
+            body.loop_(BlockType::Empty);
+        });
+        (0..depth).for_each(|_| {
+            body.i32_const(0).br_if(0).end();
+        });
+    })
+}
+
+fn conditions(count: usize) -> Vec<u8> {
+    one_function(&Function::new([(20_000, ValType::I32)]), |body| {
+        for index in 0..count {
+            let local = u32::try_from(index % 20_000).unwrap();
+            body.local_get(local).if_(BlockType::Empty).i32_const(1).local_set(local).end();
+        }
+    })
+}
+
+fn blocks(depth: usize) -> Vec<u8> {
+    one_function(&Function::new([(20_000, ValType::I64)]), |body| {
+        body.i32_const(0);
+        (0..depth).for_each(|_| {
+            body.block(BlockType::FunctionType(1)).local_get(0).drop();
+        });
+        (0..depth).for_each(|_| {
+            body.i32_const(0).br_if(0).end();
+        });
+        body.drop();
+    })
+}
+
+fn memory(is_64: bool) -> MemoryType {
+    MemoryType { minimum: 1, maximum: None, memory64: is_64, shared: false, page_size_log2: None }
+}
+
+fn with_memory(is_64: bool) -> Vec<u8> {
+    let mut memories = MemorySection::new();
+    memories.memory(memory(is_64));
+    let mut module = Module::new();
+    module.section(&memories);
+    beside(&module)
+}
+
+fn with_memories(count: usize) -> Vec<u8> {
+    let mut memories = MemorySection::new();
+    (0..count).for_each(|_| {
+        memories.memory(memory(false));
+    });
+    let mut module = Module::new();
+    module.section(&memories);
+    beside(&module)
+}
+
+fn tail_call() -> Vec<u8> {
+    one_function(&Function::new([]), |body| {
+        body.return_call(0);
+    })
+}
