@@ -54,7 +54,7 @@ impl Default for CompileLimits {
             memory: 2 << 30,
             cpu: Duration::from_secs(120),
             wall: Duration::from_secs(600),
-            code_bytes: 512 << 20,
+            code_bytes: 256 << 20,
             processes: 4,
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn check(bytes: &[u8], limits: &ComponentLimits) -> Result<(), Compil
 
 impl Count {
     fn add(&mut self, payload: &Payload<'_>, limits: &ComponentLimits) -> Result<(), CompileError> {
-        let mut add = |sum: &mut usize, what, more: u32, most| {
+        let add = |sum: &mut usize, what, more: u32, most| {
             *sum = sum.saturating_add(more as usize);
             within(what, *sum, most)
         };

@@ -129,7 +129,6 @@ pub(crate) fn code_config() -> Config {
         // Proposals that no toolchain for components needs: what can't be said can't be attacked (SECURITY.md).
         .wasm_memory64(false)
         .wasm_tail_call(false)
-        .wasm_function_references(false)
         .wasm_multi_memory(false)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     config

@@ -16,6 +16,7 @@ const DYING_WORDS: usize = 200;
 /// SIGXCPU (signal(7)): the processor time is used up.
 const TIME_IS_OVER: i32 = 24;
 const KILLED: i32 = 9;
+const SEGMENTATION_FAULT: i32 = 11;
 
 /// The error of a reply that brings no code.
 pub(super) fn error(reply: Reply) -> Option<CompileError> {
@@ -39,6 +40,11 @@ pub(super) fn died(status: ExitStatus, said: &[u8], limits: &CompileLimits) -> C
     } else {
         match status.signal() {
             Some(TIME_IS_OVER) => time(limits.cpu, "processor time", "--compile-cpu-time"),
+            Some(SEGMENTATION_FAULT) => {
+                "the compiler crashed on it (signal 11), as it does when it has too little memory \
+                                         (--compile-memory) or parts are nested too deep"
+                    .to_owned()
+            }
             Some(KILLED) => "the compiler was killed; the machine may be out of memory".to_owned(),
             Some(signal) => format!("the compiler crashed on it (signal {signal}){}", words(&said)),
             None => format!("the compiler failed on it{}", words(&said)),
@@ -98,7 +104,12 @@ mod tests {
         );
         check(24, "", "that takes more than 120 s of processor time (--compile-cpu-time)");
         check(9, "", "the compiler was killed; the machine may be out of memory");
-        check(11, "", "the compiler crashed on it (signal 11)");
+        check(
+            11,
+            "",
+            "the compiler crashed on it (signal 11), as it does when it has too little memory (--compile-memory) or \
+             parts are nested too deep",
+        );
         check(6, "first\x1b[31m\nsecond", "the compiler crashed on it (signal 6): first[31m");
         check(256, "", "the compiler failed on it");
     }

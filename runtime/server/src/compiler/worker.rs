@@ -75,10 +75,14 @@ fn reply(done: Result<Vec<u8>, CompileError>, unconfined: Option<String>) -> (Re
     (Reply { outcome, message, code_bytes: code.len() as u64, unconfined }, code)
 }
 
-/// Reads the component, and ends the process once the input is closed after it.
+/// Reads the component, and ends the process once the input is closed after it. The thread that does it runs when this
+/// returns: what the C library does for a new thread is not possible once system calls are filtered.
 fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
     let (sender, receiver) = sync_channel(1);
+    let (started, start) = sync_channel(1);
     std::thread::Builder::new().name("input".into()).spawn(move || {
+        // The other side waits for it.
+        let _ = started.send(());
         let mut input = io::stdin().lock();
         let mut component = Vec::new();
         let read = input.by_ref().take(bytes).read_to_end(&mut component);
@@ -89,6 +93,7 @@ fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
         #[expect(clippy::disallowed_methods, reason = "the server is gone: whatever is compiled here is for no one")]
         std::process::exit(1);
     })?;
+    start.recv().map_err(io::Error::other)?;
     Ok(receiver)
 }
 

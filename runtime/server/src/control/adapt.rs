@@ -17,7 +17,7 @@ use hotstage_core::experiment::{Adapt, Evidence, next_weights};
 use hotstage_core::manifest::Documents;
 
 use super::prepare::Wanted;
-use super::{Ask, Control, ControlError, Gone};
+use super::{Ask, Cancel, Control, ControlError, Gone};
 use crate::api::Applied;
 use crate::deploy::Quiet;
 use crate::experiments::{Known, Trial};
@@ -88,7 +88,8 @@ impl Control {
         let documents = Documents { routes: vec![route], ..Documents::default() };
         let wanted = Wanted { documents: &documents, sent: None, replace: false, gone: &Gone::default() };
         let ask = Ask { reason: reason(routing, &known, &next), if_revision: Some(ledger.head.number), dry_run: false };
-        Ok(Some(self.apply_documents(ACTOR, &ask, &wanted, &Quiet).await?).filter(|applied| applied.revision.is_some()))
+        Ok(Some(self.apply_documents(ACTOR, &ask, &wanted, &Quiet, &Cancel::default()).await?)
+            .filter(|applied| applied.revision.is_some()))
     }
 }
 

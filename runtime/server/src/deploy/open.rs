@@ -9,7 +9,7 @@ use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{Cached, CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
-use hotstage_engine::{Content, File, Files, Keeper, OpenError};
+use hotstage_engine::{Content, File, Files, OpenError};
 use tokio::sync::Semaphore;
 
 use super::resolve::Material;
