@@ -75,7 +75,22 @@ impl Case {
 
     /// Three stages that look at nothing.
     fn pass_on(workshop: &Workshop, floats: usize) -> Outcome<Self> {
-        let manifest = workshop.write("pass-on.yaml", PASS_ON.as_bytes())?;
+        Self::passing_on(workshop, floats, "pass-on.yaml", PASS_ON)
+    }
+
+    /// The same with a fresh instance of each stage for each call.
+    fn fresh(workshop: &Workshop, floats: usize) -> Outcome<Self> {
+        let fresh = |line: &str| match line.strip_suffix(" }") {
+            Some(stage) if line.starts_with("    - ") => {
+                format!("{stage}, limits: {{ instances: {{ reuse: never }} }} }}\n")
+            }
+            _ => format!("{line}\n"),
+        };
+        Self::passing_on(workshop, floats, "fresh.yaml", &PASS_ON.lines().map(fresh).collect::<String>())
+    }
+
+    fn passing_on(workshop: &Workshop, floats: usize, file: &str, text: &str) -> Outcome<Self> {
+        let manifest = workshop.write(file, text.as_bytes())?;
         Ok(Self {
             name: "chain, pass on".to_owned(),
             pipeline: workshop.load(&manifest)?,
@@ -241,6 +256,21 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     for floats in [30].into_iter().chain(SIZES) {
         Case::pass_on(&workshop, floats)?.measure(&workshop, effort, table)?;
     }
+    measure_fresh(&workshop, effort, table)
+}
+
+/// What it costs that no call's instance has seen another call (`instances: { reuse: never }`).
+fn measure_fresh(workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
+    let (fresh, warm) = (Case::fresh(workshop, 30)?, Case::pass_on(workshop, 30)?);
+    tell("three fresh instances for each call");
+    fresh.check(workshop)?;
+    let [fresh, warm] = compare(effort, [fresh.ours_run(workshop), warm.ours_run(workshop)])?;
+    table.push(Line::difference(
+        "chain, pass on, 30 floats: three fresh instances, beside warm ones",
+        "µs",
+        fresh,
+        warm,
+    ));
     Ok(())
 }
 

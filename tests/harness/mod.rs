@@ -12,6 +12,7 @@
 //! - [`onnx`]: small ONNX models
 //! - [`process`]: the memory of a server, as the kernel counts it
 //! - [`tumor`]: rows of the example with their answers
+//! - [`wat`]: components out of WebAssembly text
 //!
 //! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
 //! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
@@ -32,6 +33,7 @@ pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod state;
 pub(crate) mod tumor;
+pub(crate) mod wat;
 
 /// How long anything may take before the test fails. Far more than it takes on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

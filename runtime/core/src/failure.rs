@@ -1,9 +1,13 @@
 //! Why a request has no answer: what happened (for machines), what the client reads, and what the log keeps.
 //!
 //! The kind decides the status, in one table. A message never holds a path, an address or a guest's backtrace; those
-//! belong to `cause`, which only the log sees.
+//! belong to `cause`, which only the log sees. Bounds: message and cause have [`FAILURE_TEXT_BYTES_MAX`] bytes at most,
+//! whoever they quote; nobody outside this file makes a [`Failure`] but by its constructors, which cut.
 
 use std::fmt;
+
+use crate::limits::FAILURE_TEXT_BYTES_MAX;
+use crate::printable;
 
 /// What happened. Part of the interface: metrics, logs and the `hotstage-failure` header carry [`Kind::code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +119,7 @@ impl Kind {
 
 /// A request that has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// For machines.
     pub kind: Kind,
@@ -127,7 +132,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that the message explains.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
+        Self { kind, message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX), cause: None }
     }
 
     /// The commonest one: the client's request makes no sense.
@@ -138,7 +143,7 @@ impl Failure {
     /// Keeps what only the log may see.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.cause = Some(printable::within(cause, FAILURE_TEXT_BYTES_MAX));
         self
     }
 }
@@ -162,5 +167,19 @@ mod tests {
             assert!(Kind::ALL[..index].iter().all(|other| other.code() != kind.code()));
             assert_eq!(Kind::ALL[index] as usize, index);
         }
+    }
+
+    /// Also where a text is as long as a guest's memory.
+    #[test]
+    fn no_constructor_makes_a_long_text() {
+        let long = "é".repeat(1 << 20);
+        let kinds = Kind::ALL.map(|kind| Failure::new(kind, long.clone()).because(&long));
+        for failure in kinds.into_iter().chain([Failure::invalid(long.as_str()).because(&long)]) {
+            let cause = failure.cause.unwrap();
+            for text in [&failure.message, &cause] {
+                assert!(text.len() <= FAILURE_TEXT_BYTES_MAX && text.ends_with(" bytes more)"), "{}", text.len());
+            }
+        }
+        assert_eq!(Failure::invalid("x").because("y").cause.unwrap(), "y");
     }
 }

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod printable;
 pub mod quantity;
 pub mod request;
 pub mod role;

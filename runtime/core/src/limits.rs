@@ -60,6 +60,17 @@ pub const FAILURE_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a client's `id`, and of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 256;
 
+/// Bytes of buffers that an instance may still hold when a call is over, unless its manifest says otherwise.
+pub const HELD_BYTES: u64 = 16 << 20;
+/// Content types that a stage may accept.
+pub const ACCEPTS_MAX: usize = 64;
+/// Bytes of such a content type.
+pub const ACCEPTS_BYTES_MAX: usize = 255;
+/// Bytes of a component's own name and version, each.
+pub const ABOUT_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a component's JSON Schema.
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
+
 /// What one stage may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageLimits {
@@ -71,6 +82,8 @@ pub struct StageLimits {
     pub output_bytes: u64,
     /// Buffers that an instance may hold at once. Key `handles`.
     pub handles: u32,
+    /// Bytes of buffers that an instance may still hold when a call is over. Key `held_bytes`.
+    pub held_bytes: u64,
     /// Bytes that a call may log. Key `log_bytes`.
     pub log_bytes: u32,
     /// How many instances there are. Key `instances`.
@@ -87,11 +100,23 @@ pub struct Instances {
     pub max: u32,
     /// How long one may lie idle beyond the least. Key `idle`.
     pub idle: Duration,
+    /// Whether one may answer more than one call. Key `reuse`.
+    pub reuse: Reuse,
+}
+
+/// Whether an instance may answer more than one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// As many as come: nothing is faster, and what a component keeps of one call is there in the next.
+    #[default]
+    Always,
+    /// None: each call has an instance that no other call has seen, and pays for its opening.
+    Never,
 }
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { min: None, max: 16, idle: Duration::from_secs(300) }
+        Self { min: None, max: 16, idle: Duration::from_secs(300), reuse: Reuse::Always }
     }
 }
 
@@ -102,6 +127,7 @@ impl Default for StageLimits {
             time: Duration::from_secs(5),
             output_bytes: 64 << 20,
             handles: 1024,
+            held_bytes: HELD_BYTES,
             log_bytes: 64 << 10,
             instances: Instances::default(),
         }
@@ -114,8 +140,9 @@ pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
     time: Duration::from_secs(3600),
     output_bytes: 4 << 30,
     handles: 1 << 20,
+    held_bytes: 4 << 30,
     log_bytes: 16 << 20,
-    instances: Instances { min: Some(1024), max: 1024, idle: Duration::from_secs(24 * 3600) },
+    instances: Instances { min: Some(1024), max: 1024, idle: Duration::from_secs(24 * 3600), reuse: Reuse::Always },
 };
 
 /// The least that an instance's `idle` may be: idle instances are looked at this often.

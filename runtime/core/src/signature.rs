@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::datatype::Datatype;
+use crate::limits::{DIMENSIONS_MAX, PORT_NAME_BYTES_MAX, PORTS_MAX};
+use crate::printable::first_unprintable;
 use crate::tensor::Tensor;
 
 /// A dimension: a size, or any.
@@ -35,6 +37,8 @@ pub enum Misfit {
     Datatype { expected: Datatype, given: Datatype },
     #[error("expected shape {expected}, given {given}")]
     Shape { expected: String, given: String },
+    #[error("expected shape {expected}, given one of {given} dimensions")]
+    Dimensions { expected: String, given: usize },
 }
 
 impl Port {
@@ -52,6 +56,9 @@ impl Port {
             && self.shape.iter().zip(shape).all(|(want, given)| want.is_none_or(|want| want == *given));
         if fits {
             Ok(())
+        } else if shape.len() > DIMENSIONS_MAX {
+            // A guest may answer millions; a message must not repeat them.
+            Err(Misfit::Dimensions { expected: show_dimensions(&self.shape), given: shape.len() })
         } else {
             Err(Misfit::Shape { expected: show_dimensions(&self.shape), given: format!("{shape:?}") })
         }
@@ -113,17 +120,18 @@ impl Signature {
     /// What is wrong with the signature itself, if anything: names must be there, short and unique.
     pub fn check(&self) -> Result<(), String> {
         for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
-            if ports.len() > crate::limits::PORTS_MAX {
-                return Err(format!("{} {side}s; at most {} are allowed", ports.len(), crate::limits::PORTS_MAX));
+            if ports.len() > PORTS_MAX {
+                return Err(format!("{} {side}s; at most {PORTS_MAX} are allowed", ports.len()));
             }
             for (index, port) in ports.iter().enumerate() {
-                if port.name.is_empty() || port.name.len() > crate::limits::PORT_NAME_BYTES_MAX {
+                if port.name.is_empty() || port.name.len() > PORT_NAME_BYTES_MAX {
                     return Err(format!("{side} {index} has a name of {} bytes", port.name.len()));
                 }
-                if port.name.chars().any(char::is_control) {
-                    return Err(format!("{side} {index} has a control character in its name"));
+                if let Some(character) = first_unprintable(&port.name) {
+                    let code = u32::from(character);
+                    return Err(format!("{side} {index} has U+{code:04X} in its name, which would disturb a terminal"));
                 }
-                if port.shape.len() > crate::limits::DIMENSIONS_MAX {
+                if port.shape.len() > DIMENSIONS_MAX {
                     return Err(format!("{side} `{}` has {} dimensions", port.name, port.shape.len()));
                 }
                 if ports[..index].iter().any(|other| other.name == port.name) {
@@ -150,6 +158,23 @@ mod tests {
         assert_eq!(misfit.to_string(), "expected shape [-1, 30], given [2, 29]");
         let misfit = port(&[]).accepts_parts(Datatype::Int8, &[]).unwrap_err();
         assert_eq!(misfit.to_string(), "expected datatype FP32, given INT8");
+    }
+
+    #[test]
+    fn a_shape_of_many_dimensions_is_not_repeated() {
+        let misfit = port(&[None]).accepts_parts(Datatype::Fp32, &vec![1; 8 << 20]).unwrap_err();
+        assert_eq!(misfit.to_string(), "expected shape [-1], given one of 8388608 dimensions");
+    }
+
+    #[test]
+    fn names_that_disturb_a_terminal_are_refused_by_their_character() {
+        for (name, code) in
+            [("a\u{202e}b", "U+202E"), ("\u{1b}[31m", "U+001B"), ("a\nb", "U+000A"), ("\u{9b}", "U+009B")]
+        {
+            let port = Port { name: name.into(), ..port(&[]) };
+            let problem = Signature { inputs: vec![port], outputs: Vec::new() }.check().unwrap_err();
+            assert_eq!(problem, format!("input 0 has {code} in its name, which would disturb a terminal"));
+        }
     }
 
     proptest! {

@@ -75,7 +75,7 @@ impl Engine {
     /// The component as the cache has it.
     pub fn cached(&self, digest: Digest, role: Role, artifacts: &dyn Artifacts, key: &SigningKey) -> Cached {
         let Some(entry) = artifacts.load(&self.entry_name(&digest)) else { return Cached::Absent };
-        let Some(component) = key.load(&self.wasmtime, self.compatibility(), &digest, &entry) else {
+        let Ok(component) = key.load(&self.wasmtime, self.compatibility(), &digest, &entry) else {
             return Cached::Untrusted;
         };
         match check::links(self, &component, role) {
@@ -96,8 +96,8 @@ impl Engine {
     ) -> Result<Compiled, CompileError> {
         let compatibility = self.compatibility();
         let signed = key.sign(compatibility, &digest, code);
-        let component = key.load(&self.wasmtime, compatibility, &digest, &signed).ok_or_else(|| {
-            CompileError::Refused("its machine code can't be loaded: the compiler has other settings".into())
+        let component = key.load(&self.wasmtime, compatibility, &digest, &signed).map_err(|error| {
+            CompileError::Refused(format!("its machine code can't be loaded: {error}"))
         })?;
         artifacts.save(&self.entry_name(&digest), &signed);
         let pre = check::links(self, &component, role)

@@ -18,6 +18,13 @@ use crate::host::{Guest, wasi};
 use crate::idle::LOOK;
 use crate::slots::Slots;
 
+/// Core instances of a component: the author's code, and shims for the imports. One in Rust has 3, one with Python
+/// inside 14.
+const CORE_INSTANCES_MAX: u32 = 64;
+/// Places that one instance may take ([`slots`](crate::slots)), and so its memories.
+pub(crate) const PLACES_MAX: u32 = 8;
+/// Tables that come with a place. A component has 2, one of its code's and one of its shims'.
+pub(crate) const TABLES_PER_PLACE: u32 = 3;
 /// Elements of a guest's table of functions.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Address space of one linear memory: all that a 32-bit guest can ask for.
@@ -95,15 +102,16 @@ impl Engine {
 fn config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(options.instances)
-        // A component is a few core instances: the author's code, and shims for the imports.
-        .total_core_instances(options.instances.saturating_mul(8))
+        // Only counted, so that all may have the most.
+        .total_core_instances(options.instances.saturating_mul(CORE_INSTANCES_MAX))
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .total_memories(options.instances)
-        .total_tables(options.instances.saturating_mul(3))
+        .total_tables(options.instances.saturating_mul(TABLES_PER_PLACE))
         .total_stacks(options.instances)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
-        .max_memories_per_component(8)
-        .max_tables_per_component(32)
+        .max_memories_per_component(PLACES_MAX)
+        .max_tables_per_component(PLACES_MAX.saturating_mul(TABLES_PER_PLACE))
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)

@@ -12,6 +12,7 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::{Port, Signature};
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::believe;
 use crate::bindings::model::Model;
 use crate::bindings::postprocessor::Postprocessor;
 use crate::bindings::preprocessor::Preprocessor;
@@ -21,7 +22,7 @@ use crate::convert::{self, Tensors};
 use crate::host::{Breach, Guest};
 use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
-use crate::trap::{CallError, cut};
+use crate::trap::CallError;
 
 /// Epoch ticks until a call yields its thread. Two, because the first may come at once: a call of a few microseconds
 /// then never yields.
@@ -47,7 +48,7 @@ pub(crate) struct Opened {
 }
 
 /// What a guest's `open` answers, whatever its role: signature, and accepted content types.
-type OpenAnswer = Result<(stages::Signature, Vec<String>), stages::OpenError>;
+pub(crate) type OpenAnswer = Result<(stages::Signature, Vec<String>), stages::OpenError>;
 
 /// Why a stage can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +70,12 @@ impl OpenError {
     pub(crate) fn into_call_error(self) -> CallError {
         match self {
             Self::Settings(text) | Self::File(text) => {
-                CallError { cause: Some(text), ..CallError::new(Kind::StageFailed, "could not open another instance") }
+                CallError::new(Kind::StageFailed, "could not open another instance").because(text)
             }
-            Self::Failed { kind, message, cause } => CallError { kind, message, cause },
+            Self::Failed { kind, message, cause } => match cause {
+                Some(cause) => CallError::new(kind, message).because(cause),
+                None => CallError::new(kind, message),
+            },
         }
     }
 }
@@ -101,8 +105,8 @@ enum Exports {
 impl Instance {
     /// Instantiates the component; it is not open yet.
     pub(crate) async fn start(parts: &Parts) -> Result<Self, OpenError> {
-        let Some(slot) = parts.engine.slots.take() else {
-            return Err(CallError::no_room().into());
+        let Some(slot) = parts.engine.slots.take(parts.places) else {
+            return Err(CallError::no_room(parts.places).into());
         };
         let mut store = new_store(parts);
         let limits = opening(&parts.limits);
@@ -123,9 +127,7 @@ impl Instance {
             Exports::Model(world) => world.hotstage_serving_infer().call_describe(store).await,
             Exports::Postprocess(world) => world.hotstage_serving_postprocess().call_describe(store).await,
         };
-        let stages::Description { name, version, summary, settings_schema } =
-            about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?;
-        Ok(About { name: cut(name), version: cut(version), summary: cut(summary), settings_schema })
+        believe::about(about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
     }
 
     /// Opens it with its settings; says what flows in and out.
@@ -133,7 +135,12 @@ impl Instance {
         let limits = opening(limits);
         begin_call(&mut self.store, Instant::now(), &limits);
         let opened = self.open_guest(settings).await;
-        believe(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
+        let opened = believe::opened(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)?;
+        self.store.data_mut().settle(limits.held_bytes).map_err(|held| {
+            let raise = "raise `limits.held_bytes` in the manifest if it needs more";
+            CallError::new(Kind::StageHandles, format!("held {held} bytes in buffers when it had been opened; {raise}"))
+        })?;
+        Ok(opened)
     }
 
     async fn open_guest(&mut self, settings: &str) -> wasmtime::Result<OpenAnswer> {
@@ -189,10 +196,25 @@ impl Instance {
             Err(failure) => Err(CallError::reported(failure)),
         };
         self.healthy = match &result {
-            Ok(_) => true,
-            Err(error) => matches!(error.kind, Kind::InvalidInput | Kind::StageUnavailable),
+            Ok(_) => self.settles(limits),
+            Err(error) => matches!(error.kind, Kind::InvalidInput | Kind::StageUnavailable) && self.settles(limits),
         };
         result
+    }
+
+    /// Whether it holds no more after a call than it may. The answer is none the worse if it does, so the client is
+    /// not told; the operator is.
+    fn settles(&mut self, limits: &StageLimits) -> bool {
+        let guest = self.store.data_mut();
+        let settled = guest.settle(limits.held_bytes);
+        if let Err(held) = settled {
+            let most = limits.held_bytes;
+            guest.warn(&format!(
+                "an instance ends: it held {held} bytes in buffers after a call, and may hold {most}; raise \
+                 `limits.held_bytes` in the manifest if it needs more"
+            ));
+        }
+        settled.is_ok()
     }
 
     async fn call_guest(
@@ -259,17 +281,4 @@ async fn instantiate(store: &mut Store<Guest>, pre: &Pre) -> wasmtime::Result<Ex
 /// The limits while a stage is opened.
 fn opening(limits: &StageLimits) -> StageLimits {
     StageLimits { time: limits.time.saturating_mul(OPEN_FACTOR), ..limits.clone() }
-}
-
-fn believe(answer: OpenAnswer) -> Result<Opened, OpenError> {
-    let failed = |message, cause| OpenError::Failed { kind: Kind::StageFailed, message, cause };
-    let (signature, accepts) = answer.map_err(|error| match error {
-        stages::OpenError::Settings(text) => OpenError::Settings(cut(text)),
-        stages::OpenError::File(text) => OpenError::File(cut(text)),
-        stages::OpenError::Internal(text) => failed("reported a defect of its own".into(), Some(cut(text))),
-    })?;
-    let signature = convert::signature(signature)
-        .map_err(|problem| failed(format!("has a signature that makes no sense: {problem}"), None))?;
-    let accepts = accepts.into_iter().map(|content_type| content_type.to_ascii_lowercase()).collect();
-    Ok(Opened { signature, accepts })
 }

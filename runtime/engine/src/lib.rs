@@ -9,6 +9,7 @@
 //! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
 //! wasmtime.
 
+mod believe;
 mod bindings;
 mod bounds;
 mod check;

@@ -7,6 +7,8 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hotstage_core::digest::Digest;
+use hotstage_core::limits::FAILURE_TEXT_BYTES_MAX;
+use hotstage_core::printable;
 use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -37,21 +39,39 @@ impl SigningKey {
     }
 
     /// The component of an entry that this server signed.
-    pub(crate) fn load(&self, engine: &Engine, compatibility: u64, digest: &Digest, entry: &[u8]) -> Option<Component> {
-        let (signature, code) = entry.split_at_checked(SIGNATURE)?;
-        self.mac(compatibility, digest, code).verify_slice(signature).ok()?;
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        compatibility: u64,
+        digest: &Digest,
+        entry: &[u8],
+    ) -> Result<Component, LoadError> {
+        let (signature, code) = entry.split_at_checked(SIGNATURE).ok_or(LoadError::Untrusted)?;
+        self.mac(compatibility, digest, code).verify_slice(signature).map_err(|_| LoadError::Untrusted)?;
         deserialize(engine, code)
+            .map_err(|error| LoadError::Refused(printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX)))
     }
+}
+
+/// Machine code that is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// This server did not sign it.
+    #[error("it is damaged, or was not signed here")]
+    Untrusted,
+    /// The engine does not take it: it asks for more than one instance may have.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// JUSTIFICATION: compiling takes 0.1 s for a small component and 20 s for a large one; loading takes a millisecond.
 /// There is no safe way to load machine code.
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime asks that the bytes come unchanged from `Component::serialize` of the same wasmtime. The only
     // caller has checked a signature over them that only `SigningKey::sign` makes, which only `compile` calls, with
     // just those bytes; the key is as secret as the server's memory is.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    unsafe { Component::deserialize(engine, code) }
 }
 
 #[cfg(test)]
@@ -81,6 +101,6 @@ mod tests {
     #[test]
     fn a_short_entry_is_no_entry() {
         let engine = Engine::default();
-        assert!(SigningKey([1; 32]).load(&engine, 7, &Digest::of(b"a"), b"short").is_none());
+        assert!(SigningKey([1; 32]).load(&engine, 7, &Digest::of(b"a"), b"short").is_err());
     }
 }

@@ -5,12 +5,13 @@
 //! all its instances. What is beyond is dropped and counted, and a later line says how many. Control characters are
 //! escaped, so a guest can't forge a line or drive a terminal.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use hotstage_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_PER_SECOND};
+use hotstage_core::printable;
 use tracing::level_filters::LevelFilter;
 
 /// Where a line comes from: one for a stage, shared by its instances.
@@ -89,6 +90,15 @@ impl Writer {
         self.left.store(bytes, Relaxed);
     }
 
+    /// A line of the host's own about the instance. It costs the call nothing, and counts towards the stage's rate.
+    pub(crate) fn warn(&self, text: &str) {
+        if self.log.admits() {
+            self.log.emit(tracing::Level::WARN, &escape(text));
+        } else {
+            self.log.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
     /// One line.
     pub(crate) fn line(&self, level: tracing::Level, text: &str) {
         if threshold().is_none_or(|lowest| level > lowest) {
@@ -145,23 +155,14 @@ impl Drop for Lines {
 }
 
 /// The text with control characters written out, cut at the bound.
-fn escape(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(LOG_LINE_BYTES_MAX));
-    for character in text.chars() {
-        if line.len() >= LOG_LINE_BYTES_MAX {
-            line.push('…');
-            break;
-        }
-        // The second range holds marks that reorder text on a terminal.
-        if character.is_control()
-            || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            let _ = write!(line, "\\u{{{:x}}}", u32::from(character));
-        } else {
-            line.push(character);
-        }
+fn escape(text: &str) -> Cow<'_, str> {
+    // Cut first, so that a flood costs no more than its bound; and again, since writing out makes it longer.
+    let start = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+    let line = printable::one_line(start);
+    if start.len() == text.len() && line.len() <= LOG_LINE_BYTES_MAX {
+        return line;
     }
-    line
+    Cow::Owned(format!("{}…", &line[..line.floor_char_boundary(LOG_LINE_BYTES_MAX)]))
 }
 
 #[cfg(test)]
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn control_characters_are_written_out() {
-        assert_eq!(escape("a\u{1b}[2Jb\r\nc"), "a\\u{1b}[2Jb\\u{d}\\u{a}c");
+        assert_eq!(escape("a\u{1b}[2Jb\r\nc\u{202e}"), "a\\u001b[2Jb\\r\\nc\\u202e");
         assert_eq!(escape("Grüße"), "Grüße");
     }
 
@@ -178,6 +179,7 @@ mod tests {
     fn a_line_is_cut() {
         let line = escape(&"x".repeat(LOG_LINE_BYTES_MAX * 2));
         assert_eq!(line.len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
+        assert_eq!(escape(&"\u{1b}".repeat(LOG_LINE_BYTES_MAX)).len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
     }
 
     #[test]

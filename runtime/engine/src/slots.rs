@@ -1,5 +1,9 @@
 //! The places for instances: as many as the engine has, over all stages.
 //!
+//! A place is one linear memory of the engine's pool, and three tables. Nearly every component has one memory; an
+//! instance of one that is put together of several takes a place for each, so that nobody takes more of the pool than
+//! is seen here.
+//!
 //! Where more stages are loaded than can have instances at once, those that are not called give theirs up. A hand goes
 //! round the stages, as in a page-replacing clock: a stage that was called since the hand last came by is passed over
 //! once, another gives up one idle instance. Nothing of this is on a request's path unless it needs a new instance and
@@ -25,8 +29,11 @@ pub(crate) struct Slots {
     clock: Mutex<VecDeque<Weak<dyn Rests>>>,
 }
 
-/// One instance's place; free again when it is dropped.
-pub(crate) struct Slot(Arc<Slots>);
+/// One instance's places; free again when it is dropped.
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+    places: u32,
+}
 
 impl Slots {
     pub(crate) fn new(places: u32) -> Arc<Self> {
@@ -43,11 +50,11 @@ impl Slots {
         clock.push_back(stage);
     }
 
-    /// A place: a free one, or that of an idle instance. None: every instance is at work.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Slot> {
+    /// Places: free ones, or those of idle instances. None: too many instances are at work.
+    pub(crate) fn take(self: &Arc<Self>, places: u32) -> Option<Slot> {
         loop {
-            if self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok() {
-                return Some(Slot(Arc::clone(self)));
+            if self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(places)).is_ok() {
+                return Some(Slot { slots: Arc::clone(self), places });
             }
             if !self.free_one() {
                 return None;
@@ -84,7 +91,7 @@ impl Slots {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.free.fetch_add(1, SeqCst);
+        self.slots.free.fetch_add(self.places, SeqCst);
     }
 }
 
@@ -112,7 +119,7 @@ mod tests {
     }
 
     fn stage(slots: &Arc<Slots>, idle: usize, used: bool) -> Arc<Stage> {
-        let idle = (0..idle).map(|_| slots.take().unwrap()).collect();
+        let idle = (0..idle).map(|_| slots.take(1).unwrap()).collect();
         let stage = Arc::new(Stage { used: AtomicBool::new(used), idle: Mutex::new(idle) });
         let entered: Weak<Stage> = Arc::downgrade(&stage);
         slots.enter(entered);
@@ -127,10 +134,10 @@ mod tests {
     fn who_was_not_called_gives_up_first() {
         let slots = Slots::new(4);
         let (busy, quiet) = (stage(&slots, 2, true), stage(&slots, 2, false));
-        let taken: Vec<Slot> = (0..1).map(|_| slots.take().unwrap()).collect();
+        let taken: Vec<Slot> = (0..1).map(|_| slots.take(1).unwrap()).collect();
         assert_eq!((idle(&busy), idle(&quiet)), (2, 1));
         drop(taken);
-        assert!(slots.take().is_some());
+        assert!(slots.take(1).is_some());
         assert_eq!((idle(&busy), idle(&quiet)), (2, 1));
     }
 
@@ -147,10 +154,22 @@ mod tests {
     fn none_when_all_are_at_work_and_the_dead_are_forgotten() {
         let slots = Slots::new(2);
         drop(stage(&slots, 1, true));
-        let held = (slots.take().unwrap(), slots.take().unwrap());
-        assert!(slots.take().is_none());
+        let held = (slots.take(1).unwrap(), slots.take(1).unwrap());
+        assert!(slots.take(1).is_none());
         assert!(slots.clock.lock().unwrap().is_empty());
         drop(held);
-        assert!(slots.take().is_some());
+        assert!(slots.take(1).is_some());
+    }
+
+    #[test]
+    fn an_instance_of_several_memories_takes_several_places() {
+        let slots = Slots::new(8);
+        let quiet = stage(&slots, 4, false);
+        let large = slots.take(7).unwrap();
+        assert_eq!(idle(&quiet), 1);
+        assert!(slots.take(2).is_none());
+        drop(large);
+        assert!(slots.take(9).is_none());
+        assert!(slots.take(8).is_some());
     }
 }

@@ -1,15 +1,17 @@
 //! One stage: a component with its settings and files, opened, and its warm instances.
 //!
 //! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore
-//! survives between calls, which is why a stage must be a pure function. Three things end an instance: a trap or a
-//! crossed limit, a defect that the guest reports, and a caller that goes away in the middle of a call. How many are
-//! kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are
+//! survives between calls, which is why a stage must be a pure function, and why one that is not trusted to be may have
+//! a fresh instance for each call ([`Reuse::Never`]). Four things end an instance: a trap or a crossed limit, a defect
+//! that the guest reports, more bytes held than it may between calls, and a caller that goes away in the middle of a
+//! call. How many are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are
 //! dropped.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use hotstage_core::limits::StageLimits;
+use hotstage_core::limits::{Reuse, StageLimits};
 use hotstage_core::request::Payload;
 use hotstage_core::role::Role;
 use hotstage_core::signature::Signature;
@@ -17,7 +19,7 @@ use hotstage_core::signature::Signature;
 use crate::bindings::{model, postprocessor, preprocessor};
 use crate::compile::Compiled;
 use crate::convert::Tensors;
-use crate::engine::Engine;
+use crate::engine::{Engine, PLACES_MAX, TABLES_PER_PLACE};
 use crate::host::{Files, Guest};
 use crate::idle::Idle;
 use crate::instance::{About, Instance, OpenError, Opened};
@@ -30,6 +32,21 @@ pub(crate) enum Pre {
     Preprocess(preprocessor::PreprocessorPre<Guest>),
     Model(model::ModelPre<Guest>),
     Postprocess(postprocessor::PostprocessorPre<Guest>),
+}
+
+impl Pre {
+    /// Places that an instance takes: one for each memory, and for three tables.
+    fn places(&self) -> u32 {
+        let component = match self {
+            Self::Preprocess(pre) => pre.instance_pre().component(),
+            Self::Model(pre) => pre.instance_pre().component(),
+            Self::Postprocess(pre) => pre.instance_pre().component(),
+        };
+        // Unknown where modules are imported, which no world here does.
+        component
+            .resources_required()
+            .map_or(PLACES_MAX, |needed| needed.num_memories.max(needed.num_tables.div_ceil(TABLES_PER_PLACE)).max(1))
+    }
 }
 
 /// What a stage is made of, beside its component.
@@ -65,6 +82,10 @@ pub(crate) struct Parts {
     pub(crate) limits: StageLimits,
     pub(crate) log: Arc<StageLog>,
     pub(crate) observed: Arc<Observed>,
+    /// Bytes of buffers that its instances hold between calls.
+    pub(crate) held: Arc<AtomicU64>,
+    /// Places that an instance takes.
+    pub(crate) places: u32,
 }
 
 impl Stage {
@@ -72,8 +93,9 @@ impl Stage {
     pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
         let StageOptions { pipeline, name, settings, files, limits } = options;
         let log = StageLog::new(&pipeline, &name);
-        let (engine, compiled, observed) = (engine.clone(), Arc::clone(compiled), Arc::default());
-        let parts = Parts { engine, compiled, settings, files, limits, log, observed };
+        let (engine, compiled, observed, held) = (engine.clone(), Arc::clone(compiled), Arc::default(), Arc::default());
+        let places = compiled.pre.places();
+        let parts = Parts { engine, compiled, settings, files, limits, log, observed, held, places };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
@@ -145,6 +167,11 @@ impl Stage {
         self.idle.memory()
     }
 
+    /// Bytes of buffers that its instances hold between calls, files left out.
+    pub fn held(&self) -> u64 {
+        self.parts.held.load(Relaxed)
+    }
+
     /// Drops the idle instances, but for a least that is written. The next call makes a new one.
     pub fn rest(&self) {
         self.idle.rest();
@@ -165,7 +192,10 @@ impl Stage {
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
         self.idle.cost(instance.cost());
-        self.idle.put(instance);
+        match self.parts.limits.instances.reuse {
+            Reuse::Always => self.idle.put(instance),
+            Reuse::Never => self.idle.end(1),
+        }
         result
     }
 

@@ -1,10 +1,14 @@
 //! What went wrong in a call, in words for the client and a cause for the log.
 //!
 //! The client learns the kind and the limit; a guest's backtrace, and the text of a defect that it reported, go to the
-//! log alone.
+//! log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in the same way: a [`CallError`] is made by
+//! its constructors, which cut.
+
+use std::fmt;
 
 use hotstage_core::failure::Kind;
 use hotstage_core::limits::{FAILURE_TEXT_BYTES_MAX, StageLimits};
+use hotstage_core::printable;
 use wasmtime::{Error, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -15,6 +19,7 @@ const NO_ROOM: &str = "found no room for another instance: the server runs as ma
 
 /// A call without an answer. The text leaves out the stage's name: whoever reports it says whose call it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallError {
     /// For machines.
     pub kind: Kind,
@@ -25,13 +30,23 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// Every instance that the server may have is at work.
-    pub(crate) fn no_room() -> Self {
-        Self::new(Kind::Overloaded, NO_ROOM)
+    /// Every instance that the server may have is at work, or so many that this one's places are not free.
+    pub(crate) fn no_room(places: u32) -> Self {
+        if places == 1 {
+            return Self::new(Kind::Overloaded, NO_ROOM);
+        }
+        Self::new(Kind::Overloaded, format!("{NO_ROOM}, and one of this component, with its memories, is {places}"))
     }
 
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
+    /// A call whose failure the message explains.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX), cause: None }
+    }
+
+    /// Keeps what only the log may see.
+    pub(crate) fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(printable::within(cause, FAILURE_TEXT_BYTES_MAX));
+        self
     }
 
     pub(crate) fn signature(message: impl Into<String>) -> Self {
@@ -45,17 +60,20 @@ impl CallError {
             stages::Failure::Unavailable(text) => {
                 Self::new(Kind::StageUnavailable, format!("can't answer now: {}", cut(text)))
             }
-            stages::Failure::Internal(text) => Self {
-                cause: Some(cut(text)),
-                ..Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text")
-            },
+            stages::Failure::Internal(text) => {
+                Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text")
+                    .because(cut(text))
+            }
         }
     }
 
     /// What a trap becomes, with the state that the call left.
     pub(crate) fn trapped(error: &Error, guest: &Guest, limits: &StageLimits) -> Self {
         let (kind, message) = explain(error, guest, limits);
-        Self { kind, message, cause: Some(format!("{error:?}")) }
+        let mut told = Self::new(kind, message).because(format_args!("{error:?}"));
+        // A backtrace quotes the names that the component gives its functions. Its lines stay.
+        told.cause = told.cause.map(|cause| printable::lines(&cause).into_owned());
+        told
     }
 }
 
@@ -75,7 +93,7 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
         return (Kind::Overloaded, NO_ROOM.to_owned());
     }
     // wasmtime keeps the type of this one to itself; a test with a real guest pins the words.
-    if format!("{error:#}").contains("fuel allocated for hostcalls") {
+    if printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX).contains("fuel allocated for hostcalls") {
         return (Kind::StageOutput, output_message(limits));
     }
     if guest.memory.refused {
@@ -95,15 +113,41 @@ pub(crate) fn output_message(limits: &StageLimits) -> String {
     format!("handed out more than {bytes} bytes; raise `limits.output_bytes` in the manifest if it needs more")
 }
 
-/// A guest's text within its bound, without control characters that could forge lines or drive a terminal.
+/// A guest's text within its bound, on one line, without characters that could forge lines or drive a terminal.
 pub(crate) fn cut(text: String) -> String {
-    let fine = text.len() <= FAILURE_TEXT_BYTES_MAX && !text.chars().any(char::is_control);
-    if fine {
-        return text;
+    // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
+    let cut = printable::cut(text, FAILURE_TEXT_BYTES_MAX);
+    if cut.chars().any(printable::is_unprintable) {
+        return printable::cut(printable::one_line(&cut).into_owned(), FAILURE_TEXT_BYTES_MAX);
     }
-    let mut end = text.len().min(FAILURE_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_constructor_makes_a_long_text() {
+        let long = || "é".repeat(1 << 20);
+        let reported = [
+            stages::Failure::InvalidInput(long()),
+            stages::Failure::Unavailable(long()),
+            stages::Failure::Internal(long()),
+        ]
+        .map(CallError::reported);
+        let made = [CallError::new(Kind::Internal, long()).because(long()), CallError::signature(long())];
+        for CallError { message, cause, .. } in reported.into_iter().chain(made) {
+            for text in [Some(message), cause].into_iter().flatten() {
+                assert!(text.len() <= FAILURE_TEXT_BYTES_MAX, "{}", text.len());
+            }
+        }
     }
-    text[..end].chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+
+    #[test]
+    fn a_guests_text_is_one_harmless_line() {
+        assert_eq!(cut("a\u{1b}[31m\r\nb\u{202e}".to_owned()), "a\\u001b[31m\\r\\nb\\u202e");
+        let cut = cut("\u{1b}".repeat(FAILURE_TEXT_BYTES_MAX));
+        assert!(cut.len() <= FAILURE_TEXT_BYTES_MAX && !cut.contains('\u{1b}') && cut.ends_with(" bytes more)"));
+    }
 }

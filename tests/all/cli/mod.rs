@@ -1,6 +1,7 @@
 //! The command line as people and scripts meet it: what it says, where, and how it ends.
 
 mod codes;
+mod foreign;
 mod infer;
 mod places;
 mod serve;

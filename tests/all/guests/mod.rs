@@ -8,10 +8,14 @@ use crate::harness::http::{Request, Response};
 use crate::harness::server::Server;
 
 mod broken;
+mod held;
+mod hostile;
+mod hostile_texts;
 mod large;
 mod logs;
 mod opening;
 mod pure;
+mod refused_texts;
 
 /// A request with `x`.
 pub(crate) fn numbers(values: &[f32]) -> Value {

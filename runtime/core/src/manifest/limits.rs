@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::decode::Decoder;
 use super::node::{Data, Node};
-use crate::limits::{IDLE_MIN, Instances, STAGE_LIMITS_MAX as MAX, StageLimits};
+use crate::limits::{IDLE_MIN, Instances, Reuse, STAGE_LIMITS_MAX as MAX, StageLimits};
 use crate::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
 use crate::suggest::shown;
 
-const KEYS: [&str; 6] = ["memory", "time", "output_bytes", "handles", "log_bytes", "instances"];
+const KEYS: [&str; 7] = ["memory", "time", "output_bytes", "handles", "held_bytes", "log_bytes", "instances"];
 
 /// One page: a component with less can't even start.
 const MEMORY_MIN: u64 = 64 << 10;
+
+const KEEPS_NONE: &str = "with `reuse: never` no instance is kept, as each call takes a new one; leave `min` out";
 
 pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
     let fields = here.fields(node, &KEYS)?;
@@ -21,6 +23,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
     let time = here.optional(&fields, "time", |here, node| time(here, node, MAX.time));
     let output = here.optional(&fields, "output_bytes", |here, node| size(here, node, 1, MAX.output_bytes));
     let handles = here.optional(&fields, "handles", |here, node| count(here, node, MAX.handles));
+    let held = here.optional(&fields, "held_bytes", |here, node| size(here, node, 0, MAX.held_bytes));
     let log = here.optional(&fields, "log_bytes", |here, node| size(here, node, 1, u64::from(MAX.log_bytes)));
     let instances = here.optional(&fields, "instances", instances);
     Some(StageLimits {
@@ -28,6 +31,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
         time: time.unwrap_or(default.time),
         output_bytes: output.unwrap_or(default.output_bytes),
         handles: handles.unwrap_or(default.handles),
+        held_bytes: held.unwrap_or(default.held_bytes),
         log_bytes: log.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(default.log_bytes),
         instances: instances.unwrap_or(default.instances),
     })
@@ -39,11 +43,16 @@ fn instances(here: &mut Decoder, node: &Node) -> Option<Instances> {
     if !matches!(node.data, Data::Map(_)) {
         return Some(Instances { max: count(here, node, MAX.instances.max)?, ..default });
     }
-    let fields = here.fields(node, &["min", "max", "idle"])?;
+    let fields = here.fields(node, &["min", "max", "idle", "reuse"])?;
     let max = here.optional(&fields, "max", |here, node| count(here, node, MAX.instances.max)).unwrap_or(default.max);
-    let min = here.optional(&fields, "min", |here, node| count_between(here, node, 0, max));
+    let words = [("always", Reuse::Always), ("never", Reuse::Never)];
+    let reuse = here.optional(&fields, "reuse", |here, node| here.word(node, &words)).unwrap_or(default.reuse);
+    let min = here.optional(&fields, "min", |here, node| match reuse {
+        Reuse::Always => count_between(here, node, 0, max),
+        Reuse::Never => here.sound(node, Err(KEEPS_NONE.to_owned())),
+    });
     let idle = here.optional(&fields, "idle", |here, node| time_between(here, node, IDLE_MIN, MAX.instances.idle));
-    Some(Instances { min, max, idle: idle.unwrap_or(default.idle) })
+    Some(Instances { min, max, idle: idle.unwrap_or(default.idle), reuse })
 }
 
 fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {

@@ -12,7 +12,7 @@ use super::node::Node;
 use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written};
 use crate::batch::Batching;
 use crate::digest::Digest;
-use crate::limits::{Instances, StageLimits};
+use crate::limits::{HELD_BYTES, Instances, Reuse, StageLimits};
 
 /// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,26 +108,34 @@ fn batching(batching: &Batching) -> Value {
 
 /// Every limit by name, so that a new one can't be forgotten here.
 fn limits(limits: &StageLimits) -> Value {
-    let StageLimits { memory, time, output_bytes, handles, log_bytes, instances } = limits;
-    json!({
+    let StageLimits { memory, time, output_bytes, handles, held_bytes, log_bytes, instances } = limits;
+    let mut written = json!({
         "memory": memory,
         "time": format!("{}us", time.as_micros()),
         "output_bytes": output_bytes,
         "handles": handles,
         "log_bytes": log_bytes,
         "instances": instances_of(instances),
-    })
+    });
+    // Left out where it says nothing else, as in every manifest from before it could be said.
+    if *held_bytes != HELD_BYTES {
+        written["held_bytes"] = json!(held_bytes);
+    }
+    written
 }
 
 /// A number where nothing else is said, as in every manifest from before more could be said.
 fn instances_of(instances: &Instances) -> Value {
-    let Instances { min, max, idle } = instances;
+    let Instances { min, max, idle, reuse } = instances;
     if *instances == (Instances { max: *max, ..Instances::default() }) {
         return json!(max);
     }
     let mut written = json!({ "max": max, "idle": format!("{}us", idle.as_micros()) });
     if let Some(min) = min {
         written["min"] = json!(min);
+    }
+    if *reuse == Reuse::Never {
+        written["reuse"] = json!("never");
     }
     written
 }

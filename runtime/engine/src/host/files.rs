@@ -1,7 +1,8 @@
 //! `hotstage:serving/files`: what the manifest gives to the stage.
 //!
-//! Small files are held, and all instances share the bytes. A large one is fetched whenever an instance opens it, and
-//! let go when that is done: a graph's weights would else be in memory beside what its engine makes of them.
+//! Small files are held, and all instances share the bytes. A large one is fetched when an instance opens it, shared
+//! with all who open it meanwhile, and let go when the last of them is done: a graph's weights would else be in memory
+//! beside what its engine makes of them.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub enum Content {
 
 /// Has the bytes of files.
 pub trait Keeper: Debug + Send + Sync {
-    /// The bytes of this name; or why there are none, for the log.
+    /// The bytes of this name, the same memory for all who have them at one time; or why there are none, for the log.
     fn fetch(&self, digest: &Digest) -> Result<Bytes, String>;
 }
 
@@ -58,6 +59,6 @@ impl Host for Guest {
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Buffer>, FileError>> {
         let Some(file) = self.files.get(&name) else { return Ok(Err(FileError::NotFound)) };
         let bytes = file.bytes().map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
-        Ok(Ok(self.hold(bytes)?))
+        Ok(Ok(self.hold_file(bytes)?))
     }
 }

@@ -11,6 +11,7 @@ mod tensors;
 pub(crate) mod wasi;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use hotstage_core::limits::StageLimits;
@@ -34,6 +35,10 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     pub(crate) memory: Memory,
     pub(crate) buffers: Allowance,
+    /// Bytes of all buffers but files, each handle by itself.
+    held: u64,
+    /// What of it was left after the last call.
+    kept: Kept,
     pub(crate) output: Allowance,
     pub(crate) deadline: Instant,
     /// Bytes of tensors and files that were copied across the wall, either way, in this call.
@@ -44,6 +49,12 @@ pub(crate) struct Guest {
     files: Arc<Files>,
     log: Writer,
     observed: Arc<Observed>,
+}
+
+/// An instance's part of what a stage's instances hold between calls. It goes with the instance.
+struct Kept {
+    stage: Arc<AtomicU64>,
+    own: u64,
 }
 
 /// What is left of something that a guest may use up.
@@ -70,7 +81,7 @@ pub(crate) struct Memory {
 
 impl Guest {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let Parts { engine, files, limits, log, observed, .. } = parts;
+        let Parts { engine, files, limits, log, observed, held, .. } = parts;
         let log = Writer::new(Arc::clone(log));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
@@ -79,6 +90,8 @@ impl Guest {
             wasi: wasi::stand_ins(&log),
             memory: Memory { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), used: 0, refused: false },
             buffers: Allowance { left: limits.handles.into(), breach: Breach::Handles },
+            held: 0,
+            kept: Kept { stage: Arc::clone(held), own: 0 },
             output: Allowance { left: limits.output_bytes, breach: Breach::Output },
             deadline: Instant::now() + limits.time,
             copied: 0,
@@ -97,6 +110,30 @@ impl Guest {
         self.copied = 0;
         self.deadline = now + limits.time;
         self.log.begin_call(limits.log_bytes);
+    }
+}
+
+impl Guest {
+    /// Tells the operator why its instance ends, when no request fails of it.
+    pub(crate) fn warn(&self, text: &str) {
+        self.log.warn(text);
+    }
+}
+
+impl Kept {
+    /// Nothing is written unless it changed, which it seldom does: all threads share it.
+    fn show(&mut self, bytes: u64) {
+        if bytes != self.own {
+            // Together they are the sum: a wrapped difference is as good as a signed one.
+            self.stage.fetch_add(bytes.wrapping_sub(self.own), Relaxed);
+            self.own = bytes;
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.show(0);
     }
 }
 

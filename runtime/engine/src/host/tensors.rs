@@ -1,4 +1,9 @@
 //! `hotstage:serving/tensors`: bytes that stay with the host.
+//!
+//! What an instance still holds when a call is over is counted, each handle by itself, and moved into memory of its
+//! own: four bytes of an input would else keep the whole body of its request. Files are not counted: all instances
+//! share their bytes, which are there once. Bounds: the limits `handles` at any time, `output_bytes` during a call,
+//! `held_bytes` between calls ([`Guest::settle`]).
 
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -8,20 +13,74 @@ use crate::bindings::tensors::{BufferError, Host, HostBuffer};
 
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
 /// Immutable bytes behind a guest's handle.
-pub struct Buffer(pub(crate) Bytes);
+pub struct Buffer {
+    bytes: Bytes,
+    memory: Memory,
+}
+
+/// Whose memory a buffer's bytes lie in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// A file's, which is there anyway.
+    File,
+    /// That of the call that brought or made them; other bytes may lie beside them.
+    Call,
+    /// Their own: they were kept from an earlier call.
+    Own,
+}
 
 impl Guest {
-    /// Gives the guest a handle.
+    /// Gives the guest a handle to bytes of this call.
     pub(crate) fn hold(&mut self, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
+        self.hold_in(Memory::Call, bytes)
+    }
+
+    /// Gives the guest a handle to bytes of a file.
+    pub(super) fn hold_file(&mut self, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
+        self.hold_in(Memory::File, bytes)
+    }
+
+    fn hold_in(&mut self, memory: Memory, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
         self.buffers.take(1)?;
-        Ok(self.table.push(Buffer(bytes))?)
+        let counted = if memory == Memory::File { 0 } else { bytes.len() as u64 };
+        let handle = self.table.push(Buffer { bytes, memory })?;
+        self.held += counted;
+        Ok(handle)
+    }
+
+    /// Another handle to the same bytes, or to some of them.
+    fn hold_too(&mut self, this: &Resource<Buffer>, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
+        // Memory of its own would be shared then.
+        let memory = if self.table.get(this)?.memory == Memory::File { Memory::File } else { Memory::Call };
+        self.hold_in(memory, bytes)
     }
 
     /// Takes a handle back with its bytes.
     pub(crate) fn release(&mut self, handle: Resource<Buffer>) -> wasmtime::Result<Bytes> {
-        let Buffer(bytes) = self.table.delete(handle)?;
+        let Buffer { bytes, memory } = self.table.delete(handle)?;
         self.buffers.give_back(1);
+        if memory != Memory::File {
+            self.held -= bytes.len() as u64;
+        }
         Ok(bytes)
+    }
+
+    /// A call is over: what is still held moves into memory of its own, and is shown. Or says how much it is where
+    /// that is more than `held_max`; then the instance must end, and what it holds with it.
+    pub(crate) fn settle(&mut self, held_max: u64) -> Result<(), u64> {
+        if self.held > held_max {
+            return Err(self.held);
+        }
+        // Nearly always nothing is held, and nothing is to be done.
+        if self.held > 0 {
+            let buffers = self.table.iter_mut().filter_map(|entry| entry.downcast_mut::<Buffer>());
+            for buffer in buffers.filter(|buffer| buffer.memory == Memory::Call) {
+                buffer.bytes = Bytes::copy_from_slice(&buffer.bytes);
+                buffer.memory = Memory::Own;
+            }
+        }
+        self.kept.show(self.held);
+        Ok(())
     }
 
     fn range(
@@ -30,7 +89,7 @@ impl Guest {
         offset: u64,
         length: u64,
     ) -> wasmtime::Result<Result<Bytes, BufferError>> {
-        let Buffer(bytes) = self.table.get(handle)?;
+        let Buffer { bytes, .. } = self.table.get(handle)?;
         let end = offset.checked_add(length).filter(|&end| end <= bytes.len() as u64);
         Ok(match (usize::try_from(offset), end.map(usize::try_from)) {
             (Ok(offset), Some(Ok(end))) => Ok(bytes.slice(offset..end)),
@@ -49,7 +108,7 @@ impl HostBuffer for Guest {
     }
 
     fn length(&mut self, this: Resource<Buffer>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.0.len() as u64)
+        Ok(self.table.get(&this)?.bytes.len() as u64)
     }
 
     fn read(
@@ -77,14 +136,14 @@ impl HostBuffer for Guest {
         length: u64,
     ) -> wasmtime::Result<Result<Resource<Buffer>, BufferError>> {
         Ok(match self.range(&this, offset, length)? {
-            Ok(bytes) => Ok(self.hold(bytes)?),
+            Ok(bytes) => Ok(self.hold_too(&this, bytes)?),
             Err(error) => Err(error),
         })
     }
 
     fn share(&mut self, this: Resource<Buffer>) -> wasmtime::Result<Resource<Buffer>> {
-        let bytes = self.table.get(&this)?.0.clone();
-        self.hold(bytes)
+        let bytes = self.table.get(&this)?.bytes.clone();
+        self.hold_too(&this, bytes)
     }
 
     fn drop(&mut self, this: Resource<Buffer>) -> wasmtime::Result<()> {

@@ -55,11 +55,11 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         Output::Table => {
             pipelines.iter().for_each(|pipeline| show(pipeline));
             for route in &routes {
-                console::print(&format!("{} route {} ({})", console::good("ok"), route.name(), route.digest()));
+                console::print_ok(&format!("route {} ({})", route.name(), route.digest()));
             }
             for rollout in &rollouts {
                 let (name, digest) = (rollout.name(), rollout.digest());
-                console::print(&format!("{} rollout {name} ({digest})", console::good("ok")));
+                console::print_ok(&format!("rollout {name} ({digest})"));
             }
         }
     }
@@ -67,13 +67,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
 }
 
 fn show(pipeline: &Pipeline) {
-    console::print(&format!(
-        "{} {} version {} ({})",
-        console::good("ok"),
-        pipeline.name,
-        pipeline.version,
-        pipeline.digest
-    ));
+    console::print_ok(&format!("{} version {} ({})", pipeline.name, pipeline.version, pipeline.digest));
     if let Some(graph) = pipeline.graph() {
         console::print(&show_graph(graph));
     }

@@ -1,4 +1,8 @@
 //! What commands print: results on stdout, everything else on stderr, colour on a terminal only.
+//!
+//! What is printed quotes strangers: a component's names, a journal's reasons, a server's answer. So everything goes
+//! through [`lines`], which writes out what would drive the terminal, as JSON does; JSON stays the same JSON. Colours
+//! are put around that, never into it.
 
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
@@ -7,6 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use hotstage_core::printable::lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::control::Loading;
@@ -22,18 +27,25 @@ const LOADED_TOLD: usize = 100;
 /// One or more lines of error.
 pub(super) fn error(message: &str) {
     let style = if colours_stderr() { RED } else { Style::new() };
-    eprintln!("{style}error{style:#}: {message}");
+    eprintln!("{style}error{style:#}: {}", lines(message));
 }
 
 /// A remark that is no result.
 pub(super) fn note(message: &str) {
-    eprintln!("{message}");
+    eprintln!("{}", lines(message));
 }
 
 /// A result. Whoever reads it may have gone away, which is no error.
 pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "{}", lines(text)).and_then(|()| stdout.flush());
+}
+
+/// A result that says of something that it is well.
+pub(super) fn print_ok(text: &str) {
+    let style = if std::io::stdout().is_terminal() && !no_colour() { GREEN } else { Style::new() };
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{style}ok{style:#} {}", lines(text)).and_then(|()| stdout.flush());
 }
 
 /// Whether results are seen by somebody, on a terminal that can move its cursor.
@@ -45,12 +57,6 @@ pub(super) fn is_terminal() -> bool {
 pub(super) fn erase(lines: usize) {
     let mut stdout = std::io::stdout().lock();
     let _ = write!(stdout, "\x1b[{lines}A\x1b[J").and_then(|()| stdout.flush());
-}
-
-/// A word that says that something is well.
-pub(super) fn good(word: &str) -> String {
-    let style = if std::io::stdout().is_terminal() && !no_colour() { GREEN } else { Style::new() };
-    format!("{style}{word}{style:#}")
 }
 
 fn colours_stderr() -> bool {

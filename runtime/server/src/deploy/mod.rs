@@ -11,6 +11,7 @@ mod progress;
 mod read;
 mod resolve;
 mod shared;
+mod transient;
 mod warm;
 
 use std::collections::BTreeMap;

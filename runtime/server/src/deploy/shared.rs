@@ -12,12 +12,15 @@ use hotstage_core::digest::Digest;
 use hotstage_engine::compile::Compiled;
 use hotstage_engine::{Keeper, Role};
 
+use super::transient::Transient;
 use crate::store::{Store, StoreError};
 
 /// By digest, what is in use.
 pub(super) struct Shared {
     store: Arc<Store>,
     bytes: Mutex<HashMap<Digest, Bytes>>,
+    /// Those of large files, while an instance or a graph has them.
+    transient: Transient,
     compiled: Mutex<HashMap<(Digest, Role), Arc<Compiled>>>,
     /// Blobs that were looked at since the last sweep, and found right.
     right: Mutex<HashSet<Digest>>,
@@ -30,7 +33,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// Nothing is in use yet.
     pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, bytes: Mutex::default(), compiled: Mutex::default(), right: Mutex::default() }
+        Self {
+            store,
+            bytes: Mutex::default(),
+            transient: Transient::default(),
+            compiled: Mutex::default(),
+            right: Mutex::default(),
+        }
     }
 
     fn find(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
@@ -42,7 +51,7 @@ impl Shared {
 
     /// The bytes of this name, which stay in memory as long as somebody uses them.
     pub(super) fn hold(&self, digest: &Digest) -> Result<Bytes, String> {
-        Ok(self.keep(*digest, self.fetch(digest)?))
+        Ok(self.keep(*digest, self.read(digest)?))
     }
 
     /// Shares these bytes: the ones that are here already, if they are.
@@ -92,6 +101,12 @@ impl Shared {
 
 impl Keeper for Shared {
     fn fetch(&self, digest: &Digest) -> Result<Bytes, String> {
+        self.transient.get(digest, || self.read(digest))
+    }
+}
+
+impl Shared {
+    fn read(&self, digest: &Digest) -> Result<Bytes, String> {
         match self.find(digest) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(format!("{digest} is not in the store any more")),

@@ -108,7 +108,7 @@ impl Batcher {
                 Ok(Reply::Answer(outcome)) => outcome,
                 Ok(Reply::Lead(inputs, leading)) => leading.lead(stage, since, inputs, rows).await,
                 // Whoever takes a waiting request answers it or puts it back.
-                Err(_) => Err(CallError { cause: None, kind: Kind::Internal, message: "lost a waiting call".into() }),
+                Err(_) => Err(CallError::new(Kind::Internal, "lost a waiting call")),
             },
         }
     }
@@ -124,7 +124,7 @@ impl Batcher {
     fn too_late(&self) -> CallError {
         let timeout = show_duration(self.rule.timeout);
         let message = format!("could not begin within {timeout}: too many wait for a batch; try again");
-        CallError { kind: Kind::Overloaded, message, cause: None }
+        CallError::new(Kind::Overloaded, message)
     }
 }
 

@@ -90,10 +90,14 @@ impl Chain {
 }
 
 fn explain(pipeline: &Pipeline, step: &Step, error: CallError) -> Failure {
-    let CallError { kind, message, cause } = error;
+    let CallError { kind, message, cause, .. } = error;
     // What the client sent wrong is told in the stage's own words; it need not know which stage saw it.
     let message = if kind == Kind::InvalidInput { message } else { format!("{} {message}", whose(pipeline, step)) };
-    Failure { kind, message, cause }
+    let failure = Failure::new(kind, message);
+    match cause {
+        Some(cause) => failure.because(cause),
+        None => failure,
+    }
 }
 
 fn whose(pipeline: &Pipeline, step: &Step) -> String {

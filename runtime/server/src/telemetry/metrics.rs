@@ -121,6 +121,7 @@ struct StageRow {
     created: u64,
     ended: u64,
     dropped_lines: u64,
+    held: u64,
 }
 
 /// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
@@ -252,7 +253,8 @@ impl StageRow {
     fn read(step: &Step) -> Self {
         let (created, ended, dropped_lines) = step.stage.counts();
         let (stage, role) = (step.name.clone(), step.stage.role());
-        Self { stage, role, durations: step.durations.read(), created, ended, dropped_lines }
+        let held = step.stage.held();
+        Self { stage, role, durations: step.durations.read(), created, ended, dropped_lines, held }
     }
 }
 
@@ -326,7 +328,7 @@ impl Reading {
 
     fn instances(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Figure = fn(&StageRow) -> u64;
-        let figures: [(&str, &str, MetricType, Figure); 4] = [
+        let figures: [(&str, &str, MetricType, Figure); 5] = [
             ("hotstage_stage_instances", "Instances that exist", MetricType::Gauge, |stage| {
                 stage.created.saturating_sub(stage.ended)
             }),
@@ -339,6 +341,12 @@ impl Reading {
                 "Log lines of guests that were dropped",
                 MetricType::Counter,
                 |stage| stage.dropped_lines,
+            ),
+            (
+                "hotstage_stage_held_bytes",
+                "Bytes of buffers that instances hold between calls, files left out",
+                MetricType::Gauge,
+                |stage| stage.held,
             ),
         ];
         for (name, help, kind, figure) in figures {

@@ -4,6 +4,7 @@
 //! writer can't keep up; metrics are atomic counters that a scrape reads.
 
 mod batches;
+mod escaped;
 pub mod logging;
 pub mod metrics;
 mod observed;

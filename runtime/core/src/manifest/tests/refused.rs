@@ -172,12 +172,22 @@ fn limits() {
             "35: spec.stages[1].limits.instances.min: expected a whole number, 0 or more, found the number -1",
         ),
         (
+            "instances: { reuse: once }",
+            "37: spec.stages[1].limits.instances.reuse: unknown value `once`; known: `always` and `never`",
+        ),
+        (
+            "instances: { reuse: never, min: 2 }",
+            "49: spec.stages[1].limits.instances.min: with `reuse: never` no instance is kept, as each call takes a new \
+             one; leave `min` out",
+        ),
+        ("held_bytes: 5GiB", "29: spec.stages[1].limits.held_bytes: 5GiB is more than the 4GiB that are allowed"),
+        (
             "instances: { idle: 10ms }",
             "36: spec.stages[1].limits.instances.idle: 10ms is less than the least that makes sense, 1s",
         ),
         (
             "instances: { most: 2 }",
-            "30: spec.stages[1].limits.instances.most: unknown key; known: `min`, `max` and `idle`",
+            "30: spec.stages[1].limits.instances.most: unknown key; known: `min`, `max`, `idle` and `reuse`",
         ),
         ("log_bytes: 1GiB", "28: spec.stages[1].limits.log_bytes: 1GiB is more than the 16MiB that are allowed"),
         ("outputBytes: 1", "17: spec.stages[1].limits.outputBytes: unknown key; did you mean `output_bytes`?"),

@@ -1,5 +1,7 @@
 //! `hotstage history`: what was changed, newest first; one revision in full; or whether the record is whole.
 
+use hotstage_core::printable::one_line;
+
 use super::client::Client;
 use super::{Ending, Exit, Output, Remote, console, show};
 use crate::api::{History, RevisionInfo, Verified};
@@ -27,7 +29,10 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
     let mut client = args.remote.client()?;
     if args.verify {
         let got = client.get::<Verified>("/v1/verify").await?;
-        show::tell(args.remote.output, &got, verified);
+        match args.remote.output {
+            Output::Table if got.value.ok => console::print_ok(&verified(&got.value)),
+            output => show::tell(output, &got, verified),
+        }
         return Ok(if got.value.ok { Exit::Done } else { Exit::Refused });
     }
     match args.revision {
@@ -79,7 +84,8 @@ fn row(revision: &RevisionInfo) -> [String; 6] {
         revision.actor.clone(),
         verb(revision),
         changes.join("\n"),
-        revision.reason.clone(),
+        // On its line: a line break would look like another row.
+        one_line(&revision.reason).into_owned(),
     ]
 }
 
@@ -97,7 +103,7 @@ fn revision(revision: &RevisionInfo) -> String {
         ("time", revision.time.clone()),
         ("actor", revision.actor.clone()),
         ("verb", verb(revision)),
-        ("reason", revision.reason.clone()),
+        ("reason", one_line(&revision.reason).into_owned()),
         ("changes", changes.join("\n")),
         ("loaded", revision.loaded.to_string()),
         ("compiled", revision.compiled.to_string()),
@@ -108,11 +114,12 @@ fn revision(revision: &RevisionInfo) -> String {
     ])
 }
 
+/// What was read, behind an `ok` where all is well.
 fn verified(verified: &Verified) -> String {
     let Verified { ok, revisions, hash, blobs, problems } = verified;
     let read = format!("{} and {} read", show::count(*revisions, "revision"), show::count(*blobs, "blob"));
     let mut lines: Vec<String> = problems.clone();
-    lines.push(if *ok { format!("{} {read}", console::good("ok")) } else { format!("not whole: {read}") });
+    lines.push(if *ok { read } else { format!("not whole: {read}") });
     lines.push(format!("head {hash}"));
     lines.join("\n")
 }
