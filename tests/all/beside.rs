@@ -47,6 +47,14 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
     assert_eq!(response.json()["outputs"][0]["data"], json!([13.0]));
     assert_eq!(response.json()["model_version"], "1");
     assert_eq!(told(&ask(&server, 1.0)), ("2", None));
+    // Where the fallback fails as well, the answer says that it was asked, and in whose place.
+    let both = json!([{ "version": "1", "weight": 0 }, { "version": "2", "weight": 1 }]);
+    let spec = json!({ "split": both, "fallback": { "version": "1" } });
+    let failing = Setup::of([guest("traps", "1"), guest("fails_internal", "2"), route(&spec)]).start();
+    let response = ask(&failing, 13.0);
+    assert_eq!((response.status, response.header("hotstage-failure")), (500, Some("stage_trapped")));
+    assert_eq!(response.header("hotstage-fallback"), Some("\"2\";because=stage_failed"));
+    assert_eq!(response.header("hotstage-version"), Some("1"));
     // Both are counted where they happened.
     let versions = &Admin::of(&server).get("/v1/models/m")["versions"];
     assert_eq!(
@@ -129,6 +137,9 @@ fn a_mirror_gets_copies_and_says_how_its_answers_differ() {
     let at = server.starting.state.to_str().unwrap();
     let told = hotstage(["mirrors", "m", "--examples", "--state", at]).ended(0);
     assert!(told.stdout.contains("4 (40.00%)") && told.stdout.contains("example 1"), "{}", told.stdout);
+    for part in ["example 1: largest |Δ| 5.000000", "example 2: largest |Δ| 4.500000"] {
+        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
     // A route that changes elsewhere goes on with the mirror; another mirror begins anew.
     let mut pinned = spec(3.0);
     pinned["pin"] = json!(true);

@@ -57,7 +57,13 @@ fn weights_rules_keys_and_pins_decide() {
     for pin in ["1", "2"] {
         assert_eq!(version(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]), pin);
     }
-    assert_eq!(version(&server, &[("x-cohort", "pilot"), ("hotstage-version", "9")]), "2");
+    // Who asks for one version gets no answer of another.
+    for pin in ["9", "stable", "", "\"1\""] {
+        let refused = ask(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]);
+        assert_eq!((refused.status, refused.header("hotstage-failure")), (400, Some("invalid_input")), "{pin}");
+        assert!(refused.error().contains("the route `m` has no version `"), "{}", refused.error());
+        assert!(refused.error().contains("; it has 1, 2; without the header the route chooses"), "{}", refused.error());
+    }
     let second = |headers: &dyn Fn(usize) -> String| {
         (0..300).filter(|user| version(&server, &[("cookie", &headers(*user))]) == "2").collect::<Vec<usize>>()
     };
@@ -120,6 +126,13 @@ fn what_is_in_the_body_decides_too() {
     let ones = by_key.iter().filter(|version| *version == "1").count();
     assert!((12..=52).contains(&ones), "{ones} of 64");
     let admin = Admin::of(&server);
+    // Without the key a pin is only a header that the route does not look at.
+    let elsewhere = Request::post(PATH, "{}").header("hotstage-version", "9");
+    assert!(!server.ask(&elsewhere).error().contains("hotstage-version"));
+    let mut pinned = spec;
+    pinned["pin"] = json!(true);
+    admin.apply(&[route(&pinned)]).ok();
+    assert!(server.ask(&elsewhere).error().contains("the route `m` has no version `9`; it has 1, 2"));
     for (sticky, expect) in [
         (json!({ "input": "fp32" }), "input `fp32` is FP32, and a float is no key"),
         (json!({ "input": "int31" }), "there is no input `int31`"),

@@ -24,6 +24,7 @@ fn the_readme_shows_what_happens() {
         shell.current_dir(root()).stdin(Stdio::null()).args(["-c", &format!("exec 2>&1\n{command}")]);
         shell.env("PATH", path).env("HOTSTAGE_COMPONENTS", components());
         shell.env("HOTSTAGE_STATE", &server.starting.state).env("HOTSTAGE_URL", format!("http://{}", server.address));
+        shell.env("HOTSTAGE_ACTOR", "ada");
         String::from_utf8(shell.output().unwrap().stdout).unwrap()
     };
     let shown = fs::read_to_string(root().join(README)).unwrap();

@@ -26,6 +26,7 @@ pub(crate) fn program() -> Command {
         "HOTSTAGE_COMPONENTS",
         "HOTSTAGE_SERVER",
         "HOTSTAGE_TOKEN_FILE",
+        "HOTSTAGE_ACTOR",
         "HOTSTAGE_ONNXRUNTIME",
         "ORT_DYLIB_PATH",
         "VIRTUAL_ENV",

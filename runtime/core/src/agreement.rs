@@ -3,6 +3,11 @@
 //! Elements that are no floats agree when they are equal, which for labels is agreement as people mean it. Floats have
 //! absolute differences: the largest and the mean. Where one is NaN or infinite and the other is not the same, they
 //! have none, and the answers disagree. Default: floats may differ by anything; a tolerance bounds that.
+//!
+//! [`Severity`] says which of two pairs of answers differ more. Its order is total and exact, so that the worst of any
+//! number of answers are the same in whatever order they come.
+
+use std::cmp::Ordering;
 
 use crate::expect::{Value, elements};
 use crate::tensor::Tensor;
@@ -31,8 +36,54 @@ pub struct Agreement {
 pub struct Seen {
     /// Whether they agree.
     pub agrees: bool,
-    /// How bad it is: pairs that do not agree at all come before differences of floats.
-    pub badness: f64,
+    /// How far they are apart.
+    pub severity: Severity,
+}
+
+/// How far two answers are apart, over all of their tensors. What is more severe is greater: first, who has more tensors
+/// of another shape or datatype; then, who has more elements that disagree without a difference, as labels do; then, who
+/// has the larger difference of floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Severity {
+    /// Tensors of another shape or datatype.
+    pub shapes: u64,
+    /// Elements that disagree and have no difference: labels, whole numbers, booleans, and floats one of which is NaN or
+    /// infinite.
+    pub unequal: u64,
+    /// The largest absolute difference of floats. Finite, and 0 or more.
+    pub difference: f64,
+}
+
+impl Severity {
+    /// Of both together: what an answer of several tensors comes to.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            shapes: self.shapes + other.shapes,
+            unequal: self.unequal + other.unequal,
+            difference: self.difference.max(other.difference),
+        }
+    }
+
+    /// Whether the answers are the same.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Eq for Severity {}
+
+impl PartialOrd for Severity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Severity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let counts = (self.shapes, self.unequal).cmp(&(other.shapes, other.unequal));
+        counts.then(self.difference.total_cmp(&other.difference))
+    }
 }
 
 impl Agreement {
@@ -41,10 +92,9 @@ impl Agreement {
         self.answers += 1;
         if one.shape() != other.shape() || one.datatype() != other.datatype() {
             self.shapes += 1;
-            return Seen { agrees: false, badness: f64::INFINITY };
+            return Seen { agrees: false, severity: Severity { shapes: 1, ..Severity::default() } };
         }
-        let mut seen = Seen { agrees: true, badness: 0.0 };
-        let mut lost = 0.0;
+        let mut seen = Seen { agrees: true, severity: Severity::default() };
         for (one, other) in elements(one).zip(elements(other)) {
             self.elements += 1;
             if one.is_near(&other, 0.0) {
@@ -55,19 +105,15 @@ impl Agreement {
                 Some(difference) => {
                     self.sum += difference;
                     self.max = self.max.max(difference);
-                    seen.badness = seen.badness.max(difference);
+                    seen.severity.difference = seen.severity.difference.max(difference);
                     seen.agrees &= tolerance.is_none_or(|tolerance| difference <= tolerance);
                 }
                 None => {
                     self.unlike += u64::from(one.float().is_some());
                     seen.agrees = false;
-                    lost += 1.0;
+                    seen.severity.unequal += 1;
                 }
             }
-        }
-        if lost > 0.0 {
-            // Beyond any difference that is a number worth comparing.
-            seen.badness = f64::MAX / 2.0 + lost;
         }
         seen
     }
@@ -130,13 +176,39 @@ mod tests {
         assert_eq!((scores.unlike, scores.shapes, scores.answers), (1, 1, 5));
     }
 
+    #[test]
+    fn a_label_that_differs_is_worse_than_any_difference_and_another_shape_is_worst() {
+        let severity = |one: &Tensor, other: &Tensor| Agreement::default().add(one, other, None).severity;
+        let text = |labels: &[&str]| Tensor::from_bytes_elements(labels.iter().map(|label| label.as_bytes()));
+        let same = severity(&floats(&[0.5]), &floats(&[0.5]));
+        let (little, much) =
+            (severity(&floats(&[0.5]), &floats(&[0.6])), severity(&floats(&[0.0]), &floats(&[f32::MAX])));
+        let label = severity(&text(&["a", "b"]), &text(&["a", "c"]));
+        let labels = severity(&text(&["a", "b"]), &text(&["c", "d"]));
+        let order = [
+            same,
+            little,
+            much,
+            label,
+            label.and(little),
+            label.and(much),
+            labels,
+            labels.and(little),
+            severity(&floats(&[1.0]), &floats(&[1.0, 2.0])),
+        ];
+        assert!(order.is_sorted_by(|one, other| one < other), "{order:?}");
+        assert!(same.is_none() && !little.is_none());
+        let nan = severity(&floats(&[f32::NAN]), &floats(&[1.0]));
+        assert_eq!((nan, nan.partial_cmp(&label)), (label, Some(Ordering::Equal)));
+    }
+
     proptest! {
         #[test]
         fn a_tensor_agrees_with_itself_and_two_differ_the_same_both_ways(
             one in prop::collection::vec(any::<f32>(), 3), other in prop::collection::vec(any::<f32>(), 3),
         ) {
             let mut itself = Agreement::default();
-            prop_assert_eq!(itself.add(&floats(&one), &floats(&one), Some(0.0)), Seen { agrees: true, badness: 0.0 });
+            prop_assert_eq!(itself.add(&floats(&one), &floats(&one), Some(0.0)), Seen { agrees: true, severity: Severity::default() });
             let (mut there, mut back) = (Agreement::default(), Agreement::default());
             let seen = there.add(&floats(&one), &floats(&other), Some(1.0));
             prop_assert_eq!(seen, back.add(&floats(&other), &floats(&one), Some(1.0)));

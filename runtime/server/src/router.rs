@@ -17,12 +17,12 @@ pub fn route(
     snapshot: &Snapshot,
     name: &str,
     version: Option<&str>,
-    choose: impl FnOnce(&Arc<Routing>) -> Way,
+    choose: impl FnOnce(&Arc<Routing>) -> Result<Way, Failure>,
 ) -> Result<Way, Failure> {
     let model = find(snapshot, name)?;
     let found = match (version, model.door()) {
         (Some(version), _) => model.version(version),
-        (None, Door::Route(routing)) => return Ok(choose(routing)),
+        (None, Door::Route(routing)) => return choose(routing),
         (None, Door::Newest) => model.newest(),
         (None, Door::Closed) => {
             let message = format!("not all versions behind the route `{name}` can answer; ask for one by /versions/");

@@ -25,7 +25,11 @@ fn a_version_is_applied_labelled_rolled_back_and_deleted() {
     run(&["apply", "-f", folder.path().to_str().unwrap(), "--reason", "a better fit"]).ended(0);
     run(&["wait", "m", "--version", "2"]).ended(0);
     assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (4.0, "2".to_owned()));
-    run(&["label", "m", "stable=2"]).ended(0);
+    let labelled = run(&["label", "m", "stable=2", "canary=1"]).ended(0).stdout;
+    assert!(labelled.contains("labelled m stable → 2") && labelled.contains("revision 3 "), "{labelled}");
+    run(&["label", "m", "canary-", "nothing=9"]).ended(8);
+    assert!(run(&["label", "m", "canary-", "--dry-run"]).ended(0).stdout.contains("unlabelled m canary"));
+    assert_eq!(run(&["label", "m", "a=1", "a=2"]).ended(2).stdout, "");
     let held = run(&["delete", "m", "--version", "2"]).ended(8);
     assert!(held.stderr.contains("the label `stable` points at it"), "{}", held.stderr);
     let history = run(&["history"]).ended(0).stdout;

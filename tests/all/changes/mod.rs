@@ -4,6 +4,8 @@ mod commands;
 mod history;
 mod many;
 mod refused;
+mod rollback;
+mod sequences;
 mod survives;
 mod swap;
 mod watch;

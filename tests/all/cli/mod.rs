@@ -2,6 +2,7 @@
 
 mod codes;
 mod foreign;
+mod hostile;
 mod infer;
 mod places;
 mod serve;

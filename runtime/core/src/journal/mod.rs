@@ -5,6 +5,7 @@
 //! was altered. [`State`] is what is served after a revision; revisions are replayed into it, and every one must fit
 //! the one before. Nothing here reads or writes: the server keeps the texts.
 
+mod back;
 mod revision;
 mod state;
 #[cfg(test)]
@@ -12,7 +13,8 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::revision::{Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb};
+pub use self::back::{Origin, Trail};
+pub use self::revision::{ADAPT_ACTOR, Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb};
 pub use self::state::{Entry, Misfit, Routed, State, Verdict, route};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};

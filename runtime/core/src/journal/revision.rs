@@ -5,9 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 use crate::digest::Digest;
 use crate::manifest::canonical_text;
+use crate::name::ModelName;
 
 /// Bytes of the reason that somebody gives, and of an actor's name.
 pub const REASON_BYTES_MAX: usize = 1024;
+
+/// The actor of revisions in which the server moves the weights of an adaptive experiment. No caller has this name:
+/// those of callers begin with a role.
+pub const ADAPT_ACTOR: &str = "experiment";
 
 /// The text whose hash stands where the first revision names the one before.
 pub const GENESIS: &str = "hotstage journal 1";
@@ -73,6 +78,9 @@ pub struct Revision {
     /// For a rollback: the revision that is served again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
+    /// For a rollback of one name: that name. None for one of the whole server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ModelName>,
     /// What it changed, in order.
     pub changes: Vec<Change>,
     /// How it went.

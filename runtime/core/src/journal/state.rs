@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Change, Label};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
-use crate::rollout::{Phase, Rolling};
+use crate::rollout::Rolling;
 
 /// What is served: which versions, and which labels point at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -289,67 +289,6 @@ impl State {
         }
         Ok(())
     }
-
-    /// The changes that make `target` of this state, in an order in which each of them fits.
-    pub fn changes_to(&self, target: &Self) -> Vec<Change> {
-        let entry = |state: &Self, name: &ModelName| state.models.get(name).cloned().unwrap_or_default();
-        let names: BTreeSet<&ModelName> = self.models.keys().chain(target.models.keys()).collect();
-        let (mut loosen, mut serve, mut stop, mut point) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for name in names {
-            let (from, to) = (entry(self, name), entry(target, name));
-            if from == to {
-                continue;
-            }
-            // A route that changes goes first and comes last: what it names may go and come.
-            if from.route != to.route {
-                loosen.extend(from.route.iter().map(|route| unroute(name, route)));
-                point.extend(to.route.iter().map(|routed| route(name, routed)));
-            }
-            // One that was under way then is over: what it gave is served again, and nobody asked for it to go on.
-            let rollout = to.rollout.clone().map(over);
-            if from.rollout != rollout {
-                let was = from.rollout.clone();
-                point.push(Change::Rollout { pipeline: name.clone(), rollout, was });
-            }
-            // A label that moves or goes is taken away first, so that the version which it held can go, too.
-            for (label, version) in
-                from.labels.iter().filter(|(label, version)| to.labels.get(*label) != Some(*version))
-            {
-                let (was, version) = (Some(version.clone()), None);
-                loosen.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
-            }
-            for (label, version) in
-                to.labels.iter().filter(|(label, version)| from.labels.get(*label) != Some(*version))
-            {
-                let (was, version) = (None, Some(version.clone()));
-                point.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
-            }
-            for (version, digest) in &from.versions {
-                if !to.versions.contains_key(version) {
-                    stop.push(Change::Stop { pipeline: name.clone(), version: version.clone(), digest: *digest });
-                }
-            }
-            for (version, digest) in &to.versions {
-                let replaces = from.versions.get(version).copied();
-                if replaces != Some(*digest) {
-                    let (version, digest) = (version.clone(), *digest);
-                    serve.push(Change::Serve { pipeline: name.clone(), version, digest, replaces });
-                }
-            }
-        }
-        // Stops before serves would empty an entry and lose labels that stay; labels that a version's name collides
-        // with are loose by then.
-        [loosen, serve, stop, point].concat()
-    }
-}
-
-fn over(rolling: Rolling) -> Rolling {
-    let phase = if rolling.phase.is_under_way() { Phase::Aborted } else { rolling.phase };
-    Rolling { phase, ..rolling }
-}
-
-fn unroute(name: &ModelName, routed: &Routed) -> Change {
-    Change::Unroute { pipeline: name.clone(), digest: routed.digest }
 }
 
 /// The change that brings a route where none is.

@@ -46,6 +46,7 @@ fn revision(number: u64, previous: Digest, changes: Vec<Change>) -> Revision {
         reason: String::new(),
         verb: Verb::Apply,
         to: None,
+        name: None,
         changes,
         outcome: Outcome::default(),
         previous,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Admin;
 use super::asked::Asked;
 use super::refusal::Refusal;
-use crate::api::{Applied, ApplyRequest, Gc, GcRequest, LabelRequest, RollbackRequest, RolloutRequest, SteerRequest};
+use crate::api::{
+    Applied, ApplyRequest, Gc, GcRequest, LabelRequest, LabelsRequest, RollbackRequest, RolloutRequest, SteerRequest,
+};
 use crate::control::Ask;
 
 pub(super) async fn apply(admin: Arc<Admin>, asked: Asked<ApplyRequest>) -> Result<Applied, Refusal> {
@@ -40,6 +42,10 @@ pub(super) async fn label(admin: Arc<Admin>, asked: Asked<LabelRequest>) -> Resu
     let ask = Ask { reason: reason.clone(), if_revision: *if_revision, dry_run: false };
     let (name, label) = (asked.place("name"), asked.place("label"));
     Ok(admin.control.label(&asked.actor, name, label, Some(version), &ask).await?)
+}
+
+pub(super) async fn labels(admin: Arc<Admin>, asked: Asked<LabelsRequest>) -> Result<Applied, Refusal> {
+    Ok(admin.control.labels(&asked.actor, asked.place("name"), &asked.body).await?)
 }
 
 pub(super) async fn unlabel(admin: Arc<Admin>, asked: Asked<()>) -> Result<Applied, Refusal> {

@@ -49,7 +49,8 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     let places = places.map(|place| parameter(&place, "path"));
     let queries = endpoint.query.iter().map(|query| parameter(query, "query"));
     let headers = endpoint.headers.iter().map(|header| parameter(header, "header"));
-    let actor = Parameter::new("hotstage-actor", Kind::Text, "Who acts; kept in the journal.");
+    let actor =
+        Parameter::new("hotstage-actor", Kind::Text, "Who acts, in the caller's own words; kept in the journal.");
     let actor = (endpoint.role == Role::Operator).then(|| parameter(&actor, "header"));
     let parameters: Vec<Value> = places.chain(queries).chain(headers).chain(actor).collect();
     let mut operation = json!({

@@ -81,12 +81,15 @@ fn changes() -> Vec<Endpoint> {
             .says("Begin a rollout: a version gets its share step by step, watched by guards."),
         Endpoint::takes((Method::POST, "/v1/models/{name}/rollout"), change::steer_rollout)
             .says("Pause, resume, promote or abort the rollout that is under way."),
+        Endpoint::takes((Method::PUT, "/v1/models/{name}/labels"), change::labels)
+            .says("Point labels at versions, or take them away, in one revision."),
         Endpoint::takes((Method::PUT, "/v1/models/{name}/labels/{label}"), change::label)
             .says("Point a label at a version."),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/labels/{label}"), change::unlabel)
             .says("Take a label away.")
             .query(&[REASON, IF_REVISION]),
-        Endpoint::takes((Method::POST, "/v1/rollback"), change::rollback).says("Serve again what was served before."),
+        Endpoint::takes((Method::POST, "/v1/rollback"), change::rollback)
+            .says("Serve again what was served before: of one name, or of all."),
         Endpoint::takes((Method::POST, "/v1/gc"), change::gc).says("Free what nobody needs any more."),
     ]
 }

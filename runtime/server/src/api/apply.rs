@@ -117,11 +117,32 @@ pub struct LabelRequest {
     pub if_revision: Option<u64>,
 }
 
+/// Where labels of one name shall point: all of them, or nothing changes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsRequest {
+    /// For each label a version that is served, or null, which takes the label away.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Why; kept in the journal.
+    #[serde(default)]
+    pub reason: String,
+    /// Refuse when the newest revision is not this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_revision: Option<u64>,
+    /// Make every check and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// What shall be served again.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
-    /// The revision after which things were as they shall be. None: as they were before the newest revision.
+    /// One name: its versions, labels, route and rollout; all other names stay as they are. None: the whole server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The revision after which things were as they shall be. None: as they were before the newest revision, or before
+    /// the last change of the name. A rollback that leaves a served name without any version needs 0 here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// Why; kept in the journal.

@@ -34,6 +34,9 @@ pub struct RevisionInfo {
     /// For a rollback: the revision that is served again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
+    /// For a rollback of one name: that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What it changed.
     pub changes: Vec<ChangeMade>,
     /// Pipelines that were opened for it.
@@ -48,6 +51,15 @@ pub struct RevisionInfo {
     pub hash: String,
     /// That of the revision before.
     pub previous: String,
+}
+
+impl RevisionInfo {
+    /// What was asked for, in a few words: `apply`, `rollback to 3`, `rollback tumor to 3`.
+    pub fn asked(&self) -> String {
+        let name = self.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        let to = self.to.map(|to| format!(" to {to}")).unwrap_or_default();
+        format!("{}{name}{to}", self.verb)
+    }
 }
 
 /// Whether the journal is whole.

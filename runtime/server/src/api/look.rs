@@ -180,6 +180,15 @@ pub struct NodeInfo {
     pub kind: String,
     /// Whom it may ask.
     pub members: Vec<MemberInfo>,
+    /// Of an ensemble: how each output that several give becomes one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub merge: BTreeMap<String, String>,
+    /// Of a splitter: the tensor that is the key; chance decides without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<String>,
+    /// Of a switch: `pass` where no condition needs to hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 /// A pipeline that a node may ask.
@@ -193,6 +202,15 @@ pub struct MemberInfo {
     pub digest: String,
     /// Where it stands in the manifest.
     pub place: String,
+    /// Of an ensemble's: whether the answer goes on without it when it fails.
+    #[serde(default)]
+    pub soft: bool,
+    /// Of a splitter's: its part of the sum of all weights is its share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// Milliseconds that it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<f64>,
 }
 
 /// A stage's instances.

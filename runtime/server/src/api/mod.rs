@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::apply::{
-    Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, RollbackRequest, What,
+    Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, LabelsRequest, RollbackRequest, What,
 };
 pub use self::experiment::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 pub use self::history::{Answered, History, RevisionInfo, Verified};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use hotstage_core::digest::Digest;
 use hotstage_core::experiment::{Adapt, Evidence, next_weights};
+use hotstage_core::journal::ADAPT_ACTOR;
 use hotstage_core::manifest::Documents;
 
 use super::prepare::Wanted;
@@ -27,9 +28,6 @@ use crate::routing::Routing;
 const TICK: Duration = Duration::from_secs(1);
 /// Percent that some weight must move by.
 const MOVE_MIN: f64 = 1.0;
-/// What the journal says who did it.
-const ACTOR: &str = "experiment";
-
 /// Moves weights until the future is dropped.
 pub async fn adapt(control: Arc<Control>) {
     let mut looked: HashMap<String, Instant> = HashMap::new();
@@ -88,7 +86,7 @@ impl Control {
         let documents = Documents { routes: vec![route], ..Documents::default() };
         let wanted = Wanted { documents: &documents, sent: None, replace: false, gone: &Gone::default() };
         let ask = Ask { reason: reason(routing, &known, &next), if_revision: Some(ledger.head.number), dry_run: false };
-        Ok(Some(self.apply_documents(ACTOR, &ask, &wanted, &Quiet, &Cancel::default()).await?)
+        Ok(Some(self.apply_documents(ADAPT_ACTOR, &ask, &wanted, &Quiet, &Cancel::default()).await?)
             .filter(|applied| applied.revision.is_some()))
     }
 }

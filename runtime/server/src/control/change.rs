@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::graph::Branch;
-use hotstage_core::journal::{Change, Entry, REASON_BYTES_MAX, State, Verb, route};
+use hotstage_core::journal::{Change, Entry, Label, REASON_BYTES_MAX, State, Verb, route};
 use hotstage_core::manifest::{Documents, Problems, Resolved};
 use hotstage_core::name::{ModelName, Version};
 
@@ -16,7 +16,7 @@ use super::commit::Intent;
 use super::prepare::{Prepared, Sent, Wanted};
 use super::routes::Draft;
 use super::{Ask, Cancel, Control, ControlError, Gone, Trouble};
-use crate::api::{Applied, ApplyRequest, RollbackRequest};
+use crate::api::{Applied, ApplyRequest, LabelsRequest};
 use crate::deploy::{DeployError, Paths, Progress, Quiet, documents, in_order};
 
 impl Control {
@@ -193,23 +193,25 @@ impl Control {
         .await
     }
 
-    /// Serves again what was served after an earlier revision; before the newest when none is named.
-    pub async fn rollback(&self, actor: &str, request: &RollbackRequest) -> Result<Applied, ControlError> {
-        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+    /// Points labels of a name at versions, or takes them away, in one revision: all, or nothing changes.
+    pub async fn labels(&self, actor: &str, name: &str, request: &LabelsRequest) -> Result<Applied, ControlError> {
+        let LabelsRequest { labels, reason, if_revision, dry_run } = request;
+        let ask = Ask { reason: reason.clone(), if_revision: *if_revision, dry_run: *dry_run };
         self.check(&ask)?;
-        let began = Instant::now();
-        let head = self.head();
-        let to = request.to.unwrap_or(head.saturating_sub(1));
-        if to > head || head == 0 {
-            let message = format!("there is no revision {to} to go back to; the newest is {head}");
-            return Err(ControlError::new(Trouble::NotFound, message));
+        let name: ModelName = named(name)?;
+        if labels.is_empty() {
+            return Err(ControlError::new(Trouble::Invalid, "labels: is empty; there is no label to move"));
         }
-        let target = self.with_journal(move |journal| journal.replay(Some(to))).await??.state;
-        // What it is a step back from is this head: with another one, the caller has seen something else.
-        let ask = Ask { if_revision: ask.if_revision.or(Some(head)), ..ask };
-        let prepared = self.prepare_again(&self.ledger.load_full().state.changes_to(&target)).await?;
-        let intent = Intent { actor, ask: &ask, verb: Verb::Rollback, to: Some(to), began };
-        self.commit(intent, prepared, |state, _| Ok(state.changes_to(&target))).await
+        let wish = |(label, version): (&String, &Option<String>)| -> Result<(Label, Option<Version>), ControlError> {
+            Ok((named::<Label>(label)?, version.as_deref().map(named::<Version>).transpose()?))
+        };
+        let wishes = labels.iter().map(wish).collect::<Result<Vec<_>, _>>()?;
+        let intent = Intent { actor, ask: &ask, verb: Verb::Label, to: None, began: Instant::now() };
+        self.commit(intent, Prepared::default(), |state, _| {
+            let changes = wishes.iter().map(|(label, version)| state.label(&name, label, version.as_ref()));
+            Ok(changes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        })
+        .await
     }
 
     /// Ends all versions of a name, so that `load` brings them back.

@@ -24,8 +24,17 @@ pub(super) struct Intent<'a> {
     pub(super) actor: &'a str,
     pub(super) ask: &'a Ask,
     pub(super) verb: Verb,
-    pub(super) to: Option<u64>,
+    /// Of a rollback.
+    pub(super) to: Option<Back>,
     pub(super) began: Instant,
+}
+
+/// Where a rollback leads.
+pub(super) struct Back {
+    /// After this revision things were as they shall be.
+    pub(super) revision: u64,
+    /// For one name alone.
+    pub(super) name: Option<ModelName>,
 }
 
 impl Control {
@@ -57,7 +66,9 @@ impl Control {
         self.check_head(intent.ask)?;
         let ledger = self.ledger.load_full();
         let changes = changes(&ledger.state, prepared)?;
-        if intent.verb != Verb::Rollout {
+        // A rollback of one name ends its rollout together with the rest.
+        let of_name = intent.to.as_ref().is_some_and(|back| back.name.is_some());
+        if intent.verb != Verb::Rollout && !of_name {
             Self::check_rollouts(&ledger.state, &changes)?;
         }
         let mut state = ledger.state.clone();
@@ -131,7 +142,8 @@ impl Control {
             actor: intent.actor.to_owned(),
             reason: intent.ask.reason.clone(),
             verb: intent.verb,
-            to: intent.to,
+            to: intent.to.as_ref().map(|back| back.revision),
+            name: intent.to.as_ref().and_then(|back| back.name.clone()),
             changes,
             outcome,
             previous: head.hash,

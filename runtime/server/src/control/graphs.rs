@@ -196,8 +196,9 @@ impl Control {
                 let message = match after.digest(branch.pipeline.as_str(), branch.version.as_str()) {
                     Some(served) if served == branch.digest => continue,
                     Some(_) => format!(
-                        "the graph {name}/{version} stands on {member} as it was; what is served has changed \
-                         meanwhile: try again"
+                        "the graph {name}/{version} stands on {member} of another digest, {}; change both in one \
+                         revision, or try again if somebody was quicker",
+                        branch.digest
                     ),
                     None => format!(
                         "{member} can't go: the graph {name}/{version} names it; change or delete the graph first"

@@ -1,10 +1,11 @@
 //! What is served, as somebody sees it who asks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hotstage_core::digest::Digest;
-use hotstage_core::graph::{Does, Node};
+use hotstage_core::graph::{Default as Otherwise, Does, Node};
 use hotstage_core::journal::{Change, Entry};
 use hotstage_core::manifest::{NotCanonical, Resolved, Test};
 use hotstage_core::signature::Port;
@@ -233,6 +234,20 @@ fn node_infos(graph: &Graph) -> Vec<NodeInfo> {
         }
         .to_owned(),
         members: (0..node.branches.len()).map(|branch| member_info(node, index, branch)).collect(),
+        merge: match &node.does {
+            Does::Ensemble { merge, .. } => {
+                merge.iter().map(|(output, method)| (output.clone(), method.word().to_owned())).collect()
+            }
+            _ => BTreeMap::new(),
+        },
+        sticky: match &node.does {
+            Does::Split { sticky, .. } => sticky.clone(),
+            _ => None,
+        },
+        default: match &node.does {
+            Does::Switch { default: Otherwise::Pass, .. } => Some("pass".to_owned()),
+            _ => None,
+        },
     };
     nodes.map(info).collect()
 }
@@ -244,6 +259,15 @@ fn member_info(node: &Node<Digest>, index: usize, branch: usize) -> MemberInfo {
         version: asked.version.to_string(),
         digest: asked.digest.to_string(),
         place: node.path(index, branch).to_string(),
+        soft: match &node.does {
+            Does::Ensemble { soft, .. } => soft.get(branch).copied().unwrap_or_default(),
+            _ => false,
+        },
+        weight: match &node.does {
+            Does::Split { weights, .. } => weights.get(branch).copied(),
+            _ => None,
+        },
+        timeout_ms: asked.timeout.map(|timeout| timeout.as_secs_f64() * 1e3),
     }
 }
 

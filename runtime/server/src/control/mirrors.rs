@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use hotstage_core::agreement::Agreement;
+use hotstage_core::agreement::{Agreement, Severity};
 use hotstage_core::datatype::Datatype;
 use hotstage_core::request::Payload;
 use hotstage_core::signature::Port;
@@ -82,5 +82,13 @@ fn shown(example: &Example, mirror: &Mirror) -> MirrorExample {
             json!({ "content_type": content_type, "bytes": content.data().len() })
         }
     };
-    MirrorExample { request, answer: outputs(&example.answer), mirrored: outputs(&example.mirrored) }
+    let Severity { shapes, unequal, difference } = example.severity;
+    MirrorExample {
+        shapes_differ: shapes,
+        unequal,
+        max_abs: difference,
+        request,
+        answer: outputs(&example.answer),
+        mirrored: outputs(&example.mirrored),
+    }
 }

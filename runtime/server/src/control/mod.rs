@@ -19,6 +19,7 @@ mod mirrors;
 mod past;
 mod prepare;
 mod retire;
+mod rollback;
 mod rollout;
 mod routes;
 mod start;

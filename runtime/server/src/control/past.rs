@@ -145,6 +145,7 @@ fn info(revision: &Revision, hash: Digest) -> RevisionInfo {
         reason: revision.reason.clone(),
         verb: revision.verb.name().to_owned(),
         to: revision.to,
+        name: revision.name.as_ref().map(ToString::to_string),
         changes: revision.changes.iter().map(told).collect(),
         loaded: revision.outcome.loaded,
         compiled: revision.outcome.compiled,

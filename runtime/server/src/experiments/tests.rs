@@ -97,3 +97,15 @@ async fn an_answer_that_is_too_old_is_unknown() {
     assert_eq!(book.take(&trial, &[reward("old", 1.0)], 2000).unwrap(), taken(0, 0, &[0]));
     book.commit(&[]).unwrap();
 }
+
+#[tokio::test]
+async fn without_an_experiment_there_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    let experiments = Experiments::start(folder.path()).unwrap();
+    experiments.close();
+    assert!(!file.exists(), "closing made a file");
+    experiments.note(part(&trial(""), 0), b"one");
+    experiments.close();
+    assert!(file.exists());
+}

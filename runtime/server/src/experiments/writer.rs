@@ -109,6 +109,10 @@ impl Writer {
 
     /// One transaction. Who could not be answered waits in `waiting` when it fails.
     fn write(&mut self, notes: &[Note], asked: Vec<Asked>, waiting: &mut Vec<Asked>) -> Result<Vec<Reply>, String> {
+        // Without notes there may be no experiment, and then there is no file.
+        if self.book.is_none() && notes.is_empty() && asked.iter().all(Asked::needs_no_file) {
+            return Ok(asked.into_iter().filter_map(|asked| Reply::of(asked, Outcome::Written)).collect());
+        }
         *waiting = asked;
         if self.book.is_none() {
             self.book = Some(Book::open(&self.directory)?);
@@ -176,6 +180,11 @@ impl Outcome {
 }
 
 impl Asked {
+    /// Whether it is done when all notes are written.
+    const fn needs_no_file(&self) -> bool {
+        matches!(self, Self::Write | Self::Close(_))
+    }
+
     /// Says that it was not done.
     fn refuse(self, trouble: &str) {
         // Who went away meanwhile needs no answer.

@@ -43,12 +43,15 @@ impl<'a> Call<'a> {
 
     pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
-        let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline }| {
+        let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline, fell }| {
             count(self.app, &failure);
             self.log(&failure);
             let mut response = respond::failure(&failure);
             if let Some(pipeline) = pipeline {
                 respond::name_pipeline(&mut response, &pipeline);
+            }
+            if let Some(fell) = &fell {
+                respond::name_fallen(&mut response, fell);
             }
             if failure.kind == Kind::MethodNotAllowed
                 && let Ok(target) = path::target(self.head.uri.path())

@@ -41,7 +41,7 @@ pub(super) async fn answer(
         }
         Err(failure) => {
             way.pipeline.count(Err(failure.kind));
-            Err(Refused { failure, pipeline: Some(way.pipeline) })
+            Err(Refused { failure, pipeline: Some(way.pipeline), fell: way.fell })
         }
     }
 }
@@ -63,7 +63,7 @@ async fn ask(
         read(way.reader(), headers, body, encoding, app.limits.body_bytes)?
     };
     let Asked { id, payload, wishes, parameters } = asked;
-    way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload });
+    way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload })?;
     let answer = way.infer(&app.compute, &app.mirrors, payload).await?;
     let encoded = way.encoder().encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(&way.pipeline);

@@ -31,7 +31,7 @@ use crate::app::App;
 use crate::callers::Visit;
 use crate::pipeline::Pipeline;
 use crate::router;
-use crate::routing::{Routing, Way};
+use crate::routing::{Fell, Routing, Way};
 
 /// An answer's body: whole, since every answer is computed before it is sent.
 pub type Body = Full<Bytes>;
@@ -105,11 +105,13 @@ async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: Incoming) -> 
 struct Refused {
     failure: Failure,
     pipeline: Option<Arc<Pipeline>>,
+    /// The variant in whose place that one was asked.
+    fell: Option<Fell>,
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self { failure, pipeline: None }
+        Self { failure, pipeline: None, fell: None }
     }
 }
 
@@ -118,11 +120,11 @@ fn route(
     app: &App,
     model: &str,
     version: Option<&str>,
-    choose: impl FnOnce(&Arc<Routing>) -> Way,
+    choose: impl FnOnce(&Arc<Routing>) -> Result<Way, Failure>,
 ) -> Result<Way, Failure> {
     router::route(&app.board.read(), model, version, choose).map_err(|failure| {
         // While the server starts, a model that is not there yet is no client's mistake.
-        if app.board.is_ready() {
+        if app.board.is_ready() || failure.kind == Kind::InvalidInput {
             return failure;
         }
         Failure::new(Kind::NotReady, format!("the server is starting or stopping; model `{model}` is not there"))

@@ -44,7 +44,7 @@ pub(super) fn models(app: &App) -> Response<Body> {
 
 pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
     // Behind a route all take and give the same.
-    let pipeline = route(app, name, version, |routing| routing.way(0))?.pipeline;
+    let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
     let snapshot = app.board.read();
     let versions: Vec<&str> =
         router::find(&snapshot, name)?.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
@@ -68,7 +68,7 @@ fn ports(ports: &[Port]) -> Vec<Value> {
 }
 
 pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
-    let pipeline = route(app, name, version, |routing| routing.way(0))?.pipeline;
+    let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
     let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
     respond::name_pipeline(&mut response, &pipeline);
     Ok(response)

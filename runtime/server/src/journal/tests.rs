@@ -15,6 +15,7 @@ fn revision(head: &Head, seed: u8) -> Revision {
         reason: String::new(),
         verb: Verb::Apply,
         to: None,
+        name: None,
         changes,
         outcome: Outcome::default(),
         previous: head.hash,

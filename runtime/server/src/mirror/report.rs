@@ -1,12 +1,13 @@
 //! What a mirror has seen: window by window, and the answers that differed most.
 //!
-//! Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`] each; as many examples as the route allows, none of more than
+//! Those are exact: of all answers that were compared and are small enough, the most severe by the order of
+//! [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`] each; as many examples as the route allows, none of more than
 //! [`EXAMPLE_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use hotstage_core::agreement::Agreement;
+use hotstage_core::agreement::{Agreement, Severity};
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::Tensor;
@@ -52,8 +53,8 @@ pub struct Window {
 /// Two answers that differ.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// How much, to put them in order.
-    pub badness: f64,
+    /// How much.
+    pub severity: Severity,
     /// What was asked.
     pub request: Payload,
     /// What the client got.
@@ -88,20 +89,20 @@ impl Report {
         mirrored: &[Tensor],
         tolerance: Option<f64>,
     ) -> bool {
-        let (mut agrees, mut badness) = (true, 0.0_f64);
+        let (mut agrees, mut severity) = (true, Severity::default());
         let mut seen = vec![Agreement::default(); self.all.outputs.len()];
         for ((one, other), seen) in answer.iter().zip(mirrored).zip(&mut seen) {
             let said = seen.add(one, other, tolerance);
             agrees &= said.agrees;
-            badness = badness.max(said.badness);
+            severity = severity.and(said.severity);
         }
         for window in self.now() {
             window.compared += 1;
             window.disagreed += u64::from(!agrees);
             window.outputs.iter_mut().zip(&seen).for_each(|(sum, seen)| sum.join(seen));
         }
-        if let Some(request) = request.filter(|_| badness > 0.0) {
-            self.keep(badness, request, answer, mirrored);
+        if let Some(request) = request.filter(|_| !severity.is_none()) {
+            self.keep(severity, request, answer, mirrored);
         }
         agrees
     }
@@ -113,13 +114,13 @@ impl Report {
         }
     }
 
-    fn keep(&mut self, badness: f64, request: &Payload, answer: &[Tensor], mirrored: &[Tensor]) {
-        let place = self.worst.iter().position(|kept| kept.badness < badness).unwrap_or(self.worst.len());
+    fn keep(&mut self, severity: Severity, request: &Payload, answer: &[Tensor], mirrored: &[Tensor]) {
+        let place = self.worst.iter().position(|kept| kept.severity < severity).unwrap_or(self.worst.len());
         if place >= self.keep || weight(request, [answer, mirrored]) > EXAMPLE_BYTES_MAX {
             return;
         }
         let (request, answer, mirrored) = (request.clone(), answer.to_vec(), mirrored.to_vec());
-        self.worst.insert(place, Example { badness, request, answer, mirrored });
+        self.worst.insert(place, Example { severity, request, answer, mirrored });
         self.worst.truncate(self.keep);
     }
 
@@ -132,5 +133,67 @@ impl Report {
             self.windows.push_back(Window::new(self.all.outputs.len()));
         }
         self.windows.back_mut().into_iter().chain([&mut self.all])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotstage_core::datatype::Datatype;
+    use hotstage_core::tensor::Shape;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An answer of a label and scores.
+    type Answer = (u8, Vec<f32>);
+
+    fn tensors((label, scores): &Answer) -> Vec<Tensor> {
+        let data: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+        let shape = Shape::from_slice(&[scores.len() as u64]);
+        vec![
+            Tensor::from_bytes_elements([[*label].as_slice()]),
+            Tensor::new(Datatype::Fp32, shape, data.into()).unwrap(),
+        ]
+    }
+
+    fn answers() -> impl Strategy<Value = Answer> {
+        // Few values, so that many pairs are alike.
+        let score = prop_oneof![4 => (0..8_u8).prop_map(|eighth| f32::from(eighth) / 8.0), 1 => Just(f32::NAN)];
+        (0..3_u8, prop::collection::vec(score, 1..3))
+    }
+
+    /// The order as the documents say it, without a look at the code.
+    fn order(one: &Answer, other: &Answer) -> (u64, u64, u64) {
+        let shapes = u64::from(one.1.len() != other.1.len());
+        let pairs = || one.1.iter().zip(&other.1).filter(|_| shapes == 0);
+        let unlike = pairs().filter(|(a, b)| a.is_nan() != b.is_nan()).count() as u64;
+        let eighths = pairs().map(|(a, b)| (a - b).abs()).filter(|d| d.is_finite()).fold(0.0, f32::max) * 8.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
+        let eighths = eighths as u64;
+        (shapes, unlike + u64::from(one.0 != other.0), eighths)
+    }
+
+    proptest! {
+        #[test]
+        fn the_worst_are_those_that_sorting_puts_first(
+            pairs in prop::collection::vec((answers(), answers()), 0..60), keep in 0..6_usize,
+        ) {
+            let mut report = Report::new(2, keep);
+            for (number, (one, other)) in pairs.iter().enumerate() {
+                let request = Payload::Tensors(vec![Tensor::from_bytes_elements([number.to_string().as_bytes()])]);
+                report.compare(Some(&request), &tensors(one), &tensors(other), None);
+            }
+            let mut sorted: Vec<(usize, (u64, u64, u64))> =
+                pairs.iter().map(|(one, other)| order(one, other)).enumerate().filter(|(_, by)| *by != (0, 0, 0)).collect();
+            sorted.sort_by_key(|(_, by)| std::cmp::Reverse(*by));
+            let expected: Vec<String> = sorted.iter().take(keep).map(|(number, _)| number.to_string()).collect();
+            let kept = report.worst.iter().map(|example| match &example.request {
+                Payload::Tensors(inputs) => {
+                    String::from_utf8(inputs[0].bytes_elements().next().unwrap().to_vec()).unwrap()
+                }
+                Payload::Raw { .. } => String::new(),
+            });
+            prop_assert_eq!(kept.collect::<Vec<String>>(), expected);
+        }
     }
 }

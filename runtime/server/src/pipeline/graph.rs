@@ -2,7 +2,8 @@
 //!
 //! The graph itself computes next to nothing: it runs where its request is, and every pipeline that it asks goes where
 //! it belongs ([`place`](crate::place)), waits for its own turn and keeps its own limits. Whoever drops a request to a
-//! graph drops all of it. Default: no deadline; `spec.deadline` bounds all nodes together.
+//! graph drops all of it. Default: no deadline and no timeouts; `spec.deadline` bounds all nodes together, a member's
+//! `timeout` one call. Golden tests, for which nobody waits, have no timeouts.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::graph::{self, Given, Gives, ResolvedGraph, merge};
+use hotstage_core::quantity::show_duration;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::Tensor;
 use hotstage_core::wiring::Plan;
@@ -80,8 +82,8 @@ impl Graph {
         let mut asked = String::new();
         for (node, wires) in self.nodes.iter().zip(&self.plan.stages) {
             let whose = || format!("node `{}` of graph `{}` version {}", node.name, pipeline.name, pipeline.version);
-            if let (Some(raw), Some(member)) = (raw.take(), node.only()) {
-                let answer = ask(member, asking, raw).await?;
+            if let (Some(raw), Some(_)) = (raw.take(), node.only()) {
+                let answer = ask(node, 0, asking, raw).await?;
                 if !answer.asked.is_empty() {
                     tell(&mut asked, node, &node.called[0], &answer.asked);
                 }
@@ -125,15 +127,15 @@ async fn answer(
             Ok(pick(&inputs, &node.plan.pass))
         }
         (Choice::One(branch), Gives::One(gives)) => {
-            let answer = ask(&node.members[branch], asking, node.payload(branch, &inputs)).await?;
+            let answer = ask(node, branch, asking, node.payload(branch, &inputs)).await?;
             if node.only().is_none() || !answer.asked.is_empty() {
                 tell(asked, node, &node.called[branch], &answer.asked);
             }
             Ok(pick(&answer.outputs, &gives[branch]))
         }
         (_, Gives::All(givens)) => {
-            let members = node.members.iter().enumerate();
-            let calls = members.map(|(branch, member)| ask(member, asking, node.payload(branch, &inputs)));
+            let members = 0..node.members.len();
+            let calls = members.map(|branch| ask(node, branch, asking, node.payload(branch, &inputs)));
             let answers = join::all(calls, |branch| node.is_soft(branch)).await?;
             for (branch, answer) in answers.iter().enumerate() {
                 match answer {
@@ -182,10 +184,18 @@ async fn merged(
     merged.map_err(|error| Failure::new(Kind::StageSignature, format!("{} can't merge: {error}", whose())))
 }
 
-async fn ask(member: &Arc<Pipeline>, asking: Asking<'_>, payload: Payload) -> Result<Answer, Failure> {
+async fn ask(node: &Node, branch: usize, asking: Asking<'_>, payload: Payload) -> Result<Answer, Failure> {
+    let member = &node.members[branch];
     match asking {
         Asking::Served(compute) => {
-            let result = member.infer(compute, payload).await;
+            let result = match node.timeout(branch) {
+                None => member.infer(compute, payload).await,
+                Some(timeout) => match tokio::time::timeout(timeout, member.infer(compute, payload)).await {
+                    Ok(result) => result,
+                    // Dropped, it ends what it was doing.
+                    Err(_) => Err(late(node, branch, timeout)),
+                },
+            };
             // It is a request to that pipeline as any other.
             member.count(result.as_ref().map(|_| ()).map_err(|failure| failure.kind));
             result
@@ -193,6 +203,13 @@ async fn ask(member: &Arc<Pipeline>, asking: Asking<'_>, payload: Payload) -> Re
         // It may be serving meanwhile, and its stages' instances are bounded all the same.
         Asking::Tried => member.turn().await?.try_out(&mut Instant::now(), payload).await,
     }
+}
+
+/// A member that was given up.
+fn late(node: &Node, branch: usize, timeout: Duration) -> Failure {
+    let (member, timeout) = (&node.called[branch], show_duration(timeout));
+    let message = format!("{member} in node `{}` took longer than its timeout of {timeout}", node.name);
+    Failure::new(Kind::DeadlineExceeded, message)
 }
 
 /// Notes whom a node asked that had a choice, with what those noted in turn.

@@ -1,6 +1,7 @@
 //! One node of a graph: whom it may ask, and how it chooses among them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::graph::{Default, Does, Node as Written, NodePlan};
@@ -20,6 +21,8 @@ pub struct Node {
     /// What each of them is called: `tumor/1`.
     pub(super) called: Vec<String>,
     pub(super) plan: NodePlan,
+    /// How long each of them may take.
+    timeouts: Vec<Option<Duration>>,
     does: Does,
     /// Of a splitter.
     shares: Option<Shares>,
@@ -44,7 +47,9 @@ impl Node {
             }
             _ => None,
         };
-        Self { name: written.name.to_string(), members, called, plan, does: written.does.clone(), shares }
+        let timeouts = written.branches.iter().map(|branch| branch.timeout).collect();
+        let (name, does) = (written.name.to_string(), written.does.clone());
+        Self { name, members, called, plan, timeouts, does, shares }
     }
 
     /// How many pipelines it may run for one request.
@@ -59,6 +64,11 @@ impl Node {
     /// The one that it asks whatever comes.
     pub(super) fn only(&self) -> Option<&Arc<Pipeline>> {
         self.members.first().filter(|_| self.does == Does::Call)
+    }
+
+    /// How long a member may take.
+    pub(super) fn timeout(&self, member: usize) -> Option<Duration> {
+        self.timeouts.get(member).copied().flatten()
     }
 
     /// Whether a member's failure is left out.

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotstage_core::digest::Digest;
+use hotstage_core::failure::Failure;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
 use hotstage_core::route::{Adapt, Circuit, Facts, Route, Source, drawn};
 use hotstage_core::signature::Signature;
+use hotstage_core::suggest::shown;
 use hotstage_engine::Tensors;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use self::breaker::Breaker;
 use self::facts::Ask;
@@ -119,36 +121,51 @@ impl Routing {
     }
 
     /// The way of a request of these headers. Where more must be known, [`Way::settle`] decides.
-    pub fn choose(self: &Arc<Self>, headers: &HeaderMap) -> Way {
+    pub fn choose(self: &Arc<Self>, headers: &HeaderMap) -> Result<Way, Failure> {
         if self.is_open {
-            // All of them read requests alike.
-            return self.way(0);
+            // All of them read requests alike. A pin to nobody is refused before the body is read.
+            self.pinned(headers)?;
+            return Ok(self.way(0));
         }
-        let (variant, part) = self.decide(headers);
-        Way { part, ..self.way(variant) }
+        let (variant, part) = self.decide(headers)?;
+        Ok(Way { part, ..self.way(variant) })
     }
 
     /// The variant that answers, by the headers alone, and the request's part in the route's experiment.
-    pub fn decide(&self, headers: &HeaderMap) -> (usize, Option<Part>) {
+    pub fn decide(&self, headers: &HeaderMap) -> Result<(usize, Option<Part>), Failure> {
         self.dealt(headers, &facts::Head { asks: &self.asks, headers })
     }
 
     /// The same, by all of a request.
-    fn decide_whole(&self, whole: &Whole<'_>) -> (usize, Option<Part>) {
+    fn decide_whole(&self, whole: &Whole<'_>) -> Result<(usize, Option<Part>), Failure> {
         self.dealt(whole.headers, &whole.facts(&self.asks))
     }
 
-    fn dealt(&self, headers: &HeaderMap, facts: &impl Facts) -> (usize, Option<Part>) {
+    fn dealt(&self, headers: &HeaderMap, facts: &impl Facts) -> Result<(usize, Option<Part>), Failure> {
         // Who asks for a variant was not dealt it.
-        if let Some(variant) = self.pinned(headers) {
-            return (variant, None);
+        if let Some(variant) = self.pinned(headers)? {
+            return Ok((variant, None));
         }
         let choice = self.route.decide(facts, chance);
-        (choice.variant, self.trial.as_ref().and_then(|trial| Trial::part(trial, choice)))
+        Ok((choice.variant, self.trial.as_ref().and_then(|trial| Trial::part(trial, choice))))
     }
 
-    fn pinned(&self, headers: &HeaderMap) -> Option<usize> {
-        if self.route.parts().pin { self.route.position(headers.get(&PIN)?.to_str().ok()?) } else { None }
+    /// The variant that the request names, where the route lets it. A name that is none of a variant is refused: who asks
+    /// for one version must not get an answer of another.
+    fn pinned(&self, headers: &HeaderMap) -> Result<Option<usize>, Failure> {
+        let Some(asked) = headers.get(&PIN).filter(|_| self.route.parts().pin) else { return Ok(None) };
+        let named = asked.to_str().ok().and_then(|version| self.route.position(version));
+        named.map(Some).ok_or_else(|| self.unknown(asked))
+    }
+
+    fn unknown(&self, asked: &HeaderValue) -> Failure {
+        let versions: Vec<&str> = self.variants.iter().map(|variant| variant.version.as_str()).collect();
+        let name = self.variants.first().map_or("", |variant| variant.name.as_str());
+        let asked = shown(&String::from_utf8_lossy(asked.as_bytes()));
+        Failure::invalid(format!(
+            "header `{PIN}`: the route `{name}` has no version `{asked}`; it has {}; without the header the route chooses",
+            versions.join(", ")
+        ))
     }
 
     /// The way to a variant.

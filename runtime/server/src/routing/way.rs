@@ -58,14 +58,15 @@ impl Way {
     }
 
     /// Decides by all of a request, where its headers alone were not enough.
-    pub fn settle(&mut self, whole: &Whole<'_>) {
+    pub fn settle(&mut self, whole: &Whole<'_>) -> Result<(), Failure> {
         if let Some((routing, variant)) = &mut self.routed
             && routing.is_open
         {
-            let (chosen, part) = routing.decide_whole(whole);
+            let (chosen, part) = routing.decide_whole(whole)?;
             (self.pipeline, self.adapter) = routing.variant(chosen);
             (*variant, self.part) = (chosen, part);
         }
+        Ok(())
     }
 
     /// Who reads the request.

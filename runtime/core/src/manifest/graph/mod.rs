@@ -31,6 +31,7 @@ use super::{API_VERSION, Metadata, Resolve, Test};
 use crate::digest::Digest;
 use crate::graph::{Branch, DeclaredGraph, Graph, Node as GraphNode, ResolvedGraph};
 use crate::limits::{DEADLINE_MAX, NODES_MAX, TESTS_MAX};
+use crate::quantity::show_duration;
 
 /// One document of a file.
 #[derive(Clone, Debug)]
@@ -102,9 +103,9 @@ impl WrittenGraph {
 }
 
 fn resolved<M>(branch: &Branch<M>, digest: Digest) -> Branch<Digest> {
-    let Branch { pipeline, version, inputs, outputs, .. } = branch;
+    let Branch { pipeline, version, timeout, inputs, outputs, .. } = branch;
     let (pipeline, version) = (pipeline.clone(), version.clone());
-    Branch { pipeline, version, digest, inputs: inputs.clone(), outputs: outputs.clone() }
+    Branch { pipeline, version, digest, timeout: *timeout, inputs: inputs.clone(), outputs: outputs.clone() }
 }
 
 impl ResolvedGraph {
@@ -137,7 +138,23 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenGraph>, Prob
     let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
     let parts = document(&mut here, &root);
     let written = parts.map(|(graph, metadata)| WrittenGraph { file: Arc::clone(file), root, graph, metadata });
+    if let Some(written) = &written {
+        late(written).into_iter().for_each(|problem| here.problems.push(problem));
+    }
     (written, here.problems)
+}
+
+/// Timeouts that can never end anything: the request's deadline is over before.
+fn late(written: &WrittenGraph) -> Vec<Problem> {
+    let Some(deadline) = written.graph.deadline else { return Vec::new() };
+    let late = |(path, branch): (KeyPath, &Branch<Option<Digest>>)| {
+        let timeout = branch.timeout.filter(|timeout| *timeout >= deadline)?;
+        let (timeout, deadline) = (show_duration(timeout), show_duration(deadline));
+        let message =
+            format!("{timeout} is not less than the graph's deadline of {deadline}, which ends the request before it");
+        Some(written.problem(&path.key("timeout"), message))
+    };
+    written.graph.branches().filter_map(late).collect()
 }
 
 fn document(here: &mut Decoder, root: &Node) -> Option<(DeclaredGraph, Metadata)> {

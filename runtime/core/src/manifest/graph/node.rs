@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::check;
 use super::super::decode::{Decoder, Fields};
+use super::super::limits;
 use super::super::node::{Data, Entry, Node};
 use super::super::problem::Step;
 use super::super::read;
@@ -12,17 +13,17 @@ use super::super::stage::{renames, tensor_name};
 use super::when;
 use crate::digest::Digest;
 use crate::graph::{Branch, Condition, Default, Does, Method, Node as GraphNode};
-use crate::limits::NODES_MAX;
+use crate::limits::{DEADLINE_MAX, NODES_MAX};
 use crate::name::NodeName;
 
-const KEYS: [&str; 12] = [
-    "name", "pipeline", "version", "digest", "ensemble", "merge", "switch", "default", "splitter", "sticky", "inputs",
-    "outputs",
+const KEYS: [&str; 13] = [
+    "name", "pipeline", "version", "digest", "timeout", "ensemble", "merge", "switch", "default", "splitter", "sticky",
+    "inputs", "outputs",
 ];
 
 /// What makes a node what it is, and the keys that go with it.
 const KINDS: [(&str, &[&str]); 4] = [
-    ("pipeline", &["version", "digest"]),
+    ("pipeline", &["version", "digest", "timeout"]),
     ("ensemble", &["merge"]),
     ("switch", &["default"]),
     ("splitter", &["sticky"]),
@@ -80,13 +81,14 @@ fn branch(here: &mut Decoder, fields: &Fields<'_>, is_node: bool) -> Option<Writ
     let pipeline = here.required(fields, "pipeline", Decoder::parsed);
     let version = here.required(fields, "version", read::version);
     let digest = here.optional(fields, "digest", digest);
+    let timeout = here.optional(fields, "timeout", |here, node| limits::time(here, node, DEADLINE_MAX));
     let (mut inputs, mut outputs) = (None, None);
     if !is_node {
         inputs = here.optional(fields, "inputs", renames);
         outputs = here.optional(fields, "outputs", renames);
     }
     let (inputs, outputs) = (inputs.unwrap_or_default(), outputs.unwrap_or_default());
-    Some(Branch { pipeline: pipeline?, version: version?, digest, inputs, outputs })
+    Some(Branch { pipeline: pipeline?, version: version?, digest, timeout, inputs, outputs })
 }
 
 fn digest(here: &mut Decoder, node: &Node) -> Option<Digest> {
@@ -104,7 +106,7 @@ fn branches<T>(
     own: &'static str,
     mut read: impl FnMut(&mut Decoder, &Fields<'_>) -> Option<T>,
 ) -> Option<Vec<(Written, T)>> {
-    let keys = ["pipeline", "version", "digest", "inputs", "outputs", own];
+    let keys = ["pipeline", "version", "digest", "timeout", "inputs", "outputs", own];
     here.required(fields, key, |here, node| {
         check::not_empty(here, node, "name at least one pipeline");
         check::at_most(here, node, NODES_MAX, "branches");
@@ -137,7 +139,7 @@ fn switch(here: &mut Decoder, fields: &Fields<'_>) -> Option<(Does, Vec<Written>
     let cases = branches(here, fields, "switch", "when", |here, fields| here.required(fields, "when", when::read));
     let other = here.required(fields, "default", |here, node| match &node.data {
         Data::Map(_) => {
-            let fields = here.fields(node, &["pipeline", "version", "digest", "inputs", "outputs"])?;
+            let fields = here.fields(node, &["pipeline", "version", "digest", "timeout", "inputs", "outputs"])?;
             branch(here, &fields, false).map(Some)
         }
         _ => here.word(node, &[("pass", ())]).map(|()| None),

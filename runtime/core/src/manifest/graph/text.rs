@@ -83,13 +83,18 @@ fn each<T>(node: &Node<Digest>, own: &[T], write: impl Fn(&T) -> (&'static str, 
 }
 
 fn branch(branch: &Branch<Digest>) -> Value {
-    json!({
+    let mut written = json!({
         "pipeline": branch.pipeline.as_str(),
         "version": branch.version.as_str(),
         "digest": branch.digest.to_string(),
         "inputs": branch.inputs,
         "outputs": branch.outputs,
-    })
+    });
+    // Only where there is one: a text that had none keeps its digest.
+    if let Some(timeout) = branch.timeout {
+        written["timeout"] = json!(format!("{}us", timeout.as_micros()));
+    }
+    written
 }
 
 fn when(condition: &Condition) -> Value {

@@ -19,7 +19,7 @@ spec:
     - name: vote
       ensemble:
         - { pipeline: tumor, version: \"1\" }
-        - { pipeline: tumor, version: \"2\", soft: true }
+        - { pipeline: tumor, version: \"2\", soft: true, timeout: 100ms }
       merge: { score: mean, label: vote }
     - name: arm
       splitter: [ { pipeline: tumor, version: \"1\", weight: 9 }, { pipeline: tumor, version: \"2\" } ]
@@ -96,6 +96,8 @@ fn the_canonical_text_is_a_graph_of_the_same_digest() {
         ("rows: all", "rows: any"),
         ("default: pass", "default: { pipeline: tumor, version: \"2\" }"),
         ("soft: true", "soft: false"),
+        ("timeout: 100ms", "timeout: 101ms"),
+        (", timeout: 100ms", ""),
         ("mean", "max"),
         ("weight: 9", "weight: 8"),
         ("version: 1 }", "version: 2 }"),
@@ -167,6 +169,17 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
         "tensor: label, one_of: [odd], rows: all",
         "tensor: first.score, between: [0.3, 0.7]",
         "g.yaml:11:11: spec.nodes[1].switch[1]: can never be asked: switch[0] asks the same and comes first",
+    );
+    check(
+        "timeout: 100ms",
+        "timeout: 500ms",
+        "g.yaml:16:65: spec.nodes[2].ensemble[1].timeout: 500ms is not less than the graph's deadline of 500ms, which \
+         ends the request before it",
+    );
+    check(
+        "default: pass",
+        "default: pass\n      timeout: 1s",
+        "g.yaml:13:16: spec.nodes[1].timeout: goes with `pipeline`, and this node has `switch`",
     );
     check("500ms", "500", "g.yaml:5:13: spec.deadline: `500` lacks a unit: `us`, `ms`, `s`, `m` and `h`");
 }

@@ -41,7 +41,7 @@ impl Manifests {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let mut client = args.remote.client()?;
+    let mut client = args.change.client(&args.remote)?;
     let gathered = args.manifests.gather()?;
     upload::send(&mut client, &gathered.files).await?;
     let request = ApplyRequest {

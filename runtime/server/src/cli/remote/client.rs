@@ -3,15 +3,18 @@
 //! A connection that was idle may be gone by the time it is used: a request that the server can't have seen, or that
 //! changes nothing, is sent once more on a new one. Answers are bounded by [`ANSWER_BYTES_MAX`].
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hotstage_core::printable;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::super::target::Target;
@@ -20,6 +23,8 @@ use crate::api::ErrorBody;
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// The key of canonical manifests in answers.
+const MANIFEST: &str = "manifest";
 /// How long a connection may take to come about.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -171,7 +176,7 @@ impl Client {
         let mut request =
             Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, &self.target.authority);
         if let Some(actor) = &self.actor {
-            request = request.header("hotstage-actor", actor);
+            request = request.header("hotstage-actor", actor.as_bytes());
         }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -218,14 +223,41 @@ impl Client {
 }
 
 fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, Trouble> {
-    let value = serde_json::from_slice(&answer.body);
+    let value = serde_json::from_slice(&answer.body).and_then(|mut value: Value| {
+        make_printable(&mut value);
+        serde_json::from_value(value)
+    });
     let value = value.map_err(|error| Trouble::Strange(format!("the server's answer can't be understood: {error}")))?;
     Ok(Got { value, body: answer.body })
 }
 
+/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them is printed otherwise.
+/// Manifests stay as they are, as they are compared; who prints one sees to it there.
+fn make_printable(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(printable) = printable::one_line(text) {
+                *text = printable;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(make_printable),
+        Value::Object(entries) => {
+            let printable = |(key, mut value): (String, Value)| {
+                if key != MANIFEST {
+                    make_printable(&mut value);
+                }
+                (printable::one_line(&key).into_owned(), value)
+            };
+            *entries = std::mem::take(entries).into_iter().map(printable).collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
     let text = match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(ErrorBody { error }) if !error.is_empty() => error,
+        // One problem to a line; the rest is what clients and files gave.
+        Ok(ErrorBody { error }) if !error.is_empty() => printable::lines(&error).into_owned(),
         _ => format!("the server says {status} and no more"),
     };
     Trouble::Said { status, text }
@@ -244,6 +276,20 @@ mod tests {
         }
         let ending = Ending::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
         assert_eq!(ending.message, "the server says 502 Bad Gateway and no more");
+    }
+
+    #[test]
+    fn no_text_of_an_answer_moves_a_cursor_or_forges_a_line() {
+        let mut answer = serde_json::json!({
+            "reason": "a\u{1b}[2J\n2 ok", "list": [{ "\u{202e}key": "\u{9b}1m" }], "number": 7, "manifest": { "a": "b\n" },
+        });
+        make_printable(&mut answer);
+        let expect = serde_json::json!({
+            "reason": "a\\u001b[2J\\n2 ok", "list": [{ "\\u202ekey": "\\u009b1m" }], "number": 7, "manifest": { "a": "b\n" },
+        });
+        assert_eq!(answer, expect);
+        let refused = refusal(StatusCode::CONFLICT, "{\"error\":\"a\\u001b[2J\u{202e}b\\nc\"}".as_bytes());
+        assert_eq!(Ending::from(refused).message, "a\\u001b[2J\\u202eb\nc");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
     let version = if args.route { "/route" } else { &version };
     let path = format!("/v1/models/{}{version}{}", quote(&args.name), args.change.query(args.dry_run));
-    let got = args.remote.client()?.delete::<Applied>(&path).await?;
+    let got = args.change.client(&args.remote)?.delete::<Applied>(&path).await?;
     show::tell(args.remote.output, &got, show::applied);
     Ok(())
 }
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn a_query_holds_what_was_said() {
-        let change = Change { if_revision: None, reason: String::new() };
+        let change = Change::default();
         assert_eq!(change.query(false), "");
-        let change = Change { if_revision: Some(7), reason: "too slow & old".to_owned() };
+        let change = Change { if_revision: Some(7), reason: "too slow & old".to_owned(), actor: None };
         assert_eq!(change.query(true), "?reason=too%20slow%20%26%20old&if_revision=7&dry_run=true");
     }
 }

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::client::{Client, Trouble, quote};
 use super::{Ending, Exit, Remote, get, show};
-use crate::api::{MemberInfo, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo};
+use crate::api::{
+    Condition, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo, VersionInfo,
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -66,7 +68,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
         ("rules", lines(&rules)),
         ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
         ("split", lines(&split)),
-        ("salt", part("salt").and_then(Value::as_str).unwrap_or_default().to_owned()),
+        ("salt", show::one_line(part("salt").and_then(Value::as_str).unwrap_or_default())),
         ("fallback", part("fallback").map(Value::to_string).unwrap_or_default()),
         ("open circuits", route.open_circuits.join(", ")),
         ("mirrors", part("mirror").map(Value::to_string).unwrap_or_default()),
@@ -82,14 +84,19 @@ pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, 
 
 /// The version that a word means: a version, else a label, else the one that answers.
 pub(super) fn version<'a>(model: &'a ModelInfo, word: Option<&str>) -> Result<&'a str, String> {
+    // What is kept or drains is out of service: no word means it.
+    let served = || {
+        let is_served = |about: &&VersionInfo| !matches!(about.condition, Condition::Kept | Condition::Draining);
+        model.versions.iter().filter(is_served).map(|about| about.version.as_str())
+    };
     let Some(word) = word else {
-        let versions = || model.versions.last().map(|about| about.version.as_str());
+        let versions = || served().next_back();
         return model.answers.as_deref().or_else(versions).ok_or_else(|| format!("{} has no version", model.name));
     };
-    let version = model.versions.iter().map(|about| about.version.as_str()).find(|version| *version == word);
+    let version = served().find(|version| *version == word);
     let label = || model.labels.iter().find(|label| label.label == word).map(|label| label.version.as_str());
     version.or_else(label).ok_or_else(|| {
-        let versions = model.versions.iter().map(|about| about.version.as_str());
+        let versions = served();
         let labels = model.labels.iter().map(|label| label.label.as_str());
         let known: Vec<&str> = versions.chain(labels).collect();
         format!("{} has no version or label `{word}`; it has: {}", model.name, known.join(", "))
@@ -126,8 +133,8 @@ fn text(about: &PipelineInfo) -> String {
     let outputs = about.outputs.iter().map(|output| port("out", output));
     let ports = show::table(["way", "tensor", "datatype", "shape"], inputs.chain(outputs));
     if !about.nodes.is_empty() {
-        let rows = about.nodes.iter().flat_map(|node| node.members.iter().map(move |member| (node, member)));
-        let nodes = show::table(["node", "kind", "asks", "digest", "written at"], rows.map(node));
+        let rows = about.nodes.iter().flat_map(|node| (0..node.members.len()).map(move |member| (node, member)));
+        let nodes = show::table(["node", "kind", "asks", "how", "merge", "digest", "written at"], rows.map(node));
         return format!("{head}\n\n{ports}\n\n{nodes}");
     }
     let header = ["stage", "role", "component", "digest", "files", "mean", "instances"];
@@ -135,9 +142,38 @@ fn text(about: &PipelineInfo) -> String {
     format!("{head}\n\n{ports}\n\n{stages}")
 }
 
-fn node((node, member): (&NodeInfo, &MemberInfo)) -> [String; 5] {
-    let asks = format!("{}/{}", member.pipeline, member.version);
-    [node.name.clone(), node.kind.clone(), asks, show::short(&member.digest), member.place.clone()]
+/// One member of a node; what the node does with all of them stands beside the first.
+fn node((node, index): (&NodeInfo, usize)) -> [String; 7] {
+    let member = &node.members[index];
+    let merge = node.merge.iter().filter(|_| index == 0).map(|(output, method)| format!("{output} {method}"));
+    [
+        node.name.clone(),
+        node.kind.clone(),
+        format!("{}/{}", member.pipeline, member.version),
+        how(node, index),
+        merge.collect::<Vec<_>>().join("\n"),
+        show::short(&member.digest),
+        member.place.clone(),
+    ]
+}
+
+/// How a member is asked, and what its failure means.
+fn how(node: &NodeInfo, index: usize) -> String {
+    let member = &node.members[index];
+    let mut how = Vec::new();
+    if node.kind == "ensemble" {
+        how.push(if member.soft { "soft" } else { "hard" }.to_owned());
+    }
+    if let Some(weight) = member.weight {
+        let sum: f64 = node.members.iter().filter_map(|member| member.weight).sum();
+        how.push(format!("weight {weight}, {}%", (weight / sum * 10_000.0).round() / 100.0));
+    }
+    how.extend(member.timeout_ms.map(|timeout| format!("within {}", show::latency(Some(timeout)))));
+    if index == 0 {
+        how.extend(node.sticky.as_ref().map(|sticky| format!("sticky by {sticky}")));
+        how.extend(node.default.as_ref().map(|default| format!("else {default}")));
+    }
+    how.join(", ")
 }
 
 fn stage(stage: &StageInfo) -> [String; 7] {
@@ -162,7 +198,7 @@ fn stage(stage: &StageInfo) -> [String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{LabelInfo, VersionInfo};
+    use crate::api::{LabelInfo, MemberInfo};
 
     #[test]
     fn a_word_is_a_version_or_a_label() {
@@ -179,6 +215,44 @@ mod tests {
         }
         let error = version(&model, Some("3")).unwrap_err();
         assert_eq!(error, "tumor has no version or label `3`; it has: 1, 2, stable");
+    }
+
+    #[test]
+    fn what_is_out_of_service_is_no_version_to_speak_of() {
+        let about =
+            |version: &str, condition| VersionInfo { version: version.to_owned(), condition, ..VersionInfo::default() };
+        let versions = vec![about("1", Condition::Ready), about("2", Condition::Kept), about("3", Condition::Draining)];
+        let model = ModelInfo { name: "tumor".to_owned(), versions, ..ModelInfo::default() };
+        assert_eq!(version(&model, None), Ok("1"));
+        assert_eq!(version(&model, Some("2")).unwrap_err(), "tumor has no version or label `2`; it has: 1");
+    }
+
+    #[test]
+    fn a_graph_says_what_each_member_means() {
+        let member = |version: &str| MemberInfo {
+            pipeline: "tumor".to_owned(),
+            version: version.to_owned(),
+            ..MemberInfo::default()
+        };
+        let ensemble = NodeInfo {
+            name: "panel".to_owned(),
+            kind: "ensemble".to_owned(),
+            members: vec![member("1"), MemberInfo { soft: true, timeout_ms: Some(50.0), ..member("2") }],
+            merge: [("label".to_owned(), "vote".to_owned()), ("score".to_owned(), "mean".to_owned())].into(),
+            ..NodeInfo::default()
+        };
+        let weighed = |version: &str, weight| MemberInfo { weight: Some(weight), ..member(version) };
+        let splitter = NodeInfo {
+            name: "arm".to_owned(),
+            kind: "splitter".to_owned(),
+            members: vec![weighed("1", 3.0), weighed("2", 1.0)],
+            sticky: Some("features".to_owned()),
+            ..NodeInfo::default()
+        };
+        let text = text(&PipelineInfo { nodes: vec![ensemble, splitter], ..PipelineInfo::default() });
+        for part in ["hard", "soft, within 50.0 ms", "label vote", "score mean", "weight 3, 75%, sticky by features"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
     let got = try_out(&mut client, gathered.documents).await?;
     let exit = if got.value.changes.is_empty() { Exit::Done } else { Exit::Different };
     if args.remote.output == Output::Json {
-        console::print(&String::from_utf8_lossy(&got.body));
+        show::json(&got.body);
         return Ok(exit);
     }
     for change in &got.value.changes {
@@ -36,7 +36,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
             && let Some((written, resolved)) = gathered.manifests.iter().find(is_meant)
         {
             for line in replaced(&mut client, change, written, resolved).await? {
-                console::print(&format!("  {line}"));
+                console::print(&format!("  {}", show::one_line(&line)));
             }
         }
     }

@@ -36,7 +36,7 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
     while left > 0 {
         let got = client.get::<Page>(&format!("/v1/models?limit={}{after}", left.min(PAGE))).await?;
         if args.remote.output == Output::Json {
-            console::print(&String::from_utf8_lossy(&got.body));
+            show::json(&got.body);
         }
         let page = got.value;
         total = page.total;

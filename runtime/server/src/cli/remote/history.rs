@@ -52,7 +52,7 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
     while left > 0 {
         let got = client.get::<History>(&format!("/v1/revisions?limit={}{before}", left.min(PAGE))).await?;
         if args.remote.output == Output::Json {
-            console::print(&String::from_utf8_lossy(&got.body));
+            show::json(&got.body);
         }
         left = left.saturating_sub(got.value.revisions.len() as u64);
         revisions.extend(got.value.revisions);
@@ -82,18 +82,11 @@ fn row(revision: &RevisionInfo) -> [String; 6] {
         revision.number.to_string(),
         revision.time.clone(),
         revision.actor.clone(),
-        verb(revision),
+        revision.asked(),
         changes.join("\n"),
         // On its line: a line break would look like another row.
         one_line(&revision.reason).into_owned(),
     ]
-}
-
-fn verb(revision: &RevisionInfo) -> String {
-    match revision.to {
-        Some(to) => format!("{} to {to}", revision.verb),
-        None => revision.verb.clone(),
-    }
 }
 
 fn revision(revision: &RevisionInfo) -> String {
@@ -102,7 +95,7 @@ fn revision(revision: &RevisionInfo) -> String {
         ("revision", revision.number.to_string()),
         ("time", revision.time.clone()),
         ("actor", revision.actor.clone()),
-        ("verb", verb(revision)),
+        ("verb", revision.asked()),
         ("reason", one_line(&revision.reason).into_owned()),
         ("changes", changes.join("\n")),
         ("loaded", revision.loaded.to_string()),
@@ -146,6 +139,7 @@ mod tests {
             reason: String::new(),
             verb: "rollback".to_owned(),
             to: Some(5),
+            name: Some("tumor".to_owned()),
             changes: (0..10).map(removed).collect(),
             loaded: 0,
             compiled: 0,
@@ -155,7 +149,7 @@ mod tests {
             previous: String::new(),
         };
         let row = row(&many);
-        assert_eq!(row[3], "rollback to 5");
+        assert_eq!(row[3], "rollback tumor to 5");
         assert_eq!(row[4], "removed tumor/0\nremoved tumor/1\nremoved tumor/2\nand 7 more");
         assert!(revision(&many).contains("removed tumor/9"));
     }

@@ -1,10 +1,12 @@
-//! `hotstage label`: point labels at versions, or remove them. Each one is a revision of its own.
+//! `hotstage label`: point labels at versions, or remove them: all of them in one revision, or none.
+
+use std::collections::BTreeMap;
 
 use http::Method;
 
 use super::client::quote;
-use super::{Change, Ending, Remote, show};
-use crate::api::{Applied, LabelRequest};
+use super::{Change, Ending, Exit, Remote, show};
+use crate::api::{Applied, LabelsRequest};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -13,51 +15,50 @@ pub(in crate::cli) struct Args {
     /// A label and the version that it shall point at, or a label and a minus, which removes it.
     #[arg(value_name = "LABEL=VERSION|LABEL-", required = true, value_parser = wish)]
     labels: Vec<Wish>,
+    /// Say what would change; change nothing.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     change: Change,
     #[command(flatten)]
     remote: Remote,
 }
 
-/// What shall become of a label.
+/// What shall become of a label: a version that it points at, or none, which removes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wish {
-    Point { label: String, version: String },
-    Remove { label: String },
+struct Wish {
+    label: String,
+    version: Option<String>,
 }
 
 fn wish(text: &str) -> Result<Wish, String> {
-    let wish = match (text.split_once('='), text.strip_suffix('-')) {
+    match (text.split_once('='), text.strip_suffix('-')) {
         (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => {
-            Wish::Point { label: label.to_owned(), version: version.to_owned() }
+            Ok(Wish { label: label.to_owned(), version: Some(version.to_owned()) })
         }
-        (None, Some(label)) if !label.is_empty() => Wish::Remove { label: label.to_owned() },
-        _ => return Err("write `stable=2` to point a label at a version, `stable-` to remove it".to_owned()),
-    };
-    Ok(wish)
+        (None, Some(label)) if !label.is_empty() => Ok(Wish { label: label.to_owned(), version: None }),
+        _ => Err("write `stable=2` to point a label at a version, `stable-` to remove it".to_owned()),
+    }
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let mut client = args.remote.client()?;
-    let mut if_revision = args.change.if_revision;
-    for wish in &args.labels {
-        let path = |label: &str| format!("/v1/models/{}/labels/{}", quote(&args.name), quote(label));
-        let reason = args.change.reason.clone();
-        let got = match wish {
-            Wish::Point { label, version } => {
-                let request = LabelRequest { version: version.clone(), reason, if_revision };
-                client.call::<Applied>(Method::PUT, &path(label), &request).await?
-            }
-            Wish::Remove { label } => {
-                let query = Change { if_revision, reason }.query(false);
-                client.delete::<Applied>(&format!("{}{query}", path(label))).await?
-            }
-        };
-        // What was asked for the first holds for the rest: nobody else changed anything between them.
-        if_revision = if_revision.map(|_| got.value.head);
-        show::tell(args.remote.output, &got, show::applied);
-    }
+    let Change { if_revision, reason, .. } = &args.change;
+    let labels = labels(&args.labels).map_err(|message| Ending::new(Exit::Usage, message))?;
+    let request = LabelsRequest { labels, reason: reason.clone(), if_revision: *if_revision, dry_run: args.dry_run };
+    let path = format!("/v1/models/{}/labels", quote(&args.name));
+    let got = args.change.client(&args.remote)?.call::<Applied>(Method::PUT, &path, &request).await?;
+    show::tell(args.remote.output, &got, show::applied);
     Ok(())
+}
+
+fn labels(wishes: &[Wish]) -> Result<BTreeMap<String, Option<String>>, String> {
+    let mut labels = BTreeMap::new();
+    for Wish { label, version } in wishes {
+        if labels.insert(label.clone(), version.clone()).is_some() {
+            return Err(format!("the label `{label}` is there twice; say once where it shall point"));
+        }
+    }
+    Ok(labels)
 }
 
 #[cfg(test)]
@@ -66,12 +67,19 @@ mod tests {
 
     #[test]
     fn a_minus_at_the_end_removes() {
-        let point = |label: &str, version: &str| Wish::Point { label: label.to_owned(), version: version.to_owned() };
+        let point = |label: &str, version: &str| Wish { label: label.to_owned(), version: Some(version.to_owned()) };
         assert_eq!(wish("stable=2"), Ok(point("stable", "2")));
         assert_eq!(wish("stable=2-"), Ok(point("stable", "2-")));
-        assert_eq!(wish("stable-"), Ok(Wish::Remove { label: "stable".to_owned() }));
+        assert_eq!(wish("stable-"), Ok(Wish { label: "stable".to_owned(), version: None }));
         for text in ["stable", "-", "=2", "stable=", ""] {
             assert!(wish(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_label_is_moved_once() {
+        let wishes = |texts: &[&str]| texts.iter().map(|text| wish(text).unwrap()).collect::<Vec<Wish>>();
+        assert_eq!(labels(&wishes(&["a=1", "b-"])).unwrap().len(), 2);
+        assert!(labels(&wishes(&["a=1", "a-"])).unwrap_err().contains("`a` is there twice"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::quote;
 use super::{Ending, Remote, show};
-use crate::api::{MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
+use crate::api::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -39,18 +39,29 @@ fn text(mirrors: &Mirrors, windows: bool, examples: bool) -> String {
         if let Some(failure) = &mirror.all.failure {
             parts.push(format!("version {} failed last because: {failure}", mirror.version));
         }
-        for (number, example) in mirror.worst.iter().enumerate().filter(|_| examples) {
-            parts.push(format!(
-                "version {}, example {}\n  request  {}\n  answer   {}\n  mirrored {}",
-                mirror.version,
-                number + 1,
-                example.request,
-                example.answer,
-                example.mirrored
-            ));
+        for (number, found) in mirror.worst.iter().enumerate().filter(|_| examples) {
+            parts.push(example(mirror, number + 1, found));
         }
     }
     parts.join("\n\n")
+}
+
+fn example(mirror: &MirrorInfo, number: usize, found: &MirrorExample) -> String {
+    let MirrorExample { shapes_differ, unequal, max_abs, request, answer, mirrored } = found;
+    let mut differ = vec![format!("largest |Δ| {max_abs:.6}")];
+    if *unequal > 0 {
+        differ.insert(0, format!("{} not equal", show::count(*unequal, "element")));
+    }
+    if *shapes_differ > 0 {
+        differ.insert(0, format!("{} of another shape", show::count(*shapes_differ, "output")));
+    }
+    [
+        format!("version {}, example {number}: {}", mirror.version, differ.join(", ")),
+        format!("  request  {request}"),
+        format!("  answer   {answer}"),
+        format!("  mirrored {mirrored}"),
+    ]
+    .join("\n")
 }
 
 fn figures(mirror: &MirrorInfo) -> [String; 10] {
@@ -105,9 +116,10 @@ mod tests {
             ..OutputAgreement::default()
         };
         let all = MirrorWindow { compared: 16, disagreed: 1, outputs: vec![output], ..MirrorWindow::default() };
-        let mirror = MirrorInfo { version: "2".to_owned(), percent: 20.0, all, ..MirrorInfo::default() };
+        let worst = vec![MirrorExample { unequal: 1, max_abs: 0.25, ..MirrorExample::default() }];
+        let mirror = MirrorInfo { version: "2".to_owned(), percent: 20.0, all, worst, ..MirrorInfo::default() };
         let text = text(&Mirrors { name: "m".to_owned(), mirrors: vec![mirror] }, false, true);
-        for part in ["20%", "1 (6.25%)", "label", "93.75%"] {
+        for part in ["20%", "1 (6.25%)", "label", "93.75%", "example 1: 1 element not equal, largest |Δ| 0.250000"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -3,6 +3,7 @@
 //! Default: the server that runs on the state directory, over loopback, with the token that it left there. `--server`
 //! names another one. Results go to stdout, as a table or as the API's answers word by word; the rest goes to stderr.
 
+mod actor;
 mod answered;
 mod apply;
 mod client;
@@ -86,7 +87,7 @@ struct Remote {
 }
 
 /// Options of every verb that changes something.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct Change {
     /// Change nothing unless this is the newest revision.
     #[arg(long, value_name = "N")]
@@ -94,6 +95,9 @@ struct Change {
     /// Why; the record keeps it.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
+    /// Who changes it, for the record. It is what you say it is: only the token is checked [default: the login name].
+    #[arg(long, value_name = "NAME", env = "HOTSTAGE_ACTOR", value_parser = actor::parse)]
+    actor: Option<String>,
 }
 
 /// Does what the arguments say.

@@ -111,10 +111,10 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
         Verb::Promote(args) => (args, Steer::Promote),
         Verb::Abort(args) => (args, Steer::Abort),
     };
-    let Change { reason, if_revision } = &steering.change;
+    let Change { reason, if_revision, .. } = &steering.change;
     let request = SteerRequest { order, reason: reason.clone(), if_revision: *if_revision };
     let path = format!("/v1/models/{}/rollout", quote(&steering.name));
-    let got = steering.remote.client()?.call::<Applied>(Method::POST, &path, &request).await?;
+    let got = steering.change.client(&steering.remote)?.call::<Applied>(Method::POST, &path, &request).await?;
     show::tell(steering.remote.output, &got, show::applied);
     Ok(Exit::Done)
 }
@@ -124,10 +124,10 @@ async fn start(args: &Start) -> Result<Exit, Ending> {
         Some(path) => (path.display().to_string(), read(path)?),
         None => ("the command line".to_owned(), document(args)?.to_string()),
     };
-    let Change { reason, if_revision } = &args.change;
+    let Change { reason, if_revision, .. } = &args.change;
     let (reason, dry_run) = (reason.clone(), args.dry_run);
     let request = RolloutRequest { document, file, reason, if_revision: *if_revision, dry_run };
-    let got = args.remote.client()?.call::<Applied>(Method::POST, "/v1/rollouts", &request).await?;
+    let got = args.change.client(&args.remote)?.call::<Applied>(Method::POST, "/v1/rollouts", &request).await?;
     show::tell(args.remote.output, &got, show::applied);
     Ok(Exit::Done)
 }

@@ -1,8 +1,12 @@
 //! Answers as people read them: what changed, tables no wider than the terminal, short digests, sizes, durations.
+//!
+//! Texts of the server and of files are foreign: those of answers are on one line each when they come here, and what
+//! drives a terminal is written out in every cell.
 
 use std::io::IsTerminal as _;
 
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
+use hotstage_core::printable;
 use terminal_size::{Width, terminal_size};
 
 use super::client::Got;
@@ -17,15 +21,26 @@ const UNCHANGED_MAX: usize = 20;
 /// Prints an answer word by word, or as text.
 pub(super) fn tell<T>(output: Output, got: &Got<T>, text: impl FnOnce(&T) -> String) {
     match output {
-        Output::Json => console::print(&String::from_utf8_lossy(&got.body)),
+        Output::Json => json(&got.body),
         Output::Table => console::print(&text(&got.value)),
     }
+}
+
+/// Prints an answer word by word. What drives a terminal is written out as JSON writes it: it is the same JSON.
+pub(super) fn json(body: &[u8]) {
+    console::print(&printable::lines(&String::from_utf8_lossy(body)));
+}
+
+/// A text that somebody gave, on one line.
+pub(super) fn one_line(text: &str) -> String {
+    printable::one_line(text).into_owned()
 }
 
 /// What a change did, one line each, and the sum of it.
 pub(super) fn applied(applied: &Applied) -> String {
     let mut lines: Vec<String> = applied.changes.iter().map(change).collect();
-    lines.extend(applied.unchanged.iter().take(UNCHANGED_MAX).map(|version| format!("unchanged {version}")));
+    lines
+        .extend(applied.unchanged.iter().take(UNCHANGED_MAX).map(|version| format!("unchanged {}", one_line(version))));
     let more = applied.unchanged.len().saturating_sub(UNCHANGED_MAX);
     if more > 0 {
         lines.push(format!("and {more} more are unchanged"));
@@ -53,7 +68,7 @@ fn summary(applied: &Applied) -> String {
 /// One change, its digests short.
 pub(super) fn change(change: &ChangeMade) -> String {
     let short = |digest: &Option<String>| digest.as_deref().map(short);
-    ChangeMade { digest: short(&change.digest), was: short(&change.was), ..change.clone() }.to_string()
+    one_line(&ChangeMade { digest: short(&change.digest), was: short(&change.was), ..change.clone() }.to_string())
 }
 
 /// Enough of a digest to tell it from others; anything else as it is.
@@ -68,14 +83,21 @@ pub(super) fn short(digest: &str) -> String {
 pub(super) fn table<R: Into<Row>>(header: impl Into<Row>, rows: impl IntoIterator<Item = R>) -> String {
     let mut table = plain();
     table.set_header(header);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(printed));
     table.trim_fmt()
+}
+
+/// A row whose cells move no cursor.
+fn printed(row: impl Into<Row>) -> Row {
+    let row: Row = row.into();
+    Row::from(row.cell_iter().map(|cell| Cell::new(printable::lines(&cell.content()))).collect::<Vec<Cell>>())
 }
 
 /// Names and their values, one to a line.
 pub(super) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut table = plain();
-    table.add_rows(fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| [name.into(), value]));
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    table.add_rows(fields.map(|(name, value)| printed([name.to_owned(), value])));
     table.trim_fmt()
 }
 
@@ -174,6 +196,19 @@ mod tests {
         let text = applied(&Applied { unchanged, ..Applied::default() });
         assert_eq!(text.lines().count(), UNCHANGED_MAX + 2);
         assert!(text.contains("and 980 more are unchanged"));
+    }
+
+    #[test]
+    fn no_cell_moves_a_cursor_or_forges_a_line() {
+        let hostile = "a\u{1b}[2J\u{202e}b\nc";
+        for text in [
+            table(["x"], [[one_line(hostile)]]),
+            fields([("x", one_line(hostile))]),
+            change(&ChangeMade { pipeline: hostile.to_owned(), ..made(What::Added) }),
+        ] {
+            assert!(text.contains("a\\u001b[2J\\u202eb\\nc"), "{text:?}");
+        }
+        assert!(table(["x"], [[hostile]]).lines().all(|line| !line.contains(['\u{1b}', '\u{202e}'])));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::api::{Condition, ModelInfo, VersionInfo};
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Bytes of a digest that must be given: `sha256:` and 8 digits.
-const DIGEST_BYTES_MIN: usize = 15;
+/// Digits of a digest that must be given, and that it has.
+const DIGITS_MIN: usize = 8;
+const DIGITS_MAX: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Args {
     /// A version or a label [default: the version that answers when none is asked for].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Only a version with this digest counts; its first 8 digits are enough.
+    /// Only a version with this digest counts; its first 8 digits are enough, with or without `sha256:`.
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     digest: Option<String>,
     /// How long to wait at most.
@@ -32,13 +33,15 @@ pub(in crate::cli) struct Args {
 }
 
 fn digest(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('…');
-    let is_hex = |hex: &str| hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_digest = text.strip_prefix("sha256:").is_some_and(is_hex);
-    if is_digest && text.len() >= DIGEST_BYTES_MIN {
-        return Ok(text.to_owned());
+    let digits = text.trim_end_matches('…');
+    let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
+    let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hex && (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
+        return Ok(format!("sha256:{digits}"));
     }
-    Err("a digest is `sha256:` and 64 hexadecimal digits in lower case, or at least the first 8 of them".to_owned())
+    Err("a digest is 64 hexadecimal digits in lower case, or at least the first 8 of them; `sha256:` may stand before \
+         them"
+        .to_owned())
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
@@ -157,7 +160,9 @@ mod tests {
     #[test]
     fn a_digest_may_be_short_but_not_too_short() {
         assert_eq!(digest("sha256:12ab34cd5678…").unwrap(), "sha256:12ab34cd5678");
-        for text in ["12ab34cd", "sha256:12", "sha256:12AB34CD"] {
+        assert_eq!(digest("12ab34cd").unwrap(), "sha256:12ab34cd");
+        assert_eq!(digest(&"0a".repeat(32)).unwrap().len(), 71);
+        for text in ["", "12ab34c", "sha256:12", "sha256:12AB34CD", "sha512:12ab34cd", &"0a".repeat(33)] {
             assert!(digest(text).is_err(), "{text}");
         }
     }

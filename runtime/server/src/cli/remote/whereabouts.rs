@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::target::Target;
 use super::client::Client;
-use super::{Ending, Exit, Remote};
+use super::{Change, Ending, Exit, Remote, actor};
 use crate::admin::{OPERATOR_FILE, READER_FILE};
 use crate::cli::state_directory;
 use crate::store::ADMIN_ADDRESS;
@@ -14,23 +14,27 @@ use crate::store::ADMIN_ADDRESS;
 /// What an address looks like, for whoever typed something else.
 const EXAMPLE: &str = "http://127.0.0.1:8002";
 
-/// Bytes of an actor's name that are sent.
-const ACTOR_BYTES_MAX: usize = 64;
+impl Change {
+    /// The server that a change goes to, on behalf of who makes it.
+    pub(super) fn client(&self, remote: &Remote) -> Result<Client, Ending> {
+        remote.client_with(OPERATOR_FILE, self.actor.as_deref())
+    }
+}
 
 impl Remote {
     /// The server that the arguments mean. Nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, Ending> {
-        self.client_with(OPERATOR_FILE)
+        self.client_with(OPERATOR_FILE, None)
     }
 
     /// The same for who only looks.
     pub(super) fn reader(&self) -> Result<Client, Ending> {
-        self.client_with(READER_FILE)
+        self.client_with(READER_FILE, None)
     }
 
-    fn client_with(&self, token_file: &str) -> Result<Client, Ending> {
+    fn client_with(&self, token_file: &str, actor: Option<&str>) -> Result<Client, Ending> {
         let token = self.token_file.as_deref().map(token).transpose()?;
-        let actor = actor(["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).as_deref());
+        let actor = actor.map(str::to_owned).or_else(actor::login);
         if let Some(server) = &self.server {
             return Ok(Client::new(Target::parse(server, EXAMPLE)?, token, actor));
         }
@@ -69,27 +73,9 @@ fn token(file: &Path) -> Result<String, Ending> {
     Ok(token.to_owned())
 }
 
-/// Who asks, in characters that any header and any log may hold.
-fn actor(user: Option<&str>) -> Option<String> {
-    let plain = |character: char| {
-        let is_plain = character.is_ascii_alphanumeric() || "._-@+".contains(character);
-        if is_plain { character } else { '_' }
-    };
-    let name: String = user.unwrap_or_default().chars().take(ACTOR_BYTES_MAX).map(plain).collect();
-    (!name.is_empty()).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_actor_is_plain_and_short() {
-        assert_eq!(actor(Some("anna.b@host")).unwrap(), "anna.b@host");
-        assert_eq!(actor(Some("a b\r\nx: y")).unwrap(), "a_b__x__y");
-        assert_eq!(actor(Some(&"é".repeat(100))).unwrap(), "_".repeat(ACTOR_BYTES_MAX));
-        assert_eq!(actor(None), None);
-    }
 
     #[test]
     fn a_directory_without_a_server_is_told_with_the_way_out() {

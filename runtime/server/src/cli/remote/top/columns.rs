@@ -1,7 +1,7 @@
 //! The table of versions: what stands in it, and which of its columns fit.
 
 use super::super::{get, show};
-use super::words::rate;
+use super::words::{rate, shown};
 use crate::api::VersionTraffic;
 
 /// How many columns there are.
@@ -32,9 +32,9 @@ pub(super) fn row(version: &VersionTraffic) -> [String; COLUMNS] {
     // As in `get`, the star marks the version that answers when none is asked for.
     let star = if version.answers { " *" } else { "" };
     [
-        version.name.clone(),
-        format!("{}{star}", version.version),
-        version.labels.join(" "),
+        shown(&version.name),
+        format!("{}{star}", shown(&version.version)),
+        shown(&version.labels.join(" ")),
         get::condition(version.condition).to_owned(),
         rate(rates.requests_per_second),
         rate(rates.failed_per_second),

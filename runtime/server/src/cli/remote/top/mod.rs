@@ -24,7 +24,7 @@ use self::ask::Asker;
 use self::keys::Next;
 use self::state::State;
 use self::terminal::Screen;
-use super::{Ending, Exit, Output, Remote, console};
+use super::{Ending, Exit, Output, Remote, console, show};
 use crate::api::Order;
 
 /// The first measurement is short, so that there is soon something to see.
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     if args.once || args.remote.output == Output::Json || !is_terminal() {
         let news = asker.ask(&state.wish(args.every, plain::VERSIONS)).await?;
         match args.remote.output {
-            Output::Json => console::print(&String::from_utf8_lossy(&news.body)),
+            Output::Json => show::json(&news.body),
             Output::Table => {
                 state.learn(Ok(news), Timestamp::now());
                 console::print(&plain::text(&state, Timestamp::now()));

@@ -31,33 +31,18 @@ pub(super) fn ago(then: &str, now: Timestamp) -> String {
 
 /// What a revision did, in one line.
 pub(super) fn change(revision: &RevisionInfo) -> String {
-    let verb = match revision.to {
-        Some(to) => format!("{} to {to}", revision.verb),
-        None => revision.verb.clone(),
-    };
     let first = revision.changes.first().map(|change| format!(": {}", show::change(change))).unwrap_or_default();
     let more = match revision.changes.len() {
         0 | 1 => String::new(),
         many => format!(" and {} more", many - 1),
     };
     let reason = if revision.reason.is_empty() { String::new() } else { format!(" ({})", revision.reason) };
-    shown(&format!("{verb}{first}{more}{reason}"))
+    shown(&format!("{}{first}{more}{reason}", revision.asked()))
 }
 
 /// A text that somebody sent, in one line: what is no visible character is written out.
 pub(super) fn shown(text: &str) -> String {
-    // What turns the direction of writing, or has no width, hides what the rest says.
-    let is_hidden =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_hidden(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
+    show::one_line(text)
 }
 
 /// How many versions are in which condition, apart from those that are ready.
@@ -120,6 +105,7 @@ mod tests {
             reason: "a \u{1b}[31mred\u{202e}\n one".to_owned(),
             verb: "rollback".to_owned(),
             to: Some(5),
+            name: None,
             changes: vec![made.clone(), made],
             loaded: 0,
             compiled: 0,
@@ -130,6 +116,6 @@ mod tests {
         };
         let line = change(&revision);
         assert!(line.starts_with("rollback to 5: added tumor/2"), "{line}");
-        assert!(line.ends_with(" and 1 more (a \\u{1b}[31mred\\u{202e}\\n one)"), "{line}");
+        assert!(line.ends_with(" and 1 more (a \\u001b[31mred\\u202e\\n one)"), "{line}");
     }
 }

@@ -33,6 +33,7 @@ fn busy() -> State {
         reason: "a better\u{1b}[2J fit".to_owned(),
         verb: "apply".to_owned(),
         to: None,
+        name: None,
         changes: vec![made.clone()],
         loaded: 0,
         compiled: 0,
@@ -54,7 +55,7 @@ fn a_wide_screen_shows_everything() {
     let row = ["tumor", "1", "*", "stable", "ready", "812", "0.5", "512", "µs", "4.1", "ms", "2"];
     assert_eq!((words(&lines[3]).len(), words(&lines[4])), (9, row.map(str::to_owned).to_vec()));
     let at = lines.iter().position(|line| line == "last changes").unwrap();
-    let revision = "  3 min ago  operator anna  apply: added tumor/1 sha256:12 (a better\\u{1b}[2J fit)";
+    let revision = "  3 min ago  operator anna  apply: added tumor/1 sha256:12 (a better\\u001b[2J fit)";
     assert_eq!(lines[at + 1], format!("20{revision}"));
     assert_eq!(lines[at + 6], format!("15{revision}"));
     assert_eq!(lines[23], "q quit · s sort: rate · / filter · p pause · ? help");
