@@ -50,7 +50,7 @@ def hotstage(sandboxed: bool) -> Server:
         manifest, state = pipelines.manifest(workload, sandboxed), pipelines.state(name)
         command = [HOTSTAGE, "serve", "--admin", "none", "-f", manifest, "--state", state, "--components", COMPONENTS]
         # What an earlier run served there may differ; its compiled code is as good.
-        command += ["--replace", "--http", f"127.0.0.1:{ports[0]}"]
+        command += ["--allow-path", MODELS, "--replace", "--http", f"127.0.0.1:{ports[0]}"]
         return Launch(command, {} if sandboxed else {"HOTSTAGE_ONNXRUNTIME": str(onnxruntime())})
 
     def request(workload: Workload) -> Request:

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::admin::{Admin, one, times};
 use crate::harness::eventually;
 use crate::harness::http::Request;
-use crate::harness::manifest::With as _;
+use crate::harness::manifest::{With as _, pipeline, stage};
 use crate::harness::server::{Server, Setup};
 
 /// Answers its input as a score; observes it.
@@ -33,6 +33,36 @@ fn values_are_counted_and_summed_up() {
     let series = |name: &str| format!(r#"{name}{{pipeline="m",version="1",stage="label",metric="score"}}"#);
     assert_eq!(metrics.value(&series("hotstage_stage_metric_values_total")), 4.0);
     assert_eq!(metrics.value(&series("hotstage_stage_metric_sum")), 2.0);
+}
+
+/// Golden tests and warm-up calls are nobody's requests, and neither is opening an instance.
+#[test]
+fn a_fresh_server_has_counted_nothing() {
+    let request = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [0.5] }] });
+    let text = json!({ "label": "one", "boxes": [{ "score": 0.5 }] }).to_string();
+    let expect = json!({ "outputs": [{ "name": "out", "datatype": "BYTES", "shape": [1], "data": [text] }] });
+    let mut manifest =
+        pipeline("reports", [stage("postprocess", "reports").with("limits", json!({ "instances": { "min": 2 } }))]);
+    manifest["spec"]["tests"] = json!([{ "name": "t", "request": request, "expect": expect }]);
+    let graph = json!({
+        "apiVersion": "hotstage.dev/v1", "kind": "Graph", "metadata": { "name": "graph", "version": "1" },
+        "spec": {
+            "nodes": [{ "name": "only", "pipeline": "reports", "version": "1" }],
+            "tests": [{ "name": "t", "request": request, "expect": expect }],
+        },
+    });
+    let server = Setup::of([manifest, graph]).start();
+    let series = |name: &str, more: &str| {
+        format!(r#"hotstage_stage_{name}{{pipeline="reports",version="1",stage="reports"{more}}}"#)
+    };
+    let metrics = server.metrics();
+    assert_eq!(metrics.value(&series("metric_values_total", r#",metric="seen""#)), 0.0);
+    assert_eq!(metrics.value(&series("duration_seconds_count", "")), 0.0);
+    server.infer("reports", &request).ok();
+    let metrics = server.metrics();
+    assert_eq!(metrics.value(&series("metric_values_total", r#",metric="seen""#)), 1.0);
+    assert_eq!(metrics.value(&series("metric_sum", r#",metric="seen""#)), 1.0);
+    assert_eq!(metrics.value(&series("duration_seconds_count", "")), 1.0);
 }
 
 #[test]

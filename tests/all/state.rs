@@ -151,6 +151,51 @@ fn what_is_secret_is_for_its_owner_alone() {
 }
 
 #[test]
+fn what_others_may_write_or_read_is_refused_with_what_to_type() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = with_guests(&["echo"]);
+    folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
+    let state = warm();
+    let check = || check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"");
+    check().ended(0);
+    for (name, loose, right, says) in [
+        ("", 0o777, 0o700, "others can write into the state directory"),
+        ("", 0o770, 0o755, "`chmod go-w "),
+        ("cache", 0o702, 0o700, "others can write into the state directory"),
+        (
+            "cache.key",
+            0o644,
+            0o600,
+            "cache.key can't be used: others can read it; take their rights away with chmod 600",
+        ),
+    ] {
+        let path = state.path().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(loose)).unwrap();
+        let ran = check().ended(4);
+        assert!(ran.stderr.contains(says) && ran.stderr.contains(name), "{name}: {}", ran.stderr);
+        let Err(ended) = Setup::of([pipeline("p", [model("echo")])]).state(state.path()).try_start() else {
+            panic!("it serves from {name} with {loose:o}")
+        };
+        assert_eq!(ended.code, Some(4), "{ended:?}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(right)).unwrap();
+        check().ended(0);
+    }
+}
+
+/// Something that would be waited for in the place of an entry: it is compiled again.
+#[test]
+fn a_fifo_or_a_link_in_the_cache_is_no_entry() {
+    let (state, entry) = with_one_entry();
+    let elsewhere = state.path().join("tmp/elsewhere");
+    for make in ["mv \"$0\" \"$1\" && ln -s \"$1\" \"$0\"", "rm \"$0\" && mkfifo \"$0\""] {
+        let made = std::process::Command::new("sh").args(["-c", make]).args([&entry, &elsewhere]).status();
+        assert!(made.unwrap().success());
+        serves(state.path());
+        assert!(fs::symlink_metadata(&entry).unwrap().is_file(), "{make}");
+    }
+}
+
+#[test]
 fn the_cache_may_be_deleted_while_the_server_runs() {
     let (state, _) = with_one_entry();
     let server = start(state.path());

@@ -25,7 +25,7 @@ struct Disk(PathBuf);
 impl Disk {
     /// None where it may not be mounted.
     fn mount(at: &Path) -> Option<Self> {
-        let size = format!("size={MEGABYTES}m");
+        let size = format!("mode=700,size={MEGABYTES}m");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
         mount.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
     }

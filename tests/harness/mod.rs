@@ -50,9 +50,14 @@ pub(crate) fn components() -> PathBuf {
 
 /// `target/guests/<name>.wasm`: a program that misbehaves in its own way.
 pub(crate) fn guest(name: &str) -> PathBuf {
-    let path = found("HOTSTAGE_GUESTS", "target/guests").join(format!("{name}.wasm"));
+    let path = guests().join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is not there; run the tests with `cargo xtask test`", path.display());
     path
+}
+
+/// Where those lie.
+pub(crate) fn guests() -> PathBuf {
+    found("HOTSTAGE_GUESTS", "target/guests")
 }
 
 fn found(variable: &str, place: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use super::http::{Connection, Request, Response};
 use super::lines::Lines;
 use super::metrics::Metrics;
 use super::state::{self, Folder};
-use super::{components, root};
+use super::{components, guests, root};
 
 /// The program, in the repository's root, untouched by the variables of whoever runs the tests.
 pub(crate) fn program() -> Command {
@@ -33,6 +33,8 @@ pub(crate) fn program() -> Command {
     ] {
         command.env_remove(variable);
     }
+    // Manifests of tests name guests, and files of the examples, wherever these lie.
+    command.env("HOTSTAGE_ALLOW_PATH", std::env::join_paths([root(), guests()]).unwrap());
     command
 }
 
@@ -133,6 +135,8 @@ impl Setup {
         let mut command = program();
         command.args(["serve", "--http", &self.http, "--admin", "127.0.0.1:0", "--state"]).arg(&state);
         command.arg("--components").arg(components());
+        // A stage that is slow on purpose must not end by its limit, however slow the machine is.
+        command.args(["--max-stage-time", "1h", "--max-stage-log-bytes", "16MiB"]);
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);
         }

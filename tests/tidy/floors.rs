@@ -22,6 +22,7 @@ const FLOORS: &[&str] = &[
     "compiler",
     "callers",
     "admission",
+    "files",
     "store",
     "journal",
     "experiments",

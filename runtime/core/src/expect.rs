@@ -1,14 +1,17 @@
 //! Whether a golden test got the answer that it expects, and every difference in words.
 //!
 //! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN equals NaN, and an
-//! infinity equals itself. Everything else is equal or not. Outputs that the test does not mention may be there.
-//! Bounds: at most [`SHOWN_MAX`] differences of one output are shown, the rest is a number; text is cut as
-//! [`suggest::shown`](crate::suggest::shown) does.
+//! infinity equals itself. Texts that are JSON are compared by what they say, with the same tolerance ([`text`]).
+//! Everything else is equal or not. Outputs that the test does not mention may be there. Bounds: at most [`SHOWN_MAX`]
+//! differences of one output are shown, the rest is a number; of a long text the window around its first difference.
+
+mod text;
 
 use std::fmt;
 
 use half::{bf16, f16};
 
+use self::text::Differs;
 use crate::datatype::Datatype;
 use crate::suggest::{hint, shown};
 use crate::tensor::{Tensor, show_shape};
@@ -46,21 +49,37 @@ fn compare_one(name: &str, expected: &Tensor, got: &Tensor, tolerance: f64, diff
     if expected.shape() != got.shape() {
         return differ("shape", &show_shape(expected.shape()), &show_shape(got.shape()));
     }
-    let mut count = 0_usize;
+    let (mut count, mut told, mut left, mut is_cut) = (0_usize, 0_usize, SHOWN_MAX, false);
     for (index, (one, other)) in elements(expected).zip(elements(got)).enumerate() {
-        if one.is_near(&other, tolerance) {
-            continue;
-        }
-        count += 1;
-        if count <= SHOWN_MAX {
+        // One more than there is room for, to see that there is more.
+        let found = differ_inside(&one, &other, tolerance, left + 1);
+        count += usize::from(!found.is_empty());
+        told += usize::from(!found.is_empty() && left > 0);
+        is_cut |= left > 0 && found.len() > left;
+        for Differs { path, expected: one, got: other } in found.into_iter().take(left) {
             let place = coordinates(index, expected.shape());
-            let within = if one.is_float() { format!(" (tolerance {})", Value::F64(tolerance)) } else { String::new() };
-            differences.push(Difference(format!("{name}{place}: expected {one}, got {other}{within}")));
+            differences.push(Difference(format!("{name}{place}{path}: expected {one}, got {other}")));
+            left -= 1;
         }
     }
-    if count > SHOWN_MAX {
-        let more = count - SHOWN_MAX;
+    if is_cut {
+        differences.push(Difference(format!("{name}: more differs inside of that element")));
+    }
+    if count > told {
+        let more = count - told;
         differences.push(Difference(format!("{name}: {more} more of {} elements differ", expected.elements())));
+    }
+}
+
+/// How two elements differ, at most so many times; nothing if they do not.
+fn differ_inside(one: &Value<'_>, other: &Value<'_>, tolerance: f64, most: usize) -> Vec<Differs> {
+    match (one, other) {
+        (Value::Bytes(one), Value::Bytes(other)) => text::differences(one, other, tolerance, most),
+        _ if one.is_near(other, tolerance) => Vec::new(),
+        _ => {
+            let within = if one.is_float() { format!(" (tolerance {})", Value::F64(tolerance)) } else { String::new() };
+            vec![Differs { path: String::new(), expected: one.to_string(), got: format!("{other}{within}") }]
+        }
     }
 }
 

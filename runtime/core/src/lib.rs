@@ -6,6 +6,7 @@
 
 pub mod agreement;
 pub mod batch;
+pub mod ceiling;
 pub mod compile_limits;
 pub mod datatype;
 pub mod digest;

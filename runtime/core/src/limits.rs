@@ -1,7 +1,8 @@
 //! Every bound in the product, with its unit and its default.
 //!
 //! Constants are bounds that nothing needs to move. [`StageLimits`] are a stage's, with a key of the same name under
-//! `limits` in the manifest. [`ServerLimits`] are the server's, each with a flag.
+//! `limits` in the manifest; what the operator lets a manifest ask for is in [`ceiling`](crate::ceiling).
+//! [`ServerLimits`] are the server's, each with a flag.
 
 use std::time::Duration;
 

@@ -96,9 +96,9 @@ impl Engine {
     ) -> Result<Compiled, CompileError> {
         let compatibility = self.compatibility();
         let signed = key.sign(compatibility, &digest, code);
-        let component = key.load(&self.wasmtime, compatibility, &digest, &signed).map_err(|error| {
-            CompileError::Refused(format!("its machine code can't be loaded: {error}"))
-        })?;
+        let component = key
+            .load(&self.wasmtime, compatibility, &digest, &signed)
+            .map_err(|error| CompileError::Refused(format!("its machine code can't be loaded: {error}")))?;
         artifacts.save(&self.entry_name(&digest), &signed);
         let pre = check::links(self, &component, role)
             .map_err(|error| CompileError::Unfit(format!("the component does not link: {error:#}")))?;

@@ -19,7 +19,7 @@ use crate::bindings::preprocessor::Preprocessor;
 use crate::bindings::preprocessor::exports::hotstage::serving::preprocess;
 use crate::bindings::stages;
 use crate::convert::{self, Tensors};
-use crate::host::{Breach, Guest};
+use crate::host::{Breach, Guest, Phase};
 use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
 use crate::trap::CallError;
@@ -174,6 +174,11 @@ impl Instance {
 
     pub(crate) const fn is_healthy(&self) -> bool {
         self.healthy
+    }
+
+    /// Says on whose behalf the next call is.
+    pub(crate) fn begin(&mut self, phase: Phase) {
+        self.store.data_mut().phase = phase;
     }
 
     /// One call with everything that surrounds it: limits, lowering, the guest, checks. Its time counts from `began`.

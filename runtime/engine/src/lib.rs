@@ -35,7 +35,7 @@ mod trap;
 pub use crate::check::Role;
 pub use crate::convert::Tensors;
 pub use crate::give_way::give_way;
-pub use crate::host::{Content, File, Files, Keeper};
+pub use crate::host::{Asked, Content, File, Files, Keeper};
 pub use crate::instance::{About, OpenError};
 pub use crate::load::SigningKey;
 pub use crate::observed::Observation;

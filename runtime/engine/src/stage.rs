@@ -20,7 +20,7 @@ use crate::bindings::{model, postprocessor, preprocessor};
 use crate::compile::Compiled;
 use crate::convert::Tensors;
 use crate::engine::{Engine, PLACES_MAX, TABLES_PER_PLACE};
-use crate::host::{Files, Guest};
+use crate::host::{Asked, Files, Guest, Phase};
 use crate::idle::Idle;
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
@@ -60,6 +60,8 @@ pub struct StageOptions {
     pub settings: String,
     /// By the names that the component asks for.
     pub files: Arc<Files>,
+    /// Where the names go that it asks for while it is opened.
+    pub asked: Arc<Asked>,
     /// What it may use.
     pub limits: StageLimits,
 }
@@ -79,6 +81,7 @@ pub(crate) struct Parts {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) settings: String,
     pub(crate) files: Arc<Files>,
+    pub(crate) asked: Arc<Asked>,
     pub(crate) limits: StageLimits,
     pub(crate) log: Arc<StageLog>,
     pub(crate) observed: Arc<Observed>,
@@ -91,11 +94,11 @@ pub(crate) struct Parts {
 impl Stage {
     /// Opens a first instance, and as many as are to be kept warm. The component says what flows in and out.
     pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
-        let StageOptions { pipeline, name, settings, files, limits } = options;
+        let StageOptions { pipeline, name, settings, files, asked, limits } = options;
         let log = StageLog::new(&pipeline, &name);
         let (engine, compiled, observed, held) = (engine.clone(), Arc::clone(compiled), Arc::default(), Arc::default());
         let places = compiled.pre.places();
-        let parts = Parts { engine, compiled, settings, files, limits, log, observed, held, places };
+        let parts = Parts { engine, compiled, settings, files, asked, limits, log, observed, held, places };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
@@ -183,15 +186,26 @@ impl Stage {
     /// The future yields about every millisecond while the guest runs, and for nothing else. When it is dropped, so is
     /// the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
+        self.call_in(Phase::Request, began, payload).await
+    }
+
+    /// The same for nobody's request: no metric counts it.
+    pub async fn try_out(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
+        self.call_in(Phase::Trial, began, payload).await
+    }
+
+    async fn call_in(&self, phase: Phase, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
         let (mut instance, began) = match self.idle.take() {
             Some(instance) => (instance, began),
             // Opening it may have taken long, which is not the call's time.
             None => (self.another().await.map_err(OpenError::into_call_error)?, Instant::now()),
         };
         let in_flight = InFlight(&self.idle);
+        instance.begin(phase);
         let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
         std::mem::forget(in_flight);
-        self.idle.cost(instance.cost());
+        let (copied, memory) = instance.cost();
+        self.idle.cost((if phase == Phase::Request { copied } else { 0 }, memory));
         match self.parts.limits.instances.reuse {
             Reuse::Always => self.idle.put(instance),
             Reuse::Never => self.idle.end(1),

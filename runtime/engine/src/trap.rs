@@ -4,18 +4,24 @@
 //! log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in the same way: a [`CallError`] is made by
 //! its constructors, which cut.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use hotstage_core::failure::Kind;
 use hotstage_core::limits::{FAILURE_TEXT_BYTES_MAX, StageLimits};
 use hotstage_core::printable;
-use wasmtime::{Error, Trap};
+use wasmtime::{Error, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::stages;
 use crate::host::{Breach, Guest};
 
 const NO_ROOM: &str = "found no room for another instance: the server runs as many as `--instances` allows";
+
+const STACK_FULL: &str = "; probably the stack is full: the same functions call each other again and again";
+
+/// Frames of a backtrace that can show a recursion. wasmtime keeps 20.
+const FRAMES_MIN: usize = 12;
 
 /// A call without an answer. The text leaves out the stage's name: whoever reports it says whose call it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,12 +106,30 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
         return (Kind::StageMemory, format!("wanted more memory than {} bytes{}", limits.memory, raise("memory")));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return (Kind::StageTrapped, format!("trapped: {trap}"));
+        let full = if is_stack_full(error, *trap) { STACK_FULL } else { "" };
+        return (Kind::StageTrapped, format!("trapped: {trap}{full}"));
     }
     if error.downcast_ref::<I32Exit>().is_some() {
         return (Kind::StageTrapped, "trapped: it asked to end the process".to_owned());
     }
     (Kind::StageTrapped, "trapped: it broke the rules of the component model".to_owned())
+}
+
+/// Whether the guest probably called itself until its stack was full. Compiled languages keep most of theirs in linear
+/// memory, so that it ends outside of that; what shows is that few functions make up the end of the backtrace.
+fn is_stack_full(error: &Error, trap: Trap) -> bool {
+    let frames = match (trap, error.downcast_ref::<WasmBacktrace>()) {
+        (Trap::StackOverflow, _) => return true,
+        (Trap::MemoryOutOfBounds, Some(backtrace)) => backtrace.frames(),
+        _ => return false,
+    };
+    let functions: BTreeSet<u32> = frames.iter().map(wasmtime::FrameInfo::func_index).collect();
+    is_repeated(frames.len(), functions.len())
+}
+
+/// Whether so many frames of so few functions are a recursion without an end, as far as a cut backtrace shows it.
+const fn is_repeated(frames: usize, functions: usize) -> bool {
+    frames >= FRAMES_MIN && functions * 3 <= frames
 }
 
 pub(crate) fn output_message(limits: &StageLimits) -> String {
@@ -149,5 +173,12 @@ mod tests {
         assert_eq!(cut("a\u{1b}[31m\r\nb\u{202e}".to_owned()), "a\\u001b[31m\\r\\nb\\u202e");
         let cut = cut("\u{1b}".repeat(FAILURE_TEXT_BYTES_MAX));
         assert!(cut.len() <= FAILURE_TEXT_BYTES_MAX && !cut.contains('\u{1b}') && cut.ends_with(" bytes more)"));
+    }
+
+    #[test]
+    fn many_frames_of_few_functions_are_a_recursion() {
+        for (frames, functions, is) in [(20, 1, true), (20, 3, true), (20, 7, false), (11, 1, false), (0, 0, false)] {
+            assert_eq!(is_repeated(frames, functions), is, "{frames} {functions}");
+        }
     }
 }

@@ -20,6 +20,7 @@
 //! | `engines` | where ONNX Runtime is |
 //! | `compiler` | components become machine code, in processes of their own |
 //! | `store` | the state directory |
+//! | `files` | opening what others name: regular files only, within the folders that are allowed |
 //! | `callers` | the connections of a listener |
 //! | `admission` | who may run, and who waits |
 //! | `cache` | answers that were given before |
@@ -47,6 +48,7 @@ pub mod counts;
 pub mod deploy;
 pub mod engines;
 pub mod experiments;
+pub mod files;
 pub mod http;
 pub mod journal;
 pub mod listen;

@@ -1,5 +1,6 @@
 //! The command line as people and scripts meet it: what it says, where, and how it ends.
 
+mod check;
 mod codes;
 mod foreign;
 mod hostile;

@@ -21,7 +21,10 @@ impl Mount {
         let folder = Folder::new();
         let path = folder.path().join("mount");
         std::fs::create_dir(&path).unwrap();
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path).output();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("mode=700,{options}"), "tmpfs"])
+            .arg(&path)
+            .output();
         if !done.is_ok_and(|done| done.status.success()) {
             skipped("only root can mount a file system");
             return None;

@@ -6,6 +6,8 @@ use crate::harness::guest;
 use crate::harness::state::Folder;
 
 mod accepted;
+mod ceilings;
+mod confined;
 mod refused;
 mod served;
 

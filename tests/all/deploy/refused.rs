@@ -83,7 +83,8 @@ const TESTS: &[(&str, &str)] = &[
     (
         "golden-test-refused",
         "  tests:\n    - name: another input\n      \
-         request: { inputs: [{ name: z, shape: [1], datatype: FP32, data: [1] }] }\n      expect: { outputs: [] }\n    \
+         request: { inputs: [{ name: z, shape: [1], datatype: FP32, data: [1] }] }\
+         \n      expect: { outputs: [{ name: y, shape: [1], datatype: FP32, data: [1] }] }\n    \
          - name: another output\
          \n      request: { inputs: [{ name: x, shape: [1], datatype: FP32, data: [1] }] }\
          \n      expect: { outputs: [{ name: z, shape: [1], datatype: FP32, data: [1] }] }\n",
@@ -153,6 +154,18 @@ fn what_is_wrong_in_several_files_is_told_at_once() {
     folder.write("b.yaml", format!("{HEAD}{}", STAGES[9].1).replace("name: p", "name: q"));
     let ran = check(folder.path(), ["-f", "a.yaml", "-f", "b.yaml"]).ended(3);
     golden::check("errors/several-pipelines", &ran.stderr);
+}
+
+/// One stage's component is nowhere, the others' settings are wrong: each is told.
+#[test]
+fn what_is_wrong_with_several_stages_is_told_at_once() {
+    let folder = folder();
+    let stages = "    - { name: scale, role: preprocess, component: scale, settings: { mean: [1], stdd: [1] } }\n    \
+                  - { name: compute, role: model, component: onx, files: { model: ./nowhere.onnx } }\n    \
+                  - { name: label, role: postprocess, component: labels, settings: { labels: [a], thresh: 2 } }\n    \
+                  - { name: slow, role: postprocess, component: ./echo_post.wasm, limits: { time: 10m } }\n";
+    folder.write("pipeline.yaml", format!("{HEAD}{stages}"));
+    golden::check("errors/several-stages", &check(folder.path(), ["pipeline.yaml"]).ended(3).stderr);
 }
 
 #[test]

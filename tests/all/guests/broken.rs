@@ -61,7 +61,13 @@ const ROWS: [Row; 26] = [
     row("huge_shape", 14., 500, "stage_signature", "the shape [4611686018427387904] has more elements than memory"),
     row("outputs_much", 13., 500, "stage_output", OUTPUT),
     row("outputs_much", 14., 500, "stage_output", OUTPUT),
-    row("recurses", 13., 500, "stage_trapped", "trapped: "),
+    row(
+        "recurses",
+        13.,
+        500,
+        "stage_trapped",
+        "; probably the stack is full: the same functions call each other again and again",
+    ),
     row(
         "spins",
         13.,

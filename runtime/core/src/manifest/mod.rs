@@ -28,6 +28,7 @@ mod reference;
 mod resolved;
 mod rollout;
 mod route;
+mod span;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,8 @@ pub use self::reference::{ComponentRef, DocumentRef, FileRef};
 pub use self::resolved::NotCanonical;
 pub use self::rollout::WrittenRollout;
 pub use self::route::WrittenRoute;
-pub use self::written::{Metadata, Resolve, Written};
+pub use self::span::span;
+pub use self::written::{Metadata, Partly, Resolve, Written};
 use crate::batch::Batching;
 use crate::digest::Digest;
 use crate::limits::StageLimits;

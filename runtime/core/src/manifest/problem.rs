@@ -45,6 +45,11 @@ impl KeyPath {
         Self::default().key("spec").key("stages").index(index)
     }
 
+    /// The path of a golden test.
+    pub fn test(index: usize) -> Self {
+        Self::default().key("spec").key("tests").index(index)
+    }
+
     /// The path of a graph's node.
     pub fn node(index: usize) -> Self {
         Self::default().key("spec").key("nodes").index(index)
@@ -140,6 +145,11 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len() + self.more
+    }
+
     /// Adds one, while there is room.
     pub fn push(&mut self, problem: Problem) {
         self.push_with(|| problem);
@@ -166,7 +176,7 @@ impl Problems {
     }
 
     /// Puts one file's problems in the order of its lines.
-    pub(super) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| problem.place);
     }
 }

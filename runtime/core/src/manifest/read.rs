@@ -266,7 +266,13 @@ fn golden(here: &mut Decoder, node: &Node, key: &'static str) -> Option<Document
         Data::Map(entries) => {
             let tensors = entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
             here.under(Step::Key(key.to_owned()), |here| match tensors {
-                Some(Node { data: Data::List(_), .. }) => Some(()),
+                Some(node @ Node { data: Data::List(_), .. }) => {
+                    let why = "a test expects one output at least; without any, every answer would pass";
+                    if key == "outputs" {
+                        check::not_empty(here, node, why);
+                    }
+                    Some(())
+                }
                 Some(tensors) => here.expected("a list", tensors),
                 None => {
                     let near = match nearest(key, entries.iter().map(|entry| entry.key.as_str())) {

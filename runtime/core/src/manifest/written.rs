@@ -1,10 +1,10 @@
 //! A document as written: the pipeline with its references, and the line of every key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::node::Node;
-use super::problem::{KeyPath, Problem, Problems};
+use super::problem::{KeyPath, Place, Problem, Problems};
 use super::reference::{ComponentRef, DocumentRef, FileRef};
 use super::{Declared, Pipeline, Resolved, Stage, Test};
 use crate::digest::Digest;
@@ -25,6 +25,17 @@ pub struct Written {
     root: Node,
     pipeline: Declared,
     metadata: Metadata,
+}
+
+/// A document whose references were looked for. It may be used only if nothing is wrong.
+#[derive(Debug)]
+pub struct Partly {
+    /// With the digest of no bytes where a component was not found, and without the files that were not.
+    pub resolved: Resolved,
+    /// The stages of which something was not found.
+    pub lacking: BTreeSet<usize>,
+    /// What was not found, and where it is written.
+    pub problems: Problems,
 }
 
 /// Finds what references stand for. The messages of refusals say what and why; where is added here.
@@ -55,6 +66,11 @@ impl Written {
         &self.metadata
     }
 
+    /// Where it begins in its file.
+    pub fn place(&self) -> Place {
+        self.root.place
+    }
+
     /// A problem that was found later, with its place in the file: of the value that the path leads to, or of the
     /// nearest one around it that is written.
     pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
@@ -64,9 +80,16 @@ impl Written {
 
     /// Puts a digest in the place of every reference, or says of all that can't be found where they are written.
     pub fn resolve(&self, resolver: &mut impl Resolve) -> Result<Resolved, Problems> {
+        let Partly { resolved, problems, .. } = self.resolve_partly(resolver);
+        problems.or(resolved)
+    }
+
+    /// The same as far as it goes, so that what is wrong with the other stages can be found as well.
+    pub fn resolve_partly(&self, resolver: &mut impl Resolve) -> Partly {
         let mut problems = Problems::default();
-        let mut stages = Vec::new();
+        let (mut stages, mut lacking) = (Vec::new(), BTreeSet::new());
         for (index, stage) in self.pipeline.stages.iter().enumerate() {
+            let before = problems.len();
             let path = KeyPath::stage(index);
             let component =
                 self.sound(&mut problems, || path.clone().key("component"), resolver.component(&stage.component));
@@ -76,21 +99,24 @@ impl Written {
                 let digest = self.sound(&mut problems, path, resolver.file(file));
                 files.extend(digest.map(|digest| (name.clone(), digest)));
             }
-            stages.extend(component.map(|component| Stage {
+            if problems.len() > before {
+                lacking.insert(index);
+            }
+            stages.push(Stage {
                 name: stage.name.clone(),
                 role: stage.role,
-                component,
+                component: component.unwrap_or_else(|| Digest::of(b"")),
                 settings: stage.settings.clone(),
                 files,
                 inputs: stage.inputs.clone(),
                 outputs: stage.outputs.clone(),
                 limits: stage.limits.clone(),
                 batch: stage.batch.clone(),
-            }));
+            });
         }
         let mut tests = Vec::new();
         for (index, test) in self.pipeline.tests.iter().enumerate() {
-            let path = KeyPath::default().key("spec").key("tests").index(index);
+            let path = KeyPath::test(index);
             let request = self.sound(&mut problems, || path.clone().key("request"), resolver.document(&test.request));
             let expect = self.sound(&mut problems, || path.clone().key("expect"), resolver.document(&test.expect));
             tests.extend(request.zip(expect).map(|(request, expect)| Test {
@@ -101,7 +127,7 @@ impl Written {
             }));
         }
         let Declared { name, version, outputs, cache, .. } = self.pipeline.clone();
-        problems.or(Pipeline { name, version, stages, outputs, tests, cache })
+        Partly { resolved: Pipeline { name, version, stages, outputs, tests, cache }, lacking, problems }
     }
 
     fn sound<T>(&self, problems: &mut Problems, path: impl FnOnce() -> KeyPath, found: Result<T, String>) -> Option<T> {

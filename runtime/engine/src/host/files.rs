@@ -4,14 +4,15 @@
 //! with all who open it meanwhile, and let go when the last of them is done: a graph's weights would else be in memory
 //! beside what its engine makes of them.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
 use wasmtime::component::Resource;
 
-use super::{Buffer, Guest};
+use super::{Buffer, Guest, Phase};
 use crate::bindings::files::{FileError, Host};
 
 /// The files of a stage, by the names that the manifest gives them.
@@ -33,6 +34,27 @@ pub enum Content {
     Held(Bytes),
     /// They are fetched when they are needed.
     Kept(Arc<dyn Keeper>),
+}
+
+/// The names under which a component asked for files while it was opened, given or not. At most [`ASKED_MAX`].
+#[derive(Debug, Default)]
+pub struct Asked(Mutex<BTreeSet<String>>);
+
+/// Names that are remembered, and bytes of each.
+const ASKED_MAX: (usize, usize) = (64, 256);
+
+impl Asked {
+    /// All of them.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, name: &str) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < ASKED_MAX.0 && name.len() <= ASKED_MAX.1 && !names.contains(name) {
+            names.insert(name.to_owned());
+        }
+    }
 }
 
 /// Has the bytes of files.
@@ -57,6 +79,10 @@ impl Host for Guest {
     }
 
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Buffer>, FileError>> {
+        // No request waits for this lock: it is only taken while an instance is opened.
+        if self.phase == Phase::Opening {
+            self.asked.note(&name);
+        }
         let Some(file) = self.files.get(&name) else { return Ok(Err(FileError::NotFound)) };
         let bytes = file.bytes().map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
         Ok(Ok(self.hold_file(bytes)?))

@@ -1,11 +1,13 @@
-//! `hotstage:serving/metrics`: numbers for the operator.
+//! `hotstage:serving/metrics`: numbers for the operator, of clients' requests alone.
 
-use super::Guest;
+use super::{Guest, Phase};
 use crate::bindings::metrics::Host;
 
 impl Host for Guest {
     fn observe(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
-        self.observed.observe(&name, value);
+        if self.phase == Phase::Request {
+            self.observed.observe(&name, value);
+        }
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use hotstage_core::limits::StageLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-pub use self::files::{Content, File, Files, Keeper};
+pub use self::files::{Asked, Content, File, Files, Keeper};
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
 pub use self::tensors::Buffer;
 use crate::graph::Graphs;
@@ -45,8 +45,11 @@ pub(crate) struct Guest {
     pub(crate) copied: u64,
     /// The engines of the graphs that it opened.
     pub(crate) opened: Vec<String>,
+    /// What the instance is doing.
+    pub(crate) phase: Phase,
     graphs: Arc<Graphs>,
     files: Arc<Files>,
+    asked: Arc<Asked>,
     log: Writer,
     observed: Arc<Observed>,
 }
@@ -55,6 +58,17 @@ pub(crate) struct Guest {
 struct Kept {
     stage: Arc<AtomicU64>,
     own: u64,
+}
+
+/// On whose behalf a guest runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is made ready.
+    Opening,
+    /// A call that no client asked for, as a golden test's: no metric counts it.
+    Trial,
+    /// A client's request.
+    Request,
 }
 
 /// What is left of something that a guest may use up.
@@ -81,7 +95,7 @@ pub(crate) struct Memory {
 
 impl Guest {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let Parts { engine, files, limits, log, observed, held, .. } = parts;
+        let Parts { engine, files, asked, limits, log, observed, held, .. } = parts;
         let log = Writer::new(Arc::clone(log));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
@@ -96,8 +110,10 @@ impl Guest {
             deadline: Instant::now() + limits.time,
             copied: 0,
             opened: Vec::new(),
+            phase: Phase::Opening,
             graphs: Arc::clone(&engine.graphs),
             files: Arc::clone(files),
+            asked: Arc::clone(asked),
             log,
             observed: Arc::clone(observed),
         }

@@ -1,4 +1,5 @@
-//! `hotstage check`: every step of a deploy, golden tests included, without serving.
+//! `hotstage check`: every step of a deploy, golden tests included, without serving; and what may be wrong, as
+//! warnings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,9 +10,11 @@ use hotstage_core::name::Version;
 use hotstage_core::signature::Port;
 use serde_json::{Value, json};
 
+use super::allow::Bounds;
+use super::goldens::Updated;
 use super::workbench::Workbench;
-use super::{Common, Ending, console};
-use crate::deploy::Loaded;
+use super::{Common, Ending, Exit, console, goldens};
+use crate::deploy::{Failing, Loaded, warm};
 use crate::pipeline::{Graph, Node, Pipeline};
 
 #[derive(Debug, clap::Args)]
@@ -22,8 +25,16 @@ pub(super) struct Args {
     /// The same, as `serve` takes them.
     #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
     files: Vec<PathBuf>,
+    /// Take warnings for errors.
+    #[arg(long)]
+    strict: bool,
+    /// Have the golden tests that fail expect what the pipelines answer; the rest of their files stays as it is.
+    #[arg(long)]
+    update_goldens: bool,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    bounds: Bounds,
     /// How the result is printed.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -41,19 +52,29 @@ pub(super) enum Output {
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
-    let Loaded { pipelines, routes, rollouts } = Workbench::open(&args.common)?.load(&paths)?;
+    let bench = Workbench::open(&args.common, &args.bounds)?;
+    let updated = args.update_goldens.then(|| goldens::update(&bench, &paths)).transpose()?;
+    let Loaded { pipelines, routes, rollouts, .. } = bench.load(&paths, Failing::Refused)?;
+    let checked: Vec<Checked<'_>> = pipelines.iter().map(|pipeline| Checked::of(&bench, pipeline)).collect();
     match args.output {
         Output::Json => {
-            let about: Vec<Value> = pipelines.iter().map(|pipeline| describe(pipeline)).collect();
+            let about: Vec<Value> = checked.iter().map(describe).collect();
             let routes: Vec<Value> = routes.iter().map(describe_route).collect();
             let rollouts: Vec<Value> = rollouts
                 .iter()
                 .map(|rollout| json!({ "name": rollout.name().as_str(), "digest": rollout.digest().to_string() }))
                 .collect();
-            console::print(&json!({ "pipelines": about, "routes": routes, "rollouts": rollouts }).to_string());
+            let mut told = json!({ "pipelines": about, "routes": routes, "rollouts": rollouts });
+            if let Some(updated) = updated {
+                told["updated"] = updated.iter().map(Updated::json).collect();
+            }
+            console::print(&told.to_string());
         }
         Output::Table => {
-            pipelines.iter().for_each(|pipeline| show(pipeline));
+            if let Some(updated) = updated {
+                goldens::tell(&updated);
+            }
+            checked.iter().for_each(show);
             for route in &routes {
                 console::print_ok(&format!("route {} ({})", route.name(), route.digest()));
             }
@@ -63,11 +84,48 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
             }
         }
     }
-    Ok(())
+    let warnings: usize = checked.iter().map(|checked| checked.warnings.len()).sum();
+    match warnings {
+        1.. if args.strict => {
+            let (what, verb) = if warnings == 1 { ("warning", "is") } else { ("warnings", "are") };
+            Err(Ending::new(Exit::Refused, format!("{warnings} {what}, which {verb} an error with --strict")))
+        }
+        _ => Ok(()),
+    }
 }
 
-fn show(pipeline: &Pipeline) {
-    console::print_ok(&format!("{} version {} ({})", pipeline.name, pipeline.version, pipeline.digest));
+/// A pipeline that passed every check, and what its author should look at all the same.
+struct Checked<'a> {
+    pipeline: &'a Pipeline,
+    warnings: Vec<String>,
+}
+
+impl<'a> Checked<'a> {
+    /// Where no golden test makes a call, one is made up: a stage that fails always is not to pass for well.
+    fn of(bench: &Workbench, pipeline: &'a Pipeline) -> Self {
+        let mut warnings: Vec<String> = pipeline.warnings.iter().map(ToString::to_string).collect();
+        if pipeline.made.tests == 0
+            && let Err(unwarmed) = bench.runtime.block_on(warm(pipeline))
+        {
+            warnings.push(format!("{}/{}: {}", pipeline.name, pipeline.version, unwarmed.told()));
+        }
+        warnings.iter().for_each(|warning| console::warning(warning));
+        Self { pipeline, warnings }
+    }
+
+    fn tests(&self) -> String {
+        match self.pipeline.made.tests {
+            0 => "no golden tests".to_owned(),
+            1 => "1 golden test passed".to_owned(),
+            many => format!("{many} golden tests passed"),
+        }
+    }
+}
+
+fn show(checked: &Checked<'_>) {
+    let Pipeline { name, version, digest, .. } = checked.pipeline;
+    let (pipeline, tests) = (checked.pipeline, checked.tests());
+    console::print_ok(&format!("{name} version {version} ({digest}), {tests}"));
     if let Some(graph) = pipeline.graph() {
         console::print(&show_graph(graph));
     }
@@ -108,7 +166,7 @@ fn describe_route(route: &WrittenRoute) -> Value {
     json!({ "name": route.name().as_str(), "digest": route.digest().to_string(), "versions": versions })
 }
 
-fn describe(pipeline: &Pipeline) -> Value {
+fn describe(Checked { pipeline, warnings }: &Checked<'_>) -> Value {
     let list = |ports: &[Port]| -> Vec<Value> {
         ports
             .iter()
@@ -137,6 +195,8 @@ fn describe(pipeline: &Pipeline) -> Value {
         "inputs": list(&signature.inputs),
         "outputs": list(&signature.outputs),
         "stages": stages,
+        "tests_passed": pipeline.made.tests,
+        "warnings": warnings,
     });
     if let Some(graph) = pipeline.graph() {
         let node = |node: &Arc<Node>| {

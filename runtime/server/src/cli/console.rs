@@ -19,6 +19,7 @@ use crate::deploy::Progress;
 use crate::telemetry::logging::no_colour;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
 /// More pipelines than these take long enough to load that somebody wants to be told.
@@ -28,6 +29,12 @@ const LOADED_TOLD: usize = 100;
 pub(super) fn error(message: &str) {
     let style = if colours_stderr() { RED } else { Style::new() };
     eprintln!("{style}error{style:#}: {}", lines(message));
+}
+
+/// Something that stops nothing, and that somebody should look at.
+pub(super) fn warning(message: &str) {
+    let style = if colours_stderr() { YELLOW } else { Style::new() };
+    eprintln!("{style}warning{style:#}: {message}");
 }
 
 /// A remark that is no result.

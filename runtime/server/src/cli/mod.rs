@@ -2,10 +2,13 @@
 //!
 //! Exit codes are part of the interface: see [`Exit`].
 
+mod allow;
+mod ceilings;
 mod check;
 mod compiling;
 mod console;
 mod engines;
+mod goldens;
 mod infer;
 mod recover;
 mod remote;

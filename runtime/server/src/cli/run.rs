@@ -1,6 +1,7 @@
 //! `hotstage run`: one request through a pipeline, without a server: what it answers and what it costs.
 //!
-//! Every check of a deploy is made first. The first run is not counted: it warms up.
+//! Every check of a deploy is made first; a golden test that fails is told and stops nothing, since who wants a new
+//! answer looks at it here. The first run is not counted: it warms up.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -16,9 +17,11 @@ use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
 use serde_json::{Value, json};
 
+use super::allow::Bounds;
 use super::check::Output;
 use super::workbench::Workbench;
 use super::{Common, Ending, Exit, console};
+use crate::deploy::Failing;
 use crate::oip::wishes::{Form, Wishes};
 use crate::pipeline::{Pipeline, Step};
 
@@ -48,12 +51,18 @@ pub(super) struct Args {
     output: Output,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    let bench = Workbench::open(&args.common)?;
-    let loaded = bench.load(&args.paths)?;
+    let bench = Workbench::open(&args.common, &args.bounds)?;
+    let loaded = bench.load(&args.paths, Failing::Told)?;
+    for failed in &loaded.failed {
+        failed.problems.iter().for_each(|problem| console::warning(&problem.to_string()));
+    }
     let pipeline = chosen(args, &loaded.pipelines)?;
+    pipeline.warnings.iter().for_each(|warning| console::warning(&warning.to_string()));
     let payload = payload(args, pipeline)?;
     let answer = bench.runtime.block_on(measure(args, pipeline, &payload))?;
     console::print(&match args.output {

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::allow::Bounds;
 use super::{Common, Ending, Exit, console};
 use crate::admin::{Admin, Tokens};
 use crate::api::Applied;
@@ -107,6 +108,8 @@ pub(super) struct Args {
     instances: u32,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 /// Bounds on what clients may send.
@@ -243,6 +246,7 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = args.common.compilers();
     let mut deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
+    args.bounds.set(&mut deployer);
     deployer.cache = (args.response_cache > 0).then(|| Arc::new(Cache::new(args.response_cache)));
     Ok(deployer)
 }

@@ -10,8 +10,10 @@ use hotstage_engine::engine::{Engine, EngineOptions};
 use tokio::runtime::{Builder, Runtime};
 use tracing_appender::non_blocking::WorkerGuard;
 
+use super::allow::Bounds;
 use super::{Common, Ending, Exit, console};
-use crate::deploy::{Deployer, Loaded};
+use crate::deploy::{Deployer, Failing, Loaded};
+use crate::files::Allowed;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -24,19 +26,28 @@ pub(super) struct Workbench {
 }
 
 impl Workbench {
-    pub(super) fn open(common: &Common) -> Result<Self, Ending> {
+    pub(super) fn open(common: &Common, bounds: &Bounds) -> Result<Self, Ending> {
         let logging = logging::start(logging::Format::Text, "warn,guest=info");
         let store = Arc::new(Store::open(&common.state(), Access::Share)?);
         let options = EngineOptions { onnxruntime: common.onnxruntime(), ..EngineOptions::default() };
         let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
-        let deployer = Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, common.compilers());
+        let mut deployer =
+            Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, common.compilers());
+        bounds.set(&mut deployer);
+        // Whoever tries pipelines makes the first call, and looks at what comes of it.
+        deployer.warms = false;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
         Ok(Self { deployer, runtime, _logging: logging })
     }
 
-    /// Everything that the manifests describe, checked.
-    pub(super) fn load(&self, paths: &[PathBuf]) -> Result<Loaded, Ending> {
-        Ok(self.runtime.block_on(self.deployer.load(paths, &console::Steps))?)
+    /// Everything that the manifests describe, checked; what becomes of golden tests that fail is the caller's choice.
+    pub(super) fn load(&self, paths: &[PathBuf], failing: Failing) -> Result<Loaded, Ending> {
+        Ok(self.runtime.block_on(self.deployer.load_as(paths, failing, &console::Steps))?)
+    }
+
+    /// The directories that manifests may reach.
+    pub(super) fn allowed(&self) -> &Allowed {
+        &self.deployer.allowed
     }
 }

@@ -17,7 +17,7 @@ use super::prepare::{Prepared, Sent, Wanted};
 use super::routes::Draft;
 use super::{Ask, Cancel, Control, ControlError, Gone, Trouble};
 use crate::api::{Applied, ApplyRequest, LabelsRequest};
-use crate::deploy::{DeployError, Paths, Progress, Quiet, documents, in_order};
+use crate::deploy::{DeployError, Paths, Progress, Quiet, in_order};
 
 impl Control {
     /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the client leaves.
@@ -46,7 +46,7 @@ impl Control {
     /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are
     /// whole again after that.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Documents, ControlError> {
-        let documents = documents(paths)?;
+        let documents = self.deployer.documents(paths)?;
         let mut problems = Problems::default();
         for route in &documents.routes {
             self.store().put(route.canonical().as_bytes())?;

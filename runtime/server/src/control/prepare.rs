@@ -110,6 +110,9 @@ impl Prepared {
         self.loaded += 1;
         self.made.compiled += pipeline.made.compiled;
         self.made.tests += pipeline.made.tests;
+        for warning in &pipeline.warnings {
+            tracing::warn!(pipeline = pipeline.name, version = pipeline.version, %warning, "served all the same");
+        }
         Arc::new(pipeline)
     }
 
@@ -175,7 +178,8 @@ impl Control {
         progress: &dyn Progress,
     ) -> Result<(), DeployError> {
         let none = BTreeMap::new();
-        let material = self.deployer.resolve(document, wanted.paths(document.file(), &none))?;
+        let paths = wanted.paths(document.file(), &none);
+        let material = self.deployer.resolve_or_explain(document, paths, progress).await?;
         let (name, version) = (material.manifest.name.clone(), material.manifest.version.clone());
         let digest = material.manifest.digest();
         let at = |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);

@@ -13,6 +13,7 @@ use hotstage_core::manifest::{KeyPath, Problem, Problems, WrittenGraph};
 use hotstage_core::signature::Signature;
 use hotstage_core::wiring::Accepts;
 
+use super::load::{Failed, Failing, Loaded, passed};
 use super::resolve::{self, Material, Paths};
 use super::{Asleep, DeployError, Deployer, Progress, Quiet, Tests, golden};
 use crate::pipeline::{Body, Graph, Pipeline};
@@ -121,12 +122,14 @@ impl Deployer {
     pub(super) async fn load_graphs(
         &self,
         graphs: &[WrittenGraph],
-        pipelines: &mut Vec<Arc<Pipeline>>,
+        loaded: &mut Loaded,
+        failing: Failing,
         progress: &dyn Progress,
     ) -> Result<(), DeployError> {
         let mut problems = Problems::default();
         for index in in_order(graphs)? {
             let document = &graphs[index];
+            let Loaded { pipelines, failed, .. } = &mut *loaded;
             let find = |name: &str, version: &str| {
                 let is_meant = |pipeline: &&Arc<Pipeline>| pipeline.name == name && pipeline.version == version;
                 pipelines.iter().find(is_meant).map(Arc::clone)
@@ -139,7 +142,17 @@ impl Deployer {
                 };
                 let material = self.resolve_graph(document, Paths::Disk, digest)?;
                 let member = |branch: &Branch<Digest>| find(branch.pipeline.as_str(), branch.version.as_str());
-                self.make_graph(document, &material, member, Tests::Run, progress).await
+                let mut pipeline = self.make_graph(document, &material, member, Tests::Skip, progress).await?;
+                let tests = &material.manifest.tests;
+                let outcomes = golden::try_all(tests, |digest| material.document(digest), &pipeline, progress).await;
+                pipeline.made.tests = passed(&outcomes);
+                let wrong = golden::problems(tests, &outcomes, |path, message| document.problem(path, message));
+                if failing == Failing::Refused {
+                    wrong.clone().or(())?;
+                }
+                let at = (document.file(), document.place());
+                failed.extend(Failed::of(at, &document.graph().tests, outcomes, &wrong));
+                Ok::<_, DeployError>(pipeline)
             };
             match made.await {
                 Ok(pipeline) => pipelines.push(Arc::new(pipeline)),

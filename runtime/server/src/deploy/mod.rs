@@ -4,38 +4,42 @@
 //! leaves what is served untouched and says which step, where in which file, and why. Whatever a manifest points at is
 //! in the store before anything is compiled, so a pipeline never depends on a path again.
 
+mod ceilings;
 mod golden;
 mod graph;
+mod load;
 mod open;
 mod progress;
 mod read;
 mod resolve;
 mod shared;
 mod transient;
+mod unused;
 mod warm;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
 use hotstage_core::graph::ResolvedGraph;
-use hotstage_core::manifest::{
-    KeyPath, Place, Problem, Problems, Resolved, Written, WrittenGraph, WrittenRollout, WrittenRoute,
-};
+use hotstage_core::limits::StageLimits;
+use hotstage_core::manifest::{KeyPath, Place, Problem, Problems, Resolved, Written, WrittenGraph};
 use hotstage_engine::engine::Engine;
 
+pub use self::golden::{Named, Outcome};
 pub use self::graph::{in_order, pinned};
+pub use self::load::{Failed, Failing, Loaded};
 pub use self::open::Opened;
 pub use self::progress::{Progress, Quiet};
 pub use self::read::{documents, sent, texts};
 pub use self::resolve::{Boxes, Material, Paths};
 use self::shared::Shared;
+pub use self::warm::{Unwarmed, warm};
 use crate::cache::Cache;
 use crate::compiler::Compilers;
+use crate::files::Allowed;
 use crate::pipeline::Pipeline;
 use crate::place::make_way;
-use crate::routing::{Routing, Unfit};
 use crate::store::{Store, StoreError};
 
 /// What every deploy works with.
@@ -50,6 +54,12 @@ pub struct Deployer {
     pub queue: usize,
     /// Where pipelines that ask for it keep their answers.
     pub cache: Option<Arc<Cache>>,
+    /// Where manifests may find files beside their own folders.
+    pub allowed: Allowed,
+    /// What a manifest may ask for under `limits`.
+    pub ceiling: StageLimits,
+    /// Whether a pipeline that computes a graph gets a call before the first client's.
+    pub warms: bool,
     compilers: Compilers,
     shared: Arc<Shared>,
 }
@@ -81,27 +91,8 @@ impl Deployer {
     /// Puts the parts together.
     pub fn new(engine: Engine, store: Arc<Store>, boxes: Boxes, queue: usize, compilers: Compilers) -> Self {
         let shared = Arc::new(Shared::new(Arc::clone(&store)));
-        Self { engine, store, boxes, queue, cache: None, compilers, shared }
-    }
-
-    /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.
-    pub async fn load(&self, paths: &[PathBuf], progress: &dyn Progress) -> Result<Loaded, DeployError> {
-        let documents = documents(paths)?;
-        let mut problems = Problems::default();
-        let mut pipelines = Vec::new();
-        for document in &documents.pipelines {
-            let made = async { self.make(document, &self.resolve(document, Paths::Disk)?, Tests::Run, progress).await };
-            match made.await {
-                Ok(pipeline) => pipelines.push(Arc::new(pipeline)),
-                Err(DeployError::Refused(found)) => problems.append(found),
-                Err(error) => return Err(error),
-            }
-        }
-        let mut pipelines = problems.or(pipelines)?;
-        self.load_graphs(&documents.graphs, &mut pipelines, progress).await?;
-        let (routes, rollouts) = (documents.routes, documents.rollouts);
-        check_routes(&routes, &pipelines)?;
-        Ok(Loaded { pipelines, routes, rollouts })
+        let (allowed, ceiling) = (Allowed::default(), StageLimits::ceiling());
+        Self { engine, store, boxes, queue, cache: None, allowed, ceiling, warms: true, compilers, shared }
     }
 
     /// From now on there are requests that compiling must not disturb.
@@ -114,6 +105,28 @@ impl Deployer {
         resolve::resolve(document, self, paths)
     }
 
+    /// The same for somebody who is told everything at once: where something is not found, the stages that have
+    /// everything are opened nevertheless, to say what is wrong with them.
+    pub async fn resolve_or_explain(
+        &self,
+        document: &Written,
+        paths: Paths<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Material, DeployError> {
+        let (material, mut problems) = resolve::resolve_partly(document, self, paths)?;
+        if problems.is_empty() {
+            return Ok(material);
+        }
+        problems.append(ceilings::check(&self.ceiling, document, &material.manifest));
+        match Box::pin(open::stages(self, document, &material, progress)).await {
+            Ok(_) => {}
+            Err(DeployError::Refused(more)) => problems.append(more),
+            Err(error) => return Err(error),
+        }
+        problems.sort();
+        Err(problems.into())
+    }
+
     /// Makes the pipeline, checks it, and keeps its canonical manifest in the store.
     pub async fn make(
         &self,
@@ -122,6 +135,7 @@ impl Deployer {
         tests: Tests,
         progress: &dyn Progress,
     ) -> Result<Pipeline, DeployError> {
+        ceilings::check(&self.ceiling, document, &material.manifest).or(())?;
         let (opened, compiled) = open::stages(self, document, material, progress).await?;
         let mut pipeline = open::wire(document, material, opened, self.queue)?;
         pipeline.made.compiled = compiled;
@@ -134,8 +148,9 @@ impl Deployer {
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
         }
         let computes = pipeline.steps().iter().any(|step| !step.stage.engines().is_empty());
-        if computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
-            warm::warm(&pipeline).await;
+        if self.warms && computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
+            // Whatever comes of it: it may be no request that makes sense.
+            let _ = warm(&pipeline).await;
         }
         make_way();
         // So that a restart, or an auditor, finds what the digest stands for.
@@ -180,38 +195,6 @@ pub struct Asleep {
     pub document: WrittenGraph,
     /// What that says.
     pub graph: ResolvedGraph,
-}
-
-/// What documents became.
-pub struct Loaded {
-    /// Ready to serve.
-    pub pipelines: Vec<Arc<Pipeline>>,
-    /// The routes beside them.
-    pub routes: Vec<WrittenRoute>,
-    /// The rollouts beside them. What they move is known to a server alone.
-    pub rollouts: Vec<WrittenRollout>,
-}
-
-/// Routes fit the versions that are there. One whose versions are elsewhere can't be looked at.
-fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    for route in routes {
-        let of_name = || pipelines.iter().filter(|pipeline| pipeline.name == route.name().as_str());
-        if of_name().next().is_none() {
-            continue;
-        }
-        let find = |version: &str| of_name().find(|pipeline| pipeline.version == version).map(Arc::clone);
-        match Routing::new(route, find, None) {
-            Ok(_) => {}
-            Err(Unfit::Input { message }) => problems.push(route.problem(&KeyPath::default().key("spec"), message)),
-            Err(Unfit::Disagrees { variant, message }) => problems.push(route.version_problem(variant, message)),
-            Err(Unfit::Absent { variant }) => {
-                let message = format!("no file here describes this version of `{}`", route.name());
-                problems.push(route.version_problem(variant, message));
-            }
-        }
-    }
-    problems.or(())
 }
 
 /// Whether golden tests are run.

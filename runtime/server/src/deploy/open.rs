@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hotstage_core::batch;
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{ComponentRef, KeyPath, Problems, Written, canonical_text};
+use hotstage_core::manifest::{ComponentRef, KeyPath, Problem, Problems, Written, canonical_text};
 use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{Cached, CompileError, Compiled, Origin};
 use hotstage_engine::stage::{Stage, StageOptions};
-use hotstage_engine::{Content, File, Files, OpenError};
+use hotstage_engine::{Asked, Content, File, Files, OpenError};
 use tokio::sync::Semaphore;
 
 use super::resolve::Material;
@@ -26,6 +26,7 @@ const HELD_BYTES_MAX: u64 = 1 << 20;
 /// A stage that was opened.
 pub struct Opened {
     step: Step,
+    warnings: Vec<Problem>,
 }
 
 /// Compiles and opens every stage, or says of all that can't be.
@@ -39,12 +40,15 @@ pub(super) async fn stages(
     let mut opened = Vec::new();
     let mut newly_compiled = 0;
     for index in 0..material.manifest.stages.len() {
+        if !material.is_whole(index) {
+            continue;
+        }
         make_way();
         let path = KeyPath::stage(index);
         match compile(deployer, material, index, progress, &mut newly_compiled).await {
             Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),
             Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
-                Ok(step) => opened.push(Opened { step }),
+                Ok(stage) => opened.push(stage),
                 Err((path, message)) => problems.push(document.problem(&path, message)),
             },
         }
@@ -118,20 +122,25 @@ async fn open(
     material: &Material,
     index: usize,
     compiled: &Arc<Compiled>,
-) -> Result<Step, (KeyPath, String)> {
+) -> Result<Opened, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
     let files = stage.files.iter().map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
     let files: Files = files.collect::<Result<_, String>>().map_err(|text| (path.clone().key("files"), text))?;
+    let asked = Arc::new(Asked::default());
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
         name: stage.name.to_string(),
         settings: canonical_text(&serde_json::Value::Object(stage.settings.clone())),
         files: Arc::new(files),
+        asked: Arc::clone(&asked),
         limits: stage.limits.clone(),
     };
     let opened = Stage::open(&deployer.engine, compiled, options).await.map_err(|error| match error {
         OpenError::Settings(text) => setting(path.clone(), text),
-        OpenError::File(text) => (path.clone().key("files"), text),
+        OpenError::File(text) => {
+            let meant = super::unused::meant(&stage.files, &asked.names());
+            (path.clone().key("files"), format!("{text}{meant}"))
+        }
         failed @ OpenError::Failed { .. } => {
             (path.clone().key("component"), format!("the stage can't be opened: {failed}"))
         }
@@ -147,14 +156,19 @@ async fn open(
     let batcher = match &stage.batch {
         None => None,
         Some(batching) => {
-            batch::check(opened.signature()).map_err(|message| (path.key("batch"), message))?;
+            batch::check(opened.signature()).map_err(|message| (path.clone().key("batch"), message))?;
             let lanes = (stage.limits.instances.max as usize).min(deployer.engine.concurrency());
             Some(Arc::new(Batcher::new(batching.clone(), lanes)))
         }
     };
     let is_batched = material.manifest.stages.iter().any(|stage| stage.batch.is_some());
     let gate = (is_batched && batcher.is_none()).then(|| Semaphore::new(stage.limits.instances.max as usize));
-    Ok(Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default(), batcher, gate })
+    let warnings = super::unused::warnings(&stage.files, &asked.names());
+    let warnings =
+        warnings.into_iter().map(|(name, message)| document.problem(&path.clone().key("files").key(&name), message));
+    let warnings = warnings.collect();
+    let step = Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default(), batcher, gate };
+    Ok(Opened { step, warnings })
 }
 
 /// What a component says of its settings begins with their key path, as in `settings.std[3]: expected …`: that is where
@@ -205,7 +219,14 @@ pub(super) fn wire(
         miswired.iter().for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
         problems
     })?;
-    let chain = Chain { steps: opened.into_iter().map(|opened| opened.step).collect(), plan };
+    let (mut steps, mut warnings) = (Vec::with_capacity(opened.len()), Vec::new());
+    for opened in opened {
+        steps.push(opened.step);
+        warnings.extend(opened.warnings);
+    }
     let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
-    Ok(Pipeline::new(name, version, manifest.digest(), Body::Chain(chain), queue))
+    let body = Body::Chain(Chain { steps, plan });
+    let mut pipeline = Pipeline::new(name, version, manifest.digest(), body, queue);
+    pipeline.warnings = warnings;
+    Ok(pipeline)
 }

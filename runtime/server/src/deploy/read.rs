@@ -1,5 +1,9 @@
 //! Manifest files: which ones a path means, and what is in them.
+//!
+//! A file that is named is read wherever it lies. What a folder holds may have been put there by others: a link that
+//! leads out of it is followed only into a directory that is allowed. Neither waits for a FIFO.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -7,10 +11,17 @@ use std::path::{Path, PathBuf};
 use hotstage_core::limits::MANIFEST_BYTES_MAX;
 use hotstage_core::manifest::{Documents, KeyPath, Place, Problem, Problems, check_set, parse};
 
+use crate::files::{self, Allowed, Confined, OpenError};
+
 /// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
 /// input.
 pub fn documents(paths: &[PathBuf]) -> Result<Documents, Problems> {
-    let (texts, problems) = texts(paths);
+    documents_within(paths, &Allowed::default())
+}
+
+/// The same where links in a folder may lead to manifests in these directories, too.
+pub(super) fn documents_within(paths: &[PathBuf], allowed: &Allowed) -> Result<Documents, Problems> {
+    let (texts, problems) = texts(paths, allowed);
     parsed(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), problems)
 }
 
@@ -20,20 +31,29 @@ pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Docum
 }
 
 /// The files of the paths, each with its text, and what can't be read of them.
-pub fn texts(paths: &[PathBuf]) -> (Vec<(String, String)>, Problems) {
+pub fn texts(paths: &[PathBuf], allowed: &Allowed) -> (Vec<(String, String)>, Problems) {
     let mut problems = Problems::default();
     let mut texts = Vec::new();
     for path in paths {
-        match files(path) {
-            Ok(files) => {
-                for file in files {
-                    match text(&file) {
-                        Ok(text) => texts.push((file.display().to_string(), text)),
-                        Err(found) => problems.append(found),
-                    }
-                }
+        let found = match files(path) {
+            Ok(Files::Input) => vec![(path.clone(), read_bounded(io::stdin().lock()).map_err(|error| why(&error)))],
+            Ok(Files::One) => vec![(path.clone(), text(files::open(path), path))],
+            Ok(Files::Of(names)) => {
+                // What lies in a folder need not be what its owner put there.
+                let folder = Confined::new(path, allowed);
+                let open = |name: &OsString| (folder.path(name), text(folder.open(name), &folder.path(name)));
+                names.iter().map(open).collect()
             }
-            Err(found) => problems.append(found),
+            Err(found) => {
+                problems.append(found);
+                continue;
+            }
+        };
+        for (file, text) in found {
+            match text {
+                Ok(text) => texts.push((file.display().to_string(), text)),
+                Err(message) => problems.append(problem(&file, message)),
+            }
         }
     }
     (texts, problems)
@@ -52,31 +72,50 @@ fn parsed<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>, mut problems: Pro
     Ok(documents)
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Problems> {
-    if path == Path::new("-") || !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries = fs::read_dir(path).map_err(|error| problem(path, format!("can't read the folder: {error}")))?;
-    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_manifest).collect();
-    files.sort();
-    if files.is_empty() {
-        return Err(problem(path, "the folder holds no manifest: no `.yaml` or `.yml` file".to_owned()));
-    }
-    Ok(files)
+/// What a path means.
+enum Files {
+    Input,
+    One,
+    /// These files of the folder.
+    Of(Vec<OsString>),
 }
 
-fn text(path: &Path) -> Result<String, Problems> {
-    let read = if path == Path::new("-") {
-        read_bounded(io::stdin().lock())
-    } else {
-        fs::File::open(path).and_then(read_bounded)
-    };
-    read.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => problem(path, "there is no such file".to_owned()),
-        io::ErrorKind::InvalidData => problem(path, "the file is not text in UTF-8".to_owned()),
-        _ => problem(path, format!("can't read the file: {error}")),
-    })
+fn files(path: &Path) -> Result<Files, Problems> {
+    if path == Path::new("-") {
+        return Ok(Files::Input);
+    }
+    if !path.is_dir() {
+        return Ok(Files::One);
+    }
+    let entries = fs::read_dir(path).map_err(|error| problem(path, format!("can't read the folder: {error}")))?;
+    let is_manifest = |name: &OsString| Path::new(name).extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
+    let mut names: Vec<OsString> =
+        entries.filter_map(|entry| Some(entry.ok()?.file_name())).filter(is_manifest).collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(problem(path, "the folder holds no manifest: no `.yaml` or `.yml` file".to_owned()));
+    }
+    Ok(Files::Of(names))
+}
+
+fn text(file: Result<fs::File, OpenError>, path: &Path) -> Result<String, String> {
+    match file {
+        Ok(file) => read_bounded(file).map_err(|error| why(&error)),
+        // The path stands before the message.
+        Err(OpenError::Missing { .. }) => Err("there is no such file".to_owned()),
+        Err(OpenError::Io { source, .. }) => Err(why(&source)),
+        Err(error) => {
+            let message = error.to_string();
+            Err(message.strip_prefix(&format!("{} ", path.display())).map_or(message.clone(), str::to_owned))
+        }
+    }
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidData => "the file is not text in UTF-8".to_owned(),
+        _ => format!("can't read the file: {error}"),
+    }
 }
 
 /// One byte more than allowed, so that the parser can say that it is too much.

@@ -1,9 +1,9 @@
 //! References → digests: every component, file and document that a manifest points at, in the store.
 //!
-//! A path counts from the manifest's folder. A mere name is looked for in the box: folders of components whose files
-//! are called by their names.
+//! A path counts from the manifest's folder and stays in it ([`files`](crate::files)). A mere name is looked for in the
+//! box: folders of components whose files are called by their names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
 use std::io;
@@ -14,11 +14,12 @@ use hotstage_core::digest::Digest;
 use hotstage_core::graph::{Branch, ResolvedGraph};
 use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
 use hotstage_core::manifest::{
-    ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Written, WrittenGraph, canonical_text,
+    ComponentRef, DocumentRef, FileRef, Partly, Problems, Resolve, Resolved, Written, WrittenGraph, canonical_text,
 };
 use hotstage_core::suggest;
 
 use super::{DeployError, Deployer};
+use crate::files::{self, Confined, OpenError};
 use crate::place::make_way;
 use crate::store::{PutError, StoreError};
 
@@ -70,6 +71,8 @@ pub struct Material<M = Resolved> {
     /// Every reference is a digest.
     pub manifest: M,
     documents: BTreeMap<Digest, Bytes>,
+    /// Stages whose component or files were not found.
+    lacking: BTreeSet<usize>,
 }
 
 impl<M> Material<M> {
@@ -77,12 +80,17 @@ impl<M> Material<M> {
     pub(crate) fn document(&self, digest: &Digest) -> Bytes {
         self.documents.get(digest).cloned().unwrap_or_default()
     }
+
+    /// Whether the stage has everything that it is opened with.
+    pub(super) fn is_whole(&self, stage: usize) -> bool {
+        !self.lacking.contains(&stage)
+    }
 }
 
 /// What a path in a manifest means.
 #[derive(Clone, Copy, Debug)]
 pub enum Paths<'a> {
-    /// A file of this machine, counted from the manifest's folder.
+    /// A file of this machine, in the manifest's folder or where the operator allows.
     Disk,
     /// Bytes that the sender uploaded before, by the digest that it says. No file is opened.
     Sent(&'a BTreeMap<String, Digest>),
@@ -90,13 +98,20 @@ pub enum Paths<'a> {
 
 /// Finds and stores everything that the document points at.
 pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>) -> Result<Material, DeployError> {
-    let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None };
-    let resolved = document.resolve(&mut finder);
-    match finder.broken {
-        Some(error) => Err(error.into()),
-        None => Ok(Material { manifest: resolved?, documents: finder.documents }),
-    }
+    let (material, problems) = resolve_partly(document, deployer, paths)?;
+    Ok(problems.or(material)?)
+}
+
+/// The same as far as it goes: what can't be found is told, and its stages are left out.
+pub(super) fn resolve_partly(
+    document: &Written,
+    deployer: &Deployer,
+    paths: Paths<'_>,
+) -> Result<(Material, Problems), DeployError> {
+    let mut finder = Finder::new(document.file(), deployer, paths);
+    let Partly { resolved, lacking, problems } = document.resolve_partly(&mut finder);
+    let material = Material { manifest: resolved, documents: finder.finish()?, lacking };
+    Ok((material, problems))
 }
 
 /// Finds and stores everything that the graph's document points at; `find` knows the digests of its members.
@@ -106,17 +121,14 @@ pub(super) fn resolve_graph(
     paths: Paths<'_>,
     find: impl FnMut(&Branch<Option<Digest>>) -> Result<Digest, String>,
 ) -> Result<Material<ResolvedGraph>, DeployError> {
-    let base = Path::new(document.file()).parent().unwrap_or(Path::new(".")).to_owned();
-    let mut finder = Finder { base, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None };
+    let mut finder = Finder::new(document.file(), deployer, paths);
     let resolved = document.resolve(&mut finder, find);
-    match finder.broken {
-        Some(error) => Err(error.into()),
-        None => Ok(Material { manifest: resolved?, documents: finder.documents }),
-    }
+    let documents = finder.finish()?;
+    Ok(Material { manifest: resolved?, documents, lacking: BTreeSet::new() })
 }
 
 struct Finder<'a> {
-    base: PathBuf,
+    folder: Confined,
     paths: Paths<'a>,
     deployer: &'a Deployer,
     documents: BTreeMap<Digest, Bytes>,
@@ -126,10 +138,20 @@ struct Finder<'a> {
     broken: Option<StoreError>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(file: &str, deployer: &'a Deployer, paths: Paths<'a>) -> Self {
+        let folder = Confined::of(file, &deployer.allowed);
+        Self { folder, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None }
+    }
+
+    /// The documents that were found, unless the store failed.
+    fn finish(self) -> Result<BTreeMap<Digest, Bytes>, StoreError> {
+        self.broken.map_or(Ok(self.documents), Err)
+    }
+
     fn path(&mut self, path: &str, bytes_max: u64) -> Result<Digest, String> {
         match self.paths {
-            Paths::Disk => self.file_at(self.base.join(path), bytes_max),
+            Paths::Disk => self.file_at(self.folder.path(path), bytes_max, |folder, _| folder.open(path)),
             Paths::Sent(sent) => match sent.get(path) {
                 Some(digest) => self.digest(&digest.clone()),
                 None => Err(format!("the bytes of {path} were not sent along")),
@@ -137,26 +159,25 @@ impl Finder<'_> {
         }
     }
 
-    fn file_at(&mut self, path: PathBuf, bytes_max: u64) -> Result<Digest, String> {
+    fn file_at(
+        &mut self,
+        path: PathBuf,
+        bytes_max: u64,
+        open: impl FnOnce(&Confined, &Path) -> Result<File, OpenError>,
+    ) -> Result<Digest, String> {
         let key = (path, bytes_max);
         if let Some(digest) = self.read.get(&key) {
             return Ok(*digest);
         }
         let shown = key.0.display();
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no file {shown}"),
-            _ => format!("can't read {shown}: {error}"),
-        };
-        let about = fs::metadata(&key.0).map_err(failed)?;
-        if !about.is_file() {
-            return Err(format!("{shown} is not a file"));
-        }
-        if about.len() > bytes_max {
-            return Err(format!("{shown} has {} bytes; at most {bytes_max} are allowed", about.len()));
+        let file = open(&self.folder, &key.0).map_err(|error| error.to_string())?;
+        let failed = |error: io::Error| format!("can't read {shown}: {error}");
+        let bytes = file.metadata().map_err(failed)?.len();
+        if bytes > bytes_max {
+            return Err(format!("{shown} has {bytes} bytes; at most {bytes_max} are allowed"));
         }
         make_way();
-        let put = File::open(&key.0).map_err(PutError::Source).and_then(|file| self.deployer.store.put_file(&file));
-        let digest = put.map_err(|error| match error {
+        let digest = self.deployer.store.put_file(&file).map_err(|error| match error {
             PutError::Source(error) => failed(error),
             PutError::Store(error) => self.broke(error),
         })?;
@@ -188,7 +209,7 @@ impl Resolve for Finder<'_> {
             // The version is the component's own word; it is checked when it is opened.
             ComponentRef::Box { name, .. } => {
                 let path = self.deployer.boxes.find(name.as_str())?;
-                self.file_at(path, COMPONENT_BYTES_MAX)
+                self.file_at(path, COMPONENT_BYTES_MAX, |_, path| files::open(path))
             }
         }
     }

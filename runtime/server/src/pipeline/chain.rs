@@ -8,7 +8,7 @@ use hotstage_core::request::Payload;
 use hotstage_core::wiring::Plan;
 use hotstage_engine::stage::Stage;
 use hotstage_engine::{CallError, Tensors};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Pipeline;
 use super::batch::Batcher;
@@ -30,17 +30,25 @@ pub struct Step {
 }
 
 impl Step {
-    async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
+    async fn call(&self, began: Instant, payload: Payload, counted: Counted) -> Result<Tensors, CallError> {
+        if counted == Counted::Trial {
+            let _permit = self.permit().await;
+            return self.stage.try_out(began, payload).await;
+        }
         let payload = match (&self.batcher, payload) {
             (Some(batcher), Payload::Tensors(inputs)) => return batcher.call(&self.stage, began, inputs).await,
             (_, payload) => payload,
         };
-        let _permit = match &self.gate {
+        let _permit = self.permit().await;
+        self.stage.call(began, payload).await
+    }
+
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.gate {
             // It is never closed.
             Some(gate) => gate.acquire().await.ok(),
             None => None,
-        };
-        self.stage.call(began, payload).await
+        }
     }
 }
 
@@ -52,11 +60,15 @@ pub struct Chain {
     pub plan: Plan,
 }
 
-/// Whether a run is somebody's request, and so counted.
+/// On whose behalf a run is, and so what counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
+    /// A client's request.
     Yes,
-    No,
+    /// A copy of one, of which the client does not notice: its stages run as for a request, and no duration is noted.
+    Copy,
+    /// A golden test or a warm-up call: no metric counts it, and it waits for no batch.
+    Trial,
 }
 
 impl Chain {
@@ -78,7 +90,7 @@ impl Chain {
                 }
             };
             let began = *now;
-            let outputs = step.call(began, payload).await;
+            let outputs = step.call(began, payload, counted).await;
             *now = Instant::now();
             slots.fill(outputs.map_err(|error| explain(pipeline, step, error))?);
             if counted == Counted::Yes {

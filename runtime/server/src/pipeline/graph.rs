@@ -17,6 +17,7 @@ use hotstage_core::tensor::Tensor;
 use hotstage_core::wiring::Plan;
 use hotstage_engine::Tensors;
 
+use super::chain::Counted;
 use super::node::{Choice, Node};
 use super::slots::Slots;
 use super::{Answer, Pipeline, join};
@@ -44,8 +45,8 @@ pub struct Graph {
 pub(super) enum Asking<'a> {
     /// On behalf of a client.
     Served(&'a Compute),
-    /// For nobody, as in a golden test: right here, and counted nowhere.
-    Tried,
+    /// For nobody who waits, as in a golden test: right here, and not counted as a request.
+    Tried(Counted),
 }
 
 impl Graph {
@@ -201,7 +202,7 @@ async fn ask(node: &Node, branch: usize, asking: Asking<'_>, payload: Payload) -
             result
         }
         // It may be serving meanwhile, and its stages' instances are bounded all the same.
-        Asking::Tried => member.turn().await?.try_out(&mut Instant::now(), payload).await,
+        Asking::Tried(counted) => member.turn().await?.run_as(counted, &mut Instant::now(), payload).await,
     }
 }
 

@@ -20,6 +20,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
 use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::manifest::Problem;
 use hotstage_core::quantity::show_duration;
 use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
@@ -85,6 +86,8 @@ pub struct Pipeline {
     pub headers: Spread<Headers>,
     /// How it was made.
     pub made: Made,
+    /// What its author should know, though it serves.
+    pub warnings: Vec<Problem>,
     /// Where its answers are kept, if they are.
     pub cache: Option<Arc<Cache>>,
     pace: Pace,
@@ -137,8 +140,8 @@ impl Pipeline {
         let admission = Admission::new(turns(&body), waiting_max);
         let headers = Spread::few(|| Headers::new(&name, &version, &digest));
         let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
-        let cache = None;
-        Self { name, version, digest, body, decoder, encoder, counts, headers, made, cache, pace, admission }
+        let (warnings, cache) = (Vec::new(), None);
+        Self { name, version, digest, body, decoder, encoder, counts, headers, made, warnings, cache, pace, admission }
     }
 
     /// What flows in and out.
@@ -291,7 +294,7 @@ impl Pipeline {
 
     /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its end.
     pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
-        self.turn().await?.try_out(&mut Instant::now(), payload).await.map(|answer| answer.outputs)
+        self.turn().await?.run_as(Counted::Copy, &mut Instant::now(), payload).await.map(|answer| answer.outputs)
     }
 
     /// Waits until it may run.
@@ -307,27 +310,31 @@ impl Pipeline {
     pub async fn run(&self, now: &mut Instant, payload: Payload) -> Result<Tensors, Failure> {
         match &self.body {
             Body::Chain(chain) => chain.run(self, now, payload, Counted::Yes).await,
-            Body::Graph(_) => self.try_out(now, payload).await.map(|answer| answer.outputs),
+            Body::Graph(_) => self.run_as(Counted::Copy, now, payload).await.map(|answer| answer.outputs),
         }
     }
 
-    /// The same for a golden test, which is nobody's request: nothing is counted.
-    pub(crate) fn try_out<'a>(
-        &'a self,
-        now: &'a mut Instant,
-        payload: Payload,
-    ) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>> {
+    /// The same for a golden test or a warm-up call, which is nobody's request: no metric counts it.
+    pub(crate) fn try_out<'a>(&'a self, now: &'a mut Instant, payload: Payload) -> Running<'a> {
+        self.run_as(Counted::Trial, now, payload)
+    }
+
+    /// On the heap: a graph may ask a graph.
+    fn run_as<'a>(&'a self, counted: Counted, now: &'a mut Instant, payload: Payload) -> Running<'a> {
         Box::pin(async move {
             match &self.body {
                 Body::Chain(chain) => {
-                    let outputs = chain.run(self, now, payload, Counted::No).await?;
+                    let outputs = chain.run(self, now, payload, counted).await?;
                     Ok(Answer { outputs, ..Answer::default() })
                 }
-                Body::Graph(graph) => graph.run(self, Asking::Tried, payload).await,
+                Body::Graph(graph) => graph.run(self, Asking::Tried(counted), payload).await,
             }
         })
     }
 }
+
+/// A run right here.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
 
 /// How many may run at once.
 fn turns(body: &Body) -> usize {

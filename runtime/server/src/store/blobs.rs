@@ -1,7 +1,7 @@
 //! Bytes by their name: the SHA-256 is the address, so what is there never changes.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,6 +11,7 @@ use hotstage_core::digest::{Digest, Hasher};
 use super::pieces::{Blob, each, hash, is_same};
 use super::write::write_as;
 use super::{Store, StoreError, make_directory};
+use crate::files;
 
 /// Why a file can't be kept.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,7 @@ impl Store {
         let digest = Digest::of(bytes);
         // A damaged blob is written again: `get` told somebody to store it anew.
         let path = self.blob_path(&digest);
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
+        if read(&path).is_ok_and(|there| there == bytes) {
             touch(&path)?;
         } else {
             self.make_room(&path)?;
@@ -48,7 +49,7 @@ impl Store {
     pub fn put_file(&self, file: &fs::File) -> Result<Digest, PutError> {
         let (digest, _) = hash(file)?;
         let path = self.blob_path(&digest);
-        if fs::File::open(&path).is_ok_and(|there| is_same(&there, file)) {
+        if files::open_own(&path).is_ok_and(|there| is_same(&there, file)) {
             touch(&path)?;
             return Ok(digest);
         }
@@ -74,7 +75,7 @@ impl Store {
     /// all in memory.
     pub fn check(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         let path = self.blob_path(digest);
-        match fs::File::open(&path).and_then(|file| hash(&file)) {
+        match files::open_own(&path).and_then(|file| hash(&file)) {
             Ok((found, bytes)) if found == *digest => Ok(Some(bytes)),
             Ok(_) => Err(StoreError::Damaged { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -108,7 +109,7 @@ impl Store {
     /// The bytes of this name, checked; `None` when they are not here.
     pub fn get(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         let path = self.blob_path(digest);
-        match fs::read(&path) {
+        match read(&path) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes.into())),
             Ok(_) => Err(StoreError::Damaged { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -130,6 +131,15 @@ impl Store {
         let hex = digest.hex();
         self.root.join("blobs").join(&hex[..2]).join(&hex)
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = files::open_own(path)?;
+    // As much at once as it will be.
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Somebody is about to use the blob: it counts as new, so that nothing sweeps it away meanwhile.

@@ -16,7 +16,8 @@
 //!
 //! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. Blobs are
 //! synced together before the journal names one of them; compiled code, which may be lost, is not. What is read is
-//! checked against its name. Default: see [`default_directory`]; `--state` changes it.
+//! checked against its name. Nobody but the owner may write there, nor read the secrets. Default: see
+//! [`default_directory`]; `--state` changes it.
 
 mod blobs;
 mod cache;
@@ -88,6 +89,11 @@ pub enum StoreError {
     Damaged { path: PathBuf },
     #[error("{path} can't be used: {why}; or delete it, and a new one is made at the next start")]
     Secret { path: PathBuf, why: &'static str },
+    #[error(
+        "others can write into the state directory {path}, and so choose what is served; take that right away with \
+         `chmod go-w {path}`, or name a new directory in it with --state"
+    )]
+    Open { path: PathBuf },
 }
 
 impl StoreError {
@@ -113,9 +119,11 @@ impl Store {
     /// Opens the directory; makes it when there is none.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         make_directory(root)?;
+        check_rights(root)?;
         check_marker(root)?;
         for name in ["blobs", "cache", "tmp"] {
             make_directory(&root.join(name))?;
+            check_rights(&root.join(name))?;
         }
         let lock = match access {
             Access::Serve => Some(lock(root)?),
@@ -161,6 +169,16 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| StoreError::io("make the directory", path, error))
+}
+
+/// Makes sure that nobody but its owner puts anything there: machine code, blobs and the journal are believed.
+fn check_rights(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let about = fs::metadata(path).map_err(|error| StoreError::io("read", path, error))?;
+    if about.permissions().mode() & 0o022 != 0 {
+        return Err(StoreError::Open { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Makes sure that the directory is ours before anything is written into it.

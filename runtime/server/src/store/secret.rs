@@ -10,6 +10,7 @@ use rand::rngs::SysRng;
 
 use super::StoreError;
 use super::write::write_whole;
+use crate::files::{self, OpenError};
 
 /// Characters of a secret: fewer can be guessed, more are none that we made.
 const LENGTHS: std::ops::RangeInclusive<usize> = 32..=256;
@@ -17,14 +18,13 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 32..=256;
 /// The secret of this name; made of 256 bits of the system's randomness when there is none.
 pub(crate) fn secret(root: &Path, name: &str) -> Result<String, StoreError> {
     let path = root.join(name);
-    let text = match fs::File::open(&path) {
-        Ok(file) => read(file, &path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let text = match private(&path)? {
+        Some(file) => read(file, &path)?,
+        None => {
             let text = made(&path)?;
             write_whole(root, &path, format!("{text}\n").as_bytes())?;
             text
         }
-        Err(error) => return Err(StoreError::io("read", &path, error)),
     };
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if LENGTHS.contains(&text.len()) && text.bytes().all(is_token) {
@@ -33,12 +33,24 @@ pub(crate) fn secret(root: &Path, name: &str) -> Result<String, StoreError> {
     Err(unusable(&path, "it holds no secret: 32 to 256 letters, digits or any of -._~+/= on one line"))
 }
 
-fn read(file: fs::File, path: &Path) -> Result<String, StoreError> {
-    let failed = |error| StoreError::io("read", path, error);
+/// A secret's file, which its owner alone may read and write; `None` when there is none.
+pub(super) fn private(path: &Path) -> Result<Option<fs::File>, StoreError> {
+    let file = match files::open(path) {
+        Ok(file) => file,
+        Err(OpenError::Missing { .. }) => return Ok(None),
+        Err(OpenError::Io { source, .. }) => return Err(StoreError::io("read", path, source)),
+        Err(_) => return Err(unusable(path, "it is no regular file")),
+    };
     // Of the open file, so that no other is looked at than is read.
-    if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+    let about = file.metadata().map_err(|error| StoreError::io("read", path, error))?;
+    if about.permissions().mode() & 0o077 != 0 {
         return Err(unusable(path, "others can read it; take their rights away with chmod 600"));
     }
+    Ok(Some(file))
+}
+
+fn read(file: fs::File, path: &Path) -> Result<String, StoreError> {
+    let failed = |error| StoreError::io("read", path, error);
     let mut text = Vec::new();
     // One byte more than any secret has, so that a longer file is seen to be one.
     file.take(*LENGTHS.end() as u64 + 3).read_to_end(&mut text).map_err(failed)?;

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::check;
 use super::decode::Decoder;
 use super::node::Node;
-use super::problem::{KeyPath, Problem, Problems};
+use super::problem::{KeyPath, Place, Problem, Problems};
 use super::read::{self, metadata};
 use super::resolved::{DigestsOnly, NotCanonical};
 use super::{API_VERSION, Metadata, Resolve, Test};
@@ -58,6 +58,11 @@ impl WrittenGraph {
         &self.metadata
     }
 
+    /// Where it begins in its file.
+    pub const fn place(&self) -> Place {
+        self.root.place
+    }
+
     /// A problem that was found later, with its place in the file.
     pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         let place = self.root.locate(path);
@@ -88,7 +93,7 @@ impl WrittenGraph {
         }
         let mut tests = Vec::new();
         for (index, test) in self.graph.tests.iter().enumerate() {
-            let path = KeyPath::default().key("spec").key("tests").index(index);
+            let path = KeyPath::test(index);
             let mut found = |key, found: Result<Digest, String>| {
                 found.map_err(|message| problems.push(self.problem(&path.clone().key(key), message))).ok()
             };

@@ -27,7 +27,7 @@ spec:
       inputs: { features: request.features }
   outputs: [label, score]
   tests:
-    - { name: a row, request: ./row.json, expect: { outputs: [] } }
+    - { name: a row, request: ./row.json, expect: { outputs: [{}] } }
 ";
 
 fn graph_of(text: &str) -> WrittenGraph {

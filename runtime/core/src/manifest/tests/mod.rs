@@ -30,7 +30,7 @@ spec:
       limits: { memory: 64MiB, time: 1s }
   outputs: [probability]
   tests:
-    - { name: row 20 is malignant, request: ./row20.json, expect: { outputs: [] }, tolerance: 1e-5 }
+    - { name: row 20 is malignant, request: ./row20.json, expect: { outputs: [{}] }, tolerance: 1e-5 }
 ";
 
 /// Stands in for the loader: the digest of a reference is that of its text.

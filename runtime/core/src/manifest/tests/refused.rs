@@ -205,19 +205,25 @@ fn outputs_and_tests() {
          stage's outputs",
     );
     check("[probability]", "[a, b, a]", "t.yaml:17:19: spec.outputs[2]: `a` is there twice; the first is on line 17");
-    check("tolerance: 1e-5", "tolerance: -1", "t.yaml:19:95: spec.tests[0].tolerance: a tolerance is 0 or more");
+    check("tolerance: 1e-5", "tolerance: -1", "t.yaml:19:97: spec.tests[0].tolerance: a tolerance is 0 or more");
     check(
         "tolerance: 1e-5",
         "tolerance: small",
-        "t.yaml:19:95: spec.tests[0].tolerance: expected a number, like 1e-5, found the text `small`",
+        "t.yaml:19:97: spec.tests[0].tolerance: expected a number, like 1e-5, found the text `small`",
     );
     check(
+        "{ outputs: [{}] }",
         "{ outputs: [] }",
+        "t.yaml:19:78: spec.tests[0].expect.outputs: is empty; a test expects one output at least; without any, every \
+         answer would pass",
+    );
+    check(
+        "{ outputs: [{}] }",
         "{ output: [] }",
         "t.yaml:19:67: spec.tests[0].expect.outputs: missing: the list of tensors; there is `output`",
     );
     check(
-        "{ outputs: [] }",
+        "{ outputs: [{}] }",
         "{ outputs: 1 }",
         "t.yaml:19:78: spec.tests[0].expect.outputs: expected a list, found the number 1",
     );
@@ -292,7 +298,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
         "t.yaml:3:35: metadata.version: expected text, found the number 1.10; quote it: \"1.10\"\n\
          t.yaml:7:13: spec.stages[0].role: unknown value `pre`; known: `preprocess`, `model` and `postprocess`\n\
          t.yaml:16:25: spec.stages[1].limits.memory: 0B is less than the least that makes sense, 64KiB\n\
-         t.yaml:19:84: spec.tests[0].tolerence: unknown key; did you mean `tolerance`?\n\
+         t.yaml:19:86: spec.tests[0].tolerence: unknown key; did you mean `tolerance`?\n\
          t.yaml:21:1: apiVersion: missing\n\
          t.yaml:21:1: metadata: missing\n\
          t.yaml:21:1: spec: missing\n\

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use http::Method;
 
+use super::super::allow::AllowPath;
 use super::client::{Client, Got};
 use super::gather::{Gathered, gather};
 use super::{Change, Ending, Exit, Remote, show, upload};
@@ -31,12 +32,14 @@ pub(super) struct Manifests {
     /// Manifests: files, folders of .yaml files, or - for standard input.
     #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1.., required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    allow: AllowPath,
 }
 
 impl Manifests {
     /// Reads them and what they point at, or says everything that is wrong with any of it.
     pub(super) fn gather(&self) -> Result<Gathered, Ending> {
-        gather(&self.files).map_err(|problems| Ending::new(Exit::Refused, problems))
+        gather(&self.files, &self.allow.allowed()).map_err(|problems| Ending::new(Exit::Refused, problems))
     }
 }
 

@@ -97,6 +97,7 @@ fn pretty(manifest: &Value) -> String {
 mod tests {
     use super::*;
     use crate::cli::remote::gather::gather;
+    use crate::files::Allowed;
 
     fn manifest(component: &str, mean: f64) -> (Written, Resolved) {
         let folder = tempfile::tempdir().unwrap();
@@ -108,7 +109,7 @@ mod tests {
             ] },
         });
         std::fs::write(&file, text.to_string()).unwrap();
-        gather(&[file]).unwrap().manifests.remove(0)
+        gather(&[file], &Allowed::default()).unwrap().manifests.remove(0)
     }
 
     #[test]

@@ -18,6 +18,7 @@ use hotstage_core::manifest::{
 
 use crate::api::Document;
 use crate::deploy;
+use crate::files::{Allowed, Confined, OpenError};
 
 /// Bytes that are hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -39,13 +40,24 @@ pub(super) type Files = BTreeMap<Digest, Blob>;
 /// A file, and how long it was when it was hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Blob {
+    /// As people read it.
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
+    /// Where it may lie, and what it is called there.
+    place: (Confined, String),
 }
 
-/// Reads the manifests, and hashes what they point at.
-pub(super) fn gather(paths: &[PathBuf]) -> Result<Gathered, Problems> {
-    let (texts, mut problems) = deploy::texts(paths);
+impl Blob {
+    /// Opens it again, no less carefully than before: it may have been replaced meanwhile.
+    pub(super) fn open(&self) -> Result<File, OpenError> {
+        let (folder, name) = &self.place;
+        folder.open(name)
+    }
+}
+
+/// Reads the manifests, and hashes what they point at, in their folders or in directories that are allowed.
+pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, Problems> {
+    let (texts, mut problems) = deploy::texts(paths, allowed);
     let written = deploy::sent(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())));
     let written = match written {
         Ok(written) => written,
@@ -58,25 +70,25 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Gathered, Problems> {
     let mut sent: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut hashed = BTreeMap::new();
     for document in written.pipelines {
-        let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));
+        let folder = Confined::of(document.file(), allowed);
         let paths = sent.entry(document.file().to_owned()).or_default();
-        let mut finder = Finder { base, paths, hashed: &mut hashed };
+        let mut finder = Finder { folder, paths, hashed: &mut hashed };
         match document.resolve(&mut finder) {
             Ok(resolved) => gathered.manifests.push((document, resolved)),
             Err(found) => problems.append(found),
         }
     }
     for document in written.graphs {
-        let base = Path::new(document.file()).parent().unwrap_or(Path::new("."));
+        let folder = Confined::of(document.file(), allowed);
         let paths = sent.entry(document.file().to_owned()).or_default();
-        let mut finder = Finder { base, paths, hashed: &mut hashed };
+        let mut finder = Finder { folder, paths, hashed: &mut hashed };
         // Its members are the server's to find.
         let unknown = |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"")));
         if let Err(found) = document.resolve(&mut finder, unknown) {
             problems.append(found);
         }
     }
-    gathered.files = hashed.into_iter().map(|(path, (digest, bytes))| (digest, Blob { path, bytes })).collect();
+    gathered.files = hashed.into_values().collect();
     let with_paths = |(file, text): (String, String)| {
         let paths = sent.remove(&file).unwrap_or_default();
         Document { file, text, paths }
@@ -86,25 +98,26 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Gathered, Problems> {
 }
 
 struct Finder<'a> {
-    base: &'a Path,
+    folder: Confined,
     /// As written → digest.
     paths: &'a mut BTreeMap<String, String>,
     /// So that no file is read twice.
-    hashed: &'a mut BTreeMap<PathBuf, (Digest, u64)>,
+    hashed: &'a mut BTreeMap<PathBuf, (Digest, Blob)>,
 }
 
 impl Finder<'_> {
     fn path(&mut self, written: &str, bytes_max: u64) -> Result<Digest, String> {
         // Without the `.` of `./weights`, so that messages and bars read well.
-        let path: PathBuf = self.base.join(written).components().collect();
+        let path: PathBuf = self.folder.path(written).components().collect();
         let (digest, bytes) = match self.hashed.get(&path) {
-            Some(known) => *known,
-            None => hash(&path)?,
+            Some((digest, blob)) => (*digest, blob.bytes),
+            None => hash(self.folder.open(written).map_err(|error| error.to_string())?, &path)?,
         };
         if bytes > bytes_max {
             return Err(format!("{} has {bytes} bytes; at most {bytes_max} are allowed", path.display()));
         }
-        self.hashed.insert(path, (digest, bytes));
+        let place = (self.folder.clone(), written.to_owned());
+        self.hashed.entry(path.clone()).or_insert((digest, Blob { path, bytes, place }));
         self.paths.insert(written.to_owned(), digest.to_string());
         Ok(digest)
     }
@@ -136,21 +149,13 @@ impl Resolve for Finder<'_> {
 }
 
 /// The digest of a file's bytes, and how many they are. A file that is larger than any may be is not read.
-fn hash(path: &Path) -> Result<(Digest, u64), String> {
+fn hash(mut file: File, path: &Path) -> Result<(Digest, u64), String> {
     let shown = path.display();
-    let trouble = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
-        _ => format!("can't read {shown}: {error}"),
-    };
-    // Asked before it is opened: to open a pipe would wait for whoever writes into it.
-    let about = std::fs::metadata(path).map_err(trouble)?;
-    if !about.is_file() {
-        return Err(format!("{shown} is not a file"));
+    let trouble = |error: std::io::Error| format!("can't read {shown}: {error}");
+    let length = file.metadata().map_err(trouble)?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(format!("{shown} has {length} bytes; at most {FILE_BYTES_MAX} are allowed"));
     }
-    if about.len() > FILE_BYTES_MAX {
-        return Err(format!("{shown} has {} bytes; at most {FILE_BYTES_MAX} are allowed", about.len()));
-    }
-    let mut file = File::open(path).map_err(trouble)?;
     let mut hasher = Hasher::default();
     let mut piece = vec![0; PIECE_BYTES];
     let mut bytes = 0;
@@ -198,7 +203,7 @@ spec:
         for (name, text) in [("columns.txt", "a\nb"), ("model.wasm", "wasm"), ("weights.bin", "wasm")] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let gathered = gather(&[manifest(folder.path())]).unwrap();
+        let gathered = gather(&[manifest(folder.path())], &Allowed::default()).unwrap();
         let paths = &gathered.documents[0].paths;
         assert_eq!(paths["./columns.txt"], Digest::of(b"a\nb").to_string());
         assert_eq!(paths["./model.wasm"], paths["./weights.bin"]);
@@ -210,7 +215,8 @@ spec:
     #[test]
     fn everything_that_is_missing_is_said_at_once_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let problems = gather(&[manifest(folder.path()), folder.path().join("gone.yaml")]).unwrap_err();
+        let problems =
+            gather(&[manifest(folder.path()), folder.path().join("gone.yaml")], &Allowed::default()).unwrap_err();
         let text = problems.to_string();
         assert_eq!(problems.list().len(), 4, "{text}");
         for part in ["there is no such file", "columns.txt", "tumor.yaml:13:", "spec.stages[1].files.weights:"] {

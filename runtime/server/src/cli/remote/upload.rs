@@ -2,7 +2,6 @@
 //!
 //! What is cut off is tried again, after longer and longer pauses, until [`TRIES_MAX`] attempts in a row got nowhere.
 
-use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
 
@@ -147,7 +146,7 @@ fn part(blob: &Blob, at: u64) -> Result<Bytes, Ending> {
     let length =
         blob.bytes.checked_sub(at).ok_or_else(|| refuse("is shorter than the server's upload of it".into()))?;
     let length = length.min(PART_BYTES);
-    let mut file = File::open(&blob.path).map_err(unreadable)?;
+    let mut file = blob.open().map_err(|error| Ending::new(Exit::Refused, error))?;
     file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
     let mut part = Vec::new();
     file.take(length).read_to_end(&mut part).map_err(unreadable)?;
