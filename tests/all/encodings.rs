@@ -132,6 +132,52 @@ fn an_unknown_encoding_is_415_with_those_that_are_known() {
     }
 }
 
+/// Millions of empty members are little to send and long to read.
+#[test]
+fn a_body_of_many_members_is_refused() {
+    let server = Setup::tumor().start();
+    let plain = tumor::request("benign").to_string().into_bytes();
+    let empty = gzip(b"");
+    let with = |members: usize| [empty.repeat(members), gzip(&plain)].concat();
+    tumor::check("benign", &ask(&server, "gzip", with(1000)).ok().json());
+    let response = ask(&server, "gzip", with(2_000_000));
+    let message = "the body has more than 4096 gzip members; join them";
+    assert_eq!((response.status, response.error().as_str()), (400, message));
+}
+
+#[test]
+fn a_body_that_grows_beyond_measure_is_refused() {
+    let server = Setup::tumor().start();
+    let body = tumor::request("benign").to_string();
+    let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len())).into_bytes();
+    tumor::check("benign", &ask(&server, "gzip", gzip(&padded(8 << 20))).ok().json());
+    let response = ask(&server, "gzip", gzip(&padded(32 << 20)));
+    assert_eq!((response.status, response.header("hotstage-failure")), (413, Some("body_too_large")));
+    assert!(response.error().contains("more than 200 times as long"), "{}", response.error());
+}
+
+/// One thread has all connections. What forty of them sent is long to decompress, and takes another thread long; the
+/// neighbour on the first is answered while that goes on.
+#[test]
+fn a_neighbour_does_not_wait_for_what_is_decompressed() {
+    let server = Setup::tumor().args("--io-threads 1 --compute-threads 1").start();
+    let plain = tumor::request("benign").to_string();
+    let bomb = gzip(format!("{plain}{}", " ".repeat(7 << 20)).as_bytes());
+    assert!(bomb.len() < 32 << 10);
+    let bomb = Request::post(TUMOR, bomb).header("content-encoding", "gzip").bytes();
+    let mut neighbour = server.connect();
+    let mut others: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    others.iter_mut().for_each(|other| other.send(&bomb));
+    for _ in 0..3 {
+        tumor::check("benign", &neighbour.ask(&Request::post(TUMOR, plain.as_str())).ok().json());
+    }
+    let waiting = others.iter().filter(|other| !other.has_answer()).count();
+    assert!(waiting > 0, "the neighbour was answered after all of them");
+    for mut other in others {
+        tumor::check("benign", &other.answer().unwrap().ok().json());
+    }
+}
+
 /// Reads the body back. The length that is told is that of what was sent.
 #[track_caller]
 fn decoded(response: &Response) -> Vec<u8> {

@@ -256,3 +256,26 @@ fn a_content_type_is_never_a_reason_to_refuse() {
         tumor::check("benign", &connection.ask(&request).ok().json());
     }
 }
+
+/// A body that says what it is and is not taken here is no broken JSON.
+#[test]
+fn a_body_of_another_type_is_told_what_is_taken_and_how_to_send_csv() {
+    let server = Setup::tumor().start();
+    let mut connection = server.connect();
+    let takes = "it takes tensors, in JSON (application/json) or binary (application/octet-stream with \
+                 inference-header-content-length)";
+    let csv = "; for CSV put the stage `tabular` first, or send the rows with `hotstage infer tumor FILE.csv`";
+    for (content_type, body, more) in
+        [("text/csv; charset=utf-8", "a,b\n1,2\n", csv), ("Text/CSV", "", csv), ("image/png", "\u{89}PNG", "")]
+    {
+        let name = content_type.split(';').next().unwrap().to_ascii_lowercase();
+        let message = format!("a body of type `{name}` is not taken by `tumor`: {takes}{more}");
+        let request = Request::post(TUMOR, body).header("content-type", content_type);
+        check(&mut connection, &request, 400, "invalid_input", &message);
+    }
+    // What says JSON, or nothing, or looks like it, is told where it breaks.
+    for (content_type, body) in [("application/json", "a,b"), ("text/plain", "a,b"), ("text/csv", "{\"inputs\":")] {
+        let response = connection.ask(&Request::post(TUMOR, body).header("content-type", content_type));
+        assert!(response.error().starts_with("the request isn't JSON: "), "{}", response.error());
+    }
+}

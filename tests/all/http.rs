@@ -1,12 +1,14 @@
 //! HTTP/1.1 as clients really speak it: connections that live on, requests in pieces, and clients that go away.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
-use crate::harness::http::Request;
+use crate::harness::admin::Admin;
+use crate::harness::http::{Connection, Request};
 use crate::harness::metrics::Metrics;
 use crate::harness::server::Setup;
-use crate::harness::tumor;
+use crate::harness::{eventually, pause, tumor};
 
 const TUMOR: &str = "/v2/models/tumor/infer";
 
@@ -176,4 +178,128 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     drop(second);
     assert_eq!(third.answer().unwrap().ok().json(), json!({ "live": true }));
     first.ask(&Request::get("/v2")).ok();
+}
+
+/// Many clients send a request's head and its body apart. A refusal between the two must cost neither an error nor the
+/// connection.
+#[test]
+fn a_refusal_before_the_body_came_keeps_the_connection() {
+    let server = Setup::tumor().start();
+    let admin = Admin::of(&server);
+    let body = benign();
+    for (address, path, status) in [
+        (server.address, "/v2/models/zebra/infer", 404),
+        (server.address, "/v2/models/tumor", 405),
+        (server.address, "/v2/health/live", 405),
+        (admin.address, "/v1/apply", 401),
+        (admin.address, "/nowhere", 401),
+    ] {
+        let mut connection = Connection::open(address);
+        for round in 0..5 {
+            connection.send_all(&Request::post(path, body.as_str()).head());
+            pause(Duration::from_millis(20));
+            connection.send_all(body.as_bytes());
+            let response = connection.answer().unwrap_or_else(|| panic!("{path}, {round}: closed"));
+            assert_eq!((response.status, response.header("connection")), (status, None), "{path}, {round}");
+        }
+    }
+    // One that asks for something and sends a body with it is no different.
+    let mut connection = server.connect();
+    for _ in 0..3 {
+        connection.send_all(&Request::get("/v2").header("content-length", body.len()).head());
+        pause(Duration::from_millis(20));
+        connection.send_all(body.as_bytes());
+        assert_eq!(connection.answer().unwrap().ok().header("connection"), None);
+    }
+}
+
+/// Nobody reads megabytes for nothing: the answer comes at once and says that the connection ends, and the client can
+/// send all the same.
+#[test]
+fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
+    let server = Setup::tumor().start();
+    let admin = Admin::of(&server);
+    let body = vec![b' '; 4 << 20];
+    for (address, path, status) in [
+        (server.address, "/v2/models/zebra/infer", 404),
+        (server.address, "/v2", 405),
+        (admin.address, "/v1/apply", 401),
+    ] {
+        let mut connection = Connection::open(address);
+        connection.send_all(&Request::post(path, body.clone()).head());
+        for piece in body.chunks(64 << 10) {
+            connection.send_all(piece);
+        }
+        let response = connection.answer().unwrap();
+        assert_eq!((response.status, response.header("connection")), (status, Some("close")), "{path}");
+        connection.expect_closed();
+    }
+    // One that sends nothing of its body is not waited for long.
+    let mut connection = server.connect();
+    connection.send_all(&Request::post("/v2/models/zebra/infer", benign()).head());
+    let response = connection.answer().unwrap();
+    assert_eq!((response.status, response.header("connection")), (404, Some("close")));
+    connection.finish();
+    connection.expect_closed();
+}
+
+/// The status line of the answer to a request that is sent as it stands.
+fn status(address: std::net::SocketAddr, request: &str) -> u16 {
+    let mut connection = Connection::open(address);
+    connection.send(request.as_bytes());
+    connection.answer().unwrap().status
+}
+
+#[test]
+fn a_request_has_one_host_and_on_loopback_one_of_its_own() {
+    let server = Setup::tumor().args("--allow-host models.example").start();
+    let (admin, port) = (Admin::of(&server).address, server.address.port());
+    let own = [
+        "localhost".to_owned(),
+        format!("localhost:{port}"),
+        format!("127.0.0.1:{port}"),
+        format!("[::1]:{port}"),
+        "Models.Example:443".to_owned(),
+    ];
+    for host in &own {
+        for target in ["/v2/health/live".to_owned(), format!("http://{host}/v2/health/live")] {
+            assert_eq!(
+                status(server.address, &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")),
+                200,
+                "{host}"
+            );
+        }
+        assert_eq!(status(admin, &format!("GET /v1/status HTTP/1.1\r\nHost: {host}\r\n\r\n")), 401, "{host}");
+    }
+    for address in [server.address, admin] {
+        for (request, expected) in [
+            ("GET /v2 HTTP/1.1\r\n\r\n", 400),
+            ("GET /v2 HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+            ("GET /v2 HTTP/1.1\r\nHost: local host\r\n\r\n", 400),
+            ("GET /v2 HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+            ("GET /v2 HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 421),
+            ("GET http://evil.example/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+        ] {
+            assert_eq!(status(address, request), expected, "{request}");
+        }
+    }
+    let response = server.ask(&Request::get("/v2").header("x-forwarded-host", "evil.example")).ok();
+    assert_eq!(response.json()["name"], "hotstage");
+    let mut connection = server.connect();
+    connection.send(b"GET /v2 HTTP/1.1\r\nhost: evil.example\r\n\r\n");
+    let response = connection.answer().unwrap();
+    assert_eq!(response.header("hotstage-failure"), Some("misdirected_request"));
+    assert!(response.error().contains("`evil.example`") && response.error().contains("--allow-host"));
+}
+
+#[test]
+fn a_server_for_other_machines_takes_any_host_unless_it_is_told() {
+    let open = Setup::of([]).http("0.0.0.0:0").start();
+    let told = Setup::of([]).http("0.0.0.0:0").args("--allow-host models.example").start();
+    let any = Setup::of([]).args("--allow-host *").start();
+    let ask = |server: &crate::harness::server::Server, host: &str| {
+        status(server.address, &format!("GET /v2 HTTP/1.1\r\nhost: {host}\r\n\r\n"))
+    };
+    assert_eq!((ask(&open, "evil.example"), ask(&any, "evil.example")), (200, 200));
+    assert_eq!((ask(&told, "evil.example"), ask(&told, "models.example"), ask(&told, "127.0.0.1")), (421, 200, 200));
 }

@@ -1,7 +1,11 @@
 //! HTTP/2 in clear text, by prior knowledge, on the same port.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -11,6 +15,18 @@ use tokio::net::TcpStream;
 use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
 use crate::harness::{PATIENCE, tumor};
+
+/// A body that stops within.
+struct Unfinished(Option<Bytes>);
+
+impl Body for Unfinished {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
+    }
+}
 
 /// One connection.
 struct Client {
@@ -124,6 +140,71 @@ fn headers_that_weigh_too_much_are_431() {
         let answer = client.ask(Method::GET, "/v2", &"y".repeat(17_000), "").await;
         assert_eq!(answer.status, 431);
         assert!(answer.json()["error"].as_str().unwrap().starts_with("the headers have 17"));
+        assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
+    });
+}
+
+/// The streams of one connection have no more memory than all clients together, and a neighbour is answered meanwhile.
+#[test]
+fn the_streams_of_one_connection_share_the_memory_of_all_bodies() {
+    const BYTES: usize = 900_000;
+    let server = Setup::tumor().args("--max-body 1000000 --max-body-memory 4000000").start();
+    run(async {
+        let client = Client::open(&server).await;
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let ask = || {
+            let mut sender: SendRequest<Unfinished> = sender.clone();
+            let uri = format!("http://{}/v2/models/tumor/infer", server.address);
+            let body = Unfinished(Some(vec![b' '; BYTES].into()));
+            let request = Request::builder().method(Method::POST).uri(uri).body(body).unwrap();
+            tokio::spawn(async move { sender.send_request(request).await.map(|response| response.status().as_u16()) })
+        };
+        let mut asked: Vec<_> = (0..12).map(|_| ask()).collect();
+        // At most four of them fit, so that the others are refused; those that fit wait for the rest of theirs.
+        let mut refused = 0;
+        while refused < 8 {
+            let (done, waiting): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.is_finished());
+            asked = waiting;
+            for answer in done {
+                assert_eq!(answer.await.unwrap().unwrap(), 503);
+                refused += 1;
+            }
+            let body = tumor::request("benign").to_string();
+            let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "a", body).await;
+            tumor::check("benign", &answer.json());
+            let text = client.ask(Method::GET, "/metrics", "b", "").await.body;
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            let line = text.lines().find(|line| line.starts_with("hotstage_http_body_bytes")).unwrap();
+            assert!(line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() <= 4e6, "{line}");
+        }
+    });
+}
+
+#[test]
+fn the_authority_is_the_host() {
+    let server = Setup::tumor().start();
+    run(async {
+        let mut client = Client::open(&server).await;
+        for (authority, status) in [("localhost", 200), ("[::1]:80", 200), ("evil.example", 421)] {
+            authority.clone_into(&mut client.authority);
+            let answer = client.ask(Method::GET, "/v2", "a", "").await;
+            assert_eq!(answer.status, status, "{authority}");
+        }
+    });
+}
+
+/// A refusal before the body came costs its own stream alone.
+#[test]
+fn a_body_that_nobody_reads_costs_its_own_request_alone() {
+    let server = Setup::tumor().start();
+    run(async {
+        let client = Client::open(&server).await;
+        for _ in 0..3 {
+            let answer = client.ask(Method::POST, "/v2/models/zebra/infer", "a", vec![b' '; 3 << 20]).await;
+            assert_eq!((answer.status, answer.headers.get("connection")), (404, None));
+        }
         assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
     });
 }

@@ -31,6 +31,7 @@ mod http;
 mod http2;
 mod infer;
 mod instances;
+mod intake;
 mod limits;
 mod metadata;
 mod metrics;

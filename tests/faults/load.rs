@@ -114,7 +114,7 @@ pub(crate) fn attempt(admin: &Admin, request: Request) -> Result<Response, Strin
 
 fn request(path: &str) -> Vec<u8> {
     let body = crate::harness::admin::one(1.0).to_string();
-    format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 fn ask_until(

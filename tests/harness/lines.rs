@@ -47,6 +47,11 @@ impl Lines {
         })
     }
 
+    /// Whether there is such a line already.
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.0.text.lock().unwrap().lines.iter().any(|line| line.contains(word))
+    }
+
     /// Everything, once the stream has ended.
     pub(crate) fn all(&self) -> Vec<String> {
         self.wait(|text| text.is_over.then(|| text.lines.clone()))

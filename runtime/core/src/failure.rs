@@ -26,6 +26,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The headers are longer than the server takes.
     HeadersTooLarge,
+    /// The host that the request names is not this server's.
+    MisdirectedRequest,
     /// Everything that may wait already waits.
     Overloaded,
     /// The model, or the server, is not ready yet or any more.
@@ -54,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -62,6 +64,7 @@ impl Kind {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HeadersTooLarge,
+        Self::MisdirectedRequest,
         Self::Overloaded,
         Self::NotReady,
         Self::StageUnavailable,
@@ -86,6 +89,7 @@ impl Kind {
             Self::BodyTooLarge => ("body_too_large", 413),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415),
             Self::HeadersTooLarge => ("headers_too_large", 431),
+            Self::MisdirectedRequest => ("misdirected_request", 421),
             Self::Overloaded => ("overloaded", 503),
             Self::NotReady => ("not_ready", 503),
             Self::StageUnavailable => ("stage_unavailable", 503),

@@ -58,6 +58,10 @@ pub const OBSERVED_MAX: usize = 16;
 pub const OBSERVED_NAME_BYTES_MAX: usize = 64;
 /// Bytes of the text that a stage may put into a failure.
 pub const FAILURE_TEXT_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a request's path in a log line.
+pub const LOGGED_PATH_BYTES_MAX: usize = 256;
+/// Bytes of an error, or of its cause, in a log line.
+pub const LOGGED_ERROR_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a client's `id`, and of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 256;
 
@@ -149,15 +153,29 @@ pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
 /// The least that an instance's `idle` may be: idle instances are looked at this often.
 pub const IDLE_MIN: Duration = Duration::from_secs(1);
 
+/// A body's first seconds, in which its rate is not looked at: a client may be slow to start.
+pub const BODY_GRACE: Duration = Duration::from_secs(10);
+/// Lines a second about requests that were refused, and as many about those that failed. `--log-rate`.
+pub const LOG_RATE: u32 = 50;
+
 /// What the server takes from its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Bytes of a request body, before and after decompression. `--max-body`.
     pub body_bytes: usize,
+    /// Bytes that the bodies of all requests take together. `--max-body-memory`.
+    pub body_memory: u64,
+    /// Bytes a second that a body brings at least, on average, once [`BODY_GRACE`] is over; 0: no bound.
+    /// `--min-body-rate`.
+    pub body_rate: u64,
+    /// How long a whole body may take. `--body-timeout`.
+    pub body_time: Duration,
     /// Bytes of a request's headers. `--max-headers`.
     pub header_bytes: usize,
     /// Connections at once; more wait to be accepted. `--max-connections`.
     pub connections: usize,
+    /// Connections at once from one peer; more are refused. `--max-connections-per-peer`.
+    pub connections_per_peer: usize,
     /// Requests that wait for an instance of a pipeline; more get 503. `--max-queue`.
     pub queue: usize,
     /// How long a client's body may pause. `--client-timeout`.
@@ -172,8 +190,12 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             body_bytes: 64 << 20,
+            body_memory: 1 << 30,
+            body_rate: 1 << 10,
+            body_time: Duration::from_secs(600),
             header_bytes: 16 << 10,
             connections: 4096,
+            connections_per_peer: 2048,
             queue: 1024,
             client_timeout: Duration::from_secs(20),
             idle: Duration::from_secs(75),

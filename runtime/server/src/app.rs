@@ -5,6 +5,7 @@ use hotstage_core::limits::ServerLimits;
 use crate::board::Board;
 use crate::counts::ServerCounts;
 use crate::experiments::Experiments;
+use crate::intake::Intake;
 use crate::mirror::Mirrors;
 use crate::place::Compute;
 
@@ -18,6 +19,8 @@ pub struct App {
     pub mirrors: Mirrors,
     /// What is taken from clients.
     pub limits: ServerLimits,
+    /// What is taken from all of them together.
+    pub intake: Intake,
     /// What is counted about requests that reach no pipeline, and connections.
     pub counts: ServerCounts,
     /// What experiments remember.

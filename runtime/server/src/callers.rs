@@ -9,19 +9,20 @@
 //!
 //! [`ServerLimits::idle`]: hotstage_core::limits::ServerLimits::idle
 
+mod heard;
+
 use std::collections::HashMap;
-use std::io;
 use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::Version;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+use self::heard::Heard;
 
 /// Looks in the time that a connection may be silent.
 const LOOKS: u32 = 5;
@@ -36,6 +37,8 @@ struct Pulse {
     sent: AtomicU32,
     /// It asked in HTTP/2.
     is_pinged: AtomicBool,
+    /// It ends before all is read that its client sends.
+    is_unread: AtomicBool,
     /// How it is to end: an [`End`].
     end: AtomicU8,
     /// Its task, once that runs.
@@ -77,6 +80,11 @@ impl<H> Visit<H> {
         }
         Self(Arc::clone(caller))
     }
+
+    /// The connection ends with this answer, though its client still sends something.
+    pub(crate) fn leaves_unread(&self) {
+        self.0.pulse.is_unread.store(true, Relaxed);
+    }
 }
 
 impl<H> Deref for Visit<H> {
@@ -105,7 +113,7 @@ pub(crate) struct Place {
 impl Place {
     /// Its stream, whose sound is heard here.
     pub(crate) fn hears(&self, stream: TcpStream) -> Heard {
-        Heard { stream, pulse: Arc::clone(&self.pulse) }
+        Heard::new(stream, Arc::clone(&self.pulse))
     }
 
     /// How it is to end, said once. To be asked each time that the task is polled.
@@ -204,58 +212,6 @@ impl Watched {
 /// A list of numbers is never half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A stream that counts when something is sent.
-pub(crate) struct Heard {
-    stream: TcpStream,
-    pulse: Arc<Pulse>,
-}
-
-impl AsyncRead for Heard {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-impl Heard {
-    /// Takes note of what came of sending something.
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            // Nobody else writes it.
-            self.pulse.sent.store(self.pulse.sent.load(Relaxed).wrapping_add(1), Relaxed);
-        }
-        written
-    }
-}
-
-impl AsyncWrite for Heard {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.noted(written)
-    }
-
-    /// HTTP/2 sends a frame's head and its data together where it can.
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

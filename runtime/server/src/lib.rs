@@ -22,6 +22,11 @@
 //! | `store` | the state directory |
 //! | `files` | opening what others name: regular files only, within the folders that are allowed |
 //! | `callers` | the connections of a listener |
+//! | `intake` | what a listener takes from all of its clients |
+//! | `peers` | how many connections each peer has |
+//! | `budget` | the memory of requests' bodies |
+//! | `hosts` | which names requests may give as their host |
+//! | `lines` | log lines about requests |
 //! | `admission` | who may run, and who waits |
 //! | `cache` | answers that were given before |
 //! | `chance` | numbers that nobody can foresee |
@@ -37,6 +42,7 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod board;
+pub mod budget;
 pub mod cache;
 pub mod callers;
 mod chance;
@@ -49,11 +55,15 @@ pub mod deploy;
 pub mod engines;
 pub mod experiments;
 pub mod files;
+pub mod hosts;
 pub mod http;
+pub mod intake;
 pub mod journal;
+pub mod lines;
 pub mod listen;
 pub mod mirror;
 pub mod oip;
+mod peers;
 pub mod pipeline;
 pub mod place;
 pub mod router;

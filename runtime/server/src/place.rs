@@ -85,8 +85,14 @@ impl Compute {
 
     /// Does some work that takes long and waits for nothing, away from the IO workers.
     pub async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.away_in_slices(async { work() }).await
+    }
+
+    /// The same for work that yields now and then to what else is there. When its caller goes away it ends at the next
+    /// such place.
+    pub async fn away_in_slices<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let _long = self.cores.long();
-        joined(AbortOnDrop(self.runtime.spawn(async { work() }))).await
+        joined(AbortOnDrop(self.runtime.spawn(work))).await
     }
 }
 

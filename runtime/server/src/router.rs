@@ -31,8 +31,8 @@ pub fn route(
     };
     found.map(|found| Way::to(Arc::clone(found))).ok_or_else(|| {
         let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
-        let message =
-            format!("model `{name}` has no version `{}`; it has {}", version.unwrap_or_default(), versions.join(", "));
+        let asked = suggest::shown(version.unwrap_or_default());
+        let message = format!("model `{name}` has no version `{asked}`; it has {}", versions.join(", "));
         Failure::new(Kind::NotFound, message)
     })
 }

@@ -119,3 +119,27 @@ fn rows_that_do_not_fit_end_with_3_before_anything_is_sent() {
     }
     assert_eq!(server.metrics().value(&crate::guests::outcomes("echo", "answered")), 0.0);
 }
+
+/// Without a server, the same file gives the same answers.
+#[test]
+fn a_run_takes_the_rows_of_a_file_as_well() {
+    let (server, folder) = (Setup::tumor().start(), Folder::new());
+    let rows = rows(&folder, 3);
+    let answer = infer(&server, &["tumor", &rows, "-o", "json"]).ended(0).stdout;
+    let state = crate::harness::state::warm();
+    let manifest = root().join("examples/tumor/tumor-v1.yaml");
+    let run_with = |file: &str| {
+        let mut command = program();
+        command.args(["run", manifest.to_str().unwrap(), "--input", file, "-o", "json"]);
+        command.arg("--state").arg(state.path()).arg("--components").arg(crate::harness::components());
+        run(command, b"")
+    };
+    let ran = run_with(&rows).ended(0);
+    let (answer, ran_answer): (Value, Value) =
+        (serde_json::from_str(&answer).unwrap(), serde_json::from_str(&ran.stdout).unwrap());
+    assert_eq!(ran_answer["answer"]["outputs"], answer["outputs"]);
+    assert!(ran.stderr.contains("not sent, only shown: diagnosis"), "{}", ran.stderr);
+    let wrong = folder.write("wrong.csv", "a,b\n1,2\n");
+    let ran = run_with(wrong.to_str().unwrap()).ended(3);
+    assert!(ran.stderr.contains("takes 30 numbers a row; the file has 2 numeric columns"), "{}", ran.stderr);
+}

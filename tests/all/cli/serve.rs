@@ -1,6 +1,7 @@
 //! `hotstage serve`: its ready line, where it finds what it needs, and how it ends.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::deploy::{ECHO, HEAD, with_guests};
 use crate::guests::ask;
@@ -8,7 +9,7 @@ use crate::harness::command::run;
 use crate::harness::manifest::{model, pipeline, version};
 use crate::harness::server::{Setup, program};
 use crate::harness::state::Folder;
-use crate::harness::{components, root};
+use crate::harness::{components, eventually, pause, root};
 
 #[test]
 fn the_ready_line_is_all_of_stdout() {
@@ -114,4 +115,39 @@ fn a_reader_that_goes_away_is_no_error() {
     command.arg("-c").arg(line).arg(program().get_program()).arg(manifest).arg(state.path()).arg(components());
     let ran = run(command, b"").ended(0);
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+}
+
+/// Whoever reads the log by machine must not meet a line for people, whatever it is about.
+#[test]
+fn a_log_in_json_is_all_of_stderr() {
+    let folder = with_guests(&["echo"]);
+    let manifest = folder.write("p.yaml", format!("{HEAD}{ECHO}"));
+    let state = Folder::new();
+    // Nothing is compiled yet, so that it says that it compiles.
+    let setup = Setup::files([folder.path().to_owned()]).state(state.path());
+    let server = setup.args("--watch --log-format json").start();
+    // What is written before the first look is no news, so it is written until it is seen.
+    let edited = |text: &str, word: &str| {
+        eventually(word, || {
+            std::fs::write(&manifest, text).unwrap();
+            pause(Duration::from_millis(700));
+            server.starting.stderr.has(word)
+        });
+    };
+    edited("kind: Pipelin", "was not applied");
+    edited(&format!("{HEAD}{ECHO}").replace("\"1\"", "\"2\""), "revision 2");
+    let address = server.address;
+    let mut second = program();
+    second.args(["serve", "--log-format", "json", "--http", &address.to_string(), "--state"]).arg(Folder::new().path());
+    let refused = run(second, b"").ended(6);
+    let stderr = server.stop().stderr;
+    let said = |word: &str| stderr.iter().any(|line| line.contains(word));
+    assert!(said("compiling the component"), "{stderr:?}");
+    for line in stderr.iter().map(String::as_str).chain(refused.stderr.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for key in ["timestamp", "level", "message", "target"] {
+            assert!(line[key].is_string(), "{line}");
+        }
+    }
+    assert!(refused.stderr.contains("is in use"), "{}", refused.stderr);
 }

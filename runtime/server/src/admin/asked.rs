@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
-use hotstage_core::limits::ServerLimits;
-use http::{HeaderMap, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, Version, header};
 use serde::de::DeserializeOwned;
 
+use super::Admin;
+use super::lent::Lent;
 use super::query::{Query, shown};
 use super::refusal::Refusal;
 use crate::control::Cancel;
-use crate::http::body::read_at_most;
+use crate::http::body::{Bounds, read_whole};
 
 /// A request.
 pub(super) struct Asked<B> {
@@ -39,21 +39,18 @@ impl<B> Asked<B> {
 }
 
 /// Refuses bytes that nobody would look at.
-pub(super) async fn without_body(asked: Asked<Incoming>, limits: &ServerLimits) -> Result<Asked<()>, Refusal> {
+pub(super) async fn without_body(asked: Asked<Lent>, admin: &Admin) -> Result<Asked<()>, Refusal> {
     let (body, rest) = asked.apart();
-    if !read(body, &rest.headers, limits).await?.is_empty() {
+    if !read(body, &rest.headers, admin).await?.is_empty() {
         return Err(Refusal::invalid("this takes no body; what it needs stands in the path and the query"));
     }
     Ok(rest)
 }
 
 /// Reads the body as JSON.
-pub(super) async fn with_json<Q: DeserializeOwned>(
-    asked: Asked<Incoming>,
-    limits: &ServerLimits,
-) -> Result<Asked<Q>, Refusal> {
+pub(super) async fn with_json<Q: DeserializeOwned>(asked: Asked<Lent>, admin: &Admin) -> Result<Asked<Q>, Refusal> {
     let (body, rest) = asked.apart();
-    let body = decode(&read(body, &rest.headers, limits).await?)?;
+    let body = decode(&read(body, &rest.headers, admin).await?)?;
     let Asked { actor, places, query, headers, body: (), cancel } = rest;
     Ok(Asked { actor, places, query, headers, body, cancel })
 }
@@ -64,9 +61,10 @@ fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
         .map_err(|error| Refusal::invalid(format!("the body is not what it should be: {error}")))
 }
 
-async fn read(body: Incoming, headers: &HeaderMap, limits: &ServerLimits) -> Result<Bytes, Refusal> {
+async fn read(mut body: Lent, headers: &HeaderMap, admin: &Admin) -> Result<Bytes, Refusal> {
     plain(headers)?;
-    Ok(read_at_most(body, limits.body_bytes, 0, limits.client_timeout).await?)
+    // With the bounds of a stream: all that comes from here is rare and seldom small.
+    Ok(read_whole(&mut body, 0, &Bounds::of(&admin.limits, &admin.intake.bodies, Version::HTTP_2)).await?)
 }
 
 /// Bodies come as they are: what is large comes as an upload, whose digest is that of the plain bytes.

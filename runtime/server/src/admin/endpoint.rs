@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response};
-use hyper::body::Incoming;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::asked::Asked;
+use super::lent::Lent;
 use super::query::Parameter;
 use super::refusal::Refusal;
 use super::tokens::Role;
@@ -45,7 +45,7 @@ pub(super) struct Endpoint {
     pub(super) headers: &'static [Parameter],
     pub(super) taken: Taken,
     pub(super) given: SchemaOf,
-    pub(super) answer: Box<dyn Fn(Arc<Admin>, Asked<Incoming>) -> Answering + Send + Sync>,
+    pub(super) answer: Box<dyn Fn(Arc<Admin>, Asked<Lent>) -> Answering + Send + Sync>,
 }
 
 impl Endpoint {
@@ -60,7 +60,7 @@ impl Endpoint {
     {
         Self::new(method, path, Taken::Nothing, schema::<A>, move |admin, request| {
             Box::pin(async move {
-                let request = asked::without_body(request, &admin.limits).await?;
+                let request = asked::without_body(request, &admin).await?;
                 Ok(answer::json(&function(admin, request).await?))
             })
         })
@@ -78,7 +78,7 @@ impl Endpoint {
     {
         Self::new(method, path, Taken::Json(schema::<Q>), schema::<A>, move |admin, request| {
             Box::pin(async move {
-                let request = asked::with_json(request, &admin.limits).await?;
+                let request = asked::with_json(request, &admin).await?;
                 Ok(answer::json(&function(admin, request).await?))
             })
         })
@@ -87,7 +87,7 @@ impl Endpoint {
     /// One that takes bytes as they come.
     pub(super) fn streams<A, F>(
         (method, path): (Method, &'static str),
-        function: impl Fn(Arc<Admin>, Asked<Incoming>) -> F + Copy + Send + Sync + 'static,
+        function: impl Fn(Arc<Admin>, Asked<Lent>) -> F + Copy + Send + Sync + 'static,
     ) -> Self
     where
         A: Serialize + JsonSchema + InHeaders,
@@ -109,7 +109,7 @@ impl Endpoint {
     {
         Self::new(method, path, Taken::Nothing, schema::<A>, move |admin, request| {
             Box::pin(async move {
-                let request = asked::without_body(request, &admin.limits).await?;
+                let request = asked::without_body(request, &admin).await?;
                 Ok(in_both(&function(admin, request).await?))
             })
         })
@@ -120,7 +120,7 @@ impl Endpoint {
         path: &'static str,
         taken: Taken,
         given: SchemaOf,
-        answer: impl Fn(Arc<Admin>, Asked<Incoming>) -> Answering + Send + Sync + 'static,
+        answer: impl Fn(Arc<Admin>, Asked<Lent>) -> Answering + Send + Sync + 'static,
     ) -> Self {
         Self {
             method,

@@ -10,6 +10,7 @@ mod answer;
 mod asked;
 mod change;
 mod endpoint;
+mod lent;
 mod look;
 mod openapi;
 mod query;
@@ -23,20 +24,28 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hotstage_core::limits::ServerLimits;
+use hotstage_core::limits::{LOGGED_ERROR_BYTES_MAX, LOGGED_PATH_BYTES_MAX, ServerLimits};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use tokio::runtime::Handle;
 
 use self::asked::Asked;
+use self::lent::{Lent, Owner};
 use self::query::Query;
 use self::refusal::Refusal;
 pub use self::tokens::{OPERATOR_FILE, READER_FILE, Role, Tokens};
+use crate::callers::Visit;
 use crate::control::{Cancel, Control, cancel_on_drop};
 use crate::http::Body;
+use crate::http::rest::{self, Rest};
+use crate::intake::Intake;
+use crate::lines::{Lines, logged};
 
 /// The newest revision, on every answer to somebody who is known.
 static REVISION: HeaderName = HeaderName::from_static("hotstage-revision");
+
+/// The actor in the log where no token was known.
+const STRANGER: &str = "unknown";
 
 /// What the admin API works with: built once, in `cli/serve.rs`.
 pub struct Admin {
@@ -46,12 +55,17 @@ pub struct Admin {
     pub tokens: Tokens,
     /// What is taken from clients.
     pub limits: ServerLimits,
+    /// What is taken from all of them together.
+    pub intake: Intake,
     /// Where changes are made: they wait for the disk, and whoever only looks must not wait with them.
     pub changes: Handle,
 }
 
 /// Answers one request. Never fails: a refusal is an answer too.
-pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn serve_one(visit: Visit<Arc<Admin>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let admin = Arc::clone(&visit);
+    let (asked, owner) = (rest::Asked::of(request.version(), request.headers()), Owner::default());
+    let request = request.map(|body| owner.lend(body));
     let is_head = request.method() == Method::HEAD;
     let only_looks = is_head || request.method() == Method::GET;
     let threads = if only_looks { Handle::current() } else { admin.changes.clone() };
@@ -69,20 +83,26 @@ pub async fn serve_one(admin: Arc<Admin>, request: Request<Incoming>) -> Result<
         response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
         *response.body_mut() = Body::default();
     }
+    if let Some(mut body) = owner.back()
+        && rest::settle(asked, &mut body, &mut response).await == Rest::Unread
+    {
+        visit.leaves_unread();
+    }
     Ok(response)
 }
 
-async fn answer(admin: Arc<Admin>, request: Request<Incoming>, cancel: Cancel) -> Response<Body> {
+async fn answer(admin: Arc<Admin>, request: Request<Lent>, cancel: Cancel) -> Response<Body> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let role = match admin.tokens.role(request.headers()) {
+    let mut told = Told { method, path, actor: STRANGER.to_owned(), began, lines: admin.intake.lines.clone() };
+    let role = match let_in(&admin, &request) {
         Ok(role) => role,
         Err(refusal) => {
-            tracing::warn!(target: "admin", %method, path, status = 401, "refused");
+            told.refused(&refusal);
             return refusal.response();
         }
     };
-    let mut told = Told { method, path, actor: role.word().to_owned(), began };
+    role.word().clone_into(&mut told.actor);
     let mut response = match dispatch(&admin, role, request, cancel, &mut told).await {
         Ok(response) => {
             told.granted(response.status());
@@ -97,10 +117,16 @@ async fn answer(admin: Arc<Admin>, request: Request<Incoming>, cancel: Cancel) -
     response
 }
 
+/// Who asks, if the request is for this server at all and from somebody who is known.
+fn let_in(admin: &Admin, request: &Request<Lent>) -> Result<Role, Refusal> {
+    admin.intake.hosts.check(request.version(), request.uri(), request.headers())?;
+    admin.tokens.role(request.headers())
+}
+
 async fn dispatch(
     admin: &Arc<Admin>,
     role: Role,
-    request: Request<Incoming>,
+    request: Request<Lent>,
     cancel: Cancel,
     told: &mut Told,
 ) -> Result<Response<Body>, Refusal> {
@@ -133,12 +159,14 @@ struct Told {
     path: String,
     actor: String,
     began: Instant,
+    lines: Lines,
 }
 
 impl Told {
     fn granted(&self, status: StatusCode) {
-        let Self { method, path, actor, began } = self;
+        let Self { method, path, actor, began, .. } = self;
         let (status, took) = (status.as_u16(), began.elapsed());
+        let path = &*logged(path, LOGGED_PATH_BYTES_MAX);
         if matches!(*method, Method::GET | Method::HEAD) {
             tracing::debug!(target: "admin", %method, path, actor, status, ?took, "answered");
         } else {
@@ -147,12 +175,18 @@ impl Told {
     }
 
     fn refused(&self, refusal: &Refusal) {
-        let Self { method, path, actor, began } = self;
-        let (status, took, error) = (refusal.status.as_u16(), began.elapsed(), refusal.message.as_str());
-        if refusal.status.is_server_error() {
-            tracing::error!(target: "admin", %method, path, actor, status, ?took, error, "failed");
+        let Self { method, path, actor, began, lines } = self;
+        let is_ours = refusal.status.is_server_error();
+        if !(if is_ours { lines.failed() } else { lines.refused() }) {
+            return;
+        }
+        let (status, took) = (refusal.status.as_u16(), began.elapsed());
+        let (path, error) = (logged(path, LOGGED_PATH_BYTES_MAX), logged(&refusal.message, LOGGED_ERROR_BYTES_MAX));
+        let (method, path, error) = (&*logged(method.as_str(), LOGGED_PATH_BYTES_MAX), &*path, &*error);
+        if is_ours {
+            tracing::error!(target: "admin", method, path, actor, status, ?took, error, "failed");
         } else {
-            tracing::warn!(target: "admin", %method, path, actor, status, ?took, error, "refused");
+            tracing::warn!(target: "admin", method, path, actor, status, ?took, error, "refused");
         }
     }
 }

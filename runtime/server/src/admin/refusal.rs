@@ -74,6 +74,7 @@ impl From<Failure> for Refusal {
         let status = StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let refusal = Self::new(status, failure.message);
         match failure.kind {
+            Kind::Overloaded => refusal.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::UnsupportedMediaType => refusal.with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             _ => refusal,
         }

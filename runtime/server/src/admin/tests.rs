@@ -20,6 +20,7 @@ use crate::control::Options;
 use crate::counts::ServerCounts;
 use crate::deploy::{Boxes, Deployer};
 use crate::experiments::Experiments;
+use crate::hosts::Hosts;
 use crate::listen;
 use crate::mirror::Mirrors;
 use crate::place::Compute;
@@ -49,6 +50,7 @@ impl Asking {
             compute: Compute::new(Handle::current()),
             mirrors: Mirrors::new(Handle::current()),
             limits: limits.clone(),
+            intake: Intake::new(&limits, Hosts::Any, Lines::new(50)),
             counts: ServerCounts::default(),
             experiments: Experiments::start(directory.path()).unwrap(),
         };
@@ -56,7 +58,8 @@ impl Asking {
         let deployer = Deployer::new(engine, store, Boxes(Vec::new()), 1, compilers);
         let control = Control::open(Arc::new(app), Arc::new(deployer), Options::default()).unwrap();
         let tokens = Tokens::open(directory.path()).unwrap();
-        let admin = Arc::new(Admin { control: Arc::new(control), tokens, limits, changes: Handle::current() });
+        let intake = Intake::new(&limits, Hosts::Any, Lines::new(50));
+        let admin = Arc::new(Admin { control: Arc::new(control), tokens, limits, intake, changes: Handle::current() });
         let listener = listen::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(listen::serve_admin(admin, listener, std::future::pending()));

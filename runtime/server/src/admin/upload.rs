@@ -9,11 +9,12 @@ use bytes::BytesMut;
 use hotstage_core::digest::Digest;
 use hotstage_core::limits::FILE_BYTES_MAX;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
 use super::Admin;
 use super::asked::{self, Asked};
 use super::endpoint::InHeaders;
+use super::lent::Lent;
 use super::query::shown;
 use super::refusal::Refusal;
 use crate::api::UploadInfo;
@@ -41,7 +42,7 @@ pub(super) async fn look(admin: Arc<Admin>, asked: Asked<()>) -> Result<UploadIn
 }
 
 /// Adds the body's bytes at the offset.
-pub(super) async fn add(admin: Arc<Admin>, asked: Asked<Incoming>) -> Result<UploadInfo, Refusal> {
+pub(super) async fn add(admin: Arc<Admin>, asked: Asked<Lent>) -> Result<UploadInfo, Refusal> {
     let digest = digest(asked.place("digest"))?;
     let (at, is_last) = (offset(&asked.headers)?, is_last(&asked.headers)?);
     asked::plain(&asked.headers)?;
@@ -63,7 +64,7 @@ pub(super) async fn add(admin: Arc<Admin>, asked: Asked<Incoming>) -> Result<Upl
 }
 
 /// Writes the body to the disk as it comes. What came is kept, whatever happens to the rest.
-async fn receive(mut upload: Upload, mut body: Incoming, admin: &Admin) -> Result<Upload, Refusal> {
+async fn receive(mut upload: Upload, mut body: Lent, admin: &Admin) -> Result<Upload, Refusal> {
     let mut gathered = BytesMut::new();
     loop {
         let piece = next_piece(&mut body, admin.limits.client_timeout).await;

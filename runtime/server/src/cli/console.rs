@@ -3,20 +3,23 @@
 //! What is printed quotes strangers: a component's names, a journal's reasons, a server's answer. So everything goes
 //! through [`lines`], which writes out what would drive the terminal, as JSON does; JSON stays the same JSON. Colours
 //! are put around that, never into it.
+//! A server whose log is JSON says everything on stderr in JSON: an object a line, like those of the log.
 
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use hotstage_core::printable::lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 
 use crate::control::Loading;
 use crate::deploy::Progress;
-use crate::telemetry::logging::no_colour;
+use crate::telemetry::logging::{Format, no_colour};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -25,20 +28,51 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 /// More pipelines than these take long enough to load that somebody wants to be told.
 const LOADED_TOLD: usize = 100;
 
+/// Whether stderr is a log of JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// How everything is said on stderr from now on, a panic too.
+pub(super) fn speak(format: Format) {
+    if format == Format::Json && !IS_JSON.swap(true, Relaxed) {
+        std::panic::set_hook(Box::new(|panic| log("ERROR", &panic.to_string())));
+    }
+}
+
+fn is_json() -> bool {
+    IS_JSON.load(Relaxed)
+}
+
+/// A line as the log has them.
+fn log(level: &str, message: &str) {
+    // Microseconds, as in the log's own lines.
+    let timestamp = format!("{:.6}", Timestamp::now());
+    let line = serde_json::json!({ "timestamp": timestamp, "level": level, "message": message, "target": "serve" });
+    eprintln!("{line}");
+}
+
 /// One or more lines of error.
 pub(super) fn error(message: &str) {
+    if is_json() {
+        return log("ERROR", message);
+    }
     let style = if colours_stderr() { RED } else { Style::new() };
     eprintln!("{style}error{style:#}: {}", lines(message));
 }
 
 /// Something that stops nothing, and that somebody should look at.
 pub(super) fn warning(message: &str) {
+    if is_json() {
+        return log("WARN", message);
+    }
     let style = if colours_stderr() { YELLOW } else { Style::new() };
-    eprintln!("{style}warning{style:#}: {message}");
+    eprintln!("{style}warning{style:#}: {}", lines(message));
 }
 
 /// A remark that is no result.
 pub(super) fn note(message: &str) {
+    if is_json() {
+        return log("INFO", message);
+    }
     eprintln!("{}", lines(message));
 }
 
@@ -66,6 +100,11 @@ pub(super) fn erase(lines: usize) {
     let _ = write!(stdout, "\x1b[{lines}A\x1b[J").and_then(|()| stdout.flush());
 }
 
+/// Whether somebody looks at stderr, where lines may move.
+fn moves() -> bool {
+    std::io::stderr().is_terminal() && !is_json()
+}
+
 fn colours_stderr() -> bool {
     std::io::stderr().is_terminal() && !no_colour()
 }
@@ -76,7 +115,7 @@ pub(super) struct Steps;
 impl Progress for Steps {
     fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any + Send> {
         let text = format!("compiling the component of stage `{component}` ({} KiB)", bytes.div_ceil(1024));
-        if !std::io::stderr().is_terminal() {
+        if !moves() {
             note(&text);
             return Box::new(());
         }
@@ -104,7 +143,7 @@ impl Loading for Loads {
         if of <= LOADED_TOLD {
             return;
         }
-        if std::io::stderr().is_terminal() {
+        if moves() {
             self.0.get_or_init(|| bar_of(of)).set_position(done as u64);
         } else if done == of || done.is_multiple_of(of / 10) {
             note(&format!("{done} of {of} pipelines are loaded"));

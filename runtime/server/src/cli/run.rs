@@ -14,11 +14,13 @@ use comfy_table::{ContentArrangement, Table, presets};
 use hotstage_core::datatype::Datatype;
 use hotstage_core::quantity::show_bytes;
 use hotstage_core::request::Payload;
+use hotstage_core::signature::Port;
 use hotstage_core::tensor::{Shape, Tensor};
 use serde_json::{Value, json};
 
 use super::allow::Bounds;
 use super::check::Output;
+use super::infer::rows::{self, Plan, Table as Rows};
 use super::workbench::Workbench;
 use super::{Common, Ending, Exit, console};
 use crate::deploy::Failing;
@@ -30,8 +32,8 @@ pub(super) struct Args {
     /// Manifests: a file, or a folder of .yaml files.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// The request: an Open Inference Protocol request in JSON, or a body that the first stage takes as it is; - reads
-    /// standard input.
+    /// The request: an Open Inference Protocol request in JSON, a CSV file with a header whose rows become tensors, or
+    /// a body that the first stage takes as it is; - reads standard input.
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
     /// What the input is, for a body that is no JSON: image/jpeg [default: what the first stage takes].
@@ -107,6 +109,7 @@ fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
     let first = pipeline.accepts().first().map(|accepts| accepts.replace('*', "octet-stream"));
     let is_json = bytes.trim_ascii_start().first() == Some(&b'{');
     match args.content_type.clone().or(first.filter(|_| !is_json)) {
+        None if rows::is_csv(&args.input) => table_rows(pipeline, &bytes).map_err(refused),
         None => {
             let ask = pipeline.decoder.decode(&bytes, None).map_err(|failure| refused(failure.message))?;
             Ok(Payload::Tensors(ask.inputs))
@@ -117,6 +120,27 @@ fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
             Ok(Payload::Raw { content_type, content })
         }
     }
+}
+
+/// All rows of a CSV file as one request, as `hotstage infer` sends them.
+fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
+    let port =
+        |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let ports = &pipeline.signature().inputs;
+    let about = json!({ "inputs": ports.iter().map(port).collect::<Vec<Value>>() });
+    let table = Rows::read(text)?;
+    let plan = Plan::new(&table, &about)?;
+    if let Some(remark) = plan.remark(&table) {
+        console::note(&remark);
+    }
+    let named = plan.tensors(&table, 0..table.rows())?;
+    // In the order of the inputs, which the plan keeps.
+    let tensors = named.into_iter().map(|(_, tensor)| tensor).zip(ports).map(|(tensor, port)| {
+        port.accepts_parts(tensor.datatype(), tensor.shape())
+            .map_err(|misfit| format!("input `{}`: {misfit}", port.name))?;
+        Ok(tensor)
+    });
+    tensors.collect::<Result<_, String>>().map(Payload::Tensors)
 }
 
 /// What a run answered and cost.

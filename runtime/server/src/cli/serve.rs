@@ -1,5 +1,7 @@
 //! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready, serve, drain.
 
+mod clients;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,6 +112,7 @@ pub(super) struct Args {
     limits: Limits,
     #[command(flatten)]
     bounds: Bounds,
+    clients: clients::Clients,
 }
 
 /// Bounds on what clients may send.
@@ -161,18 +164,20 @@ impl Limits {
             client_timeout: Duration::from_secs(self.client_timeout),
             idle: Duration::from_secs(self.idle_timeout),
             drain: Duration::from_secs(self.drain_timeout),
+            ..ServerLimits::default()
         }
     }
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
+    console::speak(args.log_format);
     args.check()?;
+    let limits = args.clients.bound(&args.limits.resolve())?;
     let _logging = logging::start(args.log_format, "info");
     let io_cores = args.io_cores.of(args.io_threads);
     let io = workers(args.io_threads, &io_cores)?;
     let compute = runtime(Builder::new_multi_thread().on_thread_start(spread::enter), "compute", args.compute_threads)?;
     let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
-    let limits = args.limits.resolve();
     let (listener, address) = io.first().block_on(bind(&args.http, "--http"))?;
     // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either, and
     // that step back, so that a busy server's requests do not notice.
@@ -187,6 +192,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         board: Board::default(),
         compute: Compute::new(compute.handle().clone()).beside(io_cores),
         mirrors: Mirrors::new(mirrors.handle().clone()),
+        intake: args.clients.intake(&limits, (&args.http, address)),
         limits,
         counts: ServerCounts::default(),
         experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
@@ -199,10 +205,8 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let admin_address = admin.as_ref().map(|(_, address)| *address);
     control.store().say_admin(admin_address)?;
     let administering = match admin {
-        Some((listener, _)) => {
-            let tokens = Tokens::open(control.store().root())?;
-            let (control, limits) = (Arc::clone(&control), app.limits.clone());
-            let admin = Admin { control, tokens, limits, changes: changes.handle().clone() };
+        Some((listener, address)) => {
+            let admin = administration(args, (&app, &control), address, &changes)?;
             Some(looks.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
         }
         None => None,
@@ -234,6 +238,19 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     }
     [compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
     Ok(())
+}
+
+/// The admin API, which listens on that address.
+fn administration(
+    args: &Args,
+    (app, control): (&App, &Arc<Control>),
+    address: SocketAddr,
+    changes: &Runtime,
+) -> Result<Admin, Ending> {
+    let tokens = Tokens::open(control.store().root())?;
+    let (control, limits) = (Arc::clone(control), app.limits.clone());
+    let intake = args.clients.admin(&limits, (&args.admin, address), &app.intake);
+    Ok(Admin { control, tokens, limits, intake, changes: changes.handle().clone() })
 }
 
 fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
 use hotstage_core::suggest::{hint, shown};
-use http::{HeaderMap, Response};
+use http::Response;
+use http::request::Parts;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use super::body::Bounds;
 use super::{Body, body, encoding, respond};
 use crate::app::App;
 use crate::board::Door;
@@ -27,19 +29,15 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 const NAMED_MAX: usize = 3;
 const KEYS: [&str; 2] = ["id", "reward"];
 
-pub(super) async fn take(
-    app: &App,
-    model: &str,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Response<Body>, Failure> {
+pub(super) async fn take(app: &App, model: &str, head: &Parts, body: &mut Incoming) -> Result<Response<Body>, Failure> {
     let trial = trial(app, model)?;
-    let bytes_max = app.limits.body_bytes.min(BODY_BYTES_MAX);
-    let body = body::read_at_most(body, bytes_max, 0, app.limits.client_timeout).await?;
-    let body = match encoding::of_request(headers)? {
-        Some(encoding) => encoding::decode(&body, encoding, bytes_max)?,
-        None => body,
-    };
+    let bounds = Bounds::of(&app.limits, &app.intake.bodies, head.version).at_most(BODY_BYTES_MAX);
+    let mut body = body::read_whole(body, 0, &bounds).await?;
+    if let Some(encoding) = encoding::of_request(&head.headers)? {
+        let (share, bytes_max) = (bounds.share(), bounds.bytes_max);
+        let decoding = async move { encoding::decode(&body, encoding, share, bytes_max).await };
+        body = app.compute.away_in_slices(decoding).await?;
+    }
     let (ids, rewards) = read(&body)?;
     let taken = app.experiments.take(&trial, rewards).await?;
     let unknown: Vec<&str> = taken.unknown.iter().filter_map(|place| ids.get(*place)).map(String::as_str).collect();

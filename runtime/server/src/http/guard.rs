@@ -11,15 +11,19 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
-use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
+use hotstage_core::limits::{LOGGED_ERROR_BYTES_MAX, LOGGED_PATH_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::{Body, Refused, count, path, respond};
 use crate::app::App;
+use crate::lines::logged;
 
 /// The header of a request's id, both ways.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Bytes of a method in a log line: those that there are have fewer.
+const METHOD_BYTES_MAX: usize = 32;
 
 /// A request being answered. Dropped without [`Call::finish`], its client went away.
 pub(super) struct Call<'a> {
@@ -65,12 +69,20 @@ impl<'a> Call<'a> {
         response
     }
 
-    /// The one line of a failed request.
+    /// The one line of a failed request, as far as there may be one more.
     fn log(&self, failure: &Failure) {
         let (status, kind) = (failure.kind.status(), failure.kind.code());
-        let id = self.id.to_str().unwrap_or_default();
-        let (method, path, took) = (self.head.method.as_str(), self.head.uri.path(), self.began.elapsed());
-        let (error, cause) = (failure.message.as_str(), failure.cause.as_deref());
+        let lines = &self.app.intake.lines;
+        if !(if status >= 500 { lines.failed() } else { lines.refused() }) {
+            return;
+        }
+        let id = logged(self.id.to_str().unwrap_or_default(), REQUEST_ID_BYTES_MAX);
+        let method = logged(self.head.method.as_str(), METHOD_BYTES_MAX);
+        let path = logged(self.head.uri.path(), LOGGED_PATH_BYTES_MAX);
+        let error = logged(&failure.message, LOGGED_ERROR_BYTES_MAX);
+        let cause = failure.cause.as_deref().map(|cause| logged(cause, LOGGED_ERROR_BYTES_MAX));
+        let (id, method, path, error, cause) = (&*id, &*method, &*path, &*error, cause.as_deref());
+        let took = self.began.elapsed();
         if status >= 500 {
             tracing::error!(target: "request", id, method, path, status, kind, ?took, error, cause, "failed");
         } else {
@@ -85,7 +97,8 @@ impl Drop for Call<'_> {
         if self.is_open {
             self.app.counts.abandoned.fetch_add(1, Relaxed);
             let id = self.id.to_str().unwrap_or_default();
-            tracing::debug!(target: "request", id, path = self.head.uri.path(), "the client went away");
+            let path = logged(self.head.uri.path(), LOGGED_PATH_BYTES_MAX);
+            tracing::debug!(target: "request", id, path = &*path, "the client went away");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `POST …/infer`: the way that nearly every request takes.
 //!
-//! Read the body, decode, run, encode. A body that is long to decompress or to read goes to the
-//! compute runtime for that, like a long guest.
+//! Read the body, decode, run, encode. A body that is encoded, or long to read, goes to the compute runtime for that,
+//! like a long guest: how long an encoded one is, nobody knows before it is decoded.
 
 use std::sync::Arc;
 
@@ -9,13 +9,16 @@ use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
+use hotstage_core::suggest::shown;
 use hotstage_core::tensor::{Shape, Tensor};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use hyper::body::Incoming;
 
-use super::encoding::{self, Encoding};
-use super::{Body, Refused, body, respond};
+use super::body::Bounds;
+use super::{Body, Refused, body, encoding, respond};
 use crate::app::App;
+use crate::budget::Share;
 use crate::oip::request::Ask;
 use crate::oip::wishes::{Form, Wishes};
 use crate::oip::{self, binary::parse_header_length};
@@ -30,11 +33,11 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 pub(super) async fn answer(
     app: &App,
     mut way: Way,
-    headers: &HeaderMap,
-    body: Incoming,
+    head: &Parts,
+    body: &mut Incoming,
     id: &HeaderValue,
 ) -> Result<Response<Body>, Refused> {
-    match ask(app, &mut way, headers, body, id).await {
+    match ask(app, &mut way, head, body, id).await {
         Ok(response) => {
             way.pipeline.count(Ok(()));
             Ok(response)
@@ -49,20 +52,30 @@ pub(super) async fn answer(
 async fn ask(
     app: &App,
     way: &mut Way,
-    headers: &HeaderMap,
-    body: Incoming,
+    head: &Parts,
+    body: &mut Incoming,
     request_id: &HeaderValue,
 ) -> Result<Response<Body>, Failure> {
-    let head = headers.get(&HEADER).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default();
-    let body = body::read_at_most(body, app.limits.body_bytes, head, app.limits.client_timeout).await?;
-    let encoding = encoding::of_request(headers)?;
-    let asked = if body.len() > LONG_BODY || encoding.is_some() && body.len() > LONG_BODY / 8 {
-        let (pipeline, headers, bytes_max) = (Arc::clone(way.reader()), headers.clone(), app.limits.body_bytes);
-        app.compute.away(move || read(&pipeline, &headers, body, encoding, bytes_max)).await?
-    } else {
-        read(way.reader(), headers, body, encoding, app.limits.body_bytes)?
+    let headers = &head.headers;
+    let bounds = Bounds::of(&app.limits, &app.intake.bodies, head.version);
+    let json = headers.get(&HEADER).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default();
+    let body = body::read_whole(body, json, &bounds).await?;
+    let asked = match encoding::of_request(headers)? {
+        None if body.len() <= LONG_BODY => read(way.reader(), headers, body, bounds.share())?,
+        encoding => {
+            let (pipeline, headers) = (Arc::clone(way.reader()), headers.clone());
+            let (bytes_max, plain, decoded) = (bounds.bytes_max, bounds.share(), bounds.share());
+            let reading = async move {
+                let body = match encoding {
+                    Some(encoding) => encoding::decode(&body, encoding, plain, bytes_max).await?,
+                    None => body,
+                };
+                read(&pipeline, &headers, body, decoded)
+            };
+            app.compute.away_in_slices(reading).await?
+        }
     };
-    let Asked { id, payload, wishes, parameters } = asked;
+    let Asked { id, payload, wishes, parameters, decoded: _decoded } = asked;
     way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload })?;
     let answer = way.infer(&app.compute, &app.mirrors, payload).await?;
     let encoded = way.encoder().encode(id.as_deref(), &wishes, &answer.outputs)?;
@@ -93,19 +106,11 @@ struct Asked {
     payload: Payload,
     wishes: Wishes,
     parameters: Option<Bytes>,
+    /// The part of the budget of what is not the body's own bytes.
+    decoded: Option<Share>,
 }
 
-fn read(
-    pipeline: &Pipeline,
-    headers: &HeaderMap,
-    body: Bytes,
-    encoding: Option<Encoding>,
-    bytes_max: usize,
-) -> Result<Asked, Failure> {
-    let body = match encoding {
-        Some(encoding) => encoding::decode(&body, encoding, bytes_max)?,
-        None => body,
-    };
+fn read(pipeline: &Pipeline, headers: &HeaderMap, body: Bytes, mut decoded: Share) -> Result<Asked, Failure> {
     let header_length = match headers.get(&HEADER) {
         Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
         None => None,
@@ -115,8 +120,16 @@ fn read(
     {
         return raw(pipeline, content_type, body);
     }
-    let Ask { id, inputs, wishes, parameters } = pipeline.decoder.decode(&body, header_length)?;
-    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes, parameters })
+    let ask = pipeline.decoder.decode(&body, header_length);
+    let Ask { id, inputs, wishes, parameters } = ask.map_err(|failure| misread(failure, pipeline, headers, &body))?;
+    decoded.cover(beside(&body, &inputs))?;
+    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes, parameters, decoded: Some(decoded) })
+}
+
+/// Bytes of tensors that do not lie in the body.
+fn beside(body: &Bytes, inputs: &[Tensor]) -> usize {
+    let own = body.as_ptr_range();
+    inputs.iter().map(|input| input.data()).filter(|data| !own.contains(&data.as_ptr())).map(|data| data.len()).sum()
 }
 
 /// The request's content type, when the first stage takes bodies of that type as they are.
@@ -125,8 +138,7 @@ fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
     if accepts.is_empty() {
         return None;
     }
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let content_type = content_type.split(';').next()?.trim().to_ascii_lowercase();
+    let content_type = content_type(headers)?;
     let takes = |accepted: &String| match accepted.strip_suffix("/*") {
         Some(kind) => content_type.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')),
         None => *accepted == content_type,
@@ -134,9 +146,50 @@ fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
     accepts.iter().any(takes).then_some(content_type)
 }
 
+/// In lower case, without parameters.
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(content_type.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+/// Why a body is none that is taken: its type, where it says that it is something else than what is read here.
+#[cold]
+fn misread(failure: Failure, pipeline: &Pipeline, headers: &HeaderMap, body: &Bytes) -> Failure {
+    let Some(content_type) = content_type(headers).filter(|given| !is_ours(given)) else { return failure };
+    if headers.contains_key(&HEADER) || body.trim_ascii_start().first() == Some(&b'{') {
+        // It is what is read here, whatever it calls itself.
+        return failure;
+    }
+    let raw: String = pipeline.accepts().iter().map(|accepted| format!(", or a body of type {accepted}")).collect();
+    let csv = if content_type == "text/csv" {
+        format!(
+            "; for CSV put the stage `tabular` first, or send the rows with `hotstage infer {} FILE.csv`",
+            pipeline.name
+        )
+    } else {
+        String::new()
+    };
+    let message = format!(
+        "a body of type `{}` is not taken by `{}`: it takes tensors, in JSON (application/json) or binary \
+         (application/octet-stream with {}){raw}{csv}",
+        shown(&content_type),
+        pipeline.name,
+        oip::binary::HEADER,
+    );
+    Failure::invalid(message).because(failure.message)
+}
+
+/// Types that say nothing else, among them what curl sends unless it is told.
+fn is_ours(content_type: &str) -> bool {
+    ["", "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain"]
+        .contains(&content_type)
+        || content_type.ends_with("+json")
+}
+
 fn raw(pipeline: &Pipeline, content_type: String, body: Bytes) -> Result<Asked, Failure> {
     let shape = Shape::from_slice(&[body.len() as u64]);
     let content = Tensor::new(Datatype::Uint8, shape, body).map_err(|error| Failure::invalid(error.to_string()))?;
     let wishes = Wishes::all(pipeline.signature().outputs.len(), Form::Json);
-    Ok(Asked { id: None, payload: Payload::Raw { content_type, content }, wishes, parameters: None })
+    let payload = Payload::Raw { content_type, content };
+    Ok(Asked { id: None, payload, wishes, parameters: None, decoded: None })
 }

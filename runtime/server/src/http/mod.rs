@@ -1,7 +1,8 @@
 //! HTTP: from a request's method and path to the one function that answers it, and every failure to `{"error": …}`.
 //!
 //! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id, answers, logs a failure
-//! once, turns a panic into that request's own 500. Below it plain `?` is enough.
+//! once, turns a panic into that request's own 500, and sees to what is left of the request's body. Below it plain `?`
+//! is enough.
 
 pub(crate) mod body;
 mod encoding;
@@ -10,6 +11,7 @@ mod guard;
 mod infer;
 mod path;
 mod respond;
+pub(crate) mod rest;
 mod tell;
 
 use std::convert::Infallible;
@@ -20,13 +22,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::suggest::shown;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use self::guard::{Call, caught};
 use self::path::Target;
+use self::rest::Rest;
 use crate::app::App;
 use crate::callers::Visit;
 use crate::pipeline::Pipeline;
@@ -64,32 +68,40 @@ impl Drop for Connection {
 /// Answers one request. Never fails: a failure is an answer too.
 pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let app: &App = &visit;
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let call = Call::begin(app, &head);
     // Pinned here, so that it is not copied on its way down.
     let outcome = {
-        let answering = pin!(dispatch(app, &head, call.id(), body));
+        let answering = pin!(dispatch(app, &head, call.id(), &mut body));
         match caught(answering).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
         }
     };
-    Ok(call.finish(outcome))
+    let mut response = call.finish(outcome);
+    if !body.is_end_stream() {
+        let asked = rest::Asked::of(head.version, &head.headers);
+        if rest::settle(asked, &mut body, &mut response).await == Rest::Unread {
+            visit.leaves_unread();
+        }
+    }
+    Ok(response)
 }
 
-async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: Incoming) -> Result<Response<Body>, Refused> {
+async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: &mut Incoming) -> Result<Response<Body>, Refused> {
+    app.intake.hosts.check(head.version, &head.uri, &head.headers)?;
     check_headers(app, &head.headers)?;
     let target = path::target(head.uri.path())?;
     if !target.methods().contains(&head.method) {
-        let message = format!("{} is not allowed here; allowed: {}", head.method, target.allow());
+        let message = format!("{} is not allowed here; allowed: {}", shown(head.method.as_str()), target.allow());
         return Err(Failure::new(Kind::MethodNotAllowed, message).into());
     }
     let told = match target {
         Target::Infer { model, version } => {
             let way = route(app, &model, version.as_deref(), |routing| routing.choose(&head.headers))?;
-            return infer::answer(app, way, &head.headers, body, id).await;
+            return infer::answer(app, way, head, body, id).await;
         }
-        Target::Feedback { model } => feedback::take(app, &model, &head.headers, body).await,
+        Target::Feedback { model } => feedback::take(app, &model, head, body).await,
         Target::Server => Ok(tell::server()),
         Target::Live => Ok(tell::live()),
         Target::Ready => tell::ready(app),
@@ -127,7 +139,8 @@ fn route(
         if app.board.is_ready() || failure.kind == Kind::InvalidInput {
             return failure;
         }
-        Failure::new(Kind::NotReady, format!("the server is starting or stopping; model `{model}` is not there"))
+        let message = format!("the server is starting or stopping; model `{}` is not there", shown(model));
+        Failure::new(Kind::NotReady, message)
     })
 }
 

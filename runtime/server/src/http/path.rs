@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::suggest::shown;
 use http::Method;
 
 /// What can be asked.
@@ -38,7 +39,8 @@ impl Target<'_> {
 
 /// Reads a path. A slash at the end changes nothing.
 pub(super) fn target(path: &str) -> Result<Target<'_>, Failure> {
-    let unknown = || Failure::new(Kind::NotFound, format!("there is nothing at `{path}`; the API starts at /v2"));
+    let unknown =
+        || Failure::new(Kind::NotFound, format!("there is nothing at `{}`; the API starts at /v2", shown(path)));
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     match trimmed {
         "/v2" => return Ok(Target::Server),

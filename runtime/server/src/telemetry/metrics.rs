@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::batches::{self, BatchRow};
 use super::observed::{self, ObservedRow};
 use super::routes::Rows;
-use super::triton;
+use super::{intake, triton};
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::counts::histogram::Histogram;
@@ -52,7 +52,9 @@ impl Exposition {
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    let counts = [Reading::counts(&app.counts), Reading::experiments(app.experiments.counts())].concat();
+    let counts =
+        [Reading::counts(&app.counts), intake::counts(&app.intake), Reading::experiments(app.experiments.counts())]
+            .concat();
     let rows = Reading::rows(&snapshot);
     let batches = snapshot.pipelines().flat_map(|pipeline| BatchRow::read(pipeline)).collect();
     let observed = snapshot.pipelines().flat_map(|pipeline| ObservedRow::read(pipeline)).collect();
@@ -125,7 +127,7 @@ struct StageRow {
 }
 
 /// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
-type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
+pub(super) type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
 pub(super) type Durations = (f64, u64, Vec<(f64, u64)>);
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 

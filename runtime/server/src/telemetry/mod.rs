@@ -5,6 +5,7 @@
 
 mod batches;
 mod escaped;
+mod intake;
 pub mod logging;
 pub mod metrics;
 mod observed;

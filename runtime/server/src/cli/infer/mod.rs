@@ -1,7 +1,7 @@
 //! `hotstage infer`: send rows of a CSV file, or a request of one's own, to a server; print the answer.
 
 mod client;
-mod rows;
+pub(super) mod rows;
 mod show;
 
 use std::fs;
@@ -44,10 +44,9 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
 }
 
 async fn ask(args: &Args) -> Result<(), Ending> {
-    let is_csv = args.file.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("csv"));
     let text = read(&args.file)?;
     let client = Client::new(&args.url)?;
-    if is_csv {
+    if rows::is_csv(&args.file) {
         return ask_rows(args, &client, &text).await;
     }
     let answer = client.post(&path(args, "/infer"), text.into()).await?;

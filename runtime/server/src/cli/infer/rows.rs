@@ -5,6 +5,7 @@
 //! shown beside the answer.
 
 use std::ops::Range;
+use std::path::Path;
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::{Shape, Tensor};
@@ -14,14 +15,19 @@ use super::show::Columns;
 use crate::oip::document::parse_named;
 use crate::oip::place::Side;
 
+/// Whether a file calls itself CSV.
+pub(in crate::cli) fn is_csv(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("csv"))
+}
+
 /// A CSV file.
-pub(super) struct Table {
+pub(in crate::cli) struct Table {
     names: Vec<String>,
     rows: Vec<csv::StringRecord>,
 }
 
 impl Table {
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    pub(in crate::cli) fn read(text: &[u8]) -> Result<Self, String> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let names: Vec<String> =
             reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
@@ -32,7 +38,7 @@ impl Table {
         Ok(Self { names, rows })
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::cli) fn rows(&self) -> usize {
         self.rows.len()
     }
 
@@ -46,7 +52,7 @@ impl Table {
 }
 
 /// Which columns go into which input.
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     inputs: Vec<Input>,
     /// Columns that are not sent.
     left: Vec<usize>,
@@ -61,7 +67,7 @@ struct Input {
 
 impl Plan {
     /// Fits the columns to the inputs of a model's metadata.
-    pub(super) fn new(table: &Table, about: &Value) -> Result<Self, String> {
+    pub(in crate::cli) fn new(table: &Table, about: &Value) -> Result<Self, String> {
         let inputs = about.get("inputs").and_then(Value::as_array).ok_or("the server's metadata names no inputs")?;
         let inputs = match inputs.as_slice() {
             [only] if shape(only).len() == 2 && !matches!(shape(only)[..], [_, 1]) => vec![matrix(table, only)?],
@@ -73,7 +79,7 @@ impl Plan {
     }
 
     /// Says what is not sent.
-    pub(super) fn remark(&self, table: &Table) -> Option<String> {
+    pub(in crate::cli) fn remark(&self, table: &Table) -> Option<String> {
         let names: Vec<&str> = self.left.iter().map(|&column| table.names[column].as_str()).collect();
         (!names.is_empty()).then(|| format!("not sent, only shown: {}", names.join(", ")))
     }
@@ -88,7 +94,7 @@ impl Plan {
     }
 
     /// The inputs for these rows.
-    pub(super) fn tensors(&self, table: &Table, rows: Range<usize>) -> Result<Vec<(String, Tensor)>, String> {
+    pub(in crate::cli) fn tensors(&self, table: &Table, rows: Range<usize>) -> Result<Vec<(String, Tensor)>, String> {
         self.inputs.iter().map(|input| Ok((input.name.clone(), input.tensor(table, rows.clone())?))).collect()
     }
 }
