@@ -40,15 +40,15 @@ pub struct Seen {
     pub severity: Severity,
 }
 
-/// How far two answers are apart, over all of their tensors. What is more severe is greater: first, who has more tensors
-/// of another shape or datatype; then, who has more elements that disagree without a difference, as labels do; then, who
-/// has the larger difference of floats.
+/// How far two answers are apart, over all of their tensors. What is more severe is greater: first, who has more
+/// tensors of another shape or datatype; then, who has more elements that disagree without a difference, as labels
+/// do; then, who has the larger difference of floats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Severity {
     /// Tensors of another shape or datatype.
     pub shapes: u64,
-    /// Elements that disagree and have no difference: labels, whole numbers, booleans, and floats one of which is NaN or
-    /// infinite.
+    /// Elements that disagree and have no difference: labels, whole numbers, booleans, and floats one of which is NaN
+    /// or infinite.
     pub unequal: u64,
     /// The largest absolute difference of floats. Finite, and 0 or more.
     pub difference: f64,
@@ -208,7 +208,8 @@ mod tests {
             one in prop::collection::vec(any::<f32>(), 3), other in prop::collection::vec(any::<f32>(), 3),
         ) {
             let mut itself = Agreement::default();
-            prop_assert_eq!(itself.add(&floats(&one), &floats(&one), Some(0.0)), Seen { agrees: true, severity: Severity::default() });
+            let same = Seen { agrees: true, severity: Severity::default() };
+            prop_assert_eq!(itself.add(&floats(&one), &floats(&one), Some(0.0)), same);
             let (mut there, mut back) = (Agreement::default(), Agreement::default());
             let seen = there.add(&floats(&one), &floats(&other), Some(1.0));
             prop_assert_eq!(seen, back.add(&floats(&other), &floats(&one), Some(1.0)));

@@ -150,7 +150,9 @@ fn a_graph_holds_what_it_stands_on() {
     let member = |version: &str| json!({ "pipeline": "m", "version": version });
     let graph = json!({
         "apiVersion": "hotstage.dev/v1", "kind": "Graph", "metadata": { "name": "g", "version": "1" },
-        "spec": { "nodes": [{ "name": "both", "ensemble": [member("1"), member("2")], "merge": { "features": "mean" } }] },
+        "spec": { "nodes": [
+            { "name": "both", "ensemble": [member("1"), member("2")], "merge": { "features": "mean" } },
+        ] },
     });
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);

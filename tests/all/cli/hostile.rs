@@ -25,8 +25,8 @@ const WORDS: [&str; 4] = ["condition", "what", "verdict", "outcome"];
 /// What may not reach a terminal as it is, said here once more: the test must not believe the code.
 fn is_hostile(c: char) -> bool {
     let is_control = c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
-    let turns = "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
-    (is_control && c != '\n') || turns.contains(c) || c == '\u{feff}'
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (is_control && c != '\n') || turns || c == '\u{feff}'
 }
 
 fn poisoned(value: Value) -> Value {
@@ -102,20 +102,25 @@ fn check(ran: &Ran, arguments: &[&str]) {
     assert_eq!(forged, None, "{arguments:?}: {}", ran.stdout);
 }
 
+fn document(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
+}
+
 /// A server with a graph, a route that mirrors and compares, a rollout that was, and a hostile past.
 fn server() -> Server {
     let member = |version: &str| json!({ "pipeline": "m", "version": version });
-    let document = |kind: &str, name: &str, spec: Value| json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec });
     let mut graph = document(
         "Graph",
         "g",
-        json!({ "nodes": [{ "name": "both", "ensemble": [member("1"), member("2")], "merge": { "features": "mean" } }] }),
+        &json!({ "nodes": [
+            { "name": "both", "ensemble": [member("1"), member("2")], "merge": { "features": "mean" } },
+        ] }),
     );
     graph["metadata"]["version"] = json!("1");
     let route = document(
         "Route",
         "m",
-        json!({
+        &json!({
             "split": [{ "version": "1" }, { "version": "2" }], "salt": "\u{202e}salt",
             "rules": [{ "when": { "header": { "x-cohort": "\u{202e}pilot" } }, "version": "2", "percent": 50 }],
             "mirror": [{ "version": "3", "keep": 2 }],

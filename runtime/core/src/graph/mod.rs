@@ -5,8 +5,8 @@
 //! whose condition holds, a splitter deals requests by weight. Branches name a pipeline and a version; resolved, they
 //! carry its digest as well, so a graph's digest is one of everything that it computes.
 //!
-//! Defaults: no deadline, no timeouts, hard members, a switch that looks for any element, chance for a splitter, the last node's
-//! outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes and branches of each,
+//! Defaults: no deadline, no timeouts, hard members, a switch that looks for any element, chance for a splitter, the
+//! last node's outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes and branches of each,
 //! [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels, [`GRAPH_RUNS_MAX`](crate::limits::GRAPH_RUNS_MAX)
 //! pipelines for one request.
 

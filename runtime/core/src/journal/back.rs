@@ -1,8 +1,9 @@
 //! The way back: which changes lead from what is served to what was served, for all names or for one.
 //!
 //! A name's last change is the last revision that touched it and was somebody's decision: the steps of a rollout count
-//! as one change with the revision that started it, and the moves of an adaptive experiment with the change that brought
-//! its route, so that going back leads to what was there before it began. Default: the state before the last change. Bound: what [`Trail`] holds is one state, whatever the number of revisions.
+//! as one change with the revision that started it, and the moves of an adaptive experiment with the change that
+//! brought its route, so that going back leads to what was there before it began. Default: the state before the last
+//! change. Bound: what [`Trail`] holds is one state, whatever the number of revisions.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +19,8 @@ impl State {
         names.into_iter().flat_map(|name| self.changes_of(name, target.model(name.as_str()))).collect()
     }
 
-    /// The changes that make `target` of one name, in an order in which each of them fits; `None` ends the name. What is
-    /// served under other names stays.
+    /// The changes that make `target` of one name, in an order in which each of them fits; `None` ends the name. What
+    /// is served under other names stays.
     pub fn changes_of(&self, name: &ModelName, target: Option<&Entry>) -> Vec<Change> {
         let nothing = Entry::default();
         let (from, to) = (self.model(name.as_str()).unwrap_or(&nothing), target.unwrap_or(&nothing));
@@ -66,8 +67,8 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
             serve.push(Change::Serve { pipeline: name.clone(), version, digest, replaces });
         }
     }
-    // Stops before serves would empty an entry and lose labels that stay; labels that a version's name collides with are
-    // loose by then.
+    // Stops before serves would empty an entry and lose labels that stay; labels that a version's name collides with
+    // are loose by then.
     [loosen, serve, stop, point].concat()
 }
 

@@ -1,8 +1,8 @@
 //! What a mirror has seen: window by window, and the answers that differed most.
 //!
 //! Those are exact: of all answers that were compared and are small enough, the most severe by the order of
-//! [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`] each; as many examples as the route allows, none of more than
-//! [`EXAMPLE_BYTES_MAX`].
+//! [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`] each; as many
+//! examples as the route allows, none of more than [`EXAMPLE_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -183,8 +183,8 @@ mod tests {
                 let request = Payload::Tensors(vec![Tensor::from_bytes_elements([number.to_string().as_bytes()])]);
                 report.compare(Some(&request), &tensors(one), &tensors(other), None);
             }
-            let mut sorted: Vec<(usize, (u64, u64, u64))> =
-                pairs.iter().map(|(one, other)| order(one, other)).enumerate().filter(|(_, by)| *by != (0, 0, 0)).collect();
+            let orders = pairs.iter().map(|(one, other)| order(one, other)).enumerate();
+            let mut sorted: Vec<(usize, (u64, u64, u64))> = orders.filter(|(_, by)| *by != (0, 0, 0)).collect();
             sorted.sort_by_key(|(_, by)| std::cmp::Reverse(*by));
             let expected: Vec<String> = sorted.iter().take(keep).map(|(number, _)| number.to_string()).collect();
             let kept = report.worst.iter().map(|example| match &example.request {

@@ -150,8 +150,8 @@ impl Routing {
         Ok((choice.variant, self.trial.as_ref().and_then(|trial| Trial::part(trial, choice))))
     }
 
-    /// The variant that the request names, where the route lets it. A name that is none of a variant is refused: who asks
-    /// for one version must not get an answer of another.
+    /// The variant that the request names, where the route lets it. A name that is none of a variant is refused: who
+    /// asks for one version must not get an answer of another.
     fn pinned(&self, headers: &HeaderMap) -> Result<Option<usize>, Failure> {
         let Some(asked) = headers.get(&PIN).filter(|_| self.route.parts().pin) else { return Ok(None) };
         let named = asked.to_str().ok().and_then(|version| self.route.position(version));
@@ -163,7 +163,8 @@ impl Routing {
         let name = self.variants.first().map_or("", |variant| variant.name.as_str());
         let asked = shown(&String::from_utf8_lossy(asked.as_bytes()));
         Failure::invalid(format!(
-            "header `{PIN}`: the route `{name}` has no version `{asked}`; it has {}; without the header the route chooses",
+            "header `{PIN}`: the route `{name}` has no version `{asked}`; it has {}; without the header the route \
+             chooses",
             versions.join(", ")
         ))
     }

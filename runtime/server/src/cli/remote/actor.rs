@@ -1,7 +1,7 @@
 //! Who changes something: what the record keeps beside the token's role.
 //!
-//! Default: the login name, from `USER` or `LOGNAME`, else the name that the system has for the user. Nothing proves it:
-//! whoever has the token may say any name. Bound: [`CHARS_MAX`].
+//! Default: the login name, from `USER` or `LOGNAME`, else the name that the system has for the user. Nothing proves
+//! it: whoever has the token may say any name. Bound: [`CHARS_MAX`].
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

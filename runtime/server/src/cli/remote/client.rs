@@ -231,8 +231,8 @@ fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, Trouble> {
     Ok(Got { value, body: answer.body })
 }
 
-/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them is printed otherwise.
-/// Manifests stay as they are, as they are compared; who prints one sees to it there.
+/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them is printed
+/// otherwise. Manifests stay as they are, as they are compared; who prints one sees to it there.
 fn make_printable(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -281,11 +281,13 @@ mod tests {
     #[test]
     fn no_text_of_an_answer_moves_a_cursor_or_forges_a_line() {
         let mut answer = serde_json::json!({
-            "reason": "a\u{1b}[2J\n2 ok", "list": [{ "\u{202e}key": "\u{9b}1m" }], "number": 7, "manifest": { "a": "b\n" },
+            "reason": "a\u{1b}[2J\n2 ok", "list": [{ "\u{202e}key": "\u{9b}1m" }],
+            "number": 7, "manifest": { "a": "b\n" },
         });
         make_printable(&mut answer);
         let expect = serde_json::json!({
-            "reason": "a\\u001b[2J\\n2 ok", "list": [{ "\\u202ekey": "\\u009b1m" }], "number": 7, "manifest": { "a": "b\n" },
+            "reason": "a\\u001b[2J\\n2 ok", "list": [{ "\\u202ekey": "\\u009b1m" }],
+            "number": 7, "manifest": { "a": "b\n" },
         });
         assert_eq!(answer, expect);
         let refused = refusal(StatusCode::CONFLICT, "{\"error\":\"a\\u001b[2J\u{202e}b\\nc\"}".as_bytes());

@@ -58,7 +58,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
     let rule = |rule: &Value| {
         let (version, percent) = (rule.get("version").and_then(Value::as_str), rule.get("percent"));
         let (when, percent) = (rule.get("when").cloned().unwrap_or_default(), percent.cloned().unwrap_or_default());
-        format!("{when} → version {}, {percent}%", version.unwrap_or("?"))
+        show::one_line(&format!("{when} → version {}, {percent}%", version.unwrap_or("?")))
     };
     let rules: Vec<String> = part("rules").and_then(Value::as_array).into_iter().flatten().map(rule).collect();
     show::fields([

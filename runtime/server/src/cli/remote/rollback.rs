@@ -1,8 +1,8 @@
-//! `hotstage rollback`: serve again what was served before, under one name or under all. What was changed since stays in
-//! the record.
+//! `hotstage rollback`: serve again what was served before, under one name or under all. What was changed since stays
+//! in the record.
 //!
-//! Default: one step back, for the whole server. A rollback that would leave a served name without any version is refused
-//! unless it says `--to 0`.
+//! Default: one step back, for the whole server. A rollback that would leave a served name without any version is
+//! refused unless it says `--to 0`.
 
 use http::Method;
 
