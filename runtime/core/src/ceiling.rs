@@ -33,6 +33,7 @@ impl StageLimits {
             memory: 4 << 30,
             time: Duration::from_secs(60),
             output_bytes: 4 << 30,
+            held_bytes: 4 << 30,
             handles: 1 << 16,
             log_bytes: 1 << 20,
             instances,
@@ -42,8 +43,9 @@ impl StageLimits {
     /// Everything that is above the ceiling, in the order of the keys.
     pub fn beyond(&self, ceiling: &Self) -> Vec<Beyond> {
         // By name, so that a new limit can't be forgotten here.
-        let Self { memory, time, output_bytes, handles, log_bytes, instances } = self;
-        let Instances { min, max, idle } = instances;
+        let Self { memory, time, output_bytes, handles, held_bytes, log_bytes, instances } = self;
+        // How instances are used costs nothing that a ceiling could bound.
+        let Instances { min, max, idle, reuse: _ } = instances;
         let (most, least) = (&ceiling.instances, min.unwrap_or(0).max(*max));
         let bytes = |path, asked: u64, allowed: u64, flag| above(path, asked, allowed, show_bytes, flag);
         let times = |path, asked: Duration, allowed, flag| above(path, asked, allowed, show_duration, flag);
@@ -53,6 +55,7 @@ impl StageLimits {
             times(&["time"], *time, ceiling.time, "--max-stage-time"),
             bytes(&["output_bytes"], *output_bytes, ceiling.output_bytes, "--max-stage-output-bytes"),
             count(&["handles"], *handles, ceiling.handles, "--max-stage-handles"),
+            bytes(&["held_bytes"], *held_bytes, ceiling.held_bytes, "--max-stage-held-bytes"),
             bytes(&["log_bytes"], (*log_bytes).into(), ceiling.log_bytes.into(), "--max-stage-log-bytes"),
             count(&["instances"], least, most.max, "--max-stage-instances"),
             times(&["instances", "idle"], *idle, most.idle, "--max-stage-idle"),
