@@ -22,6 +22,9 @@ pub(super) struct Ceilings {
     #[arg(long, value_name = "N", default_value_t = StageLimits::ceiling().handles,
           value_parser = count(STAGE_LIMITS_MAX.handles))]
     max_stage_handles: u32,
+    /// Bytes of buffers that an instance holds between calls.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes(STAGE_LIMITS_MAX.held_bytes))]
+    max_stage_held_bytes: u64,
     /// Bytes that a call logs.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = bytes(STAGE_LIMITS_MAX.log_bytes.into()))]
     max_stage_log_bytes: u64,
@@ -41,11 +44,13 @@ impl Ceilings {
             time: self.max_stage_time,
             output_bytes: self.max_stage_output_bytes,
             handles: self.max_stage_handles,
+            held_bytes: self.max_stage_held_bytes,
             log_bytes: u32::try_from(self.max_stage_log_bytes).unwrap_or(u32::MAX),
             instances: Instances {
                 min: Some(self.max_stage_instances),
                 max: self.max_stage_instances,
                 idle: self.max_stage_idle,
+                reuse: StageLimits::ceiling().instances.reuse,
             },
         }
     }
