@@ -1,4 +1,5 @@
-//! SIGTERM: nothing new is let in, what is in flight finishes, and what does not is cut.
+//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight finishes, and what does not is
+//! cut.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ fn a_request_that_takes_too_long_is_cut_off_and_said_so() {
     busy.expect_closed();
     let ended = server.starting.wait();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.code, Some(10), "{ended:?}");
     assert!(ended.stderr.iter().any(|line| line.contains("requests in flight were cut off")), "{ended:?}");
 }
 
@@ -70,5 +71,62 @@ fn an_idle_server_ends_at_once() {
         let ended = server.starting.wait();
         assert_eq!(ended.code, Some(0), "{signal}: {ended:?}");
         assert_eq!(ended.stdout.len(), 1, "{ended:?}");
+    }
+}
+
+/// Not ready, and still there: whoever sends requests hears of the end before it comes.
+#[test]
+fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
+    let mut server = slow("--stop-grace 600");
+    let mut kept = server.connect();
+    kept.ask(&Request::get("/v2/health/ready")).ok();
+    server.terminate();
+    eventually("it is not ready", || server.get("/v2/health/ready").status == 503);
+    let told = server.get("/v2/health/ready");
+    assert!(told.text().contains("stopping"), "{}", told.text());
+    server.get("/v2/health/live").ok();
+    assert_eq!(server.get("/v2/models/nobody/ready").status, 404, "what it serves is known");
+    let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [1] });
+    let infer = Request::post("/v2/models/slow/infer", json!({ "inputs": [input] }).to_string());
+    // Each connection gets one more answer, which says that it is the last.
+    for connection in [&mut kept, &mut server.connect()] {
+        let answer = connection.ask(&infer).ok();
+        assert_eq!(answer.header("connection"), Some("close"));
+        connection.expect_closed();
+    }
+    // A second signal ends it at once, of either kind; nothing was cut off.
+    server.terminate();
+    let ended = server.starting.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("a second signal")), "{ended:?}");
+}
+
+#[test]
+fn an_interrupt_leaves_the_grace_out() {
+    let mut server = slow("--stop-grace 600");
+    server.starting.signal("INT");
+    let ended = server.starting.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn the_grace_ends_by_itself() {
+    let mut server = slow("--stop-grace 1");
+    server.terminate();
+    let ended = server.starting.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("draining")), "{ended:?}");
+}
+
+#[test]
+fn a_second_signal_ends_a_drain_and_what_is_cut_off_is_in_the_exit_code() {
+    for signal in ["TERM", "INT"] {
+        let mut server = slow("--drain-timeout 600");
+        let mut busy = in_flight(&server, 1_000_000);
+        draining(&server);
+        server.starting.signal(signal);
+        busy.expect_closed();
+        let ended = server.starting.wait();
+        assert_eq!(ended.code, Some(10), "{ended:?}");
     }
 }

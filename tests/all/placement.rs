@@ -113,7 +113,7 @@ fn a_guest_that_spins_does_not_keep_the_server_from_stopping() {
     busy.send(&request("spins", &[13.0]).bytes());
     wait_until(&server, |metrics| metrics.value("hotstage_http_requests_in_flight") >= 2.0);
     let ended = server.stop();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.code, Some(10), "{ended:?}");
     assert!(ended.stderr.iter().any(|line| line.contains("requests in flight were cut off")), "{ended:?}");
 }
 

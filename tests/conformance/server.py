@@ -49,7 +49,7 @@ class Server:
         for left in self.state.glob("*"):
             if left.name not in ("cache", "cache.key", "hotstage.json"):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-        command = [self.program, "serve", "-f", first, "--state", str(self.state), "--components", self.components]
+        command = [self.program, "serve", "--stop-grace", "0", "-f", first, "--state", str(self.state), "--components", self.components]
         command += ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self.environment)

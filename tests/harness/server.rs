@@ -119,7 +119,9 @@ impl Setup {
     /// Starts it, and answers when it is ready or has ended instead.
     pub(crate) fn try_start(self) -> Result<Server, Ended> {
         let mut starting = self.spawn();
-        let Some(line) = starting.stdout.find(|line| line.starts_with("hotstage is ready on ")) else {
+        let serves =
+            |line: &str| line.starts_with("hotstage is ready on ") || line.starts_with("hotstage is not ready on ");
+        let Some(line) = starting.stdout.find(serves) else {
             return Err(starting.wait());
         };
         let address = line.split_once("http://").unwrap().1.split_once(' ').unwrap().0;
@@ -139,6 +141,10 @@ impl Setup {
         command.args(["--max-stage-time", "1h", "--max-stage-log-bytes", "16MiB"]);
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);
+        }
+        if !self.arguments.iter().any(|argument| argument == "--stop-grace") {
+            // Nobody has to be told that it goes.
+            command.args(["--stop-grace", "0"]);
         }
         command.args(self.arguments).envs(self.environment);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -243,6 +249,12 @@ impl Server {
     #[track_caller]
     pub(crate) fn metrics(&self) -> Metrics {
         Metrics::of(&mut self.connect())
+    }
+
+    /// Ends it as a power cut would; its state directory stays with the test.
+    pub(crate) fn kill(mut self) {
+        self.starting.signal("KILL");
+        self.starting.wait();
     }
 
     /// Asks it to end, with SIGTERM.

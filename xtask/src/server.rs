@@ -62,7 +62,8 @@ impl Server {
         let mut command = Command::new(program);
         workspace.export(&mut command);
         command
-            .args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state"])
+            .args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["--stop-grace", "0", "--state"])
             .arg(&store)
             .args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);

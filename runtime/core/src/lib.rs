@@ -13,6 +13,7 @@ pub mod digest;
 pub mod expect;
 pub mod experiment;
 pub mod failure;
+pub mod follow;
 pub mod graph;
 pub mod journal;
 pub mod limits;

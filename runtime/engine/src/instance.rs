@@ -20,6 +20,7 @@ use crate::bindings::preprocessor::exports::hotstage::serving::preprocess;
 use crate::bindings::stages;
 use crate::convert::{self, Tensors};
 use crate::host::{Breach, Guest, Phase};
+use crate::opening::Opening;
 use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
 use crate::trap::CallError;
@@ -27,8 +28,6 @@ use crate::trap::CallError;
 /// Epoch ticks until a call yields its thread. Two, because the first may come at once: a call of a few microseconds
 /// then never yields.
 const PATIENCE: u64 = 2;
-/// Opening reads weights and builds tables; it may take this many times as long as a call.
-const OPEN_FACTOR: u32 = 10;
 
 /// What a component says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,32 +108,38 @@ impl Instance {
             return Err(CallError::no_room(parts.places).into());
         };
         let mut store = new_store(parts);
-        let limits = opening(&parts.limits);
-        begin_call(&mut store, Instant::now(), &limits);
-        match instantiate(&mut store, &parts.compiled.pre).await {
-            Ok(exports) => Ok(Self { store, exports, healthy: true, _slot: slot }),
+        let (opening, limits) = begin_opening(&mut store, &parts.limits);
+        match opening.measure(instantiate(&mut store, &parts.compiled.pre)).await {
+            Ok(exports) => {
+                store.data_mut().opening = None;
+                Ok(Self { store, exports, healthy: true, _slot: slot })
+            }
             Err(error) => Err(CallError::trapped(&error, store.data(), &limits).into()),
         }
     }
 
     /// What the component says of itself.
     pub(crate) async fn describe(&mut self, limits: &StageLimits) -> Result<About, OpenError> {
-        let limits = opening(limits);
-        begin_call(&mut self.store, Instant::now(), &limits);
+        let (opening, limits) = begin_opening(&mut self.store, limits);
         let store = &mut self.store;
         let about = match &self.exports {
-            Exports::Preprocess(world) => world.hotstage_serving_preprocess().call_describe(store).await,
-            Exports::Model(world) => world.hotstage_serving_infer().call_describe(store).await,
-            Exports::Postprocess(world) => world.hotstage_serving_postprocess().call_describe(store).await,
+            Exports::Preprocess(world) => {
+                opening.measure(world.hotstage_serving_preprocess().call_describe(store)).await
+            }
+            Exports::Model(world) => opening.measure(world.hotstage_serving_infer().call_describe(store)).await,
+            Exports::Postprocess(world) => {
+                opening.measure(world.hotstage_serving_postprocess().call_describe(store)).await
+            }
         };
+        self.store.data_mut().opening = None;
         believe::about(about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
     }
 
     /// Opens it with its settings; says what flows in and out.
     pub(crate) async fn open(&mut self, settings: &str, limits: &StageLimits) -> Result<Opened, OpenError> {
-        let limits = opening(limits);
-        begin_call(&mut self.store, Instant::now(), &limits);
-        let opened = self.open_guest(settings).await;
+        let (opening, limits) = begin_opening(&mut self.store, limits);
+        let opened = opening.measure(self.open_guest(settings)).await;
+        self.store.data_mut().opening = None;
         let opened = believe::opened(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)?;
         self.store.data_mut().settle(limits.held_bytes).map_err(|held| {
             let raise = "raise `limits.held_bytes` in the manifest if it needs more";
@@ -261,7 +266,8 @@ fn new_store(parts: &Parts) -> Store<Guest> {
     let clock = parts.engine.clock.clone();
     store.epoch_deadline_callback(move |store| {
         clock.quicken();
-        if Instant::now() < store.data().deadline {
+        let guest = store.data();
+        if Instant::now() < guest.deadline || guest.opening.as_ref().is_some_and(Opening::may_go_on) {
             Ok(UpdateDeadline::Yield(PATIENCE))
         } else {
             Err(Breach::Time.into())
@@ -283,7 +289,10 @@ async fn instantiate(store: &mut Store<Guest>, pre: &Pre) -> wasmtime::Result<Ex
     })
 }
 
-/// The limits while a stage is opened.
-fn opening(limits: &StageLimits) -> StageLimits {
-    StageLimits { time: limits.time.saturating_mul(OPEN_FACTOR), ..limits.clone() }
+/// Begins to open, with the limits of that.
+fn begin_opening(store: &mut Store<Guest>, limits: &StageLimits) -> (Opening, StageLimits) {
+    let (opening, limits) = (Opening::begin(limits), Opening::limits(limits));
+    begin_call(store, Instant::now(), &limits);
+    store.data_mut().opening = Some(opening.clone());
+    (opening, limits)
 }

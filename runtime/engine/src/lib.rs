@@ -26,6 +26,7 @@ mod instance;
 mod load;
 mod log;
 mod observed;
+mod opening;
 mod pool;
 mod slots;
 pub mod spread;

@@ -1,30 +1,64 @@
-//! What is served right now.
+//! What is served right now, and whether that is what should be.
 //!
 //! Readers take a snapshot, an immutable table behind one atomic pointer, and keep what they found in it to the end of
-//! their request. Whoever changes what is served builds the next table and stores it.
+//! their request. Whoever changes what is served builds the next table and stores it. A version that should be served
+//! and is not in service (yet, or because it can't be opened) is in the table too, so that a request for it gets 503
+//! rather than 404.
+//!
+//! Ready is a server that serves, with every name answering calls; `--allow-damaged` leaves the second half out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Guard};
+use hotstage_core::digest::Digest;
 
 use crate::pipeline::Pipeline;
 use crate::routing::Routing;
+
+/// Names that a probe is told of, of those that can't answer.
+const DARK_NAMED_MAX: usize = 5;
 
 /// The table of one moment.
 #[derive(Default)]
 pub struct Snapshot {
     models: HashMap<String, Arc<Model>>,
+    /// Names that should be served and can't answer a call without a version.
+    dark: BTreeSet<String>,
 }
 
 /// The versions of one name, oldest first.
 pub struct Model {
-    /// At least one.
+    /// Those in service.
     versions: Vec<Arc<Pipeline>>,
-    /// Words that stand for a version.
+    /// Those that should be and are not.
+    absent: Vec<Absent>,
+    /// Words that stand for a version in service.
     labels: Vec<(String, Arc<Pipeline>)>,
     door: Door,
+}
+
+/// A version that should be served and is not in service.
+#[derive(Clone, Debug)]
+pub struct Absent {
+    /// The version.
+    pub version: String,
+    /// The labels that point at it.
+    pub labels: Vec<String>,
+    /// Of its canonical manifest.
+    pub digest: Digest,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a version is not in service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The server is starting and has not come to it yet.
+    Loading,
+    /// It can't be opened. The text is for the operator: it may hold paths.
+    Failed(Arc<str>),
 }
 
 /// Who answers when no version is asked for.
@@ -34,15 +68,40 @@ pub enum Door {
     Newest,
     /// Whom a route says.
     Route(Arc<Routing>),
-    /// Nobody yet: a route is in force, and not all of its versions are loaded.
+    /// Nobody: a route is in force, and the versions that it needs are not in service.
     Closed,
 }
 
-/// The pointer to the current snapshot, and whether the server is ready at all.
+/// What the server is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// It loads what it serves.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It was asked to stop.
+    Stopping,
+}
+
+/// Why the server is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// It is still loading.
+    Starting,
+    /// It was asked to stop.
+    Stopping,
+    /// These names can't answer, in order.
+    Dark(Vec<String>),
+}
+
+/// The pointer to the current snapshot, and what the server is doing.
 #[derive(Default)]
 pub struct Board {
     current: ArcSwap<Snapshot>,
-    ready: AtomicBool,
+    phase: AtomicU8,
+    /// Names that can't answer do not make the server unready.
+    allows_dark: AtomicBool,
 }
 
 impl Board {
@@ -56,14 +115,61 @@ impl Board {
         self.current.store(Arc::new(next));
     }
 
-    /// Whether everything that should be served is.
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Relaxed)
+    /// What the server is doing.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Serving,
+            _ => Phase::Stopping,
+        }
     }
 
-    /// Says whether the server is ready.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Relaxed);
+    /// Says what the server does from now on.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Whether a name that can't answer makes the server unready: it does, unless this is said.
+    pub fn allow_dark(&self) {
+        self.allows_dark.store(true, Relaxed);
+    }
+
+    /// Whether everything that should be served is, as far as the operator asks for that.
+    pub fn is_ready(&self) -> bool {
+        self.readiness().is_ok()
+    }
+
+    /// The same, with the reason.
+    pub fn readiness(&self) -> Result<(), NotReady> {
+        match self.phase() {
+            Phase::Starting => return Err(NotReady::Starting),
+            Phase::Stopping => return Err(NotReady::Stopping),
+            Phase::Serving => {}
+        }
+        let snapshot = self.read();
+        if snapshot.dark.is_empty() || self.allows_dark.load(Relaxed) {
+            return Ok(());
+        }
+        Err(NotReady::Dark(snapshot.dark.iter().cloned().collect()))
+    }
+}
+
+impl std::fmt::Display for NotReady {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Starting => write!(formatter, "it is starting"),
+            Self::Stopping => write!(formatter, "it is stopping"),
+            Self::Dark(names) => {
+                let named: Vec<String> = names.iter().take(DARK_NAMED_MAX).map(|name| format!("`{name}`")).collect();
+                let more = names.len().saturating_sub(DARK_NAMED_MAX);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                write!(
+                    formatter,
+                    "no version in service can answer calls to {}{more}; `hotstage status` says why",
+                    named.join(", ")
+                )
+            }
+        }
     }
 }
 
@@ -71,14 +177,19 @@ impl Snapshot {
     /// The next table: this one, with other models under some names; none at all where there is no version.
     #[must_use]
     pub fn with(&self, models: impl IntoIterator<Item = (String, Option<Model>)>) -> Self {
-        let mut next = self.models.clone();
+        let (mut next, mut dark) = (self.models.clone(), self.dark.clone());
         for (name, model) in models {
+            if model.as_ref().is_some_and(|model| !model.answers()) {
+                dark.insert(name.clone());
+            } else {
+                dark.remove(&name);
+            }
             match model {
                 Some(model) => next.insert(name, Arc::new(model)),
                 None => next.remove(&name),
             };
         }
-        Self { models: next }
+        Self { models: next, dark }
     }
 
     /// The versions of a name.
@@ -91,9 +202,10 @@ impl Snapshot {
         self.models.keys().take(many).map(String::as_str)
     }
 
-    /// All names, in order.
+    /// All names that have a version in service, in order.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.models.keys().map(String::as_str).collect();
+        let in_service = self.models.iter().filter(|(_, model)| !model.versions.is_empty());
+        let mut names: Vec<&str> = in_service.map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names
     }
@@ -103,22 +215,38 @@ impl Snapshot {
         self.models.values().filter_map(|model| model.routing().map(Arc::clone))
     }
 
-    /// All pipelines, by name and age.
+    /// All pipelines in service, by name and age.
     pub fn pipelines(&self) -> impl Iterator<Item = &Arc<Pipeline>> {
         self.names().into_iter().filter_map(|name| self.model(name)).flat_map(|model| &model.versions)
+    }
+
+    /// All versions that should be in service and are not, with their names, in no order.
+    pub fn absent(&self) -> impl Iterator<Item = (&str, &Absent)> {
+        self.models.iter().flat_map(|(name, model)| model.absent.iter().map(move |absent| (name.as_str(), absent)))
     }
 }
 
 impl Model {
-    /// These versions, in any order, and the labels that point at some of them. None when there is no version.
-    pub fn new(mut versions: Vec<Arc<Pipeline>>, labels: Vec<(String, Arc<Pipeline>)>, door: Door) -> Option<Self> {
+    /// These versions, in any order, those that are missing, and the labels that point at some of the first. None when
+    /// there is no version.
+    pub fn new(
+        mut versions: Vec<Arc<Pipeline>>,
+        absent: Vec<Absent>,
+        labels: Vec<(String, Arc<Pipeline>)>,
+        door: Door,
+    ) -> Option<Self> {
         versions.sort_by(|a, b| newer(&a.version, &b.version));
-        (!versions.is_empty()).then_some(Self { versions, labels, door })
+        (!versions.is_empty() || !absent.is_empty()).then_some(Self { versions, absent, labels, door })
     }
 
     /// Who answers when no version is asked for.
     pub const fn door(&self) -> &Door {
         &self.door
+    }
+
+    /// Whether a call that asks for no version can be answered.
+    pub fn answers(&self) -> bool {
+        !self.versions.is_empty() && !matches!(self.door, Door::Closed)
     }
 
     /// The route that is served.
@@ -129,7 +257,7 @@ impl Model {
         }
     }
 
-    /// The newest version.
+    /// The newest version in service.
     pub fn newest(&self) -> Option<&Arc<Pipeline>> {
         self.versions.last()
     }
@@ -140,9 +268,20 @@ impl Model {
         self.versions.iter().find(|pipeline| pipeline.version == version).or_else(labelled)
     }
 
-    /// Oldest first.
+    /// Those in service, oldest first.
     pub fn versions(&self) -> &[Arc<Pipeline>] {
         &self.versions
+    }
+
+    /// Those that should be in service and are not.
+    pub fn absent(&self) -> &[Absent] {
+        &self.absent
+    }
+
+    /// The same for this version, or for the one that this label points at.
+    pub fn absent_version(&self, version: &str) -> Option<&Absent> {
+        let is_labelled = |absent: &&Absent| absent.labels.iter().any(|label| label == version);
+        self.absent.iter().find(|absent| absent.version == version).or_else(|| self.absent.iter().find(is_labelled))
     }
 }
 
@@ -163,12 +302,37 @@ pub fn newer(a: &str, b: &str) -> std::cmp::Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::newer;
+    use super::*;
 
     #[test]
     fn versions_are_ordered_by_value() {
         let mut versions = ["10", "9", "1.10", "1.9", "v2", "v10", "2"];
         versions.sort_by(|a, b| newer(a, b));
         assert_eq!(versions, ["v2", "v10", "1.9", "1.10", "2", "9", "10"]);
+    }
+
+    fn absent(version: &str, why: Why) -> Absent {
+        Absent { version: version.to_owned(), labels: vec!["stable".to_owned()], digest: Digest::of(b""), why }
+    }
+
+    #[test]
+    fn a_name_that_can_not_answer_makes_the_server_unready_unless_that_is_allowed() {
+        let board = Board::default();
+        assert_eq!(board.readiness(), Err(NotReady::Starting));
+        board.enter(Phase::Serving);
+        assert!(board.is_ready());
+        let model = Model::new(Vec::new(), vec![absent("1", Why::Failed("no".into()))], Vec::new(), Door::Newest);
+        board.replace(board.read().with([("m".to_owned(), model)]));
+        assert_eq!(board.readiness(), Err(NotReady::Dark(vec!["m".to_owned()])));
+        assert!(board.readiness().unwrap_err().to_string().contains("`m`"));
+        assert!(board.read().names().is_empty());
+        let model = board.read().model("m").and_then(|model| model.absent_version("stable").cloned());
+        assert_eq!(model.map(|absent| absent.version), Some("1".to_owned()));
+        board.allow_dark();
+        assert!(board.is_ready());
+        board.replace(board.read().with([("m".to_owned(), None)]));
+        assert!(board.read().dark.is_empty());
+        board.enter(Phase::Stopping);
+        assert_eq!(board.readiness(), Err(NotReady::Stopping));
     }
 }

@@ -85,6 +85,11 @@ impl<H> Visit<H> {
     pub(crate) fn leaves_unread(&self) {
         self.0.pulse.is_unread.store(true, Relaxed);
     }
+
+    /// Has its connection end when what it is about is done.
+    pub(crate) fn end_soon(&self) {
+        self.0.pulse.end(End::Soon);
+    }
 }
 
 impl<H> Deref for Visit<H> {

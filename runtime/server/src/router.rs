@@ -5,14 +5,14 @@ use std::sync::Arc;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest;
 
-use crate::board::{Door, Model, Snapshot};
+use crate::board::{Door, Model, Snapshot, Why};
 use crate::routing::{Routing, Way};
 
 /// Names that are compared with one that is not there: a wrong name must stay cheap beside any number of models.
 const NAMES: usize = 1000;
 
 /// The way to who answers: the version asked for; else the variant that `choose` finds behind the name's route; else
-/// the newest.
+/// the newest. Who should answer and is not in service is not ready; who is not known is not found.
 pub fn route(
     snapshot: &Snapshot,
     name: &str,
@@ -24,17 +24,35 @@ pub fn route(
         (Some(version), _) => model.version(version),
         (None, Door::Route(routing)) => return choose(routing),
         (None, Door::Newest) => model.newest(),
-        (None, Door::Closed) => {
-            let message = format!("not all versions behind the route `{name}` can answer; ask for one by /versions/");
-            return Err(Failure::new(Kind::NotReady, message));
-        }
+        (None, Door::Closed) => None,
     };
-    found.map(|found| Way::to(Arc::clone(found))).ok_or_else(|| {
-        let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
-        let asked = suggest::shown(version.unwrap_or_default());
-        let message = format!("model `{name}` has no version `{asked}`; it has {}", versions.join(", "));
-        Failure::new(Kind::NotFound, message)
-    })
+    found.map(|found| Way::to(Arc::clone(found))).ok_or_else(|| missing(model, name, version))
+}
+
+/// Why nobody answers.
+fn missing(model: &Model, name: &str, version: Option<&str>) -> Failure {
+    let Some(version) = version else {
+        let message = match model.door() {
+            Door::Closed => format!(
+                "the versions that the route of model `{name}` needs are not in service; ask for one that is by \
+                 /versions/"
+            ),
+            _ => format!("no version of model `{name}` is in service"),
+        };
+        return Failure::new(Kind::NotReady, message);
+    };
+    if let Some(absent) = model.absent_version(version) {
+        let because = match absent.why {
+            Why::Loading => "it is being loaded",
+            Why::Failed(_) => "it could not be opened; the server's operator can see why",
+        };
+        let message = format!("version `{}` of model `{name}` is not in service: {because}", absent.version);
+        return Failure::new(Kind::NotReady, message);
+    }
+    let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
+    let asked = suggest::shown(version);
+    let message = format!("model `{name}` has no version `{asked}`; it has {}", versions.join(", "));
+    Failure::new(Kind::NotFound, message)
 }
 
 /// All versions of a name.

@@ -71,6 +71,31 @@ fn a_call_that_waits_for_an_instance_has_all_its_time() {
     }
 }
 
+/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it is its CPU time that
+/// counts.
+#[test]
+fn a_busy_machine_refuses_nothing() {
+    let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));
+    let setup = || Setup::of([pipeline("slow_in_open", [slow.clone()])]);
+    // What is compiled by then is compiled for all.
+    setup().start().stop();
+    let starting = setup().spawn();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                starting.signal("STOP");
+                crate::harness::pause(std::time::Duration::from_millis(90));
+                starting.signal("CONT");
+                crate::harness::pause(std::time::Duration::from_millis(10));
+            }
+        });
+        let ready = starting.stdout.find(|line| line.starts_with("hotstage is ready on "));
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(ready.is_some(), "{:?}", starting.stderr.all());
+    });
+}
+
 /// The server says live, and not ready, while something is being opened.
 #[test]
 fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {

@@ -76,6 +76,13 @@ impl WrittenRoute {
         Self::parse(&moved.canonical()).ok()
     }
 
+    /// The same route as it was written, without the weights that an experiment has moved since. None where none moved.
+    pub fn unmoved(&self) -> Option<Self> {
+        let mut written = self.clone();
+        written.experiment.as_mut()?.adapt.as_mut()?.drawn.take()?;
+        Self::parse(&written.canonical()).ok()
+    }
+
     /// The versions that it names: those of its split in their order, and then those that only get copies.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         let Parts { variants, mirrors, .. } = self.route.parts();

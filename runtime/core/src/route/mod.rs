@@ -13,6 +13,7 @@ mod adapt;
 mod beside;
 mod check;
 mod condition;
+mod degraded;
 mod pattern;
 mod share;
 #[cfg(test)]
@@ -96,6 +97,8 @@ pub struct Route {
     sticky: Option<usize>,
     /// Shares of requests without a key, where those differ.
     drawn: Option<Shares>,
+    /// Who answers for each variant, where some are out of service; none for one without a substitute.
+    instead: Option<Box<[Option<usize>]>>,
 }
 
 /// What a request says, as far as routes may ask. Nothing is copied for an answer.
@@ -143,7 +146,7 @@ impl Route {
         let sticky = parts.sticky.as_ref().map(&mut place);
         let asks = parts.rules.iter().map(|rule| rule.when.iter().map(|condition| place(&condition.source)).collect());
         let asks = asks.collect();
-        Ok(Self { parts, shares, sources, asks, sticky, drawn: None })
+        Ok(Self { parts, shares, sources, asks, sticky, drawn: None, instead: None })
     }
 
     /// The same, with other weights for requests without a key: as many as there are variants, and as sound as theirs.
@@ -187,11 +190,15 @@ impl Route {
         for (index, (rule, asks)) in self.parts.rules.iter().zip(&self.asks).enumerate() {
             let mut asked = rule.when.iter().zip(asks);
             let fits = asked.all(|(condition, &source)| condition.test.holds(value(source)));
-            if fits && self.shares.is_within(key, index, rule.percent) {
-                return Choice { variant: rule.to, why: Why::Rule(index) };
+            if fits
+                && self.shares.is_within(key, index, rule.percent)
+                && let Some(variant) = self.answering(rule.to)
+            {
+                return Choice { variant, why: Why::Rule(index) };
             }
         }
         let shares = self.drawn.as_ref().filter(|_| by == Why::Chance).unwrap_or(&self.shares);
-        Choice { variant: shares.pick(key), why: by }
+        let picked = shares.pick(key);
+        Choice { variant: self.answering(picked).unwrap_or(picked), why: by }
     }
 }

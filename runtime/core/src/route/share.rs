@@ -50,6 +50,17 @@ impl Shares {
         Self { salted, racers }
     }
 
+    /// The shares of some of them; none when none of those has one.
+    pub(super) fn only(&self, serves: impl Fn(usize) -> bool) -> Option<Self> {
+        let racers: Box<[_]> = self.racers.iter().filter(|(place, ..)| serves(*place)).copied().collect();
+        (!racers.is_empty()).then(|| Self { salted: self.salted.clone(), racers })
+    }
+
+    /// Whether a variant has a share.
+    pub(super) fn has(&self, place: usize) -> bool {
+        self.racers.iter().any(|(with, ..)| *with == place)
+    }
+
     /// The key that some bytes are.
     pub fn key(&self, bytes: &[u8]) -> Key {
         Key(first_bytes(self.salted.clone().chain_update(bytes).finalize()))

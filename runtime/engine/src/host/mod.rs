@@ -24,6 +24,7 @@ pub use self::tensors::Buffer;
 use crate::graph::Graphs;
 use crate::log::Writer;
 use crate::observed::Observed;
+use crate::opening::Opening;
 use crate::stage::Parts;
 
 /// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
@@ -41,6 +42,8 @@ pub(crate) struct Guest {
     kept: Kept,
     pub(crate) output: Allowance,
     pub(crate) deadline: Instant,
+    /// While it is opened: what bounds that behind the deadline.
+    pub(crate) opening: Option<Opening>,
     /// Bytes of tensors and files that were copied across the wall, either way, in this call.
     pub(crate) copied: u64,
     /// The engines of the graphs that it opened.
@@ -108,6 +111,7 @@ impl Guest {
             kept: Kept { stage: Arc::clone(held), own: 0 },
             output: Allowance { left: limits.output_bytes, breach: Breach::Output },
             deadline: Instant::now() + limits.time,
+            opening: None,
             copied: 0,
             opened: Vec::new(),
             phase: Phase::Opening,

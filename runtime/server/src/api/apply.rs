@@ -51,6 +51,9 @@ pub struct Applied {
     pub changes: Vec<ChangeMade>,
     /// Versions that were served already, just so.
     pub unchanged: Vec<String>,
+    /// Of those, the ones that could not be opened before, and are in service again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<String>,
     /// Pipelines that were opened for it.
     pub loaded: u32,
     /// Components that were compiled for it.

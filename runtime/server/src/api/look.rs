@@ -40,8 +40,11 @@ pub struct ModelInfo {
 pub struct RouteInfo {
     /// The SHA-256 of its canonical document.
     pub digest: String,
-    /// Whether it answers: all of its versions are loaded.
+    /// Whether it answers.
     pub ready: bool,
+    /// Versions that it names and that are not in service: it goes on without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_service: Vec<String>,
     /// Its variants, as it lists them.
     pub split: Vec<ShareInfo>,
     /// Versions that nobody asks now, as they failed too often.
@@ -71,6 +74,8 @@ pub enum Condition {
     Ready,
     /// It will answer: the server is starting and has not come to it yet.
     Loading,
+    /// It should answer and can't be opened; `why` says more.
+    Failed,
     /// It is out of service and still loaded, so that a rollback is instant.
     Kept,
     /// It is out of service and answers its last requests.
@@ -86,6 +91,9 @@ pub struct VersionInfo {
     pub digest: String,
     /// Whether it can answer.
     pub condition: Condition,
+    /// Why it can't be opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Requests that it answered since it was loaded.
     pub answered: u64,
     /// Requests that failed since it was loaded.
@@ -234,8 +242,11 @@ pub struct InstanceInfo {
 pub struct Status {
     /// The server's version.
     pub version: String,
-    /// Whether everything that should be served is.
+    /// Whether the server is ready, as its probe says.
     pub ready: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The newest revision.
     pub head: u64,
     /// Seconds since it started.
@@ -244,6 +255,15 @@ pub struct Status {
     pub pipelines: u64,
     /// Versions that will answer.
     pub loading: u64,
+    /// Versions and routes that should be in service and can't be.
+    #[serde(default)]
+    pub failed: u64,
+    /// The first of them, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_service: Vec<OutOfService>,
+    /// Of watched files, what is not applied: refused, or in conflict with what was changed elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applied: Vec<String>,
     /// Versions that are out of service and still loaded.
     pub kept: u64,
     /// Versions that answer their last requests.
@@ -258,4 +278,18 @@ pub struct Status {
     pub resident_bytes: Option<u64>,
     /// Where inference listens.
     pub inference: String,
+}
+
+/// Something that should be in service and can't be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutOfService {
+    /// What clients call.
+    pub name: String,
+    /// The version; none for the name's route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why.
+    pub why: String,
+    /// What mends it.
+    pub remedy: String,
 }

@@ -21,8 +21,8 @@ pub use self::apply::{
 pub use self::experiment::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
-    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo, PortInfo, RouteInfo,
-    ShareInfo, StageInfo, Status, VersionInfo,
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, OutOfService, Page, PipelineInfo, PortInfo,
+    RouteInfo, ShareInfo, StageInfo, Status, VersionInfo,
 };
 pub use self::mirror::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 pub use self::rollout::{GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepInfo};

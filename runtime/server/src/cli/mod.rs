@@ -39,7 +39,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what \
 it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened \
-on · 7 the server can't be reached · 8 the server refused the request · 9 there are differences";
+on · 7 the server can't be reached · 8 the server refused the request · 9 there are differences · 10 requests in flight were cut off";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -88,6 +88,8 @@ pub enum Exit {
     Failed = 8,
     /// What is served is not what the manifests say.
     Different = 9,
+    /// Requests in flight were cut off.
+    CutOff = 10,
 }
 
 impl From<Exit> for ExitCode {
@@ -187,7 +189,7 @@ pub fn main() -> ExitCode {
         return worker::main();
     }
     let ending = match Cli::parse().verb {
-        Verb::Serve(args) => serve::run(&args).map(|()| Exit::Done),
+        Verb::Serve(args) => serve::run(&args),
         Verb::Check(args) => check::run(&args).map(|()| Exit::Done),
         Verb::Run(args) => run::run(&args).map(|()| Exit::Done),
         Verb::Infer(args) => infer::run(&args).map(|()| Exit::Done),

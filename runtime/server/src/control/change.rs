@@ -105,7 +105,7 @@ impl Control {
         self.check(ask)?;
         let began = Instant::now();
         let prepared = tokio::select! {
-            prepared = self.prepare(wanted, progress) => prepared,
+            prepared = self.prepare(wanted, ask, progress) => prepared,
             () = cancel.cancelled() => {
                 Err(ControlError::new(Trouble::Conflict, "the client left while the change was prepared; nothing changed"))
             }
@@ -225,6 +225,7 @@ impl Control {
         let name: ModelName = named(name)?;
         let is_served = |state: &State| state.model(name.as_str()).is_some();
         let mut back = Vec::new();
+        self.open_name_again(&name).await?;
         if !is_served(&self.ledger.load().state) {
             let last = self.last_entries().await?.remove(&name);
             let never = || ControlError::new(Trouble::NotFound, format!("`{name}` was never served; apply it first"));

@@ -1,15 +1,16 @@
 //! Record, swap: the one place where what is served changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hotstage_core::digest::Digest;
-use hotstage_core::journal::{Change, Entry, Label, Outcome, Revision, State, Verb};
+use hotstage_core::journal::{Change, Outcome, Revision, State, Verb};
 use hotstage_core::name::{ModelName, Version};
 use hotstage_core::rollout::Rolling;
 
+use super::models::{Found, Versions};
 use super::prepare::Prepared;
 use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
 use crate::api::{Applied, ChangeMade, What};
@@ -84,6 +85,7 @@ impl Control {
             dry_run: intent.ask.dry_run,
             changes: changes.iter().map(told).collect(),
             unchanged: prepared.unchanged(&ledger.state),
+            restored: prepared.restored.clone(),
             loaded: outcome.loaded,
             compiled: outcome.compiled,
             tests: outcome.tests,
@@ -164,14 +166,15 @@ impl Control {
             .into_iter()
             .map(|name| {
                 let Some(entry) = after.model(name.as_str()) else { return Ok((name.to_string(), None)) };
-                let versions = versions(&snapshot, before, entry, name, &prepared.pipelines).ok_or_else(|| {
+                let find = |version: &Version, digest: &Digest| {
+                    find(&snapshot, before, name, version, digest, &prepared.pipelines)
+                };
+                let versions = Versions::of(entry, find).ok_or_else(|| {
                     let message = format!("what is served under `{name}` has changed meanwhile; try again");
                     ControlError::new(Trouble::Conflict, message)
                 })?;
                 let door = self.door(entry, &versions, &prepared.routes)?;
-                let label = |(label, to): (&Label, &Version)| Some((label.to_string(), Arc::clone(versions.get(to)?)));
-                let labels = entry.labels.iter().filter_map(label).collect();
-                Ok((name.to_string(), Model::new(versions.into_values().collect(), labels, door)))
+                Ok((name.to_string(), versions.model(entry, door)))
             })
             .collect()
     }
@@ -187,27 +190,24 @@ fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlE
     message.map_or(Ok(needed), |message| Err(ControlError::new(Trouble::Conflict, message)))
 }
 
-/// The versions of one name, as they will be served. None when one of them was not prepared.
-fn versions(
+/// A version as it will be. None when it is new and was not prepared.
+fn find(
     snapshot: &Snapshot,
     before: &State,
-    entry: &Entry,
     name: &ModelName,
+    version: &Version,
+    digest: &Digest,
     new: &HashMap<Digest, Arc<Pipeline>>,
-) -> Option<BTreeMap<Version, Arc<Pipeline>>> {
-    let mut versions = BTreeMap::new();
-    for (version, digest) in &entry.versions {
-        let served = snapshot
-            .model(name.as_str())
-            .and_then(|model| model.versions().iter().find(|pipeline| pipeline.digest == *digest).map(Arc::clone));
-        match new.get(digest).cloned().or(served) {
-            Some(pipeline) => drop(versions.insert(version.clone(), pipeline)),
-            // A version that could not be loaded at the start stays out of service.
-            None if before.digest(name.as_str(), version.as_str()) == Some(*digest) => {}
-            None => return None,
-        }
+) -> Option<Found> {
+    let model = snapshot.model(name.as_str());
+    let served = || model?.versions().iter().find(|pipeline| pipeline.digest == *digest).map(Arc::clone);
+    if let Some(pipeline) = new.get(digest).cloned().or_else(served) {
+        return Some(Found::Serves(pipeline));
     }
-    Some(versions)
+    // A version that could not be opened at the start stays out of service.
+    let absent = model.and_then(|model| model.absent().iter().find(|absent| absent.digest == *digest));
+    let is_recorded = before.digest(name.as_str(), version.as_str()) == Some(*digest);
+    absent.filter(|_| is_recorded).map(|absent| Found::Absent(absent.why.clone()))
 }
 
 fn outcome(prepared: &Prepared, began: Instant) -> Outcome {

@@ -114,9 +114,12 @@ impl Control {
         let none = BTreeMap::new();
         let find = |name: &ModelName, version: &Version| self.about_to_serve(prepared, name, version.as_str());
         let digest = |branch: &Branch<Option<Digest>>| {
-            let member = find(&branch.pipeline, &branch.version).ok_or_else(|| self.absent(branch))?;
+            let member = find(&branch.pipeline, &branch.version).map(|member| member.digest);
+            // A graph that is recorded over a member that is out of service is as it was.
+            let recorded = || self.ledger.load().state.digest(branch.pipeline.as_str(), branch.version.as_str());
+            let member = member.or_else(recorded).ok_or_else(|| self.absent(branch))?;
             // One that follows its members has the digests that they had.
-            if job.moved_by.is_some() { Ok(member.digest) } else { pinned(branch, member.digest) }
+            if job.moved_by.is_some() { Ok(member) } else { pinned(branch, member) }
         };
         let paths = wanted.paths(document.file(), &none);
         let material = self.deployer.resolve_graph(document, paths, digest)?;
@@ -138,6 +141,9 @@ impl Control {
             }
             let made = prepared.opened(made);
             prepared.pipelines.insert(digest, made);
+        }
+        if verdict == Verdict::Unchanged && self.has_failed(&name, &digest) {
+            self.store().put(graph.canonical().as_bytes())?;
         }
         prepared.places.push(job.moved_by.clone().unwrap_or_else(|| at(String::new())));
         prepared.wanted.push((name, version, digest));
@@ -168,7 +174,7 @@ impl Control {
         if entry.labels.contains_key(version) {
             format!("`{version}` is a label; a graph names versions, so that each change of it is a revision")
         } else if entry.versions.contains_key(version) {
-            format!("{} is not loaded", branch.shown())
+            format!("{} is not in service; `hotstage status` says why", branch.shown())
         } else {
             let hint = hint(version, entry.versions.keys().map(Version::as_str));
             format!("there is no version `{version}` of `{name}`; {hint}; apply it first, or together")

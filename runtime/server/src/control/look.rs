@@ -13,9 +13,9 @@ use hotstage_core::signature::Port;
 use super::{Control, ControlError, Trouble, locked};
 use crate::api::{
     Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo, PortInfo, StageInfo,
-    Status, VersionInfo,
+    VersionInfo,
 };
-use crate::board::newer;
+use crate::board::{Absent, Model, Why, newer};
 use crate::counts::histogram::quantile_ms;
 use crate::pipeline::{Graph, Pipeline, Step};
 
@@ -57,12 +57,7 @@ impl Control {
                 let loaded = model.and_then(|model| model.versions().iter().find(|loaded| loaded.digest == *digest));
                 match loaded {
                     Some(pipeline) => version_info(pipeline, Condition::Ready),
-                    None => VersionInfo {
-                        version: version.to_string(),
-                        digest: digest.to_string(),
-                        condition: Condition::Loading,
-                        ..VersionInfo::default()
-                    },
+                    None => absent_info(version.as_str(), digest, absent_from(model, digest)),
                 }
             })
             .collect();
@@ -89,7 +84,12 @@ impl Control {
                 Some(version) => model.version(version),
                 None => model.newest(),
             };
+            let absent = || version.and_then(|version| model.absent_version(version));
             found.map(Arc::clone).ok_or_else(|| {
+                if let (Condition::Failed, Some(why)) = absence(absent()) {
+                    let version = version.unwrap_or_default();
+                    return ControlError::new(Trouble::Conflict, format!("{name}/{version} can't be opened: {why}"));
+                }
                 let versions: Vec<&str> = model.versions().iter().map(|found| found.version.as_str()).collect();
                 let version = version.unwrap_or_default();
                 let message = format!("`{name}` has no version or label `{version}`; it has {}", versions.join(", "));
@@ -135,55 +135,25 @@ impl Control {
         });
         Ok(found.await??)
     }
+}
 
-    /// The server at this moment.
-    pub fn status(&self) -> Status {
-        let ledger = self.ledger.load();
-        let (kept, draining) = self.out_of_service();
-        let served = self.app.board.read().pipelines().count();
-        let counts = &self.app.counts;
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ready: self.app.board.is_ready(),
-            head: ledger.head.number,
-            uptime_seconds: self.began.elapsed().as_secs_f64(),
-            pipelines: served as u64,
-            loading: ledger.state.len().saturating_sub(served) as u64,
-            kept: kept as u64,
-            draining: draining as u64,
-            requests: counts.requests.read(),
-            in_flight: counts.in_flight(),
-            connections: counts.connections.load(Relaxed),
-            resident_bytes: resident_bytes(),
-            inference: self.inference.get().map(|address| format!("http://{address}")).unwrap_or_default(),
-        }
-    }
+/// Why a version of this digest is not in service, if it should be.
+pub(super) fn absent_from<'a>(model: Option<&'a Model>, digest: &Digest) -> Option<&'a Absent> {
+    model?.absent().iter().find(|absent| absent.digest == *digest)
+}
 
-    /// How many versions are kept, and how many drain.
-    fn out_of_service(&self) -> (usize, usize) {
-        let retired = locked(&self.retired);
-        (retired.kept.len(), retired.draining.iter().filter(|gone| gone.strong_count() > 0).count())
+/// What is told of a version that is not in service.
+pub(super) fn absence(absent: Option<&Absent>) -> (Condition, Option<String>) {
+    match absent.map(|absent| &absent.why) {
+        Some(Why::Failed(why)) => (Condition::Failed, Some(why.to_string())),
+        _ => (Condition::Loading, None),
     }
+}
 
-    /// Every version of every name with whether it answers, for the repository protocol.
-    pub async fn index(&self) -> Result<Vec<(String, String, bool, String)>, ControlError> {
-        let unloaded = self.last_entries().await?;
-        let ledger = self.ledger.load();
-        let snapshot = self.app.board.read();
-        let mut rows = Vec::new();
-        for (name, version, digest) in ledger.state.pipelines() {
-            let versions = snapshot.model(name.as_str()).map_or(&[][..], |model| model.versions());
-            let ready = versions.iter().any(|pipeline| pipeline.digest == digest);
-            let reason = if ready { "" } else { "loading" };
-            rows.push((name.to_string(), version.to_string(), ready, reason.to_owned()));
-        }
-        for (name, entry) in unloaded {
-            let gone = |version| (name.to_string(), version, false, "unloaded".to_owned());
-            rows.extend(entry.versions.keys().map(|version| gone(version.to_string())));
-        }
-        rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| newer(&a.1, &b.1)));
-        Ok(rows)
-    }
+fn absent_info(version: &str, digest: &Digest, absent: Option<&Absent>) -> VersionInfo {
+    let (condition, why) = absence(absent);
+    let (version, digest) = (version.to_owned(), digest.to_string());
+    VersionInfo { version, digest, condition, why, ..VersionInfo::default() }
 }
 
 fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
@@ -193,6 +163,7 @@ fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
         version: pipeline.version.clone(),
         digest: pipeline.digest.to_string(),
         condition,
+        why: None,
         answered: counts.answered.read(),
         failed: counts.failed.iter().map(|count| count.load(Relaxed)).sum(),
         p50_ms: quantile_ms(&durations, 0.5),
@@ -291,11 +262,4 @@ fn stage_info(step: &Step, stage: &hotstage_core::manifest::Stage<Digest, Digest
             max: u64::from(step.stage.limits().instances.max),
         },
     }
-}
-
-/// What the system says that the process has in memory.
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }

@@ -9,13 +9,16 @@
 //! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
 
 mod adapt;
+mod again;
 mod cancel;
 mod change;
 mod commit;
 mod experiments;
 mod graphs;
+mod line;
 mod look;
 mod mirrors;
+mod models;
 mod past;
 mod prepare;
 mod retire;
@@ -23,6 +26,7 @@ mod rollback;
 mod rollout;
 mod routes;
 mod start;
+mod status;
 mod sweep;
 mod traffic;
 mod trouble;
@@ -42,7 +46,7 @@ use self::retire::Retired;
 pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;
 pub use self::trouble::{ControlError, Trouble};
-pub use self::watch::watch;
+pub use self::watch::{News, WatchOptions, Watcher};
 use crate::app::App;
 use crate::board::Snapshot;
 use crate::deploy::Deployer;
@@ -59,13 +63,15 @@ pub struct Options {
     pub keep_versions: usize,
     /// How long a version that is given up may answer its last requests. `--drain-timeout`.
     pub drain: Duration,
-    /// Serve what can be loaded, and say of the rest that it can't. `--allow-damaged`.
+    /// Ready, although a name can't answer because none of its versions can be opened. `--allow-damaged`.
     pub allow_damaged: bool,
+    /// Refuse the start when a version can't be opened. `--require-all`.
+    pub require_all: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { keep_versions: 2, drain: Duration::from_secs(25), allow_damaged: false }
+        Self { keep_versions: 2, drain: Duration::from_secs(25), allow_damaged: false, require_all: false }
     }
 }
 
@@ -112,6 +118,8 @@ pub struct Control {
     inference: OnceLock<SocketAddr>,
     /// What is known of rollouts that are under way.
     rollouts: Mutex<rollout::Watches>,
+    /// Of watched files, what is not applied, with the reasons.
+    not_applied: Mutex<Vec<String>>,
 }
 
 impl Control {
@@ -134,6 +142,11 @@ impl Control {
     pub fn set_inference(&self, address: SocketAddr) {
         // It is said once.
         let _ = self.inference.set(address);
+    }
+
+    /// Says what of watched files is not applied, for whoever asks.
+    fn set_not_applied(&self, texts: Vec<String>) {
+        *locked(&self.not_applied) = texts;
     }
 
     /// Closes the journal: nothing more is changed, and nothing of the past is told.

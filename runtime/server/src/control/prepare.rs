@@ -9,8 +9,9 @@ use hotstage_core::journal::{Change, State, Verdict};
 use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, Written, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
 
-use super::{Control, ControlError, Gone, Trouble, locked};
+use super::{Ask, Control, ControlError, Gone, Trouble, locked};
 use crate::api::Document;
+use crate::board::Phase;
 use crate::deploy::{DeployError, Paths, Progress, Revived, Tests, sent};
 use crate::pipeline::{Made, Pipeline};
 
@@ -27,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) routes: Vec<WrittenRoute>,
     /// The rollouts that they describe, by name and digest.
     pub(super) rollouts: Vec<(ModelName, Digest)>,
+    /// Versions that could not be opened before, and are in service again.
+    pub(super) restored: Vec<String>,
     /// How many pipelines were opened for it.
     pub(super) loaded: u32,
     /// What those took, together.
@@ -150,7 +153,12 @@ pub(super) fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version
 
 impl Control {
     /// Makes every check of the documents and opens what is not loaded.
-    pub(super) async fn prepare(&self, wanted: &Wanted<'_>, progress: &dyn Progress) -> Result<Prepared, ControlError> {
+    pub(super) async fn prepare(
+        &self,
+        wanted: &Wanted<'_>,
+        ask: &Ask,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, ControlError> {
         let mut problems = Problems::default();
         let mut prepared = Prepared::default();
         for document in &wanted.documents.pipelines {
@@ -163,11 +171,37 @@ impl Control {
         // Graphs and routes are looked at when what they name is there: a version that was refused would be missed
         // again.
         let mut prepared = problems.or(prepared)?;
+        // A start has just tried.
+        if !ask.dry_run && self.app.board.phase() != Phase::Starting {
+            self.restore(&mut prepared).await?;
+        }
         self.prepare_graphs(wanted, &mut prepared, progress).await?;
         self.prepare_routes(wanted.documents, &mut prepared)?;
         let rollouts = wanted.documents.rollouts.iter();
         prepared.rollouts = rollouts.map(|rollout| (rollout.name().clone(), rollout.digest())).collect();
         Ok(prepared)
+    }
+
+    /// Opens again what is recorded just so and could not be opened: what it needs is in the store now.
+    async fn restore(&self, prepared: &mut Prepared) -> Result<(), ControlError> {
+        let failed = prepared.wanted.iter().filter(|(name, _, digest)| self.has_failed(name, digest));
+        let asked: Vec<(ModelName, Version)> =
+            failed.map(|(name, version, _)| (name.clone(), version.clone())).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let (restored, failure) = self.open_again(&asked).await;
+        prepared.restored = restored;
+        let Some((name, version, error)) = failure else { return Ok(()) };
+        let wanted = prepared.wanted.iter().zip(&prepared.places);
+        let place = wanted.into_iter().find(|((known, other, _), _)| *known == name && *other == version);
+        match place {
+            Some((_, place)) => {
+                let message = format!("{name}/{version} is recorded as served and can't be opened: {error}");
+                Err(Problems::from(Problem { message, ..place.clone() }).into())
+            }
+            None => Err(error.into()),
+        }
     }
 
     async fn prepare_one(
@@ -194,6 +228,10 @@ impl Control {
                 None => prepared.opened(self.deployer.make(document, &material, Tests::Run, progress).await?),
             };
             prepared.pipelines.insert(digest, pipeline);
+        }
+        if verdict == Verdict::Unchanged && self.has_failed(&name, &digest) {
+            // Whatever of it was damaged is whole again now, but for what it is called by.
+            self.store().put(material.manifest.canonical().as_bytes())?;
         }
         prepared.places.push(at(String::new()));
         prepared.wanted.push((name, version, digest));

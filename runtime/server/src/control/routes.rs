@@ -1,6 +1,5 @@
 //! Routes, on their way from a document to what is served.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotstage_core::digest::Digest;
@@ -11,6 +10,7 @@ use hotstage_core::name::{ModelName, Version};
 use hotstage_core::route::Variant;
 use hotstage_core::suggest::hint;
 
+use super::models::Versions;
 use super::prepare::Prepared;
 use super::{Control, ControlError, Trouble};
 use crate::api::{RouteInfo, ShareInfo};
@@ -67,7 +67,13 @@ impl Control {
     /// Checks the documents' routes against what would be served with them, and keeps them in the store.
     pub(super) fn prepare_routes(&self, documents: &Documents, prepared: &mut Prepared) -> Result<(), ControlError> {
         let mut problems = Problems::default();
+        let ledger = self.ledger.load();
         for route in &documents.routes {
+            // One that is in force was checked when it came, and goes on without versions that are out of service.
+            if is_in_force(route, &ledger.state) {
+                prepared.routes.push(route.clone());
+                continue;
+            }
             let find = |version: &str| self.about_to_serve(prepared, route.name(), version);
             if let Err(unfit) = Routing::new(route, find, None) {
                 problems.push(self.explain(route, unfit));
@@ -101,7 +107,10 @@ impl Control {
                 let message = if entry.labels.contains_key(version) {
                     format!("`{version}` is a label; a route names versions, so that each change of it is a revision")
                 } else if entry.versions.contains_key(version) {
-                    format!("version `{version}` is not loaded")
+                    format!(
+                        "version `{version}` is not in service; `hotstage status` says why: apply its manifest again, \
+                         or leave it out"
+                    )
                 } else {
                     let hint = hint(version, entry.versions.keys().map(Version::as_str));
                     format!(
@@ -119,7 +128,7 @@ impl Control {
     pub(super) fn door(
         &self,
         entry: &Entry,
-        versions: &BTreeMap<Version, Arc<Pipeline>>,
+        versions: &Versions,
         written: &[WrittenRoute],
     ) -> Result<Door, ControlError> {
         let Some(routed) = &entry.route else { return Ok(Door::Newest) };
@@ -129,7 +138,8 @@ impl Control {
         };
         let snapshot = self.app.board.read();
         let before = snapshot.model(route.name().as_str()).and_then(Model::routing);
-        door(&route, versions, before).map_err(|message| ControlError::new(Trouble::Conflict, message))
+        let door = versions.door(&route, before.map(|before| &**before));
+        door.map_err(|message| ControlError::new(Trouble::Conflict, message))
     }
 
     /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
@@ -139,6 +149,10 @@ impl Control {
         RouteInfo {
             digest,
             ready: model.is_some_and(|model| model.routing().is_some()),
+            out_of_service: model
+                .and_then(Model::routing)
+                .map(|routing| routing.out_of_service().to_vec())
+                .unwrap_or_default(),
             split: shares(&written),
             open_circuits: model
                 .and_then(Model::routing)
@@ -172,23 +186,4 @@ fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
         percent: weight / sum * 100.0,
     };
     parts.variants.iter().zip(weights).map(share).collect()
-}
-
-/// The door behind which a route decides; closed while a version is not loaded.
-pub(super) fn door(
-    route: &WrittenRoute,
-    versions: &BTreeMap<Version, Arc<Pipeline>>,
-    before: Option<&Arc<Routing>>,
-) -> Result<Door, String> {
-    let find = |version: &str| versions.get(version).map(Arc::clone);
-    match Routing::new(route, find, before.map(|before| &**before)) {
-        Ok(routing) => Ok(Door::Route(Arc::new(routing))),
-        Err(Unfit::Absent { .. }) => Ok(Door::Closed),
-        Err(Unfit::Input { message }) => {
-            Err(format!("the route `{}` does not fit its versions: {message}", route.name()))
-        }
-        Err(Unfit::Disagrees { message, .. }) => {
-            Err(format!("the route `{}` names versions that differ: {message}", route.name()))
-        }
-    }
 }

@@ -1,24 +1,26 @@
 //! The start: exactly what the last acknowledged revision says is served again, from the store and the compile cache.
+//!
+//! Each version goes into service soon after it is opened, whatever else is still to come: those that are compiled
+//! already first, then the others, the smallest first. One that can't be opened is out of service by itself, and says
+//! why; `--require-all` refuses the start instead.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hotstage_core::digest::Digest;
-use hotstage_core::journal::{Label, State};
+use hotstage_core::journal::State;
 use hotstage_core::manifest::WrittenRoute;
-use hotstage_core::name::{ModelName, Version};
 use tokio::task::JoinSet;
 
+use super::line::Line;
+use super::models::{Found, Versions};
 use super::retire::Retired;
-use super::routes::door;
 use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
 use crate::app::App;
-use crate::board::{Door, Model};
-use crate::deploy::{Deployer, Revived};
+use crate::board::{Door, Why};
+use crate::deploy::{Asleep, DeployError, Deployer, Revived};
 use crate::journal::{Clerk, Journal};
 use crate::pipeline::Pipeline;
 use crate::place::step_back;
@@ -29,10 +31,27 @@ const SWAP_EVERY: Duration = Duration::from_millis(100);
 /// Pipelines that wait to be served after they were loaded.
 const LOADED_WAITING: usize = 64;
 
+/// One version, with what became of it.
+type Loaded = (String, Digest, Result<Revived, DeployError>);
+
 /// What is told while pipelines are loaded.
 pub trait Loading: Sync {
     /// So many of so many are loaded.
     fn loaded(&self, done: usize, of: usize);
+}
+
+/// How far a start is.
+struct Start<'a> {
+    state: &'a State,
+    routes: HashMap<Digest, WrittenRoute>,
+    opened: HashMap<Digest, Arc<Pipeline>>,
+    failed: HashMap<Digest, Arc<str>>,
+    /// Graphs whose members are not all there yet.
+    asleep: Vec<Asleep>,
+    /// Names of which something is new.
+    news: BTreeSet<String>,
+    /// What can't be served, with the reasons.
+    problems: Vec<String>,
 }
 
 impl Control {
@@ -42,6 +61,9 @@ impl Control {
         let replayed = journal.replay(None)?;
         let no_thread = |error| ControlError::new(Trouble::Defect, format!("can't start a thread: {error}"));
         let ledger = Ledger { state: replayed.state, head: replayed.head };
+        if options.allow_damaged {
+            app.board.allow_dark();
+        }
         Ok(Self {
             app,
             deployer,
@@ -54,6 +76,7 @@ impl Control {
             measuring: tokio::sync::Semaphore::new(super::traffic::MEASURED_AT_ONCE),
             inference: OnceLock::new(),
             rollouts: Mutex::default(),
+            not_applied: Mutex::default(),
         })
     }
 
@@ -61,120 +84,199 @@ impl Control {
     pub async fn start(&self, loading: &dyn Loading) -> Result<(), ControlError> {
         let turn = self.turn.lock().await;
         let ledger = self.ledger.load_full();
+        let mut start = Start::of(&ledger.state);
+        self.read_routes(&mut start);
+        // From now on, whoever asks for one of them is told that it comes.
+        start.news = ledger.state.models().map(|(name, _)| name.to_string()).collect();
+        self.put_in_service(&mut start);
+        let (mut arriving, many) = self.load_all(&ledger.state);
+        let (mut done, mut swapped) = (0, Instant::now());
+        loop {
+            // What is opened goes into service soon, also when nothing more comes for long.
+            match tokio::time::timeout(SWAP_EVERY, arriving.recv()).await {
+                Ok(None) => break,
+                Ok(Some((called, digest, revived))) => {
+                    done += 1;
+                    loading.loaded(done, many);
+                    start.take(&called, digest, revived);
+                }
+                Err(_) => {}
+            }
+            if swapped.elapsed() >= SWAP_EVERY && start.has_news() {
+                self.wake(&mut start).await;
+                self.put_in_service(&mut start);
+                swapped = Instant::now();
+            }
+        }
+        self.wake(&mut start).await;
+        self.give_up(&mut start).await;
+        self.put_in_service(&mut start);
+        // Components' own bytes are not needed once their code is.
+        self.deployer.sweep();
+        drop(turn);
+        self.report(&start.problems, ledger.head.number)
+    }
+
+    /// Has threads open all versions; they come as they are opened. Says how many there are.
+    fn load_all(&self, state: &State) -> (tokio::sync::mpsc::Receiver<Loaded>, usize) {
         let wanted: Vec<(String, Digest)> =
-            ledger.state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
-        let warm = wanted.len() <= WARM_MAX;
+            state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
+        let many = wanted.len();
+        let is_warm = many <= WARM_MAX;
+        let line = Arc::new(Line::of(wanted));
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let wanted = Arc::new(wanted);
-        let next = Arc::new(AtomicUsize::new(0));
-        let (loaded, mut arriving) = tokio::sync::mpsc::channel(LOADED_WAITING);
+        let (loaded, arriving) = tokio::sync::mpsc::channel(LOADED_WAITING);
         let mut tasks = JoinSet::new();
         for _ in 0..threads {
-            let (deployer, wanted, next, loaded) =
-                (Arc::clone(&self.deployer), Arc::clone(&wanted), Arc::clone(&next), loaded.clone());
+            let (deployer, line, loaded) = (Arc::clone(&self.deployer), Arc::clone(&line), loaded.clone());
             let load = async move {
-                while let Some((called, digest)) = wanted.get(next.fetch_add(1, Relaxed)) {
-                    let revived = deployer.revive(called, digest).await;
-                    if let (Ok(Revived::Pipeline(pipeline)), false) = (&revived, warm) {
+                while let Some((called, digest, revived)) = line.next(&deployer).await {
+                    if let (Ok(Revived::Pipeline(pipeline)), false) = (&revived, is_warm) {
                         pipeline.rest();
                     }
-                    if loaded.send((called.clone(), revived)).await.is_err() {
+                    if loaded.send((called, digest, revived)).await.is_err() {
                         return;
                     }
                 }
             };
             tasks.spawn_on(load, self.app.compute.threads());
         }
-        drop(loaded);
-        let mut pipelines: HashMap<Digest, Arc<Pipeline>> = HashMap::new();
-        let mut fresh: Vec<Arc<Pipeline>> = Vec::new();
-        let (mut failures, mut done, mut swapped) = (Vec::new(), 0, Instant::now());
-        let mut asleep = Vec::new();
-        let routes = self.stored_routes(&ledger.state, &mut failures);
-        while let Some((called, revived)) = arriving.recv().await {
-            done += 1;
-            loading.loaded(done, wanted.len());
-            match revived {
-                Ok(Revived::Pipeline(pipeline)) => fresh.push(Arc::new(*pipeline)),
-                Ok(Revived::Graph(graph)) => asleep.push(*graph),
-                Err(error) => failures.push(format!("{called}: {error}")),
-            }
-            if swapped.elapsed() > SWAP_EVERY {
-                self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
-                swapped = Instant::now();
-            }
-        }
-        self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
-        let (graphs, failed) = self.deployer.wake(asleep, &mut pipelines, |_| None).await;
-        failures.extend(failed.into_iter().map(|(called, error)| format!("{called}: {error}")));
-        fresh.extend(graphs);
-        self.serve_loaded(&ledger.state, &routes, &mut pipelines, &mut fresh);
-        // Components' own bytes are not needed once their code is.
-        self.deployer.sweep();
-        drop(turn);
-        self.report(&failures, ledger.head.number)
+        // They end by themselves, when all is loaded or nobody takes any more.
+        tasks.detach_all();
+        (arriving, many)
     }
 
-    /// The routes that are in force, by digest.
-    fn stored_routes(&self, state: &State, failures: &mut Vec<String>) -> HashMap<Digest, WrittenRoute> {
-        let mut routes = HashMap::new();
-        for (name, routed) in state.routes() {
+    /// The routes that are in force.
+    fn read_routes(&self, start: &mut Start<'_>) {
+        for (name, routed) in start.state.routes() {
             match self.stored_route(&routed.digest) {
-                Ok(route) => drop(routes.insert(routed.digest, route)),
-                Err(error) => failures.push(format!("route {name}: {error}")),
+                Ok(route) => drop(start.routes.insert(routed.digest, route)),
+                Err(error) => start.problems.push(format!("route {name}: {error}")),
             }
         }
-        routes
     }
 
-    fn report(&self, failures: &[String], head: u64) -> Result<(), ControlError> {
-        if failures.is_empty() {
-            return Ok(());
+    /// Makes the graphs whose members are there.
+    async fn wake(&self, start: &mut Start<'_>) {
+        while !start.asleep.is_empty() {
+            let is_there = |asleep: &Asleep| {
+                let mut members = asleep.graph.branches();
+                members.all(|(_, branch)| start.opened.contains_key(&branch.digest))
+            };
+            let (ready, left): (Vec<_>, Vec<_>) = std::mem::take(&mut start.asleep).into_iter().partition(is_there);
+            start.asleep = left;
+            if ready.is_empty() {
+                return;
+            }
+            self.make_graphs(start, ready).await;
         }
-        for failure in failures {
-            tracing::error!(failure, "a version that should be served can't be loaded");
+    }
+
+    /// Says of all that did not come that it won't.
+    async fn give_up(&self, start: &mut Start<'_>) {
+        let left = std::mem::take(&mut start.asleep);
+        self.make_graphs(start, left).await;
+        let wanted: Vec<(String, Digest)> =
+            start.state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
+        for (called, digest) in wanted {
+            if !start.opened.contains_key(&digest) && !start.failed.contains_key(&digest) {
+                start.failed(&called, digest, "it was lost while it was loaded; this is a defect of the server");
+            }
         }
-        if self.options.allow_damaged {
+    }
+
+    async fn make_graphs(&self, start: &mut Start<'_>, graphs: Vec<Asleep>) {
+        let digests: HashMap<String, Digest> =
+            graphs.iter().map(|asleep| (called(asleep), asleep.graph.digest())).collect();
+        let (made, failures) = self.deployer.wake(graphs, &mut start.opened, |_| None).await;
+        made.into_iter().for_each(|graph| start.opened(graph));
+        for (called, error) in failures {
+            if let Some(digest) = digests.get(&called) {
+                start.failed(&called, *digest, &error.to_string());
+            }
+        }
+    }
+
+    fn report(&self, problems: &[String], head: u64) -> Result<(), ControlError> {
+        for failure in problems {
+            tracing::error!(failure, "what should be served can't be, and is out of service");
+        }
+        if problems.is_empty() || !self.options.require_all {
             return Ok(());
         }
         let message = format!(
-            "revision {head} can't be served as it was recorded:\n{}\nTo put damaged bytes back, start with the \
-             manifest that they came from: `hotstage serve -f …`; to serve the rest without them: --allow-damaged",
-            failures.join("\n")
+            "revision {head} can't be served as it was recorded, and --require-all was given:\n{}\nTo put damaged bytes \
+             back, start with the manifest that they came from: `hotstage serve -f …`; to serve the rest meanwhile, \
+             leave --require-all out",
+            problems.join("\n")
         );
         Err(ControlError::new(Trouble::Defect, message))
     }
 
-    fn serve_loaded(
-        &self,
-        state: &State,
-        routes: &HashMap<Digest, WrittenRoute>,
-        pipelines: &mut HashMap<Digest, Arc<Pipeline>>,
-        fresh: &mut Vec<Arc<Pipeline>>,
-    ) {
-        let names: std::collections::BTreeSet<String> = fresh.iter().map(|pipeline| pipeline.name.clone()).collect();
-        pipelines.extend(fresh.drain(..).map(|pipeline| (pipeline.digest, pipeline)));
-        let models = names.into_iter().filter_map(|name| {
-            let parsed: ModelName = name.parse().ok()?;
-            let entry = state.model(parsed.as_str())?;
-            let loaded = |(version, digest): (&Version, &Digest)| {
-                pipelines.get(digest).map(|pipeline| (version.clone(), Arc::clone(pipeline)))
-            };
-            let versions: BTreeMap<Version, Arc<Pipeline>> = entry.versions.iter().filter_map(loaded).collect();
-            let label = |(label, to): (&Label, &Version)| Some((label.to_string(), Arc::clone(versions.get(to)?)));
-            let labels = entry.labels.iter().filter_map(label).collect();
-            let door = match &entry.route {
-                None => Door::Newest,
-                // One that can't be read, or whose versions are not all there, lets nobody through.
-                Some(routed) => routes
-                    .get(&routed.digest)
-                    .and_then(|route| door(route, &versions, None).ok())
-                    .unwrap_or(Door::Closed),
-            };
-            Some((name, Model::new(versions.into_values().collect(), labels, door)))
-        });
-        let models: Vec<_> = models.collect();
-        let next = self.app.board.read().with(models);
+    /// Puts what is new into the table.
+    fn put_in_service(&self, start: &mut Start<'_>) {
+        let names = std::mem::take(&mut start.news);
+        let models: Vec<_> = names.into_iter().filter_map(|name| Some((name.clone(), start.model(&name)?))).collect();
+        let next = self.app.board.read().with(models.into_iter().map(|(name, model)| (name, Some(model))));
         self.app.board.replace(next);
     }
+}
+
+impl<'a> Start<'a> {
+    fn of(state: &'a State) -> Self {
+        Self {
+            state,
+            routes: HashMap::new(),
+            opened: HashMap::new(),
+            failed: HashMap::new(),
+            asleep: Vec::new(),
+            news: BTreeSet::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, called: &str, digest: Digest, revived: Result<Revived, DeployError>) {
+        match revived {
+            Ok(Revived::Pipeline(pipeline)) => self.opened(Arc::new(*pipeline)),
+            Ok(Revived::Graph(graph)) => self.asleep.push(*graph),
+            Err(error) => self.failed(called, digest, &error.to_string()),
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    fn opened(&mut self, pipeline: Arc<Pipeline>) {
+        self.news.insert(pipeline.name.clone());
+        self.opened.insert(pipeline.digest, pipeline);
+    }
+
+    fn failed(&mut self, called: &str, digest: Digest, why: &str) {
+        self.problems.push(format!("{called}: {why}"));
+        self.failed.insert(digest, why.into());
+        self.news.extend(called.rsplit_once('/').map(|(name, _)| name.to_owned()));
+    }
+
+    /// A name, as far as it is loaded.
+    fn model(&self, name: &str) -> Option<crate::board::Model> {
+        let entry = self.state.model(name)?;
+        let versions = Versions::of(entry, |_, digest| {
+            let why = || self.failed.get(digest).map_or(Why::Loading, |why| Why::Failed(Arc::clone(why)));
+            Some(self.opened.get(digest).map_or_else(|| Found::Absent(why()), |found| Found::Serves(Arc::clone(found))))
+        })?;
+        let door = match &entry.route {
+            None => Door::Newest,
+            // One that can't be read lets nobody through.
+            Some(routed) => {
+                let route = self.routes.get(&routed.digest);
+                route.and_then(|route| versions.door(route, None).ok()).unwrap_or(Door::Closed)
+            }
+        };
+        versions.model(entry, door)
+    }
+}
+
+fn called(asleep: &Asleep) -> String {
+    format!("{}/{}", asleep.graph.name, asleep.graph.version)
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::look::instances;
+use super::look::{absence, absent_from, instances};
 use super::{Control, locked};
 use crate::api::{Condition, Order, Rates, Traffic, VersionTraffic};
-use crate::board::{Door, newer};
+use crate::board::{Door, Phase, newer};
 use crate::counts::histogram::{Buckets, quantile_ms};
 use crate::pipeline::Pipeline;
 
@@ -88,8 +88,8 @@ impl Control {
 
     /// Waits, at most until the server stops.
     async fn let_pass(&self, interval: Duration) {
-        let (began, was_ready) = (Instant::now(), self.app.board.is_ready());
-        while !was_ready || self.app.board.is_ready() {
+        let began = Instant::now();
+        while self.app.board.phase() != Phase::Stopping {
             let left = interval.saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;
@@ -141,9 +141,11 @@ impl Control {
         let ledger = self.ledger.load();
         let snapshot = self.app.board.read();
         for (name, version, digest) in ledger.state.pipelines() {
-            let versions = snapshot.model(name.as_str()).map_or(&[][..], |model| model.versions());
+            let model = snapshot.model(name.as_str());
+            let versions = model.map_or(&[][..], |model| model.versions());
             if !versions.iter().any(|pipeline| pipeline.digest == digest) {
-                let (name, version, condition) = (name.as_str(), version.as_str(), Condition::Loading);
+                let (condition, _) = absence(absent_from(model, &digest));
+                let (name, version) = (name.as_str(), version.as_str());
                 rows.push(Row { name, version, condition, pipeline: None, rates: Rates::default() });
             }
         }
@@ -160,7 +162,7 @@ impl Control {
 
     fn told(&self, row: &Row<'_>) -> VersionTraffic {
         let (ledger, snapshot) = (self.ledger.load(), self.app.board.read());
-        let is_served = matches!(row.condition, Condition::Ready | Condition::Loading);
+        let is_served = matches!(row.condition, Condition::Ready | Condition::Loading | Condition::Failed);
         let labels = ledger.state.model(row.name).into_iter().flat_map(|entry| &entry.labels);
         let labels = labels.filter(|(_, to)| is_served && to.as_str() == row.version);
         let model = snapshot.model(row.name).filter(|model| matches!(model.door(), Door::Newest));

@@ -107,7 +107,7 @@ impl Deployer {
                         .branches()
                         .find(|(_, branch)| !found.contains_key(&branch.digest) && elsewhere(branch).is_none());
                     if let Some((path, branch)) = missing {
-                        let message = format!("its member {} {} is not loaded", branch.shown(), branch.digest);
+                        let message = format!("its member {} {} is not in service", branch.shown(), branch.digest);
                         let called = format!("{}/{}", graph.name, graph.version);
                         failures.push((called, document.problem(&path, message).into()));
                     }
@@ -220,7 +220,7 @@ fn members(
                 Some(member) => found.push(member),
                 None => {
                     let path = node.path(index, branch).key("version");
-                    problems.push(document.problem(&path, format!("{} is not loaded", asked.shown())));
+                    problems.push(document.problem(&path, format!("{} is not in service", asked.shown())));
                 }
             }
         }

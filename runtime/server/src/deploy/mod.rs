@@ -158,9 +158,8 @@ impl Deployer {
         Ok(pipeline)
     }
 
-    /// Makes the pipeline that a canonical manifest in the store describes. It passed its tests when it was recorded,
-    /// and stages are pure functions: they are not run again. A graph waits for its members.
-    pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Revived, DeployError> {
+    /// Reads what a canonical manifest in the store describes.
+    pub fn recorded(&self, called: &str, digest: &Digest) -> Result<Recorded, DeployError> {
         let gone = |message: String| {
             let file = called.into();
             Problem { file, place: Place::START, path: KeyPath::default(), message }
@@ -168,17 +167,55 @@ impl Deployer {
         let text = self.store.get(digest)?.ok_or_else(|| gone(format!("its manifest {digest} is not in the store")))?;
         let text = String::from_utf8_lossy(&text);
         if let Ok((document, graph)) = ResolvedGraph::read(called, &text) {
-            return Ok(Revived::Graph(Box::new(Asleep { document, graph })));
+            return Ok(Recorded::Graph(Box::new(Asleep { document, graph })));
         }
         let (document, _) = Resolved::read(called, &text).map_err(|error| gone(format!("{digest} is {error}")))?;
         let material = self.resolve(&document, Paths::Sent(&BTreeMap::new()))?;
-        Ok(Revived::Pipeline(Box::new(self.make(&document, &material, Tests::Skip, &Quiet).await?)))
+        Ok(Recorded::Pipeline(Box::new(Unopened { document, material })))
+    }
+
+    /// Bytes of its components that must be compiled before it can be opened.
+    pub fn bytes_to_compile(&self, unopened: &Unopened) -> u64 {
+        let stages = unopened.material.manifest.stages.iter();
+        let missing = stages.filter(|stage| {
+            self.shared.compiled(stage.component, stage.role).is_none()
+                && !self.engine.is_cached(&stage.component, &*self.store)
+        });
+        missing.map(|stage| self.store.size(&stage.component).unwrap_or_default()).sum()
+    }
+
+    /// Makes the pipeline that was recorded. It passed its tests then, and stages are pure functions: they are not run
+    /// again.
+    pub async fn open(&self, unopened: &Unopened) -> Result<Pipeline, DeployError> {
+        self.make(&unopened.document, &unopened.material, Tests::Skip, &Quiet).await
+    }
+
+    /// Both: the pipeline of a canonical manifest in the store. A graph waits for its members.
+    pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Revived, DeployError> {
+        match self.recorded(called, digest)? {
+            Recorded::Graph(graph) => Ok(Revived::Graph(graph)),
+            Recorded::Pipeline(unopened) => Ok(Revived::Pipeline(Box::new(self.open(&unopened).await?))),
+        }
     }
 
     /// Forgets what no pipeline uses any more; says how many bytes of files that were.
     pub fn sweep(&self) -> u64 {
         self.shared.sweep()
     }
+}
+
+/// What a canonical manifest in the store describes.
+pub enum Recorded {
+    /// A pipeline.
+    Pipeline(Box<Unopened>),
+    /// A graph.
+    Graph(Box<Asleep>),
+}
+
+/// A pipeline from the store whose stages are still to be compiled and opened.
+pub struct Unopened {
+    document: Written,
+    material: Material,
 }
 
 /// What a canonical manifest in the store became.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::body::Bounds;
 use super::{Body, body, encoding, respond};
 use crate::app::App;
-use crate::board::Door;
+use crate::board::{Door, Phase};
 use crate::experiments::{Id, Reward, Trial};
 use crate::router;
 
@@ -53,8 +53,10 @@ pub(super) async fn take(app: &App, model: &str, head: &Parts, body: &mut Incomi
 fn trial(app: &App, model: &str) -> Result<Arc<Trial>, Failure> {
     let snapshot = app.board.read();
     let found = router::find(&snapshot, model)?;
-    if let (Door::Closed, _) | (_, false) = (found.door(), app.board.is_ready()) {
-        return Err(Failure::new(Kind::NotReady, format!("not all versions behind the route `{model}` are loaded")));
+    let is_partial = found.routing().is_some_and(|routing| !routing.out_of_service().is_empty());
+    if matches!(found.door(), Door::Closed) || is_partial || app.board.phase() == Phase::Starting {
+        let message = format!("not all versions behind the route `{model}` are in service; try again later");
+        return Err(Failure::new(Kind::NotReady, message));
     }
     found.routing().and_then(|routing| routing.trial()).map(Arc::clone).ok_or_else(|| {
         let message =

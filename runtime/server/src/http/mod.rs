@@ -24,7 +24,7 @@ use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest::shown;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
@@ -32,6 +32,7 @@ use self::guard::{Call, caught};
 use self::path::Target;
 use self::rest::Rest;
 use crate::app::App;
+use crate::board::Phase;
 use crate::callers::Visit;
 use crate::pipeline::Pipeline;
 use crate::router;
@@ -85,7 +86,19 @@ pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> 
             visit.leaves_unread();
         }
     }
+    if app.board.phase() == Phase::Stopping {
+        send_elsewhere(&visit, head.version, &mut response);
+    }
     Ok(response)
+}
+
+/// The server is stopping: the client is asked to come again on another connection, which may lead elsewhere.
+fn send_elsewhere(visit: &Visit<Connection>, version: Version, response: &mut Response<Body>) {
+    if version == Version::HTTP_2 {
+        visit.end_soon();
+    } else {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: &mut Incoming) -> Result<Response<Body>, Refused> {
@@ -136,11 +149,10 @@ fn route(
 ) -> Result<Way, Failure> {
     router::route(&app.board.read(), model, version, choose).map_err(|failure| {
         // While the server starts, a model that is not there yet is no client's mistake.
-        if app.board.is_ready() || failure.kind == Kind::InvalidInput {
+        if failure.kind != Kind::NotFound || app.board.phase() != Phase::Starting {
             return failure;
         }
-        let message = format!("the server is starting or stopping; model `{}` is not there", shown(model));
-        Failure::new(Kind::NotReady, message)
+        Failure::new(Kind::NotReady, format!("the server is starting; model `{}` is not there yet", shown(model)))
     })
 }
 

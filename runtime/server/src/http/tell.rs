@@ -31,10 +31,7 @@ pub(super) fn ready(app: &App) -> Result<Response<Body>, Failure> {
 }
 
 fn require_ready(app: &App) -> Result<(), Failure> {
-    if app.board.is_ready() {
-        return Ok(());
-    }
-    Err(Failure::new(Kind::NotReady, "the server is not ready: it is starting or stopping"))
+    app.board.readiness().map_err(|why| Failure::new(Kind::NotReady, format!("the server is not ready: {why}")))
 }
 
 pub(super) fn models(app: &App) -> Response<Body> {

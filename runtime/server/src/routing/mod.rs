@@ -15,7 +15,7 @@ use hotstage_core::digest::Digest;
 use hotstage_core::failure::Failure;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
-use hotstage_core::route::{Adapt, Circuit, Facts, Route, Source, drawn};
+use hotstage_core::route::{Adapt, Circuit, Facts, Parts, Route, Source, drawn};
 use hotstage_core::signature::Signature;
 use hotstage_core::suggest::shown;
 use hotstage_engine::Tensors;
@@ -52,6 +52,8 @@ pub struct Routing {
     trial: Option<Arc<Trial>>,
     /// Whether the body must be read before it can decide.
     is_open: bool,
+    /// Versions that it names and that are not in service.
+    out_of_service: Vec<String>,
 }
 
 /// Which mirrors get a copy, a bit for each.
@@ -87,37 +89,62 @@ impl Routing {
         find: impl Fn(&str) -> Option<Arc<Pipeline>>,
         before: Option<&Self>,
     ) -> Result<Self, Unfit> {
-        let mut variants: Vec<Arc<Pipeline>> = Vec::new();
-        let mut adapters = Vec::new();
-        for (variant, version) in written.versions().enumerate() {
-            let pipeline = find(version.as_str()).ok_or(Unfit::Absent { variant })?;
-            let first = variants.first().unwrap_or(&pipeline);
-            let adapt = written.route().parts().variants.get(variant).map(|variant| &variant.adapt);
-            let adapter = adapted(first, &pipeline, adapt);
-            adapters.push(adapter.map_err(|message| Unfit::Disagrees { variant, message })?);
-            variants.push(pipeline);
+        let found: Vec<_> = written.versions().map(|version| find(version.as_str())).collect();
+        match found.iter().position(Option::is_none) {
+            Some(variant) => Err(Unfit::Absent { variant }),
+            None => Self::between(written, found, before),
         }
-        let route = written.route().clone();
-        let inputs = variants.first().map_or(&[][..], |first| &first.signature().inputs);
-        let asks = route.sources().iter().map(|source| Ask::new(source, inputs)).collect::<Result<Vec<Ask>, String>>();
-        let asks = asks.map_err(|message| Unfit::Input { message })?;
-        let both = || variants.iter().zip(&adapters);
-        let mut mirrors = Vec::new();
-        for settings in &route.parts().mirrors {
-            let Some((pipeline, adapter)) = both().find(|(new, _)| new.version == settings.version.as_str()) else {
-                continue;
-            };
-            let new = Mirror::new(settings.clone(), Arc::clone(pipeline), adapter.clone());
-            let known = before.and_then(|before| before.mirrors.iter().find(|known| known.is_like(&new)));
-            mirrors.push(known.map_or(new, Arc::clone));
+    }
+
+    /// The same with whichever of its versions are in service, as [`Route::degraded`] says. Refused as absent when they
+    /// can't answer.
+    pub fn degraded(
+        written: &WrittenRoute,
+        find: impl Fn(&str) -> Option<Arc<Pipeline>>,
+        before: Option<&Self>,
+    ) -> Result<Self, Unfit> {
+        Self::between(written, written.versions().map(|version| find(version.as_str())).collect(), before)
+    }
+
+    /// The route between what was found of its versions, in their order.
+    fn between(
+        written: &WrittenRoute,
+        mut found: Vec<Option<Arc<Pipeline>>>,
+        before: Option<&Self>,
+    ) -> Result<Self, Unfit> {
+        let parts = written.route().parts();
+        let many = parts.variants.len();
+        if let Some(None) = found.first() {
+            // Without the first one nobody knows what others would have to be adapted to.
+            let adapted = found.iter_mut().zip(&parts.variants).filter(|(_, variant)| !variant.adapt.is_empty());
+            adapted.for_each(|(found, _)| *found = None);
         }
-        variants.truncate(route.parts().variants.len());
-        adapters.truncate(variants.len());
+        let absent = Unfit::Absent { variant: found.iter().position(Option::is_none).unwrap_or_default() };
+        let Some(first) = found.iter().take(many).flatten().next().map(Arc::clone) else { return Err(absent) };
+        let adapters = adapters(parts, &found, &first)?;
+        let mut route = written.route().clone();
+        let missing = found.iter().take(many).any(Option::is_none);
+        if missing {
+            route = route.degraded(|place| matches!(found.get(place), Some(Some(_)))).ok_or(absent)?;
+        }
+        let asks =
+            route.sources().iter().map(|source| Ask::new(source, &first.signature().inputs)).collect::<Result<_, _>>();
+        let asks: Vec<Ask> = asks.map_err(|message| Unfit::Input { message })?;
+        let mirrors = mirrors(parts, &found, &adapters, before);
+        let out_of_service = written.versions().zip(&found).filter(|(_, found)| found.is_none());
+        let out_of_service = out_of_service.map(|(version, _)| version.to_string()).collect();
+        found.truncate(many);
+        // No request is sent to who is out of service; in its place stands another one, so that each place has one.
+        let variants: Vec<Arc<Pipeline>> =
+            found.into_iter().map(|found| found.unwrap_or_else(|| Arc::clone(&first))).collect();
         let breakers = variants.iter().map(|_| Breaker::new()).collect();
         let digests: Vec<Digest> = variants.iter().map(|pipeline| pipeline.digest).collect();
-        let trial = Trial::of(written, &digests).map(Arc::new);
+        // While a version is out of service, others get what it was dealt, so nothing is compared.
+        let trial = if missing { None } else { Trial::of(written, &digests).map(Arc::new) };
         let is_open = !route.sources().iter().all(Source::is_in_the_head);
-        Ok(Self { digest: written.digest(), asks, route, variants, adapters, breakers, mirrors, trial, is_open })
+        let adapters = adapters.into_iter().take(many).collect();
+        let digest = written.digest();
+        Ok(Self { digest, asks, route, variants, adapters, breakers, mirrors, trial, is_open, out_of_service })
     }
 
     /// The way of a request of these headers. Where more must be known, [`Way::settle`] decides.
@@ -150,12 +177,17 @@ impl Routing {
         Ok((choice.variant, self.trial.as_ref().and_then(|trial| Trial::part(trial, choice))))
     }
 
-    /// The variant that the request names, where the route lets it. A name that is none of a variant is refused: who
-    /// asks for one version must not get an answer of another.
+    /// The variant that the request names, where the route lets it. A name that is none of a variant is refused, as is
+    /// one that is out of service: a request for one version must not get an answer of another.
     fn pinned(&self, headers: &HeaderMap) -> Result<Option<usize>, Failure> {
         let Some(asked) = headers.get(&PIN).filter(|_| self.route.parts().pin) else { return Ok(None) };
         let named = asked.to_str().ok().and_then(|version| self.route.position(version));
-        named.map(Some).ok_or_else(|| self.unknown(asked))
+        let place = named.ok_or_else(|| self.unknown(asked))?;
+        if self.route.answering(place) == Some(place) {
+            return Ok(Some(place));
+        }
+        let asked = shown(&String::from_utf8_lossy(asked.as_bytes()));
+        Err(Failure::new(Kind::NotReady, format!("header `{PIN}`: version `{asked}` is not in service")))
     }
 
     fn unknown(&self, asked: &HeaderValue) -> Failure {
@@ -222,13 +254,16 @@ impl Routing {
 
     /// Each version that may answer, with its share of what no rule takes, and whether its circuit is open.
     pub fn shares(&self) -> impl Iterator<Item = (&str, f64, bool)> {
-        let variants = &self.route.parts().variants;
-        let sum: f64 = variants.iter().map(|variant| variant.weight).sum();
         let open = move |version: &str| self.open_circuits().any(|open| open == version);
-        variants.iter().map(move |variant| {
+        self.route.parts().variants.iter().zip(self.route.parts_of_one()).map(move |(variant, part)| {
             let version = variant.version.as_str();
-            (version, variant.weight / sum, open(version))
+            (version, part, open(version))
         })
+    }
+
+    /// Versions that it names and that are not in service: it goes on without them.
+    pub fn out_of_service(&self) -> &[String] {
+        &self.out_of_service
     }
 
     /// Versions that nobody asks now, as they failed too often.
@@ -260,6 +295,39 @@ impl Routing {
     pub const fn route(&self) -> &Route {
         &self.route
     }
+}
+
+/// What stands before each of the versions that were found.
+fn adapters(
+    parts: &Parts,
+    found: &[Option<Arc<Pipeline>>],
+    first: &Arc<Pipeline>,
+) -> Result<Vec<Option<Arc<Adapter>>>, Unfit> {
+    let adapter = |(variant, pipeline): (usize, &Option<Arc<Pipeline>>)| {
+        let Some(pipeline) = pipeline else { return Ok(None) };
+        let adapt = parts.variants.get(variant).map(|variant| &variant.adapt);
+        adapted(first, pipeline, adapt).map_err(|message| Unfit::Disagrees { variant, message })
+    };
+    found.iter().enumerate().map(adapter).collect()
+}
+
+/// The mirrors whose versions were found; those that were there before, just so, go on.
+fn mirrors(
+    parts: &Parts,
+    found: &[Option<Arc<Pipeline>>],
+    adapters: &[Option<Arc<Adapter>>],
+    before: Option<&Routing>,
+) -> Vec<Arc<Mirror>> {
+    let mut mirrors = Vec::new();
+    for settings in &parts.mirrors {
+        let mut both = found.iter().zip(adapters).filter_map(|(found, adapter)| Some((found.as_ref()?, adapter)));
+        let is_meant = |pipeline: &Pipeline| pipeline.version == settings.version.as_str();
+        let Some((pipeline, adapter)) = both.find(|(pipeline, _)| is_meant(pipeline)) else { continue };
+        let new = Mirror::new(settings.clone(), Arc::clone(pipeline), adapter.clone());
+        let known = before.and_then(|before| before.mirrors.iter().find(|known| known.is_like(&new)));
+        mirrors.push(known.map_or(new, Arc::clone));
+    }
+    mirrors
 }
 
 /// What must stand between the first variant's signature and another variant; none where they agree.

@@ -3,6 +3,7 @@
 //! ```text
 //! hotstage.json        says that the directory is ours, and in which format
 //! journal.db           every change to what is served
+//! watched.json         what was applied of watched files, once some are
 //! experiments.db       what experiments remember, once there is one
 //! admin-address        where the admin API of the server that runs on it listens
 //! admin-token          who has it may change what is served
@@ -148,6 +149,11 @@ impl Store {
                 _ => Ok(()),
             },
         }
+    }
+
+    /// Keeps a small file of this name, whole or not at all.
+    pub(crate) fn note(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        write_whole(&self.root, &self.root.join(name), bytes)
     }
 
     /// The secret for cache entries.

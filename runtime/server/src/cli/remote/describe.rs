@@ -64,7 +64,8 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
     show::fields([
         ("name", name.to_owned()),
         ("digest", route.digest.clone()),
-        ("ready", if route.ready { "yes" } else { "no: a version that it names is not loaded" }.to_owned()),
+        ("ready", if route.ready { "yes" } else { "no: versions that it needs are not in service" }.to_owned()),
+        ("goes on without", route.out_of_service.join(", ")),
         ("rules", lines(&rules)),
         ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
         ("split", lines(&split)),

@@ -98,6 +98,7 @@ pub(super) fn condition(condition: Condition) -> &'static str {
     match condition {
         Condition::Ready => "ready",
         Condition::Loading => "loading",
+        Condition::Failed => "failed",
         Condition::Kept => "kept",
         Condition::Draining => "draining",
     }

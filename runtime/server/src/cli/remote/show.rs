@@ -39,6 +39,7 @@ pub(super) fn one_line(text: &str) -> String {
 /// What a change did, one line each, and the sum of it.
 pub(super) fn applied(applied: &Applied) -> String {
     let mut lines: Vec<String> = applied.changes.iter().map(change).collect();
+    lines.extend(applied.restored.iter().map(|version| format!("back in service {}", one_line(version))));
     lines
         .extend(applied.unchanged.iter().take(UNCHANGED_MAX).map(|version| format!("unchanged {}", one_line(version))));
     let more = applied.unchanged.len().saturating_sub(UNCHANGED_MAX);

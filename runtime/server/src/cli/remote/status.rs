@@ -16,14 +16,29 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 }
 
 fn text(status: &Status) -> String {
+    let told = status.out_of_service.iter().map(|failed| {
+        let version = failed.version.as_deref().map_or_else(|| "route".to_owned(), |version| format!("/{version}"));
+        let gap = if failed.version.is_some() { "" } else { " " };
+        format!("{}{gap}{version}: {}; {}", failed.name, failed.why.trim_end(), failed.remedy)
+    });
+    let mut told: Vec<String> = told.collect();
+    let more = status.failed.saturating_sub(told.len() as u64);
+    told.extend((more > 0).then(|| format!("and {more} more: `hotstage get` lists them")));
+    let ready = match (&status.why, status.ready) {
+        (Some(why), false) => format!("no: {why}"),
+        (None, false) => "no".to_owned(),
+        (_, true) => "yes".to_owned(),
+    };
     show::fields([
         ("server", status.version.clone()),
-        ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
+        ("ready", ready),
         ("inference", status.inference.clone()),
         ("revision", status.head.to_string()),
         ("up for", uptime(status.uptime_seconds)),
         ("versions ready", status.pipelines.to_string()),
         ("loading", status.loading.to_string()),
+        ("out of service", told.join("\n")),
+        ("not applied", status.not_applied.join("\n")),
         ("kept", status.kept.to_string()),
         ("draining", status.draining.to_string()),
         ("requests", format!("{} so far, {} in flight", status.requests, status.in_flight)),

@@ -1,6 +1,7 @@
 //! `hotstage wait`: until a version can answer, or the time is up.
 //!
-//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token, ends it at once.
+//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token or a version that can't be
+//! opened, ends it at once. Bound: `--timeout`, 30 s.
 
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
                 return Ok(());
             }
             Seen::Not(ending) => ending,
+            Seen::Never(ending) => return Err(ending),
         };
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -69,6 +71,8 @@ enum Seen {
     Ready(Box<ModelInfo>),
     /// What it would end with now.
     Not(Ending),
+    /// No waiting mends it.
+    Never(Ending),
 }
 
 async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
@@ -81,10 +85,14 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
         },
     };
     match describe::model(known, &args.name).await {
-        Ok(model) => match what_is_missing(&model, args.version.as_deref(), args.digest.as_deref()) {
-            None => Ok(Seen::Ready(Box::new(model))),
-            Some(message) => Ok(Seen::Not(Ending::new(Exit::Failed, message))),
-        },
+        Ok(model) => {
+            let model = served(model);
+            match what_is_missing(&model, args.version.as_deref(), args.digest.as_deref()) {
+                Missing::Nothing => Ok(Seen::Ready(Box::new(model))),
+                Missing::Yet(message) => Ok(Seen::Not(Ending::new(Exit::Failed, message))),
+                Missing::ForGood(message) => Ok(Seen::Never(Ending::new(Exit::Failed, message))),
+            }
+        }
         Err(trouble) => {
             let is_away = matches!(trouble, Trouble::Away(_));
             let may_come = trouble.passes() || trouble.is_not_found();
@@ -97,27 +105,44 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
     }
 }
 
-/// Why it is not what was waited for.
-fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) -> Option<String> {
+/// What is missing of what is waited for.
+#[derive(Debug, PartialEq, Eq)]
+enum Missing {
+    Nothing,
+    Yet(String),
+    ForGood(String),
+}
+
+/// The model without versions that are out of service: nobody waits for those.
+fn served(mut model: ModelInfo) -> ModelInfo {
+    model.versions.retain(|about| !matches!(about.condition, Condition::Kept | Condition::Draining));
+    model
+}
+
+fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) -> Missing {
     let name = &model.name;
     let has_digest = |about: &VersionInfo| digest.is_none_or(|digest| about.digest.starts_with(digest));
     let version = match (word, digest) {
         (None, Some(digest)) => match model.versions.iter().find(|about| has_digest(about)) {
             Some(about) => about.version.as_str(),
-            None => return Some(format!("no version of {name} has the digest {digest}")),
+            None => return Missing::Yet(format!("no version of {name} has the digest {digest}")),
         },
         _ => match describe::version(model, word) {
             Ok(version) => version,
-            Err(message) => return Some(message),
+            Err(message) => return Missing::Yet(message),
         },
     };
     match model.versions.iter().find(|about| about.version == version) {
-        None => Some(format!("{name}/{version} is not served")),
-        Some(about) if !has_digest(about) => Some(format!("{name}/{version} has the digest {}", about.digest)),
-        Some(about) if about.condition != Condition::Ready => {
-            Some(format!("{name}/{version} is {}", get::condition(about.condition)))
+        None => Missing::Yet(format!("{name}/{version} is not served")),
+        Some(about) if !has_digest(about) => Missing::Yet(format!("{name}/{version} has the digest {}", about.digest)),
+        Some(about) if about.condition == Condition::Failed => {
+            let why = about.why.as_deref().unwrap_or_default();
+            Missing::ForGood(format!("{name}/{version} can't be opened: {why}"))
         }
-        Some(_) => None,
+        Some(about) if about.condition != Condition::Ready => {
+            Missing::Yet(format!("{name}/{version} is {}", get::condition(about.condition)))
+        }
+        Some(_) => Missing::Nothing,
     }
 }
 
@@ -140,21 +165,30 @@ mod tests {
             digest: format!("sha256:{}", digit.repeat(64)),
             ..VersionInfo::default()
         };
-        let versions = vec![about("1", Condition::Ready, "a"), about("2", Condition::Loading, "b")];
+        let failed = VersionInfo { why: Some("damaged".to_owned()), ..about("4", Condition::Failed, "d") };
+        let versions = vec![
+            about("1", Condition::Ready, "a"),
+            about("2", Condition::Loading, "b"),
+            about("0", Condition::Kept, "e"),
+            failed,
+        ];
         let answers = Some("1".to_owned());
-        let model = ModelInfo { name: "tumor".to_owned(), answers, versions, ..ModelInfo::default() };
+        let model = served(ModelInfo { name: "tumor".to_owned(), answers, versions, ..ModelInfo::default() });
+        let yet = |text: &str| Missing::Yet(text.to_owned());
         for (word, digest, expect) in [
-            (None, None, None),
-            (Some("1"), Some("sha256:aaaaaaaa"), None),
-            (None, Some("sha256:aaaaaaaa"), None),
-            (Some("2"), None, Some("tumor/2 is loading")),
-            (Some("3"), None, Some("tumor has no version or label `3`; it has: 1, 2")),
-            (None, Some("sha256:bbbbbbbb"), Some("tumor/2 is loading")),
-            (None, Some("sha256:cccccccc"), Some("no version of tumor has the digest sha256:cccccccc")),
+            (None, None, Missing::Nothing),
+            (Some("1"), Some("sha256:aaaaaaaa"), Missing::Nothing),
+            (None, Some("sha256:aaaaaaaa"), Missing::Nothing),
+            (Some("2"), None, yet("tumor/2 is loading")),
+            (Some("3"), None, yet("tumor has no version or label `3`; it has: 1, 2, 4")),
+            (Some("4"), None, Missing::ForGood("tumor/4 can't be opened: damaged".to_owned())),
+            (None, Some("sha256:bbbbbbbb"), yet("tumor/2 is loading")),
+            (None, Some("sha256:cccccccc"), yet("no version of tumor has the digest sha256:cccccccc")),
         ] {
-            assert_eq!(what_is_missing(&model, word, digest).as_deref(), expect, "{word:?} {digest:?}");
+            assert_eq!(what_is_missing(&model, word, digest), expect, "{word:?} {digest:?}");
         }
-        assert!(what_is_missing(&model, Some("1"), Some("sha256:bbbbbbbb")).unwrap().contains("has the digest"));
+        let other = what_is_missing(&model, Some("1"), Some("sha256:bbbbbbbb"));
+        assert!(matches!(other, Missing::Yet(text) if text.contains("has the digest")));
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Copies {
 pub async fn watch_rollouts(control: Arc<Control>) {
     loop {
         tokio::time::sleep(TICK).await;
-        if control.app.board.is_ready() {
+        if control.app.board.phase() == crate::board::Phase::Serving {
             control.look_at_rollouts().await;
         }
     }

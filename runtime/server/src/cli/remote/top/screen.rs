@@ -197,6 +197,7 @@ fn condition(condition: Condition) -> Style {
     match condition {
         Condition::Ready => GOOD,
         Condition::Loading | Condition::Draining => CARE,
+        Condition::Failed => BAD,
         Condition::Kept => DIM,
     }
 }

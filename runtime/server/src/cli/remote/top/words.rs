@@ -47,7 +47,8 @@ pub(super) fn shown(text: &str) -> String {
 
 /// How many versions are in which condition, apart from those that are ready.
 pub(super) fn others(status: &Status) -> String {
-    let counts = [(status.loading, "loading"), (status.kept, "kept"), (status.draining, "draining")];
+    let counts =
+        [(status.loading, "loading"), (status.failed, "failed"), (status.kept, "kept"), (status.draining, "draining")];
     let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}"));
     words.collect()
 }

@@ -1,6 +1,12 @@
 //! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready, serve, drain.
 
 mod clients;
+mod life;
+mod load;
+mod signals;
+mod sockets;
+mod stopping;
+mod threads;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,21 +14,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
-use hotstage_core::manifest::Documents;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use hotstage_engine::spread;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::life::Life;
+use self::load::{First, Prune, ready_line, say};
+use self::signals::{Asked, Signals};
+use self::sockets::bind;
+use self::stopping::Listeners;
+use self::threads::{built, cores, runtime, workers};
 use super::allow::Bounds;
 use super::{Common, Ending, Exit, console};
 use crate::admin::{Admin, Tokens};
-use crate::api::Applied;
 use crate::app::App;
-use crate::board::Board;
+use crate::board::{Board, Phase};
 use crate::cache::Cache;
-use crate::control::{Ask, Control, ControlError, Gone, Options, adapt, watch, watch_rollouts};
+use crate::control::{Control, Options, Watcher, adapt, watch_rollouts};
 use crate::cores::Cores;
 use crate::counts::ServerCounts;
 use crate::deploy::Deployer;
@@ -32,7 +40,6 @@ use crate::mirror::Mirrors;
 use crate::place::{Compute, come_last, step_back};
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
-use crate::workers::Workers;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
@@ -40,8 +47,6 @@ const NOWHERE: &str = "none";
 const CHANGE_THREADS: u16 = 2;
 /// Threads for the admin API's connections, and for whoever only looks.
 const ADMIN_THREADS: u16 = 1;
-/// Pipelines that the ready line names; of more it says how many.
-const NAMED_MAX: usize = 20;
 
 /// Where threads for connections run.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
@@ -81,9 +86,8 @@ pub(super) struct Args {
     /// Versions of a name that stay loaded after they went out of service, for an instant rollback.
     #[arg(long, value_name = "N", default_value_t = Options::default().keep_versions)]
     keep_versions: usize,
-    /// Serve what can be loaded, when something that was served last can't.
-    #[arg(long)]
-    allow_damaged: bool,
+    #[command(flatten)]
+    life: Life,
     #[command(flatten)]
     common: Common,
     /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
@@ -152,6 +156,11 @@ impl Args {
         }
         Ok(())
     }
+
+    fn first(&self) -> First {
+        let prune = if self.life.prune { Prune::Yes } else { Prune::No };
+        First { files: self.files.clone(), replace: self.replace, watch: self.watch.then_some(prune) }
+    }
 }
 
 impl Limits {
@@ -169,7 +178,7 @@ impl Limits {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     console::speak(args.log_format);
     args.check()?;
     let limits = args.clients.bound(&args.limits.resolve())?;
@@ -211,33 +220,53 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         }
         None => None,
     };
-    // Nobody is to be disturbed yet.
-    compute.block_on(load(args, &control))?;
-    let adapting = changes.spawn(adapt(Arc::clone(&control)));
-    let watching = args.watch.then(|| changes.spawn(watch(Arc::clone(&control), args.files.clone(), say)));
-    let rolling = changes.spawn(watch_rollouts(Arc::clone(&control)));
-    // Before anybody is told that it serves: a signal from then on drains.
     let mut signals = io.first().block_on(async { Signals::listen() })?;
-    deployer.give_way();
-    app.board.set_ready(true);
-    console::print(&ready_line(&app, address, admin_address));
-    io.first().block_on(signals.asked_to_stop());
-    app.board.set_ready(false);
-    [Some(adapting), Some(rolling), watching].into_iter().flatten().for_each(|task| task.abort());
-    tracing::info!("draining");
-    stop.send_replace(true);
-    let mut drained = io.first().block_on(serving).map_err(|error| Ending::new(Exit::Defect, error))?;
-    if let Some(administering) = administering {
-        drained &= looks.block_on(administering).map_err(|error| Ending::new(Exit::Defect, error))?;
-    }
+    let listeners = Listeners { stop, serving, administering };
+    // Nobody is to be disturbed yet. On a thread of its own, so that a signal is heard whatever it reads.
+    let loading = compute.spawn(args.first().load(Arc::clone(&control)));
+    let (asked, tasks) = match io.first().block_on(loaded(loading, &mut signals))? {
+        Loaded::Stopped(asked) => (asked, Vec::new()),
+        Loaded::All(watcher) => {
+            let mut tasks = vec![changes.spawn(adapt(Arc::clone(&control)))];
+            tasks.push(changes.spawn(watch_rollouts(Arc::clone(&control))));
+            tasks.extend(watcher.map(|watcher| changes.spawn(watcher.follow(say))));
+            deployer.give_way();
+            app.board.enter(Phase::Serving);
+            console::print(&ready_line(&app, address, admin_address));
+            (io.first().block_on(signals.asked_to_stop()), tasks)
+        }
+    };
+    tasks.into_iter().for_each(|task| task.abort());
+    let stopping = stopping::stop(&app, &mut signals, asked, args.life.grace(), listeners);
+    let exit = io.first().block_on(stopping)?;
     app.experiments.close();
     looks.block_on(control.close());
     control.store().say_admin(None)?;
-    if !drained {
-        tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
-    }
     [compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
-    Ok(())
+    Ok(exit)
+}
+
+/// What became of loading.
+enum Loaded {
+    All(Option<Box<Watcher>>),
+    /// It was asked to stop before.
+    Stopped(Asked),
+}
+
+async fn loaded(
+    mut loading: tokio::task::JoinHandle<Result<Option<Watcher>, Ending>>,
+    signals: &mut Signals,
+) -> Result<Loaded, Ending> {
+    tokio::select! {
+        loaded = &mut loading => {
+            let lost = |error| Ending::new(Exit::Defect, format!("loading failed: {error}"));
+            Ok(Loaded::All(loaded.map_err(lost)??.map(Box::new)))
+        }
+        asked = signals.asked_to_stop() => {
+            loading.abort();
+            Ok(Loaded::Stopped(asked))
+        }
+    }
 }
 
 /// The admin API, which listens on that address.
@@ -268,131 +297,18 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     Ok(deployer)
 }
 
-/// As many threads as a runtime has unless it is told.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<Control>, Ending> {
-    let options =
-        Options { keep_versions: args.keep_versions, drain: app.limits.drain, allow_damaged: args.allow_damaged };
+    let options = Options {
+        keep_versions: args.keep_versions,
+        drain: app.limits.drain,
+        allow_damaged: args.life.allow_damaged,
+        require_all: args.life.require_all,
+    };
     Ok(Arc::new(Control::open(Arc::clone(app), deployer, options)?))
-}
-
-/// Serves what was served last, and then what is given now.
-async fn load(args: &Args, control: &Control) -> Result<(), Ending> {
-    let steps = console::Steps;
-    let documents = if args.files.is_empty() { Documents::default() } else { control.read(&args.files)? };
-    control.start(&console::Loads::default()).await?;
-    if !documents.is_empty() {
-        let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
-        control.apply_local("serve", &ask, &documents, args.replace, &Gone::default(), &steps).await?;
-    }
-    let snapshot = control.snapshot();
-    for pipeline in snapshot.pipelines() {
-        tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
-    }
-    Ok(())
-}
-
-/// One line for every change that a watched file brought.
-fn say(changed: Result<&Applied, &ControlError>) {
-    match changed {
-        Ok(applied) => {
-            let changes: Vec<String> = applied.changes.iter().map(ToString::to_string).collect();
-            let (revision, took) = (applied.head, applied.took_ms);
-            console::note(&format!("revision {revision}: {} ({took} ms)", changes.join(", ")));
-        }
-        Err(error) => {
-            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"));
-        }
-    }
-}
-
-fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let snapshot = app.board.read();
-    let pipelines: Vec<String> =
-        snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
-    let serving = match pipelines.len() {
-        0 => "nothing yet".to_owned(),
-        1..=NAMED_MAX => pipelines.join(", "),
-        many => format!("{many} pipelines"),
-    };
-    let admin = admin.map(|admin| format!("; admin on http://{admin}")).unwrap_or_default();
-    format!("hotstage is ready on http://{address} serving {serving}{admin}")
-}
-
-/// The signals that ask the server to stop. While it loads they end it at once, as nothing has to be drained.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Ending> {
-        let broken = |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
-        let terminate = signal(SignalKind::terminate()).map_err(broken)?;
-        let interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn asked_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Threads for connections: the first ones that answer requests, so that each writes to places of its own.
-fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers>, Ending> {
-    let entered = cores.clone();
-    let enter = move || {
-        spread::enter();
-        entered.enter();
-    };
-    let threads = threads.map_or_else(self::cores, usize::from);
-    let workers = Workers::start("io", threads, enter).map_err(|error| no_threads(&error))?;
-    workers.first().spawn(cores.clone().look());
-    Ok(Arc::new(workers))
-}
-
-fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
-    if let Some(threads) = threads {
-        builder.worker_threads(threads.into());
-    }
-    built(builder, name)
-}
-
-fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
-    builder.thread_name(name).enable_all().build().map_err(|error| no_threads(&error))
-}
-
-fn no_threads(error: &std::io::Error) -> Ending {
-    Ending::new(Exit::Defect, format!("can't start threads: {error}"))
-}
-
-async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), Ending> {
-    let bound = async { listen::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) };
-    let (address, listener) = bound.await.map_err(|error| cannot_bind(address, flag, &error))?;
-    Ok((listener, address))
 }
 
 /// Done when the server is told to stop.
 async fn told_to(mut stop: tokio::sync::watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end too.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> Ending {
-    let message = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("{address} is in use; stop what listens there, or choose another with {flag}")
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            format!("{address} needs rights that this user lacks; choose a port above 1023 with {flag}")
-        }
-        _ => format!("can't listen on {address}: {error}"),
-    };
-    Ending::new(Exit::Address, message)
 }

@@ -1,0 +1,102 @@
+//! What a server serves first, and what it says about that.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hotstage_core::manifest::Documents;
+
+use super::super::{Ending, console};
+use crate::app::App;
+use crate::control::{Ask, Control, Gone, News, WatchOptions, Watcher};
+
+/// Pipelines that the ready line names; of more it says how many.
+const NAMED_MAX: usize = 20;
+
+/// What is served first.
+#[derive(Clone, Debug)]
+pub(super) struct First {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) replace: bool,
+    /// Files are followed; with `--prune`.
+    pub(super) watch: Option<Prune>,
+}
+
+/// Whether what is gone at the start ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prune {
+    Yes,
+    No,
+}
+
+impl First {
+    /// Serves what was served last, and then what is given now; answers who follows the files from then on.
+    pub(super) async fn load(self, control: Arc<Control>) -> Result<Option<Watcher>, Ending> {
+        let watcher = match self.watch {
+            None => {
+                self.given(&control).await?;
+                None
+            }
+            Some(prune) => Some(self.followed(&control, prune).await?),
+        };
+        let snapshot = control.snapshot();
+        for pipeline in snapshot.pipelines() {
+            tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
+        }
+        Ok(watcher)
+    }
+
+    /// All or nothing of what is given.
+    async fn given(&self, control: &Control) -> Result<(), Ending> {
+        let documents = if self.files.is_empty() { Documents::default() } else { control.read(&self.files)? };
+        control.start(&console::Loads::default()).await?;
+        if !documents.is_empty() {
+            let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
+            let (gone, steps) = (Gone::default(), console::Steps);
+            control.apply_local("serve", &ask, &documents, self.replace, &gone, &steps).await?;
+        }
+        Ok(())
+    }
+
+    /// Each document by itself; what is refused waits until it is mended.
+    async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, Ending> {
+        let options = WatchOptions { paths: self.files.clone(), replace: self.replace, prune: prune == Prune::Yes };
+        let mut watcher = Watcher::new(Arc::clone(control), options).await?;
+        // Bytes that are damaged in the store are whole again after that.
+        watcher.read().await;
+        control.start(&console::Loads::default()).await?;
+        watcher.first(&say).await;
+        Ok(watcher)
+    }
+}
+
+/// What people are told of watched files.
+pub(super) fn say(news: News<'_>) {
+    match news {
+        News::Applied(applied) => {
+            let changes: Vec<String> = applied.changes.iter().map(ToString::to_string).collect();
+            let (revision, took) = (applied.head, applied.took_ms);
+            console::note(&format!("revision {revision}: {} ({took} ms)", changes.join(", ")));
+        }
+        News::Refused(error) => {
+            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"));
+        }
+        News::Kept(text) => console::error(&format!("of what is watched, this was not applied:\n{text}")),
+    }
+}
+
+pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
+    let snapshot = app.board.read();
+    let pipelines: Vec<String> =
+        snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
+    let serving = match pipelines.len() {
+        0 => "nothing yet".to_owned(),
+        1..=NAMED_MAX => pipelines.join(", "),
+        many => format!("{many} pipelines"),
+    };
+    let admin = admin.map(|admin| format!("; admin on http://{admin}")).unwrap_or_default();
+    match app.board.readiness() {
+        Ok(()) => format!("hotstage is ready on http://{address} serving {serving}{admin}"),
+        Err(why) => format!("hotstage is not ready on http://{address} serving {serving}{admin}: {why}"),
+    }
+}

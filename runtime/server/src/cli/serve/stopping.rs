@@ -1,0 +1,62 @@
+//! How a server stops: not ready, but accepting for a while; then draining; then gone.
+//!
+//! Load balancers hear of the end some seconds after the server does, so after SIGTERM it goes on accepting for
+//! `--stop-grace` (3 s), each answer asking its client to come again on another connection. Then listeners close, and
+//! what is in flight may end within `--drain-timeout`. A second signal ends both at once.
+
+use std::time::Duration;
+
+use tokio::sync::watch::Sender;
+use tokio::task::JoinHandle;
+
+use super::super::{Ending, Exit};
+use super::signals::{Asked, Signals};
+use crate::app::App;
+use crate::board::Phase;
+
+/// The listeners: each says at its end whether all requests in flight could finish.
+pub(super) struct Listeners {
+    pub(super) stop: Sender<bool>,
+    pub(super) serving: JoinHandle<bool>,
+    pub(super) administering: Option<JoinHandle<bool>>,
+}
+
+/// Stops; says whether requests were cut off.
+pub(super) async fn stop(
+    app: &App,
+    signals: &mut Signals,
+    asked: Asked,
+    grace: Duration,
+    listeners: Listeners,
+) -> Result<Exit, Ending> {
+    app.board.enter(Phase::Stopping);
+    let grace = if asked == Asked::Terminate { grace } else { Duration::ZERO };
+    let drained = tokio::select! {
+        drained = drain(grace, listeners) => drained?,
+        _ = signals.asked_to_stop() => {
+            let in_flight = app.counts.in_flight();
+            tracing::warn!(in_flight, "a second signal: ending at once");
+            in_flight == 0
+        }
+    };
+    if drained {
+        return Ok(Exit::Done);
+    }
+    tracing::warn!(after = ?app.limits.drain, "requests in flight were cut off");
+    Ok(Exit::CutOff)
+}
+
+async fn drain(grace: Duration, listeners: Listeners) -> Result<bool, Ending> {
+    if !grace.is_zero() {
+        tracing::info!(?grace, "stopping: not ready any more, and accepting requests for a while");
+        tokio::time::sleep(grace).await;
+    }
+    tracing::info!("draining");
+    listeners.stop.send_replace(true);
+    let lost = |error| Ending::new(Exit::Defect, format!("a listener failed: {error}"));
+    let mut drained = listeners.serving.await.map_err(lost)?;
+    if let Some(administering) = listeners.administering {
+        drained &= administering.await.map_err(lost)?;
+    }
+    Ok(drained)
+}

@@ -1,0 +1,67 @@
+//! The line of versions that wait to be opened at a start.
+//!
+//! First those whose components are compiled already, as they are recorded; then the others, those with the fewest bytes
+//! to compile first. So nobody waits for another's long compilation who needs none.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use hotstage_core::digest::Digest;
+
+use super::locked;
+use crate::deploy::{DeployError, Deployer, Recorded, Revived, Unopened};
+
+/// Several threads take from it.
+pub(super) struct Line {
+    wanted: Vec<(String, Digest)>,
+    next: AtomicUsize,
+    to_compile: Mutex<Vec<ToCompile>>,
+}
+
+/// One that must be compiled first.
+struct ToCompile {
+    bytes: u64,
+    place: usize,
+    unopened: Box<Unopened>,
+}
+
+impl Line {
+    pub(super) fn of(wanted: Vec<(String, Digest)>) -> Self {
+        Self { wanted, next: AtomicUsize::new(0), to_compile: Mutex::default() }
+    }
+
+    /// Opens the next one. None when there are no more.
+    pub(super) async fn next(&self, deployer: &Deployer) -> Option<(String, Digest, Result<Revived, DeployError>)> {
+        loop {
+            let place = self.next.fetch_add(1, Relaxed);
+            let Some((called, digest)) = self.wanted.get(place) else { break };
+            let outcome = match deployer.recorded(called, digest) {
+                Err(error) => Err(error),
+                Ok(Recorded::Graph(graph)) => Ok(Revived::Graph(graph)),
+                Ok(Recorded::Pipeline(unopened)) => {
+                    let bytes = deployer.bytes_to_compile(&unopened);
+                    if bytes > 0 {
+                        locked(&self.to_compile).push(ToCompile { bytes, place, unopened });
+                        continue;
+                    }
+                    open(deployer, &unopened).await
+                }
+            };
+            return Some((called.clone(), *digest, outcome));
+        }
+        // Who is still looking through the wanted takes what it finds there itself.
+        let ToCompile { place, unopened, .. } = self.least()?;
+        let (called, digest) = self.wanted.get(place)?;
+        Some((called.clone(), *digest, open(deployer, &unopened).await))
+    }
+
+    fn least(&self) -> Option<ToCompile> {
+        let mut waiting = locked(&self.to_compile);
+        let least = waiting.iter().enumerate().min_by_key(|(_, one)| (one.bytes, one.place))?.0;
+        Some(waiting.swap_remove(least))
+    }
+}
+
+async fn open(deployer: &Deployer, unopened: &Unopened) -> Result<Revived, DeployError> {
+    Ok(Revived::Pipeline(Box::new(deployer.open(unopened).await?)))
+}
