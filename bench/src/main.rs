@@ -11,12 +11,14 @@
 //! | `start` | from the process's start to its first answer |
 //! | `route` | a route's decision ↔ looking up the same headers |
 //! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ intervals for one sample size |
+//! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ the value at each reading |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
 
 mod chain;
 mod child;
 mod deploy;
 mod floor;
+mod guards;
 mod http;
 mod load;
 mod measure;
@@ -80,6 +82,8 @@ enum What {
     Route,
     /// An experiment's intervals. No times: simulated tests.
     Trials,
+    /// A rollout's guards. No times: simulated rollouts.
+    Guards,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +96,11 @@ enum Verb {
     },
     /// Draw how often an experiment's intervals hold, as SVG.
     DrawTrials {
+        /// Where to.
+        file: PathBuf,
+    },
+    /// Draw who is taken back by a rollout's guards until when, as SVG.
+    DrawGuards {
         /// Where to.
         file: PathBuf,
     },
@@ -143,6 +152,7 @@ fn run(cli: &Cli) -> Outcome {
             return http::profile(&origin, Duration::from_secs(*seconds), *binary, *floor);
         }
         Some(Verb::DrawTrials { file }) => return trials::draw(file),
+        Some(Verb::DrawGuards { file }) => return guards::draw(file),
         None => {}
     }
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
@@ -165,6 +175,9 @@ fn run(cli: &Cli) -> Outcome {
     }
     if asked(What::Trials) {
         trials::measure(cli.quick, &mut table)?;
+    }
+    if asked(What::Guards) {
+        guards::measure(cli.quick, &mut table)?;
     }
     table.print();
     match &cli.json {

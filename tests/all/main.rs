@@ -41,6 +41,7 @@ mod openapi;
 mod pages;
 mod pictures;
 mod placement;
+mod rollout_guards;
 mod rollouts;
 mod routes;
 mod sandboxed;

@@ -62,13 +62,16 @@ fn by_kind(text: &str) -> Vec<String> {
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let kinds = words.iter().enumerate().map(|(index, &word)| {
-            let of_samples = words.get(index + 1).is_some_and(|next| next.trim_end_matches(';') == "samples");
+            let next = words.get(index + 1).map_or("", |next| next.trim_end_matches(';'));
+            let is_count = matches!(next, "samples" | "of" | "holds" | "breached");
+            let is_bound = word.starts_with('(') || next == "%)";
             let unit = words.get(index + 1).is_some_and(|next| matches!(next.trim_end_matches(','), "µs" | "ms" | "s"));
             match word {
                 word if word.starts_with("sha256:") => "DIGEST",
                 word if word.len() >= 20 && word.trim_end_matches(',').ends_with('Z') && word.contains('T') => "TIME",
                 // How many a guard has seen when it is asked is a matter of moments.
-                word if of_samples && word.parse::<u64>().is_ok() => "COUNT",
+                word if is_count && word.parse::<u64>().is_ok() => "COUNT",
+                word if is_bound && word.trim_start_matches('(').parse::<f64>().is_ok() => "BOUND",
                 word if unit && word.parse::<f64>().is_ok() => "DURATION",
                 "µs" | "ms" | "s" => "UNIT",
                 word => word,

@@ -82,7 +82,7 @@ fn canary(guest: &str) -> (Value, Duration, Answers) {
     let route = document("Route", &json!({ "split": [{ "version": "1" }] }));
     let server = Setup::of(versions.into_iter().chain([route])).start();
     let admin = Admin::of(&server);
-    let guards = json!([{ "errors": 0.02, "min_samples": MIN_SAMPLES, "window": "1m" }]);
+    let guards = json!([{ "errors": 0.01, "min_samples": MIN_SAMPLES, "window": "1m" }]);
     let spec = json!({ "to": "2", "percent": 10, "bake": "3s", "guards": guards });
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -19,8 +19,9 @@ pub(crate) struct Observed {
 struct Metric {
     name: String,
     count: AtomicU64,
-    /// The bits of a float.
+    /// The bits of a float; so are the squares'.
     sum: AtomicU64,
+    squares: AtomicU64,
 }
 
 /// What was observed of one metric.
@@ -32,6 +33,8 @@ pub struct Observation {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
+    /// The sum of their squares: with it, how much they vary.
+    pub squares: f64,
 }
 
 impl Observed {
@@ -39,8 +42,9 @@ impl Observed {
     pub(crate) fn observe(&self, name: &str, value: f64) {
         match self.place(name).filter(|_| value.is_finite()) {
             Some(metric) => {
-                let add = |sum: u64| (f64::from_bits(sum) + value).to_bits();
-                metric.sum.update(Relaxed, Relaxed, add);
+                let add = |more: f64| move |sum: u64| (f64::from_bits(sum) + more).to_bits();
+                metric.sum.update(Relaxed, Relaxed, add(value));
+                metric.squares.update(Relaxed, Relaxed, add(value * value));
                 metric.count.fetch_add(1, Relaxed);
             }
             None => drop(self.dropped.fetch_add(1, Relaxed)),
@@ -48,7 +52,8 @@ impl Observed {
     }
 
     fn place(&self, name: &str) -> Option<&Metric> {
-        let make = || Metric { name: name.to_owned(), count: AtomicU64::new(0), sum: AtomicU64::new(0) };
+        let nothing = || AtomicU64::new(0);
+        let make = || Metric { name: name.to_owned(), count: nothing(), sum: nothing(), squares: nothing() };
         for place in &self.places {
             let metric = match place.get() {
                 Some(metric) => metric,
@@ -69,6 +74,7 @@ impl Observed {
             name: metric.name.clone(),
             count: metric.count.load(Relaxed),
             sum: f64::from_bits(metric.sum.load(Relaxed)),
+            squares: f64::from_bits(metric.squares.load(Relaxed)),
         };
         self.places.iter().map_while(OnceLock::get).map(read).collect()
     }
@@ -98,8 +104,9 @@ mod tests {
         });
         let mut seen = observed.read();
         seen.sort_by(|one, other| one.name.cmp(&other.name));
-        let metric = |name: &str, sum| Observation { name: name.to_owned(), count: 4000, sum };
-        assert_eq!((seen, observed.dropped()), (vec![metric("half", 2000.0), metric("minus", -4000.0)], 0));
+        let metric = |name: &str, sum, squares| Observation { name: name.to_owned(), count: 4000, sum, squares };
+        let expect = vec![metric("half", 2000.0, 1000.0), metric("minus", -4000.0, 4000.0)];
+        assert_eq!((seen, observed.dropped()), (expect, 0));
     }
 
     #[test]

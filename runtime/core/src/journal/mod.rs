@@ -18,7 +18,7 @@ pub use self::revision::{ADAPT_ACTOR, Damaged, GENESIS, Outcome, REASON_BYTES_MA
 pub use self::state::{Entry, Misfit, Routed, State, Verdict, route};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
-use crate::rollout::Rolling;
+use crate::rollout::{Evidence, Rolling};
 
 /// A word that points at a version, and may be moved: `stable`. It stands where a version may.
 pub type Label = Version;
@@ -65,6 +65,9 @@ pub enum Change {
         rollout: Option<Rolling>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Rolling>,
+        /// What the step came to that ends with this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
 }
 

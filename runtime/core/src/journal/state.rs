@@ -179,7 +179,7 @@ impl State {
     /// The change that puts a name's rollout where it says.
     pub fn roll(&self, name: &ModelName, rollout: Option<Rolling>) -> Change {
         let was = self.models.get(name).and_then(|entry| entry.rollout.clone());
-        Change::Rollout { pipeline: name.clone(), rollout, was }
+        Change::Rollout { pipeline: name.clone(), rollout, was, evidence: None }
     }
 
     fn set_rollout(&mut self, name: &ModelName, was: Option<&Rolling>, to: Option<&Rolling>) -> Result<(), Misfit> {
@@ -282,7 +282,7 @@ impl State {
                 let route = Routed { digest: *digest, versions: versions.clone() };
                 self.set_route(pipeline, replaces.as_ref(), Some(route))?;
             }
-            Change::Rollout { pipeline, rollout, was } => {
+            Change::Rollout { pipeline, rollout, was, .. } => {
                 self.set_rollout(pipeline, was.as_ref(), rollout.as_ref())?;
             }
             Change::Unroute { pipeline, digest } => self.set_route(pipeline, Some(digest), None)?,

@@ -1,24 +1,34 @@
 //! How a version earns its traffic: steps of growing shares, each watched by guards.
 //!
 //! A *rollout* moves share from one variant of a route to another. Each step gives the new version so many percent of
-//! what the two have together, and *bakes*: it stays for a while, until every guard has seen its minimum sample. A
-//! guard that is breached ends the rollout at once: the route is as it was before. After the last step the new version
-//! has all of the share, and labels move to it.
+//! what the two have together, and *bakes*: it stays for a while, until every guard has seen its minimum sample and
+//! nothing beyond its limit. A guard that is breached ends the rollout at once: the route is as it was before. After
+//! the last step the new version has all of the share, and labels move to it.
 //!
-//! Everything here is a decision over numbers that somebody else reads; who reads them and when is the server's
-//! business. Defaults and bounds: `manifest/rollout.rs`.
+//! Guards are judged many times a second, by bounds that hold at every moment at once (`bounds`). What was counted
+//! belongs to one step of one rollout ([`Bake`]), and what it came to is kept with the turn that ended it
+//! ([`Evidence`]). Everything here is a decision over numbers and times that are passed in; who reads them and when is
+//! the server's business. Defaults and bounds: `manifest/rollout.rs`.
 
+mod bake;
+mod bounds;
+mod counts;
 mod guard;
 mod guardrail;
+#[cfg(test)]
+mod model;
 mod route;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::guard::{Guard, Judgement, Measure, Metric, Seen};
+pub use self::bake::{ALPHA, Bake, Evidence, Finding};
+pub use self::counts::{BUCKETS, Buckets, Copies, Counts, Served, Values};
+pub use self::guard::{Guard, Judgement, Measure, Metric, Seen, Verdict, range, show};
 pub use self::guardrail::guardrail;
 pub use self::route::{mirrored, moved};
 use crate::digest::Digest;
@@ -77,6 +87,49 @@ pub struct Rolling {
     pub step: u32,
     /// How it goes.
     pub phase: Phase,
+    /// The revision that began it, which tells it from any other, also from one of the same plan. Absent of rollouts
+    /// that began before it was kept; those are told by their plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+}
+
+/// What becomes of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is at this step.
+    Step(usize),
+    /// It stays there, or goes on.
+    Pause(bool),
+    /// The new version has all of the share.
+    Promote,
+    /// The route is as it was.
+    TakeBack(Phase),
+}
+
+impl Rolling {
+    /// Whether it is the same rollout, wherever it is.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.started == other.started && self.digest == other.digest
+    }
+
+    /// Where it is after a turn.
+    #[must_use]
+    pub fn after(&self, turn: Turn) -> Self {
+        let (mut step, mut phase) = (self.step, self.phase);
+        match turn {
+            Turn::Step(next) => step = u32::try_from(next).unwrap_or(u32::MAX),
+            Turn::Pause(pause) => phase = if pause { Phase::Paused } else { Phase::Running },
+            Turn::Promote => phase = Phase::Promoted,
+            Turn::TakeBack(how) => phase = how,
+        }
+        Self { step, phase, ..self.clone() }
+    }
+
+    /// Whether a turn to `next` ends a step of it.
+    pub fn ends_step(&self, next: Option<&Self>) -> bool {
+        self.phase.is_under_way()
+            && next.is_none_or(|next| !next.phase.is_under_way() || next.step != self.step || !next.is_same(self))
+    }
 }
 
 /// How a rollout goes, or went.
@@ -144,16 +197,18 @@ impl Plan {
             return Next::Stay;
         }
         let judged = self.guards.iter().zip(progress.judgements);
-        if let Some((guard, judgement)) = judged.clone().find(|(_, judgement)| judgement.is_breach()) {
-            return Next::TakeBack(guard.breach(judgement));
+        if let Some((guard, judgement)) = judged.clone().find(|(_, judged)| judged.verdict == Verdict::Breached) {
+            return Next::TakeBack(guard.breach(&judgement.seen));
         }
         if let Some(timeout) = self.timeout.filter(|timeout| progress.elapsed >= *timeout) {
             let message = format!("was not done after {}", crate::quantity::show_duration(timeout));
             return Next::TakeBack(message);
         }
         let Some(at) = self.steps.get(step) else { return Next::Promote };
-        let waits = judged.filter(|(guard, _)| guard.is_judged_in(at)).any(|(_, judgement)| judgement.waits());
-        if phase == Phase::Paused || progress.baked < at.bake || waits {
+        let mut judged = judged.filter(|(guard, _)| guard.is_judged_in(at));
+        let holds = progress.judgements.len() == self.guards.len()
+            && judged.all(|(_, judgement)| judgement.verdict == Verdict::Holds);
+        if phase == Phase::Paused || progress.baked < at.bake || !holds {
             return Next::Stay;
         }
         if step + 1 < self.steps.len() { Next::Step(step + 1) } else { Next::Promote }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rollout::StepEvidence;
+
 /// Documents to be served: all of them, or nothing changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +41,7 @@ pub struct Document {
 }
 
 /// What a change did, or would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// The revision that records it. None: nothing changed, or it was a dry run.
     pub revision: Option<u64>,
@@ -87,7 +89,7 @@ pub enum What {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeMade {
     /// What happened.
     pub what: What,
@@ -104,6 +106,9 @@ pub struct ChangeMade {
     /// What was there before: a digest, or a label's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
+    /// For rollouts, what the step came to that ended with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<StepEvidence>,
 }
 
 /// Where a label shall point.
@@ -213,7 +218,7 @@ pub struct Gc {
 
 impl std::fmt::Display for ChangeMade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, pipeline, version, label, digest, was } = self;
+        let Self { what, pipeline, version, label, digest, was, .. } = self;
         let label = label.as_deref().unwrap_or_default();
         let digest = digest.as_deref().unwrap_or_default();
         match (what, was) {

@@ -25,7 +25,9 @@ pub use self::look::{
     RouteInfo, ShareInfo, StageInfo, Status, VersionInfo,
 };
 pub use self::mirror::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
-pub use self::rollout::{GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepInfo};
+pub use self::rollout::{
+    FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepEvidence, StepInfo, StepPast,
+};
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 
 /// The error body of every answer that is no success.

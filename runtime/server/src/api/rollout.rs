@@ -74,6 +74,9 @@ pub struct RolloutInfo {
     pub from: String,
     /// Who gets it.
     pub to: String,
+    /// The revision that began it. None: it began before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
     /// The step that it is at, from 1.
     pub step: u32,
     /// All of them.
@@ -84,8 +87,15 @@ pub struct RolloutInfo {
     pub baked_ms: Option<u64>,
     /// Milliseconds until the step is over, if its guards have seen enough by then.
     pub left_ms: Option<u64>,
-    /// What ends it early.
+    /// Why the step can't be judged, or is not decided yet, and therefore never ends by itself. None: nothing is in its
+    /// way but its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
+    /// What ends it early; when it is over, what each said last.
     pub guards: Vec<GuardInfo>,
+    /// The steps that have ended, in order, with what they came to.
+    #[serde(default)]
+    pub past: Vec<StepPast>,
     /// The last revision of it.
     pub revision: u64,
     /// When that was, RFC 3339.
@@ -107,6 +117,57 @@ pub struct StepInfo {
     pub bake_ms: u64,
 }
 
+/// A step that has ended.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StepPast {
+    /// The new version's share in it.
+    pub percent: f64,
+    /// The revision that ended it.
+    pub revision: u64,
+    /// When that was, RFC 3339.
+    pub time: String,
+    /// Who made it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// What it came to.
+    pub evidence: StepEvidence,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepEvidence {
+    /// Which step, from 1.
+    pub step: u32,
+    /// How long it baked.
+    pub baked_ms: u64,
+    /// What its guards found.
+    pub guards: Vec<FindingInfo>,
+}
+
+/// What a guard found in a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingInfo {
+    /// What people call it.
+    pub name: String,
+    /// As of [`GuardInfo`].
+    pub measure: String,
+    /// Beyond this is a breach.
+    pub limit: f64,
+    /// What it was, in the whole step; of a breach, in the time that proved it.
+    pub value: Option<f64>,
+    /// It was less than this with the chance that a guard may be wrong.
+    pub low: Option<f64>,
+    /// The same for more. None: too little was seen to say.
+    pub high: Option<f64>,
+    /// The three, for people.
+    pub shown: String,
+    /// Requests, copies, or values of the metric.
+    pub samples: u64,
+    /// `waits`, `doubts`, `holds` or `breached`.
+    pub state: String,
+}
+
 /// One guard.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GuardInfo {
@@ -118,14 +179,21 @@ pub struct GuardInfo {
     pub limit: f64,
     /// What it is now.
     pub value: Option<f64>,
-    /// Both, for people.
+    /// It is less than this with the chance that the guard may be wrong, over all readings together.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// The same for more. None: too little was seen to say.
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// Value, bounds and limit, for people.
     pub shown: String,
     /// Requests, copies, or values of the metric, in its window.
     pub samples: u64,
-    /// With fewer nothing is judged.
+    /// With fewer nothing is judged, and no step ends.
     pub min_samples: u64,
     /// How far back it looks.
     pub window_ms: u64,
-    /// `waits`, `holds` or `breached`; `over` when nobody looks any more.
+    /// `waits` for samples, `doubts` (beyond the limit, but maybe by chance), `holds` or `breached`; `over` where
+    /// nobody looks any more and the last step gave it nothing to see.
     pub state: String,
 }

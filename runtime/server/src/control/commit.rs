@@ -12,6 +12,7 @@ use hotstage_core::rollout::Rolling;
 
 use super::models::{Found, Versions};
 use super::prepare::Prepared;
+use super::rollout::step_evidence;
 use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
 use crate::api::{Applied, ChangeMade, What};
 use crate::board::{Model, Snapshot};
@@ -66,7 +67,7 @@ impl Control {
         let turn = self.turn.lock().await;
         self.check_head(intent.ask)?;
         let ledger = self.ledger.load_full();
-        let changes = changes(&ledger.state, prepared)?;
+        let changes = self.with_evidence(changes(&ledger.state, prepared)?);
         // A rollback of one name ends its rollout together with the rest.
         let of_name = intent.to.as_ref().is_some_and(|back| back.name.is_some());
         if intent.verb != Verb::Rollout && !of_name {
@@ -116,6 +117,9 @@ impl Control {
             self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
         drop(turn);
+        if applied.changes.iter().any(|change| change.what == What::Rollout) {
+            self.rollout_moved.notify_one();
+        }
         make_way();
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);
@@ -234,6 +238,7 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: None,
             digest: Some(digest.to_string()),
             was: replaces.map(|digest| digest.to_string()),
+            evidence: None,
         },
         Change::Stop { version, digest, .. } => ChangeMade {
             what: What::Removed,
@@ -242,6 +247,7 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: None,
             digest: Some(digest.to_string()),
             was: None,
+            evidence: None,
         },
         Change::Label { label, version, was, .. } => ChangeMade {
             what: if version.is_some() { What::Labelled } else { What::Unlabelled },
@@ -250,6 +256,7 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: Some(label.to_string()),
             digest: None,
             was: was.as_ref().filter(|_| version.is_some()).map(ToString::to_string),
+            evidence: None,
         },
         Change::Route { digest, versions, replaces, .. } => ChangeMade {
             what: What::Routed,
@@ -258,8 +265,9 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: None,
             digest: Some(digest.to_string()),
             was: replaces.map(|digest| digest.to_string()),
+            evidence: None,
         },
-        Change::Rollout { rollout, was, .. } => {
+        Change::Rollout { rollout, was, evidence, .. } => {
             let rolling = rollout.as_ref().or(was.as_ref());
             let gone = || "forgotten".to_owned();
             let at = |rolling: &Rolling| format!("{} at step {}", rolling.phase.name(), rolling.step + 1);
@@ -270,6 +278,7 @@ pub(super) fn told(change: &Change) -> ChangeMade {
                 label: Some(rollout.as_ref().map_or_else(gone, at)),
                 digest: rolling.map(|rolling| rolling.digest.to_string()),
                 was: None,
+                evidence: evidence.as_ref().map(step_evidence),
             }
         }
         Change::Unroute { digest, .. } => ChangeMade {
@@ -279,6 +288,7 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             label: None,
             digest: Some(digest.to_string()),
             was: None,
+            evidence: None,
         },
     }
 }

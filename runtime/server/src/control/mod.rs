@@ -120,6 +120,8 @@ pub struct Control {
     rollouts: Mutex<rollout::Watches>,
     /// Of watched files, what is not applied, with the reasons.
     not_applied: Mutex<Vec<String>>,
+    /// Said when one has moved.
+    rollout_moved: tokio::sync::Notify,
 }
 
 impl Control {

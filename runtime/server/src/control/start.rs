@@ -77,6 +77,7 @@ impl Control {
             inference: OnceLock::new(),
             rollouts: Mutex::default(),
             not_applied: Mutex::default(),
+            rollout_moved: tokio::sync::Notify::new(),
         })
     }
 

@@ -9,11 +9,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use hotstage_core::rollout::Buckets;
+
 use super::look::{absence, absent_from, instances};
 use super::{Control, locked};
 use crate::api::{Condition, Order, Rates, Traffic, VersionTraffic};
 use crate::board::{Door, Phase, newer};
-use crate::counts::histogram::{Buckets, quantile_ms};
+use crate::counts::histogram::quantile_ms;
 use crate::pipeline::Pipeline;
 
 /// Who asks beyond these waits for a turn.

@@ -3,13 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use hotstage_core::rollout::{BUCKETS, Buckets};
 use hotstage_engine::spread::Spread;
-
-/// Bucket `i` holds durations of less than 2^i microseconds; the last one holds the rest.
-const BUCKETS: usize = 26;
-
-/// How many durations each bucket holds, at a moment.
-pub type Buckets = [u64; BUCKETS];
 
 /// How often which duration was seen.
 #[derive(Debug, Default)]
@@ -62,23 +57,6 @@ pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
     found.map(|index| bound(index) * 1e3).filter(|bound| bound.is_finite())
 }
 
-/// The duration in milliseconds that this share stays under, as Prometheus' `histogram_quantile` estimates it: within
-/// a bucket, durations are taken to be spread evenly.
-pub fn estimate_ms(buckets: &Buckets, share: f64) -> Option<f64> {
-    let wanted = buckets.iter().sum::<u64>() as f64 * share;
-    let mut seen = 0.0;
-    for (index, count) in buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let count = *count as f64;
-        if seen + count >= wanted {
-            let (low, high) = (if index == 0 { 0.0 } else { bound(index - 1) }, bound(index));
-            let high = if high.is_finite() { high } else { low * 2.0 };
-            return Some((low + (high - low) * (wanted - seen) / count) * 1e3);
-        }
-        seen += count;
-    }
-    None
-}
-
 /// What the durations in a bucket stay under, in seconds.
 fn bound(index: usize) -> f64 {
     if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 / 1e6 }
@@ -112,9 +90,5 @@ mod tests {
         assert_eq!(quantile_ms(&buckets, 0.999), Some(32.768));
         histogram.record(Duration::from_secs(3600));
         assert_eq!(quantile_ms(&histogram.buckets(), 1.0), None);
-        assert_eq!(estimate_ms(&Buckets::default(), 0.5), None);
-        // 99 of 100 lie between 0.512 and 1.024 ms.
-        let halfway = estimate_ms(&buckets, 0.495).unwrap();
-        assert!((halfway - 0.768).abs() < 1e-9, "{halfway}");
     }
 }

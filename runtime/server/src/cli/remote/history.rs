@@ -98,6 +98,7 @@ fn revision(revision: &RevisionInfo) -> String {
         ("verb", revision.asked()),
         ("reason", one_line(&revision.reason).into_owned()),
         ("changes", changes.join("\n")),
+        ("evidence", evidence(revision)),
         ("loaded", revision.loaded.to_string()),
         ("compiled", revision.compiled.to_string()),
         ("golden tests", revision.tests.to_string()),
@@ -105,6 +106,20 @@ fn revision(revision: &RevisionInfo) -> String {
         ("hash", revision.hash.clone()),
         ("previous", revision.previous.clone()),
     ])
+}
+
+/// What the steps of rollouts came to that ended with it.
+fn evidence(revision: &RevisionInfo) -> String {
+    let found = revision.changes.iter().filter_map(|change| change.evidence.as_ref()).flat_map(|evidence| {
+        let baked = show::milliseconds(evidence.baked_ms);
+        let step = format!("step {} baked {baked}", evidence.step);
+        let guards = evidence.guards.iter().map(|found| {
+            let samples = show::count(found.samples, "sample");
+            format!("{}: {} of {samples}, {}", found.name, found.shown, found.state)
+        });
+        std::iter::once(step).chain(guards)
+    });
+    found.collect::<Vec<_>>().join("\n")
 }
 
 /// What was read, behind an `ok` where all is well.
@@ -131,6 +146,7 @@ mod tests {
             label: None,
             digest: None,
             was: None,
+            evidence: None,
         };
         let many = RevisionInfo {
             number: 7,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::quote;
 use super::{Change, Ending, Exit, Remote, show};
-use crate::api::{Applied, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest};
+use crate::api::{Applied, FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepPast};
 use crate::cli::check::Output;
 use crate::cli::console;
 
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const BAR: u32 = 20;
 
 /// What a document says, too.
-const OPTIONS: [&str; 6] = ["to", "from", "strategy", "percent", "bake", "guards"];
+const OPTIONS: [&str; 9] = ["to", "from", "strategy", "percent", "bake", "steps", "guards", "labels", "timeout"];
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Give a version its share, step by step.
-    Start(Start),
+    Start(Box<Start>),
     /// Say where a rollout is, and what its guards see.
     Status(Status),
     /// Stay at this step; guards are judged still.
@@ -53,7 +53,7 @@ struct Start {
     /// The version that gets the share.
     #[arg(long, value_name = "VERSION", required_unless_present = "file")]
     to: Option<String>,
-    /// The version that gives it [default: the one with the largest share].
+    /// The version that gives it [default: the one with the largest share in the route; without a route the newest].
     #[arg(long, value_name = "VERSION")]
     from: Option<String>,
     /// How the share grows [default: canary].
@@ -62,15 +62,33 @@ struct Start {
     /// The canary's share, or that of each linear step [default: 10; linear: 20].
     #[arg(long, value_name = "PERCENT")]
     percent: Option<f64>,
-    /// How long each step stays [default: 5m].
+    /// How long each step stays at least, as in 10m [default: 5m].
     #[arg(long, value_name = "TIME")]
     bake: Option<String>,
-    /// What ends it early, as in errors=0.01, p99=50ms, p99_ratio=1.5,min_samples=500,window=2m; may be given several
-    /// times [default: errors=0.01 and p99_ratio=2].
+    /// The steps, in place of strategy, percent and bake, as in 0,5:10m,50:1h: percent that grow, 0 for copies alone,
+    /// each with the time that it stays at least [default of the time: 5m].
+    #[arg(
+        long,
+        value_name = "PERCENT[:TIME],…",
+        value_delimiter = ',',
+        value_parser = step,
+        conflicts_with_all = ["strategy", "percent", "bake"]
+    )]
+    steps: Vec<Value>,
+    /// What ends it early, as in errors=0.01, p99=50ms, p99_ratio=1.5,min_samples=500,window=2m, or
+    /// disagreement=0.05,tolerance=1e-3 and metric=STAGE.NAME,min=0.3; name=NAME names it; may be given several times
+    /// [default: errors=0.01 and p99_ratio=2].
     #[arg(long = "guard", value_name = "MEASURE=LIMIT[,min_samples=N][,window=TIME]", value_parser = guard)]
     guards: Vec<Value>,
+    /// Labels that move with success, where they point at the version that gives the share; "" for none
+    /// [default: stable].
+    #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
+    labels: Option<Vec<String>>,
+    /// How long all of it may take before it is taken back, as in 2h [default: no limit].
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
     /// SageMaker's deployment configuration, as JSON: its steps, waits and timeout; its alarms are guards by name.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "strategy", "percent", "bake"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "strategy", "percent", "bake", "steps", "timeout"])]
     deployment_config: Option<PathBuf>,
     /// Make every check and change nothing.
     #[arg(long)]
@@ -135,7 +153,13 @@ async fn start(args: &Start) -> Result<Exit, Ending> {
 /// The document that the options mean.
 fn document(args: &Start) -> Result<Value, Ending> {
     let mut spec = json!({});
-    let texts = [("to", &args.to), ("from", &args.from), ("strategy", &args.strategy), ("bake", &args.bake)];
+    let texts = [
+        ("to", &args.to),
+        ("from", &args.from),
+        ("strategy", &args.strategy),
+        ("bake", &args.bake),
+        ("timeout", &args.timeout),
+    ];
     for (key, text) in texts {
         if let Some(text) = text {
             spec[key] = json!(text);
@@ -144,8 +168,14 @@ fn document(args: &Start) -> Result<Value, Ending> {
     if let Some(percent) = args.percent {
         spec["percent"] = json!(percent);
     }
+    if !args.steps.is_empty() {
+        spec["steps"] = json!(args.steps);
+    }
     if !args.guards.is_empty() {
         spec["guards"] = json!(args.guards);
+    }
+    if let Some(labels) = &args.labels {
+        spec["labels"] = labels.iter().filter(|label| !label.is_empty()).map(String::as_str).collect();
     }
     if let Some(path) = &args.deployment_config {
         let names: Vec<&str> = args.guards.iter().filter_map(|guard| guard["name"].as_str()).collect();
@@ -157,6 +187,18 @@ fn document(args: &Start) -> Result<Value, Ending> {
     }
     let name = args.name.as_deref().unwrap_or_default();
     Ok(json!({ "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": name }, "spec": spec }))
+}
+
+/// A step in short: `5:10m` or `5`.
+fn step(text: &str) -> Result<Value, String> {
+    let (percent, bake) = text.split_once(':').map_or((text, None), |(percent, bake)| (percent, Some(bake)));
+    let percent = percent.trim().parse::<serde_json::Number>();
+    let percent = percent.map_err(|_| format!("`{text}` is no step; write its percent and its time, like `5:10m`"))?;
+    let mut step = json!({ "percent": percent });
+    if let Some(bake) = bake {
+        step["bake"] = json!(bake);
+    }
+    Ok(step)
 }
 
 /// A guard in short: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` of a stage's metric.
@@ -222,7 +264,7 @@ fn erase(shown: &str) {
 fn text(rollout: &RolloutInfo) -> String {
     let step = match rollout.left_ms {
         _ if !["running", "paused"].contains(&rollout.phase.as_str()) => String::new(),
-        Some(0) => format!("{} of {}, guards are waited for", rollout.step, rollout.steps.len()),
+        Some(0) => format!("{} of {}, guards decide", rollout.step, rollout.steps.len()),
         Some(left) => format!("{} of {}, {} left", rollout.step, rollout.steps.len(), show::milliseconds(left)),
         None => format!("{} of {}", rollout.step, rollout.steps.len()),
     };
@@ -234,12 +276,32 @@ fn text(rollout: &RolloutInfo) -> String {
         ("versions", format!("{} → {}", rollout.from, rollout.to)),
         ("share", format!("{bar} {}% to {}", rollout.percent, rollout.to)),
         ("step", step),
+        ("blocked", rollout.blocked.clone().unwrap_or_default()),
         ("last", format!("revision {} at {}, {}", rollout.revision, rollout.time, rollout.actor)),
         ("because", rollout.reason.clone()),
     ]);
     let header = ["guard", "measure", "value of limit", "samples", "window", "state"];
     let guards = show::table(header, rollout.guards.iter().map(row));
-    format!("{head}\n\n{guards}")
+    let past = rollout.past.iter().flat_map(|past| past.evidence.guards.iter().map(move |found| past_row(past, found)));
+    let past: Vec<[String; 6]> = past.collect();
+    let past = if past.is_empty() {
+        String::new()
+    } else {
+        let header = ["step", "baked", "guard", "value", "samples", "state"];
+        format!("\n\nsteps that have ended\n{}", show::table(header, past))
+    };
+    format!("{head}\n\n{guards}{past}")
+}
+
+fn past_row(past: &StepPast, found: &FindingInfo) -> [String; 6] {
+    [
+        format!("{}, {}%", past.evidence.step, past.percent),
+        show::milliseconds(past.evidence.baked_ms),
+        found.name.clone(),
+        found.shown.clone(),
+        found.samples.to_string(),
+        found.state.clone(),
+    ]
 }
 
 fn row(guard: &GuardInfo) -> [String; 6] {
@@ -256,6 +318,7 @@ fn row(guard: &GuardInfo) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::StepEvidence;
 
     #[test]
     fn a_guard_in_short_is_a_guard() {
@@ -265,6 +328,24 @@ mod tests {
         let metric = json!({ "stage": "label", "name": "score", "min": 0.5 });
         assert_eq!(guard("metric=label.score,min=0.5").unwrap(), json!({ "metric": metric }));
         assert!(guard("errors").unwrap_err().contains("no `=`"));
+    }
+
+    #[test]
+    fn a_step_in_short_is_a_step() {
+        assert_eq!(step("5:10m").unwrap(), json!({ "percent": 5, "bake": "10m" }));
+        assert_eq!(step("12.5").unwrap(), json!({ "percent": 12.5 }));
+        assert!(step("10m").unwrap_err().contains("like `5:10m`"));
+    }
+
+    #[test]
+    fn a_rollout_that_is_over_shows_what_its_steps_came_to() {
+        let found = FindingInfo { name: "errors".to_owned(), shown: "0.10 %".to_owned(), ..FindingInfo::default() };
+        let evidence = StepEvidence { step: 1, baked_ms: 61_000, guards: vec![found] };
+        let past = vec![StepPast { percent: 25.0, evidence, ..StepPast::default() }];
+        let text = text(&RolloutInfo { phase: "promoted".to_owned(), past, ..RolloutInfo::default() });
+        for part in ["steps that have ended", "1, 25%", "0.10 %"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

@@ -162,6 +162,7 @@ mod tests {
             label: None,
             digest: Some(format!("sha256:12ab{}", "0".repeat(60))),
             was: None,
+            evidence: None,
         }
     }
 

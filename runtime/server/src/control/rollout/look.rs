@@ -1,15 +1,43 @@
-//! A rollout, as somebody sees it who asks.
+//! A rollout, as somebody sees it who asks: from what is known of it while it is under way, and from the journal, which
+//! keeps what each of its steps came to.
 
 use std::time::Duration;
 
-use hotstage_core::journal::Change;
+use hotstage_core::journal::{Change, Revision};
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Guard, Judgement, Measure, Phase, Plan, Rolling, Seen, Step};
+use hotstage_core::rollout::{Evidence, Finding, Guard, Judgement, Measure, Phase, Plan, Rolling, Step, range, show};
 
 use super::super::change::named;
 use super::super::{Control, ControlError, Trouble, locked, past};
-use crate::api::{GuardInfo, RolloutInfo, StepInfo};
+use super::watch::both;
+use crate::api::{FindingInfo, GuardInfo, RolloutInfo, StepEvidence, StepInfo, StepPast};
 use crate::journal::JournalError;
+
+/// What the journal has of a rollout.
+#[derive(Default)]
+struct Past {
+    /// The newest revision that moved it.
+    last: Option<Moved>,
+    /// Those that ended a step of it, in order.
+    ended: Vec<(Moved, Evidence)>,
+}
+
+/// A revision, in short.
+#[derive(Clone, Default)]
+struct Moved {
+    revision: u64,
+    time_ms: i64,
+    actor: String,
+    reason: String,
+}
+
+/// What is known of one that is under way.
+#[derive(Default)]
+struct Now {
+    judgements: Vec<Judgement>,
+    baked: Option<Duration>,
+    blocked: Option<String>,
+}
 
 impl Control {
     /// The rollout of a name that is under way, or its last one.
@@ -23,24 +51,28 @@ impl Control {
         let rolling = rolling.ok_or_else(none)?;
         let written = self.stored_rollout(&rolling.digest)?;
         let plan = written.plan();
-        let last = self.last_turn(&name).await?;
-        let (judgements, baked) = match locked(&self.rollouts).get(&name) {
-            Some(watch) if rolling.phase.is_under_way() => (watch.judgements.clone(), Some(watch.step_began.elapsed())),
-            _ => (Vec::new(), None),
-        };
+        let Past { last, ended } = self.past_of(&name, &rolling).await?;
+        let now = if rolling.phase.is_under_way() { self.now_of(&name, plan, &rolling) } else { Now::default() };
         let bake = plan.steps.get(rolling.step as usize).map_or(Duration::ZERO, |step| step.bake);
-        let (revision, time_ms, actor, reason) = last.unwrap_or_default();
+        let Moved { revision, time_ms, actor, reason } = last.unwrap_or_default();
+        let guards = match ended.last().filter(|_| !rolling.phase.is_under_way()) {
+            Some((_, evidence)) => plan.guards.iter().map(|guard| guard_then(guard, evidence)).collect(),
+            None => guards_now(plan, &now.judgements, rolling.phase),
+        };
         Ok(RolloutInfo {
             name: name.to_string(),
             phase: rolling.phase.name().to_owned(),
             from: rolling.from.to_string(),
             to: plan.to.to_string(),
+            started: rolling.started,
             step: rolling.step + 1,
             steps: plan.steps.iter().map(step_info).collect(),
             percent: percent(&rolling, plan),
-            baked_ms: baked.map(milliseconds),
-            left_ms: baked.map(|baked| milliseconds(bake.saturating_sub(baked))),
-            guards: guards(plan, &judgements, rolling.phase),
+            baked_ms: now.baked.map(milliseconds),
+            left_ms: now.baked.map(|baked| milliseconds(bake.saturating_sub(baked))),
+            blocked: now.blocked,
+            guards,
+            past: ended.iter().map(|(moved, evidence)| step_past(plan, moved, evidence)).collect(),
             revision,
             time: past::shown(time_ms),
             actor,
@@ -49,22 +81,54 @@ impl Control {
         })
     }
 
-    /// The newest revision that moved a name's rollout.
-    async fn last_turn(&self, name: &ModelName) -> Result<Option<(u64, i64, String, String)>, ControlError> {
-        let name = name.clone();
+    fn now_of(&self, name: &ModelName, plan: &Plan, rolling: &Rolling) -> Now {
+        let watches = locked(&self.rollouts);
+        if let Some(watch) = watches.get(name).filter(|watch| watch.bake.is_of(rolling)) {
+            let now = self.began.elapsed();
+            return Now {
+                judgements: watch.bake.judgements(),
+                baked: Some(watch.bake.baked(now)),
+                blocked: watch.bake.hindrance(now, watch.is_circuit_open),
+            };
+        }
+        drop(watches);
+        let snapshot = self.app.board.read();
+        let are_served = snapshot.model(name.as_str()).is_some_and(|model| both(model, plan, rolling).is_some());
+        let (from, to) = (&rolling.from, &plan.to);
+        let blocked = format!("can't be judged: version `{from}` or `{to}` is not in service");
+        Now { blocked: (!are_served).then_some(blocked), ..Now::default() }
+    }
+
+    /// What the journal has of this rollout.
+    async fn past_of(&self, name: &ModelName, rolling: &Rolling) -> Result<Past, ControlError> {
+        let (name, rolling) = (name.clone(), rolling.clone());
         let found = self.with_journal(move |journal| {
-            let mut last = None;
+            let mut past = Past::default();
             journal.walk(|revision, _| {
-                let moves = |change: &Change| matches!(change, Change::Rollout { pipeline, .. } if *pipeline == name);
-                if revision.changes.iter().any(moves) {
-                    let (actor, reason) = (revision.actor.clone(), revision.reason.clone());
-                    last = Some((revision.number, revision.time_ms, actor, reason));
+                for change in &revision.changes {
+                    let Change::Rollout { pipeline, was, evidence, .. } = change else { continue };
+                    if *pipeline != name {
+                        continue;
+                    }
+                    past.last = Some(moved(revision));
+                    let is_its = rolling.started.is_some() && was.as_ref().is_some_and(|was| was.is_same(&rolling));
+                    let evidence = evidence.clone().filter(|_| is_its);
+                    past.ended.extend(evidence.map(|evidence| (moved(revision), evidence)));
                 }
                 true
             })?;
-            Ok::<_, JournalError>(last)
+            Ok::<_, JournalError>(past)
         });
         Ok(found.await??)
+    }
+}
+
+fn moved(revision: &Revision) -> Moved {
+    Moved {
+        revision: revision.number,
+        time_ms: revision.time_ms,
+        actor: revision.actor.clone(),
+        reason: revision.reason.clone(),
     }
 }
 
@@ -81,31 +145,79 @@ fn step_info(step: &Step) -> StepInfo {
     StepInfo { percent: step.percent, bake_ms: milliseconds(step.bake) }
 }
 
-fn guards(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardInfo> {
-    let waits = Judgement::Waits(Seen::default());
-    let judged = judgements.iter().chain(std::iter::repeat(&waits));
-    let told = plan.guards.iter().zip(judged).map(|(guard, judgement)| guard_info(guard, judgement));
+fn step_past(plan: &Plan, moved: &Moved, evidence: &Evidence) -> StepPast {
+    StepPast {
+        percent: plan.steps.get(evidence.step as usize).map_or(100.0, |step| step.percent),
+        revision: moved.revision,
+        time: past::shown(moved.time_ms),
+        actor: moved.actor.clone(),
+        reason: moved.reason.clone(),
+        evidence: step_evidence(evidence),
+    }
+}
+
+/// What a step came to, in the API's words.
+pub(in crate::control) fn step_evidence(evidence: &Evidence) -> StepEvidence {
+    let guards = evidence.guards.iter().map(|finding| {
+        let Finding { name, measure, limit, verdict, samples, value, low, high } = finding.clone();
+        let shown = shown(&measure, value, low, high);
+        FindingInfo { name, measure, limit, value, low, high, shown, samples, state: verdict }
+    });
+    StepEvidence { step: evidence.step + 1, baked_ms: evidence.baked_ms, guards: guards.collect() }
+}
+
+fn guards_now(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardInfo> {
+    let nothing = Judgement::default();
+    let judged = judgements.iter().chain(std::iter::repeat(&nothing));
+    let told = plan.guards.iter().zip(judged).map(|(guard, judgement)| {
+        let seen = judgement.seen;
+        let info = guard_info(guard, seen.value, [seen.low, seen.high]);
+        GuardInfo { samples: seen.samples, state: judgement.verdict.name().to_owned(), ..info }
+    });
     // Nobody looks any more when it is over.
     let over = |guard: GuardInfo| GuardInfo { state: "over".to_owned(), ..guard };
     told.map(|guard| if phase.is_under_way() { guard } else { over(guard) }).collect()
 }
 
-fn guard_info(guard: &Guard, judgement: &Judgement) -> GuardInfo {
-    let Seen { samples, value } = judgement.seen();
-    let shown = value.map_or_else(|| "?".to_owned(), |value| guard.measure.show(value));
+/// A guard of a rollout that is over: what it said last.
+fn guard_then(guard: &Guard, evidence: &Evidence) -> GuardInfo {
+    match evidence.guards.iter().find(|finding| finding.name == guard.name) {
+        Some(Finding { value, low, high, samples, verdict, .. }) => {
+            let info = guard_info(guard, *value, [*low, *high]);
+            GuardInfo { samples: *samples, state: verdict.clone(), ..info }
+        }
+        // The last step gave it nothing to see.
+        None => GuardInfo { state: "over".to_owned(), ..guard_info(guard, None, [None, None]) },
+    }
+}
+
+fn guard_info(guard: &Guard, value: Option<f64>, [low, high]: [Option<f64>; 2]) -> GuardInfo {
+    let text = shown(guard.measure.name(), value, low, high);
     GuardInfo {
         name: guard.name.clone(),
         measure: guard.measure.to_string(),
         limit: guard.limit,
         value,
+        low,
+        high,
         shown: match guard.measure {
-            Measure::Metric(_) => format!("{shown}, {}", guard.limit()),
-            _ => format!("{shown} of {}", guard.measure.show(guard.limit)),
+            Measure::Metric(_) => format!("{text}, {}", guard.limit()),
+            _ => format!("{text} of {}", guard.measure.show(guard.limit)),
         },
-        samples,
+        samples: 0,
         min_samples: guard.min_samples,
         window_ms: milliseconds(guard.window),
-        state: judgement.name().to_owned(),
+        state: String::new(),
+    }
+}
+
+/// A value and its bounds, for people.
+fn shown(measure: &str, value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    let value = value.map(|value| (show(measure, value), range(measure, low, high)));
+    match value {
+        Some((value, Some(range))) => format!("{value} ({range})"),
+        Some((value, None)) => value,
+        None => "?".to_owned(),
     }
 }
 

@@ -12,10 +12,11 @@ use std::time::Instant;
 use hotstage_core::journal::{Change, Entry, Routed, State, Verb};
 use hotstage_core::manifest::{Documents, Problem, Problems, WrittenRollout, WrittenRoute, parse};
 use hotstage_core::name::{ModelName, Version};
-use hotstage_core::rollout::{Measure, Phase, Plan, Rolling, mirrored, moved};
+use hotstage_core::rollout::{Measure, Phase, Plan, Rolling, Turn, mirrored, moved};
 use hotstage_core::route::{Parts, Variant};
 use hotstage_core::suggest::hint;
 
+pub(super) use self::look::step_evidence;
 pub(super) use self::watch::Watches;
 pub use self::watch::watch_rollouts;
 use super::commit::Intent;
@@ -25,19 +26,6 @@ use super::{Ask, Control, ControlError, Trouble};
 use crate::api::{Applied, RolloutRequest, Steer};
 use crate::board::newer;
 use crate::pipeline::Pipeline;
-
-/// What becomes of a rollout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is at this step.
-    Step(usize),
-    /// It stays there, or goes on.
-    Pause(bool),
-    /// The new version has all of the share.
-    Promote,
-    /// The route is as it was.
-    TakeBack(Phase),
-}
 
 /// What the routes of all steps are made of.
 struct Base {
@@ -147,7 +135,9 @@ impl Control {
         let before = entry.route.as_ref().map(|routed| routed.digest);
         let written = prepared.routes.iter().find(|route| Some(route.digest()) == before);
         let from = self.giver(entry, plan, written).map_err(|message| refuse("from", message))?;
-        let rolling = Rolling { digest: rollout.digest(), from, before, step: 0, phase: Phase::Running };
+        // Changes are made one at a time: this one will be the next.
+        let started = Some(self.head() + 1);
+        let rolling = Rolling { digest: rollout.digest(), from, before, step: 0, phase: Phase::Running, started };
         let base = self.base(name, &rolling, written)?;
         if base.experiment.as_ref().is_some_and(|plan| plan.adapt.is_some()) {
             let message =
@@ -169,10 +159,7 @@ impl Control {
             let newest = || entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str())).cloned();
             let from = plan.from.clone().or_else(newest).ok_or("there is no version that could give a share")?;
             return match from {
-                from if from == plan.to => Err(format!(
-                    "version `{from}` is the newest and answers every call already; say which version it takes over \
-                     `from`, which then answers until the rollout is done"
-                )),
+                from if from == plan.to => Err(no_giver(entry, &from)),
                 from if !entry.versions.contains_key(&from) => Err(format!("there is no version `{from}`")),
                 from => Ok(from),
             };
@@ -201,16 +188,14 @@ impl Control {
     ) -> Result<Vec<Change>, ControlError> {
         let plan = self.stored_rollout(&rolling.digest)?.plan().clone();
         let mut draft = Draft::of(state);
-        let mut next = rolling.clone();
+        let next = rolling.after(turn);
         match turn {
-            Turn::Pause(pause) => next.phase = if pause { Phase::Paused } else { Phase::Running },
+            Turn::Pause(_) => {}
             Turn::Step(step) => {
                 let base = self.base(name, rolling, None)?;
-                next.step = u32::try_from(step).unwrap_or(u32::MAX);
                 draft.add(self.rerouted(state, name, &base, step_parts(&base.parts, rolling, &plan, step))?)?;
             }
-            Turn::TakeBack(phase) => {
-                next.phase = phase;
+            Turn::TakeBack(_) => {
                 let base = self.base(name, rolling, None)?;
                 // Without a route before, the newest version would answer: the one that is taken back.
                 let without = || moved(&base.parts, &rolling.from, &plan.to, 0.0);
@@ -218,7 +203,6 @@ impl Control {
                 draft.add(self.rerouted(state, name, &base, parts)?)?;
             }
             Turn::Promote => {
-                next.phase = Phase::Promoted;
                 let newest = entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str()));
                 let base = self.base(name, rolling, None)?;
                 let changes = match (rolling.before, newest) {
@@ -318,6 +302,19 @@ pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
         }
     });
     counted.collect()
+}
+
+/// Why the newest version gets no share without a route, and what to do.
+fn no_giver(entry: &Entry, newest: &Version) -> String {
+    let others = entry.versions.keys().filter(|version| *version != newest);
+    let Some(other) = others.max_by(|a, b| newer(a.as_str(), b.as_str())) else {
+        return format!("version `{newest}` is the only one and answers every call already");
+    };
+    format!(
+        "version `{newest}` is the newest and, without a route, answers every call already; name the version that it \
+         takes over from, `from: \"{other}\"` or `--from {other}`, which then answers until the rollout is done; or \
+         apply a route that gives version `{other}` the share first"
+    )
 }
 
 fn step_parts(base: &Parts, rolling: &Rolling, plan: &Plan, step: usize) -> Parts {

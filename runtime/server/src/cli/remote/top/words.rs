@@ -98,6 +98,7 @@ mod tests {
             label: None,
             digest: None,
             was: None,
+            evidence: None,
         };
         let revision = RevisionInfo {
             number: 7,

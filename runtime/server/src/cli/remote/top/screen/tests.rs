@@ -25,6 +25,7 @@ fn busy() -> State {
         label: None,
         digest: Some("sha256:12".to_owned()),
         was: None,
+        evidence: None,
     };
     let revision = |number| RevisionInfo {
         number,
