@@ -10,6 +10,7 @@
 //! | `http` | the server ↔ the same hyper and codec around plain functions (`floor`) |
 //! | `start` | from the process's start to its first answer |
 //! | `route` | a route's decision ↔ looking up the same headers |
+//! | `graphs` | native graphs in processes of their own ↔ in the server's; a sandboxed stage beside one ↔ alone |
 //! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ intervals for one sample size |
 //! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ the value at each reading |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
@@ -18,6 +19,7 @@ mod chain;
 mod child;
 mod deploy;
 mod floor;
+mod graphs;
 mod guards;
 mod http;
 mod load;
@@ -78,6 +80,8 @@ enum What {
     Start,
     /// On which threads guests run.
     Placement,
+    /// Native graphs: processes of their own, and sandboxed stages beside them.
+    Graphs,
     /// A route's decision.
     Route,
     /// An experiment's intervals. No times: simulated tests.
@@ -169,6 +173,9 @@ fn run(cli: &Cli) -> Outcome {
     }
     if asked(What::Placement) {
         placement::measure(&origin, &effort, &mut table)?;
+    }
+    if asked(What::Graphs) {
+        graphs::measure(&origin, &effort, &mut table)?;
     }
     if asked(What::Route) {
         route::measure(&origin, &effort, &mut table)?;

@@ -10,6 +10,7 @@ mod harness;
 
 mod adapted;
 mod answers;
+mod apart;
 mod batch;
 mod beside;
 mod binary;

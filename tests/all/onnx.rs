@@ -119,6 +119,19 @@ fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn a_graph_that_is_ready_for_no_shapes_is_refused_with_what_helps() {
+    let folder = Folder::new();
+    // One branch answers as many numbers as it is given, the other their shape: ONNX lets them differ.
+    let graph = Model::default()
+        .input("c", Type::Bool, &[])
+        .input("x", Type::Int64, &[None, None])
+        .branches("c", ("Identity", "x"), ("Shape", "x"), "y")
+        .output("y", Type::Int64, &[None]);
+    let error = refused(net(&folder, &graph.bytes(), &json!({})));
+    assert!(error.contains("tract 0.23 can't compute it: ") && error.contains("pip install onnxruntime"), "{error}");
+}
+
+#[test]
 fn an_engine_that_is_not_here_is_said_with_what_is() {
     let folder = Folder::new();
     let error = refused(net(&folder, &increment(), &json!({ "providers": ["cuda"] })));

@@ -6,10 +6,12 @@ pub(crate) enum Type {
     Float = 1,
     Int64 = 7,
     Text = 8,
+    Bool = 9,
 }
 
-/// ONNX's number for an attribute that is a list of whole numbers.
+/// ONNX's numbers for an attribute that is a list of whole numbers, and for one that is a graph.
 const INTS: u64 = 7;
+const GRAPH: u64 = 5;
 
 /// A model that grows.
 #[derive(Default)]
@@ -64,6 +66,32 @@ impl Model {
         self
     }
 
+    /// An `If` of a condition: one operator on one input in each branch.
+    pub(crate) fn branches(mut self, condition: &str, then: (&str, &str), otherwise: (&str, &str), to: &str) -> Self {
+        let mut node = Vec::new();
+        field(&mut node, 1, condition.as_bytes());
+        field(&mut node, 2, to.as_bytes());
+        field(&mut node, 3, b"a choice");
+        field(&mut node, 4, b"If");
+        for (name, (operator, input)) in [("then_branch", then), ("else_branch", otherwise)] {
+            let (mut inner, mut graph, mut attribute) = (Vec::new(), Vec::new(), Vec::new());
+            field(&mut inner, 1, input.as_bytes());
+            field(&mut inner, 2, name.as_bytes());
+            field(&mut inner, 4, operator.as_bytes());
+            field(&mut graph, 1, &inner);
+            field(&mut graph, 2, name.as_bytes());
+            let mut value = Vec::new();
+            field(&mut value, 1, name.as_bytes());
+            field(&mut graph, 12, &value);
+            field(&mut attribute, 1, name.as_bytes());
+            field(&mut attribute, 6, &graph);
+            number(&mut attribute, 20, GRAPH);
+            field(&mut node, 5, &attribute);
+        }
+        field(&mut self.nodes, 1, &node);
+        self
+    }
+
     /// Constant numbers under a name.
     pub(crate) fn weights(self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -74,6 +102,11 @@ impl Model {
     pub(crate) fn integers(self, name: &str, numbers: &[i64]) -> Self {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.constant(name, Type::Int64, &[numbers.len() as u64], &bytes)
+    }
+
+    /// A constant whole number without dimensions.
+    pub(crate) fn scalar(self, name: &str, number: i64) -> Self {
+        self.constant(name, Type::Int64, &[], &number.to_le_bytes())
     }
 
     fn constant(mut self, name: &str, kind: Type, shape: &[u64], bytes: &[u8]) -> Self {

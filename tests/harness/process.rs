@@ -2,6 +2,21 @@
 
 use super::server::Server;
 
+/// The processes that compute a server's graphs.
+pub(crate) fn of_graphs(server: &Server) -> Vec<u32> {
+    let parent = format!("PPid:\t{}\n", server.starting.id());
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let reads = |id: u32, file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+    ids.filter(|&id| reads(id, "status").contains(&parent) && reads(id, "cmdline").contains("graph-process")).collect()
+}
+
+/// Whether a process is there, and more than a name that its parent has not read yet.
+pub(crate) fn is_alive(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+}
+
 /// Bytes of memory that are resident now, counted page by page: the sum in `status` is behind by up to a megabyte.
 pub(crate) fn resident(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", server.starting.id())).unwrap();

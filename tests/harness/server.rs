@@ -28,6 +28,7 @@ pub(crate) fn program() -> Command {
         "HOTSTAGE_TOKEN_FILE",
         "HOTSTAGE_ACTOR",
         "HOTSTAGE_ONNXRUNTIME",
+        "HOTSTAGE_GRAPHS",
         "ORT_DYLIB_PATH",
         "VIRTUAL_ENV",
     ] {

@@ -14,6 +14,9 @@ const COLUMNS_MAX: usize = 120;
 /// Files that may hold unsafe code, or directories of such files, and why there.
 const UNSAFE: &[(&str, &str)] = &[
     ("runtime/engine/src/load.rs", "loads machine code that this program compiled itself"),
+    ("runtime/engine/src/graph/registers.rs", "clears vector registers by an instruction that not every processor has"),
+    ("runtime/engine/src/graph/session.rs", "calls ONNX Runtime from many threads, which its binding keeps to one"),
+    ("runtime/engine/src/graph/process/shared.rs", "maps memory that two processes share, and sleeps on it"),
     ("sdk/rust/src/allocator.rs", "is an allocator; it runs in the sandbox, where it can harm its component alone"),
     ("plugins/onnx-sandboxed/src/kernel", "is a kernel, which tract hands pointers; it runs in the sandbox, as above"),
     ("tests/guests/examples/", "a guest that lies about the wall binds to it by hand; it can harm itself alone"),

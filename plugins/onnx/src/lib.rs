@@ -2,7 +2,7 @@
 //!
 //! Its inputs and outputs are the graph's own, and the host computes it: ONNX Runtime where there is one, tract
 //! otherwise; the setting `engine` insists. Tensors pass through as handles, so a large one is never copied into the
-//! sandbox. Bounds: the stage's `time` and `output_bytes`; the engine's memory is the server's, not the stage's.
+//! sandbox. Bounds: the stage's `time`, `memory` and `output_bytes`.
 
 use hotstage_sdk::graphs::{self, Graph, GraphError};
 use hotstage_sdk::{Failure, Files, Inputs, Model, OpenError, Outputs, Signature, export};
@@ -23,7 +23,7 @@ pub struct Settings {
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     threads: u32,
-    /// Computations at once; each holds the weights once. As many as the server has threads for guests unless set.
+    /// Computations at once; they share the weights. As many as the server has threads for guests unless set.
     #[serde(default)]
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,

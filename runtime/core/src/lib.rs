@@ -15,6 +15,7 @@ pub mod experiment;
 pub mod failure;
 pub mod follow;
 pub mod graph;
+pub mod isolation;
 pub mod journal;
 pub mod limits;
 pub mod manifest;

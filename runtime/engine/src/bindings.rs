@@ -1,7 +1,7 @@
 //! What `wit/` says, as Rust: generated, private, and named only by the rooms that convert at the wall.
 //!
 //! Exports are asynchronous, so that a call that runs too long for the thread it began on can be moved to another one.
-//! Imports are synchronous and never wait.
+//! Imports are synchronous and never wait, but for one: what computes a graph may give its thread up.
 
 pub(crate) mod preprocessor {
     wasmtime::component::bindgen!({
@@ -17,7 +17,10 @@ pub(crate) mod model {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "model",
-        imports: { default: trappable },
+        imports: {
+            "hotstage:serving/graphs.[method]graph.compute": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
         with: {
             "hotstage:serving/tensors": super::preprocessor::hotstage::serving::tensors,

@@ -14,6 +14,8 @@ use hotstage_core::digest::Digest;
 
 /// Where entries are kept. A cache may forget; it must not fail.
 pub trait Artifacts: Send + Sync {
+    /// Whether there is an entry of this name.
+    fn has(&self, name: &str) -> bool;
     /// The entry of this name, if there is one.
     fn load(&self, name: &str) -> Option<Vec<u8>>;
     /// Keeps an entry, if it can.
@@ -72,6 +74,11 @@ pub enum Cached {
 }
 
 impl Engine {
+    /// Whether the cache seems to have this component, which then costs no compilation.
+    pub fn is_cached(&self, digest: &Digest, artifacts: &dyn Artifacts) -> bool {
+        artifacts.has(&self.entry_name(digest))
+    }
+
     /// The component as the cache has it.
     pub fn cached(&self, digest: Digest, role: Role, artifacts: &dyn Artifacts, key: &SigningKey) -> Cached {
         let Some(entry) = artifacts.load(&self.entry_name(&digest)) else { return Cached::Absent };

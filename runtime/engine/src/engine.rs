@@ -13,7 +13,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::bindings;
 use crate::clock::Clock;
-use crate::graph::{FindLibrary, Graphs, NoLibrary};
+use crate::graph::{self, FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
 use crate::idle::LOOK;
 use crate::slots::Slots;
@@ -45,11 +45,16 @@ pub struct EngineOptions {
     pub onnxruntime: Arc<dyn FindLibrary>,
     /// Computations of one graph at once, unless its stage says otherwise: as many as there are threads for guests.
     pub concurrency: usize,
+    /// Where graphs compute.
+    pub policy: graph::Policy,
+    /// How a process for a graph is started.
+    pub launch: graph::Launch,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { instances: 1000, onnxruntime: Arc::new(NoLibrary), concurrency: 1 }
+        let (policy, launch) = (graph::Policy::default(), graph::Launch::default());
+        Self { instances: 1000, onnxruntime: Arc::new(NoLibrary), concurrency: 1, policy, launch }
     }
 }
 
@@ -94,7 +99,9 @@ impl Engine {
         clock.start(&wasmtime)?;
         let slots = Slots::new(options.instances);
         reclaim(&slots)?;
-        let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), options.concurrency));
+        let EngineOptions { concurrency, policy, launch, .. } = options.clone();
+        let graphs = graph::Settings { concurrency, policy, launch };
+        let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), graphs)?);
         Ok(Self { wasmtime, linker: Arc::new(linker), clock, slots, graphs, concurrency: options.concurrency })
     }
 }

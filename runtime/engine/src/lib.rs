@@ -4,7 +4,7 @@
 //! code, as a rule in another process) → [`compile::Compiled`] (signed, cached, linked) → [`stage::Stage`] (opened with settings and files; says its signature) → instances,
 //! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
 //! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap`
-//! says what went wrong, `load` holds the only `unsafe`.
+//! says what went wrong. What is `unsafe` is listed in `tests/tidy/shape.rs`.
 //!
 //! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
 //! wasmtime.

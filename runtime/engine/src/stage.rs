@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use hotstage_core::isolation::Isolation;
 use hotstage_core::limits::{Reuse, StageLimits};
 use hotstage_core::request::Payload;
 use hotstage_core::role::Role;
@@ -64,6 +65,8 @@ pub struct StageOptions {
     pub asked: Arc<Asked>,
     /// What it may use.
     pub limits: StageLimits,
+    /// Where its graphs compute, if it is not left to the server.
+    pub isolation: Option<Isolation>,
 }
 
 /// A stage that can be called.
@@ -83,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) files: Arc<Files>,
     pub(crate) asked: Arc<Asked>,
     pub(crate) limits: StageLimits,
+    pub(crate) isolation: Option<Isolation>,
     pub(crate) log: Arc<StageLog>,
     pub(crate) observed: Arc<Observed>,
     /// Bytes of buffers that its instances hold between calls.
@@ -94,11 +98,11 @@ pub(crate) struct Parts {
 impl Stage {
     /// Opens a first instance, and as many as are to be kept warm. The component says what flows in and out.
     pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
-        let StageOptions { pipeline, name, settings, files, asked, limits } = options;
+        let StageOptions { pipeline, name, settings, files, asked, limits, isolation } = options;
         let log = StageLog::new(&pipeline, &name);
         let (engine, compiled, observed, held) = (engine.clone(), Arc::clone(compiled), Arc::default(), Arc::default());
         let places = compiled.pre.places();
-        let parts = Parts { engine, compiled, settings, files, asked, limits, log, observed, held, places };
+        let parts = Parts { engine, compiled, settings, files, asked, limits, isolation, log, observed, held, places };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;

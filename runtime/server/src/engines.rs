@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hotstage_engine::graph::FindLibrary;
+use hotstage_engine::graph::{FindLibrary, Launch};
 
 /// How long a library may take to load.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -95,6 +95,23 @@ impl FindLibrary for Finder {
         self.named.is_some()
     }
 }
+
+/// How the process of a graph is started: this very program, even where its file was replaced meanwhile. Of the
+/// environment it gets what libraries and devices are found by, and no secret.
+pub fn graph_process() -> Launch {
+    let environment = env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        ENVIRONMENT.iter().any(|start| name.starts_with(start))
+    });
+    Launch {
+        program: "/proc/self/exe".into(),
+        arguments: vec!["graph-process".into()],
+        environment: environment.collect(),
+    }
+}
+
+/// How names of variables begin that an engine may need.
+const ENVIRONMENT: [&str; 8] = ["LD_LIBRARY_PATH", "PATH", "TMPDIR", "CUDA_", "NVIDIA_", "ORT_", "OMP_", "OPENVINO"];
 
 /// Loads the library in a process of its own; answers what that printed.
 pub fn probe(path: &Path) -> Result<String, String> {

@@ -24,6 +24,11 @@ fn onnxruntime() -> PathBuf {
 
 /// A server whose graphs of the folder run on ONNX Runtime.
 fn on_runtime(graphs: &[(&str, Vec<u8>, Value)]) -> (Server, Vec<Folder>) {
+    on_runtime_with(graphs, "")
+}
+
+/// The same with more arguments.
+fn on_runtime_with(graphs: &[(&str, Vec<u8>, Value)], arguments: &str) -> (Server, Vec<Folder>) {
     let mut folders = Vec::new();
     let manifests: Vec<Value> = graphs
         .iter()
@@ -37,7 +42,7 @@ fn on_runtime(graphs: &[(&str, Vec<u8>, Value)]) -> (Server, Vec<Folder>) {
             pipeline(name, [stage])
         })
         .collect();
-    (Setup::of(manifests).args(&format!("--onnxruntime {}", onnxruntime().display())).start(), folders)
+    (Setup::of(manifests).args(&format!("--onnxruntime {} {arguments}", onnxruntime().display())).start(), folders)
 }
 
 #[test]
@@ -74,6 +79,57 @@ fn it_computes_numbers_and_strings_and_says_what_it_cannot() {
     let input = json!({ "name": "s", "shape": [1], "datatype": "BYTES", "parameters": { "binary_data_size": 5 } });
     let wrong = server.infer_binary("strings", &json!({ "inputs": [input] }), &[&bytes]);
     assert!(wrong.error().contains("input `s`: element 0 is not UTF-8 from byte 0 on"), "{}", wrong.error());
+}
+
+#[test]
+fn what_it_refuses_the_other_engine_computes_and_says_so() {
+    let old = Model::default()
+        .input("x", Type::Float, &[Some(2)])
+        .node("Relu", &["x"], &["y"])
+        .output("y", Type::Float, &[Some(2)])
+        .opset(5)
+        .bytes();
+    let settings = json!({ "settings": { "engine": "auto" } });
+    let (server, _folders) = on_runtime(&[("m", old.clone(), settings)]);
+    let engine = Admin::of(&server).get("/v1/models/m/versions/1")["stages"][0]["engines"][0].clone();
+    let engine = engine.as_str().unwrap();
+    assert!(engine.starts_with("tract ") && engine.contains("ONNX Runtime 1."), "{engine}");
+    let answer = server.infer("m", &json!({ "inputs": [floats("x", &[2], &[-1.0, 2.0])] })).ok().json();
+    assert_eq!(answer["outputs"][0]["data"], json!([0.0, 2.0]));
+    // Who insists is refused.
+    let folder = Folder::new();
+    let stage = net(&folder, &old, &json!({ "engine": "onnxruntime" }));
+    let file = folder.write("m.yaml", pipeline("m", [stage]).to_string());
+    let library = onnxruntime();
+    let words = ["check", file.to_str().unwrap(), "--onnxruntime", library.to_str().unwrap(), "--state"];
+    let error = hotstage(words.into_iter().chain([folder.path().join("s").to_str().unwrap()])).ended(3).stderr;
+    assert!(error.contains("can't open it"), "{error}");
+}
+
+#[test]
+fn its_weights_are_in_memory_once() {
+    // 40 MB of weights.
+    const SIDE: u64 = 3200;
+    let weights = vec![0.5; (SIDE * SIDE) as usize];
+    let graph = Model::default()
+        .input("x", Type::Float, &[None, Some(SIDE)])
+        .weights("w", &[SIDE, SIDE], &weights)
+        .node("MatMul", &["x", "w"], &["y"])
+        .output("y", Type::Float, &[None, Some(SIDE)])
+        .bytes();
+    let resident = |concurrency: u32| {
+        let settings = json!({ "engine": "onnxruntime", "concurrency": concurrency });
+        let graphs = [("m", graph.clone(), json!({ "settings": settings }))];
+        let (server, _folders) = on_runtime_with(&graphs, "--graphs in-process");
+        let ones = floats("x", &[1, SIDE as usize], &vec![1.0; SIDE as usize]);
+        for _ in 0..4 {
+            let answer = server.infer("m", &json!({ "inputs": [ones] })).ok().json();
+            assert_eq!(answer["outputs"][0]["data"][7], json!(1600.0));
+        }
+        process::resident(&server)
+    };
+    let (one, eight) = (resident(1), resident(8));
+    assert!(eight < one * 1.3, "{one} bytes for one at once, {eight} for eight");
 }
 
 #[test]
@@ -120,7 +176,8 @@ fn its_arena_is_kept_or_given_back() {
     let inputs = [floats("x", &[SIDE, 1], &numbers), floats("y", &[1, SIDE], &numbers)];
     let resident = |arena: &str| {
         let settings = json!({ "engine": "onnxruntime", "arena": arena });
-        let (server, _folders) = on_runtime(&[("m", outer.clone(), json!({ "settings": settings }))]);
+        let graphs = [("m", outer.clone(), json!({ "settings": settings }))];
+        let (server, _folders) = on_runtime_with(&graphs, "--graphs in-process");
         for _ in 0..2 {
             let answer = server.infer("m", &json!({ "inputs": inputs })).ok().json();
             assert_eq!(answer["outputs"][0]["data"], json!([15_992_001.0_f32]));

@@ -46,7 +46,7 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
     // It goes with the last version of its name.
     if from.rollout != rollout && !to.versions.is_empty() {
         let was = from.rollout.clone();
-        point.push(Change::Rollout { pipeline: name.clone(), rollout, was });
+        point.push(Change::Rollout { pipeline: name.clone(), rollout, was, evidence: None });
     }
     // A label that moves or goes is taken away first, so that the version which it held can go, too.
     for (label, version) in from.labels.iter().filter(|(label, version)| to.labels.get(*label) != Some(*version)) {

@@ -52,6 +52,7 @@ pub use self::span::span;
 pub use self::written::{Metadata, Partly, Resolve, Written};
 use crate::batch::Batching;
 use crate::digest::Digest;
+use crate::isolation::Isolation;
 use crate::limits::StageLimits;
 use crate::name::{FileName, ModelName, StageName, Version};
 use crate::role::Role;
@@ -100,6 +101,8 @@ pub struct Stage<C, F> {
     pub limits: StageLimits,
     /// How requests for it are joined, if they are.
     pub batch: Option<Batching>,
+    /// Where its native graphs compute, if it is not left to the server.
+    pub isolation: Option<Isolation>,
 }
 
 /// A golden test: a request and the answer that it must get before anything is served.

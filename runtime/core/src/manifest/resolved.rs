@@ -94,6 +94,9 @@ fn stage(stage: &Stage<Digest, Digest>) -> Value {
     if let Some(batch) = &stage.batch {
         written["batch"] = batching(batch);
     }
+    if let Some(isolation) = stage.isolation {
+        written["isolation"] = json!(isolation.name());
+    }
     written
 }
 

@@ -10,11 +10,13 @@ use super::node::{Entry, Node};
 use super::problem::Step;
 use super::reference::{ComponentRef, FileRef};
 use crate::batch::Batching;
+use crate::isolation::Isolation;
 use crate::limits::{NAME_BYTES_MAX, PORT_NAME_BYTES_MAX};
 use crate::name::{FileName, NotAName};
 use crate::role::Role;
 
-const KEYS: [&str; 9] = ["name", "role", "component", "settings", "files", "inputs", "outputs", "limits", "batch"];
+const KEYS: [&str; 10] =
+    ["name", "role", "component", "settings", "files", "inputs", "outputs", "limits", "batch", "isolation"];
 
 pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef, FileRef>> {
     let fields = here.fields(node, &KEYS)?;
@@ -27,6 +29,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
     let outputs = here.optional(&fields, "outputs", renames);
     let limits = here.optional(&fields, "limits", super::limits::read);
     let batch = here.optional(&fields, "batch", |here, node| batch(here, node, role));
+    let isolation = here.optional(&fields, "isolation", |here, node| isolation(here, node, role));
     Some(Stage {
         name: name?,
         role: role?,
@@ -37,6 +40,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
         outputs: outputs.unwrap_or_default(),
         limits: limits.unwrap_or_default(),
         batch,
+        isolation,
     })
 }
 
@@ -46,6 +50,14 @@ fn batch(here: &mut Decoder, node: &Node, role: Option<Role>) -> Option<Batching
         return here.sound(node, Err("only a model stage is batched".to_owned()));
     }
     super::batch::read(here, node)
+}
+
+/// Only a model opens graphs.
+fn isolation(here: &mut Decoder, node: &Node, role: Option<Role>) -> Option<Isolation> {
+    if role.is_some_and(|role| role != Role::Model) {
+        return here.sound(node, Err("only a model stage computes graphs".to_owned()));
+    }
+    here.word(node, &Isolation::ALL.map(|isolation| (isolation.name(), isolation)))
 }
 
 fn settings(here: &mut Decoder, node: &Node) -> Option<Map<String, Value>> {

@@ -112,6 +112,7 @@ impl Written {
                 outputs: stage.outputs.clone(),
                 limits: stage.limits.clone(),
                 batch: stage.batch.clone(),
+                isolation: stage.isolation,
             });
         }
         let mut tests = Vec::new();

@@ -8,7 +8,7 @@ use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Dimension, Port, Signature};
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
 use tract_onnx::pb::type_proto::Value as Type;
-use tract_onnx::pb::{ModelProto, TensorShapeProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, ValueInfoProto};
 use tract_onnx::prelude::Framework as _;
 use tract_onnx::tract_hir::internal::tract_itertools::Itertools as _;
 
@@ -21,6 +21,7 @@ pub(super) struct Declared {
 }
 
 /// What flows in and out, as far as the file says it.
+#[derive(Clone)]
 pub(super) struct Ports {
     /// Without those that have a value of their own.
     pub(super) inputs: Vec<Port>,
@@ -29,9 +30,27 @@ pub(super) struct Ports {
 }
 
 /// An output's type. Its shape may be left to whoever computes it.
+#[derive(Clone)]
 pub(super) struct Output {
     pub(super) datatype: Datatype,
     pub(super) shape: Option<Vec<Dimension>>,
+}
+
+impl Declared {
+    /// Whether one of these operators is in the graph, or in one inside of it.
+    pub(super) fn uses(&self, operators: &[&str]) -> bool {
+        fn in_graph(graph: &GraphProto, operators: &[&str]) -> bool {
+            graph.node.iter().any(|node| {
+                operators.contains(&node.op_type.as_str())
+                    || node
+                        .attribute
+                        .iter()
+                        .filter_map(|attribute| attribute.g.as_ref())
+                        .any(|g| in_graph(g, operators))
+            })
+        }
+        self.model.graph.as_ref().is_some_and(|graph| in_graph(graph, operators))
+    }
 }
 
 /// Reads the file.

@@ -18,6 +18,12 @@ pub(crate) enum ComputeError {
     InvalidInput(String),
     /// For reasons of its own.
     Failed(String),
+    /// Its call's time was over.
+    Time,
+    /// It would hold more memory than its stage may use; why, for the log.
+    Memory(String),
+    /// It would hand out more bytes than its stage may.
+    Output,
 }
 
 /// What an engine says, without the places in its own source that it puts before: one line, and the reason last.

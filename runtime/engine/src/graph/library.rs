@@ -55,6 +55,7 @@ pub fn probe(path: &Path) -> Result<Loaded, String> {
 /// The library, once somebody needed it.
 pub(super) struct Library {
     finder: Arc<dyn FindLibrary>,
+    path: OnceLock<Result<PathBuf, String>>,
     runtime: OnceLock<Result<Runtime, String>>,
 }
 
@@ -66,15 +67,20 @@ pub(super) struct Runtime {
 
 impl Library {
     pub(super) const fn new(finder: Arc<dyn FindLibrary>) -> Self {
-        Self { finder, runtime: OnceLock::new() }
+        Self { finder, path: OnceLock::new(), runtime: OnceLock::new() }
     }
 
     pub(super) fn is_named(&self) -> bool {
         self.finder.is_named()
     }
 
+    /// Where it is; looked for once.
+    pub(super) fn path(&self) -> Result<PathBuf, String> {
+        self.path.get_or_init(|| self.finder.find()).clone()
+    }
+
     pub(super) fn get(&self) -> Result<&Runtime, String> {
-        self.runtime.get_or_init(|| Runtime::load(&self.finder.find()?)).as_ref().map_err(Clone::clone)
+        self.runtime.get_or_init(|| Runtime::load(&self.path()?)).as_ref().map_err(Clone::clone)
     }
 }
 

@@ -1,16 +1,24 @@
 //! Neural networks on native engines: ONNX graphs that model stages open through `hotstage:serving/graphs`.
 //!
 //! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the first graph
-//! asks for it, and tract, which is part of the program. `auto` takes ONNX Runtime where there is one. A graph that is
-//! open already, for the same bytes and options, is shared: two versions with the same weights hold them once.
-//! Opening takes as long as parsing and optimising do, so it happens while a stage is opened, before a swap; a request
-//! only ever computes. Bounds: a computation counts towards its call's `time`; memory is the engine's own, beside the
-//! stage's limit.
+//! asks for it, and tract, which is part of the program. `auto` takes ONNX Runtime where there is one, and tract for what
+//! that refuses. Where a graph computes, [`Policy`] and its stage decide: in a process of its own (`process`), which can
+//! be killed and can take no more memory than it may, or in the server's (`local`). A graph that is open already, for
+//! the same bytes and options, is shared: two versions with the same weights hold them once. Opening takes as long as
+//! parsing and optimising do, so it happens while a stage is opened, before a swap; a request only ever computes.
+//! Bounds: those of each call (`Bounds`).
 
 mod declared;
 mod errors;
 mod library;
+mod load;
+mod local;
 mod onnxruntime;
+mod policy;
+#[cfg(target_os = "linux")]
+mod process;
+mod registers;
+mod session;
 mod tract;
 mod values;
 mod watch;
@@ -21,6 +29,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
+use hotstage_core::isolation::Isolation;
 use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 
@@ -28,6 +37,10 @@ pub(crate) use self::errors::ComputeError;
 pub use self::errors::GraphError;
 use self::library::Library;
 pub use self::library::{FindLibrary, Loaded, NoLibrary, probe};
+use self::local::Local;
+pub use self::policy::{Launch, Policy, Settings};
+#[cfg(target_os = "linux")]
+pub use self::process::work;
 pub use self::tract::VERSION as TRACT_VERSION;
 use crate::host::File;
 
@@ -60,11 +73,34 @@ pub struct Options {
     pub arena: Arena,
 }
 
+/// What one computation may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// When it has to be over.
+    pub(crate) deadline: Instant,
+    /// Bytes that it may hold beside the graph's weights.
+    pub(crate) memory: u64,
+    /// Bytes that it may answer.
+    pub(crate) output: u64,
+}
+
+impl Bounds {
+    /// Whether an answer of these sizes may be given.
+    fn answers(&self, sizes: impl Iterator<Item = u64>) -> Result<(), ComputeError> {
+        let all = sizes.fold(0, u64::saturating_add);
+        if all > self.output { Err(ComputeError::Output) } else { Ok(()) }
+    }
+}
+
 /// A graph on one engine.
 trait Network: Send + Sync {
     fn signature(&self) -> &Signature;
-    /// The inputs fit the signature. What is still computing when `deadline` has passed is stopped, if the engine can.
-    fn compute(&self, inputs: &[Tensor], deadline: Instant) -> Result<Vec<Tensor>, ComputeError>;
+    /// The inputs fit the signature. What is still computing when its time has passed is stopped, if the engine can.
+    fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError>;
+    /// Copies of the weights that it may come to keep beside those it has.
+    fn copies_to_come(&self) -> u64 {
+        0
+    }
 }
 
 /// An open graph; a clone is another handle.
@@ -72,13 +108,24 @@ trait Network: Send + Sync {
 pub struct Graph(Arc<Opened>);
 
 struct Opened {
-    network: Box<dyn Network>,
+    place: Place,
     engine: String,
+}
+
+/// Where a graph computes.
+enum Place {
+    Here(Local),
+    #[cfg(target_os = "linux")]
+    Apart(process::Isolated),
 }
 
 impl Graph {
     pub(crate) fn signature(&self) -> &Signature {
-        self.0.network.signature()
+        match &self.0.place {
+            Place::Here(local) => local.signature(),
+            #[cfg(target_os = "linux")]
+            Place::Apart(isolated) => isolated.signature(),
+        }
     }
 
     /// The engine for people: `onnxruntime 1.32 (cpu)`.
@@ -87,7 +134,7 @@ impl Graph {
     }
 
     /// One computation. Inputs that do not fit are the caller's mistake, and said by name.
-    pub(crate) fn compute(&self, inputs: &[Tensor], deadline: Instant) -> Result<Vec<Tensor>, ComputeError> {
+    pub(crate) async fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
         let ports = &self.signature().inputs;
         if inputs.len() != ports.len() {
             let message = format!("the graph takes {} tensors, given {}", ports.len(), inputs.len());
@@ -97,17 +144,30 @@ impl Graph {
             port.accepts(tensor)
                 .map_err(|misfit| ComputeError::InvalidInput(format!("input `{}`: {misfit}", port.name)))?;
         }
-        self.0.network.compute(inputs, deadline)
+        match &self.0.place {
+            Place::Here(local) => local.compute(inputs, bounds).await,
+            #[cfg(target_os = "linux")]
+            Place::Apart(isolated) => isolated.compute(inputs, bounds).await,
+        }
     }
+}
+
+/// What tells one open graph from another. In a process of its own it has the memory that its stage may use.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    file: Digest,
+    options: Options,
+    apart: Option<u64>,
 }
 
 /// All graphs that are open, and the engines that open more.
 pub(crate) struct Graphs {
     library: Library,
-    /// Computations at once, of a graph that leaves it open.
-    concurrency: usize,
-    open: Mutex<HashMap<(Digest, Options), Weak<Opened>>>,
-    /// Held while a graph is loaded: two stages that want the same one wait for it, and share it.
+    settings: Settings,
+    #[cfg(target_os = "linux")]
+    keeper: Arc<process::Keeper>,
+    open: Mutex<HashMap<Key, Weak<Opened>>>,
+    /// Held while a graph is loaded in this process: two stages that want the same one wait for it, and share it.
     loading: Mutex<()>,
 }
 
@@ -116,72 +176,74 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Graphs {
-    pub(crate) fn new(finder: Arc<dyn FindLibrary>, concurrency: usize) -> Self {
-        Self { library: Library::new(finder), concurrency, open: Mutex::default(), loading: Mutex::default() }
+    pub(crate) fn new(finder: Arc<dyn FindLibrary>, settings: Settings) -> std::io::Result<Self> {
+        Ok(Self {
+            library: Library::new(finder),
+            settings,
+            #[cfg(target_os = "linux")]
+            keeper: Arc::new(process::Keeper::start()?),
+            open: Mutex::default(),
+            loading: Mutex::default(),
+        })
     }
 
-    /// The graph of a file: the one that is open already, if it is.
-    pub(crate) fn open(&self, file: &File, mut options: Options) -> Result<Graph, GraphError> {
+    /// The graph of a file: the one that is open already, if it is. `isolation` is what its stage asks for, `memory`
+    /// what that may use.
+    pub(crate) fn open(
+        &self,
+        file: &File,
+        mut options: Options,
+        isolation: Option<Isolation>,
+        memory: u64,
+    ) -> Result<Graph, GraphError> {
         options.threads = options.threads.max(1);
         if options.concurrency == 0 {
-            options.concurrency = self.concurrency.max(1);
+            options.concurrency = self.settings.concurrency.max(1);
         }
-        let key = (file.digest, options);
+        let isolation = self.settings.policy.place(isolation).map_err(GraphError::Unavailable)?;
+        let apart = (isolation == Isolation::Process).then_some(memory);
+        let key = Key { file: file.digest, options, apart };
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
-        let _one_at_a_time = locked(&self.loading);
+        // One that takes long to load in a process of its own holds up no other: at worst one graph is loaded twice.
+        let _one_at_a_time = apart.is_none().then(|| locked(&self.loading));
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
-        let bytes = file.bytes().map_err(GraphError::Unavailable)?;
-        let opened = Arc::new(self.load(&bytes, &key.1)?);
+        let opened = Arc::new(self.load(file, &key)?);
         let mut open = locked(&self.open);
         open.retain(|_, graph| graph.strong_count() > 0);
         open.insert(key, Arc::downgrade(&opened));
         Ok(Graph(opened))
     }
 
-    fn find(&self, key: &(Digest, Options)) -> Option<Graph> {
+    fn find(&self, key: &Key) -> Option<Graph> {
         locked(&self.open).get(key).and_then(Weak::upgrade).map(Graph)
     }
 
-    fn load(&self, bytes: &Bytes, options: &Options) -> Result<Opened, GraphError> {
-        let declared = declared::read(bytes)?;
-        let runtime = match options.engine {
-            Choice::Tract => None,
-            Choice::OnnxRuntime => Some(self.library.get().map_err(GraphError::Unavailable)?),
-            Choice::Auto => match self.library.get() {
-                Err(reason) if self.library.is_named() => return Err(GraphError::Unavailable(reason)),
-                found => found.ok(),
-            },
-        };
-        Ok(match runtime {
-            Some(runtime) => Opened {
-                network: Box::new(onnxruntime::Sessions::open(runtime, bytes, declared.ports, options)?),
-                engine: format!("onnxruntime {} ({})", runtime.version(), providers(options)),
-            },
-            None => {
-                refuse_providers(options)?;
-                Opened {
-                    network: Box::new(tract::Plan::open(declared, options)?),
-                    engine: format!("tract {}", tract::VERSION),
-                }
-            }
-        })
+    fn load(&self, file: &File, Key { options, apart, .. }: &Key) -> Result<Opened, GraphError> {
+        if let Some(memory) = *apart {
+            return self.load_apart(file, options, memory);
+        }
+        let bytes: Bytes = file.bytes().map_err(GraphError::Unavailable)?;
+        let load::Loaded { network, engine, changes_with_values } = load::load(&self.library, &bytes, options)?;
+        Ok(Opened { place: Place::Here(Local::new(network, changes_with_values)), engine })
     }
-}
 
-fn providers(options: &Options) -> String {
-    let named: Vec<&str> = options.providers.iter().map(String::as_str).filter(|name| *name != library::CPU).collect();
-    named.into_iter().chain([library::CPU]).collect::<Vec<_>>().join(", ")
-}
+    #[cfg(target_os = "linux")]
+    fn load_apart(&self, file: &File, options: &Options, memory: u64) -> Result<Opened, GraphError> {
+        let library = load::library_path(&self.library, options)?;
+        let launch = self.settings.launch.clone();
+        let (keeper, file, options) = (Arc::clone(&self.keeper), file.clone(), options.clone());
+        let recipe = process::Recipe { keeper, launch, file, options, library, memory };
+        let (isolated, engine) = process::Isolated::open(recipe)?;
+        Ok(Opened { place: Place::Apart(isolated), engine })
+    }
 
-fn refuse_providers(options: &Options) -> Result<(), GraphError> {
-    match options.providers.iter().find(|name| *name != library::CPU) {
-        None => Ok(()),
-        Some(name) => Err(GraphError::Unavailable(format!(
-            "execution provider `{name}` needs ONNX Runtime, and the engine here is tract, which has `cpu` alone"
-        ))),
+    #[cfg(not(target_os = "linux"))]
+    fn load_apart(&self, _: &File, _: &Options, _: u64) -> Result<Opened, GraphError> {
+        let why = "graphs compute in processes of their own on Linux alone; start with `--graphs in-process`";
+        Err(GraphError::Unavailable(why.to_owned()))
     }
 }

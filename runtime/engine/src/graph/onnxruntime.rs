@@ -1,64 +1,89 @@
-//! A graph on ONNX Runtime: as many sessions as may compute at once.
+//! A graph on ONNX Runtime: one session for all computations on the processor, one for each on other devices.
 //!
-//! A session computes one thing at a time, so a graph has `concurrency` of them, made when it is opened; each has its
-//! own copy of what the weights became. A caller takes one that is free; when all are at work it waits for one. Each
-//! thread tries another one first, and that one always: none goes through the locks of those that are at work, and a
-//! session's memory stays in the caches of one core.
+//! The library lets any number of threads compute with one session, so the weights are in memory once. Its execution
+//! providers for devices have a record of breaking that promise: with one of those a graph has as many sessions as may
+//! compute at once, each with a copy of the weights. Either way at most `concurrency` compute at once; a caller takes a
+//! turn that is free, and waits for one when all are taken. Each thread tries another turn first, and that one always:
+//! none goes through the locks of those that are at work.
 //! Inputs are read in place, outputs are handed on without a copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::time::Instant;
 
-use hotstage_core::signature::{Dimension, Signature};
+use hotstage_core::signature::{Dimension, Port, Signature};
 use hotstage_core::tensor::Tensor;
 use ort::ErrorCode;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
+use ort::value::DynValue;
 
 use super::declared::Ports;
 use super::errors::{ComputeError, plain};
-use super::library::Runtime;
+use super::library::{CPU, Runtime};
+use super::session::Shared;
 use super::watch::Watched;
-use super::{GraphError, Network, Options, locked, values};
+use super::{Bounds, GraphError, Network, Options, locked, values};
 use crate::spread;
 
 pub(super) struct Sessions {
     signature: Signature,
-    /// Where the wanted outputs are among all.
-    wanted: Vec<usize>,
-    sessions: Vec<Mutex<Turn>>,
+    /// The one that all compute with, if there is one.
+    shared: Option<Arc<Shared>>,
+    turns: Vec<Mutex<Turn>>,
     /// Whose turn it is to be waited for.
     next: AtomicUsize,
 }
 
-/// A session, and who looks after its time.
+/// Who may compute, and who looks after its time.
 struct Turn {
-    session: Session,
+    /// Its own session, where there is none for all.
+    session: Option<Own>,
     watched: Arc<Watched>,
+}
+
+/// A session of one turn.
+struct Own {
+    session: Session,
+    /// Where the wanted outputs are among all.
+    wanted: Vec<usize>,
 }
 
 impl Sessions {
     pub(super) fn open(runtime: &Runtime, bytes: &[u8], ports: Ports, options: &Options) -> Result<Self, GraphError> {
         ports.wanted(&options.outputs)?;
         let first = open(runtime, bytes, options)?;
-        let seen = |place: usize| shape(first.session.outputs().get(place)?.dtype().tensor_shape()?);
+        let seen = |place: usize| shape(first.outputs().get(place)?.dtype().tensor_shape()?);
         let (signature, wanted) = ports.signature(&options.outputs, seen)?;
-        let mut sessions = vec![Mutex::new(first)];
-        while sessions.len() < options.concurrency {
-            sessions.push(Mutex::new(open(runtime, bytes, options)?));
-        }
-        Ok(Self { signature, wanted, sessions, next: AtomicUsize::new(0) })
+        let turn = |session: Option<Session>| -> Result<Mutex<Turn>, GraphError> {
+            let watched = Watched::new(options.arena).map_err(|error| refused(runtime, &error))?;
+            let session = session.map(|session| Own { session, wanted: wanted.clone() });
+            Ok(Mutex::new(Turn { session, watched }))
+        };
+        let mut turns = Vec::with_capacity(options.concurrency);
+        let on_devices = options.providers.iter().any(|name| name != CPU);
+        let shared = if on_devices {
+            turns.push(turn(Some(first))?);
+            while turns.len() < options.concurrency {
+                turns.push(turn(Some(open(runtime, bytes, options)?))?);
+            }
+            None
+        } else {
+            while turns.len() < options.concurrency.max(1) {
+                turns.push(turn(None)?);
+            }
+            Some(Arc::new(Shared::new(first, &signature).map_err(|error| refused(runtime, &error))?))
+        };
+        Ok(Self { signature, shared, turns, next: AtomicUsize::new(0) })
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
-        let (after, own_first) = self.sessions.split_at(spread::first_of(self.sessions.len()));
-        let free = own_first.iter().chain(after).find_map(|session| match session.try_lock() {
+        let (after, own_first) = self.turns.split_at(spread::first_of(self.turns.len()));
+        let free = own_first.iter().chain(after).find_map(|turn| match turn.try_lock() {
             Ok(turn) => Some(turn),
             Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
-        free.unwrap_or_else(|| locked(&self.sessions[self.next.fetch_add(1, Relaxed) % self.sessions.len()]))
+        free.unwrap_or_else(|| locked(&self.turns[self.next.fetch_add(1, Relaxed) % self.turns.len()]))
     }
 }
 
@@ -67,7 +92,7 @@ impl Network for Sessions {
         &self.signature
     }
 
-    fn compute(&self, inputs: &[Tensor], deadline: Instant) -> Result<Vec<Tensor>, ComputeError> {
+    fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
         let inputs: Vec<SessionInputValue<'_>> = self
             .signature
             .inputs
@@ -77,23 +102,37 @@ impl Network for Sessions {
             .collect::<Result<_, _>>()?;
         let mut turn = self.turn();
         let Turn { session, watched } = &mut *turn;
-        watched.begin(deadline);
-        let outputs = session.run_with_options(&inputs[..], &watched.options);
+        watched.begin(bounds.deadline);
+        let outputs = match (session, &self.shared) {
+            (Some(own), _) => own.run(&inputs, watched),
+            (None, Some(shared)) => shared.run(&inputs, &watched.options),
+            (None, None) => Ok(Vec::new()),
+        };
         let stopped = watched.end();
         let outputs = outputs.map_err(|error| failed(&error, stopped))?;
-        // Those that nobody wants are dropped here.
-        let mut outputs: Vec<Option<ort::value::DynValue>> =
-            outputs.into_iter().map(|(_, value)| Some(value)).collect();
-        let take = |(port, &place): (&hotstage_core::signature::Port, &usize)| {
-            let value = outputs.get_mut(place).and_then(Option::take);
-            let value = value.ok_or_else(|| ComputeError::Failed(format!("output `{}` is not there", port.name)))?;
-            values::lift(value, port.datatype).map_err(|reason| reason.of_output(&port.name))
+        drop(turn);
+        let lift = |(port, value): (&Port, DynValue)| {
+            values::lift(value, port.datatype, self.shared.clone()).map_err(|reason| reason.of_output(&port.name))
         };
-        self.signature.outputs.iter().zip(&self.wanted).map(take).collect()
+        let outputs: Vec<Tensor> = self.signature.outputs.iter().zip(outputs).map(lift).collect::<Result<_, _>>()?;
+        if outputs.len() != self.signature.outputs.len() {
+            return Err(ComputeError::Failed("the engine answered fewer outputs than were asked for".to_owned()));
+        }
+        bounds.answers(outputs.iter().map(|output| output.data().len() as u64))?;
+        Ok(outputs)
     }
 }
 
-fn open(runtime: &Runtime, bytes: &[u8], options: &Options) -> Result<Turn, GraphError> {
+impl Own {
+    /// The outputs that are wanted, in their order.
+    fn run(&mut self, inputs: &[SessionInputValue<'_>], watched: &Watched) -> ort::Result<Vec<DynValue>> {
+        let outputs = self.session.run_with_options(inputs, &watched.options)?;
+        let mut outputs: Vec<Option<DynValue>> = outputs.into_iter().map(|(_, value)| Some(value)).collect();
+        Ok(self.wanted.iter().filter_map(|&place| outputs.get_mut(place)?.take()).collect())
+    }
+}
+
+fn open(runtime: &Runtime, bytes: &[u8], options: &Options) -> Result<Session, GraphError> {
     let providers = runtime.providers(&options.providers)?;
     let session = || -> ort::Result<Session> {
         Session::builder(&runtime.environment)?
@@ -104,11 +143,12 @@ fn open(runtime: &Runtime, bytes: &[u8], options: &Options) -> Result<Turn, Grap
             .with_execution_providers(&providers)?
             .commit_from_memory(bytes)
     };
-    let refused = |error: ort::Error| {
-        let runtime = runtime.version();
-        GraphError::Refused(format!("ONNX Runtime {runtime} can't open it: {}", plain(error.message())))
-    };
-    Ok(Turn { session: session().map_err(refused)?, watched: Watched::new(options.arena).map_err(refused)? })
+    session().map_err(|error| refused(runtime, &error))
+}
+
+fn refused(runtime: &Runtime, error: &ort::Error) -> GraphError {
+    let runtime = runtime.version();
+    GraphError::Refused(format!("ONNX Runtime {runtime} can't open it: {}", plain(error.message())))
 }
 
 /// None where the engine does not know the rank, which looks as if there were none.
@@ -121,11 +161,15 @@ fn shape(shape: &[i64]) -> Option<Vec<Dimension>> {
 fn failed(error: &ort::Error, stopped: bool) -> ComputeError {
     let reason = plain(error.message());
     if stopped {
-        return ComputeError::Failed("it ran until its call's time was over".to_owned());
+        return ComputeError::Time;
     }
     let of_device = [ErrorCode::DeviceReset, ErrorCode::EngineError, ErrorCode::ExecutionProviderFailure];
     let of_memory = ["Failed to allocate memory", "bad_alloc"];
-    if of_device.contains(&error.code()) || of_memory.iter().any(|word| reason.contains(word)) {
+    if of_memory.iter().any(|word| reason.contains(word)) {
+        return ComputeError::Memory(reason);
+    }
+    // What it never computes, whatever the inputs are, is its own lack.
+    if of_device.contains(&error.code()) || error.code() == ErrorCode::NotImplemented {
         return ComputeError::Failed(reason);
     }
     ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}"))

@@ -3,6 +3,8 @@
 //! An input is read where it lies when it lies where its elements may; a `BYTES` tensor becomes ONNX's strings, which
 //! are UTF-8. An output stays in the memory that the engine gave it, and is freed with the last who reads it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::{Shape, Tensor};
@@ -10,6 +12,7 @@ use ort::session::SessionInputValue;
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, Value};
 
 use super::errors::{ComputeError, plain};
+use super::session::Shared;
 
 /// What is wrong with one value.
 pub(super) enum Reason {
@@ -98,7 +101,7 @@ fn dimensions(tensor: &Tensor) -> Vec<i64> {
 }
 
 /// What the engine answered, if it is what the graph declares.
-pub(super) fn lift(value: DynValue, datatype: Datatype) -> Result<Tensor, Reason> {
+pub(super) fn lift(value: DynValue, datatype: Datatype, session: Option<Arc<Shared>>) -> Result<Tensor, Reason> {
     let wrong = |what: String| Reason::Engine(what);
     let shape = value.dtype().tensor_shape().ok_or_else(|| wrong("is no tensor".to_owned()))?;
     let shape: Shape = shape.iter().map(|&size| u64::try_from(size).unwrap_or(0)).collect();
@@ -112,7 +115,7 @@ pub(super) fn lift(value: DynValue, datatype: Datatype) -> Result<Tensor, Reason
         _ if in_place(&value, datatype).is_none() => {
             return Err(wrong(format!("has elements of type {:?} where {datatype} is declared", value.dtype())));
         }
-        _ => Bytes::from_owner(InPlace { value, datatype }),
+        _ => Bytes::from_owner(InPlace { value, datatype, _session: session }),
     };
     Tensor::new(datatype, shape, data).map_err(|error| wrong(error.to_string()))
 }
@@ -121,6 +124,8 @@ pub(super) fn lift(value: DynValue, datatype: Datatype) -> Result<Tensor, Reason
 struct InPlace {
     value: DynValue,
     datatype: Datatype,
+    /// Whose memory it is; gone after the value.
+    _session: Option<Arc<Shared>>,
 }
 
 impl AsRef<[u8]> for InPlace {

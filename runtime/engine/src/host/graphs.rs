@@ -5,11 +5,11 @@ use std::time::Instant;
 use hotstage_core::tensor::{Shape, Tensor};
 use wasmtime::component::Resource;
 
-use super::Guest;
+use super::{Breach, Guest};
 use crate::bindings::graphs::{self, ComputeError, GraphError, Host, HostGraph};
 use crate::bindings::{stages, tensors};
 use crate::convert;
-use crate::graph::{self, Graph};
+use crate::graph::{self, Bounds, Graph};
 
 impl Host for Guest {}
 
@@ -23,7 +23,8 @@ impl HostGraph for Guest {
             return Ok(Err(GraphError::NotFound));
         };
         let began = Instant::now();
-        let opened = self.graphs.open(&file, options.into());
+        let memory = self.memory.limit as u64;
+        let opened = self.graphs.open(&file, options.into(), self.isolation, memory);
         // Loading a graph takes what it takes, and is done before a swap: it is not the guest's time.
         self.deadline += began.elapsed();
         let graph = match opened {
@@ -40,7 +41,7 @@ impl HostGraph for Guest {
         Ok(self.table.get(&this)?.signature().into())
     }
 
-    fn compute(
+    async fn compute(
         &mut self,
         this: Resource<Graph>,
         inputs: Vec<tensors::Tensor>,
@@ -53,10 +54,18 @@ impl HostGraph for Guest {
                 Err(error) => return Ok(Err(ComputeError::InvalidInput(format!("tensor {place}: {error}")))),
             }
         }
-        let outputs = match graph.compute(&given, self.deadline) {
+        let (deadline, memory, output) = (self.deadline, self.memory.limit as u64, self.output.left());
+        let outputs = match graph.compute(&given, &Bounds { deadline, memory, output }).await {
             Ok(outputs) => outputs,
             Err(graph::ComputeError::InvalidInput(text)) => return Ok(Err(ComputeError::InvalidInput(text))),
             Err(graph::ComputeError::Failed(text)) => return Ok(Err(ComputeError::Failed(text))),
+            // Limits end the call, whatever the guest would make of them.
+            Err(graph::ComputeError::Time) => return Err(Breach::Time.into()),
+            Err(graph::ComputeError::Output) => return Err(Breach::Output.into()),
+            Err(graph::ComputeError::Memory(text)) => {
+                self.memory.refused = true;
+                return Err(wasmtime::format_err!("its graph wanted more memory than it may have: {text}"));
+            }
         };
         for output in &outputs {
             self.output.take(output.data().len() as u64)?;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use hotstage_core::isolation::Isolation;
 use hotstage_core::limits::StageLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -51,6 +52,7 @@ pub(crate) struct Guest {
     /// What the instance is doing.
     pub(crate) phase: Phase,
     graphs: Arc<Graphs>,
+    isolation: Option<Isolation>,
     files: Arc<Files>,
     asked: Arc<Asked>,
     log: Writer,
@@ -98,7 +100,7 @@ pub(crate) struct Memory {
 
 impl Guest {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let Parts { engine, files, asked, limits, log, observed, held, .. } = parts;
+        let Parts { engine, files, asked, limits, isolation, log, observed, held, .. } = parts;
         let log = Writer::new(Arc::clone(log));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
@@ -116,6 +118,7 @@ impl Guest {
             opened: Vec::new(),
             phase: Phase::Opening,
             graphs: Arc::clone(&engine.graphs),
+            isolation: *isolation,
             files: Arc::clone(files),
             asked: Arc::clone(asked),
             log,
@@ -158,6 +161,10 @@ impl Drop for Kept {
 }
 
 impl Allowance {
+    pub(crate) const fn left(&self) -> u64 {
+        self.left
+    }
+
     pub(crate) fn take(&mut self, amount: u64) -> Result<(), Breach> {
         self.left = self.left.checked_sub(amount).ok_or(self.breach)?;
         Ok(())

@@ -9,6 +9,7 @@ mod compiling;
 mod console;
 mod engines;
 mod goldens;
+mod graph_flags;
 mod infer;
 mod recover;
 mod remote;
@@ -22,11 +23,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use hotstage_engine::engine::EngineOptions;
 
+use self::graph_flags::GraphFlags;
 use crate::compiler::{Compilers, worker};
 use crate::control::{ControlError, Trouble};
 use crate::deploy::{Boxes, DeployError};
-use crate::engines::Finder;
+use crate::engines::{Finder, graph_process};
 use crate::store::{StoreError, default_directory};
 
 /// Serve machine-learning pipelines made of sandboxed WebAssembly stages.
@@ -57,6 +60,9 @@ enum Verb {
     Engines(engines::Args),
     /// Go on with a damaged journal from the revisions that are whole.
     Recover(recover::Args),
+    /// Compute one graph for the server that has started this process.
+    #[command(hide = true)]
+    GraphProcess,
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -155,6 +161,8 @@ struct Common {
     onnxruntime: Option<PathBuf>,
     #[command(flatten)]
     compiling: compiling::Args,
+    #[command(flatten)]
+    graphs: GraphFlags,
 }
 
 impl Common {
@@ -172,6 +180,12 @@ impl Common {
         Compilers::new(self.compiling.limits())
     }
 
+    /// An engine's options, as far as all verbs share them.
+    fn engine(&self) -> EngineOptions {
+        let (onnxruntime, policy, launch) = (self.onnxruntime(), self.graphs.policy(), graph_process());
+        EngineOptions { onnxruntime, policy, launch, ..EngineOptions::default() }
+    }
+
     fn boxes(&self) -> Boxes {
         Boxes::new(self.components.clone())
     }
@@ -181,6 +195,16 @@ impl Common {
 fn state_directory(named: Option<&Path>) -> PathBuf {
     let from = |name| std::env::var_os(name).map(PathBuf::from);
     named.map_or_else(|| default_directory(from("XDG_STATE_HOME"), from("HOME")), Path::to_owned)
+}
+
+#[cfg(target_os = "linux")]
+fn graph_work() -> Result<Exit, Ending> {
+    hotstage_engine::graph::work().map(|()| Exit::Done).map_err(|error| Ending::new(Exit::Defect, error))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn graph_work() -> Result<Exit, Ending> {
+    Err(Ending::new(Exit::Usage, "graphs have processes of their own on Linux alone"))
 }
 
 /// Reads the arguments and does what they say.
@@ -195,6 +219,7 @@ pub fn main() -> ExitCode {
         Verb::Infer(args) => infer::run(&args).map(|()| Exit::Done),
         Verb::Engines(args) => engines::run(&args).map(|()| Exit::Done),
         Verb::Recover(args) => recover::run(&args).map(|()| Exit::Done),
+        Verb::GraphProcess => graph_work(),
         Verb::Remote(verb) => remote::run(&verb),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hotstage", &mut std::io::stdout());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hotstage_core::limits::ServerLimits;
-use hotstage_engine::engine::{Engine, EngineOptions};
+use hotstage_engine::engine::Engine;
 use tokio::runtime::{Builder, Runtime};
 use tracing_appender::non_blocking::WorkerGuard;
 
@@ -29,8 +29,7 @@ impl Workbench {
     pub(super) fn open(common: &Common, bounds: &Bounds) -> Result<Self, Ending> {
         let logging = logging::start(logging::Format::Text, "warn,guest=info");
         let store = Arc::new(Store::open(&common.state(), Access::Share)?);
-        let options = EngineOptions { onnxruntime: common.onnxruntime(), ..EngineOptions::default() };
-        let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
+        let engine = Engine::new(&common.engine()).map_err(|error| Ending::new(Exit::Defect, error))?;
         let mut deployer =
             Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, common.compilers());
         bounds.set(&mut deployer);

@@ -134,6 +134,7 @@ async fn open(
         files: Arc::new(files),
         asked: Arc::clone(&asked),
         limits: stage.limits.clone(),
+        isolation: stage.isolation,
     };
     let opened = Stage::open(&deployer.engine, compiled, options).await.map_err(|error| match error {
         OpenError::Settings(text) => setting(path.clone(), text),

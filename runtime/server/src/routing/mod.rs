@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotstage_core::digest::Digest;
-use hotstage_core::failure::Failure;
+use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::request::Payload;
 use hotstage_core::route::{Adapt, Circuit, Facts, Parts, Route, Source, drawn};

@@ -16,6 +16,10 @@ use super::{Store, StoreError};
 use crate::files;
 
 impl Artifacts for Store {
+    fn has(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.root.join("cache").join(name)).is_ok_and(|about| about.is_file())
+    }
+
     /// What is no regular file is no entry: it is compiled again, and a new one takes its place.
     fn load(&self, name: &str) -> Option<Vec<u8>> {
         let mut entry = Vec::new();

@@ -116,6 +116,7 @@ pub(super) struct Args {
     limits: Limits,
     #[command(flatten)]
     bounds: Bounds,
+    #[command(flatten)]
     clients: clients::Clients,
 }
 
@@ -286,8 +287,8 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     let store = Store::open(&args.common.state(), Access::Serve)?;
     let options = EngineOptions {
         instances: args.instances,
-        onnxruntime: args.common.onnxruntime(),
         concurrency: args.compute_threads.map_or_else(cores, usize::from),
+        ..args.common.engine()
     };
     let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = args.common.compilers();

@@ -2,25 +2,30 @@
 //!
 //! A graph is made ready once where its shapes are fixed or can stay symbols. Where an operator needs to know them, it
 //! is made ready for each set of input shapes anew, and the last [`PLANS_MAX`] are kept: the first request of a new
-//! shape then pays for it. A computation is not stopped in the middle; its call still ends with its time.
+//! shape then pays for it. One that can be made ready for no shapes at all is refused when it is opened. A computation
+//! is bounded operator by operator (`steps`).
+
+mod steps;
+mod values;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Once};
-use std::time::Instant;
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Dimension, Port, Signature};
-use hotstage_core::tensor::{Shape, Tensor};
+use hotstage_core::tensor::Tensor;
 use tract_onnx::prelude::{
-    DatumType, Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _, TValue, TVec,
-    Tensor as TractTensor, TractError, TractResult, TypedModel, TypedRunnableModel,
+    Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _, TValue, TVec, TractError, TractResult,
+    TypedModel,
 };
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
+use self::steps::Runnable;
 use super::declared::Declared;
 use super::errors::{ComputeError, plain};
-use super::{GraphError, Network, Options, locked};
+use super::{Bounds, GraphError, Network, Options, locked};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
@@ -29,8 +34,15 @@ const OPSET_MAX: i64 = 28;
 /// Plans that are kept of a graph that needs one for each set of input shapes.
 const PLANS_MAX: usize = 16;
 
-type Runnable = Arc<TypedRunnableModel>;
+/// Sizes that are tried, one after the other, for dimensions that the file leaves open.
+const SIZES_TRIED: [u64; 9] = [1, 2, 5, 16, 64, 128, 224, 512, 576];
+/// How an operator is named whose branches must answer the same shapes here, though ONNX lets them differ.
+const BRANCHES: &str = "\" If";
+/// What helps where tract does not.
+const HELP: &str = "ONNX Runtime computes more operators: `pip install onnxruntime` brings it";
+
 type Shapes = Vec<Vec<u64>>;
+type Plans = Vec<(Shapes, Arc<Runnable>)>;
 
 pub(super) struct Plan {
     signature: Signature,
@@ -39,9 +51,18 @@ pub(super) struct Plan {
 
 enum Ready {
     /// For all shapes.
-    Once(Runnable),
-    /// For these shapes; the latest last.
-    PerShape { model: Box<InferenceModel>, plans: Mutex<Vec<(Shapes, Runnable)>> },
+    Once(Arc<Runnable>),
+    /// For these shapes.
+    PerShape(PerShape),
+}
+
+/// A graph that is made ready for each set of input shapes.
+struct PerShape {
+    model: Box<InferenceModel>,
+    /// The latest last.
+    plans: Mutex<Plans>,
+    /// Whether it ever was ready: what then fails is about the shapes.
+    was_ready: AtomicBool,
 }
 
 impl Plan {
@@ -74,40 +95,77 @@ impl Plan {
         drop(model);
         let is_fixed = ports.inputs.iter().all(|port| port.shape.iter().all(Option::is_some));
         let ready = match ready(parsed.clone()) {
-            Ok(runnable) => Ready::Once(runnable),
+            Ok(runnable) => Ready::Once(Arc::new(runnable)),
             // An operator that nobody has does not become known with the shapes.
             Err(reason) if is_fixed || reason.contains("nimplemented") => return Err(refused(reason)),
-            Err(_) => Ready::PerShape { model: Box::new(parsed), plans: Mutex::default() },
+            Err(_) => Ready::PerShape(PerShape::try_out(parsed, &ports.inputs).map_err(&refused)?),
         };
         let seen = |place: usize| match &ready {
-            Ready::Once(runnable) => shape(runnable.model(), wanted.iter().position(|&wanted| wanted == place)?),
-            Ready::PerShape { .. } => None,
+            Ready::Once(runnable) => shape(runnable.plan().model(), wanted.iter().position(|&wanted| wanted == place)?),
+            Ready::PerShape(_) => None,
         };
         let (signature, _) = ports.signature(&options.outputs, seen)?;
         Ok(Self { signature, ready })
     }
 
-    fn runnable(&self, inputs: &[Tensor]) -> Result<Runnable, ComputeError> {
-        let (model, plans) = match &self.ready {
-            Ready::Once(runnable) => return Ok(Arc::clone(runnable)),
-            Ready::PerShape { model, plans } => (model, plans),
-        };
-        let shapes: Shapes = inputs.iter().map(|tensor| tensor.shape().to_vec()).collect();
-        let mut plans = locked(plans);
+    fn runnable(&self, inputs: &[Tensor]) -> Result<Arc<Runnable>, ComputeError> {
+        match &self.ready {
+            Ready::Once(runnable) => Ok(Arc::clone(runnable)),
+            Ready::PerShape(graph) => graph.runnable(inputs.iter().map(|tensor| tensor.shape().to_vec()).collect()),
+        }
+    }
+}
+
+impl PerShape {
+    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for one reason or in the
+    /// branches of an `If`, the shapes are not what is wrong.
+    fn try_out(model: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
+        let graph = Self { model: Box::new(model), plans: Mutex::default(), was_ready: AtomicBool::new(false) };
+        let mut reasons: Vec<String> = Vec::new();
+        for shapes in guesses(inputs) {
+            match graph.make_ready(&shapes) {
+                Ok(runnable) => {
+                    graph.was_ready.store(true, Relaxed);
+                    locked(&graph.plans).push((shapes, Arc::new(runnable)));
+                    return Ok(graph);
+                }
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        let first = reasons.first().cloned().unwrap_or_default();
+        let is_one = reasons.iter().all(|reason| *reason == first);
+        let of_branches = reasons.iter().find(|reason| reason.contains(BRANCHES)).cloned();
+        if let Some(reason) = of_branches.or(is_one.then_some(first)) {
+            return Err(format!("{reason} (and it is not ready for any of {} shapes); {HELP}", reasons.len()));
+        }
+        Ok(graph)
+    }
+
+    fn runnable(&self, shapes: Shapes) -> Result<Arc<Runnable>, ComputeError> {
+        let mut plans = locked(&self.plans);
         let found = plans.iter().position(|(known, _)| *known == shapes).map(|place| plans.remove(place).1);
         let runnable = match found {
             Some(runnable) => runnable,
-            None => {
-                let fixed = fixed(model, &shapes).and_then(ready);
-                fixed
-                    .map_err(|reason| ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}")))?
-            }
+            None => Arc::new(self.make_ready(&shapes).map_err(|reason| self.unready(&reason))?),
         };
+        self.was_ready.store(true, Relaxed);
         if plans.len() == PLANS_MAX {
             plans.remove(0);
         }
         plans.push((shapes, Arc::clone(&runnable)));
         Ok(runnable)
+    }
+
+    fn make_ready(&self, shapes: &Shapes) -> Result<Runnable, String> {
+        fixed(&self.model, shapes).and_then(ready)
+    }
+
+    /// Whose fault it is that it can't be made ready: the client's, where it was ready for other shapes.
+    fn unready(&self, reason: &str) -> ComputeError {
+        if self.was_ready.load(Relaxed) {
+            return ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}"));
+        }
+        ComputeError::Failed(format!("tract {VERSION} can't compute it for these shapes: {reason}; {HELP}"))
     }
 }
 
@@ -116,26 +174,58 @@ impl Network for Plan {
         &self.signature
     }
 
-    fn compute(&self, inputs: &[Tensor], _: Instant) -> Result<Vec<Tensor>, ComputeError> {
+    fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
         let runnable = self.runnable(inputs)?;
         let values: TVec<TValue> = inputs
             .iter()
-            .map(|tensor| lower(tensor).map(TValue::from))
+            .map(|tensor| values::lower(tensor).map(TValue::from))
             .collect::<TractResult<_>>()
             .map_err(|error| ComputeError::Failed(why(&error)))?;
-        let outputs = guarded(|| runnable.run(values))
-            .map_err(|reason| ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}")))?;
+        let outputs = runnable.run(values, bounds)?;
+        bounds.answers(outputs.iter().map(|output| (output.len() * output.datum_type().size_of()) as u64))?;
         let lift = |(port, output): (&Port, &TValue)| {
-            lift(output, port.datatype)
+            values::lift(output, port.datatype)
                 .map_err(|reason| ComputeError::Failed(format!("output `{}`: {reason}", port.name)))
         };
         self.signature.outputs.iter().zip(&outputs).map(lift).collect()
     }
+
+    fn copies_to_come(&self) -> u64 {
+        match &self.ready {
+            Ready::Once(_) => 0,
+            Ready::PerShape(_) => PLANS_MAX as u64,
+        }
+    }
+}
+
+/// Shapes that might be asked for: as a rule the first dimension is rows of a batch, and the last one is long.
+fn guesses(inputs: &[Port]) -> Vec<Shapes> {
+    let mut guesses = Vec::new();
+    for size in SIZES_TRIED {
+        for (first, middle) in [(1, size), (size, size), (1, 1)] {
+            let shape = |port: &Port| {
+                let rank = port.shape.len();
+                let guess = |(place, known): (usize, &Dimension)| {
+                    known.unwrap_or(match place {
+                        0 if rank > 1 => first,
+                        place if place + 1 < rank => middle,
+                        _ => size,
+                    })
+                };
+                port.shape.iter().enumerate().map(guess).collect()
+            };
+            let shapes: Shapes = inputs.iter().map(shape).collect();
+            if !guesses.contains(&shapes) {
+                guesses.push(shapes);
+            }
+        }
+    }
+    guesses
 }
 
 /// Makes a graph ready to run.
 fn ready(model: InferenceModel) -> Result<Runnable, String> {
-    guarded(|| model.into_optimized()?.into_runnable())
+    guarded(|| model.into_optimized()?.into_runnable()).map(Runnable::new)
 }
 
 /// The graph with these input shapes.
@@ -193,64 +283,4 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
 fn why(error: &TractError) -> String {
     let reasons: Vec<String> = error.chain().map(|reason| plain(&reason.to_string())).collect();
     reasons.join(": ")
-}
-
-fn lower(tensor: &Tensor) -> TractResult<TractTensor> {
-    fn of<T: tract_onnx::prelude::Datum + Copy + bytemuck::CheckedBitPattern>(
-        tensor: &Tensor,
-    ) -> TractResult<TractTensor> {
-        let shape: TVec<usize> =
-            tensor.shape().iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
-        if let Ok(elements) = bytemuck::checked::try_cast_slice::<u8, T>(tensor.data()) {
-            return TractTensor::from_shape(&shape, elements);
-        }
-        // It lies across its elements' borders, as bytes in the middle of a body may.
-        let read = |bytes| bytemuck::checked::try_pod_read_unaligned::<T>(bytes);
-        let elements: Result<Vec<T>, _> = tensor.data().chunks_exact(size_of::<T>()).map(read).collect();
-        TractTensor::from_shape(&shape, &elements.map_err(|error| TractError::msg(error.to_string()))?)
-    }
-    match tensor.datatype() {
-        Datatype::Bool => of::<bool>(tensor),
-        Datatype::Uint8 => of::<u8>(tensor),
-        Datatype::Uint16 => of::<u16>(tensor),
-        Datatype::Uint32 => of::<u32>(tensor),
-        Datatype::Uint64 => of::<u64>(tensor),
-        Datatype::Int8 => of::<i8>(tensor),
-        Datatype::Int16 => of::<i16>(tensor),
-        Datatype::Int32 => of::<i32>(tensor),
-        Datatype::Int64 => of::<i64>(tensor),
-        Datatype::Fp16 => of::<half::f16>(tensor),
-        Datatype::Fp32 => of::<f32>(tensor),
-        Datatype::Fp64 => of::<f64>(tensor),
-        // Refused when the graph was opened.
-        Datatype::Bf16 | Datatype::Bytes => Err(TractError::msg("no tensors of this datatype")),
-    }
-}
-
-/// What tract answered, as the datatype that the graph declares.
-fn lift(output: &TractTensor, datatype: Datatype) -> Result<Tensor, String> {
-    let wanted = datum_type(datatype).ok_or_else(|| format!("is {datatype}, which tract has no tensors of"))?;
-    // Sizes of shapes are a type of their own there.
-    let output = output.cast_to_dt(wanted).map_err(|error| why(&error))?;
-    let shape: Shape = output.shape().iter().map(|&size| size as u64).collect();
-    let plain = output.try_as_plain_ram().map_err(|error| why(&error))?;
-    Tensor::new(datatype, shape, bytes::Bytes::copy_from_slice(plain.as_bytes())).map_err(|error| error.to_string())
-}
-
-const fn datum_type(datatype: Datatype) -> Option<DatumType> {
-    Some(match datatype {
-        Datatype::Bool => DatumType::Bool,
-        Datatype::Uint8 => DatumType::U8,
-        Datatype::Uint16 => DatumType::U16,
-        Datatype::Uint32 => DatumType::U32,
-        Datatype::Uint64 => DatumType::U64,
-        Datatype::Int8 => DatumType::I8,
-        Datatype::Int16 => DatumType::I16,
-        Datatype::Int32 => DatumType::I32,
-        Datatype::Int64 => DatumType::I64,
-        Datatype::Fp16 => DatumType::F16,
-        Datatype::Fp32 => DatumType::F32,
-        Datatype::Fp64 => DatumType::F64,
-        Datatype::Bf16 | Datatype::Bytes => return None,
-    })
 }
