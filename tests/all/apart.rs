@@ -137,12 +137,7 @@ fn a_crash_of_the_engine_costs_the_call_alone() {
         let mut lost = server.connect();
         lost.send(&Request::post("/v2/models/m/infer", columns(10_000).to_string()).bytes());
         // Once it computes, it has the memory of the table.
-        while !std::fs::read_to_string(format!("/proc/{process}/statm"))
-            .unwrap()
-            .split(' ')
-            .nth(1)
-            .is_some_and(|pages| pages.parse::<u64>().unwrap() > 50_000)
-        {
+        while resident_pages(process) < 50_000 {
             neighbour(&server);
         }
         assert!(std::process::Command::new("kill").args(["-ILL", &process.to_string()]).status().unwrap().success());
@@ -202,4 +197,9 @@ fn the_operator_says_where_graphs_compute() {
     fine(None, "in-process");
     let error = refused(Some("proces"), "process");
     assert!(error.contains("unknown value `proces`; did you mean `process`?"), "{error}");
+}
+
+fn resident_pages(process: u32) -> u64 {
+    let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    pages.split(' ').nth(1).unwrap().parse().unwrap()
 }

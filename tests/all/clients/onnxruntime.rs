@@ -110,7 +110,8 @@ fn what_it_refuses_the_other_engine_computes_and_says_so() {
 fn its_weights_are_in_memory_once() {
     // 40 MB of weights.
     const SIDE: u64 = 3200;
-    let weights = vec![0.5; (SIDE * SIDE) as usize];
+    let side = usize::try_from(SIDE).unwrap();
+    let weights = vec![0.5; side * side];
     let graph = Model::default()
         .input("x", Type::Float, &[None, Some(SIDE)])
         .weights("w", &[SIDE, SIDE], &weights)
@@ -121,7 +122,7 @@ fn its_weights_are_in_memory_once() {
         let settings = json!({ "engine": "onnxruntime", "concurrency": concurrency });
         let graphs = [("m", graph.clone(), json!({ "settings": settings }))];
         let (server, _folders) = on_runtime_with(&graphs, "--graphs in-process");
-        let ones = floats("x", &[1, SIDE as usize], &vec![1.0; SIDE as usize]);
+        let ones = floats("x", &[1, side], &vec![1.0; side]);
         for _ in 0..4 {
             let answer = server.infer("m", &json!({ "inputs": [ones] })).ok().json();
             assert_eq!(answer["outputs"][0]["data"][7], json!(1600.0));

@@ -10,7 +10,7 @@ use super::hostile_texts::{ROWS, Row, Then};
 use super::{data, of_stage, outcomes, request};
 use crate::harness::eventually;
 use crate::harness::http::Response;
-use crate::harness::manifest::{With as _, model, pipeline};
+use crate::harness::manifest::{model, pipeline};
 use crate::harness::process::resident;
 use crate::harness::server::{Server, Setup};
 use crate::harness::wat::{self, Shelf};

@@ -2,7 +2,7 @@
 //!
 //! A golden test that fails refuses its pipeline, or is told beside it, as the caller wants ([`Failing`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hotstage_core::manifest::{
@@ -17,6 +17,11 @@ impl Deployer {
     /// The documents of the paths, as manifests may lie there.
     pub fn documents(&self, paths: &[PathBuf]) -> Result<Documents, Problems> {
         read::documents_within(paths, &self.allowed)
+    }
+
+    /// The documents of one file of a folder, which its links may not lead out of.
+    pub fn documents_in_folder(&self, file: &Path) -> Result<Documents, Problems> {
+        read::documents_in_folder(file, &self.allowed)
     }
 
     /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.

@@ -25,6 +25,16 @@ pub(super) fn documents_within(paths: &[PathBuf], allowed: &Allowed) -> Result<D
     parsed(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), problems)
 }
 
+/// The documents of one file that lies in a folder, whose links lead nowhere else but into these directories.
+pub(super) fn documents_in_folder(file: &Path, allowed: &Allowed) -> Result<Documents, Problems> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return documents_within(&[file.to_owned()], allowed);
+    };
+    let opened = Confined::new(folder, allowed).open(name);
+    let text = text(opened, file).map_err(|message| problem(file, message))?;
+    parsed([(&*file.display().to_string(), &*text)].into_iter(), Problems::default())
+}
+
 /// All documents of texts that somebody sent, each under the name that the sender gives it.
 pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Documents, Problems> {
     parsed(texts, Problems::default())

@@ -135,7 +135,14 @@ impl Folder {
         // What is written while it is read makes it be read again.
         let stamp = Some(stamp).filter(|stamp| !stamp.is_fresh());
         let before = self.files.remove(path).unwrap_or_default();
-        let file = match documents(&[path.to_owned()]) {
+        // What a folder holds may not lead out of it; what was named itself may lie anywhere.
+        let deployer = &self.control.deployer;
+        let found = if self.paths.iter().any(|named| named == path) {
+            deployer.documents(&[path.to_owned()])
+        } else {
+            deployer.documents_in_folder(path)
+        };
+        let file = match found {
             Ok(documents) => {
                 let docs = split(documents).into_iter().map(|(key, documents, files)| {
                     let pointed = look_at(&files);

@@ -67,7 +67,7 @@ impl Listing {
                 Ok(entries) => {
                     entries.iter().map(fs::DirEntry::path).filter(|path| is_manifest(path)).for_each(|path| {
                         listing.add(&path, false);
-                    })
+                    });
                 }
                 Err(error) => {
                     listing.troubles.insert(path.clone(), format!("can't read the folder: {error}"));
