@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_line_is_cut() {
-        let line = escape(&"x".repeat(LOG_LINE_BYTES_MAX * 2));
-        assert_eq!(line.len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
+        let long = "x".repeat(LOG_LINE_BYTES_MAX * 2);
+        assert_eq!(escape(&long).len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
         assert_eq!(escape(&"\u{1b}".repeat(LOG_LINE_BYTES_MAX)).len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
     }
 
