@@ -1,7 +1,7 @@
 //! How long each fault goes on, and what is told of it.
 //!
 //! `HOTSTAGE_FAULTS=full` asks for the length that the figures need; `HOTSTAGE_FAULTS_SECONDS` changes the longest
-//! part.
+//! part, and `HOTSTAGE_FAULTS_REQUESTS` the number of requests where that is what counts.
 
 use std::fmt;
 use std::io::Write as _;
@@ -16,6 +16,12 @@ pub(crate) fn of<T>(short: T, full: T) -> T {
 pub(crate) fn seconds(short: u64, full: u64) -> Duration {
     let chosen = std::env::var("HOTSTAGE_FAULTS_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(chosen.unwrap_or_else(|| of(short, full)))
+}
+
+/// The same for requests.
+pub(crate) fn requests(short: u64, full: u64) -> u64 {
+    let chosen = std::env::var("HOTSTAGE_FAULTS_REQUESTS").ok().and_then(|requests| requests.parse().ok());
+    chosen.unwrap_or_else(|| of(short, full))
 }
 
 /// One line about how it goes, past the runner.

@@ -1,23 +1,32 @@
 //! `cargo xtask faults`: the faults of `tests/faults`, each for as long as its figure takes, one after the other.
 
 use crate::build;
+use crate::fuzz::seconds_of;
 use crate::run::{Outcome, cargo, check, step};
 use crate::workspace::{GUESTS, Workspace};
 
 /// Builds everything, then injects faults under load and prints the figures beside their goals.
 ///
-/// Takes about an hour, half of it `versions_come_and_go`; numbers mean something on an idle machine only.
+/// Takes more than an hour, half of it `versions_come_and_go`; numbers mean something on an idle machine only. `soak`
+/// puts all of it together, for as many hours as wanted; `traps` counts requests.
 /// `cargo xtask test` runs the same for seconds each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts, stalls, compile, many
+    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts, stalls, compile, many,
+    /// soak, traps
     filters: Vec<String>,
     /// Seconds each: does it work at all?
     #[arg(long)]
     quick: bool,
-    /// Seconds of swapping under load, in place of half an hour
+    /// Seconds of swapping under load, in place of half an hour; of `soak`, in place of ten minutes
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
+    /// The same in hours
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    hours: Option<f64>,
+    /// Requests of `traps`, in place of a million
+    #[arg(long, value_name = "N")]
+    requests: Option<u64>,
 }
 
 pub(crate) fn main(args: &Args) -> Outcome {
@@ -29,8 +38,15 @@ pub(crate) fn main(args: &Args) -> Outcome {
     command.args(["test", "--release", "--workspace", "--exclude", GUESTS, "--test", "faults", "--"]);
     command.args(["--nocapture", "--test-threads", "1"]).args(&args.filters);
     command.env("HOTSTAGE_FAULTS", if args.quick { "quick" } else { "full" });
-    if let Some(seconds) = args.seconds {
+    let seconds = match args.hours {
+        Some(hours) => Some(seconds_of(hours)?),
+        None => args.seconds,
+    };
+    if let Some(seconds) = seconds {
         command.env("HOTSTAGE_FAULTS_SECONDS", seconds.to_string());
+    }
+    if let Some(requests) = args.requests {
+        command.env("HOTSTAGE_FAULTS_REQUESTS", requests.to_string());
     }
     workspace.export(&mut command);
     step("injecting faults", || check(&mut command))

@@ -18,6 +18,7 @@ mod demo;
 mod dist;
 mod faults;
 mod fetch;
+mod fuzz;
 mod golden;
 mod http;
 mod lint;
@@ -48,6 +49,7 @@ enum Verb {
     Conformance(conformance::Args),
     Faults(faults::Args),
     Fetch(fetch::Args),
+    Fuzz(fuzz::Args),
     Golden(golden::Args),
 }
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Conformance(args) => conformance::main(&args),
         Verb::Faults(args) => faults::main(&args),
         Verb::Fetch(args) => fetch::main(&args),
+        Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Golden(args) => golden::main(&args),
     };
     match done {

@@ -18,6 +18,7 @@ pub mod compile;
 pub mod compiler;
 mod convert;
 pub mod engine;
+pub mod fuzzing;
 mod give_way;
 pub mod graph;
 mod host;

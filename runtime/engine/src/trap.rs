@@ -141,6 +141,9 @@ pub(crate) fn output_message(limits: &StageLimits) -> String {
 pub(crate) fn cut(text: String) -> String {
     // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
     let cut = printable::cut(text, FAILURE_TEXT_BYTES_MAX);
+    if cut.is_empty() {
+        return "it gave no reason".to_owned();
+    }
     if cut.chars().any(printable::is_unprintable) {
         return printable::cut(printable::one_line(&cut).into_owned(), FAILURE_TEXT_BYTES_MAX);
     }
@@ -150,6 +153,13 @@ pub(crate) fn cut(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_without_a_text_has_one() {
+        let told = |failure| CallError::reported(failure).message;
+        assert_eq!(told(stages::Failure::InvalidInput(String::new())), "it gave no reason");
+        assert_eq!(told(stages::Failure::Unavailable(String::new())), "can't answer now: it gave no reason");
+    }
 
     #[test]
     fn no_constructor_makes_a_long_text() {

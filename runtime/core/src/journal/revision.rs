@@ -14,6 +14,9 @@ pub const REASON_BYTES_MAX: usize = 1024;
 /// those of callers begin with a role.
 pub const ADAPT_ACTOR: &str = "experiment";
 
+/// Bytes of why a body can't be read.
+const WHY_BYTES_MAX: usize = 400;
+
 /// The text whose hash stands where the first revision names the one before.
 pub const GENESIS: &str = "hotstage journal 1";
 
@@ -103,6 +106,12 @@ pub enum Damaged {
     Chain { number: u64 },
 }
 
+/// A parser's words may repeat a text of any length.
+fn cut(why: &str) -> String {
+    let end = why.floor_char_boundary(WHY_BYTES_MAX);
+    if end < why.len() { format!("{}…", &why[..end]) } else { why.to_owned() }
+}
+
 impl Revision {
     /// The text that is kept.
     pub fn body(&self) -> String {
@@ -121,7 +130,7 @@ impl Revision {
             return Err(Damaged::Hash { number });
         }
         let revision: Self =
-            serde_json::from_str(body).map_err(|error| Damaged::Text { number, why: error.to_string() })?;
+            serde_json::from_str(body).map_err(|error| Damaged::Text { number, why: cut(&error.to_string()) })?;
         if revision.number != number {
             return Err(Damaged::Number { number: revision.number, expected: number });
         }

@@ -243,13 +243,13 @@ impl State {
     pub fn make(&mut self, change: &Change) -> Result<(), Misfit> {
         match change {
             Change::Serve { pipeline, version, digest, replaces } => {
-                let entry = self.models.entry(pipeline.clone()).or_default();
-                if entry.labels.contains_key(version) {
+                if self.models.get(pipeline).is_some_and(|entry| entry.labels.contains_key(version)) {
                     return Err(Misfit::IsLabel { pipeline: pipeline.clone(), version: version.clone() });
                 }
-                if entry.versions.get(version) != replaces.as_ref() {
+                if self.digest(pipeline.as_str(), version.as_str()) != *replaces {
                     return Err(Misfit::Digest { pipeline: pipeline.clone(), version: version.clone() });
                 }
+                let entry = self.models.entry(pipeline.clone()).or_default();
                 self.pipelines += usize::from(entry.versions.insert(version.clone(), *digest).is_none());
             }
             Change::Stop { pipeline, version, digest } => {

@@ -88,6 +88,9 @@ fn what_was_altered_is_told_apart() {
     let text = "{}";
     let damaged = Revision::read(text, Digest::of(text.as_bytes()), 1, hash);
     assert!(matches!(damaged, Err(Damaged::Text { number: 1, .. })), "{damaged:?}");
+    let text = format!(r#"{{"{}":1}}"#, "ä".repeat(10_000));
+    let damaged = Revision::read(&text, Digest::of(text.as_bytes()), 1, hash).unwrap_err().to_string();
+    assert!(damaged.len() < 1000 && damaged.ends_with('…'), "{} bytes", damaged.len());
 }
 
 #[test]
@@ -145,6 +148,13 @@ fn a_version_is_one_digest() {
     assert!(state.make(&serve("t", "1", 2, None)).is_err());
     state.make(&serve("t", "1", 2, Some(1))).unwrap();
     assert_eq!((state.digest("t", "1"), state.len()), (Some(digest(2)), 1));
+}
+
+#[test]
+fn a_change_that_does_not_fit_changes_nothing() {
+    let mut state = State::default();
+    assert!(state.make(&serve("t", "1", 1, Some(2))).is_err());
+    assert_eq!(state, State::default());
 }
 
 /// A state of few names, versions and labels, so that states meet often.

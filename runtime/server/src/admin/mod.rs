@@ -10,6 +10,7 @@ mod answer;
 mod asked;
 mod change;
 mod endpoint;
+pub mod fuzzing;
 mod lent;
 mod look;
 mod openapi;

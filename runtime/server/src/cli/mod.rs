@@ -8,6 +8,7 @@ mod check;
 mod compiling;
 mod console;
 mod engines;
+pub mod fuzzing;
 mod goldens;
 mod graph_flags;
 mod infer;

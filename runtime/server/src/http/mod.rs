@@ -7,6 +7,7 @@
 pub(crate) mod body;
 mod encoding;
 mod feedback;
+pub mod fuzzing;
 mod guard;
 mod infer;
 mod path;

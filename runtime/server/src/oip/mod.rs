@@ -13,6 +13,7 @@
 
 pub mod binary;
 pub mod document;
+pub mod fuzzing;
 pub mod parameters;
 pub mod place;
 pub mod request;

@@ -1,0 +1,118 @@
+//! Component files, as far as they are read without compiling them.
+//!
+//! `bounds` is our own count, in the process that serves as well as in the one that compiles; it must not panic.
+//! `check` is all that the process that compiles does before it compiles. Decoders of others are in there, which do
+//! panic on hostile bytes; that process answers a panic with an error, and so does this target.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use hotstage_core::compile_limits::ComponentLimits;
+use hotstage_engine::compile::CompileError;
+use hotstage_engine::{Role, compiler, fuzzing};
+
+use crate::abi::component;
+use crate::assert_text;
+
+/// Far below the defaults, so that small inputs reach them.
+const LIMITS: ComponentLimits =
+    ComponentLimits { bytes: 60 << 10, functions: 50, body_bytes: 4096, items: 200, instances: 30, depth: 5 };
+
+thread_local! {
+    /// Whether this thread is where a panic is no finding.
+    static MAY_PANIC: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) fn bounds(bytes: &[u8]) {
+    let strict = fuzzing::bounds(bytes, &LIMITS);
+    if let Err(error) = &strict {
+        assert_text(&error.to_string());
+    }
+    // What passes narrow bounds passes wide ones.
+    let wide = fuzzing::bounds(bytes, &ComponentLimits::default());
+    match (strict, wide) {
+        (Ok(()), Err(error)) => panic!("passes narrow bounds, and not wide ones: {error}"),
+        (Ok(()), Ok(())) => assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm")),
+        (Err(CompileError::Unfit(text) | CompileError::Refused(text)), _) => panic!("nothing is refused here: {text}"),
+        (Err(_), _) => {}
+    }
+}
+
+pub(crate) fn check(bytes: &[u8]) {
+    quiet_where_it_may_panic();
+    MAY_PANIC.set(true);
+    let done = catch_unwind(AssertUnwindSafe(|| Role::ALL.map(|role| compiler::check(bytes, role, &LIMITS))));
+    MAY_PANIC.set(false);
+    let Ok(checked) = done else { return };
+    let fitting = checked.iter().filter(|checked| checked.is_ok()).count();
+    assert!(fitting <= 1, "a component has one role, and this one fits {fitting}");
+    for error in checked.into_iter().filter_map(Result::err) {
+        // The process that compiles cuts its text.
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// Panics of others' decoders are neither printed nor, under libFuzzer, the end.
+fn quiet_where_it_may_panic() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !MAY_PANIC.get() {
+                before(panic);
+            }
+        }));
+    });
+}
+
+/// A whole small component, and hostile ones.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = vec![component::build(), b"\0asm\x01\0\0\0".to_vec(), b"\0asm\x0d\0\x01\0".to_vec()];
+    seeds.extend(hostile());
+    seeds
+}
+
+/// Small files that made decoders panic, or that are cut off.
+fn hostile() -> Vec<Vec<u8>> {
+    let names = ["a:b/c", "url=<https://a.example>", "unlocked-dep=<a:b>", "integrity=<sha256-AAAA>"];
+    let mut files: Vec<Vec<u8>> = names.iter().map(|name| imports(&[1, 0x40, 0, 1, 0], 1, name)).collect();
+    files.extend(names.iter().map(|name| imports(&[1, 0x42, 0], 5, name)));
+    files.push(b"\0asm\x0d\0\x01\0\x07\xff\x01\x40".to_vec());
+    files.push(b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f\x40".to_vec());
+    files.push(nested(8));
+    files
+}
+
+/// A component inside a component inside …
+fn nested(depth: usize) -> Vec<u8> {
+    let header = b"\0asm\x0d\0\x01\0".to_vec();
+    (0..depth).fold(header.clone(), |inner, _| [header.clone(), section(4, &inner)].concat())
+}
+
+/// A type of function or of instance (Component Model, Binary.md), and an import of it by a name.
+fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
+    let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
+    import.extend_from_slice(name.as_bytes());
+    import.extend([kind, 0]);
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, type_), section(10, &import)].concat()
+}
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80).expect("one byte of LEB128");
+    [&[id, length][..], content].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_is_a_whole_model_and_no_other_role() {
+        let bytes = component::build();
+        let fits = |role| compiler::check(&bytes, role, &ComponentLimits::default());
+        fits(Role::Model).unwrap();
+        assert!(matches!(fits(Role::Preprocess), Err(CompileError::Unfit(_))));
+        fuzzing::bounds(&bytes, &LIMITS).unwrap();
+    }
+}
