@@ -19,6 +19,7 @@ pub(crate) fn program() -> Command {
     let mut command = Command::new(path);
     command.current_dir(root()).stdin(Stdio::null());
     for variable in [
+        "RUST_BACKTRACE",
         "RUST_LOG",
         "HOTSTAGE_STATE",
         "HOTSTAGE_HTTP",

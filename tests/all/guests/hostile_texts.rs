@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
            (local.set $h (call $create (i32.const 0) (i32.const 4)))
            (call $slice (local.get $h) (i64.const -1) (i64.const -1) (i32.const 2048))
            (if (i32.eqz (i32.load8_u (i32.const 2048))) (then unreachable))
-           (if (i64.ne (i64.load (i32.const 2056)) (i64.const 4)) (then unreachable))
+           (if (i64.ne (i64.load (i32.const 2064)) (i64.const 4)) (then unreachable))
            (call $read (local.get $h) (i64.const -1) (i64.const 2) (i32.const 2048))
            (if (i32.eqz (i32.load8_u (i32.const 2048))) (then unreachable))
            (call $slice (local.get $h) (i64.const 4) (i64.const 1) (i32.const 2048))

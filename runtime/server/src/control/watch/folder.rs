@@ -16,7 +16,7 @@ use hotstage_core::manifest::Documents;
 use super::super::Control;
 use super::key::{Doc, Key, split};
 use super::look::{Listing, Stamp};
-use crate::deploy::{Paths, documents};
+use crate::deploy::Paths;
 
 /// How long files that move keep others waiting.
 const UNREST_MAX: Duration = Duration::from_secs(2);
