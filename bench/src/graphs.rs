@@ -1,8 +1,8 @@
 //! Native graphs: what a process of their own costs a call, and whether a sandboxed stage notices one beside it.
 //!
-//! `hotstage run` measures each side, in turns; the best of the rounds counts. The graph is a small perceptron that the
-//! tests have too, on tract. Rows: 30 floats and 602 KB, in a process of the graph's own ↔ in the server's; `scale` over
-//! 400,000 floats, beside a graph in the same process ↔ without one.
+//! `hotstage run` measures each side, in turns; the best of the rounds counts. The graph is a small perceptron that
+//! the tests have too, on tract. Rows: 30 floats and 602 KB, in a process of the graph's own ↔ in the server's;
+//! `scale` over 400,000 floats, beside a graph in the same process ↔ without one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

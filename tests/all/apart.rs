@@ -52,7 +52,8 @@ fn beside(graph: &[u8], limits: Value, arguments: &str) -> (Server, Folder) {
     let folder = Folder::new();
     let stage = net(&folder, graph, &json!({})).with("limits", limits);
     let manifests = [pipeline("m", [stage]), pipeline("neighbour", [model("echo")])];
-    (Setup::of(manifests).args(arguments).start(), folder)
+    // With backtraces the server reads its own symbols, which takes hundreds of megabytes.
+    (Setup::of(manifests).args(arguments).env("RUST_BACKTRACE", "0").start(), folder)
 }
 
 #[track_caller]
@@ -129,6 +130,12 @@ fn one_operator_without_an_end_is_ended_and_hurts_no_other_call() {
     assert_ne!(process::of_graphs(&server), before);
 }
 
+/// Pages of memory that a process has.
+fn pages(process: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    statm.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_crash_of_the_engine_costs_the_call_alone() {
     let (server, _folder) = beside(&product(1), json!({ "time": "60s", "memory": "3GiB" }), "");
@@ -137,7 +144,7 @@ fn a_crash_of_the_engine_costs_the_call_alone() {
         let mut lost = server.connect();
         lost.send(&Request::post("/v2/models/m/infer", columns(10_000).to_string()).bytes());
         // Once it computes, it has the memory of the table.
-        while resident_pages(process) < 50_000 {
+        while pages(process) < 50_000 {
             neighbour(&server);
         }
         assert!(std::process::Command::new("kill").args(["-ILL", &process.to_string()]).status().unwrap().success());
@@ -197,9 +204,4 @@ fn the_operator_says_where_graphs_compute() {
     fine(None, "in-process");
     let error = refused(Some("proces"), "process");
     assert!(error.contains("unknown value `proces`; did you mean `process`?"), "{error}");
-}
-
-fn resident_pages(process: u32) -> u64 {
-    let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
-    pages.split(' ').nth(1).unwrap().parse().unwrap()
 }

@@ -1,18 +1,18 @@
 //! A version that can't be opened at a start is out of service by itself.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::compiling::bombs::slow_scale;
 use crate::harness::admin::{Admin, ask, one, times};
 use crate::harness::command::hotstage;
 use crate::harness::http::{Connection, Request};
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
-use crate::harness::{eventually, pause};
+use crate::harness::{eventually, pause, sha256};
 
 fn route(spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" }, "spec": spec })
@@ -159,17 +159,20 @@ fn a_graph_waits_for_its_member_and_comes_back_with_it() {
     assert_eq!(server.get("/v2/health/ready").status, 200);
 }
 
-/// What can't be read for as long as the test likes stands for what takes long to compile.
+/// What takes seconds to compile keeps no other from answering.
 #[test]
 fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
-    let state = warm();
-    let server = Setup::of([times("m", "1", 2.0), times("n", "1", 4.0)]).state(state.path()).start();
-    let slow = blob(state.path(), &Admin::of(&server), "n", "1");
+    let (state, folder) = (warm(), Folder::new());
+    let component = folder.write("slow.wasm", slow_scale());
+    let mut slow = times("n", "1", 4.0);
+    slow["spec"]["stages"][0]["component"] = json!(component);
+    let server = Setup::of([times("m", "1", 2.0), slow]).state(state.path()).start();
     let address = server.address;
     server.stop();
-    let good = fs::read(&slow).unwrap();
-    fs::remove_file(&slow).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let compiled = format!("-{}.cwasm", sha256(&slow_scale()).trim_start_matches("sha256:"));
+    let entries = fs::read_dir(state.path().join("cache")).unwrap().flatten().map(|entry| entry.path());
+    let entry: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(&compiled)).collect();
+    fs::remove_file(&entry[0]).unwrap();
     let starting = Setup::of([]).args("--compute-threads 4").state(state.path()).http(address).spawn();
     let mut connection = loop {
         // It may not listen yet.
@@ -189,13 +192,6 @@ fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
     }
     let refused = ask(&mut connection, "/v2/models/n/infer").unwrap_err();
     assert!(refused.status == 503 && refused.text().contains("no version of model `n` is in service"), "{refused:?}");
-    // Who waits reads this; the next finds a file again.
-    let mut pipe = fs::File::options().write(true).open(&slow).unwrap();
-    let mended = state.path().join("tmp/mended");
-    fs::write(&mended, &good).unwrap();
-    fs::rename(&mended, &slow).unwrap();
-    pipe.write_all(&good).unwrap();
-    drop(pipe);
     starting.stdout.find(|line| line.starts_with("hotstage is ready on ")).expect("it did not get ready");
     assert_eq!(ask(&mut connection, "/v2/models/n/infer").unwrap(), (4.0, "1".to_owned()));
     assert_eq!(connection.ask(&Request::get("/v2/health/ready")).status, 200);

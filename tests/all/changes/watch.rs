@@ -260,7 +260,10 @@ fn what_another_hand_made_of_a_version_is_not_undone() {
     assert_eq!(answer(&server, "m"), Some((4.0, "1".to_owned())));
     // Putting back what the file had said decides for the file.
     admin
-        .ask(Request::post("/v1/rollback", json!({ "to": 1 }).to_string()).header("content-type", "application/json"))
+        .ask(
+            Request::post("/v1/rollback", json!({ "to": 1, "name": "m" }).to_string())
+                .header("content-type", "application/json"),
+        )
         .ok();
     eventually("the edit is live", || answer(&server, "m") == Some((8.0, "1".to_owned())));
     // What was deleted by hand stays so.

@@ -7,7 +7,7 @@ use crate::deploy::{ECHO, HEAD, with_guests};
 use crate::harness::command::run;
 use crate::harness::server::program;
 use crate::harness::state::Folder;
-use crate::harness::{components, skipped};
+use crate::harness::{components, guest, skipped};
 
 /// Red and bold, as an error's first word is.
 const RED: &str = "\u{1b}[1m\u{1b}[31m";
@@ -26,7 +26,8 @@ fn check(folder: &Folder, manifest: &str, variables: &[(&str, &str)]) -> Option<
     );
     let mut command = Command::new("script");
     command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(folder.path());
-    command.env_remove("NO_COLOR").env_remove("HOTSTAGE_STATE").env("TERM", "xterm").envs(variables.iter().copied());
+    command.env_remove("NO_COLOR").env_remove("HOTSTAGE_STATE").env("TERM", "xterm");
+    command.env("HOTSTAGE_ALLOW_PATH", guest("echo").parent().unwrap()).envs(variables.iter().copied());
     if Command::new("script").arg("--version").output().is_err() {
         skipped("there is no `script` to make a terminal");
         return None;

@@ -109,14 +109,14 @@ fn what_it_refuses_the_other_engine_computes_and_says_so() {
 #[test]
 fn its_weights_are_in_memory_once() {
     // 40 MB of weights.
-    const SIDE: u64 = 3200;
-    let side = usize::try_from(SIDE).unwrap();
+    const SIDE: u16 = 3200;
+    let (side, wide) = (usize::from(SIDE), u64::from(SIDE));
     let weights = vec![0.5; side * side];
     let graph = Model::default()
-        .input("x", Type::Float, &[None, Some(SIDE)])
-        .weights("w", &[SIDE, SIDE], &weights)
+        .input("x", Type::Float, &[None, Some(wide)])
+        .weights("w", &[wide, wide], &weights)
         .node("MatMul", &["x", "w"], &["y"])
-        .output("y", Type::Float, &[None, Some(SIDE)])
+        .output("y", Type::Float, &[None, Some(wide)])
         .bytes();
     let resident = |concurrency: u32| {
         let settings = json!({ "engine": "onnxruntime", "concurrency": concurrency });

@@ -71,6 +71,12 @@ pub(crate) fn slow() -> Vec<u8> {
     functions(200, || condition_body(5_000))
 }
 
+/// `scale`, with functions beside it that take a compiler some seconds.
+pub(crate) fn slow_scale() -> Vec<u8> {
+    let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
+    with_section(scale, CORE_MODULE, &module(16, || condition_body(5_000)).finish())
+}
+
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![id, u8::try_from(content.len()).unwrap()];
     bytes.extend_from_slice(content);
@@ -151,6 +157,8 @@ fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
+/// The section of a component that holds a core module.
+const CORE_MODULE: u8 = 1;
 /// The section of a component that is inside another.
 const NESTED_COMPONENT: u8 = 4;
 
@@ -172,9 +180,8 @@ fn with_section(mut component: Vec<u8>, id: u8, content: &[u8]) -> Vec<u8> {
     component
 }
 
-/// Section 1 of a component holds a core module.
 fn beside(module: &Module) -> Vec<u8> {
-    beside_mlp(1, &module.clone().finish())
+    beside_mlp(CORE_MODULE, &module.clone().finish())
 }
 
 fn many_functions(count: u32) -> Vec<u8> {
@@ -206,6 +213,10 @@ fn many_types(count: u32) -> Vec<u8> {
 
 /// A module of so many functions, beside a bundled model.
 fn functions(count: u32, body: impl Fn() -> Function) -> Vec<u8> {
+    beside(&module(count, body))
+}
+
+fn module(count: u32, body: impl Fn() -> Function) -> Module {
     let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([], []);
     types.ty().function([ValType::I32], [ValType::I32]);
@@ -215,7 +226,7 @@ fn functions(count: u32, body: impl Fn() -> Function) -> Vec<u8> {
     }
     let mut module = Module::new();
     module.section(&types).section(&functions).section(&code);
-    beside(&module)
+    module
 }
 
 /// The same with one function, which is completed here.

@@ -14,7 +14,7 @@ use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 use crate::harness::{components, eventually, manifest, pause};
 
-mod bombs;
+pub(crate) mod bombs;
 
 /// Bounds that end the largest bombs sooner than the defaults do.
 const BOUNDS: &str = "--compile-memory 268435456 --compile-cpu-time 5";

@@ -1,9 +1,9 @@
 //! A graph that computes in this process, on the thread of the caller.
 //!
-//! An engine does not give its thread back while it computes. So only a computation that is known to be short begins on
-//! the thread that has the request: one with no more bytes of input than one that was short. Every other one gives the
-//! thread up first, and goes on where long ones run. Bound of short: [`SHORT`]. A graph whose work depends on the values
-//! it is given (a loop, a size that is data) is never known to be short.
+//! An engine does not give its thread back while it computes. So only a computation that is known to be short begins
+//! on the thread that has the request: one with no more bytes of input than one that was short. Every other one gives
+//! the thread up first, and goes on where long ones run. Bound of short: [`SHORT`]. A graph whose work depends on the
+//! values it is given (a loop, a size that is data) is never known to be short.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,12 +1,12 @@
 //! Neural networks on native engines: ONNX graphs that model stages open through `hotstage:serving/graphs`.
 //!
-//! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the first graph
-//! asks for it, and tract, which is part of the program. `auto` takes ONNX Runtime where there is one, and tract for what
-//! that refuses. Where a graph computes, [`Policy`] and its stage decide: in a process of its own (`process`), which can
-//! be killed and can take no more memory than it may, or in the server's (`local`). A graph that is open already, for
-//! the same bytes and options, is shared: two versions with the same weights hold them once. Opening takes as long as
-//! parsing and optimising do, so it happens while a stage is opened, before a swap; a request only ever computes.
-//! Bounds: those of each call (`Bounds`).
+//! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the first graph asks
+//! for it, and tract, which is part of the program. `auto` takes ONNX Runtime where there is one, and tract for what
+//! that refuses. Where a graph computes, [`Policy`] and its stage decide: in a process of its own (`process`), which
+//! can be killed and can take no more memory than it may, or in the server's (`local`). A graph that is open already,
+//! for the same bytes and options, is shared: two versions with the same weights hold them once. Opening takes as
+//! long as parsing and optimising do, so it happens while a stage is opened, before a swap; a request only ever
+//! computes. Bounds: those of each call (`Bounds`).
 
 mod declared;
 mod errors;

@@ -31,7 +31,7 @@ fn keys() {
         "image: ./scale.wasm",
         "t.yaml:6:7: spec.stages[0].component: missing\n\
          t.yaml:8:7: spec.stages[0].image: unknown key; known: `name`, `role`, `component`, `settings`, `files`, \
-         `inputs`, `outputs`, `limits` and `batch`",
+         `inputs`, `outputs`, `limits`, `batch` and `isolation`",
     );
     check("      component: ./scale.wasm\n", "", "t.yaml:6:7: spec.stages[0].component: missing");
     check("./scale.wasm", "", "t.yaml:8:7: spec.stages[0].component: has no value");

@@ -1,9 +1,9 @@
 //! What the process of a graph may still do, once it is loaded: compute, on the memory that it has.
 //!
-//! Memory is bounded by what it had when it began to compute plus what its computations may use; before that by what a
-//! file of that size can need ([`LOAD_FACTOR`]). No file can be opened anew, no socket made, no program started, no core
-//! dumped, no other process looked into; the kernel ends this one first where memory runs out. What an older kernel
-//! lacks is left out: the limits on memory and the server's clock hold everywhere.
+//! Memory is bounded by what it had when it began to compute plus what its computations may use; before that by what
+//! a file of that size can need ([`LOAD_FACTOR`]). No file can be opened anew, no socket made, no program started, no
+//! core dumped, no other process looked into; the kernel ends this one first where memory runs out. What an older
+//! kernel lacks is left out: the limits on memory and the server's clock hold everywhere.
 
 use std::collections::BTreeMap;
 use std::fs;

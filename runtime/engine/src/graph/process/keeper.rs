@@ -1,9 +1,9 @@
 //! The thread that starts processes of graphs and looks after them.
 //!
-//! A process begins with the priority of the thread that starts it, and may not raise it. Threads for changes have given
-//! theirs up, so none of them starts one: this thread does, which is there from the engine's start. Every [`LOOK`] it
-//! kills what owes an answer for too long and starts anew what has ended; while no graph is open it sleeps. It ends with
-//! the engine and the last graph. Bound of what may wait for it: [`JOBS`].
+//! A process begins with the priority of the thread that starts it, and may not raise it. Threads for changes have
+//! given theirs up, so none of them starts one: this thread does, which is there from the engine's start. Every
+//! [`LOOK`] it kills what owes an answer for too long and starts anew what has ended; while no graph is open it
+//! sleeps. It ends with the engine and the last graph. Bound of what may wait for it: [`JOBS`].
 
 use std::io;
 use std::process::{Child, Command};

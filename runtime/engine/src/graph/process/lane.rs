@@ -1,9 +1,9 @@
 //! The shared memory's parts: a head for the load, a lane for each computation at once, the file of the graph.
 //!
-//! A lane has a word for questions, which the server writes, and one for answers, which the process writes; each counts
-//! up. A question is a new number behind its data; an answer is the same number behind its own. Between the two the data
-//! belongs to the process, otherwise to the server. Who waits looks for a moment first (`LOOK`), where the other side is
-//! likely to be quick, and sleeps then. Bounds: [`LANES_MAX`] and [`AREA`].
+//! A lane has a word for questions, which the server writes, and one for answers, which the process writes; each
+//! counts up. A question is a new number behind its data; an answer is the same number behind its own. Between the
+//! two the data belongs to the process, otherwise to the server. Who waits looks for a moment first (`LOOK`), where
+//! the other side is likely to be quick, and sleeps then. Bounds: [`LANES_MAX`] and [`AREA`].
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};

@@ -117,8 +117,8 @@ impl Plan {
 }
 
 impl PerShape {
-    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for one reason or in the
-    /// branches of an `If`, the shapes are not what is wrong.
+    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for one reason or in
+    /// the branches of an `If`, the shapes are not what is wrong.
     fn try_out(model: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
         let graph = Self { model: Box::new(model), plans: Mutex::default(), was_ready: AtomicBool::new(false) };
         let mut reasons: Vec<String> = Vec::new();

@@ -1,9 +1,10 @@
 //! Runs a graph on tract operator by operator, within the bounds of its call.
 //!
-//! Before each operator the clock is read, and what the operator will answer is measured: from the shapes that the plan
-//! knows, or, where a size is a number in the data (`Range`, `Tile`), from the data. A computation that is late, or that
-//! would hold more than its memory, ends there. Bounds: `Bounds` of the call. What an operator takes for itself while it
-//! computes is not seen, nor is one operator interrupted; a process of the graph's own has bounds on those.
+//! Before each operator the clock is read, and what the operator will answer is measured: from the shapes that the
+//! plan knows, or, where a size is a number in the data (`Range`, `Tile`), from the data. A computation that is late,
+//! or that would hold more than its memory, ends there. Bounds: `Bounds` of the call. What an operator takes for
+//! itself while it computes is not seen, nor is one operator interrupted; a process of the graph's own has bounds on
+//! those.
 
 use std::sync::Arc;
 use std::time::Instant;
