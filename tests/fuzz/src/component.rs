@@ -1,16 +1,11 @@
 //! Component files, as far as they are read without compiling them.
 //!
-//! `bounds` is our own count, in the process that serves as well as in the one that compiles; it must not panic.
-//! `check` is all that the process that compiles does before it compiles. Decoders of others are in there, which do
-//! panic on hostile bytes; that process answers a panic with an error, and so does this target.
-
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those panic and overflow their
+//! stacks on hostile bytes, so they are fed in processes of their own alone: [`worker`](crate::worker).
 
 use hotstage_core::compile_limits::ComponentLimits;
 use hotstage_engine::compile::CompileError;
-use hotstage_engine::{Role, compiler, fuzzing};
+use hotstage_engine::fuzzing;
 
 use crate::abi::component;
 use crate::assert_text;
@@ -18,11 +13,6 @@ use crate::assert_text;
 /// Far below the defaults, so that small inputs reach them.
 const LIMITS: ComponentLimits =
     ComponentLimits { bytes: 60 << 10, functions: 50, body_bytes: 4096, items: 200, instances: 30, depth: 5 };
-
-thread_local! {
-    /// Whether this thread is where a panic is no finding.
-    static MAY_PANIC: Cell<bool> = const { Cell::new(false) };
-}
 
 pub(crate) fn bounds(bytes: &[u8]) {
     let strict = fuzzing::bounds(bytes, &LIMITS);
@@ -39,33 +29,6 @@ pub(crate) fn bounds(bytes: &[u8]) {
     }
 }
 
-pub(crate) fn check(bytes: &[u8]) {
-    quiet_where_it_may_panic();
-    MAY_PANIC.set(true);
-    let done = catch_unwind(AssertUnwindSafe(|| Role::ALL.map(|role| compiler::check(bytes, role, &LIMITS))));
-    MAY_PANIC.set(false);
-    let Ok(checked) = done else { return };
-    let fitting = checked.iter().filter(|checked| checked.is_ok()).count();
-    assert!(fitting <= 1, "a component has one role, and this one fits {fitting}");
-    for error in checked.into_iter().filter_map(Result::err) {
-        // The process that compiles cuts its text.
-        assert!(!error.to_string().is_empty());
-    }
-}
-
-/// Panics of others' decoders are neither printed nor, under libFuzzer, the end.
-fn quiet_where_it_may_panic() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !MAY_PANIC.get() {
-                before(panic);
-            }
-        }));
-    });
-}
-
 /// A whole small component, and hostile ones.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![component::build(), b"\0asm\x01\0\0\0".to_vec(), b"\0asm\x0d\0\x01\0".to_vec()];
@@ -78,6 +41,8 @@ fn hostile() -> Vec<Vec<u8>> {
     let names = ["a:b/c", "url=<https://a.example>", "unlocked-dep=<a:b>", "integrity=<sha256-AAAA>"];
     let mut files: Vec<Vec<u8>> = names.iter().map(|name| imports(&[1, 0x40, 0, 1, 0], 1, name)).collect();
     files.extend(names.iter().map(|name| imports(&[1, 0x42, 0], 5, name)));
+    // A name that an error repeats.
+    files.push(imports(&[1, 0x40, 0, 1, 0], 1, "a\u{1b}[31m"));
     files.push(b"\0asm\x0d\0\x01\0\x07\xff\x01\x40".to_vec());
     files.push(b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f\x40".to_vec());
     files.push(nested(8));
@@ -105,6 +70,8 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use hotstage_engine::{Role, compiler};
+
     use super::*;
 
     #[test]

@@ -10,7 +10,8 @@ fn about(choice: u8) -> Value {
         0 => json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [-1, -1] }] }),
         1 => json!({ "inputs": [{ "name": "x", "datatype": "FP64", "shape": [-1, 2] }] }),
         2 => json!({ "inputs": [
-            { "name": "city", "datatype": "BYTES", "shape": [-1] }, { "name": "age", "datatype": "INT64", "shape": [-1, 1] },
+            { "name": "city", "datatype": "BYTES", "shape": [-1] },
+            { "name": "age", "datatype": "INT64", "shape": [-1, 1] },
         ]}),
         _ => json!({ "inputs": [{ "name": "x", "datatype": "BOOL", "shape": [-1, 3, 3] }, { "name": 7 }] }),
     }

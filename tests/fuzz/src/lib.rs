@@ -53,13 +53,6 @@ pub const TARGETS: &[Target] = &[
         quick: 50_000,
         seeds: component::seeds,
     },
-    Target {
-        name: "component_check",
-        run: component::check,
-        bytes_max: 64 << 10,
-        quick: 2_000,
-        seeds: component::seeds,
-    },
     Target { name: "csv_rows", run: csv::run, bytes_max: 4096, quick: 10_000, seeds: csv::seeds },
     Target { name: "http_head", run: head::run, bytes_max: 2048, quick: 50_000, seeds: head::seeds },
     Target { name: "journal_revision", run: journal::run, bytes_max: 16 << 10, quick: 5_000, seeds: journal::seeds },

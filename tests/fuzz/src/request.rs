@@ -204,10 +204,8 @@ pub(crate) fn binary_seeds() -> Vec<Vec<u8>> {
         .map(|datatype| {
             let blob = datatype.size().map_or_else(|| vec![1, 0, 0, 0, b'a', 0, 0, 0, 0], |size| vec![1; 2 * size]);
             let size = blob.len();
-            let json = format!(
-                r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{}","parameters":{{"binary_data_size":{size}}}}}]}}"#,
-                datatype.name()
-            );
+            let (name, more) = (datatype.name(), format!(r#""parameters":{{"binary_data_size":{size}}}"#));
+            let json = format!(r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{name}",{more}}}]}}"#);
             binary(&json, &blob)
         })
         .collect();

@@ -84,7 +84,7 @@ pub fn components(folders: &[PathBuf]) -> io::Result<Vec<Vec<u8>>> {
     paths.retain(|path| is_component(path));
     paths.sort();
     let mut components: Vec<Vec<u8>> = paths.iter().map(fs::read).collect::<io::Result<_>>()?;
-    components.extend(corpus::read(target("component_check").unwrap())?);
+    components.extend(corpus::read(target("component_bounds").unwrap())?);
     Ok(components)
 }
 
@@ -195,7 +195,10 @@ fn unclear(text: &str) -> Option<&'static str> {
         (text.trim().is_empty(), "there is no text"),
         (text.contains(".cargo") || text.contains("/src/"), "the text shows a path of the source"),
         (text.contains("no compiler can be started"), "no process was started"),
-        (text.chars().any(|character| character.is_control() && character != '\n'), "the text drives terminals"),
+        (
+            text.chars().any(|character| character.is_control() && !"\n\t".contains(character)),
+            "the text drives terminals",
+        ),
     ]
     .into_iter()
     .find_map(|(is_so, what)| is_so.then_some(what))

@@ -43,7 +43,6 @@ macro_rules! each {
 each!(
     abi_conversion
     component_bounds
-    component_check
     csv_rows
     http_head
     journal_revision

@@ -7,6 +7,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use hotstage_core::compile_limits::CompileLimits;
+use hotstage_core::limits::FAILURE_TEXT_BYTES_MAX;
+use hotstage_core::printable;
 use hotstage_engine::compile::CompileError;
 
 use super::wire::{Outcome, Reply};
@@ -20,13 +22,22 @@ const SEGMENTATION_FAULT: i32 = 11;
 
 /// The error of a reply that brings no code.
 pub(super) fn error(reply: Reply) -> Option<CompileError> {
+    let message = || readable(reply.message);
     Some(match reply.outcome {
         Outcome::Done => return None,
-        Outcome::NotAComponent => CompileError::NotAComponent(reply.message),
-        Outcome::TooLarge => CompileError::TooLarge(reply.message),
-        Outcome::Unfit => CompileError::Unfit(reply.message),
-        Outcome::Refused => CompileError::Refused(reply.message),
+        Outcome::NotAComponent => CompileError::NotAComponent(message()),
+        Outcome::TooLarge => CompileError::TooLarge(message()),
+        Outcome::Unfit => CompileError::Unfit(message()),
+        Outcome::Refused => CompileError::Refused(message()),
     })
+}
+
+/// Decoders repeat names of the component, which may hold anything and be of any length. Lines stay: a component that
+/// does not fit is explained in several.
+fn readable(message: String) -> String {
+    // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
+    let cut = printable::cut(message, FAILURE_TEXT_BYTES_MAX);
+    printable::cut(printable::lines(&cut).into_owned(), FAILURE_TEXT_BYTES_MAX)
 }
 
 /// A process that ended without a reply.
@@ -112,6 +123,17 @@ mod tests {
         );
         check(6, "first\x1b[31m\nsecond", "the compiler crashed on it (signal 6): first[31m");
         check(256, "", "the compiler failed on it");
+    }
+
+    #[test]
+    fn a_components_names_in_an_error_drive_no_terminal_and_are_bounded() {
+        let told = |message: &str| {
+            let reply =
+                Reply { outcome: Outcome::NotAComponent, message: message.to_owned(), code_bytes: 0, unconfined: None };
+            error(reply).map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(told("name `\u{1b}[31m`\n  is not"), "name `\\u001b[31m`\n  is not");
+        assert!(told(&"\u{1b}".repeat(1 << 20)).len() < FAILURE_TEXT_BYTES_MAX + 64);
     }
 
     #[test]

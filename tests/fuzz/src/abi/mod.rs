@@ -66,6 +66,7 @@ fn host() -> &'static Mutex<Host> {
             name: "answers".to_owned(),
             settings: "{}".to_owned(),
             files: Arc::new(Files::default()),
+            asked: Arc::default(),
             limits: StageLimits { output_bytes: OUTPUT_BYTES, ..StageLimits::default() },
         };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

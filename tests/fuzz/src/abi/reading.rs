@@ -92,6 +92,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         image.0[..16].copy_from_slice(&words(&[1, case, text, 21]));
         seeds.push(image.0);
     }
+    // A failure without a text.
+    seeds.push(words(&[1, 0, IMAGE, 0]));
     seeds
 }
 

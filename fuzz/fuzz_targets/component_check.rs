@@ -1,4 +1,0 @@
-//! The target `component_check` under libFuzzer; what it asserts is in `tests/fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hotstage_fuzz::run("component_check", bytes));
