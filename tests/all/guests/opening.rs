@@ -52,11 +52,17 @@ fn what_can_not_serve_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_server_does_not_start_with_a_pipeline_that_is_refused() {
-    let manifests = [pipeline("good", [model("echo")]), pipeline("bad", [model("traps_in_open")])];
-    let Err(ended) = Setup::of(manifests).try_start() else { panic!("it serves") };
+fn a_pipeline_that_is_refused_keeps_no_other_from_being_served() {
+    let manifests = || [pipeline("good", [model("echo")]), pipeline("bad", [model("traps_in_open")])];
+    let Err(ended) = Setup::of(manifests()).args("--require-all").try_start() else { panic!("it serves") };
     assert_eq!((ended.code, ended.stdout.len()), (Some(3), 0), "{ended:?}");
     assert!(ended.stderr.iter().any(|line| line.contains("bad") || line.contains("1.yaml")), "{ended:?}");
+    let server = Setup::of(manifests()).start();
+    assert_eq!(ask(&server, "good", &[1.0]), [1.0]);
+    assert_eq!(server.ask(&request("bad", &[1.0])).status, 404);
+    // Where nothing can be served, nothing is.
+    let Err(ended) = Setup::of([pipeline("bad", [model("traps_in_open")])]).try_start() else { panic!("it serves") };
+    assert_eq!(ended.code, Some(3), "{ended:?}");
 }
 
 /// Opening may take ten times as long as a call, also where a request waits for it; its own time begins behind that.

@@ -99,7 +99,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let outcome = Outcome { loaded: 1, compiled: 1, tests: 1, took_ms: 40 };
         let (actor, reason) = ("operator anna".to_owned(), "because".to_owned());
         let time_ms = 1_780_000_000_000 + i64::try_from(number).unwrap();
-        let revision = Revision { number, time_ms, actor, reason, verb, to: None, changes, outcome, previous };
+        let revision =
+            Revision { number, time_ms, actor, reason, verb, name: None, to: None, changes, outcome, previous };
         previous = Digest::of(revision.body().as_bytes());
         text.push_str(&revision.body());
         text.push('\n');
@@ -132,7 +133,7 @@ fn history() -> Vec<(Verb, Vec<Change>)> {
             started: Some(5),
         })
     };
-    let rolls = |rollout, was| Change::Rollout { pipeline: name("m"), rollout, was };
+    let rolls = |rollout, was| Change::Rollout { pipeline: name("m"), rollout, was, evidence: None };
     vec![
         (Verb::Apply, vec![serve("m", "1"), serve("n", "1")]),
         (Verb::Apply, vec![serve("m", "2")]),

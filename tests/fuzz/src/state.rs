@@ -22,8 +22,8 @@ use crate::{abi, assert_text};
 pub(crate) fn run(bytes: &[u8]) {
     let Some((choice, content)) = bytes.split_first() else { return };
     match choice % 5 {
-        0 => one_file("hotstage.json", content, |folder| opened(folder)),
-        1 if content.len() == 32 => one_file("cache.key", content, |folder| opened(folder)),
+        0 => one_file("hotstage.json", content, opened),
+        1 if content.len() == 32 => one_file("cache.key", content, opened),
         2 => one_file(OPERATOR_FILE, content, |folder| {
             if let Err(error) = Tokens::open(folder) {
                 assert_text(&error.to_string());
@@ -76,6 +76,10 @@ fn opened(folder: &Path) {
 struct Entry<'a>(&'a [u8]);
 
 impl Artifacts for Entry<'_> {
+    fn has(&self, _: &str) -> bool {
+        true
+    }
+
     fn load(&self, _: &str) -> Option<Vec<u8>> {
         Some(self.0.to_vec())
     }
@@ -164,6 +168,7 @@ fn journal_files() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
                 actor: "operator".to_owned(),
                 reason: String::new(),
                 verb: Verb::Apply,
+                name: None,
                 to: None,
                 changes: vec![change],
                 outcome: Outcome::default(),

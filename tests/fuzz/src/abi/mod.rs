@@ -39,6 +39,10 @@ pub(crate) fn engine() -> &'static Engine {
 struct Nowhere;
 
 impl Artifacts for Nowhere {
+    fn has(&self, _: &str) -> bool {
+        false
+    }
+
     fn load(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
@@ -67,6 +71,7 @@ fn host() -> &'static Mutex<Host> {
             settings: "{}".to_owned(),
             files: Arc::new(Files::default()),
             asked: Arc::default(),
+            isolation: None,
             limits: StageLimits { output_bytes: OUTPUT_BYTES, ..StageLimits::default() },
         };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

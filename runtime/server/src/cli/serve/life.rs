@@ -6,8 +6,8 @@ use std::time::Duration;
 /// How it starts and stops.
 #[derive(Debug, clap::Args)]
 pub(super) struct Life {
-    /// Refuse to start when a version that was served last can't be opened. Without this, that version alone is out of
-    /// service.
+    /// Refuse to start when a version that was served last can't be opened, or when a manifest is refused. Without this,
+    /// that version alone is out of service, and the other manifests are served.
     #[arg(long, conflicts_with = "allow_damaged")]
     pub(super) require_all: bool,
     /// Be ready although no version of a name can be opened. Without this, /v2/health/ready says 503 then.

@@ -8,7 +8,7 @@ use hotstage_core::manifest::Documents;
 
 use super::super::{Ending, console};
 use crate::app::App;
-use crate::control::{Ask, Control, Gone, News, WatchOptions, Watcher};
+use crate::control::{Ask, Control, ControlError, Gone, News, Trouble, WatchOptions, Watcher};
 
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
@@ -18,6 +18,8 @@ const NAMED_MAX: usize = 20;
 pub(super) struct First {
     pub(super) files: Vec<PathBuf>,
     pub(super) replace: bool,
+    /// Nothing is served when something can't be.
+    pub(super) require_all: bool,
     /// Files are followed; with `--prune`.
     pub(super) watch: Option<Prune>,
 }
@@ -46,28 +48,70 @@ impl First {
         Ok(watcher)
     }
 
-    /// All or nothing of what is given.
+    /// What is given. Where some of it is refused, and not all is required, the rest is served.
     async fn given(&self, control: &Control) -> Result<(), Ending> {
         let documents = if self.files.is_empty() { Documents::default() } else { control.read(&self.files)? };
         control.start(&console::Loads::default()).await?;
         if !documents.is_empty() {
-            let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
-            let (gone, steps) = (Gone::default(), console::Steps);
-            control.apply_local("serve", &ask, &documents, self.replace, &gone, &steps).await?;
+            match self.apply(control, &documents).await {
+                Err(error) if error.kind == Trouble::Refused && !self.require_all => {
+                    self.apply_what_can_be(control, documents, error).await?;
+                }
+                applied => applied?,
+            }
         }
+        Ok(())
+    }
+
+    async fn apply(&self, control: &Control, documents: &Documents) -> Result<(), ControlError> {
+        let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
+        let (gone, steps) = (Gone::default(), console::Steps);
+        control.apply_local("serve", &ask, documents, self.replace, &gone, &steps).await.map(|_| ())
+    }
+
+    /// Each document by itself; those that are refused are said. Fails if all are.
+    async fn apply_what_can_be(
+        &self,
+        control: &Control,
+        documents: Documents,
+        error: ControlError,
+    ) -> Result<(), Ending> {
+        let singles = one_by_one(documents);
+        let (all, mut refused) = (singles.len(), Vec::new());
+        for single in &singles {
+            match self.apply(control, single).await {
+                Ok(()) => {}
+                Err(error) if error.kind == Trouble::Refused => refused.push(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if refused.len() == all {
+            return Err(error.into());
+        }
+        refused.iter().for_each(|error| console::error(&format!("not served:\n{error}")));
         Ok(())
     }
 
     /// Each document by itself; what is refused waits until it is mended.
     async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, Ending> {
         let options = WatchOptions { paths: self.files.clone(), replace: self.replace, prune: prune == Prune::Yes };
-        let mut watcher = Watcher::new(Arc::clone(control), options).await?;
+        let mut watcher = Watcher::new(Arc::clone(control), options, Box::new(console::Steps)).await?;
         // Bytes that are damaged in the store are whole again after that.
         watcher.read().await;
         control.start(&console::Loads::default()).await?;
         watcher.first(&say).await;
         Ok(watcher)
     }
+}
+
+/// Documents in the order in which they can name each other.
+fn one_by_one(documents: Documents) -> Vec<Documents> {
+    let Documents { pipelines, graphs, routes, rollouts } = documents;
+    let pipelines = pipelines.into_iter().map(|one| Documents { pipelines: vec![one], ..Documents::default() });
+    let graphs = graphs.into_iter().map(|one| Documents { graphs: vec![one], ..Documents::default() });
+    let routes = routes.into_iter().map(|one| Documents { routes: vec![one], ..Documents::default() });
+    let rollouts = rollouts.into_iter().map(|one| Documents { rollouts: vec![one], ..Documents::default() });
+    pipelines.chain(graphs).chain(routes).chain(rollouts).collect()
 }
 
 /// What people are told of watched files.

@@ -160,7 +160,12 @@ impl Args {
 
     fn first(&self) -> First {
         let prune = if self.life.prune { Prune::Yes } else { Prune::No };
-        First { files: self.files.clone(), replace: self.replace, watch: self.watch.then_some(prune) }
+        First {
+            files: self.files.clone(),
+            replace: self.replace,
+            require_all: self.life.require_all,
+            watch: self.watch.then_some(prune),
+        }
     }
 }
 

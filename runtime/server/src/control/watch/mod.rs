@@ -27,6 +27,7 @@ use self::key::Key;
 use self::memory::Memory;
 use super::{Control, ControlError, Trouble};
 use crate::api::Applied;
+use crate::deploy::Progress;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -80,6 +81,8 @@ pub struct Watcher {
     is_first: bool,
     head: u64,
     passed: Instant,
+    /// Told what takes long.
+    progress: Box<dyn Progress + Send>,
 }
 
 /// A document that was not applied.
@@ -96,7 +99,11 @@ struct Refused {
 
 impl Watcher {
     /// Follows these from now on, as far as they differ from what was applied last.
-    pub async fn new(control: Arc<Control>, options: WatchOptions) -> Result<Self, ControlError> {
+    pub async fn new(
+        control: Arc<Control>,
+        options: WatchOptions,
+        progress: Box<dyn Progress + Send>,
+    ) -> Result<Self, ControlError> {
         let absolute = options.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         let paths: Vec<PathBuf> = absolute.collect();
         let memory = Memory::read(&control).await?;
@@ -113,6 +120,7 @@ impl Watcher {
             is_first: true,
             head: control.head(),
             passed: Instant::now(),
+            progress,
             control,
         })
     }

@@ -14,7 +14,6 @@ use super::key::{Doc, Key};
 use super::memory::said;
 use super::{ACTOR, AGAIN_MAX, AGAIN_MIN, News, Refused, Watcher};
 use crate::api::Applied;
-use crate::deploy::Quiet;
 
 type Say<'a> = &'a (dyn Fn(News<'_>) + Send + Sync);
 
@@ -188,7 +187,7 @@ impl Watcher {
             }
         }
         let ask = Ask { reason: "a watched file changed".to_owned(), ..Ask::default() };
-        self.control.apply_local(ACTOR, &ask, &documents, true, &gone, &Quiet).await
+        self.control.apply_local(ACTOR, &ask, &documents, true, &gone, &*self.progress).await
     }
 
     fn applied(&mut self, jobs: &[Job], applied: &Applied, say: Say<'_>) {
