@@ -79,7 +79,8 @@ fn sixty_mebibytes_of_each_call_do_not_add_up() {
         assert_eq!(ask(&server, "hoards", &[1.0]), [1.0]);
     }
     let grown = (resident(&server) - before) / MIB;
-    assert!(grown < 256.0, "{grown} MiB more");
+    // 2400 if they did; an allocator keeps some for a while.
+    assert!(grown < 1024.0, "{grown} MiB more");
     assert_eq!(held(&server, "hoards"), 0.0);
 }
 
@@ -103,7 +104,8 @@ fn a_part_of_an_input_keeps_itself_alone() {
     let before = resident(&server);
     (0..20).for_each(|_| call());
     let grown = (resident(&server) - before) / MIB;
-    assert!(grown < 128.0, "{grown} MiB more");
+    // 400 if it did.
+    assert!(grown < 256.0, "{grown} MiB more");
     assert_eq!((held(&server, "hoards"), ended(&server, "hoards")), (21.0 * 4.0, 0.0));
 }
 

@@ -23,7 +23,7 @@ use Made::{Beside, Model, Preprocessor};
 const BROKEN: &str = "it trapped: it broke the rules of the component model";
 
 /// Name, what it is, what the person reads who applies it.
-const ROWS: [(&str, Made, &str); 36] = [
+const ROWS: [(&str, Made, &str); 37] = [
     // Signatures.
     (
         "257-ports",
@@ -212,6 +212,11 @@ const ROWS: [(&str, Made, &str); 36] = [
         "contains 10 Wasm linear memories, which exceeds the configured maximum of 8",
     ),
     ("thirty-tables", Beside("(module (table 1 funcref))", 30), "tables, which exceeds the configured maximum of 24"),
+    (
+        "seventy-core-instances",
+        Beside("(module)", 70),
+        "contains 73 core module instances, which exceeds the configured maximum of 64",
+    ),
     ("spins-beside", Beside("(module (func $s (loop $l (br $l))) (start $s))", 1), "it ran longer than "),
 ];
 
