@@ -100,7 +100,8 @@ fn what_does_not_fit_is_refused_with_what_is_there() {
             "version `2` can't stand in: `q` is none of its inputs; known: `x`",
         ),
     ] {
-        let ended = Setup::of([times("m", "1", 2.0), other(), route(&second, &json!({}))]).try_start().err().unwrap();
+        let setup = Setup::of([times("m", "1", 2.0), other(), route(&second, &json!({}))]);
+        let ended = setup.args("--require-all").try_start().err().unwrap();
         let errors = ended.stderr.concat();
         assert!(errors.contains(expect), "{errors}");
         assert!(errors.contains("spec.split[1].version"), "{errors}");

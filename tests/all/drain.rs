@@ -1,5 +1,5 @@
-//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight finishes, and what does not is
-//! cut.
+//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight finishes, and what does
+//! not is cut.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

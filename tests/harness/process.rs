@@ -17,7 +17,8 @@ pub(crate) fn is_alive(id: u32) -> bool {
     status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
-/// Bytes of memory that are resident now, counted page by page: the sum in `status` is behind by up to a megabyte. Pages
+/// Bytes of memory that are resident now, counted page by page: the sum in `status` is behind by up to a megabyte.
+/// Pages
 /// that were given back, and that the kernel takes as soon as it needs them (madvise(2), `MADV_FREE`), are left out.
 pub(crate) fn resident(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", server.starting.id())).unwrap();

@@ -82,6 +82,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(), CompileError> {
 }
 
 fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
+    header(bytes)?;
     let not = |text: &str| Err(CompileError::NotAComponent(text.to_owned()));
     match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => Ok((resolve, world)),

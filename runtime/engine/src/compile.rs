@@ -1,6 +1,7 @@
 //! A component that is ready to be opened as a stage: its machine code, from the cache or fresh from a compiler.
 //!
-//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in another process; what
+//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in another process;
+//! what
 //! arrives here is machine code. An entry of the cache holds the engine's settings and the component's digest in its
 //! name; what is in it is trusted only as `load` says.
 

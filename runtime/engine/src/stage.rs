@@ -4,8 +4,8 @@
 //! survives between calls, which is why a stage must be a pure function, and why one that is not trusted to be may have
 //! a fresh instance for each call ([`Reuse::Never`]). Four things end an instance: a trap or a crossed limit, a defect
 //! that the guest reports, more bytes held than it may between calls, and a caller that goes away in the middle of a
-//! call. How many are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones above that are
-//! dropped.
+//! call. How many are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones
+//! above that are dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};

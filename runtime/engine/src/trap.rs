@@ -1,8 +1,8 @@
 //! What went wrong in a call, in words for the client and a cause for the log.
 //!
 //! The client learns the kind and the limit; a guest's backtrace, and the text of a defect that it reported, go to the
-//! log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in the same way: a [`CallError`] is made by
-//! its constructors, which cut.
+//! log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in the same way: a [`CallError`] is
+//! made by its constructors, which cut.
 
 use std::collections::BTreeSet;
 use std::fmt;

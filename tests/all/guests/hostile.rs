@@ -6,7 +6,8 @@
 
 use serde_json::json;
 
-use super::hostile_texts::{ROWS, Row, Then};
+use super::hostile_texts::ROWS;
+use super::row::{Row, Then};
 use super::{data, of_stage, outcomes, request};
 use crate::harness::eventually;
 use crate::harness::http::Response;

@@ -1,44 +1,6 @@
 //! The guests of [`hostile`](super::hostile). Each does one thing wrong when `x[0]` is 13.
 
-/// A guest, and what becomes of the call in which it misbehaves.
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    /// See `tests/harness/wat.rs`.
-    pub(super) text: &'static str,
-    pub(super) x: &'static [f32],
-    pub(super) status: u16,
-    pub(super) kind: &'static str,
-    pub(super) says: &'static str,
-    pub(super) then: Then,
-}
-
-/// What becomes of the instance.
-#[derive(PartialEq)]
-pub(super) enum Then {
-    Ends,
-    Stays,
-}
-
-const fn answers(name: &'static str, text: &'static str) -> Row {
-    Row { name, text, x: &[13.], status: 200, kind: "", says: "", then: Then::Stays }
-}
-
-const fn fails(name: &'static str, kind: &'static str, says: &'static str, text: &'static str) -> Row {
-    Row { name, text, x: &[13.], status: 500, kind, says, then: Then::Ends }
-}
-
-const fn traps(name: &'static str, says: &'static str, text: &'static str) -> Row {
-    fails(name, "stage_trapped", says, text)
-}
-
-/// The host or the component model ends it, and says no more to the client.
-const fn breaks(name: &'static str, text: &'static str) -> Row {
-    traps(name, "trapped: it broke the rules of the component model", text)
-}
-
-const fn spins(name: &'static str, text: &'static str) -> Row {
-    Row { status: 504, ..fails(name, "stage_timeout", "ran longer than 300ms", text) }
-}
+use super::row::{Row, Then, answers, breaks, fails, spins, traps};
 
 /// So many numbers that the host asks for 52 bytes, which nothing else takes.
 const LONG: &[f32] = &[1.; 13];
@@ -116,7 +78,8 @@ pub(super) const ROWS: &[Row] = &[
         "(memory (export \"memory\") 32)
          (func $misbehave (param $x i32) (result i32) (local $h i32)
            (local.set $h (call $create (i32.const 0) (i32.const 1048576)))
-           (loop $l (call $read (local.get $h) (i64.const 0) (i64.const 1048576) (i32.const 2048)) (br $l)) unreachable)",
+           (loop $l (call $read (local.get $h) (i64.const 0) (i64.const 1048576) (i32.const 2048)) (br $l))
+           unreachable)",
     ),
     // Answers.
     fails(
@@ -382,7 +345,8 @@ pub(super) const ROWS: &[Row] = &[
         "wanted more memory than 100663296 bytes",
         "(func $misbehave (param $x i32) (result i32)
            (loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
-           (memory.fill (i32.const 65536) (i32.const 7) (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 65536)))
+           (memory.fill (i32.const 65536) (i32.const 7)
+             (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 65536)))
            unreachable)",
     ),
     spins(

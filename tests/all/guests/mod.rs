@@ -16,6 +16,7 @@ mod logs;
 mod opening;
 mod pure;
 mod refused_texts;
+mod row;
 
 /// A request with `x`.
 pub(crate) fn numbers(values: &[f32]) -> Value {

@@ -77,8 +77,8 @@ fn a_call_that_waits_for_an_instance_has_all_its_time() {
     }
 }
 
-/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it is its CPU time that
-/// counts.
+/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it is its CPU time
+/// that counts.
 #[test]
 fn a_busy_machine_refuses_nothing() {
     let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));

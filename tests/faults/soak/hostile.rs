@@ -92,7 +92,7 @@ fn ask(soak: &Soak, bytes: &[u8]) -> Option<u16> {
 }
 
 fn head(path: &str, length: usize, more: &str) -> Vec<u8> {
-    format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
 }
 
 fn drip(soak: &Soak) -> &'static str {
@@ -118,7 +118,7 @@ fn flood(soak: &Soak, chance: &mut Chance) -> &'static str {
                 let more = format!("inference-header-content-length: {length}\r\n");
                 [head("/v2/models/m/infer", json.len() + noise.len(), &more), json.to_vec(), noise].concat()
             }
-            4 => format!("GET /v2/models/{}/x HTTP/1.1\r\nhost: test\r\n\r\n", "%ff".repeat(300)).into_bytes(),
+            4 => format!("GET /v2/models/{}/x HTTP/1.1\r\nhost: localhost\r\n\r\n", "%ff".repeat(300)).into_bytes(),
             _ => head("/v2/models/m/infer", 0, &format!("x-many: {}\r\n", "y".repeat(1 << 14))),
         };
         ask(soak, &request);

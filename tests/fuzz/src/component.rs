@@ -1,7 +1,7 @@
 //! Component files, as far as they are read without compiling them.
 //!
-//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those panic and overflow their
-//! stacks on hostile bytes, so they are fed in processes of their own alone: [`worker`](crate::worker).
+//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those panic and overflow
+//! their stacks on hostile bytes, so they are fed in processes of their own alone: [`worker`](crate::worker).
 
 use hotstage_core::compile_limits::ComponentLimits;
 use hotstage_engine::compile::CompileError;

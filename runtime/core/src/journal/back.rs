@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn rolling(seed: u8, step: u32, phase: Phase) -> Rolling {
-        Rolling { digest: digest(seed), from: version("1"), before: None, step, phase }
+        Rolling { digest: digest(seed), from: version("1"), before: None, step, phase, started: None }
     }
 
     /// The journal under test, and beside it the papers of each revision.

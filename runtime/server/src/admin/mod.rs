@@ -1,7 +1,8 @@
 //! The admin API: who may, what they ask for, and what they are told. It listens apart from inference.
 //!
 //! Every request needs a token (`tokens.rs`), every answer says the newest revision. The endpoints stand in one table
-//! (`table.rs`), from which requests are dispatched and the OpenAPI document is made. A change whose client leaves while
+//! (`table.rs`), from which requests are dispatched and the OpenAPI document is made. A change whose client leaves
+//! while
 //! it is prepared is given up; one that is being recorded is carried out: a change is made, or not, and never half.
 //!
 //! Bounds: [`ServerLimits`], for bodies of uploads [`FILE_BYTES_MAX`](hotstage_core::limits::FILE_BYTES_MAX).

@@ -43,7 +43,8 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 a defect of the program · 2 wrong arguments · 3 a manifest or what \
 it points at is refused · 4 the state directory can't be used · 5 the disk is full · 6 the address can't be listened \
-on · 7 the server can't be reached · 8 the server refused the request · 9 there are differences · 10 requests in flight were cut off";
+on · 7 the server can't be reached · 8 the server refused the request · 9 there are differences · \
+10 requests in flight were cut off";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

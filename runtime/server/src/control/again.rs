@@ -1,5 +1,5 @@
-//! Versions that could not be opened at the start, tried again: when their manifest is applied again, which puts damaged
-//! bytes back, or when their name is asked to be loaded. They are recorded as served, so this is no revision.
+//! Versions that could not be opened at the start, tried again: when their manifest is applied again, which puts
+//! damaged bytes back, or when their name is asked to be loaded. They are recorded as served, so this is no revision.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -107,7 +107,8 @@ impl Control {
         let prepared = tokio::select! {
             prepared = self.prepare(wanted, ask, progress) => prepared,
             () = cancel.cancelled() => {
-                Err(ControlError::new(Trouble::Conflict, "the client left while the change was prepared; nothing changed"))
+                let message = "the client left while the change was prepared; nothing changed";
+                Err(ControlError::new(Trouble::Conflict, message))
             }
         };
         let prepared = match prepared {

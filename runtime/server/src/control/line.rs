@@ -1,7 +1,7 @@
 //! The line of versions that wait to be opened at a start.
 //!
-//! First those whose components are compiled already, as they are recorded; then the others, those with the fewest bytes
-//! to compile first. So nobody waits for another's long compilation who needs none.
+//! First those whose components are compiled already, as they are recorded; then the others, those with the fewest
+//! bytes to compile first. So nobody waits for another's long compilation who needs none.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

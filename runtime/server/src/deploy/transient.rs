@@ -1,7 +1,7 @@
 //! Bytes of large files while somebody has them: one copy for all who ask meanwhile, none when the last is done.
 //!
-//! A guest may open a file as often as it has handles, and every instance of every version may open the same one. Bound:
-//! the files themselves, each once.
+//! A guest may open a file as often as it has handles, and every instance of every version may open the same one.
+//! Bound: the files themselves, each once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,8 +15,8 @@ pub(super) struct Transient {
     places: Mutex<HashMap<Digest, Arc<Place>>>,
 }
 
-/// Where the bytes of one file are while somebody has them. Whoever reads them holds the lock, so that nobody reads them
-/// twice.
+/// Where the bytes of one file are while somebody has them. Whoever reads them holds the lock, so that nobody reads
+/// them twice.
 type Place = Mutex<Weak<Bytes>>;
 
 /// A share of the bytes.

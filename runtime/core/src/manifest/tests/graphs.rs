@@ -170,6 +170,10 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
         "tensor: first.score, between: [0.3, 0.7]",
         "g.yaml:11:11: spec.nodes[1].switch[1]: can never be asked: switch[0] asks the same and comes first",
     );
+}
+
+#[test]
+fn a_time_that_makes_no_sense_is_refused_where_it_stands() {
     check(
         "timeout: 100ms",
         "timeout: 500ms",

@@ -177,8 +177,8 @@ fn limits() {
         ),
         (
             "instances: { reuse: never, min: 2 }",
-            "49: spec.stages[1].limits.instances.min: with `reuse: never` no instance is kept, as each call takes a new \
-             one; leave `min` out",
+            "49: spec.stages[1].limits.instances.min: with `reuse: never` no instance is kept, as each call takes a \
+             new one; leave `min` out",
         ),
         ("held_bytes: 5GiB", "29: spec.stages[1].limits.held_bytes: 5GiB is more than the 4GiB that are allowed"),
         (

@@ -1,7 +1,8 @@
-//! What watched documents were when they were last applied, kept over restarts in `watched.json` of the state directory.
+//! What watched documents were when they were last applied, kept over restarts in `watched.json` of the state
+//! directory.
 //!
-//! What the journal has that the file has not, because the server ended in between, is added when it is read. A file that
-//! is damaged is as good as none: then a document is known by being served as it is.
+//! What the journal has that the file has not, because the server ended in between, is added when it is read. A file
+//! that is damaged is as good as none: then a document is known by being served as it is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! `serve --watch`: what lies in a folder is applied, document by document, as it changes.
 //!
-//! Files are looked at four times a second (`look.rs`, `folder.rs`). What happens to a document follows from what it was
+//! Files are looked at four times a second (`look.rs`, `folder.rs`). What happens to a document follows from what it
+//! was
 //! when it was last applied, what it is now, and what is served ([`hotstage_core::follow`]): one that nobody touched is
 //! left alone, whatever a promotion, a rollback or another hand made of what is served since; one that was changed here
 //! and elsewhere is shown and kept out until a person has decided. Documents of one name are applied together (with
@@ -125,8 +126,8 @@ impl Watcher {
         })
     }
 
-    /// Reads the files before anything is served, which puts into the store what they point at. Files that can't be read
-    /// in time are applied later.
+    /// Reads the files before anything is served, which puts into the store what they point at. Files that can't be
+    /// read in time are applied later.
     pub async fn read(&mut self) {
         self.begin_to_look();
         // Too long is said by whoever would apply them.

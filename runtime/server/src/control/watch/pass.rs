@@ -91,8 +91,8 @@ impl Watcher {
             )),
             Step::Remove if self.orphans.contains(&key) || self.is_first && !self.options.prune => {
                 kept.push(format!(
-                    "{}is gone from the watched files since the server ran last, and is served on; `serve --prune` ends \
-                     such, or {}",
+                    "{}is gone from the watched files since the server ran last, and is served on; `serve --prune` \
+                     ends such, or {}",
                     tag(&key),
                     ending(&key)
                 ));
@@ -310,8 +310,8 @@ mod tests {
 
     #[test]
     fn documents_of_one_name_go_together_in_an_order_that_fits() {
-        let route = "apiVersion: hotstage.dev/v1\nkind: Route\nmetadata: { name: b }\nspec: { split: [ { version: \"1\" \
-                     } ] }\n";
+        let route = "apiVersion: hotstage.dev/v1\nkind: Route\nmetadata: { name: b }\nspec: { split: [ { version: \
+                     \"1\" } ] }\n";
         let mut jobs = vec![gone("b", "1"), gone("a", "2"), gone("a", "1")];
         jobs.extend(applied(route));
         let shown: Vec<Vec<String>> =
