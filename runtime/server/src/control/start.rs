@@ -206,8 +206,8 @@ impl Control {
             return Ok(());
         }
         let message = format!(
-            "revision {head} can't be served as it was recorded, and --require-all was given:\n{}\nTo put damaged \
-             bytes back, start with the manifest that they came from: `hotstage serve -f …`; to serve the rest meanwhile, \
+            "revision {head} can't be served as it was recorded, and --require-all was given:\n{}\nTo put \
+             damaged bytes back, start with the manifest that they came from: `hotstage serve -f …`; to serve the rest meanwhile, \
              leave --require-all out",
             problems.join("\n")
         );
