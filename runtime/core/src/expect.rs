@@ -1,7 +1,7 @@
 //! Whether a golden test got the answer that it expects, and every difference in words.
 //!
 //! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN equals NaN, and an
-//! infinity equals itself. Texts that are JSON are compared by what they say, with the same tolerance ([`text`]).
+//! infinity equals itself. Texts that are JSON are compared by what they say, with the same tolerance (`text`).
 //! Everything else is equal or not. Outputs that the test does not mention may be there. Bounds: at most [`SHOWN_MAX`]
 //! differences of one output are shown, the rest is a number; of a long text the window around its first difference.
 

@@ -1,11 +1,11 @@
 //! The memory that bodies of requests take: all of them together have one bound.
 //!
-//! A body is counted while it comes, in steps of up to [`STEP`], and until the last tensor that lies in its bytes is
+//! A body is counted while it comes, in steps of up to `STEP`, and until the last tensor that lies in its bytes is
 //! dropped, whoever holds that. What a body is decompressed to, and what its JSON is decoded to, counts too. A body
 //! that finds no memory left is refused by itself: those that are there go on. Default: `--max-body-memory`, 1 GiB.
 //!
-//! A small body is free: up to [`SMALL`] bytes over HTTP/1.1, where a connection has one body at a time and reads into
-//! a buffer of that size anyway, so that connections bound these; up to [`SMALL_STREAM`] over HTTP/2, where all streams
+//! A small body is free: up to `SMALL` bytes over HTTP/1.1, where a connection has one body at a time and reads into
+//! a buffer of that size anyway, so that connections bound these; up to `SMALL_STREAM` over HTTP/2, where all streams
 //! of a connection then have half of what its flow-control window is. So the commonest request touches nothing here.
 
 use std::sync::Arc;

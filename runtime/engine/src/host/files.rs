@@ -36,7 +36,7 @@ pub enum Content {
     Kept(Arc<dyn Keeper>),
 }
 
-/// The names under which a component asked for files while it was opened, given or not. At most [`ASKED_MAX`].
+/// The names under which a component asked for files while it was opened, given or not. At most `ASKED_MAX`.
 #[derive(Debug, Default)]
 pub struct Asked(Mutex<BTreeSet<String>>);
 

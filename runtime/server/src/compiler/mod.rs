@@ -3,7 +3,7 @@
 //! Decoders and compilers see bytes that nobody has vouched for: a component of 27 bytes can make one panic, one of
 //! 136 KB can make it take all memory. So the server starts its own program once more for each component
 //! ([`worker`]), with bounds on memory, processor time, wall time and size ([`CompileLimits`]) and with no files and
-//! no network ([`confine`]). It feeds the component through a pipe and takes back machine code ([`wire`]). A process
+//! no network (`confine`). It feeds the component through a pipe and takes back machine code (`wire`). A process
 //! that crashes or reaches a bound is an error that says which; one whose caller leaves is killed.
 //!
 //! Default: [`CompileLimits::default`] processes at once, each with half the cores. Once there are requests to disturb

@@ -207,8 +207,8 @@ impl Control {
         }
         let message = format!(
             "revision {head} can't be served as it was recorded, and --require-all was given:\n{}\nTo put \
-             damaged bytes back, start with the manifest that they came from: `hotstage serve -f …`; to serve the rest meanwhile, \
-             leave --require-all out",
+             damaged bytes back, start with the manifest that they came from: `hotstage serve -f …`; to serve the rest \
+             meanwhile, leave --require-all out",
             problems.join("\n")
         );
         Err(ControlError::new(Trouble::Defect, message))

@@ -1,6 +1,6 @@
 //! References → digests: every component, file and document that a manifest points at, in the store.
 //!
-//! A path counts from the manifest's folder and stays in it ([`files`](crate::files)). A mere name is looked for in the
+//! A path counts from the manifest's folder and stays in it ([`crate::files`]). A mere name is looked for in the
 //! box: folders of components whose files are called by their names.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,9 +4,9 @@
 //! says so. What a manifest names must lie in the manifest's own folder, or in a directory that the operator allows
 //! (`--allow-path`), after every symbolic link and `..` is followed; files of `/proc`, `/sys` and the like are refused
 //! unless the allowed directory itself is one of theirs. What was checked is what is read: the check is made on the
-//! directories that were opened on the way ([`walk`]), never on a path that is opened again.
+//! directories that were opened on the way (`walk.rs`), never on a path that is opened again.
 //!
-//! Default: nothing but the folder. Bounds: [`LINKS_MAX`](walk::LINKS_MAX) symbolic links on a way.
+//! Default: nothing but the folder. Bounds: `LINKS_MAX` symbolic links on a way.
 
 mod beneath;
 mod walk;
