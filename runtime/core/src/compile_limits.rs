@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a component may consist of, nested components and modules included. Counted before anything is compiled.
 ///
-/// The defaults have room for the largest components that toolchains make: one with CPython inside has 18 MB, 15,000
-/// functions, and 60 kB in its largest function.
+/// The defaults have room for a component with CPython inside, which has 18 MB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentLimits {
     /// Bytes of the file. `--max-component-bytes`.
