@@ -25,11 +25,11 @@ const TAIL: Goal = Goal::AtMost(5.0);
 
 /// What the rounds of one server add up to.
 #[derive(Default)]
-struct Sum {
-    per_second: Vec<f64>,
+pub(crate) struct Sum {
+    pub(crate) per_second: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
-    cpu: Duration,
+    pub(crate) cpu: Duration,
     /// The load generator's own.
     asking: Duration,
     answers: u32,
@@ -37,7 +37,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, server: &Server, load: &mut Load<'_>, duration: Duration) -> Outcome {
+    pub(crate) fn add(&mut self, server: &Server, load: &mut Load<'_>, duration: Duration) -> Outcome {
         let before = (server.cpu()?, cpu("self")?);
         let Round { answers, per_second, p50, p99 } = load.run(duration)?;
         self.cpu += server.cpu()? - before.0;
@@ -51,7 +51,7 @@ impl Sum {
     }
 
     /// Milliseconds per request.
-    fn each(&self, cpu: Duration) -> f64 {
+    pub(crate) fn each(&self, cpu: Duration) -> f64 {
         cpu.as_secs_f64() * 1e3 / f64::from(self.answers)
     }
 }

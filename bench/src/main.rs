@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `chain` | three warm stages in this process ↔ the same steps as plain functions |
 //! | `http` | the server ↔ the same hyper and codec around plain functions (`floor`) |
+//! | `http --before` | the server ↔ another build of it |
 //! | `start` | from the process's start to its first answer |
 //! | `route` | a route's decision ↔ looking up the same headers |
 //! | `graphs` | native graphs in processes of their own ↔ in the server's; a sandboxed stage beside one ↔ alone |
@@ -15,6 +16,7 @@
 //! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ the value at each reading |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
 
+mod before;
 mod chain;
 mod child;
 mod deploy;
@@ -63,6 +65,9 @@ struct Cli {
     /// Shorter rounds, and fewer: to see whether it works.
     #[arg(long)]
     quick: bool,
+    /// Another build of the server, to measure `http` in turns with: its requests and its CPU time are the floor then.
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     /// Where to write the table as JSON as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -165,7 +170,9 @@ fn run(cli: &Cli) -> Outcome {
     if asked(What::Chain) {
         chain::measure(&origin, &effort, &mut table)?;
     }
-    if asked(What::Http) {
+    if let Some(program) = &cli.before {
+        before::measure(&origin, program, &effort, &mut table)?;
+    } else if asked(What::Http) {
         http::measure(&origin, &effort, &mut table)?;
     }
     if asked(What::Start) {
