@@ -26,7 +26,7 @@ pub enum Hosts {
     Known {
         /// Where it listens.
         address: IpAddr,
-        /// Without ports.
+        /// Without ports. The commonest first.
         names: Vec<String>,
     },
 }
@@ -39,9 +39,11 @@ impl Hosts {
         if is_open || allowed.iter().any(|name| name == ANY) {
             return Self::Any;
         }
+        let address = address.ip().to_canonical();
         let own = split(told).map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty());
         let allowed = allowed.iter().map(|name| split(name).map_or(name.as_str(), |(name, _)| name).to_owned());
-        Self::Known { address: address.ip().to_canonical(), names: allowed.chain(own).collect() }
+        let always = ["localhost".to_owned(), address.to_string()];
+        Self::Known { address, names: allowed.chain(always).chain(own).collect() }
     }
 
     /// Whether a request's host is in order, and is one of these.
@@ -59,6 +61,9 @@ impl Hosts {
             (None, Some(value)) => value.to_str().unwrap_or("?"),
             (None, None) => "",
         };
+        if self.knows(host) {
+            return Ok(());
+        }
         let Some((name, _)) = split(host) else {
             let message =
                 format!("the host `{}` is none; send a name or an address, and a port if need be", shown(host));
@@ -66,6 +71,13 @@ impl Hosts {
         };
         // Only HTTP/1.0 may leave it out, and browsers have not spoken that for long.
         if self.takes(name) || name.is_empty() && version < Version::HTTP_11 { Ok(()) } else { Err(stranger(name)) }
+    }
+
+    /// Whether it is one of the names to the letter, which nearly all are: then there is nothing to parse.
+    fn knows(&self, host: &str) -> bool {
+        let Self::Known { names, .. } = self else { return false };
+        let (name, port) = host.split_once(':').unwrap_or((host, ""));
+        port.bytes().all(|byte| byte.is_ascii_digit()) && names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn takes(&self, name: &str) -> bool {
@@ -77,7 +89,7 @@ impl Hosts {
             }
         }
         let name = name.strip_suffix('.').unwrap_or(name);
-        name.eq_ignore_ascii_case("localhost") || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -91,6 +103,18 @@ fn stranger(name: &str) -> Failure {
     Failure::new(Kind::MisdirectedRequest, message)
 }
 
+/// Bytes of a registered name: RFC 3986 allows `sub-delims` and percent signs in one.
+const NAME: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let bytes = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%!$&'()*+,;=";
+    let mut index = 0;
+    while index < bytes.len() {
+        allowed[bytes[index] as usize] = true;
+        index += 1;
+    }
+    allowed
+};
+
 /// A host's name or address, without brackets, and its port. `None` where it is neither.
 fn split(host: &str) -> Option<(&str, &str)> {
     let (name, port) = match host.strip_prefix('[') {
@@ -101,9 +125,7 @@ fn split(host: &str) -> Option<(&str, &str)> {
         }
         None => host.split_once(':').unwrap_or((host, "")),
     };
-    // `sub-delims` of RFC 3986 and percent signs are allowed in a registered name.
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
-    let is_sound = host.starts_with('[') || name.bytes().all(is_name);
+    let is_sound = host.starts_with('[') || name.bytes().all(|byte| NAME[usize::from(byte)]);
     (is_sound && port.bytes().all(|byte| byte.is_ascii_digit())).then_some((name, port))
 }
 
