@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -13,9 +13,15 @@ use super::metrics::Metrics;
 use super::state::{self, Folder};
 use super::{components, guests, root};
 
+/// Where a build of the whole workspace in the tests' own profile leaves it.
+fn beside_the_tests() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().and_then(Path::parent).unwrap().join("hotstage")
+}
+
 /// The program, in the repository's root, untouched by the variables of whoever runs the tests.
 pub(crate) fn program() -> Command {
-    let path = std::env::var_os("HOTSTAGE_BIN").map_or_else(|| root().join("target/release/hotstage"), PathBuf::from);
+    let path = std::env::var_os("HOTSTAGE_BIN").map_or_else(beside_the_tests, PathBuf::from);
     let mut command = Command::new(path);
     command.current_dir(root()).stdin(Stdio::null());
     for variable in [

@@ -78,7 +78,8 @@ fn runtime(workspace: &Workspace) -> Outcome {
 /// Selected out of the whole workspace, as the tests are: dependencies then get the features that all members ask for
 /// together, and the minutes of the WebAssembly compiler are spent once.
 pub(crate) fn program(workspace: &Workspace, name: &str) -> Outcome {
-    let words = ["build", "--release", "--workspace", "--exclude", GUESTS, "--bin", name];
+    let profile = workspace.profile.name();
+    let words = ["build", "--profile", profile, "--workspace", "--exclude", GUESTS, "--bin", name];
     check(cargo().current_dir(&workspace.root).args(words))
 }
 

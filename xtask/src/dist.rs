@@ -154,6 +154,7 @@ fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::Profile;
 
     #[test]
     fn what_is_given_to_others_has_nothing_of_an_earlier_one() {
@@ -165,7 +166,13 @@ mod tests {
             path
         };
         let target = place.path().join("target");
-        let workspace = Workspace { root: place.path().to_owned(), target, plugins: Vec::new(), has_guests: false };
+        let workspace = Workspace {
+            root: place.path().to_owned(),
+            target,
+            plugins: Vec::new(),
+            has_guests: false,
+            profile: Profile::Release,
+        };
         let server = write("built/hotstage");
         for path in ["LICENSE", "target/components/scale.wasm", "target/components/.part"] {
             write(path);

@@ -34,7 +34,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
     build::all(&workspace)?;
     build::guests(&workspace)?;
     let mut command = cargo();
-    // The same selection as `cargo xtask test`, so that nothing is compiled twice.
+    // The release profile, as users run it: these are figures.
     command.args(["test", "--release", "--workspace", "--exclude", GUESTS, "--test", "faults", "--"]);
     command.args(["--nocapture", "--test-threads", "1"]).args(&args.filters);
     command.env("HOTSTAGE_FAULTS", if args.quick { "quick" } else { "full" });

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every test there is, on what was just built, and one line at the end that says how it went.
 //!
-//! Everything runs in the release profile: the server under test is compiled once, and compiling components with an
-//! unoptimised compiler would take longer than all tests together.
+//! Everything runs in a profile of its own, `tests` (Cargo.toml): the server under test and the crates' tests share one
+//! set of dependencies. Those are optimised, because compiling components with an unoptimised compiler would take longer
+//! than all tests together; our own crates are compiled quickly, and check their arithmetic for overflow.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use crate::build;
 use crate::clients::{self, Clients};
 use crate::report::Report;
 use crate::run::{OrStop, Outcome, Stop, cargo, shown, step};
-use crate::workspace::{GUESTS, Workspace};
+use crate::workspace::{GUESTS, Profile, Workspace};
 
 /// Builds everything, then runs unit, property, documentation and black-box tests.
 ///
@@ -38,14 +39,15 @@ pub(crate) fn main(args: &Args) -> Outcome {
 }
 
 pub(crate) fn with(args: &Args, goldens: Goldens) -> Outcome {
-    let workspace = Workspace::read()?;
+    let workspace = Workspace { profile: Profile::Tests, ..Workspace::read()? };
     build::all(&workspace)?;
     build::guests(&workspace)?;
     let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let clients = Clients::prepare(&workspace, args.require_clients || is_ci)?;
 
     let mut command = cargo();
-    command.args(["test", "--release", "--workspace", "--exclude", GUESTS, "--no-fail-fast", "--"]);
+    command.args(["test", "--profile", workspace.profile.name(), "--workspace", "--exclude", GUESTS]);
+    command.args(["--no-fail-fast", "--"]);
     command.args(&args.filters);
     match &clients {
         Clients::Ready(python) => command.env("HOTSTAGE_PYTHON", python),

@@ -16,6 +16,25 @@ pub(crate) const GUESTS: &str = "hotstage-guests";
 /// The server and command line, as its package and its program are called.
 pub(crate) const SERVER: &str = "hotstage";
 
+/// How programs for this machine are compiled: cargo's profile of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// What users and benchmarks run.
+    Release,
+    /// What tests run: our own crates are compiled in a fraction of the time, with overflow checks.
+    Tests,
+}
+
+impl Profile {
+    /// As cargo takes it, and as the folder below the target directory is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Tests => "tests",
+        }
+    }
+}
+
 /// The workspace as `cargo metadata` describes it.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -25,9 +44,12 @@ pub(crate) struct Workspace {
     pub(crate) plugins: Vec<String>,
     /// Whether the guest programs' package is there.
     pub(crate) has_guests: bool,
+    /// What this command builds and runs programs with.
+    pub(crate) profile: Profile,
 }
 
 impl Workspace {
+    /// The workspace, whose programs are compiled as users run them.
     pub(crate) fn read() -> Outcome<Self> {
         let mut command = cargo();
         // The alias runs from wherever it was typed; this file's crate knows where the workspace is.
@@ -49,7 +71,7 @@ impl Workspace {
         };
         let plugins = packages.iter().filter(is_plugin).filter_map(name).collect();
         let has_guests = packages.iter().any(|package| package["name"] == GUESTS);
-        Some(Self { plugins, has_guests, root, target })
+        Some(Self { plugins, has_guests, root, target, profile: Profile::Release })
     }
 
     /// The components in the box, by name: `scale.wasm`.
@@ -69,7 +91,7 @@ impl Workspace {
 
     /// A program of the workspace.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+        self.target.join(self.profile.name()).join(name)
     }
 
     /// What is given to others (`cargo xtask dist`).
@@ -117,6 +139,9 @@ mod tests {
         let workspace = Workspace::parse(text).unwrap();
         assert_eq!(workspace.plugins, ["hotstage-plugin-scale"]);
         assert!(workspace.has_guests);
+        assert_eq!(workspace.binary(), Path::new("/elsewhere/release/hotstage"));
+        let workspace = Workspace { profile: Profile::Tests, ..workspace };
+        assert_eq!(workspace.binary(), Path::new("/elsewhere/tests/hotstage"));
         assert_eq!(workspace.components(), Path::new("/elsewhere/components"));
     }
 
