@@ -1,8 +1,10 @@
-//! The rules of `docs/style.md` and the floors of `docs/architecture.md`, as far as a machine can check them.
+//! The rules of `docs/style.md` and the floors of `docs/architecture.md`, as far as a machine can
+//! check them.
 //!
-//! Every test reads the sources and reports all it found at once, each as `path:line: what; what to do`. The numbers
-//! and lists stand at the top of the file that checks them. Each checker has tests of its own on a few lines of text,
-//! so that none can go blind unnoticed.
+//! Every test reads the sources and reports all it found at once, each as
+//! `path:line: what; what to do`. The numbers and lists stand at the top of the file that checks
+//! them. Each checker has tests of its own on a few lines of text, so that none can go blind
+//! unnoticed.
 
 use source::{Finding, Tree};
 
@@ -23,16 +25,32 @@ mod wall;
 
 #[track_caller]
 fn nothing(findings: impl IntoIterator<Item = Finding>) {
-    let lines: Vec<String> = findings.into_iter().map(|finding| finding.to_string()).collect();
-    assert!(lines.is_empty(), "{} found:\n\n{}\n", lines.len(), lines.join("\n"));
+    let lines: Vec<String> = findings
+        .into_iter()
+        .map(|finding| finding.to_string())
+        .collect();
+    assert!(
+        lines.is_empty(),
+        "{} found:\n\n{}\n",
+        lines.len(),
+        lines.join("\n")
+    );
 }
 
 /// A walk that finds nothing would let everything pass.
 #[test]
 fn the_sources_are_found() {
     let tree = Tree::read();
-    for expected in ["tests/tidy.rs", "runtime/core/src/lib.rs", "sdk/rust/src/lib.rs", "wit/worlds.wit"] {
-        assert!(tree.files.iter().any(|file| file.path == expected), "{expected} is not among the files read");
+    for expected in [
+        "tests/tidy.rs",
+        "runtime/core/src/lib.rs",
+        "sdk/rust/src/lib.rs",
+        "wit/worlds.wit",
+    ] {
+        assert!(
+            tree.files.iter().any(|file| file.path == expected),
+            "{expected} is not among the files read"
+        );
     }
 }
 
@@ -84,7 +102,10 @@ fn nothing_is_marked_as_unfinished() {
 #[test]
 fn links_in_documents_lead_somewhere() {
     let tree = Tree::read();
-    nothing(tree.documents().flat_map(|document| links::check(&tree.root, document)));
+    nothing(
+        tree.documents()
+            .flat_map(|document| links::check(&tree.root, document)),
+    );
 }
 
 #[test]

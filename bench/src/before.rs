@@ -1,7 +1,8 @@
 //! `http --before PROGRAM`: two builds of the server under the same load, in turns.
 //!
-//! A change to the request path is measured so. Whatever else the machine does, it does it to both: rounds are short,
-//! and the side that goes first changes with each. Eight times as many rounds as `http` has.
+//! A change to the request path is measured so. Whatever else the machine does, it does it to both:
+//! rounds are short, and the side that goes first changes with each. Eight times as many rounds as
+//! `http` has.
 
 use std::path::Path;
 
@@ -32,7 +33,11 @@ impl<'a> Side<'a> {
     fn open(origin: &Origin, question: &'a Question) -> Outcome<Self> {
         let server = Server::ours(origin)?;
         let load = Load::open(server.address, question)?;
-        Ok(Self { server, load, sum: Sum::default() })
+        Ok(Self {
+            server,
+            load,
+            sum: Sum::default(),
+        })
     }
 
     fn run(&mut self, effort: &Effort) -> Outcome {
@@ -41,21 +46,40 @@ impl<'a> Side<'a> {
 }
 
 /// JSON, then binary. The build before is shown as the floor.
-pub(crate) fn measure(origin: &Origin, program: &Path, effort: &Effort, table: &mut Table) -> Outcome {
-    let before = Origin { server: program.to_owned(), ..origin.clone() };
+pub(crate) fn measure(
+    origin: &Origin,
+    program: &Path,
+    effort: &Effort,
+    table: &mut Table,
+) -> Outcome {
+    let before = Origin {
+        server: program.to_owned(),
+        ..origin.clone()
+    };
     for question in [Question::json(origin)?, Question::binary(origin)?] {
-        tell(&format!("HTTP, {}, beside {}", question.name, program.display()));
+        tell(&format!(
+            "HTTP, {}, beside {}",
+            question.name,
+            program.display()
+        ));
         let mut now = Side::open(origin, &question)?;
         let mut then = Side::open(&before, &question)?;
         now.load.run(effort.warm_up)?;
         then.load.run(effort.warm_up)?;
         for round in 0..effort.rounds * ROUNDS {
-            let (first, second) = if round % 2 == 0 { (&mut now, &mut then) } else { (&mut then, &mut now) };
+            let (first, second) = if round % 2 == 0 {
+                (&mut now, &mut then)
+            } else {
+                (&mut then, &mut now)
+            };
             first.run(effort)?;
             second.run(effort)?;
         }
         let what = |what: &str| format!("HTTP, {}, beside the build before: {what}", question.name);
-        let rates = (median(&mut now.sum.per_second), median(&mut then.sum.per_second));
+        let rates = (
+            median(&mut now.sum.per_second),
+            median(&mut then.sum.per_second),
+        );
         table.push(Line::ratio(what("requests"), "/s", rates.0, rates.1).goal(RATE));
         let cpu = (now.sum.each(now.sum.cpu), then.sum.each(then.sum.cpu));
         table.push(Line::ratio(what("CPU per request"), "ms", cpu.0, cpu.1).goal(CPU));

@@ -1,8 +1,9 @@
 //! `chain`: three warm stages in this process, beside the same steps as plain functions.
 //!
-//! The difference is what the wall costs: moving into and out of three sandboxes, and the tensors' copies. One request
-//! at a time, made anew each time as a decoder makes it: its bytes belong to nobody else. `rewrite` reads and changes
-//! the tensor in the first stage and reads it in the second; `pass on` looks at nothing, so its floor does nothing.
+//! The difference is what the wall costs: moving into and out of three sandboxes, and the tensors'
+//! copies. One request at a time, made anew each time as a decoder makes it: its bytes belong to
+//! nobody else. `rewrite` reads and changes the tensor in the first stage and reads it in the
+//! second; `pass on` looks at nothing, so its floor does nothing.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -63,7 +64,10 @@ impl Case {
     /// The same stages with as many columns as wanted.
     fn wide(workshop: &Workshop, floats: usize) -> Outcome<Self> {
         workshop.write(&format!("weights-{floats}.safetensors"), &weights(floats)?)?;
-        let manifest = workshop.write(&format!("rewrite-{floats}.yaml"), wide_manifest(floats)?.as_bytes())?;
+        let manifest = workshop.write(
+            &format!("rewrite-{floats}.yaml"),
+            wide_manifest(floats)?.as_bytes(),
+        )?;
         Ok(Self {
             name: "chain, rewrite".to_owned(),
             pipeline: workshop.load(&manifest)?,
@@ -86,7 +90,12 @@ impl Case {
             }
             _ => format!("{line}\n"),
         };
-        Self::passing_on(workshop, floats, "fresh.yaml", &PASS_ON.lines().map(fresh).collect::<String>())
+        Self::passing_on(
+            workshop,
+            floats,
+            "fresh.yaml",
+            &PASS_ON.lines().map(fresh).collect::<String>(),
+        )
     }
 
     fn passing_on(workshop: &Workshop, floats: usize, file: &str, text: &str) -> Outcome<Self> {
@@ -106,7 +115,11 @@ impl Case {
     }
 
     fn input(&self) -> Outcome<Tensor> {
-        Ok(Tensor::new(Datatype::Fp32, self.shape.clone(), Bytes::from(self.bytes.clone()))?)
+        Ok(Tensor::new(
+            Datatype::Fp32,
+            self.shape.clone(),
+            Bytes::from(self.bytes.clone()),
+        )?)
     }
 
     fn floats(&self) -> usize {
@@ -116,19 +129,39 @@ impl Case {
     /// Both sides must say the same.
     fn check(&self, workshop: &Workshop) -> Outcome {
         let place = workshop.place();
-        let ours = workshop.io.block_on(self.pipeline.infer(&place, self.payload()?))?.outputs;
+        let ours = workshop
+            .io
+            .block_on(self.pipeline.infer(&place, self.payload()?))?
+            .outputs;
         let floor = self.floor.run(vec![self.input()?])?;
-        let is_same = ours.len() == floor.len() && ours.iter().zip(&floor).all(|(ours, floor)| is_close(ours, floor));
-        if is_same { Ok(()) } else { Err(format!("{}: ours answered {ours:?}, the floor {floor:?}", self.name).into()) }
+        let is_same = ours.len() == floor.len()
+            && ours
+                .iter()
+                .zip(&floor)
+                .all(|(ours, floor)| is_close(ours, floor));
+        if is_same {
+            Ok(())
+        } else {
+            Err(format!("{}: ours answered {ours:?}, the floor {floor:?}", self.name).into())
+        }
     }
 
     fn measure(&self, workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
         tell(&format!("{} of {} floats", self.name, self.floats()));
         self.check(workshop)?;
         let place = workshop.place();
-        let [run, infer, floor] =
-            compare(effort, [self.ours_run(workshop), self.ours_infer(workshop, &place), self.floor()])?;
-        let goal = GOALS.into_iter().find(|(floats, _)| *floats == self.floats()).map(|(_, goal)| Goal::AtMost(goal));
+        let [run, infer, floor] = compare(
+            effort,
+            [
+                self.ours_run(workshop),
+                self.ours_infer(workshop, &place),
+                self.floor(),
+            ],
+        )?;
+        let goal = GOALS
+            .into_iter()
+            .find(|(floats, _)| *floats == self.floats())
+            .map(|(_, goal)| Goal::AtMost(goal));
         for (how, ours) in [("stages", run), ("stages + placement", infer)] {
             let what = format!("{}, {} floats: {how}", self.name, self.floats());
             let line = Line::difference(what, "µs", ours, floor);
@@ -142,7 +175,11 @@ impl Case {
             workshop.io.block_on(async {
                 let began = Instant::now();
                 for _ in 0..times {
-                    black_box(self.pipeline.run(&mut Instant::now(), self.payload()?).await?);
+                    black_box(
+                        self.pipeline
+                            .run(&mut Instant::now(), self.payload()?)
+                            .await?,
+                    );
                 }
                 Ok(began.elapsed())
             })
@@ -187,10 +224,20 @@ fn is_close(ours: &Tensor, floor: &Tensor) -> bool {
         return ours == floor;
     }
     let floats = |tensor: &Tensor| -> Vec<f32> {
-        tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        tensor
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
     };
     let (ours, floor) = (floats(ours), floats(floor));
-    ours.len() == floor.len() && ours.iter().zip(&floor).all(|(ours, floor)| (ours - floor).abs() < 1e-5)
+    ours.len() == floor.len()
+        && ours
+            .iter()
+            .zip(&floor)
+            .all(|(ours, floor)| (ours - floor).abs() < 1e-5)
 }
 
 /// Numbers between 0 and `scale` that look like nothing in particular, the same in every run.
@@ -205,9 +252,15 @@ fn some_floats(count: usize, scale: f32) -> Vec<u8> {
 }
 
 fn weights(inputs: usize) -> Outcome<Vec<u8>> {
-    let (weight, bias) = (some_floats(inputs * CLASSES, 0.001), some_floats(CLASSES, 1.0));
+    let (weight, bias) = (
+        some_floats(inputs * CLASSES, 0.001),
+        some_floats(CLASSES, 1.0),
+    );
     let views = [
-        ("0.weight", TensorView::new(Dtype::F32, vec![CLASSES, inputs], &weight)?),
+        (
+            "0.weight",
+            TensorView::new(Dtype::F32, vec![CLASSES, inputs], &weight)?,
+        ),
         ("0.bias", TensorView::new(Dtype::F32, vec![CLASSES], &bias)?),
     ];
     Ok(serialize(views, None)?)
@@ -250,7 +303,10 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
         Case::wide(&workshop, floats)?.measure(&workshop, effort, table)?;
     }
     if !origin.has_guest("echo") {
-        table.note(format!("`pass on` left out: no guest programs in {}; build them first", origin.guests.display()));
+        table.note(format!(
+            "`pass on` left out: no guest programs in {}; build them first",
+            origin.guests.display()
+        ));
         return Ok(());
     }
     for floats in [30].into_iter().chain(SIZES) {
@@ -277,7 +333,11 @@ fn measure_fresh(workshop: &Workshop, effort: &Effort, table: &mut Table) -> Out
 /// Nothing but one chain, over and over.
 pub(crate) fn profile(origin: &Origin, floats: usize, duration: Duration) -> Outcome {
     let workshop = Workshop::open(origin)?;
-    let case = if floats == 30 { Case::tumor(&workshop, origin)? } else { Case::wide(&workshop, floats)? };
+    let case = if floats == 30 {
+        Case::tumor(&workshop, origin)?
+    } else {
+        Case::wide(&workshop, floats)?
+    };
     case.check(&workshop)?;
     let mut side = case.ours_run(&workshop);
     let (began, mut requests, mut took) = (Instant::now(), 0_u32, Duration::ZERO);
@@ -285,6 +345,9 @@ pub(crate) fn profile(origin: &Origin, floats: usize, duration: Duration) -> Out
         took += side(100)?;
         requests += 100;
     }
-    tell(&format!("{requests} requests, {:.3} µs each", took.as_secs_f64() * 1e6 / f64::from(requests)));
+    tell(&format!(
+        "{requests} requests, {:.3} µs each",
+        took.as_secs_f64() * 1e6 / f64::from(requests)
+    ));
     Ok(())
 }

@@ -21,11 +21,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ours, with a state directory of its own, ready. Started twice: a process that compiled keeps the compiler's
-    /// memory, and one that serves has nothing to compile as a rule.
+    /// Ours, with a state directory of its own, ready. Started twice: a process that compiled keeps
+    /// the compiler's memory, and one that serves has nothing to compile as a rule.
     pub(crate) fn ours(origin: &Origin) -> Outcome<Self> {
         let state = tempfile::tempdir()?;
-        let mut command = serve(origin, &state.path().join("state"), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut command = serve(
+            origin,
+            &state.path().join("state"),
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+        );
         drop(Self::start(&mut command, tempfile::tempdir()?)?);
         Self::start(&mut command, state)
     }
@@ -43,13 +47,24 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
             .spawn()
-            .map_err(|error| format!("can't start {}: {error}; build it first", command.get_program().display()))?;
+            .map_err(|error| {
+                format!(
+                    "can't start {}: {error}; build it first",
+                    command.get_program().display()
+                )
+            })?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://")?.parse().ok());
+        let address = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://")?.parse().ok());
         match address {
-            Some(address) => Ok(Self { child, address, _directory: directory }),
+            Some(address) => Ok(Self {
+                child,
+                address,
+                _directory: directory,
+            }),
             None => {
                 child.kill()?;
                 child.wait()?;
@@ -85,7 +100,15 @@ impl Drop for Server {
 /// The command line of our server.
 pub(crate) fn serve(origin: &Origin, state: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(&origin.server);
-    command.args(["serve", "--admin", "none", "-f"]).arg(origin.manifest()).arg("--state").arg(state);
-    command.arg("--components").arg(&origin.components).arg("--http").arg(address.to_string());
+    command
+        .args(["serve", "--admin", "none", "-f"])
+        .arg(origin.manifest())
+        .arg("--state")
+        .arg(state);
+    command
+        .arg("--components")
+        .arg(&origin.components)
+        .arg("--http")
+        .arg(address.to_string());
     command
 }

@@ -35,7 +35,12 @@ impl Workshop {
         let boxes = Boxes(vec![origin.components.clone(), origin.guests.clone()]);
         let compilers = Compilers::new(CompileLimits::default());
         let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers);
-        Ok(Self { io: runtime("io")?, compute: runtime("compute")?, deployer, directory })
+        Ok(Self {
+            io: runtime("io")?,
+            compute: runtime("compute")?,
+            deployer,
+            directory,
+        })
     }
 
     /// Where `Pipeline::infer` may move a chain.
@@ -45,8 +50,13 @@ impl Workshop {
 
     /// The one pipeline of a manifest, with everything a server checks before it serves.
     pub(crate) fn load(&self, manifest: &Path) -> Outcome<Arc<Pipeline>> {
-        let loaded = self.compute.block_on(self.deployer.load(&[manifest.to_owned()], &Quiet));
-        Ok(loaded?.pipelines.pop().ok_or("the manifest has no pipeline")?)
+        let loaded = self
+            .compute
+            .block_on(self.deployer.load(&[manifest.to_owned()], &Quiet));
+        Ok(loaded?
+            .pipelines
+            .pop()
+            .ok_or("the manifest has no pipeline")?)
     }
 
     /// Puts a file where manifests of this workshop may name it.
@@ -57,7 +67,11 @@ impl Workshop {
     }
 }
 
-/// One for all its threads, as the server has for long guests; its connections have one for each thread.
+/// One for all its threads, as the server has for long guests; its connections have one for each
+/// thread.
 fn runtime(name: &str) -> Outcome<Runtime> {
-    Ok(Builder::new_multi_thread().thread_name(name).enable_all().build()?)
+    Ok(Builder::new_multi_thread()
+        .thread_name(name)
+        .enable_all()
+        .build()?)
 }

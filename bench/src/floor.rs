@@ -1,7 +1,8 @@
 //! `floor`: the least that a server can be which answers the same requests.
 //!
-//! The same hyper with the same settings, the same threads, allocator and codec as ours, around plain functions. What
-//! is missing is what a product adds: sandboxes, placement, routing, admission, request ids, metrics, time limits.
+//! The same hyper with the same settings, the same threads, allocator and codec as ours, around
+//! plain functions. What is missing is what a product adds: sandboxes, placement, routing,
+//! admission, request ids, metrics, time limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -40,7 +41,10 @@ struct Floor {
 pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
     let signature = Signature {
         inputs: vec![port("features", Datatype::Fp32, vec![None, Some(30)])],
-        outputs: vec![port("label", Datatype::Bytes, vec![None]), port("score", Datatype::Fp32, vec![None])],
+        outputs: vec![
+            port("label", Datatype::Bytes, vec![None]),
+            port("score", Datatype::Fp32, vec![None]),
+        ],
     };
     let floor = Arc::new(Floor {
         steps: Steps::of(&origin.manifest())?,
@@ -50,7 +54,10 @@ pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
     let workers = Workers::start("io", available_parallelism()?.get(), || {})?;
     workers.first().block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", at)).await?;
-        ready(&format!("the floor is ready on http://{}", listener.local_addr()?));
+        ready(&format!(
+            "the floor is ready on http://{}",
+            listener.local_addr()?
+        ));
         accept(listener, &workers, floor).await
     })
 }
@@ -61,19 +68,26 @@ async fn accept(listener: TcpListener, workers: &Workers, floor: Arc<Floor>) -> 
         let (stream, _) = listener.accept().await?;
         let (floor, builder) = (Arc::clone(&floor), Arc::clone(&builder));
         workers.give(async move {
-            let Some(stream) = listen::here(stream) else { return };
+            let Some(stream) = listen::here(stream) else {
+                return;
+            };
             let service = service_fn(move |request| answer(Arc::clone(&floor), request));
             // A client that goes away is no news.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            let _ = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
 
-async fn answer(floor: Arc<Floor>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    floor: Arc<Floor>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(floor.answer(request).await.unwrap_or_else(|failure| {
         let mut response = Response::new(Full::new(failure.message.into()));
-        *response.status_mut() =
-            StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(failure.kind.status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response
     }))
 }
@@ -86,10 +100,15 @@ impl Floor {
         let (head, body) = request.into_parts();
         let body = read(body).await?;
         let header_length = match head.headers.get(HEADER) {
-            Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
+            Some(value) => Some(parse_header_length(
+                value.to_str().unwrap_or("?"),
+                body.len(),
+            )?),
             None => None,
         };
-        let Ask { id, inputs, wishes, .. } = self.decoder.decode(&body, header_length)?;
+        let Ask {
+            id, inputs, wishes, ..
+        } = self.decoder.decode(&body, header_length)?;
         let outputs = self.steps.run(&inputs)?;
         let encoded = self.encoder.encode(id.as_deref(), &wishes, &outputs)?;
         let mut response = Response::new(Full::new(encoded.body.into()));
@@ -111,7 +130,10 @@ async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let piece = frame.map_err(|error| Failure::invalid(error.to_string()))?.into_data().unwrap_or_default();
+        let piece = frame
+            .map_err(|error| Failure::invalid(error.to_string()))?
+            .into_data()
+            .unwrap_or_default();
         if first.is_empty() && whole.is_empty() {
             first = piece;
             continue;
@@ -119,9 +141,17 @@ async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
         whole.extend_from_slice(&std::mem::take(&mut first));
         whole.extend_from_slice(&piece);
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
 }
 
 fn port(name: &str, datatype: Datatype, shape: Vec<Option<u64>>) -> Port {
-    Port { name: name.to_owned(), datatype, shape }
+    Port {
+        name: name.to_owned(),
+        datatype,
+        shape,
+    }
 }

@@ -1,8 +1,10 @@
-//! Native graphs: what a process of their own costs a call, and whether a sandboxed stage notices one beside it.
+//! Native graphs: what a process of their own costs a call, and whether a sandboxed stage notices
+//! one beside it.
 //!
-//! `hotstage run` measures each side, in turns; the best of the rounds counts. The graph is a small perceptron that
-//! the tests have too, on tract. Rows: 30 floats and 602 KB, in a process of the graph's own ↔ in the server's;
-//! `scale` over 400,000 floats, beside a graph in the same process ↔ without one.
+//! `hotstage run` measures each side, in turns; the best of the rounds counts. The graph is a small
+//! perceptron that the tests have too, on tract. Rows: 30 floats and 602 KB, in a process of the
+//! graph's own ↔ in the server's; `scale` over 400,000 floats, beside a graph in the same process ↔
+//! without one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,13 +30,29 @@ const NEXT_TO_NOTHING: Goal = Goal::AtMost(1.1);
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
     tell("native graphs");
     let bench = Bench::new(origin)?;
-    let repeat = |full: u32| if effort.rounds < Effort::FULL.rounds { full / 10 } else { full };
-    let [apart, here] =
-        bench.compare(effort, FEW, repeat(20_000), "net", &[("net", "process"), ("net", "in-process")])?;
+    let repeat = |full: u32| {
+        if effort.rounds < Effort::FULL.rounds {
+            full / 10
+        } else {
+            full
+        }
+    };
+    let [apart, here] = bench.compare(
+        effort,
+        FEW,
+        repeat(20_000),
+        "net",
+        &[("net", "process"), ("net", "in-process")],
+    )?;
     let what = "graph, 30 floats: a process of its own ↔ the server's";
     table.push(Line::difference(what, "µs", apart * 1e3, here * 1e3).goal(COST));
-    let [apart, here] =
-        bench.compare(effort, PICTURE, repeat(200), "net", &[("net", "process"), ("net", "in-process")])?;
+    let [apart, here] = bench.compare(
+        effort,
+        PICTURE,
+        repeat(200),
+        "net",
+        &[("net", "process"), ("net", "in-process")],
+    )?;
     let what = "graph, 602 KB: a process of its own ↔ the server's";
     table.push(Line::ratio(what, "ms", apart, here).goal(NEXT_TO_NOTHING));
     let sides = [("both", "in-process"), ("scale", "in-process")];
@@ -52,15 +70,23 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(origin: &'a Origin) -> Outcome<Self> {
-        let bench = Self { origin, folder: tempfile::tempdir()? };
-        let graph = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/onnx-sandboxed/src/tests/golden");
+        let bench = Self {
+            origin,
+            folder: tempfile::tempdir()?,
+        };
+        let graph = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../plugins/onnx-sandboxed/src/tests/golden");
         std::fs::copy(graph.join("perceptron.onnx"), bench.path("net.onnx"))?;
         let (mean, std) = ([0.5; COLUMNS], [2.0; COLUMNS]);
         let settings = json!({ "mean": mean, "std": std, "tensor": "x" });
         let scale = json!({ "name": "scale", "role": "preprocess", "component": "scale", "settings": settings });
         let net = json!({ "name": "net", "role": "model", "component": "onnx", "settings": { "engine": "tract" },
                           "files": { "model": "./net.onnx" } });
-        for (name, stages) in [("net", json!([net])), ("scale", json!([scale])), ("both", json!([scale, net]))] {
+        for (name, stages) in [
+            ("net", json!([net])),
+            ("scale", json!([scale])),
+            ("both", json!([scale, net])),
+        ] {
             let manifest = json!({ "apiVersion": "hotstage.dev/v1", "kind": "Pipeline",
                                    "metadata": { "name": name, "version": "1" }, "spec": { "stages": stages } });
             std::fs::write(bench.path(&format!("{name}.yaml")), manifest.to_string())?;
@@ -68,7 +94,10 @@ impl<'a> Bench<'a> {
         for rows in [FEW, PICTURE, MANY] {
             let input = json!({ "name": "x", "shape": [rows, COLUMNS], "datatype": "FP32",
                                 "data": vec![0.5; rows * COLUMNS] });
-            std::fs::write(bench.path(&format!("{rows}.json")), json!({ "inputs": [input] }).to_string())?;
+            std::fs::write(
+                bench.path(&format!("{rows}.json")),
+                json!({ "inputs": [input] }).to_string(),
+            )?;
         }
         Ok(bench)
     }
@@ -77,7 +106,8 @@ impl<'a> Bench<'a> {
         self.folder.path().join(name)
     }
 
-    /// Milliseconds that a stage takes on each side, a side being a manifest and where its graphs compute.
+    /// Milliseconds that a stage takes on each side, a side being a manifest and where its graphs
+    /// compute.
     fn compare(
         &self,
         effort: &Effort,
@@ -95,19 +125,43 @@ impl<'a> Bench<'a> {
         Ok(best)
     }
 
-    fn run(&self, manifest: &str, graphs: &str, rows: usize, repeat: u32, stage: &str) -> Outcome<f64> {
+    fn run(
+        &self,
+        manifest: &str,
+        graphs: &str,
+        rows: usize,
+        repeat: u32,
+        stage: &str,
+    ) -> Outcome<f64> {
         let mut command = Command::new(&self.origin.server);
-        command.arg("run").arg(self.path(&format!("{manifest}.yaml")));
-        command.arg("--input").arg(self.path(&format!("{rows}.json")));
-        command.args(["--output", "json", "--graphs", graphs, "--repeat", &repeat.to_string()]);
-        command.arg("--state").arg(self.path("state")).arg("--components").arg(&self.origin.components);
+        command
+            .arg("run")
+            .arg(self.path(&format!("{manifest}.yaml")));
+        command
+            .arg("--input")
+            .arg(self.path(&format!("{rows}.json")));
+        command.args([
+            "--output",
+            "json",
+            "--graphs",
+            graphs,
+            "--repeat",
+            &repeat.to_string(),
+        ]);
+        command
+            .arg("--state")
+            .arg(self.path("state"))
+            .arg("--components")
+            .arg(&self.origin.components);
         let output = command.output()?;
         if !output.status.success() {
             return Err(format!("{manifest}: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         let shown: Value = serde_json::from_slice(&output.stdout)?;
         let stages = shown["stages"].as_array().into_iter().flatten();
-        let found = stages.filter(|shown| shown["name"] == stage).find_map(|shown| shown["mean_ms"].as_f64());
+        let found = stages
+            .filter(|shown| shown["name"] == stage)
+            .find_map(|shown| shown["mean_ms"].as_f64());
         found.ok_or_else(|| format!("{manifest} has no stage `{stage}`").into())
     }
 }

@@ -1,7 +1,9 @@
-//! How often a guard takes back a version that keeps to its limit, and how soon one that does not: thousands of
-//! rollouts, looked at ten times a second. Beside it the value in the guard's window against the limit, as often.
+//! How often a guard takes back a version that keeps to its limit, and how soon one that does not:
+//! thousands of rollouts, looked at ten times a second. Beside it the value in the guard's window
+//! against the limit, as often.
 //!
-//! Seeds are fixed and time is counted, not measured, so that the same figures come out on every machine.
+//! Seeds are fixed and time is counted, not measured, so that the same figures come out on every
+//! machine.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -44,14 +46,35 @@ struct Taken {
 
 fn guard(measure: Measure, limit: f64) -> Guard {
     let name = measure.name().to_owned();
-    Guard { name, measure, limit, min_samples: MIN_SAMPLES, window: WINDOW, tolerance: None }
+    Guard {
+        name,
+        measure,
+        limit,
+        min_samples: MIN_SAMPLES,
+        window: WINDOW,
+        tolerance: None,
+    }
 }
 
-/// One step that lasts, and the guards of a rollout for which nobody names any: each has half of the chance.
+/// One step that lasts, and the guards of a rollout for which nobody names any: each has half of
+/// the chance.
 fn plan() -> Outcome<Plan> {
-    let guards = vec![guard(Measure::Errors, ERRORS_MAX), guard(Measure::P99Ratio, RATIO_MAX)];
-    let steps = vec![Step { percent: 10.0, bake: Duration::from_hours(24) }];
-    Ok(Plan { to: "2".parse()?, from: None, steps, guards, labels: Vec::new(), timeout: None })
+    let guards = vec![
+        guard(Measure::Errors, ERRORS_MAX),
+        guard(Measure::P99Ratio, RATIO_MAX),
+    ];
+    let steps = vec![Step {
+        percent: 10.0,
+        bake: Duration::from_hours(24),
+    }];
+    Ok(Plan {
+        to: "2".parse()?,
+        from: None,
+        steps,
+        guards,
+        labels: Vec::new(),
+        timeout: None,
+    })
 }
 
 /// Two versions, of which the new one fails with this rate and takes so many times as long.
@@ -64,7 +87,12 @@ struct Traffic {
 
 impl Traffic {
     fn new(seed: u64, rate: f64, slower: f64) -> Self {
-        Self { draws: Draws::new(seed), rate, slower, counts: Counts::default() }
+        Self {
+            draws: Draws::new(seed),
+            rate,
+            slower,
+            counts: Counts::default(),
+        }
     }
 
     /// What comes between two readings.
@@ -95,11 +123,21 @@ impl Traffic {
 fn p99_us(durations: &Buckets) -> f64 {
     let wanted = durations.iter().sum::<u64>() as f64 * 0.99;
     let mut seen = 0.0;
-    for (bucket, count) in durations.iter().enumerate().filter(|(_, count)| **count > 0) {
+    for (bucket, count) in durations
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+    {
         let count = *count as f64;
         if seen + count >= wanted {
-            let (low, high) =
-                (if bucket == 0 { 0.0 } else { (1_u64 << (bucket - 1)) as f64 }, (1_u64 << bucket) as f64);
+            let (low, high) = (
+                if bucket == 0 {
+                    0.0
+                } else {
+                    (1_u64 << (bucket - 1)) as f64
+                },
+                (1_u64 << bucket) as f64,
+            );
             return low + (high - low) * (wanted - seen) / count;
         }
         seen += count;
@@ -111,16 +149,32 @@ fn p99_us(durations: &Buckets) -> f64 {
 fn is_beyond(window: &Counts) -> bool {
     let Counts { to, from, .. } = window;
     let errors = to.requests >= MIN_SAMPLES && to.errors as f64 > ERRORS_MAX * to.requests as f64;
-    let timed = to.durations.iter().sum::<u64>().min(from.durations.iter().sum()) >= MIN_SAMPLES;
+    let timed = to
+        .durations
+        .iter()
+        .sum::<u64>()
+        .min(from.durations.iter().sum())
+        >= MIN_SAMPLES;
     errors || timed && p99_us(&to.durations) > RATIO_MAX * p99_us(&from.durations)
 }
 
-/// Rollouts of a version with this rate of errors, that takes so many times as long; 0: without durations.
+/// Rollouts of a version with this rate of errors, that takes so many times as long; 0: without
+/// durations.
 fn rollouts(size: &Size, rate: f64, slower: f64) -> Outcome<Taken> {
     let plan = Arc::new(plan()?);
     let (digest, from) = (Digest::of(b"simulated"), "1".parse()?);
-    let rolling = Rolling { digest, from, before: None, step: 0, phase: Phase::Running, started: Some(1) };
-    let mut taken = Taken { ours: Vec::new(), by_value: Vec::new() };
+    let rolling = Rolling {
+        digest,
+        from,
+        before: None,
+        step: 0,
+        phase: Phase::Running,
+        started: Some(1),
+    };
+    let mut taken = Taken {
+        ours: Vec::new(),
+        by_value: Vec::new(),
+    };
     for seed in 0..size.rollouts {
         let mut traffic = Traffic::new(seed, rate, slower);
         let mut bake = Bake::of(None, &rolling, &plan, Duration::ZERO, &traffic.counts);
@@ -129,7 +183,12 @@ fn rollouts(size: &Size, rate: f64, slower: f64) -> Outcome<Taken> {
         for tick in 1..=size.ticks {
             traffic.tick();
             let now = TICK * u32::try_from(tick)?;
-            if ours.is_none() && matches!(bake.look(Phase::Running, now, &traffic.counts), Next::TakeBack(_)) {
+            if ours.is_none()
+                && matches!(
+                    bake.look(Phase::Running, now, &traffic.counts),
+                    Next::TakeBack(_)
+                )
+            {
                 ours = Some(tick);
             }
             if by_value.is_none() && is_beyond(&traffic.counts.since(&past[0])) {
@@ -167,11 +226,24 @@ fn median(taken: &[Option<usize>]) -> Option<f64> {
 
 pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
     tell("guards");
-    let size = if quick { Size { rollouts: 50, ticks: 600 } } else { Size { rollouts: 1000, ticks: 3000 } };
+    let size = if quick {
+        Size {
+            rollouts: 50,
+            ticks: 600,
+        }
+    } else {
+        Size {
+            rollouts: 1000,
+            ticks: 3000,
+        }
+    };
     let goal = || Goal::AtMost(ALPHA * 100.0);
     for rate in [0.002, 0.005, 0.008, 0.01] {
         let Taken { ours, by_value } = rollouts(&size, rate, 0.0)?;
-        let what = format!("taken back in 5 min, errors {:.1} % of at most 1 %", rate * 100.0);
+        let what = format!(
+            "taken back in 5 min, errors {:.1} % of at most 1 %",
+            rate * 100.0
+        );
         table.push(Line::beside(what, "%", percent(&ours), percent(&by_value)).goal(goal()));
     }
     for rate in [0.015, 0.02, 0.03, 0.05, 0.1, 1.0] {
@@ -181,7 +253,10 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
         let [ours, by_value] = [ours, by_value].map(|taken| median(&taken).unwrap_or(f64::NAN));
         table.push(Line::beside("… after, median", "s", ours, by_value));
     }
-    let few = Size { rollouts: size.rollouts / 10, ..size };
+    let few = Size {
+        rollouts: size.rollouts / 10,
+        ..size
+    };
     for slower in [1.0, 1.5, 2.0] {
         let Taken { ours, by_value } = rollouts(&few, 0.0, slower)?;
         let what = format!("taken back in 5 min, p99 × {slower:.1} of at most × 2");
@@ -189,34 +264,65 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
     }
     for slower in [3.0, 5.0, 10.0] {
         let Taken { ours, by_value } = rollouts(&few, 0.0, slower)?;
-        table.push(Line::beside(format!("the same, p99 × {slower:.1}"), "%", percent(&ours), percent(&by_value)));
+        table.push(Line::beside(
+            format!("the same, p99 × {slower:.1}"),
+            "%",
+            percent(&ours),
+            percent(&by_value),
+        ));
         let [ours, by_value] = [ours, by_value].map(|taken| median(&taken).unwrap_or(f64::NAN));
         table.push(Line::beside("… after, median", "s", ours, by_value));
     }
     table.note("guards: beside is the value in the guard's window against its limit, at every reading; 40 requests a");
-    table.note("second to the new version, 360 to the other, ten readings a second, default guards");
+    table
+        .note("second to the new version, 360 to the other, ten readings a second, default guards");
     Ok(())
 }
 
 /// The share of rollouts that are taken back by a moment.
 fn curve(taken: &[Option<usize>], ticks: usize) -> Vec<(f64, f64)> {
-    let by = |tick: usize| taken.iter().flatten().filter(|at| **at <= tick).count() as f64 / taken.len() as f64;
+    let by = |tick: usize| {
+        taken.iter().flatten().filter(|at| **at <= tick).count() as f64 / taken.len() as f64
+    };
     (10..=ticks).map(|tick| (seconds(tick), by(tick))).collect()
 }
 
 /// Draws who is taken back until when.
 pub(crate) fn draw(path: &Path) -> Outcome {
     tell("4 × 1,000 rollouts");
-    let size = Size { rollouts: 1000, ticks: 3000 };
+    let size = Size {
+        rollouts: 1000,
+        ticks: 3000,
+    };
     let panel = |title, marked, rate| {
         let Taken { ours, by_value } = rollouts(&size, rate, 0.0)?;
-        let series = |name, taken: &[Option<usize>]| Series { name, points: curve(taken, size.ticks) };
-        let series = vec![series("always valid", &ours), series("value at each reading", &by_value)];
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Panel { title, marked, from: 0.0, to: 1.0, series })
+        let series = |name, taken: &[Option<usize>]| Series {
+            name,
+            points: curve(taken, size.ticks),
+        };
+        let series = vec![
+            series("always valid", &ours),
+            series("value at each reading", &by_value),
+        ];
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Panel {
+            title,
+            marked,
+            from: 0.0,
+            to: 1.0,
+            series,
+        })
     };
     let panels = [
-        panel("taken back, errors 0.5 % of at most 1 %", Some((ALPHA, "5 %")), 0.005)?,
-        panel("taken back, errors 1 % of at most 1 %", Some((ALPHA, "5 %")), 0.01)?,
+        panel(
+            "taken back, errors 0.5 % of at most 1 %",
+            Some((ALPHA, "5 %")),
+            0.005,
+        )?,
+        panel(
+            "taken back, errors 1 % of at most 1 %",
+            Some((ALPHA, "5 %")),
+            0.01,
+        )?,
         panel("taken back, errors 2 % of at most 1 %", None, 0.02)?,
         panel("taken back, errors 5 % of at most 1 %", None, 0.05)?,
     ];

@@ -37,9 +37,19 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    pub(crate) fn add(&mut self, server: &Server, load: &mut Load<'_>, duration: Duration) -> Outcome {
+    pub(crate) fn add(
+        &mut self,
+        server: &Server,
+        load: &mut Load<'_>,
+        duration: Duration,
+    ) -> Outcome {
         let before = (server.cpu()?, cpu("self")?);
-        let Round { answers, per_second, p50, p99 } = load.run(duration)?;
+        let Round {
+            answers,
+            per_second,
+            p50,
+            p99,
+        } = load.run(duration)?;
         self.cpu += server.cpu()? - before.0;
         self.asking += cpu("self")? - before.1;
         self.answers += answers;
@@ -62,7 +72,10 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     for question in [Question::json(origin)?, Question::binary(origin)?] {
         let name = question.name;
         tell(&format!("HTTP, {name}"));
-        let mut loads = (Load::open(ours.address, &question)?, Load::open(floor.address, &question)?);
+        let mut loads = (
+            Load::open(ours.address, &question)?,
+            Load::open(floor.address, &question)?,
+        );
         let (mut of_ours, mut of_floor) = (Sum::default(), Sum::default());
         loads.0.run(effort.warm_up)?;
         loads.1.run(effort.warm_up)?;
@@ -72,8 +85,18 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
         }
         let peaks = report(name, &mut of_ours, &mut of_floor, table);
         let tails = [
-            (format!("HTTP, {name}, at {PERCENT} % of that"), &mut loads.0, peaks.0, Some(TAIL)),
-            (format!("HTTP, {name}, the floor at {PERCENT} % of its own"), &mut loads.1, peaks.1, None),
+            (
+                format!("HTTP, {name}, at {PERCENT} % of that"),
+                &mut loads.0,
+                peaks.0,
+                Some(TAIL),
+            ),
+            (
+                format!("HTTP, {name}, the floor at {PERCENT} % of its own"),
+                &mut loads.1,
+                peaks.1,
+                None,
+            ),
         ];
         for (what, load, peak, goal) in tails {
             let line = tail(&what, load, peak, effort)?;
@@ -94,34 +117,66 @@ fn tail(what: &str, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<
         p99.push(round.p99);
         p50.push(round.p50);
     }
-    Ok(Line::ratio(format!("{what}: p99 to p50"), "µs", median(&mut p99), median(&mut p50)))
+    Ok(Line::ratio(
+        format!("{what}: p99 to p50"),
+        "µs",
+        median(&mut p99),
+        median(&mut p50),
+    ))
 }
 
 /// Answers the requests per second of both.
 fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> (f64, f64) {
     let mut medians = |of: fn(&mut Sum) -> &mut Vec<f64>| (median(of(ours)), median(of(floor)));
-    let (per_second, p50, p99) =
-        (medians(|sum| &mut sum.per_second), medians(|sum| &mut sum.p50), medians(|sum| &mut sum.p99));
+    let (per_second, p50, p99) = (
+        medians(|sum| &mut sum.per_second),
+        medians(|sum| &mut sum.p50),
+        medians(|sum| &mut sum.p99),
+    );
     let what = |what: &str| format!("HTTP, {name}: {what}");
     table.push(Line::ratio(what("requests"), "/s", per_second.0, per_second.1).goal(RATIO));
-    let (cpu, asking) =
-        ((ours.each(ours.cpu), floor.each(floor.cpu)), (ours.each(ours.asking), floor.each(floor.asking)));
+    let (cpu, asking) = (
+        (ours.each(ours.cpu), floor.each(floor.cpu)),
+        (ours.each(ours.asking), floor.each(floor.asking)),
+    );
     table.push(Line::beside(what("CPU per request"), "ms", cpu.0, cpu.1).goal(CPU));
-    table.push(Line::beside(what("CPU to ask for one"), "ms", asking.0, asking.1));
+    table.push(Line::beside(
+        what("CPU to ask for one"),
+        "ms",
+        asking.0,
+        asking.1,
+    ));
     table.push(Line::ratio(what("p50"), "µs", p50.0, p50.1));
     table.push(Line::ratio(what("p99"), "µs", p99.0, p99.1));
     let megabytes = |bytes: f64| bytes / 1e6;
     let resident = (megabytes(ours.resident), megabytes(floor.resident));
-    table.push(Line::beside(what("resident under load"), "MB", resident.0, resident.1).goal(RESIDENT));
+    table.push(
+        Line::beside(what("resident under load"), "MB", resident.0, resident.1).goal(RESIDENT),
+    );
     per_second
 }
 
 /// Load alone, for a profiler that watches the server's process.
 pub(crate) fn profile(origin: &Origin, duration: Duration, binary: bool, floor: bool) -> Outcome {
-    let server = if floor { Server::floor()? } else { Server::ours(origin)? };
-    let question = if binary { Question::binary(origin)? } else { Question::json(origin)? };
-    tell(&format!("process {} listens on {}", server.id(), server.address));
+    let server = if floor {
+        Server::floor()?
+    } else {
+        Server::ours(origin)?
+    };
+    let question = if binary {
+        Question::binary(origin)?
+    } else {
+        Question::json(origin)?
+    };
+    tell(&format!(
+        "process {} listens on {}",
+        server.id(),
+        server.address
+    ));
     let round = Load::open(server.address, &question)?.run(duration)?;
-    tell(&format!("{:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs", round.per_second, round.p50, round.p99));
+    tell(&format!(
+        "{:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs",
+        round.per_second, round.p50, round.p99
+    ));
     Ok(())
 }

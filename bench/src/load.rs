@@ -1,8 +1,8 @@
 //! The load: some connections, each with one request under way, from one thread.
 //!
-//! The generator runs on the cores of the server that it measures, so it does as little as it can: the request's bytes
-//! are ready, an answer is looked at for its status, its length and its body, which must be the first answer's. The
-//! first answer is checked for what it says.
+//! The generator runs on the cores of the server that it measures, so it does as little as it can:
+//! the request's bytes are ready, an answer is looked at for its status, its length and its body,
+//! which must be the first answer's. The first answer is checked for what it says.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -56,11 +56,22 @@ impl<'a> Load<'a> {
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
+            poll.registry()
+                .register(&mut stream, Token(index), Interest::READABLE)?;
             let buffer = Box::new([0; ANSWER_BYTES]);
-            clients.push(Client { stream, buffer, filled: 0, asked: Instant::now() });
+            clients.push(Client {
+                stream,
+                buffer,
+                filled: 0,
+                asked: Instant::now(),
+            });
         }
-        Ok(Self { question, poll, clients, body: Vec::new() })
+        Ok(Self {
+            question,
+            poll,
+            clients,
+            body: Vec::new(),
+        })
     }
 
     /// Keeps every connection busy for so long, and then takes what is still to come.
@@ -80,7 +91,9 @@ impl<'a> Load<'a> {
             }
             for event in &events {
                 let client = event.token().0;
-                let Some(sent) = self.answered(client)? else { continue };
+                let Some(sent) = self.answered(client)? else {
+                    continue;
+                };
                 let now = Instant::now();
                 took.push(u32::try_from((now - sent).as_nanos()).unwrap_or(u32::MAX));
                 if now < end {
@@ -101,7 +114,9 @@ impl<'a> Load<'a> {
     /// Takes what came on a connection; when the question was asked, if that is its answer now.
     pub(crate) fn answered(&mut self, client: usize) -> Outcome<Option<Instant>> {
         let client = &mut self.clients[client];
-        Ok(client.listen(self.question, &mut self.body)?.then_some(client.asked))
+        Ok(client
+            .listen(self.question, &mut self.body)?
+            .then_some(client.asked))
     }
 
     /// Waits for answers.
@@ -115,7 +130,12 @@ pub(crate) fn round(mut took: Vec<u32>, began: Instant) -> Outcome<Round> {
     let answers = u32::try_from(took.len())?;
     let per_second = f64::from(answers) / began.elapsed().as_secs_f64();
     let mut at = |percent| f64::from(percentile(&mut took, percent)) / 1e3;
-    Ok(Round { answers, per_second, p50: at(50), p99: at(99) })
+    Ok(Round {
+        answers,
+        per_second,
+        p50: at(50),
+        p99: at(99),
+    })
 }
 
 impl Client {
@@ -123,7 +143,11 @@ impl Client {
         self.asked = now;
         let written = self.stream.write(request)?;
         // A socket's buffer holds many requests, and only one is under way.
-        if written == request.len() { Ok(()) } else { Err("a request did not fit the socket's buffer".into()) }
+        if written == request.len() {
+            Ok(())
+        } else {
+            Err("a request did not fit the socket's buffer".into())
+        }
     }
 
     /// Takes what came. Says whether that is an answer now.
@@ -131,18 +155,32 @@ impl Client {
         match self.stream.read(&mut self.buffer[self.filled..]) {
             Ok(0) => return Err("the server closed a connection".into()),
             Ok(length) => self.filled += length,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(false),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                return Ok(false);
+            }
             Err(error) => return Err(error.into()),
         }
-        let Some(answer) = Answer::read(&self.buffer[..self.filled])? else { return Ok(false) };
+        let Some(answer) = Answer::read(&self.buffer[..self.filled])? else {
+            return Ok(false);
+        };
         if answer.status != b"200" {
-            return Err(format!("an answer of status {}", String::from_utf8_lossy(answer.status)).into());
+            return Err(format!(
+                "an answer of status {}",
+                String::from_utf8_lossy(answer.status)
+            )
+            .into());
         }
         if expected.is_empty() {
             question.check(&answer)?;
             expected.extend_from_slice(answer.body);
         } else if answer.body != expected.as_slice() {
-            return Err(format!("an answer unlike the first: {}", String::from_utf8_lossy(answer.body)).into());
+            return Err(format!(
+                "an answer unlike the first: {}",
+                String::from_utf8_lossy(answer.body)
+            )
+            .into());
         }
         self.filled = 0;
         Ok(true)

@@ -1,8 +1,9 @@
-//! Benchmarks: what sandbox, placement and protocol cost, each measured beside a floor in the same run.
+//! Benchmarks: what sandbox, placement and protocol cost, each measured beside a floor in the same
+//! run.
 //!
-//! Every figure is a ratio or a difference to something that ran in turns with it, because this is mostly run on
-//! machines that do other things too. Times are reported, never asserted: a missed goal is said and ends well. A wrong
-//! answer ends with 1.
+//! Every figure is a ratio or a difference to something that ran in turns with it, because this is
+//! mostly run on machines that do other things too. Times are reported, never asserted: a missed
+//! goal is said and ends well. A wrong answer ends with 1.
 //!
 //! | room | what it measures |
 //! | --- | --- |
@@ -65,7 +66,8 @@ struct Cli {
     /// Shorter rounds, and fewer: to see whether it works.
     #[arg(long)]
     quick: bool,
-    /// Another build of the server, to measure `http` in turns with: its requests and its CPU time are the floor then.
+    /// Another build of the server, to measure `http` in turns with: its requests and its CPU time
+    /// are the floor then.
     #[arg(long, value_name = "PROGRAM")]
     before: Option<PathBuf>,
     /// Where to write the table as JSON as well.
@@ -157,14 +159,22 @@ fn run(cli: &Cli) -> Outcome {
         Some(Verb::ProfileChain { floats, seconds }) => {
             return chain::profile(&origin, *floats, Duration::from_secs(*seconds));
         }
-        Some(Verb::ProfileHttp { seconds, binary, floor }) => {
+        Some(Verb::ProfileHttp {
+            seconds,
+            binary,
+            floor,
+        }) => {
             return http::profile(&origin, Duration::from_secs(*seconds), *binary, *floor);
         }
         Some(Verb::DrawTrials { file }) => return trials::draw(file),
         Some(Verb::DrawGuards { file }) => return guards::draw(file),
         None => {}
     }
-    let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
+    let effort = if cli.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
     let mut table = Table::default();
     let asked = |what| cli.what.is_empty() || cli.what.contains(&what);
     if asked(What::Chain) {

@@ -40,21 +40,26 @@ impl Effort {
     };
 }
 
-/// How long a batch should take: long beside a clock's reading, short beside a neighbour's burst of work.
+/// How long a batch should take: long beside a clock's reading, short beside a neighbour's burst of
+/// work.
 const BATCH: Duration = Duration::from_millis(2);
 
 /// Runs something so many times and says how long that took.
 pub(crate) type Side<'a> = Box<dyn FnMut(u32) -> Outcome<Duration> + 'a>;
 
 /// Microseconds that each side takes for one, measured in turns.
-pub(crate) fn compare<const N: usize>(effort: &Effort, mut sides: [Side<'_>; N]) -> Outcome<[f64; N]> {
+pub(crate) fn compare<const N: usize>(
+    effort: &Effort,
+    mut sides: [Side<'_>; N],
+) -> Outcome<[f64; N]> {
     let mut times = [0; N];
     for (side, times) in sides.iter_mut().zip(&mut times) {
         *times = calibrate(side)?;
     }
     let mut best = [f64::INFINITY; N];
     for _ in 0..effort.groups {
-        let mut samples: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(effort.batches));
+        let mut samples: [Vec<f64>; N] =
+            std::array::from_fn(|_| Vec::with_capacity(effort.batches));
         for _ in 0..effort.batches {
             for ((side, times), samples) in sides.iter_mut().zip(times).zip(&mut samples) {
                 samples.push(side(times)?.as_secs_f64() * 1e6 / f64::from(times));
@@ -91,19 +96,28 @@ pub(crate) fn percentile<T: Ord + Copy + Default>(samples: &mut [T], percent: us
     samples.get(index).copied().unwrap_or_default()
 }
 
-/// CPU time that a process took so far, in user space and in the kernel. The kernel counts in hundredths of a second.
+/// CPU time that a process took so far, in user space and in the kernel. The kernel counts in
+/// hundredths of a second.
 pub(crate) fn cpu(process: &str) -> Outcome<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The program's name, in parentheses, may hold anything.
     let (_, fields) = text.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
     Ok(Duration::from_millis(ticks * 10))
 }
 
 /// Resident memory of a process in bytes.
 pub(crate) fn resident(process: &str) -> Outcome<f64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("no VmRSS in /proc/PID/status")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024.0)
 }

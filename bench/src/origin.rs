@@ -1,4 +1,5 @@
-//! Where things that were built lie, as `cargo xtask bench` says, or else where a build leaves them.
+//! Where things that were built lie, as `cargo xtask bench` says, or else where a build leaves
+//! them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,12 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn find() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned();
-        let named = |name, default| env::var_os(name).map_or_else(|| root.join(default), PathBuf::from);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap_or(Path::new("."))
+            .to_owned();
+        let named =
+            |name, default| env::var_os(name).map_or_else(|| root.join(default), PathBuf::from);
         Self {
             server: named("HOTSTAGE_BIN", "target/release/hotstage"),
             components: named("HOTSTAGE_COMPONENTS", "target/components"),

@@ -1,7 +1,8 @@
 //! The load at a rate: requests are due at even times, whether the server keeps up or not.
 //!
-//! A request goes out on a connection that is free when it is due; its latency counts from then, also when none was
-//! free. Between two looks the generator sleeps, since it runs on the server's cores: bound: [`NAP`] late.
+//! A request goes out on a connection that is free when it is due; its latency counts from then,
+//! also when none was free. Between two looks the generator sleeps, since it runs on the server's
+//! cores: bound: [`NAP`] late.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,7 +16,11 @@ use crate::load::{CONNECTIONS, Load, PATIENCE, Round, round};
 const NAP: Duration = Duration::from_micros(50);
 
 /// Asks `per_second` times a second for so long, and takes what is still to come.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of requests")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number of requests"
+)]
 pub(crate) fn run(load: &mut Load<'_>, per_second: f64, duration: Duration) -> Outcome<Round> {
     let began = Instant::now();
     let many = (per_second * duration.as_secs_f64()) as u32;
@@ -46,7 +51,10 @@ pub(crate) fn run(load: &mut Load<'_>, per_second: f64, duration: Duration) -> O
             return Err(format!("no answer for {PATIENCE:?}").into());
         }
         if events.is_empty() {
-            #[expect(clippy::disallowed_methods, reason = "a generator that spins takes a core from the server")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a generator that spins takes a core from the server"
+            )]
             std::thread::sleep(NAP);
         }
     }

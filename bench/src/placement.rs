@@ -1,8 +1,9 @@
 //! `placement`: the evidence for where guests run (docs/decisions/0003-where-guests-run.md).
 //!
-//! Two questions, each for three places: *inline*, on the IO worker that has the request; *away*, always on the compute
-//! runtime; *hybrid*, as `place` does it. What does a request of a few microseconds cost there? And how late do the IO
-//! workers' timers come, and with them sockets, while as many guests spin as there are IO workers?
+//! Two questions, each for three places: *inline*, on the IO worker that has the request; *away*,
+//! always on the compute runtime; *hybrid*, as `place` does it. What does a request of a few
+//! microseconds cost there? And how late do the IO workers' timers come, and with them sockets,
+//! while as many guests spin as there are IO workers?
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,7 +72,13 @@ struct Site {
 impl Site {
     fn new(at: Where, pipeline: &Arc<Pipeline>, workshop: &Workshop) -> Self {
         let (pipeline, pace) = (Arc::clone(pipeline), Arc::default());
-        Self { at, pipeline, compute: workshop.compute.handle().clone(), place: workshop.place(), pace }
+        Self {
+            at,
+            pipeline,
+            compute: workshop.compute.handle().clone(),
+            place: workshop.place(),
+            pace,
+        }
     }
 
     async fn run(&self, payload: Payload) -> Result<Tensors, Failure> {
@@ -100,15 +107,25 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     throughput(origin, &workshop, effort, table)?;
     if !origin.has_guest("spins") {
         let guests = origin.guests.display();
-        table.note(format!("placement beside spinning guests left out: no guest programs in {guests}"));
+        table.note(format!(
+            "placement beside spinning guests left out: no guest programs in {guests}"
+        ));
         return Ok(());
     }
     let spins = workshop.load(&workshop.write("spins.yaml", SPINS.as_bytes())?)?;
-    report_lateness("timers, idle", lateness(&workshop, None, effort.round)?, table);
+    report_lateness(
+        "timers, idle",
+        lateness(&workshop, None, effort.round)?,
+        table,
+    );
     for at in Where::ALL {
         let site = Site::new(at, &spins, &workshop);
         let late = lateness(&workshop, Some(&site), effort.round)?;
-        report_lateness(&format!("timers while guests spin {}", at.name()), late, table);
+        report_lateness(
+            &format!("timers while guests spin {}", at.name()),
+            late,
+            table,
+        );
     }
     Ok(())
 }
@@ -128,14 +145,29 @@ fn throughput(origin: &Origin, workshop: &Workshop, effort: &Effort, table: &mut
             }
         }
     }
-    let mut medians = figures.map(|(mut per_second, mut cpu)| (median(&mut per_second), median(&mut cpu)));
+    let mut medians =
+        figures.map(|(mut per_second, mut cpu)| (median(&mut per_second), median(&mut cpu)));
     let [inline, others @ ..] = &mut medians;
     table.push(Line::alone("placement inline: chain", "/s", inline.0));
-    table.push(Line::alone("placement inline: CPU per chain", "µs", inline.1));
+    table.push(Line::alone(
+        "placement inline: CPU per chain",
+        "µs",
+        inline.1,
+    ));
     for (at, (per_second, cpu)) in Where::ALL.into_iter().skip(1).zip(others) {
         let name = at.name();
-        table.push(Line::ratio(format!("placement {name} (floor: inline): chain"), "/s", *per_second, inline.0));
-        table.push(Line::ratio(format!("placement {name} (floor: inline): CPU per chain"), "µs", *cpu, inline.1));
+        table.push(Line::ratio(
+            format!("placement {name} (floor: inline): chain"),
+            "/s",
+            *per_second,
+            inline.0,
+        ));
+        table.push(Line::ratio(
+            format!("placement {name} (floor: inline): CPU per chain"),
+            "µs",
+            *cpu,
+            inline.1,
+        ));
     }
     Ok(())
 }
@@ -174,11 +206,19 @@ fn lateness(workshop: &Workshop, spinning: Option<&Site>, duration: Duration) ->
     let end = Instant::now() + duration;
     let spinners = workshop.io.metrics().num_workers();
     let mut tasks = JoinSet::new();
-    for site in spinning.into_iter().cycle().take(if spinning.is_some() { spinners } else { 0 }) {
+    for site in spinning
+        .into_iter()
+        .cycle()
+        .take(if spinning.is_some() { spinners } else { 0 })
+    {
         let site = site.clone();
         let spin = async move {
             while Instant::now() < end {
-                let told = Tensor::new(Datatype::Fp32, Shape::from_slice(&[1]), TOLD.to_le_bytes().to_vec().into())?;
+                let told = Tensor::new(
+                    Datatype::Fp32,
+                    Shape::from_slice(&[1]),
+                    TOLD.to_le_bytes().to_vec().into(),
+                )?;
                 // It runs into its limit, every time.
                 let _ = site.run(Payload::Tensors(vec![told])).await;
             }

@@ -12,7 +12,10 @@ const BOTTOM: f64 = 46.0;
 /// Points of a curve that are drawn: more than that nobody sees.
 const POINTS: f64 = 240.0;
 /// Colours that can be told apart in grey, too; the second curve is dashed.
-const LINES: [&str; 2] = ["stroke=\"#1660a8\"", "stroke=\"#c25a00\" stroke-dasharray=\"5 3\""];
+const LINES: [&str; 2] = [
+    "stroke=\"#1660a8\"",
+    "stroke=\"#c25a00\" stroke-dasharray=\"5 3\"",
+];
 const GREY: &str = "stroke=\"#999\" stroke-width=\"1\"";
 
 /// One curve.
@@ -43,7 +46,11 @@ pub(crate) fn svg(panels: &[Panel], below: &str) -> String {
     );
     for (place, panel) in panels.iter().enumerate() {
         // A text takes whatever is written into it.
-        let _ = writeln!(out, "<g transform=\"translate({} 0)\">", WIDTH * place as f64);
+        let _ = writeln!(
+            out,
+            "<g transform=\"translate({} 0)\">",
+            WIDTH * place as f64
+        );
         panel.draw(&mut out, below);
         out.push_str("</g>\n");
     }
@@ -53,15 +60,26 @@ pub(crate) fn svg(panels: &[Panel], below: &str) -> String {
 
 impl Panel {
     fn draw(&self, out: &mut String, below: &str) {
-        let ends = self.series.iter().flat_map(|series| [series.points.first(), series.points.last()]).flatten();
-        let (low, high) = ends.fold((f64::INFINITY, 0.0), |(low, high), (x, _)| (x.min(low), x.max(high)));
+        let ends = self
+            .series
+            .iter()
+            .flat_map(|series| [series.points.first(), series.points.last()])
+            .flatten();
+        let (low, high) = ends.fold((f64::INFINITY, 0.0), |(low, high), (x, _)| {
+            (x.min(low), x.max(high))
+        });
         let across = |x: f64| LEFT + (x / low).ln() / (high / low).ln() * (WIDTH - LEFT - RIGHT);
         let up = |y: f64| {
             HEIGHT
                 - BOTTOM
-                - (y.clamp(self.from, self.to) - self.from) / (self.to - self.from) * (HEIGHT - TOP - BOTTOM)
+                - (y.clamp(self.from, self.to) - self.from) / (self.to - self.from)
+                    * (HEIGHT - TOP - BOTTOM)
         };
-        let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"20\" font-weight=\"bold\">{}</text>", self.title);
+        let _ = writeln!(
+            out,
+            "<text x=\"{LEFT}\" y=\"20\" font-weight=\"bold\">{}</text>",
+            self.title
+        );
         self.axes(out, (low, high), &across, &up);
         let _ = writeln!(
             out,
@@ -80,7 +98,11 @@ impl Panel {
                     last = x;
                 }
             }
-            let _ = writeln!(out, "<polyline fill=\"none\" stroke-width=\"1.8\" {line} points=\"{}\"/>", points.trim());
+            let _ = writeln!(
+                out,
+                "<polyline fill=\"none\" stroke-width=\"1.8\" {line} points=\"{}\"/>",
+                points.trim()
+            );
             let y = HEIGHT - BOTTOM - 14.0 - 18.0 * (self.series.len() - 1 - place) as f64;
             let _ = writeln!(
                 out,
@@ -95,7 +117,13 @@ impl Panel {
         }
     }
 
-    fn axes(&self, out: &mut String, (low, high): (f64, f64), across: &impl Fn(f64) -> f64, up: &impl Fn(f64) -> f64) {
+    fn axes(
+        &self,
+        out: &mut String,
+        (low, high): (f64, f64),
+        across: &impl Fn(f64) -> f64,
+        up: &impl Fn(f64) -> f64,
+    ) {
         const STEPS: u32 = 5;
         for step in 0..=STEPS {
             let value = self.from + (self.to - self.from) * f64::from(step) / f64::from(STEPS);

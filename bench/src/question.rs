@@ -32,7 +32,10 @@ impl Question {
     /// The example's row, all text.
     pub(crate) fn json(origin: &Origin) -> Outcome<Self> {
         let body = std::fs::read(origin.tumor.join("tests/row-malignant.json"))?;
-        let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let head = format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
         Self::new("JSON", origin, &head, &body)
     }
 
@@ -56,12 +59,23 @@ impl Question {
     }
 
     fn new(name: &'static str, origin: &Origin, head: &str, body: &[u8]) -> Outcome<Self> {
-        let mut bytes = format!("POST {PATH} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n").into_bytes();
+        let mut bytes =
+            format!("POST {PATH} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n").into_bytes();
         bytes.extend_from_slice(body);
         let expected = read(origin, "tests/row-malignant.out.json")?;
-        let label = expected["outputs"][0]["data"][0].as_str().ok_or("the golden answer has no label")?.to_owned();
-        let score = expected["outputs"][1]["data"][0].as_f64().ok_or("the golden answer has no score")?;
-        Ok(Self { name, bytes, label, score })
+        let label = expected["outputs"][0]["data"][0]
+            .as_str()
+            .ok_or("the golden answer has no label")?
+            .to_owned();
+        let score = expected["outputs"][1]["data"][0]
+            .as_f64()
+            .ok_or("the golden answer has no score")?;
+        Ok(Self {
+            name,
+            bytes,
+            label,
+            score,
+        })
     }
 
     /// Whether the answer is right to the last digit that matters.
@@ -71,7 +85,11 @@ impl Question {
             None => from_json(answer.body),
         };
         match given {
-            Some((label, score)) if label == self.label && (score - self.score).abs() <= TOLERANCE => Ok(()),
+            Some((label, score))
+                if label == self.label && (score - self.score).abs() <= TOLERANCE =>
+            {
+                Ok(())
+            }
             _ => Err(format!(
                 "a wrong answer: expected {} {}, given {}",
                 self.label,
@@ -86,11 +104,20 @@ impl Question {
 impl<'a> Answer<'a> {
     /// The answer at the start of what came so far, if it is whole.
     pub(crate) fn read(bytes: &'a [u8]) -> Outcome<Option<Self>> {
-        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return Ok(None);
+        };
         let (head, rest) = (&bytes[..end + 2], &bytes[end + 4..]);
         let status = head.get(9..12).ok_or("no status")?;
-        let mut answer = Self { status, head, body: rest };
-        let length: usize = answer.header("content-length").ok_or("an answer without a length")?.parse()?;
+        let mut answer = Self {
+            status,
+            head,
+            body: rest,
+        };
+        let length: usize = answer
+            .header("content-length")
+            .ok_or("an answer without a length")?
+            .parse()?;
         match rest.get(..length) {
             None => Ok(None),
             Some(body) => {
@@ -103,8 +130,9 @@ impl<'a> Answer<'a> {
     fn header(&self, name: &str) -> Option<&'a str> {
         let lines = self.head.split(|byte| *byte == b'\n').skip(1);
         let mut found = lines.filter_map(|line| line.split_at_checked(name.len()));
-        let (_, value) =
-            found.find(|(key, rest)| rest.starts_with(b":") && key.eq_ignore_ascii_case(name.as_bytes()))?;
+        let (_, value) = found.find(|(key, rest)| {
+            rest.starts_with(b":") && key.eq_ignore_ascii_case(name.as_bytes())
+        })?;
         Some(std::str::from_utf8(&value[1..]).ok()?.trim())
     }
 }
@@ -126,15 +154,26 @@ fn from_binary(body: &[u8], json_length: usize) -> Option<(String, f64)> {
 /// The tensor of the example's row.
 pub(crate) fn row(origin: &Origin) -> Outcome<Vec<u8>> {
     let request = read(origin, "tests/row-malignant.json")?;
-    let data = request["inputs"][0]["data"].as_array().ok_or("the example's row has no data")?;
-    Ok(data.iter().filter_map(Value::as_f64).flat_map(|float| narrow(float).to_le_bytes()).collect())
+    let data = request["inputs"][0]["data"]
+        .as_array()
+        .ok_or("the example's row has no data")?;
+    Ok(data
+        .iter()
+        .filter_map(Value::as_f64)
+        .flat_map(|float| narrow(float).to_le_bytes())
+        .collect())
 }
 
 fn read(origin: &Origin, name: &str) -> Outcome<Value> {
-    Ok(serde_json::from_slice(&std::fs::read(origin.tumor.join(name))?)?)
+    Ok(serde_json::from_slice(&std::fs::read(
+        origin.tumor.join(name),
+    )?)?)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what this is for"
+)]
 const fn narrow(value: f64) -> f32 {
     value as f32
 }
@@ -150,15 +189,27 @@ mod tests {
             assert_eq!(Answer::read(&bytes[..end]).unwrap(), None, "{end}");
         }
         let answer = Answer::read(bytes).unwrap().unwrap();
-        assert_eq!((answer.status, answer.body, answer.header("x")), (&b"200"[..], &b"ok"[..], Some("y")));
+        assert_eq!(
+            (answer.status, answer.body, answer.header("x")),
+            (&b"200"[..], &b"ok"[..], Some("y"))
+        );
     }
 
     #[test]
     fn a_wrong_answer_is_refused() {
-        let question = Question { name: "JSON", bytes: Vec::new(), label: "malignant".to_owned(), score: 0.5 };
+        let question = Question {
+            name: "JSON",
+            bytes: Vec::new(),
+            label: "malignant".to_owned(),
+            score: 0.5,
+        };
         let check = |label: &str, score: f64| {
             let body = json!({ "outputs": [{ "data": [label] }, { "data": [score] }] }).to_string();
-            question.check(&Answer { status: b"200", head: b"HTTP/1.1 200 OK\r\n", body: body.as_bytes() })
+            question.check(&Answer {
+                status: b"200",
+                head: b"HTTP/1.1 200 OK\r\n",
+                body: body.as_bytes(),
+            })
         };
         check("malignant", 0.500_001).unwrap();
         check("benign", 0.5).unwrap_err();
@@ -169,6 +220,11 @@ mod tests {
             body: b"{}\x09\0\0\0malignant\0\0\0\x3f",
         };
         question.check(&binary).unwrap();
-        question.check(&Answer { body: b"{}\x06\0\0\0benign\0\0\0\x3f", ..binary }).unwrap_err();
+        question
+            .check(&Answer {
+                body: b"{}\x06\0\0\0benign\0\0\0\x3f",
+                ..binary
+            })
+            .unwrap_err();
     }
 }

@@ -1,5 +1,5 @@
-//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key, beside the look-up of
-//! the same headers alone.
+//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key,
+//! beside the look-up of the same headers alone.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,8 +30,11 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     let workshop = Workshop::open(origin)?;
     let routing = routing(&workshop)?;
     let headers = headers();
-    let names: Vec<HeaderName> =
-        HEADERS.iter().chain([&STICKY]).map(|name| HeaderName::try_from(*name)).collect::<Result<_, _>>()?;
+    let names: Vec<HeaderName> = HEADERS
+        .iter()
+        .chain([&STICKY])
+        .map(|name| HeaderName::try_from(*name))
+        .collect::<Result<_, _>>()?;
     let ours: Side<'_> = Box::new(|times| {
         let began = Instant::now();
         for _ in 0..times {
@@ -64,12 +67,21 @@ fn routing(workshop: &Workshop) -> Outcome<Routing> {
                 { "name": "s", "role": "preprocess", "component": "scale", "settings": { "mean": [0], "std": [1] } },
             ] },
         });
-        let path = workshop.write(&format!("m-{version}.yaml"), manifest.to_string().as_bytes())?;
+        let path = workshop.write(
+            &format!("m-{version}.yaml"),
+            manifest.to_string().as_bytes(),
+        )?;
         pipelines.push(workshop.load(&path)?);
     }
-    let documents = parse("route", &document().to_string()).map_err(|problems| problems.to_string())?;
+    let documents =
+        parse("route", &document().to_string()).map_err(|problems| problems.to_string())?;
     let route = documents.routes.first().ok_or("no route")?;
-    let find = |version: &str| pipelines.iter().find(|pipeline| pipeline.version == version).map(Arc::clone);
+    let find = |version: &str| {
+        pipelines
+            .iter()
+            .find(|pipeline| pipeline.version == version)
+            .map(Arc::clone)
+    };
     Routing::new(route, find, None).map_err(|unfit| format!("{unfit:?}").into())
 }
 
@@ -86,8 +98,9 @@ fn document() -> Value {
             json!({ "when": { "header": { HEADERS[number % 4]: test } }, "version": (number % VARIANTS).to_string() })
         })
         .collect();
-    let split: Vec<Value> =
-        (0..VARIANTS).map(|version| json!({ "version": version.to_string(), "weight": version + 1 })).collect();
+    let split: Vec<Value> = (0..VARIANTS)
+        .map(|version| json!({ "version": version.to_string(), "weight": version + 1 }))
+        .collect();
     json!({
         "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" },
         "spec": { "split": split, "sticky": { "header": STICKY }, "rules": rules },
@@ -97,7 +110,13 @@ fn document() -> Value {
 /// As a client's, with some that the route does not ask for.
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in ["host", "accept", "content-type", "content-length", "user-agent"] {
+    for name in [
+        "host",
+        "accept",
+        "content-type",
+        "content-length",
+        "user-agent",
+    ] {
         headers.insert(name, HeaderValue::from_static("something"));
     }
     for name in HEADERS {

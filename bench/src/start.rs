@@ -1,7 +1,8 @@
 //! `start`: from the process's start to its first right answer.
 //!
-//! Somebody connects and asks again every millisecond until an answer is 200. `warm`: the state directory has the
-//! machine code from an earlier start. `cold`: an empty state directory, so everything is compiled.
+//! Somebody connects and asks again every millisecond until an answer is 200. `warm`: the state
+//! directory has the machine code from an earlier start. `cold`: an empty state directory, so
+//! everything is compiled.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -36,8 +37,19 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     for _ in 0..effort.starts {
         warm.push(once(origin, &question, directory.path())?);
     }
-    table.push(Line::alone("start to first answer, compiled code cached", "ms", median(&mut warm)).goal(WARM));
-    table.push(Line::alone("start to first answer, nothing cached", "ms", median(&mut cold)));
+    table.push(
+        Line::alone(
+            "start to first answer, compiled code cached",
+            "ms",
+            median(&mut warm),
+        )
+        .goal(WARM),
+    );
+    table.push(Line::alone(
+        "start to first answer, nothing cached",
+        "ms",
+        median(&mut cold),
+    ));
     Ok(())
 }
 
@@ -49,14 +61,18 @@ fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let program = &origin.server;
-    let child =
-        command.spawn().map_err(|error| format!("can't start {}: {error}; build it first", program.display()))?;
+    let child = command
+        .spawn()
+        .map_err(|error| format!("can't start {}: {error}; build it first", program.display()))?;
     let child = Killed(child);
     while !ask(address, question)? {
         if began.elapsed() > PATIENCE {
             return Err(format!("no answer within {PATIENCE:?} of the start").into());
         }
-        #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this thread's only work is to wait; it is nobody's worker"
+        )]
         std::thread::sleep(POLL);
     }
     let took = began.elapsed();
@@ -66,14 +82,18 @@ fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
 
 /// Whether there is an answer of status 200 already. It must be right.
 fn ask(address: SocketAddr, question: &Question) -> Outcome<bool> {
-    let Ok(mut stream) = TcpStream::connect(address) else { return Ok(false) };
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return Ok(false);
+    };
     stream.write_all(&question.bytes)?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         let length = stream.read(&mut buffer)?;
         bytes.extend_from_slice(&buffer[..length]);
         match Answer::read(&bytes)? {
-            Some(answer) if answer.status == b"200" => return question.check(&answer).map(|()| true),
+            Some(answer) if answer.status == b"200" => {
+                return question.check(&answer).map(|()| true);
+            }
             Some(_) => return Ok(false),
             None if length == 0 => return Ok(false),
             None => {}

@@ -1,7 +1,8 @@
 //! The floor's arithmetic: what `scale`, `mlp` and `labels` do, as plain functions on slices.
 //!
-//! Settings and weights are those of a manifest, so that both sides compute the same. Sums run in the order of the
-//! plugin's, and the inner loops are such that the compiler can use vectors, as somebody would write it who cares.
+//! Settings and weights are those of a manifest, so that both sides compute the same. Sums run in
+//! the order of the plugin's, and the inner loops are such that the compiler can use vectors, as
+//! somebody would write it who cares.
 
 use std::path::Path;
 
@@ -41,33 +42,64 @@ impl Steps {
     /// The steps of a manifest whose stages are `scale`, `mlp` and `labels`.
     pub(crate) fn of(manifest: &Path) -> Outcome<Self> {
         let text = std::fs::read_to_string(manifest)?;
-        let documents = parse(&manifest.display().to_string(), &text).map_err(|problems| problems.to_string())?;
-        let pipeline = documents.pipelines.first().ok_or("the manifest is empty")?.pipeline();
-        let [scale, mlp, labels] = pipeline.stages.as_slice() else { return Err("not three stages".into()) };
-        let floats = |key| -> Vec<f64> { list(scale.settings.get(key)).filter_map(Value::as_f64).collect() };
-        let Some(FileRef::Path(weights)) = mlp.files.values().next() else { return Err("no weights".into()) };
+        let documents = parse(&manifest.display().to_string(), &text)
+            .map_err(|problems| problems.to_string())?;
+        let pipeline = documents
+            .pipelines
+            .first()
+            .ok_or("the manifest is empty")?
+            .pipeline();
+        let [scale, mlp, labels] = pipeline.stages.as_slice() else {
+            return Err("not three stages".into());
+        };
+        let floats = |key| -> Vec<f64> {
+            list(scale.settings.get(key))
+                .filter_map(Value::as_f64)
+                .collect()
+        };
+        let Some(FileRef::Path(weights)) = mlp.files.values().next() else {
+            return Err("no weights".into());
+        };
         let weights = std::fs::read(manifest.parent().unwrap_or(Path::new(".")).join(weights))?;
         Ok(Self {
             mean: floats("mean"),
             std: floats("std"),
             layers: read_layers(&SafeTensors::deserialize(&weights)?),
-            is_logistic: mlp.settings.get("output_activation").and_then(Value::as_str) == Some("logistic"),
-            labels: list(labels.settings.get("labels")).filter_map(|label| label.as_str().map(str::to_owned)).collect(),
+            is_logistic: mlp
+                .settings
+                .get("output_activation")
+                .and_then(Value::as_str)
+                == Some("logistic"),
+            labels: list(labels.settings.get("labels"))
+                .filter_map(|label| label.as_str().map(str::to_owned))
+                .collect(),
             threshold: 0.5,
         })
     }
 
     /// `features` in; `label` and `score` out.
     pub(crate) fn run(&self, inputs: &[Tensor]) -> Result<Tensors, Failure> {
-        let [features] = inputs else { return Err(Failure::invalid("one tensor is needed")) };
+        let [features] = inputs else {
+            return Err(Failure::invalid("one tensor is needed"));
+        };
         let scaled = self.scale(features.data())?;
         let scores = self.infer(&scaled);
         self.label(&scores)
     }
 
     fn scale(&self, bytes: &Bytes) -> Result<Vec<f32>, Failure> {
-        let mut table: Vec<f32> = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        if table.iter().map(|element| element.to_bits() & EXPONENT).max() == Some(EXPONENT) {
+        let mut table: Vec<f32> = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        if table
+            .iter()
+            .map(|element| element.to_bits() & EXPONENT)
+            .max()
+            == Some(EXPONENT)
+        {
             return Err(Failure::invalid("a finite number is needed"));
         }
         for row in table.chunks_exact_mut(self.mean.len()) {
@@ -86,7 +118,8 @@ impl Steps {
             for (index, layer) in self.layers.iter().enumerate() {
                 let mut next = layer.apply(given);
                 if index + 1 < self.layers.len() {
-                    next.iter_mut().for_each(|element| *element = if *element < 0.0 { 0.0 } else { *element });
+                    next.iter_mut()
+                        .for_each(|element| *element = if *element < 0.0 { 0.0 } else { *element });
                 }
                 made = next;
                 given = &made;
@@ -100,11 +133,13 @@ impl Steps {
 
     fn finish(&self, row: &mut [f32]) {
         if self.is_logistic {
-            row.iter_mut().for_each(|element| *element = 1.0 / (1.0 + (-*element).exp()));
+            row.iter_mut()
+                .for_each(|element| *element = 1.0 / (1.0 + (-*element).exp()));
             return;
         }
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|element| *element = (*element - largest).exp());
+        row.iter_mut()
+            .for_each(|element| *element = (*element - largest).exp());
         let sum: f32 = row.iter().sum();
         row.iter_mut().for_each(|element| *element /= sum);
     }
@@ -122,12 +157,22 @@ impl Steps {
             Tensor::new(datatype, Shape::from_slice(&[rows]), data.into())
                 .map_err(|error| Failure::new(Kind::Internal, error.to_string()))
         };
-        Ok(Tensors::from_iter([tensor(Datatype::Bytes, labels)?, tensor(Datatype::Fp32, picked)?]))
+        Ok(Tensors::from_iter([
+            tensor(Datatype::Bytes, labels)?,
+            tensor(Datatype::Fp32, picked)?,
+        ]))
     }
 
     fn pick(&self, row: &[f32]) -> (&str, f32) {
         if let ([first, second], [.., score]) = (self.labels.as_slice(), row) {
-            return (if *score < self.threshold { first } else { second }, *score);
+            return (
+                if *score < self.threshold {
+                    first
+                } else {
+                    second
+                },
+                *score,
+            );
         }
         let best = |best: (usize, f32), (index, &score): (usize, &f32)| {
             if best.1 < score { (index, score) } else { best }
@@ -146,7 +191,9 @@ impl Layer {
             _ => {
                 let mut sums = self.bias.clone();
                 for (input, weights) in given.iter().zip(self.weights.chunks_exact(sums.len())) {
-                    sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += input * weight);
+                    sums.iter_mut()
+                        .zip(weights)
+                        .for_each(|(sum, weight)| *sum += input * weight);
                 }
                 sums
             }
@@ -157,7 +204,9 @@ impl Layer {
         let mut sums = [0.0; N];
         sums.copy_from_slice(&self.bias);
         for (input, weights) in given.iter().zip(self.weights.as_chunks::<N>().0) {
-            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += input * weight);
+            sums.iter_mut()
+                .zip(weights)
+                .for_each(|(sum, weight)| *sum += input * weight);
         }
         sums.to_vec()
     }
@@ -166,14 +215,22 @@ impl Layer {
 fn read_layers(file: &SafeTensors<'_>) -> Vec<Layer> {
     let floats = |name: String| -> Option<(Vec<usize>, Vec<f32>)> {
         let tensor = file.tensor(&name).ok()?;
-        let floats = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let floats = tensor
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes));
         Some((tensor.shape().to_vec(), floats.collect()))
     };
     let layer = |index: usize| {
         let (shape, rows) = floats(format!("{index}.weight"))?;
         let (_, bias) = floats(format!("{index}.bias"))?;
         let inputs = *shape.get(1)?;
-        let weights = (0..inputs).flat_map(|input| rows.iter().skip(input).step_by(inputs)).copied().collect();
+        let weights = (0..inputs)
+            .flat_map(|input| rows.iter().skip(input).step_by(inputs))
+            .copied()
+            .collect();
         Some(Layer { bias, weights })
     };
     (0..).map_while(layer).collect()
@@ -183,7 +240,10 @@ fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     value.and_then(Value::as_array).into_iter().flatten()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what this is for"
+)]
 const fn round(value: f64) -> f32 {
     value as f32
 }

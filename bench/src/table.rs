@@ -1,6 +1,10 @@
 //! What was measured, as one table and as JSON.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is what this program is for"
+)]
 
 use std::path::Path;
 
@@ -44,27 +48,61 @@ enum By {
 impl Line {
     /// A figure by itself.
     pub(crate) fn alone(what: impl Into<String>, unit: &'static str, ours: f64) -> Self {
-        Self { what: what.into(), unit, ours, floor: None, by: By::Itself, goal: None }
+        Self {
+            what: what.into(),
+            unit,
+            ours,
+            floor: None,
+            by: By::Itself,
+            goal: None,
+        }
     }
 
     /// Ours, and the floor that is only shown beside it.
-    pub(crate) fn beside(what: impl Into<String>, unit: &'static str, ours: f64, floor: f64) -> Self {
-        Self { floor: Some(floor), ..Self::alone(what, unit, ours) }
+    pub(crate) fn beside(
+        what: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        floor: f64,
+    ) -> Self {
+        Self {
+            floor: Some(floor),
+            ..Self::alone(what, unit, ours)
+        }
     }
 
     /// Ours divided by the floor.
-    pub(crate) fn ratio(what: impl Into<String>, unit: &'static str, ours: f64, floor: f64) -> Self {
-        Self { by: By::Ratio, ..Self::beside(what, unit, ours, floor) }
+    pub(crate) fn ratio(
+        what: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        floor: f64,
+    ) -> Self {
+        Self {
+            by: By::Ratio,
+            ..Self::beside(what, unit, ours, floor)
+        }
     }
 
     /// Ours less the floor.
-    pub(crate) fn difference(what: impl Into<String>, unit: &'static str, ours: f64, floor: f64) -> Self {
-        Self { by: By::Difference, ..Self::beside(what, unit, ours, floor) }
+    pub(crate) fn difference(
+        what: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        floor: f64,
+    ) -> Self {
+        Self {
+            by: By::Difference,
+            ..Self::beside(what, unit, ours, floor)
+        }
     }
 
     /// Holds the ratio, the difference, or the figure itself against a goal.
     pub(crate) fn goal(self, goal: Goal) -> Self {
-        Self { goal: Some(goal), ..self }
+        Self {
+            goal: Some(goal),
+            ..self
+        }
     }
 
     fn value(&self) -> f64 {
@@ -90,7 +128,12 @@ impl Line {
         let shown = match self.by {
             By::Ratio => format!("× {}", show(self.value())),
             By::Difference => {
-                format!("{}{} {}", if self.value() < 0.0 { "" } else { "+" }, show(self.value()), self.unit)
+                format!(
+                    "{}{} {}",
+                    if self.value() < 0.0 { "" } else { "+" },
+                    show(self.value()),
+                    self.unit
+                )
             }
             By::Itself => String::new(),
         };
@@ -101,7 +144,14 @@ impl Line {
             None => String::new(),
         };
         let floor = self.floor.map(with_unit).unwrap_or_default();
-        [self.what.clone(), with_unit(self.ours), floor, shown, goal, self.verdict()]
+        [
+            self.what.clone(),
+            with_unit(self.ours),
+            floor,
+            shown,
+            goal,
+            self.verdict(),
+        ]
     }
 
     fn to_json(&self) -> Value {

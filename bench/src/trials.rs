@@ -1,5 +1,6 @@
-//! Whether an experiment's intervals hold: thousands of tests between equals, looked at after every ten answers; how
-//! soon a difference is found; and, beside both, an interval for one sample size that is looked at as often.
+//! Whether an experiment's intervals hold: thousands of tests between equals, looked at after every
+//! ten answers; how soon a difference is found; and, beside both, an interval for one sample size
+//! that is looked at as often.
 //!
 //! Seeds are fixed, so that the same figures come out on every machine. Nothing here is a time.
 
@@ -48,12 +49,21 @@ struct Seen {
 impl Trial {
     fn new(seed: u64, rates: [f64; 2]) -> Self {
         let evidence = || Evidence::new(ALPHA, 2);
-        Self { draws: Draws::new(seed), rates, share: 0.5, evidence: [evidence(), evidence()] }
+        Self {
+            draws: Draws::new(seed),
+            rates,
+            share: 0.5,
+            evidence: [evidence(), evidence()],
+        }
     }
 
     fn answer(&mut self) {
         let variant = usize::from(self.draws.unit() < self.share);
-        let reward = if self.draws.unit() < self.rates[variant] { 1.0 } else { 0.0 };
+        let reward = if self.draws.unit() < self.rates[variant] {
+            1.0
+        } else {
+            0.0
+        };
         self.evidence[variant].sequence.add(reward);
     }
 
@@ -87,7 +97,10 @@ impl Trial {
 
 impl Seen {
     fn new(looks: usize) -> Self {
-        Self { held: vec![0; looks], widths: vec![(0.0, 0); looks] }
+        Self {
+            held: vec![0; looks],
+            widths: vec![(0.0, 0); looks],
+        }
     }
 
     /// Takes note of a look; `holds` says whether it had held so far, and does.
@@ -107,12 +120,19 @@ impl Seen {
 
     fn coverage(&self, tests: u64) -> Vec<(f64, f64)> {
         let held = self.held.iter().enumerate();
-        held.map(|(look, held)| (answers(look), f64::from(*held) / tests as f64)).collect()
+        held.map(|(look, held)| (answers(look), f64::from(*held) / tests as f64))
+            .collect()
     }
 
     fn width(&self) -> Vec<(f64, f64)> {
-        let widths = self.widths.iter().enumerate().filter(|(_, (_, many))| *many > 0);
-        widths.map(|(look, (sum, many))| (answers(look), sum / f64::from(*many))).collect()
+        let widths = self
+            .widths
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, many))| *many > 0);
+        widths
+            .map(|(look, (sum, many))| (answers(look), sum / f64::from(*many)))
+            .collect()
     }
 }
 
@@ -164,26 +184,59 @@ fn for_one_look([one, other]: [f64; 2]) -> f64 {
 
 pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
     tell("experiments");
-    let size = if quick { Size { tests: 200, answers: 2000 } } else { Size { tests: 2000, answers: 20_000 } };
+    let size = if quick {
+        Size {
+            tests: 200,
+            answers: 2000,
+        }
+    } else {
+        Size {
+            tests: 2000,
+            answers: 20_000,
+        }
+    };
     for rate in [0.02, 0.1, 0.5] {
         let [ours, fixed] = between_equals(&size, rate, false);
         let what = format!("false alarms in {} tests of equals at {rate}", size.tests);
         let line = Line::beside(what, "%", ours.alarms(size.tests), fixed.alarms(size.tests));
         table.push(line.goal(Goal::AtMost(ALARMS_MAX)));
     }
-    let few = Size { tests: size.tests / 2, answers: size.answers / 2 };
+    let few = Size {
+        tests: size.tests / 2,
+        answers: size.answers / 2,
+    };
     let [ours, fixed] = between_equals(&few, 0.1, true);
     let what = format!("the same in {} adaptive tests at 0.1", few.tests);
-    table.push(Line::beside(what, "%", ours.alarms(few.tests), fixed.alarms(few.tests)).goal(Goal::AtMost(ALARMS_MAX)));
-    let long = if quick { Size { tests: 20, answers: 20_000 } } else { Size { tests: 200, answers: 200_000 } };
+    table.push(
+        Line::beside(what, "%", ours.alarms(few.tests), fixed.alarms(few.tests))
+            .goal(Goal::AtMost(ALARMS_MAX)),
+    );
+    let long = if quick {
+        Size {
+            tests: 20,
+            answers: 20_000,
+        }
+    } else {
+        Size {
+            tests: 200,
+            answers: 200_000,
+        }
+    };
     for rates in [[0.1, 0.12], [0.1, 0.15], [0.2, 0.3]] {
         let needed = until(Verdict::Better(1), rates, 0.001, &long).unwrap_or(f64::NAN);
-        let what = format!("answers until {} is better than {}, median", rates[1], rates[0]);
+        let what = format!(
+            "answers until {} is better than {}, median",
+            rates[1], rates[0]
+        );
         table.push(Line::beside(what, "", needed, for_one_look(rates)));
     }
     for worth in [0.02, 0.05] {
         let needed = until(Verdict::NoDifference, [0.1, 0.1], worth, &long).unwrap_or(f64::NAN);
-        table.push(Line::alone(format!("answers until no difference of {worth} at 0.1, median"), "", needed));
+        table.push(Line::alone(
+            format!("answers until no difference of {worth} at 0.1, median"),
+            "",
+            needed,
+        ));
     }
     table.note("experiments: beside is an interval of 95 % for one sample size, looked at as often (false alarms), or");
     table.note("looked at once, with a power of 80 % (answers)");
@@ -193,11 +246,23 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
 /// Draws coverage and width over time.
 pub(crate) fn draw(path: &Path) -> Outcome {
     tell("2,000 tests between equals");
-    let size = Size { tests: 2000, answers: 20_000 };
+    let size = Size {
+        tests: 2000,
+        answers: 20_000,
+    };
     let [ours, fixed] = between_equals(&size, 0.1, false);
     let names = ["always valid", "for one sample size"];
     let series = |[ours, fixed]: [Vec<(f64, f64)>; 2]| {
-        vec![Series { name: names[0], points: ours }, Series { name: names[1], points: fixed }]
+        vec![
+            Series {
+                name: names[0],
+                points: ours,
+            },
+            Series {
+                name: names[1],
+                points: fixed,
+            },
+        ]
     };
     let coverage = Panel {
         title: "tests whose interval has held at every look so far",
@@ -213,6 +278,9 @@ pub(crate) fn draw(path: &Path) -> Outcome {
         to: 0.5,
         series: series([ours.width(), fixed.width()]),
     };
-    std::fs::write(path, plot::svg(&[coverage, width], "answers to both variants together"))?;
+    std::fs::write(
+        path,
+        plot::svg(&[coverage, width], "answers to both variants together"),
+    )?;
     Ok(())
 }

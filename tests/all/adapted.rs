@@ -1,4 +1,5 @@
-//! Variants that take and give something else than their route, and stand in because the route says how.
+//! Variants that take and give something else than their route, and stand in because the route says
+//! how.
 
 use serde_json::{Value, json};
 
@@ -9,12 +10,17 @@ use crate::harness::http::{Request, Response};
 use crate::harness::manifest::{With as _, model, version};
 use crate::harness::server::{Server, Setup};
 
-/// Version 2 multiplies by 4; it calls its input `x` and its output `y`, and has another one, `z`, before it.
+/// Version 2 multiplies by 4; it calls its input `x` and its output `y`, and has another one, `z`,
+/// before it.
 fn other() -> Value {
     let first = scale("first", 0.0, 1.0).with("inputs", json!({ "features": "request.x" }));
     let first = first.with("outputs", json!({ "features": "z" }));
     let second = scale("second", 0.0, 0.25).with("inputs", json!({ "features": "request.x" }));
-    let mut other = version("m", "2", [first, second.with("outputs", json!({ "features": "y" }))]);
+    let mut other = version(
+        "m",
+        "2",
+        [first, second.with("outputs", json!({ "features": "y" }))],
+    );
     other["spec"]["outputs"] = json!(["z", "y"]);
     other
 }
@@ -32,7 +38,12 @@ fn adapted() -> Value {
 }
 
 fn ask(server: &Server, version: &str) -> Response {
-    server.ask(&Request::post("/v2/models/m/infer", one(1.0).to_string()).header("hotstage-version", version)).ok()
+    server
+        .ask(
+            &Request::post("/v2/models/m/infer", one(1.0).to_string())
+                .header("hotstage-version", version),
+        )
+        .ok()
 }
 
 #[test]
@@ -41,17 +52,26 @@ fn a_route_reads_and_writes_as_its_first_version() {
     for (version, answer) in [("1", 2.0), ("2", 4.0)] {
         let response = ask(&server, version);
         assert_eq!(response.header("hotstage-version"), Some(version));
-        let output = json!({ "name": "features", "datatype": "FP32", "shape": [1, 1], "data": [answer] });
+        let output =
+            json!({ "name": "features", "datatype": "FP32", "shape": [1, 1], "data": [answer] });
         assert_eq!(response.json()["outputs"], json!([output]), "{version}");
         assert_eq!(response.json()["model_version"], version);
     }
     // Past the route it is what it is.
-    let request = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1.0] }] });
-    let direct = server.post("/v2/models/m/versions/2/infer", request.to_string()).ok().json();
-    assert_eq!((&direct["outputs"][0]["name"], &direct["outputs"][1]["name"]), (&json!("z"), &json!("y")));
+    let request =
+        json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1.0] }] });
+    let direct = server
+        .post("/v2/models/m/versions/2/infer", request.to_string())
+        .ok()
+        .json();
+    assert_eq!(
+        (&direct["outputs"][0]["name"], &direct["outputs"][1]["name"]),
+        (&json!("z"), &json!("y"))
+    );
     // An error names what the client sent.
     let wrong = one(1.0).to_string().replace("FP32", "INT32");
-    let refused = server.ask(&Request::post("/v2/models/m/infer", wrong).header("hotstage-version", "2"));
+    let refused =
+        server.ask(&Request::post("/v2/models/m/infer", wrong).header("hotstage-version", "2"));
     assert_eq!(refused.status, 400);
     assert!(refused.error().contains("features"), "{}", refused.error());
 }
@@ -66,18 +86,38 @@ fn a_mirror_goes_through_the_same_door() {
     let mirror = || admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
     eventually("the copy is compared", || mirror()["compared"] == 1);
     // Both multiply by 4: not only the shapes are the same.
-    assert_eq!((&mirror()["disagreed"], &mirror()["failed"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&mirror()["disagreed"], &mirror()["failed"]),
+        (&json!(0), &json!(0))
+    );
 }
 
 #[test]
 fn a_fallback_goes_through_the_same_door() {
-    let echo = model("echo").with("inputs", json!({ "x": "request.q" })).with("outputs", json!({ "y": "z" }));
-    let second = json!({ "version": "2", "weight": 0, "inputs": { "q": "x" }, "outputs": { "z": "y" } });
+    let echo = model("echo")
+        .with("inputs", json!({ "x": "request.q" }))
+        .with("outputs", json!({ "y": "z" }));
+    let second =
+        json!({ "version": "2", "weight": 0, "inputs": { "q": "x" }, "outputs": { "z": "y" } });
     let spec = route(&second, &json!({ "fallback": { "version": "2" } }));
-    let server = Setup::of([version("m", "1", [model("traps")]), version("m", "2", [echo]), spec]).start();
+    let server = Setup::of([
+        version("m", "1", [model("traps")]),
+        version("m", "2", [echo]),
+        spec,
+    ])
+    .start();
     let response = server.ask(&request("m", &[13.0])).ok();
-    assert_eq!(response.header("hotstage-fallback"), Some("\"1\";because=stage_trapped"));
-    assert_eq!((response.header("hotstage-version"), &response.json()["outputs"][0]["name"]), (Some("2"), &json!("y")));
+    assert_eq!(
+        response.header("hotstage-fallback"),
+        Some("\"1\";because=stage_trapped")
+    );
+    assert_eq!(
+        (
+            response.header("hotstage-version"),
+            &response.json()["outputs"][0]["name"]
+        ),
+        (Some("2"), &json!("y"))
+    );
     assert_eq!(response.json()["outputs"][0]["data"], json!([13.0]));
 }
 

@@ -1,4 +1,5 @@
-//! Graphs obey the limits of their stage: time, memory and a crash cost the call, wherever the graph computes.
+//! Graphs obey the limits of their stage: time, memory and a crash cost the call, wherever the
+//! graph computes.
 
 use std::time::{Duration, Instant};
 
@@ -29,17 +30,24 @@ fn range() -> Vec<u8> {
         .bytes()
 }
 
-/// A table of all products of two columns, times itself `times` times: one operator that takes as long as the client
-/// likes, or many of them.
+/// A table of all products of two columns, times itself `times` times: one operator that takes as
+/// long as the client likes, or many of them.
 fn product(times: usize) -> Vec<u8> {
     let mut graph = Model::default()
         .input("x", Type::Float, &[None, Some(1)])
         .input("y", Type::Float, &[Some(1), None])
         .node("Mul", &["x", "y"], &["p0"]);
     for time in 0..times {
-        graph = graph.node("MatMul", &["p0", &format!("p{time}")], &[&format!("p{}", time + 1)]);
+        graph = graph.node(
+            "MatMul",
+            &["p0", &format!("p{time}")],
+            &[&format!("p{}", time + 1)],
+        );
     }
-    graph.node("ReduceMax", &[&format!("p{times}")], &["most"]).output("most", Type::Float, &[Some(1), Some(1)]).bytes()
+    graph
+        .node("ReduceMax", &[&format!("p{times}")], &["most"])
+        .output("most", Type::Float, &[Some(1), Some(1)])
+        .bytes()
 }
 
 fn columns(side: usize) -> Value {
@@ -51,14 +59,28 @@ fn columns(side: usize) -> Value {
 fn beside(graph: &[u8], limits: Value, arguments: &str) -> (Server, Folder) {
     let folder = Folder::new();
     let stage = net(&folder, graph, &json!({})).with("limits", limits);
-    let manifests = [pipeline("m", [stage]), pipeline("neighbour", [model("echo")])];
+    let manifests = [
+        pipeline("m", [stage]),
+        pipeline("neighbour", [model("echo")]),
+    ];
     // With backtraces the server reads its own symbols, which takes hundreds of megabytes.
-    (Setup::of(manifests).args(arguments).env("RUST_BACKTRACE", "0").start(), folder)
+    (
+        Setup::of(manifests)
+            .args(arguments)
+            .env("RUST_BACKTRACE", "0")
+            .start(),
+        folder,
+    )
 }
 
 #[track_caller]
 fn failed(response: &Response, status: u16, kind: &str) {
-    assert_eq!((response.status, response.header("hotstage-failure")), (status, Some(kind)), "{}", response.text());
+    assert_eq!(
+        (response.status, response.header("hotstage-failure")),
+        (status, Some(kind)),
+        "{}",
+        response.text()
+    );
 }
 
 fn neighbour(server: &Server) {
@@ -77,14 +99,24 @@ fn a_size_of_the_clients_is_bounded(arguments: &str) {
         assert_eq!(ask(5).ok().json()["outputs"][0]["data"], json!([4]));
         let refused = ask(n);
         failed(&refused, 500, "stage_memory");
-        assert!(refused.error().contains("raise `limits.memory`"), "{}", refused.error());
+        assert!(
+            refused.error().contains("raise `limits.memory`"),
+            "{}",
+            refused.error()
+        );
         neighbour(&server);
     }
     // More than a size can be, which is the client's mistake.
     assert_eq!(ask(i64::MAX).status, 400);
-    assert_eq!(ask(1 << 20).ok().json()["outputs"][0]["data"], json!([(1 << 20) - 1]));
+    assert_eq!(
+        ask(1 << 20).ok().json()["outputs"][0]["data"],
+        json!([(1 << 20) - 1])
+    );
     let after = process::resident(&server);
-    assert!(after < before + 100e6, "{before} bytes before, {after} after");
+    assert!(
+        after < before + 100e6,
+        "{before} bytes before, {after} after"
+    );
 }
 
 #[test]
@@ -99,15 +131,25 @@ fn a_size_of_the_clients_is_bounded_in_the_servers_process() {
 
 #[test]
 fn a_graph_of_many_operators_ends_with_its_time_in_the_servers_process() {
-    let (server, _folder) = beside(&product(400), json!({ "time": "300ms" }), "--graphs in-process");
-    assert_eq!(server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"], json!([0.0]));
+    let (server, _folder) = beside(
+        &product(400),
+        json!({ "time": "300ms" }),
+        "--graphs in-process",
+    );
+    assert_eq!(
+        server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"],
+        json!([0.0])
+    );
     let began = Instant::now();
     let mut late = server.connect();
     late.send(&Request::post("/v2/models/m/infer", columns(1500).to_string()).bytes());
     neighbour(&server);
     failed(&late.answer().unwrap(), 504, "stage_timeout");
     assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
-    assert_eq!(server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"], json!([0.0]));
+    assert_eq!(
+        server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"],
+        json!([0.0])
+    );
 }
 
 #[test]
@@ -122,11 +164,17 @@ fn one_operator_without_an_end_is_ended_and_hurts_no_other_call() {
     // Calls of the same graph that are in its process when that is killed are asked again.
     while began.elapsed() < Duration::from_secs(4) {
         neighbour(&server);
-        assert_eq!(server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"], json!([0.0]));
+        assert_eq!(
+            server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"],
+            json!([0.0])
+        );
     }
     failed(&late.answer().unwrap(), 504, "stage_timeout");
     assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
-    assert_eq!(server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"], json!([0.0]));
+    assert_eq!(
+        server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"],
+        json!([0.0])
+    );
     assert_ne!(process::of_graphs(&server), before);
 }
 
@@ -140,16 +188,27 @@ fn pages(process: u32) -> u64 {
 fn a_crash_of_the_engine_costs_the_call_alone() {
     let (server, _folder) = beside(&product(1), json!({ "time": "60s", "memory": "3GiB" }), "");
     for _ in 0..2 {
-        let [process] = process::of_graphs(&server)[..] else { panic!("not one process") };
+        let [process] = process::of_graphs(&server)[..] else {
+            panic!("not one process")
+        };
         let mut lost = server.connect();
         lost.send(&Request::post("/v2/models/m/infer", columns(10_000).to_string()).bytes());
         // Once it computes, it has the memory of the table.
         while pages(process) < 50_000 {
             neighbour(&server);
         }
-        assert!(std::process::Command::new("kill").args(["-ILL", &process.to_string()]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-ILL", &process.to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         failed(&lost.answer().unwrap(), 500, "stage_failed");
-        assert_eq!(server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"], json!([0.0]));
+        assert_eq!(
+            server.infer("m", &columns(2)).ok().json()["outputs"][0]["data"],
+            json!([0.0])
+        );
         neighbour(&server);
     }
 }
@@ -157,17 +216,29 @@ fn a_crash_of_the_engine_costs_the_call_alone() {
 #[test]
 fn the_process_of_a_graph_has_nothing_of_the_servers_and_ends_with_it() {
     let (mut server, _folder) = beside(&product(1), json!({}), "");
-    let [process] = process::of_graphs(&server)[..] else { panic!("not one process") };
+    let [process] = process::of_graphs(&server)[..] else {
+        panic!("not one process")
+    };
     let files: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
         .unwrap()
-        .map(|file| std::fs::read_link(file.unwrap().path()).unwrap().display().to_string())
+        .map(|file| {
+            std::fs::read_link(file.unwrap().path())
+                .unwrap()
+                .display()
+                .to_string()
+        })
         .collect();
-    let fine = |file: &String| file.contains("hotstage-graph") || file.starts_with("pipe:") || file == "/dev/null";
+    let fine = |file: &String| {
+        file.contains("hotstage-graph") || file.starts_with("pipe:") || file == "/dev/null"
+    };
     assert!(files.iter().all(fine), "{files:?}");
     let environment = std::fs::read_to_string(format!("/proc/{process}/environ")).unwrap();
     assert!(!environment.contains("HOME="), "{environment}");
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    assert!(status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"), "{status}");
+    assert!(
+        status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"),
+        "{status}"
+    );
     server.starting.signal("KILL");
     server.starting.wait();
     let began = Instant::now();
@@ -190,7 +261,9 @@ fn the_operator_says_where_graphs_compute() {
     };
     let refused = |isolation, graphs: &str| {
         let file = written(isolation);
-        check(folder.path(), [file.to_str().unwrap(), "--graphs", graphs]).ended(3).stderr
+        check(folder.path(), [file.to_str().unwrap(), "--graphs", graphs])
+            .ended(3)
+            .stderr
     };
     let fine = |isolation, graphs: &str| {
         let file = written(isolation);
@@ -198,10 +271,16 @@ fn the_operator_says_where_graphs_compute() {
     };
     assert!(refused(None, "refuse").contains("computes no graphs (`--graphs refuse`)"));
     let error = refused(Some("in-process"), "process");
-    assert!(error.contains("`isolation: in-process` is refused"), "{error}");
+    assert!(
+        error.contains("`isolation: in-process` is refused"),
+        "{error}"
+    );
     fine(Some("in-process"), "allow-in-process");
     fine(Some("process"), "in-process");
     fine(None, "in-process");
     let error = refused(Some("proces"), "process");
-    assert!(error.contains("unknown value `proces`; did you mean `process`?"), "{error}");
+    assert!(
+        error.contains("unknown value `proces`; did you mean `process`?"),
+        "{error}"
+    );
 }

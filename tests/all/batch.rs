@@ -1,4 +1,5 @@
-//! Batching: requests that come together are called together, each gets its own rows, and a bad one fails alone.
+//! Batching: requests that come together are called together, each gets its own rows, and a bad one
+//! fails alone.
 
 use std::sync::Barrier;
 use std::thread;
@@ -25,7 +26,12 @@ fn double() -> Vec<u8> {
 fn served(graph: &[u8], batch: Value) -> (Server, Folder) {
     let folder = Folder::new();
     let stage = net(&folder, graph, &json!({})).with("batch", batch);
-    (Setup::of([pipeline("m", [stage])]).args("--compute-threads 1").start(), folder)
+    (
+        Setup::of([pipeline("m", [stage])])
+            .args("--compute-threads 1")
+            .start(),
+        folder,
+    )
 }
 
 /// Asks all of it at one moment; the answers in order.
@@ -40,25 +46,37 @@ fn at_once(server: &Server, requests: &[Value]) -> Vec<Response> {
             })
         };
         let asked: Vec<_> = requests.iter().map(ask).collect();
-        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+        asked
+            .into_iter()
+            .map(|asked| asked.join().unwrap())
+            .collect()
     })
 }
 
 /// A count of the batched stage.
 fn count(server: &Server, name: &str) -> f64 {
-    server.metrics().value(&format!("hotstage_batch_{name}{NET}"))
+    server
+        .metrics()
+        .value(&format!("hotstage_batch_{name}{NET}"))
 }
 
 fn rows(request: usize, rows: usize, columns: usize) -> (Value, Value) {
-    let data: Vec<f64> = (0..rows * columns).map(|at| (request * 100 + at) as f64).collect();
+    let data: Vec<f64> = (0..rows * columns)
+        .map(|at| (request * 100 + at) as f64)
+        .collect();
     let doubled: Vec<f64> = data.iter().map(|x| 2.0 * x).collect();
-    (json!({ "inputs": [floats("x", &[rows, columns], &data)] }), json!(doubled))
+    (
+        json!({ "inputs": [floats("x", &[rows, columns], &data)] }),
+        json!(doubled),
+    )
 }
 
 #[test]
 fn those_who_come_together_are_called_together_and_get_their_own() {
     let (server, _folder) = served(&double(), json!({ "max_rows": 64, "max_delay": "300ms" }));
-    let asked: Vec<(Value, Value)> = (0..12).map(|request| rows(request, 1 + request % 3, 2)).collect();
+    let asked: Vec<(Value, Value)> = (0..12)
+        .map(|request| rows(request, 1 + request % 3, 2))
+        .collect();
     let requests: Vec<Value> = asked.iter().map(|(request, _)| request.clone()).collect();
     // One request has warmed it.
     let counted = || ["requests_total", "rows_count", "rows_sum"].map(|name| count(&server, name));
@@ -67,8 +85,15 @@ fn those_who_come_together_are_called_together_and_get_their_own() {
         assert_eq!(answer.ok().json()["outputs"][0]["data"], *expected);
     }
     let [requests, batches, rows] = counted();
-    assert_eq!((requests - requests_before, rows - rows_before), (12.0, 24.0));
-    assert!(batches - batches_before < 12.0, "{} batches", batches - batches_before);
+    assert_eq!(
+        (requests - requests_before, rows - rows_before),
+        (12.0, 24.0)
+    );
+    assert!(
+        batches - batches_before < 12.0,
+        "{} batches",
+        batches - batches_before
+    );
 }
 
 #[test]
@@ -82,7 +107,9 @@ fn a_bad_request_fails_alone() {
         .output("y", Type::Float, &[None])
         .bytes();
     let stage = net(&folder, &table, &json!({})).with("batch", json!({ "max_delay": "300ms" }));
-    let server = Setup::of([pipeline("m", [stage])]).args("--compute-threads 1").start();
+    let server = Setup::of([pipeline("m", [stage])])
+        .args("--compute-threads 1")
+        .start();
     let index = |index: i64| json!({ "inputs": [{ "name": "i", "shape": [1], "datatype": "INT64", "data": [index] }] });
     let answers = at_once(&server, &[index(0), index(1), index(9), index(1)]);
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
@@ -94,13 +121,18 @@ fn a_bad_request_fails_alone() {
 #[test]
 fn shapes_that_differ_are_not_joined_and_none_is_lost() {
     let (server, _folder) = served(&double(), json!({ "max_rows": 4, "max_delay": "100ms" }));
-    let asked: Vec<(Value, Value)> = (0..10).map(|request| rows(request, 1 + request % 6, 1 + request % 2)).collect();
+    let asked: Vec<(Value, Value)> = (0..10)
+        .map(|request| rows(request, 1 + request % 6, 1 + request % 2))
+        .collect();
     let requests: Vec<Value> = asked.iter().map(|(request, _)| request.clone()).collect();
     for (answer, (_, expected)) in at_once(&server, &requests).into_iter().zip(&asked) {
         assert_eq!(answer.ok().json()["outputs"][0]["data"], *expected);
     }
     let (none, expected) = (json!({ "inputs": [floats("x", &[0, 2], &[])] }), json!([]));
-    assert_eq!(server.infer("m", &none).ok().json()["outputs"][0]["data"], expected);
+    assert_eq!(
+        server.infer("m", &none).ok().json()["outputs"][0]["data"],
+        expected
+    );
 }
 
 #[test]
@@ -113,7 +145,10 @@ fn a_server_that_nobody_else_asks_answers_at_once() {
     let before = empty();
     for request in 0..40 {
         let (request, expected) = rows(request, 1, 2);
-        assert_eq!(server.infer("m", &request).ok().json()["outputs"][0]["data"], expected);
+        assert_eq!(
+            server.infer("m", &request).ok().json()["outputs"][0]["data"],
+            expected
+        );
     }
     assert_eq!(empty() - before, 40.0);
 }
@@ -122,12 +157,16 @@ fn a_server_that_nobody_else_asks_answers_at_once() {
 fn one_that_waited_too_long_is_told_to_come_again() {
     const MOST: usize = 4;
     let batch = json!({ "timeout": "100ms", "max_rows": MOST });
-    let spins = model("spins").with("limits", json!({ "time": "2s", "instances": 1 })).with("batch", batch);
-    let server = Setup::of([pipeline("m", [spins])]).args("--compute-threads 1").start();
+    let spins = model("spins")
+        .with("limits", json!({ "time": "2s", "instances": 1 }))
+        .with("batch", batch);
+    let server = Setup::of([pipeline("m", [spins])])
+        .args("--compute-threads 1")
+        .start();
     let ask = |x: &[f64]| server.infer("m", &json!({ "inputs": [floats("x", &[x.len()], x)] }));
     thread::scope(|scope| {
-        // As many rows as a batch may have: nobody takes it along, behind another request's row it would not spin. Who
-        // stood still before it began may be told to come again, and does.
+        // As many rows as a batch may have: nobody takes it along, behind another request's row it
+        // would not spin. Who stood still before it began may be told to come again, and does.
         let busy = scope.spawn(|| {
             loop {
                 let answer = ask(&[13.0; MOST]);
@@ -143,8 +182,17 @@ fn one_that_waited_too_long_is_told_to_come_again() {
                 break answer;
             }
         };
-        assert_eq!((late.status, late.header("hotstage-failure")), (503, Some("overloaded")), "{}", late.text());
-        assert!(late.error().contains("could not begin within 100ms"), "{}", late.error());
+        assert_eq!(
+            (late.status, late.header("hotstage-failure")),
+            (503, Some("overloaded")),
+            "{}",
+            late.text()
+        );
+        assert!(
+            late.error().contains("could not begin within 100ms"),
+            "{}",
+            late.error()
+        );
         assert!(late.header("retry-after").is_some());
         assert_eq!(busy.join().unwrap().status, 504);
     });
@@ -160,7 +208,14 @@ fn what_cannot_be_joined_is_refused_at_deploy() {
         .output("y", Type::Float, &[Some(1), Some(3)])
         .bytes();
     let error = refused(net(&folder, &fixed, &json!({})).with("batch", true));
-    assert!(error.contains("spec.stages[0].batch: input `x` has a first dimension of fixed size"), "{error}");
-    let error = refused(net(&folder, &gather(), &json!({})).with("batch", json!({ "max_rows": 0 })));
-    assert!(error.contains("batch.max_rows: 0 is less than the least that makes sense, 1"), "{error}");
+    assert!(
+        error.contains("spec.stages[0].batch: input `x` has a first dimension of fixed size"),
+        "{error}"
+    );
+    let error =
+        refused(net(&folder, &gather(), &json!({})).with("batch", json!({ "max_rows": 0 })));
+    assert!(
+        error.contains("batch.max_rows: 0 is less than the least that makes sense, 1"),
+        "{error}"
+    );
 }

@@ -24,15 +24,25 @@ fn guest(name: &str, as_version: &str) -> Value {
 /// Version 2 is chosen always, and version 1 is its fallback.
 fn falling(guest_of_2: &str, more: &Value) -> Setup {
     let mut fallback = json!({ "version": "1" });
-    fallback.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fallback
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2", "weight": 1 }]);
-    Setup::of([guest("echo", "1"), guest(guest_of_2, "2"), route(&json!({ "split": split, "fallback": fallback }))])
+    Setup::of([
+        guest("echo", "1"),
+        guest(guest_of_2, "2"),
+        route(&json!({ "split": split, "fallback": fallback })),
+    ])
 }
 
 /// Who answered, and what the answer says of who should have.
 fn told(response: &Response) -> (&str, Option<&str>) {
     assert_eq!(response.status, 200, "{}", response.text());
-    (response.header("hotstage-version").unwrap(), response.header("hotstage-fallback"))
+    (
+        response.header("hotstage-version").unwrap(),
+        response.header("hotstage-fallback"),
+    )
 }
 
 fn ask(server: &Server, number: f32) -> Response {
@@ -50,40 +60,74 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
     // Where the fallback fails as well, the answer says that it was asked, and in whose place.
     let both = json!([{ "version": "1", "weight": 0 }, { "version": "2", "weight": 1 }]);
     let spec = json!({ "split": both, "fallback": { "version": "1" } });
-    let failing = Setup::of([guest("traps", "1"), guest("fails_internal", "2"), route(&spec)]).start();
+    let failing = Setup::of([
+        guest("traps", "1"),
+        guest("fails_internal", "2"),
+        route(&spec),
+    ])
+    .start();
     let response = ask(&failing, 13.0);
-    assert_eq!((response.status, response.header("hotstage-failure")), (500, Some("stage_trapped")));
-    assert_eq!(response.header("hotstage-fallback"), Some("\"2\";because=stage_failed"));
+    assert_eq!(
+        (response.status, response.header("hotstage-failure")),
+        (500, Some("stage_trapped"))
+    );
+    assert_eq!(
+        response.header("hotstage-fallback"),
+        Some("\"2\";because=stage_failed")
+    );
     assert_eq!(response.header("hotstage-version"), Some("1"));
     // Both are counted where they happened.
     let versions = &Admin::of(&server).get("/v1/models/m")["versions"];
     assert_eq!(
-        (&versions[0]["answered"], &versions[1]["answered"], &versions[1]["failed"]),
+        (
+            &versions[0]["answered"],
+            &versions[1]["answered"],
+            &versions[1]["failed"]
+        ),
         (&json!(1), &json!(1), &json!(1))
     );
     let server = falling("fails_invalid", &json!({})).start();
     assert_eq!(ask(&server, 13.0).status, 400);
     // One that is asked for by its version fails as it does.
     let server = falling("traps", &json!({})).start();
-    let direct = Request::post("/v2/models/m/versions/2/infer", numbers(&[13.0]).to_string());
+    let direct = Request::post(
+        "/v2/models/m/versions/2/infer",
+        numbers(&[13.0]).to_string(),
+    );
     assert_eq!(server.ask(&direct).status, 500);
-    assert_eq!(told(&ask(&server, 13.0)), ("1", Some("\"2\";because=stage_trapped")));
+    assert_eq!(
+        told(&ask(&server, 13.0)),
+        ("1", Some("\"2\";because=stage_trapped"))
+    );
 }
 
 #[test]
 fn a_slow_variant_is_given_up_and_a_bad_one_is_left_alone_for_a_while() {
     let server = falling("spins", &json!({ "timeout": "50ms" })).start();
-    assert_eq!(told(&ask(&server, 13.0)), ("1", Some("\"2\";because=timeout")));
+    assert_eq!(
+        told(&ask(&server, 13.0)),
+        ("1", Some("\"2\";because=timeout"))
+    );
     assert_eq!(told(&ask(&server, 1.0)), ("2", None));
-    let server = falling("fails_internal", &json!({ "circuit": { "failures": 2, "open": "1s" } })).start();
+    let server = falling(
+        "fails_internal",
+        &json!({ "circuit": { "failures": 2, "open": "1s" } }),
+    )
+    .start();
     for _ in 0..2 {
-        assert_eq!(told(&ask(&server, 13.0)), ("1", Some("\"2\";because=stage_failed")));
+        assert_eq!(
+            told(&ask(&server, 13.0)),
+            ("1", Some("\"2\";because=stage_failed"))
+        );
     }
     let opened = Instant::now();
     let open = told(&ask(&server, 1.0)) == ("1", Some("\"2\";because=circuit"));
     assert!(open || opened.elapsed() >= Duration::from_secs(1));
     let described = Admin::of(&server).get("/v1/models/m")["route"]["open_circuits"].clone();
-    assert!(described == json!(["2"]) || opened.elapsed() >= Duration::from_secs(1), "{described}");
+    assert!(
+        described == json!(["2"]) || opened.elapsed() >= Duration::from_secs(1),
+        "{described}"
+    );
     while told(&ask(&server, 1.0)).0 == "1" {
         assert!(opened.elapsed() < PATIENCE);
         pause(Duration::from_millis(50));
@@ -114,16 +158,29 @@ fn a_mirror_gets_copies_and_says_how_its_answers_differ() {
     let server = Setup::of([versions[0].clone(), versions[1].clone(), route(&spec(3.0))]).start();
     let admin = Admin::of(&server);
     for number in 1..=10 {
-        let response = server.post("/v2/models/m/infer", one(f64::from(number)).to_string()).ok();
+        let response = server
+            .post("/v2/models/m/infer", one(f64::from(number)).to_string())
+            .ok();
         assert_eq!(response.header("hotstage-version"), Some("1"));
     }
     let seen = mirror(&admin, |mirror| mirror["compared"] == 10);
     // Of 10 the answers are 20 and 25; from 7 on they differ by more than 3.
-    assert_eq!((&seen["disagreed"], &seen["dropped"], &seen["failed"]), (&json!(4), &json!(0), &json!(0)));
-    let output = &seen["outputs"][0];
-    assert_eq!((&output["max_abs"], &output["mean_abs"]), (&json!(5.0), &json!(2.75)));
     assert_eq!(
-        seen["windows"].as_array().unwrap().iter().map(|window| window["compared"].as_u64().unwrap()).sum::<u64>(),
+        (&seen["disagreed"], &seen["dropped"], &seen["failed"]),
+        (&json!(4), &json!(0), &json!(0))
+    );
+    let output = &seen["outputs"][0];
+    assert_eq!(
+        (&output["max_abs"], &output["mean_abs"]),
+        (&json!(5.0), &json!(2.75))
+    );
+    assert_eq!(
+        seen["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|window| window["compared"].as_u64().unwrap())
+            .sum::<u64>(),
         10
     );
     let worst = &seen["worst"];
@@ -136,8 +193,15 @@ fn a_mirror_gets_copies_and_says_how_its_answers_differ() {
     assert_eq!(admin.delete("/v1/models/m/versions/3").status, 409);
     let at = server.starting.state.to_str().unwrap();
     let told = hotstage(["mirrors", "m", "--examples", "--state", at]).ended(0);
-    assert!(told.stdout.contains("4 (40.00%)") && told.stdout.contains("example 1"), "{}", told.stdout);
-    for part in ["example 1: largest |Δ| 5.000000", "example 2: largest |Δ| 4.500000"] {
+    assert!(
+        told.stdout.contains("4 (40.00%)") && told.stdout.contains("example 1"),
+        "{}",
+        told.stdout
+    );
+    for part in [
+        "example 1: largest |Δ| 5.000000",
+        "example 2: largest |Δ| 4.500000",
+    ] {
         assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
     }
     // A route that changes elsewhere goes on with the mirror; another mirror begins anew.
@@ -158,15 +222,25 @@ fn a_mirror_that_stalls_or_fails_costs_its_copies_and_nothing_else() {
         assert_eq!(told(&ask(&server, 13.0)), ("1", None));
     }
     let seen = mirror(&admin, |mirror| mirror["dropped"].as_u64() >= Some(1));
-    assert_eq!(seen["dropped"].as_u64().unwrap() + seen["sent"].as_u64().unwrap(), 20);
-    let spec = json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "3", "percent": 50 }] });
+    assert_eq!(
+        seen["dropped"].as_u64().unwrap() + seen["sent"].as_u64().unwrap(),
+        20
+    );
+    let spec =
+        json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "3", "percent": 50 }] });
     admin.apply(&[guest("traps", "3"), route(&spec)]).ok();
     for _ in 0..100 {
         assert_eq!(told(&ask(&server, 13.0)), ("1", None));
     }
     let seen = mirror(&admin, |mirror| mirror["failed"] == mirror["sent"]);
-    assert!((20..=80).contains(&seen["sent"].as_u64().unwrap()), "{seen}");
-    assert!(seen["failure"].as_str().unwrap().contains("trapped"), "{seen}");
+    assert!(
+        (20..=80).contains(&seen["sent"].as_u64().unwrap()),
+        "{seen}"
+    );
+    assert!(
+        seen["failure"].as_str().unwrap().contains("trapped"),
+        "{seen}"
+    );
 }
 
 #[test]
@@ -179,7 +253,10 @@ fn what_can_never_fall_back_or_be_mirrored_is_refused() {
             json!({ "split": [{ "version": "1" }], "fallback": { "version": "2" } }),
             "spec.fallback.version: the split has no",
         ),
-        (json!({ "split": [{ "version": "1" }], "fallback": { "version": "1" } }), "spec.fallback: can never answer"),
+        (
+            json!({ "split": [{ "version": "1" }], "fallback": { "version": "1" } }),
+            "spec.fallback: can never answer",
+        ),
         (
             json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "1" }] }),
             "spec.mirror[0]: would get copies of its own",
@@ -203,5 +280,10 @@ fn what_can_never_fall_back_or_be_mirrored_is_refused() {
     }
     let none = admin.ask(Request::get("/v1/models/m/mirrors"));
     assert_eq!(none.status, 404);
-    assert!(none.error().contains("nothing is mirrored for `m`: there is no route"), "{}", none.error());
+    assert!(
+        none.error()
+            .contains("nothing is mirrored for `m`: there is no route"),
+        "{}",
+        none.error()
+    );
 }

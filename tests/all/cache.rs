@@ -20,7 +20,10 @@ fn example(cache: bool) -> Value {
 fn ask(server: &crate::harness::server::Server, data: [f64; 2]) -> (Option<String>, Value) {
     let request = json!({ "inputs": [floats("features", &[1, 2], &data)] });
     let response: Response = server.infer("m", &request).ok();
-    (response.header("hotstage-cache").map(str::to_owned), response.json()["outputs"][0]["data"].clone())
+    (
+        response.header("hotstage-cache").map(str::to_owned),
+        response.json()["outputs"][0]["data"].clone(),
+    )
 }
 
 #[test]
@@ -32,13 +35,20 @@ fn the_same_question_is_answered_once() {
     assert_eq!(ask(&server, [1.0, 3.0]), (hit, json!([0.0, 1.0])));
     assert_eq!(ask(&server, [1.0, 5.0]), (miss, json!([0.0, 2.0])));
     // Another way to write the same tensor.
-    let bytes: Vec<u8> = [1.0_f32, 5.0].iter().flat_map(|number| number.to_le_bytes()).collect();
+    let bytes: Vec<u8> = [1.0_f32, 5.0]
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
     let parameters = json!({ "binary_data_size": bytes.len() });
     let input = json!({ "name": "features", "shape": [1, 2], "datatype": "FP32", "parameters": parameters });
-    let answer = server.infer_binary("m", &json!({ "inputs": [input] }), &[&bytes]).ok();
+    let answer = server
+        .infer_binary("m", &json!({ "inputs": [input] }), &[&bytes])
+        .ok();
     assert_eq!(answer.header("hotstage-cache"), Some("hit"));
     let counted = |result: &str| {
-        let series = format!("hotstage_cache_requests_total{{pipeline=\"m\",version=\"1\",result=\"{result}\"}}");
+        let series = format!(
+            "hotstage_cache_requests_total{{pipeline=\"m\",version=\"1\",result=\"{result}\"}}"
+        );
         server.metrics().value(&series)
     };
     assert_eq!((counted("hit"), counted("miss")), (2.0, 2.0));
@@ -52,7 +62,10 @@ fn another_version_has_answers_of_its_own() {
     next["metadata"]["version"] = json!("2");
     next["spec"]["stages"][0]["settings"]["std"] = json!([1, 1]);
     Admin::of(&server).apply(&[next]).ok();
-    assert_eq!(ask(&server, [1.0, 3.0]), (Some("miss".to_owned()), json!([0.0, 2.0])));
+    assert_eq!(
+        ask(&server, [1.0, 3.0]),
+        (Some("miss".to_owned()), json!([0.0, 2.0]))
+    );
 }
 
 #[test]
@@ -67,6 +80,8 @@ fn failures_are_not_kept_and_nothing_is_without_being_asked_for() {
     let missed = r#"hotstage_cache_requests_total{pipeline="failing",version="1",result="miss"}"#;
     assert_eq!(server.metrics().value(missed), 2.0);
     assert_eq!(ask(&server, [1.0, 3.0]).0, None);
-    let off = Setup::of([example(true)]).args("--response-cache 0").start();
+    let off = Setup::of([example(true)])
+        .args("--response-cache 0")
+        .start();
     assert_eq!(ask(&off, [1.0, 3.0]).0, None);
 }

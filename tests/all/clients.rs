@@ -1,4 +1,5 @@
-//! Other people's clients, unchanged: scripts in `tests/clients`, run by the Python that `cargo xtask test` prepares.
+//! Other people's clients, unchanged: scripts in `tests/clients`, run by the Python that
+//! `cargo xtask test` prepares.
 //!
 //! A script runs its checks, prints one line for each, and fails if one did.
 
@@ -12,15 +13,24 @@ use crate::harness::server::Setup;
 
 #[track_caller]
 fn check(script: &str, setup: Setup, checks: usize) {
-    let python = std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
+    let python =
+        std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
     let server = setup.start();
     let mut command = Command::new(python);
-    command.arg(root().join("tests/clients").join(script)).arg(server.address.to_string());
-    command.arg(root().join("examples/tumor")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+        .arg(root().join("tests/clients").join(script))
+        .arg(server.address.to_string());
+    command
+        .arg(root().join("examples/tumor"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{text}");
-    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), checks, "{text}");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("ok ")).count(),
+        checks,
+        "{text}"
+    );
 }
 
 #[test]
@@ -41,9 +51,16 @@ fn prometheus_reads_what_is_measured() {
 
 #[test]
 fn the_bench_beside_other_servers_counts_rightly() {
-    let python = std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
+    let python =
+        std::env::var_os("HOTSTAGE_PYTHON").expect("run the tests with `cargo xtask test`");
     let mut command = Command::new(python);
-    command.args(["-B", "-m", "unittest", "discover", "-s"]).arg(root().join("bench/peers"));
+    command
+        .args(["-B", "-m", "unittest", "discover", "-s"])
+        .arg(root().join("bench/peers"));
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -1,4 +1,5 @@
-//! The dashboard in `examples/grafana` asks for what there is: every series and every label that its queries name.
+//! The dashboard in `examples/grafana` asks for what there is: every series and every label that
+//! its queries name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,11 @@ fn known(metrics: &Metrics) -> Known {
     for series in metrics.samples.keys() {
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let of_name = known.entry(name.to_owned()).or_default();
-        of_name.extend(labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0.to_owned())));
+        of_name.extend(
+            labels
+                .split("\",")
+                .filter_map(|label| Some(label.split_once('=')?.0.to_owned())),
+        );
     }
     known
 }
@@ -27,7 +32,10 @@ fn known(metrics: &Metrics) -> Known {
 fn words(query: &str) -> Vec<String> {
     let bare: String = query.split('"').step_by(2).collect::<Vec<_>>().join("\"");
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || "_$".contains(letter);
-    bare.split(|letter| !is_word(letter)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    bare.split(|letter| !is_word(letter))
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Labels in the braces of a metric, and in `by (…)` and `ignoring (…)`.
@@ -37,7 +45,9 @@ fn labels(query: &str) -> Vec<String> {
     for (open, close) in [("{", '}'), ("by (", ')'), ("ignoring (", ')')] {
         for part in bare.split(open).skip(1) {
             let inside = part.split(close).next().unwrap();
-            let names = inside.split(',').map(|label| label.split(['=', '!']).next().unwrap().trim().to_owned());
+            let names = inside
+                .split(',')
+                .map(|label| label.split(['=', '!']).next().unwrap().trim().to_owned());
             labels.extend(names);
         }
     }
@@ -45,25 +55,40 @@ fn labels(query: &str) -> Vec<String> {
 }
 
 fn check(query: &str, known: &Known) {
-    let metrics: Vec<String> = words(query).into_iter().filter(|word| word.starts_with("hotstage_")).collect();
+    let metrics: Vec<String> = words(query)
+        .into_iter()
+        .filter(|word| word.starts_with("hotstage_"))
+        .collect();
     assert!(!metrics.is_empty(), "{query}: no metric");
     let mut of_query = BTreeSet::new();
     for metric in metrics {
-        let labels = known.get(&metric).unwrap_or_else(|| panic!("{query}: there is no {metric}"));
+        let labels = known
+            .get(&metric)
+            .unwrap_or_else(|| panic!("{query}: there is no {metric}"));
         of_query.extend(labels.iter().cloned());
     }
     for label in labels(query) {
-        assert!(of_query.contains(&label), "{query}: there is no label {label} among {of_query:?}");
+        assert!(
+            of_query.contains(&label),
+            "{query}: there is no label {label} among {of_query:?}"
+        );
     }
 }
 
 #[test]
 fn every_query_names_what_there_is() {
     let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
-    let head = json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" } });
+    let head =
+        json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" } });
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2" }]);
-    let spec = json!({ "split": split, "fallback": { "version": "1" }, "mirror": [{ "version": "3" }] });
-    let pipelines = [guest("echo", "1"), guest("fails_internal", "2"), guest("echo", "3"), head.with("spec", spec)];
+    let spec =
+        json!({ "split": split, "fallback": { "version": "1" }, "mirror": [{ "version": "3" }] });
+    let pipelines = [
+        guest("echo", "1"),
+        guest("fails_internal", "2"),
+        guest("echo", "3"),
+        head.with("spec", spec),
+    ];
     let server = Setup::of(pipelines).start();
     for number in [1.0, 13.0] {
         assert_eq!(server.ask(&request("m", &[number])).status, 200);
@@ -73,18 +98,35 @@ fn every_query_names_what_there_is() {
     let dashboard = std::fs::read(root().join("examples/grafana/hotstage.json")).unwrap();
     let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
-    let queries: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array())
+        .flatten();
+    let queries: Vec<&str> = targets
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
     assert!(queries.len() >= 20, "{queries:?}");
     for query in &queries {
         check(query, &known);
     }
     // The other way round: what the dashboard leaves out is left out on purpose.
     let shown: BTreeSet<String> = queries.iter().flat_map(|query| words(query)).collect();
-    let left_out = ["nv_", "hotstage_http_", "hotstage_stage_", "hotstage_versions_", "hotstage_requests_drained"];
+    let left_out = [
+        "nv_",
+        "hotstage_http_",
+        "hotstage_stage_",
+        "hotstage_versions_",
+        "hotstage_requests_drained",
+    ];
     for name in known.keys() {
-        let stem = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let stem = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
         let is_shown = shown.iter().any(|word| word.starts_with(stem));
-        assert!(is_shown || left_out.iter().any(|start| name.starts_with(start)), "the dashboard does not show {name}");
+        assert!(
+            is_shown || left_out.iter().any(|start| name.starts_with(start)),
+            "the dashboard does not show {name}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight finishes, and what does
-//! not is cut.
+//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight
+//! finishes, and what does not is cut.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -13,23 +13,39 @@ use crate::harness::server::{Server, Setup};
 
 fn slow(arguments: &str) -> Server {
     let stage = model("slow").with("limits", json!({ "time": "600s" }));
-    Setup::of([pipeline("slow", [stage])]).args(arguments).start()
+    Setup::of([pipeline("slow", [stage])])
+        .args(arguments)
+        .start()
 }
 
 /// A request of so many million steps, in flight.
 fn in_flight(server: &Server, millions: u32) -> Connection {
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
     let mut connection = server.connect();
-    connection.send(&Request::post("/v2/models/slow/infer", json!({ "inputs": [input] }).to_string()).bytes());
+    connection.send(
+        &Request::post(
+            "/v2/models/slow/infer",
+            json!({ "inputs": [input] }).to_string(),
+        )
+        .bytes(),
+    );
     // The scrape itself is in flight as well.
-    eventually("it is in flight", || server.metrics().value("hotstage_http_requests_in_flight") == 2.0);
+    eventually("it is in flight", || {
+        server.metrics().value("hotstage_http_requests_in_flight") == 2.0
+    });
     connection
 }
 
 fn draining(server: &Server) {
     server.terminate();
-    server.starting.stderr.find(|line| line.contains("draining")).expect("it did not say that it drains");
-    eventually("nobody new is let in", || TcpStream::connect(server.address).is_err());
+    server
+        .starting
+        .stderr
+        .find(|line| line.contains("draining"))
+        .expect("it did not say that it drains");
+    eventually("nobody new is let in", || {
+        TcpStream::connect(server.address).is_err()
+    });
 }
 
 #[test]
@@ -40,11 +56,17 @@ fn a_request_in_flight_is_answered_before_the_end() {
     let mut busy = in_flight(&server, 4000);
     draining(&server);
     idle.expect_closed();
-    assert_eq!(busy.answer().unwrap().ok().json()["outputs"][0]["data"], json!([4000.0]));
+    assert_eq!(
+        busy.answer().unwrap().ok().json()["outputs"][0]["data"],
+        json!([4000.0])
+    );
     busy.expect_closed();
     let ended = server.starting.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(!ended.stderr.iter().any(|line| line.contains("cut off")), "{ended:?}");
+    assert!(
+        !ended.stderr.iter().any(|line| line.contains("cut off")),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -55,9 +77,19 @@ fn a_request_that_takes_too_long_is_cut_off_and_said_so() {
     let began = Instant::now();
     busy.expect_closed();
     let ended = server.starting.wait();
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(ended.code, Some(10), "{ended:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("requests in flight were cut off")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains("requests in flight were cut off")),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -81,13 +113,22 @@ fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
     let mut kept = server.connect();
     kept.ask(&Request::get("/v2/health/ready")).ok();
     server.terminate();
-    eventually("it is not ready", || server.get("/v2/health/ready").status == 503);
+    eventually("it is not ready", || {
+        server.get("/v2/health/ready").status == 503
+    });
     let told = server.get("/v2/health/ready");
     assert!(told.text().contains("stopping"), "{}", told.text());
     server.get("/v2/health/live").ok();
-    assert_eq!(server.get("/v2/models/nobody/ready").status, 404, "what it serves is known");
+    assert_eq!(
+        server.get("/v2/models/nobody/ready").status,
+        404,
+        "what it serves is known"
+    );
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [1] });
-    let infer = Request::post("/v2/models/slow/infer", json!({ "inputs": [input] }).to_string());
+    let infer = Request::post(
+        "/v2/models/slow/infer",
+        json!({ "inputs": [input] }).to_string(),
+    );
     // Each connection gets one more answer, which says that it is the last.
     for connection in [&mut kept, &mut server.connect()] {
         let answer = connection.ask(&infer).ok();
@@ -98,7 +139,13 @@ fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
     server.terminate();
     let ended = server.starting.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("a second signal")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains("a second signal")),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -115,7 +162,10 @@ fn the_grace_ends_by_itself() {
     server.terminate();
     let ended = server.starting.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("draining")), "{ended:?}");
+    assert!(
+        ended.stderr.iter().any(|line| line.contains("draining")),
+        "{ended:?}"
+    );
 }
 
 #[test]

@@ -70,7 +70,11 @@ fn the_binary_header_refers_to_the_decompressed_body() {
             .header("content-encoding", encoding)
             .header("inference-header-content-length", json.len());
         tumor::check("benign", &server.ask(&request).ok().json());
-        let body = if encoding == "gzip" { gzip(&tumor::bytes("malignant")) } else { zlib(&tumor::bytes("malignant")) };
+        let body = if encoding == "gzip" {
+            gzip(&tumor::bytes("malignant"))
+        } else {
+            zlib(&tumor::bytes("malignant"))
+        };
         let request = Request::post(TUMOR, body)
             .header("content-encoding", encoding)
             .header("inference-header-content-length", 0);
@@ -83,15 +87,25 @@ fn a_bomb_is_refused_like_the_body_it_would_become() {
     let server = Setup::tumor().args("--max-body 100000").start();
     let body = tumor::request("benign").to_string();
     let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len())).into_bytes();
-    tumor::check("benign", &ask(&server, "gzip", gzip(&padded(100_000))).ok().json());
+    tumor::check(
+        "benign",
+        &ask(&server, "gzip", gzip(&padded(100_000))).ok().json(),
+    );
     let bomb = vec![b' '; 50 << 20];
     let too_large = "the body has more than 100000 bytes once it is decompressed, which is all that is taken here";
-    for (encoding, body) in
-        [("gzip", gzip(&padded(100_001))), ("gzip", gzip(&bomb)), ("deflate", zlib(&bomb)), ("deflate", deflate(&bomb))]
-    {
+    for (encoding, body) in [
+        ("gzip", gzip(&padded(100_001))),
+        ("gzip", gzip(&bomb)),
+        ("deflate", zlib(&bomb)),
+        ("deflate", deflate(&bomb)),
+    ] {
         assert!(body.len() < 100_000);
         let response = ask(&server, encoding, body);
-        assert_eq!((response.status, response.error().as_str()), (413, too_large), "{encoding}");
+        assert_eq!(
+            (response.status, response.error().as_str()),
+            (413, too_large),
+            "{encoding}"
+        );
         assert_eq!(response.header("hotstage-failure"), Some("body_too_large"));
     }
 }
@@ -116,7 +130,10 @@ fn a_body_that_is_not_what_its_encoding_says_is_refused() {
         let response = ask(&server, encoding, body);
         assert_eq!(response.status, 400, "{encoding}: {}", response.text());
         let error = response.error();
-        assert!(error.starts_with("the body is not what its content encoding says: "), "{error}");
+        assert!(
+            error.starts_with("the body is not what its content encoding says: "),
+            "{error}"
+        );
     }
 }
 
@@ -125,10 +142,17 @@ fn an_unknown_encoding_is_415_with_those_that_are_known() {
     let server = Setup::tumor().start();
     for encoding in ["br", "zstd", "gzip, gzip", "gzip;q=1"] {
         let response = ask(&server, encoding, "{}");
-        let expected = format!("content encoding `{encoding}` is not understood; send gzip, deflate or none");
+        let expected =
+            format!("content encoding `{encoding}` is not understood; send gzip, deflate or none");
         assert_eq!((response.status, response.error()), (415, expected));
-        assert_eq!(response.header("hotstage-failure"), Some("unsupported_media_type"));
-        assert_eq!(response.header("accept-encoding"), Some("gzip, deflate, identity"));
+        assert_eq!(
+            response.header("hotstage-failure"),
+            Some("unsupported_media_type")
+        );
+        assert_eq!(
+            response.header("accept-encoding"),
+            Some("gzip, deflate, identity")
+        );
     }
 }
 
@@ -150,26 +174,46 @@ fn a_body_that_grows_beyond_measure_is_refused() {
     let server = Setup::tumor().start();
     let body = tumor::request("benign").to_string();
     let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len())).into_bytes();
-    tumor::check("benign", &ask(&server, "gzip", gzip(&padded(8 << 20))).ok().json());
+    tumor::check(
+        "benign",
+        &ask(&server, "gzip", gzip(&padded(8 << 20))).ok().json(),
+    );
     let response = ask(&server, "gzip", gzip(&padded(32 << 20)));
-    assert_eq!((response.status, response.header("hotstage-failure")), (413, Some("body_too_large")));
-    assert!(response.error().contains("more than 200 times as long"), "{}", response.error());
+    assert_eq!(
+        (response.status, response.header("hotstage-failure")),
+        (413, Some("body_too_large"))
+    );
+    assert!(
+        response.error().contains("more than 200 times as long"),
+        "{}",
+        response.error()
+    );
 }
 
-/// One thread has all connections. What forty of them sent is long to decompress, and takes another thread long; the
-/// neighbour on the first is answered while that goes on.
+/// One thread has all connections. What forty of them sent is long to decompress, and takes another
+/// thread long; the neighbour on the first is answered while that goes on.
 #[test]
 fn a_neighbour_does_not_wait_for_what_is_decompressed() {
-    let server = Setup::tumor().args("--io-threads 1 --compute-threads 1").start();
+    let server = Setup::tumor()
+        .args("--io-threads 1 --compute-threads 1")
+        .start();
     let plain = tumor::request("benign").to_string();
     let bomb = gzip(format!("{plain}{}", " ".repeat(7 << 20)).as_bytes());
     assert!(bomb.len() < 32 << 10);
-    let bomb = Request::post(TUMOR, bomb).header("content-encoding", "gzip").bytes();
+    let bomb = Request::post(TUMOR, bomb)
+        .header("content-encoding", "gzip")
+        .bytes();
     let mut neighbour = server.connect();
     let mut others: Vec<_> = (0..40).map(|_| server.connect()).collect();
     others.iter_mut().for_each(|other| other.send(&bomb));
     for _ in 0..3 {
-        tumor::check("benign", &neighbour.ask(&Request::post(TUMOR, plain.as_str())).ok().json());
+        tumor::check(
+            "benign",
+            &neighbour
+                .ask(&Request::post(TUMOR, plain.as_str()))
+                .ok()
+                .json(),
+        );
     }
     let waiting = others.iter().filter(|other| !other.has_answer()).count();
     assert!(waiting > 0, "the neighbour was answered after all of them");
@@ -183,8 +227,12 @@ fn a_neighbour_does_not_wait_for_what_is_decompressed() {
 fn decoded(response: &Response) -> Vec<u8> {
     let mut plain = Vec::new();
     match response.header("content-encoding") {
-        Some("gzip") => GzDecoder::new(&response.body[..]).read_to_end(&mut plain).unwrap(),
-        Some("deflate") => ZlibDecoder::new(&response.body[..]).read_to_end(&mut plain).unwrap(),
+        Some("gzip") => GzDecoder::new(&response.body[..])
+            .read_to_end(&mut plain)
+            .unwrap(),
+        Some("deflate") => ZlibDecoder::new(&response.body[..])
+            .read_to_end(&mut plain)
+            .unwrap(),
         Some(other) => panic!("nobody asked for {other}"),
         None => return response.body.clone(),
     };
@@ -214,13 +262,16 @@ fn answers_are_compressed_as_the_client_likes() {
         ("deflate; q=0.1, gzip; q=0.2, br", None, Some("gzip")),
     ] {
         for (request, expected) in [(&small, for_small), (&large, for_large)] {
-            let request =
-                Request::post("/v2/models/echo/infer", request.to_string()).header("accept-encoding", accepted);
+            let request = Request::post("/v2/models/echo/infer", request.to_string())
+                .header("accept-encoding", accepted);
             let response = server.ask(&request).ok();
             assert_eq!(response.header("content-encoding"), expected, "{accepted}");
             let answer: Value = serde_json::from_slice(&decoded(&response)).unwrap();
             assert_eq!(answer["outputs"][0]["data"][0], 0.5, "{accepted}");
-            assert!(expected.is_none() || response.body.len() < 1000, "{accepted}");
+            assert!(
+                expected.is_none() || response.body.len() < 1000,
+                "{accepted}"
+            );
         }
     }
 }
@@ -230,9 +281,14 @@ fn a_binary_answer_is_compressed_as_a_whole() {
     let server = Setup::of([pipeline("echo", [model("echo")])]).start();
     let mut request = numbers(1000);
     request["parameters"] = json!({ "binary_data_output": true });
-    let request = Request::post("/v2/models/echo/infer", request.to_string()).header("accept-encoding", "gzip");
+    let request = Request::post("/v2/models/echo/infer", request.to_string())
+        .header("accept-encoding", "gzip");
     let response = server.ask(&request).ok();
-    let length: usize = response.header("inference-header-content-length").unwrap().parse().unwrap();
+    let length: usize = response
+        .header("inference-header-content-length")
+        .unwrap()
+        .parse()
+        .unwrap();
     let plain = decoded(&response);
     let json: Value = serde_json::from_slice(&plain[..length]).unwrap();
     assert_eq!(json["outputs"][0]["parameters"]["binary_data_size"], 4000);

@@ -1,4 +1,5 @@
-//! Every way to be refused: the status, the kind for machines, and the sentence that says what to do.
+//! Every way to be refused: the status, the kind for machines, and the sentence that says what to
+//! do.
 //!
 //! All rows of a table go over one connection: a refusal must not end it.
 
@@ -14,7 +15,10 @@ const TUMOR: &str = "/v2/models/tumor/infer";
 #[track_caller]
 fn check(connection: &mut Connection, request: &Request, status: u16, kind: &str, message: &str) {
     let response = connection.ask(request);
-    assert_eq!((response.status, response.error().as_str()), (status, message));
+    assert_eq!(
+        (response.status, response.error().as_str()),
+        (status, message)
+    );
     assert_eq!(response.header("hotstage-failure"), Some(kind), "{message}");
     assert!(response.header("x-request-id").is_some(), "{message}");
     assert_eq!(response.header("retry-after"), None, "{message}");
@@ -48,38 +52,95 @@ fn an_input_that_does_not_fit_is_told_what_would() {
     let twice = json!({ "inputs": [tumor::request("benign")["inputs"][0], tumor::request("benign")["inputs"][0]] });
     let huge = json!([1_u64 << 63, 30]);
     for (request, message) in [
-        (with("name", "feature"), "there is no input `feature`; did you mean `features`? the only input is `features`"),
-        (with("name", "x"), "there is no input `x`; the only input is `features`"),
+        (
+            with("name", "feature"),
+            "there is no input `feature`; did you mean `features`? the only input is `features`",
+        ),
+        (
+            with("name", "x"),
+            "there is no input `x`; the only input is `features`",
+        ),
         (with("name", 5), "inputs[0].name must be a string, given 5"),
         (without("name"), "inputs[0].name is missing"),
-        (with("datatype", "FP64"), "input `features`: expected datatype FP32, given FP64"),
+        (
+            with("datatype", "FP64"),
+            "input `features`: expected datatype FP32, given FP64",
+        ),
         (without("datatype"), "inputs[0].datatype is missing"),
-        (with("shape", json!([1, 29])), "input `features`: expected shape [-1, 30], given [1, 29]"),
-        (with("shape", json!([30])), "input `features`: expected shape [-1, 30], given [30]"),
-        (with("shape", json!([])), "input `features`: expected shape [-1, 30], given []"),
-        (with("shape", "1,30"), "inputs[0].shape must be a list of sizes, given \"1,30\""),
-        (with("shape", json!([-1, 30])), "input `features`: shape [-1,30] contains one or more invalid dimensions"),
-        (with("shape", json!([1.5, 30])), "input `features`: shape [1.5,30] contains one or more invalid dimensions"),
-        (with("shape", vec![1; 17]), "input `features`: the shape has 17 dimensions; at most 16 are allowed"),
+        (
+            with("shape", json!([1, 29])),
+            "input `features`: expected shape [-1, 30], given [1, 29]",
+        ),
+        (
+            with("shape", json!([30])),
+            "input `features`: expected shape [-1, 30], given [30]",
+        ),
+        (
+            with("shape", json!([])),
+            "input `features`: expected shape [-1, 30], given []",
+        ),
+        (
+            with("shape", "1,30"),
+            "inputs[0].shape must be a list of sizes, given \"1,30\"",
+        ),
+        (
+            with("shape", json!([-1, 30])),
+            "input `features`: shape [-1,30] contains one or more invalid dimensions",
+        ),
+        (
+            with("shape", json!([1.5, 30])),
+            "input `features`: shape [1.5,30] contains one or more invalid dimensions",
+        ),
+        (
+            with("shape", vec![1; 17]),
+            "input `features`: the shape has 17 dimensions; at most 16 are allowed",
+        ),
         (
             with("shape", huge),
             "input `features`: the shape [9223372036854775808, 30] has more elements than memory can hold",
         ),
         (without("shape"), "inputs[0].shape is missing"),
-        (with("data", numbers(29)), "input `features`: shape [1, 30] takes 30 elements, given 29"),
-        (with("data", numbers(31)), "input `features`: shape [1, 30] takes 30 elements, given 31"),
-        (with("data", json!([])), "input `features`: shape [1, 30] takes 30 elements, given 0"),
-        (with("data", nested(&[29])), "input `features`: data[0] has 29 values, where shape [1, 30] takes 30"),
-        (with("data", nested(&[30, 30])), "input `features`: data has 2 values, where shape [1, 30] takes 1"),
-        (with("data", json!([nested(&[30])])), "input `features`: data is nested deeper than shape [1, 30]"),
-        (with("data", json!({ "a": 1 })), "input `features`: data must be a list, given {\"a\":1}"),
+        (
+            with("data", numbers(29)),
+            "input `features`: shape [1, 30] takes 30 elements, given 29",
+        ),
+        (
+            with("data", numbers(31)),
+            "input `features`: shape [1, 30] takes 30 elements, given 31",
+        ),
+        (
+            with("data", json!([])),
+            "input `features`: shape [1, 30] takes 30 elements, given 0",
+        ),
+        (
+            with("data", nested(&[29])),
+            "input `features`: data[0] has 29 values, where shape [1, 30] takes 30",
+        ),
+        (
+            with("data", nested(&[30, 30])),
+            "input `features`: data has 2 values, where shape [1, 30] takes 1",
+        ),
+        (
+            with("data", json!([nested(&[30])])),
+            "input `features`: data is nested deeper than shape [1, 30]",
+        ),
+        (
+            with("data", json!({ "a": 1 })),
+            "input `features`: data must be a list, given {\"a\":1}",
+        ),
         (with("data", Value::Null), "inputs[0].data is missing"),
         (twice, "input `features`: it is given twice"),
         (json!({ "inputs": [] }), "input `features` is missing"),
         (json!({}), "inputs is missing"),
         (json!({ "inputs": null }), "inputs is missing"),
     ] {
-        check(&mut connection, &Request::post(TUMOR, request.to_string()), 400, "invalid_input", message);
+        check(
+            &mut connection,
+            &Request::post(TUMOR, request.to_string()),
+            400,
+            "invalid_input",
+            message,
+        );
     }
 }
 
@@ -89,15 +150,22 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
     let mut connection = server.connect();
     let request = || tumor::request("benign");
     let wish = |wishes: Value| request().with("outputs", wishes);
-    let parameters = |parameters: Value| wish(json!([{ "name": "label", "parameters": parameters }]));
+    let parameters =
+        |parameters: Value| wish(json!([{ "name": "label", "parameters": parameters }]));
     for (request, message) in [
         (request().with("id", 5), "id must be a string, given 5"),
-        (request().with("id", "i".repeat(257)), "id has 257 bytes; at most 256 are allowed"),
+        (
+            request().with("id", "i".repeat(257)),
+            "id has 257 bytes; at most 256 are allowed",
+        ),
         (
             wish(json!([{ "name": "labels" }])),
             "there is no output `labels`; did you mean `label`? the outputs are `label` and `score`",
         ),
-        (wish(json!([{ "name": "label" }, { "name": "label" }])), "output `label` is asked for twice"),
+        (
+            wish(json!([{ "name": "label" }, { "name": "label" }])),
+            "output `label` is asked for twice",
+        ),
         (wish(json!([{}])), "outputs[0].name is missing"),
         (
             parameters(json!({ "binary_data": "yes" })),
@@ -120,7 +188,10 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
             request().with("parameters", json!({ "triton_enable": true })),
             "parameter keys starting with 'triton_' are reserved",
         ),
-        (request().with("parameters", json!([1])), "parameters must be an object, given [1]"),
+        (
+            request().with("parameters", json!([1])),
+            "parameters must be an object, given [1]",
+        ),
         (
             request().with("parameters", json!({ "mine": { "a": 1 } })),
             "parameters.mine must be a string, a number or a boolean, given {\"a\":1}",
@@ -130,7 +201,13 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
             "parameters.binary_data_output must be true or false, given 1",
         ),
     ] {
-        check(&mut connection, &Request::post(TUMOR, request.to_string()), 400, "invalid_input", message);
+        check(
+            &mut connection,
+            &Request::post(TUMOR, request.to_string()),
+            400,
+            "invalid_input",
+            message,
+        );
     }
 }
 
@@ -138,17 +215,32 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
 fn a_body_that_is_no_json_is_told_where_it_breaks() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
-    let deep = format!("{{\"inputs\":[{{\"name\":\"features\",\"data\":{}", "[".repeat(200_000));
+    let deep = format!(
+        "{{\"inputs\":[{{\"name\":\"features\",\"data\":{}",
+        "[".repeat(200_000)
+    );
     for (body, start) in [
         (&b""[..], "the request is empty"),
         (b"hello", "the request isn't JSON: "),
-        (b"{\"inputs\":[", "the request isn't JSON: EOF while parsing a list at line 1 column 11"),
-        (b"{\"inputs\":[]}}", "the request isn't JSON: trailing characters at line 1 column 14"),
-        (b"{\"id\":\"\xff\"}", "the request isn't JSON: byte 7 isn't UTF-8"),
+        (
+            b"{\"inputs\":[",
+            "the request isn't JSON: EOF while parsing a list at line 1 column 11",
+        ),
+        (
+            b"{\"inputs\":[]}}",
+            "the request isn't JSON: trailing characters at line 1 column 14",
+        ),
+        (
+            b"{\"id\":\"\xff\"}",
+            "the request isn't JSON: byte 7 isn't UTF-8",
+        ),
         (b"[]", "the request makes no sense: "),
         (b"{\"inputs\":{}}", "the request makes no sense: "),
         (b"{\"inputs\":[5]}", "the request makes no sense: "),
-        (b"{\"id\":\"a\",\"id\":\"b\"}", "the request makes no sense: duplicate field `id`"),
+        (
+            b"{\"id\":\"a\",\"id\":\"b\"}",
+            "the request makes no sense: duplicate field `id`",
+        ),
         (deep.as_bytes(), "the request isn't JSON: EOF"),
     ] {
         let response = connection.ask(&Request::post(TUMOR, body));
@@ -158,13 +250,20 @@ fn a_body_that_is_no_json_is_told_where_it_breaks() {
     }
 }
 
-/// A message repeats a client's text, but not a megabyte of it, and never as anything but JSON text.
+/// A message repeats a client's text, but not a megabyte of it, and never as anything but JSON
+/// text.
 #[test]
 fn what_a_message_repeats_is_short_and_escaped() {
     let server = Setup::tumor().start();
-    let response = server.infer("tumor", &with("name", format!("<\"\\\u{1}é{}", "x".repeat(1 << 20))));
+    let response = server.infer(
+        "tumor",
+        &with("name", format!("<\"\\\u{1}é{}", "x".repeat(1 << 20))),
+    );
     let error = response.error();
-    assert!(error.starts_with("there is no input `<\"\\\u{1}éx") && error.contains("x…`"), "{error}");
+    assert!(
+        error.starts_with("there is no input `<\"\\\u{1}éx") && error.contains("x…`"),
+        "{error}"
+    );
     assert!(response.body.len() < 300, "{}", response.body.len());
 }
 
@@ -181,7 +280,13 @@ fn what_is_not_there_is_404_with_what_is() {
         ("/v2/models/zebra/infer", far),
         ("/v2/models/tumor/versions/2/infer", version),
     ] {
-        check(&mut connection, &Request::post(path, body.clone()), 404, "not_found", message);
+        check(
+            &mut connection,
+            &Request::post(path, body.clone()),
+            404,
+            "not_found",
+            message,
+        );
     }
     for (path, message) in [
         ("/v2/models/tumour", near),
@@ -190,7 +295,13 @@ fn what_is_not_there_is_404_with_what_is() {
         ("/v2/models/tumor/versions/2", version),
         ("/v2/models/tumor/versions/2/ready", version),
     ] {
-        check(&mut connection, &Request::get(path), 404, "not_found", message);
+        check(
+            &mut connection,
+            &Request::get(path),
+            404,
+            "not_found",
+            message,
+        );
     }
     for path in [
         "/",
@@ -204,7 +315,13 @@ fn what_is_not_there_is_404_with_what_is() {
         "/../etc/passwd",
     ] {
         let message = format!("there is nothing at `{path}`; the API starts at /v2");
-        check(&mut connection, &Request::get(path), 404, "not_found", &message);
+        check(
+            &mut connection,
+            &Request::get(path),
+            404,
+            "not_found",
+            &message,
+        );
     }
 }
 
@@ -224,9 +341,16 @@ fn a_wrong_method_is_405_with_those_that_are_right() {
         ("POST", "/metrics", "GET, HEAD"),
     ] {
         let response = connection.ask(&Request::new(method, path));
-        assert_eq!((response.status, response.header("allow")), (405, Some(allow)), "{method} {path}");
+        assert_eq!(
+            (response.status, response.header("allow")),
+            (405, Some(allow)),
+            "{method} {path}"
+        );
         if method != "HEAD" {
-            assert_eq!(response.error(), format!("{method} is not allowed here; allowed: {allow}"));
+            assert_eq!(
+                response.error(),
+                format!("{method} is not allowed here; allowed: {allow}")
+            );
         }
     }
 }
@@ -265,17 +389,28 @@ fn a_body_of_another_type_is_told_what_is_taken_and_how_to_send_csv() {
     let takes = "it takes tensors, in JSON (application/json) or binary (application/octet-stream with \
                  inference-header-content-length)";
     let csv = "; for CSV put the stage `tabular` first, or send the rows with `hotstage infer tumor FILE.csv`";
-    for (content_type, body, more) in
-        [("text/csv; charset=utf-8", "a,b\n1,2\n", csv), ("Text/CSV", "", csv), ("image/png", "\u{89}PNG", "")]
-    {
+    for (content_type, body, more) in [
+        ("text/csv; charset=utf-8", "a,b\n1,2\n", csv),
+        ("Text/CSV", "", csv),
+        ("image/png", "\u{89}PNG", ""),
+    ] {
         let name = content_type.split(';').next().unwrap().to_ascii_lowercase();
         let message = format!("a body of type `{name}` is not taken by `tumor`: {takes}{more}");
         let request = Request::post(TUMOR, body).header("content-type", content_type);
         check(&mut connection, &request, 400, "invalid_input", &message);
     }
     // What says JSON, or nothing, or looks like it, is told where it breaks.
-    for (content_type, body) in [("application/json", "a,b"), ("text/plain", "a,b"), ("text/csv", "{\"inputs\":")] {
-        let response = connection.ask(&Request::post(TUMOR, body).header("content-type", content_type));
-        assert!(response.error().starts_with("the request isn't JSON: "), "{}", response.error());
+    for (content_type, body) in [
+        ("application/json", "a,b"),
+        ("text/plain", "a,b"),
+        ("text/csv", "{\"inputs\":"),
+    ] {
+        let response =
+            connection.ask(&Request::post(TUMOR, body).header("content-type", content_type));
+        assert!(
+            response.error().starts_with("the request isn't JSON: "),
+            "{}",
+            response.error()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as clients really speak it: connections that live on, requests in pieces, and clients that go away.
+//! HTTP/1.1 as clients really speak it: connections that live on, requests in pieces, and clients
+//! that go away.
 
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ fn a_connection_lives_on_until_the_client_says_otherwise() {
         let response = connection.ask(&Request::post(TUMOR, benign())).ok();
         assert_eq!(response.header("connection"), None);
     }
-    connection.ask(&Request::get("/v2").header("connection", "close")).ok();
+    connection
+        .ask(&Request::get("/v2").header("connection", "close"))
+        .ok();
     connection.expect_closed();
 
     let mut old = server.connect();
@@ -45,7 +48,10 @@ fn requests_sent_at_once_are_answered_in_their_order() {
     connection.send(&[with("1"), with("2"), Request::get("/v2").bytes(), with("3")].concat());
     let mut next = || connection.answer().unwrap().ok().json();
     let answers: Vec<Value> = (0..4).map(|_| next()).collect();
-    assert_eq!([&answers[0]["id"], &answers[1]["id"], &answers[3]["id"]], ["1", "2", "3"]);
+    assert_eq!(
+        [&answers[0]["id"], &answers[1]["id"], &answers[3]["id"]],
+        ["1", "2", "3"]
+    );
     assert_eq!(answers[2]["name"], "hotstage");
 }
 
@@ -68,7 +74,9 @@ fn a_request_may_come_in_any_pieces() {
     let server = Setup::tumor().start();
     let whole = Request::post(TUMOR, benign());
     let chunked = |size: usize| {
-        let mut bytes = Request::post(TUMOR, []).header("transfer-encoding", "chunked").head();
+        let mut bytes = Request::post(TUMOR, [])
+            .header("transfer-encoding", "chunked")
+            .head();
         for piece in benign().as_bytes().chunks(size) {
             bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
             bytes.extend_from_slice(piece);
@@ -78,7 +86,12 @@ fn a_request_may_come_in_any_pieces() {
         bytes
     };
     let mut connection = server.connect();
-    for (bytes, size) in [(whole.bytes(), 1), (whole.bytes(), 7), (chunked(1), 1000), (chunked(100), 33)] {
+    for (bytes, size) in [
+        (whole.bytes(), 1),
+        (whole.bytes(), 7),
+        (chunked(1), 1000),
+        (chunked(100), 33),
+    ] {
         for piece in bytes.chunks(size) {
             connection.send(piece);
         }
@@ -101,10 +114,15 @@ fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
 #[test]
 fn a_client_that_waits_is_refused_without_being_asked() {
     let server = Setup::tumor().args("--max-body 1000").start();
-    for (path, length, status) in
-        [(TUMOR, 1001, 413), ("/v2/models/zebra/infer", 10, 404), ("/v2/models/tumor", 10, 405)]
-    {
-        let head = Request::post(path, []).header("content-length", length).header("expect", "100-continue").head();
+    for (path, length, status) in [
+        (TUMOR, 1001, 413),
+        ("/v2/models/zebra/infer", 10, 404),
+        ("/v2/models/tumor", 10, 405),
+    ] {
+        let head = Request::post(path, [])
+            .header("content-length", length)
+            .header("expect", "100-continue")
+            .head();
         let mut connection = server.connect();
         connection.send(&head);
         let response = connection.answer().unwrap();
@@ -130,7 +148,9 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
         let mut connection = server.connect();
         connection.send(bytes);
         connection.finish();
-        let response = connection.answer().unwrap_or_else(|| panic!("no answer to {}", bytes.escape_ascii()));
+        let response = connection
+            .answer()
+            .unwrap_or_else(|| panic!("no answer to {}", bytes.escape_ascii()));
         assert_eq!(response.status, 400, "{}", bytes.escape_ascii());
         connection.expect_closed();
         bystander.ask(&Request::get("/v2/health/live")).ok();
@@ -148,9 +168,13 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
     for length in [10, head, head + 100] {
         let mut connection = server.connect();
         connection.send(&bytes[..length]);
-        eventually("it is connected", || figure("hotstage_http_connections") == 2.0);
+        eventually("it is connected", || {
+            figure("hotstage_http_connections") == 2.0
+        });
         if length >= head {
-            eventually("it is being answered", || figure("hotstage_http_requests_in_flight") == 2.0);
+            eventually("it is being answered", || {
+                figure("hotstage_http_requests_in_flight") == 2.0
+            });
         }
         drop(connection);
         eventually("it is gone", || figure("hotstage_http_connections") == 1.0);
@@ -159,7 +183,10 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
     // Each is counted once, as one or the other.
     let failed = figure(r#"hotstage_http_failures_total{kind="invalid_input"}"#);
     assert_eq!(failed + figure("hotstage_http_abandoned_total"), 2.0);
-    tumor::check("benign", &server.infer("tumor", &tumor::request("benign")).ok().json());
+    tumor::check(
+        "benign",
+        &server.infer("tumor", &tumor::request("benign")).ok().json(),
+    );
 }
 
 #[test]
@@ -180,8 +207,8 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     first.ask(&Request::get("/v2")).ok();
 }
 
-/// Many clients send a request's head and its body apart. A refusal between the two must cost neither an error nor the
-/// connection.
+/// Many clients send a request's head and its body apart. A refusal between the two must cost
+/// neither an error nor the connection.
 #[test]
 fn a_refusal_before_the_body_came_keeps_the_connection() {
     let server = Setup::tumor().start();
@@ -199,22 +226,32 @@ fn a_refusal_before_the_body_came_keeps_the_connection() {
             connection.send_all(&Request::post(path, body.as_str()).head());
             pause(Duration::from_millis(20));
             connection.send_all(body.as_bytes());
-            let response = connection.answer().unwrap_or_else(|| panic!("{path}, {round}: closed"));
-            assert_eq!((response.status, response.header("connection")), (status, None), "{path}, {round}");
+            let response = connection
+                .answer()
+                .unwrap_or_else(|| panic!("{path}, {round}: closed"));
+            assert_eq!(
+                (response.status, response.header("connection")),
+                (status, None),
+                "{path}, {round}"
+            );
         }
     }
     // One that asks for something and sends a body with it is no different.
     let mut connection = server.connect();
     for _ in 0..3 {
-        connection.send_all(&Request::get("/v2").header("content-length", body.len()).head());
+        connection.send_all(
+            &Request::get("/v2")
+                .header("content-length", body.len())
+                .head(),
+        );
         pause(Duration::from_millis(20));
         connection.send_all(body.as_bytes());
         assert_eq!(connection.answer().unwrap().ok().header("connection"), None);
     }
 }
 
-/// Nobody reads megabytes for nothing: the answer comes at once and says that the connection ends, and the client can
-/// send all the same.
+/// Nobody reads megabytes for nothing: the answer comes at once and says that the connection ends,
+/// and the client can send all the same.
 #[test]
 fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
     let server = Setup::tumor().start();
@@ -231,14 +268,21 @@ fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
             connection.send_all(piece);
         }
         let response = connection.answer().unwrap();
-        assert_eq!((response.status, response.header("connection")), (status, Some("close")), "{path}");
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (status, Some("close")),
+            "{path}"
+        );
         connection.expect_closed();
     }
     // One that sends nothing of its body is not waited for long.
     let mut connection = server.connect();
     connection.send_all(&Request::post("/v2/models/zebra/infer", benign()).head());
     let response = connection.answer().unwrap();
-    assert_eq!((response.status, response.header("connection")), (404, Some("close")));
+    assert_eq!(
+        (response.status, response.header("connection")),
+        (404, Some("close"))
+    );
     connection.finish();
     connection.expect_closed();
 }
@@ -262,44 +306,89 @@ fn a_request_has_one_host_and_on_loopback_one_of_its_own() {
         "Models.Example:443".to_owned(),
     ];
     for host in &own {
-        for target in ["/v2/health/live".to_owned(), format!("http://{host}/v2/health/live")] {
+        for target in [
+            "/v2/health/live".to_owned(),
+            format!("http://{host}/v2/health/live"),
+        ] {
             assert_eq!(
-                status(server.address, &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")),
+                status(
+                    server.address,
+                    &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+                ),
                 200,
                 "{host}"
             );
         }
-        assert_eq!(status(admin, &format!("GET /v1/status HTTP/1.1\r\nHost: {host}\r\n\r\n")), 401, "{host}");
+        assert_eq!(
+            status(
+                admin,
+                &format!("GET /v1/status HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            ),
+            401,
+            "{host}"
+        );
     }
     for address in [server.address, admin] {
         for (request, expected) in [
             ("GET /v2 HTTP/1.1\r\n\r\n", 400),
-            ("GET /v2 HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+            (
+                "GET /v2 HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+                400,
+            ),
             ("GET /v2 HTTP/1.1\r\nHost: local host\r\n\r\n", 400),
             ("GET /v2 HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
-            ("GET /v2 HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 421),
-            ("GET http://evil.example/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+            (
+                "GET /v2 HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n",
+                421,
+            ),
+            (
+                "GET http://evil.example/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                421,
+            ),
         ] {
             assert_eq!(status(address, request), expected, "{request}");
         }
     }
-    let response = server.ask(&Request::get("/v2").header("x-forwarded-host", "evil.example")).ok();
+    let response = server
+        .ask(&Request::get("/v2").header("x-forwarded-host", "evil.example"))
+        .ok();
     assert_eq!(response.json()["name"], "hotstage");
     let mut connection = server.connect();
     connection.send(b"GET /v2 HTTP/1.1\r\nhost: evil.example\r\n\r\n");
     let response = connection.answer().unwrap();
-    assert_eq!(response.header("hotstage-failure"), Some("misdirected_request"));
-    assert!(response.error().contains("`evil.example`") && response.error().contains("--allow-host"));
+    assert_eq!(
+        response.header("hotstage-failure"),
+        Some("misdirected_request")
+    );
+    assert!(
+        response.error().contains("`evil.example`") && response.error().contains("--allow-host")
+    );
 }
 
 #[test]
 fn a_server_for_other_machines_takes_any_host_unless_it_is_told() {
     let open = Setup::of([]).http("0.0.0.0:0").start();
-    let told = Setup::of([]).http("0.0.0.0:0").args("--allow-host models.example").start();
+    let told = Setup::of([])
+        .http("0.0.0.0:0")
+        .args("--allow-host models.example")
+        .start();
     let any = Setup::of([]).args("--allow-host *").start();
     let ask = |server: &crate::harness::server::Server, host: &str| {
-        status(server.address, &format!("GET /v2 HTTP/1.1\r\nhost: {host}\r\n\r\n"))
+        status(
+            server.address,
+            &format!("GET /v2 HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+        )
     };
-    assert_eq!((ask(&open, "evil.example"), ask(&any, "evil.example")), (200, 200));
-    assert_eq!((ask(&told, "evil.example"), ask(&told, "models.example"), ask(&told, "127.0.0.1")), (421, 200, 200));
+    assert_eq!(
+        (ask(&open, "evil.example"), ask(&any, "evil.example")),
+        (200, 200)
+    );
+    assert_eq!(
+        (
+            ask(&told, "evil.example"),
+            ask(&told, "models.example"),
+            ask(&told, "127.0.0.1")
+        ),
+        (421, 200, 200)
+    );
 }

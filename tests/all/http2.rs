@@ -23,8 +23,13 @@ impl Body for Unfinished {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |bytes| {
+            Poll::Ready(Some(Ok(Frame::data(bytes))))
+        })
     }
 }
 
@@ -43,20 +48,41 @@ struct Answer {
 impl Client {
     async fn open(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address).await.unwrap();
-        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
-        Self { sender, authority: server.address.to_string() }
+        Self {
+            sender,
+            authority: server.address.to_string(),
+        }
     }
 
-    async fn ask(&self, method: Method, path: &str, header: &str, body: impl Into<Bytes>) -> Answer {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        header: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let uri = format!("http://{}{path}", self.authority);
-        let request = Request::builder().method(method).uri(uri).header("x-request-id", header);
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("x-request-id", header);
         let request = request.body(Full::new(body.into())).unwrap();
         let response = self.sender.clone().send_request(request).await.unwrap();
         let (head, body) = response.into_parts();
-        #[expect(clippy::disallowed_methods, reason = "our own server's answer to a test")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "our own server's answer to a test"
+        )]
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 }
 
@@ -70,8 +96,13 @@ impl Answer {
 
 /// Runs a conversation, bounded like everything else.
 fn run(conversation: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, conversation).await }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, conversation).await })
+        .unwrap();
 }
 
 #[test]
@@ -80,14 +111,22 @@ fn it_speaks_the_same_protocol() {
     run(async {
         let client = Client::open(&server).await;
         let about = client.ask(Method::GET, "/v2", "a", "").await;
-        assert_eq!((about.status, about.json()["name"].clone()), (200, json!("hotstage")));
+        assert_eq!(
+            (about.status, about.json()["name"].clone()),
+            (200, json!("hotstage"))
+        );
         assert_eq!(about.headers["x-request-id"], "a");
         let body = tumor::request("batch").to_string();
-        let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "b", body).await;
+        let answer = client
+            .ask(Method::POST, "/v2/models/tumor/infer", "b", body)
+            .await;
         assert_eq!(answer.headers["hotstage-pipeline"], "tumor");
         tumor::check("batch", &answer.json());
         let missing = client.ask(Method::GET, "/v2/models/tumour", "c", "").await;
-        assert_eq!(missing.json(), json!({ "error": "there is no model `tumour`; did you mean `tumor`?" }));
+        assert_eq!(
+            missing.json(),
+            json!({ "error": "there is no model `tumour`; did you mean `tumor`?" })
+        );
     });
 }
 
@@ -97,7 +136,8 @@ fn requests_of_one_connection_do_not_wait_for_each_other() {
     let stage = model("slow").with("limits", json!({ "time": "600s" }));
     let server = Setup::of([pipeline("slow", [stage])]).start();
     let steps = |millions: u32| {
-        json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] }] }).to_string()
+        json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] }] })
+            .to_string()
     };
     run(async {
         let client = Client::open(&server).await;
@@ -105,7 +145,13 @@ fn requests_of_one_connection_do_not_wait_for_each_other() {
         let mut long = std::pin::pin!(client.ask(Method::POST, path, "long", steps(3000)));
         let short = async {
             for _ in 0..3 {
-                assert_eq!(client.ask(Method::POST, path, "short", steps(0)).await.status, 200);
+                assert_eq!(
+                    client
+                        .ask(Method::POST, path, "short", steps(0))
+                        .await
+                        .status,
+                    200
+                );
             }
         };
         tokio::select! {
@@ -123,7 +169,14 @@ fn a_body_that_is_too_large_costs_its_own_request_alone() {
     let server = Setup::tumor().args("--max-body 1000").start();
     run(async {
         let client = Client::open(&server).await;
-        let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "a", vec![b' '; 1001]).await;
+        let answer = client
+            .ask(
+                Method::POST,
+                "/v2/models/tumor/infer",
+                "a",
+                vec![b' '; 1001],
+            )
+            .await;
         assert_eq!(answer.status, 413);
         let message = "the body has more than 1000 bytes, which is all that is taken here";
         assert_eq!(answer.json(), json!({ "error": message }));
@@ -137,47 +190,78 @@ fn headers_that_weigh_too_much_are_431() {
     let server = Setup::tumor().start();
     run(async {
         let client = Client::open(&server).await;
-        let answer = client.ask(Method::GET, "/v2", &"y".repeat(17_000), "").await;
+        let answer = client
+            .ask(Method::GET, "/v2", &"y".repeat(17_000), "")
+            .await;
         assert_eq!(answer.status, 431);
-        assert!(answer.json()["error"].as_str().unwrap().starts_with("the headers have 17"));
+        assert!(
+            answer.json()["error"]
+                .as_str()
+                .unwrap()
+                .starts_with("the headers have 17")
+        );
         assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
     });
 }
 
-/// The streams of one connection have no more memory than all clients together, and a neighbour is answered meanwhile.
+/// The streams of one connection have no more memory than all clients together, and a neighbour is
+/// answered meanwhile.
 #[test]
 fn the_streams_of_one_connection_share_the_memory_of_all_bodies() {
     const BYTES: usize = 900_000;
-    let server = Setup::tumor().args("--max-body 1000000 --max-body-memory 4000000").start();
+    let server = Setup::tumor()
+        .args("--max-body 1000000 --max-body-memory 4000000")
+        .start();
     run(async {
         let client = Client::open(&server).await;
         let stream = TcpStream::connect(server.address).await.unwrap();
-        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
         let ask = || {
             let mut sender: SendRequest<Unfinished> = sender.clone();
             let uri = format!("http://{}/v2/models/tumor/infer", server.address);
             let body = Unfinished(Some(vec![b' '; BYTES].into()));
-            let request = Request::builder().method(Method::POST).uri(uri).body(body).unwrap();
-            tokio::spawn(async move { sender.send_request(request).await.map(|response| response.status().as_u16()) })
+            let request = Request::builder()
+                .method(Method::POST)
+                .uri(uri)
+                .body(body)
+                .unwrap();
+            tokio::spawn(async move {
+                sender
+                    .send_request(request)
+                    .await
+                    .map(|response| response.status().as_u16())
+            })
         };
         let mut asked: Vec<_> = (0..12).map(|_| ask()).collect();
-        // At most four of them fit, so that the others are refused; those that fit wait for the rest of theirs.
+        // At most four of them fit, so that the others are refused; those that fit wait for the
+        // rest of theirs.
         let mut refused = 0;
         while refused < 8 {
-            let (done, waiting): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.is_finished());
+            let (done, waiting): (Vec<_>, Vec<_>) =
+                asked.into_iter().partition(|asked| asked.is_finished());
             asked = waiting;
             for answer in done {
                 assert_eq!(answer.await.unwrap().unwrap(), 503);
                 refused += 1;
             }
             let body = tumor::request("benign").to_string();
-            let answer = client.ask(Method::POST, "/v2/models/tumor/infer", "a", body).await;
+            let answer = client
+                .ask(Method::POST, "/v2/models/tumor/infer", "a", body)
+                .await;
             tumor::check("benign", &answer.json());
             let text = client.ask(Method::GET, "/metrics", "b", "").await.body;
             let text = String::from_utf8(text.to_vec()).unwrap();
-            let line = text.lines().find(|line| line.starts_with("hotstage_http_body_bytes")).unwrap();
-            assert!(line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() <= 4e6, "{line}");
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("hotstage_http_body_bytes"))
+                .unwrap();
+            assert!(
+                line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() <= 4e6,
+                "{line}"
+            );
         }
     });
 }
@@ -202,8 +286,18 @@ fn a_body_that_nobody_reads_costs_its_own_request_alone() {
     run(async {
         let client = Client::open(&server).await;
         for _ in 0..3 {
-            let answer = client.ask(Method::POST, "/v2/models/zebra/infer", "a", vec![b' '; 3 << 20]).await;
-            assert_eq!((answer.status, answer.headers.get("connection")), (404, None));
+            let answer = client
+                .ask(
+                    Method::POST,
+                    "/v2/models/zebra/infer",
+                    "a",
+                    vec![b' '; 3 << 20],
+                )
+                .await;
+            assert_eq!(
+                (answer.status, answer.headers.get("connection")),
+                (404, None)
+            );
         }
         assert_eq!(client.ask(Method::GET, "/v2", "b", "").await.status, 200);
     });

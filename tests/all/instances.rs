@@ -1,4 +1,5 @@
-//! How many instances a stage has: made before it serves, while they are needed, given up when they are not.
+//! How many instances a stage has: made before it serves, while they are needed, given up when they
+//! are not.
 
 use serde_json::{Value, json};
 
@@ -9,17 +10,24 @@ use crate::harness::server::{Server, Setup};
 
 fn serve(instances: &Value, arguments: &str) -> Server {
     let stage = model("slow").with("limits", json!({ "instances": instances, "time": "600s" }));
-    Setup::of([pipeline("slow", [stage])]).args(arguments).start()
+    Setup::of([pipeline("slow", [stage])])
+        .args(arguments)
+        .start()
 }
 
 /// A request that takes so many million steps.
 fn steps(model: &str, millions: u32) -> Request {
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
-    Request::post(&format!("/v2/models/{model}/infer"), json!({ "inputs": [input] }).to_string())
+    Request::post(
+        &format!("/v2/models/{model}/infer"),
+        json!({ "inputs": [input] }).to_string(),
+    )
 }
 
 fn instances(server: &Server) -> f64 {
-    server.metrics().value(r#"hotstage_stage_instances{pipeline="slow",version="1",stage="slow"}"#)
+    server
+        .metrics()
+        .value(r#"hotstage_stage_instances{pipeline="slow",version="1",stage="slow"}"#)
 }
 
 /// Three requests at once.
@@ -41,7 +49,10 @@ fn the_least_is_there_before_the_first_request() {
 
 #[test]
 fn what_a_crowd_needed_goes_when_it_has_gone() {
-    for (written, least) in [(json!({ "idle": "1s" }), 1.0), (json!({ "min": 0, "idle": "1s" }), 0.0)] {
+    for (written, least) in [
+        (json!({ "idle": "1s" }), 1.0),
+        (json!({ "min": 0, "idle": "1s" }), 0.0),
+    ] {
         let server = serve(&written, "");
         eventually("more than one at once", || {
             crowd(&server);
@@ -59,9 +70,14 @@ fn what_a_crowd_needed_goes_when_it_has_gone() {
 fn a_least_is_kept_whoever_needs_its_places() {
     let least = |name: &str, min: Option<u32>| {
         let instances = min.map_or(json!({ "max": 2 }), |min| json!({ "min": min, "max": 2 }));
-        pipeline(name, [model("slow").with("limits", json!({ "instances": instances, "time": "600s" }))])
+        pipeline(
+            name,
+            [model("slow").with("limits", json!({ "instances": instances, "time": "600s" }))],
+        )
     };
-    let server = Setup::of([least("slow", Some(2)), least("other", None)]).args("--instances 3").start();
+    let server = Setup::of([least("slow", Some(2)), least("other", None)])
+        .args("--instances 3")
+        .start();
     let refused = |model: &str, many: usize| {
         let mut connections: Vec<_> = (0..many).map(|_| server.connect()).collect();
         for connection in &mut connections {
@@ -82,7 +98,12 @@ fn a_least_is_kept_whoever_needs_its_places() {
 #[test]
 fn a_least_without_places_is_refused() {
     let stage = model("slow").with("limits", json!({ "instances": { "min": 4 } }));
-    let message = Setup::of([pipeline("slow", [stage])]).args("--instances 3").try_start();
+    let message = Setup::of([pipeline("slow", [stage])])
+        .args("--instances 3")
+        .try_start();
     let message = message.err().unwrap().stderr.concat();
-    assert!(message.contains("found no room for another instance"), "{message}");
+    assert!(
+        message.contains("found no room for another instance"),
+        "{message}"
+    );
 }

@@ -16,7 +16,9 @@ const SLOW: &str = "/v2/models/slow/infer";
 /// One request at a time, for as long as it takes.
 fn slow(arguments: &str) -> Server {
     let stage = model("slow").with("limits", json!({ "instances": 1, "time": "600s" }));
-    Setup::of([pipeline("slow", [stage])]).args(arguments).start()
+    Setup::of([pipeline("slow", [stage])])
+        .args(arguments)
+        .start()
 }
 
 /// A request that takes so many million steps: half a second for each thousand.
@@ -27,7 +29,10 @@ fn steps(millions: u32) -> Request {
 
 #[track_caller]
 fn check(response: &Response, status: u16, kind: &str, message: &str) {
-    assert_eq!((response.status, response.error().as_str()), (status, message));
+    assert_eq!(
+        (response.status, response.error().as_str()),
+        (status, message)
+    );
     assert_eq!(response.header("hotstage-failure"), Some(kind));
 }
 
@@ -41,7 +46,12 @@ fn a_body_that_pauses_is_408_and_the_end_of_its_connection() {
         connection.send(&head);
         connection.send(piece.as_bytes());
         let response = connection.answer().unwrap();
-        check(&response, 408, "request_timeout", "the body did not come: nothing for 1s");
+        check(
+            &response,
+            408,
+            "request_timeout",
+            "the body did not come: nothing for 1s",
+        );
         assert_eq!(response.header("connection"), Some("close"));
         connection.expect_closed();
     }
@@ -52,19 +62,25 @@ fn a_request_has_a_hundred_header_fields_at_most() {
     let server = Setup::of([]).start();
     let status = |fields: usize| {
         // The host is one of them.
-        let lines: String = (1..fields).map(|number| format!("x-{number}: y\r\n")).collect();
+        let lines: String = (1..fields)
+            .map(|number| format!("x-{number}: y\r\n"))
+            .collect();
         let mut connection = server.connect();
-        connection.send(format!("GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n").as_bytes());
+        connection.send(
+            format!("GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n").as_bytes(),
+        );
         connection.answer().unwrap().status
     };
     assert_eq!([100, 101].map(status), [200, 431]);
 }
 
-/// Whoever has a connection and does not use it gives its place back; whoever waits for an answer keeps it.
+/// Whoever has a connection and does not use it gives its place back; whoever waits for an answer
+/// keeps it.
 #[test]
 fn who_is_silent_is_sent_away_and_who_waits_or_asks_is_not() {
     let server = slow("--idle-timeout 2 --max-connections 4");
-    let [mut silent, mut slow_head, mut waiting, mut asking] = std::array::from_fn(|_| server.connect());
+    let [mut silent, mut slow_head, mut waiting, mut asking] =
+        std::array::from_fn(|_| server.connect());
     slow_head.send(b"GET /v2/health/live HTTP/1.1\r\nhost: te");
     waiting.send(&steps(8000).bytes());
     // Longer than a connection may be silent.
@@ -90,7 +106,10 @@ fn a_body_that_keeps_coming_is_waited_for() {
     let mut connection = server.connect();
     connection.send(&Request::post(TUMOR, body.clone()).head());
     for piece in body.as_bytes().chunks(body.len().div_ceil(4)) {
-        #[expect(clippy::disallowed_methods, reason = "the pause is what is tested; four are longer than the bound")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the pause is what is tested; four are longer than the bound"
+        )]
         std::thread::sleep(Duration::from_millis(300));
         connection.send(piece);
     }
@@ -117,9 +136,18 @@ fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_not() {
 fn an_announced_body_that_is_too_large_is_refused_before_it_comes() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
-    connection.send(&Request::post(TUMOR, []).header("content-length", (64 << 20) + 1).head());
+    connection.send(
+        &Request::post(TUMOR, [])
+            .header("content-length", (64 << 20) + 1)
+            .head(),
+    );
     let message = "the body has more than 67108864 bytes, which is all that is taken here";
-    check(&connection.answer().unwrap(), 413, "body_too_large", message);
+    check(
+        &connection.answer().unwrap(),
+        413,
+        "body_too_large",
+        message,
+    );
     connection.expect_closed();
 }
 
@@ -127,14 +155,25 @@ fn an_announced_body_that_is_too_large_is_refused_before_it_comes() {
 fn a_body_in_chunks_is_counted_as_it_comes() {
     let server = Setup::tumor().args("--max-body 1000").start();
     let chunk = |length: usize| format!("{length:x}\r\n{}\r\n", " ".repeat(length)).into_bytes();
-    let head = Request::post(TUMOR, []).header("transfer-encoding", "chunked").head();
+    let head = Request::post(TUMOR, [])
+        .header("transfer-encoding", "chunked")
+        .head();
     // In pieces, and in one that is too large by itself.
-    for chunks in [vec![chunk(600), chunk(600)], vec![chunk(1001)], vec![chunk(1); 1001]] {
+    for chunks in [
+        vec![chunk(600), chunk(600)],
+        vec![chunk(1001)],
+        vec![chunk(1); 1001],
+    ] {
         let mut connection = server.connect();
         connection.send(&head);
         connection.send(&chunks.concat());
         let message = "the body has more than 1000 bytes, which is all that is taken here";
-        check(&connection.answer().unwrap(), 413, "body_too_large", message);
+        check(
+            &connection.answer().unwrap(),
+            413,
+            "body_too_large",
+            message,
+        );
         connection.expect_closed();
     }
 }
@@ -145,31 +184,49 @@ fn headers_that_weigh_too_much_are_431() {
     let weighing = |bytes: usize| {
         // Name, value and four bytes around them; `host: localhost` is there already.
         let request = Request::get("/v2/health/live");
-        request.header("x", &"y".repeat(bytes - "host".len() - "localhost".len() - 4 - 1 - 4))
+        request.header(
+            "x",
+            &"y".repeat(bytes - "host".len() - "localhost".len() - 4 - 1 - 4),
+        )
     };
     server.ask(&weighing(2000)).ok();
     let response = server.ask(&weighing(2001));
-    check(&response, 431, "headers_too_large", "the headers have 2001 bytes; at most 2000 are taken");
+    check(
+        &response,
+        431,
+        "headers_too_large",
+        "the headers have 2001 bytes; at most 2000 are taken",
+    );
     assert!(response.header("x-request-id").is_some());
 }
 
-/// Far beyond, the server stops reading: no body of ours, but a status still, and others are served on.
+/// Far beyond, the server stops reading: no body of ours, but a status still, and others are served
+/// on.
 #[test]
 fn headers_beyond_all_measure_are_431_as_well() {
     let server = Setup::tumor().start();
-    let many = (0..300).fold(Request::get("/v2"), |request, index| request.header(&format!("x-{index}"), "y"));
+    let many = (0..300).fold(Request::get("/v2"), |request, index| {
+        request.header(&format!("x-{index}"), "y")
+    });
     let long = Request::get("/v2").header("x", &"y".repeat(1 << 20));
     for request in [many, long] {
         let mut connection = server.connect();
         connection.send(&request.bytes());
-        assert_eq!(connection.answer().expect("closed without an answer").status, 431);
+        assert_eq!(
+            connection
+                .answer()
+                .expect("closed without an answer")
+                .status,
+            431
+        );
         connection.expect_closed();
     }
     server.get("/v2").ok();
 }
 
 fn outcome(server: &Server, outcome: &str) -> f64 {
-    let series = format!(r#"hotstage_requests_total{{pipeline="slow",version="1",outcome="{outcome}"}}"#);
+    let series =
+        format!(r#"hotstage_requests_total{{pipeline="slow",version="1",outcome="{outcome}"}}"#);
     server.metrics().value(&series)
 }
 
@@ -178,17 +235,28 @@ fn more_than_may_wait_is_503_and_told_to_come_again() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(4000).bytes());
-    // It must be there before anybody else, or it is the one that is refused. Two: it, and the scrape.
-    eventually("it is being answered", || server.metrics().value("hotstage_http_requests_in_flight") == 2.0);
+    // It must be there before anybody else, or it is the one that is refused. Two: it, and the
+    // scrape.
+    eventually("it is being answered", || {
+        server.metrics().value("hotstage_http_requests_in_flight") == 2.0
+    });
     let mut refused = None;
     eventually("the only instance is busy", || {
         refused = Some(server.ask(&steps(0))).filter(|response| response.status != 200);
         refused.is_some()
     });
     let response = refused.unwrap();
-    check(&response, 503, "overloaded", "pipeline `slow` has 0 requests waiting already; try again");
+    check(
+        &response,
+        503,
+        "overloaded",
+        "pipeline `slow` has 0 requests waiting already; try again",
+    );
     assert_eq!(response.header("retry-after"), Some("1"));
-    assert_eq!(first.answer().unwrap().ok().json()["outputs"][0]["data"], json!([4000.0]));
+    assert_eq!(
+        first.answer().unwrap().ok().json()["outputs"][0]["data"],
+        json!([4000.0])
+    );
     server.ask(&steps(0)).ok();
 }
 
@@ -203,15 +271,29 @@ fn as_many_as_may_wait_are_answered_in_the_end() {
     let in_flight = || server.metrics().value("hotstage_http_requests_in_flight");
     eventually("one runs and two wait", || in_flight() == 4.0);
     let refused = server.ask(&steps(0));
-    check(&refused, 503, "overloaded", "pipeline `slow` has 2 requests waiting already; try again");
-    let answers: Vec<Value> = waiting.iter_mut().map(|connection| connection.answer().unwrap().ok().json()).collect();
-    assert!(answers.iter().all(|answer| answer["outputs"][0]["data"] == json!([1500.0])));
+    check(
+        &refused,
+        503,
+        "overloaded",
+        "pipeline `slow` has 2 requests waiting already; try again",
+    );
+    let answers: Vec<Value> = waiting
+        .iter_mut()
+        .map(|connection| connection.answer().unwrap().ok().json())
+        .collect();
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer["outputs"][0]["data"] == json!([1500.0]))
+    );
 }
 
 /// Waits for a request that was sent: whoever asks before it is there takes the only place from it.
 fn is_taken(server: &Server) {
     // Itself, and the scrape.
-    eventually("it is there", || server.metrics().value("hotstage_http_requests_in_flight") == 2.0);
+    eventually("it is there", || {
+        server.metrics().value("hotstage_http_requests_in_flight") == 2.0
+    });
 }
 
 #[test]
@@ -236,9 +318,13 @@ fn a_client_that_goes_away_frees_its_place() {
     let mut first = server.connect();
     first.send(&steps(1_000_000).bytes());
     is_taken(&server);
-    eventually("the only instance is busy", || server.ask(&steps(0)).status == 503);
+    eventually("the only instance is busy", || {
+        server.ask(&steps(0)).status == 503
+    });
     assert_eq!(server.metrics().value("hotstage_http_abandoned_total"), 0.0);
     drop(first);
-    eventually("the instance is free again", || server.ask(&steps(0)).status == 200);
+    eventually("the instance is free again", || {
+        server.ask(&steps(0)).status == 200
+    });
     assert_eq!(server.metrics().value("hotstage_http_abandoned_total"), 1.0);
 }

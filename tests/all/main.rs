@@ -1,9 +1,16 @@
-//! The server from outside: the protocol to the byte, what a manifest may say, and what a guest may try.
+//! The server from outside: the protocol to the byte, what a manifest may say, and what a guest may
+//! try.
 //!
-//! One binary, because linking costs more than running, and because its tests share what was compiled for the first of
-//! them. `cargo xtask test` builds what it needs; a test that drives somebody else's client is in [`clients`].
+//! One binary, because linking costs more than running, and because its tests share what was
+//! compiled for the first of them. `cargo xtask test` builds what it needs; a test that drives
+//! somebody else's client is in [`clients`].
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test, a panic is the answer")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a panic is the answer"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -1,5 +1,6 @@
-//! ONNX graphs without a line of code: the component `onnx` on the engine that is always there, and what a file, a
-//! setting or a request that is wrong gets. What ONNX Runtime does with the same is among the clients.
+//! ONNX graphs without a line of code: the component `onnx` on the engine that is always there, and
+//! what a file, a setting or a request that is wrong gets. What ONNX Runtime does with the same is
+//! among the clients.
 
 use serde_json::{Value, json};
 
@@ -37,7 +38,9 @@ pub(crate) const NET: &str = r#"{pipeline="m",version="1",stage="net"}"#;
 /// A stage of a graph that lies in a folder, on tract unless the settings say otherwise.
 pub(crate) fn net(folder: &Folder, graph: &[u8], settings: &Value) -> Value {
     let mut all = json!({ "engine": "tract" });
-    all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(settings.as_object().unwrap().clone());
     let path = folder.write("net.onnx", graph);
     json!({ "name": "net", "role": "model", "component": "onnx", "settings": all, "files": { "model": path } })
 }
@@ -63,41 +66,73 @@ fn a_graph_answers_under_its_own_names() {
     let folder = Folder::new();
     let server = Setup::of([pipeline("m", [net(&folder, &increment(), &json!({}))])]).start();
     let about = server.get("/v2/models/m").ok().json();
-    assert_eq!(about["inputs"], json!([{ "name": "x", "datatype": "FP32", "shape": [-1, 3] }]));
-    assert_eq!(about["outputs"], json!([{ "name": "y", "datatype": "FP32", "shape": [-1, 3] }]));
+    assert_eq!(
+        about["inputs"],
+        json!([{ "name": "x", "datatype": "FP32", "shape": [-1, 3] }])
+    );
+    assert_eq!(
+        about["outputs"],
+        json!([{ "name": "y", "datatype": "FP32", "shape": [-1, 3] }])
+    );
     for rows in [1, 2, 5, 0] {
         let data: Vec<f64> = (0..rows * 3).map(f64::from).collect();
-        let answer = ask(&server, [floats("x", &[rows as usize, 3], &data)]).ok().json();
+        let answer = ask(&server, [floats("x", &[rows as usize, 3], &data)])
+            .ok()
+            .json();
         let expected: Vec<f64> = data.iter().map(|x| x + 1.0).collect();
         assert_eq!(answer["outputs"][0]["data"], json!(expected));
     }
     let described = Admin::of(&server).get("/v1/models/m/versions/1");
-    assert!(described["stages"][0]["engines"][0].as_str().unwrap().starts_with("tract "), "{described}");
+    assert!(
+        described["stages"][0]["engines"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("tract "),
+        "{described}"
+    );
     let wrong = ask(&server, [floats("x", &[3], &[1.0, 2.0, 3.0])]);
-    assert_eq!((wrong.status, wrong.error().as_str()), (400, "input `x`: expected shape [-1, 3], given [3]"));
+    assert_eq!(
+        (wrong.status, wrong.error().as_str()),
+        (400, "input `x`: expected shape [-1, 3], given [3]")
+    );
 }
 
 #[test]
 fn an_input_without_an_answer_is_the_clients_mistake() {
     let folder = Folder::new();
     let server = Setup::of([pipeline("m", [net(&folder, &gather(), &json!({}))])]).start();
-    let index = |index: i64| json!({ "name": "i", "shape": [1], "datatype": "INT64", "data": [index] });
+    let index =
+        |index: i64| json!({ "name": "i", "shape": [1], "datatype": "INT64", "data": [index] });
     for _ in 0..3 {
         let wrong = ask(&server, [floats("x", &[2], &[5.0, 6.0]), index(7)]);
         assert_eq!(wrong.status, 400, "{}", wrong.text());
-        assert!(wrong.error().contains("the graph has no answer to it"), "{}", wrong.error());
+        assert!(
+            wrong.error().contains("the graph has no answer to it"),
+            "{}",
+            wrong.error()
+        );
     }
-    let right = ask(&server, [floats("x", &[2], &[5.0, 6.0]), index(1)]).ok().json();
+    let right = ask(&server, [floats("x", &[2], &[5.0, 6.0]), index(1)])
+        .ok()
+        .json();
     assert_eq!(right["outputs"][0]["data"], json!([6.0]));
     // The instance has answered all four.
-    assert_eq!(server.metrics().value(&format!("hotstage_stage_instances_created_total{NET}")), 1.0);
+    assert_eq!(
+        server
+            .metrics()
+            .value(&format!("hotstage_stage_instances_created_total{NET}")),
+        1.0
+    );
 }
 
 #[test]
 fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
     let folder = Folder::new();
     let says = |graph: &[u8], settings: &Value| refused(net(&folder, graph, settings));
-    assert!(says(&vec![0; 1 << 20], &json!({})).contains("files: `model`: the file of 1048576 bytes is no ONNX model"));
+    assert!(
+        says(&vec![0; 1 << 20], &json!({}))
+            .contains("files: `model`: the file of 1048576 bytes is no ONNX model")
+    );
     assert!(says(b"", &json!({})).contains("is no ONNX model: it holds no graph"));
     let whole = increment();
     for cut in [whole.len() / 4, whole.len() / 2, whole.len() - 1] {
@@ -109,41 +144,93 @@ fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
         .output("y", Type::Float, &[None]);
     assert!(says(&unknown.bytes(), &json!({})).contains("Frobnicate"));
     let error = says(&whole, &json!({ "outputs": ["z"] }));
-    assert!(error.contains("the graph has no output `z`; it has `y`"), "{error}");
-    let text = Model::default().input("s", Type::Text, &[None]).node("Identity", &["s"], &["t"]);
+    assert!(
+        error.contains("the graph has no output `z`; it has `y`"),
+        "{error}"
+    );
+    let text = Model::default()
+        .input("s", Type::Text, &[None])
+        .node("Identity", &["s"], &["t"]);
     let error = says(&text.output("t", Type::Text, &[None]).bytes(), &json!({}));
-    assert!(error.contains("input `s` is BYTES, which tract has no tensors of"), "{error}");
-    let future = Model::default().input("x", Type::Float, &[None]).node("Relu", &["x"], &["y"]).opset(99);
-    let error = says(&future.output("y", Type::Float, &[None]).bytes(), &json!({}));
+    assert!(
+        error.contains("input `s` is BYTES, which tract has no tensors of"),
+        "{error}"
+    );
+    let future = Model::default()
+        .input("x", Type::Float, &[None])
+        .node("Relu", &["x"], &["y"])
+        .opset(99);
+    let error = says(
+        &future.output("y", Type::Float, &[None]).bytes(),
+        &json!({}),
+    );
     assert!(error.contains("opset 99"), "{error}");
 }
 
 #[test]
 fn a_graph_that_is_ready_for_no_shapes_is_refused_with_what_helps() {
     let folder = Folder::new();
-    // One branch answers as many numbers as it is given, the other their shape: ONNX lets them differ.
+    // One branch answers as many numbers as it is given, the other their shape: ONNX lets them
+    // differ.
     let graph = Model::default()
         .input("c", Type::Bool, &[])
         .input("x", Type::Int64, &[None, None])
         .branches("c", ("Identity", "x"), ("Shape", "x"), "y")
         .output("y", Type::Int64, &[None]);
     let error = refused(net(&folder, &graph.bytes(), &json!({})));
-    assert!(error.contains("tract 0.23 can't compute it: ") && error.contains("pip install onnxruntime"), "{error}");
+    assert!(
+        error.contains("tract 0.23 can't compute it: ")
+            && error.contains("pip install onnxruntime"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_engine_that_is_not_here_is_said_with_what_is() {
     let folder = Folder::new();
-    let error = refused(net(&folder, &increment(), &json!({ "providers": ["cuda"] })));
-    assert!(error.contains("settings.providers: execution provider `cuda` needs ONNX Runtime"), "{error}");
-    let file =
-        folder.write("m.yaml", pipeline("m", [net(&folder, &increment(), &json!({ "engine": "auto" }))]).to_string());
-    let with = |library: &str| check(folder.path(), [file.to_str().unwrap(), "--onnxruntime", library]).ended(3).stderr;
+    let error = refused(net(
+        &folder,
+        &increment(),
+        &json!({ "providers": ["cuda"] }),
+    ));
+    assert!(
+        error.contains("settings.providers: execution provider `cuda` needs ONNX Runtime"),
+        "{error}"
+    );
+    let file = folder.write(
+        "m.yaml",
+        pipeline(
+            "m",
+            [net(&folder, &increment(), &json!({ "engine": "auto" }))],
+        )
+        .to_string(),
+    );
+    let with = |library: &str| {
+        check(
+            folder.path(),
+            [file.to_str().unwrap(), "--onnxruntime", library],
+        )
+        .ended(3)
+        .stderr
+    };
     let error = with("/no/such/libonnxruntime.so");
-    assert!(error.contains("settings.engine: there is no ONNX Runtime at /no/such/libonnxruntime.so"), "{error}");
-    let error = with(folder.write("libonnxruntime.so.1", "no library").to_str().unwrap());
-    assert!(error.contains("settings.engine: ONNX Runtime can't be loaded"), "{error}");
-    let shown = hotstage(["engines", "-o", "json", "--onnxruntime", "/no/such"]).ended(0).stdout;
+    assert!(
+        error.contains("settings.engine: there is no ONNX Runtime at /no/such/libonnxruntime.so"),
+        "{error}"
+    );
+    let error = with(
+        folder
+            .write("libonnxruntime.so.1", "no library")
+            .to_str()
+            .unwrap(),
+    );
+    assert!(
+        error.contains("settings.engine: ONNX Runtime can't be loaded"),
+        "{error}"
+    );
+    let shown = hotstage(["engines", "-o", "json", "--onnxruntime", "/no/such"])
+        .ended(0)
+        .stdout;
     let engines: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(engines["engines"][0]["engine"], "tract");
 }
@@ -152,18 +239,37 @@ fn an_engine_that_is_not_here_is_said_with_what_is() {
 fn what_crosses_the_wall_is_counted_to_the_byte() {
     let folder = Folder::new();
     let cost = |manifest: &Value, request: &Value| {
-        let (file, input) =
-            (folder.write("m.yaml", manifest.to_string()), folder.write("in.json", request.to_string()));
+        let (file, input) = (
+            folder.write("m.yaml", manifest.to_string()),
+            folder.write("in.json", request.to_string()),
+        );
         let state = state::warm();
-        let (file, input, state) = (file.to_str().unwrap(), input.to_str().unwrap(), state.path().to_str().unwrap());
-        let ended = hotstage(["run", file, "--input", input, "--state", state, "--repeat", "3", "-o", "json"]);
+        let (file, input, state) = (
+            file.to_str().unwrap(),
+            input.to_str().unwrap(),
+            state.path().to_str().unwrap(),
+        );
+        let ended = hotstage([
+            "run", file, "--input", input, "--state", state, "--repeat", "3", "-o", "json",
+        ]);
         let shown: Value = serde_json::from_str(&ended.ended(0).stdout).unwrap();
         let copied = |stage: &Value| stage["copied_bytes"].as_u64().unwrap();
-        shown["stages"].as_array().unwrap().iter().map(copied).collect::<Vec<_>>()
+        shown["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(copied)
+            .collect::<Vec<_>>()
     };
     // Small: twelve bytes into the stage and out to the engine, twelve back and out.
     let small = json!({ "inputs": [floats("x", &[1, 3], &[1.0, 2.0, 3.0])] });
-    assert_eq!(cost(&pipeline("m", [net(&folder, &increment(), &json!({}))]), &small), [48]);
+    assert_eq!(
+        cost(
+            &pipeline("m", [net(&folder, &increment(), &json!({}))]),
+            &small
+        ),
+        [48]
+    );
     // Large: a picture's 602,112 bytes stay with the host, whoever computes on them.
     let picture = Model::default()
         .input("x", Type::Float, &[None, Some(3), Some(224), Some(224)])
@@ -171,17 +277,33 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
         .output("y", Type::Float, &[None, Some(3), Some(224), Some(224)])
         .bytes();
     let large = json!({ "inputs": [floats("x", &[1, 3, 224, 224], &vec![0.5; 3 * 224 * 224])] });
-    assert_eq!(cost(&pipeline("m", [net(&folder, &picture, &json!({}))]), &large), [0]);
-    // The example: a row of thirty floats into and out of `scale`, into `mlp`, a score out and into `labels`.
+    assert_eq!(
+        cost(&pipeline("m", [net(&folder, &picture, &json!({}))]), &large),
+        [0]
+    );
+    // The example: a row of thirty floats into and out of `scale`, into `mlp`, a score out and into
+    // `labels`.
     let tumor = crate::harness::root().join("examples/tumor");
     let input = tumor.join("tests/row-benign.json");
     let state = state::warm();
     let manifest = tumor.join("tumor-v1.yaml");
-    let words = ["run", manifest.to_str().unwrap(), "--input", input.to_str().unwrap(), "-o", "json", "--state"];
+    let words = [
+        "run",
+        manifest.to_str().unwrap(),
+        "--input",
+        input.to_str().unwrap(),
+        "-o",
+        "json",
+        "--state",
+    ];
     let ended = hotstage(words.into_iter().chain([state.path().to_str().unwrap()]));
     let shown: Value = serde_json::from_str(&ended.ended(0).stdout).unwrap();
-    let copied: Vec<u64> =
-        shown["stages"].as_array().unwrap().iter().map(|stage| stage["copied_bytes"].as_u64().unwrap()).collect();
+    let copied: Vec<u64> = shown["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["copied_bytes"].as_u64().unwrap())
+        .collect();
     assert_eq!(copied, [240, 124, 4 + 4 + 6 + 4]);
 }
 
@@ -189,9 +311,22 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
 fn versions_of_one_file_share_it() {
     let folder = Folder::new();
     let stage = net(&folder, &increment(), &json!({}));
-    let server = Setup::of([version("m", "1", [stage.clone()]), version("m", "2", [stage])]).start();
-    for path in ["/v2/models/m/versions/1/infer", "/v2/models/m/versions/2/infer"] {
-        let answer = server.post(path, json!({ "inputs": [floats("x", &[1, 3], &[0.0; 3])] }).to_string()).ok().json();
+    let server = Setup::of([
+        version("m", "1", [stage.clone()]),
+        version("m", "2", [stage]),
+    ])
+    .start();
+    for path in [
+        "/v2/models/m/versions/1/infer",
+        "/v2/models/m/versions/2/infer",
+    ] {
+        let answer = server
+            .post(
+                path,
+                json!({ "inputs": [floats("x", &[1, 3], &[0.0; 3])] }).to_string(),
+            )
+            .ok()
+            .json();
         assert_eq!(answer["outputs"][0]["data"], json!([1.0, 1.0, 1.0]));
     }
 }
@@ -200,7 +335,10 @@ fn versions_of_one_file_share_it() {
 fn only_a_model_is_given_graphs_and_only_a_model_is_batched() {
     let folder = Folder::new();
     let error = refused(net(&folder, &increment(), &json!({})).with("role", "preprocess"));
-    assert!(error.contains("model component; here its role is preprocess"), "{error}");
+    assert!(
+        error.contains("model component; here its role is preprocess"),
+        "{error}"
+    );
     let scale = json!({ "name": "s", "role": "preprocess", "component": "scale", "batch": true,
                         "settings": { "mean": [0], "std": [1] } });
     assert!(refused(scale).contains("batch: only a model stage is batched"));

@@ -1,4 +1,5 @@
-//! Answers against the protocol's own description, where it lies beside the repository (`../shared/spec`).
+//! Answers against the protocol's own description, where it lies beside the repository
+//! (`../shared/spec`).
 
 use std::fs;
 
@@ -15,8 +16,11 @@ fn schemas() -> Option<Map<String, Value>> {
         skipped(&format!("{} is not there", path.display()));
         return None;
     };
-    let mut events = Parser::new_from_str(&text).map(|event| event.unwrap().0).peekable();
-    let is_around = |event: &Event<'_>| matches!(event, Event::StreamStart | Event::DocumentStart(_));
+    let mut events = Parser::new_from_str(&text)
+        .map(|event| event.unwrap().0)
+        .peekable();
+    let is_around =
+        |event: &Event<'_>| matches!(event, Event::StreamStart | Event::DocumentStart(_));
     while events.next_if(is_around).is_some() {}
     match value(&mut events)["components"]["schemas"].take() {
         Value::Object(schemas) => Some(schemas),
@@ -44,7 +48,9 @@ fn after<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> 
         }
         Event::MappingStart(..) => {
             let mut object = Map::new();
-            while let Some(Value::String(key)) = events.next().and_then(|event| after(event, events)) {
+            while let Some(Value::String(key)) =
+                events.next().and_then(|event| after(event, events))
+            {
                 object.insert(key, value(events));
             }
             Some(Value::Object(object))
@@ -55,7 +61,13 @@ fn after<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> 
 }
 
 /// Everything that is wrong with a value, by where it is.
-fn misfits(schemas: &Map<String, Value>, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+fn misfits(
+    schemas: &Map<String, Value>,
+    schema: &Value,
+    value: &Value,
+    at: &str,
+    found: &mut Vec<String>,
+) {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.strip_prefix("#/components/schemas/").unwrap();
         return misfits(schemas, &schemas[name], value, at, found);
@@ -83,18 +95,31 @@ fn misfits(schemas: &Map<String, Value>, schema: &Value, value: &Value, at: &str
     if !fits {
         found.push(format!("{at}: {value} is no {}", schema["type"]));
     }
-    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for required in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if value.get(required).is_none() {
             found.push(format!("{at}.{required} is missing"));
         }
     }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        misfits(schemas, &schema["items"], item, &format!("{at}[{index}]"), found);
+        misfits(
+            schemas,
+            &schema["items"],
+            item,
+            &format!("{at}[{index}]"),
+            found,
+        );
     }
     for (key, item) in value.as_object().into_iter().flatten() {
         match schema["properties"].get(key) {
             Some(property) => misfits(schemas, property, item, &format!("{at}.{key}"), found),
-            None if schema["properties"].is_object() => found.push(format!("{at}.{key} is not described")),
+            None if schema["properties"].is_object() => {
+                found.push(format!("{at}.{key} is not described"))
+            }
             None => {}
         }
     }
@@ -108,18 +133,36 @@ fn answers_are_as_the_protocol_describes_them() {
     request["id"] = json!("7");
     for (name, response) in [
         ("metadata_server_response", server.get("/v2/").ok()),
-        ("metadata_model_response", server.get("/v2/models/tumor/versions/1").ok()),
-        ("inference_response", server.infer("tumor/versions/1", &request).ok()),
-        ("inference_response", server.infer("tumor", &tumor::request("benign")).ok()),
-        ("inference_error_response", server.infer("tumor", &json!({}))),
-        ("metadata_model_error_response", server.get("/v2/models/zebra")),
+        (
+            "metadata_model_response",
+            server.get("/v2/models/tumor/versions/1").ok(),
+        ),
+        (
+            "inference_response",
+            server.infer("tumor/versions/1", &request).ok(),
+        ),
+        (
+            "inference_response",
+            server.infer("tumor", &tumor::request("benign")).ok(),
+        ),
+        (
+            "inference_error_response",
+            server.infer("tumor", &json!({})),
+        ),
+        (
+            "metadata_model_error_response",
+            server.get("/v2/models/zebra"),
+        ),
         ("inference_request", server.infer("tumor", &json!({}))),
     ] {
         let mut found = Vec::new();
         misfits(&schemas, &schemas[name], &response.json(), name, &mut found);
         if name == "inference_request" {
             // Of the check itself: an error is no request.
-            let missing = ["inference_request.inputs is missing", "inference_request.error is not described"];
+            let missing = [
+                "inference_request.inputs is missing",
+                "inference_request.error is not described",
+            ];
             assert_eq!(found, missing);
         } else {
             assert_eq!(found, Vec::<String>::new());
@@ -137,7 +180,13 @@ fn requests_are_taken_as_the_protocol_describes_them() {
         "outputs": [{ "name": "score", "parameters": {} }],
     });
     let mut found = Vec::new();
-    misfits(&schemas, &schemas["inference_request"], &request, "request", &mut found);
+    misfits(
+        &schemas,
+        &schemas["inference_request"],
+        &request,
+        "request",
+        &mut found,
+    );
     assert_eq!(found, Vec::<String>::new());
     let server = Setup::tumor().start();
     for path in ["tumor", "tumor/versions/1"] {

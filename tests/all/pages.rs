@@ -1,7 +1,9 @@
-//! Reading text, as `examples/ocr` does: its manifest as it is, over networks that are written here. What they read are
-//! coloured blocks, so the page to read is drawn here as well, and nothing has to be fetched.
+//! Reading text, as `examples/ocr` does: its manifest as it is, over networks that are written
+//! here. What they read are coloured blocks, so the page to read is drawn here as well, and nothing
+//! has to be fetched.
 //!
-//! That the real networks read real pages as the package does is `examples/ocr/compare.py`'s to say.
+//! That the real networks read real pages as the package does is `examples/ocr/compare.py`'s to
+//! say.
 
 use std::fs;
 
@@ -13,7 +15,8 @@ use crate::harness::root;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 
-/// A line is a bar of this many pixels, of which the upper rows are symbols and the lower ones grey.
+/// A line is a bar of this many pixels, of which the upper rows are symbols and the lower ones
+/// grey.
 const BAR: [usize; 2] = [300, 40];
 const SYMBOL_ROWS: usize = 30;
 /// Of the bar: a block for each symbol, and black behind it.
@@ -41,15 +44,24 @@ struct Picture {
 
 impl Picture {
     fn white(width: usize, height: usize) -> Self {
-        Self { width, pixels: vec![WHITE; width * height] }
+        Self {
+            width,
+            pixels: vec![WHITE; width * height],
+        }
     }
 
     fn line(text: &str) -> Self {
-        let mut bar = Self { width: BAR[0], pixels: vec![BLACK; BAR[0] * BAR[1]] };
+        let mut bar = Self {
+            width: BAR[0],
+            pixels: vec![BLACK; BAR[0] * BAR[1]],
+        };
         bar.pixels[BAR[0] * SYMBOL_ROWS..].fill(GREY);
         for (place, symbol) in text.chars().enumerate() {
             let from = GAP + place * (BLOCK + GAP);
-            bar.pixels.chunks_mut(BAR[0]).take(SYMBOL_ROWS).for_each(|row| row[from..][..BLOCK].fill(colour(symbol)));
+            bar.pixels
+                .chunks_mut(BAR[0])
+                .take(SYMBOL_ROWS)
+                .for_each(|row| row[from..][..BLOCK].fill(colour(symbol)));
         }
         bar
     }
@@ -66,14 +78,22 @@ impl Picture {
         }
     }
 
-    /// As a BMP file of 24 bits a pixel: the last row first, blue first. Widths are multiples of four here, so that
-    /// rows need no padding.
+    /// As a BMP file of 24 bits a pixel: the last row first, blue first. Widths are multiples of
+    /// four here, so that rows need no padding.
     fn bmp(&self) -> Vec<u8> {
         const HEADERS: usize = 54;
         let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
         let height = self.pixels.len() / self.width;
         let mut file = b"BM".to_vec();
-        file.extend([number(HEADERS + 3 * self.pixels.len()), number(0), number(HEADERS), number(40)].concat());
+        file.extend(
+            [
+                number(HEADERS + 3 * self.pixels.len()),
+                number(0),
+                number(HEADERS),
+                number(40),
+            ]
+            .concat(),
+        );
         file.extend([number(self.width), number(height), [1, 0, 24, 0]].concat());
         file.extend([0; 24]);
         for row in self.pixels.chunks(self.width).rev() {
@@ -112,7 +132,8 @@ fn direction() -> Vec<u8> {
         .bytes()
 }
 
-/// For each column: nothing, red, green, blue, or the blank that the manifest appends, which nothing is.
+/// For each column: nothing, red, green, blue, or the blank that the manifest appends, which
+/// nothing is.
 fn reader() -> Vec<u8> {
     const SURE: f32 = 60.0;
     const ROWS: usize = 48;
@@ -132,7 +153,12 @@ fn reader() -> Vec<u8> {
         .weights("at_least", &[5], &[SURE * 0.18, 0.0, 0.0, 0.0, -SURE])
         .integers("columns", &[0, -1, 5])
         .node("Conv", &["x", "colours", "at_least"], &["scores"])
-        .node_of("Transpose", &["scores"], &["turned"], &[("perm", &[0, 3, 1, 2])])
+        .node_of(
+            "Transpose",
+            &["scores"],
+            &["turned"],
+            &[("perm", &[0, 3, 1, 2])],
+        )
         .node("Reshape", &["turned", "columns"], &["flat"])
         .node("Softmax", &["flat"], &["y"])
         .output("y", Type::Float, &[None, None, Some(5)])
@@ -146,12 +172,16 @@ fn served() -> (Server, Folder) {
     folder.write("fetched/direction.onnx", direction());
     folder.write("fetched/reader.onnx", reader());
     folder.write("fetched/alphabet.txt", "a\nb\nc\n");
-    let manifest = folder.write("ocr.yaml", fs::read(root().join("examples/ocr/ocr.yaml")).unwrap());
+    let manifest = folder.write(
+        "ocr.yaml",
+        fs::read(root().join("examples/ocr/ocr.yaml")).unwrap(),
+    );
     (Setup::files([manifest]).start(), folder)
 }
 
 fn read(server: &Server, page: &Picture) -> Response {
-    server.ask(&Request::post("/v2/models/ocr/infer", page.bmp()).header("content-type", "image/bmp"))
+    server
+        .ask(&Request::post("/v2/models/ocr/infer", page.bmp()).header("content-type", "image/bmp"))
 }
 
 /// Name, datatype, shape and data of each output, in order.
@@ -163,7 +193,11 @@ fn outputs(answer: &Response) -> Vec<Value> {
 fn lines_are_found_turned_and_read() {
     let (server, _folder) = served();
     let mut page = Picture::white(480, 400);
-    let lines = [("abca", [80, 60]), ("cabbac", [100, 180]), ("bb", [60, 300])];
+    let lines = [
+        ("abca", [80, 60]),
+        ("cabbac", [100, 180]),
+        ("bb", [60, 300]),
+    ];
     for (text, [x, y]) in lines {
         let line = Picture::line(text);
         // The second one stands on its head.
@@ -171,18 +205,32 @@ fn lines_are_found_turned_and_read() {
     }
     let answer = read(&server, &page).ok();
     let [text, score, corners] = outputs(&answer).try_into().unwrap();
-    assert_eq!((&text["name"], &text["datatype"]), (&json!("text"), &json!("BYTES")));
+    assert_eq!(
+        (&text["name"], &text["datatype"]),
+        (&json!("text"), &json!("BYTES"))
+    );
     assert_eq!(text["data"], json!(lines.map(|(text, _)| text)));
     let scores: Vec<f64> = serde_json::from_value(score["data"].clone()).unwrap();
     assert!(scores.iter().all(|score| *score > 0.9), "{scores:?}");
     assert_eq!(corners["shape"], json!([3, 4, 2]));
     let corners: Vec<f64> = serde_json::from_value(corners["data"].clone()).unwrap();
     for (corners, (text, place)) in corners.chunks(8).zip(lines) {
-        let sides = [0, 1].map(|axis| [place[axis] as f64 - GROWN, (place[axis] + BAR[axis]) as f64 + GROWN]);
+        let sides = [0, 1].map(|axis| {
+            [
+                place[axis] as f64 - GROWN,
+                (place[axis] + BAR[axis]) as f64 + GROWN,
+            ]
+        });
         let [[left, right], [above, below]] = sides;
         let expected = [left, above, right, above, right, below, left, below];
-        let apart = corners.iter().zip(expected).map(|(corner, expected)| (corner - expected).abs());
-        assert!(apart.fold(0.0, f64::max) <= 3.0, "{text}: {corners:?}, expected about {expected:?}");
+        let apart = corners
+            .iter()
+            .zip(expected)
+            .map(|(corner, expected)| (corner - expected).abs());
+        assert!(
+            apart.fold(0.0, f64::max) <= 3.0,
+            "{text}: {corners:?}, expected about {expected:?}"
+        );
     }
 }
 
@@ -190,9 +238,17 @@ fn lines_are_found_turned_and_read() {
 fn a_page_without_text_has_no_lines_and_one_that_is_too_long_is_refused() {
     let (server, _folder) = served();
     let answer = read(&server, &Picture::white(80, 60)).ok();
-    let shapes: Vec<Value> = outputs(&answer).iter().map(|output| output["shape"].clone()).collect();
+    let shapes: Vec<Value> = outputs(&answer)
+        .iter()
+        .map(|output| output["shape"].clone())
+        .collect();
     assert_eq!(shapes, [json!([0]), json!([0]), json!([0, 4, 2])]);
     let long = read(&server, &Picture::white(40, 2000));
     assert_eq!(long.status, 400);
-    assert!(long.error().starts_with("a page of 40 × 2000 pixels would be 736 × 36800"), "{}", long.error());
+    assert!(
+        long.error()
+            .starts_with("a page of 40 × 2000 pixels would be 736 × 36800"),
+        "{}",
+        long.error()
+    );
 }

@@ -1,5 +1,6 @@
-//! The component `image` behind the wall: pictures as raw bodies and as elements of a tensor, and what a file that is
-//! damaged, too large or no picture gets. Its numbers are checked beside its code.
+//! The component `image` behind the wall: pictures as raw bodies and as elements of a tensor, and
+//! what a file that is damaged, too large or no picture gets. Its numbers are checked beside its
+//! code.
 
 use std::fs;
 
@@ -34,7 +35,10 @@ fn raw(server: &Server, content_type: &str, file: &[u8]) -> Response {
 /// The files as the elements of one tensor, of the binary extension.
 fn tensor(server: &Server, files: &[&[u8]]) -> Response {
     let length = |file: &[u8]| u32::try_from(file.len()).unwrap().to_le_bytes();
-    let data: Vec<u8> = files.iter().flat_map(|file| [&length(file), *file].concat()).collect();
+    let data: Vec<u8> = files
+        .iter()
+        .flat_map(|file| [&length(file), *file].concat())
+        .collect();
     let parameters = json!({ "binary_data_size": data.len() });
     let input = json!({ "name": "image", "datatype": "BYTES", "shape": [files.len()], "parameters": parameters });
     server.infer_binary("pictures", &json!({ "inputs": [input] }), &[&data])
@@ -45,17 +49,29 @@ fn tensor(server: &Server, files: &[&[u8]]) -> Response {
 fn pixels(response: Response) -> (Value, Vec<u8>) {
     let answer = response.ok().json();
     let output = &answer["outputs"][0];
-    assert_eq!((output["name"].as_str(), output["datatype"].as_str()), (Some("pixels"), Some("UINT8")));
-    (output["shape"].clone(), serde_json::from_value(output["data"].clone()).unwrap())
+    assert_eq!(
+        (output["name"].as_str(), output["datatype"].as_str()),
+        (Some("pixels"), Some("UINT8"))
+    );
+    (
+        output["shape"].clone(),
+        serde_json::from_value(output["data"].clone()).unwrap(),
+    )
 }
 
 /// What Pillow makes of a sample.
 fn expected(name: &str) -> Vec<u8> {
     let cases: Vec<Value> = serde_json::from_slice(&reference("expected.json")).unwrap();
-    let is_it = |case: &&Value| case["file"] == name && case["settings"] == json!({ "datatype": "uint8" });
-    let levels = cases.iter().find(is_it).unwrap()["levels"].as_str().unwrap();
+    let is_it =
+        |case: &&Value| case["file"] == name && case["settings"] == json!({ "datatype": "uint8" });
+    let levels = cases.iter().find(is_it).unwrap()["levels"]
+        .as_str()
+        .unwrap();
     let digits = levels.as_bytes().as_chunks::<2>().0;
-    digits.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .iter()
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 /// A sample whose header, sum included, says another width and height.
@@ -72,18 +88,36 @@ fn says_size(width: u32, height: u32) -> Vec<u8> {
 fn a_picture_is_the_same_as_a_body_and_as_an_element() {
     let server = served();
     let about = server.get("/v2/models/pictures").ok().json();
-    assert_eq!(about["inputs"], json!([{ "name": "image", "datatype": "BYTES", "shape": [-1] }]));
-    for (name, content_type, tolerance) in [("colour.png", "image/png", 0), ("full.jpg", "image/jpeg", 3)] {
+    assert_eq!(
+        about["inputs"],
+        json!([{ "name": "image", "datatype": "BYTES", "shape": [-1] }])
+    );
+    for (name, content_type, tolerance) in [
+        ("colour.png", "image/png", 0),
+        ("full.jpg", "image/jpeg", 3),
+    ] {
         let file = sample(name);
         let (shape, levels) = pixels(raw(&server, content_type, &file));
         assert_eq!(shape, json!([1, 3, 24, 20]), "{name}");
         let pillow = expected(name);
         assert_eq!(levels.len(), pillow.len(), "{name}");
-        let furthest = levels.iter().zip(&pillow).map(|(level, pillow)| level.abs_diff(*pillow)).max();
+        let furthest = levels
+            .iter()
+            .zip(&pillow)
+            .map(|(level, pillow)| level.abs_diff(*pillow))
+            .max();
         assert!(furthest <= Some(tolerance), "{name}: {furthest:?}");
-        assert_eq!(pixels(raw(&server, "application/octet-stream", &file)).1, levels, "the first bytes say what it is");
+        assert_eq!(
+            pixels(raw(&server, "application/octet-stream", &file)).1,
+            levels,
+            "the first bytes say what it is"
+        );
         let (shape, both) = pixels(tensor(&server, &[&file, &file]));
-        assert_eq!((shape, both), (json!([2, 3, 24, 20]), levels.repeat(2)), "{name}");
+        assert_eq!(
+            (shape, both),
+            (json!([2, 3, 24, 20]), levels.repeat(2)),
+            "{name}"
+        );
     }
 }
 
@@ -92,7 +126,8 @@ fn a_file_that_cannot_be_read_is_the_clients_error_and_the_server_goes_on() {
     let server = served();
     let (png, jpeg) = (sample("colour.png"), sample("full.jpg"));
     let right = pixels(raw(&server, "image/png", &png));
-    let pixels_left_out = "a JPEG file without its end: 924 bytes came, and no end marker; send all of it";
+    let pixels_left_out =
+        "a JPEG file without its end: 924 bytes came, and no end marker; send all of it";
     let large = "60000 × 60000 pixels; 12582912 in all are allowed (`max_pixels`)";
     let other = "no JPEG, PNG, WebP or BMP file: it begins with \"%PDF-1.7\"";
     let table: [(&str, Vec<u8>, &str); 4] = [
@@ -103,19 +138,40 @@ fn a_file_that_cannot_be_read_is_the_clients_error_and_the_server_goes_on() {
     ];
     for (content_type, file, text) in table {
         let refused = raw(&server, content_type, &file);
-        assert_eq!((refused.status, refused.error()), (400, format!("the body is {text}")));
+        assert_eq!(
+            (refused.status, refused.error()),
+            (400, format!("the body is {text}"))
+        );
         // Behind one that is right: the message says which it is.
         let refused = tensor(&server, &[&png, &file]);
-        assert_eq!((refused.status, refused.error()), (400, format!("input `image`: element 1 is {text}")));
+        assert_eq!(
+            (refused.status, refused.error()),
+            (400, format!("input `image`: element 1 is {text}"))
+        );
         assert_eq!(pixels(raw(&server, "image/png", &png)), right);
     }
     let refused = raw(&server, "image/jpeg", &jpeg[..300]);
     assert_eq!(refused.status, 400, "{}", refused.text());
-    assert!(refused.error().starts_with("the body is a damaged JPEG file, or ends too early: "), "{}", refused.error());
+    assert!(
+        refused
+            .error()
+            .starts_with("the body is a damaged JPEG file, or ends too early: "),
+        "{}",
+        refused.error()
+    );
     let refused = tensor(&server, &[&png, &sample("turned-6.jpg")]);
     assert_eq!(refused.status, 400, "{}", refused.text());
-    assert!(refused.error().starts_with("input `image`: element 1 "), "{}", refused.error());
+    assert!(
+        refused.error().starts_with("input `image`: element 1 "),
+        "{}",
+        refused.error()
+    );
     // No trap and no restart: the instance that warmed up has answered everything.
     let labels = r#"{pipeline="pictures",version="1",stage="image"}"#;
-    assert_eq!(server.metrics().value(&format!("hotstage_stage_instances_created_total{labels}")), 1.0);
+    assert_eq!(
+        server
+            .metrics()
+            .value(&format!("hotstage_stage_instances_created_total{labels}")),
+        1.0
+    );
 }

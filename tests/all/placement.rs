@@ -16,22 +16,32 @@ const MEANWHILE: usize = 5;
 
 fn serve(time: &str, arguments: &str) -> Server {
     let spins = model("spins").with("limits", json!({ "time": time, "instances": 8 }));
-    Setup::of([pipeline("spins", [spins]), pipeline("neighbour", [model("echo")])]).args(arguments).start()
+    Setup::of([
+        pipeline("spins", [spins]),
+        pipeline("neighbour", [model("echo")]),
+    ])
+    .args(arguments)
+    .start()
 }
 
 #[track_caller]
 fn check(arguments: &str) {
     let server = serve("2s", arguments);
-    // The pipeline is known to be quick until the first of these has ended, so each starts on the thread that read it.
+    // The pipeline is known to be quick until the first of these has ended, so each starts on the
+    // thread that read it.
     let mut busy: Vec<_> = (0..SPINNING).map(|_| server.connect()).collect();
-    busy.iter_mut().for_each(|connection| connection.send(&request("spins", &[13.0]).bytes()));
+    busy.iter_mut()
+        .for_each(|connection| connection.send(&request("spins", &[13.0]).bytes()));
     let is_over = AtomicBool::new(false);
     let answered = thread::scope(|scope| {
         scope.spawn(|| {
             // Whichever ends first ends about when this one does: all have the same time.
             let first = busy[0].answer().unwrap();
             is_over.store(true, Relaxed);
-            assert_eq!((first.status, first.header("hotstage-failure")), (504, Some("stage_timeout")));
+            assert_eq!(
+                (first.status, first.header("hotstage-failure")),
+                (504, Some("stage_timeout"))
+            );
         });
         let mut answered = 0;
         loop {
@@ -44,8 +54,15 @@ fn check(arguments: &str) {
             answered += 1;
         }
     });
-    assert!(answered >= MEANWHILE, "only {answered} answers while guests were spinning");
-    assert!(busy[1..].iter_mut().all(|connection| connection.answer().unwrap().status == 504));
+    assert!(
+        answered >= MEANWHILE,
+        "only {answered} answers while guests were spinning"
+    );
+    assert!(
+        busy[1..]
+            .iter_mut()
+            .all(|connection| connection.answer().unwrap().status == 504)
+    );
     assert_eq!(data(&server.ask(&request("spins", &[1.0]))), [1.0]);
 }
 
@@ -59,12 +76,20 @@ fn guests_that_spin_hold_up_no_neighbour_on_one_thread_each() {
     check("--io-threads 1 --compute-threads 1");
 }
 
-/// A pipeline that takes long as a rule starts beside the IO threads at once; a quick call of it is still answered.
+/// A pipeline that takes long as a rule starts beside the IO threads at once; a quick call of it is
+/// still answered.
 #[test]
 fn a_pipeline_that_is_slow_as_a_rule_is_answered_all_the_same() {
-    let server = Setup::of([pipeline("slow", [model("slow")]), pipeline("neighbour", [model("echo")])]).start();
+    let server = Setup::of([
+        pipeline("slow", [model("slow")]),
+        pipeline("neighbour", [model("echo")]),
+    ])
+    .start();
     for millions in [20.0, 0.0, 20.0, 0.0] {
-        assert_eq!(data(&server.ask(&request("slow", &[millions]))), [f64::from(millions)]);
+        assert_eq!(
+            data(&server.ask(&request("slow", &[millions]))),
+            [f64::from(millions)]
+        );
         assert_eq!(data(&server.ask(&request("neighbour", &[5.0]))), [5.0]);
     }
 }
@@ -73,21 +98,29 @@ fn a_pipeline_that_is_slow_as_a_rule_is_answered_all_the_same() {
 fn a_guest_stops_when_its_client_goes_away() {
     let server = serve("1h", "");
     let counted = |metrics: &crate::harness::metrics::Metrics| {
-        let series = [of_stage("instances_ended_total", "spins"), "hotstage_http_abandoned_total".to_owned()];
+        let series = [
+            of_stage("instances_ended_total", "spins"),
+            "hotstage_http_abandoned_total".to_owned(),
+        ];
         series.map(|name| metrics.value(&name))
     };
     for gone in 1..=3 {
         let mut connection = server.connect();
         connection.send(&request("spins", &[13.0]).bytes());
         // It runs once it is in flight: this request is the other one.
-        wait_until(&server, |metrics| metrics.value("hotstage_http_requests_in_flight") >= 2.0);
+        wait_until(&server, |metrics| {
+            metrics.value("hotstage_http_requests_in_flight") >= 2.0
+        });
         drop(connection);
         wait_until(&server, |metrics| counted(metrics) == [f64::from(gone); 2]);
         assert_eq!(data(&server.ask(&request("spins", &[1.0]))), [1.0]);
         assert_eq!(data(&server.ask(&request("neighbour", &[5.0]))), [5.0]);
     }
     let metrics = server.metrics();
-    assert_eq!(metrics.value(&of_stage("instances_created_total", "spins")), 4.0);
+    assert_eq!(
+        metrics.value(&of_stage("instances_created_total", "spins")),
+        4.0
+    );
     assert_eq!(metrics.value(&of_stage("instances", "spins")), 1.0);
 }
 
@@ -98,10 +131,14 @@ fn a_client_that_goes_away_gives_its_turn_to_the_next() {
     let server = Setup::of([pipeline("spins", [spins])]).start();
     let mut busy = server.connect();
     busy.send(&request("spins", &[13.0]).bytes());
-    wait_until(&server, |metrics| metrics.value("hotstage_http_requests_in_flight") >= 2.0);
+    wait_until(&server, |metrics| {
+        metrics.value("hotstage_http_requests_in_flight") >= 2.0
+    });
     let mut waiting = server.connect();
     waiting.send(&request("spins", &[1.0]).bytes());
-    wait_until(&server, |metrics| metrics.value("hotstage_http_requests_in_flight") >= 3.0);
+    wait_until(&server, |metrics| {
+        metrics.value("hotstage_http_requests_in_flight") >= 3.0
+    });
     drop(busy);
     assert_eq!(data(&waiting.answer().unwrap()), [1.0]);
 }
@@ -111,10 +148,18 @@ fn a_guest_that_spins_does_not_keep_the_server_from_stopping() {
     let server = serve("1h", "--drain-timeout 1");
     let mut busy = server.connect();
     busy.send(&request("spins", &[13.0]).bytes());
-    wait_until(&server, |metrics| metrics.value("hotstage_http_requests_in_flight") >= 2.0);
+    wait_until(&server, |metrics| {
+        metrics.value("hotstage_http_requests_in_flight") >= 2.0
+    });
     let ended = server.stop();
     assert_eq!(ended.code, Some(10), "{ended:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("requests in flight were cut off")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains("requests in flight were cut off")),
+        "{ended:?}"
+    );
 }
 
 /// Asks until it is so.
@@ -126,6 +171,10 @@ fn wait_until(server: &Server, is: impl Fn(&crate::harness::metrics::Metrics) ->
         if is(&metrics) {
             return;
         }
-        assert!(std::time::Instant::now() < deadline, "{:#?}", metrics.samples);
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{:#?}",
+            metrics.samples
+        );
     }
 }

@@ -20,12 +20,18 @@ fn document(kind: &str, spec: &Value) -> Value {
 
 /// Version 1 has all of the share.
 fn route() -> Value {
-    document("Route", &json!({ "split": [{ "version": "1", "weight": 50 }] }))
+    document(
+        "Route",
+        &json!({ "split": [{ "version": "1", "weight": 50 }] }),
+    )
 }
 
 fn start(admin: &Admin, spec: &Value) -> Response {
     let document = document("Rollout", spec).to_string();
-    admin.post("/v1/rollouts", &json!({ "document": document, "file": "r.yaml" }))
+    admin.post(
+        "/v1/rollouts",
+        &json!({ "document": document, "file": "r.yaml" }),
+    )
 }
 
 fn steer(admin: &Admin, order: &str) -> Response {
@@ -41,7 +47,8 @@ fn two() -> Setup {
     Setup::of([times("m", "1", 2.0), times("m", "2", 4.0), route()])
 }
 
-/// Asks with `request` until the rollout is over; answers how it ended, and what was answered meanwhile.
+/// Asks with `request` until the rollout is over; answers how it ended, and what was answered
+/// meanwhile.
 fn traffic(server: &Server, admin: &Admin, request: &Request) -> (Value, Vec<Response>) {
     let (over, began) = (AtomicBool::new(false), Instant::now());
     std::thread::scope(|scope| {
@@ -68,7 +75,9 @@ fn traffic(server: &Server, admin: &Admin, request: &Request) -> (Value, Vec<Res
 fn split(admin: &Admin) -> Value {
     let route = admin.get("/v1/models/m")["route"].clone();
     let shares = route["split"].as_array().unwrap().iter();
-    shares.map(|share| json!([share["version"], share["percent"]])).collect()
+    shares
+        .map(|share| json!([share["version"], share["percent"]]))
+        .collect()
 }
 
 #[test]
@@ -82,15 +91,31 @@ fn a_good_version_gets_all_of_the_share_step_by_step() {
     assert_eq!(split(&admin), json!([["1", 60.0], ["2", 40.0]]));
     let ask = Request::post("/v2/models/m/infer", one(1.0).to_string());
     let (ended, answers) = traffic(&server, &admin, &ask);
-    assert_eq!((&ended["phase"], &ended["reason"]), (&json!("promoted"), &json!("every step held")), "{ended}");
+    assert_eq!(
+        (&ended["phase"], &ended["reason"]),
+        (&json!("promoted"), &json!("every step held")),
+        "{ended}"
+    );
     assert_eq!(split(&admin), json!([["1", 0.0], ["2", 100.0]]));
-    assert_eq!(admin.get("/v1/models/m")["labels"], json!([{ "label": "stable", "version": "2" }]));
-    let of = |version: &str| answers.iter().filter(|answer| answer.header("hotstage-version") == Some(version)).count();
+    assert_eq!(
+        admin.get("/v1/models/m")["labels"],
+        json!([{ "label": "stable", "version": "2" }])
+    );
+    let of = |version: &str| {
+        answers
+            .iter()
+            .filter(|answer| answer.header("hotstage-version") == Some(version))
+            .count()
+    };
     assert!(of("1") > 0 && of("2") >= 60 && of("1") + of("2") == answers.len());
     assert!(answers.iter().all(|answer| answer.status == 200));
     let history = admin.get("/v1/revisions?limit=4")["revisions"].clone();
-    let verbs: Vec<&str> =
-        history.as_array().unwrap().iter().map(|revision| revision["verb"].as_str().unwrap()).collect();
+    let verbs: Vec<&str> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|revision| revision["verb"].as_str().unwrap())
+        .collect();
     assert_eq!(verbs, ["rollout"; 4]);
     assert_eq!(history[1]["reason"], "step 2 held");
     assert_eq!(history[1]["actor"], "rollout");
@@ -102,11 +127,18 @@ fn a_version_that_fails_is_taken_back_within_a_second_and_nothing_else_fails() {
     let admin = Admin::of(&server);
     let before = admin.get("/v1/models/m")["route"]["digest"].clone();
     let guards = json!([{ "name": "five in a hundred", "errors": 0.05, "min_samples": 10, "window": "10s" }]);
-    start(&admin, &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards })).ok();
+    start(
+        &admin,
+        &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards }),
+    )
+    .ok();
     let (ended, answers) = traffic(&server, &admin, &request("m", &[13.0]));
     assert_eq!(ended["phase"], "rolled_back", "{ended}");
     let reason = ended["reason"].as_str().unwrap();
-    assert!(reason.starts_with("guard `five in a hundred`: errors was 100.00 % of"), "{reason}");
+    assert!(
+        reason.starts_with("guard `five in a hundred`: errors was 100.00 % of"),
+        "{reason}"
+    );
     assert_eq!(admin.get("/v1/models/m")["route"]["digest"], before);
     for answer in &answers {
         let by = answer.header("hotstage-version").unwrap();
@@ -114,9 +146,19 @@ fn a_version_that_fails_is_taken_back_within_a_second_and_nothing_else_fails() {
     }
     assert_eq!(server.ask(&request("m", &[13.0])).status, 200);
     // The same again is the same rollout to `apply`, and another try to somebody who starts it.
-    let again = document("Rollout", &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards }));
-    assert_eq!(admin.apply(&[again]).ok().json()["unchanged"], json!(["rollout m"]));
-    start(&admin, &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards })).ok();
+    let again = document(
+        "Rollout",
+        &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards }),
+    );
+    assert_eq!(
+        admin.apply(&[again]).ok().json()["unchanged"],
+        json!(["rollout m"])
+    );
+    start(
+        &admin,
+        &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards }),
+    )
+    .ok();
     assert_eq!(split(&admin), json!([["1", 80.0], ["2", 20.0]]));
 }
 
@@ -125,12 +167,26 @@ fn a_mirror_shows_a_bad_version_before_anybody_meets_it() {
     let server = two().start();
     let admin = Admin::of(&server);
     let guards = json!([{ "disagreement": 0.1, "tolerance": 0.5, "min_samples": 10 }]);
-    start(&admin, &json!({ "to": "2", "strategy": "mirror-first", "bake": "1h", "guards": guards })).ok();
+    start(
+        &admin,
+        &json!({ "to": "2", "strategy": "mirror-first", "bake": "1h", "guards": guards }),
+    )
+    .ok();
     let ask = Request::post("/v2/models/m/infer", one(1.0).to_string());
     let (ended, answers) = traffic(&server, &admin, &ask);
     assert_eq!(ended["phase"], "rolled_back", "{ended}");
-    assert!(ended["reason"].as_str().unwrap().contains("disagreement was 100.00 %"), "{ended}");
-    assert!(answers.iter().all(|answer| answer.header("hotstage-version") == Some("1")));
+    assert!(
+        ended["reason"]
+            .as_str()
+            .unwrap()
+            .contains("disagreement was 100.00 %"),
+        "{ended}"
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.header("hotstage-version") == Some("1"))
+    );
     assert_eq!(split(&admin), json!([["1", 100.0]]));
 }
 
@@ -142,10 +198,20 @@ fn it_stops_goes_on_and_ends_as_people_say_and_owns_the_route_meanwhile() {
     start(&admin, &ten).ok();
     let under_way = start(&admin, &json!({ "to": "1" }));
     assert_eq!(under_way.status, 409, "{}", under_way.text());
-    assert!(under_way.error().contains("a rollout of `m` to version `2` is under way"), "{}", under_way.error());
+    assert!(
+        under_way
+            .error()
+            .contains("a rollout of `m` to version `2` is under way"),
+        "{}",
+        under_way.error()
+    );
     for refused in [admin.apply(&[route()]), admin.delete("/v1/models/m/route")] {
         assert_eq!(refused.status, 409, "{}", refused.text());
-        assert!(refused.error().contains("promote or abort it first"), "{}", refused.error());
+        assert!(
+            refused.error().contains("promote or abort it first"),
+            "{}",
+            refused.error()
+        );
     }
     steer(&admin, "pause").ok();
     assert_eq!(admin.get("/v1/models/m/rollout")["phase"], "paused");
@@ -157,7 +223,11 @@ fn it_stops_goes_on_and_ends_as_people_say_and_owns_the_route_meanwhile() {
         (&admin.get("/v1/models/m/rollout")["phase"], split(&admin)),
         (&json!("aborted"), json!([["1", 100.0]]))
     );
-    assert!(steer(&admin, "promote").error().contains("no rollout of `m` is under way"));
+    assert!(
+        steer(&admin, "promote")
+            .error()
+            .contains("no rollout of `m` is under way")
+    );
     start(&admin, &ten).ok();
     steer(&admin, "promote").ok();
     assert_eq!(split(&admin), json!([["1", 0.0], ["2", 100.0]]));
@@ -173,11 +243,19 @@ fn it_stops_goes_on_and_ends_as_people_say_and_owns_the_route_meanwhile() {
 #[test]
 fn it_goes_on_after_a_restart_and_without_a_route_before() {
     let state = warm();
-    let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).state(state.path()).start();
+    let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)])
+        .state(state.path())
+        .start();
     let admin = Admin::of(&server);
     let newest = start(&admin, &json!({ "to": "2" }));
     assert!(newest.error().contains("r.yaml:1:"), "{}", newest.error());
-    assert!(newest.error().contains("spec.from: version `2` is the newest"), "{}", newest.error());
+    assert!(
+        newest
+            .error()
+            .contains("spec.from: version `2` is the newest"),
+        "{}",
+        newest.error()
+    );
     let guards = json!([{ "errors": 0.0, "min_samples": 5 }]);
     let spec = json!({ "to": "2", "from": "1", "percent": 25, "bake": "300ms", "guards": guards });
     start(&admin, &spec).ok();
@@ -185,9 +263,17 @@ fn it_goes_on_after_a_restart_and_without_a_route_before() {
     server.stop();
     let server = Setup::of([]).state(state.path()).start();
     let admin = Admin::of(&server);
-    admin.post("/v1/gc", &json!({ "keep_revisions": 1, "min_age_seconds": 0 })).ok();
+    admin
+        .post(
+            "/v1/gc",
+            &json!({ "keep_revisions": 1, "min_age_seconds": 0 }),
+        )
+        .ok();
     let rollout = admin.get("/v1/models/m/rollout");
-    assert_eq!((&rollout["phase"], &rollout["percent"]), (&json!("running"), &json!(25.0)));
+    assert_eq!(
+        (&rollout["phase"], &rollout["percent"]),
+        (&json!("running"), &json!(25.0))
+    );
     let ask = Request::post("/v2/models/m/infer", one(1.0).to_string());
     let (ended, answers) = traffic(&server, &admin, &ask);
     assert_eq!(ended["phase"], "promoted", "{ended}");
@@ -202,21 +288,45 @@ fn what_can_not_begin_is_refused_and_changes_nothing() {
     let admin = Admin::of(&server);
     let head = admin.get("/v1/status")["head"].clone();
     for (spec, expect) in [
-        (json!({ "to": "7" }), "spec.to: there is no version `7` of `m`"),
-        (json!({ "to": "1" }), "spec.from: nobody but version `1` has a share"),
-        (json!({ "to": "2", "from": "9" }), "spec.from: version `9` has no share"),
-        (json!({ "to": "2", "guards": [{ "disagreement": 0.1 }] }), "would never see a sample"),
+        (
+            json!({ "to": "7" }),
+            "spec.to: there is no version `7` of `m`",
+        ),
+        (
+            json!({ "to": "1" }),
+            "spec.from: nobody but version `1` has a share",
+        ),
+        (
+            json!({ "to": "2", "from": "9" }),
+            "spec.from: version `9` has no share",
+        ),
+        (
+            json!({ "to": "2", "guards": [{ "disagreement": 0.1 }] }),
+            "would never see a sample",
+        ),
     ] {
         let response = start(&admin, &spec);
         assert_eq!(response.status, 422, "{}", response.text());
         assert!(response.error().contains(expect), "{}", response.error());
     }
     let none = admin.ask(Request::get("/v1/models/m/rollout"));
-    assert_eq!((none.status, none.error().as_str()), (404, "`m` has had no rollout"));
+    assert_eq!(
+        (none.status, none.error().as_str()),
+        (404, "`m` has had no rollout")
+    );
     let tried = document("Rollout", &json!({ "to": "2" })).to_string();
-    admin.post("/v1/rollouts", &json!({ "document": tried, "dry_run": true })).ok();
+    admin
+        .post(
+            "/v1/rollouts",
+            &json!({ "document": tried, "dry_run": true }),
+        )
+        .ok();
     let more = admin.post("/v1/rollouts", &json!({ "document": route().to_string() }));
-    assert!(more.error().contains("needs one document of kind Rollout"), "{}", more.error());
+    assert!(
+        more.error().contains("needs one document of kind Rollout"),
+        "{}",
+        more.error()
+    );
     assert_eq!(admin.get("/v1/status")["head"], head);
 }
 
@@ -228,7 +338,10 @@ fn the_command_line_begins_watches_and_steers() {
         let words = words.split(' ').chain(["--state", at]);
         hotstage(["rollout"].into_iter().chain(words)).ended(code)
     };
-    run("start m --to 2 --percent 30 --bake 1h --guard errors=0.01,min_samples=5", 0);
+    run(
+        "start m --to 2 --percent 30 --bake 1h --guard errors=0.01,min_samples=5",
+        0,
+    );
     let status = run("status m", 0).stdout;
     for part in ["1 → 2", "30% to 2", "1 of 1", "0 of 5", "waits"] {
         assert!(status.contains(part), "{part}: {status}");
@@ -237,7 +350,10 @@ fn the_command_line_begins_watches_and_steers() {
     run("resume m", 0);
     run("abort m --reason tired", 0);
     let status = run("status m --watch", 8).stdout;
-    assert!(status.contains("aborted") && status.contains("tired"), "{status}");
+    assert!(
+        status.contains("aborted") && status.contains("tired"),
+        "{status}"
+    );
     let folder = Folder::new();
     let size = json!({ "Type": "CAPACITY_PERCENT", "Value": 25 });
     let config = json!({
@@ -250,13 +366,27 @@ fn the_command_line_begins_watches_and_steers() {
     let config = folder.write("config.json", config.to_string());
     let start = format!("start m --to 2 --deployment-config {}", config.display());
     let refused = run(&start, 3).stderr;
-    assert!(refused.contains("--guard errors=0.01,name=wrong"), "{refused}");
+    assert!(
+        refused.contains("--guard errors=0.01,name=wrong"),
+        "{refused}"
+    );
     run(&format!("{start} --guard errors=0.01,name=wrong"), 0);
     let status = run("status m", 0).stdout;
-    assert!(status.contains("25% to 2") && status.contains("1 of 2"), "{status}");
+    assert!(
+        status.contains("25% to 2") && status.contains("1 of 2"),
+        "{status}"
+    );
     run("promote m", 0);
     let status = run("status m --watch", 0).stdout;
     assert!(status.contains("promoted"), "{status}");
-    let checked = folder.write("r.yaml", document("Rollout", &json!({ "to": "2" })).to_string());
-    assert!(hotstage(["check", checked.to_str().unwrap(), "--state", at]).ended(0).stdout.contains("ok rollout m"));
+    let checked = folder.write(
+        "r.yaml",
+        document("Rollout", &json!({ "to": "2" })).to_string(),
+    );
+    assert!(
+        hotstage(["check", checked.to_str().unwrap(), "--state", at])
+            .ended(0)
+            .stdout
+            .contains("ok rollout m")
+    );
 }

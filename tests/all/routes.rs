@@ -17,7 +17,10 @@ fn route(spec: &Value) -> Value {
 }
 
 fn split(weights: &[(&str, f64)]) -> Value {
-    weights.iter().map(|(version, weight)| json!({ "version": version, "weight": weight })).collect()
+    weights
+        .iter()
+        .map(|(version, weight)| json!({ "version": version, "weight": weight }))
+        .collect()
 }
 
 /// Two versions behind a route.
@@ -53,27 +56,59 @@ fn weights_rules_keys_and_pins_decide() {
     });
     let server = routed(&spec).start();
     assert_eq!(version(&server, &[("x-cohort", "pilot")]), "2");
-    assert_eq!(version(&server, &[("x-agent", "test/7"), ("x-cohort", "other")]), "1");
+    assert_eq!(
+        version(&server, &[("x-agent", "test/7"), ("x-cohort", "other")]),
+        "1"
+    );
     for pin in ["1", "2"] {
-        assert_eq!(version(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]), pin);
+        assert_eq!(
+            version(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]),
+            pin
+        );
     }
     // Who asks for one version gets no answer of another.
     for pin in ["9", "stable", "", "\"1\""] {
         let refused = ask(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]);
-        assert_eq!((refused.status, refused.header("hotstage-failure")), (400, Some("invalid_input")), "{pin}");
-        assert!(refused.error().contains("the route `m` has no version `"), "{}", refused.error());
-        assert!(refused.error().contains("; it has 1, 2; without the header the route chooses"), "{}", refused.error());
+        assert_eq!(
+            (refused.status, refused.header("hotstage-failure")),
+            (400, Some("invalid_input")),
+            "{pin}"
+        );
+        assert!(
+            refused.error().contains("the route `m` has no version `"),
+            "{}",
+            refused.error()
+        );
+        assert!(
+            refused
+                .error()
+                .contains("; it has 1, 2; without the header the route chooses"),
+            "{}",
+            refused.error()
+        );
     }
     let second = |headers: &dyn Fn(usize) -> String| {
-        (0..300).filter(|user| version(&server, &[("cookie", &headers(*user))]) == "2").collect::<Vec<usize>>()
+        (0..300)
+            .filter(|user| version(&server, &[("cookie", &headers(*user))]) == "2")
+            .collect::<Vec<usize>>()
     };
     let of_users = second(&|user| format!("a=b; user={user}"));
-    assert!((60..=120).contains(&of_users.len()), "{} of 300 users", of_users.len());
+    assert!(
+        (60..=120).contains(&of_users.len()),
+        "{} of 300 users",
+        of_users.len()
+    );
     assert_eq!(second(&|user| format!("user={user}")), of_users);
     let by_chance = second(&|_| "a=b".to_owned());
-    assert!((60..=120).contains(&by_chance.len()), "{} of 300 requests", by_chance.len());
+    assert!(
+        (60..=120).contains(&by_chance.len()),
+        "{} of 300 requests",
+        by_chance.len()
+    );
     // A version that is asked for by its name needs no route.
-    let direct = server.post("/v2/models/m/versions/2/infer", one(1.0).to_string()).ok();
+    let direct = server
+        .post("/v2/models/m/versions/2/infer", one(1.0).to_string())
+        .ok();
     assert_eq!(direct.header("hotstage-version"), Some("2"));
     let metadata = server.get("/v2/models/m").ok().json();
     assert_eq!(metadata["versions"], json!(["1", "2"]));
@@ -96,21 +131,29 @@ fn what_is_in_the_body_decides_too() {
     });
     let server = Setup::of([all("1"), all("2"), route(&spec)]).start();
     let ask = |bytes: &str, number: i32, parameters: &Value| {
-        let numbers = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64"];
+        let numbers = [
+            "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64",
+        ];
         let mut inputs: Vec<Value> = numbers
             .iter()
             .map(|name| {
-                let data = if *name == "bool" { json!([true]) } else { json!([1]) };
+                let data = if *name == "bool" {
+                    json!([true])
+                } else {
+                    json!([1])
+                };
                 json!({ "name": name, "datatype": name.to_uppercase(), "shape": [1], "data": data })
             })
             .collect();
-        inputs.push(json!({ "name": "int32", "datatype": "INT32", "shape": [1], "data": [number] }));
+        inputs
+            .push(json!({ "name": "int32", "datatype": "INT32", "shape": [1], "data": [number] }));
         inputs.push(json!({ "name": "bytes", "datatype": "BYTES", "shape": [1], "data": [bytes] }));
         let halves = [("fp16", "FP16"), ("bf16", "BF16")];
         inputs.extend(halves.map(|(name, datatype)| {
             json!({ "name": name, "datatype": datatype, "shape": [1], "parameters": { "binary_data_size": 2 } })
         }));
-        let request = json!({ "inputs": inputs, "parameters": parameters, "outputs": [{ "name": "int32" }] });
+        let request =
+            json!({ "inputs": inputs, "parameters": parameters, "outputs": [{ "name": "int32" }] });
         let response = server.infer_binary("m", &request, &[&[0, 0], &[0, 0]]);
         assert_eq!(response.status, 200, "{}", response.text());
         response.header("hotstage-version").unwrap().to_owned()
@@ -121,7 +164,9 @@ fn what_is_in_the_body_decides_too() {
         assert_eq!(ask("eu-west", number, &none), "1");
     }
     let by_key: Vec<String> = (0..64).map(|number| ask("x", number, &none)).collect();
-    let again: Vec<String> = (0..64).map(|number| ask("y", number, &json!({ "cohort": "other" }))).collect();
+    let again: Vec<String> = (0..64)
+        .map(|number| ask("y", number, &json!({ "cohort": "other" })))
+        .collect();
     assert_eq!(by_key, again);
     let ones = by_key.iter().filter(|version| *version == "1").count();
     assert!((12..=52).contains(&ones), "{ones} of 64");
@@ -132,12 +177,22 @@ fn what_is_in_the_body_decides_too() {
     let mut pinned = spec;
     pinned["pin"] = json!(true);
     admin.apply(&[route(&pinned)]).ok();
-    assert!(server.ask(&elsewhere).error().contains("the route `m` has no version `9`; it has 1, 2"));
+    assert!(
+        server
+            .ask(&elsewhere)
+            .error()
+            .contains("the route `m` has no version `9`; it has 1, 2")
+    );
     for (sticky, expect) in [
-        (json!({ "input": "fp32" }), "input `fp32` is FP32, and a float is no key"),
+        (
+            json!({ "input": "fp32" }),
+            "input `fp32` is FP32, and a float is no key",
+        ),
         (json!({ "input": "int31" }), "there is no input `int31`"),
     ] {
-        let response = admin.apply(&[route(&json!({ "split": split(&[("1", 1.0)]), "sticky": sticky }))]);
+        let response = admin.apply(&[route(
+            &json!({ "split": split(&[("1", 1.0)]), "sticky": sticky }),
+        )]);
         assert_eq!(response.status, 422, "{}", response.text());
         assert!(response.error().contains(expect), "{}", response.error());
     }
@@ -156,21 +211,37 @@ fn a_route_is_changed_rolled_back_deleted_and_is_there_after_a_restart() {
     let changed = admin.apply(&[all_to("2")]).ok().json();
     assert_eq!(changed["changes"][0]["what"], "routed");
     assert_eq!(version(&server, &[]), "2");
-    assert_eq!(admin.apply(&[all_to("2")]).ok().json()["unchanged"], json!(["route m"]));
+    assert_eq!(
+        admin.apply(&[all_to("2")]).ok().json()["unchanged"],
+        json!(["route m"])
+    );
     let held = admin.delete("/v1/models/m/versions/1");
     assert_eq!(held.status, 409, "{}", held.text());
-    assert!(held.error().contains("the route `m` names it"), "{}", held.error());
+    assert!(
+        held.error().contains("the route `m` names it"),
+        "{}",
+        held.error()
+    );
     admin.post("/v1/rollback", &json!({})).ok();
     assert_eq!(version(&server, &[]), "1");
     let model = admin.get("/v1/models/m");
-    assert_eq!((&model["answers"], &model["route"]["split"][0]["percent"]), (&Value::Null, &json!(100.0)));
-    // Another version of other inputs' names can't stand behind the same route, nor replace one that does.
+    assert_eq!(
+        (&model["answers"], &model["route"]["split"][0]["percent"]),
+        (&Value::Null, &json!(100.0))
+    );
+    // Another version of other inputs' names can't stand behind the same route, nor replace one
+    // that does.
     server.stop();
     let server = Setup::of([]).state(state.path()).start();
     let admin = Admin::of(&server);
     assert_eq!(version(&server, &[]), "1");
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
-    admin.post("/v1/gc", &json!({ "keep_revisions": 1, "min_age_seconds": 0 })).ok();
+    admin
+        .post(
+            "/v1/gc",
+            &json!({ "keep_revisions": 1, "min_age_seconds": 0 }),
+        )
+        .ok();
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
     assert!(admin.get("/v1/models/m/answered?time=2100-01-01T00:00:00Z")["route"].is_string());
     admin.delete("/v1/models/m/route").ok();
@@ -190,61 +261,120 @@ fn what_does_not_fit_is_refused_where_it_stands() {
         response.error()
     };
     let absent = refused(&json!({ "split": split(&[("1", 1.0), ("7", 1.0)]) }));
-    assert!(absent.contains("spec.split[1].version: there is no version `7` of `m`"), "{absent}");
+    assert!(
+        absent.contains("spec.split[1].version: there is no version `7` of `m`"),
+        "{absent}"
+    );
     let label = refused(&json!({ "split": split(&[("stable", 1.0)]) }));
     assert!(label.contains("`stable` is a label"), "{label}");
     let nobody = refused(&json!({ "split": split(&[("1", 0.0)]) }));
     assert!(nobody.contains("all weights are 0"), "{nobody}");
-    let explodes = json!({ "when": { "header": { "a": { "matches": "(a|b)*a(a|b){20}" } } }, "version": "1" });
+    let explodes =
+        json!({ "when": { "header": { "a": { "matches": "(a|b)*a(a|b){20}" } } }, "version": "1" });
     let explodes = refused(&json!({ "split": split(&[("1", 1.0)]), "rules": [explodes] }));
-    assert!(explodes.contains("spec.rules[0].when.header.a.matches"), "{explodes}");
+    assert!(
+        explodes.contains("spec.rules[0].when.header.a.matches"),
+        "{explodes}"
+    );
     // One version scales two columns, and so takes another shape.
     let mut wide = times("m", "3", 2.0);
     wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
-    let response = admin.apply(&[wide.clone(), route(&json!({ "split": split(&[("1", 1.0), ("3", 1.0)]) }))]);
+    let response = admin.apply(&[
+        wide.clone(),
+        route(&json!({ "split": split(&[("1", 1.0), ("3", 1.0)]) })),
+    ]);
     assert_eq!(response.status, 422, "{}", response.text());
-    assert!(response.error().contains("version `3` has other inputs than version `1`"), "{}", response.error());
+    assert!(
+        response
+            .error()
+            .contains("version `3` has other inputs than version `1`"),
+        "{}",
+        response.error()
+    );
     // Nothing of it is there, and a version behind a route can't become another.
-    assert_eq!(admin.get("/v1/models/m")["versions"].as_array().unwrap().len(), 2);
-    admin.apply(&[route(&json!({ "split": split(&[("1", 1.0), ("2", 1.0)]) }))]).ok();
+    assert_eq!(
+        admin.get("/v1/models/m")["versions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    admin
+        .apply(&[route(&json!({ "split": split(&[("1", 1.0), ("2", 1.0)]) }))])
+        .ok();
     wide["metadata"]["version"] = json!("2");
     let replaced = admin.apply_with(&[wide], &json!({ "replace": true }));
     assert_eq!(replaced.status, 409, "{}", replaced.text());
-    assert!(replaced.error().contains("the route `m` names versions that differ"), "{}", replaced.error());
+    assert!(
+        replaced
+            .error()
+            .contains("the route `m` names versions that differ"),
+        "{}",
+        replaced.error()
+    );
 }
 
 #[test]
 fn the_command_line_and_a_watched_folder_know_routes() {
     let folder = Folder::new();
-    let write =
-        |weights: &[(&str, f64)]| folder.write("r.yaml", route(&json!({ "split": split(weights) })).to_string());
+    let write = |weights: &[(&str, f64)]| {
+        folder.write(
+            "r.yaml",
+            route(&json!({ "split": split(weights) })).to_string(),
+        )
+    };
     folder.write("1.yaml", times("m", "1", 2.0).to_string());
     folder.write("2.yaml", times("m", "2", 4.0).to_string());
     write(&[("1", 1.0), ("2", 0.0)]);
-    let server = Setup::files([folder.path().to_owned()]).args("--watch").start();
+    let server = Setup::files([folder.path().to_owned()])
+        .args("--watch")
+        .start();
     let at = server.starting.state.to_str().unwrap();
     assert_eq!(version(&server, &[]), "1");
     let shown = hotstage(["get", "m", "--state", at]).ended(0).stdout;
-    assert!(shown.contains("1 100%") && shown.contains("2 0%"), "{shown}");
-    let described = hotstage(["describe", "m", "--route", "--state", at]).ended(0).stdout;
-    assert!(described.contains("split") && described.contains("100%"), "{described}");
+    assert!(
+        shown.contains("1 100%") && shown.contains("2 0%"),
+        "{shown}"
+    );
+    let described = hotstage(["describe", "m", "--route", "--state", at])
+        .ended(0)
+        .stdout;
+    assert!(
+        described.contains("split") && described.contains("100%"),
+        "{described}"
+    );
     pause(std::time::Duration::from_millis(20));
     write(&[("1", 0.0), ("2", 1.0)]);
     crate::harness::eventually("the edit is live", || version(&server, &[]) == "2");
     // Both in one edit: the route stops naming a version, and the version goes.
     std::fs::remove_file(folder.path().join("1.yaml")).unwrap();
     write(&[("2", 1.0)]);
-    let versions = || Admin::of(&server).get("/v1/models/m")["route"]["split"].as_array().map_or(0, Vec::len);
+    let versions = || {
+        Admin::of(&server).get("/v1/models/m")["route"]["split"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
     crate::harness::eventually("one version is left", || versions() == 1);
     std::fs::remove_file(folder.path().join("r.yaml")).unwrap();
-    crate::harness::eventually("the route is gone", || Admin::of(&server).get("/v1/models/m")["answers"] == "2");
+    crate::harness::eventually("the route is gone", || {
+        Admin::of(&server).get("/v1/models/m")["answers"] == "2"
+    });
     let checked = hotstage([
         "check",
-        folder.write("r.yaml", route(&json!({ "split": split(&[("2", 1.0)]) })).to_string()).to_str().unwrap(),
+        folder
+            .write(
+                "r.yaml",
+                route(&json!({ "split": split(&[("2", 1.0)]) })).to_string(),
+            )
+            .to_str()
+            .unwrap(),
         "--state",
         at,
     ]);
     assert!(checked.ended(0).stdout.contains("ok route m"));
     let history = hotstage(["history", "--state", at]).ended(0).stdout;
-    assert!(history.contains("routed m → 1, 2") && history.contains("unrouted m"), "{history}");
+    assert!(
+        history.contains("routed m → 1, 2") && history.contains("unrouted m"),
+        "{history}"
+    );
 }

@@ -1,5 +1,6 @@
-//! The component `onnx-sandboxed` behind the wall: the same graphs, with the same answers, as `onnx` gives on tract,
-//! without an engine of the host. One test, since compiling the component takes half a minute.
+//! The component `onnx-sandboxed` behind the wall: the same graphs, with the same answers, as
+//! `onnx` gives on tract, without an engine of the host. One test, since compiling the component
+//! takes half a minute.
 
 use serde_json::{Value, json};
 
@@ -26,10 +27,14 @@ fn layer() -> Vec<u8> {
         .bytes()
 }
 
-/// Products of matrices that no tile fits, with all that is computed together with one: what is added to columns and
-/// to rows, bounds, slopes, another product, and its result turned about.
+/// Products of matrices that no tile fits, with all that is computed together with one: what is
+/// added to columns and to rows, bounds, slopes, another product, and its result turned about.
 fn products() -> Vec<u8> {
-    let numbers = |count: u8| -> Vec<f32> { (0..count).map(|at| f32::from(at * 37 % 41) / 16.0 - 1.25).collect() };
+    let numbers = |count: u8| -> Vec<f32> {
+        (0..count)
+            .map(|at| f32::from(at * 37 % 41) / 16.0 - 1.25)
+            .collect()
+    };
     Model::default()
         .input("x", Type::Float, &[None, Some(13)])
         .weights("w", &[13, 19], &numbers(247))
@@ -81,7 +86,13 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
     };
     assert_eq!(about("sandboxed"), about("native"));
     let described = Admin::of(&server).get("/v1/models/sandboxed/versions/1");
-    assert_eq!(described["stages"][0]["engines"].as_array().map_or(0, Vec::len), 0, "{described}");
+    assert_eq!(
+        described["stages"][0]["engines"]
+            .as_array()
+            .map_or(0, Vec::len),
+        0,
+        "{described}"
+    );
     for rows in [1, 4, 33] {
         agree(&server, ["sandboxed", "native"], [rows, 3]);
     }
@@ -101,7 +112,10 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
     let table: [(&[u8], &str); 3] = [
         (b"no ONNX model", "is no ONNX graph, or is cut short: "),
         (b"", "is no ONNX graph, or an empty one"),
-        (&whole[..whole.len() / 2], "is no ONNX graph, or is cut short: "),
+        (
+            &whole[..whole.len() / 2],
+            "is no ONNX graph, or is cut short: ",
+        ),
     ];
     let damaged = Folder::new();
     for (graph, text) in table {
@@ -118,15 +132,28 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
 /// Both give the same answers to so many rows.
 #[track_caller]
 fn agree(server: &Server, [model, native]: [&str; 2], shape: [usize; 2]) {
-    let data: Vec<f64> = (0..shape[0] * shape[1]).map(|index| (index * 29 % 83) as f64 / 16.0 - 2.5).collect();
-    let answer = |model: &str| ask(server, model, &shape, &data).ok().json()["outputs"].as_array().unwrap().clone();
+    let data: Vec<f64> = (0..shape[0] * shape[1])
+        .map(|index| (index * 29 % 83) as f64 / 16.0 - 2.5)
+        .collect();
+    let answer = |model: &str| {
+        ask(server, model, &shape, &data).ok().json()["outputs"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
     let (inside, outside) = (answer(model), answer(native));
     assert_eq!(inside.len(), outside.len());
     for (inside, outside) in inside.iter().zip(&outside) {
-        assert_eq!((&inside["name"], &inside["shape"]), (&outside["name"], &outside["shape"]));
-        let numbers = |output: &Value| serde_json::from_value::<Vec<f64>>(output["data"].clone()).unwrap();
+        assert_eq!(
+            (&inside["name"], &inside["shape"]),
+            (&outside["name"], &outside["shape"])
+        );
+        let numbers =
+            |output: &Value| serde_json::from_value::<Vec<f64>>(output["data"].clone()).unwrap();
         // Sums in another order differ in their last bits.
-        let close = |(inside, outside): (f64, f64)| (inside - outside).abs() <= 1e-5 * outside.abs().max(1.0);
+        let close = |(inside, outside): (f64, f64)| {
+            (inside - outside).abs() <= 1e-5 * outside.abs().max(1.0)
+        };
         let (inside, outside) = (numbers(inside), numbers(outside));
         assert!(
             !inside.is_empty() && inside.iter().zip(&outside).all(|(a, b)| close((*a, *b))),
@@ -135,13 +162,25 @@ fn agree(server: &Server, [model, native]: [&str; 2], shape: [usize; 2]) {
     }
 }
 
-/// Has the component compiled for the server that comes then: that takes longer than a server may take to start.
+/// Has the component compiled for the server that comes then: that takes longer than a server may
+/// take to start.
 fn compile(manifest: &Value) {
     let (folder, state) = (Folder::new(), state::warm());
     let manifest = folder.write("m.yaml", manifest.to_string());
     let mut check = program();
-    check.arg("check").arg("-f").arg(manifest).arg("--state").arg(state.path()).arg("--components").arg(components());
+    check
+        .arg("check")
+        .arg("-f")
+        .arg(manifest)
+        .arg("--state")
+        .arg(state.path())
+        .arg("--components")
+        .arg(components());
     let output = check.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     state::harvest(state.path());
 }

@@ -15,7 +15,9 @@ use crate::harness::state::{Folder, warm};
 const RECOMPILED: &str = "an entry of the compile cache was damaged or not ours; compiled again";
 
 fn start(state: &Path) -> Server {
-    Setup::of([pipeline("p", [model("echo")])]).state(state).start()
+    Setup::of([pipeline("p", [model("echo")])])
+        .state(state)
+        .start()
 }
 
 /// Starts a server, asks it, stops it; what it logged.
@@ -45,7 +47,9 @@ fn with_one_entry() -> (Folder, PathBuf) {
     let folder = Folder::new();
     serves(folder.path());
     let entries = files(&folder.path().join("cache"));
-    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    let [entry] = &entries[..] else {
+        panic!("{entries:?}")
+    };
     (folder, entry.clone())
 }
 
@@ -53,7 +57,10 @@ fn with_one_entry() -> (Folder, PathBuf) {
 fn one_server_at_a_time_runs_on_a_directory() {
     let state = warm();
     let server = start(state.path());
-    let Err(ended) = Setup::of([pipeline("p", [model("echo")])]).state(state.path()).try_start() else {
+    let Err(ended) = Setup::of([pipeline("p", [model("echo")])])
+        .state(state.path())
+        .try_start()
+    else {
         panic!("two serve from it")
     };
     let expected = format!(
@@ -64,7 +71,14 @@ fn one_server_at_a_time_runs_on_a_directory() {
     // A check may use it meanwhile.
     let folder = with_guests(&["echo"]);
     folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
-    check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"").ended(0);
+    check_with(
+        folder.path(),
+        state.path(),
+        &components(),
+        ["-f", "pipeline.yaml"],
+        b"",
+    )
+    .ended(0);
     assert_eq!(ask(&server, "p", &[1.5]), [1.5]);
     server.stop();
     serves(state.path());
@@ -73,7 +87,12 @@ fn one_server_at_a_time_runs_on_a_directory() {
 #[test]
 fn what_is_in_the_cache_is_trusted_only_when_it_is_ours() {
     let (state, entry) = with_one_entry();
-    assert!(serves(state.path()).iter().all(|line| !line.contains("compil")), "it was not cached");
+    assert!(
+        serves(state.path())
+            .iter()
+            .all(|line| !line.contains("compil")),
+        "it was not cached"
+    );
     let good = fs::read(&entry).unwrap();
     let flipped = |at: usize| {
         let mut bytes = good.clone();
@@ -100,42 +119,83 @@ fn what_is_in_the_cache_is_trusted_only_when_it_is_ours() {
         fs::remove_file(&entry).unwrap();
         fs::write(&entry, &bytes).unwrap();
         let log = serves(state.path());
-        assert_eq!(log.iter().filter(|line| line.contains(RECOMPILED)).count(), 1, "{what}: {log:#?}");
+        assert_eq!(
+            log.iter().filter(|line| line.contains(RECOMPILED)).count(),
+            1,
+            "{what}: {log:#?}"
+        );
         assert!(fs::read(&entry).unwrap() != bytes, "{what} is still there");
         let log = serves(state.path());
-        assert!(log.iter().all(|line| !line.contains("compil")), "{what}: {log:#?}");
+        assert!(
+            log.iter().all(|line| !line.contains("compil")),
+            "{what}: {log:#?}"
+        );
     }
 }
 
 #[test]
 fn an_entry_of_another_component_is_not_taken() {
     let (state, echo) = with_one_entry();
-    let traps = || Setup::of([pipeline("t", [model("traps")])]).state(state.path()).start();
+    let traps = || {
+        Setup::of([pipeline("t", [model("traps")])])
+            .state(state.path())
+            .start()
+    };
     traps().stop();
-    let other = files(&state.path().join("cache")).into_iter().find(|path| *path != echo).unwrap();
+    let other = files(&state.path().join("cache"))
+        .into_iter()
+        .find(|path| *path != echo)
+        .unwrap();
     // It is whole and it is ours, but it is of `echo`.
     fs::remove_file(&other).unwrap();
     fs::copy(&echo, &other).unwrap();
     let server = traps();
-    assert_eq!(server.ask(&crate::guests::request("t", &[13.0])).status, 500);
-    assert!(server.stop().stderr.iter().any(|line| line.contains(RECOMPILED)));
+    assert_eq!(
+        server.ask(&crate::guests::request("t", &[13.0])).status,
+        500
+    );
+    assert!(
+        server
+            .stop()
+            .stderr
+            .iter()
+            .any(|line| line.contains(RECOMPILED))
+    );
 }
 
 #[test]
 fn a_key_that_is_damaged_or_gone_costs_the_cache_alone() {
     let (state, _) = with_one_entry();
     let key = state.path().join("cache.key");
-    for damage in [Some(&b"short"[..]), Some(b""), Some(&[7; 33]), Some(&[7; 32]), None] {
+    for damage in [
+        Some(&b"short"[..]),
+        Some(b""),
+        Some(&[7; 33]),
+        Some(&[7; 32]),
+        None,
+    ] {
         match damage {
             Some(bytes) => fs::write(&key, bytes).unwrap(),
             None => fs::remove_file(&key).unwrap(),
         }
         let log = serves(state.path());
-        assert!(log.iter().any(|line| line.contains(RECOMPILED)), "{damage:?}: {log:#?}");
+        assert!(
+            log.iter().any(|line| line.contains(RECOMPILED)),
+            "{damage:?}: {log:#?}"
+        );
         let is_odd = damage.is_some_and(|bytes| bytes.len() != 32);
-        assert_eq!(log.iter().any(|line| line.contains("the cache's key was damaged")), is_odd, "{damage:?}: {log:#?}");
+        assert_eq!(
+            log.iter()
+                .any(|line| line.contains("the cache's key was damaged")),
+            is_odd,
+            "{damage:?}: {log:#?}"
+        );
         assert_eq!(fs::read(&key).unwrap().len(), 32);
-        assert!(serves(state.path()).iter().all(|line| !line.contains("compil")));
+        assert!(
+            serves(state.path())
+                .iter()
+                .all(|line| !line.contains("compil"))
+        );
     }
 }
 
@@ -145,7 +205,12 @@ fn what_is_secret_is_for_its_owner_alone() {
     let (state, entry) = with_one_entry();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
     let cache = state.path().join("cache");
-    for path in [&state.path().join("cache.key"), &entry, &cache, &state.path().join("blobs")] {
+    for path in [
+        &state.path().join("cache.key"),
+        &entry,
+        &cache,
+        &state.path().join("blobs"),
+    ] {
         assert_eq!(mode(path), 0, "{}", path.display());
     }
 }
@@ -156,12 +221,30 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
     let folder = with_guests(&["echo"]);
     folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
     let state = warm();
-    let check = || check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"");
+    let check = || {
+        check_with(
+            folder.path(),
+            state.path(),
+            &components(),
+            ["-f", "pipeline.yaml"],
+            b"",
+        )
+    };
     check().ended(0);
     for (name, loose, right, says) in [
-        ("", 0o777, 0o700, "others can write into the state directory"),
+        (
+            "",
+            0o777,
+            0o700,
+            "others can write into the state directory",
+        ),
         ("", 0o770, 0o755, "`chmod go-w "),
-        ("cache", 0o702, 0o700, "others can write into the state directory"),
+        (
+            "cache",
+            0o702,
+            0o700,
+            "others can write into the state directory",
+        ),
         (
             "cache.key",
             0o644,
@@ -172,8 +255,15 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
         let path = state.path().join(name);
         fs::set_permissions(&path, fs::Permissions::from_mode(loose)).unwrap();
         let ran = check().ended(4);
-        assert!(ran.stderr.contains(says) && ran.stderr.contains(name), "{name}: {}", ran.stderr);
-        let Err(ended) = Setup::of([pipeline("p", [model("echo")])]).state(state.path()).try_start() else {
+        assert!(
+            ran.stderr.contains(says) && ran.stderr.contains(name),
+            "{name}: {}",
+            ran.stderr
+        );
+        let Err(ended) = Setup::of([pipeline("p", [model("echo")])])
+            .state(state.path())
+            .try_start()
+        else {
             panic!("it serves from {name} with {loose:o}")
         };
         assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -187,8 +277,14 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
 fn a_fifo_or_a_link_in_the_cache_is_no_entry() {
     let (state, entry) = with_one_entry();
     let elsewhere = state.path().join("tmp/elsewhere");
-    for make in ["mv \"$0\" \"$1\" && ln -s \"$1\" \"$0\"", "rm \"$0\" && mkfifo \"$0\""] {
-        let made = std::process::Command::new("sh").args(["-c", make]).args([&entry, &elsewhere]).status();
+    for make in [
+        "mv \"$0\" \"$1\" && ln -s \"$1\" \"$0\"",
+        "rm \"$0\" && mkfifo \"$0\"",
+    ] {
+        let made = std::process::Command::new("sh")
+            .args(["-c", make])
+            .args([&entry, &elsewhere])
+            .status();
         assert!(made.unwrap().success());
         serves(state.path());
         assert!(fs::symlink_metadata(&entry).unwrap().is_file(), "{make}");
@@ -212,12 +308,20 @@ fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
     let state = warm();
     let check = |stage: &str| {
         folder.write("pipeline.yaml", format!("{HEAD}{stage}"));
-        check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"")
+        check_with(
+            folder.path(),
+            state.path(),
+            &components(),
+            ["-f", "pipeline.yaml"],
+            b"",
+        )
     };
     check(ECHO).ended(0);
     // The largest is the component.
-    let blob =
-        files(&state.path().join("blobs")).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let blob = files(&state.path().join("blobs"))
+        .into_iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap();
     let digest = format!("sha256:{}", blob.file_name().unwrap().to_str().unwrap());
     let by_digest = ECHO.replace("./echo.wasm", &digest);
     check(&by_digest).ended(0);
@@ -264,7 +368,10 @@ fn a_start_that_is_cut_off_leaves_nothing_that_matters() {
     for step in 0..10 {
         let state = folder.path().join(format!("cut-{step}"));
         let log = serves(&state);
-        assert!(log.iter().all(|line| !line.contains(RECOMPILED)), "an entry was half there: {log:#?}");
+        assert!(
+            log.iter().all(|line| !line.contains(RECOMPILED)),
+            "an entry was half there: {log:#?}"
+        );
         serves(&state);
     }
 }
@@ -299,7 +406,14 @@ fn a_marker_that_is_not_ours_is_not_overwritten() {
     ] {
         let state = Folder::new();
         let marker = state.write("hotstage.json", text);
-        let ran = check_with(folder.path(), state.path(), &components(), ["-f", "pipeline.yaml"], b"").ended(4);
+        let ran = check_with(
+            folder.path(),
+            state.path(),
+            &components(),
+            ["-f", "pipeline.yaml"],
+            b"",
+        )
+        .ended(4);
         assert!(ran.stderr.contains(says), "{text}: {}", ran.stderr);
         assert_eq!(fs::read_to_string(marker).unwrap(), text);
         assert_eq!(files(state.path()).len(), 1);

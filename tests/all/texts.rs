@@ -1,5 +1,6 @@
-//! The components `text` and `embed` behind the wall: texts from JSON and from a raw body, what a client is told, and
-//! what is refused before it is served. Their numbers are checked beside their code.
+//! The components `text` and `embed` behind the wall: texts from JSON and from a raw body, what a
+//! client is told, and what is refused before it is served. Their numbers are checked beside their
+//! code.
 
 use serde_json::{Value, json};
 
@@ -30,45 +31,67 @@ fn texts(texts: &[&str]) -> Value {
 #[test]
 fn texts_become_rows_of_tokens() {
     let server = Setup::of([pipeline("tokens", [tokens()])]).start();
-    let answer = server.infer("tokens", &texts(&["the harbour", "the"])).ok().json();
+    let answer = server
+        .infer("tokens", &texts(&["the harbour", "the"]))
+        .ok()
+        .json();
     let output = &answer["outputs"][0];
     let data: Vec<u64> = serde_json::from_value(output["data"].clone()).unwrap();
     let width = usize::try_from(output["shape"][1].as_u64().unwrap()).unwrap();
-    assert_eq!((output["datatype"].as_str(), data.len()), (Some("INT64"), 2 * width));
+    assert_eq!(
+        (output["datatype"].as_str(), data.len()),
+        (Some("INT64"), 2 * width)
+    );
     // [CLS] is 2, [SEP] is 3, [PAD] is 0.
-    assert_eq!((data[0], data[width - 1], data[width], data[width + 2]), (2, 3, 2, 3));
+    assert_eq!(
+        (data[0], data[width - 1], data[width], data[width + 2]),
+        (2, 3, 2, 3)
+    );
     assert!(data[width + 3..].iter().all(|token| *token == 0));
     let body = Request::post(TOKENS, "the").header("content-type", "text/plain; charset=utf-8");
-    assert_eq!(server.ask(&body).ok().json()["outputs"][0]["data"], json!([2, data[width + 1], 3]));
+    assert_eq!(
+        server.ask(&body).ok().json()["outputs"][0]["data"],
+        json!([2, data[width + 1], 3])
+    );
 }
 
 #[test]
 fn a_text_that_is_none_is_the_clients_error() {
     let server = Setup::of([pipeline("tokens", [tokens()])]).start();
-    let refused = server.ask(&Request::post(TOKENS, *b"caf\xe9.").header("content-type", "text/plain"));
+    let refused =
+        server.ask(&Request::post(TOKENS, *b"caf\xe9.").header("content-type", "text/plain"));
     assert_eq!(refused.status, 400);
-    assert_eq!(refused.error(), "the body is not UTF-8: byte 3 is 0xe9, which continues nothing");
+    assert_eq!(
+        refused.error(),
+        "the body is not UTF-8: byte 3 is 0xe9, which continues nothing"
+    );
     let long = "a".repeat(70_000);
     let refused = server.infer("tokens", &texts(&["a", &long]));
     assert_eq!(refused.status, 400);
-    assert_eq!(refused.error(), "input `text`: element 1 has 70000 bytes; at most 65536 fit");
+    assert_eq!(
+        refused.error(),
+        "input `text`: element 1 has 70000 bytes; at most 65536 fit"
+    );
 }
 
 #[test]
 fn a_damaged_tokenizer_is_not_served() {
     let folder = Folder::new();
-    let damaged = folder.write("damaged.json", r#"{"version":"1.0","model":{"type":"WordPi"#);
+    let damaged = folder.write(
+        "damaged.json",
+        r#"{"version":"1.0","model":{"type":"WordPi"#,
+    );
     let stage = tokens().with("files", json!({ "tokenizer": damaged }));
     folder.write("tokens.yaml", pipeline("tokens", [stage]).to_string());
     let ran = check(folder.path(), ["tokens.yaml"]);
-    let text = "spec.stages[0].files: file `tokenizer`: is no tokenizer.json: EOF while parsing a string";
+    let text =
+        "spec.stages[0].files: file `tokenizer`: is no tokenizer.json: EOF while parsing a string";
     assert!(ran.stderr.contains(text), "{}", ran.stderr);
 }
 
 #[test]
 fn token_embeddings_become_one_for_each_text() {
-    let embed =
-        json!({ "name": "embed", "role": "postprocess", "component": "embed", "settings": { "dimensions": 2 } });
+    let embed = json!({ "name": "embed", "role": "postprocess", "component": "embed", "settings": { "dimensions": 2 } });
     let server = Setup::of([pipeline("embed", [embed])]).start();
     let ask = |mask: [u8; 2]| {
         server.infer(
@@ -85,5 +108,9 @@ fn token_embeddings_become_one_for_each_text() {
     // Nothing that a client of a whole pipeline could mend.
     let refused = ask([0, 0]);
     assert_eq!(refused.status, 500);
-    assert!(refused.error().starts_with("stage `embed` of pipeline `embed` version 1 reported a defect of its own"));
+    assert!(
+        refused.error().starts_with(
+            "stage `embed` of pipeline `embed` version 1 reported a defect of its own"
+        )
+    );
 }

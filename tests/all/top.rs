@@ -1,5 +1,5 @@
-//! `hotstage top`: as text where there is no terminal, and in a real one, which `tmux` makes; without it those tests
-//! are skipped, aloud.
+//! `hotstage top`: as text where there is no terminal, and in a real one, which `tmux` makes;
+//! without it those tests are skipped, aloud.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,11 @@ fn under_load<T>(server: &Server, work: impl FnOnce() -> T) -> T {
 }
 
 fn setup() -> Setup {
-    Setup::of([times("busy", "1", 2.0), times("busy", "2", 4.0), times("idle", "1", 2.0)])
+    Setup::of([
+        times("busy", "1", 2.0),
+        times("busy", "2", 4.0),
+        times("idle", "1", 2.0),
+    ])
 }
 
 #[test]
@@ -52,19 +56,58 @@ fn traffic_is_what_happened_meanwhile() {
         let request = Request::get("/v1/traffic?interval_ms=300&limit=2");
         admin.ask_as(reader.trim(), request).ok().json()
     });
-    assert_eq!((&traffic["total"], traffic["versions"].as_array().unwrap().len()), (&3.into(), 2), "{traffic}");
+    assert_eq!(
+        (
+            &traffic["total"],
+            traffic["versions"].as_array().unwrap().len()
+        ),
+        (&3.into(), 2),
+        "{traffic}"
+    );
     let busy = &traffic["versions"][0];
-    assert_eq!((&busy["name"], &busy["version"], &busy["answers"]), (&"busy".into(), &"2".into(), &true.into()));
+    assert_eq!(
+        (&busy["name"], &busy["version"], &busy["answers"]),
+        (&"busy".into(), &"2".into(), &true.into())
+    );
     let number = |value: &Value| value.as_f64().unwrap();
-    assert!(number(&busy["rates"]["requests_per_second"]) > 0.0, "{traffic}");
-    assert!(number(&busy["rates"]["p99_ms"]) >= number(&busy["rates"]["p50_ms"]), "{traffic}");
-    assert!((300.0..30_000.0).contains(&number(&traffic["interval_ms"])), "{traffic}");
+    assert!(
+        number(&busy["rates"]["requests_per_second"]) > 0.0,
+        "{traffic}"
+    );
+    assert!(
+        number(&busy["rates"]["p99_ms"]) >= number(&busy["rates"]["p50_ms"]),
+        "{traffic}"
+    );
+    assert!(
+        (300.0..30_000.0).contains(&number(&traffic["interval_ms"])),
+        "{traffic}"
+    );
     let idle = admin.get("/v1/traffic?interval_ms=50&order=name&name=idl");
-    assert_eq!((&idle["versions"][0]["name"], &idle["total"]), (&"idle".into(), &1.into()), "{idle}");
+    assert_eq!(
+        (&idle["versions"][0]["name"], &idle["total"]),
+        (&"idle".into(), &1.into()),
+        "{idle}"
+    );
     let rates = &idle["versions"][0]["rates"];
-    assert_eq!((number(&rates["requests_per_second"]), &rates["p50_ms"]), (0.0, &Value::Null), "{idle}");
-    for query in ["interval_ms=1", "interval_ms=60001", "order=speed", "limit=0", "every=1"] {
-        assert_eq!(admin.ask(Request::get(&format!("/v1/traffic?{query}"))).status, 400, "{query}");
+    assert_eq!(
+        (number(&rates["requests_per_second"]), &rates["p50_ms"]),
+        (0.0, &Value::Null),
+        "{idle}"
+    );
+    for query in [
+        "interval_ms=1",
+        "interval_ms=60001",
+        "order=speed",
+        "limit=0",
+        "every=1",
+    ] {
+        assert_eq!(
+            admin
+                .ask(Request::get(&format!("/v1/traffic?{query}")))
+                .status,
+            400,
+            "{query}"
+        );
     }
 }
 
@@ -81,23 +124,46 @@ fn a_server_that_stops_waits_for_no_measurement() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(measuring.join().unwrap()["status"]["ready"], false);
     });
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn without_a_terminal_it_is_one_text() {
     let server = setup().start();
     let at = server.starting.state.to_str().unwrap();
-    let shown = under_load(&server, || hotstage(["top", "--every", "0.3", "--state", at])).ended(0).stdout;
-    assert!(shown.starts_with("hotstage ") && !shown.contains('\u{1b}'), "{shown}");
-    for part in [" · ready · ", "requests/s", "busy", "2 *", "idle", "apply: added"] {
+    let shown = under_load(&server, || {
+        hotstage(["top", "--every", "0.3", "--state", at])
+    })
+    .ended(0)
+    .stdout;
+    assert!(
+        shown.starts_with("hotstage ") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
+    for part in [
+        " · ready · ",
+        "requests/s",
+        "busy",
+        "2 *",
+        "idle",
+        "apply: added",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    let json = hotstage(["top", "--every", "0.1", "-o", "json", "--state", at]).ended(0).stdout;
+    let json = hotstage(["top", "--every", "0.1", "-o", "json", "--state", at])
+        .ended(0)
+        .stdout;
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["total"], 3);
     server.stop();
     let gone = hotstage(["top", "--server", "http://127.0.0.1:1"]);
-    assert!(gone.code == Some(7) && gone.stderr.contains("can't reach"), "{gone:?}");
+    assert!(
+        gone.code == Some(7) && gone.stderr.contains("can't reach"),
+        "{gone:?}"
+    );
 }
 
 /// A terminal with a shell in it, gone when it is dropped.
@@ -113,18 +179,29 @@ impl Terminal {
             skipped("there is no `tmux` to make a terminal");
             return None;
         }
-        let terminal = Self { folder: Folder::new() };
+        let terminal = Self {
+            folder: Folder::new(),
+        };
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let size = ["-x", &columns, "-y", &rows];
         let session = ["-f", "/dev/null", "new-session", "-d"];
-        terminal.tmux(session.into_iter().chain(size).chain(["env PS1='at-rest> ' sh"]));
+        terminal.tmux(
+            session
+                .into_iter()
+                .chain(size)
+                .chain(["env PS1='at-rest> ' sh"]),
+        );
         terminal.shows(&["at-rest>"]);
         Some(terminal)
     }
 
     #[track_caller]
     fn tmux<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> String {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(arguments).output().unwrap();
         assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
         String::from_utf8_lossy(&stdout).into_owned()
     }
@@ -132,11 +209,18 @@ impl Terminal {
     fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new("tmux");
         // A socket's path must be short, so it is named from its folder.
-        command.args(["-S", "tmux"]).args(arguments).current_dir(self.folder.path());
+        command
+            .args(["-S", "tmux"])
+            .args(arguments)
+            .current_dir(self.folder.path());
         for (name, _) in program().get_envs().filter(|(_, value)| value.is_none()) {
             command.env_remove(name);
         }
-        command.env_remove("TMUX").env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+        command
+            .env_remove("TMUX")
+            .env_remove("NO_COLOR")
+            .env("LC_ALL", "C.UTF-8")
+            .env("TERM", "xterm-256color");
         command
     }
 
@@ -151,7 +235,13 @@ impl Terminal {
     }
 
     fn resize(&self, columns: u16, rows: u16) {
-        self.tmux(["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+        self.tmux([
+            "resize-window",
+            "-x",
+            &columns.to_string(),
+            "-y",
+            &rows.to_string(),
+        ]);
     }
 
     fn screen(&self) -> String {
@@ -161,7 +251,9 @@ impl Terminal {
     /// The screen, once all these texts are on it.
     #[track_caller]
     fn shows(&self, texts: &[&str]) -> String {
-        self.becomes(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)))
+        self.becomes(&format!("{texts:?}"), |screen| {
+            texts.iter().all(|text| screen.contains(text))
+        })
     }
 
     #[track_caller]
@@ -187,56 +279,97 @@ impl Drop for Terminal {
 fn watch(state: &Path) -> String {
     let (program, state) = (program(), state.display());
     let program = program.get_program().display().to_string();
-    format!("clear; sh -c 'echo $$ >id; exec \"{program}\" top --state \"{state}\"'; echo \"ended=$?\"")
+    format!(
+        "clear; sh -c 'echo $$ >id; exec \"{program}\" top --state \"{state}\"'; echo \"ended=$?\""
+    )
 }
 
 /// The rate that stands in the row of a name.
 fn rate(screen: &str, name: &str) -> f64 {
-    let rates = |line: &str| line.split_whitespace().find_map(|word| word.parse().ok().filter(|_| word != "2"));
+    let rates = |line: &str| {
+        line.split_whitespace()
+            .find_map(|word| word.parse().ok().filter(|_| word != "2"))
+    };
     let row = screen.lines().find(|line| line.starts_with(name));
     row.and_then(rates).unwrap_or_default()
 }
 
 #[test]
 fn a_terminal_shows_rates_at_any_size_and_is_given_back() {
-    let Some(terminal) = Terminal::open(100, 30) else { return };
+    let Some(terminal) = Terminal::open(100, 30) else {
+        return;
+    };
     let server = setup().start();
     let before = terminal.screen();
     assert!(before.starts_with("at-rest>"), "{before}");
     terminal.run(&watch(&server.starting.state));
     under_load(&server, || {
         let screen = terminal.becomes("the rate of `busy`", |screen| rate(screen, "busy") > 0.0);
-        for part in ["hotstage ", "ready", "requests/s", "condition", "p99", "idle", "last changes", "q quit"] {
+        for part in [
+            "hotstage ",
+            "ready",
+            "requests/s",
+            "condition",
+            "p99",
+            "idle",
+            "last changes",
+            "q quit",
+        ] {
             assert!(screen.contains(part), "{part}: {screen}");
         }
         for (columns, rows) in [(40, 10), (20, 5), (1, 1), (100, 30)] {
             terminal.resize(columns, rows);
             let drawn = terminal.becomes("it is drawn anew", |screen| match (columns, rows) {
-                (40, 10) => rate(screen, "busy") > 0.0 && screen.contains("version") && !screen.contains("labels"),
-                (20, 5) => rate(screen, "busy") > 0.0 && screen.contains("rate/s") && !screen.contains("version"),
+                (40, 10) => {
+                    rate(screen, "busy") > 0.0
+                        && screen.contains("version")
+                        && !screen.contains("labels")
+                }
+                (20, 5) => {
+                    rate(screen, "busy") > 0.0
+                        && screen.contains("rate/s")
+                        && !screen.contains("version")
+                }
                 (1, 1) => screen.trim() == "…",
                 _ => screen.contains("last changes"),
             });
-            assert!(drawn.lines().all(|line| line.chars().count() <= usize::from(columns)), "{drawn}");
+            assert!(
+                drawn
+                    .lines()
+                    .all(|line| line.chars().count() <= usize::from(columns)),
+                "{drawn}"
+            );
         }
     });
     terminal.press("s");
     terminal.shows(&["sort: name"]);
     terminal.press("/");
     terminal.run("idl");
-    terminal.becomes("only `idle` is there", |screen| screen.contains("\nidle") && !screen.contains("\nbusy"));
+    terminal.becomes("only `idle` is there", |screen| {
+        screen.contains("\nidle") && !screen.contains("\nbusy")
+    });
     terminal.press("q");
     let after = terminal.shows(&["ended=0", "at-rest>"]);
-    assert!(!after.contains("q quit") && !after.contains("requests/s"), "{after}");
+    assert!(
+        !after.contains("q quit") && !after.contains("requests/s"),
+        "{after}"
+    );
     // What is typed is seen again, and the cursor too.
     terminal.run("echo so-it-is");
     terminal.becomes("the echo", |screen| screen.matches("so-it-is").count() == 2);
-    assert_eq!(terminal.tmux(["display-message", "-p", "#{cursor_flag} #{alternate_on}"]).trim(), "1 0");
+    assert_eq!(
+        terminal
+            .tmux(["display-message", "-p", "#{cursor_flag} #{alternate_on}"])
+            .trim(),
+        "1 0"
+    );
 }
 
 #[test]
 fn a_server_that_comes_back_is_watched_on() {
-    let Some(terminal) = Terminal::open(100, 30) else { return };
+    let Some(terminal) = Terminal::open(100, 30) else {
+        return;
+    };
     let state = warm();
     let server = setup().state(state.path()).start();
     terminal.run(&watch(state.path()));
@@ -245,11 +378,18 @@ fn a_server_that_comes_back_is_watched_on() {
     terminal.shows(&["no answer since ", "; trying again", "busy"]);
     // Another port, and all that it remembers.
     let server = Setup::of([]).state(state.path()).start();
-    terminal.becomes("it is back", |screen| screen.contains("ready") && !screen.contains("trying again"));
-    under_load(&server, || terminal.becomes("the rate of `busy`", |screen| rate(screen, "busy") > 0.0));
+    terminal.becomes("it is back", |screen| {
+        screen.contains("ready") && !screen.contains("trying again")
+    });
+    under_load(&server, || {
+        terminal.becomes("the rate of `busy`", |screen| rate(screen, "busy") > 0.0)
+    });
     // A signal gives the terminal back as a key does.
     let id = fs::read_to_string(terminal.folder.path().join("id")).unwrap();
-    let signalled = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+    let signalled = Command::new("sh")
+        .args(["-c", &format!("kill -TERM {id}")])
+        .status()
+        .unwrap();
     assert!(signalled.success());
     let after = terminal.shows(&["ended=0", "at-rest>"]);
     assert!(!after.contains("q quit"), "{after}");

@@ -1,7 +1,8 @@
-//! The walk-through in the example's README: each command is typed as it stands there, and prints what stands there.
+//! The walk-through in the example's README: each command is typed as it stands there, and prints
+//! what stands there.
 //!
-//! `cargo xtask golden` writes the output anew. Digests, times and durations are not the same everywhere; they are
-//! compared by their kind.
+//! `cargo xtask golden` writes the output anew. Digests, times and durations are not the same
+//! everywhere; they are compared by their kind.
 
 use std::fs;
 use std::path::Path;
@@ -18,12 +19,24 @@ fn the_readme_shows_what_happens() {
     let server = Setup::of([]).start();
     let shell = |command: &str| {
         let program = program().get_program().to_owned();
-        let folder = Path::new(&program).parent().unwrap().to_str().unwrap().to_owned();
+        let folder = Path::new(&program)
+            .parent()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
         let mut shell = Command::new("sh");
-        shell.current_dir(root()).stdin(Stdio::null()).args(["-c", &format!("exec 2>&1\n{command}")]);
-        shell.env("PATH", path).env("HOTSTAGE_COMPONENTS", components());
-        shell.env("HOTSTAGE_STATE", &server.starting.state).env("HOTSTAGE_URL", format!("http://{}", server.address));
+        shell
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .args(["-c", &format!("exec 2>&1\n{command}")]);
+        shell
+            .env("PATH", path)
+            .env("HOTSTAGE_COMPONENTS", components());
+        shell
+            .env("HOTSTAGE_STATE", &server.starting.state)
+            .env("HOTSTAGE_URL", format!("http://{}", server.address));
         shell.env("HOTSTAGE_ACTOR", "ada");
         String::from_utf8(shell.output().unwrap().stdout).unwrap()
     };
@@ -42,7 +55,9 @@ fn the_readme_shows_what_happens() {
         }
         if let Some(command) = command {
             commands += 1;
-            shell(command).lines().for_each(|line| printed = format!("{printed}{}\n", line.trim_end()));
+            shell(command)
+                .lines()
+                .for_each(|line| printed = format!("{printed}{}\n", line.trim_end()));
         }
     }
     assert!(commands > 5, "the walk-through is gone");
@@ -53,22 +68,37 @@ fn the_readme_shows_what_happens() {
         fs::write(root().join(README), printed).unwrap();
         return;
     }
-    let differs = by_kind(&printed).into_iter().zip(by_kind(&shown)).find(|(printed, shown)| printed != shown);
-    panic!("{README} shows something else; `cargo xtask golden` if that is meant: (printed, shown) {differs:?}");
+    let differs = by_kind(&printed)
+        .into_iter()
+        .zip(by_kind(&shown))
+        .find(|(printed, shown)| printed != shown);
+    panic!(
+        "{README} shows something else; `cargo xtask golden` if that is meant: (printed, shown) {differs:?}"
+    );
 }
 
-/// The lines, with what changes from run to run named by its kind, and columns as wide as they may be.
+/// The lines, with what changes from run to run named by its kind, and columns as wide as they may
+/// be.
 fn by_kind(text: &str) -> Vec<String> {
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let kinds = words.iter().enumerate().map(|(index, &word)| {
-            let next = words.get(index + 1).map_or("", |next| next.trim_end_matches(';'));
+            let next = words
+                .get(index + 1)
+                .map_or("", |next| next.trim_end_matches(';'));
             let is_count = matches!(next, "samples" | "of" | "holds" | "breached");
             let is_bound = word.starts_with('(') || next == "%)";
-            let unit = words.get(index + 1).is_some_and(|next| matches!(next.trim_end_matches(','), "µs" | "ms" | "s"));
+            let unit = words
+                .get(index + 1)
+                .is_some_and(|next| matches!(next.trim_end_matches(','), "µs" | "ms" | "s"));
             match word {
                 word if word.starts_with("sha256:") => "DIGEST",
-                word if word.len() >= 20 && word.trim_end_matches(',').ends_with('Z') && word.contains('T') => "TIME",
+                word if word.len() >= 20
+                    && word.trim_end_matches(',').ends_with('Z')
+                    && word.contains('T') =>
+                {
+                    "TIME"
+                }
                 // How many a guard has seen when it is asked is a matter of moments.
                 word if is_count && word.parse::<u64>().is_ok() => "COUNT",
                 word if is_bound && word.trim_start_matches('(').parse::<f64>().is_ok() => "BOUND",

@@ -25,11 +25,23 @@ fn a_neighbour_is_answered_while_a_large_component_compiles() {
     let server = Setup::of([doubles("neighbour", 1)]).start();
     let admin = Admin::of(&server);
     let folder = Folder::new();
-    let peak = Load::during(server.address, PATH, None, effort::of(Duration::from_secs(1), Duration::from_secs(5)));
+    let peak = Load::during(
+        server.address,
+        PATH,
+        None,
+        effort::of(Duration::from_secs(1), Duration::from_secs(5)),
+    );
     let rate = peak.faultless().per_second() * SHARE;
     let megabytes = effort::of(1, 19);
-    tell(format_args!("compile: a component of {megabytes} MB beside {rate:.0} requests a second"));
-    let window = || Load::during(server.address, PATH, Some(rate), WINDOW).faultless().took(99) / 1e3;
+    tell(format_args!(
+        "compile: a component of {megabytes} MB beside {rate:.0} requests a second"
+    ));
+    let window = || {
+        Load::during(server.address, PATH, Some(rate), WINDOW)
+            .faultless()
+            .took(99)
+            / 1e3
+    };
     let (mut steady, mut compiling, mut took) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..effort::of(1, 3_u64) {
         let component = large(round, megabytes << 20);
@@ -51,13 +63,34 @@ fn a_neighbour_is_answered_while_a_large_component_compiles() {
             steady.extend((before..compiling.len()).map(|_| window()));
         });
     }
-    figure("apply, compilation included", median_and_most(&took).0, "s", None);
-    let ((steady, steady_most), (compiling, most)) = (median_and_most(&steady), median_and_most(&compiling));
-    figure("the neighbour's p99 while nothing is compiled, median of windows", steady, "ms", None);
+    figure(
+        "apply, compilation included",
+        median_and_most(&took).0,
+        "s",
+        None,
+    );
+    let ((steady, steady_most), (compiling, most)) =
+        (median_and_most(&steady), median_and_most(&compiling));
+    figure(
+        "the neighbour's p99 while nothing is compiled, median of windows",
+        steady,
+        "ms",
+        None,
+    );
     figure("the same in the worst window", steady_most, "ms", None);
-    figure("the neighbour's p99 while it is compiled, median of windows", compiling, "ms", None);
+    figure(
+        "the neighbour's p99 while it is compiled, median of windows",
+        compiling,
+        "ms",
+        None,
+    );
     figure("the same in the worst window", most, "ms", None);
-    figure("the neighbour's p99 while it is compiled, to steady", compiling / steady, "×", Some(1.3));
+    figure(
+        "the neighbour's p99 while it is compiled, to steady",
+        compiling / steady,
+        "×",
+        Some(1.3),
+    );
 }
 
 /// `scale` with a core module beside it that is compiled and never called.
@@ -71,12 +104,15 @@ fn large(seed: u64, bytes: usize) -> Vec<u8> {
 fn patient(admin: &Admin, request: Request) -> Response {
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::open(admin.address);
-    connection.stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+    connection
+        .stream
+        .set_read_timeout(Some(Duration::from_secs(600)))
+        .unwrap();
     connection.ask(&request.header("authorization", bearer.as_str()))
 }
 
-/// A core module of about so many bytes, as an interpreter in a component has them: one half is code, functions of
-/// arithmetic with a loop in each, and the other half is data.
+/// A core module of about so many bytes, as an interpreter in a component has them: one half is
+/// code, functions of arithmetic with a loop in each, and the other half is data.
 fn module(seed: u64, bytes: usize) -> Vec<u8> {
     const TYPE: &[u8] = &[1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f];
     let mut chance = Chance::new(seed);
@@ -119,7 +155,13 @@ fn body(chance: &mut Chance) -> Vec<u8> {
     let mut step = |body: &mut Vec<u8>| {
         let local = |chance: &mut Chance| chance.byte(4);
         let operation = chance.of(&OPERATIONS);
-        body.extend([LOCAL_GET, local(chance), I32_CONST, chance.byte(64), operation]);
+        body.extend([
+            LOCAL_GET,
+            local(chance),
+            I32_CONST,
+            chance.byte(64),
+            operation,
+        ]);
         body.extend([LOCAL_SET, local(chance)]);
     };
     (0..12).for_each(|_| step(&mut body));

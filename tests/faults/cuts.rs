@@ -1,5 +1,5 @@
-//! Uploads that break off anywhere, go on where they were, come twice at once, or are not what they say: what is stored
-//! is whole, and traffic goes on.
+//! Uploads that break off anywhere, go on where they were, come twice at once, or are not what they
+//! say: what is stored is whole, and traffic goes on.
 
 use std::io::Write as _;
 
@@ -15,8 +15,12 @@ use crate::harness::state::Folder;
 /// Sends the rest of the bytes from an offset on, as one request that says it is the last.
 fn rest(admin: &Admin, bytes: &[u8], offset: usize) -> Request {
     let bearer = format!("Bearer {}", admin.token);
-    let request = Request::new("PATCH", &format!("/v1/uploads/{}", sha256(bytes))).body(&bytes[offset..]);
-    request.header("authorization", bearer.as_str()).header("upload-offset", offset).header("upload-complete", "?1")
+    let request =
+        Request::new("PATCH", &format!("/v1/uploads/{}", sha256(bytes))).body(&bytes[offset..]);
+    request
+        .header("authorization", bearer.as_str())
+        .header("upload-offset", offset)
+        .header("upload-complete", "?1")
 }
 
 #[test]
@@ -45,19 +49,30 @@ fn uploads_that_break_off_go_on_and_are_whole() {
         // Two at once: one of them may be told to look again.
         let from = offset();
         std::thread::scope(|scope| {
-            let ask = || Connection::open(admin.address).ask(&rest(&admin, &bytes, from)).status;
+            let ask = || {
+                Connection::open(admin.address)
+                    .ask(&rest(&admin, &bytes, from))
+                    .status
+            };
             let other = scope.spawn(ask);
             let statuses = [ask(), other.join().unwrap()];
-            assert!(statuses.iter().all(|status| matches!(status, 200 | 409)), "{statuses:?}");
+            assert!(
+                statuses.iter().all(|status| matches!(status, 200 | 409)),
+                "{statuses:?}"
+            );
         });
         // Both may have met what is left of a writer before them.
         while admin.get(&path)["complete"] != true {
             Connection::open(admin.address).ask(&rest(&admin, &bytes, offset()));
         }
         let component = folder.write("component.wasm", &bytes);
-        admin.apply(&[doubles_by("m", round + 2, component.to_str())]).ok();
+        admin
+            .apply(&[doubles_by("m", round + 2, component.to_str())])
+            .ok();
     }
     load.end().faultless();
     assert_eq!(admin.get("/v1/verify")["ok"], true);
-    tell(format_args!("cuts: {uploads} uploads broke off {cuts} times and are whole"));
+    tell(format_args!(
+        "cuts: {uploads} uploads broke off {cuts} times and are whole"
+    ));
 }

@@ -1,5 +1,5 @@
-//! Bits that flip on the disk, one at a time, in any file of the state directory: while traffic flows nobody notices;
-//! the next start serves what is right alone, and names the file that is not.
+//! Bits that flip on the disk, one at a time, in any file of the state directory: while traffic
+//! flows nobody notices; the next start serves what is right alone, and names the file that is not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Flips one bit. Written anew, as a file of the cache may have other names in other state directories.
+/// Flips one bit. Written anew, as a file of the cache may have other names in other state
+/// directories.
 fn flip(path: &Path, chance: &mut Chance) -> Vec<u8> {
     let good = fs::read(path).unwrap();
     let mut bad = good.clone();
@@ -48,7 +49,9 @@ fn write(path: &Path, bytes: &[u8]) {
 fn a_flipped_bit_is_never_served() {
     let state = warm();
     let rounds = effort::of(12, 500);
-    tell(format_args!("damage: {rounds} times one bit flipped in one file of the state directory"));
+    tell(format_args!(
+        "damage: {rounds} times one bit flipped in one file of the state directory"
+    ));
     let server = Setup::of([doubles("m", 1)]).state(state.path()).start();
     let admin = Admin::of(&server);
     (2..6).for_each(|number| _ = admin.apply(&[doubles("m", number)]).ok());
@@ -65,7 +68,11 @@ fn a_flipped_bit_is_never_served() {
                     let path = format!("/v2/models/m/versions/{number}/infer");
                     match ask(&mut server.connect(), &path) {
                         Ok(answer) => {
-                            assert_eq!(answer, (2.0 * number as f64, number.to_string()), "round {round}, {path}");
+                            assert_eq!(
+                                answer,
+                                (2.0 * number as f64, number.to_string()),
+                                "round {round}, {path}"
+                            );
                         }
                         Err(response) => {
                             assert_eq!(response.status, 503, "round {round}, {path}");
@@ -83,9 +90,20 @@ fn a_flipped_bit_is_never_served() {
             }
             Err(ended) => {
                 refused += 1;
-                let (told, name) = (ended.stderr.join("\n"), path.file_name().unwrap().to_str().unwrap());
-                assert_eq!(ended.code, Some(4), "round {round}, {}: {told}", path.display());
-                assert!(told.contains(name), "round {round}: `{name}` is damaged, and this is said: {told}");
+                let (told, name) = (
+                    ended.stderr.join("\n"),
+                    path.file_name().unwrap().to_str().unwrap(),
+                );
+                assert_eq!(
+                    ended.code,
+                    Some(4),
+                    "round {round}, {}: {told}",
+                    path.display()
+                );
+                assert!(
+                    told.contains(name),
+                    "round {round}: `{name}` is damaged, and this is said: {told}"
+                );
             }
         }
         // A start replaces what it can make anew, and removes what says where it listened.
@@ -93,9 +111,14 @@ fn a_flipped_bit_is_never_served() {
             write(path, &good);
         }
     }
-    tell(format_args!("  {refused} starts were refused and named the file, the others served what is right alone"));
+    tell(format_args!(
+        "  {refused} starts were refused and named the file, the others served what is right alone"
+    ));
     let server = Setup::of([]).state(state.path()).start();
-    assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (10.0, "5".to_owned()));
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (10.0, "5".to_owned())
+    );
 }
 
 #[test]
@@ -110,7 +133,10 @@ fn traffic_does_not_notice_damage_until_a_start() {
         let verified = admin.get("/v1/verify");
         assert_eq!(verified["ok"], false);
         let name = blob.file_name().unwrap().to_str().unwrap();
-        assert!(verified["problems"].to_string().contains(name), "{verified}");
+        assert!(
+            verified["problems"].to_string().contains(name),
+            "{verified}"
+        );
         write(&blob, &good);
     }
     assert_eq!(admin.get("/v1/verify")["ok"], true);

@@ -8,7 +8,8 @@ use crate::harness::http::{Connection, Request};
 /// What makes a guest misbehave.
 const TOLD: f64 = 13.0;
 
-/// Asks one name, on a connection that stays open; so many requests in a thousand make the guest trap.
+/// Asks one name, on a connection that stays open; so many requests in a thousand make the guest
+/// trap.
 pub(crate) struct Asker {
     connection: Connection,
     path: String,
@@ -40,7 +41,13 @@ impl Seen {
     /// Itself, without a wrong answer.
     #[track_caller]
     pub(crate) fn faultless(self) -> Self {
-        assert!(self.wrong.is_empty(), "{} of {}: {}", self.wrong.len(), self.answers(), self.wrong[0]);
+        assert!(
+            self.wrong.is_empty(),
+            "{} of {}: {}",
+            self.wrong.len(),
+            self.answers(),
+            self.wrong[0]
+        );
         assert!(self.answers() > 0, "nothing was asked");
         self
     }
@@ -49,19 +56,39 @@ impl Seen {
 impl Asker {
     pub(crate) fn open(connection: Connection, name: &str, traps: u64, seed: u64) -> Self {
         let path = format!("/v2/models/{name}/infer");
-        Self { connection, path, traps, chance: Chance::new(seed), seen: Seen::default() }
+        Self {
+            connection,
+            path,
+            traps,
+            chance: Chance::new(seed),
+            seen: Seen::default(),
+        }
     }
 
     /// One question and its answer.
     pub(crate) fn ask(&mut self) {
         let told = self.chance.below(1000) < self.traps;
-        let number = if told { TOLD } else { f64::from(self.chance.byte(10)) };
+        let number = if told {
+            TOLD
+        } else {
+            f64::from(self.chance.byte(10))
+        };
         let body = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [number] }] });
-        let response = self.connection.ask(&Request::post(&self.path, body.to_string()));
+        let response = self
+            .connection
+            .ask(&Request::post(&self.path, body.to_string()));
         match response.status {
-            500 if told && response.header("hotstage-failure") == Some("stage_trapped") => self.seen.trapped += 1,
-            200 if !told && response.json()["outputs"][0]["data"][0] == number => self.seen.right += 1,
-            _ => self.seen.wrong.push(format!("asked for {number}: {} {}", response.status, response.text())),
+            500 if told && response.header("hotstage-failure") == Some("stage_trapped") => {
+                self.seen.trapped += 1
+            }
+            200 if !told && response.json()["outputs"][0]["data"][0] == number => {
+                self.seen.right += 1
+            }
+            _ => self.seen.wrong.push(format!(
+                "asked for {number}: {} {}",
+                response.status,
+                response.text()
+            )),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How long each fault goes on, and what is told of it.
 //!
-//! `HOTSTAGE_FAULTS=full` asks for the length that the figures need; `HOTSTAGE_FAULTS_SECONDS` changes the longest
-//! part, and `HOTSTAGE_FAULTS_REQUESTS` the number of requests where that is what counts.
+//! `HOTSTAGE_FAULTS=full` asks for the length that the figures need; `HOTSTAGE_FAULTS_SECONDS`
+//! changes the longest part, and `HOTSTAGE_FAULTS_REQUESTS` the number of requests where that is
+//! what counts.
 
 use std::fmt;
 use std::io::Write as _;
@@ -9,18 +10,26 @@ use std::time::Duration;
 
 /// The short one of two, or the one that figures need.
 pub(crate) fn of<T>(short: T, full: T) -> T {
-    if std::env::var_os("HOTSTAGE_FAULTS").is_some_and(|effort| effort == "full") { full } else { short }
+    if std::env::var_os("HOTSTAGE_FAULTS").is_some_and(|effort| effort == "full") {
+        full
+    } else {
+        short
+    }
 }
 
 /// The same for the part that a person may choose the length of.
 pub(crate) fn seconds(short: u64, full: u64) -> Duration {
-    let chosen = std::env::var("HOTSTAGE_FAULTS_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let chosen = std::env::var("HOTSTAGE_FAULTS_SECONDS")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(chosen.unwrap_or_else(|| of(short, full)))
 }
 
 /// The same for requests.
 pub(crate) fn requests(short: u64, full: u64) -> u64 {
-    let chosen = std::env::var("HOTSTAGE_FAULTS_REQUESTS").ok().and_then(|requests| requests.parse().ok());
+    let chosen = std::env::var("HOTSTAGE_FAULTS_REQUESTS")
+        .ok()
+        .and_then(|requests| requests.parse().ok());
     chosen.unwrap_or_else(|| of(short, full))
 }
 
@@ -36,7 +45,10 @@ pub(crate) fn figure(what: &str, value: f64, unit: &str, at_most: Option<f64>) {
         let reached = if value <= goal { "reached" } else { "MISSED" };
         format!("  goal ≤ {goal} {unit}: {reached}")
     });
-    tell(format_args!("  {what:<62} {value:>10.2} {unit:<3}{}", goal.unwrap_or_default()));
+    tell(format_args!(
+        "  {what:<62} {value:>10.2} {unit:<3}{}",
+        goal.unwrap_or_default()
+    ));
 }
 
 /// Numbers that look like chance and are the same each time.

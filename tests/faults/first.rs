@@ -21,7 +21,9 @@ fn a_new_version_answers_soon() {
     let compiled: Vec<f64> = (0..effort::of(5, 200))
         .map(|_| {
             number += 1;
-            until_answered(&server, number, || admin.apply(&[doubles("m", number)]).ok())
+            until_answered(&server, number, || {
+                admin.apply(&[doubles("m", number)]).ok()
+            })
         })
         .collect();
     told("its components compiled before", &compiled, 100.0);
@@ -36,17 +38,33 @@ fn a_new_version_answers_soon() {
             until_answered(&server, number, || admin.apply(&[manifest]).ok())
         })
         .collect();
-    told(&format!("one new component of {} KB to upload and compile", bytes / 1000), &new, 2000.0);
+    told(
+        &format!(
+            "one new component of {} KB to upload and compile",
+            bytes / 1000
+        ),
+        &new,
+        2000.0,
+    );
 }
 
 fn told(what: &str, took: &[f64], goal: f64) {
     let (median, most) = median_and_most(took);
     figure(&format!("{what}: median"), median, "ms", None);
-    figure(&format!("{what}: longest of {}", took.len()), most, "ms", Some(goal));
+    figure(
+        &format!("{what}: longest of {}", took.len()),
+        most,
+        "ms",
+        Some(goal),
+    );
 }
 
 /// Milliseconds until this version answers.
-fn until_answered(server: &Server, number: u64, apply: impl FnOnce() -> crate::harness::http::Response) -> f64 {
+fn until_answered(
+    server: &Server,
+    number: u64,
+    apply: impl FnOnce() -> crate::harness::http::Response,
+) -> f64 {
     let (began, version) = (Instant::now(), number.to_string());
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -57,7 +75,10 @@ fn until_answered(server: &Server, number: u64, apply: impl FnOnce() -> crate::h
                 if answered == version {
                     return began.elapsed();
                 }
-                assert!(began.elapsed() < PATIENCE, "version {version} never answered");
+                assert!(
+                    began.elapsed() < PATIENCE,
+                    "version {version} never answered"
+                );
                 // As a busy client, yet not busier than that: it shares the cores with the server.
                 crate::harness::pause(Duration::from_micros(200));
             }

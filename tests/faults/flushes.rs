@@ -1,7 +1,8 @@
-//! What a power cut would leave: whatever an acknowledged revision needs was flushed, and before the journal was.
+//! What a power cut would leave: whatever an acknowledged revision needs was flushed, and before
+//! the journal was.
 //!
-//! Nothing here can cut the power; but a file whose flush ended is on the disk (`fsync(2)`), and so is a name whose
-//! folder's did.
+//! Nothing here can cut the power; but a file whose flush ended is on the disk (`fsync(2)`), and so
+//! is a name whose folder's did.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,13 +21,20 @@ use crate::harness::state::{Folder, warm};
 #[test]
 fn what_a_revision_needs_is_on_the_disk_before_the_revision() {
     let folder = Folder::new();
-    let Some(library) = library(&folder) else { return skipped("flushes are watched by a library, which needs `cc`") };
+    let Some(library) = library(&folder) else {
+        return skipped("flushes are watched by a library, which needs `cc`");
+    };
     let (state, list) = (warm(), folder.path().join("flushed"));
     let setup = |manifests: Vec<Value>| {
         let setup = Setup::of(manifests).state(state.path());
-        setup.env("LD_PRELOAD", library.to_str().unwrap()).env("FLUSHED_FILE", list.to_str().unwrap())
+        setup
+            .env("LD_PRELOAD", library.to_str().unwrap())
+            .env("FLUSHED_FILE", list.to_str().unwrap())
     };
-    let disk = Disk { state: state.path(), list: &list };
+    let disk = Disk {
+        state: state.path(),
+        list: &list,
+    };
     let server = setup(vec![doubles("m", 1)]).start();
     let admin = Admin::of(&server);
     disk.has(&disk.blobs());
@@ -34,8 +42,11 @@ fn what_a_revision_needs_is_on_the_disk_before_the_revision() {
     change(&[doubles("m", 2), doubles("n", 3)]);
     let component = admin.upload(&another_scale(1, 100));
     change(&[doubles_by("m", 4, Some(&component))]);
-    // Whoever only looks leaves blobs behind that are not flushed. Whoever needs them next flushes them.
-    let try_out = |number| disk.gains(|| drop(admin.apply_with(&[doubles("m", number)], &json!({ "dry_run": true }))));
+    // Whoever only looks leaves blobs behind that are not flushed. Whoever needs them next flushes
+    // them.
+    let try_out = |number| {
+        disk.gains(|| drop(admin.apply_with(&[doubles("m", number)], &json!({ "dry_run": true }))))
+    };
     let left = try_out(6);
     admin.apply(&[doubles("m", 6)]).ok();
     disk.has(&left);
@@ -56,7 +67,11 @@ struct Disk<'a> {
 
 impl Disk<'_> {
     fn blobs(&self) -> BTreeSet<PathBuf> {
-        let list = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let list = |folder: PathBuf| {
+            fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+        };
         list(self.state.join("blobs")).flat_map(list).collect()
     }
 
@@ -66,7 +81,10 @@ impl Disk<'_> {
         let before = self.blobs();
         change();
         let gained: BTreeSet<PathBuf> = self.blobs().difference(&before).cloned().collect();
-        assert!(gained.len() > 1, "a manifest and a test's answer were to come: {gained:?}");
+        assert!(
+            gained.len() > 1,
+            "a manifest and a test's answer were to come: {gained:?}"
+        );
         gained
     }
 
@@ -74,12 +92,22 @@ impl Disk<'_> {
     #[track_caller]
     fn has(&self, blobs: &BTreeSet<PathBuf>) {
         let flushed = fs::read_to_string(self.list).unwrap();
-        let flushed: Vec<u64> = flushed.lines().map(|inode| inode.parse().unwrap()).collect();
+        let flushed: Vec<u64> = flushed
+            .lines()
+            .map(|inode| inode.parse().unwrap())
+            .collect();
         let journal = inode(&self.state.join("journal.db-wal"));
-        let recorded = flushed.iter().rposition(|flushed| *flushed == journal).expect("the journal was never flushed");
+        let recorded = flushed
+            .iter()
+            .rposition(|flushed| *flushed == journal)
+            .expect("the journal was never flushed");
         for path in blobs.iter().flat_map(|blob| blob.ancestors().take(3)) {
             let at = flushed.iter().position(|flushed| *flushed == inode(path));
-            assert!(at.is_some_and(|at| at < recorded), "{} may be lost", path.display());
+            assert!(
+                at.is_some_and(|at| at < recorded),
+                "{} may be lost",
+                path.display()
+            );
         }
     }
 }

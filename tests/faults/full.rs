@@ -1,5 +1,5 @@
-//! A disk that fills: a small tmpfs under the state directory. What does not fit is refused and leaves nothing; what is
-//! served goes on, and once there is room, changes go on too.
+//! A disk that fills: a small tmpfs under the state directory. What does not fit is refused and
+//! leaves nothing; what is served goes on, and once there is room, changes go on too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,13 @@ impl Disk {
     /// None where it may not be mounted.
     fn mount(at: &Path) -> Option<Self> {
         let size = format!("mode=700,size={MEGABYTES}m");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
-        mount.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(at)
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(at.to_owned()))
     }
 
     /// Takes all that is left.
@@ -52,7 +57,9 @@ fn a_full_disk_takes_nothing_away() {
     let Some(disk) = Disk::mount(folder.path()) else {
         return skipped("a full disk needs the right to mount a tmpfs");
     };
-    tell(format_args!("full: a disk of {MEGABYTES} MB that fills during changes"));
+    tell(format_args!(
+        "full: a disk of {MEGABYTES} MB that fills during changes"
+    ));
     let state = disk.0.join("state");
     copy(warm().path(), &state);
     let server = Setup::of([doubles("m", 1)]).state(&state).start();
@@ -89,11 +96,18 @@ fn a_full_disk_takes_nothing_away() {
     admin.label("m", "stable", "1").ok();
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
     let round = load.end().faultless();
-    tell(format_args!("  {} components fitted; {} answers meanwhile, 0 failed", number - 2, round.answers));
+    tell(format_args!(
+        "  {} components fitted; {} answers meanwhile, 0 failed",
+        number - 2,
+        round.answers
+    ));
     server.stop();
     let server = Setup::of([]).state(&state).start();
     let newest = number - 1;
-    assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (2.0 * newest as f64, newest.to_string()));
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (2.0 * newest as f64, newest.to_string())
+    );
     assert_eq!(Admin::of(&server).get("/v1/status")["head"], head + 1);
 }
 
@@ -113,6 +127,11 @@ fn a_start_on_a_full_disk_says_so() {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
+    let status = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(status.success());
 }

@@ -1,5 +1,5 @@
-//! SIGKILL at random moments of random changes: what was acknowledged is there, nothing is there by half, and the
-//! server always starts.
+//! SIGKILL at random moments of random changes: what was acknowledged is there, nothing is there by
+//! half, and the server always starts.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -40,7 +40,9 @@ fn request(change: &Change) -> Request {
     match change {
         Change::Apply(version) => applies(&[doubles("m", *version)], &json!({})),
         Change::Label(version) => labels("m", "stable", &version.to_string()),
-        Change::Delete(version) => Request::new("DELETE", &format!("/v1/models/m/versions/{version}")),
+        Change::Delete(version) => {
+            Request::new("DELETE", &format!("/v1/models/m/versions/{version}"))
+        }
     }
 }
 
@@ -59,43 +61,79 @@ fn served_after(head: u64) -> (BTreeSet<u64>, Option<u64>) {
 
 fn served(model: &Value) -> (BTreeSet<u64>, Option<u64>) {
     let number = |value: &Value| value.as_str().unwrap().parse().unwrap();
-    let ready = model["versions"].as_array().unwrap().iter().filter(|version| version["condition"] == "ready");
+    let ready = model["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|version| version["condition"] == "ready");
     let versions = ready.map(|version| number(&version["version"])).collect();
-    (versions, model["labels"].as_array().unwrap().first().map(|label| number(&label["version"])))
+    (
+        versions,
+        model["labels"]
+            .as_array()
+            .unwrap()
+            .first()
+            .map(|label| number(&label["version"])),
+    )
 }
 
 #[test]
 fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
     let rounds = effort::of(12, 1000);
-    tell(format_args!("kills: {rounds} times SIGKILL, at random moments of random changes"));
+    tell(format_args!(
+        "kills: {rounds} times SIGKILL, at random moments of random changes"
+    ));
     let (state, mut chance) = (warm(), Chance::new(1));
     let (mut acknowledged, mut unacknowledged, mut idle) = (0, 0, 0);
     for round in 0..=rounds {
         let server = Setup::of([]).state(state.path()).start();
         let admin = Admin::of(&server);
         let head = admin.get("/v1/status")["head"].as_u64().unwrap();
-        assert!(head >= acknowledged, "round {round}: {acknowledged} were acknowledged, {head} are there");
-        assert!(head <= acknowledged + 1, "round {round}: {acknowledged} were acknowledged, {head} are there");
+        assert!(
+            head >= acknowledged,
+            "round {round}: {acknowledged} were acknowledged, {head} are there"
+        );
+        assert!(
+            head <= acknowledged + 1,
+            "round {round}: {acknowledged} were acknowledged, {head} are there"
+        );
         unacknowledged += head - acknowledged;
         acknowledged = head;
-        assert_eq!(admin.get("/v1/verify")["problems"], json!([]), "round {round}");
+        assert_eq!(
+            admin.get("/v1/verify")["problems"],
+            json!([]),
+            "round {round}"
+        );
         if head > 0 {
-            assert_eq!(served(&admin.get("/v1/models/m")), served_after(head), "round {round}, revision {head}");
+            assert_eq!(
+                served(&admin.get("/v1/models/m")),
+                served_after(head),
+                "round {round}, revision {head}"
+            );
             let (value, version) = ask(&mut server.connect(), "/v2/models/m/infer").unwrap();
             assert_eq!(value, 2.0 * version.parse::<f64>().unwrap());
         }
         if round == rounds {
             break;
         }
-        let (id, life) = (server.starting.id(), Duration::from_micros(chance.below(LIFE_MS * 1000)));
+        let (id, life) = (
+            server.starting.id(),
+            Duration::from_micros(chance.below(LIFE_MS * 1000)),
+        );
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 pause(life);
-                Command::new("sh").args(["-c", &format!("kill -KILL {id}")]).status().unwrap();
+                Command::new("sh")
+                    .args(["-c", &format!("kill -KILL {id}")])
+                    .status()
+                    .unwrap();
             });
             for number in head + 1.. {
-                // The connection breaks off when the server does; every answer before that must be a yes.
-                let Ok(response) = attempt(&admin, request(&change(number))) else { break };
+                // The connection breaks off when the server does; every answer before that must be
+                // a yes.
+                let Ok(response) = attempt(&admin, request(&change(number))) else {
+                    break;
+                };
                 acknowledged = response.ok().json()["head"].as_u64().unwrap();
                 assert_eq!(acknowledged, number);
             }
@@ -103,7 +141,14 @@ fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
         idle += u64::from(acknowledged == head);
     }
     assert!(acknowledged > 0, "every kill came before the first change");
-    tell(format_args!("  {acknowledged} revisions, all there and whole, at each of {rounds} starts"));
-    tell(format_args!("  {unacknowledged} of them were on the disk when the kill came before their answer"));
-    assert!(idle < rounds, "no server lived long enough to change anything");
+    tell(format_args!(
+        "  {acknowledged} revisions, all there and whole, at each of {rounds} starts"
+    ));
+    tell(format_args!(
+        "  {unacknowledged} of them were on the disk when the kill came before their answer"
+    ));
+    assert!(
+        idle < rounds,
+        "no server lived long enough to change anything"
+    );
 }

@@ -1,7 +1,7 @@
 //! Traffic that checks every answer: 200, the version's own value, the version's own name.
 //!
-//! Some connections ask at a rate that they keep to: a request that is late because the one before it was slow counts
-//! from when it should have been sent, so a pause of the server is seen in full.
+//! Some connections ask at a rate that they keep to: a request that is late because the one before
+//! it was slow counts from when it should have been sent, so a pause of the server is seen in full.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -36,7 +36,8 @@ pub(crate) struct Round {
 }
 
 impl Load {
-    /// Asks a pipeline of [`pipelines`](super::pipelines) so many times a second; as often as can be without a rate.
+    /// Asks a pipeline of [`pipelines`](super::pipelines) so many times a second; as often as can
+    /// be without a rate.
     pub(crate) fn begin(address: SocketAddr, path: &str, rate: Option<f64>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let every = rate.map(|rate| Duration::from_secs_f64(f64::from(CONNECTIONS) / rate));
@@ -46,11 +47,20 @@ impl Load {
             let first = Instant::now() + every.unwrap_or_default() * index / CONNECTIONS;
             thread::spawn(move || ask_until(&stop, address, &request, first, every))
         });
-        Self { askers: askers.collect(), stop, began: Instant::now() }
+        Self {
+            askers: askers.collect(),
+            stop,
+            began: Instant::now(),
+        }
     }
 
     /// For so long.
-    pub(crate) fn during(address: SocketAddr, path: &str, rate: Option<f64>, duration: Duration) -> Round {
+    pub(crate) fn during(
+        address: SocketAddr,
+        path: &str,
+        rate: Option<f64>,
+        duration: Duration,
+    ) -> Round {
         let load = Self::begin(address, path, rate);
         pause(duration);
         load.end()
@@ -98,7 +108,12 @@ impl Round {
     #[track_caller]
     pub(crate) fn faultless(self) -> Self {
         let first = self.failed.first().map_or("", String::as_str);
-        assert!(self.failed.is_empty(), "{} of {} failed: {first}", self.failed.len(), self.answers);
+        assert!(
+            self.failed.is_empty(),
+            "{} of {} failed: {first}",
+            self.failed.len(),
+            self.answers
+        );
         assert!(self.answers > 0, "nothing was asked");
         self
     }
@@ -109,12 +124,18 @@ pub(crate) fn attempt(admin: &Admin, request: Request) -> Result<Response, Strin
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::try_open(admin.address).map_err(|error| error.to_string())?;
     connection.send(&request.header("authorization", bearer.as_str()).bytes());
-    connection.try_read(true)?.ok_or_else(|| "closed without an answer".to_owned())
+    connection
+        .try_read(true)?
+        .ok_or_else(|| "closed without an answer".to_owned())
 }
 
 fn request(path: &str) -> Vec<u8> {
     let body = crate::harness::admin::one(1.0).to_string();
-    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn ask_until(
@@ -145,7 +166,9 @@ fn ask_until(
         }
         round.answers += 1;
         match asker.ask(request) {
-            Ok(()) => round.took.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)),
+            Ok(()) => round
+                .took
+                .push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)),
             Err(why) => {
                 round.failed.push(why);
                 // A connection that broke answers nothing more.
@@ -169,12 +192,17 @@ impl Asker {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, buffer: vec![0; 16 << 10] })
+        Ok(Self {
+            stream,
+            buffer: vec![0; 16 << 10],
+        })
     }
 
     /// One request and its answer, which must be whole, right and of one version.
     fn ask(&mut self, request: &[u8]) -> Result<(), String> {
-        self.stream.write_all(request).map_err(|error| format!("can't send: {error}"))?;
+        self.stream
+            .write_all(request)
+            .map_err(|error| format!("can't send: {error}"))?;
         let mut filled = 0;
         loop {
             match self.stream.read(&mut self.buffer[filled..]) {
@@ -182,7 +210,8 @@ impl Asker {
                 Ok(length) => filled += length,
                 Err(error) => return Err(format!("no answer: {error}")),
             }
-            let text = std::str::from_utf8(&self.buffer[..filled]).map_err(|error| error.to_string())?;
+            let text =
+                std::str::from_utf8(&self.buffer[..filled]).map_err(|error| error.to_string())?;
             if let Some(verdict) = judge(text) {
                 return verdict;
             }
@@ -193,7 +222,10 @@ impl Asker {
 /// What is to be said of an answer, once it is whole.
 fn judge(text: &str) -> Option<Result<(), String>> {
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let header = |name: &str| {
+        head.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
     if header("content-length")?.parse::<usize>().ok()? > body.len() {
         return None;
     }
@@ -204,19 +236,30 @@ fn judge(text: &str) -> Option<Result<(), String>> {
         Some(value == 2.0 * version)
     };
     let is_right = head.starts_with("HTTP/1.1 200 ") && is_right() == Some(true);
-    Some(if is_right { Ok(()) } else { Err(format!("a wrong answer: {head} {body}")) })
+    Some(if is_right {
+        Ok(())
+    } else {
+        Err(format!("a wrong answer: {head} {body}"))
+    })
 }
 
 #[test]
 fn answers_are_judged_by_value_and_version() {
     let answer = |status: u16, version: &str, value: f64| {
         let body = format!("{{\"outputs\":[{{\"data\":[{value}]}}]}}");
-        format!("HTTP/1.1 {status} X\r\nhotstage-version: {version}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status} X\r\nhotstage-version: {version}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
     };
     let right = answer(200, "7", 14.0);
     assert_eq!(judge(&right), Some(Ok(())));
     assert_eq!(judge(&right[..right.len() - 1]), None);
-    for wrong in [answer(200, "7", 15.0), answer(200, "8", 14.0), answer(500, "7", 14.0)] {
+    for wrong in [
+        answer(200, "7", 15.0),
+        answer(200, "8", 14.0),
+        answer(500, "7", 14.0),
+    ] {
         assert!(judge(&wrong).unwrap().is_err(), "{wrong}");
     }
 }

@@ -1,5 +1,5 @@
-//! Ten thousand pipelines over one component: what each costs in memory, what it costs a request that there are so
-//! many, and how long a restart takes.
+//! Ten thousand pipelines over one component: what each costs in memory, what it costs a request
+//! that there are so many, and how long a restart takes.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,9 @@ fn name(index: usize) -> String {
 #[test]
 fn many_pipelines_cost_little_each_and_nothing_each_other() {
     let count = effort::of(200, 10_000);
-    tell(format_args!("many: {count} pipelines of two stages over one component"));
+    tell(format_args!(
+        "many: {count} pipelines of two stages over one component"
+    ));
     let (state, other) = (warm(), warm());
     let alone = Setup::of([doubles("p7", 8)]).state(other.path()).start();
     let many = Setup::of([doubles("p7", 8)]).state(state.path()).start();
@@ -32,19 +34,42 @@ fn many_pipelines_cost_little_each_and_nothing_each_other() {
     let began = Instant::now();
     let all: Vec<usize> = (0..count).filter(|index| *index != 7).collect();
     for batch in all.chunks(BATCH) {
-        let manifests: Vec<_> = batch.iter().map(|&index| doubles(&name(index), index as u64 + 1)).collect();
+        let manifests: Vec<_> = batch
+            .iter()
+            .map(|&index| doubles(&name(index), index as u64 + 1))
+            .collect();
         admin.apply(&manifests).ok();
     }
     let each = (resident(&many) - before) / (count - 1) as f64;
-    figure("to apply one, golden test included", began.elapsed().as_secs_f64() * 1e3 / count as f64, "ms", None);
-    figure("resident memory of one more pipeline", each / 1e3, "KB", Some(100.0));
+    figure(
+        "to apply one, golden test included",
+        began.elapsed().as_secs_f64() * 1e3 / count as f64,
+        "ms",
+        None,
+    );
+    figure(
+        "resident memory of one more pipeline",
+        each / 1e3,
+        "KB",
+        Some(100.0),
+    );
     compare(&alone, &many);
     check(&many, count);
     many.stop();
     let began = Instant::now();
     let many = Setup::of([]).state(state.path()).start();
-    figure("restart until all are ready", began.elapsed().as_secs_f64(), "s", Some(60.0));
-    figure("resident memory after the restart, for each", resident(&many) / 1e3 / count as f64, "KB", None);
+    figure(
+        "restart until all are ready",
+        began.elapsed().as_secs_f64(),
+        "s",
+        Some(60.0),
+    );
+    figure(
+        "resident memory after the restart, for each",
+        resident(&many) / 1e3 / count as f64,
+        "KB",
+        None,
+    );
     check(&many, count);
 }
 
@@ -61,15 +86,30 @@ fn compare(alone: &Server, many: &Server) {
             many / alone
         })
         .collect();
-    figure("CPU of a request among them, to one that is alone", median_and_most(&costs).0, "×", Some(1.05));
+    figure(
+        "CPU of a request among them, to one that is alone",
+        median_and_most(&costs).0,
+        "×",
+        Some(1.05),
+    );
 }
 
 /// Seconds of CPU time that it took so far.
 fn cpu(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", server.starting.id())).unwrap();
-    // The program's name, in parentheses, may hold anything; then the eleventh and twelfth are ticks of 10 ms.
-    let fields = text.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
-    fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+    // The program's name, in parentheses, may hold anything; then the eleventh and twelfth are
+    // ticks of 10 ms.
+    let fields = text
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .skip(11)
+        .take(2);
+    fields
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum::<f64>()
+        / 100.0
 }
 
 /// Some of them, spread over all, answer what they should.
@@ -77,7 +117,11 @@ fn check(server: &Server, count: usize) {
     let mut connection = server.connect();
     for index in (0..count).step_by((count / 100).max(1)) {
         let version = index + 1;
-        let answer = ask(&mut connection, &format!("/v2/models/{}/infer", name(index))).unwrap();
+        let answer = ask(
+            &mut connection,
+            &format!("/v2/models/{}/infer", name(index)),
+        )
+        .unwrap();
         assert_eq!(answer, (2.0 * version as f64, version.to_string()));
     }
 }

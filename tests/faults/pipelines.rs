@@ -1,24 +1,29 @@
-//! Pipelines of two stages that answer twice their version's number, so that a mixture of two versions shows: each
-//! stage adds its own version's half.
+//! Pipelines of two stages that answer twice their version's number, so that a mixture of two
+//! versions shows: each stage adds its own version's half.
 
 use serde_json::{Value, json};
 
 use crate::harness::admin::{one, scale, tensor};
 use crate::harness::manifest;
 
-/// Version `number`: the first stage makes `x · number`, the second adds `number`; asked for 1, it answers `2 ·
-/// number`.
+/// Version `number`: the first stage makes `x · number`, the second adds `number`; asked for 1, it
+/// answers `2 · number`.
 pub(crate) fn doubles(name: &str, number: u64) -> Value {
     doubles_by(name, number, None)
 }
 
-/// The same with a component of the caller's as its first stage: a copy of `scale` under another digest.
+/// The same with a component of the caller's as its first stage: a copy of `scale` under another
+/// digest.
 pub(crate) fn doubles_by(name: &str, number: u64, component: Option<&str>) -> Value {
     let mut first = scale("times", 0.0, 1.0 / number as f64);
     if let Some(component) = component {
         first["component"] = component.into();
     }
-    let mut manifest = manifest::version(name, &number.to_string(), [first, scale("plus", -(number as f64), 1.0)]);
+    let mut manifest = manifest::version(
+        name,
+        &number.to_string(),
+        [first, scale("plus", -(number as f64), 1.0)],
+    );
     manifest["spec"]["tests"] = json!([golden(2.0 * number as f64)]);
     manifest
 }
@@ -34,7 +39,8 @@ fn golden(answer: f64) -> Value {
     json!({ "name": "of one", "request": one(1.0), "expect": { "outputs": [tensor(answer)] } })
 }
 
-/// The component `scale` as somebody else built it: the same code, so many bytes more, and a digest of its own.
+/// The component `scale` as somebody else built it: the same code, so many bytes more, and a digest
+/// of its own.
 pub(crate) fn another_scale(seed: u64, bytes: usize) -> Vec<u8> {
     let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
     let mut chance = super::effort::Chance::new(seed);

@@ -1,6 +1,6 @@
-//! A canary at 2,000 requests a second: with five bad answers in a hundred it is taken back within a second of the
-//! guard's minimum sample; without them it gets all of the share. And a mirror of every request, keeping up or stalled,
-//! beside the same traffic without one.
+//! A canary at 2,000 requests a second: with five bad answers in a hundred it is taken back within
+//! a second of the guard's minimum sample; without them it gets all of the share. And a mirror of
+//! every request, keeping up or stalled, beside the same traffic without one.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ struct Answers {
     took: Vec<u32>,
 }
 
-/// Asks at the rate until it is told to stop; so many requests in a hundred hold what makes guests misbehave.
+/// Asks at the rate until it is told to stop; so many requests in a hundred hold what makes guests
+/// misbehave.
 fn ask_until(over: &AtomicBool, server: &Server, bad: u64, seed: u64) -> Answers {
     let (mut connection, mut answers) = (server.connect(), Answers::default());
     let mut chance = effort::Chance::new(seed + 1);
@@ -57,13 +58,16 @@ impl Answers {
     fn judge(&mut self, connection: &mut Connection, number: f64, due: Instant) {
         let body = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [number] }] });
         let response = connection.ask(&Request::post(PATH, body.to_string()));
-        self.took.push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
+        self.took
+            .push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
         let by_canary = response.header("hotstage-version") == Some("2");
         self.of_canary += u64::from(by_canary);
         match response.status {
             200 if response.json()["outputs"][0]["data"][0] == number => self.right += 1,
             500 if by_canary && number == 13.0 => self.canary_failed += 1,
-            _ => self.wrong.push(format!("{} {}", response.status, response.text())),
+            _ => self
+                .wrong
+                .push(format!("{} {}", response.status, response.text())),
         }
     }
 
@@ -76,9 +80,13 @@ impl Answers {
     }
 }
 
-/// A canary of this guest: how the rollout ended, how long after the minimum sample, and what was answered.
+/// A canary of this guest: how the rollout ended, how long after the minimum sample, and what was
+/// answered.
 fn canary(guest: &str) -> (Value, Duration, Answers) {
-    let versions = [version("m", "1", [model("echo")]), version("m", "2", [model(guest)])];
+    let versions = [
+        version("m", "1", [model("echo")]),
+        version("m", "2", [model(guest)]),
+    ];
     let route = document("Route", &json!({ "split": [{ "version": "1" }] }));
     let server = Setup::of(versions.into_iter().chain([route])).start();
     let admin = Admin::of(&server);
@@ -87,17 +95,22 @@ fn canary(guest: &str) -> (Value, Duration, Answers) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (over, server) = (&over, &server);
-        let asking = (0..CONNECTIONS).map(|seed| scope.spawn(move || ask_until(over, server, BAD, seed.into())));
+        let asking = (0..CONNECTIONS)
+            .map(|seed| scope.spawn(move || ask_until(over, server, BAD, seed.into())));
         let asking: Vec<_> = asking.collect();
         pause(Duration::from_millis(300));
         let document = document("Rollout", &spec).to_string();
-        admin.post("/v1/rollouts", &json!({ "document": document })).ok();
+        admin
+            .post("/v1/rollouts", &json!({ "document": document }))
+            .ok();
         let (ended, after) = until_over(&admin);
         // What is under way is answered by whom it reached.
         pause(Duration::from_millis(200));
         over.store(true, Relaxed);
         let mut answers = Answers::default();
-        asking.into_iter().for_each(|asker| answers.add(asker.join().unwrap()));
+        asking
+            .into_iter()
+            .for_each(|asker| answers.add(asker.join().unwrap()));
         (ended, after, answers)
     })
 }
@@ -109,7 +122,10 @@ fn until_over(admin: &Admin) -> (Value, Duration) {
     loop {
         let rollout = admin.get("/v1/models/m/rollout");
         if rollout["phase"] != "running" {
-            return (rollout, enough.map_or(Duration::ZERO, |enough: Instant| enough.elapsed()));
+            return (
+                rollout,
+                enough.map_or(Duration::ZERO, |enough: Instant| enough.elapsed()),
+            );
         }
         let samples = admin.get("/v1/models/m")["versions"][1].clone();
         let samples = samples["answered"].as_u64().unwrap() + samples["failed"].as_u64().unwrap();
@@ -127,16 +143,32 @@ fn a_canary_that_fails_is_taken_back_and_a_good_one_is_promoted() {
     for _ in 0..effort::of(1, 10) {
         let (ended, after, answers) = canary("fails_internal");
         assert_eq!(ended["phase"], "rolled_back", "{ended}");
-        assert!(answers.wrong.is_empty(), "{} wrong: {}", answers.wrong.len(), answers.wrong[0]);
+        assert!(
+            answers.wrong.is_empty(),
+            "{} wrong: {}",
+            answers.wrong.len(),
+            answers.wrong[0]
+        );
         assert!(answers.canary_failed > 0 && answers.canary_failed < answers.of_canary);
         took.push(after.as_secs_f64() * 1e3);
         let (ended, _, answers) = canary("echo");
         assert_eq!(ended["phase"], "promoted", "{ended}");
-        assert!(answers.wrong.is_empty() && answers.canary_failed == 0, "{:?}", answers.wrong.first());
+        assert!(
+            answers.wrong.is_empty() && answers.canary_failed == 0,
+            "{:?}",
+            answers.wrong.first()
+        );
     }
-    tell(format_args!("rollouts: a canary at {RATE} requests a second, {BAD} bad in a hundred"));
+    tell(format_args!(
+        "rollouts: a canary at {RATE} requests a second, {BAD} bad in a hundred"
+    ));
     let (median, most) = median_and_most(&took);
-    figure("from the guard's minimum sample to the route as it was", median, "ms", Some(1000.0));
+    figure(
+        "from the guard's minimum sample to the route as it was",
+        median,
+        "ms",
+        Some(1000.0),
+    );
     figure("the longest", most, "ms", Some(1000.0));
 }
 
@@ -145,33 +177,75 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 #[test]
 fn callers_do_not_notice_a_mirror() {
-    let spec = |mirror: Value| document("Route", &json!({ "split": [{ "version": "1" }], "mirror": mirror }));
+    let spec = |mirror: Value| {
+        document(
+            "Route",
+            &json!({ "split": [{ "version": "1" }], "mirror": mirror }),
+        )
+    };
     let plain = document("Route", &json!({ "split": [{ "version": "1" }] }));
     let mirrored = spec(json!([{ "version": "2" }]));
     let stalled = spec(json!([{ "version": "3" }]));
     let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
-    let server = Setup::of([guest("echo", "1"), guest("echo", "2"), guest("spins", "3"), plain.clone()]).start();
+    let server = Setup::of([
+        guest("echo", "1"),
+        guest("echo", "2"),
+        guest("spins", "3"),
+        plain.clone(),
+    ])
+    .start();
     let admin = Admin::of(&server);
     let (mut without, mut keeping_up, mut stalling) = (Vec::new(), Vec::new(), Vec::new());
     let mut dropped = 0;
     for _ in 0..effort::of(1, 15) {
-        for (route, windows) in [(&plain, &mut without), (&mirrored, &mut keeping_up), (&stalled, &mut stalling)] {
+        for (route, windows) in [
+            (&plain, &mut without),
+            (&mirrored, &mut keeping_up),
+            (&stalled, &mut stalling),
+        ] {
             admin.apply(std::slice::from_ref(route)).ok();
             windows.push(p99_of_a_window(&server));
             if std::ptr::eq(route, &raw const mirrored) {
                 let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
-                assert_eq!((&mirror["disagreed"], &mirror["failed"]), (&json!(0), &json!(0)), "{mirror}");
+                assert_eq!(
+                    (&mirror["disagreed"], &mirror["failed"]),
+                    (&json!(0), &json!(0)),
+                    "{mirror}"
+                );
                 assert!(mirror["compared"].as_u64().unwrap() > 0, "{mirror}");
                 dropped += mirror["dropped"].as_u64().unwrap();
             }
         }
     }
-    tell(format_args!("rollouts: every request mirrored, beside {RATE} requests a second"));
-    let [without, keeping_up, stalling] = [without, keeping_up, stalling].map(|windows| median_and_most(&windows).0);
-    figure("p99 without a mirror, median of windows", without, "ms", None);
-    figure("p99 with a mirror that keeps up, to that", keeping_up / without, "×", Some(1.05));
-    figure("p99 with a mirror that stalls, to that", stalling / without, "×", Some(1.1));
-    figure("copies dropped while it keeps up", f64::from(u32::try_from(dropped).unwrap()), "", None);
+    tell(format_args!(
+        "rollouts: every request mirrored, beside {RATE} requests a second"
+    ));
+    let [without, keeping_up, stalling] =
+        [without, keeping_up, stalling].map(|windows| median_and_most(&windows).0);
+    figure(
+        "p99 without a mirror, median of windows",
+        without,
+        "ms",
+        None,
+    );
+    figure(
+        "p99 with a mirror that keeps up, to that",
+        keeping_up / without,
+        "×",
+        Some(1.05),
+    );
+    figure(
+        "p99 with a mirror that stalls, to that",
+        stalling / without,
+        "×",
+        Some(1.1),
+    );
+    figure(
+        "copies dropped while it keeps up",
+        f64::from(u32::try_from(dropped).unwrap()),
+        "",
+        None,
+    );
 }
 
 /// Milliseconds that 99 of 100 answers of a window took; all of them must be right.
@@ -189,10 +263,16 @@ fn p99_of_a_window(server: &Server) -> f64 {
         pause(WINDOW);
         over.store(true, Relaxed);
         let mut answers = Answers::default();
-        asking.into_iter().for_each(|asker| answers.add(asker.join().unwrap()));
+        asking
+            .into_iter()
+            .for_each(|asker| answers.add(asker.join().unwrap()));
         answers
     });
-    assert!(answers.wrong.is_empty() && answers.canary_failed == 0, "{:?}", answers.wrong.first());
+    assert!(
+        answers.wrong.is_empty() && answers.canary_failed == 0,
+        "{:?}",
+        answers.wrong.first()
+    );
     let mut took = answers.took;
     took.sort_unstable();
     f64::from(took[took.len() * 99 / 100]) / 1e3

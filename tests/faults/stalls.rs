@@ -1,5 +1,5 @@
-//! A disk whose flushes take seconds: requests do not wait for it, questions are answered, and a change is not said to
-//! be made before it is on the disk.
+//! A disk whose flushes take seconds: requests do not wait for it, questions are answered, and a
+//! change is not said to be made before it is on the disk.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,24 +22,38 @@ const RATE: f64 = 1000.0;
 pub(crate) fn library(folder: &Folder) -> Option<PathBuf> {
     let path = folder.path().join("stall.so");
     let source = root().join("tests/faults/stall.c");
-    let cc = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&path).arg(source).arg("-ldl").output();
-    cc.is_ok_and(|output| output.status.success()).then_some(path)
+    let cc = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&path)
+        .arg(source)
+        .arg("-ldl")
+        .output();
+    cc.is_ok_and(|output| output.status.success())
+        .then_some(path)
 }
 
 #[test]
 fn a_disk_that_stalls_stalls_no_request() {
     let folder = Folder::new();
-    let Some(library) = library(&folder) else { return skipped("a stalled disk needs a C compiler, `cc`") };
+    let Some(library) = library(&folder) else {
+        return skipped("a stalled disk needs a C compiler, `cc`");
+    };
     let flag = folder.path().join("stalled");
     let state = warm();
     let setup = |manifests: Vec<serde_json::Value>| {
         let setup = Setup::of(manifests).state(state.path());
-        setup.env("LD_PRELOAD", library.to_str().unwrap()).env("STALL_FILE", flag.to_str().unwrap())
+        setup
+            .env("LD_PRELOAD", library.to_str().unwrap())
+            .env("STALL_FILE", flag.to_str().unwrap())
     };
     let server = setup(vec![doubles("m", 1)]).start();
     let admin = Admin::of(&server);
-    let steady =
-        Load::during(server.address, PATH, Some(RATE), effort::of(Duration::from_secs(1), Duration::from_secs(10)));
+    let steady = Load::during(
+        server.address,
+        PATH,
+        Some(RATE),
+        effort::of(Duration::from_secs(1), Duration::from_secs(10)),
+    );
     let steady = steady.faultless();
     fs::write(&flag, "").unwrap();
     let stall = effort::of(Duration::from_secs(1), Duration::from_secs(10));
@@ -53,10 +67,16 @@ fn a_disk_that_stalls_stalls_no_request() {
         while began.elapsed() < stall {
             // Whoever looks is answered meanwhile, and sees what was before.
             assert_eq!(admin.get("/v1/status")["head"], 1);
-            assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (2.0, "1".to_owned()));
+            assert_eq!(
+                ask(&mut server.connect(), PATH).unwrap(),
+                (2.0, "1".to_owned())
+            );
             pause(Duration::from_millis(50));
         }
-        assert!(!applying.is_finished(), "a change was acknowledged that is not on the disk");
+        assert!(
+            !applying.is_finished(),
+            "a change was acknowledged that is not on the disk"
+        );
         let stalled = load.end().faultless();
         fs::remove_file(&flag).unwrap();
         let (status, took) = applying.join().unwrap();
@@ -64,26 +84,43 @@ fn a_disk_that_stalls_stalls_no_request() {
         assert!(took >= stall);
         stalled
     });
-    assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (4.0, "2".to_owned()));
-    tell(format_args!("stalls: flushes that take {stall:?} while {RATE} requests a second are answered"));
-    figure("p99 while the disk is stalled, to steady", stalled.took(99) / steady.took(99), "×", None);
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (4.0, "2".to_owned())
+    );
+    tell(format_args!(
+        "stalls: flushes that take {stall:?} while {RATE} requests a second are answered"
+    ));
+    figure(
+        "p99 while the disk is stalled, to steady",
+        stalled.took(99) / steady.took(99),
+        "×",
+        None,
+    );
 
     // Killed in the middle of a stalled flush: whatever is there is whole.
     fs::write(&flag, "").unwrap();
     std::thread::scope(|scope| {
         let applying = scope.spawn(|| {
-            let request = crate::harness::admin::applies(&[doubles("m", 3)], &serde_json::json!({}));
+            let request =
+                crate::harness::admin::applies(&[doubles("m", 3)], &serde_json::json!({}));
             attempt(&admin, request).is_ok()
         });
         pause(Duration::from_millis(200));
         admin.ask(Request::get("/v1/status")).ok();
         server.starting.signal("KILL");
-        assert!(!applying.join().unwrap(), "a change was acknowledged that is not on the disk");
+        assert!(
+            !applying.join().unwrap(),
+            "a change was acknowledged that is not on the disk"
+        );
     });
     drop(server);
     fs::remove_file(&flag).unwrap();
     let server = setup(Vec::new()).start();
     let (value, version) = ask(&mut server.connect(), PATH).unwrap();
-    assert!(value == 2.0 * version.parse::<f64>().unwrap() && matches!(version.as_str(), "2" | "3"), "{version}");
+    assert!(
+        value == 2.0 * version.parse::<f64>().unwrap() && matches!(version.as_str(), "2" | "3"),
+        "{version}"
+    );
     assert_eq!(Admin::of(&server).get("/v1/verify")["ok"], true);
 }

@@ -1,5 +1,6 @@
-//! Versions come and go at 80 % of the highest load: good ones, bad ones, ones that are rolled back, deleted, or
-//! deleted while they load. Every answer is whole and of one version, and memory stays where it was.
+//! Versions come and go at 80 % of the highest load: good ones, bad ones, ones that are rolled
+//! back, deleted, or deleted while they load. Every answer is whole and of one version, and memory
+//! stays where it was.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ const SHARE: f64 = 0.8;
 const SETTLED: u64 = 20;
 /// Peaks whose middle one counts.
 const PEAKS: usize = 5;
-/// A rate is kept to if so much of it is reached; else one is tried that is lower by [`STEP`], so many times at most.
+/// A rate is kept to if so much of it is reached; else one is tried that is lower by [`STEP`], so
+/// many times at most.
 const KEPT: f64 = 0.99;
 const STEP: f64 = 0.97;
 const STEPS: i32 = 12;
@@ -29,9 +31,16 @@ const STEPS: i32 = 12;
 fn versions_come_and_go_at_full_load() {
     let server = Setup::of([doubles("m", 1)]).start();
     let admin = Admin::of(&server);
-    let changes = Changes { admin: &admin, made: AtomicU64::new(0), number: AtomicU64::new(1) };
-    let mut pace =
-        Pace { server: &server, window: effort::of(Duration::from_secs(1), Duration::from_secs(5)), peaks: Vec::new() };
+    let changes = Changes {
+        admin: &admin,
+        made: AtomicU64::new(0),
+        number: AtomicU64::new(1),
+    };
+    let mut pace = Pace {
+        server: &server,
+        window: effort::of(Duration::from_secs(1), Duration::from_secs(5)),
+        peaks: Vec::new(),
+    };
     (0..effort::of(1, PEAKS)).for_each(|_| pace.look());
     // Under the load that follows, so that what is compared is alike.
     let load = Load::begin(server.address, PATH, Some(pace.rate()));
@@ -43,7 +52,8 @@ fn versions_come_and_go_at_full_load() {
     let (mut steady, mut swapping) = (pace.windows(effort::of(1, 6)), Vec::new());
     let before = resident(&server);
     let mut most = before;
-    // Stretches with changes, and between them a look at how it goes without, so that both see the same machine.
+    // Stretches with changes, and between them a look at how it goes without, so that both see the
+    // same machine.
     let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
     let windows = usize::try_from(took.as_secs().div_ceil(pace.window.as_secs())).unwrap();
     let stretches = windows.div_ceil(stretch);
@@ -52,7 +62,11 @@ fn versions_come_and_go_at_full_load() {
         most = most.max(resident(&server));
         pace.look();
         steady.extend(pace.windows(1));
-        let [with, without] = [&swapping[swapping.len() - stretch..], &steady[steady.len() - 1..]].map(|of| p99(of).0);
+        let [with, without] = [
+            &swapping[swapping.len() - stretch..],
+            &steady[steady.len() - 1..],
+        ]
+        .map(|of| p99(of).0);
         tell(format_args!(
             "  {done} of {stretches}: {:.0} requests a second, p99 {:.2} ms with changes and {:.2} without",
             pace.rate(),
@@ -69,18 +83,32 @@ fn versions_come_and_go_at_full_load() {
         load.end().faultless();
     }
     let most = most.max(resident(&server));
-    // The same load for as long as before, so that what is compared is alike: threads that work on changes have gone.
+    // The same load for as long as before, so that what is compared is alike: threads that work on
+    // changes have gone.
     steady.extend(pace.windows(effort::of(1, 6)));
     let after = resident(&server);
     report(&steady, &swapping);
-    tell(format_args!("  {} changes of what is served were made", changes.made.load(SeqCst)));
-    figure("resident memory at most meanwhile, to that after 20 changes", most / before, "×", None);
-    figure("resident memory at the end, to that after 20 changes", after / before, "×", Some(1.05));
+    tell(format_args!(
+        "  {} changes of what is served were made",
+        changes.made.load(SeqCst)
+    ));
+    figure(
+        "resident memory at most meanwhile, to that after 20 changes",
+        most / before,
+        "×",
+        None,
+    );
+    figure(
+        "resident memory at the end, to that after 20 changes",
+        after / before,
+        "×",
+        Some(1.05),
+    );
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
 }
 
-/// How fast to ask. What the machine can do moves by a tenth within minutes, and 80 % of what it could do once may be
-/// all that it can do later; so the highest load is looked at again and again.
+/// How fast to ask. What the machine can do moves by a tenth within minutes, and 80 % of what it
+/// could do once may be all that it can do later; so the highest load is looked at again and again.
 struct Pace<'a> {
     server: &'a Server,
     window: Duration,
@@ -89,11 +117,16 @@ struct Pace<'a> {
 }
 
 impl Pace<'_> {
-    /// Finds the highest rate that is kept to. It is below what is reached without a rate, as one who keeps to a rate
-    /// sleeps between requests, and to sleep and to wake costs more than to go on.
+    /// Finds the highest rate that is kept to. It is below what is reached without a rate, as one
+    /// who keeps to a rate sleeps between requests, and to sleep and to wake costs more than to go
+    /// on.
     fn look(&mut self) {
         let window = effort::of(Duration::from_millis(300), Duration::from_secs(2));
-        let reached = |rate| Load::during(self.server.address, PATH, rate, window).faultless().per_second();
+        let reached = |rate| {
+            Load::during(self.server.address, PATH, rate, window)
+                .faultless()
+                .per_second()
+        };
         let most = reached(None);
         let mut rates = (0..STEPS).map(|step| most * STEP.powi(step));
         let kept = rates.find(|&rate| reached(Some(rate)) >= rate * KEPT);
@@ -107,7 +140,8 @@ impl Pace<'_> {
     }
 
     fn windows(&self, count: usize) -> Vec<Round> {
-        let window = || Load::during(self.server.address, PATH, Some(self.rate()), self.window).faultless();
+        let window =
+            || Load::during(self.server.address, PATH, Some(self.rate()), self.window).faultless();
         (0..count).map(|_| window()).collect()
     }
 }
@@ -123,18 +157,54 @@ impl Drop for Stop<'_> {
 
 /// Microseconds: of the windows the middle one, and the worst.
 fn p99(rounds: &[Round]) -> (f64, f64) {
-    median_and_most(&rounds.iter().map(|round| round.took(99)).collect::<Vec<_>>())
+    median_and_most(
+        &rounds
+            .iter()
+            .map(|round| round.took(99))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn report(steady: &[Round], swapping: &[Round]) {
-    let answers: u64 = steady.iter().chain(swapping).map(|round| round.answers).sum();
-    tell(format_args!("  {answers} answers, 0 failed, 0 of a mixture of versions"));
+    let answers: u64 = steady
+        .iter()
+        .chain(swapping)
+        .map(|round| round.answers)
+        .sum();
+    tell(format_args!(
+        "  {answers} answers, 0 failed, 0 of a mixture of versions"
+    ));
     let ((steady, steady_most), (swapping, swapping_most)) = (p99(steady), p99(swapping));
-    figure("p99 while nothing changes, median of windows", steady / 1e3, "ms", None);
-    figure("p99 while nothing changes, the worst window", steady_most / 1e3, "ms", None);
-    figure("p99 while versions are swapped, median of windows", swapping / 1e3, "ms", None);
-    figure("p99 while versions are swapped, the worst window", swapping_most / 1e3, "ms", None);
-    figure("p99 while versions are swapped, to steady", swapping / steady, "×", Some(1.2));
+    figure(
+        "p99 while nothing changes, median of windows",
+        steady / 1e3,
+        "ms",
+        None,
+    );
+    figure(
+        "p99 while nothing changes, the worst window",
+        steady_most / 1e3,
+        "ms",
+        None,
+    );
+    figure(
+        "p99 while versions are swapped, median of windows",
+        swapping / 1e3,
+        "ms",
+        None,
+    );
+    figure(
+        "p99 while versions are swapped, the worst window",
+        swapping_most / 1e3,
+        "ms",
+        None,
+    );
+    figure(
+        "p99 while versions are swapped, to steady",
+        swapping / steady,
+        "×",
+        Some(1.2),
+    );
 }
 
 /// One change after another, of every kind.
@@ -168,7 +238,10 @@ impl Changes<'_> {
         self.admin.apply(&[doubles("m", number)]).ok();
         self.made.fetch_add(1, SeqCst);
         match number % 8 {
-            0 => assert_eq!(self.admin.apply(&[wrong("m", 1_000_000 + number)]).status, 422),
+            0 => assert_eq!(
+                self.admin.apply(&[wrong("m", 1_000_000 + number)]).status,
+                422
+            ),
             2 => {
                 self.admin.post("/v1/rollback", &json!({})).ok();
                 self.made.fetch_add(1, SeqCst);
@@ -192,11 +265,19 @@ impl Changes<'_> {
 
     fn delete_the_oldest(&self) {
         let model = self.admin.get("/v1/models/m");
-        let ready = model["versions"].as_array().unwrap().iter().filter(|version| version["condition"] == "ready");
-        let ready: Vec<&str> = ready.map(|version| version["version"].as_str().unwrap()).collect();
+        let ready = model["versions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|version| version["condition"] == "ready");
+        let ready: Vec<&str> = ready
+            .map(|version| version["version"].as_str().unwrap())
+            .collect();
         let oldest = ready.iter().take(ready.len().saturating_sub(2));
         for version in oldest {
-            self.admin.delete(&format!("/v1/models/m/versions/{version}")).ok();
+            self.admin
+                .delete(&format!("/v1/models/m/versions/{version}"))
+                .ok();
             self.made.fetch_add(1, SeqCst);
         }
     }

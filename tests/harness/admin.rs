@@ -17,8 +17,16 @@ pub(crate) struct Admin {
 
 impl Admin {
     pub(crate) fn of(server: &Server) -> Self {
-        let read = |name: &str| std::fs::read_to_string(server.starting.state.join(name)).unwrap().trim().to_owned();
-        Self { address: read("admin-address").parse().unwrap(), token: read("admin-token") }
+        let read = |name: &str| {
+            std::fs::read_to_string(server.starting.state.join(name))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        Self {
+            address: read("admin-address").parse().unwrap(),
+            token: read("admin-token"),
+        }
     }
 
     /// One request with a token of the test's choice.
@@ -75,7 +83,9 @@ impl Admin {
         if there.json()["complete"] == true {
             return there;
         }
-        let part = Request::new("PATCH", &path).body(bytes).header("upload-offset", 0);
+        let part = Request::new("PATCH", &path)
+            .body(bytes)
+            .header("upload-offset", 0);
         self.ask(part.header("upload-complete", "?1"))
     }
 }
@@ -84,8 +94,10 @@ impl Admin {
 pub(crate) fn applies(manifests: &[Value], more: &Value) -> Request {
     let documents = manifests.iter().enumerate().map(|(index, manifest)| {
         let digest = |path: &String| json!(super::sha256(&std::fs::read(path).unwrap()));
-        let paths: serde_json::Map<String, Value> =
-            paths(manifest).into_iter().map(|path| (path.clone(), digest(&path))).collect();
+        let paths: serde_json::Map<String, Value> = paths(manifest)
+            .into_iter()
+            .map(|path| (path.clone(), digest(&path)))
+            .collect();
         json!({ "file": format!("{index}.yaml"), "text": manifest.to_string(), "paths": paths })
     });
     let mut request = json!({ "documents": documents.collect::<Vec<_>>() });
@@ -99,14 +111,22 @@ pub(crate) fn applies(manifests: &[Value], more: &Value) -> Request {
 pub(crate) fn labels(model: &str, label: &str, version: &str) -> Request {
     let path = format!("/v1/models/{model}/labels/{label}");
     let body = json!({ "version": version }).to_string();
-    Request::new("PUT", &path).body(body).header("content-type", "application/json")
+    Request::new("PUT", &path)
+        .body(body)
+        .header("content-type", "application/json")
 }
 
 /// The components that a manifest names by their paths.
 fn paths(manifest: &Value) -> Vec<String> {
     let stages = manifest["spec"]["stages"].as_array();
-    let named = stages.into_iter().flatten().filter_map(|stage| stage["component"].as_str());
-    named.filter(|component| component.starts_with('/')).map(str::to_owned).collect()
+    let named = stages
+        .into_iter()
+        .flatten()
+        .filter_map(|stage| stage["component"].as_str());
+    named
+        .filter(|component| component.starts_with('/'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A pipeline that multiplies by a factor, so that its answer says which version it is.
@@ -138,5 +158,8 @@ pub(crate) fn ask(connection: &mut Connection, path: &str) -> Result<(f64, Strin
         return Err(response);
     }
     let version = response.header("hotstage-version").unwrap().to_owned();
-    Ok((response.json()["outputs"][0]["data"][0].as_f64().unwrap(), version))
+    Ok((
+        response.json()["outputs"][0]["data"][0].as_f64().unwrap(),
+        version,
+    ))
 }

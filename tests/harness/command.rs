@@ -22,7 +22,13 @@ impl Ran {
     /// Itself, which must have ended with this code.
     #[track_caller]
     pub(crate) fn ended(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -34,7 +40,8 @@ pub(crate) fn hotstage<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Ran 
     run(command, b"")
 }
 
-/// `hotstage check` in a folder, with a state directory that knows what other tests compiled, and the box.
+/// `hotstage check` in a folder, with a state directory that knows what other tests compiled, and
+/// the box.
 pub(crate) fn check<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
     let state = state::warm();
     let ran = check_with(folder, state.path(), &components(), arguments, b"");
@@ -52,20 +59,36 @@ pub(crate) fn check_with<'a>(
 ) -> Ran {
     let mut command = program();
     command.arg("check").args(arguments).current_dir(folder);
-    command.arg("--state").arg(state).arg("--components").arg(components);
+    command
+        .arg("--state")
+        .arg(state)
+        .arg("--components")
+        .arg(components);
     run(command, input)
 }
 
 /// Runs a command with this on its standard input.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut child = Killed(child);
-    let (stdout, stderr) = (Lines::of(child.0.stdout.take().unwrap()), Lines::of(child.0.stderr.take().unwrap()));
+    let (stdout, stderr) = (
+        Lines::of(child.0.stdout.take().unwrap()),
+        Lines::of(child.0.stderr.take().unwrap()),
+    );
     // A command that does not read its input may have ended already.
     let _ = child.0.stdin.take().unwrap().write_all(input);
     let (stdout, mut stderr) = (stdout.all(), stderr.all());
     stderr.retain(|line| !line.starts_with("compiling the component of stage "));
-    Ran { code: child.0.wait().unwrap().code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") }
+    Ran {
+        code: child.0.wait().unwrap().code(),
+        stdout: stdout.join("\n"),
+        stderr: stderr.join("\n"),
+    }
 }
 
 /// Goes with the test that waits for it.

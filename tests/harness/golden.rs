@@ -14,7 +14,8 @@ pub(crate) fn check(name: &str, text: &str) {
     }
 }
 
-/// What differs, for tests that compare several. With `UPDATE_GOLDENS=1` the file is written instead.
+/// What differs, for tests that compare several. With `UPDATE_GOLDENS=1` the file is written
+/// instead.
 pub(crate) fn difference(name: &str, text: &str) -> Option<String> {
     let path = root().join("tests/golden").join(format!("{name}.txt"));
     // A file of text ends with a line's end.
@@ -33,7 +34,8 @@ pub(crate) fn difference(name: &str, text: &str) -> Option<String> {
     })
 }
 
-/// The text with each `sha256:…` cut short: the digest of what a compiler makes is not the same everywhere.
+/// The text with each `sha256:…` cut short: the digest of what a compiler makes is not the same
+/// everywhere.
 pub(crate) fn without_digests(text: &str) -> String {
     let mut pieces = text.split("sha256:");
     let mut short = pieces.next().unwrap_or_default().to_owned();

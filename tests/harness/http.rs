@@ -1,6 +1,8 @@
-//! An HTTP/1.1 client that hides nothing: it sends the bytes it is given and checks the bytes it gets.
+//! An HTTP/1.1 client that hides nothing: it sends the bytes it is given and checks the bytes it
+//! gets.
 //!
-//! An answer must be framed by `content-length`: the server computes every answer before it sends it.
+//! An answer must be framed by `content-length`: the server computes every answer before it sends
+//! it.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -10,7 +12,8 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// A request to be sent as it stands. `host` is added, and `content-length` where there is a body and no other framing.
+/// A request to be sent as it stands. `host` is added, and `content-length` where there is a body
+/// and no other framing.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
@@ -22,7 +25,12 @@ pub(crate) struct Request {
 impl Request {
     /// One without a body.
     pub(crate) fn new(method: &str, path: &str) -> Self {
-        Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: None }
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// `GET`.
@@ -32,7 +40,10 @@ impl Request {
 
     /// `POST` with a body, without a content type.
     pub(crate) fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { body: Some(body.into()), ..Self::new("POST", path) }
+        Self {
+            body: Some(body.into()),
+            ..Self::new("POST", path)
+        }
     }
 
     /// The same with a body.
@@ -58,11 +69,17 @@ impl Request {
 
     /// Everything before the body, the empty line included.
     pub(crate) fn head(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", self.method, self.path);
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: localhost\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
-        let is_framed = self.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
+        let is_framed = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == "content-length" || name == "transfer-encoding");
         if let (Some(body), false) = (&self.body, is_framed) {
             write!(head, "content-length: {}\r\n", body.len()).unwrap();
         }
@@ -89,7 +106,11 @@ impl Response {
     /// The only header of that name.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str());
         let value = values.next();
         assert_eq!(values.next(), None, "`{name}` came twice");
         value
@@ -110,14 +131,25 @@ impl Response {
     /// The body as JSON, which its content type must say.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{}",
+            self.text()
+        );
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The message of an error, which must be `{"error": "…"}` and nothing more.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
-        assert!(self.status >= 400, "{} is no error: {}", self.status, self.text());
+        assert!(
+            self.status >= 400,
+            "{} is no error: {}",
+            self.status,
+            self.text()
+        );
         let json = self.json();
         let object = json.as_object().unwrap();
         assert_eq!(object.keys().collect::<Vec<_>>(), ["error"]);
@@ -127,8 +159,17 @@ impl Response {
     /// An answer of the binary extension: its JSON, and the bytes behind.
     #[track_caller]
     pub(crate) fn binary(&self) -> (Value, &[u8]) {
-        assert_eq!(self.header("content-type"), Some("application/octet-stream"), "{}", self.text());
-        let length = self.header("inference-header-content-length").expect("no binary header").parse().unwrap();
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/octet-stream"),
+            "{}",
+            self.text()
+        );
+        let length = self
+            .header("inference-header-content-length")
+            .expect("no binary header")
+            .parse()
+            .unwrap();
         let (json, bytes) = self.body.split_at(length);
         (serde_json::from_slice(json).unwrap(), bytes)
     }
@@ -152,7 +193,10 @@ impl Connection {
 
     /// From an address of this machine's choice: to the server, another peer.
     pub(crate) fn open_from(own: &str, address: SocketAddr) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let stream = runtime.block_on(async {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
@@ -166,20 +210,35 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new() })
+        Ok(Self {
+            stream,
+            unread: Vec::new(),
+        })
     }
 
     /// Sends a request and reads its answer.
     #[track_caller]
     pub(crate) fn ask(&mut self, request: &Request) -> Response {
         self.send(&request.bytes());
-        if request.method == "HEAD" { self.read(false) } else { self.read(true) }.expect("closed without an answer")
+        if request.method == "HEAD" {
+            self.read(false)
+        } else {
+            self.read(true)
+        }
+        .expect("closed without an answer")
     }
 
-    /// Sends bytes. A server that has answered already may have closed; what it said is still there to be read.
+    /// Sends bytes. A server that has answered already may have closed; what it said is still there
+    /// to be read.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Err(error) = self.stream.write_all(bytes) {
-            assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+            assert!(
+                matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ),
+                "{error}"
+            );
         }
     }
 
@@ -218,7 +277,8 @@ impl Connection {
 
     #[track_caller]
     fn read(&mut self, has_body: bool) -> Option<Response> {
-        self.try_read(has_body).unwrap_or_else(|error| panic!("{error}"))
+        self.try_read(has_body)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The next answer, where the server may be gone before it is whole.
@@ -229,23 +289,41 @@ impl Connection {
             }
             if !self.more() {
                 let rest = String::from_utf8_lossy(&self.unread);
-                return if rest.is_empty() { Ok(None) } else { Err(format!("closed within an answer's head: {rest}")) };
+                return if rest.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(format!("closed within an answer's head: {rest}"))
+                };
             }
         };
         let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
         let (first, rest) = head.split_once("\r\n").unwrap();
-        let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_else(|| panic!("{head}"));
+        let status = first
+            .strip_prefix("HTTP/1.")
+            .and_then(|rest| rest.get(2..5))
+            .unwrap_or_else(|| panic!("{head}"));
         let headers: Vec<(String, String)> = rest
             .lines()
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let mut response = Response { status: status.parse().unwrap(), headers, body: Vec::new() };
+        let mut response = Response {
+            status: status.parse().unwrap(),
+            headers,
+            body: Vec::new(),
+        };
         if has_body && response.status >= 200 {
-            let length: usize = response.header("content-length").unwrap_or_else(|| panic!("{head}")).parse().unwrap();
+            let length: usize = response
+                .header("content-length")
+                .unwrap_or_else(|| panic!("{head}"))
+                .parse()
+                .unwrap();
             while self.unread.len() < length {
                 if !self.more() {
-                    return Err(format!("closed {} bytes before the body's end", length - self.unread.len()));
+                    return Err(format!(
+                        "closed {} bytes before the body's end",
+                        length - self.unread.len()
+                    ));
                 }
             }
             response.body = self.unread.drain(..length).collect();
@@ -263,7 +341,14 @@ impl Connection {
                 self.unread.extend_from_slice(&piece[..length]);
                 true
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                ) =>
+            {
+                false
+            }
             Err(error) => panic!("no answer: {error}"),
         }
     }

@@ -30,7 +30,12 @@ impl Lines {
         let shared = Arc::clone(&lines.0);
         thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-                shared.text.lock().unwrap().lines.push(String::from_utf8_lossy(&line).into_owned());
+                shared
+                    .text
+                    .lock()
+                    .unwrap()
+                    .lines
+                    .push(String::from_utf8_lossy(&line).into_owned());
                 shared.news.notify_all();
             }
             shared.text.lock().unwrap().is_over = true;
@@ -49,7 +54,13 @@ impl Lines {
 
     /// Whether there is such a line already.
     pub(crate) fn has(&self, word: &str) -> bool {
-        self.0.text.lock().unwrap().lines.iter().any(|line| line.contains(word))
+        self.0
+            .text
+            .lock()
+            .unwrap()
+            .lines
+            .iter()
+            .any(|line| line.contains(word))
     }
 
     /// Everything, once the stream has ended.
@@ -65,7 +76,11 @@ impl Lines {
                 return ready;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {PATIENCE:?}; printed so far:\n{}", text.lines.join("\n"));
+            assert!(
+                !left.is_zero(),
+                "waited for {PATIENCE:?}; printed so far:\n{}",
+                text.lines.join("\n")
+            );
             text = self.0.news.wait_timeout(text, left).unwrap().0;
         }
     }

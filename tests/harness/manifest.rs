@@ -19,7 +19,8 @@ pub(crate) fn version(name: &str, version: &str, stages: impl Into<Vec<Value>>) 
     })
 }
 
-/// A stage that a guest is: `model("slow")`, then more keys as in `model("slow").with("limits", json!({…}))`.
+/// A stage that a guest is: `model("slow")`, then more keys as in
+/// `model("slow").with("limits", json!({…}))`.
 pub(crate) fn model(name: &str) -> Value {
     stage("model", name)
 }

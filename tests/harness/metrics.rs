@@ -1,4 +1,5 @@
-//! `/metrics`, parsed strictly: each family is described once, before its samples, and each sample belongs to one.
+//! `/metrics`, parsed strictly: each family is described once, before its samples, and each sample
+//! belongs to one.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +21,24 @@ impl Metrics {
     /// Asks for them on an open connection.
     #[track_caller]
     pub(crate) fn of(connection: &mut Connection) -> Self {
-        let response = connection.ask(&Request::get("/metrics").header("accept", OPEN)).ok();
+        let response = connection
+            .ask(&Request::get("/metrics").header("accept", OPEN))
+            .ok();
         let text = response.text();
-        Self::parse(text.strip_suffix("# EOF\n").expect("OpenMetrics ends with its end mark"), true)
+        Self::parse(
+            text.strip_suffix("# EOF\n")
+                .expect("OpenMetrics ends with its end mark"),
+            true,
+        )
     }
 
     /// Reads the text without an end mark, in OpenMetrics or in Prometheus' older format.
     #[track_caller]
     pub(crate) fn parse(text: &str, is_open: bool) -> Self {
-        let mut metrics = Self { samples: BTreeMap::new(), families: BTreeMap::new() };
+        let mut metrics = Self {
+            samples: BTreeMap::new(),
+            families: BTreeMap::new(),
+        };
         let mut family = String::new();
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
@@ -50,7 +60,9 @@ impl Metrics {
     fn sample(&mut self, line: &str, family: &str, is_open: bool) {
         let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
         let name = series.split('{').next().unwrap();
-        let suffix = name.strip_prefix(family).unwrap_or_else(|| panic!("`{line}` is in no family"));
+        let suffix = name
+            .strip_prefix(family)
+            .unwrap_or_else(|| panic!("`{line}` is in no family"));
         let suffixes: &[&str] = match self.families[family].as_str() {
             "counter" if is_open => &["_total"],
             "counter" | "gauge" => &[""],
@@ -61,7 +73,9 @@ impl Metrics {
         };
         assert!(suffixes.contains(&suffix), "{line}");
         let series = series.strip_suffix("{}").unwrap_or(series);
-        let old = self.samples.insert(series.to_owned(), value.parse().unwrap());
+        let old = self
+            .samples
+            .insert(series.to_owned(), value.parse().unwrap());
         assert_eq!(old, None, "{series} comes twice");
     }
 

@@ -1,11 +1,13 @@
 //! What black-box tests drive: the built program, from outside, as its users do.
 //!
 //! - [`admin`]: the admin API, and pipelines whose answers say which version gave them
-//! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it; [`server::program`] for other verbs
+//! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it;
+//!   [`server::program`] for other verbs
 //! - [`http`]: requests and answers to the byte, over a plain socket
 //! - [`command`]: commands that end by themselves
 //! - [`golden`]: texts that people read, compared with files
-//! - [`manifest`]: pipelines out of the box's components and of guests, as manifests in a folder of their own
+//! - [`manifest`]: pipelines out of the box's components and of guests, as manifests in a folder of
+//!   their own
 //! - [`state`]: state directories that start with everything compiled
 //! - [`lines`]: what a process prints, line by line, without sleeping for it
 //! - [`metrics`]: `/metrics`, parsed strictly
@@ -14,8 +16,9 @@
 //! - [`tumor`]: rows of the example with their answers
 //! - [`wat`]: components out of WebAssembly text
 //!
-//! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as `cargo xtask test` sets them; else
-//! where a build leaves them. Each wait has a bound ([`PATIENCE`]), so a hanging server is a failed test.
+//! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as
+//! `cargo xtask test` sets them; else where a build leaves them. Each wait has a bound
+//! ([`PATIENCE`]), so a hanging server is a failed test.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// `target/components`: the box.
@@ -51,7 +57,11 @@ pub(crate) fn components() -> PathBuf {
 /// `target/guests/<name>.wasm`: a program that misbehaves in its own way.
 pub(crate) fn guest(name: &str) -> PathBuf {
     let path = guests().join(format!("{name}.wasm"));
-    assert!(path.is_file(), "{} is not there; run the tests with `cargo xtask test`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not there; run the tests with `cargo xtask test`",
+        path.display()
+    );
     path
 }
 
@@ -73,7 +83,10 @@ pub(crate) fn pause(duration: Duration) {
 /// The name of bytes in the store.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    let digits: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{digits}")
 }
 
@@ -88,6 +101,9 @@ pub(crate) fn skipped(why: &str) {
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is() {
-        assert!(began.elapsed() < PATIENCE, "after {PATIENCE:?} still not: {what}");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "after {PATIENCE:?} still not: {what}"
+        );
     }
 }

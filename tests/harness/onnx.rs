@@ -1,4 +1,5 @@
-//! Small ONNX models, written field by field: protocol buffers of ONNX's `onnx.proto`, IR version 8.
+//! Small ONNX models, written field by field: protocol buffers of ONNX's `onnx.proto`, IR version
+//! 8.
 
 /// An element type, by ONNX's number for it.
 #[derive(Clone, Copy)]
@@ -50,14 +51,20 @@ impl Model {
     ) -> Self {
         let (domain, operator) = operator.split_once(':').unwrap_or(("", operator));
         let mut node = Vec::new();
-        inputs.iter().for_each(|name| field(&mut node, 1, name.as_bytes()));
-        outputs.iter().for_each(|name| field(&mut node, 2, name.as_bytes()));
+        inputs
+            .iter()
+            .for_each(|name| field(&mut node, 1, name.as_bytes()));
+        outputs
+            .iter()
+            .for_each(|name| field(&mut node, 2, name.as_bytes()));
         field(&mut node, 3, format!("a {operator}").as_bytes());
         field(&mut node, 4, operator.as_bytes());
         for (name, numbers) in attributes {
             let mut attribute = Vec::new();
             field(&mut attribute, 1, name.as_bytes());
-            numbers.iter().for_each(|&one| number(&mut attribute, 8, one));
+            numbers
+                .iter()
+                .for_each(|&one| number(&mut attribute, 8, one));
             number(&mut attribute, 20, INTS);
             field(&mut node, 5, &attribute);
         }
@@ -67,7 +74,13 @@ impl Model {
     }
 
     /// An `If` of a condition: one operator on one input in each branch.
-    pub(crate) fn branches(mut self, condition: &str, then: (&str, &str), otherwise: (&str, &str), to: &str) -> Self {
+    pub(crate) fn branches(
+        mut self,
+        condition: &str,
+        then: (&str, &str),
+        otherwise: (&str, &str),
+        to: &str,
+    ) -> Self {
         let mut node = Vec::new();
         field(&mut node, 1, condition.as_bytes());
         field(&mut node, 2, to.as_bytes());
@@ -94,13 +107,19 @@ impl Model {
 
     /// Constant numbers under a name.
     pub(crate) fn weights(self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let bytes: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
         self.constant(name, Type::Float, shape, &bytes)
     }
 
     /// Constant whole numbers under a name: shapes, axes.
     pub(crate) fn integers(self, name: &str, numbers: &[i64]) -> Self {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let bytes: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
         self.constant(name, Type::Int64, &[numbers.len() as u64], &bytes)
     }
 

@@ -16,7 +16,11 @@ use super::{components, guests, root};
 /// Where a build of the whole workspace in the tests' own profile leaves it.
 fn beside_the_tests() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    tests.parent().and_then(Path::parent).unwrap().join("hotstage")
+    tests
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("hotstage")
 }
 
 /// The program, in the repository's root, untouched by the variables of whoever runs the tests.
@@ -42,7 +46,10 @@ pub(crate) fn program() -> Command {
         command.env_remove(variable);
     }
     // Manifests of tests name guests, and files of the examples, wherever these lie.
-    command.env("HOTSTAGE_ALLOW_PATH", std::env::join_paths([root(), guests()]).unwrap());
+    command.env(
+        "HOTSTAGE_ALLOW_PATH",
+        std::env::join_paths([root(), guests()]).unwrap(),
+    );
     command
 }
 
@@ -85,7 +92,8 @@ impl Setup {
     pub(crate) fn and(mut self, manifests: impl IntoIterator<Item = Value>) -> Self {
         for manifest in manifests {
             let name = format!("{}.yaml", self.manifests.len());
-            self.manifests.push(self.made.write(&name, manifest.to_string()));
+            self.manifests
+                .push(self.made.write(&name, manifest.to_string()));
         }
         self
     }
@@ -93,7 +101,8 @@ impl Setup {
     /// More arguments, as typed: `"--max-queue 0"`.
     #[must_use]
     pub(crate) fn args(mut self, arguments: &str) -> Self {
-        self.arguments.extend(arguments.split_whitespace().map(str::to_owned));
+        self.arguments
+            .extend(arguments.split_whitespace().map(str::to_owned));
         self
     }
 
@@ -121,18 +130,32 @@ impl Setup {
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Server {
-        self.try_start().unwrap_or_else(|ended| panic!("it ended with {:?}:\n{}", ended.code, ended.stderr.join("\n")))
+        self.try_start().unwrap_or_else(|ended| {
+            panic!(
+                "it ended with {:?}:\n{}",
+                ended.code,
+                ended.stderr.join("\n")
+            )
+        })
     }
 
     /// Starts it, and answers when it is ready or has ended instead.
     pub(crate) fn try_start(self) -> Result<Server, Ended> {
         let mut starting = self.spawn();
-        let serves =
-            |line: &str| line.starts_with("hotstage is ready on ") || line.starts_with("hotstage is not ready on ");
+        let serves = |line: &str| {
+            line.starts_with("hotstage is ready on ")
+                || line.starts_with("hotstage is not ready on ")
+        };
         let Some(line) = starting.stdout.find(serves) else {
             return Err(starting.wait());
         };
-        let address = line.split_once("http://").unwrap().1.split_once(' ').unwrap().0;
+        let address = line
+            .split_once("http://")
+            .unwrap()
+            .1
+            .split_once(' ')
+            .unwrap()
+            .0;
         let address = address.parse().unwrap();
         state::harvest(&starting.state);
         Ok(Server { address, starting })
@@ -141,24 +164,49 @@ impl Setup {
     /// Starts it, without waiting for anything.
     pub(crate) fn spawn(self) -> Starting {
         let kept = self.state.is_none().then(state::warm);
-        let state = self.state.unwrap_or_else(|| kept.as_ref().unwrap().path().to_owned());
+        let state = self
+            .state
+            .unwrap_or_else(|| kept.as_ref().unwrap().path().to_owned());
         let mut command = program();
-        command.args(["serve", "--http", &self.http, "--admin", "127.0.0.1:0", "--state"]).arg(&state);
+        command
+            .args([
+                "serve",
+                "--http",
+                &self.http,
+                "--admin",
+                "127.0.0.1:0",
+                "--state",
+            ])
+            .arg(&state);
         command.arg("--components").arg(components());
         // A stage that is slow on purpose must not end by its limit, however slow the machine is.
         command.args(["--max-stage-time", "1h", "--max-stage-log-bytes", "16MiB"]);
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);
         }
-        if !self.arguments.iter().any(|argument| argument == "--stop-grace") {
+        if !self
+            .arguments
+            .iter()
+            .any(|argument| argument == "--stop-grace")
+        {
             // Nobody has to be told that it goes.
             command.args(["--stop-grace", "0"]);
         }
         command.args(self.arguments).envs(self.environment);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
-        Starting { child, stdout, stderr, state, _kept: (kept, self.made) }
+        Starting {
+            child,
+            stdout,
+            stderr,
+            state,
+            _kept: (kept, self.made),
+        }
     }
 }
 
@@ -188,7 +236,10 @@ impl Starting {
 
     /// Sends a signal: `"TERM"`.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().unwrap();
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.id())])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -201,7 +252,11 @@ impl Starting {
     pub(crate) fn wait(&mut self) -> Ended {
         // Its streams end with it, so this is bounded.
         let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
-        Ended { code: self.child.wait().unwrap().code(), stdout, stderr }
+        Ended {
+            code: self.child.wait().unwrap().code(),
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -250,10 +305,15 @@ impl Server {
     /// Infers with the binary extension.
     #[track_caller]
     pub(crate) fn infer_binary(&self, model: &str, request: &Value, blobs: &[&[u8]]) -> Response {
-        self.ask(&Request::binary(&format!("/v2/models/{model}/infer"), request, blobs))
+        self.ask(&Request::binary(
+            &format!("/v2/models/{model}/infer"),
+            request,
+            blobs,
+        ))
     }
 
-    /// `/metrics` of this moment. The scrape counts itself: as a request, in flight, on a connection.
+    /// `/metrics` of this moment. The scrape counts itself: as a request, in flight, on a
+    /// connection.
     #[track_caller]
     pub(crate) fn metrics(&self) -> Metrics {
         Metrics::of(&mut self.connect())

@@ -1,9 +1,10 @@
 //! State directories that start with everything compiled.
 //!
-//! Compiling a component takes about a second, so the tests of one run share what was compiled: a shelf of cache
-//! entries and the key that signs them. A new state directory gets the key and a link to each entry; what a server
-//! compiles itself goes to the shelf for the next. The server replaces entries and never writes into them; a test that
-//! damages one must do the same (remove, then write).
+//! Compiling a component takes about a second, so the tests of one run share what was compiled: a
+//! shelf of cache entries and the key that signs them. A new state directory gets the key and a
+//! link to each entry; what a server compiles itself goes to the shelf for the next. The server
+//! replaces entries and never writes into them; a test that damages one must do the same (remove,
+//! then write).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ pub(crate) fn warm() -> Folder {
     folder
 }
 
-/// Puts on the shelf what a server compiled for itself. Entries under another key are useless and stay where they are.
+/// Puts on the shelf what a server compiled for itself. Entries under another key are useless and
+/// stay where they are.
 pub(crate) fn harvest(state: &Path) {
     let shelf = shelf();
     let key = |root: &Path| fs::read(root.join("cache.key")).ok();
@@ -67,14 +69,26 @@ fn shelf() -> &'static Path {
         let shelf = place().join("shelf");
         let manifest = root().join("examples/tumor/tumor-v1.yaml");
         let mut check = program();
-        check.arg("check").arg("-f").arg(manifest).arg("--state").arg(&shelf).arg("--components").arg(components());
+        check
+            .arg("check")
+            .arg("-f")
+            .arg(manifest)
+            .arg("--state")
+            .arg(&shelf)
+            .arg("--components")
+            .arg(components());
         let output = check.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         shelf
     })
 }
 
-/// Where this run keeps its directories. Those of runs that are over, however they ended, are removed.
+/// Where this run keeps its directories. Those of runs that are over, however they ended, are
+/// removed.
 fn place() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {

@@ -19,25 +19,36 @@ pub(crate) fn expected(which: &str) -> Value {
 /// All rows that were held out, as one request.
 pub(crate) fn held_out() -> Value {
     let rows = csv("held-out.csv");
-    let data: Vec<f64> = rows.iter().flat_map(|row| &row[..30]).map(|cell| cell.parse().unwrap()).collect();
+    let data: Vec<f64> = rows
+        .iter()
+        .flat_map(|row| &row[..30])
+        .map(|cell| cell.parse().unwrap())
+        .collect();
     json!({ "inputs": [{ "name": "features", "datatype": "FP32", "shape": [rows.len(), 30], "data": data }] })
 }
 
 /// The framework's score of each of them, from the file of a version: `"scores-v1.csv"`.
 pub(crate) fn scores(file: &str) -> Vec<f64> {
-    csv(file).iter().map(|row| row[0].parse().unwrap()).collect()
+    csv(file)
+        .iter()
+        .map(|row| row[0].parse().unwrap())
+        .collect()
 }
 
 /// What each of them truly is: `benign` or `malignant`.
 pub(crate) fn diagnoses() -> Vec<String> {
-    csv("held-out.csv").into_iter().map(|mut row| row.pop().unwrap()).collect()
+    csv("held-out.csv")
+        .into_iter()
+        .map(|mut row| row.pop().unwrap())
+        .collect()
 }
 
 /// The tensor of a request, as the binary extension has it.
 pub(crate) fn bytes(which: &str) -> Vec<u8> {
     let request = request(which);
     let data = request["inputs"][0]["data"].as_array().unwrap().iter();
-    data.flat_map(|value| value.to_string().parse::<f32>().unwrap().to_le_bytes()).collect()
+    data.flat_map(|value| value.to_string().parse::<f32>().unwrap().to_le_bytes())
+        .collect()
 }
 
 /// Both outputs in JSON, the score to `1e-5`.
@@ -54,17 +65,32 @@ pub(crate) fn check(which: &str, answer: &Value) {
             assert_eq!(got["data"], expected["data"], "{answer}");
             continue;
         }
-        let numbers = |tensor: &Value| tensor["data"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
+        let numbers = |tensor: &Value| {
+            tensor["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|n| n.as_f64().unwrap())
+                .collect()
+        };
         let (got, expected): (Vec<f64>, Vec<f64>) = (numbers(got), numbers(expected));
         assert_eq!(got.len(), expected.len(), "{answer}");
-        assert!(got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() <= 1e-5), "{answer}");
+        assert!(
+            got.iter()
+                .zip(&expected)
+                .all(|(got, expected)| (got - expected).abs() <= 1e-5),
+            "{answer}"
+        );
     }
 }
 
 /// A file's rows without its header.
 fn csv(name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(root().join("examples/tumor").join(name)).unwrap();
-    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    text.lines()
+        .skip(1)
+        .map(|line| line.split(',').map(str::to_owned).collect())
+        .collect()
 }
 
 fn read(name: &str) -> Value {

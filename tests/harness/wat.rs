@@ -1,8 +1,9 @@
 //! Components out of WebAssembly text, for what no compiler would make.
 //!
-//! A guest is a few lines of text. Around them come everything that a stage imports, a memory of four pages, an
-//! allocator, and a model like those of `tests/guests`: `x` FP32 `[-1]` in, `y` FP32 `[-1]` out, `y = x`, and
-//! `$misbehave` when `x[0]` is 13. A guest replaces what it defines itself:
+//! A guest is a few lines of text. Around them come everything that a stage imports, a memory of
+//! four pages, an allocator, and a model like those of `tests/guests`: `x` FP32 `[-1]` in, `y` FP32
+//! `[-1]` out, `y = x`, and `$misbehave` when `x[0]` is 13. A guest replaces what it defines
+//! itself:
 //!
 //! | it may define | called |
 //! | --- | --- |
@@ -13,7 +14,8 @@
 //! | `(func $describe (result i32)`, `(func $open (result i32)` | they answer [`DESCRIBED`] and [`OPENED`] |
 //! | `(memory (export "memory")`, `(start …)` | |
 //!
-//! Records lie as the canonical ABI has them; the words that a guest may want to change have names below.
+//! Records lie as the canonical ABI has them; the words that a guest may want to change have names
+//! below.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -27,7 +29,8 @@ use super::state::Folder;
 
 /// Where the description lies: address and length of name, version, summary and schema.
 pub(crate) const DESCRIBED: u32 = 1024;
-/// Where the answer to `open` lies: 0 for ok, then address and length of inputs, of outputs, and of content types.
+/// Where the answer to `open` lies: 0 for ok, then address and length of inputs, of outputs, and of
+/// content types.
 pub(crate) const OPENED: u32 = 1056;
 /// The input: address and length of its name, datatype, address and length of its shape.
 pub(crate) const INPUT: u32 = 1104;
@@ -86,36 +89,113 @@ const WORLDS: &str = "package test:hostile;
 
 /// Module, name in it, name here and type of everything that may be called.
 const IMPORTS: [(&str, &str, &str); 20] = [
-    ("hotstage:serving/tensors@0.1.0", "[static]buffer.create", "$create (param i32 i32) (result i32)"),
-    ("hotstage:serving/tensors@0.1.0", "[method]buffer.length", "$length (param i32) (result i64)"),
-    ("hotstage:serving/tensors@0.1.0", "[method]buffer.read", "$read (param i32 i64 i64 i32)"),
-    ("hotstage:serving/tensors@0.1.0", "[static]buffer.consume", "$consume (param i32 i32)"),
-    ("hotstage:serving/tensors@0.1.0", "[method]buffer.slice", "$slice (param i32 i64 i64 i32)"),
-    ("hotstage:serving/tensors@0.1.0", "[method]buffer.share", "$share (param i32) (result i32)"),
-    ("hotstage:serving/tensors@0.1.0", "[resource-drop]buffer", "$drop (param i32)"),
-    ("hotstage:serving/log@0.1.0", "write", "$log (param i32 i32 i32)"),
-    ("hotstage:serving/log@0.1.0", "threshold", "$threshold (result i32)"),
-    ("hotstage:serving/files@0.1.0", "open", "$file (param i32 i32 i32)"),
-    ("hotstage:serving/metrics@0.1.0", "observe", "$observe (param i32 i32 f64)"),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[static]buffer.create",
+        "$create (param i32 i32) (result i32)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[method]buffer.length",
+        "$length (param i32) (result i64)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[method]buffer.read",
+        "$read (param i32 i64 i64 i32)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[static]buffer.consume",
+        "$consume (param i32 i32)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[method]buffer.slice",
+        "$slice (param i32 i64 i64 i32)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[method]buffer.share",
+        "$share (param i32) (result i32)",
+    ),
+    (
+        "hotstage:serving/tensors@0.1.0",
+        "[resource-drop]buffer",
+        "$drop (param i32)",
+    ),
+    (
+        "hotstage:serving/log@0.1.0",
+        "write",
+        "$log (param i32 i32 i32)",
+    ),
+    (
+        "hotstage:serving/log@0.1.0",
+        "threshold",
+        "$threshold (result i32)",
+    ),
+    (
+        "hotstage:serving/files@0.1.0",
+        "open",
+        "$file (param i32 i32 i32)",
+    ),
+    (
+        "hotstage:serving/metrics@0.1.0",
+        "observe",
+        "$observe (param i32 i32 f64)",
+    ),
     ("wasi:io/poll@0.2.0", "poll", "$poll (param i32 i32 i32)"),
-    ("wasi:io/poll@0.2.0", "[method]pollable.block", "$block (param i32)"),
-    ("wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", "$subscribe (param i64) (result i32)"),
+    (
+        "wasi:io/poll@0.2.0",
+        "[method]pollable.block",
+        "$block (param i32)",
+    ),
+    (
+        "wasi:clocks/monotonic-clock@0.2.0",
+        "subscribe-duration",
+        "$subscribe (param i64) (result i32)",
+    ),
     ("wasi:cli/stdin@0.2.0", "get-stdin", "$stdin (result i32)"),
-    ("wasi:io/streams@0.2.0", "[method]input-stream.blocking-read", "$blocking_read (param i32 i64 i32)"),
-    ("wasi:cli/stdout@0.2.0", "get-stdout", "$stdout (result i32)"),
-    ("wasi:io/streams@0.2.0", "[method]output-stream.write-zeroes", "$write_zeroes (param i32 i64 i32)"),
+    (
+        "wasi:io/streams@0.2.0",
+        "[method]input-stream.blocking-read",
+        "$blocking_read (param i32 i64 i32)",
+    ),
+    (
+        "wasi:cli/stdout@0.2.0",
+        "get-stdout",
+        "$stdout (result i32)",
+    ),
+    (
+        "wasi:io/streams@0.2.0",
+        "[method]output-stream.write-zeroes",
+        "$write_zeroes (param i32 i64 i32)",
+    ),
     ("wasi:cli/exit@0.2.0", "exit", "$exit (param i32)"),
-    ("wasi:random/random@0.2.0", "get-random-bytes", "$random (param i64 i32)"),
+    (
+        "wasi:random/random@0.2.0",
+        "get-random-bytes",
+        "$random (param i64 i32)",
+    ),
 ];
 
 /// What a guest has unless it defines it: how its definition begins, and the definition.
 const DEFAULTS: [(&str, &str); 7] = [
     ("(memory ", r#"(memory (export "memory") 4)"#),
-    ("(func $misbehave ", "(func $misbehave (param $x i32) (result i32) unreachable)"),
+    (
+        "(func $misbehave ",
+        "(func $misbehave (param $x i32) (result i32) unreachable)",
+    ),
     ("(func $any ", "(func $any (param i32))"),
     ("(func $post", "(func $post)"),
-    ("(func $realloc ", "(func $realloc (param i32 i32 i32 i32) (result i32) (call $allocate (local.get 3)))"),
-    ("(func $describe ", "(func $describe (result i32) (i32.const 1024))"),
+    (
+        "(func $realloc ",
+        "(func $realloc (param i32 i32 i32 i32) (result i32) (call $allocate (local.get 3)))",
+    ),
+    (
+        "(func $describe ",
+        "(func $describe (result i32) (i32.const 1024))",
+    ),
     ("(func $open ", "(func $open (result i32) (i32.const 1056))"),
 ];
 
@@ -186,10 +266,18 @@ fn component(world: &str, exports: &str, text: &str) -> Vec<u8> {
     });
     let module = module(exports, text);
     let mut module = wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}:\n{module}"));
-    let (package, _) = WIT.packages.iter().find(|(_, package)| package.name.namespace == "test").unwrap();
+    let (package, _) = WIT
+        .packages
+        .iter()
+        .find(|(_, package)| package.name.namespace == "test")
+        .unwrap();
     let world = WIT.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &WIT, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+    ComponentEncoder::default()
+        .module(&module)
+        .unwrap()
+        .encode()
+        .unwrap()
 }
 
 fn module(exports: &str, text: &str) -> String {
@@ -206,12 +294,19 @@ fn module(exports: &str, text: &str) -> String {
         (INPUT, &[1240, 1, 11, 1152, 1]),
         (1128, &[1244, 1, 11, 1152, 1]),
     ] {
-        let bytes: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+        let bytes: Vec<u8> = words
+            .iter()
+            .flat_map(|word: &u32| word.to_le_bytes())
+            .collect();
         writeln!(module, r#"(data (i32.const {at}) "{}")"#, escaped(&bytes)).unwrap();
     }
     let texts = b"wat\x001\0\0\0s\0\0\0{\"type\":\"object\"}";
     writeln!(module, r#"(data (i32.const 1200) "{}")"#, escaped(texts)).unwrap();
-    writeln!(module, r#"(data (i32.const 1240) "x") (data (i32.const 1244) "y")"#).unwrap();
+    writeln!(
+        module,
+        r#"(data (i32.const 1240) "x") (data (i32.const 1244) "y")"#
+    )
+    .unwrap();
     module + COMMON + exports + "\n" + text + ")"
 }
 
@@ -223,11 +318,16 @@ fn escaped(bytes: &[u8]) -> String {
     })
 }
 
-/// A component that instantiates a core module, so many times, beside what it does. The module may import nothing.
+/// A component that instantiates a core module, so many times, beside what it does. The module may
+/// import nothing.
 #[track_caller]
 pub(crate) fn beside(mut component: Vec<u8>, module: &str, times: u32) -> Vec<u8> {
-    // A component's sections: 1 is a core module, 2 are core instances. What is appended comes last in each.
-    let modules = sections(&component).iter().filter(|section| **section == 1).count();
+    // A component's sections: 1 is a core module, 2 are core instances. What is appended comes last
+    // in each.
+    let modules = sections(&component)
+        .iter()
+        .filter(|section| **section == 1)
+        .count();
     let module = wat::parse_str(module).unwrap();
     append(&mut component, 1, &module);
     let mut instances = leb(times);

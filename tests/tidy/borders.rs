@@ -1,5 +1,6 @@
-//! What a crate, or a room in it, never names. Cargo keeps a crate from what it does not depend on; this keeps it
-//! from std, from what it depends on for another reason, and from a dependency that somebody adds in passing.
+//! What a crate, or a room in it, never names. Cargo keeps a crate from what it does not depend on;
+//! this keeps it from std, from what it depends on for another reason, and from a dependency that
+//! somebody adds in passing.
 
 use crate::names::{Path, paths};
 use crate::source::{File, Finding};
@@ -16,16 +17,40 @@ struct Border {
 const BORDERS: &[Border] = &[
     Border {
         within: &["runtime/core/"],
-        never: &["tokio", "hyper", "std::fs", "std::net", "std::env", "std::process", "*::Instant", "*::SystemTime"],
+        never: &[
+            "tokio",
+            "hyper",
+            "std::fs",
+            "std::net",
+            "std::env",
+            "std::process",
+            "*::Instant",
+            "*::SystemTime",
+        ],
         why: "core decides and does no IO: take the bytes, the time or the address as an argument",
     },
     Border {
         within: &["runtime/engine/"],
-        never: &["hyper", "hyper_util", "http", "clap", "std::env", "std::net"],
+        never: &[
+            "hyper",
+            "hyper_util",
+            "http",
+            "clap",
+            "std::env",
+            "std::net",
+        ],
         why: "the engine knows mechanisms only: what a protocol or a person said arrives as values",
     },
     Border {
-        within: &["runtime/core/", "runtime/server/", "sdk/", "plugins/", "bench/", "tests/", "xtask/"],
+        within: &[
+            "runtime/core/",
+            "runtime/server/",
+            "sdk/",
+            "plugins/",
+            "bench/",
+            "tests/",
+            "xtask/",
+        ],
         never: &["wasmtime", "wasmtime_wasi"],
         why: "only the engine names wasmtime, so that an upgrade touches one directory",
     },
@@ -43,11 +68,22 @@ const BORDERS: &[Border] = &[
 
 pub(crate) fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for border in BORDERS.iter().filter(|border| border.within.iter().any(|start| file.path.starts_with(start))) {
+    for border in BORDERS.iter().filter(|border| {
+        border
+            .within
+            .iter()
+            .any(|start| file.path.starts_with(start))
+    }) {
         let crossing = paths(file.production());
-        let crossing = crossing.iter().filter(|path| border.never.iter().any(|never| names(path, never)));
-        findings
-            .extend(crossing.map(|path| file.finding(path.line, format!("names `{}`; {}", path.shown(), border.why))));
+        let crossing = crossing
+            .iter()
+            .filter(|path| border.never.iter().any(|never| names(path, never)));
+        findings.extend(crossing.map(|path| {
+            file.finding(
+                path.line,
+                format!("names `{}`; {}", path.shown(), border.why),
+            )
+        }));
     }
     findings
 }
@@ -65,15 +101,30 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, text: &str, lines: &[usize]) {
-        let found: Vec<usize> = super::check(&File::new(path, text)).iter().map(|finding| finding.line).collect();
+        let found: Vec<usize> = super::check(&File::new(path, text))
+            .iter()
+            .map(|finding| finding.line)
+            .collect();
         assert_eq!(found, lines, "{path}: {text}");
     }
 
     #[test]
     fn core_does_no_io_and_has_no_clock() {
-        check("runtime/core/src/a.rs", "use std::{fmt, fs};\nuse std::time::{Duration, Instant};", &[1, 2]);
-        check("runtime/core/src/a.rs", "fn f() { let now = std::time::SystemTime::now(); }", &[1]);
-        check("runtime/core/src/a.rs", "// std::fs\nuse std::time::Duration;", &[]);
+        check(
+            "runtime/core/src/a.rs",
+            "use std::{fmt, fs};\nuse std::time::{Duration, Instant};",
+            &[1, 2],
+        );
+        check(
+            "runtime/core/src/a.rs",
+            "fn f() { let now = std::time::SystemTime::now(); }",
+            &[1],
+        );
+        check(
+            "runtime/core/src/a.rs",
+            "// std::fs\nuse std::time::Duration;",
+            &[],
+        );
         check("runtime/server/src/a.rs", "use std::fs;", &[]);
     }
 
@@ -85,13 +136,21 @@ mod tests {
 
     #[test]
     fn tests_may_look_over_the_border() {
-        check("runtime/core/src/a.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use std::fs; }", &[]);
+        check(
+            "runtime/core/src/a.rs",
+            "fn f() {}\n#[cfg(test)]\nmod tests { use std::fs; }",
+            &[],
+        );
     }
 
     #[test]
     fn guests_and_rooms_have_borders_too() {
         check("sdk/rust/src/a.rs", "use hotstage_core::tensor;", &[1]);
-        check("runtime/server/src/pipeline/run.rs", "use hyper::Request;", &[1]);
+        check(
+            "runtime/server/src/pipeline/run.rs",
+            "use hyper::Request;",
+            &[1],
+        );
         check("runtime/server/src/cli.rs", "use wasmtime::Engine;", &[1]);
     }
 }

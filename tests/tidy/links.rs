@@ -7,9 +7,16 @@ use crate::source::{File, Finding};
 pub(crate) fn check(root: &Path, document: &File) -> Vec<Finding> {
     let from = root.join(&document.path);
     let from = from.parent().unwrap_or(root);
-    let broken = targets(&document.text).into_iter().filter(|(_, target)| !from.join(target).exists());
+    let broken = targets(&document.text)
+        .into_iter()
+        .filter(|(_, target)| !from.join(target).exists());
     broken
-        .map(|(line, target)| document.finding(line, format!("links to `{target}`, which is not there; mend the path")))
+        .map(|(line, target)| {
+            document.finding(
+                line,
+                format!("links to `{target}`, which is not there; mend the path"),
+            )
+        })
         .collect()
 }
 
@@ -26,9 +33,20 @@ fn targets(text: &str) -> Vec<(usize, String)> {
         }
         // Every second piece between backticks is code.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join(" ");
-        let inline = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let defined = prose.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
-        targets.extend(inline.chain(defined).filter_map(relative).map(|target| (number, target.to_owned())));
+        let inline = prose
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        let defined = prose
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once("]: "))
+            .map(|(_, target)| target);
+        targets.extend(
+            inline
+                .chain(defined)
+                .filter_map(relative)
+                .map(|target| (number, target.to_owned())),
+        );
     }
     targets
 }
@@ -48,7 +66,14 @@ mod tests {
     #[test]
     fn relative_targets_are_taken_and_others_left() {
         let text = "[a](b.md#c) ![i](d/e.png \"title\") [w](https://example.org/x) [h](#here)\n\n[r]: ../f.md\n";
-        assert_eq!(targets(text), [(1, "b.md".to_owned()), (1, "d/e.png".to_owned()), (3, "../f.md".to_owned())]);
+        assert_eq!(
+            targets(text),
+            [
+                (1, "b.md".to_owned()),
+                (1, "d/e.png".to_owned()),
+                (3, "../f.md".to_owned())
+            ]
+        );
     }
 
     #[test]

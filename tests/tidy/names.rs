@@ -1,4 +1,5 @@
-//! The paths that code names: `use a::{b, c::d}` is `a::b` and `a::c::d`; so is `a::b` in an expression.
+//! The paths that code names: `use a::{b, c::d}` is `a::b` and `a::c::d`; so is `a::b` in an
+//! expression.
 
 use crate::source::is_word;
 
@@ -13,7 +14,9 @@ impl Path {
     /// Whether it starts with these names: `std::fs` does for `std::fs::File`.
     pub(crate) fn starts_with(&self, pattern: &str) -> bool {
         let mut names = self.names.iter();
-        pattern.split("::").all(|part| names.next().is_some_and(|name| name == part))
+        pattern
+            .split("::")
+            .all(|part| names.next().is_some_and(|name| name == part))
     }
 
     pub(crate) fn shown(&self) -> String {
@@ -23,7 +26,11 @@ impl Path {
 
 /// All paths of two names or more, and those of one that a `use` brings in.
 pub(crate) fn paths(code: &str) -> Vec<Path> {
-    let mut reader = Reader { tokens: tokens(code), at: 0, paths: Vec::new() };
+    let mut reader = Reader {
+        tokens: tokens(code),
+        at: 0,
+        paths: Vec::new(),
+    };
     while reader.at < reader.tokens.len() {
         let is_use = reader.at > 0 && reader.tokens[reader.at - 1].1 == "use";
         let from = reader.paths.len();
@@ -49,14 +56,20 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn next_is(&self, token: &str) -> bool {
-        self.tokens.get(self.at).is_some_and(|(_, had)| *had == token)
+        self.tokens
+            .get(self.at)
+            .is_some_and(|(_, had)| *had == token)
     }
 
     /// Reads one path from its first name on, and every path of the tree it may end in.
     fn path(&mut self, before: &[String]) {
         let mut names = before.to_vec();
         let mut line = 0;
-        while let Some((on, word)) = self.tokens.get(self.at).filter(|(_, token)| token.starts_with(is_word)) {
+        while let Some((on, word)) = self
+            .tokens
+            .get(self.at)
+            .filter(|(_, token)| token.starts_with(is_word))
+        {
             line = *on;
             names.push((*word).to_owned());
             self.at += 1;
@@ -118,7 +131,10 @@ mod tests {
 
     #[test]
     fn trees_are_spread_out() {
-        check("use std::{fs, io::{self, Read}};", &["std::fs", "std::io::self", "std::io::Read"]);
+        check(
+            "use std::{fs, io::{self, Read}};",
+            &["std::fs", "std::io::self", "std::io::Read"],
+        );
         check("use std::{fs as files, net};", &["std::fs", "std::net"]);
         check("use {tokio, crate::http};", &["tokio", "crate::http"]);
     }
@@ -131,7 +147,10 @@ mod tests {
 
     #[test]
     fn paths_in_code_count() {
-        check("let f = std::fs::read(::std::env::var(x));", &["std::fs::read", "std::env::var"]);
+        check(
+            "let f = std::fs::read(::std::env::var(x));",
+            &["std::fs::read", "std::env::var"],
+        );
         check("Vec::<http::Uri>::new()", &["http::Uri"]);
     }
 

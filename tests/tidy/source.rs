@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// What is read. Anything else is data.
 const EXTENSIONS: &[&str] = &["rs", "wit", "toml", "md", "py", "sh", "yaml", "yml"];
 
-/// Directories that hold no source of ours. So do those whose name starts with a dot, but for `.ci` and `.cargo`.
+/// Directories that hold no source of ours. So do those whose name starts with a dot, but for `.ci`
+/// and `.cargo`.
 const NOT_OURS: &[&str] = &["target", "node_modules", "__pycache__"];
 
 /// Something that breaks a rule.
@@ -31,8 +32,8 @@ pub(crate) struct File {
     /// From the root, with forward slashes.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// For Rust: the text with a blank for each character of a comment, a string or a character literal. Lines and
-    /// columns are those of the text.
+    /// For Rust: the text with a blank for each character of a comment, a string or a character
+    /// literal. Lines and columns are those of the text.
     pub(crate) code: String,
     /// For Rust: where in `code` an inline `#[cfg(test)]` module starts, or the end.
     tests_from: usize,
@@ -41,20 +42,40 @@ pub(crate) struct File {
 impl File {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let (path, text) = (path.into(), text.into());
-        let code = if path.ends_with(".rs") { blank(&text) } else { String::new() };
+        let code = if path.ends_with(".rs") {
+            blank(&text)
+        } else {
+            String::new()
+        };
         let tests_from = tests_start(&code).unwrap_or(code.len());
-        Self { path, text, code, tests_from }
+        Self {
+            path,
+            text,
+            code,
+            tests_from,
+        }
     }
 
     pub(crate) fn finding(&self, line: usize, what: impl Into<String>) -> Finding {
-        Finding { path: self.path.clone(), line, what: what.into() }
+        Finding {
+            path: self.path.clone(),
+            line,
+            what: what.into(),
+        }
     }
 
-    /// The code without its tests, be they a module at its end or files of their own (`tests.rs`, `tests/`).
+    /// The code without its tests, be they a module at its end or files of their own (`tests.rs`,
+    /// `tests/`).
     pub(crate) fn production(&self) -> &str {
         let below = self.path.split_once("/src/").map_or("", |(_, below)| below);
-        let is_test = below.split('/').any(|part| part == "tests" || part == "tests.rs");
-        if is_test { "" } else { &self.code[..self.tests_from] }
+        let is_test = below
+            .split('/')
+            .any(|part| part == "tests" || part == "tests.rs");
+        if is_test {
+            ""
+        } else {
+            &self.code[..self.tests_from]
+        }
     }
 
     /// The inline tests.
@@ -92,13 +113,20 @@ impl Tree {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a tree that can't be read can't be judged")]
+#[expect(
+    clippy::expect_used,
+    reason = "a tree that can't be read can't be judged"
+)]
 fn walk(root: &Path, under: &str, files: &mut Vec<File>) {
     let directory = root.join(under);
     for entry in fs::read_dir(&directory).expect("the repository is readable") {
         let entry = entry.expect("the repository is readable");
         let name = entry.file_name().into_string().expect("names are UTF-8");
-        let path = if under.is_empty() { name.clone() } else { format!("{under}/{name}") };
+        let path = if under.is_empty() {
+            name.clone()
+        } else {
+            format!("{under}/{name}")
+        };
         let kind = entry.file_type().expect("entries have a type");
         if kind.is_dir() {
             let is_hidden = name.starts_with('.') && name != ".ci" && name != ".cargo";
@@ -108,9 +136,14 @@ fn walk(root: &Path, under: &str, files: &mut Vec<File>) {
                 walk(root, &path, files);
             }
         } else if kind.is_file()
-            && EXTENSIONS.iter().any(|end| name.rsplit_once('.').is_some_and(|(_, had)| had == *end))
+            && EXTENSIONS
+                .iter()
+                .any(|end| name.rsplit_once('.').is_some_and(|(_, had)| had == *end))
         {
-            files.push(File::new(path, fs::read_to_string(entry.path()).expect("sources are UTF-8")));
+            files.push(File::new(
+                path,
+                fs::read_to_string(entry.path()).expect("sources are UTF-8"),
+            ));
         }
     }
 }
@@ -126,10 +159,16 @@ pub(crate) fn is_word(c: char) -> bool {
 }
 
 fn tests_start(code: &str) -> Option<usize> {
-    code.match_indices("#[cfg(test)]").map(|(at, _)| at).find(|at| {
-        let rest = code[*at..].trim_start_matches("#[cfg(test)]").trim_start();
-        rest.strip_prefix("mod ").is_some_and(|rest| rest.trim_start_matches(is_word).trim_start().starts_with('{'))
-    })
+    code.match_indices("#[cfg(test)]")
+        .map(|(at, _)| at)
+        .find(|at| {
+            let rest = code[*at..].trim_start_matches("#[cfg(test)]").trim_start();
+            rest.strip_prefix("mod ").is_some_and(|rest| {
+                rest.trim_start_matches(is_word)
+                    .trim_start()
+                    .starts_with('{')
+            })
+        })
 }
 
 /// Puts a blank in place of every byte of comments, strings and character literals; line ends stay.
@@ -143,7 +182,11 @@ fn blank(text: &str) -> String {
             code.push(first);
             rest = &rest[first.len_utf8()..];
         } else {
-            code.extend(rest[..length].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+            code.extend(
+                rest[..length]
+                    .bytes()
+                    .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
+            );
             rest = &rest[length..];
         }
     }
@@ -167,9 +210,17 @@ fn opaque(rest: &str, in_word: bool) -> usize {
         let first = chars.next();
         // 'a' and '\n' are characters; 'a without a second quote is a lifetime.
         let is_character = first == Some('\\') || chars.next() == Some('\'');
-        return if is_character { ends(closing(after, '\'').map(|at| at + 1)) } else { 0 };
+        return if is_character {
+            ends(closing(after, '\'').map(|at| at + 1))
+        } else {
+            0
+        };
     }
-    if !in_word && let Some(after) = ["r", "br", "cr"].iter().find_map(|prefix| rest.strip_prefix(prefix)) {
+    if !in_word
+        && let Some(after) = ["r", "br", "cr"]
+            .iter()
+            .find_map(|prefix| rest.strip_prefix(prefix))
+    {
         let hashes = after.len() - after.trim_start_matches('#').len();
         if after[hashes..].starts_with('"') {
             let start = rest.len() - after.len() + hashes + 1;
@@ -222,7 +273,10 @@ mod tests {
         let blanked = blank(text);
         assert_eq!(blanked.len(), text.len(), "columns stay");
         assert_eq!(blanked.lines().count(), text.lines().count(), "lines stay");
-        assert_eq!(blanked.split_whitespace().collect::<Vec<_>>().join(" "), code);
+        assert_eq!(
+            blanked.split_whitespace().collect::<Vec<_>>().join(" "),
+            code
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The WIT package as other tools see it: parsed, resolved and printed again. A change to it is a decision, so it shows
-//! in a golden file beside the change to its source.
+//! The WIT package as other tools see it: parsed, resolved and printed again. A change to it is a
+//! decision, so it shows in a golden file beside the change to its source.
 
 use std::fs;
 use std::path::Path;
@@ -15,21 +15,30 @@ const GOLDEN: &str = "tests/golden/wit.txt";
 pub(crate) fn check(root: &Path) -> Option<Finding> {
     let printed = match resolved(&root.join("wit")) {
         Ok(printed) => printed,
-        Err(error) => return Some(File::new("wit", "").finding(1, format!("does not resolve: {error}"))),
+        Err(error) => {
+            return Some(File::new("wit", "").finding(1, format!("does not resolve: {error}")));
+        }
     };
     let path = root.join(GOLDEN);
     if std::env::var_os("UPDATE_GOLDENS").is_some_and(|update| update == "1") {
-        let written = fs::create_dir_all(root.join("tests/golden")).and_then(|()| fs::write(&path, &printed));
-        return written.err().map(|error| File::new(GOLDEN, "").finding(1, format!("can't be written: {error}")));
+        let written =
+            fs::create_dir_all(root.join("tests/golden")).and_then(|()| fs::write(&path, &printed));
+        return written
+            .err()
+            .map(|error| File::new(GOLDEN, "").finding(1, format!("can't be written: {error}")));
     }
     compare(&fs::read_to_string(&path).unwrap_or_default(), &printed)
 }
 
 fn resolved(directory: &Path) -> Result<String, String> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(directory).map_err(|error| format!("{error:#}"))?;
+    let (package, _) = resolve
+        .push_path(directory)
+        .map_err(|error| format!("{error:#}"))?;
     let mut printer = WitPrinter::default();
-    printer.print(&resolve, package, &[]).map_err(|error| format!("{error:#}"))?;
+    printer
+        .print(&resolve, package, &[])
+        .map_err(|error| format!("{error:#}"))?;
     Ok(printer.output.to_string())
 }
 
@@ -42,7 +51,9 @@ fn compare(golden: &str, printed: &str) -> Option<Finding> {
     for number in 1.. {
         let (old, new) = (had.next(), has.next());
         if old != new || old.is_none() {
-            let shown = |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("`{}`", line.trim()));
+            let shown = |line: Option<&str>| {
+                line.map_or("nothing".to_owned(), |line| format!("`{}`", line.trim()))
+            };
             let what = format!(
                 "is not what wit/ resolves to: {} here, {} there; if that is meant, run `cargo xtask golden` and \
                  read the difference",
@@ -65,7 +76,12 @@ mod tests {
         let finding = compare("a\nb\n", "a\n  c\n").unwrap();
         assert_eq!(finding.line, 2);
         assert!(finding.what.contains("`b` here, `c` there"), "{finding}");
-        assert!(compare("a\n", "a\nb\n").unwrap().what.contains("nothing here, `b` there"));
+        assert!(
+            compare("a\n", "a\nb\n")
+                .unwrap()
+                .what
+                .contains("nothing here, `b` there")
+        );
         assert!(compare("", "a\n").is_some());
     }
 }

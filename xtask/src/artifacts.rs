@@ -1,6 +1,7 @@
 //! Components as files: which ones a build made, and how they reach the directory that others read.
 //!
-//! cargo says what it made in its JSON messages, so no file name is guessed and no stale file is taken for a new one.
+//! cargo says what it made in its JSON messages, so no file name is guessed and no stale file is
+//! taken for a new one.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -21,18 +22,44 @@ pub(crate) struct Component {
     pub(crate) changed: bool,
 }
 
-/// Builds what `selection` (cargo's own words) names for [`WASM`], and puts each component into `into`.
-pub(crate) fn build(workspace: &Workspace, selection: &[&str], into: &Path) -> Outcome<Vec<Component>> {
+/// Builds what `selection` (cargo's own words) names for [`WASM`], and puts each component into
+/// `into`.
+pub(crate) fn build(
+    workspace: &Workspace,
+    selection: &[&str],
+    into: &Path,
+) -> Outcome<Vec<Component>> {
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--profile", "component", "--target", WASM]);
-    command.args(["--message-format", "json-render-diagnostics"]).args(selection);
+    command.current_dir(&workspace.root).args([
+        "build",
+        "--profile",
+        "component",
+        "--target",
+        WASM,
+    ]);
+    command
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(selection);
     let shown = shown(&command);
-    let mut child = command.stdout(Stdio::piped()).spawn().or_stop(|| format!("can't start `{shown}`"))?;
-    let messages = child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
-    let made: Vec<(String, PathBuf)> = messages.map_while(Result::ok).filter_map(|line| made(&line)).collect();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .or_stop(|| format!("can't start `{shown}`"))?;
+    let messages = child
+        .stdout
+        .take()
+        .map(BufReader::new)
+        .into_iter()
+        .flat_map(BufRead::lines);
+    let made: Vec<(String, PathBuf)> = messages
+        .map_while(Result::ok)
+        .filter_map(|line| made(&line))
+        .collect();
     let status = child.wait().or_stop(|| format!("lost `{shown}`"))?;
     if !status.success() {
-        return Err(Stop::new(format!("`{shown}` failed ({status}); its message is above")));
+        return Err(Stop::new(format!(
+            "`{shown}` failed ({status}); its message is above"
+        )));
     }
     fs::create_dir_all(into).or_stop(|| format!("can't make {}", into.display()))?;
     let mut components = Vec::new();
@@ -51,19 +78,29 @@ fn made(line: &str) -> Option<(String, PathBuf)> {
     if message["reason"] != "compiler-artifact" {
         return None;
     }
-    let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
+    let files = message["filenames"]
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_str);
     let file = PathBuf::from(files.into_iter().find(|name| name.ends_with(".wasm"))?);
-    let is_example = message["target"]["kind"].as_array()?.iter().any(|kind| kind == "example");
+    let is_example = message["target"]["kind"]
+        .as_array()?
+        .iter()
+        .any(|kind| kind == "example");
     let name = if is_example {
         message["target"]["name"].as_str()?.to_owned()
     } else {
-        Path::new(message["manifest_path"].as_str()?).parent()?.file_name()?.to_str()?.to_owned()
+        Path::new(message["manifest_path"].as_str()?)
+            .parent()?
+            .file_name()?
+            .to_str()?
+            .to_owned()
     };
     Some((name, file))
 }
 
-/// Copies a component, atomically and only if it differs: a server that watches the directory never sees half a file,
-/// nor a change that is none.
+/// Copies a component, atomically and only if it differs: a server that watches the directory never
+/// sees half a file, nor a change that is none.
 fn publish(name: String, from: &Path, into: &Path) -> Outcome<Component> {
     let bytes = fs::read(from).or_stop(|| format!("can't read {}", from.display()))?;
     let path = into.join(format!("{name}.wasm"));
@@ -74,7 +111,12 @@ fn publish(name: String, from: &Path, into: &Path) -> Outcome<Component> {
             .and_then(|()| fs::rename(&part, &path))
             .or_stop(|| format!("can't write {}", path.display()))?;
     }
-    Ok(Component { name, path, bytes: bytes.len() as u64, changed })
+    Ok(Component {
+        name,
+        path,
+        bytes: bytes.len() as u64,
+        changed,
+    })
 }
 
 #[cfg(test)]
@@ -86,15 +128,30 @@ mod tests {
         let plugin = r#"{"reason": "compiler-artifact", "manifest_path": "/w/plugins/scale/Cargo.toml",
             "target": {"kind": ["cdylib"], "name": "hotstage_plugin_scale"},
             "filenames": ["/t/libx.rlib", "/t/hotstage_plugin_scale.wasm"]}"#;
-        assert_eq!(made(plugin), Some(("scale".to_owned(), PathBuf::from("/t/hotstage_plugin_scale.wasm"))));
+        assert_eq!(
+            made(plugin),
+            Some((
+                "scale".to_owned(),
+                PathBuf::from("/t/hotstage_plugin_scale.wasm")
+            ))
+        );
         let guest = r#"{"reason": "compiler-artifact", "manifest_path": "/w/tests/guests/Cargo.toml",
             "target": {"kind": ["example"], "name": "traps_on_nan"}, "filenames": ["/t/examples/traps_on_nan.wasm"]}"#;
-        assert_eq!(made(guest), Some(("traps_on_nan".to_owned(), PathBuf::from("/t/examples/traps_on_nan.wasm"))));
+        assert_eq!(
+            made(guest),
+            Some((
+                "traps_on_nan".to_owned(),
+                PathBuf::from("/t/examples/traps_on_nan.wasm")
+            ))
+        );
     }
 
     #[test]
     fn other_messages_and_libraries_are_no_components() {
-        assert_eq!(made(r#"{"reason": "build-finished", "success": true}"#), None);
+        assert_eq!(
+            made(r#"{"reason": "build-finished", "success": true}"#),
+            None
+        );
         assert_eq!(
             made(
                 r#"{"reason": "compiler-artifact", "manifest_path": "/w/sdk/rust/Cargo.toml",

@@ -14,11 +14,13 @@ pub(crate) const PROGRAM: &str = "hotstage-bench";
 
 /// Builds everything, then runs the benchmarks.
 ///
-/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there is to measure;
-/// `cargo xtask bench peers` measures other model servers in turns with ours, and takes `--help` as well.
+/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there
+/// is to measure; `cargo xtask bench peers` measures other model servers in turns with ours, and
+/// takes `--help` as well.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure target/dist, which `cargo xtask dist --with-bench` left, and build nothing but guests
+    /// Measure target/dist, which `cargo xtask dist --with-bench` left, and build nothing but
+    /// guests
     #[arg(long)]
     dist: bool,
     /// Passed on to the benchmarks
@@ -40,14 +42,22 @@ impl Build {
     pub(crate) fn program(self, workspace: &Workspace) -> Outcome<PathBuf> {
         if self == Self::Release {
             build::all(workspace)?;
-            step("building the benchmarks", || build::program(workspace, PROGRAM))?;
+            step("building the benchmarks", || {
+                build::program(workspace, PROGRAM)
+            })?;
             return Ok(workspace.program(PROGRAM));
         }
         let place = workspace.dist();
-        match [SERVER, PROGRAM].map(|name| place.join(name)).into_iter().find(|path| !path.is_file()) {
+        match [SERVER, PROGRAM]
+            .map(|name| place.join(name))
+            .into_iter()
+            .find(|path| !path.is_file())
+        {
             Some(missing) => {
                 let missing = workspace.short(&missing).display();
-                Err(Stop::new(format!("{missing} is not there; `cargo xtask dist --with-bench` makes it")))
+                Err(Stop::new(format!(
+                    "{missing} is not there; `cargo xtask dist --with-bench` makes it"
+                )))
             }
             None => Ok(place.join(PROGRAM)),
         }
@@ -58,13 +68,19 @@ impl Build {
         workspace.export(command);
         if self == Self::Dist {
             let place = workspace.dist();
-            command.env("HOTSTAGE_BIN", place.join(SERVER)).env("HOTSTAGE_COMPONENTS", place.join("components"));
+            command
+                .env("HOTSTAGE_BIN", place.join(SERVER))
+                .env("HOTSTAGE_COMPONENTS", place.join("components"));
         }
     }
 }
 
 pub(crate) fn main(args: &Args) -> Outcome {
-    let what = if args.dist { Build::Dist } else { Build::Release };
+    let what = if args.dist {
+        Build::Dist
+    } else {
+        Build::Release
+    };
     if let Some((first, rest)) = args.args.split_first()
         && first == "peers"
     {

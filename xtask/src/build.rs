@@ -1,7 +1,8 @@
 //! `cargo xtask build`: the components and the server, where everything else looks for them.
 //!
-//! Leaves `target/components/<name>.wasm` and `target/release/hotstage`. Components come first: they are small, and a
-//! plugin author's mistake shows after seconds rather than after the server's minutes.
+//! Leaves `target/components/<name>.wasm` and `target/release/hotstage`. Components come first:
+//! they are small, and a plugin author's mistake shows after seconds rather than after the server's
+//! minutes.
 
 use std::fs;
 
@@ -11,8 +12,8 @@ use crate::workspace::{GUESTS, Workspace, ensure_wasm_target};
 
 /// Builds the components and the server.
 ///
-/// Installs Rust's wasm32-wasip2 target where rustup can, and leaves target/components/NAME.wasm and
-/// target/release/hotstage.
+/// Installs Rust's wasm32-wasip2 target where rustup can, and leaves target/components/NAME.wasm
+/// and target/release/hotstage.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Build only this half
@@ -32,17 +33,26 @@ pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
     let mut rows = Vec::new();
     if args.only != Some(Half::Runtime) {
-        rows.extend(components(&workspace)?.iter().map(|component| row(&workspace, component)));
+        rows.extend(
+            components(&workspace)?
+                .iter()
+                .map(|component| row(&workspace, component)),
+        );
     }
     if args.only != Some(Half::Components) {
         runtime(&workspace)?;
         let path = workspace.binary();
-        let bytes = fs::metadata(&path).or_stop(|| format!("can't read {}", path.display()))?.len();
+        let bytes = fs::metadata(&path)
+            .or_stop(|| format!("can't read {}", path.display()))?
+            .len();
         rows.push((workspace.short(&path).display().to_string(), bytes, ""));
     }
     let width = rows.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
     for (path, bytes, note) in rows {
-        println!("{}", format!("{path:width$}  {:>11}  {note}", size(bytes)).trim_end());
+        println!(
+            "{}",
+            format!("{path:width$}  {:>11}  {note}", size(bytes)).trim_end()
+        );
     }
     Ok(())
 }
@@ -55,8 +65,14 @@ pub(crate) fn all(workspace: &Workspace) -> Outcome {
 
 pub(crate) fn components(workspace: &Workspace) -> Outcome<Vec<Component>> {
     ensure_wasm_target()?;
-    let selection: Vec<&str> = workspace.plugins.iter().flat_map(|name| ["-p", name]).collect();
-    step("building components", || artifacts::build(workspace, &selection, &workspace.components()))
+    let selection: Vec<&str> = workspace
+        .plugins
+        .iter()
+        .flat_map(|name| ["-p", name])
+        .collect();
+    step("building components", || {
+        artifacts::build(workspace, &selection, &workspace.components())
+    })
 }
 
 /// The guest programs of the black-box tests.
@@ -65,7 +81,12 @@ pub(crate) fn guests(workspace: &Workspace) -> Outcome {
         return Ok(());
     }
     step("building guest programs", || {
-        artifacts::build(workspace, &["-p", GUESTS, "--examples"], &workspace.guests()).map(|_| ())
+        artifacts::build(
+            workspace,
+            &["-p", GUESTS, "--examples"],
+            &workspace.guests(),
+        )
+        .map(|_| ())
     })
 }
 
@@ -75,23 +96,44 @@ fn runtime(workspace: &Workspace) -> Outcome {
 
 /// One program of the workspace, for this machine.
 ///
-/// Selected out of the whole workspace, as the tests are: dependencies then get the features that all members ask for
-/// together, and the minutes of the WebAssembly compiler are spent once.
+/// Selected out of the whole workspace, as the tests are: dependencies then get the features that
+/// all members ask for together, and the minutes of the WebAssembly compiler are spent once.
 pub(crate) fn program(workspace: &Workspace, name: &str) -> Outcome {
     let profile = workspace.profile.name();
-    let words = ["build", "--profile", profile, "--workspace", "--exclude", GUESTS, "--bin", name];
+    let words = [
+        "build",
+        "--profile",
+        profile,
+        "--workspace",
+        "--exclude",
+        GUESTS,
+        "--bin",
+        name,
+    ];
     check(cargo().current_dir(&workspace.root).args(words))
 }
 
 fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static str) {
-    let note = if component.changed { "new" } else { "as before" };
-    (workspace.short(&component.path).display().to_string(), component.bytes, note)
+    let note = if component.changed {
+        "new"
+    } else {
+        "as before"
+    };
+    (
+        workspace.short(&component.path).display().to_string(),
+        component.bytes,
+        note,
+    )
 }
 
 /// Bytes for people: `66.3 KiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
-    if kib < 1024.0 { format!("{kib:.1} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
+    if kib < 1024.0 {
+        format!("{kib:.1} KiB")
+    } else {
+        format!("{:.1} MiB", kib / 1024.0)
+    }
 }
 
 #[cfg(test)]

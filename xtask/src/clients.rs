@@ -1,7 +1,8 @@
 //! The Python that the client tests run: `target/venv`, made from `tests/clients/requirements.txt`.
 //!
-//! A test that drives somebody else's client lives in a module named `clients` of the black-box suite. Where the
-//! packages can't be had, those tests are left out by name, so that they count as skipped and never as passed.
+//! A test that drives somebody else's client lives in a module named `clients` of the black-box
+//! suite. Where the packages can't be had, those tests are left out by name, so that they count as
+//! skipped and never as passed.
 
 use std::path::PathBuf;
 
@@ -23,13 +24,21 @@ pub(crate) enum Clients {
 impl Clients {
     /// Makes the environment, or brings it up to date.
     ///
-    /// Missing clients are an error where `required`: an automated run must not turn green because it tested less.
+    /// Missing clients are an error where `required`: an automated run must not turn green because
+    /// it tested less.
     pub(crate) fn prepare(workspace: &Workspace, required: bool) -> Outcome<Self> {
         let wanted = workspace.root.join("tests/clients/requirements.txt");
         if !wanted.exists() {
-            return Ok(Self::Missing(format!("{} is not there", workspace.short(&wanted).display())));
+            return Ok(Self::Missing(format!(
+                "{} is not there",
+                workspace.short(&wanted).display()
+            )));
         }
-        match python::environment(&wanted, &workspace.target.join("venv"), "installing clients") {
+        match python::environment(
+            &wanted,
+            &workspace.target.join("venv"),
+            "installing clients",
+        ) {
             Ok(python) => Ok(Self::Ready(python)),
             Err(stop) if required => Err(stop),
             Err(stop) => Ok(Self::Missing(stop.to_string())),

@@ -1,8 +1,9 @@
 //! `cargo xtask conformance`: the ONNX project's own backend tests, each through a served pipeline.
 //!
-//! Builds what it needs, makes `target/conformance/venv` from `tests/conformance/requirements.txt`, and leaves the work
-//! to `tests/conformance/run.py`. Results, logs and the vectors that were not answered as expected are left beside the
-//! environment. It takes some minutes for each engine; `cargo xtask test` does without it.
+//! Builds what it needs, makes `target/conformance/venv` from `tests/conformance/requirements.txt`,
+//! and leaves the work to `tests/conformance/run.py`. Results, logs and the vectors that were not
+//! answered as expected are left beside the environment. It takes some minutes for each engine;
+//! `cargo xtask test` does without it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,8 +16,8 @@ const ENGINES: [&str; 3] = ["onnxruntime", "tract", "onnx-sandboxed"];
 
 /// Serves every backend test of the ONNX project, asks it, and compares the answers.
 ///
-/// Fails when a vector that passed before does not pass now, and on a wrong answer, a failure, a crash or a hang that
-/// tests/conformance/expected.json does not name.
+/// Fails when a vector that passed before does not pass now, and on a wrong answer, a failure, a
+/// crash or a hang that tests/conformance/expected.json does not name.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this engine; repeat it for more [default: onnxruntime and tract]
@@ -49,12 +50,24 @@ pub(crate) fn main(args: &Args) -> Outcome {
     }
     let here = workspace.root.join("tests/conformance");
     let place = workspace.target.join("conformance");
-    let python = python::environment(&here.join("requirements.txt"), &place.join("venv"), "installing vectors")?;
+    let python = python::environment(
+        &here.join("requirements.txt"),
+        &place.join("venv"),
+        "installing vectors",
+    )?;
     let mut command = Command::new(python);
     command.arg(here.join("run.py"));
-    command.arg("--program").arg(args.program.clone().unwrap_or_else(|| workspace.binary()));
-    command.arg("--components").arg(args.components.clone().unwrap_or_else(|| workspace.components()));
-    command.arg("--output").arg(args.output.as_ref().unwrap_or(&place));
+    command
+        .arg("--program")
+        .arg(args.program.clone().unwrap_or_else(|| workspace.binary()));
+    command.arg("--components").arg(
+        args.components
+            .clone()
+            .unwrap_or_else(|| workspace.components()),
+    );
+    command
+        .arg("--output")
+        .arg(args.output.as_ref().unwrap_or(&place));
     command.args(["--jobs", &args.jobs.max(1).to_string()]);
     for engine in &args.engine {
         command.args(["--engine", engine]);
@@ -63,7 +76,9 @@ pub(crate) fn main(args: &Args) -> Outcome {
         command.args(["--only", only]);
     }
     if args.update {
-        command.arg("--update").arg(workspace.root.join("docs/conformance.md"));
+        command
+            .arg("--update")
+            .arg(workspace.root.join("docs/conformance.md"));
     }
     step("asking the vectors", || check(&mut command))
 }

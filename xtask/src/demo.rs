@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the tumor example, from source to answers.
 //!
-//! Starts the server that was just built on a free port with a state directory of its own, asks it about held-out
-//! patients, and checks what it says: the command fails if an answer does, or if the model is right less often than
-//! [`ACCURACY_MIN`]. It holds the server until Ctrl-C, or not at all where nobody is watching.
+//! Starts the server that was just built on a free port with a state directory of its own, asks it
+//! about held-out patients, and checks what it says: the command fails if an answer does, or if the
+//! model is right less often than [`ACCURACY_MIN`]. It holds the server until Ctrl-C, or not at all
+//! where nobody is watching.
 
 use std::io::IsTerminal;
 
@@ -19,8 +20,8 @@ mod rows;
 
 /// Builds everything and shows the example answering.
 ///
-/// Starts a server on a free port, classifies held-out patients of examples/tumor, prints what came back and what
-/// made it, and keeps the server until Ctrl-C.
+/// Starts a server on a free port, classifies held-out patients of examples/tumor, prints what came
+/// back and what made it, and keeps the server until Ctrl-C.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Stop after the answers; also the default where stdin or stdout is no terminal
@@ -28,8 +29,8 @@ pub(crate) struct Args {
     once: bool,
 }
 
-/// The example's newest version is right 0.98 of the time; less than this, and something between the file and the
-/// answer broke.
+/// The example's newest version is right 0.98 of the time; less than this, and something between
+/// the file and the answer broke.
 const ACCURACY_MIN: f64 = 0.96;
 
 /// How many of each truth the table shows.
@@ -46,7 +47,10 @@ pub(crate) fn main(args: &Args) -> Outcome {
     let mut told = tell(&server, &rows);
     let watched = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if told.is_ok() && watched && !args.once {
-        println!("\nThe server is yours until Ctrl-C. Its log: {}", server.log().display());
+        println!(
+            "\nThe server is yours until Ctrl-C. Its log: {}",
+            server.log().display()
+        );
         told = server.stay();
     }
     let stopped = step("stopping the server", || server.stop());
@@ -69,17 +73,30 @@ fn tell(server: &Server, rows: &[Row]) -> Outcome {
 }
 
 fn print_table(rows: &[&Row], answer: &Answer) {
-    println!("\n{:>5}  {:<10} {:<10} {:>7}", "row", "truth", "answer", "score");
+    println!(
+        "\n{:>5}  {:<10} {:<10} {:>7}",
+        "row", "truth", "answer", "score"
+    );
     for ((row, label), score) in rows.iter().zip(&answer.labels).zip(&answer.scores) {
         let mark = if row.is(label) { '✓' } else { '✗' };
-        println!("{:>5}  {:<10} {:<10} {score:>7.4}  {mark}", row.number, row.diagnosis, label);
+        println!(
+            "{:>5}  {:<10} {:<10} {score:>7.4}  {mark}",
+            row.number, row.diagnosis, label
+        );
     }
 }
 
 fn check(rows: &[Row], answer: &Answer) -> Outcome {
-    let right = rows.iter().zip(&answer.labels).filter(|(row, label)| row.is(label)).count();
+    let right = rows
+        .iter()
+        .zip(&answer.labels)
+        .filter(|(row, label)| row.is(label))
+        .count();
     let accuracy = right as f64 / rows.len() as f64;
-    println!("\n{right} of {} held-out rows right ({accuracy:.3})", rows.len());
+    println!(
+        "\n{right} of {} held-out rows right ({accuracy:.3})",
+        rows.len()
+    );
     if accuracy < ACCURACY_MIN {
         return Err(Stop::new(format!(
             "the model is right {accuracy:.3} of the time and should be {ACCURACY_MIN} at least; did its weights, its \

@@ -1,11 +1,14 @@
-//! `cargo xtask dist`: the server as it is given to others, optimised as a whole for what it does under load.
+//! `cargo xtask dist`: the server as it is given to others, optimised as a whole for what it does
+//! under load.
 //!
-//! Three steps: a server with counters is built; it answers for a while, which shows where requests go and where they
-//! do not (`train`); with that profile the server is built once more, optimised across its crates. A request runs
-//! through a little of much code, and so where that lies counts for more than how any of it is written:
-//! docs/performance.md says how much. Two builds are long, so tests and everyday work use the release profile.
+//! Three steps: a server with counters is built; it answers for a while, which shows where requests
+//! go and where they do not (`train`); with that profile the server is built once more, optimised
+//! across its crates. A request runs through a little of much code, and so where that lies counts
+//! for more than how any of it is written: docs/performance.md says how much. Two builds are long,
+//! so tests and everyday work use the release profile.
 //!
-//! Leaves `target/dist`: the server, and the components where it looks for them. That folder is all there is to copy.
+//! Leaves `target/dist`: the server, and the components where it looks for them. That folder is all
+//! there is to copy.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -23,8 +26,8 @@ mod train;
 
 /// Builds the server for others: optimised as a whole, by a profile of its own load.
 ///
-/// Takes half an hour on two cores, and the compiler's profile tools, which it installs where rustup can. Leaves
-/// target/dist with the server and the components.
+/// Takes half an hour on two cores, and the compiler's profile tools, which it installs where
+/// rustup can. Leaves target/dist with the server and the components.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Optimise across crates only: half the time, and less of what it brings
@@ -41,32 +44,59 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
     let compiler = Compiler::find()?;
-    let merge = if args.no_profile { None } else { Some(compiler.profile_tool()?) };
+    let merge = if args.no_profile {
+        None
+    } else {
+        Some(compiler.profile_tool()?)
+    };
     build::components(&workspace)?;
-    let flag = merge.map(|merge| profile(&workspace, &compiler, &merge, args.seconds)).transpose()?;
+    let flag = merge
+        .map(|merge| profile(&workspace, &compiler, &merge, args.seconds))
+        .transpose()?;
     let flag = flag.as_deref();
-    let mut programs = vec![step("building the server", || compiler.program(&workspace, SERVER, flag))?];
+    let mut programs = vec![step("building the server", || {
+        compiler.program(&workspace, SERVER, flag)
+    })?];
     if args.with_bench {
-        programs.push(step("building the benchmarks", || compiler.program(&workspace, bench::PROGRAM, flag))?);
+        programs.push(step("building the benchmarks", || {
+            compiler.program(&workspace, bench::PROGRAM, flag)
+        })?);
     }
     install(&workspace, &programs)
 }
 
 /// The flag that has the compiler use a profile, which is made first.
-fn profile(workspace: &Workspace, compiler: &Compiler, merge: &Path, seconds: u64) -> Outcome<OsString> {
+fn profile(
+    workspace: &Workspace,
+    compiler: &Compiler,
+    merge: &Path,
+    seconds: u64,
+) -> Outcome<OsString> {
     let place = tempfile::tempdir().or_stop(|| "can't make a temporary directory".to_owned())?;
     let counts = place.path().join("counts");
     let generate = flag("-Cprofile-generate=", &counts);
-    let counting = step("building the server with counters", || compiler.program(workspace, SERVER, Some(&generate)))?;
-    step("asking it", || train::run(workspace, &counting, place.path(), seconds))?;
+    let counting = step("building the server with counters", || {
+        compiler.program(workspace, SERVER, Some(&generate))
+    })?;
+    step("asking it", || {
+        train::run(workspace, &counting, place.path(), seconds)
+    })?;
     let folder = workspace.target.join("dist-profile");
-    // Each has a name of its own: cargo knows a flag by its text, and of most packages it looks at nothing else.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    // Each has a name of its own: cargo knows a flag by its text, and of most packages it looks at
+    // nothing else.
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs());
     let merged = folder.join(format!("{now}.profdata"));
     // What an earlier one left; there may be none.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).or_stop(|| format!("can't make {}", folder.display()))?;
-    check(Command::new(merge).args(["merge", "-o"]).arg(&merged).arg(&counts))?;
+    check(
+        Command::new(merge)
+            .args(["merge", "-o"])
+            .arg(&merged)
+            .arg(&counts),
+    )?;
     Ok(flag("-Cprofile-use=", &merged))
 }
 
@@ -87,15 +117,30 @@ impl Compiler {
     fn find() -> Outcome<Self> {
         let (sysroot, version) = (rustc(&["--print", "sysroot"])?, rustc(&["-vV"])?);
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        let host = host.ok_or_else(|| Stop::new("`rustc -vV` names no host"))?.to_owned();
-        Ok(Self { sysroot: sysroot.trim().into(), host })
+        let host = host
+            .ok_or_else(|| Stop::new("`rustc -vV` names no host"))?
+            .to_owned();
+        Ok(Self {
+            sysroot: sysroot.trim().into(),
+            host,
+        })
     }
 
-    /// What makes a profile of counts. It must be of the compiler's own version, so no other one is looked for.
+    /// What makes a profile of counts. It must be of the compiler's own version, so no other one is
+    /// looked for.
     fn profile_tool(&self) -> Outcome<PathBuf> {
-        let tool = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/llvm-profdata");
+        let tool = self
+            .sysroot
+            .join("lib/rustlib")
+            .join(&self.host)
+            .join("bin/llvm-profdata");
         let is_there = || tool.is_file();
-        if is_there() || rustup("the compiler's profile tools", &["component", "add", "llvm-tools"]) && is_there() {
+        if is_there()
+            || rustup(
+                "the compiler's profile tools",
+                &["component", "add", "llvm-tools"],
+            ) && is_there()
+        {
             return Ok(tool);
         }
         Err(Stop::new(
@@ -104,16 +149,27 @@ impl Compiler {
         ))
     }
 
-    /// A program of the workspace in the profile `shipped`, with one more flag. The flag is the target's alone: what
-    /// runs while it is built counts nothing.
+    /// A program of the workspace in the profile `shipped`, with one more flag. The flag is the
+    /// target's alone: what runs while it is built counts nothing.
     fn program(&self, workspace: &Workspace, name: &str, flag: Option<&OsStr>) -> Outcome<PathBuf> {
         let mut command = cargo();
-        command.current_dir(&workspace.root).args(["build", "--profile", "shipped", "--target", &self.host]);
-        // Out of the whole workspace, as what is tested: with the same features of all that it is made of.
+        command.current_dir(&workspace.root).args([
+            "build",
+            "--profile",
+            "shipped",
+            "--target",
+            &self.host,
+        ]);
+        // Out of the whole workspace, as what is tested: with the same features of all that it is
+        // made of.
         command.args(["--workspace", "--exclude", GUESTS, "--bin", name]);
         if let Some(flag) = flag {
             let given = std::env::var("RUSTFLAGS").unwrap_or_default();
-            let flags: Vec<&OsStr> = given.split_whitespace().map(OsStr::new).chain([flag]).collect();
+            let flags: Vec<&OsStr> = given
+                .split_whitespace()
+                .map(OsStr::new)
+                .chain([flag])
+                .collect();
             // In this form a flag may have spaces in it.
             command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\u{1f}")));
         }
@@ -122,7 +178,8 @@ impl Compiler {
     }
 }
 
-/// Puts together what is given to others: anew, so that nothing of an earlier one is taken for a part of it.
+/// Puts together what is given to others: anew, so that nothing of an earlier one is taken for a
+/// part of it.
 fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
     let place = workspace.dist();
     let components = place.join("components");
@@ -136,11 +193,19 @@ fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
     copy(&workspace.root.join("LICENSE"), &place)?;
     for program in programs {
         let bytes = copy(program, &place)?;
-        println!("{}  {}", program.file_name().unwrap_or_default().display(), build::size(bytes));
+        println!(
+            "{}  {}",
+            program.file_name().unwrap_or_default().display(),
+            build::size(bytes)
+        );
     }
     let (mut count, mut all) = (0, 0);
-    for name in fs::read_dir(workspace.components()).or_stop(|| "can't list the components".to_owned())? {
-        let path = name.or_stop(|| "can't list the components".to_owned())?.path();
+    for name in
+        fs::read_dir(workspace.components()).or_stop(|| "can't list the components".to_owned())?
+    {
+        let path = name
+            .or_stop(|| "can't list the components".to_owned())?
+            .path();
         if path.extension().is_some_and(|kind| kind == "wasm") {
             all += copy(&path, &components)?;
             count += 1;
@@ -174,16 +239,25 @@ mod tests {
             profile: Profile::Release,
         };
         let server = write("built/hotstage");
-        for path in ["LICENSE", "target/components/scale.wasm", "target/components/.part"] {
+        for path in [
+            "LICENSE",
+            "target/components/scale.wasm",
+            "target/components/.part",
+        ] {
             write(path);
         }
-        for path in ["target/dist/hotstage-bench", "target/dist/components/gone.wasm"] {
+        for path in [
+            "target/dist/hotstage-bench",
+            "target/dist/components/gone.wasm",
+        ] {
             write(path);
         }
         install(&workspace, &[server]).unwrap();
         let names = |path: &str| {
-            let mut names: Vec<_> =
-                fs::read_dir(place.path().join(path)).unwrap().map(|name| name.unwrap().file_name()).collect();
+            let mut names: Vec<_> = fs::read_dir(place.path().join(path))
+                .unwrap()
+                .map(|name| name.unwrap().file_name())
+                .collect();
             names.sort();
             names
         };

@@ -1,4 +1,5 @@
-//! `cargo xtask faults`: the faults of `tests/faults`, each for as long as its figure takes, one after the other.
+//! `cargo xtask faults`: the faults of `tests/faults`, each for as long as its figure takes, one
+//! after the other.
 
 use crate::build;
 use crate::fuzz::seconds_of;
@@ -7,13 +8,13 @@ use crate::workspace::{GUESTS, Workspace};
 
 /// Builds everything, then injects faults under load and prints the figures beside their goals.
 ///
-/// Takes more than an hour, half of it `versions_come_and_go`; numbers mean something on an idle machine only. `soak`
-/// puts all of it together, for as many hours as wanted; `traps` counts requests.
-/// `cargo xtask test` runs the same for seconds each.
+/// Takes more than an hour, half of it `versions_come_and_go`; numbers mean something on an idle
+/// machine only. `soak` puts all of it together, for as many hours as wanted; `traps` counts
+/// requests. `cargo xtask test` runs the same for seconds each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts, stalls, compile, many,
-    /// soak, traps
+    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts,
+    /// stalls, compile, many, soak, traps
     filters: Vec<String>,
     /// Seconds each: does it work at all?
     #[arg(long)]
@@ -35,8 +36,19 @@ pub(crate) fn main(args: &Args) -> Outcome {
     build::guests(&workspace)?;
     let mut command = cargo();
     // The release profile, as users run it: these are figures.
-    command.args(["test", "--release", "--workspace", "--exclude", GUESTS, "--test", "faults", "--"]);
-    command.args(["--nocapture", "--test-threads", "1"]).args(&args.filters);
+    command.args([
+        "test",
+        "--release",
+        "--workspace",
+        "--exclude",
+        GUESTS,
+        "--test",
+        "faults",
+        "--",
+    ]);
+    command
+        .args(["--nocapture", "--test-threads", "1"])
+        .args(&args.filters);
     command.env("HOTSTAGE_FAULTS", if args.quick { "quick" } else { "full" });
     let seconds = match args.hours {
         Some(hours) => Some(seconds_of(hours)?),

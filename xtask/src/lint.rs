@@ -1,7 +1,7 @@
 //! `cargo xtask lint`: what a test can't check.
 //!
-//! Clippy and rustdoc run in the dev profile: they share one set of checked dependencies, and neither needs code to be
-//! generated, so on a clean clone this is the cheapest profile there is.
+//! Clippy and rustdoc run in the dev profile: they share one set of checked dependencies, and
+//! neither needs code to be generated, so on a clean clone this is the cheapest profile there is.
 
 use crate::run::{Outcome, Stop, answer, cargo, check, step};
 use crate::workspace::{GUESTS, WASM, Workspace, ensure_wasm_target};
@@ -18,17 +18,30 @@ pub(crate) fn main(_: &Args) -> Outcome {
     let mut failed = Vec::new();
     for (title, words) in checks(&workspace) {
         let mut command = cargo();
-        command.current_dir(&workspace.root).env("RUSTDOCFLAGS", "-D warnings").args(&words);
+        command
+            .current_dir(&workspace.root)
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .args(&words);
         if step(title, || check(&mut command)).is_err() {
             failed.push(title);
         }
     }
     if answer(cargo().args(["deny", "--version"])).is_none() {
-        eprintln!("==> checking dependencies: not run, `cargo install --locked cargo-deny` adds it");
-    } else if step("checking dependencies", || check(cargo().current_dir(&workspace.root).args(DENY))).is_err() {
+        eprintln!(
+            "==> checking dependencies: not run, `cargo install --locked cargo-deny` adds it"
+        );
+    } else if step("checking dependencies", || {
+        check(cargo().current_dir(&workspace.root).args(DENY))
+    })
+    .is_err()
+    {
         failed.push("checking dependencies");
     }
-    if failed.is_empty() { Ok(()) } else { Err(Stop::new(format!("failed: {}", failed.join(", ")))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::new(format!("failed: {}", failed.join(", "))))
+    }
 }
 
 /// Advisories need a database from the network, so they have their own run; these need nothing.
@@ -37,19 +50,46 @@ const DENY: [&str; 6] = ["deny", "--offline", "check", "bans", "licenses", "sour
 /// Each check's title and cargo's words for it.
 fn checks(workspace: &Workspace) -> Vec<(&'static str, Vec<&str>)> {
     let warnings = ["--", "-D", "warnings"];
-    let host = ["clippy", "--workspace", "--all-targets", "--exclude", GUESTS];
+    let host = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--exclude",
+        GUESTS,
+    ];
     let mut components = vec!["clippy", "--target", WASM, "--lib", "-p", "hotstage-sdk"];
     components.extend(workspace.plugins.iter().flat_map(|name| ["-p", name]));
     let mut checks = vec![
         ("checking formatting", vec!["fmt", "--all", "--check"]),
         ("clippy", [&host[..], &warnings].concat()),
-        ("clippy for components", [&components[..], &warnings].concat()),
+        (
+            "clippy for components",
+            [&components[..], &warnings].concat(),
+        ),
     ];
     if workspace.has_guests {
-        let guests = ["clippy", "--target", WASM, "--lib", "--examples", "-p", GUESTS];
-        checks.push(("clippy for guest programs", [&guests[..], &warnings].concat()));
+        let guests = [
+            "clippy",
+            "--target",
+            WASM,
+            "--lib",
+            "--examples",
+            "-p",
+            GUESTS,
+        ];
+        checks.push((
+            "clippy for guest programs",
+            [&guests[..], &warnings].concat(),
+        ));
     }
-    let docs = ["doc", "--no-deps", "--workspace", "--document-private-items", "--exclude", GUESTS];
+    let docs = [
+        "doc",
+        "--no-deps",
+        "--workspace",
+        "--document-private-items",
+        "--exclude",
+        GUESTS,
+    ];
     checks.push(("documentation", docs.to_vec()));
     checks
 }

@@ -1,9 +1,13 @@
 //! The project's own commands: `cargo xtask <verb>`.
 //!
-//! Each verb is one file and says what it does in its head. Nothing here runs anything but cargo, rustup, python3 and
-//! what those built or installed, so a clean clone needs a Rust toolchain and, for the client tests and for what
-//! examples fetch, Python.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to the person who typed them")]
+//! Each verb is one file and says what it does in its head. Nothing here runs anything but cargo,
+//! rustup, python3 and what those built or installed, so a clean clone needs a Rust toolchain and,
+//! for the client tests and for what examples fetch, Python.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these commands talk to the person who typed them"
+)]
 
 use std::process::ExitCode;
 
@@ -32,7 +36,11 @@ mod workspace;
 
 /// Builds, tries, tests and measures Hotstage.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -1,8 +1,9 @@
 //! `cargo xtask bench peers`: Hotstage beside other model servers, on the same ONNX file, in turns.
 //!
-//! The harness is Python's standard library, in `bench/peers`, as most of the servers are Python; `--help` says what it
-//! takes. Environments, models and results lie under `target/peers`. What is measured is built first, unless
-//! `HOTSTAGE_BIN` names a server: then that one is, with the components of `HOTSTAGE_COMPONENTS`.
+//! The harness is Python's standard library, in `bench/peers`, as most of the servers are Python;
+//! `--help` says what it takes. Environments, models and results lie under `target/peers`. What is
+//! measured is built first, unless `HOTSTAGE_BIN` names a server: then that one is, with the
+//! components of `HOTSTAGE_COMPONENTS`.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,8 +20,16 @@ pub(crate) fn main(what: Build, args: &[OsString]) -> Outcome {
     let workspace = Workspace::read()?;
     let mut command = Command::new("python3");
     // A Python file compiled beside its source would be litter in the tree.
-    command.arg("-B").arg(workspace.root.join("bench/peers")).args(args).env("CARGO_TARGET_DIR", &workspace.target);
-    let measures = !args.iter().any(|arg| WITHOUT_SERVERS.iter().any(|known| arg.to_string_lossy().starts_with(known)));
+    command
+        .arg("-B")
+        .arg(workspace.root.join("bench/peers"))
+        .args(args)
+        .env("CARGO_TARGET_DIR", &workspace.target);
+    let measures = !args.iter().any(|arg| {
+        WITHOUT_SERVERS
+            .iter()
+            .any(|known| arg.to_string_lossy().starts_with(known))
+    });
     if measures && env::var_os("HOTSTAGE_BIN").is_none() {
         let floor = what.program(&workspace)?;
         what.export(&workspace, &mut command);

@@ -1,4 +1,5 @@
-//! Environments of Python: a venv per list of requirements, made once and again when the list changes.
+//! Environments of Python: a venv per list of requirements, made once and again when the list
+//! changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,23 +9,38 @@ use crate::run::{OrStop, Outcome, Stop, check, step};
 
 /// The interpreter of the environment `venv`, in which these `requirements` are installed.
 pub(crate) fn environment(requirements: &Path, venv: &Path, title: &str) -> Outcome<PathBuf> {
-    let wanted = fs::read_to_string(requirements).or_stop(|| format!("can't read {}", requirements.display()))?;
+    let wanted = fs::read_to_string(requirements)
+        .or_stop(|| format!("can't read {}", requirements.display()))?;
     let python = venv.join("bin/python");
     // Written last: an environment that was interrupted half-way has none and is made again.
     let stamp = venv.join("installed.txt");
     let is_current = python.exists() && fs::read_to_string(&stamp).is_ok_and(|had| had == wanted);
     if !is_current {
         step(title, || install(requirements, venv, &python)).map_err(|stop| {
-            Stop::new(format!("{stop}; install Python 3 with its venv module and see that pip reaches an index"))
+            Stop::new(format!(
+                "{stop}; install Python 3 with its venv module and see that pip reaches an index"
+            ))
         })?;
-        // A stamp that can't be written costs the next run the same installation again, nothing else.
+        // A stamp that can't be written costs the next run the same installation again, nothing
+        // else.
         let _ = fs::write(&stamp, wanted);
     }
     Ok(python)
 }
 
 fn install(requirements: &Path, venv: &Path, python: &Path) -> Outcome {
-    check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    check(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(venv),
+    )?;
+    let quiet = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
     check(Command::new(python).args(quiet).arg(requirements))
 }

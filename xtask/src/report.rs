@@ -11,16 +11,20 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Adds one line of cargo's output, if it is one that counts:
-    /// `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
+    /// Adds one line of cargo's output, if it is one that counts: `test result: ok. 5 passed; 0
+    /// failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
     pub(crate) fn read(&mut self, line: &str) {
-        let Some((_, counts)) = line.split_once("test result: ") else { return };
+        let Some((_, counts)) = line.split_once("test result: ") else {
+            return;
+        };
         // The verdict before the first full stop may be coloured; the counts never are.
         let counts = counts.split_once(". ").map_or(counts, |(_, counts)| counts);
         for part in counts.split(';') {
             let mut words = part.split_whitespace();
-            let (Some(count), Some(what)) = (words.next().and_then(|count| count.parse::<u64>().ok()), words.next())
-            else {
+            let (Some(count), Some(what)) = (
+                words.next().and_then(|count| count.parse::<u64>().ok()),
+                words.next(),
+            ) else {
                 continue;
             };
             match what {
@@ -36,7 +40,10 @@ impl Report {
     /// The summary. Tests that a person filtered out were not asked for; they are not skipped.
     pub(crate) fn summary(&self, person_filtered: bool) -> String {
         let skipped = self.ignored + if person_filtered { 0 } else { self.filtered };
-        format!("{} passed, {} failed, {skipped} skipped", self.passed, self.failed)
+        format!(
+            "{} passed, {} failed, {skipped} skipped",
+            self.passed, self.failed
+        )
     }
 }
 
@@ -55,7 +62,15 @@ mod tests {
         ] {
             report.read(line);
         }
-        assert_eq!(report, Report { passed: 6, failed: 2, ignored: 1, filtered: 2 });
+        assert_eq!(
+            report,
+            Report {
+                passed: 6,
+                failed: 2,
+                ignored: 1,
+                filtered: 2
+            }
+        );
         assert_eq!(report.summary(false), "6 passed, 2 failed, 3 skipped");
         assert_eq!(report.summary(true), "6 passed, 2 failed, 1 skipped");
     }

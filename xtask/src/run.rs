@@ -1,7 +1,8 @@
 //! Steps, child processes, and the one error that ends a command.
 //!
-//! A step is announced on stderr when it starts and again, with its seconds, when it is done: a build on a small
-//! machine takes minutes, and a silent one looks like a broken one. stdout carries results only.
+//! A step is announced on stderr when it starts and again, with its seconds, when it is done: a
+//! build on a small machine takes minutes, and a silent one looks like a broken one. stdout carries
+//! results only.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -44,7 +45,10 @@ pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome
     let start = Instant::now();
     let done = work();
     let how = if done.is_ok() { "done" } else { "failed" };
-    eprintln!("==> {title}: {how} after {:.1} s", start.elapsed().as_secs_f64());
+    eprintln!(
+        "==> {title}: {how} after {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     done
 }
 
@@ -59,33 +63,53 @@ pub(crate) fn rustc(args: &[&str]) -> Outcome<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     answer(Command::new(rustc).args(args)).ok_or_else(|| {
         let args = args.join(" ");
-        Stop(format!("`rustc {args}` failed; install Rust (https://rustup.rs) or set RUSTC"))
+        Stop(format!(
+            "`rustc {args}` failed; install Rust (https://rustup.rs) or set RUSTC"
+        ))
     })
 }
 
 /// Has rustup install something, and says whether it did: it may not be there.
 pub(crate) fn rustup(what: &str, args: &[&str]) -> bool {
     eprintln!("==> installing {what}");
-    Command::new("rustup").args(args).status().is_ok_and(|status| status.success())
+    Command::new("rustup")
+        .args(args)
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Runs a command to its end. Its output goes where ours goes, and says what was wrong.
 pub(crate) fn check(command: &mut Command) -> Outcome {
     let shown = shown(command);
-    let status = command.status().or_stop(|| format!("can't start `{shown}`"))?;
-    if status.success() { Ok(()) } else { Err(Stop(format!("`{shown}` failed ({status}); its message is above"))) }
+    let status = command
+        .status()
+        .or_stop(|| format!("can't start `{shown}`"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Stop(format!(
+            "`{shown}` failed ({status}); its message is above"
+        )))
+    }
 }
 
 /// Runs a command and answers what it printed, or nothing when it can't be started or fails.
 pub(crate) fn answer(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|output| output.status.success())?;
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
 }
 
 /// The command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
-    let mut line = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    let mut line = program
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy()
+        .into_owned();
     for arg in command.get_args() {
         line.push(' ');
         line.push_str(&arg.to_string_lossy());

@@ -1,7 +1,9 @@
-//! A server in a process of its own: started, waited for, and stopped the way an init system stops one.
+//! A server in a process of its own: started, waited for, and stopped the way an init system stops
+//! one.
 //!
-//! It runs in a process group of its own, so a Ctrl-C in the terminal reaches this program alone. There is then one way
-//! for it to end, whatever the reason: SIGTERM, drain, exit 0. A second Ctrl-C ends it at once.
+//! It runs in a process group of its own, so a Ctrl-C in the terminal reaches this program alone.
+//! There is then one way for it to end, whatever the reason: SIGTERM, drain, exit 0. A second
+//! Ctrl-C ends it at once.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -49,11 +51,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `program` with an example and what else `serve` takes, its state and its log in `place`, and waits until
-    /// it is ready.
-    pub(crate) fn start(workspace: &Workspace, program: &Path, args: &[OsString], place: &Path) -> Outcome<Self> {
+    /// Starts `program` with an example and what else `serve` takes, its state and its log in
+    /// `place`, and waits until it is ready.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        program: &Path,
+        args: &[OsString],
+        place: &Path,
+    ) -> Outcome<Self> {
         let (send, events) = sync_channel(8);
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).or_stop(|| "can't listen for signals".to_owned())?;
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+            .or_stop(|| "can't listen for signals".to_owned())?;
         watch(signals, send.clone());
 
         let (log, store) = (place.join("server.log"), place.join("state"));
@@ -62,17 +70,36 @@ impl Server {
         let mut command = Command::new(program);
         workspace.export(&mut command);
         command
-            .args(["serve", "-f", "examples/tumor", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "-f",
+                "examples/tumor",
+                "--http",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ])
             .args(["--stop-grace", "0", "--state"])
             .arg(&store)
             .args(args);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
-        let mut child = command.spawn().or_stop(|| format!("can't start {}", program.display()))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .or_stop(|| format!("can't start {}", program.display()))?;
         if let Some(stdout) = child.stdout.take() {
             listen(stdout, send);
         }
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, address: nowhere, log, events };
+        let mut server = Self {
+            child,
+            address: nowhere,
+            log,
+            events,
+        };
         server.address = server.wait_until_ready()?;
         Ok(server)
     }
@@ -102,15 +129,24 @@ impl Server {
             let pid = Pid::from_child(&self.child);
             kill_process(pid, Signal::TERM).or_stop(|| "can't signal the server".to_owned())?;
             match self.events.recv_timeout(STOP_MAX) {
-                Ok(Event::Stop) => return Err(Stop::new("interrupted before the server had drained")),
+                Ok(Event::Stop) => {
+                    return Err(Stop::new("interrupted before the server had drained"));
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(self.failure(&format!("the server did not stop within {} s", STOP_MAX.as_secs())));
+                    return Err(self.failure(&format!(
+                        "the server did not stop within {} s",
+                        STOP_MAX.as_secs()
+                    )));
                 }
                 _ => {}
             }
         }
         let status = self.child.wait().or_stop(|| "lost the server".to_owned())?;
-        if status.success() { Ok(()) } else { Err(self.failure(&format!("the server ended with {status}"))) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.failure(&format!("the server ended with {status}")))
+        }
     }
 
     fn wait_until_ready(&self) -> Outcome<SocketAddr> {
@@ -118,7 +154,10 @@ impl Server {
             Ok(Event::Ready(address)) => Ok(address),
             Ok(Event::Stop) => Err(Stop::new("stopped before the server was ready")),
             Ok(Event::Gone) => Err(self.failure("the server ended before it was ready")),
-            Err(_) => Err(self.failure(&format!("the server was not ready after {} s", START_MAX.as_secs()))),
+            Err(_) => Err(self.failure(&format!(
+                "the server was not ready after {} s",
+                START_MAX.as_secs()
+            ))),
         }
     }
 
@@ -166,8 +205,12 @@ fn listen(stdout: ChildStdout, events: SyncSender<Event>) {
 
 /// The address in a line that says `ready` and `http://ADDRESS:PORT`.
 fn ready_at(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("http://").filter(|_| line.contains("ready"))?;
-    let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || "[]:.".contains(c))).unwrap_or(rest.len());
+    let (_, rest) = line
+        .split_once("http://")
+        .filter(|_| line.contains("ready"))?;
+    let end = rest
+        .find(|c: char| !(c.is_ascii_hexdigit() || "[]:.".contains(c)))
+        .unwrap_or(rest.len());
     rest[..end].trim_end_matches('.').parse().ok()
 }
 
@@ -178,9 +221,18 @@ mod tests {
     #[test]
     fn the_ready_line_names_the_address() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        assert_eq!(ready_at("hotstage is ready at http://127.0.0.1:8080."), Some(address));
-        assert_eq!(ready_at(r#"{"message":"ready","http":"http://127.0.0.1:8080/"}"#), Some(address));
-        assert_eq!(ready_at("ready on http://[::1]:9 (http)"), "[::1]:9".parse().ok());
+        assert_eq!(
+            ready_at("hotstage is ready at http://127.0.0.1:8080."),
+            Some(address)
+        );
+        assert_eq!(
+            ready_at(r#"{"message":"ready","http":"http://127.0.0.1:8080/"}"#),
+            Some(address)
+        );
+        assert_eq!(
+            ready_at("ready on http://[::1]:9 (http)"),
+            "[::1]:9".parse().ok()
+        );
     }
 
     #[test]

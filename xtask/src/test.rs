@@ -1,8 +1,10 @@
-//! `cargo xtask test`: every test there is, on what was just built, and one line at the end that says how it went.
+//! `cargo xtask test`: every test there is, on what was just built, and one line at the end that
+//! says how it went.
 //!
-//! Everything runs in a profile of its own, `tests` (Cargo.toml): the server under test and the crates' tests share one
-//! set of dependencies. Those are optimised, because compiling components with an unoptimised compiler would take longer
-//! than all tests together; our own crates are compiled quickly, and check their arithmetic for overflow.
+//! Everything runs in a profile of its own, `tests` (Cargo.toml): the server under test and the
+//! crates' tests share one set of dependencies. Those are optimised, because compiling components
+//! with an unoptimised compiler would take longer than all tests together; our own crates are
+//! compiled quickly, and check their arithmetic for overflow.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -16,8 +18,8 @@ use crate::workspace::{GUESTS, Profile, Workspace};
 /// Builds everything, then runs unit, property, documentation and black-box tests.
 ///
 /// Components, guest programs and the server are built first. Tests find them through HOTSTAGE_BIN,
-/// HOTSTAGE_COMPONENTS and HOTSTAGE_GUESTS; tests that drive Python clients find an interpreter through
-/// HOTSTAGE_PYTHON and are skipped where there is none.
+/// HOTSTAGE_COMPONENTS and HOTSTAGE_GUESTS; tests that drive Python clients find an interpreter
+/// through HOTSTAGE_PYTHON and are skipped where there is none.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run only tests whose name contains one of these
@@ -39,14 +41,24 @@ pub(crate) fn main(args: &Args) -> Outcome {
 }
 
 pub(crate) fn with(args: &Args, goldens: Goldens) -> Outcome {
-    let workspace = Workspace { profile: Profile::Tests, ..Workspace::read()? };
+    let workspace = Workspace {
+        profile: Profile::Tests,
+        ..Workspace::read()?
+    };
     build::all(&workspace)?;
     build::guests(&workspace)?;
     let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let clients = Clients::prepare(&workspace, args.require_clients || is_ci)?;
 
     let mut command = cargo();
-    command.args(["test", "--profile", workspace.profile.name(), "--workspace", "--exclude", GUESTS]);
+    command.args([
+        "test",
+        "--profile",
+        workspace.profile.name(),
+        "--workspace",
+        "--exclude",
+        GUESTS,
+    ]);
     command.args(["--no-fail-fast", "--"]);
     command.args(&args.filters);
     match &clients {
@@ -70,22 +82,40 @@ pub(crate) fn with(args: &Args, goldens: Goldens) -> Outcome {
 /// Runs the tests, passing on what they print and reading along.
 fn stream(command: &mut Command, report: &mut Report) -> Outcome {
     let shown = shown(command);
-    let mut child = command.stdout(Stdio::piped()).spawn().or_stop(|| format!("can't start `{shown}`"))?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .or_stop(|| format!("can't start `{shown}`"))?;
     let mut stdout = std::io::stdout().lock();
-    let mut output = BufReader::new(child.stdout.take().ok_or_else(|| Stop::new("the tests have no stdout"))?);
+    let mut output = BufReader::new(
+        child
+            .stdout
+            .take()
+            .ok_or_else(|| Stop::new("the tests have no stdout"))?,
+    );
     let mut line = Vec::new();
     // Bytes, not text: a failing test may print anything, and none of it may end the run.
-    while output.read_until(b'\n', &mut line).or_stop(|| format!("lost the output of `{shown}`"))? > 0 {
-        stdout.write_all(&line).or_stop(|| "can't write to stdout".to_owned())?;
+    while output
+        .read_until(b'\n', &mut line)
+        .or_stop(|| format!("lost the output of `{shown}`"))?
+        > 0
+    {
+        stdout
+            .write_all(&line)
+            .or_stop(|| "can't write to stdout".to_owned())?;
         report.read(&String::from_utf8_lossy(&line));
         line.clear();
     }
     let status = child.wait().or_stop(|| format!("lost `{shown}`"))?;
     if !status.success() {
-        return Err(Stop::new(format!("`{shown}` failed ({status}); look for `FAILED` or `error` above")));
+        return Err(Stop::new(format!(
+            "`{shown}` failed ({status}); look for `FAILED` or `error` above"
+        )));
     }
     if report.passed == 0 {
-        return Err(Stop::new("no test ran; is there one whose name contains the filter?"));
+        return Err(Stop::new(
+            "no test ran; is there one whose name contains the filter?",
+        ));
     }
     Ok(())
 }

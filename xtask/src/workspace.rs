@@ -1,4 +1,5 @@
-//! Where things are, as cargo says: the root, the target directory, which crates are plugins and guests.
+//! Where things are, as cargo says: the root, the target directory, which crates are plugins and
+//! guests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,8 @@ use crate::run::{Outcome, Stop, answer, cargo, rustc, rustup};
 /// What components are compiled for.
 pub(crate) const WASM: &str = "wasm32-wasip2";
 
-/// The package whose examples are the guest programs of the black-box tests. It builds for [`WASM`] only.
+/// The package whose examples are the guest programs of the black-box tests. It builds for [`WASM`]
+/// only.
 pub(crate) const GUESTS: &str = "hotstage-guests";
 
 /// The server and command line, as its package and its program are called.
@@ -52,12 +54,24 @@ impl Workspace {
     /// The workspace, whose programs are compiled as users run them.
     pub(crate) fn read() -> Outcome<Self> {
         let mut command = cargo();
-        // The alias runs from wherever it was typed; this file's crate knows where the workspace is.
+        // The alias runs from wherever it was typed; this file's crate knows where the workspace
+        // is.
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
-        let text = answer(&mut command)
-            .ok_or_else(|| Stop::new("`cargo metadata` failed; run it in the workspace to see why"))?;
-        Self::parse(&text).ok_or_else(|| Stop::new("`cargo metadata` answered without a root, a target or packages"))
+        command
+            .args([
+                "metadata",
+                "--no-deps",
+                "--format-version",
+                "1",
+                "--manifest-path",
+            ])
+            .arg(manifest);
+        let text = answer(&mut command).ok_or_else(|| {
+            Stop::new("`cargo metadata` failed; run it in the workspace to see why")
+        })?;
+        Self::parse(&text).ok_or_else(|| {
+            Stop::new("`cargo metadata` answered without a root, a target or packages")
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -67,11 +81,19 @@ impl Workspace {
         let packages = metadata["packages"].as_array()?;
         let name = |package: &Value| package["name"].as_str().map(str::to_owned);
         let is_plugin = |package: &&Value| {
-            package["manifest_path"].as_str().is_some_and(|path| Path::new(path).starts_with(root.join("plugins")))
+            package["manifest_path"]
+                .as_str()
+                .is_some_and(|path| Path::new(path).starts_with(root.join("plugins")))
         };
         let plugins = packages.iter().filter(is_plugin).filter_map(name).collect();
         let has_guests = packages.iter().any(|package| package["name"] == GUESTS);
-        Some(Self { plugins, has_guests, root, target, profile: Profile::Release })
+        Some(Self {
+            plugins,
+            has_guests,
+            root,
+            target,
+            profile: Profile::Release,
+        })
     }
 
     /// The components in the box, by name: `scale.wasm`.
@@ -117,7 +139,10 @@ impl Workspace {
 /// Sees to it that components can be compiled; installs the target where rustup is there to do it.
 pub(crate) fn ensure_wasm_target() -> Outcome {
     let sysroot = rustc(&["--print", "sysroot"])?;
-    let is_there = Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir();
+    let is_there = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(WASM)
+        .is_dir();
     if is_there || rustup(&format!("the {WASM} target"), &["target", "add", WASM]) {
         return Ok(());
     }
@@ -140,13 +165,18 @@ mod tests {
         assert_eq!(workspace.plugins, ["hotstage-plugin-scale"]);
         assert!(workspace.has_guests);
         assert_eq!(workspace.binary(), Path::new("/elsewhere/release/hotstage"));
-        let workspace = Workspace { profile: Profile::Tests, ..workspace };
+        let workspace = Workspace {
+            profile: Profile::Tests,
+            ..workspace
+        };
         assert_eq!(workspace.binary(), Path::new("/elsewhere/tests/hotstage"));
         assert_eq!(workspace.components(), Path::new("/elsewhere/components"));
     }
 
     #[test]
     fn an_answer_without_packages_is_refused() {
-        assert!(Workspace::parse(r#"{"workspace_root": "/w", "target_directory": "/t"}"#).is_none());
+        assert!(
+            Workspace::parse(r#"{"workspace_root": "/w", "target_directory": "/t"}"#).is_none()
+        );
     }
 }

@@ -15,16 +15,25 @@ pub(crate) struct Alphabet {
 impl Alphabet {
     /// The symbols of a file and those after them, without the blank.
     pub(crate) fn read(file: &[u8], append: Vec<String>) -> Result<Self, String> {
-        let text = str::from_utf8(file).map_err(|error| format!("`alphabet`: is no UTF-8: {error}"))?;
+        let text =
+            str::from_utf8(file).map_err(|error| format!("`alphabet`: is no UTF-8: {error}"))?;
         // Not `lines`: what else may end a line is a symbol like any other.
         let text = text.strip_suffix('\n').unwrap_or(text);
-        let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned());
+        let lines = text
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned());
         let symbols: Vec<String> = lines.chain(append).collect();
         if let Some(line) = symbols.iter().position(String::is_empty) {
-            return Err(format!("`alphabet`: line {} is empty; each has a symbol", line + 1));
+            return Err(format!(
+                "`alphabet`: line {} is empty; each has a symbol",
+                line + 1
+            ));
         }
         if SYMBOLS_MAX < symbols.len() {
-            return Err(format!("`alphabet`: {} symbols; {SYMBOLS_MAX} are allowed", symbols.len()));
+            return Err(format!(
+                "`alphabet`: {} symbols; {SYMBOLS_MAX} are allowed",
+                symbols.len()
+            ));
         }
         Ok(Self { symbols, blank: 0 })
     }

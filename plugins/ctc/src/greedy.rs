@@ -13,9 +13,18 @@ pub(crate) struct Symbol {
 
 /// The first of the largest scores; `None` if there is no number among them.
 pub(crate) fn best(scores: &[f32]) -> Option<Symbol> {
-    let numbers = scores.iter().enumerate().filter(|(_, score)| !score.is_nan());
+    let numbers = scores
+        .iter()
+        .enumerate()
+        .filter(|(_, score)| !score.is_nan());
     let symbols = numbers.map(|(class, &score)| Symbol { class, score });
-    symbols.reduce(|best, symbol| if best.score < symbol.score { symbol } else { best })
+    symbols.reduce(|best, symbol| {
+        if best.score < symbol.score {
+            symbol
+        } else {
+            best
+        }
+    })
 }
 
 /// The text of a row, and the mean score of its symbols; 0 for no text.
@@ -30,7 +39,14 @@ pub(crate) fn read(row: &[Symbol], alphabet: &Alphabet) -> (String, f32) {
         }
         before = Some(*class);
     }
-    (text, if count == 0 { 0.0 } else { single(sum / f64::from(count)) })
+    (
+        text,
+        if count == 0 {
+            0.0
+        } else {
+            single(sum / f64::from(count))
+        },
+    )
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded once")]

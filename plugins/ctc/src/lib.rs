@@ -1,11 +1,14 @@
-//! Reads text from the scores of a network that was trained with CTC: the best symbol at each place, repetitions once,
-//! blanks not at all.
+//! Reads text from the scores of a network that was trained with CTC: the best symbol at each
+//! place, repetitions once, blanks not at all.
 //!
-//! The scores come as they are, or already as the best class of each place and its score (`input`). A text's own score
-//! is the mean over the symbols that are left. Default: the blank is class 0, then come the file's symbols. Bound: an
-//! alphabet of `SYMBOLS_MAX` symbols.
+//! The scores come as they are, or already as the best class of each place and its score (`input`).
+//! A text's own score is the mean over the symbols that are left. Default: the blank is class 0,
+//! then come the file's symbols. Bound: an alphabet of `SYMBOLS_MAX` symbols.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,7 +50,11 @@ enum Input {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { input: Input::Scores, blank: 0, append: Vec::new() }
+        Self {
+            input: Input::Scores,
+            blank: 0,
+            append: Vec::new(),
+        }
     }
 }
 
@@ -60,28 +67,42 @@ pub struct Ctc {
 
 impl Postprocessor for Ctc {
     type Settings = Settings;
-    const SUMMARY: &'static str = "Reads text from the scores of a network that was trained with CTC.";
+    const SUMMARY: &'static str =
+        "Reads text from the scores of a network that was trained with CTC.";
 
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
-        let Settings { input, blank, append } = settings;
+        let Settings {
+            input,
+            blank,
+            append,
+        } = settings;
         let alphabet = Alphabet::read(&files.read("alphabet")?, append).map_err(OpenError::file)?;
         let alphabet = alphabet.with_blank(blank).map_err(OpenError::settings)?;
         let signature = match input {
-            Input::Scores => Signature::new().input(SCORES, Datatype::Fp32, [any(), any(), size(alphabet.classes())]),
-            Input::Path => Signature::new().input(CLASSES, Datatype::Int64, [any(), any()]).input(
+            Input::Scores => Signature::new().input(
                 SCORES,
                 Datatype::Fp32,
-                [any(), any()],
+                [any(), any(), size(alphabet.classes())],
             ),
+            Input::Path => Signature::new()
+                .input(CLASSES, Datatype::Int64, [any(), any()])
+                .input(SCORES, Datatype::Fp32, [any(), any()]),
         };
-        let signature = signature.output("text", Datatype::Bytes, [any()]).output("score", Datatype::Fp32, [any()]);
+        let signature = signature.output("text", Datatype::Bytes, [any()]).output(
+            "score",
+            Datatype::Fp32,
+            [any()],
+        );
         Ok((Self { input, alphabet }, signature))
     }
 
     fn postprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         let given = inputs.get(SCORES)?;
         let [rows, places] = [0, 1].map(|place| given.shape().get(place).copied().unwrap_or(0));
-        let (rows, places) = (usize::try_from(rows).unwrap_or(0), usize::try_from(places).unwrap_or(0));
+        let (rows, places) = (
+            usize::try_from(rows).unwrap_or(0),
+            usize::try_from(places).unwrap_or(0),
+        );
         let path = match self.input {
             Input::Scores => self.best_of(given.slice()?)?,
             Input::Path => self.together(inputs.slice(CLASSES)?, given.slice()?)?,
@@ -89,7 +110,9 @@ impl Postprocessor for Ctc {
         let mut texts = Vec::with_capacity(rows);
         let mut scores = Vec::with_capacity(rows);
         for row in 0..rows {
-            let row = path.get(row * places..(row + 1) * places).unwrap_or_default();
+            let row = path
+                .get(row * places..(row + 1) * places)
+                .unwrap_or_default();
             let (text, score) = read(row, &self.alphabet);
             texts.push(text);
             scores.push(score);
@@ -103,7 +126,11 @@ impl Ctc {
     fn best_of(&self, scores: &[f32]) -> Result<Vec<Symbol>, Failure> {
         let places = scores.chunks_exact(self.alphabet.classes());
         let best = |(index, place)| {
-            best(place).ok_or_else(|| Failure::internal(format!("input `{SCORES}`: NaN at place {index} of all rows")))
+            best(place).ok_or_else(|| {
+                Failure::internal(format!(
+                    "input `{SCORES}`: NaN at place {index} of all rows"
+                ))
+            })
         };
         places.enumerate().map(best).collect()
     }
@@ -111,14 +138,24 @@ impl Ctc {
     fn together(&self, classes: &[i64], scores: &[f32]) -> Result<Vec<Symbol>, Failure> {
         if classes.len() != scores.len() {
             let (classes, scores) = (classes.len(), scores.len());
-            return Err(Failure::internal(format!("{classes} elements in `{CLASSES}` and {scores} in `{SCORES}`")));
+            return Err(Failure::internal(format!(
+                "{classes} elements in `{CLASSES}` and {scores} in `{SCORES}`"
+            )));
         }
         let most = self.alphabet.classes();
         let symbol = |(class, score): (&i64, &f32)| {
-            let class = usize::try_from(*class).ok().filter(|class| *class < most).ok_or_else(|| {
-                Failure::internal(format!("input `{CLASSES}`: class {class}; the alphabet has {most}, counted from 0"))
-            })?;
-            Ok(Symbol { class, score: *score })
+            let class = usize::try_from(*class)
+                .ok()
+                .filter(|class| *class < most)
+                .ok_or_else(|| {
+                    Failure::internal(format!(
+                        "input `{CLASSES}`: class {class}; the alphabet has {most}, counted from 0"
+                    ))
+                })?;
+            Ok(Symbol {
+                class,
+                score: *score,
+            })
         };
         classes.iter().zip(scores).map(symbol).collect()
     }

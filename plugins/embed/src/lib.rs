@@ -1,14 +1,16 @@
-//! Turns token embeddings into one embedding for each text: pooled, cut to fewer dimensions, brought to length 1.
+//! Turns token embeddings into one embedding for each text: pooled, cut to fewer dimensions,
+//! brought to length 1.
 //!
-//! Default: the mean over the tokens that the mask names, divided by its length; [`Settings`] changes each. Sums are
-//! taken in `f64` and rounded once. What is no number, and a row without tokens, is an earlier stage's defect, so it
-//! is an internal failure. Bound: beside the inputs and the answer, one row in memory.
+//! Default: the mean over the tokens that the mask names, divided by its length; [`Settings`]
+//! changes each. Sums are taken in `f64` and rounded once. What is no number, and a row without
+//! tokens, is an earlier stage's defect, so it is an internal failure. Bound: beside the inputs and
+//! the answer, one row in memory.
 
 mod pool;
 
 use hotstage_sdk::{
-    Datatype, Dimension, Element, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, bf16,
-    export, f16, size,
+    Datatype, Dimension, Element, Failure, Files, Inputs, OpenError, Outputs, Postprocessor,
+    Signature, any, bf16, export, f16, size,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,8 +23,8 @@ pub struct Settings {
     pooling: Pooling,
     /// Whether an embedding is divided by its length, so that a dot product of two is their cosine.
     normalise: bool,
-    /// How many of an embedding's first numbers are kept, before its length is looked at: for models that were trained
-    /// so that the first ones suffice. All, unless set.
+    /// How many of an embedding's first numbers are kept, before its length is looked at: for
+    /// models that were trained so that the first ones suffice. All, unless set.
     dimensions: Option<usize>,
     /// The name of the embeddings' input.
     input: String,
@@ -90,7 +92,9 @@ impl Postprocessor for Embed {
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
         if settings.dimensions == Some(0) {
-            return Err(OpenError::settings("settings.dimensions: is 0; it must be at least 1"));
+            return Err(OpenError::settings(
+                "settings.dimensions: is 0; it must be at least 1",
+            ));
         }
         let datatype = match settings.datatype {
             Float::Fp32 => Datatype::Fp32,
@@ -99,15 +103,19 @@ impl Postprocessor for Embed {
         };
         let signature = match settings.pooling {
             Pooling::None => Signature::new().input(&settings.input, datatype, [any(), any()]),
-            _ => Signature::new().input(&settings.input, datatype, [any(), any(), any()]).input(
-                &settings.mask,
-                Datatype::Int64,
-                [any(), any()],
-            ),
+            _ => Signature::new()
+                .input(&settings.input, datatype, [any(), any(), any()])
+                .input(&settings.mask, Datatype::Int64, [any(), any()]),
         };
         let width: Dimension = settings.dimensions.map_or(any(), size);
         let signature = signature.output(&settings.output, Datatype::Fp32, [any(), width]);
-        Ok((Self { settings, row: Vec::new() }, signature))
+        Ok((
+            Self {
+                settings,
+                row: Vec::new(),
+            },
+            signature,
+        ))
     }
 
     fn postprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
@@ -120,9 +128,18 @@ impl Postprocessor for Embed {
 }
 
 impl Embed {
-    fn embed<T: Element + Into<f64>>(&mut self, inputs: &Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
+    fn embed<T: Element + Into<f64>>(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         let Self { settings, row } = self;
-        let Settings { pooling, input, mask, .. } = &*settings;
+        let Settings {
+            pooling,
+            input,
+            mask,
+            ..
+        } = &*settings;
         let shape = inputs.get(input)?.shape();
         let embeddings = inputs.slice::<T>(input)?;
         let (texts, tokens, width, mask) = match (pooling, shape) {
@@ -136,7 +153,11 @@ impl Embed {
                 }
                 (texts, tokens, width, Some(inputs.slice::<i64>(mask)?))
             }
-            _ => return Err(Failure::internal(format!("input `{input}`: {shape:?} is no shape of embeddings"))),
+            _ => {
+                return Err(Failure::internal(format!(
+                    "input `{input}`: {shape:?} is no shape of embeddings"
+                )));
+            }
         };
         let (texts, tokens, width) = (narrow(texts), narrow(tokens), narrow(width));
         let kept = settings.dimensions.unwrap_or(width);
@@ -148,13 +169,16 @@ impl Embed {
         }
         row.resize(kept, 0.0);
         let answers = outputs.make_slice::<f32>(&settings.output, &[texts, kept])?;
-        // A table without tokens has no text to look at; with texts, each of them is refused by its mask.
+        // A table without tokens has no text to look at; with texts, each of them is refused by its
+        // mask.
         for (text, answer) in answers.chunks_exact_mut(kept).enumerate() {
             let tokens_of = &embeddings[text * tokens * width..][..tokens * width];
             let mask = mask.map(|mask| &mask[text * tokens..][..tokens]);
             if !pool::pool(*pooling, tokens_of, width, mask, row) {
                 let mask = &settings.mask;
-                return Err(Failure::internal(format!("input `{mask}`: row {text} names no token")));
+                return Err(Failure::internal(format!(
+                    "input `{mask}`: row {text} names no token"
+                )));
             }
             if let Some(column) = row.iter().position(|number| !number.is_finite()) {
                 let number = row[column];
@@ -165,14 +189,20 @@ impl Embed {
             if settings.normalise {
                 pool::normalise(row);
             }
-            answer.iter_mut().zip(&*row).for_each(|(place, number)| *place = round(*number));
+            answer
+                .iter_mut()
+                .zip(&*row)
+                .for_each(|(place, number)| *place = round(*number));
         }
         Ok(())
     }
 }
 
 /// The nearest `f32`.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what this is for"
+)]
 const fn round(number: f64) -> f32 {
     number as f32
 }

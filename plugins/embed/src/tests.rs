@@ -18,7 +18,12 @@ fn sizes(list: &Value) -> Vec<usize> {
     serde_json::from_value(list.clone()).unwrap()
 }
 
-fn embed<T: Element>(settings: Value, shape: &[usize], given: &[T], mask: &[i64]) -> Result<Tensor, Failure> {
+fn embed<T: Element>(
+    settings: Value,
+    shape: &[usize],
+    given: &[T],
+    mask: &[i64],
+) -> Result<Tensor, Failure> {
     let mut bench = testing::open_postprocessor::<Embed>(settings, Files::none()).unwrap();
     let mut inputs = vec![("last_hidden_state", Tensor::new(shape, given)?)];
     if shape.len() == 3 {
@@ -26,32 +31,57 @@ fn embed<T: Element>(settings: Value, shape: &[usize], given: &[T], mask: &[i64]
     }
     let answer = bench.call(inputs)?;
     let embedding = answer.get("embedding")?;
-    let shape: Vec<usize> = embedding.shape().iter().map(|&size| usize::try_from(size).unwrap()).collect();
+    let shape: Vec<usize> = embedding
+        .shape()
+        .iter()
+        .map(|&size| usize::try_from(size).unwrap())
+        .collect();
     Tensor::new(&shape, embedding.slice::<f32>()?).map_err(Failure::from)
 }
 
 #[track_caller]
 fn check(settings: Value, shape: &[usize], given: &[f32], mask: &[i64], expected: &[f32]) {
-    assert_eq!(embed(settings, shape, given, mask).unwrap().slice::<f32>().unwrap(), expected);
+    assert_eq!(
+        embed(settings, shape, given, mask)
+            .unwrap()
+            .slice::<f32>()
+            .unwrap(),
+        expected
+    );
 }
 
 #[track_caller]
 fn refused(settings: Value, shape: &[usize], given: &[f32], mask: &[i64], text: &str) {
-    assert_eq!(embed(settings, shape, given, mask).unwrap_err(), Failure::Internal(text.to_owned()));
+    assert_eq!(
+        embed(settings, shape, given, mask).unwrap_err(),
+        Failure::Internal(text.to_owned())
+    );
 }
 
 #[test]
 fn every_pooling_is_numpys() {
     let golden = golden();
-    let (shape, given) = (sizes(&golden["shape"]), floats(&golden["last_hidden_state"]));
+    let (shape, given) = (
+        sizes(&golden["shape"]),
+        floats(&golden["last_hidden_state"]),
+    );
     let mask: Vec<i64> = serde_json::from_value(golden["attention_mask"].clone()).unwrap();
     let cases = golden["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 24);
     for case in cases {
         let answer = embed(case["settings"].clone(), &shape, &given, &mask).unwrap();
         assert_eq!(answer.shape(), [4, case["width"].as_u64().unwrap()]);
-        for (given, expected) in answer.slice::<f32>().unwrap().iter().zip(floats(&case["embedding"])) {
-            assert!((given - expected).abs() <= 1e-6, "{given} is not {expected}: {}", case["settings"]);
+        for (given, expected) in answer
+            .slice::<f32>()
+            .unwrap()
+            .iter()
+            .zip(floats(&case["embedding"]))
+        {
+            assert!(
+                (given - expected).abs() <= 1e-6,
+                "{given} is not {expected}: {}",
+                case["settings"]
+            );
         }
     }
 }
@@ -72,8 +102,20 @@ fn halves_are_taken_as_they_are() {
 
 #[test]
 fn what_is_pooled_already_is_brought_to_length() {
-    check(json!({ "pooling": "none" }), &[2, 2], &[3.0, 4.0, 0.0, -2.0], &[], &[0.6, 0.8, 0.0, -1.0]);
-    check(json!({ "pooling": "none", "dimensions": 1 }), &[1, 2], &[3.0, 4.0], &[], &[1.0]);
+    check(
+        json!({ "pooling": "none" }),
+        &[2, 2],
+        &[3.0, 4.0, 0.0, -2.0],
+        &[],
+        &[0.6, 0.8, 0.0, -1.0],
+    );
+    check(
+        json!({ "pooling": "none", "dimensions": 1 }),
+        &[1, 2],
+        &[3.0, 4.0],
+        &[],
+        &[1.0],
+    );
 }
 
 #[test]
@@ -85,9 +127,15 @@ fn no_texts_are_fine_and_zeros_stay_zeros() {
 
 #[test]
 fn names_and_the_width_are_the_settings() {
-    let settings = json!({ "input": "tokens", "mask": "seen", "output": "vector", "dimensions": 384 });
+    let settings =
+        json!({ "input": "tokens", "mask": "seen", "output": "vector", "dimensions": 384 });
     let bench = testing::open_postprocessor::<Embed>(settings, Files::none()).unwrap();
-    let inputs: Vec<&str> = bench.signature().inputs.iter().map(|port| port.name.as_str()).collect();
+    let inputs: Vec<&str> = bench
+        .signature()
+        .inputs
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect();
     assert_eq!(inputs, ["tokens", "seen"]);
     assert_eq!(bench.signature().outputs[0].name, "vector");
     assert_eq!(bench.signature().outputs[0].shape, [None, Some(384)]);
@@ -96,17 +144,39 @@ fn names_and_the_width_are_the_settings() {
 #[test]
 fn what_an_earlier_stage_did_wrong_is_internal() {
     let two = [1.0, 2.0, 3.0, 4.0];
-    refused(json!({}), &[2, 1, 2], &two, &[1, 0], "input `attention_mask`: row 1 names no token");
-    refused(json!({}), &[1, 0, 2], &[], &[], "input `attention_mask`: row 0 names no token");
-    let text = "input `last_hidden_state`: its embeddings have 2 numbers, and at least 3 are needed";
+    refused(
+        json!({}),
+        &[2, 1, 2],
+        &two,
+        &[1, 0],
+        "input `attention_mask`: row 1 names no token",
+    );
+    refused(
+        json!({}),
+        &[1, 0, 2],
+        &[],
+        &[],
+        "input `attention_mask`: row 0 names no token",
+    );
+    let text =
+        "input `last_hidden_state`: its embeddings have 2 numbers, and at least 3 are needed";
     refused(json!({ "dimensions": 3 }), &[2, 1, 2], &two, &[1, 1], text);
-    let text = "input `last_hidden_state`: its embeddings have 0 numbers, and at least 1 are needed";
+    let text =
+        "input `last_hidden_state`: its embeddings have 0 numbers, and at least 1 are needed";
     refused(json!({}), &[1, 1, 0], &[], &[1], text);
     for pooling in ["mean", "max", "cls", "last"] {
-        let text = "input `last_hidden_state`: row 1, column 0 is NaN: the model answered no number";
-        // First and last token alike, so that each pooling meets it; a smaller number follows in between.
+        let text =
+            "input `last_hidden_state`: row 1, column 0 is NaN: the model answered no number";
+        // First and last token alike, so that each pooling meets it; a smaller number follows in
+        // between.
         let given = [1.0, 1.0, 1.0, f32::NAN, -1.0, f32::NAN];
-        refused(json!({ "pooling": pooling }), &[2, 3, 1], &given, &[1; 6], text);
+        refused(
+            json!({ "pooling": pooling }),
+            &[2, 3, 1],
+            &given,
+            &[1; 6],
+            text,
+        );
     }
     let text = "input `last_hidden_state`: row 0, column 1 is inf: the model answered no number";
     refused(json!({}), &[1, 1, 2], &[1.0, f32::INFINITY], &[1], text);
@@ -117,7 +187,10 @@ fn a_mask_of_another_shape_is_internal() {
     let mut bench = testing::open_postprocessor::<Embed>(json!({}), Files::none()).unwrap();
     let failure = bench
         .call([
-            ("last_hidden_state", Tensor::f32(&[1, 2, 1], [1.0, 2.0]).unwrap()),
+            (
+                "last_hidden_state",
+                Tensor::f32(&[1, 2, 1], [1.0, 2.0]).unwrap(),
+            ),
             ("attention_mask", Tensor::i64(&[1, 3], [1, 1, 1]).unwrap()),
         ])
         .unwrap_err();
@@ -129,11 +202,25 @@ fn a_mask_of_another_shape_is_internal() {
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let check = |settings: Value, text: &str| {
-        let refusal = testing::open_postprocessor::<Embed>(settings, Files::none()).unwrap_err().to_string();
+        let refusal = testing::open_postprocessor::<Embed>(settings, Files::none())
+            .unwrap_err()
+            .to_string();
         assert!(refusal.starts_with(text), "{refusal}");
     };
-    check(json!({ "dimensions": 0 }), "settings.dimensions: is 0; it must be at least 1");
-    check(json!({ "pooling": "sum" }), "settings.pooling: unknown variant `sum`, expected one of `mean`, `cls`");
-    check(json!({ "normalize": true }), "settings.normalize: unknown field `normalize`");
-    check(json!({ "datatype": "FP64" }), "settings.datatype: unknown variant `FP64`");
+    check(
+        json!({ "dimensions": 0 }),
+        "settings.dimensions: is 0; it must be at least 1",
+    );
+    check(
+        json!({ "pooling": "sum" }),
+        "settings.pooling: unknown variant `sum`, expected one of `mean`, `cls`",
+    );
+    check(
+        json!({ "normalize": true }),
+        "settings.normalize: unknown field `normalize`",
+    );
+    check(
+        json!({ "datatype": "FP64" }),
+        "settings.datatype: unknown variant `FP64`",
+    );
 }

@@ -1,10 +1,14 @@
 //! Cuts each file into the windows of bytes that a file-type model looks at, as numbers.
 //!
-//! The sizes of the windows are the model's own: they come from its file `config`. A file that is too short for the
-//! model is known without it, and the output `known` says as what. A raw `application/octet-stream` body is one file.
-//! Bounds: `files_max` files in a request (64 unless set) of at most `file_bytes_max` bytes each (32 MiB unless set).
+//! The sizes of the windows are the model's own: they come from its file `config`. A file that is
+//! too short for the model is known without it, and the output `known` says as what. A raw
+//! `application/octet-stream` body is one file. Bounds: `files_max` files in a request (64 unless
+//! set) of at most `file_bytes_max` bytes each (32 MiB unless set).
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,7 +23,8 @@ const FEATURES: &str = "features";
 /// What a file is known to be without the model; empty where the model is to be asked.
 const KNOWN: &str = "known";
 
-/// Files in a request when nobody sets it: what a small model answers within the default time of a call.
+/// Files in a request when nobody sets it: what a small model answers within the default time of a
+/// call.
 const FILES_MAX: usize = 64;
 /// Files in a request that may be set: their windows fit into the default memory of an instance.
 const FILES_MAX_MAX: usize = 4096;
@@ -56,10 +61,14 @@ pub struct Features {
 
 impl Preprocessor for Features {
     type Settings = Settings;
-    const SUMMARY: &'static str = "Cuts files into the windows of bytes that a file-type model looks at.";
+    const SUMMARY: &'static str =
+        "Cuts files into the windows of bytes that a file-type model looks at.";
 
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
-        let Settings { files_max, file_bytes_max } = settings;
+        let Settings {
+            files_max,
+            file_bytes_max,
+        } = settings;
         let windows = Windows::read(&files.read("config")?).map_err(OpenError::file)?;
         if !(1..=FILES_MAX_MAX).contains(&files_max) {
             return Err(OpenError::settings(format!(
@@ -76,7 +85,14 @@ impl Preprocessor for Features {
             .input(BYTES, Datatype::Bytes, [any()])
             .output(FEATURES, Datatype::Int32, [any(), size(windows.width())])
             .output(KNOWN, Datatype::Bytes, [any()]);
-        Ok((Self { windows, files_max, file_bytes_max }, signature))
+        Ok((
+            Self {
+                windows,
+                files_max,
+                file_bytes_max,
+            },
+            signature,
+        ))
     }
 
     fn accepts(&self) -> &[&str] {
@@ -93,13 +109,24 @@ impl Preprocessor for Features {
             )));
         }
         let files: Vec<&[u8]> = inputs.bytes(BYTES)?.collect();
-        if let Some(index) = files.iter().position(|file| file.len() > self.file_bytes_max) {
-            return Err(self.too_large(&format!("input `{BYTES}`: element {index}"), files[index].len()));
+        if let Some(index) = files
+            .iter()
+            .position(|file| file.len() > self.file_bytes_max)
+        {
+            return Err(self.too_large(
+                &format!("input `{BYTES}`: element {index}"),
+                files[index].len(),
+            ));
         }
         self.cut(&files, outputs)
     }
 
-    fn raw(&mut self, _content_type: &str, body: &[u8], outputs: &mut Outputs) -> Result<(), Failure> {
+    fn raw(
+        &mut self,
+        _content_type: &str,
+        body: &[u8],
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         if body.len() > self.file_bytes_max {
             return Err(self.too_large("the body", body.len()));
         }
@@ -114,7 +141,11 @@ impl Features {
         for (row, file) in rows.chunks_exact_mut(width).zip(files) {
             self.windows.fill(file, row);
         }
-        outputs.put_bytes(KNOWN, &[files.len()], files.iter().map(|file| self.windows.known(file)))
+        outputs.put_bytes(
+            KNOWN,
+            &[files.len()],
+            files.iter().map(|file| self.windows.known(file)),
+        )
     }
 
     #[cold]

@@ -22,7 +22,10 @@ impl Case {
     fn file(&self) -> Vec<u8> {
         let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
         let bytes = |text: &str| text.as_bytes().chunks(2).map(byte).collect::<Vec<_>>();
-        self.parts.iter().flat_map(|(text, times)| bytes(text).repeat(*times)).collect()
+        self.parts
+            .iter()
+            .flat_map(|(text, times)| bytes(text).repeat(*times))
+            .collect()
     }
 }
 
@@ -50,7 +53,13 @@ fn windows_and_what_is_known_are_those_of_the_reference() {
     let mut bench = open(json!({}), &config()).unwrap();
     for case in &cases {
         let answer = bench.call(files(&[&case.file()])).unwrap();
-        let known = answer.get("known").unwrap().bytes_elements().unwrap().next().unwrap();
+        let known = answer
+            .get("known")
+            .unwrap()
+            .bytes_elements()
+            .unwrap()
+            .next()
+            .unwrap();
         assert_eq!(str::from_utf8(known).unwrap(), case.known, "{}", case.name);
         // Where the model is not asked, the reference has no numbers.
         if known.is_empty() {
@@ -68,13 +77,33 @@ fn a_batch_is_its_files_one_after_the_other() {
     let contents: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
     let mut bench = open(json!({}), &config()).unwrap();
     let batch = bench.call(files(&contents)).unwrap();
-    let rows = batch.get("features").unwrap().slice::<i32>().unwrap().chunks(2048);
+    let rows = batch
+        .get("features")
+        .unwrap()
+        .slice::<i32>()
+        .unwrap()
+        .chunks(2048);
     for ((content, row), case) in contents.iter().zip(rows).zip(&cases) {
         let alone = bench.call(files(&[content])).unwrap();
-        assert_eq!(alone.get("features").unwrap().slice::<i32>().unwrap(), row, "{}", case.name);
+        assert_eq!(
+            alone.get("features").unwrap().slice::<i32>().unwrap(),
+            row,
+            "{}",
+            case.name
+        );
     }
-    let known: Vec<&[u8]> = batch.get("known").unwrap().bytes_elements().unwrap().collect();
-    assert!(known.iter().zip(&cases).all(|(known, case)| *known == case.known.as_bytes()));
+    let known: Vec<&[u8]> = batch
+        .get("known")
+        .unwrap()
+        .bytes_elements()
+        .unwrap()
+        .collect();
+    assert!(
+        known
+            .iter()
+            .zip(&cases)
+            .all(|(known, case)| *known == case.known.as_bytes())
+    );
 }
 
 #[test]
@@ -84,17 +113,33 @@ fn a_raw_body_is_one_file() {
     let raw = bench.call_raw("application/octet-stream", body).unwrap();
     let element = bench.call(files(&[body])).unwrap();
     for name in ["features", "known"] {
-        assert_eq!(raw.get(name).unwrap().as_bytes(), element.get(name).unwrap().as_bytes());
+        assert_eq!(
+            raw.get(name).unwrap().as_bytes(),
+            element.get(name).unwrap().as_bytes()
+        );
     }
     let nothing = bench.call_raw("application/octet-stream", b"").unwrap();
-    assert_eq!(nothing.get("known").unwrap().bytes_elements().unwrap().next(), Some(&b"empty"[..]));
+    assert_eq!(
+        nothing
+            .get("known")
+            .unwrap()
+            .bytes_elements()
+            .unwrap()
+            .next(),
+        Some(&b"empty"[..])
+    );
 }
 
 #[test]
 fn the_ends_of_a_file_are_as_good_as_the_whole() {
-    let whole: Vec<u8> = (0..50_000_u32).map(|index| index.to_le_bytes()[1] ^ index.to_le_bytes()[0]).collect();
+    let whole: Vec<u8> = (0..50_000_u32)
+        .map(|index| index.to_le_bytes()[1] ^ index.to_le_bytes()[0])
+        .collect();
     let ends = [&whole[..4096], &whole[whole.len() - 4096..]].concat();
-    let answer = open(json!({}), &config()).unwrap().call(files(&[&whole, &ends])).unwrap();
+    let answer = open(json!({}), &config())
+        .unwrap()
+        .call(files(&[&whole, &ends]))
+        .unwrap();
     let numbers = answer.get("features").unwrap().slice::<i32>().unwrap();
     assert_eq!(numbers[..2048], numbers[2048..]);
 }
@@ -104,21 +149,39 @@ fn what_is_over_a_bound_is_refused() {
     let mut bench = open(json!({ "files_max": 2, "file_bytes_max": 8192 }), &config()).unwrap();
     let mut refusal = |contents: &[&[u8]]| bench.call(files(contents)).unwrap_err();
     let text = |text: &str| Failure::InvalidInput(text.to_owned());
-    assert_eq!(refusal(&[]), text("input `bytes`: 0 files; a request holds from 1 to 2"));
-    assert_eq!(refusal(&[b"a", b"b", b"c"]), text("input `bytes`: 3 files; a request holds from 1 to 2"));
+    assert_eq!(
+        refusal(&[]),
+        text("input `bytes`: 0 files; a request holds from 1 to 2")
+    );
+    assert_eq!(
+        refusal(&[b"a", b"b", b"c"]),
+        text("input `bytes`: 3 files; a request holds from 1 to 2")
+    );
     let long = "has 8193 bytes; at most 8192 are taken. The first 4096 bytes of a file and its last 4096, one after \
                 the other, get the same answer as the whole file";
-    assert_eq!(refusal(&[b"a", &[b'a'; 8193]]), text(&format!("input `bytes`: element 1 {long}")));
-    let raw = bench.call_raw("application/octet-stream", &[b'a'; 8193]).unwrap_err();
+    assert_eq!(
+        refusal(&[b"a", &[b'a'; 8193]]),
+        text(&format!("input `bytes`: element 1 {long}"))
+    );
+    let raw = bench
+        .call_raw("application/octet-stream", &[b'a'; 8193])
+        .unwrap_err();
     assert_eq!(raw, text(&format!("the body {long}")));
 }
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let refusal = |settings: Value| open(settings, &config()).unwrap_err();
-    assert_eq!(refusal(json!({ "files_max": 0 })), "settings.files_max: is 0; it must be from 1 to 4096");
-    assert_eq!(refusal(json!({ "files_max": 5000 })), "settings.files_max: is 5000; it must be from 1 to 4096");
-    let text = "settings.file_bytes_max: is 8191; it must be at least 8192, two blocks of the model";
+    assert_eq!(
+        refusal(json!({ "files_max": 0 })),
+        "settings.files_max: is 0; it must be from 1 to 4096"
+    );
+    assert_eq!(
+        refusal(json!({ "files_max": 5000 })),
+        "settings.files_max: is 5000; it must be from 1 to 4096"
+    );
+    let text =
+        "settings.file_bytes_max: is 8191; it must be at least 8192, two blocks of the model";
     assert_eq!(refusal(json!({ "file_bytes_max": 8191 })), text);
     assert!(refusal(json!({ "files": 1 })).starts_with("settings.files: unknown field"));
 }
@@ -131,16 +194,38 @@ fn a_configuration_that_does_not_fit_is_refused() {
         let refusal = open(json!({}), &config).unwrap_err();
         assert!(refusal.starts_with(text), "{refusal}");
     };
-    check("mid_size", json!(512), "file `config`: mid_size: is 512; only models without a window in the middle fit");
-    check("use_inputs_at_offsets", json!(true), "file `config`: use_inputs_at_offsets: is true");
+    check(
+        "mid_size",
+        json!(512),
+        "file `config`: mid_size: is 512; only models without a window in the middle fit",
+    );
+    check(
+        "use_inputs_at_offsets",
+        json!(true),
+        "file `config`: use_inputs_at_offsets: is true",
+    );
     check(
         "beg_size",
         json!(4096),
         "file `config`: beg_size and end_size: are 4096 and 1024; less than block_size 4096",
     );
-    check("block_size", json!(1 << 21), "file `config`: block_size: is 2097152; at most 1048576 is taken");
-    check("min_file_size_for_dl", json!(0), "file `config`: min_file_size_for_dl: is 0; 1 to beg_size 1024 is needed");
-    check("padding_token", json!("x"), "file `config`: invalid type: string \"x\", expected i32");
-    let refusal = testing::open_preprocessor::<Features>(json!({}), Files::none()).unwrap_err().to_string();
+    check(
+        "block_size",
+        json!(1 << 21),
+        "file `config`: block_size: is 2097152; at most 1048576 is taken",
+    );
+    check(
+        "min_file_size_for_dl",
+        json!(0),
+        "file `config`: min_file_size_for_dl: is 0; 1 to beg_size 1024 is needed",
+    );
+    check(
+        "padding_token",
+        json!("x"),
+        "file `config`: invalid type: string \"x\", expected i32",
+    );
+    let refusal = testing::open_preprocessor::<Features>(json!({}), Files::none())
+        .unwrap_err()
+        .to_string();
     assert!(refusal.starts_with("no file `config`: add it"), "{refusal}");
 }

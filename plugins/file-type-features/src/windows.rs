@@ -1,7 +1,9 @@
-//! The windows of a file: its first bytes and its last ones, without the white space around them, as numbers.
+//! The windows of a file: its first bytes and its last ones, without the white space around them,
+//! as numbers.
 //!
-//! The sizes come from the model's own configuration, a JSON document that says more than is read here. Of a file, one
-//! block from each end is looked at, whatever its size. Bound: a block has at most 1 MiB, a window less than that.
+//! The sizes come from the model's own configuration, a JSON document that says more than is read
+//! here. Of a file, one block from each end is looked at, whatever its size. Bound: a block has at
+//! most 1 MiB, a window less than that.
 
 use serde::Deserialize;
 
@@ -38,18 +40,32 @@ pub(crate) struct Windows {
 impl Windows {
     /// Takes the sizes from the model's configuration.
     pub(crate) fn read(config: &[u8]) -> Result<Self, String> {
-        let config: Config = serde_json::from_slice(config)
-            .map_err(|error| format!("file `config`: {error}; the model's own configuration in JSON is needed"))?;
-        let Config { beg_size: first, end_size: last, block_size: block, min_file_size_for_dl: least, .. } = config;
+        let config: Config = serde_json::from_slice(config).map_err(|error| {
+            format!("file `config`: {error}; the model's own configuration in JSON is needed")
+        })?;
+        let Config {
+            beg_size: first,
+            end_size: last,
+            block_size: block,
+            min_file_size_for_dl: least,
+            ..
+        } = config;
         let refuse = |what: String| Err(format!("file `config`: {what}"));
         if config.mid_size != 0 {
-            return refuse(format!("mid_size: is {}; only models without a window in the middle fit", config.mid_size));
+            return refuse(format!(
+                "mid_size: is {}; only models without a window in the middle fit",
+                config.mid_size
+            ));
         }
         if config.use_inputs_at_offsets {
-            return refuse("use_inputs_at_offsets: is true; only models without fixed offsets fit".to_owned());
+            return refuse(
+                "use_inputs_at_offsets: is true; only models without fixed offsets fit".to_owned(),
+            );
         }
         if block > BLOCK_MAX {
-            return refuse(format!("block_size: is {block}; at most {BLOCK_MAX} is taken"));
+            return refuse(format!(
+                "block_size: is {block}; at most {BLOCK_MAX} is taken"
+            ));
         }
         if first >= block || last >= block {
             return refuse(format!(
@@ -57,9 +73,17 @@ impl Windows {
             ));
         }
         if least == 0 || least > first {
-            return refuse(format!("min_file_size_for_dl: is {least}; 1 to beg_size {first} is needed"));
+            return refuse(format!(
+                "min_file_size_for_dl: is {least}; 1 to beg_size {first} is needed"
+            ));
         }
-        Ok(Self { first, last, block, least, padding: config.padding_token })
+        Ok(Self {
+            first,
+            last,
+            block,
+            least,
+            padding: config.padding_token,
+        })
     }
 
     /// How many numbers a file becomes.
@@ -72,7 +96,8 @@ impl Windows {
         self.block
     }
 
-    /// Writes a file's numbers: the first window is padded behind its bytes, the last one before them.
+    /// Writes a file's numbers: the first window is padded behind its bytes, the last one before
+    /// them.
     pub(crate) fn fill(&self, file: &[u8], row: &mut [i32]) {
         row.fill(self.padding);
         let (first, last) = row.split_at_mut(self.first);
@@ -85,8 +110,8 @@ impl Windows {
         }
     }
 
-    /// What a file is known to be because it holds too little for the model: nothing, text or something else. Empty
-    /// where the model is to be asked.
+    /// What a file is known to be because it holds too little for the model: nothing, text or
+    /// something else. Empty where the model is to be asked.
     pub(crate) fn known(&self, file: &[u8]) -> &'static str {
         if file.is_empty() {
             return "empty";
@@ -95,7 +120,11 @@ impl Windows {
             return "";
         }
         // A character that the end of the block cuts through is none: the reference says the same.
-        if str::from_utf8(self.head(file)).is_ok() { "txt" } else { "unknown" }
+        if str::from_utf8(self.head(file)).is_ok() {
+            "txt"
+        } else {
+            "unknown"
+        }
     }
 
     fn head<'a>(&self, file: &'a [u8]) -> &'a [u8] {
@@ -110,10 +139,16 @@ impl Windows {
 }
 
 fn trim_end(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len() - bytes.iter().rev().take_while(|byte| is_space(**byte)).count()]
+    &bytes[..bytes.len()
+        - bytes
+            .iter()
+            .rev()
+            .take_while(|byte| is_space(**byte))
+            .count()]
 }
 
-/// White space as the reference has it: with the vertical tab, which `u8::is_ascii_whitespace` leaves out.
+/// White space as the reference has it: with the vertical tab, which `u8::is_ascii_whitespace`
+/// leaves out.
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

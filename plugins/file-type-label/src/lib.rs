@@ -1,10 +1,14 @@
 //! Turns the scores of a file-type model into a type, by the rules that come with the model.
 //!
-//! The largest score wins, the first among equals. A score under the threshold of its type gets `txt` or `unknown`
-//! instead, whichever is nearer; the setting `mode` says how careful that is, by default as the model's authors say. A
-//! file that is known already keeps that type, with score 1. Bound: a model tells at most 4096 types apart.
+//! The largest score wins, the first among equals. A score under the threshold of its type gets
+//! `txt` or `unknown` instead, whichever is nearer; the setting `mode` says how careful that is, by
+//! default as the model's authors say. A file that is known already keeps that type, with score 1.
+//! Bound: a model tells at most 4096 types apart.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -52,7 +56,9 @@ impl Postprocessor for FileTypes {
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
         let config = Config::read(&files.read("config")?).map_err(OpenError::file)?;
         let types = Types::read(&files.read("types")?).map_err(OpenError::file)?;
-        let rules = config.rules(&types, settings.mode).map_err(OpenError::file)?;
+        let rules = config
+            .rules(&types, settings.mode)
+            .map_err(OpenError::file)?;
         let signature = Signature::new()
             .input(SCORES, Datatype::Fp32, [any(), size(rules.len())])
             .input(KNOWN, Datatype::Bytes, [any()])
@@ -73,7 +79,11 @@ impl Postprocessor for FileTypes {
         let scores = outputs.make_slice::<f32>("score", &[count])?;
         let mut labels = Vec::with_capacity(count);
         for (index, ((row, known), score)) in rows.zip(known).zip(scores).enumerate() {
-            let (label, certainty) = if known.is_empty() { self.pick(index, row)? } else { (known, 1.0) };
+            let (label, certainty) = if known.is_empty() {
+                self.pick(index, row)?
+            } else {
+                (known, 1.0)
+            };
             *score = certainty;
             labels.push(label);
         }
@@ -90,7 +100,11 @@ impl FileTypes {
             )));
         }
         let best = |best: (usize, f32), (column, &score): (usize, &f32)| {
-            if best.1 < score { (column, score) } else { best }
+            if best.1 < score {
+                (column, score)
+            } else {
+                best
+            }
         };
         let (column, score) = row.iter().enumerate().fold((0, f32::NEG_INFINITY), best);
         Ok((self.rules[column].label(score).as_bytes(), score))

@@ -1,8 +1,9 @@
 //! From a file's bytes to a picture: the format by its first bytes, whatever the content type said.
 //!
-//! Each decoder reads the header first and asks [`Bound::check`] before it takes memory for pixels, so a bomb costs its
-//! header. Default: as many pixels as `max_pixels`. Bounds: that, 65,535 pixels a side, 64 scans of a JPEG; what a file
-//! holds beside its pixels (profiles, texts, thumbnails, later frames) is skipped.
+//! Each decoder reads the header first and asks [`Bound::check`] before it takes memory for pixels,
+//! so a bomb costs its header. Default: as many pixels as `max_pixels`. Bounds: that, 65,535 pixels
+//! a side, 64 scans of a JPEG; what a file holds beside its pixels (profiles, texts, thumbnails,
+//! later frames) is skipped.
 
 mod bmp;
 mod jpeg;
@@ -13,8 +14,13 @@ use crate::picture::{Orientation, Picture};
 use crate::settings::SIDE_MAX;
 
 /// The content types of what is decoded here.
-pub(crate) const CONTENT_TYPES: &[&str] =
-    &["image/jpeg", "image/png", "image/webp", "image/bmp", "application/octet-stream"];
+pub(crate) const CONTENT_TYPES: &[&str] = &[
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/bmp",
+    "application/octet-stream",
+];
 
 /// How many pixels a picture may have.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +36,14 @@ impl Bound {
             return Err(format!("is {width} × {height} pixels, and so nothing"));
         }
         if width > SIDE_MAX || height > SIDE_MAX {
-            return Err(format!("is {width} × {height} pixels; a side of {SIDE_MAX} is allowed"));
+            return Err(format!(
+                "is {width} × {height} pixels; a side of {SIDE_MAX} is allowed"
+            ));
         }
         if width.checked_mul(height).is_none_or(|pixels| pixels > most) {
-            return Err(format!("is {width} × {height} pixels; {most} in all are allowed (`max_pixels`)"));
+            return Err(format!(
+                "is {width} × {height} pixels; {most} in all are allowed (`max_pixels`)"
+            ));
         }
         Ok(())
     }
@@ -45,9 +55,26 @@ pub(crate) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
         [] => Err("is empty; send a JPEG, PNG, WebP or BMP file".to_owned()),
         [0xff, 0xd8, ..] => jpeg::decode(bytes, bound),
         [0x89, b'P', b'N', b'G', ..] => png::decode(bytes, bound),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::decode(bytes, bound),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => webp::decode(bytes, bound),
         [b'B', b'M', ..] => bmp::decode(bytes, bound),
-        _ => Err(format!("is no JPEG, PNG, WebP or BMP file: it begins with {}", beginning(bytes))),
+        _ => Err(format!(
+            "is no JPEG, PNG, WebP or BMP file: it begins with {}",
+            beginning(bytes)
+        )),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The one tag of EXIF that a model can see: `Orientation`.
 //!
-//! EXIF is a TIFF file without pictures: a byte order, the place of a directory, and in it entries of twelve bytes.
-//! Default: upright, also if anything about the block is odd, as a picture is not worse for its camera's mistakes.
-//! Bound: one directory, as many entries as lie in the block.
+//! EXIF is a TIFF file without pictures: a byte order, the place of a directory, and in it entries
+//! of twelve bytes. Default: upright, also if anything about the block is odd, as a picture is not
+//! worse for its camera's mistakes. Bound: one directory, as many entries as lie in the block.
 
 use crate::picture::Orientation;
 
@@ -26,13 +26,22 @@ fn find(block: &[u8]) -> Option<u16> {
     };
     let short = |bytes: &[u8]| {
         let bytes = *bytes.first_chunk::<2>()?;
-        Some(if is_little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
+        Some(if is_little {
+            u16::from_le_bytes(bytes)
+        } else {
+            u16::from_be_bytes(bytes)
+        })
     };
     let place = *block.get(4..)?.first_chunk::<4>()?;
-    let place = if is_little { u32::from_le_bytes(place) } else { u32::from_be_bytes(place) };
+    let place = if is_little {
+        u32::from_le_bytes(place)
+    } else {
+        u32::from_be_bytes(place)
+    };
     let directory = block.get(usize::try_from(place).ok()?..)?;
     let count = usize::from(short(directory)?);
     let entries = directory.get(2..)?.chunks_exact(ENTRY_BYTES).take(count);
-    let mut found = entries.filter(|entry| short(entry) == Some(ORIENTATION) && short(&entry[2..]) == Some(SHORT));
+    let mut found = entries
+        .filter(|entry| short(entry) == Some(ORIENTATION) && short(&entry[2..]) == Some(SHORT));
     short(&found.next()?[8..])
 }

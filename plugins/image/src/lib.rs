@@ -1,9 +1,9 @@
 //! Decodes pictures and shapes them into the tensor that a model takes.
 //!
-//! The steps, in this order: decode, turn upright (EXIF), colour, resize, crop, scale and normalise, lay out. Default:
-//! RGB as FP32 between 0 and 1, NCHW, in the picture's own size; each step has settings. A picture comes as a raw body,
-//! or as an element of a BYTES tensor. Bounds: `max_pixels` before anything is decoded, `max_images`,
-//! `max_output_bytes`.
+//! The steps, in this order: decode, turn upright (EXIF), colour, resize, crop, scale and
+//! normalise, lay out. Default: RGB as FP32 between 0 and 1, NCHW, in the picture's own size; each
+//! step has settings. A picture comes as a raw body, or as an element of a BYTES tensor. Bounds:
+//! `max_pixels` before anything is decoded, `max_images`, `max_output_bytes`.
 
 mod choices;
 mod colour;
@@ -15,7 +15,8 @@ mod resize;
 mod settings;
 
 use hotstage_sdk::{
-    Datatype, Dimension, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size,
+    Datatype, Dimension, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any,
+    export, size,
 };
 
 use crate::choices::{Alpha, Kind, Layout};
@@ -41,7 +42,8 @@ struct Ready {
 
 impl Preprocessor for Image {
     type Settings = Settings;
-    const SUMMARY: &'static str = "Decodes pictures and shapes them into the tensor that a model takes.";
+    const SUMMARY: &'static str =
+        "Decodes pictures and shapes them into the tensor that a model takes.";
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
         settings.check().map_err(OpenError::settings)?;
@@ -49,19 +51,44 @@ impl Preprocessor for Image {
             Kind::Fp32 => Datatype::Fp32,
             Kind::Uint8 => Datatype::Uint8,
         };
-        let sides = settings.crop.or_else(|| settings.resize.as_ref().and_then(|resize| resize.size));
+        let sides = settings
+            .crop
+            .or_else(|| settings.resize.as_ref().and_then(|resize| resize.size));
         let [height, width] = sides.map_or([any(); 2], |sides| sides.map(size));
-        let shape = shape_of::<Dimension>(settings.layout, any(), size(settings.colour.channels()), height, width);
-        let mut signature =
-            Signature::new().input(&settings.input, Datatype::Bytes, [any()]).output(&settings.output, kind, shape);
+        let shape = shape_of::<Dimension>(
+            settings.layout,
+            any(),
+            size(settings.colour.channels()),
+            height,
+            width,
+        );
+        let mut signature = Signature::new()
+            .input(&settings.input, Datatype::Bytes, [any()])
+            .output(&settings.output, kind, shape);
         if let Some(name) = &settings.original_size {
             signature = signature.output(name, Datatype::Int64, [any(), size(2)]);
         }
-        let pad = settings.resize.as_ref().and_then(|resize| resize.pad).unwrap_or_default();
-        let pad = Picture { width: 1, height: 1, channels: 3, pixels: pad.to_vec() };
+        let pad = settings
+            .resize
+            .as_ref()
+            .and_then(|resize| resize.pad)
+            .unwrap_or_default();
+        let pad = Picture {
+            width: 1,
+            height: 1,
+            channels: 3,
+            pixels: pad.to_vec(),
+        };
         let pad = colour::convert(pad, settings.colour, Alpha::Drop, settings.background).pixels;
         let tables = Tables::new(&settings);
-        Ok((Self { settings, tables, pad }, signature))
+        Ok((
+            Self {
+                settings,
+                tables,
+                pad,
+            },
+            signature,
+        ))
     }
 
     fn accepts(&self) -> &[&str] {
@@ -71,10 +98,17 @@ impl Preprocessor for Image {
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         let input = self.settings.input.clone();
         let pictures: Vec<&[u8]> = inputs.bytes(&input)?.collect();
-        self.answer(&pictures, outputs, |index| format!("input `{input}`: element {index}"))
+        self.answer(&pictures, outputs, |index| {
+            format!("input `{input}`: element {index}")
+        })
     }
 
-    fn raw(&mut self, _content_type: &str, body: &[u8], outputs: &mut Outputs) -> Result<(), Failure> {
+    fn raw(
+        &mut self,
+        _content_type: &str,
+        body: &[u8],
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         self.answer(&[body], outputs, |_| "the body".to_owned())
     }
 }
@@ -95,15 +129,25 @@ impl Image {
             )));
         }
         let mut originals = Vec::with_capacity(count * 2);
-        let Some((first, others)) = pictures.split_first() else { return self.answer_none(outputs) };
-        let refuse = |index: usize, wrong: String| Failure::invalid_input(format!("{} {wrong}", place(index)));
+        let Some((first, others)) = pictures.split_first() else {
+            return self.answer_none(outputs);
+        };
+        let refuse = |index: usize, wrong: String| {
+            Failure::invalid_input(format!("{} {wrong}", place(index)))
+        };
         let first = self.ready(first).map_err(|wrong| refuse(0, wrong))?;
         originals.extend(first.original);
         let Picture { height, width, .. } = first.picture;
-        let shape = self.output_shape(count, height, width).map_err(|wrong| refuse(0, wrong))?;
-        let Self { settings: Settings { output, .. }, .. } = self;
+        let shape = self
+            .output_shape(count, height, width)
+            .map_err(|wrong| refuse(0, wrong))?;
+        let Self {
+            settings: Settings { output, .. },
+            ..
+        } = self;
         let output = output.clone();
-        // The output is asked for by name once; what is lent can't be held across the next picture's steps otherwise.
+        // The output is asked for by name once; what is lent can't be held across the next
+        // picture's steps otherwise.
         let mut sink = match self.settings.datatype {
             Kind::Fp32 => Sink::Elements(outputs.make_slice(&output, &shape)?),
             Kind::Uint8 => Sink::Levels(outputs.make_slice(&output, &shape)?),
@@ -111,11 +155,18 @@ impl Image {
         let each = shape.iter().skip(1).product();
         sink.write(self, &first.picture, 0, each);
         drop(first);
-        for (index, bytes) in others.iter().enumerate().map(|(index, bytes)| (index + 1, bytes)) {
+        for (index, bytes) in others
+            .iter()
+            .enumerate()
+            .map(|(index, bytes)| (index + 1, bytes))
+        {
             let next = self.ready(bytes).map_err(|wrong| refuse(index, wrong))?;
             let given = &next.picture;
             if (given.height, given.width) != (height, width) {
-                return Err(refuse(index, different([given.height, given.width], [height, width])));
+                return Err(refuse(
+                    index,
+                    different([given.height, given.width], [height, width]),
+                ));
             }
             originals.extend(next.original);
             sink.write(self, &next.picture, index, each);
@@ -123,16 +174,24 @@ impl Image {
         self.answer_originals(&originals, outputs)
     }
 
-    /// Decode, upright, colour, resize, crop. An error continues a sentence whose subject is the picture.
+    /// Decode, upright, colour, resize, crop. An error continues a sentence whose subject is the
+    /// picture.
     fn ready(&self, bytes: &[u8]) -> Result<Ready, String> {
         let Self { settings, pad, .. } = self;
-        let bound = Bound { max_pixels: settings.max_pixels };
+        let bound = Bound {
+            max_pixels: settings.max_pixels,
+        };
         let (mut picture, orientation) = decode::decode(bytes, bound)?;
         if settings.orient {
             picture = picture.oriented(orientation);
         }
         let original = [picture.height, picture.width];
-        picture = colour::convert(picture, settings.colour, settings.alpha, settings.background);
+        picture = colour::convert(
+            picture,
+            settings.colour,
+            settings.alpha,
+            settings.background,
+        );
         if let Some(resize) = &settings.resize {
             picture = resize::apply(picture, &Frame { resize, bound, pad })?;
         }
@@ -149,7 +208,12 @@ impl Image {
     }
 
     /// The shape of the answer, if it may be as large.
-    fn output_shape(&self, count: usize, height: usize, width: usize) -> Result<[usize; 4], String> {
+    fn output_shape(
+        &self,
+        count: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<[usize; 4], String> {
         let channels = self.settings.colour.channels();
         let element = match self.settings.datatype {
             Kind::Fp32 => size_of::<f32>(),
@@ -157,21 +221,33 @@ impl Image {
         };
         let most = self.settings.max_output_bytes;
         // In 64 bits, whose range no such product leaves: each side has 16 bits, and the count 32.
-        let bytes =
-            [height, width, channels, element].iter().fold(count as u64, |product, side| product * *side as u64);
+        let bytes = [height, width, channels, element]
+            .iter()
+            .fold(count as u64, |product, side| product * *side as u64);
         if bytes > most as u64 {
             return Err(format!(
                 "becomes {width} × {height} pixels, so that the {count} of the request take {bytes} bytes; {most} are \
                  allowed (`max_output_bytes`)"
             ));
         }
-        Ok(shape_of(self.settings.layout, count, channels, height, width))
+        Ok(shape_of(
+            self.settings.layout,
+            count,
+            channels,
+            height,
+            width,
+        ))
     }
 
     /// No pictures make a tensor without elements.
     fn answer_none(&self, outputs: &mut Outputs) -> Result<(), Failure> {
-        let Some(port) = outputs.ports().first() else { return Err(Failure::internal("the signature has no output")) };
-        let sides = port.shape.iter().map(|side| side.and_then(|side| usize::try_from(side).ok()).unwrap_or(0));
+        let Some(port) = outputs.ports().first() else {
+            return Err(Failure::internal("the signature has no output"));
+        };
+        let sides = port.shape.iter().map(|side| {
+            side.and_then(|side| usize::try_from(side).ok())
+                .unwrap_or(0)
+        });
         let shape: Vec<usize> = sides.collect();
         let output = &self.settings.output;
         match self.settings.datatype {
@@ -182,8 +258,13 @@ impl Image {
     }
 
     fn answer_originals(&self, originals: &[usize], outputs: &mut Outputs) -> Result<(), Failure> {
-        let Some(name) = &self.settings.original_size else { return Ok(()) };
-        let sides: Vec<i64> = originals.iter().map(|side| i64::try_from(*side).unwrap_or(i64::MAX)).collect();
+        let Some(name) = &self.settings.original_size else {
+            return Ok(());
+        };
+        let sides: Vec<i64> = originals
+            .iter()
+            .map(|side| i64::try_from(*side).unwrap_or(i64::MAX))
+            .collect();
         outputs.put_slice(name, &[sides.len() / 2, 2], &sides)
     }
 }
@@ -200,10 +281,20 @@ impl Sink<'_> {
         let Settings { colour, layout, .. } = image.settings;
         match self {
             Self::Elements(elements) => {
-                image.tables.write(picture, colour, layout, &mut elements[index * each..][..each]);
+                image.tables.write(
+                    picture,
+                    colour,
+                    layout,
+                    &mut elements[index * each..][..each],
+                );
             }
             Self::Levels(elements) => {
-                elements::write_levels(picture, colour, layout, &mut elements[index * each..][..each]);
+                elements::write_levels(
+                    picture,
+                    colour,
+                    layout,
+                    &mut elements[index * each..][..each],
+                );
             }
         }
     }

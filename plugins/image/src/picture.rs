@@ -1,7 +1,7 @@
 //! A picture in memory: rows of pixels, a byte for each channel, without padding.
 //!
-//! Steps between pictures that depend on nothing but their arguments: turning, cutting, framing. Bound: as large as
-//! the decoder was allowed to make it.
+//! Steps between pictures that depend on nothing but their arguments: turning, cutting, framing.
+//! Bound: as large as the decoder was allowed to make it.
 
 /// Rows from the top, pixels from the left, channels interleaved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,11 @@ impl Orientation {
             8 => (true, true, false),
             _ => (false, false, false),
         };
-        Self { transpose, mirror_columns, mirror_rows }
+        Self {
+            transpose,
+            mirror_columns,
+            mirror_rows,
+        }
     }
 }
 
@@ -51,8 +55,17 @@ impl Picture {
             3 => turn::<3>(&self, orientation),
             _ => turn::<4>(&self, orientation),
         };
-        let (width, height) = if orientation.transpose { (self.height, self.width) } else { (self.width, self.height) };
-        Self { width, height, channels: self.channels, pixels }
+        let (width, height) = if orientation.transpose {
+            (self.height, self.width)
+        } else {
+            (self.width, self.height)
+        };
+        Self {
+            width,
+            height,
+            channels: self.channels,
+            pixels,
+        }
     }
 
     /// The middle of it; half a pixel too much is cut off at the bottom and at the right.
@@ -65,16 +78,30 @@ impl Picture {
         let top = self.height.checked_sub(height)? / 2;
         let left = self.width.checked_sub(width)? / 2;
         let Self { channels, .. } = self;
-        let rows = self.pixels.chunks_exact(self.width * channels).skip(top).take(height);
+        let rows = self
+            .pixels
+            .chunks_exact(self.width * channels)
+            .skip(top)
+            .take(height);
         let mut pixels = Vec::with_capacity(height * width * channels);
         for row in rows {
             pixels.extend_from_slice(&row[left * channels..(left + width) * channels]);
         }
-        Some(Self { width, height, channels, pixels })
+        Some(Self {
+            width,
+            height,
+            channels,
+            pixels,
+        })
     }
 
     /// Laid onto a frame of one colour, which is at least as large.
-    pub(crate) fn framed(self, [height, width]: [usize; 2], colour: &[u8], from: [usize; 2]) -> Self {
+    pub(crate) fn framed(
+        self,
+        [height, width]: [usize; 2],
+        colour: &[u8],
+        from: [usize; 2],
+    ) -> Self {
         if (height, width) == (self.height, self.width) {
             return self;
         }
@@ -85,7 +112,12 @@ impl Picture {
         for (target, row) in target.zip(self.pixels.chunks_exact(self.width * channels)) {
             target[left * channels..][..row.len()].copy_from_slice(row);
         }
-        Self { width, height, channels, pixels }
+        Self {
+            width,
+            height,
+            channels,
+            pixels,
+        }
     }
 }
 
@@ -93,12 +125,24 @@ impl Picture {
 fn turn<const CHANNELS: usize>(picture: &Picture, orientation: Orientation) -> Vec<u8> {
     let (from, _) = picture.pixels.as_chunks::<CHANNELS>();
     let Picture { width, height, .. } = *picture;
-    let Orientation { transpose, mirror_columns, mirror_rows } = orientation;
-    let (rows, columns) = if transpose { (width, height) } else { (height, width) };
+    let Orientation {
+        transpose,
+        mirror_columns,
+        mirror_rows,
+    } = orientation;
+    let (rows, columns) = if transpose {
+        (width, height)
+    } else {
+        (height, width)
+    };
     let mut pixels = Vec::with_capacity(picture.pixels.len());
     for row in 0..rows {
         for column in 0..columns {
-            let (x, y) = if transpose { (row, column) } else { (column, row) };
+            let (x, y) = if transpose {
+                (row, column)
+            } else {
+                (column, row)
+            };
             let x = if mirror_columns { width - 1 - x } else { x };
             let y = if mirror_rows { height - 1 - y } else { y };
             pixels.extend_from_slice(&from[y * width + x]);

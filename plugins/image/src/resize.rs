@@ -1,8 +1,8 @@
 //! To which size, and by whose arithmetic.
 //!
-//! Default: Pillow's, whose filters cover every pixel of a picture that shrinks. With `convention: opencv` they
-//! keep their width.
-//! Bound: neither the result nor what lies between the two passes has more pixels than `max_pixels`.
+//! Default: Pillow's, whose filters cover every pixel of a picture that shrinks. With
+//! `convention: opencv` they keep their width. Bound: neither the result nor what lies between the
+//! two passes has more pixels than `max_pixels`.
 
 mod axis;
 mod opencv;
@@ -22,11 +22,20 @@ pub(crate) struct Frame<'a> {
     pub(crate) pad: &'a [u8],
 }
 
-/// Resizes a picture and fits it into its frame. An error continues a sentence whose subject is the picture.
+/// Resizes a picture and fits it into its frame. An error continues a sentence whose subject is the
+/// picture.
 pub(crate) fn apply(picture: Picture, frame: &Frame<'_>) -> Result<Picture, String> {
-    let Resize { size, fit, place, filter, convention, .. } = frame.resize;
+    let Resize {
+        size,
+        fit,
+        place,
+        filter,
+        convention,
+        ..
+    } = frame.resize;
     let [height, width] = frame.resize.target(picture.height, picture.width);
-    let too_large = |wrong: String| format!("would be resized to what {wrong}; it is too elongated");
+    let too_large =
+        |wrong: String| format!("would be resized to what {wrong}; it is too elongated");
     frame.bound.check(width, height).map_err(too_large)?;
     let resized = if (height, width) == (picture.height, picture.width) {
         picture
@@ -37,15 +46,18 @@ pub(crate) fn apply(picture: Picture, frame: &Frame<'_>) -> Result<Picture, Stri
         axis::down_then_across(&picture, &rows, &columns)
     } else {
         // The first pass makes rows of the new width out of all of the old ones.
-        frame.bound.check(width, picture.height).map_err(too_large)?;
+        frame
+            .bound
+            .check(width, picture.height)
+            .map_err(too_large)?;
         let rows = pillow::axis(picture.height, height, *filter);
         let columns = pillow::axis(picture.width, width, *filter);
         axis::across_then_down(&picture, &rows, &columns)
     };
     match (size, fit) {
-        (Some(size), Some(Fit::Cover)) => {
-            resized.cropped(*size).ok_or_else(|| "does not cover the size that it was resized for".to_owned())
-        }
+        (Some(size), Some(Fit::Cover)) => resized
+            .cropped(*size)
+            .ok_or_else(|| "does not cover the size that it was resized for".to_owned()),
         (Some(size), Some(Fit::Contain)) => {
             let [height, width] = *size;
             let from = match place.unwrap_or_default() {
@@ -68,13 +80,16 @@ impl Resize {
             (Some(shortest), _) => (height.min(width), shortest),
             (_, longest) => (height.max(width), longest.unwrap_or(1)),
         };
-        let stays = (side < becomes && self.enlarge == Some(false)) || (becomes < side && self.shrink == Some(false));
+        let stays = (side < becomes && self.enlarge == Some(false))
+            || (becomes < side && self.shrink == Some(false));
         let becomes = if stays { side } else { becomes };
-        [height, width].map(|length| self.multiple(self.rounding.divide(length.saturating_mul(becomes), side)))
+        [height, width]
+            .map(|length| self.multiple(self.rounding.divide(length.saturating_mul(becomes), side)))
     }
 
     fn fitted(&self, [rows, columns]: [usize; 2], height: usize, width: usize) -> [usize; 2] {
-        // Which side decides: for a picture that is wider than its frame, the height covers and the width contains.
+        // Which side decides: for a picture that is wider than its frame, the height covers and the
+        // width contains.
         let is_wider = width.saturating_mul(rows) > height.saturating_mul(columns);
         let by_height = match self.fit.unwrap_or_default() {
             Fit::Stretch => return [rows, columns],
@@ -82,9 +97,15 @@ impl Resize {
             Fit::Contain => !is_wider,
         };
         if by_height {
-            [rows, self.rounding.divide(width.saturating_mul(rows), height)]
+            [
+                rows,
+                self.rounding.divide(width.saturating_mul(rows), height),
+            ]
         } else {
-            [self.rounding.divide(height.saturating_mul(columns), width), columns]
+            [
+                self.rounding.divide(height.saturating_mul(columns), width),
+                columns,
+            ]
         }
     }
 
@@ -105,7 +126,11 @@ impl Rounding {
             std::cmp::Ordering::Equal => quotient % 2 == 1,
             std::cmp::Ordering::Greater => true,
         };
-        let rounded = if self == Self::Nearest && up { quotient + 1 } else { quotient };
+        let rounded = if self == Self::Nearest && up {
+            quotient + 1
+        } else {
+            quotient
+        };
         rounded.max(1)
     }
 }

@@ -1,21 +1,21 @@
 //! What the manifest may set, and the checks that no type can make.
 //!
-//! Default: RGB as FP32 between 0 and 1, NCHW, at the size that the picture has. Each key below changes one step.
-//! Bounds: `max_pixels`, `max_images` and `max_output_bytes`; their defaults keep a call inside the 256 MiB of memory
-//! that a stage has unless its `limits.memory` says otherwise.
+//! Default: RGB as FP32 between 0 and 1, NCHW, at the size that the picture has. Each key below
+//! changes one step. Bounds: `max_pixels`, `max_images` and `max_output_bytes`; their defaults keep
+//! a call inside the 256 MiB of memory that a stage has unless its `limits.memory` says otherwise.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::choices::{Alpha, Colour, Convention, Filter, Fit, Kind, Layout, Place, Rounding};
 
-/// Pixels of one picture, before and after resizing: 4096 × 3072, a camera's 12 megapixels. A decoder takes at most
-/// 11 bytes for each, so 132 MiB.
+/// Pixels of one picture, before and after resizing: 4096 × 3072, a camera's 12 megapixels. A
+/// decoder takes at most 11 bytes for each, so 132 MiB.
 const PIXELS_MAX: usize = 4096 * 3072;
 /// Pictures in one request.
 const IMAGES_MAX: usize = 64;
-/// Bytes of the tensor that a call answers with. With as many pixels as may be, and a request body of 64 MiB, a call
-/// stays inside 256 MiB.
+/// Bytes of the tensor that a call answers with. With as many pixels as may be, and a request body
+/// of 64 MiB, a call stays inside 256 MiB.
 const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// What a side of a picture, or of a tensor, may be at most: what a JPEG can say.
 pub(crate) const SIDE_MAX: usize = 65_535;
@@ -30,7 +30,8 @@ pub struct Settings {
     /// The name of the output.
     #[serde(default = "pixels")]
     pub(crate) output: String,
-    /// The name of a second output, INT64 [-1, 2]: height and width of each picture after `orient`, before resizing.
+    /// The name of a second output, INT64 [-1, 2]: height and width of each picture after `orient`,
+    /// before resizing.
     #[serde(default)]
     pub(crate) original_size: Option<String>,
     /// Turn and mirror the picture as its EXIF tag `Orientation` says.
@@ -93,13 +94,15 @@ pub(crate) struct Resize {
     /// With `size`: what becomes of other proportions; `stretch` unless set.
     #[serde(default)]
     pub(crate) fit: Option<Fit>,
-    /// With `fit: contain`: the colour of what the picture does not cover, as red, green, blue; black unless set.
+    /// With `fit: contain`: the colour of what the picture does not cover, as red, green, blue;
+    /// black unless set.
     #[serde(default)]
     pub(crate) pad: Option<[u8; 3]>,
     /// With `fit: contain`: where the picture lies; `centre` unless set.
     #[serde(default)]
     pub(crate) place: Option<Place>,
-    /// With `shortest` or `longest`: both sides become the nearest multiple of it, and one of it at least.
+    /// With `shortest` or `longest`: both sides become the nearest multiple of it, and one of it at
+    /// least.
     #[serde(default)]
     pub(crate) multiple_of: Option<usize>,
     /// With `shortest` or `longest`: whether a smaller picture grows; true unless set.
@@ -121,10 +124,17 @@ pub(crate) struct Resize {
 
 impl Settings {
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Self { max_pixels, max_images, max_output_bytes, .. } = self;
-        for (key, bound) in
-            [("max_pixels", max_pixels), ("max_images", max_images), ("max_output_bytes", max_output_bytes)]
-        {
+        let Self {
+            max_pixels,
+            max_images,
+            max_output_bytes,
+            ..
+        } = self;
+        for (key, bound) in [
+            ("max_pixels", max_pixels),
+            ("max_images", max_images),
+            ("max_output_bytes", max_output_bytes),
+        ] {
             if *bound == 0 {
                 return Err(format!("settings.{key}: is 0; it must be at least 1"));
             }
@@ -141,7 +151,9 @@ impl Settings {
 
     /// What is cut out must fit into what it is cut out of, and that must be allowed.
     fn check_frame(&self) -> Result<(), String> {
-        let Some(resize) = &self.resize else { return Ok(()) };
+        let Some(resize) = &self.resize else {
+            return Ok(());
+        };
         if let (Some([height, width]), Some([crop_height, crop_width])) = (resize.size, self.crop)
             && (height < crop_height || width < crop_width)
         {
@@ -163,14 +175,25 @@ impl Settings {
 
     fn check_numbers(&self) -> Result<(), String> {
         let channels = self.colour.channels();
-        let given = [("scale", self.scale.is_some()), ("mean", self.mean.is_some()), ("std", self.std.is_some())];
+        let given = [
+            ("scale", self.scale.is_some()),
+            ("mean", self.mean.is_some()),
+            ("std", self.std.is_some()),
+        ];
         if self.datatype == Kind::Uint8
             && let Some((key, _)) = given.iter().find(|(_, given)| *given)
         {
-            return Err(format!("settings.{key}: has no effect on UINT8, whose elements are the levels; remove it"));
+            return Err(format!(
+                "settings.{key}: has no effect on UINT8, whose elements are the levels; remove it"
+            ));
         }
-        if let Some(scale) = self.scale.filter(|scale| !scale.is_finite() || *scale == 0.0) {
-            return Err(format!("settings.scale: is {scale}; a finite number other than 0 is needed"));
+        if let Some(scale) = self
+            .scale
+            .filter(|scale| !scale.is_finite() || *scale == 0.0)
+        {
+            return Err(format!(
+                "settings.scale: is {scale}; a finite number other than 0 is needed"
+            ));
         }
         for (key, numbers) in [("mean", &self.mean), ("std", &self.std)] {
             let Some(numbers) = numbers else { continue };
@@ -182,11 +205,15 @@ impl Settings {
             }
             if let Some(index) = numbers.iter().position(|number| !number.is_finite()) {
                 let number = numbers[index];
-                return Err(format!("settings.{key}[{index}]: is {number}; a finite number is needed"));
+                return Err(format!(
+                    "settings.{key}[{index}]: is {number}; a finite number is needed"
+                ));
             }
         }
         match self.std.iter().flatten().position(|std| *std <= 0.0) {
-            Some(index) => Err(format!("settings.std[{index}]: is not more than 0; it must be")),
+            Some(index) => Err(format!(
+                "settings.std[{index}]: is not more than 0; it must be"
+            )),
             None => Ok(()),
         }
     }
@@ -194,30 +221,72 @@ impl Settings {
 
 impl Resize {
     fn check(&self) -> Result<(), String> {
-        let Self { size, shortest, longest, fit, pad, place, multiple_of, enlarge, shrink, filter, convention, .. } =
-            self;
+        let Self {
+            size,
+            shortest,
+            longest,
+            fit,
+            pad,
+            place,
+            multiple_of,
+            enlarge,
+            shrink,
+            filter,
+            convention,
+            ..
+        } = self;
         let given = [size.is_some(), shortest.is_some(), longest.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
-            return Err("settings.resize: needs exactly one of `size`, `shortest` and `longest`".to_owned());
+            return Err(
+                "settings.resize: needs exactly one of `size`, `shortest` and `longest`".to_owned(),
+            );
         }
         if let Some(size) = *size {
             check_sides("settings.resize.size", size)?;
         }
-        for (key, side) in [("shortest", shortest), ("longest", longest), ("multiple_of", multiple_of)] {
+        for (key, side) in [
+            ("shortest", shortest),
+            ("longest", longest),
+            ("multiple_of", multiple_of),
+        ] {
             if let Some(side) = side.filter(|side| !(1..=SIDE_MAX).contains(side)) {
-                return Err(format!("settings.resize.{key}: is {side}; 1 to {SIDE_MAX} are allowed"));
+                return Err(format!(
+                    "settings.resize.{key}: is {side}; 1 to {SIDE_MAX} are allowed"
+                ));
             }
         }
         let needless = [
             ("fit", fit.is_some() && size.is_none(), "`size`"),
-            ("multiple_of", multiple_of.is_some() && size.is_some(), "`shortest` or `longest`"),
-            ("enlarge", enlarge.is_some() && size.is_some(), "`shortest` or `longest`"),
-            ("shrink", shrink.is_some() && size.is_some(), "`shortest` or `longest`"),
-            ("pad", pad.is_some() && *fit != Some(Fit::Contain), "`fit: contain`"),
-            ("place", place.is_some() && *fit != Some(Fit::Contain), "`fit: contain`"),
+            (
+                "multiple_of",
+                multiple_of.is_some() && size.is_some(),
+                "`shortest` or `longest`",
+            ),
+            (
+                "enlarge",
+                enlarge.is_some() && size.is_some(),
+                "`shortest` or `longest`",
+            ),
+            (
+                "shrink",
+                shrink.is_some() && size.is_some(),
+                "`shortest` or `longest`",
+            ),
+            (
+                "pad",
+                pad.is_some() && *fit != Some(Fit::Contain),
+                "`fit: contain`",
+            ),
+            (
+                "place",
+                place.is_some() && *fit != Some(Fit::Contain),
+                "`fit: contain`",
+            ),
         ];
         if let Some((key, _, with)) = needless.iter().find(|(_, needless, _)| *needless) {
-            return Err(format!("settings.resize.{key}: has an effect with {with} only; remove it"));
+            return Err(format!(
+                "settings.resize.{key}: has an effect with {with} only; remove it"
+            ));
         }
         if (*filter, *convention) == (Filter::Hamming, Convention::Opencv) {
             return Err("settings.resize.filter: OpenCV has no `hamming`; use `convention: pillow`, or another filter"
@@ -229,7 +298,10 @@ impl Resize {
 
 fn check_sides(key: &str, sides: [usize; 2]) -> Result<(), String> {
     match sides.iter().position(|side| !(1..=SIDE_MAX).contains(side)) {
-        Some(index) => Err(format!("{key}[{index}]: is {}; 1 to {SIDE_MAX} are allowed", sides[index])),
+        Some(index) => Err(format!(
+            "{key}[{index}]: is {}; 1 to {SIDE_MAX} are allowed",
+            sides[index]
+        )),
         None => Ok(()),
     }
 }

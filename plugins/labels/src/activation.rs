@@ -1,7 +1,7 @@
 //! From logits to probabilities, in place.
 //!
-//! Default: the scores are probabilities already, and stay as they are. Each function is written so that no exponential
-//! overflows, whatever the logits.
+//! Default: the scores are probabilities already, and stay as they are. Each function is written so
+//! that no exponential overflows, whatever the logits.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,13 +21,15 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// Changes a table of so many columns, which must not hold a NaN. The error is the number of a row that has no
-    /// probabilities: its largest score is infinite.
+    /// Changes a table of so many columns, which must not hold a NaN. The error is the number of a
+    /// row that has no probabilities: its largest score is infinite.
     pub(crate) fn apply(self, columns: usize, elements: &mut [f32]) -> Result<(), usize> {
         match self {
             Self::None => Ok(()),
             Self::Sigmoid => {
-                elements.iter_mut().for_each(|element| *element = sigmoid(*element));
+                elements
+                    .iter_mut()
+                    .for_each(|element| *element = sigmoid(*element));
                 Ok(())
             }
             Self::Softmax => {
@@ -41,22 +43,32 @@ impl Activation {
 /// With the exponential of a negative number only, which keeps the digits of small probabilities.
 fn sigmoid(element: f32) -> f32 {
     let small = (-element.abs()).exp();
-    if element < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
+    if element < 0.0 {
+        small / (1.0 + small)
+    } else {
+        1.0 / (1.0 + small)
+    }
 }
 
-/// Relative to the largest element. Summed in `f64`, as there may be thousands. False if there is no largest.
+/// Relative to the largest element. Summed in `f64`, as there may be thousands. False if there is
+/// no largest.
 fn softmax(row: &mut [f32]) -> bool {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if !largest.is_finite() {
         return false;
     }
-    row.iter_mut().for_each(|element| *element = (*element - largest).exp());
+    row.iter_mut()
+        .for_each(|element| *element = (*element - largest).exp());
     let sum: f64 = row.iter().copied().map(f64::from).sum();
-    row.iter_mut().for_each(|element| *element = round(f64::from(*element) / sum));
+    row.iter_mut()
+        .for_each(|element| *element = round(f64::from(*element) / sum));
     true
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what this is for"
+)]
 const fn round(value: f64) -> f32 {
     value as f32
 }

@@ -1,9 +1,11 @@
-//! Turns scores into labels: the second of two from a threshold on, the largest, the largest few, or each for itself.
+//! Turns scores into labels: the second of two from a threshold on, the largest, the largest few,
+//! or each for itself.
 //!
-//! Default: the scores are probabilities, two labels are told apart at 0.5, and of more labels the largest score wins;
-//! the settings in `settings.rs` change that. A NaN among the scores is the model's defect, not the client's, so it is
-//! an internal failure. Bounds: labels of any number and length that the answer's limit `output_bytes` lets through;
-//! a call works in place, in the scores that it was given.
+//! Default: the scores are probabilities, two labels are told apart at 0.5, and of more labels the
+//! largest score wins; the settings in `settings.rs` change that. A NaN among the scores is the
+//! model's defect, not the client's, so it is an internal failure. Bounds: labels of any number and
+//! length that the answer's limit `output_bytes` lets through; a call works in place, in the scores
+//! that it was given.
 
 mod activation;
 mod names;
@@ -11,7 +13,8 @@ mod rank;
 mod settings;
 
 use hotstage_sdk::{
-    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, Tensor, any, export, metrics, size,
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, Tensor, any,
+    export, metrics, size,
 };
 
 use activation::Activation;
@@ -41,12 +44,25 @@ impl Postprocessor for Labels {
 
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
         let labels = settings.check(files)?;
-        let Self { names, count, rule, input, outputs, .. } = &labels;
+        let Self {
+            names,
+            count,
+            rule,
+            input,
+            outputs,
+            ..
+        } = &labels;
         // Two labels take one column or two, and a signature can't say "one or two".
-        let columns = if labels.takes_one_column() { any() } else { size(*count) };
+        let columns = if labels.takes_one_column() {
+            any()
+        } else {
+            size(*count)
+        };
         let (label, shape) = match rule {
             Rule::Each { .. } => (Datatype::Bool, vec![any(), size(*count)]),
-            Rule::Largest { top_k, .. } if 1 < *top_k => (names.datatype(), vec![any(), size(*top_k)]),
+            Rule::Largest { top_k, .. } if 1 < *top_k => {
+                (names.datatype(), vec![any(), size(*top_k)])
+            }
             _ => (names.datatype(), vec![any()]),
         };
         let mut signature = Signature::new()
@@ -76,7 +92,8 @@ impl Postprocessor for Labels {
             return Err(self.not_a_number(elements, columns));
         }
         if let Some(output) = &self.outputs.names {
-            self.names.put(outputs, output, &[self.count], 0..self.count)?;
+            self.names
+                .put(outputs, output, &[self.count], 0..self.count)?;
         }
         match self.rule {
             Rule::Second { threshold } => self.second(threshold, rows, columns, table, outputs),
@@ -89,7 +106,9 @@ impl Postprocessor for Labels {
 impl Labels {
     /// Whether the second label's score alone is enough, as the first one's follows from it.
     const fn takes_one_column(&self) -> bool {
-        self.count == 2 && !matches!(self.rule, Rule::Each { .. }) && !matches!(self.activation, Activation::Softmax)
+        self.count == 2
+            && !matches!(self.rule, Rule::Each { .. })
+            && !matches!(self.activation, Activation::Softmax)
     }
 
     /// Two labels: the second one from the threshold on.
@@ -101,19 +120,45 @@ impl Labels {
         mut table: Tensor,
         outputs: &mut Outputs,
     ) -> Result<(), Failure> {
-        let Self { names, activation, outputs: named, .. } = self;
-        activation.apply(columns, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
+        let Self {
+            names,
+            activation,
+            outputs: named,
+            ..
+        } = self;
+        activation
+            .apply(columns, table.slice_mut()?)
+            .map_err(|row| self.not_finite(row))?;
         let elements = table.slice::<f32>()?;
         // The last column is the second label's, whether there is one or two.
-        let second = || elements.chunks_exact(columns).filter_map(<[f32]>::last).copied();
+        let second = || {
+            elements
+                .chunks_exact(columns)
+                .filter_map(<[f32]>::last)
+                .copied()
+        };
         let scores = outputs.make_slice(&named.score, &[rows])?;
         for (score, second) in scores.iter_mut().zip(second()) {
             *score = second;
         }
         observe(self.observes, scores);
-        names.put(outputs, &named.label, &[rows], second().map(|score| usize::from(threshold <= score)))?;
-        let Some(scores) = &named.scores else { return Ok(()) };
-        outputs.put(scores, if columns == 1 { pairs(rows, elements, |score| 1.0 - score)? } else { table })
+        names.put(
+            outputs,
+            &named.label,
+            &[rows],
+            second().map(|score| usize::from(threshold <= score)),
+        )?;
+        let Some(scores) = &named.scores else {
+            return Ok(());
+        };
+        outputs.put(
+            scores,
+            if columns == 1 {
+                pairs(rows, elements, |score| 1.0 - score)?
+            } else {
+                table
+            },
+        )
     }
 
     /// The largest score, or the largest few in their order.
@@ -126,24 +171,47 @@ impl Labels {
         outputs: &mut Outputs,
     ) -> Result<(), Failure> {
         if columns < self.count {
-            // What the logistic function makes a probability of, it makes the rest to 1 of when it is negated.
+            // What the logistic function makes a probability of, it makes the rest to 1 of when it
+            // is negated.
             table = match self.activation {
                 Activation::None => pairs(rows, table.slice()?, |score| 1.0 - score)?,
-                Activation::Softmax | Activation::Sigmoid => pairs(rows, table.slice()?, |score| -score)?,
+                Activation::Softmax | Activation::Sigmoid => {
+                    pairs(rows, table.slice()?, |score| -score)?
+                }
             };
         }
         // Before the activation: behind it, scores that differ may round to the same probability.
         self.ranks.rank(table.slice()?, self.count, top_k);
-        self.activation.apply(self.count, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
-        let Self { names, count, rule, ranks, outputs: named, observes, .. } = self;
-        let shape = if top_k == 1 { &[rows][..] } else { &[rows, top_k] };
+        self.activation
+            .apply(self.count, table.slice_mut()?)
+            .map_err(|row| self.not_finite(row))?;
+        let Self {
+            names,
+            count,
+            rule,
+            ranks,
+            outputs: named,
+            observes,
+            ..
+        } = self;
+        let shape = if top_k == 1 {
+            &[rows][..]
+        } else {
+            &[rows, top_k]
+        };
         let elements = table.slice::<f32>()?;
         let scores = outputs.make_slice::<f32>(&named.score, shape)?;
-        let ranked = ranks.picks.chunks_exact_mut(top_k).zip(scores.chunks_exact_mut(top_k));
+        let ranked = ranks
+            .picks
+            .chunks_exact_mut(top_k)
+            .zip(scores.chunks_exact_mut(top_k));
         for (row, (picks, scores)) in elements.chunks_exact(*count).zip(ranked) {
             for (pick, score) in picks.iter_mut().zip(scores) {
                 *score = row[*pick];
-                if let Rule::Largest { thresholds: Some(thresholds), .. } = rule
+                if let Rule::Largest {
+                    thresholds: Some(thresholds),
+                    ..
+                } = rule
                     && *score < thresholds.of(*pick)
                 {
                     *pick = *count;
@@ -152,7 +220,10 @@ impl Labels {
         }
         observe(*observes, scores);
         names.put(outputs, &named.label, shape, ranks.picks.iter().copied())?;
-        named.scores.as_ref().map_or(Ok(()), |scores| outputs.put(scores, table))
+        named
+            .scores
+            .as_ref()
+            .map_or(Ok(()), |scores| outputs.put(scores, table))
     }
 
     /// Every label for itself: whether its score reaches its threshold.
@@ -163,9 +234,14 @@ impl Labels {
         mut table: Tensor,
         outputs: &mut Outputs,
     ) -> Result<(), Failure> {
-        self.activation.apply(self.count, table.slice_mut()?).map_err(|row| self.not_finite(row))?;
+        self.activation
+            .apply(self.count, table.slice_mut()?)
+            .map_err(|row| self.not_finite(row))?;
         let flags = outputs.make_slice::<bool>(&self.outputs.label, &[rows, self.count])?;
-        let scored = table.slice::<f32>()?.chunks_exact(self.count).zip(flags.chunks_exact_mut(self.count));
+        let scored = table
+            .slice::<f32>()?
+            .chunks_exact(self.count)
+            .zip(flags.chunks_exact_mut(self.count));
         for (scores, flags) in scored {
             for (column, (score, flag)) in scores.iter().zip(flags).enumerate() {
                 *flag = thresholds.of(column) <= *score;
@@ -178,14 +254,21 @@ impl Labels {
     #[cold]
     fn misfit(&self, columns: usize) -> Failure {
         let (input, labels) = (&self.input, self.count);
-        Failure::internal(format!("input `{input}`: {columns} columns for {labels} labels; give one label for each"))
+        Failure::internal(format!(
+            "input `{input}`: {columns} columns for {labels} labels; give one label for each"
+        ))
     }
 
     #[cold]
     fn not_a_number(&self, elements: &[f32], columns: usize) -> Failure {
-        let index = elements.iter().position(|score| score.is_nan()).unwrap_or_default();
+        let index = elements
+            .iter()
+            .position(|score| score.is_nan())
+            .unwrap_or_default();
         let (input, row, column) = (&self.input, index / columns, index % columns);
-        Failure::internal(format!("input `{input}`: row {row}, column {column} is NaN: the model answered no number"))
+        Failure::internal(format!(
+            "input `{input}`: row {row}, column {column} is NaN: the model answered no number"
+        ))
     }
 
     #[cold]
@@ -198,7 +281,10 @@ impl Labels {
 }
 
 /// Notes the mean of the scores that a call answers, if that is wanted.
-#[expect(clippy::cast_precision_loss, reason = "a call has fewer scores than a float has whole numbers")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a call has fewer scores than a float has whole numbers"
+)]
 fn observe(observes: bool, scores: &[f32]) {
     if observes && !scores.is_empty() {
         let sum: f64 = scores.iter().copied().map(f64::from).sum();

@@ -1,7 +1,8 @@
 //! What the columns are called: texts or whole numbers, from the settings or from a file.
 //!
-//! A file holds one label a line, or JSON: a list, `{"0": "cat"}`, `{"cat": 0}`, or an object with such an object under
-//! `id2label`, as the configuration of many published models has. Bound: the file fits the stage's limit `memory`.
+//! A file holds one label a line, or JSON: a list, `{"0": "cat"}`, `{"cat": 0}`, or an object with
+//! such an object under `id2label`, as the configuration of many published models has. Bound: the
+//! file fits the stage's limit `memory`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -59,10 +60,15 @@ impl Names {
         places: impl Iterator<Item = usize>,
     ) -> Result<(), Failure> {
         match self {
-            Self::Texts(texts) => outputs.put_bytes(output, shape, places.map(|place| &texts[place])),
+            Self::Texts(texts) => {
+                outputs.put_bytes(output, shape, places.map(|place| &texts[place]))
+            }
             Self::Numbers(numbers) => {
                 let answered = outputs.make_slice::<i64>(output, shape)?;
-                answered.iter_mut().zip(places).for_each(|(label, place)| *label = numbers[place]);
+                answered
+                    .iter_mut()
+                    .zip(places)
+                    .for_each(|(label, place)| *label = numbers[place]);
                 Ok(())
             }
         }
@@ -72,14 +78,20 @@ impl Names {
 /// Reads a file of labels.
 pub(crate) fn parse(file: &[u8]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(file).map_err(|error| {
-        let line = file[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = file[..error.valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         format!("line {line}: is not UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if !text.trim_start().starts_with(['[', '{']) {
         return lines(text);
     }
-    match serde_json::from_str(text).map_err(|error| format!("begins like JSON, and is not: {error}"))? {
+    match serde_json::from_str(text)
+        .map_err(|error| format!("begins like JSON, and is not: {error}"))?
+    {
         Value::Array(elements) => {
             let text = |(index, element)| match element {
                 Value::String(label) => Ok(label),
@@ -96,9 +108,15 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<String>, String> {
 }
 
 fn lines(text: &str) -> Result<Vec<String>, String> {
-    let labels: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+    let labels: Vec<String> = text
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     match labels.iter().position(String::is_empty) {
-        Some(index) => Err(format!("line {}: is empty; each line is a label", index + 1)),
+        Some(index) => Err(format!(
+            "line {}: is empty; each line is a label",
+            index + 1
+        )),
         None => Ok(labels),
     }
 }
@@ -110,10 +128,17 @@ fn by_place(object: Map<String, Value>) -> Result<Vec<String>, String> {
         let (label, place) = match value {
             Value::String(label) => (label, key),
             Value::Number(place) => (key, place.to_string()),
-            other => return Err(format!("`{key}`: is {other}; a label or its column's number is needed")),
+            other => {
+                return Err(format!(
+                    "`{key}`: is {other}; a label or its column's number is needed"
+                ));
+            }
         };
         let count = labels.len();
-        let found = place.parse().ok().and_then(|place: usize| labels.get_mut(place));
+        let found = place
+            .parse()
+            .ok()
+            .and_then(|place: usize| labels.get_mut(place));
         let Some(free) = found else {
             let last = count - 1;
             return Err(format!(
@@ -121,7 +146,9 @@ fn by_place(object: Map<String, Value>) -> Result<Vec<String>, String> {
             ));
         };
         if let Some(other) = free.replace(label) {
-            return Err(format!("two labels have the number {place}; one is `{other}`"));
+            return Err(format!(
+                "two labels have the number {place}; one is `{other}`"
+            ));
         }
     }
     Ok(labels.into_iter().flatten().collect())
@@ -147,7 +174,9 @@ impl<'de> Deserialize<'de> for Label {
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Label, E> {
-                i64::try_from(number).map(Label::Number).map_err(|_| E::custom(format!("{number} is no INT64")))
+                i64::try_from(number)
+                    .map(Label::Number)
+                    .map_err(|_| E::custom(format!("{number} is no INT64")))
             }
         }
 

@@ -1,7 +1,8 @@
-//! The columns with the largest scores of each row, the largest first, and of equal ones the lower column first.
+//! The columns with the largest scores of each row, the largest first, and of equal ones the lower
+//! column first.
 //!
-//! One pass for the largest alone; a partial sort for more. Bound: room for one row's columns and for every row's
-//! picks, which the next call uses again.
+//! One pass for the largest alone; a partial sort for more. Bound: room for one row's columns and
+//! for every row's picks, which the next call uses again.
 
 use std::cmp::Ordering;
 
@@ -26,7 +27,9 @@ impl Ranks {
         for row in rows {
             order.clear();
             order.extend(0..columns);
-            let by_score = |one: &usize, other: &usize| descending(row[*one], row[*other]).then(one.cmp(other));
+            let by_score = |one: &usize, other: &usize| {
+                descending(row[*one], row[*other]).then(one.cmp(other))
+            };
             if top_k < columns {
                 order.select_nth_unstable_by(top_k, by_score);
             }
@@ -37,7 +40,9 @@ impl Ranks {
 }
 
 fn largest(row: &[f32]) -> usize {
-    let best = |best: (usize, f32), (index, &score): (usize, &f32)| if best.1 < score { (index, score) } else { best };
+    let best = |best: (usize, f32), (index, &score): (usize, &f32)| {
+        if best.1 < score { (index, score) } else { best }
+    };
     row.iter().enumerate().fold((0, f32::NEG_INFINITY), best).0
 }
 

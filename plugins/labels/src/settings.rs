@@ -1,6 +1,7 @@
 //! What the manifest may set, and the labels and the rule that come of it.
 //!
-//! Every combination that would have no effect is refused by its key, so that a setting that is there does something.
+//! Every combination that would have no effect is refused by its key, so that a setting that is
+//! there does something.
 
 use std::collections::BTreeMap;
 
@@ -20,22 +21,24 @@ const THRESHOLD: f32 = 0.5;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The labels, one for each column of the scores; all different. Two labels also take a single column. This,
-    /// `values` or `labels_file`.
+    /// The labels, one for each column of the scores; all different. Two labels also take a single
+    /// column. This, `values` or `labels_file`.
     #[serde(default)]
     labels: Option<Vec<String>>,
     /// Labels that are whole numbers: the output is INT64 then.
     #[serde(default)]
     values: Option<Vec<i64>>,
-    /// The name, under the stage's `files`, of a file of labels: one a line, or JSON: a list, {"0": "cat"}, {"cat": 0},
-    /// or an object that has such an object under "id2label".
+    /// The name, under the stage's `files`, of a file of labels: one a line, or JSON: a list, {"0":
+    /// "cat"}, {"cat": 0}, or an object that has such an object under "id2label".
     #[serde(default)]
     labels_file: Option<String>,
-    /// What makes probabilities of the scores before they are compared with a threshold and answered.
+    /// What makes probabilities of the scores before they are compared with a threshold and
+    /// answered.
     #[serde(default)]
     activation: Activation,
-    /// With two labels: from which score on the second one wins; 0.5 unless set. With `below`: under which score a
-    /// label becomes that one. With `multi_label`: from which score on a label applies. 0.5 unless set.
+    /// With two labels: from which score on the second one wins; 0.5 unless set. With `below`:
+    /// under which score a label becomes that one. With `multi_label`: from which score on a label
+    /// applies. 0.5 unless set.
     #[serde(default)]
     threshold: Option<f32>,
     /// A threshold for each label; instead of `threshold`, with `below` or `multi_label`.
@@ -44,8 +47,8 @@ pub struct Settings {
     /// What is answered in place of a label whose score is under its threshold.
     #[serde(default)]
     below: Option<Label>,
-    /// How many labels are answered, the one with the largest score first; 1 unless set. From 2 on the outputs have a
-    /// second dimension.
+    /// How many labels are answered, the one with the largest score first; 1 unless set. From 2 on
+    /// the outputs have a second dimension.
     #[serde(default)]
     top_k: Option<usize>,
     /// Whether labels do not exclude each other: for each, whether it applies.
@@ -57,8 +60,8 @@ pub struct Settings {
     /// What the outputs are called.
     #[serde(default)]
     outputs: OutputNames,
-    /// Whether each call observes the mean of the scores that it answers, as the stage's metric `score`: a rollout can
-    /// hold a version against it.
+    /// Whether each call observes the mean of the scores that it answers, as the stage's metric
+    /// `score`: a rollout can hold a version against it.
     #[serde(default)]
     observe_score: bool,
 }
@@ -83,7 +86,12 @@ pub(crate) struct OutputNames {
 
 impl Default for OutputNames {
     fn default() -> Self {
-        Self { label: "label".to_owned(), score: "score".to_owned(), scores: None, names: None }
+        Self {
+            label: "label".to_owned(),
+            score: "score".to_owned(),
+            scores: None,
+            names: None,
+        }
     }
 }
 
@@ -93,7 +101,10 @@ pub(crate) enum Rule {
     /// The second of two labels from a score on, otherwise the first.
     Second { threshold: f32 },
     /// The largest scores, in order. With thresholds, what is under its own is `below`.
-    Largest { top_k: usize, thresholds: Option<Thresholds> },
+    Largest {
+        top_k: usize,
+        thresholds: Option<Thresholds>,
+    },
     /// Each label whose score reaches its threshold.
     Each { thresholds: Thresholds },
 }
@@ -119,26 +130,56 @@ impl Settings {
     pub(crate) fn check(mut self, files: &Files) -> Result<Labels, OpenError> {
         let (key, mut names) = self.names(files)?;
         let count = names.len();
-        let (fewest, needed) = if self.multi_label { (1, "one is") } else { (2, "two are") };
+        let (fewest, needed) = if self.multi_label {
+            (1, "one is")
+        } else {
+            (2, "two are")
+        };
         if count < fewest {
             let few = format!("settings.{key}: has {count} elements; at least {needed} needed");
             return Err(OpenError::settings(few));
         }
         let rule = self.rule(count).map_err(OpenError::settings)?;
         self.outputs.check(&rule).map_err(OpenError::settings)?;
-        let Self { below, activation, input, outputs, observe_score, .. } = self;
+        let Self {
+            below,
+            activation,
+            input,
+            outputs,
+            observe_score,
+            ..
+        } = self;
         if let Some(below) = below
             && !names.push(below)
         {
-            let expected = if matches!(names, Names::Texts(_)) { "a string" } else { "a whole number" };
-            return Err(OpenError::settings(format!("settings.below: expected {expected}, as the other labels are")));
+            let expected = if matches!(names, Names::Texts(_)) {
+                "a string"
+            } else {
+                "a whole number"
+            };
+            return Err(OpenError::settings(format!(
+                "settings.below: expected {expected}, as the other labels are"
+            )));
         }
-        Ok(Labels { names, count, rule, activation, input, outputs, observes: observe_score, ranks: Ranks::default() })
+        Ok(Labels {
+            names,
+            count,
+            rule,
+            activation,
+            input,
+            outputs,
+            observes: observe_score,
+            ranks: Ranks::default(),
+        })
     }
 
     /// The labels, and the key that gave them.
     fn names(&mut self, files: &Files) -> Result<(&'static str, Names), OpenError> {
-        match (self.labels.take(), self.values.take(), self.labels_file.take()) {
+        match (
+            self.labels.take(),
+            self.values.take(),
+            self.labels_file.take(),
+        ) {
             (Some(labels), None, None) => {
                 differ("labels", &labels)?;
                 Ok(("labels", Names::Texts(labels)))
@@ -151,9 +192,9 @@ impl Settings {
             (None, None, Some(file)) => names::parse(&files.read(&file)?)
                 .map(|labels| ("labels_file", Names::Texts(labels)))
                 .map_err(|error| OpenError::file(format!("file `{file}`: {error}"))),
-            (None, None, None) => {
-                Err(OpenError::settings("settings: has no labels; give one of `labels`, `values` and `labels_file`"))
-            }
+            (None, None, None) => Err(OpenError::settings(
+                "settings: has no labels; give one of `labels`, `values` and `labels_file`",
+            )),
             _ => Err(OpenError::settings(
                 "settings: has more than one of `labels`, `values` and `labels_file`; keep one",
             )),
@@ -167,7 +208,9 @@ impl Settings {
         }
         let top_k = self.top_k.unwrap_or(1);
         if !(1..=count).contains(&top_k) {
-            return Err(format!("settings.top_k: is {top_k}; there are {count} labels, so 1 to {count} are possible"));
+            return Err(format!(
+                "settings.top_k: is {top_k}; there are {count} labels, so 1 to {count} are possible"
+            ));
         }
         match (count, &self.below, thresholds) {
             (2, Some(_), None) => Err("settings.below: with two labels it needs settings.threshold, the score that \
@@ -205,23 +248,34 @@ impl Settings {
                 .to_owned());
         }
         if matches!(self.activation, Activation::Softmax) {
-            return Err("settings.activation: is softmax, by which labels exclude each other; with \
+            return Err(
+                "settings.activation: is softmax, by which labels exclude each other; with \
                         settings.multi_label use sigmoid or none"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        Ok(Rule::Each { thresholds: thresholds.unwrap_or(Thresholds::Same(THRESHOLD)) })
+        Ok(Rule::Each {
+            thresholds: thresholds.unwrap_or(Thresholds::Same(THRESHOLD)),
+        })
     }
 
     fn thresholds(&self, count: usize) -> Result<Option<Thresholds>, String> {
         let finite = |key: &str, threshold: f32| {
             let refusal = || format!("settings.{key}: is {threshold}; a finite number is needed");
-            if threshold.is_finite() { Ok(()) } else { Err(refusal()) }
+            if threshold.is_finite() {
+                Ok(())
+            } else {
+                Err(refusal())
+            }
         };
         match (self.threshold, &self.thresholds) {
-            (Some(_), Some(_)) => {
-                Err("settings.thresholds: stands beside settings.threshold; keep one of them".to_owned())
+            (Some(_), Some(_)) => Err(
+                "settings.thresholds: stands beside settings.threshold; keep one of them"
+                    .to_owned(),
+            ),
+            (Some(threshold), None) => {
+                finite("threshold", threshold).map(|()| Some(Thresholds::Same(threshold)))
             }
-            (Some(threshold), None) => finite("threshold", threshold).map(|()| Some(Thresholds::Same(threshold))),
             (None, Some(own)) if own.len() != count => Err(format!(
                 "settings.thresholds: has {} elements; there are {count} labels, and each needs its own",
                 own.len()
@@ -255,7 +309,9 @@ impl OutputNames {
         let mut taken = BTreeMap::new();
         for (key, name) in given.iter().filter_map(|(key, name)| Some((key, (*name)?))) {
             if let Some(other) = taken.insert(name, key) {
-                return Err(format!("settings.outputs.{key}: is `{name}`, as settings.outputs.{other} is"));
+                return Err(format!(
+                    "settings.outputs.{key}: is `{name}`, as settings.outputs.{other} is"
+                ));
             }
         }
         Ok(())

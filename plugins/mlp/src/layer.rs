@@ -1,14 +1,16 @@
 //! One dense layer: `y = x · Wᵀ + b`.
 //!
-//! A batch is a matrix product: the weights of [`LANES`] outputs at a time are read once for [`ROWS`] rows, and the
-//! sums stay in vector registers. Each sum adds the bias and then the inputs in their order, alone or in a batch, so
-//! an answer does not depend on who else is in its batch, to the last bit.
+//! A batch is a matrix product: the weights of [`LANES`] outputs at a time are read once for
+//! [`ROWS`] rows, and the sums stay in vector registers. Each sum adds the bias and then the inputs
+//! in their order, alone or in a batch, so an answer does not depend on who else is in its batch,
+//! to the last bit.
 
 use wide::f32x4;
 
 /// Outputs that are summed side by side: two vector registers.
 const LANES: usize = 8;
-/// Those registers. Said outright: left to itself the compiler keeps half of the sums of a single row out of them.
+/// Those registers. Said outright: left to itself the compiler keeps half of the sums of a single
+/// row out of them.
 type Lanes = [f32x4; LANES / 4];
 /// Rows that are computed side by side.
 pub(crate) const ROWS: usize = 4;
@@ -18,7 +20,8 @@ pub(crate) const ROWS: usize = 4;
 pub(crate) struct Layer {
     inputs: usize,
     bias: Vec<f32>,
-    /// For each block of `LANES` outputs and each input, that input's weights. The last block is filled up with zeros.
+    /// For each block of `LANES` outputs and each input, that input's weights. The last block is
+    /// filled up with zeros.
     blocks: Vec<Lanes>,
 }
 
@@ -33,7 +36,11 @@ impl Layer {
             }
         }
         let blocks = blocks.iter().map(load).collect();
-        Self { inputs, bias, blocks }
+        Self {
+            inputs,
+            bias,
+            blocks,
+        }
     }
 
     pub(crate) const fn inputs(&self) -> usize {
@@ -51,7 +58,10 @@ impl Layer {
             let rows: [&[f32]; ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
             self.apply_rows(rows, y);
         } else {
-            for (row, y) in x.chunks_exact(self.inputs).zip(y.chunks_exact_mut(self.outputs())) {
+            for (row, y) in x
+                .chunks_exact(self.inputs)
+                .zip(y.chunks_exact_mut(self.outputs()))
+            {
                 self.apply_rows([row], y);
             }
         }
@@ -78,7 +88,8 @@ impl Layer {
             }
             for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs())) {
                 let sums = sums.map(f32x4::to_array);
-                y[index * LANES..][..bias.len()].copy_from_slice(&sums.as_flattened()[..bias.len()]);
+                y[index * LANES..][..bias.len()]
+                    .copy_from_slice(&sums.as_flattened()[..bias.len()]);
             }
         }
     }

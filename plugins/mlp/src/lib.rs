@@ -1,14 +1,16 @@
 //! A multilayer perceptron, computed inside the sandbox.
 //!
-//! Layers come from the file `weights`, a safetensors file. Default: ReLU between the layers and softmax behind the
-//! last one; the settings `activation` and `output_activation` change that. Rows are computed a few at a time, so a
-//! call needs room for a few rows' hidden layers whatever the batch. Bound: the weights lie in memory twice while the
-//! stage is opened, once afterwards.
+//! Layers come from the file `weights`, a safetensors file. Default: ReLU between the layers and
+//! softmax behind the last one; the settings `activation` and `output_activation` change that. Rows
+//! are computed a few at a time, so a call needs room for a few rows' hidden layers whatever the
+//! batch. Bound: the weights lie in memory twice while the stage is opened, once afterwards.
 
 mod layer;
 mod weights;
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, any, export, size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -72,7 +74,8 @@ pub enum OutputActivation {
 pub struct Mlp {
     layers: Vec<Layer>,
     settings: Settings,
-    /// A few rows on their way through the hidden layers: what the next layer reads, and what it writes.
+    /// A few rows on their way through the hidden layers: what the next layer reads, and what it
+    /// writes.
     hidden: [Vec<f32>; 2],
 }
 
@@ -85,14 +88,31 @@ impl Model for Mlp {
         let (Some(first), Some(last)) = (layers.first(), layers.last()) else {
             return Err(OpenError::file("file `weights`: holds no layer"));
         };
-        let signature = Signature::new().input(&settings.input, Datatype::Fp32, [any(), size(first.inputs())]).output(
-            &settings.output,
-            Datatype::Fp32,
-            [any(), size(last.outputs())],
-        );
-        let widest = layers[..layers.len() - 1].iter().map(Layer::outputs).max().unwrap_or(0);
+        let signature = Signature::new()
+            .input(
+                &settings.input,
+                Datatype::Fp32,
+                [any(), size(first.inputs())],
+            )
+            .output(
+                &settings.output,
+                Datatype::Fp32,
+                [any(), size(last.outputs())],
+            );
+        let widest = layers[..layers.len() - 1]
+            .iter()
+            .map(Layer::outputs)
+            .max()
+            .unwrap_or(0);
         let hidden = [vec![0.0; widest * ROWS], vec![0.0; widest * ROWS]];
-        Ok((Self { layers, settings, hidden }, signature))
+        Ok((
+            Self {
+                layers,
+                settings,
+                hidden,
+            },
+            signature,
+        ))
     }
 
     fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
@@ -103,10 +123,16 @@ impl Model for Mlp {
         let rows = features.len() / first.inputs();
         let scores = outputs.make_slice::<f32>(&self.settings.output, &[rows, last.outputs()])?;
         let [read, written] = &mut self.hidden;
-        for (features, scores) in features.chunks(first.inputs() * ROWS).zip(scores.chunks_mut(last.outputs() * ROWS)) {
+        for (features, scores) in features
+            .chunks(first.inputs() * ROWS)
+            .zip(scores.chunks_mut(last.outputs() * ROWS))
+        {
             let rows = features.len() / first.inputs();
             let mut given = features;
-            for layer in std::iter::once(first).chain(middle).take(self.layers.len() - 1) {
+            for layer in std::iter::once(first)
+                .chain(middle)
+                .take(self.layers.len() - 1)
+            {
                 let width = rows * layer.outputs();
                 layer.apply(given, &mut written[..width]);
                 activate(self.settings.activation, &mut written[..width]);
@@ -122,13 +148,19 @@ impl Model for Mlp {
 
 /// The first layer, the last one (which may be the same) and those between them.
 fn ends(layers: &[Layer]) -> Option<((&Layer, &Layer), &[Layer])> {
-    Some(((layers.first()?, layers.last()?), layers.get(1..layers.len() - 1).unwrap_or_default()))
+    Some((
+        (layers.first()?, layers.last()?),
+        layers.get(1..layers.len() - 1).unwrap_or_default(),
+    ))
 }
 
 fn activate(activation: Activation, elements: &mut [f32]) {
     match activation {
         // Not `max`, which would turn a NaN into a 0 and hide it.
-        Activation::Relu => change(elements, |element| if element < 0.0 { 0.0 } else { element }),
+        Activation::Relu => change(
+            elements,
+            |element| if element < 0.0 { 0.0 } else { element },
+        ),
         Activation::Tanh => change(elements, f32::tanh),
         Activation::Logistic => change(elements, logistic),
         Activation::Identity => {}
@@ -144,7 +176,9 @@ fn finish(activation: OutputActivation, width: usize, elements: &mut [f32]) {
 }
 
 fn change(elements: &mut [f32], by: impl Fn(f32) -> f32) {
-    elements.iter_mut().for_each(|element| *element = by(*element));
+    elements
+        .iter_mut()
+        .for_each(|element| *element = by(*element));
 }
 
 fn logistic(element: f32) -> f32 {

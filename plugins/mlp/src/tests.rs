@@ -10,12 +10,21 @@ use super::Mlp;
 type Given<'a> = (&'a str, Vec<usize>, Vec<f32>);
 
 fn file(tensors: &[Given<'_>]) -> Files {
-    let data: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, floats)| floats.iter().flat_map(|float| float.to_le_bytes()).collect()).collect();
-    let views = tensors
+    let data: Vec<Vec<u8>> = tensors
         .iter()
-        .zip(&data)
-        .map(|((name, shape, _), data)| (*name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+        .map(|(_, _, floats)| {
+            floats
+                .iter()
+                .flat_map(|float| float.to_le_bytes())
+                .collect()
+        })
+        .collect();
+    let views = tensors.iter().zip(&data).map(|((name, shape, _), data)| {
+        (
+            *name,
+            TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
+        )
+    });
     Files::from_map([("weights", serialize(views, None).unwrap())])
 }
 
@@ -35,22 +44,28 @@ fn network() -> Vec<(Array2<f32>, Array1<f32>)> {
         .windows(2)
         .map(|pair| {
             let (inputs, outputs) = (pair[0], pair[1]);
-            let weights = Array::from_shape_vec((outputs, inputs), noise(outputs * inputs, 7)).unwrap();
+            let weights =
+                Array::from_shape_vec((outputs, inputs), noise(outputs * inputs, 7)).unwrap();
             (weights, Array::from_vec(noise(outputs, 9)))
         })
         .collect()
 }
 
 fn network_file() -> Files {
-    let names: Vec<(String, String)> =
-        (0..3).map(|index| (format!("{index}.weight"), format!("{index}.bias"))).collect();
+    let names: Vec<(String, String)> = (0..3)
+        .map(|index| (format!("{index}.weight"), format!("{index}.bias")))
+        .collect();
     let layers = network();
     let tensors: Vec<Given<'_>> = names
         .iter()
         .zip(&layers)
         .flat_map(|((weight, bias), (weights, biases))| {
             [
-                (weight.as_str(), weights.shape().to_vec(), weights.iter().copied().collect()),
+                (
+                    weight.as_str(),
+                    weights.shape().to_vec(),
+                    weights.iter().copied().collect(),
+                ),
                 (bias.as_str(), biases.shape().to_vec(), biases.to_vec()),
             ]
         })
@@ -59,7 +74,8 @@ fn network_file() -> Files {
 }
 
 fn expected(table: &[f32], hidden: impl Fn(f32) -> f32) -> Array2<f32> {
-    let mut rows = Array::from_shape_vec((table.len() / SIZES[0], SIZES[0]), table.to_vec()).unwrap();
+    let mut rows =
+        Array::from_shape_vec((table.len() / SIZES[0], SIZES[0]), table.to_vec()).unwrap();
     for (index, (weights, bias)) in network().into_iter().enumerate() {
         rows = rows.dot(&weights.t()) + bias;
         if index < 2 {
@@ -72,7 +88,9 @@ fn expected(table: &[f32], hidden: impl Fn(f32) -> f32) -> Array2<f32> {
 fn scores(settings: Value, table: &[f32]) -> Vec<f32> {
     let mut bench = testing::open_model::<Mlp>(settings, network_file()).unwrap();
     let rows = table.len() / SIZES[0];
-    let answer = bench.call([("features", Tensor::f32(&[rows, SIZES[0]], table).unwrap())]).unwrap();
+    let answer = bench
+        .call([("features", Tensor::f32(&[rows, SIZES[0]], table).unwrap())])
+        .unwrap();
     let scores = answer.get("scores").unwrap();
     assert_eq!(scores.shape(), [rows as u64, 3]);
     scores.slice::<f32>().unwrap().to_vec()
@@ -105,7 +123,10 @@ fn every_output_activation_is_the_formula() {
     let table = noise(5 * SIZES[0], 5);
     let raw = expected(&table, |element| element.max(0.0));
     let logistic = raw.mapv(|element| 1.0 / (1.0 + (-element).exp()));
-    assert_close(&scores(json!({ "output_activation": "logistic" }), &table), &logistic);
+    assert_close(
+        &scores(json!({ "output_activation": "logistic" }), &table),
+        &logistic,
+    );
     let exponentials = raw.mapv(f32::exp);
     let softmax = &exponentials / &exponentials.sum_axis(Axis(1)).insert_axis(Axis(1));
     assert_close(&scores(json!({}), &table), &softmax);
@@ -115,7 +136,10 @@ fn every_output_activation_is_the_formula() {
 fn an_answer_does_not_depend_on_its_batch() {
     let table = noise(11 * SIZES[0], 1);
     let together = scores(json!({}), &table);
-    let alone: Vec<f32> = table.chunks(SIZES[0]).flat_map(|row| scores(json!({}), row)).collect();
+    let alone: Vec<f32> = table
+        .chunks(SIZES[0])
+        .flat_map(|row| scores(json!({}), row))
+        .collect();
     assert_eq!(together, alone);
 }
 
@@ -126,12 +150,19 @@ fn no_rows_are_fine() {
 
 #[test]
 fn one_layer_is_a_linear_model() {
-    let files = file(&[("0.weight", vec![1, 2], vec![2.0, 3.0]), ("0.bias", vec![1], vec![0.5])]);
+    let files = file(&[
+        ("0.weight", vec![1, 2], vec![2.0, 3.0]),
+        ("0.bias", vec![1], vec![0.5]),
+    ]);
     let settings = json!({ "output_activation": "identity", "input": "x", "output": "y" });
     let mut bench = testing::open_model::<Mlp>(settings, files).unwrap();
-    let answer = bench.call([("x", Tensor::f32(&[1, 2], [1.0, 10.0]).unwrap())]).unwrap();
+    let answer = bench
+        .call([("x", Tensor::f32(&[1, 2], [1.0, 10.0]).unwrap())])
+        .unwrap();
     assert_eq!(answer.get("y").unwrap().slice::<f32>().unwrap(), [32.5]);
-    let failure = bench.call([("x", Tensor::f32(&[1, 3], [1.0; 3]).unwrap())]).unwrap_err();
+    let failure = bench
+        .call([("x", Tensor::f32(&[1, 3], [1.0; 3]).unwrap())])
+        .unwrap_err();
     let text = "input `x`: expected FP32 [-1, 2], given FP32 [1, 3]";
     assert_eq!(failure, Failure::InvalidInput(text.to_owned()));
 }
@@ -145,22 +176,46 @@ fn a_nan_is_not_hidden() {
 
 #[test]
 fn a_file_of_another_model_is_refused() {
-    let refusal = |files: Files| testing::open_model::<Mlp>(json!({}), files).unwrap_err().to_string();
+    let refusal = |files: Files| {
+        testing::open_model::<Mlp>(json!({}), files)
+            .unwrap_err()
+            .to_string()
+    };
     let first = || ("0.weight", vec![2, 3], vec![0.0; 6]);
-    assert_eq!(refusal(Files::none()), "no file `weights`: add it to the stage's `files` in the manifest; given: none");
-    assert!(refusal(Files::from_map([("weights", "x")])).starts_with("file `weights`: is no safetensors file: "));
-    assert_eq!(refusal(file(&[])), "file `weights`: lacks the tensor `0.weight` of shape [out, in]");
-    assert_eq!(refusal(file(&[first()])), "file `weights`: lacks the tensor `0.bias` of shape [2]");
+    assert_eq!(
+        refusal(Files::none()),
+        "no file `weights`: add it to the stage's `files` in the manifest; given: none"
+    );
+    assert!(
+        refusal(Files::from_map([("weights", "x")]))
+            .starts_with("file `weights`: is no safetensors file: ")
+    );
+    assert_eq!(
+        refusal(file(&[])),
+        "file `weights`: lacks the tensor `0.weight` of shape [out, in]"
+    );
+    assert_eq!(
+        refusal(file(&[first()])),
+        "file `weights`: lacks the tensor `0.bias` of shape [2]"
+    );
     assert_eq!(
         refusal(file(&[first(), ("0.bias", vec![3], vec![0.0; 3])])),
         "file `weights`: tensor `0.bias`: expected shape [2], given [3]"
     );
     assert_eq!(
-        refusal(file(&[first(), ("0.bias", vec![2], vec![0.0; 2]), ("1.weight", vec![1, 3], vec![0.0; 3])])),
+        refusal(file(&[
+            first(),
+            ("0.bias", vec![2], vec![0.0; 2]),
+            ("1.weight", vec![1, 3], vec![0.0; 3])
+        ])),
         "file `weights`: tensor `1.weight`: expected shape [out, 2], given [1, 3]"
     );
     assert_eq!(
-        refusal(file(&[first(), ("0.bias", vec![2], vec![0.0; 2]), ("2.bias", vec![1], vec![0.0])])),
+        refusal(file(&[
+            first(),
+            ("0.bias", vec![2], vec![0.0; 2]),
+            ("2.bias", vec![1], vec![0.0])
+        ])),
         "file `weights`: the tensor `2.bias` belongs to no layer; there are 1 layers, `0` to `0`, each with \
          `.weight` and `.bias`"
     );

@@ -1,6 +1,8 @@
-//! The file `weights`: a safetensors file with `0.weight` `[out, in]`, `0.bias` `[out]`, `1.weight`, … of F32.
+//! The file `weights`: a safetensors file with `0.weight` `[out, in]`, `0.bias` `[out]`,
+//! `1.weight`, … of F32.
 //!
-//! Every error names the tensor, what was expected of it and what it is. Bound: as many layers as the file has.
+//! Every error names the tensor, what was expected of it and what it is. Bound: as many layers as
+//! the file has.
 
 use hotstage_sdk::OpenError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -8,11 +10,17 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::layer::Layer;
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Layer>, OpenError> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| OpenError::file(format!("file `weights`: is no safetensors file: {error}")))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        OpenError::file(format!("file `weights`: is no safetensors file: {error}"))
+    })?;
     let mut layers: Vec<Layer> = Vec::new();
     while let Ok(weight) = file.tensor(&format!("{}.weight", layers.len())) {
-        let layer = read_layer(&file, layers.len(), &weight, layers.last().map(Layer::outputs))?;
+        let layer = read_layer(
+            &file,
+            layers.len(),
+            &weight,
+            layers.last().map(Layer::outputs),
+        )?;
         layers.push(layer);
     }
     check_names(&file, layers.len())?;
@@ -26,7 +34,10 @@ fn read_layer(
     fed_by: Option<usize>,
 ) -> Result<Layer, OpenError> {
     let name = format!("{index}.weight");
-    let expected = fed_by.map_or_else(|| "[out, in]".to_owned(), |inputs| format!("[out, {inputs}]"));
+    let expected = fed_by.map_or_else(
+        || "[out, in]".to_owned(),
+        |inputs| format!("[out, {inputs}]"),
+    );
     let weights = floats(&name, weight)?;
     let &[outputs, inputs] = weight.shape() else {
         return Err(misshapen(&name, &expected, weight.shape()));
@@ -35,9 +46,11 @@ fn read_layer(
         return Err(misshapen(&name, &expected, weight.shape()));
     }
     let name = format!("{index}.bias");
-    let bias = file
-        .tensor(&name)
-        .map_err(|_| OpenError::file(format!("file `weights`: lacks the tensor `{name}` of shape [{outputs}]")))?;
+    let bias = file.tensor(&name).map_err(|_| {
+        OpenError::file(format!(
+            "file `weights`: lacks the tensor `{name}` of shape [{outputs}]"
+        ))
+    })?;
     let biases = floats(&name, &bias)?;
     if bias.shape() != [outputs] {
         return Err(misshapen(&name, &format!("[{outputs}]"), bias.shape()));
@@ -48,11 +61,14 @@ fn read_layer(
 /// A tensor that no layer takes means that this is another model.
 fn check_names(file: &SafeTensors<'_>, layers: usize) -> Result<(), OpenError> {
     if layers == 0 {
-        return Err(OpenError::file("file `weights`: lacks the tensor `0.weight` of shape [out, in]"));
+        return Err(OpenError::file(
+            "file `weights`: lacks the tensor `0.weight` of shape [out, in]",
+        ));
     }
     let is_known = |name: &str| {
         name.split_once('.').is_some_and(|(index, kind)| {
-            index.parse::<usize>().is_ok_and(|index| index < layers) && (kind == "weight" || kind == "bias")
+            index.parse::<usize>().is_ok_and(|index| index < layers)
+                && (kind == "weight" || kind == "bias")
         })
     };
     let mut names = file.names();
@@ -70,18 +86,30 @@ fn check_names(file: &SafeTensors<'_>, layers: usize) -> Result<(), OpenError> {
 fn floats(name: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, OpenError> {
     let given = tensor.dtype();
     if given != Dtype::F32 {
-        return Err(OpenError::file(format!("file `weights`: tensor `{name}`: expected F32, given {given:?}")));
+        return Err(OpenError::file(format!(
+            "file `weights`: tensor `{name}`: expected F32, given {given:?}"
+        )));
     }
-    let floats: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let floats: Vec<f32> = tensor
+        .data()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
     match floats.iter().position(|float| !float.is_finite()) {
         Some(index) => {
             let float = floats[index];
-            Err(OpenError::file(format!("file `weights`: tensor `{name}`: element {index} is {float}")))
+            Err(OpenError::file(format!(
+                "file `weights`: tensor `{name}`: element {index} is {float}"
+            )))
         }
         None => Ok(floats),
     }
 }
 
 fn misshapen(name: &str, expected: &str, given: &[usize]) -> OpenError {
-    OpenError::file(format!("file `weights`: tensor `{name}`: expected shape {expected}, given {given:?}"))
+    OpenError::file(format!(
+        "file `weights`: tensor `{name}`: expected shape {expected}, given {given:?}"
+    ))
 }

@@ -1,8 +1,8 @@
 //! Boxes: from the detector's map to places on the page, in the order in which one reads.
 //!
-//! Each region that is large and sure enough becomes a rectangle, grown and scaled to the page; its corners are whole
-//! numbers within the page. Read from top to bottom; what begins less than [`SAME_LINE`] pixels higher or lower is read
-//! from left to right. Bound: `max_boxes`.
+//! Each region that is large and sure enough becomes a rectangle, grown and scaled to the page; its
+//! corners are whole numbers within the page. Read from top to bottom; what begins less than
+//! [`SAME_LINE`] pixels higher or lower is read from left to right. Bound: `max_boxes`.
 
 use crate::Settings;
 use crate::geometry::{Point, Rectangle, hull};
@@ -28,11 +28,18 @@ pub(crate) struct Extent {
 }
 
 /// All boxes of a page.
-pub(crate) fn boxes(map: &[f32], extent: Extent, page: Extent, settings: &Settings) -> Vec<Corners> {
+pub(crate) fn boxes(
+    map: &[f32],
+    extent: Extent,
+    page: Extent,
+    settings: &Settings,
+) -> Vec<Corners> {
     let found = hulls(map, extent.width, settings.threshold, settings.max_boxes);
     let found = found.iter().filter_map(|hull| {
         let core = Rectangle::around(hull)?;
-        if core.shorter < SHORTER_MIN || mean(map, extent.width, &core.corners) < settings.box_threshold {
+        if core.shorter < SHORTER_MIN
+            || mean(map, extent.width, &core.corners) < settings.box_threshold
+        {
             return None;
         }
         let grown = Rectangle::around(&hull_of_grown(&core, settings.grow))?;
@@ -53,17 +60,26 @@ fn hull_of_grown(core: &Rectangle, ratio: f64) -> Vec<(i32, i32)> {
 /// Scaled to the page and kept within it; `None` for what has no size there.
 fn on_page(corners: Corners, map: Extent, page: Extent) -> Option<Corners> {
     let scale = |place: f32, from: usize, to: usize| {
-        (place / single(from) * single(to)).round_ties_even().clamp(0.0, single(to))
+        (place / single(from) * single(to))
+            .round_ties_even()
+            .clamp(0.0, single(to))
     };
-    let mut corners = corners
-        .map(|Point { x, y }| Point { x: scale(x, map.width, page.width), y: scale(y, map.height, page.height) });
+    let mut corners = corners.map(|Point { x, y }| Point {
+        x: scale(x, map.width, page.width),
+        y: scale(y, map.height, page.height),
+    });
     corners.sort_by(|a, b| a.x.total_cmp(&b.x));
     let [a, b, c, d] = corners;
     let ((upper_left, lower_left), (upper_right, lower_right)) = (by_height(a, b), by_height(c, d));
-    let within =
-        |Point { x, y }: Point| Point { x: x.min(single(page.width) - 1.0), y: y.min(single(page.height) - 1.0) };
+    let within = |Point { x, y }: Point| Point {
+        x: x.min(single(page.width) - 1.0),
+        y: y.min(single(page.height) - 1.0),
+    };
     let corners = [upper_left, upper_right, lower_right, lower_left].map(within);
-    let (across, down) = (distance(corners[0], corners[1]), distance(corners[0], corners[3]));
+    let (across, down) = (
+        distance(corners[0], corners[1]),
+        distance(corners[0], corners[3]),
+    );
     (SIDE_MIN <= across && SIDE_MIN <= down).then_some(corners)
 }
 
@@ -76,7 +92,8 @@ pub(crate) fn distance(a: Point, b: Point) -> f32 {
     (x * x + y * y).sqrt()
 }
 
-/// Sorts by the upper left corner; then each box goes before those of its line that begin further right.
+/// Sorts by the upper left corner; then each box goes before those of its line that begin further
+/// right.
 fn read(boxes: &mut [Corners]) {
     boxes.sort_by(|[a, ..], [b, ..]| a.y.total_cmp(&b.y).then(a.x.total_cmp(&b.x)));
     for last in 1..boxes.len() {
@@ -100,21 +117,40 @@ mod tests {
     use super::*;
 
     fn at(x: f32, y: f32) -> Corners {
-        [(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)].map(|(dx, dy)| Point { x: x + dx, y: y + dy })
+        [(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)].map(|(dx, dy)| Point {
+            x: x + dx,
+            y: y + dy,
+        })
     }
 
     #[test]
     fn a_line_is_read_from_left_to_right() {
         let mut boxes = [at(50.0, 0.0), at(0.0, 9.0), at(0.0, 40.0), at(30.0, 4.0)];
         read(&mut boxes);
-        assert_eq!(boxes.map(|[first, ..]| (first.x, first.y)), [(0.0, 9.0), (30.0, 4.0), (50.0, 0.0), (0.0, 40.0)]);
+        assert_eq!(
+            boxes.map(|[first, ..]| (first.x, first.y)),
+            [(0.0, 9.0), (30.0, 4.0), (50.0, 0.0), (0.0, 40.0)]
+        );
     }
 
     #[test]
     fn what_has_no_size_on_the_page_is_left_out() {
-        let map = Extent { width: 100, height: 100 };
+        let map = Extent {
+            width: 100,
+            height: 100,
+        };
         assert!(on_page(at(10.0, 10.0), map, map).is_some());
-        assert!(on_page(at(10.0, 10.0), map, Extent { width: 30, height: 100 }).is_none());
+        assert!(
+            on_page(
+                at(10.0, 10.0),
+                map,
+                Extent {
+                    width: 30,
+                    height: 100
+                }
+            )
+            .is_none()
+        );
         assert!(on_page(at(96.0, 10.0), map, map).is_none());
     }
 }

@@ -1,8 +1,9 @@
-//! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with OpenCV's cubic filter.
+//! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with
+//! OpenCV's cubic filter.
 //!
-//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page lies its last pixel.
-//! What is one and a half times as high as wide is turned by 90 degrees against the clock. Bound: the pixels of the
-//! result, which the caller asks for first.
+//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page
+//! lies its last pixel. What is one and a half times as high as wide is turned by 90 degrees
+//! against the clock. Bound: the pixels of the result, which the caller asks for first.
 
 use hotstage_raster::{CHANNELS, Raster, View};
 
@@ -17,7 +18,10 @@ const SLOPE: f32 = -0.75;
 pub(crate) fn extent(corners: &Corners) -> Extent {
     let [a, b, c, d] = *corners;
     let longer = |one: f32, other: f32| whole(one.max(other)).max(1);
-    Extent { width: longer(distance(a, b), distance(c, d)), height: longer(distance(a, d), distance(b, c)) }
+    Extent {
+        width: longer(distance(a, b), distance(c, d)),
+        height: longer(distance(a, d), distance(b, c)),
+    }
 }
 
 /// Cuts a box out. `None` if it is larger than a picture may be.
@@ -28,7 +32,11 @@ pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
         None => bent(page, &Plane::new(corners, width, height), width, height),
     };
     let cut = Raster::new(width, height, levels)?;
-    Some(if width * 3 <= height * 2 { cut.view().turned_left() } else { cut })
+    Some(if width * 3 <= height * 2 {
+        cut.view().turned_left()
+    } else {
+        cut
+    })
 }
 
 /// The levels of a box that stands upright already: its rows, as they are.
@@ -83,8 +91,11 @@ fn mixed(page: &View<'_>, x: Place, y: Place) -> [u8; CHANNELS] {
 
 /// The cubic through four pixels, of which the second lies `part` before the place.
 fn weights(part: f32) -> [f32; 4] {
-    let outer = |distance: f32| ((SLOPE * distance - 5.0 * SLOPE) * distance + 8.0 * SLOPE) * distance - 4.0 * SLOPE;
-    let inner = |distance: f32| ((SLOPE + 2.0) * distance - (SLOPE + 3.0)) * distance * distance + 1.0;
+    let outer = |distance: f32| {
+        ((SLOPE * distance - 5.0 * SLOPE) * distance + 8.0 * SLOPE) * distance - 4.0 * SLOPE
+    };
+    let inner =
+        |distance: f32| ((SLOPE + 2.0) * distance - (SLOPE + 3.0)) * distance * distance + 1.0;
     let [first, second, third] = [outer(part + 1.0), inner(part), inner(1.0 - part)];
     [first, second, third, 1.0 - first - second - third]
 }
@@ -105,10 +116,24 @@ impl Plane {
         let bend = [a[0] - b[0] + c[0] - d[0], a[1] - b[1] + c[1] - d[1]];
         let area = cross(right, down);
         // A box without an area has no perspective.
-        let (g, h) = if area == 0.0 { (0.0, 0.0) } else { (cross(bend, down) / area, cross(right, bend) / area) };
+        let (g, h) = if area == 0.0 {
+            (0.0, 0.0)
+        } else {
+            (cross(bend, down) / area, cross(right, bend) / area)
+        };
         let (width, height) = (float(width), float(height));
-        let axis = |of: usize| [(b[of] - a[of] + g * b[of]) / width, (d[of] - a[of] + h * d[of]) / height, a[of]];
-        Self { x: axis(0), y: axis(1), depth: [g / width, h / height, 1.0] }
+        let axis = |of: usize| {
+            [
+                (b[of] - a[of] + g * b[of]) / width,
+                (d[of] - a[of] + h * d[of]) / height,
+                a[of],
+            ]
+        };
+        Self {
+            x: axis(0),
+            y: axis(1),
+            depth: [g / width, h / height, 1.0],
+        }
     }
 
     fn place(&self, x: f64, y: f64) -> (Place, Place) {
@@ -120,22 +145,39 @@ impl Plane {
 }
 
 /// A pixel and the part behind it; far beyond any page, it does not matter which.
-#[expect(clippy::cast_possible_truncation, reason = "kept far within the range; a part is rounded once")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "kept far within the range; a part is rounded once"
+)]
 fn split(place: f64) -> Place {
     let place = place.clamp(-1e8, 1e8);
     let nearest = place.round_ties_even();
     if (place - nearest).abs() < NEAR || place.is_nan() {
-        return Place { pixel: nearest as isize, part: 0.0 };
+        return Place {
+            pixel: nearest as isize,
+            part: 0.0,
+        };
     }
-    Place { pixel: place.floor() as isize, part: (place - place.floor()) as f32 }
+    Place {
+        pixel: place.floor() as isize,
+        part: (place - place.floor()) as f32,
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
 fn level(sum: f32) -> u8 {
     sum.round_ties_even() as u8
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
 const fn whole(value: f32) -> usize {
     value as usize
 }

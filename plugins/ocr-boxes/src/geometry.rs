@@ -1,7 +1,9 @@
-//! Points, hulls, and the smallest rectangle around one: rotating calipers, as OpenCV's `minAreaRect` computes them.
+//! Points, hulls, and the smallest rectangle around one: rotating calipers, as OpenCV's
+//! `minAreaRect` computes them.
 //!
-//! Single precision and the order of operations are OpenCV's on purpose: corners are cut to whole numbers afterwards,
-//! where a difference in the last bit becomes a pixel. Bound: a hull has fewer points than the picture's rows, twice.
+//! Single precision and the order of operations are OpenCV's on purpose: corners are cut to whole
+//! numbers afterwards, where a difference in the last bit becomes a pixel. Bound: a hull has fewer
+//! points than the picture's rows, twice.
 
 /// A place, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,15 +15,16 @@ pub(crate) struct Point {
 /// A place on the raster.
 pub(crate) type Cell = (i32, i32);
 
-/// The smallest rectangle around some points: its corners (upper left, upper right, lower right, lower left) and its
-/// shorter side.
+/// The smallest rectangle around some points: its corners (upper left, upper right, lower right,
+/// lower left) and its shorter side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rectangle {
     pub(crate) corners: [Point; 4],
     pub(crate) shorter: f32,
 }
 
-/// The convex hull, without points on its edges; upwards first when y grows downwards, from the leftmost point on.
+/// The convex hull, without points on its edges; upwards first when y grows downwards, from the
+/// leftmost point on.
 pub(crate) fn hull(mut cells: Vec<Cell>) -> Vec<Cell> {
     cells.sort_unstable();
     cells.dedup();
@@ -52,21 +55,36 @@ fn half(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
 
 fn cross(a: Cell, b: Cell, c: Cell) -> i64 {
     let wide = i64::from;
-    (wide(b.0) - wide(a.0)) * (wide(c.1) - wide(a.1)) - (wide(b.1) - wide(a.1)) * (wide(c.0) - wide(a.0))
+    (wide(b.0) - wide(a.0)) * (wide(c.1) - wide(a.1))
+        - (wide(b.1) - wide(a.1)) * (wide(c.0) - wide(a.0))
 }
 
 impl Rectangle {
     /// Around a hull; `None` around nothing.
     pub(crate) fn around(hull: &[Cell]) -> Option<Self> {
-        let first = (0..hull.len()).min_by_key(|&index| (hull[index].1, -hull[index].0)).unwrap_or(0);
-        let points: Vec<Point> =
-            hull[first..].iter().chain(&hull[..first]).map(|&(x, y)| Point { x: single(x), y: single(y) }).collect();
+        let first = (0..hull.len())
+            .min_by_key(|&index| (hull[index].1, -hull[index].0))
+            .unwrap_or(0);
+        let points: Vec<Point> = hull[first..]
+            .iter()
+            .chain(&hull[..first])
+            .map(|&(x, y)| Point {
+                x: single(x),
+                y: single(y),
+            })
+            .collect();
         match points[..] {
             [] => None,
-            [point] => Some(Self { corners: [point; 4], shorter: 0.0 }),
+            [point] => Some(Self {
+                corners: [point; 4],
+                shorter: 0.0,
+            }),
             [a, b] => {
                 let (x, y) = (f64::from(b.x - a.x), f64::from(b.y - a.y));
-                let centre = Point { x: (a.x + b.x) * 0.5, y: (a.y + b.y) * 0.5 };
+                let centre = Point {
+                    x: (a.x + b.x) * 0.5,
+                    y: (a.y + b.y) * 0.5,
+                };
                 Some(Self::turned(centre, x.hypot(y), 0.0, y.atan2(x)))
             }
             _ => Some(Calipers::new(&points).smallest()),
@@ -80,11 +98,23 @@ impl Rectangle {
         let (a, b) = (narrow(sine) * 0.5, narrow(cosine) * 0.5);
         let (width, height) = (narrow(width), narrow(height));
         let Point { x, y } = centre;
-        let first = Point { x: x - a * height - b * width, y: y + b * height - a * width };
-        let second = Point { x: x + a * height - b * width, y: y - b * height - a * width };
-        let opposite = |point: Point| Point { x: 2.0 * x - point.x, y: 2.0 * y - point.y };
+        let first = Point {
+            x: x - a * height - b * width,
+            y: y + b * height - a * width,
+        };
+        let second = Point {
+            x: x + a * height - b * width,
+            y: y - b * height - a * width,
+        };
+        let opposite = |point: Point| Point {
+            x: 2.0 * x - point.x,
+            y: 2.0 * y - point.y,
+        };
         let corners = in_order([first, second, opposite(first), opposite(second)]);
-        Self { corners, shorter: width.min(height) }
+        Self {
+            corners,
+            shorter: width.min(height),
+        }
     }
 }
 
@@ -123,10 +153,22 @@ impl<'a> Calipers<'a> {
         let edge = |index: usize| {
             let (from, to) = (points[index], points[(index + 1) % points.len()]);
             let (x, y) = (f64::from(to.x - from.x), f64::from(to.y - from.y));
-            (Point { x: narrow(x), y: narrow(y) }, narrow(1.0 / (x * x + y * y).sqrt()))
+            (
+                Point {
+                    x: narrow(x),
+                    y: narrow(y),
+                },
+                narrow(1.0 / (x * x + y * y).sqrt()),
+            )
         };
         let extreme = |further: fn(Point, Point) -> bool| {
-            (1..points.len()).fold(0, |best, index| if further(points[index], points[best]) { index } else { best })
+            (1..points.len()).fold(0, |best, index| {
+                if further(points[index], points[best]) {
+                    index
+                } else {
+                    best
+                }
+            })
         };
         let touching = [
             extreme(|a, b| a.y < b.y),
@@ -135,7 +177,12 @@ impl<'a> Calipers<'a> {
             extreme(|a, b| a.x < b.x),
         ];
         let edges = (0..points.len()).map(edge).collect();
-        Self { points, edges, touching, base: Point { x: 1.0, y: 0.0 } }
+        Self {
+            points,
+            edges,
+            touching,
+            base: Point { x: 1.0, y: 0.0 },
+        }
     }
 
     /// Turns once around, an edge at a time.
@@ -150,7 +197,13 @@ impl<'a> Calipers<'a> {
             let height = -(top.x - bottom.x) * b + (top.y - bottom.y) * a;
             if width * height <= least {
                 least = width * height;
-                best = Best { left, bottom, base: self.base, width, height };
+                best = Best {
+                    left,
+                    bottom,
+                    base: self.base,
+                    width,
+                    height,
+                };
             }
         }
         best.rectangle()
@@ -159,7 +212,12 @@ impl<'a> Calipers<'a> {
     /// To the edge that is nearest to its line.
     fn turn(&mut self) {
         let Point { x: a, y: b } = self.base;
-        let lines = [Point { x: a, y: b }, Point { x: -b, y: a }, Point { x: -a, y: -b }, Point { x: b, y: -a }];
+        let lines = [
+            Point { x: a, y: b },
+            Point { x: -b, y: a },
+            Point { x: -a, y: -b },
+            Point { x: b, y: -a },
+        ];
         let (mut nearest, mut most) = (0, f32::NEG_INFINITY);
         for (index, (line, touching)) in lines.iter().zip(self.touching).enumerate() {
             let (edge, inverse) = self.edges[touching];
@@ -169,7 +227,10 @@ impl<'a> Calipers<'a> {
             }
         }
         let (edge, inverse) = self.edges[self.touching[nearest]];
-        let Point { x, y } = Point { x: edge.x * inverse, y: edge.y * inverse };
+        let Point { x, y } = Point {
+            x: edge.x * inverse,
+            y: edge.y * inverse,
+        };
         self.base = match nearest {
             0 => Point { x, y },
             1 => Point { x: y, y: -x },
@@ -182,25 +243,54 @@ impl<'a> Calipers<'a> {
 
 impl Best {
     fn rectangle(&self) -> Rectangle {
-        let Self { left, bottom, base: Point { x: a, y: b }, width, height } = *self;
+        let Self {
+            left,
+            bottom,
+            base: Point { x: a, y: b },
+            width,
+            height,
+        } = *self;
         let along = a * left.x + left.y * b;
         let across = -b * bottom.x + bottom.y * a;
         let inverse = 1.0 / (a * a + b * b);
-        let corner = Point { x: (along * a - across * b) * inverse, y: (a * across + b * along) * inverse };
-        let first = Point { x: a * width, y: b * width };
-        let second = Point { x: -b * height, y: a * height };
-        let centre = Point { x: corner.x + (first.x + second.x) * 0.5, y: corner.y + (first.y + second.y) * 0.5 };
+        let corner = Point {
+            x: (along * a - across * b) * inverse,
+            y: (a * across + b * along) * inverse,
+        };
+        let first = Point {
+            x: a * width,
+            y: b * width,
+        };
+        let second = Point {
+            x: -b * height,
+            y: a * height,
+        };
+        let centre = Point {
+            x: corner.x + (first.x + second.x) * 0.5,
+            y: corner.y + (first.y + second.y) * 0.5,
+        };
         let length = |side: Point| f64::from(side.x).hypot(f64::from(side.y));
-        Rectangle::turned(centre, length(first), length(second), f64::from(first.y).atan2(f64::from(first.x)))
+        Rectangle::turned(
+            centre,
+            length(first),
+            length(second),
+            f64::from(first.y).atan2(f64::from(first.x)),
+        )
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a place on a raster whose sides have 16 bits, or not far off it")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a place on a raster whose sides have 16 bits, or not far off it"
+)]
 const fn single(place: i32) -> f32 {
     place as f32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "single precision is OpenCV's")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "single precision is OpenCV's"
+)]
 pub(crate) const fn narrow(value: f64) -> f32 {
     value as f32
 }

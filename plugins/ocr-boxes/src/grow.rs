@@ -1,7 +1,9 @@
-//! Boxes around the middle of a line, grown to the line: an offset with round corners, in whole numbers.
+//! Boxes around the middle of a line, grown to the line: an offset with round corners, in whole
+//! numbers.
 //!
-//! The detector was trained on shrunk boxes. Growing follows Clipper's round joins (arc tolerance 0.25), of which only
-//! the hull matters here. Bound: a corner becomes at most as many points as its circle has at that tolerance.
+//! The detector was trained on shrunk boxes. Growing follows Clipper's round joins (arc tolerance
+//! 0.25), of which only the hull matters here. Bound: a corner becomes at most as many points as
+//! its circle has at that tolerance.
 
 use std::f64::consts::{PI, TAU};
 
@@ -39,15 +41,23 @@ fn offset(path: &[(f64, f64)], distance: f64) -> Vec<Cell> {
     let normal = |index: usize| {
         let (a, b) = (path[index % count], path[(index + 1) % count]);
         let length = (b.0 - a.0).hypot(b.1 - a.1);
-        if length == 0.0 { (0.0, 0.0) } else { ((b.1 - a.1) / length, (a.0 - b.0) / length) }
+        if length == 0.0 {
+            (0.0, 0.0)
+        } else {
+            ((b.1 - a.1) / length, (a.0 - b.0) / length)
+        }
     };
     let mut cells = Vec::new();
     for (index, corner) in path.iter().enumerate() {
         let (before, after) = (normal(index + count - 1), normal(index));
         let turn = before.0 * after.1 - before.1 * after.0;
         let ahead = before.0 * after.0 + before.1 * after.1;
-        let mut put =
-            |normal: (f64, f64)| cells.push(cell((corner.0 + normal.0 * distance, corner.1 + normal.1 * distance)));
+        let mut put = |normal: (f64, f64)| {
+            cells.push(cell((
+                corner.0 + normal.0 * distance,
+                corner.1 + normal.1 * distance,
+            )))
+        };
         if (turn * distance).abs() < 1.0 && ahead > 0.0 {
             put(before);
             continue;
@@ -56,7 +66,10 @@ fn offset(path: &[(f64, f64)], distance: f64) -> Vec<Cell> {
         let spokes = whole((steps / TAU * turn.clamp(-1.0, 1.0).atan2(ahead).abs()).round()).max(1);
         for _ in 0..spokes {
             put(spoke);
-            spoke = (spoke.0 * cosine - spoke.1 * sine, spoke.0 * sine + spoke.1 * cosine);
+            spoke = (
+                spoke.0 * cosine - spoke.1 * sine,
+                spoke.0 * sine + spoke.1 * cosine,
+            );
         }
         put(after);
     }
@@ -68,7 +81,10 @@ fn cell((x, y): (f64, f64)) -> Cell {
     (whole(x.round()), whole(y.round()))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast from a float saturates"
+)]
 const fn whole(value: f64) -> i32 {
     value as i32
 }
@@ -85,8 +101,16 @@ mod tests {
     fn a_square_grows_by_the_distance_on_each_side() {
         // Area · ratio ÷ circumference: 400 · 1.6 ÷ 80.
         let cells = grow(&square(20.0), 1.6);
-        let bounds = |of: fn(&Cell) -> i32| (cells.iter().map(of).min().unwrap(), cells.iter().map(of).max().unwrap());
-        assert_eq!((bounds(|cell| cell.0), bounds(|cell| cell.1)), ((-8, 28), (-8, 28)));
+        let bounds = |of: fn(&Cell) -> i32| {
+            (
+                cells.iter().map(of).min().unwrap(),
+                cells.iter().map(of).max().unwrap(),
+            )
+        };
+        assert_eq!(
+            (bounds(|cell| cell.0), bounds(|cell| cell.1)),
+            ((-8, 28), (-8, 28))
+        );
         assert!(!cells.contains(&(-8, -8)), "corners are round");
     }
 

@@ -1,11 +1,15 @@
 //! Finds the lines in the map of a text detector, and cuts them out of the page.
 //!
-//! The map says for each place how likely it lies in the middle of a line (differentiable binarisation). Regions over
-//! `threshold` become rectangles; those that are sure (`box_threshold`) are grown and cut out of the page, upright. The
-//! defaults are those of RapidOCR 1.4. Bounds: `max_boxes`, and `max_crop_pixels` of all lines together.
+//! The map says for each place how likely it lies in the middle of a line (differentiable
+//! binarisation). Regions over `threshold` become rectangles; those that are sure (`box_threshold`)
+//! are grown and cut out of the page, upright. The defaults are those of RapidOCR 1.4. Bounds:
+//! `max_boxes`, and `max_crop_pixels` of all lines together.
 
 use hotstage_raster::{CHANNELS, Raster, View};
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, Tensor, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, Tensor, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,7 +35,8 @@ pub struct Settings {
     threshold: f32,
     /// What the mean of the map over a rectangle must be for it to be a line.
     box_threshold: f64,
-    /// By how much a rectangle grows: its area times this, divided by its circumference, on each side.
+    /// By how much a rectangle grows: its area times this, divided by its circumference, on each
+    /// side.
     grow: f64,
     /// Most boxes; of more, those that begin lowest on the page are looked at.
     #[schemars(range(min = 1))]
@@ -43,7 +48,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 0.3, box_threshold: 0.5, grow: 1.6, max_boxes: 1000, max_crop_pixels: 8 << 20 }
+        Self {
+            threshold: 0.3,
+            box_threshold: 0.5,
+            grow: 1.6,
+            max_boxes: 1000,
+            max_crop_pixels: 8 << 20,
+        }
     }
 }
 
@@ -53,13 +64,18 @@ pub struct Boxes(Settings);
 
 impl Model for Boxes {
     type Settings = Settings;
-    const SUMMARY: &'static str = "Finds the lines in the map of a text detector, and cuts them out of the page.";
+    const SUMMARY: &'static str =
+        "Finds the lines in the map of a text detector, and cuts them out of the page.";
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
         settings.check().map_err(OpenError::settings)?;
         let signature = Signature::new()
             .input(MAP, Datatype::Fp32, [any(), size(1), any(), any()])
-            .input(PAGE, Datatype::Uint8, [size(1), any(), any(), size(CHANNELS)])
+            .input(
+                PAGE,
+                Datatype::Uint8,
+                [size(1), any(), any(), size(CHANNELS)],
+            )
             .output("corners", Datatype::Fp32, [any(), size(4), size(2)])
             .output("crops", Datatype::Uint8, [any()])
             .output("crop_sizes", Datatype::Int64, [any(), size(2)]);
@@ -70,21 +86,37 @@ impl Model for Boxes {
         let extent = extent_of(inputs.get(MAP)?);
         let map: &[f32] = inputs.slice(MAP)?;
         if map.len() != extent.width * extent.height {
-            return Err(Failure::internal(format!("input `{MAP}` is the map of several pages; that of one is needed")));
+            return Err(Failure::internal(format!(
+                "input `{MAP}` is the map of several pages; that of one is needed"
+            )));
         }
         let page = inputs.get(PAGE)?;
-        let Some(page) = sides(page, 1).and_then(|(height, width)| View::new(width, height, page.slice().ok()?)) else {
-            return Err(Failure::internal(format!("input `{PAGE}` is no page: sides are 1 to 65535")));
+        let Some(page) =
+            sides(page, 1).and_then(|(height, width)| View::new(width, height, page.slice().ok()?))
+        else {
+            return Err(Failure::internal(format!(
+                "input `{PAGE}` is no page: sides are 1 to 65535"
+            )));
         };
-        let whole = Extent { width: page.width(), height: page.height() };
+        let whole = Extent {
+            width: page.width(),
+            height: page.height(),
+        };
         let boxes = boxes(map, extent, whole, &self.0);
         let crops = self.crops(&page, &boxes)?;
 
-        let corners: Vec<f32> = boxes.iter().flatten().flat_map(|corner| [corner.x, corner.y]).collect();
+        let corners: Vec<f32> = boxes
+            .iter()
+            .flatten()
+            .flat_map(|corner| [corner.x, corner.y])
+            .collect();
         outputs.put_slice("corners", &[boxes.len(), 4, 2], &corners)?;
         let size = |side: usize| i64::try_from(side).unwrap_or(i64::MAX);
-        let sizes: Vec<i64> =
-            crops.iter().flat_map(|crop| [crop.view().height(), crop.view().width()]).map(size).collect();
+        let sizes: Vec<i64> = crops
+            .iter()
+            .flat_map(|crop| [crop.view().height(), crop.view().width()])
+            .map(size)
+            .collect();
         outputs.put_slice("crop_sizes", &[crops.len(), 2], &sizes)?;
         let levels: Vec<u8> = crops.into_iter().flat_map(Raster::into_levels).collect();
         outputs.put_slice("crops", &[levels.len()], &levels)
@@ -94,7 +126,10 @@ impl Model for Boxes {
 impl Boxes {
     fn crops(&self, page: &View<'_>, boxes: &[Corners]) -> Result<Vec<Raster>, Failure> {
         let most = self.0.max_crop_pixels;
-        let pixels = boxes.iter().map(cut::extent).map(|Extent { width, height }| width.saturating_mul(height));
+        let pixels = boxes
+            .iter()
+            .map(cut::extent)
+            .map(|Extent { width, height }| width.saturating_mul(height));
         let pixels = pixels.fold(0, usize::saturating_add);
         if most < pixels {
             return Err(Failure::invalid_input(format!(
@@ -103,8 +138,9 @@ impl Boxes {
                 boxes.len()
             )));
         }
-        let crop =
-            |corners: &Corners| cut::cut(page, corners).ok_or_else(|| Failure::internal("a line that has no size"));
+        let crop = |corners: &Corners| {
+            cut::cut(page, corners).ok_or_else(|| Failure::internal("a line that has no size"))
+        };
         boxes.iter().map(crop).collect()
     }
 }
@@ -116,24 +152,36 @@ fn extent_of(map: &Tensor) -> Extent {
 
 /// The dimension of this place and the one after it.
 fn sides(tensor: &Tensor, first: usize) -> Option<(usize, usize)> {
-    let side = |place: usize| tensor.shape().get(place).and_then(|side| usize::try_from(*side).ok());
+    let side = |place: usize| {
+        tensor
+            .shape()
+            .get(place)
+            .and_then(|side| usize::try_from(*side).ok())
+    };
     Some((side(first)?, side(first + 1)?))
 }
 
 impl Settings {
     fn check(&self) -> Result<(), String> {
-        let parts = [("threshold", f64::from(self.threshold)), ("box_threshold", self.box_threshold)];
+        let parts = [
+            ("threshold", f64::from(self.threshold)),
+            ("box_threshold", self.box_threshold),
+        ];
         for (key, part) in parts {
             if !(0.0..=1.0).contains(&part) {
                 return Err(format!("settings.{key}: is {part}; 0 to 1 is needed"));
             }
         }
         if !(0.0..=100.0).contains(&self.grow) {
-            return Err(format!("settings.grow: is {}; 0 to 100 is needed", self.grow));
+            return Err(format!(
+                "settings.grow: is {}; 0 to 100 is needed",
+                self.grow
+            ));
         }
-        for (key, count, most) in
-            [("max_boxes", self.max_boxes, 100_000), ("max_crop_pixels", self.max_crop_pixels, 1 << 28)]
-        {
+        for (key, count, most) in [
+            ("max_boxes", self.max_boxes, 100_000),
+            ("max_crop_pixels", self.max_crop_pixels, 1 << 28),
+        ] {
             if !(1..=most).contains(&count) {
                 return Err(format!("settings.{key}: is {count}; 1 to {most} is needed"));
             }

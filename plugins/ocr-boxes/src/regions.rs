@@ -1,8 +1,10 @@
-//! Which places of a map belong together: regions over the threshold, and the holes in them, each as its convex hull.
+//! Which places of a map belong together: regions over the threshold, and the holes in them, each
+//! as its convex hull.
 //!
-//! What OpenCV's `findContours` lists: a region touches over its sides and corners, a hole over its sides alone, and a
-//! hole's hull is that of the region's places around it. The map is first spread by one place to the right and down, as
-//! a dilation by 2 × 2 does. Bound: the last `most` of them in reading order; memory of a byte and a word a place.
+//! What OpenCV's `findContours` lists: a region touches over its sides and corners, a hole over its
+//! sides alone, and a hole's hull is that of the region's places around it. The map is first spread
+//! by one place to the right and down, as a dilation by 2 × 2 does. Bound: the last `most` of them
+//! in reading order; memory of a byte and a word a place.
 
 use std::collections::VecDeque;
 
@@ -46,7 +48,11 @@ impl Field {
         let height = map.len() / width.max(1);
         let mut places = vec![EMPTY; stride * (height + 2)];
         for (row, line) in map.chunks_exact(width.max(1)).enumerate() {
-            for (column, _) in line.iter().enumerate().filter(|(_, score)| threshold < **score) {
+            for (column, _) in line
+                .iter()
+                .enumerate()
+                .filter(|(_, score)| threshold < **score)
+            {
                 let place = (row + 1) * stride + column + 1;
                 let right = if column + 1 < width { 1 } else { 0 };
                 let below = if row + 1 < height { stride } else { 0 };
@@ -55,11 +61,15 @@ impl Field {
                 }
             }
         }
-        Self { stride, places, open: Vec::new() }
+        Self {
+            stride,
+            places,
+            open: Vec::new(),
+        }
     }
 
-    /// What is connected with the border is no hole. Two sweeps find nearly all of it, faster than walking from place
-    /// to place, which finds the rest.
+    /// What is connected with the border is no hole. Two sweeps find nearly all of it, faster than
+    /// walking from place to place, which finds the rest.
     fn flood_outside(&mut self) {
         let (stride, end) = (self.stride, self.places.len());
         self.places[..stride].fill(OUTSIDE);
@@ -135,10 +145,15 @@ impl Field {
         cells
     }
 
-    /// The places above, before, behind and below. Around the border there is nothing, or the other end of a row above
-    /// or below, which is border, too.
+    /// The places above, before, behind and below. Around the border there is nothing, or the other
+    /// end of a row above or below, which is border, too.
     fn sides(&self, place: usize) -> [usize; 4] {
-        [place.wrapping_sub(self.stride), place.wrapping_sub(1), place.wrapping_add(1), place + self.stride]
+        [
+            place.wrapping_sub(self.stride),
+            place.wrapping_sub(1),
+            place.wrapping_add(1),
+            place + self.stride,
+        ]
     }
 
     fn cell(&self, place: usize) -> Cell {
@@ -152,13 +167,19 @@ mod tests {
     use super::*;
 
     fn found(rows: &[&str]) -> Vec<Vec<Cell>> {
-        let map: Vec<f32> = rows.iter().flat_map(|row| row.bytes().map(|byte| f32::from(byte == b'#'))).collect();
+        let map: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| row.bytes().map(|byte| f32::from(byte == b'#')))
+            .collect();
         hulls(&map, rows[0].len(), 0.5, 3).into()
     }
 
     #[test]
     fn a_place_spreads_to_the_right_and_down() {
-        assert_eq!(found(&["....", ".#..", "....", "...."]), [[(1, 1), (2, 1), (2, 2), (1, 2)]]);
+        assert_eq!(
+            found(&["....", ".#..", "....", "...."]),
+            [[(1, 1), (2, 1), (2, 2), (1, 2)]]
+        );
         assert_eq!(found(&["....", "...#"]), [[(3, 1)]]);
     }
 
@@ -171,14 +192,18 @@ mod tests {
     #[test]
     fn a_hole_is_the_cells_around_it() {
         let ring = ["######", "#....#", "#....#", "#....#", "######"];
-        let [hole, region] = &found(&ring)[..] else { panic!() };
+        let [hole, region] = &found(&ring)[..] else {
+            panic!()
+        };
         assert_eq!(region[..], [(0, 0), (5, 0), (5, 4), (0, 4)]);
         assert_eq!(hole.len(), 8);
     }
 
     #[test]
     fn a_spiral_that_opens_has_no_hole() {
-        let spiral = ["########", "#......#", "#.####.#", "#.#..#.#", "#.#....#", "#.######", "#......."];
+        let spiral = [
+            "########", "#......#", "#.####.#", "#.#..#.#", "#.#....#", "#.######", "#.......",
+        ];
         let spread: Vec<String> = spiral
             .iter()
             .flat_map(|row| [row, row, row, row])

@@ -1,10 +1,13 @@
-//! Puts lines of text together with their places: what is sure enough, each with its corners in pixels of the picture
-//! as it was sent.
+//! Puts lines of text together with their places: what is sure enough, each with its corners in
+//! pixels of the picture as it was sent.
 //!
-//! The page may have been scaled and padded on its way; `frame` says how. Default: lines with a score of at least 0.5,
-//! as RapidOCR 1.4 has it. Bound: as many lines as come in.
+//! The page may have been scaled and padded on its way; `frame` says how. Default: lines with a
+//! score of at least 0.5, as RapidOCR 1.4 has it. Bound: as many lines as come in.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -35,7 +38,10 @@ impl Postprocessor for Lines {
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
         if !(0.0..=1.0).contains(&settings.score_min) {
-            let text = format!("settings.score_min: is {}; 0 to 1 is needed", settings.score_min);
+            let text = format!(
+                "settings.score_min: is {}; 0 to 1 is needed",
+                settings.score_min
+            );
             return Err(OpenError::settings(text));
         }
         let signature = Signature::new()
@@ -55,15 +61,22 @@ impl Postprocessor for Lines {
         let boxes = inputs.slice::<f32>("corners")?.chunks_exact(CORNERS);
         let (lines, scored, placed) = (texts.len(), scores.len(), boxes.len());
         if (lines, lines) != (scored, placed) {
-            return Err(Failure::internal(format!("{lines} texts, {scored} scores and {placed} places do not fit")));
+            return Err(Failure::internal(format!(
+                "{lines} texts, {scored} scores and {placed} places do not fit"
+            )));
         }
-        let frame =
-            Frame::new(inputs.slice("frame")?).ok_or_else(|| Failure::internal("input `frame` has no sizes"))?;
+        let frame = Frame::new(inputs.slice("frame")?)
+            .ok_or_else(|| Failure::internal("input `frame` has no sizes"))?;
         let all = texts.into_iter().zip(scores).zip(boxes);
-        let kept: Vec<_> = all.filter(|((_, score), _)| self.0.score_min <= **score).collect();
+        let kept: Vec<_> = all
+            .filter(|((_, score), _)| self.0.score_min <= **score)
+            .collect();
 
         let count = kept.len();
-        let boxes: Vec<f32> = kept.iter().flat_map(|(_, corners)| frame.original(corners)).collect();
+        let boxes: Vec<f32> = kept
+            .iter()
+            .flat_map(|(_, corners)| frame.original(corners))
+            .collect();
         let scores: Vec<f32> = kept.iter().map(|((_, score), _)| **score).collect();
         outputs.put_bytes("text", &[count], kept.iter().map(|((text, _), _)| text))?;
         outputs.put_slice("score", &[count], &scores)?;
@@ -83,22 +96,38 @@ struct Frame {
 
 impl Frame {
     fn new(numbers: &[i64]) -> Option<Self> {
-        let &[height, width, scaled_height, scaled_width, above] = numbers else { return None };
-        let side = |side: i64| u32::try_from(side).ok().filter(|side| *side > 0).map(f64::from);
+        let &[height, width, scaled_height, scaled_width, above] = numbers else {
+            return None;
+        };
+        let side = |side: i64| {
+            u32::try_from(side)
+                .ok()
+                .filter(|side| *side > 0)
+                .map(f64::from)
+        };
         let (height, width) = (side(height)?, side(width)?);
         let ratio = [width / side(scaled_width)?, height / side(scaled_height)?].map(single);
         let above = single(f64::from(u32::try_from(above).ok()?));
-        Some(Self { original: [width, height].map(single), ratio, added: [0.0, above] })
+        Some(Self {
+            original: [width, height].map(single),
+            ratio,
+            added: [0.0, above],
+        })
     }
 
     /// Corners on the picture as it was sent, and within it.
     fn original<'a>(&self, corners: &'a [f32]) -> impl Iterator<Item = f32> + use<'a> {
-        let Self { original, ratio, added } = *self;
+        let Self {
+            original,
+            ratio,
+            added,
+        } = *self;
         let axes = [0, 1].into_iter().cycle();
-        corners
-            .iter()
-            .zip(axes)
-            .map(move |(place, axis)| ((place - added[axis]) * ratio[axis]).max(0.0).min(original[axis]))
+        corners.iter().zip(axes).map(move |(place, axis)| {
+            ((place - added[axis]) * ratio[axis])
+                .max(0.0)
+                .min(original[axis])
+        })
     }
 }
 

@@ -1,12 +1,15 @@
 //! Makes a page ready for a network that finds text in it, and remembers how.
 //!
-//! The page is scaled down to `longest_max` or up to `shortest_min`, and a flat one gets black above and below; out of
-//! that the lines are cut later. For the network it is scaled once more, so that its shorter side has
-//! `network_shortest` pixels or more, and normalised. The defaults are those of RapidOCR 1.4. Bounds: one page a
-//! request, and `max_network_pixels`.
+//! The page is scaled down to `longest_max` or up to `shortest_min`, and a flat one gets black
+//! above and below; out of that the lines are cut later. For the network it is scaled once more, so
+//! that its shorter side has `network_shortest` pixels or more, and normalised. The defaults are
+//! those of RapidOCR 1.4. Bounds: one page a request, and `max_network_pixels`.
 
 use hotstage_raster::{CHANNELS, Normaliser, Raster, View};
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -80,30 +83,49 @@ impl Preprocessor for Page {
         let signature = Signature::new()
             .input(PIXELS, Datatype::Uint8, levels)
             .output("page", Datatype::Uint8, levels)
-            .output("network", Datatype::Fp32, [size(1), size(CHANNELS), any(), any()])
+            .output(
+                "network",
+                Datatype::Fp32,
+                [size(1), size(CHANNELS), any(), any()],
+            )
             .output("frame", Datatype::Int64, [size(5)]);
         let normaliser = Normaliser::new(settings.mean, settings.std);
-        Ok((Self { settings, normaliser }, signature))
+        Ok((
+            Self {
+                settings,
+                normaliser,
+            },
+            signature,
+        ))
     }
 
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         let pixels = inputs.take(PIXELS)?;
         let &[1, height, width, _] = pixels.shape() else {
             let pages = pixels.shape().first().copied().unwrap_or_default();
-            return Err(Failure::invalid_input(format!("{pages} pages in a request; send each by itself")));
+            return Err(Failure::invalid_input(format!(
+                "{pages} pages in a request; send each by itself"
+            )));
         };
         let side = |side: u64| usize::try_from(side).unwrap_or(usize::MAX);
-        let original = Size { height: side(height), width: side(width) };
+        let original = Size {
+            height: side(height),
+            width: side(width),
+        };
         let plan = Plan::new(original, &self.settings).map_err(Failure::invalid_input)?;
-        let came = View::new(original.width, original.height, pixels.slice()?).ok_or_else(|| {
-            Failure::invalid_input(format!("a page of {width} × {height} pixels; sides are 1 to 65535"))
-        })?;
+        let came =
+            View::new(original.width, original.height, pixels.slice()?).ok_or_else(|| {
+                Failure::invalid_input(format!(
+                    "a page of {width} × {height} pixels; sides are 1 to 65535"
+                ))
+            })?;
 
         let changed = (plan.scaled != original || plan.above != 0).then(|| framed(&came, &plan));
         let page = changed.as_ref().map_or(came, Raster::view);
         let Size { height, width } = plan.network;
         let network = outputs.make_slice("network", &[1, CHANNELS, height, width])?;
-        self.normaliser.write(&page.resized(width, height).view(), width, network);
+        self.normaliser
+            .write(&page.resized(width, height).view(), width, network);
         outputs.put_slice("frame", &[5], &plan.frame())?;
         match changed {
             Some(page) => {
@@ -128,9 +150,20 @@ fn framed(page: &View<'_>, plan: &Plan) -> Raster {
 impl Plan {
     /// Height and width as it came, height and width as scaled, black rows above.
     fn frame(&self) -> [i64; 5] {
-        let Self { original, scaled, above, .. } = *self;
-        [original.height, original.width, scaled.height, scaled.width, above]
-            .map(|number| i64::try_from(number).unwrap_or(i64::MAX))
+        let Self {
+            original,
+            scaled,
+            above,
+            ..
+        } = *self;
+        [
+            original.height,
+            original.width,
+            scaled.height,
+            scaled.width,
+            above,
+        ]
+        .map(|number| i64::try_from(number).unwrap_or(i64::MAX))
     }
 }
 
@@ -146,20 +179,35 @@ impl Settings {
         ];
         for (key, count) in counts {
             if !(1..=1 << 26).contains(&count) {
-                return Err(format!("settings.{key}: is {count}; 1 to 67108864 is needed"));
+                return Err(format!(
+                    "settings.{key}: is {count}; 1 to 67108864 is needed"
+                ));
             }
         }
         if self.longest_max < self.shortest_min {
             return Err("settings.shortest_min: is more than `longest_max`".to_owned());
         }
         if !(self.aspect_max.is_finite() && 1.0 <= self.aspect_max) {
-            return Err(format!("settings.aspect_max: is {}; 1 or more is needed", self.aspect_max));
+            return Err(format!(
+                "settings.aspect_max: is {}; 1 or more is needed",
+                self.aspect_max
+            ));
         }
         if let Some(index) = self.mean.iter().position(|mean| !mean.is_finite()) {
-            return Err(format!("settings.mean[{index}]: is {}; a number is needed", self.mean[index]));
+            return Err(format!(
+                "settings.mean[{index}]: is {}; a number is needed",
+                self.mean[index]
+            ));
         }
-        if let Some(index) = self.std.iter().position(|std| !(std.is_finite() && *std != 0.0)) {
-            return Err(format!("settings.std[{index}]: is {}; a number other than 0 is needed", self.std[index]));
+        if let Some(index) = self
+            .std
+            .iter()
+            .position(|std| !(std.is_finite() && *std != 0.0))
+        {
+            return Err(format!(
+                "settings.std[{index}]: is {}; a number other than 0 is needed",
+                self.std[index]
+            ));
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! What becomes of a page's sides: first scaled, if it is very large or very small, then padded, if it is very flat,
-//! then scaled for the network.
+//! What becomes of a page's sides: first scaled, if it is very large or very small, then padded, if
+//! it is very flat, then scaled for the network.
 //!
-//! Sizes are whole numbers from here on, so that whoever maps a place back computes with the same ones. Bound: what the
-//! network would get, `max_network_pixels`.
+//! Sizes are whole numbers from here on, so that whoever maps a place back computes with the same
+//! ones. Bound: what the network would get, `max_network_pixels`.
 
 use crate::Settings;
 
@@ -40,10 +40,16 @@ impl Plan {
             scaled = scaled.times(float(settings.shortest_min) / short, settings.multiple_of);
         }
         let above = settings.padding(scaled);
-        let page = Size { height: scaled.height + 2 * above, ..scaled };
+        let page = Size {
+            height: scaled.height + 2 * above,
+            ..scaled
+        };
         let short = float(page.height.min(page.width));
-        let ratio =
-            if short < float(settings.network_shortest) { float(settings.network_shortest) / short } else { 1.0 };
+        let ratio = if short < float(settings.network_shortest) {
+            float(settings.network_shortest) / short
+        } else {
+            1.0
+        };
         let network = page.times(ratio, settings.multiple_of);
         let pixels = network.height.saturating_mul(network.width);
         if [scaled.height, scaled.width, pixels].contains(&0) {
@@ -60,7 +66,12 @@ impl Plan {
                 network.width, network.height, settings.max_network_pixels
             ));
         }
-        Ok(Self { original, scaled, above, network })
+        Ok(Self {
+            original,
+            scaled,
+            above,
+            network,
+        })
     }
 }
 
@@ -68,9 +79,13 @@ impl Size {
     /// Cut to whole numbers, then the nearest multiples.
     fn times(self, ratio: f64, multiple: usize) -> Self {
         let side = |side: usize| {
-            whole((float(whole(float(side) * ratio)) / float(multiple)).round_ties_even()).saturating_mul(multiple)
+            whole((float(whole(float(side) * ratio)) / float(multiple)).round_ties_even())
+                .saturating_mul(multiple)
         };
-        Self { height: side(self.height), width: side(self.width) }
+        Self {
+            height: side(self.height),
+            width: side(self.width),
+        }
     }
 }
 
@@ -86,7 +101,11 @@ impl Settings {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
 const fn whole(value: f64) -> usize {
     value as usize
 }
@@ -104,7 +123,10 @@ mod tests {
     fn check(width: usize, height: usize, scaled: [usize; 2], above: usize, network: [usize; 2]) {
         let plan = Plan::new(Size { height, width }, &Settings::default()).unwrap();
         let pair = |size: Size| [size.width, size.height];
-        assert_eq!((pair(plan.scaled), plan.above, pair(plan.network)), (scaled, above, network));
+        assert_eq!(
+            (pair(plan.scaled), plan.above, pair(plan.network)),
+            (scaled, above, network)
+        );
     }
 
     /// The numbers are the Python package's.
@@ -121,13 +143,17 @@ mod tests {
 
     #[test]
     fn pages_that_are_too_long_are_refused() {
-        let refused = |width, height| Plan::new(Size { height, width }, &Settings::default()).unwrap_err();
+        let refused =
+            |width, height| Plan::new(Size { height, width }, &Settings::default()).unwrap_err();
         let text = refused(9000, 10);
         assert_eq!(
             text,
             "a page of 9000 × 10 pixels is too narrow: nothing of it is left when its longer side has 2000"
         );
-        assert!(refused(40, 2000).contains("would be 736 × 36800 for the network; 5242880 pixels are allowed"));
+        assert!(
+            refused(40, 2000)
+                .contains("would be 736 × 36800 for the network; 5242880 pixels are allowed")
+        );
         assert!(refused(0, 0).contains("too narrow"));
     }
 }

@@ -1,7 +1,7 @@
 //! What the graph answers, batch by batch, put back into the order of the lines.
 //!
-//! Of a path only the best class of each place is kept, so that an alphabet of thousands costs no memory. Bound: two
-//! numbers for each place of each line.
+//! Of a path only the best class of each place is kept, so that an alphabet of thousands costs no
+//! memory. Bound: two numbers for each place of each line.
 
 use hotstage_sdk::{Failure, Outputs, Tensor};
 
@@ -17,28 +17,50 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn new(answer: Answer, lines: usize) -> Self {
-        Self { answer, classes: vec![Vec::new(); lines], scores: vec![Vec::new(); lines] }
+        Self {
+            answer,
+            classes: vec![Vec::new(); lines],
+            scores: vec![Vec::new(); lines],
+        }
     }
 
     /// Keeps what the graph answered to some of the lines.
-    pub(crate) fn take(&mut self, members: &[usize], answered: Option<&Tensor>) -> Result<(), String> {
+    pub(crate) fn take(
+        &mut self,
+        members: &[usize],
+        answered: Option<&Tensor>,
+    ) -> Result<(), String> {
         let answered = answered.ok_or("the graph answered nothing")?;
         let scores = answered.slice::<f32>().map_err(|error| error.to_string())?;
-        let size = |place: usize| answered.shape().get(place).and_then(|size| usize::try_from(*size).ok()).unwrap_or(0);
+        let size = |place: usize| {
+            answered
+                .shape()
+                .get(place)
+                .and_then(|size| usize::try_from(*size).ok())
+                .unwrap_or(0)
+        };
         let rows = size(0);
         if rows != members.len() {
-            return Err(format!("the graph answered {rows} rows to {} strips", members.len()));
+            return Err(format!(
+                "the graph answered {rows} rows to {} strips",
+                members.len()
+            ));
         }
         let each = scores.chunks_exact((scores.len() / rows.max(1)).max(1));
         for (member, row) in members.iter().zip(each) {
-            let Some((classes, kept)) = self.classes.get_mut(*member).zip(self.scores.get_mut(*member)) else {
+            let Some((classes, kept)) = self
+                .classes
+                .get_mut(*member)
+                .zip(self.scores.get_mut(*member))
+            else {
                 continue;
             };
             match self.answer {
                 Answer::Scores => *kept = row.to_vec(),
                 Answer::Path => {
                     for place in row.chunks_exact(size(2).max(1)) {
-                        let (class, score) = best(place).ok_or("the graph answered NaN for a place of a line")?;
+                        let (class, score) =
+                            best(place).ok_or("the graph answered NaN for a place of a line")?;
                         classes.push(class);
                         kept.push(score);
                     }
@@ -49,17 +71,26 @@ impl Answers {
     }
 
     /// Rows of the same length; without a line, of the length that the graph says.
-    pub(crate) fn put(mut self, outputs: &mut Outputs, classes: u64, blank: u32) -> Result<(), Failure> {
+    pub(crate) fn put(
+        mut self,
+        outputs: &mut Outputs,
+        classes: u64,
+        blank: u32,
+    ) -> Result<(), Failure> {
         let lines = self.scores.len();
         let longest = self.scores.iter().map(Vec::len).max();
         let length = match self.answer {
             Answer::Scores => longest.unwrap_or_else(|| usize::try_from(classes).unwrap_or(0)),
             Answer::Path => longest.unwrap_or(0),
         };
-        self.scores.iter_mut().for_each(|row| row.resize(length, 0.0));
+        self.scores
+            .iter_mut()
+            .for_each(|row| row.resize(length, 0.0));
         outputs.put_slice("scores", &[lines, length], &self.scores.concat())?;
         if self.answer == Answer::Path {
-            self.classes.iter_mut().for_each(|row| row.resize(length, i64::from(blank)));
+            self.classes
+                .iter_mut()
+                .for_each(|row| row.resize(length, i64::from(blank)));
             outputs.put_slice("classes", &[lines, length], &self.classes.concat())?;
         }
         Ok(())
@@ -76,7 +107,11 @@ fn best(scores: &[f32]) -> Option<(i64, f32)> {
             *largest = larger(*largest, *score);
         }
     }
-    let largest = largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger);
+    let largest = largest
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, larger);
     let class = scores.iter().position(|score| *score == largest)?;
     Some((i64::try_from(class).ok()?, largest))
 }

@@ -1,7 +1,8 @@
-//! Which lines are computed together: those of like proportions, so that little of a strip is empty.
+//! Which lines are computed together: those of like proportions, so that little of a strip is
+//! empty.
 //!
-//! A batch is as wide as its longest line at the strips' height, and at least `width`. Bounds: `batch` lines,
-//! `max_width`.
+//! A batch is as wide as its longest line at the strips' height, and at least `width`. Bounds:
+//! `batch` lines, `max_width`.
 
 use hotstage_raster::View;
 
@@ -22,13 +23,21 @@ pub(crate) fn batches(lines: &Lines<'_>, settings: &Settings) -> Vec<Batch> {
     let batch = |members: &[(f64, usize)]| {
         let longest = members.last().map_or(0.0, |(aspect, _)| *aspect);
         let needed = whole((float(settings.height) * longest).floor());
-        let width = if settings.widen { needed.clamp(settings.width, settings.max_width) } else { settings.width };
-        Batch { members: members.iter().map(|(_, index)| *index).collect(), width }
+        let width = if settings.widen {
+            needed.clamp(settings.width, settings.max_width)
+        } else {
+            settings.width
+        };
+        Batch {
+            members: members.iter().map(|(_, index)| *index).collect(),
+            width,
+        }
     };
     order.chunks(settings.batch).map(batch).collect()
 }
 
-/// How wide a line is at the strips' height; a batch may be narrower by a part of a pixel, or squeeze it.
+/// How wide a line is at the strips' height; a batch may be narrower by a part of a pixel, or
+/// squeeze it.
 pub(crate) fn width(line: &View<'_>, settings: &Settings) -> usize {
     whole((float(settings.height) * aspect(line)).ceil()).max(1)
 }
@@ -37,7 +46,11 @@ fn aspect(line: &View<'_>) -> f64 {
     float(line.width()) / float(line.height())
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
 const fn whole(value: f64) -> usize {
     value as usize
 }

@@ -1,6 +1,7 @@
 //! The lines of a request: their levels one after the other, and their sizes.
 //!
-//! They come from an earlier stage, so what does not fit is a mistake in the pipeline. Bound: what that stage made.
+//! They come from an earlier stage, so what does not fit is a mistake in the pipeline. Bound: what
+//! that stage made.
 
 use hotstage_raster::{CHANNELS, View};
 
@@ -15,11 +16,15 @@ impl<'a> Lines<'a> {
         for (index, size) in sizes.chunks_exact(2).enumerate() {
             let side = |place: usize| usize::try_from(size[place]).unwrap_or(0);
             let (height, width) = (side(0), side(1));
-            let length = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(CHANNELS));
-            let line = length.and_then(|length| levels.split_at_checked(length)).and_then(|(line, rest)| {
-                levels = rest;
-                View::new(width, height, line)
-            });
+            let length = width
+                .checked_mul(height)
+                .and_then(|pixels| pixels.checked_mul(CHANNELS));
+            let line = length
+                .and_then(|length| levels.split_at_checked(length))
+                .and_then(|(line, rest)| {
+                    levels = rest;
+                    View::new(width, height, line)
+                });
             let Some(line) = line else {
                 return Err(format!(
                     "line {index} is {} × {} pixels, and `crops` does not hold them",
@@ -29,7 +34,10 @@ impl<'a> Lines<'a> {
             lines.push(line);
         }
         if !levels.is_empty() {
-            return Err(format!("`crops` has {} levels more than the lines in `crop_sizes`", levels.len()));
+            return Err(format!(
+                "`crops` has {} levels more than the lines in `crop_sizes`",
+                levels.len()
+            ));
         }
         Ok(Self(lines))
     }

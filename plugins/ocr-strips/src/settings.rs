@@ -34,16 +34,16 @@ pub struct Settings {
     /// Lines that get strips of the same width.
     #[schemars(range(min = 1))]
     pub(crate) batch: usize,
-    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed faster in several
-    /// calls, whose intermediate results stay in the processor's cache.
+    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed
+    /// faster in several calls, whose intermediate results stay in the processor's cache.
     #[schemars(range(min = 1))]
     pub(crate) call_width: usize,
     /// Is subtracted from each level of 0 to 1, for each channel.
     pub(crate) mean: [f64; CHANNELS],
     /// Then divides it.
     pub(crate) std: [f64; CHANNELS],
-    /// Which lines are turned by 180 degrees first, by what an earlier stage says of them; then there is an input
-    /// `turn`.
+    /// Which lines are turned by 180 degrees first, by what an earlier stage says of them; then
+    /// there is an input `turn`.
     pub(crate) turn: Option<Turn>,
     /// What is made of the graph's first output.
     pub(crate) answer: Answer,
@@ -96,7 +96,11 @@ impl Default for Settings {
 impl Settings {
     pub(crate) fn options(&self) -> Options {
         let concurrency = self.concurrency.unwrap_or_default();
-        Options { threads: self.threads, concurrency, ..Options::default() }
+        Options {
+            threads: self.threads,
+            concurrency,
+            ..Options::default()
+        }
     }
 
     /// The error says which key, what it holds and what it should hold.
@@ -116,13 +120,25 @@ impl Settings {
             return Err("settings.threads: is 0; at least 1 is needed".to_owned());
         }
         if self.concurrency == Some(0) {
-            return Err("settings.concurrency: is 0; at least 1 is needed, or leave it out".to_owned());
+            return Err(
+                "settings.concurrency: is 0; at least 1 is needed, or leave it out".to_owned(),
+            );
         }
         if let Some(index) = self.mean.iter().position(|mean| !mean.is_finite()) {
-            return Err(format!("settings.mean[{index}]: is {}; a number is needed", self.mean[index]));
+            return Err(format!(
+                "settings.mean[{index}]: is {}; a number is needed",
+                self.mean[index]
+            ));
         }
-        if let Some(index) = self.std.iter().position(|std| !(std.is_finite() && *std != 0.0)) {
-            return Err(format!("settings.std[{index}]: is {}; a number other than 0 is needed", self.std[index]));
+        if let Some(index) = self
+            .std
+            .iter()
+            .position(|std| !(std.is_finite() && *std != 0.0))
+        {
+            return Err(format!(
+                "settings.std[{index}]: is {}; a number other than 0 is needed",
+                self.std[index]
+            ));
         }
         Ok(())
     }
@@ -131,7 +147,11 @@ impl Settings {
 impl Turn {
     /// For each line.
     pub(crate) fn which(&self, scores: &Tensor, lines: usize) -> Result<Vec<bool>, Failure> {
-        let classes = scores.shape().get(1).and_then(|classes| usize::try_from(*classes).ok()).unwrap_or(0);
+        let classes = scores
+            .shape()
+            .get(1)
+            .and_then(|classes| usize::try_from(*classes).ok())
+            .unwrap_or(0);
         let all = scores.slice::<f32>()?;
         if lines == 0 {
             return Ok(Vec::new());
@@ -144,7 +164,10 @@ impl Turn {
         }
         let rows = all.chunks_exact(classes);
         if rows.len() != lines {
-            return Err(Failure::internal(format!("input `turn` has {} rows for {lines} lines", rows.len())));
+            return Err(Failure::internal(format!(
+                "input `turn` has {} rows for {lines} lines",
+                rows.len()
+            )));
         }
         let is_turned = |row: &[f32]| {
             let score = row[self.class];

@@ -1,26 +1,33 @@
-//! How strips are made and answers put back, with a graph that looks at its strips; and each refusal.
+//! How strips are made and answers put back, with a graph that looks at its strips; and each
+//! refusal.
 
 use hotstage_sdk::{Datatype, Failure, Files, Signature, Tensor, any, graphs, size, testing};
 use serde_json::{Value, json};
 
 use super::Strips;
 
-/// Answers, for each strip, as many places as it has columns of eight pixels. Class 1 is the best where the first level
-/// of such a column is over 0, class 0 elsewhere; scores are the strip's width by a thousand.
+/// Answers, for each strip, as many places as it has columns of eight pixels. Class 1 is the best
+/// where the first level of such a column is over 0, class 0 elsewhere; scores are the strip's
+/// width by a thousand.
 fn reader() {
-    let signature = Signature::new().input("x", Datatype::Fp32, [any(), size(3), any(), any()]).output(
-        "y",
-        Datatype::Fp32,
-        [any(), any(), size(3)],
-    );
+    let signature = Signature::new()
+        .input("x", Datatype::Fp32, [any(), size(3), any(), any()])
+        .output("y", Datatype::Fp32, [any(), any(), size(3)]);
     graphs::stand_in("model", signature, |inputs| {
-        let &[rows, _, height, width] = inputs[0].shape() else { panic!() };
-        let [rows, height, width] = [rows, height, width].map(|side| usize::try_from(side).unwrap());
+        let &[rows, _, height, width] = inputs[0].shape() else {
+            panic!()
+        };
+        let [rows, height, width] =
+            [rows, height, width].map(|side| usize::try_from(side).unwrap());
         let mut scores = Vec::new();
         for strip in inputs[0].slice::<f32>()?.chunks_exact(3 * height * width) {
             for column in (0..width / 8).map(|column| strip[column * 8]) {
                 let best = f32::from(u16::try_from(width).unwrap()) / 1000.0;
-                scores.extend(if column > 0.0 { [0.0, best, 0.0] } else { [best, 0.0, 0.0] });
+                scores.extend(if column > 0.0 {
+                    [0.0, best, 0.0]
+                } else {
+                    [best, 0.0, 0.0]
+                });
             }
         }
         Ok(vec![Tensor::f32(&[rows, width / 8, 3], scores)?])
@@ -29,15 +36,23 @@ fn reader() {
 
 /// The left half is white, the right half black.
 fn line(height: usize, width: usize) -> Vec<u8> {
-    (0..height * width).flat_map(|pixel| [if pixel % width < width / 2 { 255 } else { 0 }; 3]).collect()
+    (0..height * width)
+        .flat_map(|pixel| [if pixel % width < width / 2 { 255 } else { 0 }; 3])
+        .collect()
 }
 
 fn crops(sizes: &[[i64; 2]]) -> [(&'static str, Tensor); 2] {
     let side = |side: i64| usize::try_from(side).unwrap();
-    let levels: Vec<u8> = sizes.iter().flat_map(|size| line(side(size[0]), side(size[1]))).collect();
+    let levels: Vec<u8> = sizes
+        .iter()
+        .flat_map(|size| line(side(size[0]), side(size[1])))
+        .collect();
     [
         ("crops", Tensor::u8(&[levels.len()], levels).unwrap()),
-        ("crop_sizes", Tensor::i64(&[sizes.len(), 2], sizes.as_flattened()).unwrap()),
+        (
+            "crop_sizes",
+            Tensor::i64(&[sizes.len(), 2], sizes.as_flattened()).unwrap(),
+        ),
     ]
 }
 
@@ -49,41 +64,68 @@ fn open(settings: Value) -> testing::Bench<Strips> {
 #[test]
 fn lines_of_like_proportions_are_computed_together() {
     let settings = json!({ "height": 8, "width": 16, "batch": 2 });
-    let answer = open(settings).call(crops(&[[8, 64], [4, 8], [8, 16], [2, 8]])).unwrap();
+    let answer = open(settings)
+        .call(crops(&[[8, 64], [4, 8], [8, 16], [2, 8]]))
+        .unwrap();
     let scores = answer.get("scores").unwrap();
     assert_eq!(scores.shape(), [4, 8]);
     let rows: Vec<&[f32]> = scores.slice::<f32>().unwrap().chunks_exact(8).collect();
     assert_eq!(rows[0], [0.064; 8]);
     assert_eq!(rows[1], [0.016, 0.016, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    assert_eq!(rows[3], [0.064; 8], "the batch is as wide as its longest line");
+    assert_eq!(
+        rows[3], [0.064; 8],
+        "the batch is as wide as its longest line"
+    );
     let classes = answer.get("classes").unwrap();
     let rows: Vec<&[i64]> = classes.slice::<i64>().unwrap().chunks_exact(8).collect();
     assert_eq!(rows[0], [1, 1, 1, 1, 0, 0, 0, 0]);
-    assert_eq!(rows[3], [1, 1, 0, 0, 0, 0, 0, 0], "behind a shorter line is nothing");
+    assert_eq!(
+        rows[3],
+        [1, 1, 0, 0, 0, 0, 0, 0],
+        "behind a shorter line is nothing"
+    );
 }
 
 #[test]
 fn longer_lines_are_squeezed_if_strips_are_not_widened() {
     let settings = json!({ "height": 8, "width": 32, "widen": false });
     let answer = open(settings).call(crops(&[[8, 64], [8, 16]])).unwrap();
-    assert_eq!(answer.get("classes").unwrap().slice::<i64>().unwrap(), [1, 1, 0, 0, 1, 0, 0, 0]);
-    let answer = open(json!({ "height": 8, "width": 16, "max_width": 32 })).call(crops(&[[8, 640]])).unwrap();
-    assert_eq!(answer.get("classes").unwrap().slice::<i64>().unwrap(), [1, 1, 0, 0]);
+    assert_eq!(
+        answer.get("classes").unwrap().slice::<i64>().unwrap(),
+        [1, 1, 0, 0, 1, 0, 0, 0]
+    );
+    let answer = open(json!({ "height": 8, "width": 16, "max_width": 32 }))
+        .call(crops(&[[8, 640]]))
+        .unwrap();
+    assert_eq!(
+        answer.get("classes").unwrap().slice::<i64>().unwrap(),
+        [1, 1, 0, 0]
+    );
 }
 
 #[test]
 fn a_line_that_stands_upside_down_is_turned() {
     let settings = json!({ "height": 8, "width": 16, "turn": { "class": 1, "above": 0.9 } });
     let [levels, sizes] = crops(&[[8, 16], [8, 16], [8, 16]]);
-    let turn = ("turn", Tensor::f32(&[3, 2], [0.05, 0.95, 0.1, 0.9, 1.0, 0.95]).unwrap());
+    let turn = (
+        "turn",
+        Tensor::f32(&[3, 2], [0.05, 0.95, 0.1, 0.9, 1.0, 0.95]).unwrap(),
+    );
     let answer = open(settings).call([levels, sizes, turn]).unwrap();
-    assert_eq!(answer.get("classes").unwrap().slice::<i64>().unwrap(), [0, 1, 1, 0, 1, 0]);
+    assert_eq!(
+        answer.get("classes").unwrap().slice::<i64>().unwrap(),
+        [0, 1, 1, 0, 1, 0]
+    );
 }
 
 #[test]
 fn no_line_gets_no_row() {
     let answer = open(json!({ "turn": { "class": 1, "above": 0.9 } }))
-        .call(crops(&[]).into_iter().chain([("turn", Tensor::f32(&[0, 2], []).unwrap())]))
+        .call(
+            crops(&[])
+                .into_iter()
+                .chain([("turn", Tensor::f32(&[0, 2], []).unwrap())]),
+        )
         .unwrap();
     assert_eq!(answer.get("classes").unwrap().shape(), [0, 0]);
 }
@@ -93,25 +135,58 @@ fn what_an_earlier_stage_did_wrong_is_internal() {
     let check = |sizes: [i64; 2], levels: usize, text: &str| {
         let sizes = ("crop_sizes", Tensor::i64(&[1, 2], sizes).unwrap());
         let crops = ("crops", Tensor::u8(&[levels], vec![0; levels]).unwrap());
-        assert_eq!(open(json!({})).call([crops, sizes]).unwrap_err(), Failure::internal(text));
+        assert_eq!(
+            open(json!({})).call([crops, sizes]).unwrap_err(),
+            Failure::internal(text)
+        );
     };
-    check([2, 2], 11, "line 0 is 2 × 2 pixels, and `crops` does not hold them");
-    check([-1, 2], 11, "line 0 is 2 × -1 pixels, and `crops` does not hold them");
-    check([i64::MAX, i64::MAX], 11, &format!("line 0 is {0} × {0} pixels, and `crops` does not hold them", i64::MAX));
-    check([1, 1], 5, "`crops` has 2 levels more than the lines in `crop_sizes`");
+    check(
+        [2, 2],
+        11,
+        "line 0 is 2 × 2 pixels, and `crops` does not hold them",
+    );
+    check(
+        [-1, 2],
+        11,
+        "line 0 is 2 × -1 pixels, and `crops` does not hold them",
+    );
+    check(
+        [i64::MAX, i64::MAX],
+        11,
+        &format!(
+            "line 0 is {0} × {0} pixels, and `crops` does not hold them",
+            i64::MAX
+        ),
+    );
+    check(
+        [1, 1],
+        5,
+        "`crops` has 2 levels more than the lines in `crop_sizes`",
+    );
 }
 
 #[test]
 fn graphs_and_settings_that_make_no_sense_are_refused() {
     reader();
     let check = |settings: Value, text: &str| {
-        let refusal = testing::open_model::<Strips>(settings, Files::none()).unwrap_err().to_string();
+        let refusal = testing::open_model::<Strips>(settings, Files::none())
+            .unwrap_err()
+            .to_string();
         assert!(refusal.starts_with(text), "{refusal}");
     };
-    check(json!({ "answer": "scores" }), "`model`: its first output is not FP32 of 2 dimensions");
+    check(
+        json!({ "answer": "scores" }),
+        "`model`: its first output is not FP32 of 2 dimensions",
+    );
     check(json!({ "file": "other" }), "no file `other`");
-    check(json!({ "batch": 0 }), "settings.batch: is 0; 1 to 64 is needed");
-    check(json!({ "width": 9000 }), "settings.width: is 9000; 1 to 8192 is needed");
+    check(
+        json!({ "batch": 0 }),
+        "settings.batch: is 0; 1 to 64 is needed",
+    );
+    check(
+        json!({ "width": 9000 }),
+        "settings.width: is 9000; 1 to 8192 is needed",
+    );
     check(json!({ "threads": 0 }), "settings.threads: is 0");
     check(json!({ "std": [0.0, 1.0, 1.0] }), "settings.std[0]: is 0");
 }

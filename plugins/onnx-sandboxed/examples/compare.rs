@@ -1,8 +1,10 @@
-//! How long a graph takes natively, with the code that the component runs: the other side of a comparison.
+//! How long a graph takes natively, with the code that the component runs: the other side of a
+//! comparison.
 //!
-//! `cargo run --release -p hotstage-plugin-onnx-sandboxed --example compare -- FILE [CALLS] [SIZE]` prints how long
-//! opening took, and the fastest and the median of the calls. Default: 20 calls, and 1 for each open dimension. Every
-//! input is filled with one pattern of small numbers; a graph whose inputs are not FP32 is refused.
+//! `cargo run --release -p hotstage-plugin-onnx-sandboxed --example compare -- FILE [CALLS] [SIZE]`
+//! prints how long opening took, and the fastest and the median of the calls. Default: 20 calls,
+//! and 1 for each open dimension. Every input is filled with one pattern of small numbers; a graph
+//! whose inputs are not FP32 is refused.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -24,7 +26,9 @@ fn main() -> Outcome<()> {
     let ports = bench.signature().inputs.clone();
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..calls.max(1) {
-        let inputs = ports.iter().map(|port| Ok((port.name.clone(), pattern(port, open_size)?)));
+        let inputs = ports
+            .iter()
+            .map(|port| Ok((port.name.clone(), pattern(port, open_size)?)));
         let inputs = inputs.collect::<Outcome<Vec<_>>>()?;
         let start = Instant::now();
         bench.call(inputs)?;
@@ -32,7 +36,10 @@ fn main() -> Outcome<()> {
     }
     times.sort_unstable();
     let (fastest, median) = (times[0], times[times.len() / 2]);
-    writeln!(std::io::stdout(), "opened in {opened:.1?}; fastest call {fastest:.2?}, median {median:.2?}")?;
+    writeln!(
+        std::io::stdout(),
+        "opened in {opened:.1?}; fastest call {fastest:.2?}, median {median:.2?}"
+    )?;
     Ok(())
 }
 
@@ -40,9 +47,17 @@ fn pattern(port: &Port, open_size: u64) -> Outcome<Tensor> {
     if port.datatype != Datatype::Fp32 {
         return Err(format!("input `{}` is {}", port.name, port.datatype).into());
     }
-    let shape: Vec<usize> =
-        port.shape.iter().map(|size| size.unwrap_or(open_size)).map(usize::try_from).collect::<Result<_, _>>()?;
+    let shape: Vec<usize> = port
+        .shape
+        .iter()
+        .map(|size| size.unwrap_or(open_size))
+        .map(usize::try_from)
+        .collect::<Result<_, _>>()?;
     let elements = shape.iter().product::<usize>();
-    let data: Vec<f32> = (0_u8..=250).cycle().take(elements).map(|step| f32::from(step) / 250.0 - 0.5).collect();
+    let data: Vec<f32> = (0_u8..=250)
+        .cycle()
+        .take(elements)
+        .map(|step| f32::from(step) / 250.0 - 0.5)
+        .collect();
     Ok(Tensor::f32(&shape, data)?)
 }

@@ -1,7 +1,8 @@
-//! Tensors between the stage's wall and tract. Each is copied once on its way in and once on its way out.
+//! Tensors between the stage's wall and tract. Each is copied once on its way in and once on its
+//! way out.
 //!
-//! Both sides have the same Rust type for an element, but for `BYTES`, which are strings in a graph and so must be
-//! UTF-8. tract has no BF16. Bounds: the protocol's.
+//! Both sides have the same Rust type for an element, but for `BYTES`, which are strings in a graph
+//! and so must be UTF-8. tract has no BF16. Bounds: the protocol's.
 
 use hotstage_sdk::{Datatype, Element, Failure, Inputs, Outputs};
 use tract_onnx::pb::tensor_proto::DataType;
@@ -56,31 +57,56 @@ pub(crate) fn datum_type(datatype: Datatype) -> DatumType {
 /// An input of the call, as tract takes it.
 pub(crate) fn read(inputs: &Inputs, name: &str, datatype: Datatype) -> Result<Tensor, Failure> {
     let shape = sizes(inputs.get(name)?.shape())?;
-    for_element!(datatype, read_elements(inputs, name, &shape), read_strings(inputs, name, &shape))
+    for_element!(
+        datatype,
+        read_elements(inputs, name, &shape),
+        read_strings(inputs, name, &shape)
+    )
 }
 
 /// Answers with what tract made.
-pub(crate) fn write(outputs: &mut Outputs, name: &str, datatype: Datatype, tensor: &Tensor) -> Result<(), Failure> {
-    // A size that the graph computes is a number of tract's own until somebody asks for one of ONNX's.
+pub(crate) fn write(
+    outputs: &mut Outputs,
+    name: &str,
+    datatype: Datatype,
+    tensor: &Tensor,
+) -> Result<(), Failure> {
+    // A size that the graph computes is a number of tract's own until somebody asks for one of
+    // ONNX's.
     let tensor = if tensor.datum_type() == DatumType::TDim {
-        &*tensor.cast_to_dt(datum_type(datatype)).map_err(|error| misfit(name, &error))?
+        &*tensor
+            .cast_to_dt(datum_type(datatype))
+            .map_err(|error| misfit(name, &error))?
     } else {
         tensor
     };
-    for_element!(datatype, write_elements(outputs, name, tensor), write_strings(outputs, name, tensor))
+    for_element!(
+        datatype,
+        write_elements(outputs, name, tensor),
+        write_strings(outputs, name, tensor)
+    )
 }
 
 /// A shape as Rust indexes it.
 pub(crate) fn sizes(shape: &[u64]) -> Result<Vec<usize>, Failure> {
-    let sizes = shape.iter().map(|&size| usize::try_from(size)).collect::<Result<_, _>>();
-    sizes.map_err(|_| Failure::invalid_input(format!("shape {shape:?} is more than memory can hold")))
+    let sizes = shape
+        .iter()
+        .map(|&size| usize::try_from(size))
+        .collect::<Result<_, _>>();
+    sizes.map_err(|_| {
+        Failure::invalid_input(format!("shape {shape:?} is more than memory can hold"))
+    })
 }
 
 fn datum_type_of<T: Datum>() -> DatumType {
     T::datum_type()
 }
 
-fn read_elements<T: Element + Datum>(inputs: &Inputs, name: &str, shape: &[usize]) -> Result<Tensor, Failure> {
+fn read_elements<T: Element + Datum>(
+    inputs: &Inputs,
+    name: &str,
+    shape: &[usize],
+) -> Result<Tensor, Failure> {
     Tensor::from_shape(shape, inputs.slice::<T>(name)?)
         .map_err(|error| Failure::internal(format!("input `{name}`: {error:#}")))
 }
@@ -88,8 +114,9 @@ fn read_elements<T: Element + Datum>(inputs: &Inputs, name: &str, shape: &[usize
 fn read_strings(inputs: &Inputs, name: &str, shape: &[usize]) -> Result<Tensor, Failure> {
     let mut strings = Vec::new();
     for (index, bytes) in inputs.bytes(name)?.enumerate() {
-        let string = std::str::from_utf8(bytes)
-            .map_err(|_| Failure::invalid_input(format!("input `{name}`: element {index} is not UTF-8")))?;
+        let string = std::str::from_utf8(bytes).map_err(|_| {
+            Failure::invalid_input(format!("input `{name}`: element {index} is not UTF-8"))
+        })?;
         strings.push(string.to_owned());
     }
     Tensor::from(hotstage_sdk::ndarray::arr1(&strings))
@@ -97,15 +124,27 @@ fn read_strings(inputs: &Inputs, name: &str, shape: &[usize]) -> Result<Tensor, 
         .map_err(|error| Failure::internal(format!("input `{name}`: {error:#}")))
 }
 
-fn write_elements<T: Element + Datum>(outputs: &mut Outputs, name: &str, tensor: &Tensor) -> Result<(), Failure> {
-    let plain = tensor.try_as_plain_ram().map_err(|error| misfit(name, &error))?;
-    let elements = plain.as_slice::<T>().map_err(|error| misfit(name, &error))?;
+fn write_elements<T: Element + Datum>(
+    outputs: &mut Outputs,
+    name: &str,
+    tensor: &Tensor,
+) -> Result<(), Failure> {
+    let plain = tensor
+        .try_as_plain_ram()
+        .map_err(|error| misfit(name, &error))?;
+    let elements = plain
+        .as_slice::<T>()
+        .map_err(|error| misfit(name, &error))?;
     outputs.put_slice(name, tensor.shape(), elements)
 }
 
 fn write_strings(outputs: &mut Outputs, name: &str, tensor: &Tensor) -> Result<(), Failure> {
-    let plain = tensor.try_as_plain_ram().map_err(|error| misfit(name, &error))?;
-    let strings = plain.as_slice::<String>().map_err(|error| misfit(name, &error))?;
+    let plain = tensor
+        .try_as_plain_ram()
+        .map_err(|error| misfit(name, &error))?;
+    let strings = plain
+        .as_slice::<String>()
+        .map_err(|error| misfit(name, &error))?;
     outputs.put_bytes(name, tensor.shape(), strings)
 }
 

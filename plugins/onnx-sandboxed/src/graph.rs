@@ -1,8 +1,8 @@
 //! An ONNX file, read: what flows in and out of its graph, and the graph as tract takes it.
 //!
-//! Initialisers that are listed as inputs too are weights, not inputs. A dimension is a size, a name that the same size
-//! goes by wherever it stands, or any. Bounds: the file lies in memory twice while it is read, the graph's weights once
-//! afterwards.
+//! Initialisers that are listed as inputs too are weights, not inputs. A dimension is a size, a
+//! name that the same size goes by wherever it stands, or any. Bounds: the file lies in memory
+//! twice while it is read, the graph's weights once afterwards.
 
 use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError};
 use prost::Message;
@@ -51,20 +51,38 @@ impl Graph {
         let graph = check::check(&proto, &known).map_err(refuse)?;
         let (inputs, outputs) = ports(graph).map_err(refuse)?;
         let names = || outputs.iter().map(|output| output.name.as_str());
-        let wanted: Vec<&str> = settings.places(names())?.into_iter().filter_map(|place| names().nth(place)).collect();
+        let wanted: Vec<&str> = settings
+            .places(names())?
+            .into_iter()
+            .filter_map(|place| names().nth(place))
+            .collect();
         if let Some(operator) = hotstage_misread::first(graph, wanted) {
-            return Err(refuse(format!("tract would compute {operator} wrongly; take the component `onnx`")));
+            return Err(refuse(format!(
+                "tract would compute {operator} wrongly; take the component `onnx`"
+            )));
         }
         let model = translate(&known, &proto).map_err(refuse)?;
-        Ok(Self { inputs, outputs, model })
+        Ok(Self {
+            inputs,
+            outputs,
+            model,
+        })
     }
 
     /// Keeps the outputs at these places alone, in this order.
     pub(crate) fn select(&mut self, places: &[usize]) -> Result<(), OpenError> {
-        let outlets: Vec<_> = places.iter().map(|&place| self.model.outputs[place]).collect();
-        self.model.select_output_outlets(&outlets).map_err(|error| OpenError::internal(format!("{error:#}")))?;
+        let outlets: Vec<_> = places
+            .iter()
+            .map(|&place| self.model.outputs[place])
+            .collect();
+        self.model
+            .select_output_outlets(&outlets)
+            .map_err(|error| OpenError::internal(format!("{error:#}")))?;
         let mut outputs: Vec<Option<Value>> = self.outputs.drain(..).map(Some).collect();
-        self.outputs = places.iter().filter_map(|&place| outputs[place].take()).collect();
+        self.outputs = places
+            .iter()
+            .filter_map(|&place| outputs[place].take())
+            .collect();
         Ok(())
     }
 }
@@ -86,7 +104,9 @@ pub(crate) fn check_names(values: &[Value], inputs: &Inputs) -> Result<(), Failu
     for value in values {
         let shape = inputs.get(&value.name)?.shape();
         for (axis, (dimension, &size)) in value.shape.iter().flatten().zip(shape).enumerate() {
-            let Dimension::Named(name) = dimension else { continue };
+            let Dimension::Named(name) = dimension else {
+                continue;
+            };
             match sizes.iter().find(|(known, ..)| known == name) {
                 None => sizes.push((name, size, &value.name)),
                 Some(&(_, known, _)) if known == size => {}
@@ -104,29 +124,52 @@ pub(crate) fn check_names(values: &[Value], inputs: &Inputs) -> Result<(), Failu
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
-    let mut proto = ModelProto::decode(bytes).map_err(|error| format!("is no ONNX graph, or is cut short: {error}"))?;
-    proto.graph.iter_mut().for_each(hotstage_misread::tell_apart);
+    let mut proto = ModelProto::decode(bytes)
+        .map_err(|error| format!("is no ONNX graph, or is cut short: {error}"))?;
+    proto
+        .graph
+        .iter_mut()
+        .for_each(hotstage_misread::tell_apart);
     Ok(proto)
 }
 
 fn translate(known: &Onnx, proto: &ModelProto) -> Result<InferenceModel, String> {
-    let parsed = known.parse(proto, None).map_err(|error| format!("{error:#}"))?;
+    let parsed = known
+        .parse(proto, None)
+        .map_err(|error| format!("{error:#}"))?;
     match parsed.unresolved_inputs.first() {
         None => Ok(parsed.model),
-        Some(name) => Err(format!("reads `{name}`, which no node makes; the file is damaged")),
+        Some(name) => Err(format!(
+            "reads `{name}`, which no node makes; the file is damaged"
+        )),
     }
 }
 
 fn ports(graph: &GraphProto) -> Result<(Vec<Value>, Vec<Value>), String> {
-    let is_weight = |input: &&ValueInfoProto| graph.initializer.iter().any(|tensor| tensor.name == input.name);
-    let inputs = graph.input.iter().filter(|input| !is_weight(input)).map(|input| value("input", input));
+    let is_weight = |input: &&ValueInfoProto| {
+        graph
+            .initializer
+            .iter()
+            .any(|tensor| tensor.name == input.name)
+    };
+    let inputs = graph
+        .input
+        .iter()
+        .filter(|input| !is_weight(input))
+        .map(|input| value("input", input));
     let outputs = graph.output.iter().map(|output| value("output", output));
-    Ok((inputs.collect::<Result<_, _>>()?, outputs.collect::<Result<_, _>>()?))
+    Ok((
+        inputs.collect::<Result<_, _>>()?,
+        outputs.collect::<Result<_, _>>()?,
+    ))
 }
 
 fn value(side: &str, info: &ValueInfoProto) -> Result<Value, String> {
     let name = info.name.clone();
-    let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|r#type| r#type.value.as_ref())
+    let Some(type_proto::Value::TensorType(tensor)) = info
+        .r#type
+        .as_ref()
+        .and_then(|r#type| r#type.value.as_ref())
     else {
         return Err(format!(
             "the {side} `{name}` is no tensor; export the graph with tensors alone (for a classifier of scikit-learn, \
@@ -136,14 +179,28 @@ fn value(side: &str, info: &ValueInfoProto) -> Result<Value, String> {
     let datatype = convert::datatype(tensor.elem_type).map_err(|given| {
         format!("the {side} `{name}` is of {given}, which is not known here; cast it to FLOAT in the graph")
     })?;
-    let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dimension(dim.value.as_ref())).collect());
-    Ok(Value { name, datatype, shape })
+    let shape = tensor.shape.as_ref().map(|shape| {
+        shape
+            .dim
+            .iter()
+            .map(|dim| dimension(dim.value.as_ref()))
+            .collect()
+    });
+    Ok(Value {
+        name,
+        datatype,
+        shape,
+    })
 }
 
 fn dimension(value: Option<&dimension::Value>) -> Dimension {
     match value {
-        Some(dimension::Value::DimValue(size)) => usize::try_from(*size).map_or(Dimension::Any, Dimension::Size),
-        Some(dimension::Value::DimParam(name)) if !name.is_empty() => Dimension::Named(name.clone()),
+        Some(dimension::Value::DimValue(size)) => {
+            usize::try_from(*size).map_or(Dimension::Any, Dimension::Size)
+        }
+        Some(dimension::Value::DimParam(name)) if !name.is_empty() => {
+            Dimension::Named(name.clone())
+        }
         _ => Dimension::Any,
     }
 }

@@ -1,12 +1,15 @@
 //! What a node must be given, checked before tract computes it.
 //!
-//! Where these rules are broken tract panics, or reads an element that nobody asked for. Indices, divisors and counts
-//! often come from the client, so breaking one is the client's mistake and not the stage's: a sentence that names the
-//! node. Bound: one pass over a node's indices. What lies inside a loop of the graph's is not looked at.
+//! Where these rules are broken tract panics, or reads an element that nobody asked for. Indices,
+//! divisors and counts often come from the client, so breaking one is the client's mistake and not
+//! the stage's: a sentence that names the node. Bound: one pass over a node's indices. What lies
+//! inside a loop of the graph's is not looked at.
 
 use tract_onnx::prelude::{TValue, TractResult, TypedNode};
 use tract_onnx::tract_core::internal::{anyhow, bail};
-use tract_onnx::tract_core::ops::array::{Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd, Topk};
+use tract_onnx::tract_core::ops::array::{
+    Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd, Topk,
+};
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, OptBinByScalar, OptBinUnicast, TypedBinOp};
 use tract_onnx::tract_core::ops::math::{Div, Rem};
 
@@ -23,10 +26,14 @@ pub(crate) fn check(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
     } else if node.op_is::<ScatterNd>() {
         check_points(node, inputs, 0)
     } else if let (Some(one_hot), [indices, ..]) = (node.op_as::<OneHot>(), inputs) {
-        integers(indices)?.iter().try_for_each(|&index| check_index(node, index, one_hot.dim))
+        integers(indices)?
+            .iter()
+            .try_for_each(|&index| check_index(node, index, one_hot.dim))
     } else if let Some(top) = node.op_as::<Topk>() {
         check_count(node, inputs, top.axis)
-    } else if operation(node).is_some_and(|operation| operation.is::<Div>() || operation.is::<Rem>()) {
+    } else if operation(node)
+        .is_some_and(|operation| operation.is::<Div>() || operation.is::<Rem>())
+    {
         check_divisor(node, inputs)
     } else {
         Ok(())
@@ -35,15 +42,23 @@ pub(crate) fn check(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
 
 /// Indices along one axis of the data; negative ones count from its end.
 fn check_axis(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<()> {
-    let [data, indices, ..] = inputs else { return Ok(()) };
+    let [data, indices, ..] = inputs else {
+        return Ok(());
+    };
     // Data in blocks has no plain shape; it is weights, of which tract knows the rows.
-    let (Some(&size), true) = (data.shape().get(axis), data.as_plain_ram().is_some()) else { return Ok(()) };
-    integers(indices)?.iter().try_for_each(|&index| check_index(node, index, size))
+    let (Some(&size), true) = (data.shape().get(axis), data.as_plain_ram().is_some()) else {
+        return Ok(());
+    };
+    integers(indices)?
+        .iter()
+        .try_for_each(|&index| check_index(node, index, size))
 }
 
 /// Indices whose last dimension holds one number for each of the data's axes, after the first few.
 fn check_points(node: &TypedNode, inputs: &[TValue], skipped: usize) -> TractResult<()> {
-    let [data, indices, ..] = inputs else { return Ok(()) };
+    let [data, indices, ..] = inputs else {
+        return Ok(());
+    };
     let width = indices.shape().last().copied().unwrap_or(0);
     let sizes = data.shape().get(skipped..skipped + width).ok_or_else(|| {
         let (node, rank) = (shown(node), data.rank());
@@ -66,7 +81,10 @@ fn check_count(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<
     let size = data.shape().get(axis).copied().unwrap_or(0);
     match integers(count)?.first() {
         Some(&count) if usize::try_from(count).map_or(true, |count| count > size) => {
-            bail!("{}: the {count} largest of {size} elements are asked for", shown(node))
+            bail!(
+                "{}: the {count} largest of {size} elements are asked for",
+                shown(node)
+            )
         }
         _ => Ok(()),
     }
@@ -82,7 +100,11 @@ fn check_divisor(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
 }
 
 fn check_index(node: &TypedNode, index: i64, size: usize) -> TractResult<()> {
-    let place = if index < 0 { index.checked_add_unsigned(size as u64) } else { Some(index) };
+    let place = if index < 0 {
+        index.checked_add_unsigned(size as u64)
+    } else {
+        Some(index)
+    };
     match place.and_then(|place| usize::try_from(place).ok()) {
         Some(place) if place < size => Ok(()),
         _ => bail!("{}: index {index} among {size} elements", shown(node)),
@@ -93,11 +115,17 @@ fn check_index(node: &TypedNode, index: i64, size: usize) -> TractResult<()> {
 fn operation(node: &TypedNode) -> Option<&dyn BinMiniOp> {
     let planned = node.op_as::<TypedBinOp>().map(|op| &op.0);
     let planned = planned.or_else(|| node.op_as::<OptBinByScalar>().map(|op| &op.binop));
-    planned.or_else(|| node.op_as::<OptBinUnicast>().map(|op| &op.binop)).map(|operation| &**operation)
+    planned
+        .or_else(|| node.op_as::<OptBinUnicast>().map(|op| &op.binop))
+        .map(|operation| &**operation)
 }
 
 fn integers(tensor: &TValue) -> TractResult<Vec<i64>> {
-    Ok(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec())
+    Ok(tensor
+        .cast_to::<i64>()?
+        .try_as_plain_ram()?
+        .as_slice::<i64>()?
+        .to_vec())
 }
 
 fn shown(node: &TypedNode) -> String {

@@ -1,21 +1,29 @@
-//! How matrices are multiplied in the sandbox: a kernel for tract, in place of its own for WebAssembly.
+//! How matrices are multiplied in the sandbox: a kernel for tract, in place of its own for
+//! WebAssembly.
 //!
-//! tract multiplies in tiles, whose sums stay where they are while the rows of one matrix meet the columns of the
-//! other; it packs the matrices, orders the tiles and says what is done to a sum behind the product. A kernel computes
-//! one tile. tract's own takes one row and one column in each turn of its loop. The engine looks at each turn whether
-//! the call's time is over, which may become a call, so the machine code puts all sums away and gets them again. This
-//! one does that half as often (`tile`), stores whole vectors, and is 1.5 times as fast with a convolutional network.
+//! tract multiplies in tiles, whose sums stay where they are while the rows of one matrix meet the
+//! columns of the other; it packs the matrices, orders the tiles and says what is done to a sum
+//! behind the product. A kernel computes one tile. tract's own takes one row and one column in each
+//! turn of its loop. The engine looks at each turn whether the call's time is over, which may
+//! become a call, so the machine code puts all sums away and gets them again. This one does that
+//! half as often (`tile`), stores whole vectors, and is 1.5 times as fast with a convolutional
+//! network.
 //!
 //! Bound: FP32, and more than one column; anything else is left to tract's kernels.
 
-#![expect(unsafe_code, reason = "tract hands a kernel pointers; it runs in the sandbox")]
+#![expect(
+    unsafe_code,
+    reason = "tract hands a kernel pointers; it runs in the sandbox"
+)]
 
 use std::slice::from_raw_parts;
 
 use tract_onnx::tract_core::internal::DatumType;
 use tract_onnx::tract_core::internal::tract_linalg::Scaler;
 use tract_onnx::tract_core::internal::tract_linalg::isa::{Arch, IsaSet};
-use tract_onnx::tract_core::internal::tract_linalg::mmm::{DynKernel, FusedKerSpec, Query, Suitable};
+use tract_onnx::tract_core::internal::tract_linalg::mmm::{
+    DynKernel, FusedKerSpec, Query, Suitable,
+};
 use tract_onnx::tract_core::internal::tract_linalg::mmm_routines::MmmRoutine;
 use tract_onnx::tract_core::internal::tract_linalg::mmm_tiers::MmmTier;
 use tract_onnx::tract_core::internal::tract_linalg::pack::Packing;
@@ -48,17 +56,23 @@ fn preferred(_: &IsaSet, sums: DatumType, query: &Query, _: &[Suitable]) -> Opti
 }
 
 fn kernel() -> DynKernel<ROWS, COLUMNS, f32> {
-    let mut kernel = DynKernel::new(NAME, run, f32::packing(ROWS).align(16), f32::packing(COLUMNS).align(16));
+    let mut kernel = DynKernel::new(
+        NAME,
+        run,
+        f32::packing(ROWS).align(16),
+        f32::packing(COLUMNS).align(16),
+    );
     kernel.arch = Some(Arch::Wasm32Simd128);
     kernel
 }
 
-/// Computes one tile, step after step until the last is done. tract has its pointers good for a tile of this size.
+/// Computes one tile, step after step until the last is done. tract has its pointers good for a
+/// tile of this size.
 unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
     let mut tile = Tile::zero();
     for step in steps {
-        // SAFETY: a step's pointers are good for what it says: as many packed rows and columns as there are products,
-        // one number for each row or column of a tile, a tile.
+        // SAFETY: a step's pointers are good for what it says: as many packed rows and columns as
+        // there are products, one number for each row or column of a tile, a tile.
         unsafe {
             match *step {
                 FusedKerSpec::Done => break,
@@ -69,7 +83,10 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
                     tile.add_products(from_raw_parts(pa.cast(), k), from_raw_parts(pb.cast(), k));
                 }
                 FusedKerSpec::AddRowColProducts(rows, columns) => {
-                    tile.add_products(from_raw_parts(rows.cast(), 1), from_raw_parts(columns.cast(), 1));
+                    tile.add_products(
+                        from_raw_parts(rows.cast(), 1),
+                        from_raw_parts(columns.cast(), 1),
+                    );
                 }
                 FusedKerSpec::LoadTile(_, rows) => tile = Tile::read(&*rows.cast()),
                 FusedKerSpec::AddUnicast(place) => tile.plus(Place::new(place).read()),
@@ -82,9 +99,14 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
                 FusedKerSpec::ScalarSubF(number) => tile.with(number, tile::sub),
                 FusedKerSpec::LeakyRelu(slope) => tile.with(slope, tile::leaky),
                 FusedKerSpec::QScale(shift, policy, factor) => {
-                    tile.with(Scaler::from_fuse_params(shift, policy, factor).scale, tile::mul);
+                    tile.with(
+                        Scaler::from_fuse_params(shift, policy, factor).scale,
+                        tile::mul,
+                    );
                 }
-                FusedKerSpec::RoundingShiftRight(shift, _) => tile.with(0.5_f32.powf(shift as f32), tile::mul),
+                FusedKerSpec::RoundingShiftRight(shift, _) => {
+                    tile.with(0.5_f32.powf(shift as f32), tile::mul)
+                }
                 FusedKerSpec::ShiftLeft(shift) => tile.with(2_f32.powf(shift as f32), tile::mul),
                 FusedKerSpec::PerRowMin(rows) => tile.with_rows(&*rows.cast(), tile::min),
                 FusedKerSpec::PerRowMax(rows) => tile.with_rows(&*rows.cast(), tile::max),
@@ -96,7 +118,9 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
                 FusedKerSpec::PerColMax(columns) => tile.with_columns(&*columns.cast(), tile::max),
                 FusedKerSpec::PerColAdd(columns) => tile.with_columns(&*columns.cast(), tile::add),
                 FusedKerSpec::PerColMul(columns) => tile.with_columns(&*columns.cast(), tile::mul),
-                FusedKerSpec::PerColSub(columns) => tile.with_columns(&*columns.cast(), tile::sub_from),
+                FusedKerSpec::PerColSub(columns) => {
+                    tile.with_columns(&*columns.cast(), tile::sub_from)
+                }
                 FusedKerSpec::PerColSubF(columns) => tile.with_columns(&*columns.cast(), tile::sub),
             }
         }

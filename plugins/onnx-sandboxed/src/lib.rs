@@ -1,9 +1,10 @@
 //! Any ONNX graph, computed inside the sandbox: the same bits on every machine.
 //!
-//! tract, a pure Rust engine, computes the graph in the file `model`; the setting `file` names another key, and
-//! `outputs` picks some of the graph's outputs. What flows in and out is what the graph says. A graph with open
-//! dimensions is planned for each shape that comes (`plan`). Bounds: one thread; memory for the weights, twice while
-//! the file is read; files that hold all their weights themselves.
+//! tract, a pure Rust engine, computes the graph in the file `model`; the setting `file` names
+//! another key, and `outputs` picks some of the graph's outputs. What flows in and out is what the
+//! graph says. A graph with open dimensions is planned for each shape that comes (`plan`). Bounds:
+//! one thread; memory for the weights, twice while the file is read; files that hold all their
+//! weights themselves.
 
 mod check;
 mod convert;
@@ -14,7 +15,9 @@ mod kernel;
 mod plan;
 mod settings;
 
-use hotstage_sdk::{Dimension, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, any, export, size};
+use hotstage_sdk::{
+    Dimension, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, any, export, size,
+};
 use tract_onnx::prelude::{IntoTValue, TVec};
 
 use graph::{Graph, Value};
@@ -39,14 +42,30 @@ impl Model for Onnx {
         let places = settings.places(graph.outputs.iter().map(|output| output.name.as_str()))?;
         graph.select(&places)?;
         let refuse = |what: String| OpenError::file(format!("file `{}`: {what}", settings.file));
-        let Graph { inputs, outputs, model } = graph;
-        let (plans, shapes) = Plans::new(model, &inputs).map_err(|error| refuse(format!("{error:#}")))?;
+        let Graph {
+            inputs,
+            outputs,
+            model,
+        } = graph;
+        let (plans, shapes) =
+            Plans::new(model, &inputs).map_err(|error| refuse(format!("{error:#}")))?;
         let signature = signature(&inputs, &outputs, shapes).map_err(refuse)?;
-        Ok((Self { inputs, outputs, plans }, signature))
+        Ok((
+            Self {
+                inputs,
+                outputs,
+                plans,
+            },
+            signature,
+        ))
     }
 
     fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
-        let Self { inputs: given, outputs: wanted, plans } = self;
+        let Self {
+            inputs: given,
+            outputs: wanted,
+            plans,
+        } = self;
         graph::check_names(given, inputs)?;
         let mut tensors = TVec::new();
         let mut shapes = Vec::with_capacity(given.len());
@@ -64,7 +83,11 @@ impl Model for Onnx {
 }
 
 /// What the graph says, made more precise by what its plan knows.
-fn signature(inputs: &[Value], outputs: &[Value], shapes: Vec<Option<Vec<Dimension>>>) -> Result<Signature, String> {
+fn signature(
+    inputs: &[Value],
+    outputs: &[Value],
+    shapes: Vec<Option<Vec<Dimension>>>,
+) -> Result<Signature, String> {
     let mut signature = Signature::new();
     for input in inputs {
         let shape = declared(input).ok_or_else(|| unknown_rank("input", input))?;
@@ -72,9 +95,11 @@ fn signature(inputs: &[Value], outputs: &[Value], shapes: Vec<Option<Vec<Dimensi
     }
     for (output, planned) in outputs.iter().zip(shapes) {
         let shape = match (declared(output), planned) {
-            (Some(declared), Some(planned)) if declared.len() == planned.len() => {
-                planned.iter().zip(declared).map(|(planned, declared)| planned.or(declared)).collect()
-            }
+            (Some(declared), Some(planned)) if declared.len() == planned.len() => planned
+                .iter()
+                .zip(declared)
+                .map(|(planned, declared)| planned.or(declared))
+                .collect(),
             (_, Some(planned)) => planned,
             (Some(declared), None) => declared,
             (None, None) => return Err(unknown_rank("output", output)),
@@ -94,7 +119,9 @@ fn declared(value: &Value) -> Option<Vec<Dimension>> {
 
 fn unknown_rank(side: &str, value: &Value) -> String {
     let name = &value.name;
-    format!("does not say how many dimensions the {side} `{name}` has; export the graph with shapes")
+    format!(
+        "does not say how many dimensions the {side} `{name}` has; export the graph with shapes"
+    )
 }
 
 export!(model: Onnx);

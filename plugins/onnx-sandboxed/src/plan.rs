@@ -1,16 +1,17 @@
 //! How a graph is computed: its nodes in order, chosen and packed for the shapes of its inputs.
 //!
-//! A graph whose inputs have one shape is planned once, when the stage is opened. Any other graph is planned when a
-//! shape comes that no kept plan is for: with all sizes known, tract picks better operators and more graphs can be
-//! planned at all. Bound: [`PLANS_MAX`] plans, the least recently used goes first. Each holds the weights as its
-//! operators want them, so a graph without a fixed shape needs as many times the memory.
+//! A graph whose inputs have one shape is planned once, when the stage is opened. Any other graph
+//! is planned when a shape comes that no kept plan is for: with all sizes known, tract picks better
+//! operators and more graphs can be planned at all. Bound: [`PLANS_MAX`] plans, the least recently
+//! used goes first. Each holds the weights as its operators want them, so a graph without a fixed
+//! shape needs as many times the memory.
 
 use std::sync::Arc;
 
 use hotstage_sdk::{Dimension, Failure, log};
 use tract_onnx::prelude::{
-    InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable, TDim, TValue, TVec, TractError, TractResult,
-    TypedRunnableModel,
+    InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable, TDim, TValue, TVec, TractError,
+    TractResult, TypedRunnableModel,
 };
 use tract_onnx::tract_core::plan;
 use tract_onnx::tract_hir::internal::{DimFact, Factoid, ShapeFactoid};
@@ -31,7 +32,10 @@ pub(crate) enum Plans {
     /// For the only shape there is.
     One(Plan),
     /// One for each shape of late, the latest last, and the graph to make more of.
-    Recent { model: InferenceModel, plans: Vec<(Vec<usize>, Plan)> },
+    Recent {
+        model: InferenceModel,
+        plans: Vec<(Vec<usize>, Plan)>,
+    },
 }
 
 /// One plan. What a node remembers from call to call is not kept: a stage is a pure function.
@@ -39,8 +43,12 @@ pub(crate) enum Plans {
 pub(crate) struct Plan(Arc<TypedRunnableModel>);
 
 impl Plans {
-    /// Plans the graph if its inputs have one shape. Says as well what is known of the outputs' shapes before a call.
-    pub(crate) fn new(model: InferenceModel, inputs: &[Value]) -> TractResult<(Self, Vec<Option<Shape>>)> {
+    /// Plans the graph if its inputs have one shape. Says as well what is known of the outputs'
+    /// shapes before a call.
+    pub(crate) fn new(
+        model: InferenceModel,
+        inputs: &[Value],
+    ) -> TractResult<(Self, Vec<Option<Shape>>)> {
         if let Some(shapes) = inputs.iter().map(Value::sizes).collect::<Option<Vec<_>>>() {
             let plan = Plan::new(model, inputs, &shapes)?;
             let shapes = plan.output_shapes()?;
@@ -50,23 +58,35 @@ impl Plans {
         if let Err(error) = sketch.analyse(true) {
             log::warn!("with open dimensions this graph can't be checked before a call: {error:#}");
         }
-        let shapes = (0..model.outputs.len()).map(|index| Ok(closed(&sketch.output_fact(index)?.shape)));
+        let shapes =
+            (0..model.outputs.len()).map(|index| Ok(closed(&sketch.output_fact(index)?.shape)));
         let shapes = shapes.collect::<TractResult<_>>()?;
-        Ok((Self::Recent { model, plans: Vec::new() }, shapes))
+        Ok((
+            Self::Recent {
+                model,
+                plans: Vec::new(),
+            },
+            shapes,
+        ))
     }
 
     /// The plan for these shapes of the inputs.
-    pub(crate) fn find(&mut self, inputs: &[Value], shapes: &[Vec<usize>]) -> Result<&Plan, Failure> {
+    pub(crate) fn find(
+        &mut self,
+        inputs: &[Value],
+        shapes: &[Vec<usize>],
+    ) -> Result<&Plan, Failure> {
         match self {
             Self::One(plan) => Ok(plan),
             Self::Recent { model, plans } => {
-                // Each input has a fixed number of dimensions, so their sizes one after another are unmistakable.
+                // Each input has a fixed number of dimensions, so their sizes one after another are
+                // unmistakable.
                 let key = shapes.concat();
                 let found = match plans.iter().position(|(known, _)| *known == key) {
                     Some(index) => plans.remove(index),
                     None => {
-                        let plan =
-                            Plan::new(model.clone(), inputs, shapes).map_err(|error| unfit(inputs, shapes, &error))?;
+                        let plan = Plan::new(model.clone(), inputs, shapes)
+                            .map_err(|error| unfit(inputs, shapes, &error))?;
                         if plans.len() == PLANS_MAX {
                             plans.remove(0);
                         }
@@ -80,16 +100,32 @@ impl Plans {
 }
 
 impl Plan {
-    fn new(mut model: InferenceModel, inputs: &[Value], shapes: &[Vec<usize>]) -> TractResult<Self> {
+    fn new(
+        mut model: InferenceModel,
+        inputs: &[Value],
+        shapes: &[Vec<usize>],
+    ) -> TractResult<Self> {
         for (index, (input, shape)) in inputs.iter().zip(shapes).enumerate() {
-            model.set_input_fact(index, InferenceFact::dt_shape(datum_type(input.datatype), shape))?;
+            model.set_input_fact(
+                index,
+                InferenceFact::dt_shape(datum_type(input.datatype), shape),
+            )?;
         }
         Ok(Self(model.into_optimized()?.into_runnable()?))
     }
 
     fn output_shapes(&self) -> TractResult<Vec<Option<Shape>>> {
         let model = self.0.model();
-        let shape = |index| Ok(Some(model.output_fact(index)?.shape.iter().map(dimension).collect()));
+        let shape = |index| {
+            Ok(Some(
+                model
+                    .output_fact(index)?
+                    .shape
+                    .iter()
+                    .map(dimension)
+                    .collect(),
+            ))
+        };
         (0..model.outputs.len()).map(shape).collect()
     }
 
@@ -101,14 +137,20 @@ impl Plan {
                 plan::eval(context, memory, node, inputs)
             })
         });
-        answer.map_err(|error| Failure::invalid_input(format!("the graph has no answer to this input: {error:#}")))
+        answer.map_err(|error| {
+            Failure::invalid_input(format!("the graph has no answer to this input: {error:#}"))
+        })
     }
 }
 
 /// The shape, if its number of dimensions is known.
 fn closed(shape: &ShapeFactoid) -> Option<Shape> {
     let known = |size: &DimFact| size.concretize().and_then(|size| dimension(&size));
-    if shape.is_open() { None } else { Some(shape.dims().map(known).collect()) }
+    if shape.is_open() {
+        None
+    } else {
+        Some(shape.dims().map(known).collect())
+    }
 }
 
 fn dimension(size: &TDim) -> Dimension {
@@ -117,7 +159,13 @@ fn dimension(size: &TDim) -> Dimension {
 
 #[cold]
 fn unfit(inputs: &[Value], shapes: &[Vec<usize>], error: &TractError) -> Failure {
-    let given: Vec<String> =
-        inputs.iter().zip(shapes).map(|(input, shape)| format!("`{}` {shape:?}", input.name)).collect();
-    Failure::invalid_input(format!("the graph takes no inputs of these shapes: {}: {error:#}", given.join(", ")))
+    let given: Vec<String> = inputs
+        .iter()
+        .zip(shapes)
+        .map(|(input, shape)| format!("`{}` {shape:?}", input.name))
+        .collect();
+    Failure::invalid_input(format!(
+        "the graph takes no inputs of these shapes: {}: {error:#}",
+        given.join(", ")
+    ))
 }

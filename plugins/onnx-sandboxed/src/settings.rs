@@ -1,7 +1,8 @@
-//! What the manifest may set: the keys of the component `onnx`, so that a pipeline can change from one to the other.
+//! What the manifest may set: the keys of the component `onnx`, so that a pipeline can change from
+//! one to the other.
 //!
-//! Default: the file `model`, all outputs. What this component can't do, more threads or another engine, is refused by
-//! name, with the component that can.
+//! Default: the file `model`, all outputs. What this component can't do, more threads or another
+//! engine, is refused by name, with the component that can.
 
 use hotstage_sdk::OpenError;
 use schemars::JsonSchema;
@@ -82,7 +83,10 @@ impl Settings {
     }
 
     /// The places of the wanted outputs among those that the graph has.
-    pub(crate) fn places<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<Vec<usize>, OpenError> {
+    pub(crate) fn places<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Vec<usize>, OpenError> {
         if self.outputs.is_empty() {
             return Ok((0..names.count()).collect());
         }
@@ -101,7 +105,9 @@ impl Settings {
     fn check_outputs(&self) -> Result<(), OpenError> {
         for (index, output) in self.outputs.iter().enumerate() {
             if self.outputs[..index].contains(output) {
-                return Err(OpenError::settings(format!("settings.outputs[{index}]: `{output}` is named twice")));
+                return Err(OpenError::settings(format!(
+                    "settings.outputs[{index}]: `{output}` is named twice"
+                )));
             }
         }
         Ok(())

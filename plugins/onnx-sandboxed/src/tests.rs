@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, attribute_proto::AttributeType, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, type_proto,
 };
 
 use crate::Onnx;
@@ -23,9 +23,20 @@ struct Builder(ModelProto);
 
 impl Builder {
     fn new() -> Self {
-        let opset = OperatorSetIdProto { version: 17, ..Default::default() };
-        let graph = GraphProto { name: "test".to_owned(), ..Default::default() };
-        Self(ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() })
+        let opset = OperatorSetIdProto {
+            version: 17,
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            name: "test".to_owned(),
+            ..Default::default()
+        };
+        Self(ModelProto {
+            ir_version: 8,
+            opset_import: vec![opset],
+            graph: Some(graph),
+            ..Default::default()
+        })
     }
 
     fn graph(&mut self) -> &mut GraphProto {
@@ -46,7 +57,13 @@ impl Builder {
         self.node_with(operator, inputs, output, &[])
     }
 
-    fn node_with(mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> Self {
+    fn node_with(
+        mut self,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, i64)],
+    ) -> Self {
         let attribute = attributes.iter().map(|(name, i)| AttributeProto {
             name: (*name).to_owned(),
             r#type: AttributeType::Int as i32,
@@ -67,7 +84,13 @@ impl Builder {
     fn floats(mut self, name: &str, dims: &[i64], float_data: &[f32]) -> Self {
         let (name, data_type, dims) = (name.to_owned(), DataType::Float as i32, dims.to_vec());
         let float_data = float_data.to_vec();
-        self.graph().initializer.push(TensorProto { name, data_type, dims, float_data, ..Default::default() });
+        self.graph().initializer.push(TensorProto {
+            name,
+            data_type,
+            dims,
+            float_data,
+            ..Default::default()
+        });
         self
     }
 
@@ -105,9 +128,19 @@ fn info(name: &str, datatype: DataType, shape: &[&str]) -> ValueInfoProto {
         },
     });
     let shape = Some(TensorShapeProto { dim: dim.collect() });
-    let tensor = type_proto::Tensor { elem_type: datatype as i32, shape };
-    let r#type = TypeProto { denotation: String::new(), value: Some(type_proto::Value::TensorType(tensor)) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type), doc_string: String::new() }
+    let tensor = type_proto::Tensor {
+        elem_type: datatype as i32,
+        shape,
+    };
+    let r#type = TypeProto {
+        denotation: String::new(),
+        value: Some(type_proto::Value::TensorType(tensor)),
+    };
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(r#type),
+        doc_string: String::new(),
+    }
 }
 
 /// `y = x · w + b` for any number of rows.

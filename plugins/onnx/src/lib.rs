@@ -1,8 +1,9 @@
 //! Any ONNX graph: the model stage that needs no code.
 //!
-//! Its inputs and outputs are the graph's own, and the host computes it: ONNX Runtime where there is one, tract
-//! otherwise; the setting `engine` insists. Tensors pass through as handles, so a large one is never copied into the
-//! sandbox. Bounds: the stage's `time`, `memory` and `output_bytes`.
+//! Its inputs and outputs are the graph's own, and the host computes it: ONNX Runtime where there
+//! is one, tract otherwise; the setting `engine` insists. Tensors pass through as handles, so a
+//! large one is never copied into the sandbox. Bounds: the stage's `time`, `memory` and
+//! `output_bytes`.
 
 use hotstage_sdk::graphs::{self, Graph, GraphError};
 use hotstage_sdk::{Failure, Files, Inputs, Model, OpenError, Outputs, Signature, export};
@@ -19,21 +20,25 @@ pub struct Settings {
     /// What computes it.
     #[serde(default)]
     engine: Engine,
-    /// Threads that one computation is spread over. More than 1 pays for a large graph on an idle machine only.
+    /// Threads that one computation is spread over. More than 1 pays for a large graph on an idle
+    /// machine only.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     threads: u32,
-    /// Computations at once; they share the weights. As many as the server has threads for guests unless set.
+    /// Computations at once; they share the weights. As many as the server has threads for guests
+    /// unless set.
     #[serde(default)]
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,
-    /// Execution providers of ONNX Runtime, the preferred first; what none of them takes, the CPU computes.
+    /// Execution providers of ONNX Runtime, the preferred first; what none of them takes, the CPU
+    /// computes.
     #[serde(default)]
     providers: Vec<String>,
     /// The outputs that are answered, in this order; all unless set.
     #[serde(default)]
     outputs: Vec<String>,
-    /// What becomes of ONNX Runtime's arena, the memory for what flows between operators, after a computation.
+    /// What becomes of ONNX Runtime's arena, the memory for what flows between operators, after a
+    /// computation.
     #[serde(default)]
     arena: Arena,
 }
@@ -80,7 +85,8 @@ impl Model for Onnx {
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
         let options = settings.options().map_err(OpenError::settings)?;
-        let graph = Graph::open(&settings.file, &options).map_err(|error| settings.explain(&error))?;
+        let graph =
+            Graph::open(&settings.file, &options).map_err(|error| settings.explain(&error))?;
         let signature = graph.signature();
         Ok((Self(graph), signature))
     }
@@ -96,11 +102,17 @@ impl Settings {
             return Err("settings.threads: is 0; at least 1 is needed".to_owned());
         }
         if self.concurrency == Some(0) {
-            return Err("settings.concurrency: is 0; at least 1 is needed, or leave it out".to_owned());
+            return Err(
+                "settings.concurrency: is 0; at least 1 is needed, or leave it out".to_owned(),
+            );
         }
-        if let Some(index) = (1..self.outputs.len()).find(|&index| self.outputs[..index].contains(&self.outputs[index]))
+        if let Some(index) = (1..self.outputs.len())
+            .find(|&index| self.outputs[..index].contains(&self.outputs[index]))
         {
-            return Err(format!("settings.outputs[{index}]: is `{}`, as one before it is", self.outputs[index]));
+            return Err(format!(
+                "settings.outputs[{index}]: is `{}`, as one before it is",
+                self.outputs[index]
+            ));
         }
         Ok(graphs::Options {
             engine: match self.engine {
@@ -127,7 +139,9 @@ impl Settings {
             GraphError::Unavailable(text) if self.providers.is_empty() => {
                 OpenError::settings(format!("settings.engine: {text}"))
             }
-            GraphError::Unavailable(text) => OpenError::settings(format!("settings.providers: {text}")),
+            GraphError::Unavailable(text) => {
+                OpenError::settings(format!("settings.providers: {text}"))
+            }
         }
     }
 }

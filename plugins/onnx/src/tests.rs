@@ -6,14 +6,18 @@ use serde_json::json;
 use super::*;
 
 fn refused(settings: serde_json::Value) -> String {
-    testing::open_model::<Onnx>(settings, Files::none()).unwrap_err().to_string()
+    testing::open_model::<Onnx>(settings, Files::none())
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
 fn settings_that_make_no_sense_are_named() {
     assert!(refused(json!({ "threads": 0 })).starts_with("settings.threads: is 0"));
     assert!(refused(json!({ "concurrency": 0 })).starts_with("settings.concurrency: is 0"));
-    assert!(refused(json!({ "outputs": ["a", "b", "a"] })).starts_with("settings.outputs[2]: is `a`"));
+    assert!(
+        refused(json!({ "outputs": ["a", "b", "a"] })).starts_with("settings.outputs[2]: is `a`")
+    );
     assert!(refused(json!({ "engine": "tflite" })).contains("settings.engine"));
 }
 
@@ -21,14 +25,20 @@ fn settings_that_make_no_sense_are_named() {
 fn a_graph_that_cannot_be_opened_is_said_where_it_was_asked_for() {
     let settings = |text: &str| serde_json::from_str::<Settings>(text).unwrap();
     let missing = GraphError::Unavailable("ONNX Runtime was not found".to_owned());
-    assert_eq!(settings("{}").explain(&missing), OpenError::settings("settings.engine: ONNX Runtime was not found"));
+    assert_eq!(
+        settings("{}").explain(&missing),
+        OpenError::settings("settings.engine: ONNX Runtime was not found")
+    );
     let absent = GraphError::Unavailable("no `cuda` here".to_owned());
     assert_eq!(
         settings(r#"{ "providers": ["cuda"] }"#).explain(&absent),
         OpenError::settings("settings.providers: no `cuda` here")
     );
     let broken = GraphError::Refused("no ONNX model".to_owned());
-    assert_eq!(settings(r#"{ "file": "net" }"#).explain(&broken), OpenError::file("`net`: no ONNX model"));
+    assert_eq!(
+        settings(r#"{ "file": "net" }"#).explain(&broken),
+        OpenError::file("`net`: no ONNX model")
+    );
 }
 
 #[test]
@@ -43,8 +53,17 @@ fn tensors_pass_in_the_order_of_the_graph() {
         Ok(inputs)
     });
     let mut bench = testing::open_model::<Onnx>(json!({ "file": "net" }), Files::none()).unwrap();
-    let (a, b) = (Tensor::f32(&[1], [1.0]).unwrap(), Tensor::f32(&[2], [2.0, 3.0]).unwrap());
+    let (a, b) = (
+        Tensor::f32(&[1], [1.0]).unwrap(),
+        Tensor::f32(&[2], [2.0, 3.0]).unwrap(),
+    );
     let answer = bench.call([("a", a), ("b", b)]).unwrap();
-    assert_eq!(answer.get("first").unwrap().as_f32().unwrap().as_slice(), Some(&[2.0, 3.0][..]));
-    assert_eq!(answer.get("second").unwrap().as_f32().unwrap().as_slice(), Some(&[1.0][..]));
+    assert_eq!(
+        answer.get("first").unwrap().as_f32().unwrap().as_slice(),
+        Some(&[2.0, 3.0][..])
+    );
+    assert_eq!(
+        answer.get("second").unwrap().as_f32().unwrap().as_slice(),
+        Some(&[1.0][..])
+    );
 }

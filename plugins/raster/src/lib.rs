@@ -1,7 +1,8 @@
-//! Pictures in memory, for components that cut and resize them: three levels a pixel, rows without gaps.
+//! Pictures in memory, for components that cut and resize them: three levels a pixel, rows without
+//! gaps.
 //!
-//! No component by itself. Resizing is OpenCV's `INTER_LINEAR`, which models of this kind were trained on. Bound: sides
-//! of at most [`SIDE_MAX`] pixels, and what the caller asks for.
+//! No component by itself. Resizing is OpenCV's `INTER_LINEAR`, which models of this kind were
+//! trained on. Bound: sides of at most [`SIDE_MAX`] pixels, and what the caller asks for.
 
 mod normalise;
 mod resize;
@@ -34,7 +35,11 @@ impl<'a> View<'a> {
     pub fn new(width: usize, height: usize, levels: &'a [u8]) -> Option<Self> {
         let fits = |side: usize| (1..=SIDE_MAX).contains(&side);
         let length = width.checked_mul(height)?.checked_mul(CHANNELS)?;
-        (fits(width) && fits(height) && levels.len() == length).then_some(Self { width, height, levels })
+        (fits(width) && fits(height) && levels.len() == length).then_some(Self {
+            width,
+            height,
+            levels,
+        })
     }
 
     /// Pixels of a row.
@@ -62,7 +67,10 @@ impl<'a> View<'a> {
     pub fn pixel(&self, x: isize, y: isize) -> [u8; CHANNELS] {
         let inside = |place: isize, side: usize| place.max(0).unsigned_abs().min(side - 1);
         let start = (inside(y, self.height) * self.width + inside(x, self.width)) * CHANNELS;
-        self.levels[start..].first_chunk().copied().unwrap_or_default()
+        self.levels[start..]
+            .first_chunk()
+            .copied()
+            .unwrap_or_default()
     }
 
     /// In another size, by OpenCV's `INTER_LINEAR`. Sides are kept between 1 and [`SIDE_MAX`].
@@ -72,13 +80,26 @@ impl<'a> View<'a> {
 
     /// A copy.
     pub fn to_raster(&self) -> Raster {
-        Raster { width: self.width, height: self.height, levels: self.levels.to_vec() }
+        Raster {
+            width: self.width,
+            height: self.height,
+            levels: self.levels.to_vec(),
+        }
     }
 
     /// Turned by 180 degrees.
     pub fn upside_down(&self) -> Raster {
-        let levels = self.levels.rchunks_exact(CHANNELS).flatten().copied().collect();
-        Raster { width: self.width, height: self.height, levels }
+        let levels = self
+            .levels
+            .rchunks_exact(CHANNELS)
+            .flatten()
+            .copied()
+            .collect();
+        Raster {
+            width: self.width,
+            height: self.height,
+            levels,
+        }
     }
 
     /// Turned by 90 degrees against the clock: what was on the right is on top.
@@ -90,7 +111,11 @@ impl<'a> View<'a> {
                 levels.extend_from_slice(&row[column * CHANNELS..][..CHANNELS]);
             }
         }
-        Raster { width, height, levels }
+        Raster {
+            width,
+            height,
+            levels,
+        }
     }
 }
 
@@ -98,12 +123,20 @@ impl Raster {
     /// `None` if the levels are not as many as the sides say, or a side is empty or too long.
     pub fn new(width: usize, height: usize, levels: Vec<u8>) -> Option<Self> {
         View::new(width, height, &levels)?;
-        Some(Self { width, height, levels })
+        Some(Self {
+            width,
+            height,
+            levels,
+        })
     }
 
     /// To look at.
     pub fn view(&self) -> View<'_> {
-        View { width: self.width, height: self.height, levels: &self.levels }
+        View {
+            width: self.width,
+            height: self.height,
+            levels: &self.levels,
+        }
     }
 
     /// Only the levels.

@@ -1,6 +1,8 @@
-//! Levels to what a network takes: `(level / 255 - mean) / std`, each channel in a plane of its own.
+//! Levels to what a network takes: `(level / 255 - mean) / std`, each channel in a plane of its
+//! own.
 //!
-//! A level has one of 256 values, so the arithmetic is a table, computed once in `f64`. Bound: three kilobytes.
+//! A level has one of 256 values, so the arithmetic is a table, computed once in `f64`. Bound:
+//! three kilobytes.
 
 use crate::{CHANNELS, View};
 
@@ -20,12 +22,20 @@ impl Normaliser {
         Self(tables)
     }
 
-    /// Writes a picture into the upper left corner of planes that are `stride` wide, all of them together in `planes`.
-    /// What does not fit is left out.
+    /// Writes a picture into the upper left corner of planes that are `stride` wide, all of them
+    /// together in `planes`. What does not fit is left out.
     pub fn write(&self, picture: &View<'_>, stride: usize, planes: &mut [f32]) {
         let plane_length = planes.len() / CHANNELS;
-        for (channel, (plane, table)) in planes.chunks_exact_mut(plane_length.max(1)).zip(&self.0).enumerate() {
-            for (row, line) in plane.chunks_exact_mut(stride.max(1)).take(picture.height()).enumerate() {
+        for (channel, (plane, table)) in planes
+            .chunks_exact_mut(plane_length.max(1))
+            .zip(&self.0)
+            .enumerate()
+        {
+            for (row, line) in plane
+                .chunks_exact_mut(stride.max(1))
+                .take(picture.height())
+                .enumerate()
+            {
                 for (place, pixel) in line.iter_mut().zip(picture.row(row).chunks_exact(CHANNELS)) {
                     *place = table[usize::from(pixel[channel])];
                 }

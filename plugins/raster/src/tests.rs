@@ -16,8 +16,17 @@ struct Case {
 #[test]
 fn resizing_is_opencvs() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../reference/resize.json")).unwrap();
-    for Case { from: [width, height], to, levels, resized } in cases {
-        let given = View::new(width, height, &levels).unwrap().resized(to[0], to[1]).into_levels();
+    for Case {
+        from: [width, height],
+        to,
+        levels,
+        resized,
+    } in cases
+    {
+        let given = View::new(width, height, &levels)
+            .unwrap()
+            .resized(to[0], to[1])
+            .into_levels();
         assert_eq!(given, resized, "{width} × {height} to {to:?}");
     }
 }
@@ -54,5 +63,8 @@ fn planes_are_written_from_the_upper_left_corner() {
     let picture = View::new(1, 2, &[0, 51, 255, 255, 0, 51]).unwrap();
     let mut planes = [9.0; 12];
     Normaliser::new([0.5, 0.0, 0.0], [0.5, 1.0, 0.2]).write(&picture, 2, &mut planes);
-    assert_eq!(planes, [-1.0, 9.0, 1.0, 9.0, 0.2, 9.0, 0.0, 9.0, 5.0, 9.0, 1.0, 9.0]);
+    assert_eq!(
+        planes,
+        [-1.0, 9.0, 1.0, 9.0, 0.2, 9.0, 0.0, 9.0, 5.0, 9.0, 1.0, 9.0]
+    );
 }

@@ -1,10 +1,14 @@
 //! Standardises the columns of a table: `(x - mean) / std`, column by column.
 //!
-//! Computed in `f64` and rounded once to `f32`, so that the numbers are those that the training framework computed.
-//! Default: the table is called `features`; the setting `tensor` changes that. A NaN or an infinity is refused with
-//! its row and column. Bound: the table lies in the instance's memory, and is changed in place.
+//! Computed in `f64` and rounded once to `f32`, so that the numbers are those that the training
+//! framework computed. Default: the table is called `features`; the setting `tensor` changes that.
+//! A NaN or an infinity is refused with its row and column. Bound: the table lies in the instance's
+//! memory, and is changed in place.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export, size};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export,
+    size,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -45,9 +49,16 @@ impl Preprocessor for Scale {
     const SUMMARY: &'static str = "Standardises the columns of a table: (x - mean) / std.";
 
     fn open(settings: Settings, _files: &Files) -> Result<(Self, Signature), OpenError> {
-        let Settings { mean, std, columns, tensor } = settings;
+        let Settings {
+            mean,
+            std,
+            columns,
+            tensor,
+        } = settings;
         if mean.is_empty() {
-            return Err(OpenError::settings("settings.mean: is empty; it needs a number for each column"));
+            return Err(OpenError::settings(
+                "settings.mean: is empty; it needs a number for each column",
+            ));
         }
         let same_length = |key: &str, length: usize| {
             if length == mean.len() {
@@ -64,19 +75,36 @@ impl Preprocessor for Scale {
         }
         if let Some(index) = std.iter().position(|std| !std.is_finite() || *std <= 0.0) {
             let given = std[index];
-            return Err(OpenError::settings(format!("settings.std[{index}]: is {given}; it must be more than 0")));
+            return Err(OpenError::settings(format!(
+                "settings.std[{index}]: is {given}; it must be more than 0"
+            )));
         }
         let shape = [any(), size(mean.len())];
-        let signature = Signature::new().input(&tensor, Datatype::Fp32, shape).output(&tensor, Datatype::Fp32, shape);
-        Ok((Self { mean, std, columns: columns.unwrap_or_default(), tensor }, signature))
+        let signature = Signature::new()
+            .input(&tensor, Datatype::Fp32, shape)
+            .output(&tensor, Datatype::Fp32, shape);
+        Ok((
+            Self {
+                mean,
+                std,
+                columns: columns.unwrap_or_default(),
+                tensor,
+            },
+            signature,
+        ))
     }
 
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         let mut table = inputs.take(&self.tensor)?;
         let elements = table.slice_mut::<f32>()?;
-        // Looked at before anything is changed, so that the message can say what the client sent; and all of it,
-        // because a loop that may stop early uses no vectors.
-        if elements.iter().map(|element| element.to_bits() & EXPONENT).max() == Some(EXPONENT) {
+        // Looked at before anything is changed, so that the message can say what the client sent;
+        // and all of it, because a loop that may stop early uses no vectors.
+        if elements
+            .iter()
+            .map(|element| element.to_bits() & EXPONENT)
+            .max()
+            == Some(EXPONENT)
+        {
             return Err(self.not_finite(elements));
         }
         for row in elements.chunks_exact_mut(self.mean.len()) {
@@ -89,7 +117,10 @@ impl Preprocessor for Scale {
 }
 
 /// The nearest `f32`. A result beyond its range is an infinity, as it is in every framework.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding is what this is for"
+)]
 const fn round(value: f64) -> f32 {
     value as f32
 }
@@ -98,13 +129,24 @@ impl Scale {
     /// Says where the first one is, and how many there are.
     #[cold]
     fn not_finite(&self, elements: &[f32]) -> Failure {
-        let Self { columns, tensor, mean, .. } = self;
-        let mut bad = elements.iter().enumerate().filter(|(_, element)| !element.is_finite());
+        let Self {
+            columns,
+            tensor,
+            mean,
+            ..
+        } = self;
+        let mut bad = elements
+            .iter()
+            .enumerate()
+            .filter(|(_, element)| !element.is_finite());
         let Some((index, value)) = bad.next() else {
             return Failure::internal("an element is not finite, and all are finite");
         };
         let (row, column) = (index / mean.len(), index % mean.len());
-        let name = columns.get(column).map(|name| format!(" (`{name}`)")).unwrap_or_default();
+        let name = columns
+            .get(column)
+            .map(|name| format!(" (`{name}`)"))
+            .unwrap_or_default();
         let more = match bad.count() {
             0 => String::new(),
             more => format!(" (and {more} more like it)"),
@@ -129,13 +171,20 @@ mod tests {
     }
 
     fn refusal(settings: Value) -> String {
-        testing::open_preprocessor::<Scale>(settings, Files::none()).unwrap_err().to_string()
+        testing::open_preprocessor::<Scale>(settings, Files::none())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn columns_are_standardised() {
         let mut bench = open(json!({ "mean": [1.0, 10.0], "std": [2.0, 0.5] }));
-        let answer = bench.call([("features", Tensor::f32(&[2, 2], [1.0, 10.0, 5.0, 9.0]).unwrap())]).unwrap();
+        let answer = bench
+            .call([(
+                "features",
+                Tensor::f32(&[2, 2], [1.0, 10.0, 5.0, 9.0]).unwrap(),
+            )])
+            .unwrap();
         let scaled = answer.get("features").unwrap();
         assert_eq!(scaled.shape(), [2, 2]);
         assert_eq!(scaled.slice::<f32>().unwrap(), [0.0, 0.0, 2.0, -2.0]);
@@ -145,7 +194,9 @@ mod tests {
     fn the_result_is_rounded_once() {
         // In f32 the difference alone would lose six digits.
         let mut bench = open(json!({ "mean": [16_777_216.3], "std": [0.1] }));
-        let answer = bench.call([("features", Tensor::f32(&[1, 1], [16_777_216.0]).unwrap())]).unwrap();
+        let answer = bench
+            .call([("features", Tensor::f32(&[1, 1], [16_777_216.0]).unwrap())])
+            .unwrap();
         let scaled = answer.get("features").unwrap().slice::<f32>().unwrap()[0];
         assert_eq!(scaled, round((16_777_216.0_f64 - 16_777_216.3) / 0.1));
     }
@@ -153,29 +204,54 @@ mod tests {
     #[test]
     fn no_rows_are_fine() {
         let mut bench = open(json!({ "mean": [1.0], "std": [2.0], "tensor": "x" }));
-        let answer = bench.call([("x", Tensor::f32(&[0, 1], []).unwrap())]).unwrap();
+        let answer = bench
+            .call([("x", Tensor::f32(&[0, 1], []).unwrap())])
+            .unwrap();
         assert_eq!(answer.get("x").unwrap().shape(), [0, 1]);
     }
 
     #[test]
     fn a_large_table_is_read_from_the_host() {
         let mut bench = open(json!({ "mean": vec![0.5; 1000], "std": vec![0.5; 1000] }));
-        let answer = bench.call([("features", Tensor::f32(&[20, 1000], vec![1.0; 20_000]).unwrap())]).unwrap();
-        assert!(answer.get("features").unwrap().slice::<f32>().unwrap().iter().all(|element| *element == 1.0));
+        let answer = bench
+            .call([(
+                "features",
+                Tensor::f32(&[20, 1000], vec![1.0; 20_000]).unwrap(),
+            )])
+            .unwrap();
+        assert!(
+            answer
+                .get("features")
+                .unwrap()
+                .slice::<f32>()
+                .unwrap()
+                .iter()
+                .all(|element| *element == 1.0)
+        );
     }
 
     #[test]
     fn what_is_not_finite_is_refused_with_its_place() {
         let settings = json!({ "mean": [0.0, 0.0], "std": [1.0, 1.0], "columns": ["radius", "mean concavity"] });
-        for (bad, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        for (bad, shown) in [
+            (f32::NAN, "NaN"),
+            (f32::INFINITY, "inf"),
+            (f32::NEG_INFINITY, "-inf"),
+        ] {
             let table = Tensor::f32(&[2, 2], [1.0, 2.0, 3.0, bad]).unwrap();
-            let failure = open(settings.clone()).call([("features", table)]).unwrap_err();
-            let text =
-                format!("input `features`: row 1, column 1 (`mean concavity`) is {shown}; a finite number is needed");
+            let failure = open(settings.clone())
+                .call([("features", table)])
+                .unwrap_err();
+            let text = format!(
+                "input `features`: row 1, column 1 (`mean concavity`) is {shown}; a finite number is needed"
+            );
             assert_eq!(failure, Failure::InvalidInput(text));
         }
         let table = Tensor::f32(&[1, 2], [f32::NAN, f32::NAN]).unwrap();
-        let failure = open(settings).call([("features", table)]).unwrap_err().to_string();
+        let failure = open(settings)
+            .call([("features", table)])
+            .unwrap_err()
+            .to_string();
         assert!(failure.ends_with("(and 1 more like it)"), "{failure}");
     }
 
@@ -194,6 +270,9 @@ mod tests {
             refusal(json!({ "mean": [1.0], "std": ["x"] })),
             r#"settings.std[0]: expected f64, found string "x""#
         );
-        assert!(refusal(json!({ "mean": [1.0], "std": [1.0], "columns": [] })).starts_with("settings.columns: has 0"));
+        assert!(
+            refusal(json!({ "mean": [1.0], "std": [1.0], "columns": [] }))
+                .starts_with("settings.columns: has 0")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The categories of a column, in the order in which training had them: texts, or numbers.
 //!
-//! Numbers are compared as numbers, so `3`, `3.0` and a client's text `3` are one category; texts are compared byte by
-//! byte. Bound: a lookup is a binary search; a message lists [`LISTED_MAX`] of them.
+//! Numbers are compared as numbers, so `3`, `3.0` and a client's text `3` are one category; texts
+//! are compared byte by byte. Bound: a lookup is a binary search; a message lists [`LISTED_MAX`] of
+//! them.
 
 use crate::cell::{Cell, MissingTexts};
 use crate::scalar::Scalar;
@@ -37,7 +38,10 @@ pub(crate) enum Place {
 
 impl Categories {
     /// What the setting lists. The error is what follows the key: `[2]: is …`.
-    pub(crate) fn new(list: &[Option<&Scalar>], texts_missing: &MissingTexts) -> Result<Self, String> {
+    pub(crate) fn new(
+        list: &[Option<&Scalar>],
+        texts_missing: &MissingTexts,
+    ) -> Result<Self, String> {
         let missing = list.iter().position(Option::is_none);
         let (mut texts, mut numbers) = (Vec::new(), Vec::new());
         for (place, category) in list.iter().enumerate() {
@@ -56,17 +60,31 @@ impl Categories {
                         "[{place}]: is {boolean}; a text or a number is needed: quote it, or use `kind: boolean`"
                     ));
                 }
-                None if missing != Some(place) => return Err(format!("[{place}]: is null, as another one is")),
+                None if missing != Some(place) => {
+                    return Err(format!("[{place}]: is null, as another one is"));
+                }
                 None => {}
             }
         }
         let known = match (texts.is_empty(), numbers.is_empty()) {
-            (true, true) => return Err(": has no category; list those of the training, in their order".to_owned()),
-            (false, false) => return Err(": has texts and numbers; use one of them (quote the numbers)".to_owned()),
+            (true, true) => {
+                return Err(
+                    ": has no category; list those of the training, in their order".to_owned(),
+                );
+            }
+            (false, false) => {
+                return Err(
+                    ": has texts and numbers; use one of them (quote the numbers)".to_owned(),
+                );
+            }
             (false, true) => Known::Texts(texts),
             (true, false) => Known::Numbers(numbers),
         };
-        known.sorted().map(|known| Self { known, count: list.len(), missing })
+        known.sorted().map(|known| Self {
+            known,
+            count: list.len(),
+            missing,
+        })
     }
 
     pub(crate) const fn count(&self) -> usize {
@@ -81,14 +99,20 @@ impl Categories {
         let found = match (&self.known, cell) {
             (Known::Texts(texts), Cell::Text(text)) => {
                 let at = texts.binary_search_by(|(known, _)| known.as_bytes().cmp(text));
-                at.ok().and_then(|at| texts.get(at)).map(|(_, place)| *place)
+                at.ok()
+                    .and_then(|at| texts.get(at))
+                    .map(|(_, place)| *place)
             }
             (Known::Texts(_), _) => return Place::WrongType,
             (Known::Numbers(numbers), cell) => {
                 // Not -0, which sorts below 0.
-                let Some(number) = cell.number().map(|number| number + 0.0) else { return Place::WrongType };
+                let Some(number) = cell.number().map(|number| number + 0.0) else {
+                    return Place::WrongType;
+                };
                 let at = numbers.binary_search_by(|(known, _)| known.total_cmp(&number));
-                at.ok().and_then(|at| numbers.get(at)).map(|(_, place)| *place)
+                at.ok()
+                    .and_then(|at| numbers.get(at))
+                    .map(|(_, place)| *place)
             }
         };
         found.map_or(Place::Unknown, Place::At)
@@ -103,14 +127,27 @@ impl Categories {
         let more = listed.len().saturating_sub(LISTED_MAX);
         listed.truncate(LISTED_MAX);
         let listed = listed.join(", ");
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
         let near = match (&self.known, cell) {
-            (Known::Texts(texts), Cell::Text(text)) => nearest(text, texts.iter().map(|(known, _)| known.as_str()))
-                .map(|near| format!("; did you mean `{near}`?")),
+            (Known::Texts(texts), Cell::Text(text)) => {
+                nearest(text, texts.iter().map(|(known, _)| known.as_str()))
+                    .map(|near| format!("; did you mean `{near}`?"))
+            }
             _ => None,
         };
-        let what = if self.are_texts() { "a text" } else { "a number" };
-        format!("{what} is needed, one of {listed}{more}{}", near.unwrap_or_default())
+        let what = if self.are_texts() {
+            "a text"
+        } else {
+            "a number"
+        };
+        format!(
+            "{what} is needed, one of {listed}{more}{}",
+            near.unwrap_or_default()
+        )
     }
 }
 
@@ -141,7 +178,10 @@ impl Known {
 }
 
 /// The first two neighbours that are equal, with their places.
-fn equal_pair<C>(sorted: &[(C, usize)], equal: impl Fn(&C, &C) -> bool) -> Option<(&C, usize, usize)> {
+fn equal_pair<C>(
+    sorted: &[(C, usize)],
+    equal: impl Fn(&C, &C) -> bool,
+) -> Option<(&C, usize, usize)> {
     sorted.windows(2).find_map(|pair| match pair {
         [(one, first), (other, second)] if equal(one, other) => Some((one, *first, *second)),
         _ => None,
@@ -152,5 +192,8 @@ fn equal_pair<C>(sorted: &[(C, usize)], equal: impl Fn(&C, &C) -> bool) -> Optio
 fn in_place<C>(sorted: &[(C, usize)], show: impl Fn(&C) -> String) -> Vec<String> {
     let mut listed: Vec<&(C, usize)> = sorted.iter().collect();
     listed.sort_by_key(|(_, place)| *place);
-    listed.into_iter().map(|(category, _)| show(category)).collect()
+    listed
+        .into_iter()
+        .map(|(category, _)| show(category))
+        .collect()
 }

@@ -33,7 +33,9 @@ impl MissingTexts {
     }
 
     fn has(&self, text: &[u8]) -> bool {
-        self.0.binary_search_by(|missing| missing.as_bytes().cmp(text)).is_ok()
+        self.0
+            .binary_search_by(|missing| missing.as_bytes().cmp(text))
+            .is_ok()
     }
 }
 
@@ -89,7 +91,9 @@ impl<'a> Cell<'a> {
 }
 
 fn is_one_of(text: &[u8], words: [&[u8]; 2]) -> bool {
-    words.iter().any(|word| text.trim_ascii().eq_ignore_ascii_case(word))
+    words
+        .iter()
+        .any(|word| text.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 /// As a message shows it.
@@ -115,7 +119,11 @@ pub(crate) fn shown(text: &[u8]) -> String {
             shown.push('…');
             break;
         }
-        if char.is_control() { shown.extend(char.escape_default()) } else { shown.push(char) }
+        if char.is_control() {
+            shown.extend(char.escape_default())
+        } else {
+            shown.push(char)
+        }
     }
     shown
 }

@@ -1,7 +1,7 @@
 //! A body of CSV: a header row that names the columns, in any order, and a row of values a line.
 //!
-//! Default: the header is the first row; the setting `header` gives the names of a body without one. Names and numbers
-//! may have spaces around them; categories are taken as they are.
+//! Default: the header is the first row; the setting `header` gives the names of a body without
+//! one. Names and numbers may have spaces around them; categories are taken as they are.
 
 use hotstage_sdk::Failure;
 
@@ -23,7 +23,11 @@ pub(crate) fn read<'l>(layout: &'l Layout, body: &[u8]) -> Result<Matrix<'l>, Fa
     } else {
         match records.advance() {
             Ok(true) => (find(layout, &records)?, records.len()),
-            Ok(false) => return Err(Failure::invalid_input("the body is empty; its first line must name the columns")),
+            Ok(false) => {
+                return Err(Failure::invalid_input(
+                    "the body is empty; its first line must name the columns",
+                ));
+            }
             Err(wrong) => return Err(Failure::invalid_input(format!("the header: {wrong}"))),
         }
     };
@@ -33,29 +37,48 @@ pub(crate) fn read<'l>(layout: &'l Layout, body: &[u8]) -> Result<Matrix<'l>, Fa
         match records.advance() {
             Ok(true) => {}
             Ok(false) => return Ok(matrix),
-            Err(wrong) => return Err(Failure::invalid_input(format!("{}: {wrong}", place(&records)))),
+            Err(wrong) => {
+                return Err(Failure::invalid_input(format!(
+                    "{}: {wrong}",
+                    place(&records)
+                )));
+            }
         }
         if records.len() != expected {
             let (place, given) = (place(&records), records.len());
-            let named = if layout.is_headless { "settings.header names" } else { "the header has" };
+            let named = if layout.is_headless {
+                "settings.header names"
+            } else {
+                "the header has"
+            };
             return Err(Failure::invalid_input(format!(
                 "{place}: has {given} values; {named} {expected} columns; a value with a delimiter in it needs quotes"
             )));
         }
-        let cell = |source: usize| Cell::text(fields.get(source).map_or(b"", |field| records.field(*field)));
+        let cell = |source: usize| {
+            Cell::text(
+                fields
+                    .get(source)
+                    .map_or(b"", |field| records.field(*field)),
+            )
+        };
         matrix.push(cell, || place(&records))?;
     }
 }
 
 /// For each source, the field that the header row gives it.
 fn find(layout: &Layout, header: &Records<'_>) -> Result<Vec<usize>, Failure> {
-    let mut named: Vec<(&[u8], usize)> =
-        (0..header.len()).map(|field| (header.field(field).trim_ascii(), field)).collect();
+    let mut named: Vec<(&[u8], usize)> = (0..header.len())
+        .map(|field| (header.field(field).trim_ascii(), field))
+        .collect();
     named.sort_unstable();
     let find = |name: &String| {
         let key = name.trim().as_bytes();
         let from = named.partition_point(|(known, _)| *known < key);
-        let mut found = named.iter().skip(from).take_while(|(known, _)| *known == key);
+        let mut found = named
+            .iter()
+            .skip(from)
+            .take_while(|(known, _)| *known == key);
         match (found.next(), found.next()) {
             (Some((_, field)), None) => Ok(*field),
             (Some((_, first)), Some((_, second))) => Err(Failure::invalid_input(format!(
@@ -78,9 +101,17 @@ fn unknown(name: &str, header: &Records<'_>) -> Failure {
             shown(near.as_bytes())
         ));
     }
-    let listed: Vec<String> =
-        (0..header.len().min(LISTED_MAX)).map(|field| format!("`{}`", shown(header.field(field)))).collect();
+    let listed: Vec<String> = (0..header.len().min(LISTED_MAX))
+        .map(|field| format!("`{}`", shown(header.field(field))))
+        .collect();
     let more = header.len().saturating_sub(LISTED_MAX);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    Failure::invalid_input(format!("the header has no column `{name}`; it has {}{more}", listed.join(", ")))
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    Failure::invalid_input(format!(
+        "the header has no column `{name}`; it has {}{more}",
+        listed.join(", ")
+    ))
 }

@@ -1,7 +1,9 @@
-//! Rows in JSON: objects, whose keys are the columns, or arrays. A body has one a line; a tensor has one an element.
+//! Rows in JSON: objects, whose keys are the columns, or arrays. A body has one a line; a tensor
+//! has one an element.
 //!
-//! Keys and places that no column is made of are read and forgotten. Bound: a row is read in one pass, and nothing of
-//! it is kept but the values of the columns; texts without escapes are not copied.
+//! Keys and places that no column is made of are read and forgotten. Bound: a row is read in one
+//! pass, and nothing of it is kept but the values of the columns; texts without escapes are not
+//! copied.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,8 +31,18 @@ pub(crate) fn read<'l>(layout: &'l Layout, body: &[u8]) -> Result<Matrix<'l>, Fa
         let row = matrix.next();
         let place = || place(row, body, here);
         layout.check_rows(row)?;
-        let cells = rows.read(line).map_err(|wrong| Failure::invalid_input(format!("{}{wrong}", place())))?;
-        matrix.push(|source| cells.get(source).and_then(Option::as_ref).map_or(Cell::Missing, Cell::lend), place)?;
+        let cells = rows
+            .read(line)
+            .map_err(|wrong| Failure::invalid_input(format!("{}{wrong}", place())))?;
+        matrix.push(
+            |source| {
+                cells
+                    .get(source)
+                    .and_then(Option::as_ref)
+                    .map_or(Cell::Missing, Cell::lend)
+            },
+            place,
+        )?;
     }
     Ok(matrix)
 }
@@ -47,10 +59,16 @@ pub(crate) struct Rows<'l, 'de> {
 
 impl<'l, 'de> Rows<'l, 'de> {
     pub(crate) fn new(layout: &'l Layout) -> Self {
-        let mut names: Vec<(&str, usize)> =
-            (0..).zip(&layout.sources).map(|(source, name)| (name.as_str(), source)).collect();
+        let mut names: Vec<(&str, usize)> = (0..)
+            .zip(&layout.sources)
+            .map(|(source, name)| (name.as_str(), source))
+            .collect();
         names.sort_unstable();
-        Self { layout, names, cells: Vec::new() }
+        Self {
+            layout,
+            names,
+            cells: Vec::new(),
+        }
     }
 
     /// The values of a row, by source. The error is what is wrong with it, to follow its place.
@@ -58,8 +76,14 @@ impl<'l, 'de> Rows<'l, 'de> {
         self.cells.clear();
         self.cells.resize(self.layout.sources.len(), None);
         let mut reader = serde_json::Deserializer::from_slice(row);
-        let read = Seed { layout: self.layout, names: &self.names, cells: &mut self.cells }.deserialize(&mut reader);
-        read.and_then(|()| reader.end()).map_err(|error| explain(&error))?;
+        let read = Seed {
+            layout: self.layout,
+            names: &self.names,
+            cells: &mut self.cells,
+        }
+        .deserialize(&mut reader);
+        read.and_then(|()| reader.end())
+            .map_err(|error| explain(&error))?;
         match self.cells.iter().position(Option::is_none) {
             Some(source) if self.layout.absent == Absent::Error => Err(self.absent(source, row)),
             _ => Ok(&self.cells),
@@ -71,7 +95,10 @@ impl<'l, 'de> Rows<'l, 'de> {
         let name = self.layout.name(source);
         let keys: BTreeMap<String, IgnoredAny> = serde_json::from_slice(row).unwrap_or_default();
         match nearest(name.as_bytes(), keys.keys().map(String::as_str)) {
-            Some(near) => format!(": has no key `{name}`, but `{}`; rename it", shown(near.as_bytes())),
+            Some(near) => format!(
+                ": has no key `{name}`, but `{}`; rename it",
+                shown(near.as_bytes())
+            ),
             None => format!(": has no key `{name}`; add it, or null if its value is missing"),
         }
     }
@@ -83,7 +110,9 @@ fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" at line ") {
         Some((text, place)) => {
-            let column = place.rsplit_once("column ").map_or(place, |(_, column)| column);
+            let column = place
+                .rsplit_once("column ")
+                .map_or(place, |(_, column)| column);
             format!(", character {column}: {text}")
         }
         None => format!(": {text}"),
@@ -114,12 +143,17 @@ impl<'de> Visitor<'de> for Seed<'_, '_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         while let Some(source) = entries.next_key_seed(Key(self.names))? {
-            let Some((source, cell)) = source.and_then(|source| Some((source, self.cells.get_mut(source)?))) else {
+            let Some((source, cell)) =
+                source.and_then(|source| Some((source, self.cells.get_mut(source)?)))
+            else {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
             };
             if cell.is_some() {
-                return Err(A::Error::custom(format!("the key `{}` comes twice", self.layout.name(source))));
+                return Err(A::Error::custom(format!(
+                    "the key `{}` comes twice",
+                    self.layout.name(source)
+                )));
             }
             *cell = Some(entries.next_value()?);
         }
@@ -137,11 +171,15 @@ impl<'de> Visitor<'de> for Seed<'_, '_, 'de> {
                 None => elements.next_element::<IgnoredAny>()?.is_some(),
             };
             if !found {
-                return Err(A::Error::custom(format!("an array of {given} values; {expected} are needed")));
+                return Err(A::Error::custom(format!(
+                    "an array of {given} values; {expected} are needed"
+                )));
             }
         }
         match elements.next_element::<IgnoredAny>()? {
-            Some(_) => Err(A::Error::custom(format!("an array of more than {expected} values; {expected} are needed"))),
+            Some(_) => Err(A::Error::custom(format!(
+                "an array of more than {expected} values; {expected} are needed"
+            ))),
             None => Ok(()),
         }
     }
@@ -167,6 +205,9 @@ impl Visitor<'_> for Key<'_, '_> {
 
     fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
         let at = self.0.binary_search_by(|(name, _)| (*name).cmp(key));
-        Ok(at.ok().and_then(|at| self.0.get(at)).map(|(_, source)| *source))
+        Ok(at
+            .ok()
+            .and_then(|at| self.0.get(at))
+            .map(|(_, source)| *source))
     }
 }

@@ -1,7 +1,7 @@
 //! The columns of the table, those of the matrix, and how a row gets from one to the other.
 //!
-//! Bounds: [`COLUMNS_MAX`] listed columns, [`WIDTH_MAX`] columns of the matrix, and its elements; the setting
-//! `rows_max`. What is over a bound is refused before it is computed.
+//! Bounds: [`COLUMNS_MAX`] listed columns, [`WIDTH_MAX`] columns of the matrix, and its elements;
+//! the setting `rows_max`. What is over a bound is refused before it is computed.
 
 use hotstage_sdk::{Datatype, Failure};
 
@@ -13,7 +13,8 @@ use crate::settings::{Absent, Settings, Tensors};
 const COLUMNS_MAX: usize = 4096;
 /// Most columns of the matrix.
 const WIDTH_MAX: usize = 65_536;
-/// Most elements of the matrix: 32 MiB, which is half of what a stage may hand out unless the manifest says more.
+/// Most elements of the matrix: 32 MiB, which is half of what a stage may hand out unless the
+/// manifest says more.
 const ELEMENTS_MAX: usize = 8 << 20;
 /// Most inputs that a stage may have.
 const INPUTS_MAX: usize = 256;
@@ -55,10 +56,22 @@ pub(crate) struct Wrong {
 
 impl Layout {
     pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
-        let Settings { columns, header, delimiter, missing, absent, tensors, input, rows_max, .. } = settings;
+        let Settings {
+            columns,
+            header,
+            delimiter,
+            missing,
+            absent,
+            tensors,
+            input,
+            rows_max,
+            ..
+        } = settings;
         if columns.is_empty() || COLUMNS_MAX < columns.len() {
             let count = columns.len();
-            return Err(format!("settings.columns: has {count} elements; 1 to {COLUMNS_MAX} are possible"));
+            return Err(format!(
+                "settings.columns: has {count} elements; 1 to {COLUMNS_MAX} are possible"
+            ));
         }
         let &[delimiter] = delimiter.as_bytes() else {
             return Err(format!(
@@ -67,7 +80,10 @@ impl Layout {
             ));
         };
         if matches!(delimiter, b'"' | b'\r' | b'\n') || !delimiter.is_ascii() {
-            return Err("settings.delimiter: is a quote or the end of a line, which have their own meaning".to_owned());
+            return Err(
+                "settings.delimiter: is a quote or the end of a line, which have their own meaning"
+                    .to_owned(),
+            );
         }
         if *rows_max == 0 {
             return Err("settings.rows_max: is 0; 1 or more is needed".to_owned());
@@ -87,12 +103,19 @@ impl Layout {
                 sources.push(column.name.clone());
                 sources.len() - 1
             });
-            let column = Column::new(column, &missing).map_err(|wrong| format!("settings.columns[{index}]{wrong}"))?;
-            listed.push(Listed { source, width: column.width(), column });
+            let column = Column::new(column, &missing)
+                .map_err(|wrong| format!("settings.columns[{index}]{wrong}"))?;
+            listed.push(Listed {
+                source,
+                width: column.width(),
+                column,
+            });
         }
         let width = listed.iter().map(|listed| listed.width).sum();
         if !(1..=WIDTH_MAX).contains(&width) {
-            return Err(format!("settings.columns: make a matrix of {width} columns; 1 to {WIDTH_MAX} are possible"));
+            return Err(format!(
+                "settings.columns: make a matrix of {width} columns; 1 to {WIDTH_MAX} are possible"
+            ));
         }
         let datatypes = datatypes(settings, &listed, &sources)?;
         let places = places(header.as_deref(), &sources)?;
@@ -114,14 +137,31 @@ impl Layout {
     }
 
     /// Writes a row of the matrix, which holds zeros, from the values of the sources.
-    pub(crate) fn encode<'c>(&self, cell: impl Fn(usize) -> Cell<'c>, row: &mut [f32]) -> Result<(), Wrong> {
+    pub(crate) fn encode<'c>(
+        &self,
+        cell: impl Fn(usize) -> Cell<'c>,
+        row: &mut [f32],
+    ) -> Result<(), Wrong> {
         let mut rest = row;
-        for Listed { source, width, column } in &self.columns {
-            let Some((places, after)) = std::mem::take(&mut rest).split_at_mut_checked(*width) else { break };
+        for Listed {
+            source,
+            width,
+            column,
+        } in &self.columns
+        {
+            let Some((places, after)) = std::mem::take(&mut rest).split_at_mut_checked(*width)
+            else {
+                break;
+            };
             rest = after;
             let cell = cell(*source);
             let is_missing = cell.is_missing(&self.missing);
-            column.encode(&cell, is_missing, places).map_err(|what| Wrong { source: *source, what })?;
+            column
+                .encode(&cell, is_missing, places)
+                .map_err(|what| Wrong {
+                    source: *source,
+                    what,
+                })?;
         }
         Ok(())
     }
@@ -132,12 +172,19 @@ impl Layout {
         if rows <= *rows_max {
             return Ok(());
         }
-        Err(Failure::invalid_input(format!("more than {rows_max} rows; send at most that many in a request")))
+        Err(Failure::invalid_input(format!(
+            "more than {rows_max} rows; send at most that many in a request"
+        )))
     }
 
     /// For each source, its place in a row without names.
     pub(crate) fn fields(&self) -> Vec<usize> {
-        let field = |source| self.places.iter().position(|place| *place == Some(source)).unwrap_or_default();
+        let field = |source| {
+            self.places
+                .iter()
+                .position(|place| *place == Some(source))
+                .unwrap_or_default()
+        };
         (0..self.sources.len()).map(field).collect()
     }
 
@@ -148,10 +195,16 @@ impl Layout {
 }
 
 /// The datatype of each source's own input: what the settings say, or what most fits its first use.
-fn datatypes(settings: &Settings, listed: &[Listed], sources: &[String]) -> Result<Vec<Datatype>, String> {
+fn datatypes(
+    settings: &Settings,
+    listed: &[Listed],
+    sources: &[String],
+) -> Result<Vec<Datatype>, String> {
     let mut said: Vec<Option<(usize, Datatype)>> = vec![None; sources.len()];
     for (index, (column, listed)) in settings.columns.iter().zip(listed).enumerate() {
-        let Some(datatype) = column.datatype.map(|datatype| datatype.datatype()) else { continue };
+        let Some(datatype) = column.datatype.map(|datatype| datatype.datatype()) else {
+            continue;
+        };
         if settings.tensors != Tensors::Columns {
             return Err(format!(
                 "settings.columns[{index}].datatype: has an effect with `tensors: columns` only; remove it"
@@ -169,25 +222,34 @@ fn datatypes(settings: &Settings, listed: &[Listed], sources: &[String]) -> Resu
         }
     }
     let of_source = |source: usize| {
-        let fits = listed.iter().filter(|listed| listed.source == source).find_map(|listed| listed.column.datatype());
+        let fits = listed
+            .iter()
+            .filter(|listed| listed.source == source)
+            .find_map(|listed| listed.column.datatype());
         fits.unwrap_or(Datatype::Fp64)
     };
     let datatypes: Vec<Datatype> = match settings.tensors {
-        Tensors::Columns => {
-            (0..).zip(said).map(|(source, said)| said.map_or_else(|| of_source(source), |said| said.1)).collect()
-        }
+        Tensors::Columns => (0..)
+            .zip(said)
+            .map(|(source, said)| said.map_or_else(|| of_source(source), |said| said.1))
+            .collect(),
         Tensors::Table => vec![Datatype::Fp32; sources.len()],
         Tensors::Rows => vec![Datatype::Bytes; sources.len()],
     };
     for (index, listed) in listed.iter().enumerate() {
-        let datatype = datatypes.get(listed.source).copied().unwrap_or(Datatype::Bytes);
+        let datatype = datatypes
+            .get(listed.source)
+            .copied()
+            .unwrap_or(Datatype::Bytes);
         if !listed.column.takes(datatype) {
             return Err(match settings.tensors {
                 Tensors::Table => format!(
                     "settings.columns[{index}]: takes texts, and a table of FP32 has none; with such columns use \
                      `tensors: columns` or `tensors: rows`"
                 ),
-                _ => format!("settings.columns[{index}].datatype: is {datatype}, whose values can't be this column's"),
+                _ => format!(
+                    "settings.columns[{index}].datatype: is {datatype}, whose values can't be this column's"
+                ),
             });
         }
     }
@@ -203,15 +265,26 @@ fn datatypes(settings: &Settings, listed: &[Listed], sources: &[String]) -> Resu
 
 /// For each place in a row without names, its source.
 fn places(header: Option<&[String]>, sources: &[String]) -> Result<Vec<Option<usize>>, String> {
-    let Some(header) = header else { return Ok((0..sources.len()).map(Some).collect()) };
+    let Some(header) = header else {
+        return Ok((0..sources.len()).map(Some).collect());
+    };
     let of_source = |name: &String| sources.iter().position(|source| source == name);
     let places: Vec<Option<usize>> = header.iter().map(of_source).collect();
     for (source, name) in sources.iter().enumerate() {
-        let mut found = places.iter().enumerate().filter(|(_, place)| **place == Some(source));
+        let mut found = places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| **place == Some(source));
         match (found.next(), found.next()) {
-            (None, _) => return Err(format!("settings.header: lacks `{name}`, which settings.columns lists")),
+            (None, _) => {
+                return Err(format!(
+                    "settings.header: lacks `{name}`, which settings.columns lists"
+                ));
+            }
             (Some((first, _)), Some((second, _))) => {
-                return Err(format!("settings.header[{second}]: is `{name}`, as settings.header[{first}] is"));
+                return Err(format!(
+                    "settings.header[{second}]: is `{name}`, as settings.header[{first}] is"
+                ));
             }
             (Some(_), None) => {}
         }

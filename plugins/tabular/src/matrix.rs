@@ -17,7 +17,11 @@ pub(crate) struct Matrix<'l> {
 
 impl<'l> Matrix<'l> {
     pub(crate) const fn new(layout: &'l Layout) -> Self {
-        Self { layout, elements: Vec::new(), rows: 0 }
+        Self {
+            layout,
+            elements: Vec::new(),
+            rows: 0,
+        }
     }
 
     /// The number of the next row, as a file's reader counts: from 1 on.
@@ -35,10 +39,12 @@ impl<'l> Matrix<'l> {
         layout.check_rows(self.rows + 1)?;
         let start = self.elements.len();
         self.elements.resize(start + layout.width, 0.0);
-        layout.encode(cell, &mut self.elements[start..]).map_err(|wrong| {
-            let (place, name) = (place(), layout.name(wrong.source));
-            Failure::invalid_input(format!("{place}, column `{name}`: {}", wrong.what))
-        })?;
+        layout
+            .encode(cell, &mut self.elements[start..])
+            .map_err(|wrong| {
+                let (place, name) = (place(), layout.name(wrong.source));
+                Failure::invalid_input(format!("{place}, column `{name}`: {}", wrong.what))
+            })?;
         self.rows += 1;
         Ok(())
     }
@@ -49,9 +55,12 @@ impl<'l> Matrix<'l> {
     }
 }
 
-/// Where a row of a body stands. Counted when somebody has to be told, as lines and rows differ by headers, empty lines
-/// and quoted ends of lines.
+/// Where a row of a body stands. Counted when somebody has to be told, as lines and rows differ by
+/// headers, empty lines and quoted ends of lines.
 pub(crate) fn place(row: usize, body: &[u8], start: usize) -> String {
     let before = body.get(..start).unwrap_or_default();
-    format!("row {row} (line {})", before.iter().filter(|byte| **byte == b'\n').count() + 1)
+    format!(
+        "row {row} (line {})",
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    )
 }

@@ -1,8 +1,10 @@
-//! The records of CSV as RFC 4180 has them: quoted fields may hold delimiters, ends of lines and doubled quotes.
+//! The records of CSV as RFC 4180 has them: quoted fields may hold delimiters, ends of lines and
+//! doubled quotes.
 //!
-//! Lines may end in LF, CRLF or CR; empty ones are skipped, and so is a byte order mark. Bounds: a record has at most
-//! [`FIELDS_MAX`] fields and [`RECORD_BYTES_MAX`] bytes, and room for one is all that this holds. A quote that is never
-//! closed is an error, as it would swallow the rows behind it.
+//! Lines may end in LF, CRLF or CR; empty ones are skipped, and so is a byte order mark. Bounds: a
+//! record has at most [`FIELDS_MAX`] fields and [`RECORD_BYTES_MAX`] bytes, and room for one is all
+//! that this holds. A quote that is never closed is an error, as it would swallow the rows behind
+//! it.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
@@ -32,22 +34,35 @@ impl<'a> Records<'a> {
     pub(crate) fn new(body: &'a [u8], delimiter: u8) -> Self {
         let reader = ReaderBuilder::new().delimiter(delimiter).build();
         let (bytes, ends) = (vec![0; RECORD_BYTES_FIRST], vec![0; FIELDS_FIRST]);
-        Self { reader, body, read: 0, start: 0, bytes, ends, fields: 0 }
+        Self {
+            reader,
+            body,
+            read: 0,
+            start: 0,
+            bytes,
+            ends,
+            fields: 0,
+        }
     }
 
     /// Reads the next record; false at the end. The error is what is wrong with it.
     pub(crate) fn advance(&mut self) -> Result<bool, String> {
         // What ends a line is read with the record behind it.
-        let skipped = self.body[self.read..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let skipped = self.body[self.read..]
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count();
         self.start = self.read + skipped;
         let (mut bytes, mut fields) = (0, 0);
         loop {
             let rest = &self.body[self.read..];
             let is_end = rest.is_empty();
-            // The last line need not have an end. One of ours leaves no doubt about how a record stands.
+            // The last line need not have an end. One of ours leaves no doubt about how a record
+            // stands.
             let input = if is_end { b"\n" } else { rest };
             let (result, read, written, ended) =
-                self.reader.read_record(input, &mut self.bytes[bytes..], &mut self.ends[fields..]);
+                self.reader
+                    .read_record(input, &mut self.bytes[bytes..], &mut self.ends[fields..]);
             bytes += written;
             fields += ended;
             if !is_end {
@@ -67,11 +82,13 @@ impl<'a> Records<'a> {
                 ReadRecordResult::InputEmpty if is_end => return Ok(false),
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
-                    grow(&mut self.bytes, RECORD_BYTES_MAX)
-                        .ok_or_else(|| format!("more than {RECORD_BYTES_MAX} bytes; is a quote missing?"))?;
+                    grow(&mut self.bytes, RECORD_BYTES_MAX).ok_or_else(|| {
+                        format!("more than {RECORD_BYTES_MAX} bytes; is a quote missing?")
+                    })?;
                 }
                 ReadRecordResult::OutputEndsFull => {
-                    grow(&mut self.ends, FIELDS_MAX).ok_or_else(|| format!("more than {FIELDS_MAX} fields"))?;
+                    grow(&mut self.ends, FIELDS_MAX)
+                        .ok_or_else(|| format!("more than {FIELDS_MAX} fields"))?;
                 }
                 ReadRecordResult::End => return Ok(false),
             }
@@ -91,9 +108,13 @@ impl<'a> Records<'a> {
     /// A field of the record; empty if it has fewer.
     pub(crate) fn field(&self, index: usize) -> &[u8] {
         let ends = &self.ends[..self.fields];
-        let start = index.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied());
+        let start = index
+            .checked_sub(1)
+            .map_or(Some(0), |before| ends.get(before).copied());
         let range = start.zip(ends.get(index).copied());
-        range.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default()
+        range
+            .and_then(|(start, end)| self.bytes.get(start..end))
+            .unwrap_or_default()
     }
 }
 
@@ -116,7 +137,8 @@ mod tests {
         let mut records = Records::new(body, b',');
         let mut all = Vec::new();
         while records.advance()? {
-            let fields = (0..records.len()).map(|index| String::from_utf8_lossy(records.field(index)).into_owned());
+            let fields = (0..records.len())
+                .map(|index| String::from_utf8_lossy(records.field(index)).into_owned());
             all.push((records.start(), fields.collect()));
         }
         Ok(all)
@@ -125,10 +147,14 @@ mod tests {
     #[track_caller]
     fn check(body: &str, expected: &[(usize, &[&str])]) {
         let all = read(body.as_bytes()).unwrap();
-        let all: Vec<(usize, Vec<&str>)> =
-            all.iter().map(|(start, fields)| (*start, fields.iter().map(String::as_str).collect())).collect();
-        let expected: Vec<(usize, Vec<&str>)> =
-            expected.iter().map(|(start, fields)| (*start, fields.to_vec())).collect();
+        let all: Vec<(usize, Vec<&str>)> = all
+            .iter()
+            .map(|(start, fields)| (*start, fields.iter().map(String::as_str).collect()))
+            .collect();
+        let expected: Vec<(usize, Vec<&str>)> = expected
+            .iter()
+            .map(|(start, fields)| (*start, fields.to_vec()))
+            .collect();
         assert_eq!(all, expected, "{body:?}");
     }
 
@@ -138,7 +164,10 @@ mod tests {
             check(body, &[(0, &["a", "b"]), (4, &["1", "2"])]);
         }
         check("a,b\r\n1,2\r\n", &[(0, &["a", "b"]), (5, &["1", "2"])]);
-        check("\n\na,b\n\r\n\n1,2\n\n\n", &[(2, &["a", "b"]), (9, &["1", "2"])]);
+        check(
+            "\n\na,b\n\r\n\n1,2\n\n\n",
+            &[(2, &["a", "b"]), (9, &["1", "2"])],
+        );
         check("", &[]);
         check("\n\r\n", &[]);
         check(",\n", &[(0, &["", ""])]);
@@ -156,15 +185,28 @@ mod tests {
     fn a_quote_that_is_never_closed_is_an_error() {
         for body in ["a\n\"1\n2\n3\n", "a\n\"", "a\n\"1\"\"\n"] {
             let error = read(body.as_bytes()).unwrap_err();
-            assert!(error.starts_with("a quote is opened and never closed"), "{error}");
+            assert!(
+                error.starts_with("a quote is opened and never closed"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_record_has_bounds() {
-        assert_eq!(read(&vec![b','; FIELDS_MAX]).unwrap_err(), "more than 65536 fields");
-        assert_eq!(read(&vec![b','; FIELDS_MAX - 1]).unwrap()[0].1.len(), FIELDS_MAX);
-        assert!(read(&vec![b'a'; RECORD_BYTES_MAX + 1]).unwrap_err().starts_with("more than 1048576 bytes"));
+        assert_eq!(
+            read(&vec![b','; FIELDS_MAX]).unwrap_err(),
+            "more than 65536 fields"
+        );
+        assert_eq!(
+            read(&vec![b','; FIELDS_MAX - 1]).unwrap()[0].1.len(),
+            FIELDS_MAX
+        );
+        assert!(
+            read(&vec![b'a'; RECORD_BYTES_MAX + 1])
+                .unwrap_err()
+                .starts_with("more than 1048576 bytes")
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! A setting that may be a number, a text, or true or false: which one is right depends on the column.
+//! A setting that may be a number, a text, or true or false: which one is right depends on the
+//! column.
 
 use std::borrow::Cow;
 use std::fmt;

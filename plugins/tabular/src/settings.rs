@@ -1,4 +1,5 @@
-//! What the manifest may set, as it is typed. `layout.rs` and `column.rs` make of it what calls use.
+//! What the manifest may set, as it is typed. `layout.rs` and `column.rs` make of it what calls
+//! use.
 
 use hotstage_sdk::Datatype;
 use schemars::JsonSchema;
@@ -10,18 +11,19 @@ use crate::scalar::Scalar;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The matrix's columns, in their order. A column of the table may be listed more than once, to be used in
-    /// several ways; one that is not listed is ignored.
+    /// The matrix's columns, in their order. A column of the table may be listed more than once, to
+    /// be used in several ways; one that is not listed is ignored.
     pub(crate) columns: Vec<ColumnSettings>,
-    /// The names of a row's values, where rows do not have them: of CSV without a header row, of JSON rows that are
-    /// arrays, of the one tensor of `tensors: table`. Unless set, CSV has a header row, and the others have the listed
-    /// columns in their order.
+    /// The names of a row's values, where rows do not have them: of CSV without a header row, of
+    /// JSON rows that are arrays, of the one tensor of `tensors: table`. Unless set, CSV has a
+    /// header row, and the others have the listed columns in their order.
     #[serde(default)]
     pub(crate) header: Option<Vec<String>>,
     /// What stands between the values of a CSV row: one ASCII character, such as ";" or a tab.
     #[serde(default = "comma")]
     pub(crate) delimiter: String,
-    /// The texts that stand for a missing value, in CSV, JSON and BYTES. A NaN and JSON's null always do.
+    /// The texts that stand for a missing value, in CSV, JSON and BYTES. A NaN and JSON's null
+    /// always do.
     #[serde(default = "missing")]
     pub(crate) missing: Vec<String>,
     /// Whether a JSON row without a listed column is an error or has a missing value there.
@@ -30,7 +32,8 @@ pub struct Settings {
     /// What a request of tensors holds, as bodies of CSV and JSON lines are no tensors.
     #[serde(default)]
     pub(crate) tensors: Tensors,
-    /// The name of the one input of `tensors: rows` (`rows` unless set) and `tensors: table` (`features` unless set).
+    /// The name of the one input of `tensors: rows` (`rows` unless set) and `tensors: table`
+    /// (`features` unless set).
     #[serde(default)]
     pub(crate) input: Option<String>,
     /// The name of the output.
@@ -46,7 +49,11 @@ fn comma() -> String {
 }
 
 fn missing() -> Vec<String> {
-    ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"].map(str::to_owned).to_vec()
+    [
+        "", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "<NA>",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 fn features() -> String {
@@ -81,18 +88,20 @@ pub(crate) enum Tensors {
     Table,
 }
 
-/// A column of the matrix, or the few that one-hot encoding makes. Steps come in this order: impute, clip, log,
-/// standardise.
+/// A column of the matrix, or the few that one-hot encoding makes. Steps come in this order:
+/// impute, clip, log, standardise.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColumnSettings {
     /// The column of the table.
     pub(crate) name: String,
-    /// What its values are. Unless set: a category if there is `one_hot` or `ordinal`, otherwise a number.
+    /// What its values are. Unless set: a category if there is `one_hot` or `ordinal`, otherwise a
+    /// number.
     #[serde(default)]
     pub(crate) kind: Option<Kind>,
-    /// The datatype of the input of this name, with `tensors: columns`. Unless set: FP64 for numbers and for categories
-    /// that are numbers, BYTES for those that are texts, BOOL for booleans. BYTES are read as CSV is.
+    /// The datatype of the input of this name, with `tensors: columns`. Unless set: FP64 for
+    /// numbers and for categories that are numbers, BYTES for those that are texts, BOOL for
+    /// booleans. BYTES are read as CSV is.
     #[serde(default)]
     pub(crate) datatype: Option<DatatypeName>,
     /// What a missing value is taken for: scikit-learn's `statistics_`. Unless set, one is refused.
@@ -165,8 +174,9 @@ pub(crate) struct Standardise {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OneHot {
-    /// All texts or all numbers, in training's order: scikit-learn's `categories_`. A null among them stands for a
-    /// missing value; without one, and without `impute`, a missing value is an unknown one.
+    /// All texts or all numbers, in training's order: scikit-learn's `categories_`. A null among
+    /// them stands for a missing value; without one, and without `impute`, a missing value is an
+    /// unknown one.
     pub(crate) categories: Vec<Option<Scalar>>,
     /// What happens to a value that is not among them.
     #[serde(default)]
@@ -205,11 +215,12 @@ pub(crate) enum DropFirst {
 pub(crate) struct Ordinal {
     /// All texts or all numbers, in their order: scikit-learn's `categories_`.
     pub(crate) categories: Vec<Scalar>,
-    /// The number of a value that is not among them: scikit-learn's `unknown_value`. Unless set, one is refused.
+    /// The number of a value that is not among them: scikit-learn's `unknown_value`. Unless set,
+    /// one is refused.
     #[serde(default)]
     pub(crate) unknown: Option<f64>,
-    /// The number of a missing value: scikit-learn's `encoded_missing_value`. Unless set, one is imputed or
-    /// taken for an unknown one.
+    /// The number of a missing value: scikit-learn's `encoded_missing_value`. Unless set, one is
+    /// imputed or taken for an unknown one.
     #[serde(default)]
     pub(crate) missing: Option<f64>,
 }

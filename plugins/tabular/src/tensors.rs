@@ -1,7 +1,7 @@
 //! A request of tensors: one for each column, one of rows in JSON, or one table of numbers.
 //!
-//! Elements are counted from 0, as clients' arrays are. Bound: a tensor is read where it lies; of BYTES, a list of the
-//! elements' places is made.
+//! Elements are counted from 0, as clients' arrays are. Bound: a tensor is read where it lies; of
+//! BYTES, a list of the elements' places is made.
 
 use hotstage_sdk::{Datatype, Element, Failure, Inputs, Outputs, bf16, f16};
 
@@ -17,8 +17,15 @@ enum View<'a> {
 }
 
 /// One input for each source.
-pub(crate) fn columns(layout: &Layout, inputs: &Inputs, outputs: &mut Outputs, output: &str) -> Result<(), Failure> {
-    let Some(first) = layout.sources.first() else { return Err(Failure::internal("no columns")) };
+pub(crate) fn columns(
+    layout: &Layout,
+    inputs: &Inputs,
+    outputs: &mut Outputs,
+    output: &str,
+) -> Result<(), Failure> {
+    let Some(first) = layout.sources.first() else {
+        return Err(Failure::internal("no columns"));
+    };
     let rows = length(inputs, first)?;
     layout.check_rows(rows)?;
     for name in &layout.sources {
@@ -29,11 +36,19 @@ pub(crate) fn columns(layout: &Layout, inputs: &Inputs, outputs: &mut Outputs, o
             )));
         }
     }
-    let views = layout.sources.iter().zip(&layout.datatypes).map(|(name, datatype)| View::new(inputs, name, *datatype));
+    let views = layout
+        .sources
+        .iter()
+        .zip(&layout.datatypes)
+        .map(|(name, datatype)| View::new(inputs, name, *datatype));
     let views = views.collect::<Result<Vec<_>, _>>()?;
     let elements = outputs.make_slice::<f32>(output, &[rows, layout.width])?;
     for (index, row) in elements.chunks_exact_mut(layout.width).enumerate() {
-        let cell = |source: usize| views.get(source).map_or(Cell::Missing, |view| view.cell(index));
+        let cell = |source: usize| {
+            views
+                .get(source)
+                .map_or(Cell::Missing, |view| view.cell(index))
+        };
         layout.encode(cell, row).map_err(|wrong| {
             let (name, what) = (layout.name(wrong.source), wrong.what);
             Failure::invalid_input(format!("input `{name}`: element {index} {what}"))
@@ -54,13 +69,27 @@ pub(crate) fn rows(
     layout.check_rows(count)?;
     let mut rows = Rows::new(layout);
     let elements = outputs.make_slice::<f32>(output, &[count, layout.width])?;
-    for (index, (text, row)) in inputs.bytes(input)?.zip(elements.chunks_exact_mut(layout.width)).enumerate() {
-        let refuse = |what| Failure::invalid_input(format!("input `{input}`: element {index}{what}"));
+    for (index, (text, row)) in inputs
+        .bytes(input)?
+        .zip(elements.chunks_exact_mut(layout.width))
+        .enumerate()
+    {
+        let refuse =
+            |what| Failure::invalid_input(format!("input `{input}`: element {index}{what}"));
         let cells = rows.read(text).map_err(refuse)?;
-        let cell = |source: usize| cells.get(source).and_then(Option::as_ref).map_or(Cell::Missing, Cell::lend);
-        layout
-            .encode(cell, row)
-            .map_err(|wrong| refuse(format!(", column `{}`: {}", layout.name(wrong.source), wrong.what)))?;
+        let cell = |source: usize| {
+            cells
+                .get(source)
+                .and_then(Option::as_ref)
+                .map_or(Cell::Missing, Cell::lend)
+        };
+        layout.encode(cell, row).map_err(|wrong| {
+            refuse(format!(
+                ", column `{}`: {}",
+                layout.name(wrong.source),
+                wrong.what
+            ))
+        })?;
     }
     Ok(())
 }
@@ -76,14 +105,25 @@ pub(crate) fn table(
     let count = length(inputs, input)?;
     layout.check_rows(count)?;
     let fields = layout.fields();
-    let given = inputs.slice::<f32>(input)?.chunks_exact(layout.places.len());
+    let given = inputs
+        .slice::<f32>(input)?
+        .chunks_exact(layout.places.len());
     let elements = outputs.make_slice::<f32>(output, &[count, layout.width])?;
-    for (index, (given, row)) in given.zip(elements.chunks_exact_mut(layout.width)).enumerate() {
+    for (index, (given, row)) in given
+        .zip(elements.chunks_exact_mut(layout.width))
+        .enumerate()
+    {
         let field = |source: usize| fields.get(source).copied().unwrap_or_default();
-        let cell = |source| given.get(field(source)).map_or(Cell::Missing, |number| Cell::Number(f64::from(*number)));
+        let cell = |source| {
+            given
+                .get(field(source))
+                .map_or(Cell::Missing, |number| Cell::Number(f64::from(*number)))
+        };
         layout.encode(cell, row).map_err(|wrong| {
             let (column, name, what) = (field(wrong.source), layout.name(wrong.source), wrong.what);
-            Failure::invalid_input(format!("input `{input}`: row {index}, column {column} (`{name}`) {what}"))
+            Failure::invalid_input(format!(
+                "input `{input}`: row {index}, column {column} (`{name}`) {what}"
+            ))
         })?;
     }
     Ok(())
@@ -97,9 +137,17 @@ fn length(inputs: &Inputs, name: &str) -> Result<usize, Failure> {
 
 impl<'a> View<'a> {
     fn new(inputs: &'a Inputs, name: &str, datatype: Datatype) -> Result<Self, Failure> {
-        fn numbers<'a, T: Element>(inputs: &'a Inputs, name: &str, widen: fn(T) -> f64) -> Result<View<'a>, Failure> {
+        fn numbers<'a, T: Element>(
+            inputs: &'a Inputs,
+            name: &str,
+            widen: fn(T) -> f64,
+        ) -> Result<View<'a>, Failure> {
             let elements = inputs.slice::<T>(name)?;
-            Ok(View::Numbers(Box::new(move |index| elements.get(index).map_or(f64::NAN, |element| widen(*element)))))
+            Ok(View::Numbers(Box::new(move |index| {
+                elements
+                    .get(index)
+                    .map_or(f64::NAN, |element| widen(*element))
+            })))
         }
         match datatype {
             Datatype::Bool => Ok(View::Flags(inputs.slice(name)?)),
@@ -122,8 +170,12 @@ impl<'a> View<'a> {
     fn cell(&self, index: usize) -> Cell<'a> {
         match self {
             Self::Numbers(number) => Cell::Number(number(index)),
-            Self::Flags(flags) => flags.get(index).map_or(Cell::Missing, |flag| Cell::Boolean(*flag)),
-            Self::Texts(texts) => texts.get(index).map_or(Cell::Missing, |text| Cell::text(text)),
+            Self::Flags(flags) => flags
+                .get(index)
+                .map_or(Cell::Missing, |flag| Cell::Boolean(*flag)),
+            Self::Texts(texts) => texts
+                .get(index)
+                .map_or(Cell::Missing, |text| Cell::text(text)),
         }
     }
 }

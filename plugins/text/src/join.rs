@@ -1,8 +1,8 @@
 //! The post-processor of a tokenizer: what joins a pair and adds the tokens around it.
 //!
-//! Default, when the file has none: a pair is one text after the other, and nothing is added. A template is checked
-//! here, since the library believes it: one that names what it lacks would end the first call, not the deploy. Bound:
-//! the file's own size.
+//! Default, when the file has none: a pair is one text after the other, and nothing is added. A
+//! template is checked here, since the library believes it: one that names what it lacks would end
+//! the first call, not the deploy. Bound: the file's own size.
 
 use serde_json::Value;
 use tokenizers::PostProcessorWrapper;
@@ -13,7 +13,8 @@ pub(crate) fn open(given: Option<&PostProcessorWrapper>) -> Result<PostProcessor
     let Some(given) = given else {
         return nothing_added();
     };
-    let written = serde_json::to_value(given).map_err(|error| format!("post_processor: {error}"))?;
+    let written =
+        serde_json::to_value(given).map_err(|error| format!("post_processor: {error}"))?;
     check(&written)?;
     Ok(given.clone())
 }
@@ -21,11 +22,18 @@ pub(crate) fn open(given: Option<&PostProcessorWrapper>) -> Result<PostProcessor
 fn nothing_added() -> Result<PostProcessorWrapper, String> {
     let mut template = TemplateProcessing::builder();
     template.try_single("$A:0")?.try_pair("$A:0 $B:1")?;
-    template.build().map(PostProcessorWrapper::Template).map_err(|error| error.to_string())
+    template
+        .build()
+        .map(PostProcessorWrapper::Template)
+        .map_err(|error| error.to_string())
 }
 
 fn check(given: &Value) -> Result<(), String> {
-    given["processors"].as_array().into_iter().flatten().try_for_each(check)?;
+    given["processors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .try_for_each(check)?;
     if given["type"] != "TemplateProcessing" {
         return Ok(());
     }
@@ -34,10 +42,15 @@ fn check(given: &Value) -> Result<(), String> {
             if let Some(token) = piece["SpecialToken"]["id"].as_str()
                 && given["special_tokens"].get(token).is_none()
             {
-                return Err(format!("post_processor.{template}: adds the token `{token}`; special_tokens lacks it"));
+                return Err(format!(
+                    "post_processor.{template}: adds the token `{token}`; special_tokens lacks it"
+                ));
             }
             if template == "single" && piece["Sequence"]["id"] == "B" {
-                return Err("post_processor.single: names the second text `B`; one text alone has none".to_owned());
+                return Err(
+                    "post_processor.single: names the second text `B`; one text alone has none"
+                        .to_owned(),
+                );
             }
         }
     }

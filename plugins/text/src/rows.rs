@@ -1,7 +1,7 @@
 //! Rows of tokens, until all are known and the tensors can be as wide as the longest.
 //!
-//! Default: as wide as the longest row, filled up on the right; the settings `padding` and `padding_side` change that.
-//! Bound: eight bytes for each token here, 24 in the tensors.
+//! Default: as wide as the longest row, filled up on the right; the settings `padding` and
+//! `padding_side` change that. Bound: eight bytes for each token here, 24 in the tensors.
 
 use hotstage_sdk::{Failure, Outputs};
 use tokenizers::Encoding;
@@ -46,7 +46,12 @@ impl Rows {
         self.lengths.push(encoding.len());
     }
 
-    pub(crate) fn write(&self, layout: &Layout, names: &Names, outputs: &mut Outputs) -> Result<(), Failure> {
+    pub(crate) fn write(
+        &self,
+        layout: &Layout,
+        names: &Names,
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         if let Some(name) = &names.input_ids {
             self.table(layout, outputs, name, &self.ids, layout.pad_id)?;
         }
@@ -78,7 +83,10 @@ impl Rows {
                 Side::Right => &mut row[..length],
                 Side::Left => &mut row[width - length..],
             };
-            places.iter_mut().zip(tokens).for_each(|(place, token)| *place = i64::from(*token));
+            places
+                .iter_mut()
+                .zip(tokens)
+                .for_each(|(place, token)| *place = i64::from(*token));
         }
         Ok(())
     }

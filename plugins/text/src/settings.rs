@@ -1,7 +1,7 @@
 //! What the manifest may set, and what of it makes no sense.
 //!
-//! Default: everything, so that `settings: {}` serves most encoders. What is left out and stands in `tokenizer.json`
-//! comes from there: the length, the token and the side that rows are padded with.
+//! Default: everything, so that `settings: {}` serves most encoders. What is left out and stands in
+//! `tokenizer.json` comes from there: the length, the token and the side that rows are padded with.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,22 +19,23 @@ pub struct Settings {
     pub(crate) text: String,
     /// The name of a second input, whose texts follow those of the first: passages after questions.
     pub(crate) text_pair: Option<String>,
-    /// Whether a body of `text/plain` is taken as one text. To be switched off where a later stage takes a tensor of
-    /// the request, as a body has none.
+    /// Whether a body of `text/plain` is taken as one text. To be switched off where a later stage
+    /// takes a tensor of the request, as a body has none.
     pub(crate) raw_body: bool,
     /// Which outputs there are, and their names; all three unless set.
     pub(crate) outputs: Names,
-    /// Most tokens in a row, those that the tokenizer adds among them. Unless set, what `tokenizer.json` says under
-    /// `truncation`, or else 512.
+    /// Most tokens in a row, those that the tokenizer adds among them. Unless set, what
+    /// `tokenizer.json` says under `truncation`, or else 512.
     pub(crate) max_length: Option<usize>,
     /// What happens to a text of more tokens.
     pub(crate) on_too_long: TooLong,
     /// How long rows are.
     pub(crate) padding: Padding,
-    /// Which end of a row is filled up. Unless set, what `tokenizer.json` says under `padding`, or else the right one.
+    /// Which end of a row is filled up. Unless set, what `tokenizer.json` says under `padding`, or
+    /// else the right one.
     pub(crate) padding_side: Option<Side>,
-    /// The token that rows are filled up with. Unless set, what `tokenizer.json` says under `padding`, or else `[PAD]`
-    /// or `<pad>`, or else the token 0, which the mask hides.
+    /// The token that rows are filled up with. Unless set, what `tokenizer.json` says under
+    /// `padding`, or else `[PAD]` or `<pad>`, or else the token 0, which the mask hides.
     pub(crate) pad_token: Option<String>,
     /// Whether the tokenizer adds what it adds around a text: `[CLS]` and `[SEP]`, `</s>`.
     pub(crate) add_special_tokens: bool,
@@ -92,7 +93,9 @@ impl Default for Names {
 impl Names {
     /// Those that are made.
     pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
-        [&self.input_ids, &self.attention_mask, &self.token_type_ids].into_iter().filter_map(Option::as_deref)
+        [&self.input_ids, &self.attention_mask, &self.token_type_ids]
+            .into_iter()
+            .filter_map(Option::as_deref)
     }
 }
 

@@ -1,14 +1,15 @@
 //! The file `tokenizer`: opened with the settings, then asked for one text at a time.
 //!
-//! A row is cut here, before the tokenizer adds its own tokens, rather than by the library: that would keep what was
-//! cut off as rows of their own, for a pair every combination of them. Padding is no business of the library either,
-//! as rows go straight into tensors. Bound: what a text becomes before it is cut grows with the text's bytes.
+//! A row is cut here, before the tokenizer adds its own tokens, rather than by the library: that
+//! would keep what was cut off as rows of their own, for a pair every combination of them. Padding
+//! is no business of the library either, as rows go straight into tensors. Bound: what a text
+//! becomes before it is cut grows with the text's bytes.
 
 use hotstage_sdk::{Failure, OpenError};
 use tokenizers::utils::truncation::TruncationError;
 use tokenizers::{
-    Encoding, ModelWrapper, PaddingDirection, PostProcessor, PostProcessorWrapper, TruncationParams,
-    TruncationStrategy, truncate_encodings,
+    Encoding, ModelWrapper, PaddingDirection, PostProcessor, PostProcessorWrapper,
+    TruncationParams, TruncationStrategy, truncate_encodings,
 };
 
 use crate::Place;
@@ -16,13 +17,15 @@ use crate::join;
 use crate::rows::Layout;
 use crate::settings::{Padding, Settings, Side, TooLong};
 
-/// The length of a row when neither the settings nor the file say one: what BERT and its family were trained with.
+/// The length of a row when neither the settings nor the file say one: what BERT and its family
+/// were trained with.
 const MAX_LENGTH: usize = 512;
 /// More tokens in a row than any model takes.
 const MAX_LENGTH_MAX: usize = 1 << 20;
 /// Tokens that rows are usually filled up with.
 const PAD_TOKENS: [&str; 2] = ["[PAD]", "<pad>"];
-/// A letter, a drawing and a cuneiform sign: what a tokenizer that lacks a token for the unknown stumbles over.
+/// A letter, a drawing and a cuneiform sign: what a tokenizer that lacks a token for the unknown
+/// stumbles over.
 const PROBE: &str = "a \u{2603} \u{12000}";
 
 /// A tokenizer that makes one row of one text, or of a pair.
@@ -40,8 +43,9 @@ pub(crate) struct Tokenizer {
 
 /// Reads the file, and settles what it and the settings say together.
 pub(crate) fn open(file: &[u8], settings: &Settings) -> Result<(Tokenizer, Layout), OpenError> {
-    let mut words = tokenizers::Tokenizer::from_bytes(file)
-        .map_err(|error| OpenError::file(format!("file `tokenizer`: is no tokenizer.json: {error}")))?;
+    let mut words = tokenizers::Tokenizer::from_bytes(file).map_err(|error| {
+        OpenError::file(format!("file `tokenizer`: is no tokenizer.json: {error}"))
+    })?;
     if let ModelWrapper::BPE(model) = words.get_model()
         && let Some(dropout) = model.dropout.filter(|dropout| *dropout != 0.0)
     {
@@ -49,23 +53,47 @@ pub(crate) fn open(file: &[u8], settings: &Settings) -> Result<(Tokenizer, Layou
             "file `tokenizer`: model.dropout is {dropout}, which answers by chance; set it to null"
         )));
     }
-    let truncation = TruncationParams { stride: 0, ..words.get_truncation().cloned().unwrap_or_default() };
-    let max_length = settings.max_length.or(words.get_truncation().map(|given| given.max_length));
-    let truncation = TruncationParams { max_length: max_length.unwrap_or(MAX_LENGTH), ..truncation };
+    let truncation = TruncationParams {
+        stride: 0,
+        ..words.get_truncation().cloned().unwrap_or_default()
+    };
+    let max_length = settings
+        .max_length
+        .or(words.get_truncation().map(|given| given.max_length));
+    let truncation = TruncationParams {
+        max_length: max_length.unwrap_or(MAX_LENGTH),
+        ..truncation
+    };
     let layout = layout(&words, settings, truncation.max_length)?;
     let join = join::open(words.get_post_processor())
         .map_err(|wrong| OpenError::file(format!("file `tokenizer`: {wrong}")))?;
     // From here on the library neither cuts, nor pads, nor joins.
     let alone: Option<PostProcessorWrapper> = None;
     words.with_padding(None).with_post_processor(alone);
-    words.with_truncation(None).map_err(|error| OpenError::internal(error.to_string()))?;
-    let Settings { add_special_tokens, on_too_long, .. } = *settings;
-    let tokenizer = Tokenizer { words, join, add_special_tokens, on_too_long, truncation };
+    words
+        .with_truncation(None)
+        .map_err(|error| OpenError::internal(error.to_string()))?;
+    let Settings {
+        add_special_tokens,
+        on_too_long,
+        ..
+    } = *settings;
+    let tokenizer = Tokenizer {
+        words,
+        join,
+        add_special_tokens,
+        on_too_long,
+        truncation,
+    };
     tokenizer.check(settings)?;
     Ok((tokenizer, layout))
 }
 
-fn layout(words: &tokenizers::Tokenizer, settings: &Settings, max_length: usize) -> Result<Layout, OpenError> {
+fn layout(
+    words: &tokenizers::Tokenizer,
+    settings: &Settings,
+    max_length: usize,
+) -> Result<Layout, OpenError> {
     if let Padding::MultipleOf(step) = settings.padding
         && (step == 0 || !max_length.is_multiple_of(step))
     {
@@ -74,10 +102,12 @@ fn layout(words: &tokenizers::Tokenizer, settings: &Settings, max_length: usize)
         )));
     }
     let file = words.get_padding();
-    let side = settings.padding_side.unwrap_or(match file.map(|file| file.direction) {
-        Some(PaddingDirection::Left) => Side::Left,
-        Some(PaddingDirection::Right) | None => Side::Right,
-    });
+    let side = settings
+        .padding_side
+        .unwrap_or(match file.map(|file| file.direction) {
+            Some(PaddingDirection::Left) => Side::Left,
+            Some(PaddingDirection::Right) | None => Side::Right,
+        });
     let pad_id = match &settings.pad_token {
         Some(token) => words.token_to_id(token).ok_or_else(|| {
             OpenError::settings(format!(
@@ -90,27 +120,44 @@ fn layout(words: &tokenizers::Tokenizer, settings: &Settings, max_length: usize)
         }
     };
     let pad_type_id = file.map_or(0, |file| file.pad_type_id);
-    Ok(Layout { padding: settings.padding, side, pad_id, pad_type_id, max_length })
+    Ok(Layout {
+        padding: settings.padding,
+        side,
+        pad_id,
+        pad_type_id,
+        max_length,
+    })
 }
 
 impl Tokenizer {
     /// One row: a text, or a pair.
-    pub(crate) fn encode(&self, text: &str, pair: Option<&str>, place: Place<'_>) -> Result<Encoding, Failure> {
+    pub(crate) fn encode(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        place: Place<'_>,
+    ) -> Result<Encoding, Failure> {
         let mut first = self.tokens(text)?;
         let mut second = pair.map(|pair| self.tokens(pair)).transpose()?;
         let added = self.added(pair.is_some());
         let given = first.len() + second.as_ref().map_or(0, Encoding::len) + added;
         let most = self.truncation.max_length;
         if given == 0 {
-            return Err(Failure::invalid_input(format!("{place} makes no tokens; at least one is needed")));
+            return Err(Failure::invalid_input(format!(
+                "{place} makes no tokens; at least one is needed"
+            )));
         }
         if most < given {
             if self.on_too_long == TooLong::Error {
-                return Err(Failure::invalid_input(format!("{place} makes {given} tokens; at most {most} fit")));
+                return Err(Failure::invalid_input(format!(
+                    "{place} makes {given} tokens; at most {most} fit"
+                )));
             }
             (first, second) = self.cut(first, second, most - added, place)?;
         }
-        self.join.process(first, second, self.add_special_tokens).map_err(defect)
+        self.join
+            .process(first, second, self.add_special_tokens)
+            .map_err(defect)
     }
 
     fn tokens(&self, text: &str) -> Result<Encoding, Failure> {
@@ -119,7 +166,11 @@ impl Tokenizer {
 
     /// How many tokens there are around the text.
     fn added(&self, pair: bool) -> usize {
-        if self.add_special_tokens { self.join.added_tokens(pair) } else { 0 }
+        if self.add_special_tokens {
+            self.join.added_tokens(pair)
+        } else {
+            0
+        }
     }
 
     fn cut(
@@ -129,7 +180,10 @@ impl Tokenizer {
         most: usize,
         place: Place<'_>,
     ) -> Result<(Encoding, Option<Encoding>), Failure> {
-        let params = TruncationParams { max_length: most, ..self.truncation };
+        let params = TruncationParams {
+            max_length: most,
+            ..self.truncation
+        };
         let (mut first, mut second) = truncate_encodings(first, second, &params).map_err(|error| match error
             .downcast_ref::<TruncationError>(
         ) {
@@ -140,7 +194,9 @@ impl Tokenizer {
         })?;
         // What was cut off; `process` would make rows of it.
         first.take_overflowing();
-        second.iter_mut().for_each(|second| drop(second.take_overflowing()));
+        second
+            .iter_mut()
+            .for_each(|second| drop(second.take_overflowing()));
         Ok((first, second))
     }
 
@@ -149,9 +205,15 @@ impl Tokenizer {
         let pair = settings.text_pair.is_some();
         let (most, added) = (self.truncation.max_length, self.added(pair));
         // Where the number comes from, so that it is mended there.
-        let place = if settings.max_length.is_some() { "settings.max_length" } else { "file `tokenizer`: max_length" };
+        let place = if settings.max_length.is_some() {
+            "settings.max_length"
+        } else {
+            "file `tokenizer`: max_length"
+        };
         if MAX_LENGTH_MAX < most {
-            return Err(OpenError::settings(format!("{place}: is {most}; at most {MAX_LENGTH_MAX} is allowed")));
+            return Err(OpenError::settings(format!(
+                "{place}: is {most}; at most {MAX_LENGTH_MAX} is allowed"
+            )));
         }
         if most <= added {
             return Err(OpenError::settings(format!(
@@ -164,11 +226,15 @@ impl Tokenizer {
                  settings.text_pair, or change the strategy",
             ));
         }
-        self.encode(PROBE, pair.then_some(PROBE), Place::Body).map(drop).or_else(|failure| match failure {
-            // Too long, by the settings: as clients will be told.
-            Failure::InvalidInput(_) => Ok(()),
-            failure => Err(OpenError::file(format!("file `tokenizer`: can't encode a text: {failure}"))),
-        })
+        self.encode(PROBE, pair.then_some(PROBE), Place::Body)
+            .map(drop)
+            .or_else(|failure| match failure {
+                // Too long, by the settings: as clients will be told.
+                Failure::InvalidInput(_) => Ok(()),
+                failure => Err(OpenError::file(format!(
+                    "file `tokenizer`: can't encode a text: {failure}"
+                ))),
+            })
     }
 }
 

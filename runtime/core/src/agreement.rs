@@ -1,11 +1,12 @@
 //! How much two answers to one request agree: what mirrors report.
 //!
-//! Elements that are no floats agree when they are equal, which for labels is agreement as people mean it. Floats have
-//! absolute differences: the largest and the mean. Where one is NaN or infinite and the other is not the same, they
-//! have none, and the answers disagree. Default: floats may differ by anything; a tolerance bounds that.
+//! Elements that are no floats agree when they are equal, which for labels is agreement as people
+//! mean it. Floats have absolute differences: the largest and the mean. Where one is NaN or
+//! infinite and the other is not the same, they have none, and the answers disagree. Default:
+//! floats may differ by anything; a tolerance bounds that.
 //!
-//! [`Severity`] says which of two pairs of answers differ more. Its order is total and exact, so that the worst of any
-//! number of answers are the same in whatever order they come.
+//! [`Severity`] says which of two pairs of answers differ more. Its order is total and exact, so
+//! that the worst of any number of answers are the same in whatever order they come.
 
 use std::cmp::Ordering;
 
@@ -40,15 +41,15 @@ pub struct Seen {
     pub severity: Severity,
 }
 
-/// How far two answers are apart, over all of their tensors. What is more severe is greater: first, who has more
-/// tensors of another shape or datatype; then, who has more elements that disagree without a difference, as labels
-/// do; then, who has the larger difference of floats.
+/// How far two answers are apart, over all of their tensors. What is more severe is greater: first,
+/// who has more tensors of another shape or datatype; then, who has more elements that disagree
+/// without a difference, as labels do; then, who has the larger difference of floats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Severity {
     /// Tensors of another shape or datatype.
     pub shapes: u64,
-    /// Elements that disagree and have no difference: labels, whole numbers, booleans, and floats one of which is NaN
-    /// or infinite.
+    /// Elements that disagree and have no difference: labels, whole numbers, booleans, and floats
+    /// one of which is NaN or infinite.
     pub unequal: u64,
     /// The largest absolute difference of floats. Finite, and 0 or more.
     pub difference: f64,
@@ -92,9 +93,18 @@ impl Agreement {
         self.answers += 1;
         if one.shape() != other.shape() || one.datatype() != other.datatype() {
             self.shapes += 1;
-            return Seen { agrees: false, severity: Severity { shapes: 1, ..Severity::default() } };
+            return Seen {
+                agrees: false,
+                severity: Severity {
+                    shapes: 1,
+                    ..Severity::default()
+                },
+            };
         }
-        let mut seen = Seen { agrees: true, severity: Severity::default() };
+        let mut seen = Seen {
+            agrees: true,
+            severity: Severity::default(),
+        };
         for (one, other) in elements(one).zip(elements(other)) {
             self.elements += 1;
             if one.is_near(&other, 0.0) {
@@ -155,8 +165,16 @@ mod tests {
     use crate::tensor::Shape;
 
     fn floats(values: &[f32]) -> Tensor {
-        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Tensor::new(Datatype::Fp32, Shape::from_slice(&[values.len() as u64]), data.into()).unwrap()
+        let data: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Tensor::new(
+            Datatype::Fp32,
+            Shape::from_slice(&[values.len() as u64]),
+            data.into(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -165,24 +183,52 @@ mod tests {
         let text = |label: &str| Tensor::from_bytes_elements([label.as_bytes()]);
         assert!(labels.add(&text("benign"), &text("benign"), None).agrees);
         assert!(!labels.add(&text("benign"), &text("malignant"), None).agrees);
-        assert_eq!((labels.share(), labels.shapes, labels.unlike), (Some(0.5), 0, 0));
+        assert_eq!(
+            (labels.share(), labels.shapes, labels.unlike),
+            (Some(0.5), 0, 0)
+        );
         let mut scores = Agreement::default();
-        assert!(scores.add(&floats(&[0.5, 0.25]), &floats(&[0.75, 0.25]), None).agrees);
-        assert!(!scores.add(&floats(&[0.5]), &floats(&[0.75]), Some(0.1)).agrees);
+        assert!(
+            scores
+                .add(&floats(&[0.5, 0.25]), &floats(&[0.75, 0.25]), None)
+                .agrees
+        );
+        assert!(
+            !scores
+                .add(&floats(&[0.5]), &floats(&[0.75]), Some(0.1))
+                .agrees
+        );
         assert_eq!((scores.max, scores.mean()), (0.25, Some(0.5 / 3.0)));
-        assert!(!scores.add(&floats(&[f32::NAN]), &floats(&[1.0]), None).agrees);
-        assert!(scores.add(&floats(&[f32::NAN]), &floats(&[f32::NAN]), Some(0.0)).agrees);
-        assert!(!scores.add(&floats(&[1.0]), &floats(&[1.0, 2.0]), None).agrees);
+        assert!(
+            !scores
+                .add(&floats(&[f32::NAN]), &floats(&[1.0]), None)
+                .agrees
+        );
+        assert!(
+            scores
+                .add(&floats(&[f32::NAN]), &floats(&[f32::NAN]), Some(0.0))
+                .agrees
+        );
+        assert!(
+            !scores
+                .add(&floats(&[1.0]), &floats(&[1.0, 2.0]), None)
+                .agrees
+        );
         assert_eq!((scores.unlike, scores.shapes, scores.answers), (1, 1, 5));
     }
 
     #[test]
     fn a_label_that_differs_is_worse_than_any_difference_and_another_shape_is_worst() {
-        let severity = |one: &Tensor, other: &Tensor| Agreement::default().add(one, other, None).severity;
-        let text = |labels: &[&str]| Tensor::from_bytes_elements(labels.iter().map(|label| label.as_bytes()));
+        let severity =
+            |one: &Tensor, other: &Tensor| Agreement::default().add(one, other, None).severity;
+        let text = |labels: &[&str]| {
+            Tensor::from_bytes_elements(labels.iter().map(|label| label.as_bytes()))
+        };
         let same = severity(&floats(&[0.5]), &floats(&[0.5]));
-        let (little, much) =
-            (severity(&floats(&[0.5]), &floats(&[0.6])), severity(&floats(&[0.0]), &floats(&[f32::MAX])));
+        let (little, much) = (
+            severity(&floats(&[0.5]), &floats(&[0.6])),
+            severity(&floats(&[0.0]), &floats(&[f32::MAX])),
+        );
         let label = severity(&text(&["a", "b"]), &text(&["a", "c"]));
         let labels = severity(&text(&["a", "b"]), &text(&["c", "d"]));
         let order = [
@@ -199,7 +245,10 @@ mod tests {
         assert!(order.is_sorted_by(|one, other| one < other), "{order:?}");
         assert!(same.is_none() && !little.is_none());
         let nan = severity(&floats(&[f32::NAN]), &floats(&[1.0]));
-        assert_eq!((nan, nan.partial_cmp(&label)), (label, Some(Ordering::Equal)));
+        assert_eq!(
+            (nan, nan.partial_cmp(&label)),
+            (label, Some(Ordering::Equal))
+        );
     }
 
     proptest! {

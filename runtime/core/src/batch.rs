@@ -1,7 +1,8 @@
 //! Requests joined along their first dimension, and their answers taken apart again.
 //!
-//! What fits together: tensors of the same datatypes and shapes, but for the first dimension, which is the same for all
-//! inputs of one request: its rows. Joining copies once; taking apart copies nothing. Bounds: [`Batching`].
+//! What fits together: tensors of the same datatypes and shapes, but for the first dimension, which
+//! is the same for all inputs of one request: its rows. Joining copies once; taking apart copies
+//! nothing. Bounds: [`Batching`].
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use crate::tensor::{Shape, Tensor};
 pub struct Batching {
     /// Rows of a joined call. Key `max_rows`.
     pub max_rows: u64,
-    /// How long the first request of a batch waits for others. Zero: it takes those that wait already. Key
-    /// `max_delay`.
+    /// How long the first request of a batch waits for others. Zero: it takes those that wait
+    /// already. Key `max_delay`.
     pub max_delay: Duration,
     /// How long a request may wait for its call to begin. Key `timeout`.
     pub timeout: Duration,
@@ -26,7 +27,11 @@ pub struct Batching {
 /// What is the default where `batch` is written.
 impl Default for Batching {
     fn default() -> Self {
-        Self { max_rows: 64, max_delay: Duration::ZERO, timeout: Duration::from_secs(1) }
+        Self {
+            max_rows: 64,
+            max_delay: Duration::ZERO,
+            timeout: Duration::from_secs(1),
+        }
     }
 }
 
@@ -36,7 +41,10 @@ pub fn check(signature: &Signature) -> Result<(), String> {
         return Err("the stage takes no tensors, so there is nothing to join".to_owned());
     }
     let sides = [("input", &signature.inputs), ("output", &signature.outputs)];
-    for (side, port) in sides.iter().flat_map(|(side, ports)| ports.iter().map(move |port| (side, port))) {
+    for (side, port) in sides
+        .iter()
+        .flat_map(|(side, ports)| ports.iter().map(move |port| (side, port)))
+    {
         let what = match port.shape.first() {
             None => "is a scalar",
             Some(Some(_)) => "has a first dimension of fixed size",
@@ -50,10 +58,13 @@ pub fn check(signature: &Signature) -> Result<(), String> {
     Ok(())
 }
 
-/// How many rows a request has; none where its inputs do not agree, or have none: such a request is called alone.
+/// How many rows a request has; none where its inputs do not agree, or have none: such a request is
+/// called alone.
 pub fn rows(inputs: &[Tensor]) -> Option<u64> {
     let rows = *inputs.first()?.shape().first()?;
-    let agree = inputs.iter().all(|tensor| tensor.shape().first() == Some(&rows));
+    let agree = inputs
+        .iter()
+        .all(|tensor| tensor.shape().first() == Some(&rows));
     (agree && rows > 0).then_some(rows)
 }
 
@@ -65,10 +76,13 @@ pub fn fit(one: &[Tensor], other: &[Tensor]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
 }
 
-/// One call's inputs out of those of several requests that [`fit`]. None: they do not, which is the caller's mistake.
+/// One call's inputs out of those of several requests that [`fit`]. None: they do not, which is the
+/// caller's mistake.
 pub fn join(requests: &[&[Tensor]]) -> Option<Vec<Tensor>> {
     let first = requests.first()?;
-    (0..first.len()).map(|place| join_one(requests, place)).collect()
+    (0..first.len())
+        .map(|place| join_one(requests, place))
+        .collect()
 }
 
 fn join_one(requests: &[&[Tensor]], place: usize) -> Option<Tensor> {
@@ -80,20 +94,31 @@ fn join_one(requests: &[&[Tensor]], place: usize) -> Option<Tensor> {
         rows = rows.checked_add(*tensor.shape().first()?)?;
     }
     let mut data = BytesMut::with_capacity(bytes);
-    requests.iter().filter_map(|request| request.get(place)).for_each(|tensor| data.extend_from_slice(tensor.data()));
+    requests
+        .iter()
+        .filter_map(|request| request.get(place))
+        .for_each(|tensor| data.extend_from_slice(tensor.data()));
     let mut shape = Shape::from_slice(model.shape());
     *shape.first_mut()? = rows;
     Tensor::new(model.datatype(), shape, data.freeze()).ok()
 }
 
-/// Each request's share of a joined call's outputs. The text of an error says which output has another number of rows
-/// than went in.
+/// Each request's share of a joined call's outputs. The text of an error says which output has
+/// another number of rows than went in.
 pub fn split(outputs: &[Tensor], ports: &[Port], rows: &[u64]) -> Result<Vec<Vec<Tensor>>, String> {
     let total: u64 = rows.iter().sum();
-    let mut shares: Vec<Vec<Tensor>> = rows.iter().map(|_| Vec::with_capacity(outputs.len())).collect();
+    let mut shares: Vec<Vec<Tensor>> = rows
+        .iter()
+        .map(|_| Vec::with_capacity(outputs.len()))
+        .collect();
     for (tensor, port) in outputs.iter().zip(ports) {
         let given = tensor.shape().first().copied().unwrap_or_default();
-        let wrong = || format!("answered {given} rows of `{}` for a batch of {total}", port.name);
+        let wrong = || {
+            format!(
+                "answered {given} rows of `{}` for a batch of {total}",
+                port.name
+            )
+        };
         if given != total {
             return Err(wrong());
         }
@@ -121,8 +146,12 @@ pub fn split(outputs: &[Tensor], ports: &[Port], rows: &[u64]) -> Result<Vec<Vec
 fn length_of(data: &Bytes, elements: usize) -> usize {
     let mut length = 0_usize;
     for _ in 0..elements {
-        let Some(size) = data.get(length..).and_then(<[u8]>::first_chunk::<4>) else { break };
-        length = length.saturating_add(4).saturating_add(u32::from_le_bytes(*size) as usize);
+        let Some(size) = data.get(length..).and_then(<[u8]>::first_chunk::<4>) else {
+            break;
+        };
+        length = length
+            .saturating_add(4)
+            .saturating_add(u32::from_le_bytes(*size) as usize);
     }
     length
 }
@@ -134,18 +163,30 @@ mod tests {
     use super::*;
 
     fn numbers(rows: u64, columns: u64, from: u8) -> Tensor {
-        let data: Vec<u8> = (0..rows * columns).map(|at| from.wrapping_add(u8::try_from(at % 251).unwrap())).collect();
-        Tensor::new(Datatype::Uint8, Shape::from_slice(&[rows, columns]), data.into()).unwrap()
+        let data: Vec<u8> = (0..rows * columns)
+            .map(|at| from.wrapping_add(u8::try_from(at % 251).unwrap()))
+            .collect();
+        Tensor::new(
+            Datatype::Uint8,
+            Shape::from_slice(&[rows, columns]),
+            data.into(),
+        )
+        .unwrap()
     }
 
     fn texts(rows: u64, from: u8) -> Tensor {
-        let texts: Vec<Vec<u8>> =
-            (0..rows).map(|at| vec![from; usize::try_from((at + u64::from(from)) % 5).unwrap()]).collect();
+        let texts: Vec<Vec<u8>> = (0..rows)
+            .map(|at| vec![from; usize::try_from((at + u64::from(from)) % 5).unwrap()])
+            .collect();
         Tensor::from_bytes_elements(texts.iter().map(Vec::as_slice))
     }
 
     fn port(name: &str, datatype: Datatype, rank: usize) -> Port {
-        Port { name: name.to_owned(), datatype, shape: vec![None; rank] }
+        Port {
+            name: name.to_owned(),
+            datatype,
+            shape: vec![None; rank],
+        }
     }
 
     proptest! {
@@ -173,7 +214,12 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_length_is_nobodys() {
-        let error = split(&[numbers(3, 1, 0)], &[port("y", Datatype::Uint8, 2)], &[1, 1]).unwrap_err();
+        let error = split(
+            &[numbers(3, 1, 0)],
+            &[port("y", Datatype::Uint8, 2)],
+            &[1, 1],
+        )
+        .unwrap_err();
         assert_eq!(error, "answered 3 rows of `y` for a batch of 2");
     }
 
@@ -187,11 +233,25 @@ mod tests {
 
     #[test]
     fn a_fixed_first_dimension_is_refused_by_name() {
-        let mut signature = Signature { inputs: vec![port("x", Datatype::Fp32, 2)], outputs: vec![] };
+        let mut signature = Signature {
+            inputs: vec![port("x", Datatype::Fp32, 2)],
+            outputs: vec![],
+        };
         assert_eq!(check(&signature), Ok(()));
-        signature.outputs.push(Port { shape: vec![Some(1), None], ..port("y", Datatype::Fp32, 2) });
-        assert!(check(&signature).unwrap_err().starts_with("output `y` has a first dimension of fixed size"));
+        signature.outputs.push(Port {
+            shape: vec![Some(1), None],
+            ..port("y", Datatype::Fp32, 2)
+        });
+        assert!(
+            check(&signature)
+                .unwrap_err()
+                .starts_with("output `y` has a first dimension of fixed size")
+        );
         signature.outputs[0].shape.clear();
-        assert!(check(&signature).unwrap_err().starts_with("output `y` is a scalar"));
+        assert!(
+            check(&signature)
+                .unwrap_err()
+                .starts_with("output `y` is a scalar")
+        );
     }
 }

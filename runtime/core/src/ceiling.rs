@@ -1,8 +1,10 @@
-//! What the operator lets a manifest ask for under `limits`, and what a manifest asks for beyond that.
+//! What the operator lets a manifest ask for under `limits`, and what a manifest asks for beyond
+//! that.
 //!
-//! A ceiling has the name of its key: `limits.memory` may be `--max-stage-memory` at most. Defaults:
-//! [`StageLimits::ceiling`], above what pipelines commonly need; bound: [`STAGE_LIMITS_MAX`], which a ceiling can't
-//! exceed. A key that is not written counts with its default, since that is what the stage would get.
+//! A ceiling has the name of its key: `limits.memory` may be `--max-stage-memory` at most.
+//! Defaults: [`StageLimits::ceiling`], above what pipelines commonly need; bound:
+//! [`STAGE_LIMITS_MAX`], which a ceiling can't exceed. A key that is not written counts with its
+//! default, since that is what the stage would get.
 
 use std::time::Duration;
 
@@ -28,7 +30,11 @@ pub struct Beyond {
 impl StageLimits {
     /// What a manifest may ask for unless the operator says otherwise.
     pub fn ceiling() -> Self {
-        let instances = Instances { min: Some(256), max: 256, ..STAGE_LIMITS_MAX.instances.clone() };
+        let instances = Instances {
+            min: Some(256),
+            max: 256,
+            ..STAGE_LIMITS_MAX.instances.clone()
+        };
         Self {
             memory: 4 << 30,
             time: Duration::from_secs(60),
@@ -43,20 +49,57 @@ impl StageLimits {
     /// Everything that is above the ceiling, in the order of the keys.
     pub fn beyond(&self, ceiling: &Self) -> Vec<Beyond> {
         // By name, so that a new limit can't be forgotten here.
-        let Self { memory, time, output_bytes, handles, held_bytes, log_bytes, instances } = self;
+        let Self {
+            memory,
+            time,
+            output_bytes,
+            handles,
+            held_bytes,
+            log_bytes,
+            instances,
+        } = self;
         // How instances are used costs nothing that a ceiling could bound.
-        let Instances { min, max, idle, reuse: _ } = instances;
+        let Instances {
+            min,
+            max,
+            idle,
+            reuse: _,
+        } = instances;
         let (most, least) = (&ceiling.instances, min.unwrap_or(0).max(*max));
-        let bytes = |path, asked: u64, allowed: u64, flag| above(path, asked, allowed, show_bytes, flag);
-        let times = |path, asked: Duration, allowed, flag| above(path, asked, allowed, show_duration, flag);
-        let count = |path, asked: u32, allowed: u32, flag| above(path, asked, allowed, |count| count.to_string(), flag);
+        let bytes =
+            |path, asked: u64, allowed: u64, flag| above(path, asked, allowed, show_bytes, flag);
+        let times =
+            |path, asked: Duration, allowed, flag| above(path, asked, allowed, show_duration, flag);
+        let count = |path, asked: u32, allowed: u32, flag| {
+            above(path, asked, allowed, |count| count.to_string(), flag)
+        };
         let found = [
             bytes(&["memory"], *memory, ceiling.memory, "--max-stage-memory"),
             times(&["time"], *time, ceiling.time, "--max-stage-time"),
-            bytes(&["output_bytes"], *output_bytes, ceiling.output_bytes, "--max-stage-output-bytes"),
-            count(&["handles"], *handles, ceiling.handles, "--max-stage-handles"),
-            bytes(&["held_bytes"], *held_bytes, ceiling.held_bytes, "--max-stage-held-bytes"),
-            bytes(&["log_bytes"], (*log_bytes).into(), ceiling.log_bytes.into(), "--max-stage-log-bytes"),
+            bytes(
+                &["output_bytes"],
+                *output_bytes,
+                ceiling.output_bytes,
+                "--max-stage-output-bytes",
+            ),
+            count(
+                &["handles"],
+                *handles,
+                ceiling.handles,
+                "--max-stage-handles",
+            ),
+            bytes(
+                &["held_bytes"],
+                *held_bytes,
+                ceiling.held_bytes,
+                "--max-stage-held-bytes",
+            ),
+            bytes(
+                &["log_bytes"],
+                (*log_bytes).into(),
+                ceiling.log_bytes.into(),
+                "--max-stage-log-bytes",
+            ),
             count(&["instances"], least, most.max, "--max-stage-instances"),
             times(&["instances", "idle"], *idle, most.idle, "--max-stage-idle"),
         ];
@@ -71,7 +114,12 @@ fn above<T: PartialOrd + Copy>(
     show: impl Fn(T) -> String,
     flag: &'static str,
 ) -> Option<Beyond> {
-    (asked > allowed).then(|| Beyond { path, asked: show(asked), allowed: show(allowed), flag })
+    (asked > allowed).then(|| Beyond {
+        path,
+        asked: show(asked),
+        allowed: show(allowed),
+        flag,
+    })
 }
 
 #[cfg(test)]
@@ -84,9 +132,22 @@ mod tests {
         assert_eq!(StageLimits::default().beyond(&ceiling), []);
         assert_eq!(ceiling.beyond(&ceiling), []);
         let found: Vec<String> = STAGE_LIMITS_MAX
-            .beyond(&StageLimits { memory: 64 << 20, output_bytes: 1, instances: Instances::default(), ..ceiling })
+            .beyond(&StageLimits {
+                memory: 64 << 20,
+                output_bytes: 1,
+                instances: Instances::default(),
+                ..ceiling
+            })
             .iter()
-            .map(|found| format!("{} {} {} {}", found.path.join("."), found.asked, found.allowed, found.flag))
+            .map(|found| {
+                format!(
+                    "{} {} {} {}",
+                    found.path.join("."),
+                    found.asked,
+                    found.allowed,
+                    found.flag
+                )
+            })
             .collect();
         assert_eq!(
             found,

@@ -1,10 +1,12 @@
-//! Bounds on decoding and compiling one component, each with its unit and its default. Each has a flag.
+//! Bounds on decoding and compiling one component, each with its unit and its default. Each has a
+//! flag.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a component may consist of, nested components and modules included. Counted before anything is compiled.
+/// What a component may consist of, nested components and modules included. Counted before anything
+/// is compiled.
 ///
 /// The defaults have room for a component with CPython inside, which has 18 MB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,14 @@ pub struct ComponentLimits {
 
 impl Default for ComponentLimits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, functions: 200_000, body_bytes: 1 << 20, items: 100_000, instances: 1_000, depth: 16 }
+        Self {
+            bytes: 64 << 20,
+            functions: 200_000,
+            body_bytes: 1 << 20,
+            items: 100_000,
+            instances: 1_000,
+            depth: 16,
+        }
     }
 }
 

@@ -1,12 +1,15 @@
-//! The type of one element, as the Open Inference Protocol names it (its section "Tensor Data Types", and `BF16`
-//! from Triton's extension).
+//! The type of one element, as the Open Inference Protocol names it (its section "Tensor Data
+//! Types", and `BF16` from Triton's extension).
 
 use std::fmt;
 use std::str::FromStr;
 
 /// Every datatype that flows through a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each case is the protocol's datatype of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each case is the protocol's datatype of the same name"
+)]
 pub enum Datatype {
     Bool,
     Uint8,
@@ -93,6 +96,9 @@ impl FromStr for Datatype {
     type Err = UnknownDatatype;
 
     fn from_str(name: &str) -> Result<Self, UnknownDatatype> {
-        Self::ALL.into_iter().find(|datatype| datatype.name() == name).ok_or_else(|| UnknownDatatype(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|datatype| datatype.name() == name)
+            .ok_or_else(|| UnknownDatatype(name.to_owned()))
     }
 }

@@ -25,10 +25,12 @@ impl Digest {
     /// The 64 digits without `sha256:`.
     pub fn hex(&self) -> String {
         use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        self.0
+            .iter()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
     }
 }
 
@@ -84,7 +86,11 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, NotADigest> {
         let refuse = || NotADigest(text.to_owned());
         let hex = text.strip_prefix("sha256:").ok_or_else(refuse)?;
-        if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if hex.len() != 64
+            || !hex
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return Err(refuse());
         }
         let mut bytes = [0; 32];
@@ -103,7 +109,10 @@ mod tests {
     fn text_comes_back() {
         let digest = Digest::of(b"hotstage");
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        assert_eq!(Digest::of(b"").hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            Digest::of(b"").hex(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 
     #[test]
@@ -116,10 +125,20 @@ mod tests {
 
     #[test]
     fn what_is_no_digest_is_refused() {
-        for text in ["", "sha256:", "sha512:00", "e3b0c442", &format!("sha256:{}", "A".repeat(64))] {
+        for text in [
+            "",
+            "sha256:",
+            "sha512:00",
+            "e3b0c442",
+            &format!("sha256:{}", "A".repeat(64)),
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
         // Two bytes of text, one character: slicing must not panic.
-        assert!(format!("sha256:{}", "é".repeat(32)).parse::<Digest>().is_err());
+        assert!(
+            format!("sha256:{}", "é".repeat(32))
+                .parse::<Digest>()
+                .is_err()
+        );
     }
 }

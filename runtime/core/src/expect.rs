@@ -1,9 +1,10 @@
 //! Whether a golden test got the answer that it expects, and every difference in words.
 //!
-//! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN equals NaN, and an
-//! infinity equals itself. Texts that are JSON are compared by what they say, with the same tolerance (`text`).
-//! Everything else is equal or not. Outputs that the test does not mention may be there. Bounds: at most [`SHOWN_MAX`]
-//! differences of one output are shown, the rest is a number; of a long text the window around its first difference.
+//! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN
+//! equals NaN, and an infinity equals itself. Texts that are JSON are compared by what they say,
+//! with the same tolerance (`text`). Everything else is equal or not. Outputs that the test does
+//! not mention may be there. Bounds: at most [`SHOWN_MAX`] differences of one output are shown, the
+//! rest is a number; of a long text the window around its first difference.
 
 mod text;
 
@@ -25,29 +26,52 @@ pub const SHOWN_MAX: usize = 8;
 pub struct Difference(String);
 
 /// Compares what a test expects with what it got, output by output.
-pub fn compare(expected: &[(String, Tensor)], got: &[(String, Tensor)], tolerance: f64) -> Result<(), Vec<Difference>> {
+pub fn compare(
+    expected: &[(String, Tensor)],
+    got: &[(String, Tensor)],
+    tolerance: f64,
+) -> Result<(), Vec<Difference>> {
     let mut differences = Vec::new();
     for (name, expected) in expected {
         match got.iter().find(|(other, _)| other == name) {
             Some((_, got)) => compare_one(&shown(name), expected, got, tolerance, &mut differences),
             None => {
                 let hint = hint(name, got.iter().map(|(name, _)| name.as_str()));
-                differences.push(Difference(format!("{}: there is no such output; {hint}", shown(name))));
+                differences.push(Difference(format!(
+                    "{}: there is no such output; {hint}",
+                    shown(name)
+                )));
             }
         }
     }
-    if differences.is_empty() { Ok(()) } else { Err(differences) }
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(differences)
+    }
 }
 
-fn compare_one(name: &str, expected: &Tensor, got: &Tensor, tolerance: f64, differences: &mut Vec<Difference>) {
+fn compare_one(
+    name: &str,
+    expected: &Tensor,
+    got: &Tensor,
+    tolerance: f64,
+    differences: &mut Vec<Difference>,
+) {
     let mut differ = |what: &str, expected: &dyn fmt::Display, got: &dyn fmt::Display| {
-        differences.push(Difference(format!("{name}: expected {what} {expected}, got {what} {got}")));
+        differences.push(Difference(format!(
+            "{name}: expected {what} {expected}, got {what} {got}"
+        )));
     };
     if expected.datatype() != got.datatype() {
         return differ("datatype", &expected.datatype(), &got.datatype());
     }
     if expected.shape() != got.shape() {
-        return differ("shape", &show_shape(expected.shape()), &show_shape(got.shape()));
+        return differ(
+            "shape",
+            &show_shape(expected.shape()),
+            &show_shape(got.shape()),
+        );
     }
     let (mut count, mut told, mut left, mut is_cut) = (0_usize, 0_usize, SHOWN_MAX, false);
     for (index, (one, other)) in elements(expected).zip(elements(got)).enumerate() {
@@ -56,18 +80,30 @@ fn compare_one(name: &str, expected: &Tensor, got: &Tensor, tolerance: f64, diff
         count += usize::from(!found.is_empty());
         told += usize::from(!found.is_empty() && left > 0);
         is_cut |= left > 0 && found.len() > left;
-        for Differs { path, expected: one, got: other } in found.into_iter().take(left) {
+        for Differs {
+            path,
+            expected: one,
+            got: other,
+        } in found.into_iter().take(left)
+        {
             let place = coordinates(index, expected.shape());
-            differences.push(Difference(format!("{name}{place}{path}: expected {one}, got {other}")));
+            differences.push(Difference(format!(
+                "{name}{place}{path}: expected {one}, got {other}"
+            )));
             left -= 1;
         }
     }
     if is_cut {
-        differences.push(Difference(format!("{name}: more differs inside of that element")));
+        differences.push(Difference(format!(
+            "{name}: more differs inside of that element"
+        )));
     }
     if count > told {
         let more = count - told;
-        differences.push(Difference(format!("{name}: {more} more of {} elements differ", expected.elements())));
+        differences.push(Difference(format!(
+            "{name}: {more} more of {} elements differ",
+            expected.elements()
+        )));
     }
 }
 
@@ -77,8 +113,16 @@ fn differ_inside(one: &Value<'_>, other: &Value<'_>, tolerance: f64, most: usize
         (Value::Bytes(one), Value::Bytes(other)) => text::differences(one, other, tolerance, most),
         _ if one.is_near(other, tolerance) => Vec::new(),
         _ => {
-            let within = if one.is_float() { format!(" (tolerance {})", Value::F64(tolerance)) } else { String::new() };
-            vec![Differs { path: String::new(), expected: one.to_string(), got: format!("{other}{within}") }]
+            let within = if one.is_float() {
+                format!(" (tolerance {})", Value::F64(tolerance))
+            } else {
+                String::new()
+            };
+            vec![Differs {
+                path: String::new(),
+                expected: one.to_string(),
+                got: format!("{other}{within}"),
+            }]
         }
     }
 }
@@ -114,7 +158,9 @@ impl Value<'_> {
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Unsigned(one), Self::Unsigned(other)) => one == other,
             (Self::Signed(one), Self::Signed(other)) => one == other,
-            (Self::F32(one), Self::F32(other)) => near(f64::from(*one), f64::from(*other), tolerance),
+            (Self::F32(one), Self::F32(other)) => {
+                near(f64::from(*one), f64::from(*other), tolerance)
+            }
             (Self::F64(one), Self::F64(other)) => near(*one, *other, tolerance),
             (Self::Bytes(one), Self::Bytes(other)) => one == other,
             _ => false,
@@ -123,7 +169,10 @@ impl Value<'_> {
 }
 
 fn near(one: f64, other: f64, tolerance: f64) -> bool {
-    #[expect(clippy::float_cmp, reason = "infinities equal themselves, which their difference can't say")]
+    #[expect(
+        clippy::float_cmp,
+        reason = "infinities equal themselves, which their difference can't say"
+    )]
     let same = one == other;
     same || (one.is_nan() && other.is_nan()) || (one - other).abs() <= tolerance
 }
@@ -143,7 +192,10 @@ impl fmt::Display for Value<'_> {
                 Ok(text) => write!(f, "\"{}\"", shown(text)),
                 Err(_) => {
                     write!(f, "{} bytes", bytes.len())?;
-                    bytes.iter().take(16).try_for_each(|byte| write!(f, " {byte:02x}"))?;
+                    bytes
+                        .iter()
+                        .take(16)
+                        .try_for_each(|byte| write!(f, " {byte:02x}"))?;
                     f.write_str(if bytes.len() > 16 { " …" } else { "" })
                 }
             },
@@ -156,7 +208,12 @@ pub(crate) fn elements(tensor: &Tensor) -> Box<dyn Iterator<Item = Value<'_>> + 
     let datatype = tensor.datatype();
     match datatype.size() {
         None => Box::new(tensor.bytes_elements().map(Value::Bytes)),
-        Some(size) => Box::new(tensor.data().chunks_exact(size).map(move |bytes| fixed(datatype, bytes))),
+        Some(size) => Box::new(
+            tensor
+                .data()
+                .chunks_exact(size)
+                .map(move |bytes| fixed(datatype, bytes)),
+        ),
     }
 }
 
@@ -170,7 +227,9 @@ fn fixed(datatype: Datatype, bytes: &[u8]) -> Value<'static> {
     let low_32 = u32::from_le_bytes([wide[0], wide[1], wide[2], wide[3]]);
     match datatype {
         Datatype::Bool => Value::Bool(unsigned != 0),
-        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => Value::Unsigned(unsigned),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => {
+            Value::Unsigned(unsigned)
+        }
         Datatype::Int8 => Value::Signed(i64::from(i8::from_le_bytes([wide[0]]))),
         Datatype::Int16 => Value::Signed(i64::from(low_16.cast_signed())),
         Datatype::Int32 => Value::Signed(i64::from(low_32.cast_signed())),
@@ -210,7 +269,14 @@ mod tests {
     }
 
     fn fp32(shape: &[u64], values: &[f32]) -> Tensor {
-        tensor(Datatype::Fp32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        tensor(
+            Datatype::Fp32,
+            shape,
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        )
     }
 
     fn text(values: &[&[u8]]) -> Tensor {
@@ -219,8 +285,17 @@ mod tests {
 
     #[track_caller]
     fn check(expected: Tensor, got: Tensor, tolerance: f64, expect: &[&str]) {
-        let differences = compare(&[("out".to_owned(), expected)], &[("out".to_owned(), got)], tolerance);
-        let lines: Vec<String> = differences.err().unwrap_or_default().iter().map(ToString::to_string).collect();
+        let differences = compare(
+            &[("out".to_owned(), expected)],
+            &[("out".to_owned(), got)],
+            tolerance,
+        );
+        let lines: Vec<String> = differences
+            .err()
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(lines, expect);
     }
 
@@ -228,61 +303,169 @@ mod tests {
     fn floats_are_compared_with_a_tolerance() {
         let of = |value| fp32(&[1], &[value]);
         check(of(0.91), of(0.910_005), 1e-5, &[]);
-        check(of(0.91), of(0.12), 1e-5, &["out[0]: expected 0.91, got 0.12 (tolerance 1e-5)"]);
-        check(of(0.91), of(0.910_000_1), 0.0, &["out[0]: expected 0.91, got 0.9100001 (tolerance 0)"]);
+        check(
+            of(0.91),
+            of(0.12),
+            1e-5,
+            &["out[0]: expected 0.91, got 0.12 (tolerance 1e-5)"],
+        );
+        check(
+            of(0.91),
+            of(0.910_000_1),
+            0.0,
+            &["out[0]: expected 0.91, got 0.9100001 (tolerance 0)"],
+        );
         check(of(f32::NAN), of(f32::NAN), 0.0, &[]);
         check(of(f32::INFINITY), of(f32::INFINITY), 0.0, &[]);
         check(of(0.0), of(-0.0), 0.0, &[]);
-        check(of(f32::NAN), of(1.0), 1e9, &["out[0]: expected NaN, got 1 (tolerance 1000000000)"]);
-        check(of(f32::INFINITY), of(1e30), 1e9, &["out[0]: expected inf, got 1e30 (tolerance 1000000000)"]);
+        check(
+            of(f32::NAN),
+            of(1.0),
+            1e9,
+            &["out[0]: expected NaN, got 1 (tolerance 1000000000)"],
+        );
+        check(
+            of(f32::INFINITY),
+            of(1e30),
+            1e9,
+            &["out[0]: expected inf, got 1e30 (tolerance 1000000000)"],
+        );
     }
 
     #[test]
     fn half_floats_are_compared_by_value() {
         for (datatype, one, two) in [
-            (Datatype::Fp16, f16::from_f32(1.0).to_le_bytes(), f16::from_f32(2.0).to_le_bytes()),
-            (Datatype::Bf16, bf16::from_f32(1.0).to_le_bytes(), bf16::from_f32(2.0).to_le_bytes()),
+            (
+                Datatype::Fp16,
+                f16::from_f32(1.0).to_le_bytes(),
+                f16::from_f32(2.0).to_le_bytes(),
+            ),
+            (
+                Datatype::Bf16,
+                bf16::from_f32(1.0).to_le_bytes(),
+                bf16::from_f32(2.0).to_le_bytes(),
+            ),
         ] {
             let of = |bytes: [u8; 2]| tensor(datatype, &[], bytes.to_vec());
             check(of(one), of(two), 1.0, &[]);
-            check(of(one), of(two), 0.5, &["out: expected 1, got 2 (tolerance 0.5)"]);
+            check(
+                of(one),
+                of(two),
+                0.5,
+                &["out: expected 1, got 2 (tolerance 0.5)"],
+            );
         }
     }
 
     #[test]
     fn other_types_are_equal_or_not() {
         for (datatype, one, two, expect) in [
-            (Datatype::Bool, vec![1], vec![0], "out[0]: expected true, got false"),
-            (Datatype::Int8, vec![255], vec![1], "out[0]: expected -1, got 1"),
-            (Datatype::Uint8, vec![255], vec![1], "out[0]: expected 255, got 1"),
-            (Datatype::Int16, vec![254, 255], vec![0, 1], "out[0]: expected -2, got 256"),
-            (Datatype::Int32, vec![255; 4], vec![0; 4], "out[0]: expected -1, got 0"),
-            (Datatype::Int64, vec![255; 8], vec![0; 8], "out[0]: expected -1, got 0"),
-            (Datatype::Uint64, vec![255; 8], vec![0; 8], "out[0]: expected 18446744073709551615, got 0"),
+            (
+                Datatype::Bool,
+                vec![1],
+                vec![0],
+                "out[0]: expected true, got false",
+            ),
+            (
+                Datatype::Int8,
+                vec![255],
+                vec![1],
+                "out[0]: expected -1, got 1",
+            ),
+            (
+                Datatype::Uint8,
+                vec![255],
+                vec![1],
+                "out[0]: expected 255, got 1",
+            ),
+            (
+                Datatype::Int16,
+                vec![254, 255],
+                vec![0, 1],
+                "out[0]: expected -2, got 256",
+            ),
+            (
+                Datatype::Int32,
+                vec![255; 4],
+                vec![0; 4],
+                "out[0]: expected -1, got 0",
+            ),
+            (
+                Datatype::Int64,
+                vec![255; 8],
+                vec![0; 8],
+                "out[0]: expected -1, got 0",
+            ),
+            (
+                Datatype::Uint64,
+                vec![255; 8],
+                vec![0; 8],
+                "out[0]: expected 18446744073709551615, got 0",
+            ),
         ] {
-            check(tensor(datatype, &[1], one), tensor(datatype, &[1], two), 1e9, &[expect]);
+            check(
+                tensor(datatype, &[1], one),
+                tensor(datatype, &[1], two),
+                1e9,
+                &[expect],
+            );
         }
-        check(text(&[b"benign"]), text(&[b"malignant"]), 0.0, &["out[0]: expected \"benign\", got \"malignant\""]);
-        check(text(&[b"a\n"]), text(&[b"\xff\x00"]), 0.0, &["out[0]: expected \"a\\n\", got 2 bytes ff 00"]);
+        check(
+            text(&[b"benign"]),
+            text(&[b"malignant"]),
+            0.0,
+            &["out[0]: expected \"benign\", got \"malignant\""],
+        );
+        check(
+            text(&[b"a\n"]),
+            text(&[b"\xff\x00"]),
+            0.0,
+            &["out[0]: expected \"a\\n\", got 2 bytes ff 00"],
+        );
     }
 
     #[test]
     fn a_flood_of_differences_becomes_a_number() {
-        let mut expect: Vec<String> =
-            (0..8).map(|index| format!("out[{}, {}]: expected 0, got 1 (tolerance 0)", index / 5, index % 5)).collect();
+        let mut expect: Vec<String> = (0..8)
+            .map(|index| {
+                format!(
+                    "out[{}, {}]: expected 0, got 1 (tolerance 0)",
+                    index / 5,
+                    index % 5
+                )
+            })
+            .collect();
         expect.push("out: 2 more of 10 elements differ".to_owned());
         let expect: Vec<&str> = expect.iter().map(String::as_str).collect();
-        check(fp32(&[2, 5], &[0.0; 10]), fp32(&[2, 5], &[1.0; 10]), 0.0, &expect);
+        check(
+            fp32(&[2, 5], &[0.0; 10]),
+            fp32(&[2, 5], &[1.0; 10]),
+            0.0,
+            &expect,
+        );
     }
 
     #[test]
     fn types_shapes_and_names_come_first() {
         let one = fp32(&[1], &[0.5]);
-        check(one.clone(), text(&[b"x"]), 0.0, &["out: expected datatype FP32, got datatype BYTES"]);
-        check(one.clone(), fp32(&[1, 1], &[0.5]), 0.0, &["out: expected shape [1], got shape [1, 1]"]);
+        check(
+            one.clone(),
+            text(&[b"x"]),
+            0.0,
+            &["out: expected datatype FP32, got datatype BYTES"],
+        );
+        check(
+            one.clone(),
+            fp32(&[1, 1], &[0.5]),
+            0.0,
+            &["out: expected shape [1], got shape [1, 1]"],
+        );
         let named = |name: &str| vec![(name.to_owned(), one.clone())];
         let missing = compare(&named("score"), &named("scores"), 0.0).unwrap_err();
-        assert_eq!(missing[0].to_string(), "score: there is no such output; did you mean `scores`?");
+        assert_eq!(
+            missing[0].to_string(),
+            "score: there is no such output; did you mean `scores`?"
+        );
         // What is not expected may be there.
         assert_eq!(compare(&[], &named("score"), 0.0), Ok(()));
     }

@@ -1,15 +1,18 @@
-//! Why a request has no answer: what happened (for machines), what the client reads, and what the log keeps.
+//! Why a request has no answer: what happened (for machines), what the client reads, and what the
+//! log keeps.
 //!
-//! The kind decides the status, in one table. A message never holds a path, an address or a guest's backtrace; those
-//! belong to `cause`, which only the log sees. Bounds: message and cause have [`FAILURE_TEXT_BYTES_MAX`] bytes at most,
-//! whoever they quote; nobody outside this file makes a [`Failure`] but by its constructors, which cut.
+//! The kind decides the status, in one table. A message never holds a path, an address or a guest's
+//! backtrace; those belong to `cause`, which only the log sees. Bounds: message and cause have
+//! [`FAILURE_TEXT_BYTES_MAX`] bytes at most, whoever they quote; nobody outside this file makes a
+//! [`Failure`] but by its constructors, which cut.
 
 use std::fmt;
 
 use crate::limits::FAILURE_TEXT_BYTES_MAX;
 use crate::printable;
 
-/// What happened. Part of the interface: metrics, logs and the `hotstage-failure` header carry [`Kind::code`].
+/// What happened. Part of the interface: metrics, logs and the `hotstage-failure` header carry
+/// [`Kind::code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// The request makes no sense; the text says where.
@@ -117,7 +120,10 @@ impl Kind {
 
     /// Whether the same request may succeed a little later.
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Overloaded | Self::NotReady | Self::StageUnavailable)
+        matches!(
+            self,
+            Self::Overloaded | Self::NotReady | Self::StageUnavailable
+        )
     }
 }
 
@@ -136,7 +142,11 @@ pub struct Failure {
 impl Failure {
     /// A failure that the message explains.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX), cause: None }
+        Self {
+            kind,
+            message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX),
+            cause: None,
+        }
     }
 
     /// The commonest one: the client's request makes no sense.
@@ -168,7 +178,11 @@ mod tests {
     fn codes_are_unique_and_statuses_are_errors() {
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             assert!((400..600).contains(&kind.status()));
-            assert!(Kind::ALL[..index].iter().all(|other| other.code() != kind.code()));
+            assert!(
+                Kind::ALL[..index]
+                    .iter()
+                    .all(|other| other.code() != kind.code())
+            );
             assert_eq!(Kind::ALL[index] as usize, index);
         }
     }
@@ -178,10 +192,17 @@ mod tests {
     fn no_constructor_makes_a_long_text() {
         let long = "é".repeat(1 << 20);
         let kinds = Kind::ALL.map(|kind| Failure::new(kind, long.clone()).because(&long));
-        for failure in kinds.into_iter().chain([Failure::invalid(long.as_str()).because(&long)]) {
+        for failure in kinds
+            .into_iter()
+            .chain([Failure::invalid(long.as_str()).because(&long)])
+        {
             let cause = failure.cause.unwrap();
             for text in [&failure.message, &cause] {
-                assert!(text.len() <= FAILURE_TEXT_BYTES_MAX && text.ends_with(" bytes more)"), "{}", text.len());
+                assert!(
+                    text.len() <= FAILURE_TEXT_BYTES_MAX && text.ends_with(" bytes more)"),
+                    "{}",
+                    text.len()
+                );
             }
         }
         assert_eq!(Failure::invalid("x").because("y").cause.unwrap(), "y");

@@ -1,9 +1,11 @@
-//! Where a stage's native graphs compute, if its manifest says so. Not written: what the server's `--graphs` says.
+//! Where a stage's native graphs compute, if its manifest says so. Not written: what the server's
+//! `--graphs` says.
 
 /// Where a graph computes. Key `isolation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isolation {
-    /// In a process of its own, which can be killed when its time is over, and costs one call when it crashes.
+    /// In a process of its own, which can be killed when its time is over, and costs one call when
+    /// it crashes.
     Process,
     /// In the server's process: some microseconds faster, and trusted as the server itself is.
     InProcess,

@@ -1,8 +1,8 @@
 //! Every bound in the product, with its unit and its default.
 //!
-//! Constants are bounds that nothing needs to move. [`StageLimits`] are a stage's, with a key of the same name under
-//! `limits` in the manifest; what the operator lets a manifest ask for is in [`ceiling`](crate::ceiling).
-//! [`ServerLimits`] are the server's, each with a flag.
+//! Constants are bounds that nothing needs to move. [`StageLimits`] are a stage's, with a key of
+//! the same name under `limits` in the manifest; what the operator lets a manifest ask for is in
+//! [`ceiling`](crate::ceiling). [`ServerLimits`] are the server's, each with a flag.
 
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ pub const LOGGED_ERROR_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a client's `id`, and of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 256;
 
-/// Bytes of buffers that an instance may still hold when a call is over, unless its manifest says otherwise.
+/// Bytes of buffers that an instance may still hold when a call is over, unless its manifest says
+/// otherwise.
 pub const HELD_BYTES: u64 = 16 << 20;
 /// Content types that a stage may accept.
 pub const ACCEPTS_MAX: usize = 64;
@@ -98,8 +99,8 @@ pub struct StageLimits {
 /// How many instances a stage has. A number in the manifest is `max` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances {
-    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is made and kept, but
-    /// gives its place up where places are short. Key `min`.
+    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is
+    /// made and kept, but gives its place up where places are short. Key `min`.
     pub min: Option<u32>,
     /// At once, and so calls at once. Key `max`.
     pub max: u32,
@@ -112,7 +113,8 @@ pub struct Instances {
 /// Whether an instance may answer more than one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reuse {
-    /// As many as come: nothing is faster, and what a component keeps of one call is there in the next.
+    /// As many as come: nothing is faster, and what a component keeps of one call is there in the
+    /// next.
     #[default]
     Always,
     /// None: each call has an instance that no other call has seen, and pays for its opening.
@@ -121,7 +123,12 @@ pub enum Reuse {
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { min: None, max: 16, idle: Duration::from_secs(300), reuse: Reuse::Always }
+        Self {
+            min: None,
+            max: 16,
+            idle: Duration::from_secs(300),
+            reuse: Reuse::Always,
+        }
     }
 }
 
@@ -147,7 +154,12 @@ pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
     handles: 1 << 20,
     held_bytes: 4 << 30,
     log_bytes: 16 << 20,
-    instances: Instances { min: Some(1024), max: 1024, idle: Duration::from_secs(24 * 3600), reuse: Reuse::Always },
+    instances: Instances {
+        min: Some(1024),
+        max: 1024,
+        idle: Duration::from_secs(24 * 3600),
+        reuse: Reuse::Always,
+    },
 };
 
 /// The least that an instance's `idle` may be: idle instances are looked at this often.
@@ -155,7 +167,8 @@ pub const IDLE_MIN: Duration = Duration::from_secs(1);
 
 /// A body's first seconds, in which its rate is not looked at: a client may be slow to start.
 pub const BODY_GRACE: Duration = Duration::from_secs(10);
-/// Lines a second about requests that were refused, and as many about those that failed. `--log-rate`.
+/// Lines a second about requests that were refused, and as many about those that failed.
+/// `--log-rate`.
 pub const LOG_RATE: u32 = 50;
 
 /// What the server takes from its clients.
@@ -165,8 +178,8 @@ pub struct ServerLimits {
     pub body_bytes: usize,
     /// Bytes that the bodies of all requests take together. `--max-body-memory`.
     pub body_memory: u64,
-    /// Bytes a second that a body brings at least, on average, once [`BODY_GRACE`] is over; 0: no bound.
-    /// `--min-body-rate`.
+    /// Bytes a second that a body brings at least, on average, once [`BODY_GRACE`] is over; 0: no
+    /// bound. `--min-body-rate`.
     pub body_rate: u64,
     /// How long a whole body may take. `--body-timeout`.
     pub body_time: Duration,
@@ -204,9 +217,12 @@ impl Default for ServerLimits {
     }
 }
 
-/// Whether a stage may call a metric so: lower-case letters, digits and `_`, beginning with a letter.
+/// Whether a stage may call a metric so: lower-case letters, digits and `_`, beginning with a
+/// letter.
 pub fn is_observed_name(name: &str) -> bool {
     name.len() <= OBSERVED_NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

@@ -1,9 +1,10 @@
-//! Names that people choose: of models, versions, stages, components in the box, and a stage's files.
+//! Names that people choose: of models, versions, stages, components in the box, and a stage's
+//! files.
 //!
-//! A name is 1 to [`NAME_BYTES_MAX`] of the letters `A` to `Z` and `a` to `z`, the
-//! digits, `.`, `_` and `-`, and starts with a letter or a digit. So it can stand in a URL's path, a header, a metric's
-//! label and a file's name as it is, and is never `..`. Each has a type of its own: whoever holds one need not check
-//! it, and can't pass a stage's where a model's belongs.
+//! A name is 1 to [`NAME_BYTES_MAX`] of the letters `A` to `Z` and `a` to `z`, the digits, `.`, `_`
+//! and `-`, and starts with a letter or a digit. So it can stand in a URL's path, a header, a
+//! metric's label and a file's name as it is, and is never `..`. Each has a type of its own:
+//! whoever holds one need not check it, and can't pass a stage's where a model's belongs.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -29,7 +30,8 @@ pub struct NotAName {
 }
 
 fn check(what: &'static str, text: &str) -> Result<(), NotAName> {
-    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let allowed =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     let why = if text.is_empty() {
         "it is empty".to_owned()
     } else if text.len() > NAME_BYTES_MAX {
@@ -42,7 +44,11 @@ fn check(what: &'static str, text: &str) -> Result<(), NotAName> {
         return Ok(());
     };
     // What is shown is cut anyway; a message need not carry megabytes there.
-    Err(NotAName { what, text: text.chars().take(2 * NAME_BYTES_MAX).collect(), why })
+    Err(NotAName {
+        what,
+        text: text.chars().take(2 * NAME_BYTES_MAX).collect(),
+        why,
+    })
 }
 
 macro_rules! name {
@@ -138,8 +144,18 @@ mod tests {
 
     #[test]
     fn names_that_are_taken() {
-        for text in ["a", "7", "tumor", "Tumor_2.1-rc", "a..b", &"n".repeat(NAME_BYTES_MAX)] {
-            assert_eq!(text.parse::<ModelName>().map(|name| name.to_string()), Ok(text.to_owned()));
+        for text in [
+            "a",
+            "7",
+            "tumor",
+            "Tumor_2.1-rc",
+            "a..b",
+            &"n".repeat(NAME_BYTES_MAX),
+        ] {
+            assert_eq!(
+                text.parse::<ModelName>().map(|name| name.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 
@@ -154,10 +170,20 @@ mod tests {
             ("é", "`é` is no model name: it has a `é`"),
             ("a\nb", "`a\\nb` is no model name: it has a `\\n`"),
         ] {
-            assert_eq!(text.parse::<ModelName>().unwrap_err().to_string(), format!("{why}; {RULE}"));
+            assert_eq!(
+                text.parse::<ModelName>().unwrap_err().to_string(),
+                format!("{why}; {RULE}")
+            );
         }
-        let long = "n".repeat(1 << 20).parse::<Version>().unwrap_err().to_string();
-        assert!(long.contains("is no version: it has 1048576 bytes"), "{long}");
+        let long = "n"
+            .repeat(1 << 20)
+            .parse::<Version>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            long.contains("is no version: it has 1048576 bytes"),
+            "{long}"
+        );
         assert!(long.len() < 400);
     }
 

@@ -1,9 +1,10 @@
 //! Text from outside, made fit for a log line or a terminal.
 //!
-//! Some characters drive a terminal, forge a line, or show text in another order than it has: control characters (C0,
-//! DEL, C1), line and paragraph separators, and the marks that steer bidirectional text. They are written as JSON
-//! writes them, `\u001b`, so that what was JSON before stays the same JSON. Everything else stays as it is. Text that
-//! holds none of them is borrowed: nothing is allocated. Bound: none of its own; [`cut`] gives text one.
+//! Some characters drive a terminal, forge a line, or show text in another order than it has:
+//! control characters (C0, DEL, C1), line and paragraph separators, and the marks that steer
+//! bidirectional text. They are written as JSON writes them, `\u001b`, so that what was JSON before
+//! stays the same JSON. Everything else stays as it is. Text that holds none of them is borrowed:
+//! nothing is allocated. Bound: none of its own; [`cut`] gives text one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +17,8 @@ pub fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Arabic letter mark; left-to-right and right-to-left marks; separators, embeddings and overrides;
-            // isolates; the mark of byte order.
+            // Arabic letter mark; left-to-right and right-to-left marks; separators, embeddings and
+            // overrides; isolates; the mark of byte order.
             '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
         )
 }
@@ -60,12 +61,23 @@ pub fn cut(mut text: String, bytes_max: usize) -> String {
     text
 }
 
-/// The same of what is still to be formatted: never more than the bound is in memory, however long it gets.
+/// The same of what is still to be formatted: never more than the bound is in memory, however long
+/// it gets.
 pub fn within(text: impl fmt::Display, bytes_max: usize) -> String {
-    let mut within = Within { text: String::new(), keep: bytes_max.saturating_sub(NOTE_BYTES), bytes_max, bytes: 0 };
+    let mut within = Within {
+        text: String::new(),
+        keep: bytes_max.saturating_sub(NOTE_BYTES),
+        bytes_max,
+        bytes: 0,
+    };
     // Writing does not fail; what a broken `Display` got out before it did is what there is.
     let _ = fmt::Write::write_fmt(&mut within, format_args!("{text}"));
-    let Within { mut text, keep, bytes, .. } = within;
+    let Within {
+        mut text,
+        keep,
+        bytes,
+        ..
+    } = within;
     if bytes > bytes_max {
         text.truncate(text.floor_char_boundary(keep));
         text.push_str(&format!("… ({} bytes more)", bytes - text.len()));
@@ -87,7 +99,8 @@ impl fmt::Write for Within {
         // After a piece that did not fit whole, no later one may follow it.
         if self.text.len() == self.bytes {
             let room = self.bytes_max - self.text.len();
-            self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
+            self.text
+                .push_str(&piece[..piece.floor_char_boundary(room)]);
         }
         self.bytes += piece.len();
         Ok(())
@@ -96,7 +109,9 @@ impl fmt::Write for Within {
 
 fn written_out(text: &str, is_asked: impl Fn(char) -> bool) -> Cow<'_, str> {
     let must_go = |character: char| is_unprintable(character) && is_asked(character);
-    let Some(first) = text.find(must_go) else { return Cow::Borrowed(text) };
+    let Some(first) = text.find(must_go) else {
+        return Cow::Borrowed(text);
+    };
     let mut out = String::with_capacity(text.len() + 16);
     out.push_str(&text[..first]);
     for character in text[first..].chars() {
@@ -121,14 +136,38 @@ mod tests {
     #[test]
     fn what_drives_a_terminal_is_written_out() {
         for (text, line, kept) in [
-            ("plain, Grüße, 你好, 👩‍🔬, ש", "plain, Grüße, 你好, 👩‍🔬, ש", "plain, Grüße, 你好, 👩‍🔬, ש"),
-            ("\u{1b}[31mred\u{9b}0m", "\\u001b[31mred\\u009b0m", "\\u001b[31mred\\u009b0m"),
-            ("a\r\n\tb\0\u{7f}", "a\\r\\n\\tb\\u0000\\u007f", "a\\r\n\tb\\u0000\\u007f"),
-            ("\u{200e}\u{200f}\u{202a}\u{202e}", "\\u200e\\u200f\\u202a\\u202e", "\\u200e\\u200f\\u202a\\u202e"),
-            ("\u{2066}\u{2069}\u{feff}\u{61c}", "\\u2066\\u2069\\ufeff\\u061c", "\\u2066\\u2069\\ufeff\\u061c"),
+            (
+                "plain, Grüße, 你好, 👩‍🔬, ש",
+                "plain, Grüße, 你好, 👩‍🔬, ש",
+                "plain, Grüße, 你好, 👩‍🔬, ש",
+            ),
+            (
+                "\u{1b}[31mred\u{9b}0m",
+                "\\u001b[31mred\\u009b0m",
+                "\\u001b[31mred\\u009b0m",
+            ),
+            (
+                "a\r\n\tb\0\u{7f}",
+                "a\\r\\n\\tb\\u0000\\u007f",
+                "a\\r\n\tb\\u0000\\u007f",
+            ),
+            (
+                "\u{200e}\u{200f}\u{202a}\u{202e}",
+                "\\u200e\\u200f\\u202a\\u202e",
+                "\\u200e\\u200f\\u202a\\u202e",
+            ),
+            (
+                "\u{2066}\u{2069}\u{feff}\u{61c}",
+                "\\u2066\\u2069\\ufeff\\u061c",
+                "\\u2066\\u2069\\ufeff\\u061c",
+            ),
             ("\u{2028}\u{2029}", "\\u2028\\u2029", "\\u2028\\u2029"),
         ] {
-            assert_eq!((one_line(text).as_ref(), lines(text).as_ref()), (line, kept), "{text:?}");
+            assert_eq!(
+                (one_line(text).as_ref(), lines(text).as_ref()),
+                (line, kept),
+                "{text:?}"
+            );
             assert_eq!(Printable(text).to_string(), line);
         }
         assert!(matches!(one_line("nothing to do"), Cow::Borrowed(_)));
@@ -138,9 +177,15 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_counted() {
         assert_eq!(cut("short".into(), 5), "short");
-        assert_eq!(cut("x".repeat(1000), 100), format!("{}… (940 bytes more)", "x".repeat(60)));
+        assert_eq!(
+            cut("x".repeat(1000), 100),
+            format!("{}… (940 bytes more)", "x".repeat(60))
+        );
         // A character is never cut in two.
-        assert_eq!(cut("€".repeat(1000), 100), format!("{}… (2940 bytes more)", "€".repeat(20)));
+        assert_eq!(
+            cut("€".repeat(1000), 100),
+            format!("{}… (2940 bytes more)", "€".repeat(20))
+        );
     }
 
     proptest! {

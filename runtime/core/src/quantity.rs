@@ -1,9 +1,9 @@
 //! Numbers with a unit, as people write them in manifests and flags: `64MiB`, `500us`.
 //!
-//! A quantity is a whole number and a unit, without a space between. Bytes: `B`, `kB`, `MB`, `GB` (powers of 1000),
-//! `KiB`, `MiB`, `GiB` (powers of 1024); a bare number is bytes. Times: `us`, `ms`, `s`, `m`, `h`; a bare number is
-//! refused, because half of the readers would take it for milliseconds. Bounds: a quantity of bytes fits 64 bits, a
-//! time fits 64 bits of microseconds.
+//! A quantity is a whole number and a unit, without a space between. Bytes: `B`, `kB`, `MB`, `GB`
+//! (powers of 1000), `KiB`, `MiB`, `GiB` (powers of 1024); a bare number is bytes. Times: `us`,
+//! `ms`, `s`, `m`, `h`; a bare number is refused, because half of the readers would take it for
+//! milliseconds. Bounds: a quantity of bytes fits 64 bits, a time fits 64 bits of microseconds.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::suggest::{list, nearest, shown};
 #[error("{0}")]
 pub struct NotAQuantity(String);
 
-/// What a kind of quantity is called, an example, and its units, smallest first, each in terms of the first.
+/// What a kind of quantity is called, an example, and its units, smallest first, each in terms of
+/// the first.
 struct Units {
     what: &'static str,
     example: &'static str,
@@ -38,7 +39,13 @@ const BYTES: Units = Units {
 const TIMES: Units = Units {
     what: "a time",
     example: "500ms",
-    units: &[("us", 1), ("ms", 1000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)],
+    units: &[
+        ("us", 1),
+        ("ms", 1000),
+        ("s", 1_000_000),
+        ("m", 60_000_000),
+        ("h", 3_600_000_000),
+    ],
 };
 
 /// A number of bytes: `64MiB`, `65536`.
@@ -67,9 +74,18 @@ pub fn show_bytes(bytes: u64) -> String {
 /// A time in the largest unit that says it exactly; what is less than a microsecond is left out.
 pub fn show_duration(time: Duration) -> String {
     let micros = time.as_micros();
-    let units = TIMES.units.iter().rev().map(|&(unit, size)| (unit, u128::from(size)));
-    let exact = units.into_iter().find(|(_, size)| micros >= *size && micros.is_multiple_of(*size));
-    exact.map_or_else(|| "0s".to_owned(), |(unit, size)| format!("{}{unit}", micros / size))
+    let units = TIMES
+        .units
+        .iter()
+        .rev()
+        .map(|&(unit, size)| (unit, u128::from(size)));
+    let exact = units
+        .into_iter()
+        .find(|(_, size)| micros >= *size && micros.is_multiple_of(*size));
+    exact.map_or_else(
+        || "0s".to_owned(),
+        |(unit, size)| format!("{}{unit}", micros / size),
+    )
 }
 
 fn parse(units: &Units, text: &str) -> Result<u64, NotAQuantity> {
@@ -87,24 +103,39 @@ fn parse(units: &Units, text: &str) -> Result<u64, NotAQuantity> {
         )));
     }
     if unit.is_empty() {
-        return Err(NotAQuantity(format!("`{}` lacks a unit: {}", shown(text), known())));
+        return Err(NotAQuantity(format!(
+            "`{}` lacks a unit: {}",
+            shown(text),
+            known()
+        )));
     }
     let Some((_, size)) = units.units.iter().find(|(known, _)| *known == unit) else {
         let hint = match meant(units, unit) {
             Some(near) => format!("did you mean `{}{near}`?", shown(number)),
             None => format!("units: {}", known()),
         };
-        return Err(NotAQuantity(format!("`{}` is no unit of {what}; {hint}", shown(unit))));
+        return Err(NotAQuantity(format!(
+            "`{}` is no unit of {what}; {hint}",
+            shown(unit)
+        )));
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(*size)).ok_or_else(|| too_large(units, text))
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(*size))
+        .ok_or_else(|| too_large(units, text))
 }
 
 fn too_large(units: &Units, text: &str) -> NotAQuantity {
-    NotAQuantity(format!("`{}` is {} that 64 bits can't hold", shown(text), units.what))
+    NotAQuantity(format!(
+        "`{}` is {} that 64 bits can't hold",
+        shown(text),
+        units.what
+    ))
 }
 
-/// The unit that was meant. Other notations first (`Mi` is Kubernetes', `µs` the textbook's); in words of one or two
-/// letters distance says little.
+/// The unit that was meant. Other notations first (`Mi` is Kubernetes', `µs` the textbook's); in
+/// words of one or two letters distance says little.
 fn meant(units: &Units, unit: &str) -> Option<&'static str> {
     let alias = match unit.trim() {
         "K" | "k" | "Ki" => "KiB",
@@ -118,7 +149,9 @@ fn meant(units: &Units, unit: &str) -> Option<&'static str> {
         other => other,
     };
     let names = || units.units.iter().map(|(unit, _)| *unit);
-    names().find(|known| known.eq_ignore_ascii_case(alias)).or_else(|| nearest(alias, names().filter(|u| u.len() > 2)))
+    names()
+        .find(|known| known.eq_ignore_ascii_case(alias))
+        .or_else(|| nearest(alias, names().filter(|u| u.len() > 2)))
 }
 
 #[cfg(test)]
@@ -144,16 +177,52 @@ mod tests {
             ("64MiB", "67108864".to_owned()),
             ("64MB", "64000000".to_owned()),
             ("7B", "7".to_owned()),
-            ("64M", "`M` is no unit of a size; did you mean `64MiB`?".to_owned()),
-            ("64 MiB", "` MiB` is no unit of a size; did you mean `64MiB`?".to_owned()),
-            ("64Gi", "`Gi` is no unit of a size; did you mean `64GiB`?".to_owned()),
-            ("64mib", "`mib` is no unit of a size; did you mean `64MiB`?".to_owned()),
-            ("64parsec", format!("`parsec` is no unit of a size; units: {UNITS}")),
-            ("1.5GiB", format!("`1.5GiB` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})")),
-            ("-1", format!("`-1` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})")),
-            ("", format!("`` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})")),
-            ("99999999999999GiB", "`99999999999999GiB` is a size that 64 bits can't hold".to_owned()),
-            ("99999999999999999999", "`99999999999999999999` is a size that 64 bits can't hold".to_owned()),
+            (
+                "64M",
+                "`M` is no unit of a size; did you mean `64MiB`?".to_owned(),
+            ),
+            (
+                "64 MiB",
+                "` MiB` is no unit of a size; did you mean `64MiB`?".to_owned(),
+            ),
+            (
+                "64Gi",
+                "`Gi` is no unit of a size; did you mean `64GiB`?".to_owned(),
+            ),
+            (
+                "64mib",
+                "`mib` is no unit of a size; did you mean `64MiB`?".to_owned(),
+            ),
+            (
+                "64parsec",
+                format!("`parsec` is no unit of a size; units: {UNITS}"),
+            ),
+            (
+                "1.5GiB",
+                format!(
+                    "`1.5GiB` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                ),
+            ),
+            (
+                "-1",
+                format!(
+                    "`-1` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                ),
+            ),
+            (
+                "",
+                format!(
+                    "`` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                ),
+            ),
+            (
+                "99999999999999GiB",
+                "`99999999999999GiB` is a size that 64 bits can't hold".to_owned(),
+            ),
+            (
+                "99999999999999999999",
+                "`99999999999999999999` is a size that 64 bits can't hold".to_owned(),
+            ),
         ] {
             assert_eq!(bytes(text), expect, "{text}");
         }
@@ -167,10 +236,21 @@ mod tests {
             ("1s", "1s".to_owned()),
             ("2m", "120s".to_owned()),
             ("5", format!("`5` lacks a unit: {UNITS}")),
-            ("5µs", "`µs` is no unit of a time; did you mean `5us`?".to_owned()),
-            ("5 sec", "` sec` is no unit of a time; did you mean `5s`?".to_owned()),
+            (
+                "5µs",
+                "`µs` is no unit of a time; did you mean `5us`?".to_owned(),
+            ),
+            (
+                "5 sec",
+                "` sec` is no unit of a time; did you mean `5s`?".to_owned(),
+            ),
             ("5d", format!("`d` is no unit of a time; units: {UNITS}")),
-            ("1.5s", format!("`1.5s` is no time; write a whole number and a unit, like `500ms` (units: {UNITS})")),
+            (
+                "1.5s",
+                format!(
+                    "`1.5s` is no time; write a whole number and a unit, like `500ms` (units: {UNITS})"
+                ),
+            ),
         ] {
             assert_eq!(time(text), expect, "{text}");
         }

@@ -29,7 +29,8 @@ pub struct Signature {
     pub outputs: Vec<Port>,
 }
 
-/// A tensor that does not fit its port. The text leaves out the port's name: whoever reports it says whose port it is.
+/// A tensor that does not fit its port. The text leaves out the port's name: whoever reports it
+/// says whose port it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Misfit {
@@ -50,53 +51,90 @@ impl Port {
     /// The same, before there is a tensor.
     pub fn accepts_parts(&self, datatype: Datatype, shape: &[u64]) -> Result<(), Misfit> {
         if self.datatype != datatype {
-            return Err(Misfit::Datatype { expected: self.datatype, given: datatype });
+            return Err(Misfit::Datatype {
+                expected: self.datatype,
+                given: datatype,
+            });
         }
         let fits = self.shape.len() == shape.len()
-            && self.shape.iter().zip(shape).all(|(want, given)| want.is_none_or(|want| want == *given));
+            && self
+                .shape
+                .iter()
+                .zip(shape)
+                .all(|(want, given)| want.is_none_or(|want| want == *given));
         if fits {
             Ok(())
         } else if shape.len() > DIMENSIONS_MAX {
             // A guest may answer millions; a message must not repeat them.
-            Err(Misfit::Dimensions { expected: show_dimensions(&self.shape), given: shape.len() })
+            Err(Misfit::Dimensions {
+                expected: show_dimensions(&self.shape),
+                given: shape.len(),
+            })
         } else {
-            Err(Misfit::Shape { expected: show_dimensions(&self.shape), given: format!("{shape:?}") })
+            Err(Misfit::Shape {
+                expected: show_dimensions(&self.shape),
+                given: format!("{shape:?}"),
+            })
         }
     }
 
     /// Whether what this port lets out may ever be what `taker` lets in. Unknown dimensions may.
     pub fn may_feed(&self, taker: &Self) -> Result<(), Misfit> {
         if self.datatype != taker.datatype {
-            return Err(Misfit::Datatype { expected: taker.datatype, given: self.datatype });
+            return Err(Misfit::Datatype {
+                expected: taker.datatype,
+                given: self.datatype,
+            });
         }
         let fits = self.shape.len() == taker.shape.len()
-            && self.shape.iter().zip(&taker.shape).all(|(give, take)| match (give, take) {
-                (Some(give), Some(take)) => give == take,
-                _ => true,
-            });
+            && self
+                .shape
+                .iter()
+                .zip(&taker.shape)
+                .all(|(give, take)| match (give, take) {
+                    (Some(give), Some(take)) => give == take,
+                    _ => true,
+                });
         if fits {
             Ok(())
         } else {
-            Err(Misfit::Shape { expected: show_dimensions(&taker.shape), given: show_dimensions(&self.shape) })
+            Err(Misfit::Shape {
+                expected: show_dimensions(&taker.shape),
+                given: show_dimensions(&self.shape),
+            })
         }
     }
 
-    /// Whether everything that this port lets out is something that `taker` lets in, so that nobody need look again.
+    /// Whether everything that this port lets out is something that `taker` lets in, so that nobody
+    /// need look again.
     pub fn always_feeds(&self, taker: &Self) -> bool {
         self.datatype == taker.datatype
             && self.shape.len() == taker.shape.len()
-            && self.shape.iter().zip(&taker.shape).all(|(give, take)| take.is_none() || give == take)
+            && self
+                .shape
+                .iter()
+                .zip(&taker.shape)
+                .all(|(give, take)| take.is_none() || give == take)
     }
 
     /// The dimensions as the protocol writes them: -1 is any.
     pub fn protocol_shape(&self) -> Vec<i64> {
-        self.shape.iter().map(|size| size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX))).collect()
+        self.shape
+            .iter()
+            .map(|size| size.map_or(-1, |size| i64::try_from(size).unwrap_or(i64::MAX)))
+            .collect()
     }
 }
 
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.name, self.datatype, show_dimensions(&self.shape))
+        write!(
+            f,
+            "{} {} {}",
+            self.name,
+            self.datatype,
+            show_dimensions(&self.shape)
+        )
     }
 }
 
@@ -121,18 +159,30 @@ impl Signature {
     pub fn check(&self) -> Result<(), String> {
         for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
             if ports.len() > PORTS_MAX {
-                return Err(format!("{} {side}s; at most {PORTS_MAX} are allowed", ports.len()));
+                return Err(format!(
+                    "{} {side}s; at most {PORTS_MAX} are allowed",
+                    ports.len()
+                ));
             }
             for (index, port) in ports.iter().enumerate() {
                 if port.name.is_empty() || port.name.len() > PORT_NAME_BYTES_MAX {
-                    return Err(format!("{side} {index} has a name of {} bytes", port.name.len()));
+                    return Err(format!(
+                        "{side} {index} has a name of {} bytes",
+                        port.name.len()
+                    ));
                 }
                 if let Some(character) = first_unprintable(&port.name) {
                     let code = u32::from(character);
-                    return Err(format!("{side} {index} has U+{code:04X} in its name, which would disturb a terminal"));
+                    return Err(format!(
+                        "{side} {index} has U+{code:04X} in its name, which would disturb a terminal"
+                    ));
                 }
                 if port.shape.len() > DIMENSIONS_MAX {
-                    return Err(format!("{side} `{}` has {} dimensions", port.name, port.shape.len()));
+                    return Err(format!(
+                        "{side} `{}` has {} dimensions",
+                        port.name,
+                        port.shape.len()
+                    ));
                 }
                 if ports[..index].iter().any(|other| other.name == port.name) {
                     return Err(format!("two {side}s are called `{}`", port.name));
@@ -149,12 +199,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn port(shape: &[Dimension]) -> Port {
-        Port { name: "x".into(), datatype: Datatype::Fp32, shape: shape.to_vec() }
+        Port {
+            name: "x".into(),
+            datatype: Datatype::Fp32,
+            shape: shape.to_vec(),
+        }
     }
 
     #[test]
     fn a_misfit_says_both_sides() {
-        let misfit = port(&[None, Some(30)]).accepts_parts(Datatype::Fp32, &[2, 29]).unwrap_err();
+        let misfit = port(&[None, Some(30)])
+            .accepts_parts(Datatype::Fp32, &[2, 29])
+            .unwrap_err();
         assert_eq!(misfit.to_string(), "expected shape [-1, 30], given [2, 29]");
         let misfit = port(&[]).accepts_parts(Datatype::Int8, &[]).unwrap_err();
         assert_eq!(misfit.to_string(), "expected datatype FP32, given INT8");
@@ -162,18 +218,37 @@ mod tests {
 
     #[test]
     fn a_shape_of_many_dimensions_is_not_repeated() {
-        let misfit = port(&[None]).accepts_parts(Datatype::Fp32, &vec![1; 8 << 20]).unwrap_err();
-        assert_eq!(misfit.to_string(), "expected shape [-1], given one of 8388608 dimensions");
+        let misfit = port(&[None])
+            .accepts_parts(Datatype::Fp32, &vec![1; 8 << 20])
+            .unwrap_err();
+        assert_eq!(
+            misfit.to_string(),
+            "expected shape [-1], given one of 8388608 dimensions"
+        );
     }
 
     #[test]
     fn names_that_disturb_a_terminal_are_refused_by_their_character() {
-        for (name, code) in
-            [("a\u{202e}b", "U+202E"), ("\u{1b}[31m", "U+001B"), ("a\nb", "U+000A"), ("\u{9b}", "U+009B")]
-        {
-            let port = Port { name: name.into(), ..port(&[]) };
-            let problem = Signature { inputs: vec![port], outputs: Vec::new() }.check().unwrap_err();
-            assert_eq!(problem, format!("input 0 has {code} in its name, which would disturb a terminal"));
+        for (name, code) in [
+            ("a\u{202e}b", "U+202E"),
+            ("\u{1b}[31m", "U+001B"),
+            ("a\nb", "U+000A"),
+            ("\u{9b}", "U+009B"),
+        ] {
+            let port = Port {
+                name: name.into(),
+                ..port(&[])
+            };
+            let problem = Signature {
+                inputs: vec![port],
+                outputs: Vec::new(),
+            }
+            .check()
+            .unwrap_err();
+            assert_eq!(
+                problem,
+                format!("input 0 has {code} in its name, which would disturb a terminal")
+            );
         }
     }
 

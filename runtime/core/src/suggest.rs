@@ -1,9 +1,10 @@
-//! Words in messages: the known word nearest to an unknown one, lists of words, and text from outside made fit to be
-//! shown.
+//! Words in messages: the known word nearest to an unknown one, lists of words, and text from
+//! outside made fit to be shown.
 //!
-//! A word is near when about every third of its characters may be wrong; upper and lower case, `_` and `-` count as
-//! the same. Bounds: words of more than [`WORD_BYTES_MAX`] bytes are near to nothing, a list shows [`LIST_MAX`] words,
-//! text from outside is cut after [`SHOWN_CHARACTERS_MAX`] characters.
+//! A word is near when about every third of its characters may be wrong; upper and lower case, `_`
+//! and `-` count as the same. Bounds: words of more than [`WORD_BYTES_MAX`] bytes are near to
+//! nothing, a list shows [`LIST_MAX`] words, text from outside is cut after
+//! [`SHOWN_CHARACTERS_MAX`] characters.
 
 /// Longer words are not compared.
 pub const WORD_BYTES_MAX: usize = 64;
@@ -22,14 +23,22 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .filter(|candidate| candidate.len() <= WORD_BYTES_MAX)
-        .map(|candidate| (strsim::damerau_levenshtein(&plain, &self::plain(candidate)), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&plain, &self::plain(candidate)),
+                candidate,
+            )
+        })
         // Of one letter and another nothing is left in common.
-        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
+        .filter(|(distance, candidate)| {
+            *distance <= allowed && *distance < candidate.chars().count()
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// How a message about an unknown word goes on: with the nearest known one, or else with all of them.
+/// How a message about an unknown word goes on: with the nearest known one, or else with all of
+/// them.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(near) = nearest(word, known.clone()) {
         return format!("did you mean `{}`?", shown(near));
@@ -62,7 +71,8 @@ pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// Text from outside in one line: control characters, quotes and backslashes escaped, the end cut off.
+/// Text from outside in one line: control characters, quotes and backslashes escaped, the end cut
+/// off.
 pub fn shown(text: &str) -> String {
     let mut line = String::new();
     for (index, character) in text.chars().enumerate() {
@@ -80,7 +90,10 @@ pub fn shown(text: &str) -> String {
 }
 
 fn plain(word: &str) -> String {
-    word.chars().flat_map(char::to_lowercase).map(|character| if character == '-' { '_' } else { character }).collect()
+    word.chars()
+        .flat_map(char::to_lowercase)
+        .map(|character| if character == '-' { '_' } else { character })
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,7 +121,10 @@ mod tests {
     #[test]
     fn a_hint_names_one_or_all() {
         assert_eq!(hint("nme", ["name", "role"]), "did you mean `name`?");
-        assert_eq!(hint("image", ["name", "role", "files"]), "known: `name`, `role` and `files`");
+        assert_eq!(
+            hint("image", ["name", "role", "files"]),
+            "known: `name`, `role` and `files`"
+        );
         assert_eq!(hint("image", ["name"]), "known: `name`");
         assert_eq!(hint("image", []), "there are none");
         let many: Vec<String> = (0..30).map(|index| format!("word-{index:02}")).collect();
@@ -117,7 +133,10 @@ mod tests {
 
     #[test]
     fn text_from_outside_stays_on_its_line() {
-        assert_eq!(shown("a\n\"b\"\u{1b}[31m é 'x'"), "a\\n\\\"b\\\"\\u{1b}[31m é 'x'");
+        assert_eq!(
+            shown("a\n\"b\"\u{1b}[31m é 'x'"),
+            "a\\n\\\"b\\\"\\u{1b}[31m é 'x'"
+        );
         assert_eq!(shown(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
     }
 }

@@ -1,8 +1,9 @@
 //! One array: typed, shaped, little-endian, row-major, without padding.
 //!
-//! The bytes are shared and immutable, so a clone or a slice costs a reference count. The only way to a [`Tensor`] is
-//! its checked constructor: whoever holds one knows that its length fits its shape. An element of `BYTES` is a `u32`
-//! length followed by that many bytes. Bounds: [`DIMENSIONS_MAX`] dimensions.
+//! The bytes are shared and immutable, so a clone or a slice costs a reference count. The only way
+//! to a [`Tensor`] is its checked constructor: whoever holds one knows that its length fits its
+//! shape. An element of `BYTES` is a `u32` length followed by that many bytes. Bounds:
+//! [`DIMENSIONS_MAX`] dimensions.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -10,8 +11,8 @@ use smallvec::SmallVec;
 use crate::datatype::Datatype;
 use crate::limits::DIMENSIONS_MAX;
 
-/// Sizes of the dimensions, outermost first. Empty is a scalar. Up to four lie beside the tensor, without a heap
-/// allocation.
+/// Sizes of the dimensions, outermost first. Empty is a scalar. Up to four lie beside the tensor,
+/// without a heap allocation.
 pub type Shape = SmallVec<[u64; 4]>;
 
 /// An array whose length fits its shape.
@@ -34,7 +35,12 @@ pub enum TensorError {
     /// The length is another one than shape and datatype ask for.
     #[error("shape {shape} of {datatype} takes {expected} bytes, given {given}")]
     #[expect(missing_docs, reason = "the message says it")]
-    Length { datatype: Datatype, shape: String, expected: usize, given: usize },
+    Length {
+        datatype: Datatype,
+        shape: String,
+        expected: usize,
+        given: usize,
+    },
     /// A `BOOL` byte is neither 0 nor 1.
     #[error("element {index} of BOOL is the byte {value}; it must be 0 or 1")]
     #[expect(missing_docs, reason = "the message says it")]
@@ -42,11 +48,21 @@ pub enum TensorError {
     /// An element of `BYTES` runs past the end.
     #[error("element {index} of BYTES needs {needed} bytes where {left} are left")]
     #[expect(missing_docs, reason = "the message says it")]
-    Element { index: usize, needed: usize, left: usize },
+    Element {
+        index: usize,
+        needed: usize,
+        left: usize,
+    },
     /// `BYTES` holds more or fewer elements than the shape has.
-    #[error("shape {shape} takes {expected} elements of BYTES; there are {left} bytes after the last")]
+    #[error(
+        "shape {shape} takes {expected} elements of BYTES; there are {left} bytes after the last"
+    )]
     #[expect(missing_docs, reason = "the message says it")]
-    Trailing { shape: String, expected: usize, left: usize },
+    Trailing {
+        shape: String,
+        expected: usize,
+        left: usize,
+    },
 }
 
 impl Tensor {
@@ -55,20 +71,34 @@ impl Tensor {
         let elements = elements_of(&shape)?;
         match datatype.size() {
             Some(size) => {
-                let expected = elements.checked_mul(size).ok_or_else(|| TensorError::Overflow(show_shape(&shape)))?;
+                let expected = elements
+                    .checked_mul(size)
+                    .ok_or_else(|| TensorError::Overflow(show_shape(&shape)))?;
                 if expected != data.len() {
                     let shape = show_shape(&shape);
-                    return Err(TensorError::Length { datatype, shape, expected, given: data.len() });
+                    return Err(TensorError::Length {
+                        datatype,
+                        shape,
+                        expected,
+                        given: data.len(),
+                    });
                 }
                 if datatype == Datatype::Bool
                     && let Some(index) = data.iter().position(|&byte| byte > 1)
                 {
-                    return Err(TensorError::NotBool { index, value: data[index] });
+                    return Err(TensorError::NotBool {
+                        index,
+                        value: data[index],
+                    });
                 }
             }
             None => check_bytes_elements(&shape, elements, &data)?,
         }
-        Ok(Self { datatype, shape, data })
+        Ok(Self {
+            datatype,
+            shape,
+            data,
+        })
     }
 
     /// The type of an element.
@@ -89,7 +119,11 @@ impl Tensor {
     /// The same in memory of its own, which holds nothing else.
     #[must_use]
     pub fn compact(&self) -> Self {
-        Self { datatype: self.datatype, shape: self.shape.clone(), data: Bytes::copy_from_slice(&self.data) }
+        Self {
+            datatype: self.datatype,
+            shape: self.shape.clone(),
+            data: Bytes::copy_from_slice(&self.data),
+        }
     }
 
     /// Takes it apart.
@@ -99,7 +133,9 @@ impl Tensor {
 
     /// How many elements; 1 for a scalar.
     pub fn elements(&self) -> usize {
-        self.shape.iter().fold(1, |product, &size| product.saturating_mul(usize::try_from(size).unwrap_or(usize::MAX)))
+        self.shape.iter().fold(1, |product, &size| {
+            product.saturating_mul(usize::try_from(size).unwrap_or(usize::MAX))
+        })
     }
 
     /// The elements of a `BYTES` tensor.
@@ -115,12 +151,16 @@ impl Tensor {
             push_bytes_element(&mut data, element);
             count += 1;
         }
-        Self { datatype: Datatype::Bytes, shape: Shape::from_slice(&[count]), data: data.into() }
+        Self {
+            datatype: Datatype::Bytes,
+            shape: Shape::from_slice(&[count]),
+            data: data.into(),
+        }
     }
 }
 
-/// Appends one element in the layout of `BYTES`. An element longer than a `u32` can say is cut there; every bound in
-/// [`limits`](crate::limits) is far below that.
+/// Appends one element in the layout of `BYTES`. An element longer than a `u32` can say is cut
+/// there; every bound in [`limits`](crate::limits) is far below that.
 pub fn push_bytes_element(data: &mut Vec<u8>, element: &[u8]) {
     let length = u32::try_from(element.len()).unwrap_or(u32::MAX);
     data.extend_from_slice(&length.to_le_bytes());
@@ -132,12 +172,17 @@ pub fn elements_of(shape: &[u64]) -> Result<usize, TensorError> {
     if shape.len() > DIMENSIONS_MAX {
         return Err(TensorError::TooManyDimensions(shape.len()));
     }
-    // A dimension of 0 makes the product 0 whatever the others are, so those are multiplied as if they were 1.
+    // A dimension of 0 makes the product 0 whatever the others are, so those are multiplied as if
+    // they were 1.
     let product = shape.iter().try_fold(1_usize, |product, &size| {
-        usize::try_from(size).ok().and_then(|size| product.checked_mul(size.max(1)))
+        usize::try_from(size)
+            .ok()
+            .and_then(|size| product.checked_mul(size.max(1)))
     });
     match product {
-        Some(product) if product <= isize::MAX as usize => Ok(if shape.contains(&0) { 0 } else { product }),
+        Some(product) if product <= isize::MAX as usize => {
+            Ok(if shape.contains(&0) { 0 } else { product })
+        }
         _ => Err(TensorError::Overflow(show_shape(shape))),
     }
 }
@@ -151,15 +196,27 @@ fn check_bytes_elements(shape: &[u64], elements: usize, data: &[u8]) -> Result<(
     let mut rest = data;
     for index in 0..elements {
         let Some((length, after)) = rest.split_first_chunk::<4>() else {
-            return Err(TensorError::Element { index, needed: 4, left: rest.len() });
+            return Err(TensorError::Element {
+                index,
+                needed: 4,
+                left: rest.len(),
+            });
         };
         let needed = u32::from_le_bytes(*length) as usize;
-        rest = after.get(needed..).ok_or(TensorError::Element { index, needed, left: after.len() })?;
+        rest = after.get(needed..).ok_or(TensorError::Element {
+            index,
+            needed,
+            left: after.len(),
+        })?;
     }
     if rest.is_empty() {
         Ok(())
     } else {
-        Err(TensorError::Trailing { shape: show_shape(shape), expected: elements, left: rest.len() })
+        Err(TensorError::Trailing {
+            shape: show_shape(shape),
+            expected: elements,
+            left: rest.len(),
+        })
     }
 }
 
@@ -228,14 +285,24 @@ mod tests {
     #[test]
     fn a_shape_beyond_memory_is_refused_even_beside_a_zero() {
         let shape = Shape::from_slice(&[u64::MAX, 0]);
-        assert!(matches!(Tensor::new(Datatype::Fp32, shape, Bytes::new()), Err(TensorError::Overflow(_))));
+        assert!(matches!(
+            Tensor::new(Datatype::Fp32, shape, Bytes::new()),
+            Err(TensorError::Overflow(_))
+        ));
         let shape = Shape::from_slice(&[1 << 62, 4]);
-        assert!(matches!(Tensor::new(Datatype::Fp32, shape, Bytes::new()), Err(TensorError::Overflow(_))));
+        assert!(matches!(
+            Tensor::new(Datatype::Fp32, shape, Bytes::new()),
+            Err(TensorError::Overflow(_))
+        ));
     }
 
     #[test]
     fn a_bool_is_a_zero_or_a_one() {
-        let made = Tensor::new(Datatype::Bool, Shape::from_slice(&[2]), Bytes::from_static(&[1, 2]));
+        let made = Tensor::new(
+            Datatype::Bool,
+            Shape::from_slice(&[2]),
+            Bytes::from_static(&[1, 2]),
+        );
         assert_eq!(made, Err(TensorError::NotBool { index: 1, value: 2 }));
     }
 }

@@ -1,8 +1,10 @@
-//! What a component says of itself, as far as it is taken: texts that people and terminals get to see.
+//! What a component says of itself, as far as it is taken: texts that people and terminals get to
+//! see.
 //!
-//! A text that is too long, or that holds a character that would drive a terminal, is refused by name, never cut short.
-//! Bounds: [`ABOUT_NAME_BYTES_MAX`] for its name and its version, [`FAILURE_TEXT_BYTES_MAX`] for its summary,
-//! [`SCHEMA_BYTES_MAX`] for its schema; [`ACCEPTS_MAX`] content types of [`ACCEPTS_BYTES_MAX`] bytes; those of
+//! A text that is too long, or that holds a character that would drive a terminal, is refused by
+//! name, never cut short. Bounds: [`ABOUT_NAME_BYTES_MAX`] for its name and its version,
+//! [`FAILURE_TEXT_BYTES_MAX`] for its summary, [`SCHEMA_BYTES_MAX`] for its schema; [`ACCEPTS_MAX`]
+//! content types of [`ACCEPTS_BYTES_MAX`] bytes; those of
 //! [`Signature::check`](hotstage_core::signature::Signature::check).
 
 use hotstage_core::failure::Kind;
@@ -18,18 +20,34 @@ use crate::trap::cut;
 
 /// Its description.
 pub(crate) fn about(description: stages::Description) -> Result<About, OpenError> {
-    let stages::Description { name, version, summary, settings_schema } = description;
+    let stages::Description {
+        name,
+        version,
+        summary,
+        settings_schema,
+    } = description;
     let texts = [
         ("name", &name, ABOUT_NAME_BYTES_MAX, ""),
         ("version", &version, ABOUT_NAME_BYTES_MAX, ""),
         ("summary", &summary, FAILURE_TEXT_BYTES_MAX, ""),
         // JSON for people has lines.
-        ("settings-schema", &settings_schema, SCHEMA_BYTES_MAX, "\n\r\t"),
+        (
+            "settings-schema",
+            &settings_schema,
+            SCHEMA_BYTES_MAX,
+            "\n\r\t",
+        ),
     ];
     for (what, text, bytes_max, fine) in texts {
-        check(text, bytes_max, fine).map_err(|problem| failed(format!("has a {what} {problem}")))?;
+        check(text, bytes_max, fine)
+            .map_err(|problem| failed(format!("has a {what} {problem}")))?;
     }
-    Ok(About { name, version, summary, settings_schema })
+    Ok(About {
+        name,
+        version,
+        summary,
+        settings_schema,
+    })
 }
 
 /// What it answers to `open`.
@@ -46,26 +64,46 @@ pub(crate) fn opened(answer: OpenAnswer) -> Result<Opened, OpenError> {
     let signature = convert::signature(signature)
         .map_err(|problem| failed(format!("has a signature that makes no sense: {problem}")))?;
     if accepts.len() > ACCEPTS_MAX {
-        return Err(failed(format!("accepts {} content types; at most {ACCEPTS_MAX} are allowed", accepts.len())));
+        return Err(failed(format!(
+            "accepts {} content types; at most {ACCEPTS_MAX} are allowed",
+            accepts.len()
+        )));
     }
     for (index, content_type) in accepts.iter().enumerate() {
-        check(content_type, ACCEPTS_BYTES_MAX, "")
-            .map_err(|problem| failed(format!("accepts as content type {index} a text {problem}")))?;
+        check(content_type, ACCEPTS_BYTES_MAX, "").map_err(|problem| {
+            failed(format!("accepts as content type {index} a text {problem}"))
+        })?;
     }
-    let accepts = accepts.into_iter().map(|content_type| content_type.to_ascii_lowercase()).collect();
+    let accepts = accepts
+        .into_iter()
+        .map(|content_type| content_type.to_ascii_lowercase())
+        .collect();
     Ok(Opened { signature, accepts })
 }
 
 fn failed(message: String) -> OpenError {
-    OpenError::Failed { kind: Kind::StageFailed, message, cause: None }
+    OpenError::Failed {
+        kind: Kind::StageFailed,
+        message,
+        cause: None,
+    }
 }
 
 fn check(text: &str, bytes_max: usize, fine: &str) -> Result<(), String> {
     if text.len() > bytes_max {
-        return Err(format!("of {} bytes; at most {bytes_max} are allowed", text.len()));
+        return Err(format!(
+            "of {} bytes; at most {bytes_max} are allowed",
+            text.len()
+        ));
     }
-    match text.chars().find(|character| is_unprintable(*character) && !fine.contains(*character)) {
-        Some(character) => Err(format!("with U+{:04X} in it, which would disturb a terminal", u32::from(character))),
+    match text
+        .chars()
+        .find(|character| is_unprintable(*character) && !fine.contains(*character))
+    {
+        Some(character) => Err(format!(
+            "with U+{:04X} in it, which would disturb a terminal",
+            u32::from(character)
+        )),
         None => Ok(()),
     }
 }
@@ -96,12 +134,18 @@ mod tests {
             change(&mut description);
             about(description)
         };
-        refused(with(|it| it.name.push('n')), "has a name of 256 bytes; at most 255 are allowed");
+        refused(
+            with(|it| it.name.push('n')),
+            "has a name of 256 bytes; at most 255 are allowed",
+        );
         refused(
             with(|it| it.version.push('\u{202e}')),
             "has a version with U+202E in it, which would disturb a terminal",
         );
-        refused(with(|it| it.summary.push('\n')), "has a summary with U+000A in it, which would disturb a terminal");
+        refused(
+            with(|it| it.summary.push('\n')),
+            "has a summary with U+000A in it, which would disturb a terminal",
+        );
         refused(
             with(|it| it.settings_schema = " ".repeat(SCHEMA_BYTES_MAX + 1)),
             "has a settings-schema of 1048577 bytes; at most 1048576 are allowed",
@@ -114,11 +158,21 @@ mod tests {
 
     #[test]
     fn content_types_are_few_short_and_harmless() {
-        let open =
-            |accepts: Vec<String>| opened(Ok((stages::Signature { inputs: Vec::new(), outputs: Vec::new() }, accepts)));
+        let open = |accepts: Vec<String>| {
+            opened(Ok((
+                stages::Signature {
+                    inputs: Vec::new(),
+                    outputs: Vec::new(),
+                },
+                accepts,
+            )))
+        };
         let most = vec!["image/PNG".to_owned(); ACCEPTS_MAX];
         assert_eq!(open(most.clone()).unwrap().accepts[0], "image/png");
-        refused(open([most, vec![String::new()]].concat()), "accepts 65 content types; at most 64 are allowed");
+        refused(
+            open([most, vec![String::new()]].concat()),
+            "accepts 65 content types; at most 64 are allowed",
+        );
         refused(
             open(vec!["a/b".into(), "x".repeat(256)]),
             "accepts as content type 1 a text of 256 bytes; at most 255 are allowed",

@@ -1,7 +1,9 @@
-//! What `wit/` says, as Rust: generated, private, and named only by the rooms that convert at the wall.
+//! What `wit/` says, as Rust: generated, private, and named only by the rooms that convert at the
+//! wall.
 //!
-//! Exports are asynchronous, so that a call that runs too long for the thread it began on can be moved to another one.
-//! Imports are synchronous and never wait, but for one: what computes a graph may give its thread up.
+//! Exports are asynchronous, so that a call that runs too long for the thread it began on can be
+//! moved to another one. Imports are synchronous and never wait, but for one: what computes a graph
+//! may give its thread up.
 
 pub(crate) mod preprocessor {
     wasmtime::component::bindgen!({

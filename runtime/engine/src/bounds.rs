@@ -1,8 +1,8 @@
-//! Bounds on what a component may consist of: counted in one pass over its sections, before a decoder builds anything
-//! of them.
+//! Bounds on what a component may consist of: counted in one pass over its sections, before a
+//! decoder builds anything of them.
 //!
-//! They are cheap and coarse. What passes them may still be expensive to compile; the process that does it has limits
-//! on memory and time for that. Defaults: [`ComponentLimits::default`].
+//! They are cheap and coarse. What passes them may still be expensive to compile; the process that
+//! does it has limits on memory and time for that. Defaults: [`ComponentLimits::default`].
 
 use hotstage_core::compile_limits::ComponentLimits;
 use wasmparser::{Parser, Payload};
@@ -22,11 +22,17 @@ struct Count {
 
 /// Refuses what has more than it may. The bytes must begin as a component does.
 pub(crate) fn check(bytes: &[u8], limits: &ComponentLimits) -> Result<(), CompileError> {
-    within("bytes", bytes.len(), usize::try_from(limits.bytes).unwrap_or(usize::MAX))?;
+    within(
+        "bytes",
+        bytes.len(),
+        usize::try_from(limits.bytes).unwrap_or(usize::MAX),
+    )?;
     let mut count = Count::default();
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| {
-            CompileError::NotAComponent(format!("the file is not a component that can be read: {error:#}"))
+            CompileError::NotAComponent(format!(
+                "the file is not a component that can be read: {error:#}"
+            ))
         })?;
         count.add(&payload, limits)?;
     }
@@ -42,23 +48,45 @@ impl Count {
         match payload {
             Payload::CodeSectionEntry(body) => {
                 add(&mut self.functions, "functions", 1, limits.functions)?;
-                within("bytes in one function", body.range().len(), limits.body_bytes)
+                within(
+                    "bytes in one function",
+                    body.range().len(),
+                    limits.body_bytes,
+                )
             }
-            Payload::TypeSection(section) => add(&mut self.types, "types", section.count(), limits.items),
-            Payload::CoreTypeSection(section) => add(&mut self.types, "types", section.count(), limits.items),
-            Payload::ComponentTypeSection(section) => add(&mut self.types, "types", section.count(), limits.items),
-            Payload::ImportSection(section) => add(&mut self.imports, "imports", section.count(), limits.items),
+            Payload::TypeSection(section) => {
+                add(&mut self.types, "types", section.count(), limits.items)
+            }
+            Payload::CoreTypeSection(section) => {
+                add(&mut self.types, "types", section.count(), limits.items)
+            }
+            Payload::ComponentTypeSection(section) => {
+                add(&mut self.types, "types", section.count(), limits.items)
+            }
+            Payload::ImportSection(section) => {
+                add(&mut self.imports, "imports", section.count(), limits.items)
+            }
             Payload::ComponentImportSection(section) => {
                 add(&mut self.imports, "imports", section.count(), limits.items)
             }
-            Payload::ExportSection(section) => add(&mut self.exports, "exports", section.count(), limits.items),
+            Payload::ExportSection(section) => {
+                add(&mut self.exports, "exports", section.count(), limits.items)
+            }
             Payload::ComponentExportSection(section) => {
                 add(&mut self.exports, "exports", section.count(), limits.items)
             }
-            Payload::InstanceSection(section) => add(&mut self.instances, INSTANCES, section.count(), limits.instances),
-            Payload::ComponentInstanceSection(section) => {
-                add(&mut self.instances, INSTANCES, section.count(), limits.instances)
-            }
+            Payload::InstanceSection(section) => add(
+                &mut self.instances,
+                INSTANCES,
+                section.count(),
+                limits.instances,
+            ),
+            Payload::ComponentInstanceSection(section) => add(
+                &mut self.instances,
+                INSTANCES,
+                section.count(),
+                limits.instances,
+            ),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 self.depth += 1;
                 within("components inside each other", self.depth, limits.depth)?;
@@ -80,5 +108,7 @@ fn within(what: &str, has: usize, most: usize) -> Result<(), CompileError> {
     if has <= most {
         return Ok(());
     }
-    Err(CompileError::TooLarge(format!("the component has more than {most} {what}: it is not compiled")))
+    Err(CompileError::TooLarge(format!(
+        "the component has more than {most} {what}: it is not compiled"
+    )))
 }

@@ -1,7 +1,7 @@
 //! Does a component fit the world of its role? And if not, what a person has to know to mend it.
 //!
-//! The answer itself is wasmtime's ([`links`]). [`fits`] explains: it reads the interfaces out of the component and
-//! lays them beside those of `wit/`, line by line.
+//! The answer itself is wasmtime's ([`links`]). [`fits`] explains: it reads the interfaces out of
+//! the component and lays them beside those of `wit/`, line by line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -24,10 +24,16 @@ const WIT: [(&str, &str); 10] = [
     ("files.wit", include_str!("../../../wit/files.wit")),
     ("metrics.wit", include_str!("../../../wit/metrics.wit")),
     ("stages.wit", include_str!("../../../wit/stages.wit")),
-    ("preprocess.wit", include_str!("../../../wit/preprocess.wit")),
+    (
+        "preprocess.wit",
+        include_str!("../../../wit/preprocess.wit"),
+    ),
     ("graphs.wit", include_str!("../../../wit/graphs.wit")),
     ("infer.wit", include_str!("../../../wit/infer.wit")),
-    ("postprocess.wit", include_str!("../../../wit/postprocess.wit")),
+    (
+        "postprocess.wit",
+        include_str!("../../../wit/postprocess.wit"),
+    ),
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
 ];
 
@@ -58,8 +64,10 @@ pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let mut text =
-        format!("the component does not fit the role {role} of hotstage:serving@{}.{}:", VERSION.0, VERSION.1);
+    let mut text = format!(
+        "the component does not fit the role {role} of hotstage:serving@{}.{}:",
+        VERSION.0, VERSION.1
+    );
     for problem in problems {
         let _ = write!(text, "\n  {}", problem.replace('\n', "\n  "));
     }
@@ -73,9 +81,9 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(), CompileError> {
         return not("the file is too short to be a component");
     };
     match header {
-        [0, b'a', b's', b'm', 1, 0, 0, 0] => {
-            not("the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`")
-        }
+        [0, b'a', b's', b'm', 1, 0, 0, 0] => not(
+            "the file is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`",
+        ),
         [0, b'a', b's', b'm', ..] => Ok(()),
         _ => not("the file is not WebAssembly: it does not begin with `\\0asm`"),
     }
@@ -87,16 +95,19 @@ fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
     match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => Ok((resolve, world)),
         Ok(DecodedWasm::WitPackage(..)) => not("the file holds a WIT package, not a component"),
-        Err(error) => {
-            Err(CompileError::NotAComponent(format!("the file is not a component that can be read: {error:#}")))
-        }
+        Err(error) => Err(CompileError::NotAComponent(format!(
+            "the file is not a component that can be read: {error:#}"
+        ))),
     }
 }
 
 /// An interface's package and name, when it has both.
 fn named(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
     let interface = &resolve.interfaces[id];
-    Some((&resolve.packages[interface.package?].name, interface.name.as_deref()?))
+    Some((
+        &resolve.packages[interface.package?].name,
+        interface.name.as_deref()?,
+    ))
 }
 
 fn is_ours(package: &PackageName) -> bool {
@@ -104,7 +115,10 @@ fn is_ours(package: &PackageName) -> bool {
 }
 
 fn is_served(package: &PackageName) -> bool {
-    package.version.as_ref().is_some_and(|version| (version.major, version.minor) == VERSION)
+    package
+        .version
+        .as_ref()
+        .is_some_and(|version| (version.major, version.minor) == VERSION)
 }
 
 fn check_exports(
@@ -116,8 +130,13 @@ fn check_exports(
     let mut exported = Vec::new();
     for (key, item) in &resolve.worlds[world].exports {
         exported.push(format!("`{}`", resolve.name_world_key(key)));
-        let WorldItem::Interface { id, .. } = item else { continue };
-        let Some((package, name)) = named(resolve, *id).filter(|(package, _)| is_ours(package)) else { continue };
+        let WorldItem::Interface { id, .. } = item else {
+            continue;
+        };
+        let Some((package, name)) = named(resolve, *id).filter(|(package, _)| is_ours(package))
+        else {
+            continue;
+        };
         if !is_served(package) {
             let (major, minor) = VERSION;
             return Err(CompileError::Unfit(format!(
@@ -129,13 +148,20 @@ fn check_exports(
             problems.extend(differences(resolve, *id, name, true));
             return Ok(());
         }
-        if let Some(other) = Role::ALL.into_iter().find(|other| other.interface() == name) {
+        if let Some(other) = Role::ALL
+            .into_iter()
+            .find(|other| other.interface() == name)
+        {
             return Err(CompileError::Unfit(format!(
                 "the component exports `{name}`, which makes it a {other} component; here its role is {role}"
             )));
         }
     }
-    let what = if exported.is_empty() { "nothing".to_owned() } else { exported.join(", ") };
+    let what = if exported.is_empty() {
+        "nothing".to_owned()
+    } else {
+        exported.join(", ")
+    };
     problems.push(format!(
         "it must export `hotstage:serving/{}@{}.{}.0` and exports {what}; with the SDK, \
          `hotstage_sdk::export!` does that",
@@ -150,16 +176,22 @@ fn check_imports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut V
     for (key, item) in &resolve.worlds[world].imports {
         let name = resolve.name_world_key(key);
         let known = match item {
-            WorldItem::Interface { id, .. } => named(resolve, *id).is_some_and(|(package, interface)| {
-                let is_given = ours(interface).is_some() && (interface != GRAPHS || role == Role::Model);
-                if is_ours(package) && is_served(package) && is_given {
-                    problems.extend(differences(resolve, *id, interface, false));
-                    return true;
-                }
-                package.namespace == "wasi"
-                    && WASI.contains(&package.name.as_str())
-                    && package.version.as_ref().is_some_and(|version| (version.major, version.minor) == (0, 2))
-            }),
+            WorldItem::Interface { id, .. } => {
+                named(resolve, *id).is_some_and(|(package, interface)| {
+                    let is_given =
+                        ours(interface).is_some() && (interface != GRAPHS || role == Role::Model);
+                    if is_ours(package) && is_served(package) && is_given {
+                        problems.extend(differences(resolve, *id, interface, false));
+                        return true;
+                    }
+                    package.namespace == "wasi"
+                        && WASI.contains(&package.name.as_str())
+                        && package
+                            .version
+                            .as_ref()
+                            .is_some_and(|version| (version.major, version.minor) == (0, 2))
+                })
+            }
             WorldItem::Function(_) => false,
             WorldItem::Type { .. } => true,
         };
@@ -185,16 +217,22 @@ fn ours(name: &str) -> Option<(&'static Resolve, InterfaceId)> {
         Some(resolve)
     });
     let resolve = PACKAGE.as_ref()?;
-    let (id, _) = resolve.interfaces.iter().find(|(_, interface)| interface.name.as_deref() == Some(name))?;
+    let (id, _) = resolve
+        .interfaces
+        .iter()
+        .find(|(_, interface)| interface.name.as_deref() == Some(name))?;
     Some((resolve, id))
 }
 
-/// The lines that differ. An import may leave out what the component does not use; an export may leave out nothing.
+/// The lines that differ. An import may leave out what the component does not use; an export may
+/// leave out nothing.
 fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -> Option<String> {
     let (our_resolve, our_id) = ours(name)?;
     let expected = lines(our_resolve, our_id)?;
     let given = lines(theirs, id)?;
-    let missing = expected.iter().filter(|line| is_export && !given.contains(*line));
+    let missing = expected
+        .iter()
+        .filter(|line| is_export && !given.contains(*line));
     let other = given.iter().filter(|line| !expected.contains(*line));
     let lines: Vec<String> = missing
         .map(|line| format!("  expected  {line}"))
@@ -203,7 +241,10 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
     if lines.is_empty() {
         return None;
     }
-    let mut text = format!("its {} `{name}` is another:", if is_export { "export" } else { "import" });
+    let mut text = format!(
+        "its {} `{name}` is another:",
+        if is_export { "export" } else { "import" }
+    );
     for line in lines.iter().take(LINES_MAX) {
         let _ = write!(text, "\n{line}");
     }
@@ -213,15 +254,19 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
     Some(text)
 }
 
-/// An interface as lines of WIT without notes, each complete in itself: a case or a field has its type's name before
-/// it.
+/// An interface as lines of WIT without notes, each complete in itself: a case or a field has its
+/// type's name before it.
 fn lines(resolve: &Resolve, id: InterfaceId) -> Option<BTreeSet<String>> {
     let mut printer = WitPrinter::default();
     printer.emit_docs(false).print_interface(resolve, id).ok()?;
     let text = printer.output.to_string();
     let mut owner = String::new();
     let mut lines = BTreeSet::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('@'))
+    {
         if let Some(head) = line.strip_suffix('{') {
             head.trim().clone_into(&mut owner);
             lines.insert(owner.clone());
@@ -246,7 +291,12 @@ mod tests {
     fn the_package_is_there_and_agrees_with_itself() {
         for role in Role::ALL {
             let (resolve, id) = ours(role.interface()).unwrap();
-            assert!(lines(resolve, id).unwrap().iter().any(|line| line.starts_with("open: func")));
+            assert!(
+                lines(resolve, id)
+                    .unwrap()
+                    .iter()
+                    .any(|line| line.starts_with("open: func"))
+            );
             assert_eq!(differences(resolve, id, role.interface(), true), None);
         }
     }
@@ -263,16 +313,26 @@ mod tests {
     #[test]
     fn a_change_is_shown_line_by_line() {
         let mut sources = SourceMap::new();
-        let changed: String = WIT.iter().find(|(path, _)| *path == "infer.wit").unwrap().1.replace(
-            "infer: func(inputs: list<tensor>) -> result<list<tensor>, failure>;",
-            "infer: func(inputs: list<u8>) -> list<u8>;",
-        );
+        let changed: String = WIT
+            .iter()
+            .find(|(path, _)| *path == "infer.wit")
+            .unwrap()
+            .1
+            .replace(
+                "infer: func(inputs: list<tensor>) -> result<list<tensor>, failure>;",
+                "infer: func(inputs: list<u8>) -> list<u8>;",
+            );
         for (path, text) in WIT {
             sources.push_str(path, if path == "infer.wit" { &changed } else { text });
         }
         let mut resolve = Resolve::default();
         resolve.push_group(sources.parse().unwrap()).unwrap();
-        let id = resolve.interfaces.iter().find(|(_, i)| i.name.as_deref() == Some("infer")).unwrap().0;
+        let id = resolve
+            .interfaces
+            .iter()
+            .find(|(_, i)| i.name.as_deref() == Some("infer"))
+            .unwrap()
+            .0;
         assert_eq!(
             differences(&resolve, id, "infer", true).unwrap(),
             "its export `infer` is another:\n\

@@ -1,9 +1,9 @@
-//! A component that is ready to be opened as a stage: its machine code, from the cache or fresh from a compiler.
+//! A component that is ready to be opened as a stage: its machine code, from the cache or fresh
+//! from a compiler.
 //!
-//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in another process;
-//! what
-//! arrives here is machine code. An entry of the cache holds the engine's settings and the component's digest in its
-//! name; what is in it is trusted only as `load` says.
+//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in
+//! another process; what arrives here is machine code. An entry of the cache holds the engine's
+//! settings and the component's digest in its name; what is in it is trusted only as `load` says.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -25,7 +25,8 @@ pub trait Artifacts: Send + Sync {
 
 /// A component that is ready to be opened as a stage.
 ///
-/// It is shared by all stages that are made of it, which so have their machine code and its links once.
+/// It is shared by all stages that are made of it, which so have their machine code and its links
+/// once.
 pub struct Compiled {
     pub(crate) pre: Pre,
     /// The component's name.
@@ -66,7 +67,8 @@ pub enum CompileError {
 pub enum Cached {
     /// Its machine code, linked.
     Ready(Compiled),
-    /// Its machine code, which does not link in this role. Why is in the component: [`crate::compiler::check`].
+    /// Its machine code, which does not link in this role. Why is in the component:
+    /// [`crate::compiler::check`].
     Unlinked(String),
     /// Nothing.
     Absent,
@@ -81,18 +83,31 @@ impl Engine {
     }
 
     /// The component as the cache has it.
-    pub fn cached(&self, digest: Digest, role: Role, artifacts: &dyn Artifacts, key: &SigningKey) -> Cached {
-        let Some(entry) = artifacts.load(&self.entry_name(&digest)) else { return Cached::Absent };
+    pub fn cached(
+        &self,
+        digest: Digest,
+        role: Role,
+        artifacts: &dyn Artifacts,
+        key: &SigningKey,
+    ) -> Cached {
+        let Some(entry) = artifacts.load(&self.entry_name(&digest)) else {
+            return Cached::Absent;
+        };
         let Ok(component) = key.load(&self.wasmtime, self.compatibility(), &digest, &entry) else {
             return Cached::Untrusted;
         };
         match check::links(self, &component, role) {
-            Ok(pre) => Cached::Ready(Compiled { pre, digest, origin: Origin::Cached }),
+            Ok(pre) => Cached::Ready(Compiled {
+                pre,
+                digest,
+                origin: Origin::Cached,
+            }),
             Err(error) => Cached::Unlinked(format!("{error:#}")),
         }
     }
 
-    /// Signs the machine code that a compiler made of a component, keeps it in the cache and links it.
+    /// Signs the machine code that a compiler made of a component, keeps it in the cache and links
+    /// it.
     pub fn adopt(
         &self,
         code: &[u8],
@@ -106,11 +121,18 @@ impl Engine {
         let signed = key.sign(compatibility, &digest, code);
         let component = key
             .load(&self.wasmtime, compatibility, &digest, &signed)
-            .map_err(|error| CompileError::Refused(format!("its machine code can't be loaded: {error}")))?;
+            .map_err(|error| {
+                CompileError::Refused(format!("its machine code can't be loaded: {error}"))
+            })?;
         artifacts.save(&self.entry_name(&digest), &signed);
-        let pre = check::links(self, &component, role)
-            .map_err(|error| CompileError::Unfit(format!("the component does not link: {error:#}")))?;
-        Ok(Compiled { pre, digest, origin })
+        let pre = check::links(self, &component, role).map_err(|error| {
+            CompileError::Unfit(format!("the component does not link: {error:#}"))
+        })?;
+        Ok(Compiled {
+            pre,
+            digest,
+            origin,
+        })
     }
 
     fn compatibility(&self) -> u64 {

@@ -1,9 +1,10 @@
 //! From a component's bytes to machine code: decode, check against bounds and world, compile.
 //!
-//! Decoders and compilers see bytes that nobody has vouched for, and a hostile component can make them panic, overflow
-//! their stack or take gigabytes. So this runs in a process of its own with limits of its own: the server starts its
-//! program once more for each component. Nothing here needs the engine that runs guests, nor its address space.
-//! Default: [`ComponentLimits::default`] for what is refused before any of it.
+//! Decoders and compilers see bytes that nobody has vouched for, and a hostile component can make
+//! them panic, overflow their stack or take gigabytes. So this runs in a process of its own with
+//! limits of its own: the server starts its program once more for each component. Nothing here
+//! needs the engine that runs guests, nor its address space. Default: [`ComponentLimits::default`]
+//! for what is refused before any of it.
 
 use hotstage_core::compile_limits::ComponentLimits;
 use wasmtime::Engine;
@@ -20,8 +21,13 @@ pub fn check(bytes: &[u8], role: Role, limits: &ComponentLimits) -> Result<(), C
     check::fits(bytes, role)
 }
 
-/// Checks and compiles. The code is for an [`crate::engine::Engine`] of this version on this kind of machine.
-pub fn compile(bytes: &[u8], role: Role, limits: &ComponentLimits) -> Result<Vec<u8>, CompileError> {
+/// Checks and compiles. The code is for an [`crate::engine::Engine`] of this version on this kind
+/// of machine.
+pub fn compile(
+    bytes: &[u8],
+    role: Role,
+    limits: &ComponentLimits,
+) -> Result<Vec<u8>, CompileError> {
     // Before the compiler, which takes a thousand times as long.
     check(bytes, role, limits)?;
     let refused = |error| CompileError::Refused(format!("{error:#}"));
@@ -36,7 +42,11 @@ mod tests {
 
     #[test]
     fn code_of_the_compiler_is_code_of_the_engine() {
-        let engine = Engine::new(&EngineOptions { instances: 1, ..EngineOptions::default() }).unwrap();
+        let engine = Engine::new(&EngineOptions {
+            instances: 1,
+            ..EngineOptions::default()
+        })
+        .unwrap();
         let compiler = wasmtime::Engine::new(&code_config()).unwrap();
         assert_eq!(compatibility(&engine.wasmtime), compatibility(&compiler));
     }

@@ -1,7 +1,8 @@
 //! The wall: tensors of the host ↔ tensors of the WIT.
 //!
-//! Small tensors cross by value, large ones as a handle (`INLINE_BYTES_MAX`). Nothing that a guest answers is believed:
-//! count, datatype, shape and length are checked here, before another stage or a client sees them.
+//! Small tensors cross by value, large ones as a handle (`INLINE_BYTES_MAX`). Nothing that a guest
+//! answers is believed: count, datatype, shape and length are checked here, before another stage or
+//! a client sees them.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::limits::{INLINE_BYTES_MAX, StageLimits};
@@ -17,7 +18,10 @@ pub type Tensors = Vec<Tensor>;
 
 /// Hands tensors to a guest.
 pub(crate) fn lower(guest: &mut Guest, inputs: Tensors) -> wasmtime::Result<Vec<tensors::Tensor>> {
-    inputs.into_iter().map(|tensor| lower_one(guest, tensor)).collect()
+    inputs
+        .into_iter()
+        .map(|tensor| lower_one(guest, tensor))
+        .collect()
 }
 
 pub(crate) fn lower_one(guest: &mut Guest, tensor: Tensor) -> wasmtime::Result<tensors::Tensor> {
@@ -29,7 +33,11 @@ pub(crate) fn lower_one(guest: &mut Guest, tensor: Tensor) -> wasmtime::Result<t
     } else {
         tensors::Payload::Held(guest.hold(data)?)
     };
-    Ok(tensors::Tensor { datatype: datatype.into(), shape: shape.into_vec(), data })
+    Ok(tensors::Tensor {
+        datatype: datatype.into(),
+        shape: shape.into_vec(),
+        data,
+    })
 }
 
 /// Takes a guest's answer, as far as it is what its signature says.
@@ -40,10 +48,18 @@ pub(crate) fn lift(
     limits: &StageLimits,
 ) -> Result<Tensors, CallError> {
     if answer.len() != ports.len() {
-        let message = format!("answered {} tensors where its signature has {}", answer.len(), ports.len());
+        let message = format!(
+            "answered {} tensors where its signature has {}",
+            answer.len(),
+            ports.len()
+        );
         return Err(CallError::signature(message));
     }
-    ports.iter().zip(answer).map(|(port, tensor)| lift_one(guest, port, tensor, limits)).collect()
+    ports
+        .iter()
+        .zip(answer)
+        .map(|(port, tensor)| lift_one(guest, port, tensor, limits))
+        .collect()
 }
 
 fn lift_one(
@@ -52,21 +68,27 @@ fn lift_one(
     tensor: tensors::Tensor,
     limits: &StageLimits,
 ) -> Result<Tensor, CallError> {
-    let wrong =
-        |what: &dyn std::fmt::Display| CallError::signature(format!("answered a wrong `{}`: {what}", port.name));
+    let wrong = |what: &dyn std::fmt::Display| {
+        CallError::signature(format!("answered a wrong `{}`: {what}", port.name))
+    };
     let datatype = tensor.datatype.into();
-    port.accepts_parts(datatype, &tensor.shape).map_err(|misfit| wrong(&misfit))?;
+    port.accepts_parts(datatype, &tensor.shape)
+        .map_err(|misfit| wrong(&misfit))?;
     let data = match tensor.data {
         tensors::Payload::Inline(bytes) => {
             let size = bytes.len() as u64;
             guest.copied += size;
-            guest
-                .output
-                .take(size)
-                .map_err(|_| CallError::new(hotstage_core::failure::Kind::StageOutput, output_message(limits)))?;
+            guest.output.take(size).map_err(|_| {
+                CallError::new(
+                    hotstage_core::failure::Kind::StageOutput,
+                    output_message(limits),
+                )
+            })?;
             bytes.into()
         }
-        tensors::Payload::Held(buffer) => guest.release(buffer).map_err(|_| wrong(&"its buffer is not there"))?,
+        tensors::Payload::Held(buffer) => guest
+            .release(buffer)
+            .map_err(|_| wrong(&"its buffer is not there"))?,
     };
     Tensor::new(datatype, Shape::from_vec(tensor.shape), data).map_err(|error| wrong(&error))
 }
@@ -74,10 +96,17 @@ fn lift_one(
 /// A guest's signature, as far as it makes sense.
 pub(crate) fn signature(signature: stages::Signature) -> Result<Signature, String> {
     let ports = |ports: Vec<stages::Port>| -> Vec<Port> {
-        let port = |port: stages::Port| Port { name: port.name, datatype: port.datatype.into(), shape: port.shape };
+        let port = |port: stages::Port| Port {
+            name: port.name,
+            datatype: port.datatype.into(),
+            shape: port.shape,
+        };
         ports.into_iter().map(port).collect()
     };
-    let signature = Signature { inputs: ports(signature.inputs), outputs: ports(signature.outputs) };
+    let signature = Signature {
+        inputs: ports(signature.inputs),
+        outputs: ports(signature.outputs),
+    };
     signature.check()?;
     Ok(signature)
 }
@@ -90,7 +119,10 @@ impl From<&Signature> for stages::Signature {
             shape: port.shape.clone(),
         };
         let ports = |ports: &[Port]| ports.iter().map(port).collect();
-        Self { inputs: ports(&signature.inputs), outputs: ports(&signature.outputs) }
+        Self {
+            inputs: ports(&signature.inputs),
+            outputs: ports(&signature.outputs),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! One wasmtime engine for the process: how guest code is compiled, where its memory comes from, and the clock that
-//! interrupts it.
+//! One wasmtime engine for the process: how guest code is compiled, where its memory comes from,
+//! and the clock that interrupts it.
 //!
-//! Memory and stacks come from one pool that is reserved at the start (address space, not memory), so an instance costs
-//! microseconds and no system call while traffic flows. Bound: [`EngineOptions::instances`] over all stages. An OS
-//! thread moves the epoch that guest code checks (`clock`), so neither a guest that spins nor a busy runtime can stop
-//! time.
+//! Memory and stacks come from one pool that is reserved at the start (address space, not memory),
+//! so an instance costs microseconds and no system call while traffic flows. Bound:
+//! [`EngineOptions::instances`] over all stages. An OS thread moves the epoch that guest code
+//! checks (`clock`), so neither a guest that spins nor a busy runtime can stop time.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::host::{Guest, wasi};
 use crate::idle::LOOK;
 use crate::slots::Slots;
 
-/// Core instances of a component: the author's code, and shims for the imports. One in Rust has 3, one with Python
-/// inside 14.
+/// Core instances of a component: the author's code, and shims for the imports. One in Rust has 3,
+/// one with Python inside 14.
 const CORE_INSTANCES_MAX: u32 = 64;
 /// Places that one instance may take ([`slots`](crate::slots)), and so its memories.
 pub(crate) const PLACES_MAX: u32 = 8;
@@ -33,7 +33,8 @@ const MEMORY_RESERVATION: u64 = 4 << 30;
 const GUEST_STACK: usize = 512 << 10;
 /// Bytes of stack for a call, guest and host together.
 const CALL_STACK: usize = 1 << 20;
-/// Bytes of a memory that stay resident when its instance ends, so that the next one finds them without page faults.
+/// Bytes of a memory that stay resident when its instance ends, so that the next one finds them
+/// without page faults.
 const KEEP_RESIDENT: usize = 1 << 20;
 
 /// What can be chosen at the start.
@@ -43,7 +44,8 @@ pub struct EngineOptions {
     pub instances: u32,
     /// Where ONNX Runtime is, should a graph ask for it.
     pub onnxruntime: Arc<dyn FindLibrary>,
-    /// Computations of one graph at once, unless its stage says otherwise: as many as there are threads for guests.
+    /// Computations of one graph at once, unless its stage says otherwise: as many as there are
+    /// threads for guests.
     pub concurrency: usize,
     /// Where graphs compute.
     pub policy: graph::Policy,
@@ -54,7 +56,13 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> Self {
         let (policy, launch) = (graph::Policy::default(), graph::Launch::default());
-        Self { instances: 1000, onnxruntime: Arc::new(NoLibrary), concurrency: 1, policy, launch }
+        Self {
+            instances: 1000,
+            onnxruntime: Arc::new(NoLibrary),
+            concurrency: 1,
+            policy,
+            launch,
+        }
     }
 }
 
@@ -80,7 +88,8 @@ impl Engine {
         Self::start(options).map_err(EngineError)
     }
 
-    /// Computations of one graph at once, and batches of one stage, unless its manifest says otherwise.
+    /// Computations of one graph at once, and batches of one stage, unless its manifest says
+    /// otherwise.
     pub const fn concurrency(&self) -> usize {
         self.concurrency
     }
@@ -99,10 +108,26 @@ impl Engine {
         clock.start(&wasmtime)?;
         let slots = Slots::new(options.instances);
         reclaim(&slots)?;
-        let EngineOptions { concurrency, policy, launch, .. } = options.clone();
-        let graphs = graph::Settings { concurrency, policy, launch };
+        let EngineOptions {
+            concurrency,
+            policy,
+            launch,
+            ..
+        } = options.clone();
+        let graphs = graph::Settings {
+            concurrency,
+            policy,
+            launch,
+        };
         let graphs = Arc::new(Graphs::new(Arc::clone(&options.onnxruntime), graphs)?);
-        Ok(Self { wasmtime, linker: Arc::new(linker), clock, slots, graphs, concurrency: options.concurrency })
+        Ok(Self {
+            wasmtime,
+            linker: Arc::new(linker),
+            clock,
+            slots,
+            graphs,
+            concurrency: options.concurrency,
+        })
     }
 }
 
@@ -122,7 +147,8 @@ fn config(options: &EngineOptions) -> Config {
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        // Where the kernel can say which pages were written, only those are cleared, and only those stay.
+        // Where the kernel can say which pages were written, only those are cleared, and only those
+        // stay.
         .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
     let mut config = code_config();
@@ -130,7 +156,8 @@ fn config(options: &EngineOptions) -> Config {
     config
 }
 
-/// The settings that machine code depends on: the same for the engine and for a compiler in another process.
+/// The settings that machine code depends on: the same for the engine and for a compiler in another
+/// process.
 pub(crate) fn code_config() -> Config {
     let mut config = Config::new();
     config
@@ -138,10 +165,12 @@ pub(crate) fn code_config() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK)
-        // The same numbers on every machine. A NaN's own bits are the one thing left open: canonical ones would cost
-        // every float operation a compare and a blend (docs/decisions/0002).
+        // The same numbers on every machine. A NaN's own bits are the one thing left open:
+        // canonical ones would cost every float operation a compare and a blend
+        // (docs/decisions/0002).
         .relaxed_simd_deterministic(true)
-        // Proposals that no toolchain for components needs: what can't be said can't be attacked (SECURITY.md).
+        // Proposals that no toolchain for components needs: what can't be said can't be attacked
+        // (SECURITY.md).
         .wasm_memory64(false)
         .wasm_tail_call(false)
         .wasm_multi_memory(false)
@@ -152,13 +181,18 @@ pub(crate) fn code_config() -> Config {
 /// Starts the thread that gives up instances which nobody needs. It ends with the engine.
 fn reclaim(slots: &Arc<Slots>) -> std::io::Result<()> {
     let slots = Arc::downgrade(slots);
-    std::thread::Builder::new().name("reclaim".into()).spawn(move || {
-        while let Some(slots) = slots.upgrade() {
-            slots.look();
-            drop(slots);
-            #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
-            std::thread::sleep(LOOK);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("reclaim".into())
+        .spawn(move || {
+            while let Some(slots) = slots.upgrade() {
+                slots.look();
+                drop(slots);
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "this thread's only work is to wait; it is nobody's worker"
+                )]
+                std::thread::sleep(LOOK);
+            }
+        })?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! A compiler that gives way: between two of its passes it offers the core to whoever waits for it.
 //!
-//! A thread of the lowest priority (`SCHED_IDLE`) is not enough. Since Linux 6.6 such a thread, once it runs, keeps
-//! its core until the next timer tick, milliseconds later, while a thread that has just used much of the processor
-//! waits in the same queue: the scheduler owes the compiler its share first (EEVDF: Stoica & Abdel-Wahab 1995). Who
-//! yields gives that share up. Beside steady traffic this took the neighbour's p99 from four times the usual to
-//! about one.
+//! A thread of the lowest priority (`SCHED_IDLE`) is not enough. Since Linux 6.6 such a thread,
+//! once it runs, keeps its core until the next timer tick, milliseconds later, while a thread that
+//! has just used much of the processor waits in the same queue: the scheduler owes the compiler its
+//! share first (EEVDF: Stoica & Abdel-Wahab 1995). Who yields gives that share up. Beside steady
+//! traffic this took the neighbour's p99 from four times the usual to about one.
 //!
-//! Cranelift says when a pass begins to a profiler of the thread; ours measures nothing and yields. Bound: a pass of
-//! one function, which is as a rule under a millisecond.
+//! Cranelift says when a pass begins to a profiler of the thread; ours measures nothing and yields.
+//! Bound: a pass of one function, which is as a rule under a millisecond.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -25,7 +25,10 @@ pub fn give_way() {
 
 fn give_way_by(way: impl Fn() + 'static) {
     // The one before is the default, which adds up times that nobody reads.
-    let _ = set_thread_profiler(Box::new(GiveWay { way, since: Cell::new(Instant::now()) }));
+    let _ = set_thread_profiler(Box::new(GiveWay {
+        way,
+        since: Cell::new(Instant::now()),
+    }));
 }
 
 struct GiveWay<F> {
@@ -54,13 +57,21 @@ mod tests {
 
     /// A module whose compilation takes long enough, however fast the machine is.
     fn module() -> Vec<u8> {
-        let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+        let (mut types, mut functions, mut code) = (
+            TypeSection::new(),
+            FunctionSection::new(),
+            CodeSection::new(),
+        );
         types.ty().function([ValType::I32], [ValType::I32]);
         for _ in 0..100 {
             functions.function(0);
             let mut body = Function::new([]);
             (0..200).for_each(|number| {
-                body.instructions().local_get(0).i32_const(number).i32_mul().local_set(0);
+                body.instructions()
+                    .local_get(0)
+                    .i32_const(number)
+                    .i32_mul()
+                    .local_set(0);
             });
             body.instructions().local_get(0).end();
             code.function(&body);
@@ -82,7 +93,9 @@ mod tests {
         engine.precompile_module(&module).unwrap();
         let here = times.get();
         assert!(here > 10, "{here} times");
-        std::thread::spawn(move || engine.precompile_module(&module).unwrap()).join().unwrap();
+        std::thread::spawn(move || engine.precompile_module(&module).unwrap())
+            .join()
+            .unwrap();
         assert_eq!(times.get(), here);
     }
 }

@@ -1,8 +1,10 @@
-//! A stage's instances that lie idle: which are kept, which are given up, and what happened to all of them so far.
+//! A stage's instances that lie idle: which are kept, which are given up, and what happened to all
+//! of them so far.
 //!
-//! An instance beyond the least is given up when it was not needed for `idle`: as many as lay idle at every look of
-//! that time, and there is a look every [`LOOK`], so that calls need count nothing. The least is `instances.min`, or
-//! else 1. When another stage needs a place and there is none, only a least that is written holds one back.
+//! An instance beyond the least is given up when it was not needed for `idle`: as many as lay idle
+//! at every look of that time, and there is a look every [`LOOK`], so that calls need count
+//! nothing. The least is `instances.min`, or else 1. When another stage needs a place and there is
+//! none, only a least that is written holds one back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +41,10 @@ struct Quiet {
 }
 
 impl Quiet {
-    const BEGIN: Self = Self { looks: 0, least: usize::MAX };
+    const BEGIN: Self = Self {
+        looks: 0,
+        least: usize::MAX,
+    };
 
     /// Takes note of a look. After the last of them: how many were not needed.
     fn look(&mut self, idle: usize, looks: u32) -> usize {
@@ -124,7 +129,9 @@ impl Idle {
     /// Ends as many as lie idle, up to `many`, while more than `least` exist.
     fn give_up(&self, many: usize, least: u32) -> usize {
         let (created, ended) = self.counts();
-        let beyond = created.saturating_sub(ended).saturating_sub(u64::from(least));
+        let beyond = created
+            .saturating_sub(ended)
+            .saturating_sub(u64::from(least));
         let many = many.min(usize::try_from(beyond).unwrap_or(usize::MAX));
         let given_up = (0..many).map_while(|_| self.pool.take()).count();
         self.end(given_up as u64);
@@ -143,7 +150,11 @@ impl Rests for Idle {
 
     fn look(&self) {
         let looks = u32::try_from(self.kept.idle.as_secs() / LOOK.as_secs()).unwrap_or(u32::MAX);
-        let unneeded = self.quiet.lock().unwrap_or_else(PoisonError::into_inner).look(self.pool.len(), looks);
+        let unneeded = self
+            .quiet
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .look(self.pool.len(), looks);
         self.give_up(unneeded, self.kept.min.unwrap_or(1));
     }
 }
@@ -155,7 +166,10 @@ mod tests {
     #[test]
     fn what_lay_idle_at_every_look_was_not_needed() {
         let mut quiet = Quiet::BEGIN;
-        let seen: Vec<usize> = [5, 3, 4, 9, 9, 9, 0, 2, 2].into_iter().map(|idle| quiet.look(idle, 3)).collect();
+        let seen: Vec<usize> = [5, 3, 4, 9, 9, 9, 0, 2, 2]
+            .into_iter()
+            .map(|idle| quiet.look(idle, 3))
+            .collect();
         assert_eq!(seen, [0, 0, 3, 0, 0, 9, 0, 0, 0]);
     }
 }

@@ -1,8 +1,9 @@
 //! One instance: a component with memory of its own, in a store of its own.
 //!
-//! The future of a call yields whenever the epoch has moved [`PATIENCE`] ticks on, so whoever polls it gets its thread
-//! back and may go on elsewhere. Past its deadline the guest is interrupted. An instance that trapped, crossed a limit
-//! or reported a defect is not healthy any more and must be dropped.
+//! The future of a call yields whenever the epoch has moved [`PATIENCE`] ticks on, so whoever polls
+//! it gets its thread back and may go on elsewhere. Past its deadline the guest is interrupted. An
+//! instance that trapped, crossed a limit or reported a defect is not healthy any more and must be
+//! dropped.
 
 use std::time::Instant;
 
@@ -25,13 +26,16 @@ use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
 use crate::trap::CallError;
 
-/// Epoch ticks until a call yields its thread. Two, because the first may come at once: a call of a few microseconds
-/// then never yields.
+/// Epoch ticks until a call yields its thread. Two, because the first may come at once: a call of a
+/// few microseconds then never yields.
 const PATIENCE: u64 = 2;
 
 /// What a component says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field of `description` in wit/stages.wit")]
+#[expect(
+    missing_docs,
+    reason = "each is the field of `description` in wit/stages.wit"
+)]
 pub struct About {
     pub name: String,
     pub version: String,
@@ -61,7 +65,11 @@ pub enum OpenError {
     /// It failed: trapped, crossed a limit, or said so.
     #[error("it {message}{}", cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default())]
     #[expect(missing_docs, reason = "as in `CallError`")]
-    Failed { kind: Kind, message: String, cause: Option<String> },
+    Failed {
+        kind: Kind,
+        message: String,
+        cause: Option<String>,
+    },
 }
 
 impl OpenError {
@@ -71,7 +79,11 @@ impl OpenError {
             Self::Settings(text) | Self::File(text) => {
                 CallError::new(Kind::StageFailed, "could not open another instance").because(text)
             }
-            Self::Failed { kind, message, cause } => match cause {
+            Self::Failed {
+                kind,
+                message,
+                cause,
+            } => match cause {
                 Some(cause) => CallError::new(kind, message).because(cause),
                 None => CallError::new(kind, message),
             },
@@ -80,10 +92,20 @@ impl OpenError {
 }
 
 impl From<CallError> for OpenError {
-    fn from(CallError { kind, message, cause }: CallError) -> Self {
+    fn from(
+        CallError {
+            kind,
+            message,
+            cause,
+        }: CallError,
+    ) -> Self {
         // The cause is a backtrace of many lines; its first says what happened.
         let cause = cause.and_then(|cause| cause.lines().next().map(str::to_owned));
-        Self::Failed { kind, message, cause: cause.filter(|_| kind == Kind::StageFailed) }
+        Self::Failed {
+            kind,
+            message,
+            cause: cause.filter(|_| kind == Kind::StageFailed),
+        }
     }
 }
 
@@ -109,10 +131,18 @@ impl Instance {
         };
         let mut store = new_store(parts);
         let (opening, limits) = begin_opening(&mut store, &parts.limits);
-        match opening.measure(instantiate(&mut store, &parts.compiled.pre)).await {
+        match opening
+            .measure(instantiate(&mut store, &parts.compiled.pre))
+            .await
+        {
             Ok(exports) => {
                 store.data_mut().opening = None;
-                Ok(Self { store, exports, healthy: true, _slot: slot })
+                Ok(Self {
+                    store,
+                    exports,
+                    healthy: true,
+                    _slot: slot,
+                })
             }
             Err(error) => Err(CallError::trapped(&error, store.data(), &limits).into()),
         }
@@ -124,27 +154,49 @@ impl Instance {
         let store = &mut self.store;
         let about = match &self.exports {
             Exports::Preprocess(world) => {
-                opening.measure(world.hotstage_serving_preprocess().call_describe(store)).await
+                opening
+                    .measure(world.hotstage_serving_preprocess().call_describe(store))
+                    .await
             }
-            Exports::Model(world) => opening.measure(world.hotstage_serving_infer().call_describe(store)).await,
+            Exports::Model(world) => {
+                opening
+                    .measure(world.hotstage_serving_infer().call_describe(store))
+                    .await
+            }
             Exports::Postprocess(world) => {
-                opening.measure(world.hotstage_serving_postprocess().call_describe(store)).await
+                opening
+                    .measure(world.hotstage_serving_postprocess().call_describe(store))
+                    .await
             }
         };
         self.store.data_mut().opening = None;
-        believe::about(about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)
+        believe::about(
+            about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?,
+        )
     }
 
     /// Opens it with its settings; says what flows in and out.
-    pub(crate) async fn open(&mut self, settings: &str, limits: &StageLimits) -> Result<Opened, OpenError> {
+    pub(crate) async fn open(
+        &mut self,
+        settings: &str,
+        limits: &StageLimits,
+    ) -> Result<Opened, OpenError> {
         let (opening, limits) = begin_opening(&mut self.store, limits);
         let opened = opening.measure(self.open_guest(settings)).await;
         self.store.data_mut().opening = None;
-        let opened = believe::opened(opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?)?;
-        self.store.data_mut().settle(limits.held_bytes).map_err(|held| {
-            let raise = "raise `limits.held_bytes` in the manifest if it needs more";
-            CallError::new(Kind::StageHandles, format!("held {held} bytes in buffers when it had been opened; {raise}"))
-        })?;
+        let opened = believe::opened(
+            opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?,
+        )?;
+        self.store
+            .data_mut()
+            .settle(limits.held_bytes)
+            .map_err(|held| {
+                let raise = "raise `limits.held_bytes` in the manifest if it needs more";
+                CallError::new(
+                    Kind::StageHandles,
+                    format!("held {held} bytes in buffers when it had been opened; {raise}"),
+                )
+            })?;
         Ok(opened)
     }
 
@@ -152,15 +204,24 @@ impl Instance {
         let store = &mut self.store;
         Ok(match &self.exports {
             Exports::Preprocess(world) => {
-                let opened = world.hotstage_serving_preprocess().call_open(store, settings).await?;
+                let opened = world
+                    .hotstage_serving_preprocess()
+                    .call_open(store, settings)
+                    .await?;
                 opened.map(|preprocess::Opened { signature, accepts }| (signature, accepts))
             }
             Exports::Model(world) => {
-                let opened = world.hotstage_serving_infer().call_open(store, settings).await?;
+                let opened = world
+                    .hotstage_serving_infer()
+                    .call_open(store, settings)
+                    .await?;
                 opened.map(|signature| (signature, Vec::new()))
             }
             Exports::Postprocess(world) => {
-                let opened = world.hotstage_serving_postprocess().call_open(store, settings).await?;
+                let opened = world
+                    .hotstage_serving_postprocess()
+                    .call_open(store, settings)
+                    .await?;
                 opened.map(|signature| (signature, Vec::new()))
             }
         })
@@ -186,7 +247,8 @@ impl Instance {
         self.store.data_mut().phase = phase;
     }
 
-    /// One call with everything that surrounds it: limits, lowering, the guest, checks. Its time counts from `began`.
+    /// One call with everything that surrounds it: limits, lowering, the guest, checks. Its time
+    /// counts from `began`.
     pub(crate) async fn call(
         &mut self,
         began: Instant,
@@ -207,13 +269,16 @@ impl Instance {
         };
         self.healthy = match &result {
             Ok(_) => self.settles(limits),
-            Err(error) => matches!(error.kind, Kind::InvalidInput | Kind::StageUnavailable) && self.settles(limits),
+            Err(error) => {
+                matches!(error.kind, Kind::InvalidInput | Kind::StageUnavailable)
+                    && self.settles(limits)
+            }
         };
         result
     }
 
-    /// Whether it holds no more after a call than it may. The answer is none the worse if it does, so the client is
-    /// not told; the operator is.
+    /// Whether it holds no more after a call than it may. The answer is none the worse if it does,
+    /// so the client is not told; the operator is.
     fn settles(&mut self, limits: &StageLimits) -> bool {
         let guest = self.store.data_mut();
         let settled = guest.settle(limits.held_bytes);
@@ -235,25 +300,46 @@ impl Instance {
         match (&self.exports, payload) {
             (Exports::Model(world), Payload::Tensors(inputs)) => {
                 let inputs = convert::lower(store.data_mut(), inputs)?;
-                world.hotstage_serving_infer().call_infer(store, &inputs).await
+                world
+                    .hotstage_serving_infer()
+                    .call_infer(store, &inputs)
+                    .await
             }
             (Exports::Postprocess(world), Payload::Tensors(inputs)) => {
                 let inputs = convert::lower(store.data_mut(), inputs)?;
-                world.hotstage_serving_postprocess().call_postprocess(store, &inputs).await
+                world
+                    .hotstage_serving_postprocess()
+                    .call_postprocess(store, &inputs)
+                    .await
             }
             (Exports::Preprocess(world), Payload::Tensors(inputs)) => {
                 let inputs = convert::lower(store.data_mut(), inputs)?;
                 let request = preprocess::Payload::Tensors(inputs);
-                world.hotstage_serving_preprocess().call_preprocess(store, &request).await
+                world
+                    .hotstage_serving_preprocess()
+                    .call_preprocess(store, &request)
+                    .await
             }
-            (Exports::Preprocess(world), Payload::Raw { content_type, content }) => {
+            (
+                Exports::Preprocess(world),
+                Payload::Raw {
+                    content_type,
+                    content,
+                },
+            ) => {
                 let content = convert::lower_one(store.data_mut(), content)?;
-                let request = preprocess::Payload::Raw(preprocess::Body { content_type, content });
-                world.hotstage_serving_preprocess().call_preprocess(store, &request).await
+                let request = preprocess::Payload::Raw(preprocess::Body {
+                    content_type,
+                    content,
+                });
+                world
+                    .hotstage_serving_preprocess()
+                    .call_preprocess(store, &request)
+                    .await
             }
-            (_, Payload::Raw { .. }) => {
-                Ok(Err(stages::Failure::InvalidInput("it takes tensors, not a raw body".into())))
-            }
+            (_, Payload::Raw { .. }) => Ok(Err(stages::Failure::InvalidInput(
+                "it takes tensors, not a raw body".into(),
+            ))),
         }
     }
 }
@@ -267,7 +353,8 @@ fn new_store(parts: &Parts) -> Store<Guest> {
     store.epoch_deadline_callback(move |store| {
         clock.quicken();
         let guest = store.data();
-        if Instant::now() < guest.deadline || guest.opening.as_ref().is_some_and(Opening::may_go_on) {
+        if Instant::now() < guest.deadline || guest.opening.as_ref().is_some_and(Opening::may_go_on)
+        {
             Ok(UpdateDeadline::Yield(PATIENCE))
         } else {
             Err(Breach::Time.into())

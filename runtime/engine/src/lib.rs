@@ -1,14 +1,15 @@
 //! From a component's bytes to a bounded call: everything that names wasmtime.
 //!
-//! The life of a component: bytes → [`compiler::compile`] (bounded, checked against the world of its role, made machine
-//! code, as a rule in another process) → [`compile::Compiled`] (signed, cached, linked) → [`stage::Stage`] (opened
-//! with settings and files; says its signature) → instances,
-//! warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance` makes one call, `convert` is the
-//! wall, `host` is what a guest may import, `graph` the engines behind one of its imports, `trap`
-//! says what went wrong. What is `unsafe` is listed in `tests/tidy/shape.rs`.
+//! The life of a component: bytes → [`compiler::compile`] (bounded, checked against the world of
+//! its role, made machine code, as a rule in another process) → [`compile::Compiled`] (signed,
+//! cached, linked) → [`stage::Stage`] (opened with settings and files; says its signature) →
+//! instances, warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance`
+//! makes one call, `convert` is the wall, `host` is what a guest may import, `graph` the engines
+//! behind one of its imports, `trap` says what went wrong. What is `unsafe` is listed in
+//! `tests/tidy/shape.rs`.
 //!
-//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody above it names
-//! wasmtime.
+//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody
+//! above it names wasmtime.
 
 mod believe;
 mod bindings;

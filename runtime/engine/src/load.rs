@@ -1,9 +1,10 @@
 //! Signed machine code: the one place with `unsafe`.
 //!
-//! Compiled components are machine code that runs with the server's rights, so an entry of the cache is loaded only
-//! when this server signed it: HMAC-SHA-256 over the engine's settings, the component's digest and the code, with a
-//! key that never leaves the state directory. A damaged entry, one of another server, another component or another
-//! version of the engine fails the check and is compiled again.
+//! Compiled components are machine code that runs with the server's rights, so an entry of the
+//! cache is loaded only when this server signed it: HMAC-SHA-256 over the engine's settings, the
+//! component's digest and the code, with a key that never leaves the state directory. A damaged
+//! entry, one of another server, another component or another version of the engine fails the check
+//! and is compiled again.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hotstage_core::digest::Digest;
@@ -33,7 +34,12 @@ impl SigningKey {
     /// The entry for the code of a component.
     pub(crate) fn sign(&self, compatibility: u64, digest: &Digest, code: &[u8]) -> Vec<u8> {
         let mut entry = Vec::with_capacity(SIGNATURE + code.len());
-        entry.extend_from_slice(&self.mac(compatibility, digest, code).finalize().into_bytes());
+        entry.extend_from_slice(
+            &self
+                .mac(compatibility, digest, code)
+                .finalize()
+                .into_bytes(),
+        );
         entry.extend_from_slice(code);
         entry
     }
@@ -46,10 +52,18 @@ impl SigningKey {
         digest: &Digest,
         entry: &[u8],
     ) -> Result<Component, LoadError> {
-        let (signature, code) = entry.split_at_checked(SIGNATURE).ok_or(LoadError::Untrusted)?;
-        self.mac(compatibility, digest, code).verify_slice(signature).map_err(|_| LoadError::Untrusted)?;
-        deserialize(engine, code)
-            .map_err(|error| LoadError::Refused(printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX)))
+        let (signature, code) = entry
+            .split_at_checked(SIGNATURE)
+            .ok_or(LoadError::Untrusted)?;
+        self.mac(compatibility, digest, code)
+            .verify_slice(signature)
+            .map_err(|_| LoadError::Untrusted)?;
+        deserialize(engine, code).map_err(|error| {
+            LoadError::Refused(printable::within(
+                format_args!("{error:#}"),
+                FAILURE_TEXT_BYTES_MAX,
+            ))
+        })
     }
 }
 
@@ -64,13 +78,14 @@ pub(crate) enum LoadError {
     Refused(String),
 }
 
-/// JUSTIFICATION: compiling takes 0.1 s for a small component and 20 s for a large one; loading takes a millisecond.
-/// There is no safe way to load machine code.
+/// JUSTIFICATION: compiling takes 0.1 s for a small component and 20 s for a large one; loading
+/// takes a millisecond. There is no safe way to load machine code.
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime asks that the bytes come unchanged from `Component::serialize` of the same wasmtime. The only
-    // caller has checked a signature over them that only `SigningKey::sign` makes, which only `compile` calls, with
-    // just those bytes; the key is as secret as the server's memory is.
+    // SAFETY: wasmtime asks that the bytes come unchanged from `Component::serialize` of the same
+    // wasmtime. The only caller has checked a signature over them that only `SigningKey::sign`
+    // makes, which only `compile` calls, with just those bytes; the key is as secret as the
+    // server's memory is.
     unsafe { Component::deserialize(engine, code) }
 }
 
@@ -84,7 +99,9 @@ mod tests {
         let (digest, foreign) = (Digest::of(b"a"), Digest::of(b"b"));
         let check = |key: &SigningKey, compatibility, digest: &Digest, entry: &[u8]| {
             let (signature, code) = entry.split_at(SIGNATURE);
-            key.mac(compatibility, digest, code).verify_slice(signature).is_ok()
+            key.mac(compatibility, digest, code)
+                .verify_slice(signature)
+                .is_ok()
         };
         let entry = key.sign(7, &digest, b"code");
         assert!(check(&key, 7, &digest, &entry));
@@ -101,6 +118,10 @@ mod tests {
     #[test]
     fn a_short_entry_is_no_entry() {
         let engine = Engine::default();
-        assert!(SigningKey([1; 32]).load(&engine, 7, &Digest::of(b"a"), b"short").is_err());
+        assert!(
+            SigningKey([1; 32])
+                .load(&engine, 7, &Digest::of(b"a"), b"short")
+                .is_err()
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! What guests say, on its way to the log.
 //!
-//! A line goes to `tracing` under the target `guest` with the names of its pipeline and stage. Bounds: a line is cut
-//! at [`LOG_LINE_BYTES_MAX`]; a call may log the stage's `log_bytes`; a stage may log [`LOG_LINES_PER_SECOND`] over
-//! all its instances. What is beyond is dropped and counted, and a later line says how many. Control characters are
-//! escaped, so a guest can't forge a line or drive a terminal.
+//! A line goes to `tracing` under the target `guest` with the names of its pipeline and stage.
+//! Bounds: a line is cut at [`LOG_LINE_BYTES_MAX`]; a call may log the stage's `log_bytes`; a stage
+//! may log [`LOG_LINES_PER_SECOND`] over all its instances. What is beyond is dropped and counted,
+//! and a later line says how many. Control characters are escaped, so a guest can't forge a line or
+//! drive a terminal.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -42,8 +43,8 @@ impl StageLog {
         self.dropped.load(Relaxed)
     }
 
-    /// Whether the rate allows one more. Two threads at a second's edge may let a few lines more through; that costs
-    /// nothing, and a lock would.
+    /// Whether the rate allows one more. Two threads at a second's edge may let a few lines more
+    /// through; that costs nothing, and a lock would.
     fn admits(&self) -> bool {
         let second = self.began.elapsed().as_secs();
         if self.second.swap(second, Relaxed) != second {
@@ -53,7 +54,8 @@ impl StageLog {
     }
 
     fn emit(&self, level: tracing::Level, text: &str) {
-        let (pipeline, stage, dropped) = (self.pipeline.as_str(), self.stage.as_str(), self.dropped());
+        let (pipeline, stage, dropped) =
+            (self.pipeline.as_str(), self.stage.as_str(), self.dropped());
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(target: "guest", tracing::Level::$level, pipeline, stage, dropped, "{text}")
@@ -83,14 +85,18 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(log: Arc<StageLog>) -> Self {
-        Self { log, left: Arc::new(AtomicU32::new(0)) }
+        Self {
+            log,
+            left: Arc::new(AtomicU32::new(0)),
+        }
     }
 
     pub(crate) fn begin_call(&self, bytes: u32) {
         self.left.store(bytes, Relaxed);
     }
 
-    /// A line of the host's own about the instance. It costs the call nothing, and counts towards the stage's rate.
+    /// A line of the host's own about the instance. It costs the call nothing, and counts towards
+    /// the stage's rate.
     pub(crate) fn warn(&self, text: &str) {
         if self.log.admits() {
             self.log.emit(tracing::Level::WARN, &escape(text));
@@ -105,7 +111,10 @@ impl Writer {
             return;
         }
         let cost = u32::try_from(text.len().clamp(1, LOG_LINE_BYTES_MAX)).unwrap_or(u32::MAX);
-        let paid = self.left.try_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok();
+        let paid = self
+            .left
+            .try_update(Relaxed, Relaxed, |left| left.checked_sub(cost))
+            .is_ok();
         if paid && self.log.admits() {
             self.log.emit(level, &escape(text));
         } else {
@@ -114,8 +123,9 @@ impl Writer {
     }
 }
 
-/// One of stdout and stderr. A line of the log is a line of the stream, in however many pieces it was written: Rust
-/// writes each part of an `eprintln!` by itself. One without an end is logged when its instance ends.
+/// One of stdout and stderr. A line of the log is a line of the stream, in however many pieces it
+/// was written: Rust writes each part of an `eprintln!` by itself. One without an end is logged
+/// when its instance ends.
 pub(crate) struct Lines {
     writer: Writer,
     /// The line that has no end yet, as far as the bound.
@@ -124,14 +134,20 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) const fn new(writer: Writer) -> Self {
-        Self { writer, open: Vec::new() }
+        Self {
+            writer,
+            open: Vec::new(),
+        }
     }
 
     /// Bytes that a guest printed.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (text, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
-            // What is beyond the cut is neither kept nor decoded: a flood must not cost more than its bound.
+            let (text, ends) = piece
+                .strip_suffix(b"\n")
+                .map_or((piece, false), |text| (text, true));
+            // What is beyond the cut is neither kept nor decoded: a flood must not cost more than
+            // its bound.
             let room = LOG_LINE_BYTES_MAX.saturating_sub(self.open.len());
             self.open.extend_from_slice(&text[..text.len().min(room)]);
             if ends {
@@ -142,7 +158,8 @@ impl Lines {
 
     fn end(&mut self) {
         if !self.open.is_empty() {
-            self.writer.line(tracing::Level::INFO, &String::from_utf8_lossy(&self.open));
+            self.writer
+                .line(tracing::Level::INFO, &String::from_utf8_lossy(&self.open));
             self.open.clear();
         }
     }
@@ -156,13 +173,17 @@ impl Drop for Lines {
 
 /// The text with control characters written out, cut at the bound.
 fn escape(text: &str) -> Cow<'_, str> {
-    // Cut first, so that a flood costs no more than its bound; and again, since writing out makes it longer.
+    // Cut first, so that a flood costs no more than its bound; and again, since writing out makes
+    // it longer.
     let start = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
     let line = printable::one_line(start);
     if start.len() == text.len() && line.len() <= LOG_LINE_BYTES_MAX {
         return line;
     }
-    Cow::Owned(format!("{}…", &line[..line.floor_char_boundary(LOG_LINE_BYTES_MAX)]))
+    Cow::Owned(format!(
+        "{}…",
+        &line[..line.floor_char_boundary(LOG_LINE_BYTES_MAX)]
+    ))
 }
 
 #[cfg(test)]
@@ -171,7 +192,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_written_out() {
-        assert_eq!(escape("a\u{1b}[2Jb\r\nc\u{202e}"), "a\\u001b[2Jb\\r\\nc\\u202e");
+        assert_eq!(
+            escape("a\u{1b}[2Jb\r\nc\u{202e}"),
+            "a\\u001b[2Jb\\r\\nc\\u202e"
+        );
         assert_eq!(escape("Grüße"), "Grüße");
     }
 
@@ -179,13 +203,18 @@ mod tests {
     fn a_line_is_cut() {
         let long = "x".repeat(LOG_LINE_BYTES_MAX * 2);
         assert_eq!(escape(&long).len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
-        assert_eq!(escape(&"\u{1b}".repeat(LOG_LINE_BYTES_MAX)).len(), LOG_LINE_BYTES_MAX + '…'.len_utf8());
+        assert_eq!(
+            escape(&"\u{1b}".repeat(LOG_LINE_BYTES_MAX)).len(),
+            LOG_LINE_BYTES_MAX + '…'.len_utf8()
+        );
     }
 
     #[test]
     fn a_stage_has_a_rate() {
         let log = StageLog::new("p", "s");
-        let admitted: u32 = (0..3 * LOG_LINES_PER_SECOND).map(|_| u32::from(log.admits())).sum();
+        let admitted: u32 = (0..3 * LOG_LINES_PER_SECOND)
+            .map(|_| u32::from(log.admits()))
+            .sum();
         // The loop may run over a second's edge once.
         assert!((LOG_LINES_PER_SECOND..=2 * LOG_LINES_PER_SECOND).contains(&admitted));
     }

@@ -1,7 +1,9 @@
-//! What a stage observes: numbers under names that it chooses, counted and summed up over all its instances.
+//! What a stage observes: numbers under names that it chooses, counted and summed up over all its
+//! instances.
 //!
-//! Each name has a place, taken by whoever needs it first; nothing is locked and nothing allocated once it is there.
-//! Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; what is beyond, or no finite number, is dropped and counted.
+//! Each name has a place, taken by whoever needs it first; nothing is locked and nothing allocated
+//! once it is there. Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; what is beyond, or no finite
+//! number, is dropped and counted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,7 +55,12 @@ impl Observed {
 
     fn place(&self, name: &str) -> Option<&Metric> {
         let nothing = || AtomicU64::new(0);
-        let make = || Metric { name: name.to_owned(), count: nothing(), sum: nothing(), squares: nothing() };
+        let make = || Metric {
+            name: name.to_owned(),
+            count: nothing(),
+            sum: nothing(),
+            squares: nothing(),
+        };
         for place in &self.places {
             let metric = match place.get() {
                 Some(metric) => metric,
@@ -76,7 +83,11 @@ impl Observed {
             sum: f64::from_bits(metric.sum.load(Relaxed)),
             squares: f64::from_bits(metric.squares.load(Relaxed)),
         };
-        self.places.iter().map_while(OnceLock::get).map(read).collect()
+        self.places
+            .iter()
+            .map_while(OnceLock::get)
+            .map(read)
+            .collect()
     }
 
     /// Values that were dropped.
@@ -104,8 +115,16 @@ mod tests {
         });
         let mut seen = observed.read();
         seen.sort_by(|one, other| one.name.cmp(&other.name));
-        let metric = |name: &str, sum, squares| Observation { name: name.to_owned(), count: 4000, sum, squares };
-        let expect = vec![metric("half", 2000.0, 1000.0), metric("minus", -4000.0, 4000.0)];
+        let metric = |name: &str, sum, squares| Observation {
+            name: name.to_owned(),
+            count: 4000,
+            sum,
+            squares,
+        };
+        let expect = vec![
+            metric("half", 2000.0, 1000.0),
+            metric("minus", -4000.0, 4000.0),
+        ];
         assert_eq!((seen, observed.dropped()), (expect, 0));
     }
 
@@ -119,6 +138,9 @@ mod tests {
         observed.observe("a", f64::INFINITY);
         (0..OBSERVED_MAX + 3).for_each(|index| observed.observe(&format!("m{index}"), 1.0));
         // One place went to `a`, which has no value.
-        assert_eq!((observed.dropped(), observed.read().len()), (6 + 2 + 4, OBSERVED_MAX));
+        assert_eq!(
+            (observed.dropped(), observed.read().len()),
+            (6 + 2 + 4, OBSERVED_MAX)
+        );
     }
 }

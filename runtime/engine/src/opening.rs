@@ -1,8 +1,10 @@
-//! How long a stage may take to open: so much CPU time, so that a busy machine refuses nothing that an idle one takes.
+//! How long a stage may take to open: so much CPU time, so that a busy machine refuses nothing that
+//! an idle one takes.
 //!
-//! Bound: [`CPU_FACTOR`] times the limit on a call, each for instantiating, describing and opening; counted over the
-//! threads that poll it. Behind it stands a bound on the time that passes, [`WALL_FACTOR`] times that and at least
-//! [`WALL_MIN`], for a machine on which nothing moves. A call for a request is bounded by the time that passes alone.
+//! Bound: [`CPU_FACTOR`] times the limit on a call, each for instantiating, describing and opening;
+//! counted over the threads that poll it. Behind it stands a bound on the time that passes,
+//! [`WALL_FACTOR`] times that and at least [`WALL_MIN`], for a machine on which nothing moves. A
+//! call for a request is bounded by the time that passes alone.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -45,12 +47,19 @@ impl Opening {
         let now = Instant::now();
         // A limit that lies beyond what a clock can say is none.
         let until = now.checked_add(wall).unwrap_or(now + WALL_MIN);
-        Self { used: Arc::default(), cpu, until }
+        Self {
+            used: Arc::default(),
+            cpu,
+            until,
+        }
     }
 
     /// The limits that messages name.
     pub(crate) fn limits(limits: &StageLimits) -> StageLimits {
-        StageLimits { time: limits.time.saturating_mul(CPU_FACTOR), ..limits.clone() }
+        StageLimits {
+            time: limits.time.saturating_mul(CPU_FACTOR),
+            ..limits.clone()
+        }
     }
 
     /// Does the work, and counts what CPU time it uses.
@@ -60,7 +69,9 @@ impl Opening {
             let began = thread_time();
             self.used.began.store(began, Relaxed);
             let polled = work.as_mut().poll(context);
-            self.used.before.fetch_add(thread_time().saturating_sub(began), Relaxed);
+            self.used
+                .before
+                .fetch_add(thread_time().saturating_sub(began), Relaxed);
             polled
         })
         .await
@@ -81,7 +92,9 @@ impl Opening {
 fn thread_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or_default())
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -95,21 +108,34 @@ mod tests {
 
     #[test]
     fn work_counts_and_waiting_does_not() {
-        let limits = StageLimits { time: Duration::from_millis(2), ..StageLimits::default() };
+        let limits = StageLimits {
+            time: Duration::from_millis(2),
+            ..StageLimits::default()
+        };
         let opening = Opening::begin(&limits);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(opening.measure(async {
             // Ten times its CPU time passes, in which its thread does nothing.
             std::thread::park_timeout(Duration::from_millis(200));
             assert!(opening.may_go_on(), "{:?}", opening.used());
             spin(Duration::from_millis(12));
             tokio::task::yield_now().await;
-            assert!(opening.used() >= Duration::from_millis(12), "{:?}", opening.used());
+            assert!(
+                opening.used() >= Duration::from_millis(12),
+                "{:?}",
+                opening.used()
+            );
         }));
         // What its thread does between two polls is not its own.
         spin(Duration::from_millis(30));
         runtime.block_on(opening.measure(async {
-            assert!(opening.used() < Duration::from_millis(30), "{:?}", opening.used());
+            assert!(
+                opening.used() < Duration::from_millis(30),
+                "{:?}",
+                opening.used()
+            );
             spin(Duration::from_millis(12));
             assert!(!opening.may_go_on(), "{:?}", opening.used());
         }));

@@ -1,9 +1,9 @@
 //! Warm instances that lie idle, each near the thread that used it last.
 //!
-//! An instance's memory is in the cache of the core that ran it; one that wanders between cores costs a call several
-//! microseconds. So there is a shelf for each thread: a thread takes from its own shelf first and from the others when
-//! that is empty, and puts back on its own. Shelves are bounded lock-free queues. Bound: `capacity` instances on a
-//! shelf; what does not fit is dropped.
+//! An instance's memory is in the cache of the core that ran it; one that wanders between cores
+//! costs a call several microseconds. So there is a shelf for each thread: a thread takes from its
+//! own shelf first and from the others when that is empty, and puts back on its own. Shelves are
+//! bounded lock-free queues. Bound: `capacity` instances on a shelf; what does not fit is dropped.
 
 use crossbeam_queue::ArrayQueue;
 
@@ -16,7 +16,9 @@ pub(crate) struct Pool<T> {
 
 impl<T> Pool<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { shelves: Spread::new(|| ArrayQueue::new(capacity.max(1))) }
+        Self {
+            shelves: Spread::new(|| ArrayQueue::new(capacity.max(1))),
+        }
     }
 
     /// One that lies idle, if any does.

@@ -1,13 +1,14 @@
 //! The places for instances: as many as the engine has, over all stages.
 //!
-//! A place is one linear memory of the engine's pool, and three tables. Nearly every component has one memory; an
-//! instance of one that is put together of several takes a place for each, so that nobody takes more of the pool than
-//! is seen here.
+//! A place is one linear memory of the engine's pool, and three tables. Nearly every component has
+//! one memory; an instance of one that is put together of several takes a place for each, so that
+//! nobody takes more of the pool than is seen here.
 //!
-//! Where more stages are loaded than can have instances at once, those that are not called give theirs up. A hand goes
-//! round the stages, as in a page-replacing clock: a stage that was called since the hand last came by is passed over
-//! once, another gives up one idle instance. Nothing of this is on a request's path unless it needs a new instance and
-//! all places are taken. The same list is gone through every now and then for instances that nobody needed for long.
+//! Where more stages are loaded than can have instances at once, those that are not called give
+//! theirs up. A hand goes round the stages, as in a page-replacing clock: a stage that was called
+//! since the hand last came by is passed over once, another gives up one idle instance. Nothing of
+//! this is on a request's path unless it needs a new instance and all places are taken. The same
+//! list is gone through every now and then for instances that nobody needed for long.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -37,13 +38,17 @@ pub(crate) struct Slot {
 
 impl Slots {
     pub(crate) fn new(places: u32) -> Arc<Self> {
-        Arc::new(Self { free: AtomicU32::new(places), clock: Mutex::default() })
+        Arc::new(Self {
+            free: AtomicU32::new(places),
+            clock: Mutex::default(),
+        })
     }
 
     /// Puts a stage on the clock, for as long as it lives.
     pub(crate) fn enter(&self, stage: Weak<dyn Rests>) {
         let mut clock = self.clock();
-        // Stages come and go while there are places enough: before the clock grows, it forgets those that are gone.
+        // Stages come and go while there are places enough: before the clock grows, it forgets
+        // those that are gone.
         if clock.len() == clock.capacity() {
             clock.retain(|stage| stage.strong_count() > 0);
         }
@@ -53,8 +58,15 @@ impl Slots {
     /// Places: free ones, or those of idle instances. None: too many instances are at work.
     pub(crate) fn take(self: &Arc<Self>, places: u32) -> Option<Slot> {
         loop {
-            if self.free.try_update(SeqCst, SeqCst, |free| free.checked_sub(places)).is_ok() {
-                return Some(Slot { slots: Arc::clone(self), places });
+            if self
+                .free
+                .try_update(SeqCst, SeqCst, |free| free.checked_sub(places))
+                .is_ok()
+            {
+                return Some(Slot {
+                    slots: Arc::clone(self),
+                    places,
+                });
             }
             if !self.free_one() {
                 return None;
@@ -66,7 +78,10 @@ impl Slots {
     pub(crate) fn look(&self) {
         // Not under the lock: whoever needs a place would wait until all of it is dropped.
         let clock: Vec<Weak<dyn Rests>> = self.clock().iter().cloned().collect();
-        clock.iter().filter_map(Weak::upgrade).for_each(|stage| stage.look());
+        clock
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|stage| stage.look());
     }
 
     fn clock(&self) -> MutexGuard<'_, VecDeque<Weak<dyn Rests>>> {
@@ -78,8 +93,12 @@ impl Slots {
         let mut clock = self.clock();
         // Twice round: the first may only take the marks away.
         for _ in 0..2 * clock.len() {
-            let Some(stage) = clock.pop_front() else { return false };
-            let Some(living) = stage.upgrade() else { continue };
+            let Some(stage) = clock.pop_front() else {
+                return false;
+            };
+            let Some(living) = stage.upgrade() else {
+                continue;
+            };
             clock.push_back(stage);
             if !living.was_used() && living.give_up_one() {
                 return true;
@@ -120,7 +139,10 @@ mod tests {
 
     fn stage(slots: &Arc<Slots>, idle: usize, used: bool) -> Arc<Stage> {
         let idle = (0..idle).map(|_| slots.take(1).unwrap()).collect();
-        let stage = Arc::new(Stage { used: AtomicBool::new(used), idle: Mutex::new(idle) });
+        let stage = Arc::new(Stage {
+            used: AtomicBool::new(used),
+            idle: Mutex::new(idle),
+        });
         let entered: Weak<Stage> = Arc::downgrade(&stage);
         slots.enter(entered);
         stage

@@ -1,9 +1,10 @@
 //! One of a thing for each of a few threads, so that threads do not wait for each other's caches.
 //!
-//! What every thread writes moves from core to core with every write: tens of nanoseconds on two cores, more on many.
-//! Here each thread writes a place of its own, on cache lines of its own, and whoever reads goes through all of them.
-//! Default: a place for each thread that answers requests, two to a core; [`Spread::few`] has at most 16, shared by
-//! several threads where there are more, for things of which there are many.
+//! What every thread writes moves from core to core with every write: tens of nanoseconds on two
+//! cores, more on many. Here each thread writes a place of its own, on cache lines of its own, and
+//! whoever reads goes through all of them. Default: a place for each thread that answers requests,
+//! two to a core; [`Spread::few`] has at most 16, shared by several threads where there are more,
+//! for things of which there are many.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -36,8 +37,9 @@ impl<T> Spread<T> {
     }
 
     fn of(most: usize, mut make: impl FnMut() -> T) -> Self {
-        static PLACES: LazyLock<usize> =
-            LazyLock::new(|| (THREADS * available_parallelism().map_or(1, usize::from)).next_power_of_two());
+        static PLACES: LazyLock<usize> = LazyLock::new(|| {
+            (THREADS * available_parallelism().map_or(1, usize::from)).next_power_of_two()
+        });
         Self((0..PLACES.min(most)).map(|_| Place(make())).collect())
     }
 
@@ -82,17 +84,21 @@ impl Counter {
 
     /// What was added until now.
     pub fn read(&self) -> u64 {
-        self.0.all().map(|count| count.load(Relaxed)).fold(0, u64::wrapping_add)
+        self.0
+            .all()
+            .map(|count| count.load(Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 }
 
-/// Gives the calling thread its number now. Threads that answer requests ask for theirs as they start: then no two of
-/// them share a place.
+/// Gives the calling thread its number now. Threads that answer requests ask for theirs as they
+/// start: then no two of them share a place.
 pub fn enter() {
     number();
 }
 
-/// Of so many things, which are shared by all threads, the one that the calling thread asks for first.
+/// Of so many things, which are shared by all threads, the one that the calling thread asks for
+/// first.
 pub(crate) fn first_of(many: usize) -> usize {
     number() % many.max(1)
 }

@@ -1,11 +1,12 @@
 //! One stage: a component with its settings and files, opened, and its warm instances.
 //!
-//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest memory therefore
-//! survives between calls, which is why a stage must be a pure function, and why one that is not trusted to be may have
-//! a fresh instance for each call ([`Reuse::Never`]). Four things end an instance: a trap or a crossed limit, a defect
-//! that the guest reports, more bytes held than it may between calls, and a caller that goes away in the middle of a
-//! call. How many are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle ones
-//! above that are dropped.
+//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest
+//! memory therefore survives between calls, which is why a stage must be a pure function, and why
+//! one that is not trusted to be may have a fresh instance for each call ([`Reuse::Never`]). Four
+//! things end an instance: a trap or a crossed limit, a defect that the guest reports, more bytes
+//! held than it may between calls, and a caller that goes away in the middle of a call. How many
+//! are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle
+//! ones above that are dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -44,9 +45,12 @@ impl Pre {
             Self::Postprocess(pre) => pre.instance_pre().component(),
         };
         // Unknown where modules are imported, which no world here does.
-        component
-            .resources_required()
-            .map_or(PLACES_MAX, |needed| needed.num_memories.max(needed.num_tables.div_ceil(TABLES_PER_PLACE)).max(1))
+        component.resources_required().map_or(PLACES_MAX, |needed| {
+            needed
+                .num_memories
+                .max(needed.num_tables.div_ceil(TABLES_PER_PLACE))
+                .max(1)
+        })
     }
 }
 
@@ -96,13 +100,43 @@ pub(crate) struct Parts {
 }
 
 impl Stage {
-    /// Opens a first instance, and as many as are to be kept warm. The component says what flows in and out.
-    pub async fn open(engine: &Engine, compiled: &Arc<Compiled>, options: StageOptions) -> Result<Self, OpenError> {
-        let StageOptions { pipeline, name, settings, files, asked, limits, isolation } = options;
+    /// Opens a first instance, and as many as are to be kept warm. The component says what flows in
+    /// and out.
+    pub async fn open(
+        engine: &Engine,
+        compiled: &Arc<Compiled>,
+        options: StageOptions,
+    ) -> Result<Self, OpenError> {
+        let StageOptions {
+            pipeline,
+            name,
+            settings,
+            files,
+            asked,
+            limits,
+            isolation,
+        } = options;
         let log = StageLog::new(&pipeline, &name);
-        let (engine, compiled, observed, held) = (engine.clone(), Arc::clone(compiled), Arc::default(), Arc::default());
+        let (engine, compiled, observed, held) = (
+            engine.clone(),
+            Arc::clone(compiled),
+            Arc::default(),
+            Arc::default(),
+        );
         let places = compiled.pre.places();
-        let parts = Parts { engine, compiled, settings, files, asked, limits, isolation, log, observed, held, places };
+        let parts = Parts {
+            engine,
+            compiled,
+            settings,
+            files,
+            asked,
+            limits,
+            isolation,
+            log,
+            observed,
+            held,
+            places,
+        };
         let mut instance = Instance::start(&parts).await?;
         let about = instance.describe(&parts.limits).await?;
         let opened = instance.open(&parts.settings, &parts.limits).await?;
@@ -110,7 +144,13 @@ impl Stage {
         let idle = Arc::new(Idle::new(&parts.limits.instances));
         idle.make();
         idle.put(Box::new(instance));
-        let stage = Self { parts, about, opened, engines, idle };
+        let stage = Self {
+            parts,
+            about,
+            opened,
+            engines,
+            idle,
+        };
         for _ in 1..stage.parts.limits.instances.min.unwrap_or(1) {
             stage.idle.put(stage.another().await?);
         }
@@ -184,11 +224,11 @@ impl Stage {
         self.idle.rest();
     }
 
-    /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, which is now, as the
-    /// caller knows it already.
+    /// One call. The tensors are in signature order, and fit it. Its time counts from `began`,
+    /// which is now, as the caller knows it already.
     ///
-    /// The future yields about every millisecond while the guest runs, and for nothing else. When it is dropped, so is
-    /// the instance.
+    /// The future yields about every millisecond while the guest runs, and for nothing else. When
+    /// it is dropped, so is the instance.
     pub async fn call(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
         self.call_in(Phase::Request, began, payload).await
     }
@@ -198,18 +238,34 @@ impl Stage {
         self.call_in(Phase::Trial, began, payload).await
     }
 
-    async fn call_in(&self, phase: Phase, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
+    async fn call_in(
+        &self,
+        phase: Phase,
+        began: Instant,
+        payload: Payload,
+    ) -> Result<Tensors, CallError> {
         let (mut instance, began) = match self.idle.take() {
             Some(instance) => (instance, began),
             // Opening it may have taken long, which is not the call's time.
-            None => (self.another().await.map_err(OpenError::into_call_error)?, Instant::now()),
+            None => (
+                self.another().await.map_err(OpenError::into_call_error)?,
+                Instant::now(),
+            ),
         };
         let in_flight = InFlight(&self.idle);
         instance.begin(phase);
-        let result = instance.call(began, &self.parts.limits, &self.opened.signature.outputs, payload).await;
+        let result = instance
+            .call(
+                began,
+                &self.parts.limits,
+                &self.opened.signature.outputs,
+                payload,
+            )
+            .await;
         std::mem::forget(in_flight);
         let (copied, memory) = instance.cost();
-        self.idle.cost((if phase == Phase::Request { copied } else { 0 }, memory));
+        self.idle
+            .cost((if phase == Phase::Request { copied } else { 0 }, memory));
         match self.parts.limits.instances.reuse {
             Reuse::Always => self.idle.put(instance),
             Reuse::Never => self.idle.end(1),
@@ -218,11 +274,16 @@ impl Stage {
     }
 
     async fn another(&self) -> Result<Box<Instance>, OpenError> {
-        let Parts { settings, limits, .. } = &self.parts;
+        let Parts {
+            settings, limits, ..
+        } = &self.parts;
         let mut instance = Instance::start(&self.parts).await?;
         let opened = instance.open(settings, limits).await?;
         if opened != self.opened {
-            return Err(CallError::signature("opened with another signature than its first instance").into());
+            return Err(CallError::signature(
+                "opened with another signature than its first instance",
+            )
+            .into());
         }
         self.idle.make();
         Ok(Box::new(instance))

@@ -1,8 +1,8 @@
 //! What went wrong in a call, in words for the client and a cause for the log.
 //!
-//! The client learns the kind and the limit; a guest's backtrace, and the text of a defect that it reported, go to the
-//! log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in the same way: a [`CallError`] is
-//! made by its constructors, which cut.
+//! The client learns the kind and the limit; a guest's backtrace, and the text of a defect that it
+//! reported, go to the log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in
+//! the same way: a [`CallError`] is made by its constructors, which cut.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,14 +16,17 @@ use wasmtime_wasi::I32Exit;
 use crate::bindings::stages;
 use crate::host::{Breach, Guest};
 
-const NO_ROOM: &str = "found no room for another instance: the server runs as many as `--instances` allows";
+const NO_ROOM: &str =
+    "found no room for another instance: the server runs as many as `--instances` allows";
 
-const STACK_FULL: &str = "; probably the stack is full: the same functions call each other again and again";
+const STACK_FULL: &str =
+    "; probably the stack is full: the same functions call each other again and again";
 
 /// Frames of a backtrace that can show a recursion. wasmtime keeps 20.
 const FRAMES_MIN: usize = 12;
 
-/// A call without an answer. The text leaves out the stage's name: whoever reports it says whose call it was.
+/// A call without an answer. The text leaves out the stage's name: whoever reports it says whose
+/// call it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallError {
@@ -36,17 +39,25 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// Every instance that the server may have is at work, or so many that this one's places are not free.
+    /// Every instance that the server may have is at work, or so many that this one's places are
+    /// not free.
     pub(crate) fn no_room(places: u32) -> Self {
         if places == 1 {
             return Self::new(Kind::Overloaded, NO_ROOM);
         }
-        Self::new(Kind::Overloaded, format!("{NO_ROOM}, and one of this component, with its memories, is {places}"))
+        Self::new(
+            Kind::Overloaded,
+            format!("{NO_ROOM}, and one of this component, with its memories, is {places}"),
+        )
     }
 
     /// A call whose failure the message explains.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX), cause: None }
+        Self {
+            kind,
+            message: printable::cut(message.into(), FAILURE_TEXT_BYTES_MAX),
+            cause: None,
+        }
     }
 
     /// Keeps what only the log may see.
@@ -63,13 +74,15 @@ impl CallError {
     pub(crate) fn reported(failure: stages::Failure) -> Self {
         match failure {
             stages::Failure::InvalidInput(text) => Self::new(Kind::InvalidInput, cut(text)),
-            stages::Failure::Unavailable(text) => {
-                Self::new(Kind::StageUnavailable, format!("can't answer now: {}", cut(text)))
-            }
-            stages::Failure::Internal(text) => {
-                Self::new(Kind::StageFailed, "reported a defect of its own; the server's log has its text")
-                    .because(cut(text))
-            }
+            stages::Failure::Unavailable(text) => Self::new(
+                Kind::StageUnavailable,
+                format!("can't answer now: {}", cut(text)),
+            ),
+            stages::Failure::Internal(text) => Self::new(
+                Kind::StageFailed,
+                "reported a defect of its own; the server's log has its text",
+            )
+            .because(cut(text)),
         }
     }
 
@@ -78,7 +91,9 @@ impl CallError {
         let (kind, message) = explain(error, guest, limits);
         let mut told = Self::new(kind, message).because(format_args!("{error:?}"));
         // A backtrace quotes the names that the component gives its functions. Its lines stay.
-        told.cause = told.cause.map(|cause| printable::lines(&cause).into_owned());
+        told.cause = told
+            .cause
+            .map(|cause| printable::lines(&cause).into_owned());
         told
     }
 }
@@ -87,11 +102,21 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
     let raise = |key: &str| format!("; raise `limits.{key}` in the manifest if it needs more");
     match error.downcast_ref::<Breach>() {
         Some(Breach::Time) => {
-            return (Kind::StageTimeout, format!("ran longer than {:?}{}", limits.time, raise("time")));
+            return (
+                Kind::StageTimeout,
+                format!("ran longer than {:?}{}", limits.time, raise("time")),
+            );
         }
         Some(Breach::Output) => return (Kind::StageOutput, output_message(limits)),
         Some(Breach::Handles) => {
-            return (Kind::StageHandles, format!("held more than {} buffers{}", limits.handles, raise("handles")));
+            return (
+                Kind::StageHandles,
+                format!(
+                    "held more than {} buffers{}",
+                    limits.handles,
+                    raise("handles")
+                ),
+            );
         }
         None => {}
     }
@@ -99,24 +124,44 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
         return (Kind::Overloaded, NO_ROOM.to_owned());
     }
     // wasmtime keeps the type of this one to itself; a test with a real guest pins the words.
-    if printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX).contains("fuel allocated for hostcalls") {
+    if printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX)
+        .contains("fuel allocated for hostcalls")
+    {
         return (Kind::StageOutput, output_message(limits));
     }
     if guest.memory.refused {
-        return (Kind::StageMemory, format!("wanted more memory than {} bytes{}", limits.memory, raise("memory")));
+        return (
+            Kind::StageMemory,
+            format!(
+                "wanted more memory than {} bytes{}",
+                limits.memory,
+                raise("memory")
+            ),
+        );
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        let full = if is_stack_full(error, *trap) { STACK_FULL } else { "" };
+        let full = if is_stack_full(error, *trap) {
+            STACK_FULL
+        } else {
+            ""
+        };
         return (Kind::StageTrapped, format!("trapped: {trap}{full}"));
     }
     if error.downcast_ref::<I32Exit>().is_some() {
-        return (Kind::StageTrapped, "trapped: it asked to end the process".to_owned());
+        return (
+            Kind::StageTrapped,
+            "trapped: it asked to end the process".to_owned(),
+        );
     }
-    (Kind::StageTrapped, "trapped: it broke the rules of the component model".to_owned())
+    (
+        Kind::StageTrapped,
+        "trapped: it broke the rules of the component model".to_owned(),
+    )
 }
 
-/// Whether the guest probably called itself until its stack was full. Compiled languages keep most of theirs in linear
-/// memory, so that it ends outside of that; what shows is that few functions make up the end of the backtrace.
+/// Whether the guest probably called itself until its stack was full. Compiled languages keep most
+/// of theirs in linear memory, so that it ends outside of that; what shows is that few functions
+/// make up the end of the backtrace.
 fn is_stack_full(error: &Error, trap: Trap) -> bool {
     let frames = match (trap, error.downcast_ref::<WasmBacktrace>()) {
         (Trap::StackOverflow, _) => return true,
@@ -127,17 +172,21 @@ fn is_stack_full(error: &Error, trap: Trap) -> bool {
     is_repeated(frames.len(), functions.len())
 }
 
-/// Whether so many frames of so few functions are a recursion without an end, as far as a cut backtrace shows it.
+/// Whether so many frames of so few functions are a recursion without an end, as far as a cut
+/// backtrace shows it.
 const fn is_repeated(frames: usize, functions: usize) -> bool {
     frames >= FRAMES_MIN && functions * 3 <= frames
 }
 
 pub(crate) fn output_message(limits: &StageLimits) -> String {
     let bytes = limits.output_bytes;
-    format!("handed out more than {bytes} bytes; raise `limits.output_bytes` in the manifest if it needs more")
+    format!(
+        "handed out more than {bytes} bytes; raise `limits.output_bytes` in the manifest if it needs more"
+    )
 }
 
-/// A guest's text within its bound, on one line, without characters that could forge lines or drive a terminal.
+/// A guest's text within its bound, on one line, without characters that could forge lines or drive
+/// a terminal.
 pub(crate) fn cut(text: String) -> String {
     // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
     let cut = printable::cut(text, FAILURE_TEXT_BYTES_MAX);
@@ -145,7 +194,10 @@ pub(crate) fn cut(text: String) -> String {
         return "it gave no reason".to_owned();
     }
     if cut.chars().any(printable::is_unprintable) {
-        return printable::cut(printable::one_line(&cut).into_owned(), FAILURE_TEXT_BYTES_MAX);
+        return printable::cut(
+            printable::one_line(&cut).into_owned(),
+            FAILURE_TEXT_BYTES_MAX,
+        );
     }
     cut
 }
@@ -157,8 +209,14 @@ mod tests {
     #[test]
     fn a_failure_without_a_text_has_one() {
         let told = |failure| CallError::reported(failure).message;
-        assert_eq!(told(stages::Failure::InvalidInput(String::new())), "it gave no reason");
-        assert_eq!(told(stages::Failure::Unavailable(String::new())), "can't answer now: it gave no reason");
+        assert_eq!(
+            told(stages::Failure::InvalidInput(String::new())),
+            "it gave no reason"
+        );
+        assert_eq!(
+            told(stages::Failure::Unavailable(String::new())),
+            "can't answer now: it gave no reason"
+        );
     }
 
     #[test]
@@ -170,7 +228,10 @@ mod tests {
             stages::Failure::Internal(long()),
         ]
         .map(CallError::reported);
-        let made = [CallError::new(Kind::Internal, long()).because(long()), CallError::signature(long())];
+        let made = [
+            CallError::new(Kind::Internal, long()).because(long()),
+            CallError::signature(long()),
+        ];
         for CallError { message, cause, .. } in reported.into_iter().chain(made) {
             for text in [Some(message), cause].into_iter().flatten() {
                 assert!(text.len() <= FAILURE_TEXT_BYTES_MAX, "{}", text.len());
@@ -180,14 +241,27 @@ mod tests {
 
     #[test]
     fn a_guests_text_is_one_harmless_line() {
-        assert_eq!(cut("a\u{1b}[31m\r\nb\u{202e}".to_owned()), "a\\u001b[31m\\r\\nb\\u202e");
+        assert_eq!(
+            cut("a\u{1b}[31m\r\nb\u{202e}".to_owned()),
+            "a\\u001b[31m\\r\\nb\\u202e"
+        );
         let cut = cut("\u{1b}".repeat(FAILURE_TEXT_BYTES_MAX));
-        assert!(cut.len() <= FAILURE_TEXT_BYTES_MAX && !cut.contains('\u{1b}') && cut.ends_with(" bytes more)"));
+        assert!(
+            cut.len() <= FAILURE_TEXT_BYTES_MAX
+                && !cut.contains('\u{1b}')
+                && cut.ends_with(" bytes more)")
+        );
     }
 
     #[test]
     fn many_frames_of_few_functions_are_a_recursion() {
-        for (frames, functions, is) in [(20, 1, true), (20, 3, true), (20, 7, false), (11, 1, false), (0, 0, false)] {
+        for (frames, functions, is) in [
+            (20, 1, true),
+            (20, 3, true),
+            (20, 7, false),
+            (11, 1, false),
+            (0, 0, false),
+        ] {
             assert_eq!(is_repeated(frames, functions), is, "{frames} {functions}");
         }
     }

@@ -1,15 +1,20 @@
 //! Where tract 0.23.9 does not read a graph as ONNX means it.
 //!
-//! Operators that it computes without an attribute that it should heed, and so wrongly: a graph that uses one is
-//! refused rather than answered. Found by ONNX's own tests (docs/conformance.md) and by examples. Nodes of one name,
-//! which it takes for a mistake: they get names of their own. Default: all else is tract's own business.
+//! Operators that it computes without an attribute that it should heed, and so wrongly: a graph
+//! that uses one is refused rather than answered. Found by ONNX's own tests (docs/conformance.md)
+//! and by examples. Nodes of one name, which it takes for a mistake: they get names of their own.
+//! Default: all else is tract's own business.
 
 use std::collections::BTreeSet;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
-/// The first node that would be computed wrongly, and why. Of the graph's outputs only those that are wanted count.
-pub fn first<'a>(graph: &'a GraphProto, wanted: impl IntoIterator<Item = &'a str>) -> Option<String> {
+/// The first node that would be computed wrongly, and why. Of the graph's outputs only those that
+/// are wanted count.
+pub fn first<'a>(
+    graph: &'a GraphProto,
+    wanted: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     let mut used: BTreeSet<&str> = wanted.into_iter().collect();
     collect(graph, &mut used);
     find(graph, &used)
@@ -27,31 +32,50 @@ fn collect<'a>(graph: &'a GraphProto, used: &mut BTreeSet<&'a str>) {
 }
 
 fn find(graph: &GraphProto, used: &BTreeSet<&str>) -> Option<String> {
-    graph.node.iter().find_map(|node| misread(node, used).or_else(|| inner(node).find_map(|graph| find(graph, used))))
+    graph.node.iter().find_map(|node| {
+        misread(node, used).or_else(|| inner(node).find_map(|graph| find(graph, used)))
+    })
 }
 
 fn inner(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
-    node.attribute.iter().filter_map(|attribute| attribute.g.as_ref())
+    node.attribute
+        .iter()
+        .filter_map(|attribute| attribute.g.as_ref())
 }
 
 fn misread(node: &NodeProto, used: &BTreeSet<&str>) -> Option<String> {
-    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
-    let is = |name: &str, text: &str| attribute(name).is_some_and(|found| found.s == text.as_bytes());
+    let attribute = |name: &str| {
+        node.attribute
+            .iter()
+            .find(|attribute| attribute.name == name)
+    };
+    let is =
+        |name: &str, text: &str| attribute(name).is_some_and(|found| found.s == text.as_bytes());
     let is_not_one = |found: &AttributeProto| found.f.to_bits() != 1_f32.to_bits();
     // What scikit-learn's converter writes for two classes: votes for one of them.
-    let votes_for_one = || attribute("class_ids").is_some_and(|votes| votes.ints.iter().all(|&class| class == 0));
-    let answers_label = || node.output.first().is_some_and(|label| used.contains(label.as_str()));
+    let votes_for_one =
+        || attribute("class_ids").is_some_and(|votes| votes.ints.iter().all(|&class| class == 0));
+    let answers_label = || {
+        node.output
+            .first()
+            .is_some_and(|label| used.contains(label.as_str()))
+    };
     let what = match node.op_type.as_str() {
         "RNN" | "GRU" | "LSTM" if is("direction", "reverse") => "with `direction=reverse`",
         "SpaceToDepth" if is("mode", "CRD") => "with `mode=CRD`",
-        "Celu" | "Swish" if attribute("alpha").is_some_and(is_not_one) => "with another `alpha` than 1",
+        "Celu" | "Swish" if attribute("alpha").is_some_and(is_not_one) => {
+            "with another `alpha` than 1"
+        }
         "TreeEnsembleClassifier" if votes_for_one() && answers_label() => {
             "with votes for one class, whose label it answers (the scores alone it would compute: choose them by \
              `outputs`)"
         }
         _ => return None,
     };
-    Some(format!("operator {} {what} (node `{}`)", node.op_type, node.name))
+    Some(format!(
+        "operator {} {what} (node `{}`)",
+        node.op_type, node.name
+    ))
 }
 
 /// Gives nodes of one name names of their own. ONNX lets nodes share a name, or have none.
@@ -61,7 +85,10 @@ pub fn tell_apart(graph: &mut GraphProto) {
         while !node.name.is_empty() && !names.insert(node.name.clone()) {
             node.name = format!("{} #{place}", node.name);
         }
-        node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()).for_each(tell_apart);
+        node.attribute
+            .iter_mut()
+            .filter_map(|attribute| attribute.g.as_mut())
+            .for_each(tell_apart);
     }
 }
 
@@ -70,9 +97,20 @@ mod tests {
     use super::*;
 
     fn graph(operator: &str, attribute: AttributeProto) -> GraphProto {
-        let (op_type, output) = (operator.to_owned(), vec!["label".to_owned(), "scores".to_owned()]);
-        let node = NodeProto { op_type, output, attribute: vec![attribute], ..NodeProto::default() };
-        GraphProto { node: vec![node], ..GraphProto::default() }
+        let (op_type, output) = (
+            operator.to_owned(),
+            vec!["label".to_owned(), "scores".to_owned()],
+        );
+        let node = NodeProto {
+            op_type,
+            output,
+            attribute: vec![attribute],
+            ..NodeProto::default()
+        };
+        GraphProto {
+            node: vec![node],
+            ..GraphProto::default()
+        }
     }
 
     #[test]
@@ -82,9 +120,17 @@ mod tests {
             s: text.as_bytes().to_vec(),
             ..AttributeProto::default()
         };
-        let number = |f| AttributeProto { name: "alpha".to_owned(), f, ..AttributeProto::default() };
+        let number = |f| AttributeProto {
+            name: "alpha".to_owned(),
+            f,
+            ..AttributeProto::default()
+        };
         let first = |graph: &GraphProto| first(graph, ["label", "scores"]);
-        assert!(first(&graph("LSTM", text("direction", "reverse"))).unwrap().contains("LSTM with `direction=reverse`"));
+        assert!(
+            first(&graph("LSTM", text("direction", "reverse")))
+                .unwrap()
+                .contains("LSTM with `direction=reverse`")
+        );
         assert!(first(&graph("LSTM", text("direction", "bidirectional"))).is_none());
         assert!(first(&graph("Celu", number(2.0))).is_some());
         assert!(first(&graph("Celu", number(1.0))).is_none());
@@ -95,27 +141,58 @@ mod tests {
     fn trees_that_vote_for_one_class_are_refused_for_their_label_alone() {
         let trees = |votes: &[i64]| {
             let (name, ints) = ("class_ids".to_owned(), votes.to_vec());
-            graph("TreeEnsembleClassifier", AttributeProto { name, ints, ..AttributeProto::default() })
+            graph(
+                "TreeEnsembleClassifier",
+                AttributeProto {
+                    name,
+                    ints,
+                    ..AttributeProto::default()
+                },
+            )
         };
         assert!(first(&trees(&[0, 0]), ["label", "scores"]).is_some());
         assert!(first(&trees(&[0, 0]), ["scores"]).is_none());
         assert!(first(&trees(&[0, 1, 2]), ["label"]).is_none());
         let mut read = trees(&[0]);
-        read.node.push(NodeProto { input: vec!["label".to_owned()], ..NodeProto::default() });
+        read.node.push(NodeProto {
+            input: vec!["label".to_owned()],
+            ..NodeProto::default()
+        });
         assert!(first(&read, ["scores"]).is_some());
     }
 
     #[test]
     fn nodes_of_one_name_are_told_apart() {
-        let named = |name: &str| NodeProto { name: name.to_owned(), ..NodeProto::default() };
-        let inner = GraphProto { node: vec![named("a"), named("a")], ..GraphProto::default() };
-        let attribute = AttributeProto { g: Some(inner), ..AttributeProto::default() };
+        let named = |name: &str| NodeProto {
+            name: name.to_owned(),
+            ..NodeProto::default()
+        };
+        let inner = GraphProto {
+            node: vec![named("a"), named("a")],
+            ..GraphProto::default()
+        };
+        let attribute = AttributeProto {
+            g: Some(inner),
+            ..AttributeProto::default()
+        };
         let nodes = ["a", "a #2", "a", "", "", "a"].map(named);
-        let mut graph = GraphProto { node: nodes.to_vec(), ..GraphProto::default() };
+        let mut graph = GraphProto {
+            node: nodes.to_vec(),
+            ..GraphProto::default()
+        };
         graph.node[0].attribute.push(attribute);
         tell_apart(&mut graph);
-        let names = |graph: &GraphProto| graph.node.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        let names = |graph: &GraphProto| {
+            graph
+                .node
+                .iter()
+                .map(|node| node.name.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&graph), ["a", "a #2", "a #2 #2", "", "", "a #5"]);
-        assert_eq!(names(graph.node[0].attribute[0].g.as_ref().unwrap()), ["a", "a #1"]);
+        assert_eq!(
+            names(graph.node[0].attribute[0].g.as_ref().unwrap()),
+            ["a", "a #1"]
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Who may run, and how many may wait for that.
 //!
-//! Turns lie spread, some with each thread, which takes its own first. One that is free is taken with one atomic
-//! exchange, and given back with one; nothing is locked unless somebody waits. Waiters are woken in the order in which
-//! they came, though one that has just come may be quicker. Whatever the turns are for holds them, and each turn holds
-//! that. Bounds: as many turns as there are instances, and `waiting_max` waiters.
+//! Turns lie spread, some with each thread, which takes its own first. One that is free is taken
+//! with one atomic exchange, and given back with one; nothing is locked unless somebody waits.
+//! Waiters are woken in the order in which they came, though one that has just come may be quicker.
+//! Whatever the turns are for holds them, and each turn holds that. Bounds: as many turns as there
+//! are instances, and `waiting_max` waiters.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -31,7 +32,12 @@ impl Admission {
         for (place, free) in free.all().enumerate() {
             free.store(turns / places + usize::from(place < turns % places), SeqCst);
         }
-        Self { free, waiting: AtomicUsize::new(0), waiting_max, given_back: Notify::const_new() }
+        Self {
+            free,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+            given_back: Notify::const_new(),
+        }
     }
 
     /// How many wait now.
@@ -44,7 +50,8 @@ impl Admission {
         self.waiting_max
     }
 
-    /// A turn: at once when one is free, else when one is given back. `None`: too many wait already.
+    /// A turn: at once when one is free, else when one is given back. `None`: too many wait
+    /// already.
     pub async fn turn<T: AsRef<Self>>(of: &Arc<T>) -> Option<Turn<T>> {
         let this: &Self = (**of).as_ref();
         if !this.take() && !this.wait().await {
@@ -61,7 +68,8 @@ impl Admission {
         }
         loop {
             let mut given_back = std::pin::pin!(self.given_back.notified());
-            // From here on no turn is missed: one given back before was seen by `take`, one after wakes us.
+            // From here on no turn is missed: one given back before was seen by `take`, one after
+            // wakes us.
             given_back.as_mut().enable();
             if self.take() {
                 return true;
@@ -71,7 +79,10 @@ impl Admission {
     }
 
     fn take(&self) -> bool {
-        self.free.own_first().any(|free| free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1)).is_ok())
+        self.free.own_first().any(|free| {
+            free.try_update(SeqCst, SeqCst, |free| free.checked_sub(1))
+                .is_ok()
+        })
     }
 }
 
@@ -102,7 +113,10 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(count: &'a AtomicUsize) -> Self {
-        Self { count, number: count.fetch_add(1, SeqCst) + 1 }
+        Self {
+            count,
+            number: count.fetch_add(1, SeqCst) + 1,
+        }
     }
 }
 
@@ -132,13 +146,17 @@ mod tests {
 
     #[test]
     fn no_more_run_than_there_are_turns_and_nobody_is_forgotten() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let room = room(3, usize::MAX);
             let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let mut tasks = Vec::new();
             for _ in 0..64 {
-                let (room, running, most) = (Arc::clone(&room), Arc::clone(&running), Arc::clone(&most));
+                let (room, running, most) =
+                    (Arc::clone(&room), Arc::clone(&running), Arc::clone(&most));
                 tasks.push(tokio::spawn(async move {
                     for _ in 0..500 {
                         let _turn = Admission::turn(&room).await.unwrap();
@@ -159,7 +177,9 @@ mod tests {
 
     #[test]
     fn too_many_are_turned_away_and_one_that_leaves_makes_room() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let room = room(1, 1);
             let turn = Admission::turn(&room).await.unwrap();

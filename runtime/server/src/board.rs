@@ -1,11 +1,12 @@
 //! What is served right now, and whether that is what should be.
 //!
-//! Readers take a snapshot, an immutable table behind one atomic pointer, and keep what they found in it to the end of
-//! their request. Whoever changes what is served builds the next table and stores it. A version that should be served
-//! and is not in service (yet, or because it can't be opened) is in the table too, so that a request for it gets 503
-//! rather than 404.
+//! Readers take a snapshot, an immutable table behind one atomic pointer, and keep what they found
+//! in it to the end of their request. Whoever changes what is served builds the next table and
+//! stores it. A version that should be served and is not in service (yet, or because it can't be
+//! opened) is in the table too, so that a request for it gets 503 rather than 404.
 //!
-//! Ready is a server that serves, with every name answering calls; `--allow-damaged` leaves the second half out.
+//! Ready is a server that serves, with every name answering calls; `--allow-damaged` leaves the
+//! second half out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -160,9 +161,17 @@ impl std::fmt::Display for NotReady {
             Self::Starting => write!(formatter, "it is starting"),
             Self::Stopping => write!(formatter, "it is stopping"),
             Self::Dark(names) => {
-                let named: Vec<String> = names.iter().take(DARK_NAMED_MAX).map(|name| format!("`{name}`")).collect();
+                let named: Vec<String> = names
+                    .iter()
+                    .take(DARK_NAMED_MAX)
+                    .map(|name| format!("`{name}`"))
+                    .collect();
                 let more = names.len().saturating_sub(DARK_NAMED_MAX);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
                 write!(
                     formatter,
                     "no version in service can answer calls to {}{more}; `hotstage status` says why",
@@ -174,7 +183,8 @@ impl std::fmt::Display for NotReady {
 }
 
 impl Snapshot {
-    /// The next table: this one, with other models under some names; none at all where there is no version.
+    /// The next table: this one, with other models under some names; none at all where there is no
+    /// version.
     #[must_use]
     pub fn with(&self, models: impl IntoIterator<Item = (String, Option<Model>)>) -> Self {
         let (mut next, mut dark) = (self.models.clone(), self.dark.clone());
@@ -204,7 +214,10 @@ impl Snapshot {
 
     /// All names that have a version in service, in order.
     pub fn names(&self) -> Vec<&str> {
-        let in_service = self.models.iter().filter(|(_, model)| !model.versions.is_empty());
+        let in_service = self
+            .models
+            .iter()
+            .filter(|(_, model)| !model.versions.is_empty());
         let mut names: Vec<&str> = in_service.map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names
@@ -212,23 +225,33 @@ impl Snapshot {
 
     /// All routes that are served, in no order.
     pub fn routings(&self) -> impl Iterator<Item = Arc<Routing>> {
-        self.models.values().filter_map(|model| model.routing().map(Arc::clone))
+        self.models
+            .values()
+            .filter_map(|model| model.routing().map(Arc::clone))
     }
 
     /// All pipelines in service, by name and age.
     pub fn pipelines(&self) -> impl Iterator<Item = &Arc<Pipeline>> {
-        self.names().into_iter().filter_map(|name| self.model(name)).flat_map(|model| &model.versions)
+        self.names()
+            .into_iter()
+            .filter_map(|name| self.model(name))
+            .flat_map(|model| &model.versions)
     }
 
     /// All versions that should be in service and are not, with their names, in no order.
     pub fn absent(&self) -> impl Iterator<Item = (&str, &Absent)> {
-        self.models.iter().flat_map(|(name, model)| model.absent.iter().map(move |absent| (name.as_str(), absent)))
+        self.models.iter().flat_map(|(name, model)| {
+            model
+                .absent
+                .iter()
+                .map(move |absent| (name.as_str(), absent))
+        })
     }
 }
 
 impl Model {
-    /// These versions, in any order, those that are missing, and the labels that point at some of the first. None when
-    /// there is no version.
+    /// These versions, in any order, those that are missing, and the labels that point at some of
+    /// the first. None when there is no version.
     pub fn new(
         mut versions: Vec<Arc<Pipeline>>,
         absent: Vec<Absent>,
@@ -236,7 +259,12 @@ impl Model {
         door: Door,
     ) -> Option<Self> {
         versions.sort_by(|a, b| newer(&a.version, &b.version));
-        (!versions.is_empty() || !absent.is_empty()).then_some(Self { versions, absent, labels, door })
+        (!versions.is_empty() || !absent.is_empty()).then_some(Self {
+            versions,
+            absent,
+            labels,
+            door,
+        })
     }
 
     /// Who answers when no version is asked for.
@@ -264,8 +292,16 @@ impl Model {
 
     /// This version, or the one that this label points at.
     pub fn version(&self, version: &str) -> Option<&Arc<Pipeline>> {
-        let labelled = || self.labels.iter().find(|(label, _)| label == version).map(|(_, pipeline)| pipeline);
-        self.versions.iter().find(|pipeline| pipeline.version == version).or_else(labelled)
+        let labelled = || {
+            self.labels
+                .iter()
+                .find(|(label, _)| label == version)
+                .map(|(_, pipeline)| pipeline)
+        };
+        self.versions
+            .iter()
+            .find(|pipeline| pipeline.version == version)
+            .or_else(labelled)
     }
 
     /// Those in service, oldest first.
@@ -281,18 +317,24 @@ impl Model {
     /// The same for this version, or for the one that this label points at.
     pub fn absent_version(&self, version: &str) -> Option<&Absent> {
         let is_labelled = |absent: &&Absent| absent.labels.iter().any(|label| label == version);
-        self.absent.iter().find(|absent| absent.version == version).or_else(|| self.absent.iter().find(is_labelled))
+        self.absent
+            .iter()
+            .find(|absent| absent.version == version)
+            .or_else(|| self.absent.iter().find(is_labelled))
     }
 }
 
-/// Orders version labels: runs of digits by value, the rest as text, so that `10` is newer than `9` and `1.10` than
-/// `1.9`.
+/// Orders version labels: runs of digits by value, the rest as text, so that `10` is newer than `9`
+/// and `1.10` than `1.9`.
 pub fn newer(a: &str, b: &str) -> std::cmp::Ordering {
     fn parts(version: &str) -> Vec<(u128, &str)> {
         version
             .split_inclusive(|character: char| !character.is_ascii_digit())
             .map(|part| {
-                let digits = part.len() - part.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+                let digits = part.len()
+                    - part
+                        .trim_start_matches(|character: char| character.is_ascii_digit())
+                        .len();
                 (part[..digits].parse().unwrap_or(0), &part[digits..])
             })
             .collect()
@@ -312,7 +354,12 @@ mod tests {
     }
 
     fn absent(version: &str, why: Why) -> Absent {
-        Absent { version: version.to_owned(), labels: vec!["stable".to_owned()], digest: Digest::of(b""), why }
+        Absent {
+            version: version.to_owned(),
+            labels: vec!["stable".to_owned()],
+            digest: Digest::of(b""),
+            why,
+        }
     }
 
     #[test]
@@ -321,12 +368,20 @@ mod tests {
         assert_eq!(board.readiness(), Err(NotReady::Starting));
         board.enter(Phase::Serving);
         assert!(board.is_ready());
-        let model = Model::new(Vec::new(), vec![absent("1", Why::Failed("no".into()))], Vec::new(), Door::Newest);
+        let model = Model::new(
+            Vec::new(),
+            vec![absent("1", Why::Failed("no".into()))],
+            Vec::new(),
+            Door::Newest,
+        );
         board.replace(board.read().with([("m".to_owned(), model)]));
         assert_eq!(board.readiness(), Err(NotReady::Dark(vec!["m".to_owned()])));
         assert!(board.readiness().unwrap_err().to_string().contains("`m`"));
         assert!(board.read().names().is_empty());
-        let model = board.read().model("m").and_then(|model| model.absent_version("stable").cloned());
+        let model = board
+            .read()
+            .model("m")
+            .and_then(|model| model.absent_version("stable").cloned());
         assert_eq!(model.map(|absent| absent.version), Some("1".to_owned()));
         board.allow_dark();
         assert!(board.is_ready());

@@ -1,12 +1,14 @@
 //! The memory that bodies of requests take: all of them together have one bound.
 //!
-//! A body is counted while it comes, in steps of up to `STEP`, and until the last tensor that lies in its bytes is
-//! dropped, whoever holds that. What a body is decompressed to, and what its JSON is decoded to, counts too. A body
-//! that finds no memory left is refused by itself: those that are there go on. Default: `--max-body-memory`, 1 GiB.
+//! A body is counted while it comes, in steps of up to `STEP`, and until the last tensor that lies
+//! in its bytes is dropped, whoever holds that. What a body is decompressed to, and what its JSON
+//! is decoded to, counts too. A body that finds no memory left is refused by itself: those that are
+//! there go on. Default: `--max-body-memory`, 1 GiB.
 //!
-//! A small body is free: up to `SMALL` bytes over HTTP/1.1, where a connection has one body at a time and reads into
-//! a buffer of that size anyway, so that connections bound these; up to `SMALL_STREAM` over HTTP/2, where all streams
-//! of a connection then have half of what its flow-control window is. So the commonest request touches nothing here.
+//! A small body is free: up to `SMALL` bytes over HTTP/1.1, where a connection has one body at a
+//! time and reads into a buffer of that size anyway, so that connections bound these; up to
+//! `SMALL_STREAM` over HTTP/2, where all streams of a connection then have half of what its
+//! flow-control window is. So the commonest request touches nothing here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,7 +34,11 @@ pub struct Budget {
 impl Budget {
     /// So many bytes for all bodies.
     pub fn new(bytes_max: u64) -> Arc<Self> {
-        Arc::new(Self { bytes_max, used: AtomicU64::new(0), refused: AtomicU64::new(0) })
+        Arc::new(Self {
+            bytes_max,
+            used: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
     }
 
     /// Bytes that bodies take now.
@@ -46,7 +52,10 @@ impl Budget {
     }
 
     fn take(&self, bytes: u64) -> bool {
-        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.bytes_max);
+        let more = |used: u64| {
+            used.checked_add(bytes)
+                .filter(|used| *used <= self.bytes_max)
+        };
         self.used.try_update(Relaxed, Relaxed, more).is_ok()
     }
 
@@ -73,7 +82,11 @@ pub(crate) struct Share {
 impl Share {
     /// Nothing yet, and nothing as long as the body is no longer than `free`.
     pub(crate) fn none(budget: &Arc<Budget>, free: usize) -> Self {
-        Self { budget: Arc::clone(budget), bytes: 0, free: free as u64 }
+        Self {
+            budget: Arc::clone(budget),
+            bytes: 0,
+            free: free as u64,
+        }
     }
 
     /// Grows to at least so many bytes. Refused, it keeps what it had.
@@ -83,15 +96,20 @@ impl Share {
             return Ok(());
         }
         let missing = bytes - self.bytes;
-        // Rarely, as each step is written by all threads; but the last bytes of the budget are for whoever needs them.
-        let taken = [missing.max(self.bytes.min(STEP)), missing].into_iter().find(|bytes| self.budget.take(*bytes));
+        // Rarely, as each step is written by all threads; but the last bytes of the budget are for
+        // whoever needs them.
+        let taken = [missing.max(self.bytes.min(STEP)), missing]
+            .into_iter()
+            .find(|bytes| self.budget.take(*bytes));
         self.bytes += taken.ok_or_else(|| self.budget.exhausted())?;
         Ok(())
     }
 
     /// Gives back what is beyond so many bytes: all of it, where they are free.
     pub(crate) fn trim(&mut self, bytes: usize) {
-        let bytes = Some(bytes as u64).filter(|bytes| *bytes > self.free).unwrap_or_default();
+        let bytes = Some(bytes as u64)
+            .filter(|bytes| *bytes > self.free)
+            .unwrap_or_default();
         if let Some(rest) = self.bytes.checked_sub(bytes) {
             self.budget.used.fetch_sub(rest, Relaxed);
             self.bytes = bytes;
@@ -101,7 +119,14 @@ impl Share {
     /// The bytes, which keep this share until the last part of them is dropped.
     pub(crate) fn hold(mut self, bytes: Bytes) -> Bytes {
         self.trim(bytes.len());
-        if self.bytes == 0 { bytes } else { Bytes::from_owner(Held { bytes, _share: self }) }
+        if self.bytes == 0 {
+            bytes
+        } else {
+            Bytes::from_owner(Held {
+                bytes,
+                _share: self,
+            })
+        }
     }
 }
 
@@ -159,7 +184,10 @@ mod tests {
         // Twice as much is not there, but this is.
         second.cover(400).unwrap();
         let failure = second.cover(401).unwrap_err();
-        assert_eq!((failure.kind, budget.refused(), budget.used()), (Kind::Overloaded, 1, 1000));
+        assert_eq!(
+            (failure.kind, budget.refused(), budget.used()),
+            (Kind::Overloaded, 1, 1000)
+        );
         assert!(failure.message.contains("--max-body-memory"), "{failure}");
         first.trim(0);
         second.cover(401).unwrap();
@@ -179,8 +207,10 @@ mod tests {
     fn event() -> impl Strategy<Value = Event> {
         let any = 0..64_usize;
         prop_oneof![
-            prop_oneof![Just(0), Just(SMALL_STREAM), Just(SMALL)].prop_map(|free| Event::Begins { free }),
-            (any.clone(), 0..2_000_000_usize).prop_map(|(body, bytes)| Event::Grows { body, bytes }),
+            prop_oneof![Just(0), Just(SMALL_STREAM), Just(SMALL)]
+                .prop_map(|free| Event::Begins { free }),
+            (any.clone(), 0..2_000_000_usize)
+                .prop_map(|(body, bytes)| Event::Grows { body, bytes }),
             any.clone().prop_map(|body| Event::IsWhole { body }),
             any.clone().prop_map(|bytes| Event::IsShared { bytes }),
             any.clone().prop_map(|bytes| Event::IsDropped { bytes }),

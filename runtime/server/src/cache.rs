@@ -1,9 +1,9 @@
 //! Answers that were given before: of pipelines whose manifest says `cache: true`, in memory.
 //!
-//! Sound because a stage is a pure function of its inputs, settings and files: the key is the SHA-256 of the pipeline's
-//! digest and of every input's datatype, shape and bytes. Only answers are kept, never failures. What is asked least
-//! goes first when the bound is reached: `--response-cache`, 64 MiB unless it says otherwise. Nothing is kept across a
-//! restart.
+//! Sound because a stage is a pure function of its inputs, settings and files: the key is the
+//! SHA-256 of the pipeline's digest and of every input's datatype, shape and bytes. Only answers
+//! are kept, never failures. What is asked least goes first when the bound is reached:
+//! `--response-cache`, 64 MiB unless it says otherwise. Nothing is kept across a restart.
 
 use hotstage_core::digest::{Digest, Hasher};
 use hotstage_core::tensor::Tensor;
@@ -34,14 +34,23 @@ impl Weighter<Digest, Tensors> for Weight {
 }
 
 fn weight(answer: &Tensors) -> u64 {
-    answer.iter().map(|tensor| tensor.data().len() as u64 + ENTRY_BYTES / 2).sum::<u64>() + ENTRY_BYTES
+    answer
+        .iter()
+        .map(|tensor| tensor.data().len() as u64 + ENTRY_BYTES / 2)
+        .sum::<u64>()
+        + ENTRY_BYTES
 }
 
 impl Cache {
     /// Keeps at most so many bytes; with 0, nothing.
     pub fn new(bytes_max: u64) -> Self {
-        let items = usize::try_from(bytes_max / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
-        Self { entries: sync::Cache::with_weighter(items, bytes_max, Weight), bytes_max }
+        let items = usize::try_from(bytes_max / TYPICAL_BYTES)
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Self {
+            entries: sync::Cache::with_weighter(items, bytes_max, Weight),
+            bytes_max,
+        }
     }
 
     /// The name of the answer of this pipeline to these inputs.
@@ -52,7 +61,10 @@ impl Cache {
             // Each part says its own length, so that no two lists of tensors read the same.
             hash.add(&[tensor.datatype() as u8]);
             hash.add(&(tensor.shape().len() as u64).to_le_bytes());
-            tensor.shape().iter().for_each(|size| hash.add(&size.to_le_bytes()));
+            tensor
+                .shape()
+                .iter()
+                .for_each(|size| hash.add(&size.to_le_bytes()));
             hash.add(&(tensor.data().len() as u64).to_le_bytes());
             hash.add(tensor.data());
         }
@@ -68,7 +80,8 @@ impl Cache {
     pub fn put(&self, key: Digest, answer: &Tensors) {
         if weight(answer) <= self.bytes_max / SHARE_MAX {
             // Copied: a tensor may be a part of something larger, which it would keep in memory.
-            self.entries.insert(key, answer.iter().map(Tensor::compact).collect());
+            self.entries
+                .insert(key, answer.iter().map(Tensor::compact).collect());
         }
     }
 
@@ -87,7 +100,12 @@ mod tests {
 
     fn tensor(shape: &[u64], byte: u8) -> Tensor {
         let bytes = usize::try_from(shape.iter().product::<u64>()).unwrap();
-        Tensor::new(Datatype::Uint8, Shape::from_slice(shape), vec![byte; bytes].into()).unwrap()
+        Tensor::new(
+            Datatype::Uint8,
+            Shape::from_slice(shape),
+            vec![byte; bytes].into(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -113,7 +131,10 @@ mod tests {
             cache.put(Digest::of(&[number]), &vec![tensor(&[1024], number)]);
         }
         let (answers, bytes) = cache.size();
-        assert!(answers > 10 && bytes <= 64 << 10, "{answers} of {bytes} bytes");
+        assert!(
+            answers > 10 && bytes <= 64 << 10,
+            "{answers} of {bytes} bytes"
+        );
         let large = Digest::of(b"large");
         cache.put(large, &vec![tensor(&[32 << 10], 1)]);
         assert!(cache.get(&large).is_none());

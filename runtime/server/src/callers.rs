@@ -1,11 +1,12 @@
 //! The connections of a listener: silent ones are closed, and at the end all are told.
 //!
-//! Silent is who says nothing, stops in the middle of a request's headers, has no more to ask, or takes no more of an
-//! answer: a connection that answers no request, and to which nothing could be sent, for [`ServerLimits::idle`]. One
-//! task looks at all of them, five times in that time, and compares what each has counted; it closes them up to
-//! one look later than it might. So a request costs some additions to memory that its connection has for itself, where
-//! a timer of its own and a channel to hear of the end through would cost a tenth of all that is done for it. Those
-//! that speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
+//! Silent is who says nothing, stops in the middle of a request's headers, has no more to ask, or
+//! takes no more of an answer: a connection that answers no request, and to which nothing could be
+//! sent, for [`ServerLimits::idle`]. One task looks at all of them, five times in that time, and
+//! compares what each has counted; it closes them up to one look later than it might. So a request
+//! costs some additions to memory that its connection has for itself, where a timer of its own and
+//! a channel to hear of the end through would cost a tenth of all that is done for it. Those that
+//! speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
 //!
 //! [`ServerLimits::idle`]: hotstage_core::limits::ServerLimits::idle
 
@@ -106,7 +107,8 @@ impl<H> Drop for Visit<H> {
     }
 }
 
-/// A connection's place among the callers, which it has until this is dropped; its task hears here how it is to end.
+/// A connection's place among the callers, which it has until this is dropped; its task hears here
+/// how it is to end.
 pub(crate) struct Place {
     callers: Arc<Callers>,
     number: u64,
@@ -124,7 +126,8 @@ impl Place {
     /// How it is to end, said once. To be asked each time that the task is polled.
     pub(crate) fn listen(&mut self, context: &Context<'_>) -> Option<End> {
         if !self.is_listening {
-            // Whoever ends it finds this, or it finds below that it is ended: both have had the lock before they look.
+            // Whoever ends it finds this, or it finds below that it is ended: both have had the
+            // lock before they look.
             *locked(&self.pulse.task) = Some(context.waker().clone());
             self.is_listening = true;
         }
@@ -133,7 +136,11 @@ impl Place {
             return None;
         }
         self.heard = end;
-        Some(if end == End::Soon as u8 { End::Soon } else { End::Now })
+        Some(if end == End::Soon as u8 {
+            End::Soon
+        } else {
+            End::Now
+        })
     }
 }
 
@@ -165,16 +172,33 @@ struct Watched {
 impl Callers {
     /// Connections may be silent for so long.
     pub(crate) fn new(idle: Duration) -> Self {
-        Self { idle, next: AtomicU64::new(0), watched: Mutex::default(), left: Notify::new() }
+        Self {
+            idle,
+            next: AtomicU64::new(0),
+            watched: Mutex::default(),
+            left: Notify::new(),
+        }
     }
 
     /// A connection that comes, with what its requests use.
     pub(crate) fn admit<H>(self: &Arc<Self>, held: H) -> (Arc<Caller<H>>, Place) {
         let pulse = Arc::new(Pulse::default());
         let number = self.next.fetch_add(1, Relaxed);
-        locked(&self.watched).insert(number, Watched { pulse: Arc::clone(&pulse), sent: 0, looks: 0 });
-        let place =
-            Place { callers: Arc::clone(self), number, pulse: Arc::clone(&pulse), is_listening: false, heard: 0 };
+        locked(&self.watched).insert(
+            number,
+            Watched {
+                pulse: Arc::clone(&pulse),
+                sent: 0,
+                looks: 0,
+            },
+        );
+        let place = Place {
+            callers: Arc::clone(self),
+            number,
+            pulse: Arc::clone(&pulse),
+            is_listening: false,
+            heard: 0,
+        };
         (Arc::new(Caller { held, pulse }), place)
     }
 
@@ -205,9 +229,22 @@ impl Callers {
 
 impl Watched {
     fn is_silent(&mut self) -> bool {
-        let Pulse { open, sent, is_pinged, .. } = &*self.pulse;
-        let (open, sent, is_pinged) = (open.load(Relaxed), sent.load(Relaxed), is_pinged.load(Relaxed));
-        self.looks = if open == 0 && sent == self.sent && !is_pinged { self.looks + 1 } else { 0 };
+        let Pulse {
+            open,
+            sent,
+            is_pinged,
+            ..
+        } = &*self.pulse;
+        let (open, sent, is_pinged) = (
+            open.load(Relaxed),
+            sent.load(Relaxed),
+            is_pinged.load(Relaxed),
+        );
+        self.looks = if open == 0 && sent == self.sent && !is_pinged {
+            self.looks + 1
+        } else {
+            0
+        };
         self.sent = sent;
         // The first of them may have come right after it spoke.
         self.looks > LOOKS
@@ -225,10 +262,21 @@ mod tests {
 
     #[test]
     fn silent_is_who_neither_waits_for_an_answer_nor_takes_one() {
-        let caller = Arc::new(Caller { held: (), pulse: Arc::default() });
+        let caller = Arc::new(Caller {
+            held: (),
+            pulse: Arc::default(),
+        });
         let pulse = &caller.pulse;
-        let mut watched = Watched { pulse: Arc::clone(pulse), sent: 0, looks: 0 };
-        let mut silent_after = |looks: u32| (1..=looks).map(|_| watched.is_silent()).position(|silent| silent);
+        let mut watched = Watched {
+            pulse: Arc::clone(pulse),
+            sent: 0,
+            looks: 0,
+        };
+        let mut silent_after = |looks: u32| {
+            (1..=looks)
+                .map(|_| watched.is_silent())
+                .position(|silent| silent)
+        };
         assert_eq!(silent_after(LOOKS), None);
         let visit = Visit::begin(&caller, Version::HTTP_11);
         assert_eq!(silent_after(10 * LOOKS), None);

@@ -1,13 +1,15 @@
 //! Cores: each thread for connections keeps to one of its own, while nothing long is computed.
 //!
-//! Where more threads are busy than there are cores, Linux may put two of these on one core and leave the other to
-//! whoever else is busy; they then take turns of a clock tick, which is four milliseconds on many machines, and every
-//! request on the one waits while the other runs. With a core each that can't happen. But a thread that keeps to its
-//! core waits there for guests that compute for long, where another would go elsewhere. So they let go when something
-//! long begins, and take their cores again when none has run for a second (docs/decisions/0003). Default: that;
-//! `--io-cores own` never lets go, `any` never keeps. It is done where there are exactly as many threads as cores that
-//! the process may use, as there are unless `--io-threads` or a control group says otherwise. Other threads run where
-//! they like. Bound: a look each second, and a system call for each thread when it lets go or keeps.
+//! Where more threads are busy than there are cores, Linux may put two of these on one core and
+//! leave the other to whoever else is busy; they then take turns of a clock tick, which is four
+//! milliseconds on many machines, and every request on the one waits while the other runs. With a
+//! core each that can't happen. But a thread that keeps to its core waits there for guests that
+//! compute for long, where another would go elsewhere. So they let go when something long begins,
+//! and take their cores again when none has run for a second (docs/decisions/0003). Default: that;
+//! `--io-cores own` never lets go, `any` never keeps. It is done where there are exactly as many
+//! threads as cores that the process may use, as there are unless `--io-threads` or a control group
+//! says otherwise. Other threads run where they like. Bound: a look each second, and a system call
+//! for each thread when it lets go or keeps.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,14 +69,18 @@ impl Cores {
             long: AtomicUsize::new(0),
             was_long: AtomicBool::new(false),
         };
-        Self { own: (cores.len() == threads).then(|| Arc::new(hand(cores))) }
+        Self {
+            own: (cores.len() == threads).then(|| Arc::new(hand(cores))),
+        }
     }
 
-    /// The calling thread has the next core from now on. A thread beyond their number has all of them.
+    /// The calling thread has the next core from now on. A thread beyond their number has all of
+    /// them.
     pub fn enter(&self) {
         let Some(hand) = &self.own else { return };
         let (this, mut threads) = (Thread::this(), hand.threads());
-        // One beyond their number may end, and the system gives its name to another: it is not kept.
+        // One beyond their number may end, and the system gives its name to another: it is not
+        // kept.
         if threads.len() == hand.cores.len() {
             return this.keep_to(&hand.cores);
         }
@@ -96,7 +102,9 @@ impl Cores {
 
     /// Looks each second, for ever, whether the threads may have their cores again.
     pub async fn look(self) {
-        let Some(hand) = self.own.filter(|hand| hand.lets_go) else { return };
+        let Some(hand) = self.own.filter(|hand| hand.lets_go) else {
+            return;
+        };
         let mut looks = tokio::time::interval(LOOK);
         loop {
             looks.tick().await;
@@ -125,7 +133,10 @@ impl Hand {
 
     fn set(&self, threads: &[Thread], is_kept: bool) {
         if self.is_kept.swap(is_kept, SeqCst) != is_kept {
-            threads.iter().enumerate().for_each(|(at, thread)| self.place(*thread, at));
+            threads
+                .iter()
+                .enumerate()
+                .for_each(|(at, thread)| self.place(*thread, at));
         }
     }
 
@@ -169,8 +180,12 @@ mod system {
         }
 
         pub(super) fn cores(self) -> Vec<usize> {
-            let Ok(set) = sched_getaffinity(self.0) else { return Vec::new() };
-            (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
+            let Ok(set) = sched_getaffinity(self.0) else {
+                return Vec::new();
+            };
+            (0..CpuSet::count())
+                .filter(|core| set.is_set(*core) == Ok(true))
+                .collect()
         }
     }
 
@@ -236,8 +251,14 @@ mod tests {
         let cores = Cores::auto(all.len());
         let threads: Vec<_> = all.iter().map(|_| entered(&cores)).collect();
         let hand = cores.own.clone().unwrap();
-        let now = || threads.iter().map(|(thread, _)| thread.cores()).collect::<Vec<_>>();
-        let (own, any): (Vec<_>, Vec<_>) = all.iter().map(|core| (vec![*core], all.clone())).unzip();
+        let now = || {
+            threads
+                .iter()
+                .map(|(thread, _)| thread.cores())
+                .collect::<Vec<_>>()
+        };
+        let (own, any): (Vec<_>, Vec<_>) =
+            all.iter().map(|core| (vec![*core], all.clone())).unzip();
         assert_eq!(now(), own);
         let (first, second) = (cores.long(), cores.long());
         assert_eq!(now(), any);
@@ -254,7 +275,11 @@ mod tests {
         assert_eq!(now(), any);
         let late = entered(&cores);
         assert_eq!(late.0.cores(), all);
-        assert_eq!(hand.threads().len(), all.len(), "one beyond their number is not remembered");
+        assert_eq!(
+            hand.threads().len(),
+            all.len(),
+            "one beyond their number is not remembered"
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Where ONNX Runtime is on this machine.
 //!
-//! Looked for when the first graph asks for it, in this order: what `--onnxruntime` names, what `ORT_DYLIB_PATH` names,
-//! beside the program, where the system's loader looks, in installed Python packages. The first that can be loaded is
-//! taken. A library is loaded in a process of its own before it is loaded here: one that crashes, or hangs for
-//! `PATIENCE`, costs that process and is passed over by name. Nothing is installed, and no interpreter is started.
+//! Looked for when the first graph asks for it, in this order: what `--onnxruntime` names, what
+//! `ORT_DYLIB_PATH` names, beside the program, where the system's loader looks, in installed Python
+//! packages. The first that can be loaded is taken. A library is loaded in a process of its own
+//! before it is loaded here: one that crashes, or hangs for `PATIENCE`, costs that process and is
+//! passed over by name. Nothing is installed, and no interpreter is started.
 
 use std::env;
 use std::fs;
@@ -45,19 +46,31 @@ impl Finder {
         }
         let mut found = Vec::new();
         let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        found.extend(from("ORT_DYLIB_PATH").into_iter().flat_map(|path| libraries(Path::new(&path), "ORT_DYLIB_PATH")));
+        found.extend(
+            from("ORT_DYLIB_PATH")
+                .into_iter()
+                .flat_map(|path| libraries(Path::new(&path), "ORT_DYLIB_PATH")),
+        );
         let program = env::current_exe().ok();
         let beside = program.as_deref().and_then(Path::parent);
-        for folder in beside.into_iter().flat_map(|folder| [folder.to_owned(), folder.join("../lib")]) {
+        for folder in beside
+            .into_iter()
+            .flat_map(|folder| [folder.to_owned(), folder.join("../lib")])
+        {
             found.extend(libraries(&folder, "beside the program"));
         }
-        let loader = from("LD_LIBRARY_PATH").or_else(|| from("DYLD_LIBRARY_PATH")).unwrap_or_default();
+        let loader = from("LD_LIBRARY_PATH")
+            .or_else(|| from("DYLD_LIBRARY_PATH"))
+            .unwrap_or_default();
         let loader = env::split_paths(&loader).filter(|folder| folder.is_absolute());
         for folder in loader.chain(LOADER.iter().map(PathBuf::from)) {
             found.extend(libraries(&folder, "the system's loader path"));
         }
         for folder in packages() {
-            found.extend(libraries(&folder.join("onnxruntime/capi"), "a Python package"));
+            found.extend(libraries(
+                &folder.join("onnxruntime/capi"),
+                "a Python package",
+            ));
         }
         let mut known = Vec::new();
         found.retain(|candidate| {
@@ -88,7 +101,10 @@ impl FindLibrary for Finder {
                 Err(reason) => failures.push(format!("{}: {reason}", candidate.path.display())),
             }
         }
-        Err(format!("ONNX Runtime can't be loaded: {}", failures.join("; ")))
+        Err(format!(
+            "ONNX Runtime can't be loaded: {}",
+            failures.join("; ")
+        ))
     }
 
     fn is_named(&self) -> bool {
@@ -96,8 +112,8 @@ impl FindLibrary for Finder {
     }
 }
 
-/// How the process of a graph is started: this very program, even where its file was replaced meanwhile. Of the
-/// environment it gets what libraries and devices are found by, and no secret.
+/// How the process of a graph is started: this very program, even where its file was replaced
+/// meanwhile. Of the environment it gets what libraries and devices are found by, and no secret.
 pub fn graph_process() -> Launch {
     let environment = env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
@@ -111,14 +127,31 @@ pub fn graph_process() -> Launch {
 }
 
 /// How names of variables begin that an engine may need.
-const ENVIRONMENT: [&str; 8] = ["LD_LIBRARY_PATH", "PATH", "TMPDIR", "CUDA_", "NVIDIA_", "ORT_", "OMP_", "OPENVINO"];
+const ENVIRONMENT: [&str; 8] = [
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "TMPDIR",
+    "CUDA_",
+    "NVIDIA_",
+    "ORT_",
+    "OMP_",
+    "OPENVINO",
+];
 
 /// Loads the library in a process of its own; answers what that printed.
 pub fn probe(path: &Path) -> Result<String, String> {
-    let program = env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
+    let program =
+        env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
     let mut command = Command::new(program);
-    command.args(PROBE).arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("no process can be started: {error}"))?;
+    command
+        .args(PROBE)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("no process can be started: {error}"))?;
     let began = Instant::now();
     let status = loop {
         match child.try_wait() {
@@ -143,10 +176,15 @@ pub fn probe(path: &Path) -> Result<String, String> {
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return Err(format!("crashed while it was loaded (signal {signal})"));
     }
-    Err(read(child.stderr.as_mut().map(|pipe| pipe as _)).trim_start_matches("error: ").to_owned())
+    Err(read(child.stderr.as_mut().map(|pipe| pipe as _))
+        .trim_start_matches("error: ")
+        .to_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a graph is being loaded, on a thread that may wait for that")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a graph is being loaded, on a thread that may wait for that"
+)]
 fn wait() {
     std::thread::sleep(LOOK);
 }
@@ -162,16 +200,23 @@ const LOADER: [&str; 7] = [
     "/opt/onnxruntime/lib",
 ];
 
-/// Folders of installed Python packages: of the environment that is active, of every interpreter on the path, of the
-/// user and of the system.
+/// Folders of installed Python packages: of the environment that is active, of every interpreter on
+/// the path, of the user and of the system.
 fn packages() -> Vec<PathBuf> {
-    let mut prefixes: Vec<PathBuf> =
-        ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().filter_map(env::var_os).map(PathBuf::from).collect();
+    let mut prefixes: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .iter()
+        .filter_map(env::var_os)
+        .map(PathBuf::from)
+        .collect();
     for folder in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
         let interpreter = folder.join("python3");
         let target = fs::canonicalize(&interpreter).ok();
         // The environment that the link lies in, and the installation that it leads to.
-        let both = target.is_some().then_some(interpreter).into_iter().chain(target);
+        let both = target
+            .is_some()
+            .then_some(interpreter)
+            .into_iter()
+            .chain(target);
         prefixes.extend(both.filter_map(|path| Some(path.parent()?.parent()?.to_owned())));
     }
     if let Some(home) = env::var_os("HOME").map(PathBuf::from) {
@@ -181,8 +226,12 @@ fn packages() -> Vec<PathBuf> {
     prefixes.extend([PathBuf::from("/usr/local"), PathBuf::from("/usr")]);
     let mut found = Vec::new();
     for prefix in prefixes {
-        let versions = entries(&prefix.join("lib")).into_iter().filter(|path| named(path).starts_with("python3"));
-        found.extend(versions.flat_map(|path| [path.join("site-packages"), path.join("dist-packages")]));
+        let versions = entries(&prefix.join("lib"))
+            .into_iter()
+            .filter(|path| named(path).starts_with("python3"));
+        found.extend(
+            versions.flat_map(|path| [path.join("site-packages"), path.join("dist-packages")]),
+        );
     }
     found
 }
@@ -191,7 +240,8 @@ fn packages() -> Vec<PathBuf> {
 fn libraries(path: &Path, how: &'static str) -> Vec<Candidate> {
     let is_library = |path: &PathBuf| {
         let name = named(path);
-        (name.starts_with("libonnxruntime.") && (name.contains(".so") || name.ends_with(".dylib"))) && path.is_file()
+        (name.starts_with("libonnxruntime.") && (name.contains(".so") || name.ends_with(".dylib")))
+            && path.is_file()
     };
     let paths = if path.is_dir() {
         entries(path).into_iter().filter(is_library).collect()
@@ -199,18 +249,29 @@ fn libraries(path: &Path, how: &'static str) -> Vec<Candidate> {
         // Whatever somebody called it.
         Vec::from_iter(path.is_file().then(|| path.to_owned()))
     };
-    paths.into_iter().map(|path| Candidate { path: std::path::absolute(&path).unwrap_or(path), how }).collect()
+    paths
+        .into_iter()
+        .map(|path| Candidate {
+            path: std::path::absolute(&path).unwrap_or(path),
+            how,
+        })
+        .collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
     let mut entries: Vec<PathBuf> = entries.collect();
     entries.sort();
     entries
 }
 
 fn named(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -220,17 +281,35 @@ mod tests {
     #[test]
     fn only_the_runtime_itself_is_a_candidate() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["libonnxruntime.so.1.32.0", "libonnxruntime_providers_shared.so", "libonnxruntime.txt", "a.so"] {
+        for name in [
+            "libonnxruntime.so.1.32.0",
+            "libonnxruntime_providers_shared.so",
+            "libonnxruntime.txt",
+            "a.so",
+        ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let finder = Finder { named: Some(folder.path().to_owned()) };
-        let names: Vec<PathBuf> = finder.candidates().into_iter().map(|candidate| candidate.path).collect();
+        let finder = Finder {
+            named: Some(folder.path().to_owned()),
+        };
+        let names: Vec<PathBuf> = finder
+            .candidates()
+            .into_iter()
+            .map(|candidate| candidate.path)
+            .collect();
         assert_eq!(names, [folder.path().join("libonnxruntime.so.1.32.0")]);
     }
 
     #[test]
     fn what_is_named_and_not_there_is_said() {
-        let finder = Finder { named: Some("/no/such/library.so".into()) };
-        assert!(finder.find().unwrap_err().contains("/no/such/library.so, which --onnxruntime names"));
+        let finder = Finder {
+            named: Some("/no/such/library.so".into()),
+        };
+        assert!(
+            finder
+                .find()
+                .unwrap_err()
+                .contains("/no/such/library.so, which --onnxruntime names")
+        );
     }
 }

@@ -1,12 +1,14 @@
 //! Which names a request may give as its host.
 //!
-//! A page in a browser can have its own name resolve to this machine ("DNS rebinding") and then reads what a server on
-//! loopback answers; only the name gives it away. Default: a server on a loopback address takes loopback addresses,
-//! `localhost`, its own address and the name that it was told to listen on; one on another address takes any name.
-//! `--allow-host NAME` adds names, and then holds for every address; `--allow-host '*'` takes any.
+//! A page in a browser can have its own name resolve to this machine ("DNS rebinding") and then
+//! reads what a server on loopback answers; only the name gives it away. Default: a server on a
+//! loopback address takes loopback addresses, `localhost`, its own address and the name that it was
+//! told to listen on; one on another address takes any name. `--allow-host NAME` adds names, and
+//! then holds for every address; `--allow-host '*'` takes any.
 //!
-//! In HTTP/1.1 a request has exactly one Host (RFC 9112, 3.2). Where the target is absolute, or in HTTP/2, the
-//! target's own authority is the host. Nothing is allocated; bound: what a request's headers may weigh.
+//! In HTTP/1.1 a request has exactly one Host (RFC 9112, 3.2). Where the target is absolute, or in
+//! HTTP/2, the target's own authority is the host. Nothing is allocated; bound: what a request's
+//! headers may weigh.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -32,30 +34,48 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// For a server that was told to listen on `told` (a host and a port), does so on `address`, and was given these
-    /// names.
+    /// For a server that was told to listen on `told` (a host and a port), does so on `address`,
+    /// and was given these names.
     pub fn of(told: &str, address: SocketAddr, allowed: &[String]) -> Self {
         let is_open = allowed.is_empty() && !address.ip().to_canonical().is_loopback();
         if is_open || allowed.iter().any(|name| name == ANY) {
             return Self::Any;
         }
         let address = address.ip().to_canonical();
-        let own = split(told).map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty());
-        let allowed = allowed.iter().map(|name| split(name).map_or(name.as_str(), |(name, _)| name).to_owned());
+        let own = split(told)
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| !name.is_empty());
+        let allowed = allowed.iter().map(|name| {
+            split(name)
+                .map_or(name.as_str(), |(name, _)| name)
+                .to_owned()
+        });
         let always = ["localhost".to_owned(), address.to_string()];
-        Self::Known { address, names: allowed.chain(always).chain(own).collect() }
+        Self::Known {
+            address,
+            names: allowed.chain(always).chain(own).collect(),
+        }
     }
 
     /// Whether a request's host is in order, and is one of these.
-    pub fn check(&self, version: Version, target: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
+    pub fn check(
+        &self,
+        version: Version,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Failure> {
         let mut sent = headers.get_all(header::HOST).iter();
         let (first, more) = (sent.next(), sent.next());
         if more.is_some() {
-            return Err(Failure::invalid("the request has more than one Host header; send one"));
+            return Err(Failure::invalid(
+                "the request has more than one Host header; send one",
+            ));
         }
         let host = match (target.authority(), first) {
             (_, None) if version == Version::HTTP_11 => {
-                return Err(Failure::invalid("the request has no Host header; HTTP/1.1 requires one"));
+                return Err(Failure::invalid(
+                    "the request has no Host header; HTTP/1.1 requires one",
+                ));
             }
             (Some(authority), _) => authority.as_str(),
             (None, Some(value)) => value.to_str().unwrap_or("?"),
@@ -65,23 +85,35 @@ impl Hosts {
             return Ok(());
         }
         let Some((name, _)) = split(host) else {
-            let message =
-                format!("the host `{}` is none; send a name or an address, and a port if need be", shown(host));
+            let message = format!(
+                "the host `{}` is none; send a name or an address, and a port if need be",
+                shown(host)
+            );
             return Err(Failure::invalid(message));
         };
         // Only HTTP/1.0 may leave it out, and browsers have not spoken that for long.
-        if self.takes(name) || name.is_empty() && version < Version::HTTP_11 { Ok(()) } else { Err(stranger(name)) }
+        if self.takes(name) || name.is_empty() && version < Version::HTTP_11 {
+            Ok(())
+        } else {
+            Err(stranger(name))
+        }
     }
 
-    /// Whether it is one of the names to the letter, which nearly all are: then there is nothing to parse.
+    /// Whether it is one of the names to the letter, which nearly all are: then there is nothing to
+    /// parse.
     fn knows(&self, host: &str) -> bool {
-        let Self::Known { names, .. } = self else { return false };
+        let Self::Known { names, .. } = self else {
+            return false;
+        };
         let (name, port) = host.split_once(':').unwrap_or((host, ""));
-        port.bytes().all(|byte| byte.is_ascii_digit()) && names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn takes(&self, name: &str) -> bool {
-        let Self::Known { address, names } = self else { return true };
+        let Self::Known { address, names } = self else {
+            return true;
+        };
         if let Ok(given) = name.parse::<IpAddr>() {
             let given = given.to_canonical();
             if given.is_loopback() || given == *address {
@@ -121,7 +153,14 @@ fn split(host: &str) -> Option<(&str, &str)> {
         Some(rest) => {
             let (address, rest) = rest.split_once(']')?;
             address.parse::<std::net::Ipv6Addr>().ok()?;
-            (address, if rest.is_empty() { "" } else { rest.strip_prefix(':')? })
+            (
+                address,
+                if rest.is_empty() {
+                    ""
+                } else {
+                    rest.strip_prefix(':')?
+                },
+            )
         }
         None => host.split_once(':').unwrap_or((host, "")),
     };
@@ -141,22 +180,43 @@ mod tests {
             request = request.header(header::HOST, *host);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        hosts.check(head.version, &head.uri, &head.headers).map_or_else(|failure| failure.kind.status(), |()| 200)
+        hosts
+            .check(head.version, &head.uri, &head.headers)
+            .map_or_else(|failure| failure.kind.status(), |()| 200)
     }
 
     fn loopback(allowed: &[&str]) -> Hosts {
         let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-        Hosts::of("127.0.0.1:8000", "127.0.0.1:8000".parse().unwrap(), &allowed)
+        Hosts::of(
+            "127.0.0.1:8000",
+            "127.0.0.1:8000".parse().unwrap(),
+            &allowed,
+        )
     }
 
     #[test]
     fn http_1_1_has_one_host_and_others_may_have_none() {
         for hosts in [&loopback(&[]), &Hosts::Any] {
             assert_eq!(status(hosts, Version::HTTP_11, "/v2", &[]), 400);
-            assert_eq!(status(hosts, Version::HTTP_11, "http://localhost/v2", &[]), 400);
-            assert_eq!(status(hosts, Version::HTTP_11, "/v2", &["localhost", "localhost"]), 400);
+            assert_eq!(
+                status(hosts, Version::HTTP_11, "http://localhost/v2", &[]),
+                400
+            );
+            assert_eq!(
+                status(hosts, Version::HTTP_11, "/v2", &["localhost", "localhost"]),
+                400
+            );
             assert_eq!(status(hosts, Version::HTTP_10, "/v2", &[]), 200);
-            for bad in ["a b", "a/b", "user@localhost", "localhost:x", "[::1", "[::1]x", "[localhost]", "a:1:2"] {
+            for bad in [
+                "a b",
+                "a/b",
+                "user@localhost",
+                "localhost:x",
+                "[::1",
+                "[::1]x",
+                "[localhost]",
+                "a:1:2",
+            ] {
                 assert_eq!(status(hosts, Version::HTTP_11, "/v2", &[bad]), 400, "{bad}");
             }
         }
@@ -177,35 +237,87 @@ mod tests {
             "models.example",
             "MODELS.example:443",
         ] {
-            assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &[host]), 200, "{host}");
+            assert_eq!(
+                status(&hosts, Version::HTTP_11, "/v2", &[host]),
+                200,
+                "{host}"
+            );
             let uri = format!("http://{host}/v2");
             // The target goes before the header.
             assert_eq!(status(&hosts, Version::HTTP_2, &uri, &[]), 200, "{host}");
-            assert_eq!(status(&hosts, Version::HTTP_11, &uri, &["evil.example"]), 200, "{host}");
+            assert_eq!(
+                status(&hosts, Version::HTTP_11, &uri, &["evil.example"]),
+                200,
+                "{host}"
+            );
         }
-        for host in ["evil.example:8000", "localhost.evil.example", "192.0.2.1", "0.0.0.0:8000", "[::]", "", "localhos"]
-        {
-            assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &[host]), 421, "{host}");
+        for host in [
+            "evil.example:8000",
+            "localhost.evil.example",
+            "192.0.2.1",
+            "0.0.0.0:8000",
+            "[::]",
+            "",
+            "localhos",
+        ] {
+            assert_eq!(
+                status(&hosts, Version::HTTP_11, "/v2", &[host]),
+                421,
+                "{host}"
+            );
         }
-        assert_eq!(status(&hosts, Version::HTTP_11, "http://evil.example/v2", &["localhost"]), 421);
-        assert_eq!(status(&hosts, Version::HTTP_2, "http://evil.example/v2", &[]), 421);
-        assert_eq!(status(&hosts, Version::HTTP_2, "/v2", &["evil.example"]), 421);
+        assert_eq!(
+            status(
+                &hosts,
+                Version::HTTP_11,
+                "http://evil.example/v2",
+                &["localhost"]
+            ),
+            421
+        );
+        assert_eq!(
+            status(&hosts, Version::HTTP_2, "http://evil.example/v2", &[]),
+            421
+        );
+        assert_eq!(
+            status(&hosts, Version::HTTP_2, "/v2", &["evil.example"]),
+            421
+        );
     }
 
     #[test]
     fn another_address_takes_any_host_unless_it_is_told() {
         let (told, address) = ("0.0.0.0:8000", "0.0.0.0:8000".parse().unwrap());
         assert_eq!(Hosts::of(told, address, &[]), Hosts::Any);
-        assert_eq!(Hosts::of("127.0.0.1:1", "127.0.0.1:1".parse().unwrap(), &["*".to_owned()]), Hosts::Any);
+        assert_eq!(
+            Hosts::of(
+                "127.0.0.1:1",
+                "127.0.0.1:1".parse().unwrap(),
+                &["*".to_owned()]
+            ),
+            Hosts::Any
+        );
         let hosts = Hosts::of(told, address, &["models.example:443".to_owned()]);
-        assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &["models.example"]), 200);
-        assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &["other.example"]), 421);
+        assert_eq!(
+            status(&hosts, Version::HTTP_11, "/v2", &["models.example"]),
+            200
+        );
+        assert_eq!(
+            status(&hosts, Version::HTTP_11, "/v2", &["other.example"]),
+            421
+        );
     }
 
     #[test]
     fn the_name_that_it_listens_on_is_its_own() {
         let hosts = Hosts::of("workstation:8000", "127.0.1.1:8000".parse().unwrap(), &[]);
-        assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &["workstation:8000"]), 200);
-        assert_eq!(status(&hosts, Version::HTTP_11, "/v2", &["127.0.1.1:8000"]), 200);
+        assert_eq!(
+            status(&hosts, Version::HTTP_11, "/v2", &["workstation:8000"]),
+            200
+        );
+        assert_eq!(
+            status(&hosts, Version::HTTP_11, "/v2", &["127.0.1.1:8000"]),
+            200
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What a listener takes from its clients, beside the bounds on each request: which hosts they may name, the memory of
-//! all bodies, the log lines that they may cause, and the connections that were too many.
+//! What a listener takes from its clients, beside the bounds on each request: which hosts they may
+//! name, the memory of all bodies, the log lines that they may cause, and the connections that were
+//! too many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,14 +27,25 @@ pub struct Intake {
 impl Intake {
     /// The first one.
     pub fn new(limits: &ServerLimits, hosts: Hosts, lines: Lines) -> Self {
-        Self { hosts, bodies: Budget::new(limits.body_memory), lines, refused: Arc::default() }
+        Self {
+            hosts,
+            bodies: Budget::new(limits.body_memory),
+            lines,
+            refused: Arc::default(),
+        }
     }
 
-    /// Another one, for other hosts and with a budget of its own. What is counted and logged is counted together.
+    /// Another one, for other hosts and with a budget of its own. What is counted and logged is
+    /// counted together.
     #[must_use]
     pub fn beside(&self, limits: &ServerLimits, hosts: Hosts) -> Self {
         let (lines, refused) = (self.lines.clone(), Arc::clone(&self.refused));
-        Self { hosts, bodies: Budget::new(limits.body_memory), lines, refused }
+        Self {
+            hosts,
+            bodies: Budget::new(limits.body_memory),
+            lines,
+            refused,
+        }
     }
 
     /// Connections that were refused.

@@ -1,9 +1,9 @@
 //! Log lines about requests: how many there may be, and what of a client's text is in them.
 //!
-//! Whoever can send requests can cause lines. Default: [`LOG_RATE`] a second about requests that were refused, and as
-//! many about those that failed here, so that neither hides the other; `--log-rate` says otherwise. What is beyond is
-//! left out and counted, and once a second a line says how many. Text is cut, and what drives a terminal or reorders
-//! a line is written out.
+//! Whoever can send requests can cause lines. Default: [`LOG_RATE`] a second about requests that
+//! were refused, and as many about those that failed here, so that neither hides the other;
+//! `--log-rate` says otherwise. What is beyond is left out and counted, and once a second a line
+//! says how many. Text is cut, and what drives a terminal or reorders a line is written out.
 //!
 //! [`LOG_RATE`]: hotstage_core::limits::LOG_RATE
 
@@ -29,7 +29,10 @@ impl Lines {
     /// So many a second of each kind.
     pub fn new(per_second: u32) -> Self {
         let rate = |what| Arc::new(Rate::new(per_second, what));
-        Self { refused: rate("refused"), failed: rate("failed") }
+        Self {
+            refused: rate("refused"),
+            failed: rate("failed"),
+        }
     }
 
     /// Whether there may be one more about a request that was refused.
@@ -75,7 +78,15 @@ impl Rate {
     fn new(per_second: u32, what: &'static str) -> Self {
         let zero = || AtomicU64::new(0);
         let (second, dropped, told) = (zero(), zero(), zero());
-        Self { per_second, what, began: Instant::now(), second, lines: AtomicU32::new(0), dropped, told }
+        Self {
+            per_second,
+            what,
+            began: Instant::now(),
+            second,
+            lines: AtomicU32::new(0),
+            dropped,
+            told,
+        }
     }
 
     fn line(self: &Arc<Self>) -> bool {
@@ -92,7 +103,8 @@ impl Rate {
         fate == Fate::Written
     }
 
-    /// Two threads at a second's edge may let a few lines more through; that costs nothing, and a lock would.
+    /// Two threads at a second's edge may let a few lines more through; that costs nothing, and a
+    /// lock would.
     fn next(&self, second: u64) -> Fate {
         if self.second.swap(second, Relaxed) != second {
             self.lines.store(0, Relaxed);
@@ -102,7 +114,11 @@ impl Rate {
             return Fate::Written;
         }
         self.dropped.fetch_add(1, Relaxed);
-        if before == self.per_second { Fate::FirstDropped } else { Fate::Dropped }
+        if before == self.per_second {
+            Fate::FirstDropped
+        } else {
+            Fate::Dropped
+        }
     }
 
     fn tell(&self) {
@@ -118,12 +134,16 @@ impl Rate {
     }
 }
 
-/// A client's text as a field of a log line: at most so many bytes of it, and nothing in it that drives a terminal or
-/// reorders the line. Both formats write out ends of lines themselves.
+/// A client's text as a field of a log line: at most so many bytes of it, and nothing in it that
+/// drives a terminal or reorders the line. Both formats write out ends of lines themselves.
 pub(crate) fn logged(text: &str, bytes_max: usize) -> Cow<'_, str> {
     let kept = &text[..text.floor_char_boundary(bytes_max)];
     let shown = printable::lines(kept);
-    if kept.len() == text.len() { shown } else { Cow::Owned(format!("{shown}…")) }
+    if kept.len() == text.len() {
+        shown
+    } else {
+        Cow::Owned(format!("{shown}…"))
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +155,18 @@ mod tests {
         let rate = Rate::new(2, "refused");
         let fates: Vec<Fate> = [0, 0, 0, 0, 1, 1, 1].map(|second| rate.next(second)).into();
         use Fate::{Dropped, FirstDropped, Written};
-        assert_eq!(fates, [Written, Written, FirstDropped, Dropped, Written, Written, FirstDropped]);
+        assert_eq!(
+            fates,
+            [
+                Written,
+                Written,
+                FirstDropped,
+                Dropped,
+                Written,
+                Written,
+                FirstDropped
+            ]
+        );
         assert_eq!((rate.untold(), rate.untold()), (3, 0));
         rate.next(1);
         assert_eq!((rate.untold(), rate.dropped.load(Relaxed)), (1, 4));
@@ -144,14 +175,26 @@ mod tests {
     #[test]
     fn a_rate_of_none_writes_none() {
         let rate = Rate::new(0, "refused");
-        assert_eq!([0, 0].map(|second| rate.next(second)), [Fate::FirstDropped, Fate::Dropped]);
+        assert_eq!(
+            [0, 0].map(|second| rate.next(second)),
+            [Fate::FirstDropped, Fate::Dropped]
+        );
     }
 
     #[test]
     fn text_is_cut_and_harmless() {
-        assert!(matches!(logged("/v2/models/größe", 256), Cow::Borrowed("/v2/models/größe")));
-        assert_eq!(logged("a\u{1b}[2J\u{202e}b\u{9b}\u{7f}\n", 256), "a\\u001b[2J\\u202eb\\u009b\\u007f\n");
-        assert_eq!(logged(&"é".repeat(200), 257), format!("{}…", "é".repeat(128)));
+        assert!(matches!(
+            logged("/v2/models/größe", 256),
+            Cow::Borrowed("/v2/models/größe")
+        ));
+        assert_eq!(
+            logged("a\u{1b}[2J\u{202e}b\u{9b}\u{7f}\n", 256),
+            "a\\u001b[2J\\u202eb\\u009b\\u007f\n"
+        );
+        assert_eq!(
+            logged(&"é".repeat(200), 257),
+            format!("{}…", "é".repeat(128))
+        );
         assert_eq!(logged("abc", 3), "abc");
     }
 }

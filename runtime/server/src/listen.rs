@@ -1,11 +1,11 @@
 //! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
 //!
 //! One task accepts connections, and gives each to the thread that is to have it (`workers.rs`).
-//! Inference and administration listen apart, each with its own bounds: connections at once (more wait in the system's
-//! queue, `BACKLOG` of them), those of one peer (more are refused, `peers.rs`), the time that a connection may be
-//! silent (`callers.rs`), the streams of one HTTP/2 connection and the bytes that these have on their way. On shutdown
-//! nothing new is accepted, idle connections close, requests in flight finish, or are cut off when the drain time is
-//! over.
+//! Inference and administration listen apart, each with its own bounds: connections at once (more
+//! wait in the system's queue, `BACKLOG` of them), those of one peer (more are refused,
+//! `peers.rs`), the time that a connection may be silent (`callers.rs`), the streams of one HTTP/2
+//! connection and the bytes that these have on their way. On shutdown nothing new is accepted, idle
+//! connections close, requests in flight finish, or are cut off when the drain time is over.
 
 mod refuse;
 
@@ -43,8 +43,8 @@ const BACKLOG: u32 = 1024;
 
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 128;
-/// Bytes of bodies that an HTTP/2 connection, and that one of its streams, may have on their way, before a request has
-/// taken them: so much, and no more, lies outside the budget of bodies.
+/// Bytes of bodies that an HTTP/2 connection, and that one of its streams, may have on their way,
+/// before a request has taken them: so much, and no more, lies outside the budget of bodies.
 const WINDOW: u32 = 1 << 20;
 /// An HTTP/2 connection on which nothing comes is asked whether anybody is there.
 const PING: Duration = Duration::from_secs(75);
@@ -64,14 +64,19 @@ pub async fn bind(address: &str) -> io::Result<TcpListener> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     // A server that starts again must not wait for connections of the one before to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves inference until `stop` is done, then drains. Says whether every request in flight could finish.
+/// Serves inference until `stop` is done, then drains. Says whether every request in flight could
+/// finish.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -79,14 +84,32 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let entry = Entry::new(&app.limits, &app.intake);
-    accept(&entry, (listener, &workers), stop, || Connection::open(&app), inference::serve_one).await
+    accept(
+        &entry,
+        (listener, &workers),
+        stop,
+        || Connection::open(&app),
+        inference::serve_one,
+    )
+    .await
 }
 
 /// Serves the admin API in the same way.
-pub async fn serve_admin(admin: Arc<Admin>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+pub async fn serve_admin(
+    admin: Arc<Admin>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> bool {
     let own = Workers::of(Handle::current());
     let entry = Entry::new(&admin.limits, &admin.intake);
-    accept(&entry, (listener, &own), stop, || Arc::clone(&admin), admin::serve_one).await
+    accept(
+        &entry,
+        (listener, &own),
+        stop,
+        || Arc::clone(&admin),
+        admin::serve_one,
+    )
+    .await
 }
 
 /// Who may come in.
@@ -100,7 +123,12 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn new(limits: &'a ServerLimits, intake: &'a Intake) -> Self {
         let connections_max = limits.connections_per_peer;
-        Self { limits, peers: Peers::new(connections_max), refuser: Refuser::new(connections_max), intake }
+        Self {
+            limits,
+            peers: Peers::new(connections_max),
+            refuser: Refuser::new(connections_max),
+            intake,
+        }
     }
 
     /// A connection that is one too many for its peer.
@@ -119,8 +147,9 @@ impl<'a> Entry<'a> {
 /// A connection's places, for as long as it lasts.
 type Places = (OwnedSemaphorePermit, PeerPlace);
 
-/// Hands each request of each connection to `answer`, with what `open` returned when the connection came. Each has one
-/// of its own, so that no count of holders is written by all threads. The visit ends when the request is answered.
+/// Hands each request of each connection to `answer`, with what `open` returned when the connection
+/// came. Each has one of its own, so that no count of holders is written by all threads. The visit
+/// ends when the request is answered.
 async fn accept<Held, Answer, Answering>(
     entry: &Entry<'_>,
     (listener, workers): (TcpListener, &Workers),
@@ -137,11 +166,14 @@ where
     let builder = Arc::new(builder(entry.limits));
     let greet = |stream: TcpStream, places: Places| {
         let (caller, mut place) = callers.admit(open());
-        let service = service_fn(move |request: Request<_>| answer(Visit::begin(&caller, request.version()), request));
+        let service = service_fn(move |request: Request<_>| {
+            answer(Visit::begin(&caller, request.version()), request)
+        });
         let builder = Arc::clone(&builder);
         workers.give(async move {
             let Some(stream) = here(stream) else { return };
-            let mut conversation = pin!(builder.serve_connection(TokioIo::new(place.hears(stream)), service));
+            let mut conversation =
+                pin!(builder.serve_connection(TokioIo::new(place.hears(stream)), service));
             let ended = poll_fn(|context| {
                 match place.listen(context) {
                     Some(End::Now) => return Poll::Ready(Ok(())),
@@ -163,11 +195,18 @@ where
         () = callers.keep() => {}
     }
     drop(listener);
-    tokio::time::timeout(entry.limits.drain, callers.end()).await.is_ok()
+    tokio::time::timeout(entry.limits.drain, callers.end())
+        .await
+        .is_ok()
 }
 
-/// Accepts connections for ever, as many at once as have a place, and from each peer as many as it may have.
-async fn welcome(entry: &Entry<'_>, (listener, workers): (&TcpListener, &Workers), greet: impl Fn(TcpStream, Places)) {
+/// Accepts connections for ever, as many at once as have a place, and from each peer as many as it
+/// may have.
+async fn welcome(
+    entry: &Entry<'_>,
+    (listener, workers): (&TcpListener, &Workers),
+    greet: impl Fn(TcpStream, Places),
+) {
     let places = Arc::new(Semaphore::new(entry.limits.connections));
     // The places are there for as long as somebody may ask for one.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -193,8 +232,8 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
         .header_read_timeout(None)
         // Answers are small: one buffer is cheaper to send than a list of pieces.
         .writev(false)
-        // Above our own bound, so that ours answers with a body. Beyond 100 fields hyper answers 431: more than that it
-        // would not read on the stack.
+        // Above our own bound, so that ours answers with a body. Beyond 100 fields hyper answers
+        // 431: more than that it would not read on the stack.
         .max_buf_size((limits.header_bytes * 2).max(64 << 10));
     builder
         .http2()
@@ -209,10 +248,17 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
 
 /// The stream, which is waited for on the calling thread from now on.
 pub fn here(stream: TcpStream) -> Option<TcpStream> {
-    let moved = stream.into_std().and_then(TcpStream::from_std).and_then(|stream| {
-        // Answers are small and whole; waiting for more to send with them only delays.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    });
-    moved.inspect_err(|error| tracing::debug!(target: "connection", %error, "gone before it was heard")).ok()
+    let moved = stream
+        .into_std()
+        .and_then(TcpStream::from_std)
+        .and_then(|stream| {
+            // Answers are small and whole; waiting for more to send with them only delays.
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        });
+    moved
+        .inspect_err(
+            |error| tracing::debug!(target: "connection", %error, "gone before it was heard"),
+        )
+        .ok()
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Tensors of every size come and go with each request; the system's allocator gives large ones back to the system, and
-/// fetching their pages again costs twenty times the copy.
+/// Tensors of every size come and go with each request; the system's allocator gives large ones
+/// back to the system, and fetching their pages again costs twenty times the copy.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,8 +1,9 @@
 //! How many connections each peer has: a client that opens all of them would leave none to others.
 //!
-//! A peer is an IPv4 address, or an IPv6 network of 64 bits, as one host has all of its addresses. Default: half of
-//! `--max-connections`, 64 at least; `--max-connections-per-peer` says otherwise. Behind a proxy all clients are one
-//! peer: the flag should then say as many as there may be at all. Bound: an entry for each peer that is connected.
+//! A peer is an IPv4 address, or an IPv6 network of 64 bits, as one host has all of its addresses.
+//! Default: half of `--max-connections`, 64 at least; `--max-connections-per-peer` says otherwise.
+//! Behind a proxy all clients are one peer: the flag should then say as many as there may be at
+//! all. Bound: an entry for each peer that is connected.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -28,7 +29,10 @@ pub(crate) struct PeerPlace {
 impl Peers {
     /// So many connections for each.
     pub(crate) fn new(connections_max: usize) -> Arc<Self> {
-        Arc::new(Self { connections_max, open: Mutex::default() })
+        Arc::new(Self {
+            connections_max,
+            open: Mutex::default(),
+        })
     }
 
     /// A place for one more connection from there; `None` when it has all that it may have.
@@ -41,7 +45,10 @@ impl Peers {
         }
         *count += 1;
         drop(open);
-        Some(PeerPlace { peers: Arc::clone(self), peer })
+        Some(PeerPlace {
+            peers: Arc::clone(self),
+            peer,
+        })
     }
 
     /// Numbers are never half changed.

@@ -1,10 +1,13 @@
-//! Where guests run: first on the thread that has the request, then, if they take long, on threads of their own.
+//! Where guests run: first on the thread that has the request, then, if they take long, on threads
+//! of their own.
 //!
-//! Most pipelines answer in microseconds, and handing those to another thread would cost more than they do. So a chain
-//! starts on the IO worker that read its request, where it may stay until its guest has run for one to two ticks of the
-//! epoch (a millisecond each while guests run long, four otherwise). Then its future is moved to the compute runtime,
-//! and goes on there: the listeners and timers never wait longer than that for a guest. A pipeline that takes long as a
-//! rule (`LONG`) goes to the compute runtime at once. `docs/decisions/0003-where-guests-run.md` has the measurements.
+//! Most pipelines answer in microseconds, and handing those to another thread would cost more than
+//! they do. So a chain starts on the IO worker that read its request, where it may stay until its
+//! guest has run for one to two ticks of the epoch (a millisecond each while guests run long, four
+//! otherwise). Then its future is moved to the compute runtime, and goes on there: the listeners
+//! and timers never wait longer than that for a guest. A pipeline that takes long as a rule
+//! (`LONG`) goes to the compute runtime at once. `docs/decisions/0003-where-guests-run.md` has the
+//! measurements.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -36,8 +41,9 @@ pub struct Compute {
 pub struct Pace(AtomicU64);
 
 impl Pace {
-    /// Learns from one request. Two at once may lose one of them; an average can bear that, a lock would cost more.
-    /// Nothing is to be learnt where all are far from long, and then nothing is written: all threads share this.
+    /// Learns from one request. Two at once may lose one of them; an average can bear that, a lock
+    /// would cost more. Nothing is to be learnt where all are far from long, and then nothing is
+    /// written: all threads share this.
     pub fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let average = self.0.load(Relaxed);
@@ -56,7 +62,10 @@ impl Pace {
 impl Compute {
     /// Uses the runtime behind the handle.
     pub const fn new(runtime: Handle) -> Self {
-        Self { runtime, cores: Cores::any() }
+        Self {
+            runtime,
+            cores: Cores::any(),
+        }
     }
 
     /// The same beside threads that may have these cores for themselves.
@@ -88,9 +97,12 @@ impl Compute {
         self.away_in_slices(async { work() }).await
     }
 
-    /// The same for work that yields now and then to what else is there. When its caller goes away it ends at the next
-    /// such place.
-    pub async fn away_in_slices<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+    /// The same for work that yields now and then to what else is there. When its caller goes away
+    /// it ends at the next such place.
+    pub async fn away_in_slices<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         let _long = self.cores.long();
         joined(AbortOnDrop(self.runtime.spawn(work))).await
     }
@@ -111,24 +123,31 @@ pub fn come_last() {
     rank(NormalThreadSchedulePolicy::Idle, ThreadPriority::Min);
 }
 
-/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a tenth of one, and
-/// when it wakes it waits for its turn (`SCHED_BATCH`).
+/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a
+/// tenth of one, and when it wakes it waits for its turn (`SCHED_BATCH`).
 pub fn step_back() {
     // Of 99; in Linux's terms a niceness of 10.
     if let Ok(priority) = ThreadPriorityValue::try_from(22) {
-        rank(NormalThreadSchedulePolicy::Batch, ThreadPriority::Crossplatform(priority));
+        rank(
+            NormalThreadSchedulePolicy::Batch,
+            ThreadPriority::Crossplatform(priority),
+        );
     }
 }
 
-/// Lets requests that wait for the calling thread's core go first: to be called between two pieces of work that nobody
-/// waits for. A thread that stepped back gets little of a core, but that in one piece: milliseconds, without this.
+/// Lets requests that wait for the calling thread's core go first: to be called between two pieces
+/// of work that nobody waits for. A thread that stepped back gets little of a core, but that in one
+/// piece: milliseconds, without this.
 pub fn make_way() {
     std::thread::yield_now();
 }
 
 /// A system that refuses lets the thread run as usual.
 fn rank(policy: NormalThreadSchedulePolicy, priority: ThreadPriority) {
-    let (this, policy) = (thread_priority::thread_native_id(), ThreadSchedulePolicy::Normal(policy));
+    let (this, policy) = (
+        thread_priority::thread_native_id(),
+        ThreadSchedulePolicy::Normal(policy),
+    );
     let _ = thread_priority::set_thread_priority_and_policy(this, priority, policy);
 }
 
@@ -150,7 +169,11 @@ mod tests {
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("compute").build().unwrap()
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("compute")
+            .build()
+            .unwrap()
     }
 
     fn thread() -> String {
@@ -172,7 +195,12 @@ mod tests {
 
     #[test]
     fn a_short_chain_stays_and_a_long_one_moves() {
-        let (io, compute) = (tokio::runtime::Builder::new_current_thread().build().unwrap(), runtime());
+        let (io, compute) = (
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap(),
+            runtime(),
+        );
         let place = Compute::new(compute.handle().clone());
         let pace = Pace::default();
         let here = thread();
@@ -189,10 +217,16 @@ mod tests {
         for _ in 0..100 {
             pace.learn(LONG * 2);
         }
-        assert_eq!(io.block_on(place.run(&pace, Box::pin(async { thread() }))), "compute");
+        assert_eq!(
+            io.block_on(place.run(&pace, Box::pin(async { thread() }))),
+            "compute"
+        );
         for _ in 0..100 {
             pace.learn(LONG / 10);
         }
-        assert_eq!(io.block_on(place.run(&pace, Box::pin(async { thread() }))), here);
+        assert_eq!(
+            io.block_on(place.run(&pace, Box::pin(async { thread() }))),
+            here
+        );
     }
 }

@@ -8,11 +8,13 @@ use hotstage_core::suggest;
 use crate::board::{Door, Model, Snapshot, Why};
 use crate::routing::{Routing, Way};
 
-/// Names that are compared with one that is not there: a wrong name must stay cheap beside any number of models.
+/// Names that are compared with one that is not there: a wrong name must stay cheap beside any
+/// number of models.
 const NAMES: usize = 1000;
 
-/// The way to who answers: the version asked for; else the variant that `choose` finds behind the name's route; else
-/// the newest. Who should answer and is not in service is not ready; who is not known is not found.
+/// The way to who answers: the version asked for; else the variant that `choose` finds behind the
+/// name's route; else the newest. Who should answer and is not in service is not ready; who is not
+/// known is not found.
 pub fn route(
     snapshot: &Snapshot,
     name: &str,
@@ -26,7 +28,9 @@ pub fn route(
         (None, Door::Newest) => model.newest(),
         (None, Door::Closed) => None,
     };
-    found.map(|found| Way::to(Arc::clone(found))).ok_or_else(|| missing(model, name, version))
+    found
+        .map(|found| Way::to(Arc::clone(found)))
+        .ok_or_else(|| missing(model, name, version))
 }
 
 /// Why nobody answers.
@@ -46,12 +50,22 @@ fn missing(model: &Model, name: &str, version: Option<&str>) -> Failure {
             Why::Loading => "it is being loaded",
             Why::Failed(_) => "it could not be opened; the server's operator can see why",
         };
-        let message = format!("version `{}` of model `{name}` is not in service: {because}", absent.version);
+        let message = format!(
+            "version `{}` of model `{name}` is not in service: {because}",
+            absent.version
+        );
         return Failure::new(Kind::NotReady, message);
     }
-    let versions: Vec<&str> = model.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
+    let versions: Vec<&str> = model
+        .versions()
+        .iter()
+        .map(|pipeline| pipeline.version.as_str())
+        .collect();
     let asked = suggest::shown(version);
-    let message = format!("model `{name}` has no version `{asked}`; it has {}", versions.join(", "));
+    let message = format!(
+        "model `{name}` has no version `{asked}`; it has {}",
+        versions.join(", ")
+    );
     Failure::new(Kind::NotFound, message)
 }
 

@@ -1,9 +1,10 @@
 //! The threads that answer: each has connections of its own, from their first byte to their last.
 //!
-//! A connection goes to the thread that has the fewest, and stays there. A thread waits for its own connections and for
-//! nobody else's, so no request is handed from one thread to another, nor are its buffers and its instances' memory
-//! from one core to another; what takes long leaves the thread (`place`). docs/decisions/0003 has the measurements.
-//! Default: a thread per core; `--io-threads` says otherwise. Bound: all requests of one connection, of HTTP/2 too, are
+//! A connection goes to the thread that has the fewest, and stays there. A thread waits for its own
+//! connections and for nobody else's, so no request is handed from one thread to another, nor are
+//! its buffers and its instances' memory from one core to another; what takes long leaves the
+//! thread (`place`). docs/decisions/0003 has the measurements. Default: a thread per core;
+//! `--io-threads` says otherwise. Bound: all requests of one connection, of HTTP/2 too, are
 //! answered by one thread, but for what is long to compute.
 
 use std::future::Future;
@@ -33,30 +34,47 @@ struct Given(Arc<AtomicUsize>);
 
 impl Workers {
     /// Starts so many threads; `enter` is what each does first, one after another.
-    pub fn start(name: &str, threads: usize, enter: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        name: &str,
+        threads: usize,
+        enter: impl Fn() + Clone + Send + 'static,
+    ) -> io::Result<Self> {
         let start = |_| {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let (stay, ended) = oneshot::channel();
             let (told, entered) = std::sync::mpsc::sync_channel(1);
             let enter = enter.clone();
-            thread::Builder::new().name(name.to_owned()).spawn(move || {
-                enter();
-                // Nobody waits for it any more only if the start failed.
-                let _ = told.send(());
-                // The error means that the workers are gone, which is what is waited for.
-                let _ = runtime.block_on(ended);
-                runtime.shutdown_background();
-            })?;
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || {
+                    enter();
+                    // Nobody waits for it any more only if the start failed.
+                    let _ = told.send(());
+                    // The error means that the workers are gone, which is what is waited for.
+                    let _ = runtime.block_on(ended);
+                    runtime.shutdown_background();
+                })?;
             entered.recv().map_err(io::Error::other)?;
-            Ok(Worker { handle, given: Arc::default(), _stay: Some(stay) })
+            Ok(Worker {
+                handle,
+                given: Arc::default(),
+                _stay: Some(stay),
+            })
         };
-        (0..threads.max(1)).map(start).collect::<io::Result<_>>().map(Self)
+        (0..threads.max(1))
+            .map(start)
+            .collect::<io::Result<_>>()
+            .map(Self)
     }
 
     /// The threads of a runtime that is there already, whichever of them.
     pub fn of(handle: Handle) -> Self {
-        Self(vec![Worker { handle, given: Arc::default(), _stay: None }])
+        Self(vec![Worker {
+            handle,
+            given: Arc::default(),
+            _stay: None,
+        }])
     }
 
     /// The first one, for what belongs to none.
@@ -66,7 +84,13 @@ impl Workers {
 
     /// Has the one that has the fewest do this to its end.
     pub fn give(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let Some(worker) = self.0.iter().min_by_key(|worker| worker.given.load(Relaxed)) else { return };
+        let Some(worker) = self
+            .0
+            .iter()
+            .min_by_key(|worker| worker.given.load(Relaxed))
+        else {
+            return;
+        };
         worker.given.fetch_add(1, Relaxed);
         let given = Given(Arc::clone(&worker.given));
         worker.handle.spawn(async move {
@@ -108,7 +132,13 @@ mod tests {
         // The first one is done: its thread has room.
         drop(ends.remove(0));
         assert_eq!(tell.recv().unwrap(), first);
-        while workers.0.iter().map(|worker| worker.given.load(Relaxed)).sum::<usize>() > 3 {
+        while workers
+            .0
+            .iter()
+            .map(|worker| worker.given.load(Relaxed))
+            .sum::<usize>()
+            > 3
+        {
             thread::yield_now();
         }
         let (end, ended) = oneshot::channel::<()>();

@@ -1,16 +1,23 @@
-//! The component's memory: a shelf of free blocks for each small size, over the standard library's allocator.
+//! The component's memory: a shelf of free blocks for each small size, over the standard library's
+//! allocator.
 //!
-//! A call of a small stage allocates and frees a dozen times, on both sides of the wall: lists cross it as memory of
-//! the component's own. In the sandbox the standard library's allocator takes two hundred instructions for each, which
-//! made a third of a small stage. Here a block that was freed lies on its size's shelf, for the next of that size.
+//! A call of a small stage allocates and frees a dozen times, on both sides of the wall: lists
+//! cross it as memory of the component's own. In the sandbox the standard library's allocator takes
+//! two hundred instructions for each, which made a third of a small stage. Here a block that was
+//! freed lies on its size's shelf, for the next of that size.
 //!
-//! Default: on. A component that brings its own `#[global_allocator]` turns the feature `allocator` off. Bounds:
-//! [`SHELF`] blocks on each of [`SHELVES`] shelves, less than 300 KiB in all; what is larger, or finds its shelf full,
-//! is the standard library's, and all of it is bounded by the stage's limit `memory`.
+//! Default: on. A component that brings its own `#[global_allocator]` turns the feature `allocator`
+//! off. Bounds: [`SHELF`] blocks on each of [`SHELVES`] shelves, less than 300 KiB in all; what is
+//! larger, or finds its shelf full, is the standard library's, and all of it is bounded by the
+//! stage's limit `memory`.
 //!
-//! Unsafe, as an allocator is. It runs inside the sandbox, so a mistake in it could harm its own component alone.
+//! Unsafe, as an allocator is. It runs inside the sandbox, so a mistake in it could harm its own
+//! component alone.
 
-#![expect(unsafe_code, reason = "an allocator hands out raw memory; see its head")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator hands out raw memory; see its head"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -38,19 +45,28 @@ struct Block {
     next: Option<NonNull<Self>>,
 }
 
-// SAFETY: WebAssembly components of this package have one thread. Natively only tests make one, for one thread each.
+// SAFETY: WebAssembly components of this package have one thread. Natively only tests make one, for
+// one thread each.
 unsafe impl Sync for Shelves {}
 
 impl Shelves {
     pub(crate) const fn new() -> Self {
-        Self([const { Shelf { first: Cell::new(None), count: Cell::new(0) } }; SHELVES])
+        Self(
+            [const {
+                Shelf {
+                    first: Cell::new(None),
+                    count: Cell::new(0),
+                }
+            }; SHELVES],
+        )
     }
 }
 
 impl Shelf {
     fn take(&self) -> Option<NonNull<Block>> {
         let block = self.first.get()?;
-        // SAFETY: what lies on a shelf was given up by its owner, and `put` wrote a `Block` into it.
+        // SAFETY: what lies on a shelf was given up by its owner, and `put` wrote a `Block` into
+        // it.
         self.first.set(unsafe { block.as_ref() }.next);
         self.count.set(self.count.get() - 1);
         Some(block)
@@ -65,8 +81,13 @@ impl Shelf {
         if self.count.get() == SHELF {
             return false;
         }
-        // SAFETY: the caller's promise; the smallest block is larger than a `Block`, and as well aligned.
-        unsafe { block.write(Block { next: self.first.get() }) };
+        // SAFETY: the caller's promise; the smallest block is larger than a `Block`, and as well
+        // aligned.
+        unsafe {
+            block.write(Block {
+                next: self.first.get(),
+            })
+        };
         self.first.set(Some(block));
         self.count.set(self.count.get() + 1);
         true
@@ -76,7 +97,11 @@ impl Shelf {
 /// The shelf for memory of this layout.
 const fn shelf_of(layout: Layout) -> Option<usize> {
     let index = layout.size().wrapping_sub(1) / STEP;
-    if index < SHELVES && layout.align() <= ALIGN { Some(index) } else { None }
+    if index < SHELVES && layout.align() <= ALIGN {
+        Some(index)
+    } else {
+        None
+    }
 }
 
 /// The layout of the blocks on a shelf.
@@ -87,9 +112,10 @@ const fn block_of(shelf: usize) -> Layout {
     }
 }
 
-// SAFETY: memory is the standard library's, asked for with the layout of its shelf and given back with the same one,
-// or with its own where it has no shelf; both follow from the layout that the caller must give both times. Between, a
-// block has one owner: a caller, or the shelf that it lies on.
+// SAFETY: memory is the standard library's, asked for with the layout of its shelf and given back
+// with the same one, or with its own where it has no shelf; both follow from the layout that the
+// caller must give both times. Between, a block has one owner: a caller, or the shelf that it lies
+// on.
 unsafe impl GlobalAlloc for Shelves {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -131,8 +157,8 @@ unsafe impl GlobalAlloc for Shelves {
         if moved.is_null() {
             return null_mut();
         }
-        // SAFETY: both are at least as long as is copied, and the new one is nobody else's; the old one's owner gives
-        // it up, as its layout says.
+        // SAFETY: both are at least as long as is copied, and the new one is nobody else's; the old
+        // one's owner gives it up, as its layout says.
         unsafe {
             memory.copy_to_nonoverlapping(moved, layout.size().min(size));
             self.dealloc(memory, layout);
@@ -161,13 +187,19 @@ mod tests {
             assert!(!memory.is_null() && memory.addr().is_multiple_of(layout.align()));
             // SAFETY: it was allocated with this layout.
             unsafe { memory.write_bytes(fill, layout.size()) };
-            Self { memory, layout, fill }
+            Self {
+                memory,
+                layout,
+                fill,
+            }
         }
 
         /// Nobody else wrote to it.
         fn is_whole(&self, size: usize) -> bool {
             // SAFETY: as many bytes were written when it was made.
-            unsafe { std::slice::from_raw_parts(self.memory, size) }.iter().all(|byte| *byte == self.fill)
+            unsafe { std::slice::from_raw_parts(self.memory, size) }
+                .iter()
+                .all(|byte| *byte == self.fill)
         }
     }
 
@@ -223,10 +255,14 @@ mod tests {
         unsafe {
             let first = shelves.alloc(layout);
             shelves.dealloc(first, layout);
-            assert_eq!(shelves.alloc(Layout::from_size_align(97, 1).unwrap()), first);
+            assert_eq!(
+                shelves.alloc(Layout::from_size_align(97, 1).unwrap()),
+                first
+            );
             shelves.dealloc(first, layout);
             let many: Vec<*mut u8> = (0..2 * SHELF).map(|_| shelves.alloc(layout)).collect();
-            many.into_iter().for_each(|memory| shelves.dealloc(memory, layout));
+            many.into_iter()
+                .for_each(|memory| shelves.dealloc(memory, layout));
         }
         assert_eq!(shelves.0[100 / STEP].count.get(), SHELF);
     }

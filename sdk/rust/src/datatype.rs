@@ -1,7 +1,8 @@
 //! The type of one element, and the Rust types that go with it.
 //!
-//! Every datatype but `BYTES` has one Rust type, its [`Element`], so that a typed view of a tensor needs no run-time
-//! choice: asking for `f32` asks for `FP32`. Bound: the list is closed and is the wall's.
+//! Every datatype but `BYTES` has one Rust type, its [`Element`], so that a typed view of a tensor
+//! needs no run-time choice: asking for `f32` asks for `FP32`. Bound: the list is closed and is the
+//! wall's.
 
 use std::fmt;
 
@@ -11,7 +12,10 @@ use half::{bf16, f16};
 
 /// Every datatype that flows through a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each case is the Open Inference Protocol's datatype of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each case is the Open Inference Protocol's datatype of the same name"
+)]
 pub enum Datatype {
     Bool,
     Uint8,

@@ -1,7 +1,8 @@
-//! Why a stage can't be opened, and why a call has no answer: the wall's variants, with constructors.
+//! Why a stage can't be opened, and why a call has no answer: the wall's variants, with
+//! constructors.
 //!
-//! The case decides who reads the text: a client reads [`Failure::InvalidInput`] and [`Failure::Unavailable`], the
-//! operator reads the rest. Bound: the host cuts a text after 4 KiB.
+//! The case decides who reads the text: a client reads [`Failure::InvalidInput`] and
+//! [`Failure::Unavailable`], the operator reads the rest. Bound: the host cuts a text after 4 KiB.
 
 use crate::datatype::Datatype;
 
@@ -39,8 +40,8 @@ impl OpenError {
 /// Why a call has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The tensors have the right types but no meaning here. The client reads the text and should not retry. Say
-    /// which input, which element, and what would be right.
+    /// The tensors have the right types but no meaning here. The client reads the text and should
+    /// not retry. Say which input, which element, and what would be right.
     #[error("{0}")]
     InvalidInput(String),
     /// Not now, but maybe later. The client may retry.
@@ -68,15 +69,20 @@ impl Failure {
     }
 }
 
-/// A tensor that is not what the stage's code takes it for. Inside a call that is a defect of the stage: the host
-/// has already checked what came in.
+/// A tensor that is not what the stage's code takes it for. Inside a call that is a defect of the
+/// stage: the host has already checked what came in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum TensorError {
     #[error("the tensor is {given}, looked at as {expected}")]
     Datatype { expected: Datatype, given: Datatype },
     #[error("shape {shape:?} takes {expected} elements of {datatype}, given {given}")]
-    Elements { datatype: Datatype, shape: Vec<u64>, expected: usize, given: usize },
+    Elements {
+        datatype: Datatype,
+        shape: Vec<u64>,
+        expected: usize,
+        given: usize,
+    },
     #[error("shape {shape:?} of {datatype} is more than memory can hold")]
     TooLarge { datatype: Datatype, shape: Vec<u64> },
     #[error("a shape of {0} dimensions; at most 16 are allowed")]

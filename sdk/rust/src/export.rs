@@ -1,11 +1,13 @@
 //! The macro that makes a component of a stage.
 //!
-//! It names the wall's functions and nothing else: what they do lies in `wall`. Natively it only checks the types.
+//! It names the wall's functions and nothing else: what they do lies in `wall`. Natively it only
+//! checks the types.
 
 /// Makes a component of a stage: `export!(model: Times);`, once in a crate.
 ///
-/// The role is `preprocessor`, `model` or `postprocessor`. The component's version is the crate's, and its name is the
-/// crate's without `hotstage-plugin-`; another one goes behind it: `export!(model: Times, name: "times")`.
+/// The role is `preprocessor`, `model` or `postprocessor`. The component's version is the crate's,
+/// and its name is the crate's without `hotstage-plugin-`; another one goes behind it:
+/// `export!(model: Times, name: "times")`.
 #[macro_export]
 macro_rules! export {
     ($role:ident: $stage:ty) => {

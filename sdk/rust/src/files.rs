@@ -1,7 +1,7 @@
 //! The files that the manifest gives to a stage: weights, vocabularies, tables.
 //!
-//! Read-only, and the same for the whole life of an instance. Natively they come from a map. Bound: a file that is
-//! read lies in the instance's memory, so it must fit the stage's limit `memory`.
+//! Read-only, and the same for the whole life of an instance. Natively they come from a map. Bound:
+//! a file that is read lies in the instance's memory, so it must fit the stage's limit `memory`.
 
 use std::collections::BTreeMap;
 
@@ -22,20 +22,31 @@ enum Source {
 
 impl Files {
     /// Files for a test.
-    pub fn from_map<N: Into<String>, B: Into<Vec<u8>>>(files: impl IntoIterator<Item = (N, B)>) -> Self {
-        let files = files.into_iter().map(|(name, bytes)| (name.into(), bytes.into())).collect();
-        Self { source: Source::Map(files) }
+    pub fn from_map<N: Into<String>, B: Into<Vec<u8>>>(
+        files: impl IntoIterator<Item = (N, B)>,
+    ) -> Self {
+        let files = files
+            .into_iter()
+            .map(|(name, bytes)| (name.into(), bytes.into()))
+            .collect();
+        Self {
+            source: Source::Map(files),
+        }
     }
 
     /// No files, for a test.
     pub const fn none() -> Self {
-        Self { source: Source::Map(BTreeMap::new()) }
+        Self {
+            source: Source::Map(BTreeMap::new()),
+        }
     }
 
     /// What the manifest gives.
     #[cfg(target_arch = "wasm32")]
     pub(crate) const fn of_host() -> Self {
-        Self { source: Source::Host }
+        Self {
+            source: Source::Host,
+        }
     }
 
     /// The names, in order.
@@ -56,8 +67,14 @@ impl Files {
         };
         bytes.ok_or_else(|| {
             let names = self.names();
-            let given = if names.is_empty() { "none".to_owned() } else { crate::signature::list(&names) };
-            OpenError::File(format!("no file `{name}`: add it to the stage's `files` in the manifest; given: {given}"))
+            let given = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                crate::signature::list(&names)
+            };
+            OpenError::File(format!(
+                "no file `{name}`: add it to the stage's `files` in the manifest; given: {given}"
+            ))
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Neural networks on the host's engines: ONNX graphs, at native speed, for models.
 //!
-//! Open one in [`Model::open`](crate::Model::open) and keep it; then a call only computes. Tensors pass through as
-//! handles, so a large one is never copied into the stage. Natively there is no engine: a test says with
-//! [`stand_in`] what a file computes. Bounds: computing counts towards the call's `time`, what it answers towards
-//! `output_bytes`.
+//! Open one in [`Model::open`](crate::Model::open) and keep it; then a call only computes. Tensors
+//! pass through as handles, so a large one is never copied into the stage. Natively there is no
+//! engine: a test says with [`stand_in`] what a file computes. Bounds: computing counts towards the
+//! call's `time`, what it answers towards `output_bytes`.
 
 use crate::error::{Failure, OpenError};
 use crate::host;
@@ -22,7 +22,8 @@ pub enum Engine {
     Tract,
 }
 
-/// What becomes of ONNX Runtime's arena, the memory for what flows between operators, when a computation is over.
+/// What becomes of ONNX Runtime's arena, the memory for what flows between operators, when a
+/// computation is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arena {
     /// It stays for the next computation, which is then faster.
@@ -90,7 +91,8 @@ impl From<GraphError> for OpenError {
 pub struct Graph(host::Graph);
 
 impl Graph {
-    /// Opens a file of the stage. Stages that open the same file with the same options share one graph.
+    /// Opens a file of the stage. Stages that open the same file with the same options share one
+    /// graph.
     pub fn open(file: &str, options: &Options) -> Result<Self, GraphError> {
         host::Graph::open(file, options).map(Self)
     }

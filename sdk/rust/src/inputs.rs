@@ -1,7 +1,7 @@
 //! The tensors of one call, by name.
 //!
-//! A name is looked up by a scan over the signature, without hashing. A tensor is read from the host when somebody
-//! looks at it, not before. Bound: 256 ports.
+//! A name is looked up by a scan over the signature, without hashing. A tensor is read from the
+//! host when somebody looks at it, not before. Bound: 256 ports.
 
 use ndarray::ArrayViewD;
 
@@ -10,8 +10,8 @@ use crate::error::Failure;
 use crate::signature::{Port, no_such, place};
 use crate::tensor::{BytesElements, Tensor};
 
-/// What a call was given. Look at a tensor with [`f32`](Self::f32) and its siblings; [`take`](Self::take) it to
-/// change it in place or to pass it on.
+/// What a call was given. Look at a tensor with [`f32`](Self::f32) and its siblings;
+/// [`take`](Self::take) it to change it in place or to pass it on.
 #[derive(Debug)]
 pub struct Inputs {
     ports: Vec<Port>,
@@ -35,7 +35,10 @@ impl Inputs {
         let Some(index) = place(&self.ports, name) else {
             return Err(Failure::Internal(no_such("input", &self.ports, name)));
         };
-        self.tensors.get(index).and_then(Option::as_ref).ok_or_else(|| taken(name))
+        self.tensors
+            .get(index)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| taken(name))
     }
 
     /// A tensor, to own: to change in place, to pass on, or to drop early.
@@ -43,30 +46,42 @@ impl Inputs {
         let Some(index) = place(&self.ports, name) else {
             return Err(Failure::Internal(no_such("input", &self.ports, name)));
         };
-        self.tensors.get_mut(index).and_then(Option::take).ok_or_else(|| taken(name))
+        self.tensors
+            .get_mut(index)
+            .and_then(Option::take)
+            .ok_or_else(|| taken(name))
     }
 
     /// All tensors, in the order of the signature, to own.
     pub fn take_all(&mut self) -> Result<Vec<Tensor>, Failure> {
         let ports = &self.ports;
-        let all =
-            self.tensors.iter_mut().zip(ports).map(|(tensor, port)| tensor.take().ok_or_else(|| taken(&port.name)));
+        let all = self
+            .tensors
+            .iter_mut()
+            .zip(ports)
+            .map(|(tensor, port)| tensor.take().ok_or_else(|| taken(&port.name)));
         all.collect()
     }
 
     /// A view of the elements, in the tensor's shape.
     pub fn view<T: Element>(&self, name: &str) -> Result<ArrayViewD<'_, T>, Failure> {
-        self.get(name)?.view().map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
+        self.get(name)?
+            .view()
+            .map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
     }
 
     /// All elements, in row-major order.
     pub fn slice<T: Element>(&self, name: &str) -> Result<&[T], Failure> {
-        self.get(name)?.slice().map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
+        self.get(name)?
+            .slice()
+            .map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
     }
 
     /// The elements of a `BYTES` tensor, in row-major order.
     pub fn bytes(&self, name: &str) -> Result<BytesElements<'_>, Failure> {
-        self.get(name)?.bytes_elements().map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
+        self.get(name)?
+            .bytes_elements()
+            .map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
     }
 
     /// Takes the tensors of the next call, in signature order.
@@ -108,5 +123,7 @@ typed! {
 
 #[cold]
 fn taken(name: &str) -> Failure {
-    Failure::Internal(format!("input `{name}` was taken already, or this call came without tensors"))
+    Failure::Internal(format!(
+        "input `{name}` was taken already, or this call came without tensors"
+    ))
 }

@@ -1,7 +1,7 @@
 //! One opened stage, and the room its calls reuse.
 //!
-//! Shared by the wall's adapter and by the test bench, so that natively a stage runs the code that it runs in
-//! production.
+//! Shared by the wall's adapter and by the test bench, so that natively a stage runs the code that
+//! it runs in production.
 
 use serde::de::DeserializeOwned;
 
@@ -33,7 +33,14 @@ impl<S> Instance<S> {
         signature.check()?;
         let inputs = Inputs::new(signature.inputs.clone());
         let outputs = Outputs::new(signature.outputs.clone());
-        Ok((Self { stage, inputs, outputs }, signature))
+        Ok((
+            Self {
+                stage,
+                inputs,
+                outputs,
+            },
+            signature,
+        ))
     }
 
     /// Runs one call on the given tensors, and wraps its answers.

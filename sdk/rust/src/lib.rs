@@ -1,7 +1,7 @@
 //! Write Hotstage stages in Rust.
 //!
-//! A stage is a component with one of three roles: [`Preprocessor`], [`Model`] or [`Postprocessor`]. Implement the
-//! trait of your role, and [`export!`] it:
+//! A stage is a component with one of three roles: [`Preprocessor`], [`Model`] or
+//! [`Postprocessor`]. Implement the trait of your role, and [`export!`] it:
 //!
 //! ```
 //! use hotstage_sdk::{Datatype, Failure, Files, Inputs, Model, OpenError, Outputs, Signature, any};
@@ -56,12 +56,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Build it with `crate-type = ["cdylib", "rlib"]` for `wasm32-wasip2`; the file that comes out is the component.
+//! Build it with `crate-type = ["cdylib", "rlib"]` for `wasm32-wasip2`; the file that comes out is
+//! the component.
 //!
-//! To look at an input without owning it, `inputs.f32("x")?` is an `ndarray` view. To answer something new,
-//! `outputs.make_f32("y", &[rows, 2])?` lends room to write into. [`Files`] are the weights and tables that the
-//! manifest gives the stage, [`graphs`] computes neural networks on the host's engines, [`log`] writes lines for the
-//! operator, and [`metrics`] keeps numbers for them.
+//! To look at an input without owning it, `inputs.f32("x")?` is an `ndarray` view. To answer
+//! something new, `outputs.make_f32("y", &[rows, 2])?` lends room to write into. [`Files`] are the
+//! weights and tables that the manifest gives the stage, [`graphs`] computes neural networks on the
+//! host's engines, [`log`] writes lines for the operator, and [`metrics`] keeps numbers for them.
 
 #[cfg(any(test, all(target_arch = "wasm32", feature = "allocator")))]
 mod allocator;

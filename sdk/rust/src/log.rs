@@ -1,7 +1,8 @@
 //! Lines for the operator: `log::info!("opened {n} columns")`.
 //!
-//! A line is formatted only when somebody listens to its level; the host is asked for that level at most once a call.
-//! Natively the lines go to stderr. Bounds: the stage's limit `log_bytes` for each call, and the host's rate limit.
+//! A line is formatted only when somebody listens to its level; the host is asked for that level at
+//! most once a call. Natively the lines go to stderr. Bounds: the stage's limit `log_bytes` for
+//! each call, and the host's rate limit.
 
 use std::cell::Cell;
 

@@ -1,7 +1,8 @@
 //! The answers of one call, by name.
 //!
-//! Each is checked against the signature as it is put, so that a mistake names the output. The bytes travel with the
-//! answer, whatever their size; a tensor that was passed on unread travels as its handle. Bound: 256 ports.
+//! Each is checked against the signature as it is put, so that a mistake names the output. The
+//! bytes travel with the answer, whatever their size; a tensor that was passed on unread travels as
+//! its handle. Bound: 256 ports.
 
 use ndarray::{ArrayRef, ArrayViewMutD, Dimension};
 
@@ -37,23 +38,37 @@ impl Outputs {
     /// Answers with a tensor for each output, in the order of the signature, without a copy.
     pub fn put_all(&mut self, tensors: Vec<Tensor>) -> Result<(), Failure> {
         if tensors.len() != self.ports.len() {
-            return Err(Failure::Internal(format!("{} tensors for {} outputs", tensors.len(), self.ports.len())));
+            return Err(Failure::Internal(format!(
+                "{} tensors for {} outputs",
+                tensors.len(),
+                self.ports.len()
+            )));
         }
         for ((port, place), tensor) in self.ports.iter().zip(&mut self.tensors).zip(tensors) {
-            port.accepts(&tensor).map_err(|misfit| Failure::Internal(format!("output {misfit}")))?;
+            port.accepts(&tensor)
+                .map_err(|misfit| Failure::Internal(format!("output {misfit}")))?;
             *place = Some(tensor);
         }
         Ok(())
     }
 
     /// Answers with a copy of the elements, in row-major order.
-    pub fn put_slice<T: Element>(&mut self, name: &str, shape: &[usize], elements: &[T]) -> Result<(), Failure> {
+    pub fn put_slice<T: Element>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        elements: &[T],
+    ) -> Result<(), Failure> {
         let tensor = Tensor::new(shape, elements).map_err(|error| named(name, &error))?;
         self.put(name, tensor)
     }
 
     /// Answers with a copy of an array. [`make`](Self::make) saves the copy.
-    pub fn put_array<T: Element, D: Dimension>(&mut self, name: &str, array: &ArrayRef<T, D>) -> Result<(), Failure> {
+    pub fn put_array<T: Element, D: Dimension>(
+        &mut self,
+        name: &str,
+        array: &ArrayRef<T, D>,
+    ) -> Result<(), Failure> {
         if let Some(elements) = array.as_slice() {
             return self.put_slice(name, array.shape(), elements);
         }
@@ -73,30 +88,53 @@ impl Outputs {
     }
 
     /// Answers with an array of zeros, and lends it to be written in place.
-    pub fn make<T: Element>(&mut self, name: &str, shape: &[usize]) -> Result<ArrayViewMutD<'_, T>, Failure> {
+    pub fn make<T: Element>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<ArrayViewMutD<'_, T>, Failure> {
         let tensor = Tensor::zeros::<T>(shape).map_err(|error| named(name, &error))?;
-        self.place(name, tensor)?.view_mut().map_err(|error| named(name, &error))
+        self.place(name, tensor)?
+            .view_mut()
+            .map_err(|error| named(name, &error))
     }
 
     /// Answers with an array of zeros, and lends its elements in row-major order.
-    pub fn make_slice<T: Element>(&mut self, name: &str, shape: &[usize]) -> Result<&mut [T], Failure> {
+    pub fn make_slice<T: Element>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<&mut [T], Failure> {
         let tensor = Tensor::zeros::<T>(shape).map_err(|error| named(name, &error))?;
-        self.place(name, tensor)?.slice_mut().map_err(|error| named(name, &error))
+        self.place(name, tensor)?
+            .slice_mut()
+            .map_err(|error| named(name, &error))
     }
 
     fn place(&mut self, name: &str, tensor: Tensor) -> Result<&mut Tensor, Failure> {
         let Some(index) = place(&self.ports, name) else {
             return Err(Failure::Internal(no_such("output", &self.ports, name)));
         };
-        debug_assert!(tensor.shape().len() <= DIMENSIONS_MAX, "a tensor's constructor checks its shape");
-        self.ports[index].accepts(&tensor).map_err(|misfit| Failure::Internal(format!("output {misfit}")))?;
+        debug_assert!(
+            tensor.shape().len() <= DIMENSIONS_MAX,
+            "a tensor's constructor checks its shape"
+        );
+        self.ports[index]
+            .accepts(&tensor)
+            .map_err(|misfit| Failure::Internal(format!("output {misfit}")))?;
         Ok(self.tensors[index].insert(tensor))
     }
 
     /// Hands the answers over, in signature order.
-    pub(crate) fn unload<'a, W>(&'a mut self, wrap: impl Fn(Tensor) -> W + 'a) -> Result<Vec<W>, Failure> {
+    pub(crate) fn unload<'a, W>(
+        &'a mut self,
+        wrap: impl Fn(Tensor) -> W + 'a,
+    ) -> Result<Vec<W>, Failure> {
         if let Some(index) = self.tensors.iter().position(Option::is_none) {
-            return Err(Failure::Internal(format!("output `{}` was never put", self.ports[index].name)));
+            return Err(Failure::Internal(format!(
+                "output `{}` was never put",
+                self.ports[index].name
+            )));
         }
         let mut answers = Vec::with_capacity(self.tensors.len());
         answers.extend(self.tensors.iter_mut().filter_map(Option::take).map(wrap));

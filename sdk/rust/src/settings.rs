@@ -1,7 +1,7 @@
 //! From the manifest's JSON to the author's struct, and from the struct to its JSON Schema.
 //!
-//! An error says the key path, what the key should hold and what it holds: `settings.std[3]: expected f64, found
-//! string "x"`.
+//! An error says the key path, what the key should hold and what it holds:
+//! `settings.std[3]: expected f64, found string "x"`.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
@@ -20,13 +20,18 @@ pub(crate) fn parse<S: DeserializeOwned>(text: &str) -> Result<S, OpenError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let settings = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| OpenError::Settings(explain(error.path(), &error.inner().to_string())))?;
-    reader.end().map_err(|error| OpenError::Settings(format!("settings: {error}")))?;
+    reader
+        .end()
+        .map_err(|error| OpenError::Settings(format!("settings: {error}")))?;
     Ok(settings)
 }
 
 /// The JSON Schema (draft 2020-12) of the settings.
 pub(crate) fn schema<S: JsonSchema>() -> String {
-    SchemaGenerator::default().into_root_schema_for::<S>().as_value().to_string()
+    SchemaGenerator::default()
+        .into_root_schema_for::<S>()
+        .as_value()
+        .to_string()
 }
 
 fn explain(path: &Path, message: &str) -> String {
@@ -40,9 +45,14 @@ fn explain(path: &Path, message: &str) -> String {
         }
     }
     // The text is made by a machine, so its lines and columns help nobody.
-    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message, |(message, _)| message);
     for prefix in ["invalid type: ", "invalid value: "] {
-        if let Some((found, expected)) = message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once(", expected ")) {
+        if let Some((found, expected)) = message
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.rsplit_once(", expected "))
+        {
             return format!("{place}: expected {expected}, found {found}");
         }
     }
@@ -67,8 +77,14 @@ mod tests {
 
     #[test]
     fn an_error_says_the_key_path() {
-        assert_eq!(refusal(r#"{"std": [1, 2, 3, "x"]}"#), r#"settings.std[3]: expected f64, found string "x""#);
-        assert_eq!(refusal(r#"{"sdt": []}"#), "settings.sdt: unknown field `sdt`, expected `std`");
+        assert_eq!(
+            refusal(r#"{"std": [1, 2, 3, "x"]}"#),
+            r#"settings.std[3]: expected f64, found string "x""#
+        );
+        assert_eq!(
+            refusal(r#"{"sdt": []}"#),
+            "settings.sdt: unknown field `sdt`, expected `std`"
+        );
         assert_eq!(refusal("{}"), "settings: missing field `std`");
     }
 
@@ -81,7 +97,10 @@ mod tests {
     #[test]
     fn the_schema_names_its_draft() {
         let schema = schema::<Settings>();
-        assert!(schema.contains("https://json-schema.org/draft/2020-12/schema"), "{schema}");
+        assert!(
+            schema.contains("https://json-schema.org/draft/2020-12/schema"),
+            "{schema}"
+        );
         assert!(schema.contains("One for each column."), "{schema}");
     }
 }

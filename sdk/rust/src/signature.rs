@@ -1,7 +1,7 @@
 //! What flows in and out of a stage, in the order in which calls pass it.
 //!
-//! Names are wired to places once, when the stage is opened; a call carries no names. Bounds: 256 ports each way,
-//! names of 1 to 256 bytes, 16 dimensions.
+//! Names are wired to places once, when the stage is opened; a call carries no names. Bounds: 256
+//! ports each way, names of 1 to 256 bytes, 16 dimensions.
 
 use crate::datatype::Datatype;
 use crate::error::OpenError;
@@ -53,15 +53,33 @@ impl Signature {
 
     /// Adds an input.
     #[must_use]
-    pub fn input(mut self, name: impl Into<String>, datatype: Datatype, shape: impl Into<Vec<Dimension>>) -> Self {
-        self.inputs.push(Port { name: name.into(), datatype, shape: shape.into() });
+    pub fn input(
+        mut self,
+        name: impl Into<String>,
+        datatype: Datatype,
+        shape: impl Into<Vec<Dimension>>,
+    ) -> Self {
+        self.inputs.push(Port {
+            name: name.into(),
+            datatype,
+            shape: shape.into(),
+        });
         self
     }
 
     /// Adds an output.
     #[must_use]
-    pub fn output(mut self, name: impl Into<String>, datatype: Datatype, shape: impl Into<Vec<Dimension>>) -> Self {
-        self.outputs.push(Port { name: name.into(), datatype, shape: shape.into() });
+    pub fn output(
+        mut self,
+        name: impl Into<String>,
+        datatype: Datatype,
+        shape: impl Into<Vec<Dimension>>,
+    ) -> Self {
+        self.outputs.push(Port {
+            name: name.into(),
+            datatype,
+            shape: shape.into(),
+        });
         self
     }
 
@@ -69,16 +87,25 @@ impl Signature {
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
             if ports.len() > PORTS_MAX {
-                return Err(OpenError::Settings(format!("{} {side}s; at most {PORTS_MAX} are allowed", ports.len())));
+                return Err(OpenError::Settings(format!(
+                    "{} {side}s; at most {PORTS_MAX} are allowed",
+                    ports.len()
+                )));
             }
             for (index, port) in ports.iter().enumerate() {
                 let Port { name, shape, .. } = port;
                 let wrong = if name.is_empty() || NAME_BYTES_MAX < name.len() {
-                    format!("{side} {index} has a name of {} bytes; 1 to {NAME_BYTES_MAX} are allowed", name.len())
+                    format!(
+                        "{side} {index} has a name of {} bytes; 1 to {NAME_BYTES_MAX} are allowed",
+                        name.len()
+                    )
                 } else if name.chars().any(char::is_control) {
                     format!("{side} {index} has a control character in its name")
                 } else if DIMENSIONS_MAX < shape.len() {
-                    format!("{side} `{name}` has {} dimensions; at most {DIMENSIONS_MAX} are allowed", shape.len())
+                    format!(
+                        "{side} `{name}` has {} dimensions; at most {DIMENSIONS_MAX} are allowed",
+                        shape.len()
+                    )
                 } else if ports[..index].iter().any(|other| other.name == *name) {
                     format!("two {side}s are called `{name}`")
                 } else {
@@ -96,21 +123,39 @@ impl Port {
     pub(crate) fn accepts(&self, tensor: &Tensor) -> Result<(), String> {
         let fits = self.datatype == tensor.datatype()
             && self.shape.len() == tensor.shape().len()
-            && self.shape.iter().zip(tensor.shape()).all(|(want, given)| want.is_none_or(|want| want == *given));
-        if fits { Ok(()) } else { Err(self.misfit(tensor)) }
+            && self
+                .shape
+                .iter()
+                .zip(tensor.shape())
+                .all(|(want, given)| want.is_none_or(|want| want == *given));
+        if fits {
+            Ok(())
+        } else {
+            Err(self.misfit(tensor))
+        }
     }
 
     #[cold]
     fn misfit(&self, tensor: &Tensor) -> String {
-        let Self { name, datatype, shape } = self;
-        let shape: Vec<String> =
-            shape.iter().map(|size| size.map_or_else(|| "-1".to_owned(), |size| size.to_string())).collect();
+        let Self {
+            name,
+            datatype,
+            shape,
+        } = self;
+        let shape: Vec<String> = shape
+            .iter()
+            .map(|size| size.map_or_else(|| "-1".to_owned(), |size| size.to_string()))
+            .collect();
         let (given, given_shape) = (tensor.datatype(), tensor.shape());
-        format!("`{name}`: expected {datatype} [{}], given {given} {given_shape:?}", shape.join(", "))
+        format!(
+            "`{name}`: expected {datatype} [{}], given {given} {given_shape:?}",
+            shape.join(", ")
+        )
     }
 }
 
-/// Where a name lies. A linear scan: signatures are short, and comparing lengths settles most of it.
+/// Where a name lies. A linear scan: signatures are short, and comparing lengths settles most of
+/// it.
 pub(crate) fn place(ports: &[Port], name: &str) -> Option<usize> {
     ports.iter().position(|port| port.name == name)
 }
@@ -119,12 +164,19 @@ pub(crate) fn place(ports: &[Port], name: &str) -> Option<usize> {
 #[cold]
 pub(crate) fn no_such(side: &str, ports: &[Port], name: &str) -> String {
     let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-    let names = if names.is_empty() { "none".to_owned() } else { list(&names) };
+    let names = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        list(&names)
+    };
     format!("the signature has no {side} `{name}`; it has {names}")
 }
 
 /// Names as people read them: `a`, `b`.
 pub(crate) fn list<N: AsRef<str>>(names: &[N]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
     quoted.join(", ")
 }

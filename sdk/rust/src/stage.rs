@@ -1,8 +1,9 @@
 //! What an author writes: one trait for each role.
 //!
-//! The host opens an instance once, then calls it any number of times, one after another, and may drop it between any
-//! two calls. So an instance keeps nothing that `open` can't make again, and answers depend on the arguments, the
-//! settings and the files alone. Bounds: the stage's limits on memory, time and output.
+//! The host opens an instance once, then calls it any number of times, one after another, and may
+//! drop it between any two calls. So an instance keeps nothing that `open` can't make again, and
+//! answers depend on the arguments, the settings and the files alone. Bounds: the stage's limits on
+//! memory, time and output.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -24,7 +25,8 @@ pub trait Preprocessor: Sized {
     /// Prepares an instance. Every instance of a stage has the same signature.
     fn open(settings: Self::Settings, files: &Files) -> Result<(Self, Signature), OpenError>;
 
-    /// Content types of raw bodies that [`raw`](Self::raw) takes: `image/jpeg`, `image/*`. None unless overridden.
+    /// Content types of raw bodies that [`raw`](Self::raw) takes: `image/jpeg`, `image/*`. None
+    /// unless overridden.
     fn accepts(&self) -> &[&str] {
         &[]
     }
@@ -32,10 +34,18 @@ pub trait Preprocessor: Sized {
     /// Answers one call.
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure>;
 
-    /// Answers one call whose body is not tensors. The content type is in lower case and without parameters.
-    fn raw(&mut self, content_type: &str, body: &[u8], outputs: &mut Outputs) -> Result<(), Failure> {
+    /// Answers one call whose body is not tensors. The content type is in lower case and without
+    /// parameters.
+    fn raw(
+        &mut self,
+        content_type: &str,
+        body: &[u8],
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         let _ = (body, outputs);
-        Err(Failure::Internal(format!("`accepts` takes bodies of `{content_type}`, but `raw` is not implemented")))
+        Err(Failure::Internal(format!(
+            "`accepts` takes bodies of `{content_type}`, but `raw` is not implemented"
+        )))
     }
 }
 

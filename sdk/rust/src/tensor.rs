@@ -1,8 +1,10 @@
-//! One array: typed, shaped, little-endian, row-major, without padding. Its name is its place in a signature.
+//! One array: typed, shaped, little-endian, row-major, without padding. Its name is its place in a
+//! signature.
 //!
-//! A large tensor's bytes stay with the host until somebody looks at them; one that nobody looks at passes through as
-//! a handle. Whoever owns a tensor may change its bytes in place and answer with it, and nothing is copied.
-//! Bound: 16 dimensions; the bytes of an answer are bounded by the stage's limit `output_bytes`.
+//! A large tensor's bytes stay with the host until somebody looks at them; one that nobody looks at
+//! passes through as a handle. Whoever owns a tensor may change its bytes in place and answer with
+//! it, and nothing is copied. Bound: 16 dimensions; the bytes of an answer are bounded by the
+//! stage's limit `output_bytes`.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -31,7 +33,8 @@ pub struct Tensor {
 #[derive(Clone, Debug)]
 enum Bytes {
     Aligned(Vec<u8>),
-    /// A copy of bytes that did not, and how many they are. Common allocators never let this happen.
+    /// A copy of bytes that did not, and how many they are. Common allocators never let this
+    /// happen.
     Moved(Vec<u64>, usize),
 }
 
@@ -73,31 +76,53 @@ impl Tensor {
         let expected = elements_of(T::DATATYPE, shape)?;
         if expected != elements.len() {
             let (datatype, shape) = (T::DATATYPE, widen(shape));
-            return Err(TensorError::Elements { datatype, shape, expected, given: elements.len() });
+            return Err(TensorError::Elements {
+                datatype,
+                shape,
+                expected,
+                given: elements.len(),
+            });
         }
-        Ok(Self::from_parts(T::DATATYPE, widen(shape), bytemuck::cast_slice(elements).to_vec()))
+        Ok(Self::from_parts(
+            T::DATATYPE,
+            widen(shape),
+            bytemuck::cast_slice(elements).to_vec(),
+        ))
     }
 
     /// An array of zeros, to be written in place.
     pub fn zeros<T: Element>(shape: &[usize]) -> Result<Self, TensorError> {
         let elements = elements_of(T::DATATYPE, shape)?;
-        Ok(Self::from_parts(T::DATATYPE, widen(shape), vec![0; elements * size_of::<T>()]))
+        Ok(Self::from_parts(
+            T::DATATYPE,
+            widen(shape),
+            vec![0; elements * size_of::<T>()],
+        ))
     }
 
     /// An array of `BYTES`, in row-major order.
-    pub fn bytes<E: AsRef<[u8]>>(shape: &[usize], elements: impl IntoIterator<Item = E>) -> Result<Self, TensorError> {
+    pub fn bytes<E: AsRef<[u8]>>(
+        shape: &[usize],
+        elements: impl IntoIterator<Item = E>,
+    ) -> Result<Self, TensorError> {
         let expected = elements_of(Datatype::Bytes, shape)?;
         let (mut data, mut given) = (Vec::new(), 0);
         for element in elements {
             let element = element.as_ref();
-            let length = u32::try_from(element.len()).map_err(|_| TensorError::ElementTooLong(element.len()))?;
+            let length = u32::try_from(element.len())
+                .map_err(|_| TensorError::ElementTooLong(element.len()))?;
             data.extend_from_slice(&length.to_le_bytes());
             data.extend_from_slice(element);
             given += 1;
         }
         if expected != given {
             let (datatype, shape) = (Datatype::Bytes, widen(shape));
-            return Err(TensorError::Elements { datatype, shape, expected, given });
+            return Err(TensorError::Elements {
+                datatype,
+                shape,
+                expected,
+                given,
+            });
         }
         Ok(Self::from_parts(Datatype::Bytes, widen(shape), data))
     }
@@ -114,7 +139,9 @@ impl Tensor {
 
     /// The bytes as they cross the wall. The first look at a held tensor reads it from the host.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get_or_init(|| Bytes::new(self.held.take().map(Buffer::consume).unwrap_or_default())).as_slice()
+        self.bytes
+            .get_or_init(|| Bytes::new(self.held.take().map(Buffer::consume).unwrap_or_default()))
+            .as_slice()
     }
 
     /// All elements, in row-major order.
@@ -132,9 +159,8 @@ impl Tensor {
         self.expect::<T>()?;
         self.as_bytes();
         match self.bytes.get_mut().map(Bytes::as_mut_slice) {
-            Some(bytes) if !bytes.is_empty() => {
-                checked::try_cast_slice_mut(bytes).map_err(|_| TensorError::NotElements(T::DATATYPE))
-            }
+            Some(bytes) if !bytes.is_empty() => checked::try_cast_slice_mut(bytes)
+                .map_err(|_| TensorError::NotElements(T::DATATYPE)),
             _ => Ok(&mut []),
         }
     }
@@ -142,38 +168,59 @@ impl Tensor {
     /// A view in the tensor's own shape.
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>, TensorError> {
         let elements = self.slice()?;
-        ArrayViewD::from_shape(self.dimensions(), elements).map_err(|_| TensorError::NotElements(T::DATATYPE))
+        ArrayViewD::from_shape(self.dimensions(), elements)
+            .map_err(|_| TensorError::NotElements(T::DATATYPE))
     }
 
     /// A view in the tensor's own shape, to be changed in place.
     pub fn view_mut<T: Element>(&mut self) -> Result<ArrayViewMutD<'_, T>, TensorError> {
         let dimensions = self.dimensions();
-        ArrayViewMutD::from_shape(dimensions, self.slice_mut()?).map_err(|_| TensorError::NotElements(T::DATATYPE))
+        ArrayViewMutD::from_shape(dimensions, self.slice_mut()?)
+            .map_err(|_| TensorError::NotElements(T::DATATYPE))
     }
 
     /// The elements of a `BYTES` tensor, in row-major order.
     pub fn bytes_elements(&self) -> Result<BytesElements<'_>, TensorError> {
         if self.datatype != Datatype::Bytes {
-            return Err(TensorError::Datatype { expected: Datatype::Bytes, given: self.datatype });
+            return Err(TensorError::Datatype {
+                expected: Datatype::Bytes,
+                given: self.datatype,
+            });
         }
-        Ok(BytesElements { rest: self.as_bytes() })
+        Ok(BytesElements {
+            rest: self.as_bytes(),
+        })
     }
 
     /// Bytes that already have the wall's layout: the host's, or made right here.
     pub(crate) fn from_parts(datatype: Datatype, shape: Vec<u64>, bytes: Vec<u8>) -> Self {
-        Self { datatype, shape, bytes: OnceCell::from(Bytes::new(bytes)), held: Cell::new(None) }
+        Self {
+            datatype,
+            shape,
+            bytes: OnceCell::from(Bytes::new(bytes)),
+            held: Cell::new(None),
+        }
     }
 
     /// A tensor whose bytes the host holds.
     pub(crate) const fn from_held(datatype: Datatype, shape: Vec<u64>, buffer: Buffer) -> Self {
-        Self { datatype, shape, bytes: OnceCell::new(), held: Cell::new(Some(buffer)) }
+        Self {
+            datatype,
+            shape,
+            bytes: OnceCell::new(),
+            held: Cell::new(Some(buffer)),
+        }
     }
 
     /// Takes it apart: a handle if nobody has looked, the bytes otherwise.
     pub(crate) fn into_parts(self) -> (Datatype, Vec<u64>, Result<Vec<u8>, Buffer>) {
         let data = match self.held.into_inner() {
             Some(buffer) => Err(buffer),
-            None => Ok(self.bytes.into_inner().map(Bytes::into_vec).unwrap_or_default()),
+            None => Ok(self
+                .bytes
+                .into_inner()
+                .map(Bytes::into_vec)
+                .unwrap_or_default()),
         };
         (self.datatype, self.shape, data)
     }
@@ -182,7 +229,10 @@ impl Tensor {
         if self.datatype as u8 == T::DATATYPE as u8 {
             Ok(())
         } else {
-            Err(TensorError::Datatype { expected: T::DATATYPE, given: self.datatype })
+            Err(TensorError::Datatype {
+                expected: T::DATATYPE,
+                given: self.datatype,
+            })
         }
     }
 
@@ -261,11 +311,17 @@ fn elements_of(datatype: Datatype, shape: &[usize]) -> Result<usize, TensorError
     if shape.len() > DIMENSIONS_MAX {
         return Err(TensorError::TooManyDimensions(shape.len()));
     }
-    // A 0 among the sizes makes the product 0, but the others must still make sense: the host asks the same.
-    let nonzero = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
+    // A 0 among the sizes makes the product 0, but the others must still make sense: the host asks
+    // the same.
+    let nonzero = shape
+        .iter()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
     match nonzero.and_then(|elements| elements.checked_mul(datatype.size().unwrap_or(4))) {
         Some(bytes) if bytes <= isize::MAX.unsigned_abs() => Ok(shape.iter().product()),
-        _ => Err(TensorError::TooLarge { datatype, shape: widen(shape) }),
+        _ => Err(TensorError::TooLarge {
+            datatype,
+            shape: widen(shape),
+        }),
     }
 }
 
@@ -285,7 +341,10 @@ mod tests {
         assert_eq!(tensor.slice::<T>().unwrap(), elements);
         assert_eq!(tensor.view::<T>().unwrap().shape(), [1, 2]);
         tensor.view_mut::<T>().unwrap()[[0, 0]] = elements[1];
-        assert_eq!(tensor.as_bytes(), bytemuck::cast_slice::<T, u8>(&[elements[1], elements[1]]));
+        assert_eq!(
+            tensor.as_bytes(),
+            bytemuck::cast_slice::<T, u8>(&[elements[1], elements[1]])
+        );
     }
 
     #[test]
@@ -315,7 +374,10 @@ mod tests {
 
     #[test]
     fn a_scalar_and_an_empty_array_have_views() {
-        assert_eq!(Tensor::f32(&[], [1.5]).unwrap().as_f32().unwrap().sum(), 1.5);
+        assert_eq!(
+            Tensor::f32(&[], [1.5]).unwrap().as_f32().unwrap().sum(),
+            1.5
+        );
         let mut empty = Tensor::f64(&[0, 3], []).unwrap();
         assert_eq!(empty.as_f64().unwrap().shape(), [0, 3]);
         assert_eq!(empty.f64_mut().unwrap().shape(), [0, 3]);
@@ -329,12 +391,21 @@ mod tests {
         tensor.bytes = OnceCell::from(moved);
         assert_eq!(tensor.slice::<u32>().unwrap(), [1, 2, 3]);
         tensor.slice_mut::<u32>().unwrap()[2] = 4;
-        assert_eq!(tensor.into_parts().2.unwrap(), [1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0]);
+        assert_eq!(
+            tensor.into_parts().2.unwrap(),
+            [1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0]
+        );
     }
 
     #[test]
     fn a_held_tensor_is_read_when_somebody_looks() {
-        let held = || Tensor::from_held(Datatype::Fp32, vec![1], Buffer(1.5_f32.to_le_bytes().to_vec()));
+        let held = || {
+            Tensor::from_held(
+                Datatype::Fp32,
+                vec![1],
+                Buffer(1.5_f32.to_le_bytes().to_vec()),
+            )
+        };
         assert!(held().into_parts().2.is_err());
         let looked_at = held();
         assert_eq!(looked_at.slice::<f32>().unwrap(), [1.5]);
@@ -345,13 +416,23 @@ mod tests {
     fn an_error_says_what_was_expected_and_what_was_given() {
         let error = Tensor::f32(&[2, 3], [0.0; 5]).unwrap_err().to_string();
         assert_eq!(error, "shape [2, 3] takes 6 elements of FP32, given 5");
-        let error = Tensor::f32(&[1], [0.0]).unwrap().as_i64().unwrap_err().to_string();
+        let error = Tensor::f32(&[1], [0.0])
+            .unwrap()
+            .as_i64()
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "the tensor is FP32, looked at as INT64");
-        let error = Tensor::zeros::<u64>(&[usize::MAX, 0]).unwrap_err().to_string();
+        let error = Tensor::zeros::<u64>(&[usize::MAX, 0])
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with("is more than memory can hold"), "{error}");
         let error = Tensor::zeros::<u8>(&[1; 17]).unwrap_err().to_string();
         assert_eq!(error, "a shape of 17 dimensions; at most 16 are allowed");
-        let error = Tensor::new(&[1], &[2_u8]).unwrap().as_bool().unwrap_err().to_string();
+        let error = Tensor::new(&[1], &[2_u8])
+            .unwrap()
+            .as_bool()
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "the tensor is UINT8, looked at as BOOL");
     }
 }

@@ -1,7 +1,7 @@
 //! Opens a stage natively, and calls it as the host would: for an author's `cargo test`.
 //!
-//! The settings go through JSON, the tensors are checked against the signature on both sides, and what is larger
-//! than 16 KiB arrives as a handle that is read when the stage looks.
+//! The settings go through JSON, the tensors are checked against the signature on both sides, and
+//! what is larger than 16 KiB arrives as a handle that is read when the stage looks.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -41,20 +41,35 @@ pub fn observed() -> Vec<(String, f64)> {
 }
 
 /// Opens a preprocessor.
-#[expect(clippy::needless_pass_by_value, reason = "tests write `json!` and `Files` in place")]
-pub fn open_preprocessor<S: Preprocessor>(settings: Value, files: Files) -> Result<Bench<S>, OpenError> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write `json!` and `Files` in place"
+)]
+pub fn open_preprocessor<S: Preprocessor>(
+    settings: Value,
+    files: Files,
+) -> Result<Bench<S>, OpenError> {
     Bench::open(&settings, &files, S::open, S::preprocess)
 }
 
 /// Opens a model.
-#[expect(clippy::needless_pass_by_value, reason = "tests write `json!` and `Files` in place")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write `json!` and `Files` in place"
+)]
 pub fn open_model<S: Model>(settings: Value, files: Files) -> Result<Bench<S>, OpenError> {
     Bench::open(&settings, &files, S::open, S::infer)
 }
 
 /// Opens a postprocessor.
-#[expect(clippy::needless_pass_by_value, reason = "tests write `json!` and `Files` in place")]
-pub fn open_postprocessor<S: Postprocessor>(settings: Value, files: Files) -> Result<Bench<S>, OpenError> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write `json!` and `Files` in place"
+)]
+pub fn open_postprocessor<S: Postprocessor>(
+    settings: Value,
+    files: Files,
+) -> Result<Bench<S>, OpenError> {
     Bench::open(&settings, &files, S::open, S::postprocess)
 }
 
@@ -66,7 +81,12 @@ impl<S> Bench<S> {
         run: Run<S>,
     ) -> Result<Self, OpenError> {
         let (instance, signature) = Instance::open(&settings.to_string(), files, open)?;
-        Ok(Self { instance, signature, settings_schema: schema::<T>(), run })
+        Ok(Self {
+            instance,
+            signature,
+            settings_schema: schema::<T>(),
+            run,
+        })
     }
 
     /// What the stage says that flows in and out.
@@ -84,9 +104,12 @@ impl<S> Bench<S> {
         &self.instance.stage
     }
 
-    /// Calls the stage with tensors by name, in any order. Tensors that do not fit the signature are refused as the
-    /// host refuses them, before the stage sees them.
-    pub fn call<N: AsRef<str>>(&mut self, inputs: impl IntoIterator<Item = (N, Tensor)>) -> Result<Answer, Failure> {
+    /// Calls the stage with tensors by name, in any order. Tensors that do not fit the signature
+    /// are refused as the host refuses them, before the stage sees them.
+    pub fn call<N: AsRef<str>>(
+        &mut self,
+        inputs: impl IntoIterator<Item = (N, Tensor)>,
+    ) -> Result<Answer, Failure> {
         let ports = &self.signature.inputs;
         let mut places: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
         for (name, tensor) in inputs {
@@ -94,20 +117,27 @@ impl<S> Bench<S> {
             let Some(index) = place(ports, name) else {
                 return Err(Failure::InvalidInput(no_such("input", ports, name)));
             };
-            ports[index].accepts(&tensor).map_err(|misfit| Failure::InvalidInput(format!("input {misfit}")))?;
+            ports[index]
+                .accepts(&tensor)
+                .map_err(|misfit| Failure::InvalidInput(format!("input {misfit}")))?;
             places[index] = Some(hold_if_large(tensor));
         }
         if let Some(index) = places.iter().position(Option::is_none) {
-            return Err(Failure::InvalidInput(format!("input `{}` is missing", ports[index].name)));
+            return Err(Failure::InvalidInput(format!(
+                "input `{}` is missing",
+                ports[index].name
+            )));
         }
-        let answers = self.instance.call(places.into_iter().flatten(), self.run, |tensor| tensor)?;
+        let answers = self
+            .instance
+            .call(places.into_iter().flatten(), self.run, |tensor| tensor)?;
         Ok(Answer::new(&self.signature, answers))
     }
 }
 
 impl<S: Preprocessor> Bench<S> {
-    /// Calls the stage with a raw body. A content type that the stage does not accept is refused as the host refuses
-    /// it.
+    /// Calls the stage with a raw body. A content type that the stage does not accept is refused as
+    /// the host refuses it.
     pub fn call_raw(&mut self, content_type: &str, body: &[u8]) -> Result<Answer, Failure> {
         let accepts = self.instance.stage.accepts();
         let accepted = |pattern: &&str| match pattern.strip_suffix('*') {
@@ -116,10 +146,16 @@ impl<S: Preprocessor> Bench<S> {
         };
         if !accepts.iter().any(accepted) {
             let accepts = crate::signature::list(accepts);
-            return Err(Failure::InvalidInput(format!("content type `{content_type}`; the stage accepts {accepts}")));
+            return Err(Failure::InvalidInput(format!(
+                "content type `{content_type}`; the stage accepts {accepts}"
+            )));
         }
-        let run = |stage: &mut S, _: &mut Inputs, outputs: &mut Outputs| stage.raw(content_type, body, outputs);
-        let answers = self.instance.call(std::iter::empty(), run, |tensor| tensor)?;
+        let run = |stage: &mut S, _: &mut Inputs, outputs: &mut Outputs| {
+            stage.raw(content_type, body, outputs)
+        };
+        let answers = self
+            .instance
+            .call(std::iter::empty(), run, |tensor| tensor)?;
         Ok(Answer::new(&self.signature, answers))
     }
 }
@@ -127,15 +163,24 @@ impl<S: Preprocessor> Bench<S> {
 impl Answer {
     fn new(signature: &Signature, tensors: Vec<Tensor>) -> Self {
         let names = signature.outputs.iter().map(|port| port.name.clone());
-        Self { tensors: names.zip(tensors).collect() }
+        Self {
+            tensors: names.zip(tensors).collect(),
+        }
     }
 
     /// An output by its name.
     pub fn get(&self, name: &str) -> Result<&Tensor, Failure> {
         let found = self.tensors.iter().find(|(given, _)| given == name);
         found.map(|(_, tensor)| tensor).ok_or_else(|| {
-            let names: Vec<&str> = self.tensors.iter().map(|(given, _)| given.as_str()).collect();
-            Failure::Internal(format!("no output `{name}`; there are {}", crate::signature::list(&names)))
+            let names: Vec<&str> = self
+                .tensors
+                .iter()
+                .map(|(given, _)| given.as_str())
+                .collect();
+            Failure::Internal(format!(
+                "no output `{name}`; there are {}",
+                crate::signature::list(&names)
+            ))
         })
     }
 }

@@ -22,8 +22,16 @@ fn route(spec: &Value) -> Value {
 fn blob(state: &Path, admin: &Admin, name: &str, version: &str) -> PathBuf {
     let model = admin.get(&format!("/v1/models/{name}"));
     let versions = model["versions"].as_array().unwrap();
-    let about = versions.iter().find(|about| about["version"] == version).unwrap();
-    let digits = about["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    let about = versions
+        .iter()
+        .find(|about| about["version"] == version)
+        .unwrap();
+    let digits = about["digest"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("sha256:")
+        .unwrap()
+        .to_owned();
     state.join("blobs").join(&digits[..2]).join(digits)
 }
 
@@ -31,7 +39,10 @@ fn served(manifests: Vec<Value>, gone: &[(&str, &str)]) -> (Folder, Server) {
     let state = warm();
     let server = Setup::of(manifests).state(state.path()).start();
     let admin = Admin::of(&server);
-    let blobs: Vec<PathBuf> = gone.iter().map(|(name, version)| blob(state.path(), &admin, name, version)).collect();
+    let blobs: Vec<PathBuf> = gone
+        .iter()
+        .map(|(name, version)| blob(state.path(), &admin, name, version))
+        .collect();
     server.stop();
     blobs.iter().for_each(|blob| fs::remove_file(blob).unwrap());
     let server = Setup::of([]).state(state.path()).start();
@@ -41,21 +52,35 @@ fn served(manifests: Vec<Value>, gone: &[(&str, &str)]) -> (Folder, Server) {
 /// Who answers so many calls, each with a key of its own.
 fn answers(server: &Server, many: u32) -> Vec<String> {
     let mut connection = server.connect();
-    let call = |key: u32| Request::post("/v2/models/m/infer", one(1.0).to_string()).header("k", key);
+    let call =
+        |key: u32| Request::post("/v2/models/m/infer", one(1.0).to_string()).header("k", key);
     let answer = |key: u32, connection: &mut Connection| {
-        connection.ask(&call(key)).ok().header("hotstage-version").unwrap().to_owned()
+        connection
+            .ask(&call(key))
+            .ok()
+            .header("hotstage-version")
+            .unwrap()
+            .to_owned()
     };
     (0..many).map(|key| answer(key, &mut connection)).collect()
 }
 
 #[test]
 fn a_variant_without_a_share_never_matters() {
-    let split =
-        json!([{ "version": "1", "weight": 100 }, { "version": "2", "weight": 0 }, { "version": "3", "weight": 1 }]);
+    let split = json!([{ "version": "1", "weight": 100 }, { "version": "2", "weight": 0 }, { "version": "3", "weight": 1 }]);
     let spec = json!({ "split": split, "fallback": { "version": "1" } });
-    let versions = [times("m", "1", 2.0), times("m", "2", 4.0), times("m", "3", 8.0), route(&spec)];
+    let versions = [
+        times("m", "1", 2.0),
+        times("m", "2", 4.0),
+        times("m", "3", 8.0),
+        route(&spec),
+    ];
     let (_state, server) = served(versions.to_vec(), &[("m", "2")]);
-    assert!(answers(&server, 50).iter().all(|version| version == "1" || version == "3"));
+    assert!(
+        answers(&server, 50)
+            .iter()
+            .all(|version| version == "1" || version == "3")
+    );
     for (path, status) in [
         ("/v2/health/ready", 200),
         ("/v2/models/m/ready", 200),
@@ -68,19 +93,48 @@ fn a_variant_without_a_share_never_matters() {
     }
     let admin = Admin::of(&server);
     let model = admin.get("/v1/models/m");
-    let conditions: Vec<&Value> =
-        model["versions"].as_array().unwrap().iter().map(|about| &about["condition"]).collect();
+    let conditions: Vec<&Value> = model["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|about| &about["condition"])
+        .collect();
     assert_eq!(conditions, ["ready", "failed", "ready"]);
-    assert!(model["versions"][1]["why"].as_str().unwrap().contains("is not in the store"), "{model}");
+    assert!(
+        model["versions"][1]["why"]
+            .as_str()
+            .unwrap()
+            .contains("is not in the store"),
+        "{model}"
+    );
     assert_eq!(model["route"]["out_of_service"], json!(["2"]));
     let state = server.starting.state.to_str().unwrap();
     let told = hotstage(["status", "--state", state]).ended(0).stdout;
-    assert!(told.contains("m/2: ") && told.contains("hotstage delete m --version 2"), "{told}");
+    assert!(
+        told.contains("m/2: ") && told.contains("hotstage delete m --version 2"),
+        "{told}"
+    );
     // Nobody waits for what no waiting mends.
-    let waited = hotstage(["wait", "m", "--version", "2", "--timeout", "60s", "--state", state]).ended(8);
-    assert!(waited.stderr.contains("m/2 can't be opened"), "{}", waited.stderr);
+    let waited = hotstage([
+        "wait",
+        "m",
+        "--version",
+        "2",
+        "--timeout",
+        "60s",
+        "--state",
+        state,
+    ])
+    .ended(8);
+    assert!(
+        waited.stderr.contains("m/2 can't be opened"),
+        "{}",
+        waited.stderr
+    );
     // It may be given up, once no route names it.
-    admin.apply(&[route(&json!({ "split": [{ "version": "1" }] }))]).ok();
+    admin
+        .apply(&[route(&json!({ "split": [{ "version": "1" }] }))])
+        .ok();
     admin.delete("/v1/models/m/versions/2").ok();
     assert_eq!(admin.get("/v1/status")["failed"], 0);
 }
@@ -89,16 +143,31 @@ fn a_variant_without_a_share_never_matters() {
 fn only_the_keys_of_who_is_missing_move_and_they_come_back() {
     let split = json!([{ "version": "1" }, { "version": "2" }, { "version": "3" }]);
     let spec = json!({ "split": split, "sticky": { "header": "k" } });
-    let versions = vec![times("m", "1", 2.0), times("m", "2", 4.0), times("m", "3", 8.0), route(&spec)];
+    let versions = vec![
+        times("m", "1", 2.0),
+        times("m", "2", 4.0),
+        times("m", "3", 8.0),
+        route(&spec),
+    ];
     let whole = Setup::of(versions.clone()).start();
     let before = answers(&whole, 60);
     assert!(before.iter().any(|version| version == "2"));
     let (_state, server) = served(versions, &[("m", "2")]);
     let without = answers(&server, 60);
     for (before, now) in before.iter().zip(&without) {
-        assert!(if before == "2" { now != "2" } else { before == now }, "{before} {now}");
+        assert!(
+            if before == "2" {
+                now != "2"
+            } else {
+                before == now
+            },
+            "{before} {now}"
+        );
     }
-    let applied = Admin::of(&server).apply(&[times("m", "2", 4.0)]).ok().json();
+    let applied = Admin::of(&server)
+        .apply(&[times("m", "2", 4.0)])
+        .ok()
+        .json();
     assert_eq!(applied["restored"], json!(["m/2"]));
     assert_eq!(answers(&server, 60), before);
 }
@@ -106,21 +175,37 @@ fn only_the_keys_of_who_is_missing_move_and_they_come_back() {
 #[test]
 fn the_fallback_answers_for_who_is_missing() {
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2" }, { "version": "3" }]);
-    let spec = json!({ "split": split, "sticky": { "header": "k" }, "fallback": { "version": "1" } });
-    let versions = vec![times("m", "1", 2.0), times("m", "2", 4.0), times("m", "3", 8.0), route(&spec)];
+    let spec =
+        json!({ "split": split, "sticky": { "header": "k" }, "fallback": { "version": "1" } });
+    let versions = vec![
+        times("m", "1", 2.0),
+        times("m", "2", 4.0),
+        times("m", "3", 8.0),
+        route(&spec),
+    ];
     let (_state, server) = served(versions, &[("m", "2")]);
     let answers = answers(&server, 60);
-    assert!(answers.iter().all(|version| version == "1" || version == "3"));
+    assert!(
+        answers
+            .iter()
+            .all(|version| version == "1" || version == "3")
+    );
     assert!(answers.iter().any(|version| version == "1"));
 }
 
 #[test]
 fn a_name_without_any_version_in_service_makes_the_server_unready_and_nobody_else() {
-    let (_state, server) = served(vec![times("m", "1", 2.0), times("n", "1", 4.0)], &[("m", "1")]);
+    let (_state, server) = served(
+        vec![times("m", "1", 2.0), times("n", "1", 4.0)],
+        &[("m", "1")],
+    );
     let probe = server.get("/v2/health/ready");
     assert_eq!(probe.status, 503);
     assert!(probe.text().contains("`m`"), "{}", probe.text());
-    assert_eq!(ask(&mut server.connect(), "/v2/models/n/infer").unwrap(), (4.0, "1".to_owned()));
+    assert_eq!(
+        ask(&mut server.connect(), "/v2/models/n/infer").unwrap(),
+        (4.0, "1".to_owned())
+    );
     assert_eq!(server.get("/v2/models/m/ready").status, 503);
     assert_eq!(server.get("/v2/models/n/ready").status, 200);
     assert_eq!(server.get("/v2/models").json(), json!({ "models": ["n"] }));
@@ -131,8 +216,14 @@ fn a_name_without_any_version_in_service_makes_the_server_unready_and_nobody_els
 
 #[test]
 fn the_newest_that_can_answer_does() {
-    let (_state, server) = served(vec![times("m", "1", 2.0), times("m", "2", 4.0)], &[("m", "2")]);
-    assert_eq!(ask(&mut server.connect(), "/v2/models/m/infer").unwrap(), (2.0, "1".to_owned()));
+    let (_state, server) = served(
+        vec![times("m", "1", 2.0), times("m", "2", 4.0)],
+        &[("m", "2")],
+    );
+    assert_eq!(
+        ask(&mut server.connect(), "/v2/models/m/infer").unwrap(),
+        (2.0, "1".to_owned())
+    );
     assert_eq!(server.get("/v2/health/ready").status, 200);
     let refused = ask(&mut server.connect(), "/v2/models/m/versions/2/infer").unwrap_err();
     assert_eq!(refused.status, 503);
@@ -144,18 +235,28 @@ fn a_graph_waits_for_its_member_and_comes_back_with_it() {
         "apiVersion": "hotstage.dev/v1", "kind": "Graph", "metadata": { "name": "g", "version": "1" },
         "spec": { "nodes": [{ "name": "a", "pipeline": "m", "version": "1" }] },
     });
-    let (_state, server) = served(vec![times("m", "1", 2.0), times("n", "1", 4.0), graph], &[("m", "1")]);
+    let (_state, server) = served(
+        vec![times("m", "1", 2.0), times("n", "1", 4.0), graph],
+        &[("m", "1")],
+    );
     assert_eq!(server.get("/v2/models/g/ready").status, 503);
     let admin = Admin::of(&server);
     let status = admin.get("/v1/status");
     let why = |name: &str| {
-        let failed = status["out_of_service"].as_array().unwrap().iter().find(|failed| failed["name"] == name);
+        let failed = status["out_of_service"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|failed| failed["name"] == name);
         failed.unwrap()["why"].as_str().unwrap().to_owned()
     };
     assert!(why("g").contains("its member m/1"), "{status}");
     let applied = admin.apply(&[times("m", "1", 2.0)]).ok().json();
     assert_eq!(applied["restored"], json!(["g/1", "m/1"]));
-    assert_eq!(ask(&mut server.connect(), "/v2/models/g/infer").unwrap(), (2.0, "1".to_owned()));
+    assert_eq!(
+        ask(&mut server.connect(), "/v2/models/g/infer").unwrap(),
+        (2.0, "1".to_owned())
+    );
     assert_eq!(server.get("/v2/health/ready").status, 200);
 }
 
@@ -166,14 +267,28 @@ fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
     let component = folder.write("slow.wasm", slow_scale());
     let mut slow = times("n", "1", 4.0);
     slow["spec"]["stages"][0]["component"] = json!(component);
-    let server = Setup::of([times("m", "1", 2.0), slow]).state(state.path()).start();
+    let server = Setup::of([times("m", "1", 2.0), slow])
+        .state(state.path())
+        .start();
     let address = server.address;
     server.stop();
-    let compiled = format!("-{}.cwasm", sha256(&slow_scale()).trim_start_matches("sha256:"));
-    let entries = fs::read_dir(state.path().join("cache")).unwrap().flatten().map(|entry| entry.path());
-    let entry: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(&compiled)).collect();
+    let compiled = format!(
+        "-{}.cwasm",
+        sha256(&slow_scale()).trim_start_matches("sha256:")
+    );
+    let entries = fs::read_dir(state.path().join("cache"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let entry: Vec<PathBuf> = entries
+        .filter(|path| path.to_str().unwrap().ends_with(&compiled))
+        .collect();
     fs::remove_file(&entry[0]).unwrap();
-    let starting = Setup::of([]).args("--compute-threads 4").state(state.path()).http(address).spawn();
+    let starting = Setup::of([])
+        .args("--compute-threads 4")
+        .state(state.path())
+        .http(address)
+        .spawn();
     let mut connection = loop {
         // It may not listen yet.
         match std::net::TcpStream::connect(address) {
@@ -181,7 +296,9 @@ fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
             Err(_) => pause(Duration::from_millis(10)),
         }
     };
-    eventually("the quick one answers", || ask(&mut connection, "/v2/models/m/infer").is_ok());
+    eventually("the quick one answers", || {
+        ask(&mut connection, "/v2/models/m/infer").is_ok()
+    });
     for (path, status) in [
         ("/v2/health/ready", 503),
         ("/v2/models/m/ready", 200),
@@ -191,8 +308,23 @@ fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
         assert_eq!(connection.ask(&Request::get(path)).status, status, "{path}");
     }
     let refused = ask(&mut connection, "/v2/models/n/infer").unwrap_err();
-    assert!(refused.status == 503 && refused.text().contains("no version of model `n` is in service"), "{refused:?}");
-    starting.stdout.find(|line| line.starts_with("hotstage is ready on ")).expect("it did not get ready");
-    assert_eq!(ask(&mut connection, "/v2/models/n/infer").unwrap(), (4.0, "1".to_owned()));
-    assert_eq!(connection.ask(&Request::get("/v2/health/ready")).status, 200);
+    assert!(
+        refused.status == 503
+            && refused
+                .text()
+                .contains("no version of model `n` is in service"),
+        "{refused:?}"
+    );
+    starting
+        .stdout
+        .find(|line| line.starts_with("hotstage is ready on "))
+        .expect("it did not get ready");
+    assert_eq!(
+        ask(&mut connection, "/v2/models/n/infer").unwrap(),
+        (4.0, "1".to_owned())
+    );
+    assert_eq!(
+        connection.ask(&Request::get("/v2/health/ready")).status,
+        200
+    );
 }

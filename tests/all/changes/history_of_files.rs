@@ -1,7 +1,8 @@
-//! `serve --watch` against a simple model: random edits, removals, nonsense, changes by another hand, and power cuts.
+//! `serve --watch` against a simple model: random edits, removals, nonsense, changes by another
+//! hand, and power cuts.
 //!
-//! The model says what is served after each step; the server must come to it, and stay there while the folder is gone
-//! through once more.
+//! The model says what is served after each step; the server must come to it, and stay there while
+//! the folder is gone through once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +13,20 @@ use crate::harness::eventually;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 
-/// A version of `m`, or its route. What it says is a number: a factor, or the version that gets all calls.
+/// A version of `m`, or its route. What it says is a number: a factor, or the version that gets all
+/// calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Version(u8),
     Route,
 }
 
-const KEYS: [Key; 4] = [Key::Version(1), Key::Version(2), Key::Version(3), Key::Route];
+const KEYS: [Key; 4] = [
+    Key::Version(1),
+    Key::Version(2),
+    Key::Version(3),
+    Key::Route,
+];
 
 type Said = BTreeMap<Key, u8>;
 
@@ -37,14 +44,20 @@ struct Model {
 impl Model {
     /// Whether it may be served so.
     fn fits(served: &Said) -> bool {
-        served.get(&Key::Route).is_none_or(|version| served.contains_key(&Key::Version(*version)))
+        served
+            .get(&Key::Route)
+            .is_none_or(|version| served.contains_key(&Key::Version(*version)))
     }
 
     fn start(&mut self, prune: bool) {
         self.orphans.clear();
         for key in KEYS {
             let is_gone = !self.files.contains_key(&key) && !self.bad.contains(&key);
-            if is_gone && self.base.contains_key(&key) && self.base.get(&key) == self.served.get(&key) && !prune {
+            if is_gone
+                && self.base.contains_key(&key)
+                && self.base.get(&key) == self.served.get(&key)
+                && !prune
+            {
                 self.orphans.insert(key);
             }
         }
@@ -57,7 +70,8 @@ impl Model {
 
     /// One document; says whether something happened.
     fn follow(&mut self, key: Key) -> bool {
-        let [base, file, served] = [&self.base, &self.files, &self.served].map(|said| said.get(&key).copied());
+        let [base, file, served] =
+            [&self.base, &self.files, &self.served].map(|said| said.get(&key).copied());
         if self.bad.contains(&key) {
             return false;
         }
@@ -94,7 +108,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, end: u8) -> u8 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         u8::try_from((self.0 >> 33) % u64::from(end)).unwrap()
     }
 
@@ -120,7 +137,10 @@ fn manifest(key: Key, value: u8) -> Value {
 /// A step in the folder.
 fn edit(model: &mut Model, folder: &Folder, chance: &mut Chance) -> String {
     let key = chance.key();
-    let (name, what) = (format!("{key:?}.yaml").replace(['(', ')'], ""), chance.below(8));
+    let (name, what) = (
+        format!("{key:?}.yaml").replace(['(', ')'], ""),
+        chance.below(8),
+    );
     let value = chance.value(key);
     model.bad.remove(&key);
     match what {
@@ -162,8 +182,13 @@ fn served(server: &Server) -> Said {
     let mut said = Said::new();
     let mut connection = server.connect();
     for version in 1..=3 {
-        if let Ok((factor, _)) = ask(&mut connection, &format!("/v2/models/m/versions/{version}/infer")) {
-            let factor = (0..=9).find(|value| (f64::from(*value) - factor).abs() < 1e-3).unwrap();
+        if let Ok((factor, _)) = ask(
+            &mut connection,
+            &format!("/v2/models/m/versions/{version}/infer"),
+        ) {
+            let factor = (0..=9)
+                .find(|value| (f64::from(*value) - factor).abs() < 1e-3)
+                .unwrap();
             said.insert(Key::Version(version), factor);
         }
     }
@@ -179,11 +204,19 @@ fn served(server: &Server) -> Said {
 #[test]
 fn what_is_served_is_what_the_model_says() {
     let (folder, state) = (Folder::new(), warm());
-    let seed = std::env::var("HOTSTAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
-    let steps = std::env::var("HOTSTAGE_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(30_u32);
+    let seed = std::env::var("HOTSTAGE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(7);
+    let steps = std::env::var("HOTSTAGE_STEPS")
+        .ok()
+        .and_then(|steps| steps.parse().ok())
+        .unwrap_or(30_u32);
     let (mut chance, mut model, mut history) = (Chance(seed), Model::default(), Vec::new());
     let setup = |prune: bool| {
-        let setup = Setup::files([folder.path().to_owned()]).state(state.path()).args("--watch");
+        let setup = Setup::files([folder.path().to_owned()])
+            .state(state.path())
+            .args("--watch");
         if prune { setup.args("--prune") } else { setup }
     };
     let mut server = setup(false).start();
@@ -192,7 +225,9 @@ fn what_is_served_is_what_the_model_says() {
             0 => {
                 server.kill();
                 let (edits, prune) = (chance.below(4), chance.below(2) == 0);
-                history.extend((0..edits).map(|_| format!("down: {}", edit(&mut model, &folder, &mut chance))));
+                history.extend(
+                    (0..edits).map(|_| format!("down: {}", edit(&mut model, &folder, &mut chance))),
+                );
                 history.push(format!("start, prune: {prune}"));
                 model.start(prune);
                 server = setup(prune).start();
@@ -202,12 +237,17 @@ fn what_is_served_is_what_the_model_says() {
         }
         model.settle();
         let is_so = |server: &Server| served(server) == model.served;
-        eventually(&format!("{:?} is served; seed {seed}: {history:#?}", model.served), || is_so(&server));
+        eventually(
+            &format!("{:?} is served; seed {seed}: {history:#?}", model.served),
+            || is_so(&server),
+        );
         // Whoever applies more than was asked for does so by now.
         let marker = step.to_string();
         folder.write("z.yaml", times("z", &marker, f64::from(step)).to_string());
         let path = format!("/v2/models/z/versions/{marker}/infer");
-        eventually("the folder was gone through", || ask(&mut server.connect(), &path).is_ok());
+        eventually("the folder was gone through", || {
+            ask(&mut server.connect(), &path).is_ok()
+        });
         assert_eq!(served(&server), model.served, "seed {seed}: {history:#?}");
     }
 }

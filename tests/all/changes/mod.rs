@@ -1,4 +1,5 @@
-//! Changing what is served, over the admin API: what is recorded, what is swapped, what is refused, what survives.
+//! Changing what is served, over the admin API: what is recorded, what is swapped, what is refused,
+//! what survives.
 
 mod commands;
 mod degraded;

@@ -1,4 +1,5 @@
-//! Any sequence of changes and rollbacks leads where a map by name says: the same sequences on every machine.
+//! Any sequence of changes and rollbacks leads where a map by name says: the same sequences on
+//! every machine.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,10 @@ struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
 }
@@ -56,8 +60,15 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static
     match draw.below(10) {
         0..=2 => {
             let factor = u8::try_from(draw.below(4) + 1).unwrap();
-            paper.entry(name).or_default().versions.insert(version.clone(), factor);
-            (json!({ "apply": [times(name, &version, factor.into())] }), done(paper))
+            paper
+                .entry(name)
+                .or_default()
+                .versions
+                .insert(version.clone(), factor);
+            (
+                json!({ "apply": [times(name, &version, factor.into())] }),
+                done(paper),
+            )
         }
         3 => {
             let fits = sheet.versions.contains_key(&version)
@@ -74,7 +85,10 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static
         4 => {
             let fits = sheet.versions.contains_key(&version);
             paper.entry(name).or_default().stable = Some(version.clone());
-            (json!({ "label": [name, version] }), done(paper).filter(|_| fits))
+            (
+                json!({ "label": [name, version] }),
+                done(paper).filter(|_| fits),
+            )
         }
         5 => {
             let fits = sheet.versions.contains_key(&version);
@@ -88,10 +102,16 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static
         6 => {
             paper.remove(name);
             let path = format!("/v1/models/{name}");
-            (json!({ "delete": path }), done(paper).filter(|_| !sheet.versions.is_empty()))
+            (
+                json!({ "delete": path }),
+                done(paper).filter(|_| !sheet.versions.is_empty()),
+            )
         }
         7 | 8 => {
-            let last = record.0.iter().rposition(|(_, touched)| touched.contains(&name));
+            let last = record
+                .0
+                .iter()
+                .rposition(|(_, touched)| touched.contains(&name));
             let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
             let request = json!({ "rollback": { "name": name, "to": to } });
             let Some(before) = to.or(last.map(|last| last - 1)).filter(|_| last.is_some()) else {
@@ -108,9 +128,15 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static
             let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
             let then = &record.0[to.unwrap_or(record.head().saturating_sub(1))].0;
             let lost = paper.keys().any(|name| !then.contains_key(name));
-            let touched = NAMES.into_iter().filter(|name| paper.get(name) != then.get(name)).collect();
+            let touched = NAMES
+                .into_iter()
+                .filter(|name| paper.get(name) != then.get(name))
+                .collect();
             let fits = record.head() > 0 && (to == Some(0) || !lost);
-            (json!({ "rollback": { "to": to } }), Some((then.clone(), touched)).filter(|_| fits))
+            (
+                json!({ "rollback": { "to": to } }),
+                Some((then.clone(), touched)).filter(|_| fits),
+            )
         }
     }
 }
@@ -118,14 +144,32 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static
 fn served(admin: &Admin) -> Paper {
     let models = admin.get("/v1/models");
     let of = |name: &'static str| {
-        let model = models["models"].as_array().unwrap().iter().find(|model| model["name"] == name)?;
-        let ready = model["versions"].as_array().unwrap().iter().filter(|version| version["condition"] == "ready");
+        let model = models["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|model| model["name"] == name)?;
+        let ready = model["versions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|version| version["condition"] == "ready");
         let factor = |version: &Value| {
-            let path = format!("/v1/models/{name}/versions/{}", version["version"].as_str().unwrap());
+            let path = format!(
+                "/v1/models/{name}/versions/{}",
+                version["version"].as_str().unwrap()
+            );
             let std = &admin.get(&path)["manifest"]["spec"]["stages"][0]["settings"]["std"][0];
-            format!("{:.0}", 1.0 / std.as_f64().unwrap()).parse().unwrap()
+            format!("{:.0}", 1.0 / std.as_f64().unwrap())
+                .parse()
+                .unwrap()
         };
-        let versions = ready.map(|version| (version["version"].as_str().unwrap().to_owned(), factor(version)));
+        let versions = ready.map(|version| {
+            (
+                version["version"].as_str().unwrap().to_owned(),
+                factor(version),
+            )
+        });
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Some((
             name,
@@ -152,7 +196,11 @@ fn a_random_sequence_leads_where_the_paper_says() {
         let response = if let Some(path) = request["delete"].as_str() {
             admin.delete(path)
         } else if let Some(wish) = request["label"].as_array() {
-            admin.label(wish[0].as_str().unwrap(), "stable", wish[1].as_str().unwrap())
+            admin.label(
+                wish[0].as_str().unwrap(),
+                "stable",
+                wish[1].as_str().unwrap(),
+            )
         } else if let Some(manifests) = request["apply"].as_array() {
             admin.apply_with(manifests, &json!({ "replace": true }))
         } else {
@@ -183,6 +231,9 @@ fn a_random_sequence_leads_where_the_paper_says() {
             assert_eq!(&served(&Admin::of(&server)), record.now());
         }
     }
-    assert!(done > STEPS / 3 && refused > 0, "{done} done, {refused} refused");
+    assert!(
+        done > STEPS / 3 && refused > 0,
+        "{done} done, {refused} refused"
+    );
     assert_eq!(Admin::of(&server).get("/v1/verify")["ok"], true);
 }

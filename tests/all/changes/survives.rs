@@ -1,4 +1,5 @@
-//! What was acknowledged is there after any end; what is damaged is named, with what can be saved and how.
+//! What was acknowledged is there after any end; what is damaged is named, with what can be saved
+//! and how.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,9 @@ fn again(state: &Path) -> Setup {
 #[test]
 fn a_start_serves_the_last_revision_without_the_files() {
     let state = warm();
-    let server = Setup::of([times("m", "1", 2.0)]).state(state.path()).start();
+    let server = Setup::of([times("m", "1", 2.0)])
+        .state(state.path())
+        .start();
     let admin = Admin::of(&server);
     admin.apply(&[times("m", "2", 4.0)]).ok();
     admin.label("m", "stable", "1").ok();
@@ -27,13 +30,19 @@ fn a_start_serves_the_last_revision_without_the_files() {
     let server = again(state.path()).start();
     let mut connection = server.connect();
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
-    assert_eq!(ask(&mut connection, "/v2/models/m/versions/stable/infer").unwrap(), (2.0, "1".to_owned()));
+    assert_eq!(
+        ask(&mut connection, "/v2/models/m/versions/stable/infer").unwrap(),
+        (2.0, "1".to_owned())
+    );
     assert_eq!(Admin::of(&server).get("/v1/status")["head"], 3);
 }
 
 fn blobs(state: &Path) -> Vec<PathBuf> {
     let folders = fs::read_dir(state.join("blobs")).unwrap().flatten();
-    folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten()).map(|file| file.path()).collect()
+    folders
+        .flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten())
+        .map(|file| file.path())
+        .collect()
 }
 
 #[test]
@@ -54,25 +63,61 @@ fn damage_is_named_and_mended() {
         };
         let told = ended.stderr.join("\n");
         assert_eq!(ended.code, Some(4), "{told}");
-        assert!(told.contains(blob.to_str().unwrap()) && told.contains("m/1") && told.contains("serve -f"), "{told}");
+        assert!(
+            told.contains(blob.to_str().unwrap())
+                && told.contains("m/1")
+                && told.contains("serve -f"),
+            "{told}"
+        );
         // Without that, the version is out of service by itself, which is all that there is.
         let server = again(state.path()).start();
         let admin = Admin::of(&server);
         let refused = ask(&mut server.connect(), PATH).unwrap_err();
-        assert_eq!((refused.status, refused.header("hotstage-failure")), (503, Some("not_ready")));
+        assert_eq!(
+            (refused.status, refused.header("hotstage-failure")),
+            (503, Some("not_ready"))
+        );
         assert!(!refused.text().contains("blobs"), "{}", refused.text());
         assert_eq!(server.get("/v2/health/ready").status, 503);
         let status = admin.get("/v1/status");
-        assert_eq!((&status["ready"], &status["loading"], &status["failed"]), (&json!(false), &json!(0), &json!(1)));
+        assert_eq!(
+            (&status["ready"], &status["loading"], &status["failed"]),
+            (&json!(false), &json!(0), &json!(1))
+        );
         let failed = &status["out_of_service"][0];
-        assert_eq!((&failed["name"], &failed["version"]), (&json!("m"), &json!("1")));
-        assert!(failed["why"].as_str().unwrap().contains(blob.to_str().unwrap()), "{failed}");
-        assert!(failed["remedy"].as_str().unwrap().contains("hotstage apply"), "{failed}");
-        assert_eq!(admin.get("/v1/models/m")["versions"][0]["condition"], "failed");
+        assert_eq!(
+            (&failed["name"], &failed["version"]),
+            (&json!("m"), &json!("1"))
+        );
+        assert!(
+            failed["why"]
+                .as_str()
+                .unwrap()
+                .contains(blob.to_str().unwrap()),
+            "{failed}"
+        );
+        assert!(
+            failed["remedy"]
+                .as_str()
+                .unwrap()
+                .contains("hotstage apply"),
+            "{failed}"
+        );
+        assert_eq!(
+            admin.get("/v1/models/m")["versions"][0]["condition"],
+            "failed"
+        );
         // The manifest that it came from mends it while the server runs, and at a start.
         let applied = admin.apply(&[times("m", "1", 2.0)]).ok().json();
-        assert_eq!((&applied["restored"], &applied["revision"]), (&json!(["m/1"]), &json!(null)), "{applied}");
-        assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (2.0, "1".to_owned()));
+        assert_eq!(
+            (&applied["restored"], &applied["revision"]),
+            (&json!(["m/1"]), &json!(null)),
+            "{applied}"
+        );
+        assert_eq!(
+            ask(&mut server.connect(), PATH).unwrap(),
+            (2.0, "1".to_owned())
+        );
         assert_eq!(server.get("/v2/health/ready").status, 200);
         assert_eq!(admin.get("/v1/status")["failed"], 0);
         server.stop();
@@ -90,22 +135,39 @@ fn damage_is_named_and_mended() {
 #[test]
 fn a_damaged_journal_is_named_and_goes_on_from_what_is_whole() {
     let state = warm();
-    let server = Setup::of([times("m", "1", 2.0)]).state(state.path()).start();
+    let server = Setup::of([times("m", "1", 2.0)])
+        .state(state.path())
+        .start();
     Admin::of(&server).apply(&[times("m", "2", 4.0)]).ok();
     server.stop();
     let journal = state.path().join("journal.db");
     let bytes = fs::read(&journal).unwrap();
     // The actor of the second revision, who was the operator.
-    let at = bytes.windows(8).position(|window| window == b"operator").unwrap();
+    let at = bytes
+        .windows(8)
+        .position(|window| window == b"operator")
+        .unwrap();
     let mut forged = bytes;
     forged[at] = b'O';
     fs::write(&journal, forged).unwrap();
-    let Err(ended) = again(state.path()).try_start() else { panic!("it serves a forged journal") };
+    let Err(ended) = again(state.path()).try_start() else {
+        panic!("it serves a forged journal")
+    };
     let told = ended.stderr.join("\n");
     assert_eq!(ended.code, Some(4), "{told}");
-    assert!(told.contains("revision 2") && told.contains("hotstage recover"), "{told}");
+    assert!(
+        told.contains("revision 2") && told.contains("hotstage recover"),
+        "{told}"
+    );
     let recovered = hotstage(["recover", "--state", state.path().to_str().unwrap()]).ended(0);
-    assert!(recovered.stdout.contains("revision 1"), "{}", recovered.stdout);
+    assert!(
+        recovered.stdout.contains("revision 1"),
+        "{}",
+        recovered.stdout
+    );
     let server = again(state.path()).start();
-    assert_eq!(ask(&mut server.connect(), PATH).unwrap(), (2.0, "1".to_owned()));
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (2.0, "1".to_owned())
+    );
 }

@@ -17,17 +17,31 @@ fn a_new_version_answers_at_once_and_a_rollback_brings_the_old_one_back() {
     let mut connection = server.connect();
     assert_eq!(ask(&mut connection, PATH).unwrap(), (2.0, "1".to_owned()));
     let applied = admin.apply(&[times("m", "2", 4.0)]).ok().json();
-    assert_eq!((&applied["revision"], &applied["changes"][0]["what"]), (&json!(2), &json!("added")));
+    assert_eq!(
+        (&applied["revision"], &applied["changes"][0]["what"]),
+        (&json!(2), &json!("added"))
+    );
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
     // The old one can still be called by its name.
-    assert_eq!(ask(&mut connection, "/v2/models/m/versions/1/infer").unwrap(), (2.0, "1".to_owned()));
+    assert_eq!(
+        ask(&mut connection, "/v2/models/m/versions/1/infer").unwrap(),
+        (2.0, "1".to_owned())
+    );
     let back = admin.post("/v1/rollback", &json!({})).ok().json();
     assert_eq!((&back["revision"], &back["loaded"]), (&json!(3), &json!(0)));
     assert_eq!(ask(&mut connection, PATH).unwrap(), (2.0, "1".to_owned()));
-    assert_eq!(ask(&mut connection, "/v2/models/m/versions/2/infer").unwrap_err().status, 404);
+    assert_eq!(
+        ask(&mut connection, "/v2/models/m/versions/2/infer")
+            .unwrap_err()
+            .status,
+        404
+    );
     // And forward again: a rollback is a revision, too, and what is kept loaded is not opened anew.
     let forward = admin.post("/v1/rollback", &json!({ "to": 2 })).ok().json();
-    assert_eq!((&forward["revision"], &forward["loaded"]), (&json!(4), &json!(0)));
+    assert_eq!(
+        (&forward["revision"], &forward["loaded"]),
+        (&json!(4), &json!(0))
+    );
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
 }
 
@@ -52,8 +66,13 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
             scope.spawn(|| {
                 let mut connection = server.connect();
                 while !stop.load(SeqCst) {
-                    let (value, version) = ask(&mut connection, PATH).unwrap_or_else(|response| panic!("{response:?}"));
-                    assert_eq!(value.to_string(), version, "an answer of one version with another\'s name");
+                    let (value, version) = ask(&mut connection, PATH)
+                        .unwrap_or_else(|response| panic!("{response:?}"));
+                    assert_eq!(
+                        value.to_string(),
+                        version,
+                        "an answer of one version with another\'s name"
+                    );
                     asked.fetch_add(1, SeqCst);
                 }
             });
@@ -94,9 +113,15 @@ fn a_label_stands_where_a_version_may() {
     assert_eq!(ask(&mut connection, stable).unwrap(), (4.0, "2".to_owned()));
     let held = admin.delete("/v1/models/m/versions/2");
     assert_eq!(held.status, 409);
-    assert_eq!(held.error(), "m/2 can\'t go: the label `stable` points at it; move or delete the label first");
+    assert_eq!(
+        held.error(),
+        "m/2 can\'t go: the label `stable` points at it; move or delete the label first"
+    );
     assert_eq!(admin.label("m", "canary", "3").error(), "there is no m/3");
-    assert_eq!(admin.label("m", "1", "2").error(), "`1` can\'t be a label of `m`: a version is called so");
+    assert_eq!(
+        admin.label("m", "1", "2").error(),
+        "`1` can\'t be a label of `m`: a version is called so"
+    );
     admin.delete("/v1/models/m/labels/stable").ok();
     assert_eq!(ask(&mut connection, stable).unwrap_err().status, 404);
 }
@@ -106,12 +131,29 @@ fn tritons_repository_calls_load_and_unload() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let mut connection = server.connect();
-    let index = |admin: &Admin| admin.ask(Request::post("/v2/repository/index", "")).ok().json();
-    assert_eq!(index(&admin), json!([{ "name": "m", "version": "1", "state": "READY", "reason": "" }]));
-    admin.ask(Request::post("/v2/repository/models/m/unload", "")).ok();
+    let index = |admin: &Admin| {
+        admin
+            .ask(Request::post("/v2/repository/index", ""))
+            .ok()
+            .json()
+    };
+    assert_eq!(
+        index(&admin),
+        json!([{ "name": "m", "version": "1", "state": "READY", "reason": "" }])
+    );
+    admin
+        .ask(Request::post("/v2/repository/models/m/unload", ""))
+        .ok();
     assert_eq!(ask(&mut connection, PATH).unwrap_err().status, 404);
     assert_eq!(index(&admin)[0]["state"], "UNAVAILABLE");
-    admin.ask(Request::post("/v2/repository/models/m/load", "")).ok();
+    admin
+        .ask(Request::post("/v2/repository/models/m/load", ""))
+        .ok();
     assert_eq!(ask(&mut connection, PATH).unwrap(), (2.0, "1".to_owned()));
-    assert_eq!(admin.ask(Request::post("/v2/repository/models/nobody/load", "")).status, 404);
+    assert_eq!(
+        admin
+            .ask(Request::post("/v2/repository/models/nobody/load", ""))
+            .status,
+        404
+    );
 }

@@ -18,28 +18,54 @@ const PATH: &str = "/v2/models/m/infer";
 fn a_good_edit_goes_live_a_bad_one_does_not_and_what_is_gone_ends() {
     let folder = Folder::new();
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
-    let server = Setup::files([folder.path().to_owned()]).args("--watch").start();
+    let server = Setup::files([folder.path().to_owned()])
+        .args("--watch")
+        .start();
     let asked = |server: &Server, path: &str| {
         pause(Duration::from_millis(20));
         ask(&mut server.connect(), path).map_err(|response| response.status)
     };
     assert_eq!(asked(&server, PATH), Ok((2.0, "1".to_owned())));
     folder.write("m.yaml", times("m", "1", 4.0).to_string());
-    eventually("the edit is live", || asked(&server, PATH) == Ok((4.0, "1".to_owned())));
-    assert!(server.starting.stderr.find(|line| line.contains("revision 2: replaced m/1")).is_some());
+    eventually("the edit is live", || {
+        asked(&server, PATH) == Ok((4.0, "1".to_owned()))
+    });
+    assert!(
+        server
+            .starting
+            .stderr
+            .find(|line| line.contains("revision 2: replaced m/1"))
+            .is_some()
+    );
     folder.write("m.yaml", "kind: Pipelin");
-    assert!(server.starting.stderr.find(|line| line.contains("was not applied")).is_some());
+    assert!(
+        server
+            .starting
+            .stderr
+            .find(|line| line.contains("was not applied"))
+            .is_some()
+    );
     assert_eq!(asked(&server, PATH), Ok((4.0, "1".to_owned())));
     folder.write("m.yaml", times("m", "1", 4.0).to_string());
     folder.write("n.yaml", times("n", "1", 8.0).to_string());
-    eventually("another is there", || asked(&server, "/v2/models/n/infer") == Ok((8.0, "1".to_owned())));
+    eventually("another is there", || {
+        asked(&server, "/v2/models/n/infer") == Ok((8.0, "1".to_owned()))
+    });
     std::fs::remove_file(folder.path().join("m.yaml")).unwrap();
-    eventually("the one that is gone has ended", || asked(&server, PATH) == Err(404));
-    assert_eq!(asked(&server, "/v2/models/n/infer"), Ok((8.0, "1".to_owned())));
+    eventually("the one that is gone has ended", || {
+        asked(&server, PATH) == Err(404)
+    });
+    assert_eq!(
+        asked(&server, "/v2/models/n/infer"),
+        Ok((8.0, "1".to_owned()))
+    );
 }
 
 fn watching(folder: &Folder, state: &Path, arguments: &str) -> Setup {
-    Setup::files([folder.path().to_owned()]).state(state).args("--watch").args(arguments)
+    Setup::files([folder.path().to_owned()])
+        .state(state)
+        .args("--watch")
+        .args(arguments)
 }
 
 fn document(kind: &str, name: &str, spec: &Value) -> Value {
@@ -61,12 +87,17 @@ fn answer(server: &Server, name: &str) -> Option<(f64, String)> {
 fn gone_through(server: &Server, folder: &Folder, factor: f64) {
     let version = factor.to_string();
     folder.write("z.yaml", times("z", &version, factor).to_string());
-    eventually("the folder was gone through", || answer(server, "z") == Some((factor, version.clone())));
+    eventually("the folder was gone through", || {
+        answer(server, "z") == Some((factor, version.clone()))
+    });
 }
 
 fn told(server: &Server) -> String {
     let status = Admin::of(server).get("/v1/status");
-    status.get("not_applied").map(Value::to_string).unwrap_or_default()
+    status
+        .get("not_applied")
+        .map(Value::to_string)
+        .unwrap_or_default()
 }
 
 fn model_of(server: &Server, name: &str) -> Value {
@@ -76,21 +107,38 @@ fn model_of(server: &Server, name: &str) -> Value {
 #[test]
 fn an_untouched_route_is_not_applied_over_a_promotion() {
     let (folder, state) = (Folder::new(), warm());
-    for (file, manifest) in [("1", times("m", "1", 2.0)), ("2", times("m", "2", 4.0)), ("route", route("1"))] {
+    for (file, manifest) in [
+        ("1", times("m", "1", 2.0)),
+        ("2", times("m", "2", 4.0)),
+        ("route", route("1")),
+    ] {
         folder.write(&format!("{file}.yaml"), manifest.to_string());
     }
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
     let rollout = json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" });
     let rollout = document("Rollout", "m", &rollout).to_string();
-    admin.post("/v1/rollouts", &json!({ "document": rollout, "file": "r.yaml" })).ok();
-    // While it is under way, others are edited, and a version of its own name comes; its route is refused.
+    admin
+        .post(
+            "/v1/rollouts",
+            &json!({ "document": rollout, "file": "r.yaml" }),
+        )
+        .ok();
+    // While it is under way, others are edited, and a version of its own name comes; its route is
+    // refused.
     folder.write("3.yaml", times("m", "3", 8.0).to_string());
     folder.write("other.yaml", times("other", "1", 3.0).to_string());
     gone_through(&server, &folder, 1.0);
     assert_eq!(answer(&server, "other"), Some((3.0, "1".to_owned())));
-    assert_eq!(ask(&mut server.connect(), "/v2/models/m/versions/3/infer").unwrap().0, 8.0);
-    admin.post("/v1/models/m/rollout", &json!({ "order": "promote" })).ok();
+    assert_eq!(
+        ask(&mut server.connect(), "/v2/models/m/versions/3/infer")
+            .unwrap()
+            .0,
+        8.0
+    );
+    admin
+        .post("/v1/models/m/rollout", &json!({ "order": "promote" }))
+        .ok();
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
     gone_through(&server, &folder, 2.0);
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
@@ -101,16 +149,32 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
     // Who edits the route now meets what the promotion made of it: it is kept out, and said.
     folder.write("route.yaml", route("3").to_string());
-    eventually("the conflict is told", || told(&server).contains("the route m"));
-    assert!(told(&server).contains("hotstage apply -f"), "{}", told(&server));
-    assert!(server.starting.stderr.find(|line| line.contains("the route m")).is_some());
+    eventually("the conflict is told", || {
+        told(&server).contains("the route m")
+    });
+    assert!(
+        told(&server).contains("hotstage apply -f"),
+        "{}",
+        told(&server)
+    );
+    assert!(
+        server
+            .starting
+            .stderr
+            .find(|line| line.contains("the route m"))
+            .is_some()
+    );
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
     // It is over when the file says what is served, and then an edit is one again.
     let promoted = &model_of(&server, "m")["route"]["manifest"];
     folder.write("route.yaml", promoted.to_string());
-    eventually("the conflict is over", || !told(&server).contains("the route m"));
+    eventually("the conflict is over", || {
+        !told(&server).contains("the route m")
+    });
     folder.write("route.yaml", route("3").to_string());
-    eventually("the edit is live", || answer(&server, "m") == Some((8.0, "3".to_owned())));
+    eventually("the edit is live", || {
+        answer(&server, "m") == Some((8.0, "3".to_owned()))
+    });
 }
 
 #[test]
@@ -121,25 +185,47 @@ fn what_is_refused_is_applied_when_the_reason_is_gone() {
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
     admin.apply(&[times("m", "2", 4.0)]).ok();
-    let rollout = document("Rollout", "m", &json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" }));
-    admin.post("/v1/rollouts", &json!({ "document": rollout.to_string(), "file": "r.yaml" })).ok();
+    let rollout = document(
+        "Rollout",
+        "m",
+        &json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" }),
+    );
+    admin
+        .post(
+            "/v1/rollouts",
+            &json!({ "document": rollout.to_string(), "file": "r.yaml" }),
+        )
+        .ok();
     // The rollout moved the route, and owns it: the file is changed as well.
     folder.write(
         "route.yaml",
-        document("Route", "m", &json!({ "split": [{ "version": "1", "weight": 7 }] })).to_string(),
+        document(
+            "Route",
+            "m",
+            &json!({ "split": [{ "version": "1", "weight": 7 }] }),
+        )
+        .to_string(),
     );
     eventually("it is kept out", || told(&server).contains("the route m"));
-    admin.post("/v1/models/m/rollout", &json!({ "order": "abort" })).ok();
+    admin
+        .post("/v1/models/m/rollout", &json!({ "order": "abort" }))
+        .ok();
     // What is served is again what was applied last: nobody else changed it.
-    eventually("it is applied", || admin.get("/v1/models/m")["route"]["split"][0]["weight"] == 7.0);
+    eventually("it is applied", || {
+        admin.get("/v1/models/m")["route"]["split"][0]["weight"] == 7.0
+    });
     eventually("nothing is kept out", || told(&server).is_empty());
     // A route to a version that comes later, and a removal that waits for its route.
     folder.write("route.yaml", route("3").to_string());
     eventually("it is refused", || told(&server).contains("no version `3`"));
     std::fs::remove_file(folder.path().join("1.yaml")).unwrap();
     admin.apply(&[times("m", "3", 8.0)]).ok();
-    eventually("the route is live", || answer(&server, "m") == Some((8.0, "3".to_owned())));
-    eventually("what is gone has ended", || server.get("/v2/models/m/versions/1/ready").status == 404);
+    eventually("the route is live", || {
+        answer(&server, "m") == Some((8.0, "3".to_owned()))
+    });
+    eventually("what is gone has ended", || {
+        server.get("/v2/models/m/versions/1/ready").status == 404
+    });
 }
 
 #[test]
@@ -156,7 +242,10 @@ fn edits_during_the_start_are_applied() {
                 for step in 1..=10 {
                     let factor = f64::from(round * 100 + step);
                     folder.write("m.yaml", times("m", "1", factor).to_string());
-                    folder.write("new.yaml", times("new", &round.to_string(), factor).to_string());
+                    folder.write(
+                        "new.yaml",
+                        times("new", &round.to_string(), factor).to_string(),
+                    );
                     pause(Duration::from_millis(60));
                 }
             });
@@ -165,8 +254,12 @@ fn edits_during_the_start_are_applied() {
             server
         });
         let factor = f64::from(round * 100 + 10);
-        eventually("the last edit is live", || answer(&edits, "m") == Some((factor, "1".to_owned())));
-        eventually("the new one is live", || answer(&edits, "new") == Some((factor, round.to_string())));
+        eventually("the last edit is live", || {
+            answer(&edits, "m") == Some((factor, "1".to_owned()))
+        });
+        eventually("the new one is live", || {
+            answer(&edits, "new") == Some((factor, round.to_string()))
+        });
         edits.kill();
     }
 }
@@ -203,9 +296,13 @@ fn an_empty_folder_is_followed_and_so_is_one_that_gets_empty() {
     let (folder, state) = (Folder::new(), warm());
     let server = watching(&folder, state.path(), "").start();
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
-    eventually("it is live", || answer(&server, "m") == Some((2.0, "1".to_owned())));
+    eventually("it is live", || {
+        answer(&server, "m") == Some((2.0, "1".to_owned()))
+    });
     std::fs::remove_file(folder.path().join("m.yaml")).unwrap();
-    eventually("it has ended", || server.get("/v2/models/m/ready").status == 404);
+    eventually("it has ended", || {
+        server.get("/v2/models/m/ready").status == 404
+    });
 }
 
 #[test]
@@ -214,7 +311,11 @@ fn nothing_in_a_folder_ends_the_watching() {
     let make = |name: &str, kind: &str| {
         let path = folder.path().join(name);
         let made = match kind {
-            "fifo" => std::process::Command::new("mkfifo").arg(&path).status().unwrap().success(),
+            "fifo" => std::process::Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success(),
             "folder" => std::fs::create_dir(&path).is_ok(),
             "loop" => std::os::unix::fs::symlink(&path, &path).is_ok(),
             _ => std::os::unix::fs::symlink("/dev/zero", &path).is_ok(),
@@ -235,15 +336,23 @@ fn nothing_in_a_folder_ends_the_watching() {
     pointing["spec"]["stages"][0]["files"] = json!({ "weights": "weights" });
     folder.write("pointing.yaml", pointing.to_string());
     gone_through(&server, &folder, 3.0);
-    for part in
-        ["a.yaml: is no regular file", "bad.yaml", "b.yaml", "c.yaml", "d.yaml", "m/1 is declared twice", "weights"]
-    {
+    for part in [
+        "a.yaml: is no regular file",
+        "bad.yaml",
+        "b.yaml",
+        "c.yaml",
+        "d.yaml",
+        "m/1 is declared twice",
+        "weights",
+    ] {
         assert!(told(&server).contains(part), "{part}: {}", told(&server));
     }
     assert_eq!(answer(&server, "m"), Some((2.0, "1".to_owned())));
     std::fs::remove_file(folder.path().join("twice.yaml")).unwrap();
     folder.write("m.yaml", times("m", "1", 5.0).to_string());
-    eventually("the edit is live", || answer(&server, "m") == Some((5.0, "1".to_owned())));
+    eventually("the edit is live", || {
+        answer(&server, "m") == Some((5.0, "1".to_owned()))
+    });
 }
 
 #[test]
@@ -252,7 +361,9 @@ fn what_another_hand_made_of_a_version_is_not_undone() {
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
-    admin.apply_with(&[times("m", "1", 4.0)], &json!({ "replace": true })).ok();
+    admin
+        .apply_with(&[times("m", "1", 4.0)], &json!({ "replace": true }))
+        .ok();
     gone_through(&server, &folder, 1.0);
     assert_eq!(answer(&server, "m"), Some((4.0, "1".to_owned())));
     folder.write("m.yaml", times("m", "1", 8.0).to_string());
@@ -265,7 +376,9 @@ fn what_another_hand_made_of_a_version_is_not_undone() {
                 .header("content-type", "application/json"),
         )
         .ok();
-    eventually("the edit is live", || answer(&server, "m") == Some((8.0, "1".to_owned())));
+    eventually("the edit is live", || {
+        answer(&server, "m") == Some((8.0, "1".to_owned()))
+    });
     // What was deleted by hand stays so.
     admin.delete("/v1/models/m/versions/1").ok();
     gone_through(&server, &folder, 2.0);

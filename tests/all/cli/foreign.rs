@@ -1,4 +1,5 @@
-//! Texts of strangers in what commands print: none of their characters drives the terminal, and JSON stays JSON.
+//! Texts of strangers in what commands print: none of their characters drives the terminal, and
+//! JSON stays JSON.
 
 use serde_json::json;
 
@@ -17,7 +18,9 @@ const SHOWN: &str = r"a\u001b[2J\u009b31mb\u202ec\u2066\ufeff\u007f\nerror: forg
 #[track_caller]
 fn is_harmless(text: &str) {
     let is_fine = |c: char| {
-        c == '\n' || !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c == '\n'
+            || !c.is_control()
+                && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     assert!(text.chars().all(is_fine), "{text:?}");
 }
@@ -28,7 +31,9 @@ fn a_reason_from_the_journal_drives_nothing() {
     let at = state.path().to_str().unwrap();
     let server = Setup::of([]).state(state.path()).start();
     let admin = Admin::of(&server);
-    admin.apply_with(&[times("m", "1", 2.0)], &json!({ "reason": HOSTILE })).ok();
+    admin
+        .apply_with(&[times("m", "1", 2.0)], &json!({ "reason": HOSTILE }))
+        .ok();
     for arguments in [&["history"][..], &["history", "1"]] {
         let ran = hotstage(arguments.iter().copied().chain(["--state", at])).ended(0);
         is_harmless(&ran.stdout);

@@ -1,7 +1,9 @@
-//! Texts that a stranger chose: no answer of a server and no file brings a terminal anything but plain lines.
+//! Texts that a stranger chose: no answer of a server and no file brings a terminal anything but
+//! plain lines.
 //!
-//! A server in the middle passes every request on and appends an escape sequence, a mark that turns the direction of
-//! writing, and a forged line to every text of every answer; reasons are hostile in the journal itself.
+//! A server in the middle passes every request on and appends an escape sequence, a mark that turns
+//! the direction of writing, and a forged line to every text of every answer; reasons are hostile
+//! in the journal itself.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,9 +17,9 @@ use crate::harness::http::Request;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 
-/// Clears a screen, changes its title, turns text round, comes back to the line's begin, and begins a line of its own.
-const HOSTILE: &str =
-    "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{feff}\u{2028}\r\u{7f}\u{8}\nFORGED";
+/// Clears a screen, changes its title, turns text round, comes back to the line's begin, and begins
+/// a line of its own.
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{feff}\u{2028}\r\u{7f}\u{8}\nFORGED";
 
 /// Texts that a program reads by their meaning.
 const WORDS: [&str; 4] = ["condition", "what", "verdict", "outcome"];
@@ -35,7 +37,11 @@ fn poisoned(value: Value) -> Value {
         Value::Array(values) => values.into_iter().map(poisoned).collect(),
         Value::Object(entries) => {
             let entry = |(key, value): (String, Value)| {
-                let value = if WORDS.contains(&key.as_str()) { value } else { poisoned(value) };
+                let value = if WORDS.contains(&key.as_str()) {
+                    value
+                } else {
+                    poisoned(value)
+                };
                 (key, value)
             };
             Value::Object(entries.into_iter().map(entry).collect())
@@ -48,7 +54,10 @@ fn poisoned(value: Value) -> Value {
 fn in_the_middle(admin: &Admin) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let admin = Admin { address: admin.address, token: admin.token.clone() };
+    let admin = Admin {
+        address: admin.address,
+        token: admin.token.clone(),
+    };
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // A client that went away needs no answer.
@@ -63,12 +72,16 @@ fn pass_on(mut stream: &TcpStream, admin: &Admin) -> std::io::Result<()> {
     let mut first = String::new();
     reader.read_line(&mut first)?;
     let mut words = first.split(' ');
-    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(()) };
+    let (Some(method), Some(path)) = (words.next(), words.next()) else {
+        return Ok(());
+    };
     let (mut length, mut headers) = (0, Vec::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().unwrap(),
             name if name.starts_with("upload") => headers.push((name.to_owned(), value.to_owned())),
@@ -77,14 +90,30 @@ fn pass_on(mut stream: &TcpStream, admin: &Admin) -> std::io::Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    // A version that was poisoned is asked for as it was shown, with a backslash where the poison began.
+    // A version that was poisoned is asked for as it was shown, with a backslash where the poison
+    // began.
     let path = path.split("%5C").next().unwrap_or(path);
-    let request = Request::new(method, path).body(body).header("content-type", "application/json");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value.as_str()));
+    let request = Request::new(method, path)
+        .body(body)
+        .header("content-type", "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(name, value.as_str())
+    });
     let answer = admin.ask(request);
-    let body = serde_json::from_slice(&answer.body).map(poisoned).unwrap_or_default().to_string();
-    write!(stream, "HTTP/1.1 {} X\r\ncontent-type: application/json\r\nconnection: close\r\n", answer.status)?;
-    for (name, value) in answer.headers.iter().filter(|(name, _)| name.starts_with("upload")) {
+    let body = serde_json::from_slice(&answer.body)
+        .map(poisoned)
+        .unwrap_or_default()
+        .to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {} X\r\ncontent-type: application/json\r\nconnection: close\r\n",
+        answer.status
+    )?;
+    for (name, value) in answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name.starts_with("upload"))
+    {
         write!(stream, "{name}: {value}\r\n")?;
     }
     write!(stream, "content-length: {}\r\n\r\n{body}", body.len())
@@ -98,7 +127,10 @@ fn check(ran: &Ran, arguments: &[&str]) {
         }
     }
     // Of an error each line is a problem of its own; results have only the lines that are meant.
-    let forged = ran.stdout.lines().find(|line| line.trim_start().starts_with("FORGED"));
+    let forged = ran
+        .stdout
+        .lines()
+        .find(|line| line.trim_start().starts_with("FORGED"));
     assert_eq!(forged, None, "{arguments:?}: {}", ran.stdout);
 }
 
@@ -106,7 +138,8 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
-/// A server with a graph, a route that mirrors and compares, a rollout that was, and a hostile past.
+/// A server with a graph, a route that mirrors and compares, a rollout that was, and a hostile
+/// past.
 fn server() -> Server {
     let member = |version: &str| json!({ "pipeline": "m", "version": version });
     let mut graph = document(
@@ -127,7 +160,14 @@ fn server() -> Server {
             "experiment": { "reward": { "name": "clicked" } },
         }),
     );
-    Setup::of([times("m", "1", 2.0), times("m", "2", 4.0), times("m", "3", 8.0), route, graph]).start()
+    Setup::of([
+        times("m", "1", 2.0),
+        times("m", "2", 4.0),
+        times("m", "3", 8.0),
+        route,
+        graph,
+    ])
+    .start()
 }
 
 #[test]
@@ -137,16 +177,26 @@ fn no_verb_lets_a_stranger_write_to_the_terminal() {
     for number in 0..3 {
         server.infer("m", &one(f64::from(number) + 1.0)).ok();
     }
-    eventually("mirrors have answered", || admin.get("/v1/models/m/mirrors")["mirrors"][0]["compared"] == 3);
+    eventually("mirrors have answered", || {
+        admin.get("/v1/models/m/mirrors")["mirrors"][0]["compared"] == 3
+    });
     let reason = format!("why{HOSTILE}");
     let body = json!({ "labels": { "stable": "1", "canary": "2" }, "reason": reason }).to_string();
-    let label = Request::new("PUT", "/v1/models/m/labels").body(body).header("content-type", "application/json");
+    let label = Request::new("PUT", "/v1/models/m/labels")
+        .body(body)
+        .header("content-type", "application/json");
     admin.ask(label).ok();
     let folder = Folder::new();
     let file = folder.write("m.yaml", times("m", "3", 16.0).to_string());
-    let (file, token) = (file.to_str().unwrap(), server.starting.state.join("admin-token"));
+    let (file, token) = (
+        file.to_str().unwrap(),
+        server.starting.state.join("admin-token"),
+    );
     let token = token.to_str().unwrap();
-    let (straight, poisoned) = (format!("http://{}", admin.address), format!("http://{}", in_the_middle(&admin)));
+    let (straight, poisoned) = (
+        format!("http://{}", admin.address),
+        format!("http://{}", in_the_middle(&admin)),
+    );
     let verbs: [&[&str]; 24] = [
         &["get"],
         &["get", "m"],
@@ -177,11 +227,19 @@ fn no_verb_lets_a_stranger_write_to_the_terminal() {
         for verb in verbs {
             for output in [&["-o", "json"][..], &[]] {
                 let more = ["--server", url, "--token-file", token];
-                let arguments: Vec<&str> = verb.iter().chain(&more).chain(output).copied().collect();
+                let arguments: Vec<&str> =
+                    verb.iter().chain(&more).chain(output).copied().collect();
                 let ran = hotstage(arguments.iter().copied());
                 check(&ran, &arguments);
-                assert!(!ran.stderr.contains("can't be understood"), "{arguments:?}: {}", ran.stderr);
-                assert!(ran.code != Some(2) && ran.code.is_some(), "{arguments:?}: {ran:?}");
+                assert!(
+                    !ran.stderr.contains("can't be understood"),
+                    "{arguments:?}: {}",
+                    ran.stderr
+                );
+                assert!(
+                    ran.code != Some(2) && ran.code.is_some(),
+                    "{arguments:?}: {ran:?}"
+                );
                 // What is printed as JSON is still the server's JSON.
                 if !output.is_empty() && ran.code == Some(0) {
                     for line in ran.stdout.lines() {
@@ -193,7 +251,12 @@ fn no_verb_lets_a_stranger_write_to_the_terminal() {
         }
     }
     // It was there to be shown, and is shown as what it is.
-    let history = hotstage(["history", "--server", &straight, "--token-file", token]).ended(0).stdout;
-    assert!(history.contains("why\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\u202e"), "{history}");
+    let history = hotstage(["history", "--server", &straight, "--token-file", token])
+        .ended(0)
+        .stdout;
+    assert!(
+        history.contains("why\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\u202e"),
+        "{history}"
+    );
     assert!(history.contains("\\r\\u007f\\u0008\\nFORGED"), "{history}");
 }

@@ -1,4 +1,5 @@
-//! Disks that are full, and places that can only be read. root alone can make them; others skip these tests, aloud.
+//! Disks that are full, and places that can only be read. root alone can make them; others skip
+//! these tests, aloud.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,12 +30,22 @@ impl Mount {
             skipped("only root can mount a file system");
             return None;
         }
-        Some(Self { path, _folder: folder })
+        Some(Self {
+            path,
+            _folder: folder,
+        })
     }
 
     fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(&self.path).status().unwrap().success());
+        assert!(
+            Command::new("mount")
+                .args(["-o", &options])
+                .arg(&self.path)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -46,7 +57,13 @@ impl Drop for Mount {
 }
 
 fn check(folder: &Folder, state: &Path) -> Ran {
-    check_with(folder.path(), state, &components(), ["-f", "pipeline.yaml"], b"")
+    check_with(
+        folder.path(),
+        state,
+        &components(),
+        ["-f", "pipeline.yaml"],
+        b"",
+    )
 }
 
 fn folder() -> Folder {
@@ -58,20 +75,33 @@ fn folder() -> Folder {
 /// The blob fits into 64 KiB less well than the directory itself.
 #[test]
 fn a_full_disk_ends_with_5_and_leaves_nothing_half_written() {
-    let Some(mount) = Mount::new("size=128k") else { return };
+    let Some(mount) = Mount::new("size=128k") else {
+        return;
+    };
     let folder = folder();
     for _ in 0..2 {
         let ran = check(&folder, &mount.path);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(5), ""), "{ran:?}");
-        assert!(ran.stderr.starts_with("error: the disk is full: can't write "), "{}", ran.stderr);
+        assert!(
+            ran.stderr
+                .starts_with("error: the disk is full: can't write "),
+            "{}",
+            ran.stderr
+        );
         assert!(
             ran.stderr.contains("free some space and try again") && ran.stderr.lines().count() == 1,
             "{}",
             ran.stderr
         );
-        assert_eq!(std::fs::read_dir(mount.path.join("tmp")).unwrap().count(), 0);
+        assert_eq!(
+            std::fs::read_dir(mount.path.join("tmp")).unwrap().count(),
+            0
+        );
     }
-    let Err(ended) = Setup::files([folder.path().join("pipeline.yaml")]).state(&mount.path).try_start() else {
+    let Err(ended) = Setup::files([folder.path().join("pipeline.yaml")])
+        .state(&mount.path)
+        .try_start()
+    else {
         panic!("it serves")
     };
     assert_eq!((ended.code, ended.stdout.len()), (Some(5), 0), "{ended:?}");
@@ -83,24 +113,44 @@ fn a_full_disk_ends_with_5_and_leaves_nothing_half_written() {
 #[test]
 fn a_disk_without_room_for_compiled_code_serves_all_the_same() {
     // The component has 214 KiB, its machine code more than a megabyte.
-    let Some(mount) = Mount::new("size=400k") else { return };
+    let Some(mount) = Mount::new("size=400k") else {
+        return;
+    };
     let folder = folder();
     let ran = check(&folder, &mount.path).ended(0);
     assert!(ran.stdout.starts_with("ok p version 1 "), "{ran:?}");
-    assert!(ran.stderr.contains("compiled code was not kept; the next start compiles again"), "{ran:?}");
-    assert_eq!(std::fs::read_dir(mount.path.join("cache")).unwrap().count(), 0);
-    assert_eq!(std::fs::read_dir(mount.path.join("tmp")).unwrap().count(), 0);
+    assert!(
+        ran.stderr
+            .contains("compiled code was not kept; the next start compiles again"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        std::fs::read_dir(mount.path.join("cache")).unwrap().count(),
+        0
+    );
+    assert_eq!(
+        std::fs::read_dir(mount.path.join("tmp")).unwrap().count(),
+        0
+    );
 }
 
 #[test]
 fn a_place_that_can_only_be_read_ends_with_4() {
-    let Some(mount) = Mount::new("size=32m") else { return };
+    let Some(mount) = Mount::new("size=32m") else {
+        return;
+    };
     let folder = folder();
     mount.remount("ro");
     let ran = check(&folder, &mount.path);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{ran:?}");
-    assert!(ran.stderr.starts_with("error: can't ") && ran.stderr.contains("Read-only file system"), "{ran:?}");
-    let Err(ended) = Setup::of([pipeline("p", [model("echo")])]).state(&mount.path).try_start() else {
+    assert!(
+        ran.stderr.starts_with("error: can't ") && ran.stderr.contains("Read-only file system"),
+        "{ran:?}"
+    );
+    let Err(ended) = Setup::of([pipeline("p", [model("echo")])])
+        .state(&mount.path)
+        .try_start()
+    else {
         panic!("it serves")
     };
     assert_eq!(ended.code, Some(4), "{ended:?}");

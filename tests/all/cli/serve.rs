@@ -13,31 +13,53 @@ use crate::harness::{components, eventually, pause, root};
 
 #[test]
 fn the_ready_line_is_all_of_stdout() {
-    let manifests =
-        [version("b", "2", [model("echo")]), pipeline("a", [model("echo")]), version("b", "10", [model("echo")])];
+    let manifests = [
+        version("b", "2", [model("echo")]),
+        pipeline("a", [model("echo")]),
+        version("b", "10", [model("echo")]),
+    ];
     let server = Setup::of(manifests).start();
     let address = server.address;
     assert_ne!(address.port(), 0);
     assert_eq!(ask(&server, "a", &[1.0]), [1.0]);
     let ended = server.stop();
-    let line = format!("hotstage is ready on http://{address} serving a/1, b/2, b/10; admin on http://127.0.0.1:");
-    assert!(ended.stdout.len() == 1 && ended.stdout[0].starts_with(&line), "{ended:?}");
+    let line = format!(
+        "hotstage is ready on http://{address} serving a/1, b/2, b/10; admin on http://127.0.0.1:"
+    );
+    assert!(
+        ended.stdout.len() == 1 && ended.stdout[0].starts_with(&line),
+        "{ended:?}"
+    );
     assert_eq!(ended.code, Some(0));
-    assert!(ended.stderr.iter().all(|line| !line.contains('\u{1b}')), "{ended:?}");
+    assert!(
+        ended.stderr.iter().all(|line| !line.contains('\u{1b}')),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn a_folder_of_manifests_is_served() {
     let folder = with_guests(&["echo"]);
     for number in ["1", "2"] {
-        folder.write(&format!("v{number}.yaml"), format!("{HEAD}{ECHO}").replace("\"1\"", &format!("\"{number}\"")));
+        folder.write(
+            &format!("v{number}.yaml"),
+            format!("{HEAD}{ECHO}").replace("\"1\"", &format!("\"{number}\"")),
+        );
     }
     let server = Setup::files([folder.path().to_owned()]).start();
     let response = server.ask(&crate::guests::request("p", &[1.0])).ok();
     assert_eq!(response.header("hotstage-version"), Some("2"));
-    let old = server.post("/v2/models/p/versions/1/infer", crate::guests::numbers(&[1.0]).to_string()).ok();
+    let old = server
+        .post(
+            "/v2/models/p/versions/1/infer",
+            crate::guests::numbers(&[1.0]).to_string(),
+        )
+        .ok();
     assert_eq!(old.header("hotstage-version"), Some("1"));
-    assert_ne!(old.header("hotstage-digest"), response.header("hotstage-digest"));
+    assert_ne!(
+        old.header("hotstage-digest"),
+        response.header("hotstage-digest")
+    );
 }
 
 #[test]
@@ -59,17 +81,38 @@ fn what_flags_say_may_come_from_the_environment() {
     assert!(state.join("hotstage.json").is_file());
     // Without any, state goes to the user's own place.
     for (variables, place) in [
-        ([("XDG_STATE_HOME", "xdg"), ("HOME", "home")], "xdg/hotstage"),
-        ([("XDG_STATE_HOME", ""), ("HOME", "home")], "home/.local/state/hotstage"),
+        (
+            [("XDG_STATE_HOME", "xdg"), ("HOME", "home")],
+            "xdg/hotstage",
+        ),
+        (
+            [("XDG_STATE_HOME", ""), ("HOME", "home")],
+            "home/.local/state/hotstage",
+        ),
     ] {
         let mut command = program();
-        command.arg("check").arg("-f").arg(&manifest).arg("--components").arg(components());
+        command
+            .arg("check")
+            .arg("-f")
+            .arg(&manifest)
+            .arg("--components")
+            .arg(components());
         for (name, value) in variables {
             let path = folder.path().join(value);
-            command.env(name, if value.is_empty() { "".as_ref() } else { path.as_os_str() });
+            command.env(
+                name,
+                if value.is_empty() {
+                    "".as_ref()
+                } else {
+                    path.as_os_str()
+                },
+            );
         }
         run(command, b"").ended(0);
-        assert!(folder.path().join(place).join("hotstage.json").is_file(), "{place}");
+        assert!(
+            folder.path().join(place).join("hotstage.json").is_file(),
+            "{place}"
+        );
     }
 }
 
@@ -80,19 +123,36 @@ fn the_box_is_found_beside_the_program() {
     let bin = folder.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::fs::copy(program().get_program(), bin.join("hotstage")).unwrap();
-    for (place, code) in [("nowhere", 3), ("bin/components", 0), ("components", 0), ("share/hotstage/components", 0)] {
+    for (place, code) in [
+        ("nowhere", 3),
+        ("bin/components", 0),
+        ("components", 0),
+        ("share/hotstage/components", 0),
+    ] {
         let place = folder.path().join(place);
         std::fs::create_dir_all(&place).unwrap();
         for name in ["scale", "mlp", "labels"] {
-            std::os::unix::fs::symlink(components().join(format!("{name}.wasm")), place.join(format!("{name}.wasm")))
-                .unwrap();
+            std::os::unix::fs::symlink(
+                components().join(format!("{name}.wasm")),
+                place.join(format!("{name}.wasm")),
+            )
+            .unwrap();
         }
         let state = crate::harness::state::warm();
         let mut command = std::process::Command::new(bin.join("hotstage"));
-        command.current_dir(root()).env_remove("HOTSTAGE_COMPONENTS").stdin(Stdio::null());
-        command.args(["check", "-f", "examples/tumor/tumor-v1.yaml", "--state"]).arg(state.path());
+        command
+            .current_dir(root())
+            .env_remove("HOTSTAGE_COMPONENTS")
+            .stdin(Stdio::null());
+        command
+            .args(["check", "-f", "examples/tumor/tumor-v1.yaml", "--state"])
+            .arg(state.path());
         let ran = run(command, b"").ended(code);
-        assert_eq!(ran.stderr.contains("the box is empty"), code == 3, "{ran:?}");
+        assert_eq!(
+            ran.stderr.contains("the box is empty"),
+            code == 3,
+            "{ran:?}"
+        );
         std::fs::remove_dir_all(&place).unwrap();
     }
 }
@@ -112,7 +172,13 @@ fn a_reader_that_goes_away_is_no_error() {
     let state = crate::harness::state::warm();
     let mut command = std::process::Command::new("sh");
     let line = r#""$0" check -f "$1" --state "$2" --components "$3" -o json | true; exit 0"#;
-    command.arg("-c").arg(line).arg(program().get_program()).arg(manifest).arg(state.path()).arg(components());
+    command
+        .arg("-c")
+        .arg(line)
+        .arg(program().get_program())
+        .arg(manifest)
+        .arg(state.path())
+        .arg(components());
     let ran = run(command, b"").ended(0);
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
 }
@@ -135,16 +201,33 @@ fn a_log_in_json_is_all_of_stderr() {
         });
     };
     edited("kind: Pipelin", "was not applied");
-    edited(&format!("{HEAD}{ECHO}").replace("\"1\"", "\"2\""), "revision 2");
+    edited(
+        &format!("{HEAD}{ECHO}").replace("\"1\"", "\"2\""),
+        "revision 2",
+    );
     let address = server.address;
     let mut second = program();
-    second.args(["serve", "--log-format", "json", "--http", &address.to_string(), "--state"]).arg(Folder::new().path());
+    second
+        .args([
+            "serve",
+            "--log-format",
+            "json",
+            "--http",
+            &address.to_string(),
+            "--state",
+        ])
+        .arg(Folder::new().path());
     let refused = run(second, b"").ended(6);
     let stderr = server.stop().stderr;
     let said = |word: &str| stderr.iter().any(|line| line.contains(word));
     assert!(said("compiling the component"), "{stderr:?}");
-    for line in stderr.iter().map(String::as_str).chain(refused.stderr.lines()) {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    for line in stderr
+        .iter()
+        .map(String::as_str)
+        .chain(refused.stderr.lines())
+    {
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         for key in ["timestamp", "level", "message", "target"] {
             assert!(line[key].is_string(), "{line}");
         }

@@ -1,5 +1,5 @@
-//! What changes on a terminal: colour, and a line that moves. `script` of util-linux makes one; without it these tests
-//! are skipped, aloud.
+//! What changes on a terminal: colour, and a line that moves. `script` of util-linux makes one;
+//! without it these tests are skipped, aloud.
 
 use std::process::Command;
 
@@ -25,9 +25,16 @@ fn check(folder: &Folder, manifest: &str, variables: &[(&str, &str)]) -> Option<
         quoted(&components()),
     );
     let mut command = Command::new("script");
-    command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(folder.path());
-    command.env_remove("NO_COLOR").env_remove("HOTSTAGE_STATE").env("TERM", "xterm");
-    command.env("HOTSTAGE_ALLOW_PATH", guest("echo").parent().unwrap()).envs(variables.iter().copied());
+    command
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .current_dir(folder.path());
+    command
+        .env_remove("NO_COLOR")
+        .env_remove("HOTSTAGE_STATE")
+        .env("TERM", "xterm");
+    command
+        .env("HOTSTAGE_ALLOW_PATH", guest("echo").parent().unwrap())
+        .envs(variables.iter().copied());
     if Command::new("script").arg("--version").output().is_err() {
         skipped("there is no `script` to make a terminal");
         return None;
@@ -45,9 +52,14 @@ fn folder() -> Folder {
 #[test]
 fn a_terminal_gets_colour_and_a_line_that_moves() {
     let folder = folder();
-    let Some(shown) = check(&folder, "good.yaml", &[]) else { return };
+    let Some(shown) = check(&folder, "good.yaml", &[]) else {
+        return;
+    };
     assert!(shown.contains(&format!("{GREEN}ok")), "{shown:?}");
-    assert!(shown.contains("compiling the component of stage `echo`"), "{shown:?}");
+    assert!(
+        shown.contains("compiling the component of stage `echo`"),
+        "{shown:?}"
+    );
     // It is wiped when it is done.
     let end = shown.find(&format!("{GREEN}ok")).unwrap();
     assert!(shown[..end].contains("\u{1b}[2K"), "{shown:?}");
@@ -59,8 +71,16 @@ fn a_terminal_gets_colour_and_a_line_that_moves() {
 fn a_terminal_without_colour_gets_none() {
     let folder = folder();
     for manifest in ["good.yaml", "bad.yaml"] {
-        let Some(shown) = check(&folder, manifest, &[("NO_COLOR", "1")]) else { return };
-        assert!(shown.contains("ok p version 1") || shown.contains("error: bad.yaml"), "{shown:?}");
-        assert!(!shown.contains("\u{1b}[1m") && !shown.contains("\u{1b}[3"), "{shown:?}");
+        let Some(shown) = check(&folder, manifest, &[("NO_COLOR", "1")]) else {
+            return;
+        };
+        assert!(
+            shown.contains("ok p version 1") || shown.contains("error: bad.yaml"),
+            "{shown:?}"
+        );
+        assert!(
+            !shown.contains("\u{1b}[1m") && !shown.contains("\u{1b}[3"),
+            "{shown:?}"
+        );
     }
 }

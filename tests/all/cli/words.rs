@@ -9,7 +9,10 @@ use crate::harness::server::program;
 /// With a width that does not depend on who runs the tests.
 fn asked(arguments: &[&str]) -> Ran {
     let mut command = program();
-    command.args(arguments).env("COLUMNS", "100").env_remove("HOTSTAGE_URL");
+    command
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .env_remove("HOTSTAGE_URL");
     // Help shows what a variable says.
     command.env_remove("HOTSTAGE_ALLOW_PATH");
     run(command, b"")
@@ -42,7 +45,10 @@ const VERBS: [&str; 20] = [
 fn each_verb_explains_itself() {
     let mut differences = Vec::new();
     for verb in VERBS {
-        let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<&str> = [verb, "--help"]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
         let ran = asked(&arguments).ended(0);
         assert_eq!(ran.stderr, "", "{verb}");
         let name = if verb.is_empty() { "hotstage" } else { verb };
@@ -54,15 +60,27 @@ fn each_verb_explains_itself() {
 #[test]
 fn the_version_is_the_workspaces() {
     let ran = hotstage(["--version"]).ended(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (concat!("hotstage ", env!("CARGO_PKG_VERSION")), ""));
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        (concat!("hotstage ", env!("CARGO_PKG_VERSION")), "")
+    );
 }
 
 #[test]
 fn completions_are_scripts_that_their_shells_take() {
-    for (shell, program) in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish"), ("elvish", ""), ("powershell", "")] {
+    for (shell, program) in [
+        ("bash", "bash"),
+        ("zsh", "zsh"),
+        ("fish", "fish"),
+        ("elvish", ""),
+        ("powershell", ""),
+    ] {
         let script = hotstage(["completions", shell]).ended(0).stdout;
         for word in ["serve", "check", "infer", "--drain-timeout"] {
-            assert!(script.contains(word.trim_start_matches('-')), "{shell}: {word}");
+            assert!(
+                script.contains(word.trim_start_matches('-')),
+                "{shell}: {word}"
+            );
         }
         if program.is_empty() || Command::new(program).arg("--version").output().is_err() {
             continue;

@@ -1,9 +1,9 @@
 //! Files that are, or claim to be, components, and that hurt a decoder or a compiler.
 
 use wasm_encoder::{
-    Alias, BlockType, CodeSection, Component, ComponentBuilder, ComponentExportKind, ComponentOuterAliasKind,
-    ComponentTypeSection, Function, FunctionSection, InstructionSink, MemorySection, MemoryType, Module, ModuleSection,
-    NestedComponentSection, TypeSection, ValType,
+    Alias, BlockType, CodeSection, Component, ComponentBuilder, ComponentExportKind,
+    ComponentOuterAliasKind, ComponentTypeSection, Function, FunctionSection, InstructionSink,
+    MemorySection, MemoryType, Module, ModuleSection, NestedComponentSection, TypeSection, ValType,
 };
 
 /// What is wrong with one, and what an author reads about it.
@@ -15,9 +15,16 @@ pub(crate) struct Bomb {
 }
 
 /// What a process says that ran into one of its bounds.
-const BOUNDED: &[&str] = &["memory (--compile-memory)", "s of processor time (--compile-cpu-time)"];
+const BOUNDED: &[&str] = &[
+    "memory (--compile-memory)",
+    "s of processor time (--compile-cpu-time)",
+];
 const UNREADABLE: &[&str] = &["the file is not a component that can be read"];
-const CRASHED: &[&str] = &["the compiler failed on it", "the compiler's stack is full", "the compiler crashed on it"];
+const CRASHED: &[&str] = &[
+    "the compiler failed on it",
+    "the compiler's stack is full",
+    "the compiler crashed on it",
+];
 
 fn bomb(name: &'static str, says: &'static [&'static str], bytes: Vec<u8>) -> Bomb {
     Bomb { name, bytes, says }
@@ -27,7 +34,11 @@ fn bomb(name: &'static str, says: &'static [&'static str], bytes: Vec<u8>) -> Bo
 pub(crate) fn large() -> Vec<Bomb> {
     vec![
         bomb("instances by doubling", BOUNDED, doubling(40)),
-        bomb("nested loops with many locals", BOUNDED, loops(10_000, 20_000)),
+        bomb(
+            "nested loops with many locals",
+            BOUNDED,
+            loops(10_000, 20_000),
+        ),
         bomb("many conditions", BOUNDED, conditions(70_000)),
         bomb("nested blocks with values", BOUNDED, blocks(20_000)),
     ]
@@ -36,18 +47,66 @@ pub(crate) fn large() -> Vec<Bomb> {
 /// Those that are refused at once.
 pub(crate) fn small() -> Vec<Bomb> {
     vec![
-        bomb("an import named like a package and a path", CRASHED, imports_function("a:b/c")),
-        bomb("an import named by an address", CRASHED, imports_function("url=<https://a.example>")),
-        bomb("an import named by a lock", CRASHED, imports_function("unlocked-dep=<a:b>")),
-        bomb("an import named by a hash", CRASHED, imports_function("integrity=<sha256-AAAA>")),
-        bomb("an instance named by an address", UNREADABLE, imports_instance("url=<https://a.example>")),
-        bomb("an instance named by a lock", UNREADABLE, imports_instance("unlocked-dep=<a:b>")),
-        bomb("an instance named by a hash", UNREADABLE, imports_instance("integrity=<sha256-AAAA>")),
-        bomb("a WIT package", &["the file holds a WIT package", "the compiler failed on it"], package()),
-        bomb("components inside each other", &["more than 16 components inside each other"], nested(20)),
-        bomb("a million functions", &["more than 200000 functions"], many_functions(1_000_000)),
-        bomb("many modules", &["more than 1000 instances, modules and components"], many_modules(2_000)),
-        bomb("many types", &["more than 100000 types"], many_types(200_000)),
+        bomb(
+            "an import named like a package and a path",
+            CRASHED,
+            imports_function("a:b/c"),
+        ),
+        bomb(
+            "an import named by an address",
+            CRASHED,
+            imports_function("url=<https://a.example>"),
+        ),
+        bomb(
+            "an import named by a lock",
+            CRASHED,
+            imports_function("unlocked-dep=<a:b>"),
+        ),
+        bomb(
+            "an import named by a hash",
+            CRASHED,
+            imports_function("integrity=<sha256-AAAA>"),
+        ),
+        bomb(
+            "an instance named by an address",
+            UNREADABLE,
+            imports_instance("url=<https://a.example>"),
+        ),
+        bomb(
+            "an instance named by a lock",
+            UNREADABLE,
+            imports_instance("unlocked-dep=<a:b>"),
+        ),
+        bomb(
+            "an instance named by a hash",
+            UNREADABLE,
+            imports_instance("integrity=<sha256-AAAA>"),
+        ),
+        bomb(
+            "a WIT package",
+            &["the file holds a WIT package", "the compiler failed on it"],
+            package(),
+        ),
+        bomb(
+            "components inside each other",
+            &["more than 16 components inside each other"],
+            nested(20),
+        ),
+        bomb(
+            "a million functions",
+            &["more than 200000 functions"],
+            many_functions(1_000_000),
+        ),
+        bomb(
+            "many modules",
+            &["more than 1000 instances, modules and components"],
+            many_modules(2_000),
+        ),
+        bomb(
+            "many types",
+            &["more than 100000 types"],
+            many_types(200_000),
+        ),
         bomb(
             "one long function",
             &["bytes in one function"],
@@ -58,11 +117,31 @@ pub(crate) fn small() -> Vec<Bomb> {
             }),
         ),
         bomb("a memory of 64 bits", &["memory64"], with_memory(true)),
-        bomb("a tail call", &["tail calls support is not enabled"], tail_call()),
-        bomb("two memories", &["multi-memory", "multiple memories"], with_memories(2)),
-        bomb("nothing behind the header", &["it must export"], Component::new().finish()),
-        bomb("a section that is cut off", UNREADABLE, b"\0asm\x0d\0\x01\0\x07\xff\x01\x40".to_vec()),
-        bomb("a length of 32 bits set", UNREADABLE, b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f\x40".to_vec()),
+        bomb(
+            "a tail call",
+            &["tail calls support is not enabled"],
+            tail_call(),
+        ),
+        bomb(
+            "two memories",
+            &["multi-memory", "multiple memories"],
+            with_memories(2),
+        ),
+        bomb(
+            "nothing behind the header",
+            &["it must export"],
+            Component::new().finish(),
+        ),
+        bomb(
+            "a section that is cut off",
+            UNREADABLE,
+            b"\0asm\x0d\0\x01\0\x07\xff\x01\x40".to_vec(),
+        ),
+        bomb(
+            "a length of 32 bits set",
+            UNREADABLE,
+            b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f\x40".to_vec(),
+        ),
     ]
 }
 
@@ -74,7 +153,11 @@ pub(crate) fn slow() -> Vec<u8> {
 /// `scale`, with functions beside it that take a compiler some seconds.
 pub(crate) fn slow_scale() -> Vec<u8> {
     let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
-    with_section(scale, CORE_MODULE, &module(16, || condition_body(5_000)).finish())
+    with_section(
+        scale,
+        CORE_MODULE,
+        &module(16, || condition_body(5_000)).finish(),
+    )
 }
 
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
@@ -83,12 +166,18 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An empty type of function or of instance (Component Model, Binary.md), and an import of it by a name.
+/// An empty type of function or of instance (Component Model, Binary.md), and an import of it by a
+/// name.
 fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
     let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
     import.extend_from_slice(name.as_bytes());
     import.extend([kind, 0]);
-    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, type_), section(10, &import)].concat()
+    [
+        b"\0asm\x0d\0\x01\0".to_vec(),
+        section(7, type_),
+        section(10, &import),
+    ]
+    .concat()
 }
 
 fn imports_function(name: &str) -> Vec<u8> {
@@ -102,7 +191,9 @@ fn imports_instance(name: &str) -> Vec<u8> {
 /// A package of WIT, as tools for WIT keep it.
 fn package() -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_str("a.wit", "package a:b; interface c { f: func(); }").unwrap();
+    let package = resolve
+        .push_str("a.wit", "package a:b; interface c { f: func(); }")
+        .unwrap();
     wit_component::encode(&resolve, package).unwrap()
 }
 
@@ -122,21 +213,40 @@ fn doubling(depth: u32) -> Vec<u8> {
     let mut inner = builder.component(None, ComponentBuilder::default());
     for _ in 0..depth {
         let mut next = ComponentBuilder::default();
-        let outer = next.alias(None, Alias::Outer { kind: ComponentOuterAliasKind::Component, count: 1, index: inner });
+        let outer = next.alias(
+            None,
+            Alias::Outer {
+                kind: ComponentOuterAliasKind::Component,
+                count: 1,
+                index: inner,
+            },
+        );
         for _ in 0..2 {
-            next.instantiate(None, outer, std::iter::empty::<(&str, ComponentExportKind, u32)>());
+            next.instantiate(
+                None,
+                outer,
+                std::iter::empty::<(&str, ComponentExportKind, u32)>(),
+            );
         }
         inner = builder.component(None, next);
     }
-    // What is nested is only instantiated from outside: by section 5, as the last of the components that are there.
+    // What is nested is only instantiated from outside: by section 5, as the last of the components
+    // that are there.
     let model = beside_mlp(NESTED_COMPONENT, &next_of(builder, inner));
-    let last = sections(&model).filter(|id| *id == NESTED_COMPONENT).count() - 1;
+    let last = sections(&model)
+        .filter(|id| *id == NESTED_COMPONENT)
+        .count()
+        - 1;
     with_section(model, 5, &[1, 0, u8::try_from(last).unwrap(), 0])
 }
 
 /// A component that instantiates this component of its own.
 fn next_of(mut builder: ComponentBuilder, inner: u32) -> Vec<u8> {
-    builder.instantiate(None, inner, std::iter::empty::<(&str, ComponentExportKind, u32)>());
+    builder.instantiate(
+        None,
+        inner,
+        std::iter::empty::<(&str, ComponentExportKind, u32)>(),
+    );
     builder.finish()
 }
 
@@ -164,7 +274,11 @@ const NESTED_COMPONENT: u8 = 4;
 
 /// A bundled model with a module or a component beside what it has.
 fn beside_mlp(id: u8, content: &[u8]) -> Vec<u8> {
-    with_section(std::fs::read(crate::harness::components().join("mlp.wasm")).unwrap(), id, content)
+    with_section(
+        std::fs::read(crate::harness::components().join("mlp.wasm")).unwrap(),
+        id,
+        content,
+    )
 }
 
 /// A component with one section more at its end.
@@ -204,7 +318,9 @@ fn many_modules(count: usize) -> Vec<u8> {
 fn many_types(count: u32) -> Vec<u8> {
     let mut types = ComponentTypeSection::new();
     for _ in 0..count {
-        types.defined_type().primitive(wasm_encoder::PrimitiveValType::Bool);
+        types
+            .defined_type()
+            .primitive(wasm_encoder::PrimitiveValType::Bool);
     }
     let mut component = Component::new();
     component.section(&types);
@@ -217,7 +333,11 @@ fn functions(count: u32, body: impl Fn() -> Function) -> Vec<u8> {
 }
 
 fn module(count: u32, body: impl Fn() -> Function) -> Module {
-    let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    let (mut types, mut functions, mut code) = (
+        TypeSection::new(),
+        FunctionSection::new(),
+        CodeSection::new(),
+    );
     types.ty().function([], []);
     types.ty().function([ValType::I32], [ValType::I32]);
     for _ in 0..count {
@@ -260,7 +380,12 @@ fn condition_body(count: u32) -> Function {
     let mut instructions = body.instructions();
     for index in 0..count {
         let local = index % 20_000;
-        instructions.local_get(local).if_(BlockType::Empty).i32_const(1).local_set(local).end();
+        instructions
+            .local_get(local)
+            .if_(BlockType::Empty)
+            .i32_const(1)
+            .local_set(local)
+            .end();
     }
     instructions.end();
     body
@@ -280,7 +405,13 @@ fn blocks(depth: usize) -> Vec<u8> {
 }
 
 fn memory(is_64: bool) -> MemoryType {
-    MemoryType { minimum: 1, maximum: None, memory64: is_64, shared: false, page_size_log2: None }
+    MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: is_64,
+        shared: false,
+        page_size_log2: None,
+    }
 }
 
 fn with_memory(is_64: bool) -> Vec<u8> {

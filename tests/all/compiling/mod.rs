@@ -1,4 +1,5 @@
-//! Hostile components: each is one error that says why; the server, its neighbours and other changes do not notice.
+//! Hostile components: each is one error that says why; the server, its neighbours and other
+//! changes do not notice.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -22,7 +23,10 @@ const BOUNDS: &str = "--compile-memory 268435456 --compile-cpu-time 5";
 const MORE_BYTES: f64 = 64e6;
 
 fn model(path: &str) -> Value {
-    manifest::pipeline("hostile", [json!({ "name": "a", "role": "model", "component": path })])
+    manifest::pipeline(
+        "hostile",
+        [json!({ "name": "a", "role": "model", "component": path })],
+    )
 }
 
 #[test]
@@ -35,10 +39,22 @@ fn each_hostile_component_is_one_error_that_says_why() {
         let arguments = ["p.yaml"].into_iter().chain(BOUNDS.split(' '));
         let ran = check_with(folder.path(), state.path(), &components(), arguments, b"").ended(3);
         let said = ran.stderr;
-        assert!(said.contains("spec.stages[0].component: "), "{name}: {said}");
-        assert!(says.iter().any(|part| said.contains(part)), "{name}: {said}");
-        assert!(said.len() < 4096 && said.lines().count() <= 3, "{name}: {said}");
-        assert!(!said.contains(".cargo") && !said.contains("src/"), "{name}: {said}");
+        assert!(
+            said.contains("spec.stages[0].component: "),
+            "{name}: {said}"
+        );
+        assert!(
+            says.iter().any(|part| said.contains(part)),
+            "{name}: {said}"
+        );
+        assert!(
+            said.len() < 4096 && said.lines().count() <= 3,
+            "{name}: {said}"
+        );
+        assert!(
+            !said.contains(".cargo") && !said.contains("src/"),
+            "{name}: {said}"
+        );
     }
 }
 
@@ -55,7 +71,10 @@ fn keep_asking(server: &Server, stop: &AtomicBool) -> usize {
     let mut connection = Connection::open(server.address);
     let mut answers = 0;
     while !stop.load(Relaxed) {
-        let response = connection.ask(&Request::post("/v2/models/neighbour/infer", one(1.0).to_string()));
+        let response = connection.ask(&Request::post(
+            "/v2/models/neighbour/infer",
+            one(1.0).to_string(),
+        ));
         assert_eq!(response.status, 200, "{}", response.text());
         assert_eq!(response.json()["outputs"][0]["data"], json!([3.0]));
         answers += 1;
@@ -65,7 +84,9 @@ fn keep_asking(server: &Server, stop: &AtomicBool) -> usize {
 
 #[test]
 fn a_server_and_its_neighbours_do_not_notice() {
-    let server = Setup::of([times("neighbour", "1", 3.0)]).args(BOUNDS).start();
+    let server = Setup::of([times("neighbour", "1", 3.0)])
+        .args(BOUNDS)
+        .start();
     let admin = Admin::of(&server);
     let (stop, folder) = (AtomicBool::new(false), Folder::new());
     let quiet = peak(&server);
@@ -76,10 +97,19 @@ fn a_server_and_its_neighbours_do_not_notice() {
         for Bomb { name, bytes, says } in bombs::small().into_iter().chain(bombs::large()) {
             let path = folder.write("hostile.wasm", &bytes);
             admin.upload(&bytes);
-            let response = patient(&admin, applies(&[model(path.to_str().unwrap())], &json!({ "dry_run": true })));
+            let response = patient(
+                &admin,
+                applies(
+                    &[model(path.to_str().unwrap())],
+                    &json!({ "dry_run": true }),
+                ),
+            );
             let said = response.text();
             assert_eq!(response.status, 422, "{name}: {said}");
-            assert!(says.iter().any(|part| said.contains(part)), "{name}: {said}");
+            assert!(
+                says.iter().any(|part| said.contains(part)),
+                "{name}: {said}"
+            );
         }
         drop(stopping);
         assert!(asking.join().unwrap() > 0);
@@ -93,13 +123,18 @@ fn a_server_and_its_neighbours_do_not_notice() {
 fn patient(admin: &Admin, request: Request) -> Response {
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::open(admin.address);
-    connection.stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+    connection
+        .stream
+        .set_read_timeout(Some(Duration::from_secs(300)))
+        .unwrap();
     connection.ask(&request.header("authorization", bearer.as_str()))
 }
 
 #[test]
 fn a_slow_compile_holds_up_no_other_change() {
-    let server = Setup::of([times("neighbour", "1", 3.0)]).args("--compile-cpu-time 5").start();
+    let server = Setup::of([times("neighbour", "1", 3.0)])
+        .args("--compile-cpu-time 5")
+        .start();
     let (admin, folder) = (Admin::of(&server), Folder::new());
     let path = folder.write("slow.wasm", slow());
     admin.upload(&slow());
@@ -110,7 +145,11 @@ fn a_slow_compile_holds_up_no_other_change() {
             let response = patient(&admin, hostile);
             ended.store(true, Relaxed);
             assert_eq!(response.status, 422, "{}", response.text());
-            assert!(response.text().contains("5 s of processor time"), "{}", response.text());
+            assert!(
+                response.text().contains("5 s of processor time"),
+                "{}",
+                response.text()
+            );
         });
         eventually("it compiles", || !children(server.starting.id()).is_empty());
         admin.apply(&[times("another", "1", 2.0)]).ok();
@@ -151,6 +190,8 @@ fn a_compiler_ends_when_its_client_leaves() {
     connection.send(&hostile.header("authorization", bearer.as_str()).bytes());
     eventually("it compiles", || !children(server.starting.id()).is_empty());
     drop(connection);
-    eventually("the compiler is gone", || children(server.starting.id()).is_empty());
+    eventually("the compiler is gone", || {
+        children(server.starting.id()).is_empty()
+    });
     admin.apply(&[times("another", "1", 2.0)]).ok();
 }

@@ -13,11 +13,15 @@ use crate::harness::{components, root};
 /// The names and versions that `check` found well.
 fn found(stdout: &str) -> Vec<String> {
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("ok "));
-    lines.map(|line| line.split_once(" (").unwrap().0.replace(" version ", "/")).collect()
+    lines
+        .map(|line| line.split_once(" (").unwrap().0.replace(" version ", "/"))
+        .collect()
 }
 
 fn named(name: &str, version: &str) -> String {
-    format!("{HEAD}{ECHO}").replace("name: p", &format!("name: {name}")).replace("\"1\"", &format!("\"{version}\""))
+    format!("{HEAD}{ECHO}")
+        .replace("name: p", &format!("name: {name}"))
+        .replace("\"1\"", &format!("\"{version}\""))
 }
 
 #[test]
@@ -26,7 +30,10 @@ fn files_folders_and_standard_input_are_taken() {
     fs::create_dir(folder.path().join("many")).unwrap();
     for (file, text) in [
         ("one.yaml", named("one", "1")),
-        ("two.yml", format!("{}---\n{}", named("two", "1"), named("two", "2"))),
+        (
+            "two.yml",
+            format!("{}---\n{}", named("two", "1"), named("two", "2")),
+        ),
         ("many/b.yaml", named("b", "1").replace("./echo", "../echo")),
         ("many/a.yml", named("a", "1").replace("./echo", "../echo")),
         ("many/notes.txt", "no manifest".to_owned()),
@@ -36,15 +43,27 @@ fn files_folders_and_standard_input_are_taken() {
     for (arguments, expected) in [
         (&["-f", "one.yaml"][..], &["one/1"][..]),
         (&["-f", "two.yml", "one.yaml"], &["two/1", "two/2", "one/1"]),
-        (&["--file", "one.yaml", "-f", "two.yml"], &["one/1", "two/1", "two/2"]),
+        (
+            &["--file", "one.yaml", "-f", "two.yml"],
+            &["one/1", "two/1", "two/2"],
+        ),
         (&["-f", "many"], &["a/1", "b/1"]),
         (&["-f", "many", "one.yaml"], &["a/1", "b/1", "one/1"]),
         (&["-f", "-", "one.yaml"], &["input/1", "one/1"]),
     ] {
         let (state, input) = (warm(), named("input", "1"));
-        let ran = check_with(folder.path(), state.path(), &components(), arguments.iter().copied(), input.as_bytes());
+        let ran = check_with(
+            folder.path(),
+            state.path(),
+            &components(),
+            arguments.iter().copied(),
+            input.as_bytes(),
+        );
         let ran = ran.ended(0);
-        assert_eq!((found(&ran.stdout), ran.stderr.as_str()), (expected.iter().map(|n| (*n).to_owned()).collect(), ""));
+        assert_eq!(
+            (found(&ran.stdout), ran.stderr.as_str()),
+            (expected.iter().map(|n| (*n).to_owned()).collect(), "")
+        );
     }
 }
 
@@ -52,9 +71,16 @@ fn files_folders_and_standard_input_are_taken() {
 fn what_is_well_is_shown() {
     let ran = check(&root(), ["-f", "examples/tumor/tumor-v1.yaml"]).ended(0);
     golden::check("check/table", &golden::without_digests(&ran.stdout));
-    let ran = check(&root(), ["-f", "examples/tumor/tumor-v1.yaml", "-o", "json"]).ended(0);
+    let ran = check(
+        &root(),
+        ["-f", "examples/tumor/tumor-v1.yaml", "-o", "json"],
+    )
+    .ended(0);
     let json: Value = serde_json::from_str(&ran.stdout).unwrap();
-    golden::check("check/json", &golden::without_digests(&serde_json::to_string_pretty(&json).unwrap()));
+    golden::check(
+        "check/json",
+        &golden::without_digests(&serde_json::to_string_pretty(&json).unwrap()),
+    );
 }
 
 /// The digest is of what is computed: where files lie, and what people remark, is not in it.
@@ -65,12 +91,29 @@ fn paths_count_from_the_manifest_and_are_not_in_the_digest() {
     let up = format!("{HEAD}{ECHO}").replace("./echo", "../../echo");
     let absolute = up.replace("../..", folder.path().to_str().unwrap());
     folder.write("here.yaml", format!("{HEAD}{ECHO}"));
-    folder.write("deep/down/up.yaml", up.replace("version: \"1\"", "version: \"1\", labels: { a: b }, description: x"));
+    folder.write(
+        "deep/down/up.yaml",
+        up.replace(
+            "version: \"1\"",
+            "version: \"1\", labels: { a: b }, description: x",
+        ),
+    );
     folder.write("deep/absolute.yaml", absolute);
-    let digest = |file: &str| check(folder.path(), ["-f", file]).ended(0).stdout.lines().next().unwrap().to_owned();
+    let digest = |file: &str| {
+        check(folder.path(), ["-f", file])
+            .ended(0)
+            .stdout
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
     let here = digest("here.yaml");
     assert!(here.contains("sha256:"), "{here}");
-    assert_eq!((digest("deep/down/up.yaml"), digest("deep/absolute.yaml")), (here.clone(), here));
+    assert_eq!(
+        (digest("deep/down/up.yaml"), digest("deep/absolute.yaml")),
+        (here.clone(), here)
+    );
 }
 
 #[test]
@@ -81,7 +124,13 @@ fn a_component_in_the_box_may_be_asked_for_by_version() {
             "{HEAD}    - {{ name: a, role: preprocess, component: {component}, settings: {{ mean: [1], std: [1] }} }}\n"
         )
     };
-    for (component, code) in [("scale", 0), ("scale@0.1", 0), ("scale@0.1.0", 0), ("scale@0", 0), ("scale@0.10", 3)] {
+    for (component, code) in [
+        ("scale", 0),
+        ("scale@0.1", 0),
+        ("scale@0.1.0", 0),
+        ("scale@0", 0),
+        ("scale@0.10", 3),
+    ] {
         folder.write("pipeline.yaml", manifest(component));
         check(folder.path(), ["-f", "pipeline.yaml"]).ended(code);
     }
@@ -92,7 +141,15 @@ fn a_component_in_the_box_may_be_asked_for_by_version() {
 fn what_was_stored_can_be_named_by_its_digest() {
     let folder = with_guests(&["echo"]);
     let state = warm();
-    let check = |name: &str| check_with(folder.path(), state.path(), &components(), ["-f", name], b"");
+    let check = |name: &str| {
+        check_with(
+            folder.path(),
+            state.path(),
+            &components(),
+            ["-f", name],
+            b"",
+        )
+    };
     let request = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1.5]}]}"#;
     let expect = r#"{"outputs":[{"name":"y","shape":[1],"datatype":"FP32","data":[1.5]}]}"#;
     folder.write("request.json", request);
@@ -102,7 +159,10 @@ fn what_was_stored_can_be_named_by_its_digest() {
     let first = check("paths.yaml").ended(0);
 
     let manifest = stored(state.path(), "\"apiVersion\"");
-    let digests: Vec<&str> = manifest.split('"').filter(|text| text.starts_with("sha256:")).collect();
+    let digests: Vec<&str> = manifest
+        .split('"')
+        .filter(|text| text.starts_with("sha256:"))
+        .collect();
     assert_eq!(digests.len(), 3, "{manifest}");
     let by_digest = |component: &str, request: &str, expect: &str| {
         format!("{HEAD}{ECHO}{tests}")

@@ -1,4 +1,5 @@
-//! Manifests that name files outside of their folder, and what is no file at all: refused, and never waited for.
+//! Manifests that name files outside of their folder, and what is no file at all: refused, and
+//! never waited for.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,21 +36,36 @@ fn fifo(path: &Path) {
 fn check(folder: &Folder, arguments: &[&str]) -> Ran {
     let state = warm();
     let mut command = program();
-    command.env_remove("HOTSTAGE_ALLOW_PATH").current_dir(folder.path()).arg("check").args(arguments);
-    command.arg("--state").arg(state.path()).arg("--components").arg(components());
+    command
+        .env_remove("HOTSTAGE_ALLOW_PATH")
+        .current_dir(folder.path())
+        .arg("check")
+        .args(arguments);
+    command
+        .arg("--state")
+        .arg(state.path())
+        .arg("--components")
+        .arg(components());
     let ran = run(command, b"");
     harvest(state.path());
     ran
 }
 
 fn with_file(path: &str) -> String {
-    format!("{HEAD}    - {{ name: echo, role: model, component: ./echo.wasm, files: {{ weights: {path} }} }}\n")
+    format!(
+        "{HEAD}    - {{ name: echo, role: model, component: ./echo.wasm, files: {{ weights: {path} }} }}\n"
+    )
 }
 
 #[test]
 fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
     let folder = folder();
-    let absolute = folder.path().join("outside/secret").to_str().unwrap().to_owned();
+    let absolute = folder
+        .path()
+        .join("outside/secret")
+        .to_str()
+        .unwrap()
+        .to_owned();
     let test = |request: &str, expect: &str| {
         format!("{HEAD}{ECHO}  tests:\n    - {{ name: t, request: {request}, expect: {expect} }}\n")
     };
@@ -59,26 +75,59 @@ fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
             with_file("../outside/secret"),
             "files.weights: vendor/../outside/secret leads out of the manifest's folder, to ",
         ),
-        (with_file(&absolute), "leads out of the manifest's folder, to "),
-        (with_file("./link"), "files.weights: vendor/./link leads out of the manifest's folder, to "),
-        (with_file("./links/secret"), "leads out of the manifest's folder, to "),
-        (with_file("/etc/passwd"), "files.weights: /etc/passwd leads out of the manifest's folder, to /etc/passwd; "),
-        (with_file("/proc/self/environ"), "files.weights: /proc/self/environ is made up by the kernel"),
-        (with_file("/dev/zero"), "files.weights: /dev/zero is a device, not a file"),
-        (with_file("./fifo"), "files.weights: vendor/./fifo is a FIFO, not a file"),
-        (with_file("./"), "files.weights: vendor/./ is a folder, not a file"),
+        (
+            with_file(&absolute),
+            "leads out of the manifest's folder, to ",
+        ),
+        (
+            with_file("./link"),
+            "files.weights: vendor/./link leads out of the manifest's folder, to ",
+        ),
+        (
+            with_file("./links/secret"),
+            "leads out of the manifest's folder, to ",
+        ),
+        (
+            with_file("/etc/passwd"),
+            "files.weights: /etc/passwd leads out of the manifest's folder, to /etc/passwd; ",
+        ),
+        (
+            with_file("/proc/self/environ"),
+            "files.weights: /proc/self/environ is made up by the kernel",
+        ),
+        (
+            with_file("/dev/zero"),
+            "files.weights: /dev/zero is a device, not a file",
+        ),
+        (
+            with_file("./fifo"),
+            "files.weights: vendor/./fifo is a FIFO, not a file",
+        ),
+        (
+            with_file("./"),
+            "files.weights: vendor/./ is a folder, not a file",
+        ),
         (
             format!("{HEAD}{ECHO}").replace("./echo", "../outside/echo"),
             "component: vendor/../outside/echo.wasm leads out",
         ),
-        (test("./links/secret", "./expect.json"), "tests[0].request: vendor/./links/secret leads out"),
-        (test("./fifo", "./fifo"), "tests[0].expect: vendor/./fifo is a FIFO"),
+        (
+            test("./links/secret", "./expect.json"),
+            "tests[0].request: vendor/./links/secret leads out",
+        ),
+        (
+            test("./fifo", "./fifo"),
+            "tests[0].expect: vendor/./fifo is a FIFO",
+        ),
     ] {
         folder.write("vendor/p.yaml", &manifest);
         let ran = check(&folder, &["vendor/p.yaml"]).ended(3);
         assert!(ran.stderr.contains(says), "{says}: {}", ran.stderr);
         // A folder is no way around it.
-        assert_eq!(check(&folder, &["-f", "vendor"]).ended(3).stderr, ran.stderr);
+        assert_eq!(
+            check(&folder, &["-f", "vendor"]).ended(3).stderr,
+            ran.stderr
+        );
         if says.contains("leads out") && manifest.contains("outside") {
             let flag = format!("--allow-path {}", place.join("outside").display());
             assert!(ran.stderr.contains(&flag), "{flag}: {}", ran.stderr);
@@ -89,17 +138,35 @@ fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
 #[test]
 fn an_allowed_directory_is_reached_by_every_way() {
     let folder = folder();
-    for path in
-        ["../outside/secret", "./link", "./links/secret", folder.path().join("outside/secret").to_str().unwrap()]
-    {
+    for path in [
+        "../outside/secret",
+        "./link",
+        "./links/secret",
+        folder.path().join("outside/secret").to_str().unwrap(),
+    ] {
         folder.write("vendor/p.yaml", with_file(path));
-        check(&folder, &["vendor/p.yaml", "--allow-path", "nowhere", "--allow-path", "outside"]).ended(0);
+        check(
+            &folder,
+            &[
+                "vendor/p.yaml",
+                "--allow-path",
+                "nowhere",
+                "--allow-path",
+                "outside",
+            ],
+        )
+        .ended(0);
         check(&folder, &["vendor/p.yaml", "--allow-path", "vendor"]).ended(3);
     }
     // The root is a directory; what the kernel makes up is no file below it.
     folder.write("vendor/p.yaml", with_file("/proc/self/environ"));
     let ran = check(&folder, &["vendor/p.yaml", "--allow-path", "/"]).ended(3);
-    assert!(ran.stderr.contains("/proc/self/environ is made up by the kernel"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("/proc/self/environ is made up by the kernel"),
+        "{}",
+        ran.stderr
+    );
 }
 
 /// As ConfigMaps are mounted: each name is a link through a link to a folder of the day.
@@ -126,10 +193,12 @@ fn manifests_themselves_are_files() {
     fs::create_dir(folder.path().join("vendor/r.yaml")).unwrap();
     symlink("/etc/passwd", folder.path().join("vendor/s.yaml")).unwrap();
     symlink("p.yaml", folder.path().join("vendor/t.yaml")).unwrap();
-    golden::check("errors/manifests-are-files", &check(&folder, &["-f", "vendor"]).ended(3).stderr);
+    golden::check(
+        "errors/manifests-are-files",
+        &check(&folder, &["-f", "vendor"]).ended(3).stderr,
+    );
     let ran = check(&folder, &["vendor/q.yaml"]).ended(3);
-    let says =
-        "vendor/q.yaml:1:1: is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`";
+    let says = "vendor/q.yaml:1:1: is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`";
     assert!(ran.stderr.contains(says), "{}", ran.stderr);
 }
 
@@ -137,17 +206,31 @@ fn manifests_themselves_are_files() {
 fn a_fifo_in_a_watched_folder_is_one_error_and_stops_nothing() {
     let folder = folder();
     let manifest = folder.write("vendor/p.yaml", format!("{HEAD}{ECHO}"));
-    let server = Setup::files([folder.path().join("vendor")]).args("--watch").start();
+    let server = Setup::files([folder.path().join("vendor")])
+        .args("--watch")
+        .start();
     let edit = |version: &str| {
         fs::write(&manifest, format!("{HEAD}{ECHO}").replace("\"1\"", version)).unwrap();
         let added = format!("added p/{}", version.trim_matches('"'));
-        assert!(server.starting.stderr.find(|line| line.contains(&added)).is_some());
+        assert!(
+            server
+                .starting
+                .stderr
+                .find(|line| line.contains(&added))
+                .is_some()
+        );
     };
     // It watches once it has seen an edit.
     edit("\"2\"");
     let pipe = folder.path().join("vendor/q.yaml");
     fifo(&pipe);
-    assert!(server.starting.stderr.find(|line| line.contains("q.yaml: is no regular file")).is_some());
+    assert!(
+        server
+            .starting
+            .stderr
+            .find(|line| line.contains("q.yaml: is no regular file"))
+            .is_some()
+    );
     fs::remove_file(&pipe).unwrap();
     edit("\"3\"");
     server.infer("p", &crate::guests::numbers(&[1.0])).ok();
@@ -161,18 +244,36 @@ fn apply_uploads_nothing_from_elsewhere() {
     folder.write("vendor/p.yaml", with_file("./link"));
     let apply = |more: &[&str]| {
         let mut command = program();
-        command.env_remove("HOTSTAGE_ALLOW_PATH").current_dir(folder.path()).args(["apply", "-f", "vendor/p.yaml"]);
+        command
+            .env_remove("HOTSTAGE_ALLOW_PATH")
+            .current_dir(folder.path())
+            .args(["apply", "-f", "vendor/p.yaml"]);
         run(
             {
-                command.args(more).arg("--state").arg(&server.starting.state);
+                command
+                    .args(more)
+                    .arg("--state")
+                    .arg(&server.starting.state);
                 command
             },
             b"",
         )
     };
     let ran = apply(&[]).ended(3);
-    assert!(ran.stderr.contains("leads out of the manifest's folder") && !ran.stderr.contains("uploading"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("leads out of the manifest's folder")
+            && !ran.stderr.contains("uploading"),
+        "{ran:?}"
+    );
     let digest = crate::harness::sha256(b"a secret");
-    assert_eq!(Admin::of(&server).get(&format!("/v1/uploads/{digest}"))["offset"], 0);
-    assert!(apply(&["--allow-path", "outside"]).ended(0).stderr.contains("uploading vendor/link ("));
+    assert_eq!(
+        Admin::of(&server).get(&format!("/v1/uploads/{digest}"))["offset"],
+        0
+    );
+    assert!(
+        apply(&["--allow-path", "outside"])
+            .ended(0)
+            .stderr
+            .contains("uploading vendor/link (")
+    );
 }

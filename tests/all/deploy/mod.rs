@@ -1,4 +1,5 @@
-//! From manifests on disk to pipelines that could serve, and everything that a person reads when they can't.
+//! From manifests on disk to pipelines that could serve, and everything that a person reads when
+//! they can't.
 
 use std::os::unix::fs::symlink;
 
@@ -12,8 +13,7 @@ mod refused;
 mod served;
 
 /// What every manifest of these tests begins with, as far as its stages.
-pub(crate) const HEAD: &str =
-    "apiVersion: hotstage.dev/v1\nkind: Pipeline\nmetadata: { name: p, version: \"1\" }\nspec:\n  stages:\n";
+pub(crate) const HEAD: &str = "apiVersion: hotstage.dev/v1\nkind: Pipeline\nmetadata: { name: p, version: \"1\" }\nspec:\n  stages:\n";
 
 /// A stage that is nothing but right.
 pub(crate) const ECHO: &str = "    - { name: echo, role: model, component: ./echo.wasm }\n";

@@ -1,4 +1,5 @@
-//! Manifests that `hotstage check` refuses. The whole text is in `tests/golden/errors`, one file for each.
+//! Manifests that `hotstage check` refuses. The whole text is in `tests/golden/errors`, one file
+//! for each.
 
 use std::fs;
 
@@ -9,16 +10,46 @@ use crate::harness::{golden, guest, skipped};
 
 /// The golden file's name, and what stands behind [`HEAD`].
 const STAGES: &[(&str, &str)] = &[
-    ("unknown-key", "    - { name: a, role: model, componet: ./echo.wasm }\n"),
-    ("unknown-component", "    - { name: a, role: model, component: scael }\n"),
-    ("unknown-component-without-near-name", "    - { name: a, role: model, component: something }\n"),
-    ("component-missing", "    - { name: a, role: model, component: ./nowhere.wasm }\n"),
-    ("component-is-a-folder", "    - { name: a, role: model, component: ./ }\n"),
-    ("component-empty", "    - { name: a, role: model, component: ./empty.wasm }\n"),
-    ("component-is-text", "    - { name: a, role: model, component: ./text.wasm }\n"),
-    ("component-is-a-core-module", "    - { name: a, role: model, component: ./core.wasm }\n"),
-    ("component-damaged", "    - { name: a, role: model, component: ./garbage.wasm }\n"),
-    ("role-wrong", "    - { name: a, role: postprocess, component: ./echo.wasm }\n"),
+    (
+        "unknown-key",
+        "    - { name: a, role: model, componet: ./echo.wasm }\n",
+    ),
+    (
+        "unknown-component",
+        "    - { name: a, role: model, component: scael }\n",
+    ),
+    (
+        "unknown-component-without-near-name",
+        "    - { name: a, role: model, component: something }\n",
+    ),
+    (
+        "component-missing",
+        "    - { name: a, role: model, component: ./nowhere.wasm }\n",
+    ),
+    (
+        "component-is-a-folder",
+        "    - { name: a, role: model, component: ./ }\n",
+    ),
+    (
+        "component-empty",
+        "    - { name: a, role: model, component: ./empty.wasm }\n",
+    ),
+    (
+        "component-is-text",
+        "    - { name: a, role: model, component: ./text.wasm }\n",
+    ),
+    (
+        "component-is-a-core-module",
+        "    - { name: a, role: model, component: ./core.wasm }\n",
+    ),
+    (
+        "component-damaged",
+        "    - { name: a, role: model, component: ./garbage.wasm }\n",
+    ),
+    (
+        "role-wrong",
+        "    - { name: a, role: postprocess, component: ./echo.wasm }\n",
+    ),
     (
         "box-version-wrong",
         "    - { name: a, role: preprocess, component: scale@9, settings: { mean: [1], std: [1] } }\n",
@@ -43,10 +74,22 @@ const STAGES: &[(&str, &str)] = &[
         "    - name: scale\n      role: preprocess\n      component: scale\n      settings:\
          \n        mean: [1, 2]\n        std: [1, two]\n",
     ),
-    ("file-missing", "    - { name: a, role: model, component: mlp, files: { weights: ./nowhere.safetensors } }\n"),
-    ("file-not-given", "    - { name: a, role: model, component: mlp }\n"),
-    ("file-of-another-name", "    - { name: a, role: model, component: mlp, files: { weight: ./text.wasm } }\n"),
-    ("file-wrong", "    - { name: a, role: model, component: mlp, files: { weights: ./text.wasm } }\n"),
+    (
+        "file-missing",
+        "    - { name: a, role: model, component: mlp, files: { weights: ./nowhere.safetensors } }\n",
+    ),
+    (
+        "file-not-given",
+        "    - { name: a, role: model, component: mlp }\n",
+    ),
+    (
+        "file-of-another-name",
+        "    - { name: a, role: model, component: mlp, files: { weight: ./text.wasm } }\n",
+    ),
+    (
+        "file-wrong",
+        "    - { name: a, role: model, component: mlp, files: { weights: ./text.wasm } }\n",
+    ),
     (
         "wiring",
         "    - { name: pre, role: preprocess, component: ./echo_pre.wasm }\n    \
@@ -97,10 +140,19 @@ const TESTS: &[(&str, &str)] = &[
 
 /// The golden file's name, and a whole manifest.
 const DOCUMENTS: &[(&str, &str)] = &[
-    ("syntax", "apiVersion: hotstage.dev/v1\nkind: Pipeline\nspec: { stages: [1\nmetadata: x\n"),
-    ("anchors", "apiVersion: &version hotstage.dev/v1\nkind: *version\nmetadata: !text x\n"),
+    (
+        "syntax",
+        "apiVersion: hotstage.dev/v1\nkind: Pipeline\nspec: { stages: [1\nmetadata: x\n",
+    ),
+    (
+        "anchors",
+        "apiVersion: &version hotstage.dev/v1\nkind: *version\nmetadata: !text x\n",
+    ),
     ("empty", ""),
-    ("unknown-kind", "apiVersion: hotstage.dev/v1\nkind: Pipelin\nmetadata: { name: p, version: \"1\" }\n"),
+    (
+        "unknown-kind",
+        "apiVersion: hotstage.dev/v1\nkind: Pipelin\nmetadata: { name: p, version: \"1\" }\n",
+    ),
     (
         "several",
         "apiVersion: hotstage.dev/v2\nkind: Pipeline\nmetadata: { name: -p, version: 1.10 }\nspec:\n  stages:\n    \
@@ -114,7 +166,10 @@ const DOCUMENTS: &[(&str, &str)] = &[
 fn folder() -> Folder {
     let folder = with_guests(&["echo", "echo_pre", "echo_post"]);
     folder.write("empty.wasm", "");
-    folder.write("text.wasm", "This is no component, and no weights either.\n");
+    folder.write(
+        "text.wasm",
+        "This is no component, and no weights either.\n",
+    );
     folder.write("core.wasm", b"\0asm\x01\0\0\0");
     folder.write("garbage.wasm", b"\0asm\x0d\0\x01\0garbage");
     folder
@@ -128,9 +183,15 @@ fn same(differences: &[String]) {
 #[test]
 fn every_refusal_says_what_is_wrong_and_where() {
     let folder = folder();
-    let stages = STAGES.iter().map(|(name, text)| (*name, format!("{HEAD}{text}")));
-    let tests = TESTS.iter().map(|(name, text)| (*name, format!("{HEAD}{ECHO}{text}")));
-    let documents = DOCUMENTS.iter().map(|(name, text)| (*name, (*text).to_owned()));
+    let stages = STAGES
+        .iter()
+        .map(|(name, text)| (*name, format!("{HEAD}{text}")));
+    let tests = TESTS
+        .iter()
+        .map(|(name, text)| (*name, format!("{HEAD}{ECHO}{text}")));
+    let documents = DOCUMENTS
+        .iter()
+        .map(|(name, text)| (*name, (*text).to_owned()));
     let mut differences = Vec::new();
     for (name, text) in stages.chain(tests).chain(documents) {
         folder.write("pipeline.yaml", text);
@@ -146,12 +207,22 @@ fn every_refusal_says_what_is_wrong_and_where() {
 fn what_is_wrong_in_several_files_is_told_at_once() {
     let folder = folder();
     folder.write("a.yaml", format!("{HEAD}{}", STAGES[0].1));
-    folder.write("b.yaml", format!("{HEAD}    - {{ nam: a, role: model, component: 7 }}\n"));
-    let ran = check(folder.path(), ["-f", "a.yaml", "b.yaml", "-f", "nowhere.yaml"]).ended(3);
+    folder.write(
+        "b.yaml",
+        format!("{HEAD}    - {{ nam: a, role: model, component: 7 }}\n"),
+    );
+    let ran = check(
+        folder.path(),
+        ["-f", "a.yaml", "b.yaml", "-f", "nowhere.yaml"],
+    )
+    .ended(3);
     golden::check("errors/several-files", &ran.stderr);
     // Beyond reading, each pipeline is made as far as it goes.
     folder.write("a.yaml", format!("{HEAD}{}", STAGES[1].1));
-    folder.write("b.yaml", format!("{HEAD}{}", STAGES[9].1).replace("name: p", "name: q"));
+    folder.write(
+        "b.yaml",
+        format!("{HEAD}{}", STAGES[9].1).replace("name: p", "name: q"),
+    );
     let ran = check(folder.path(), ["-f", "a.yaml", "-f", "b.yaml"]).ended(3);
     golden::check("errors/several-pipelines", &ran.stderr);
 }
@@ -165,7 +236,10 @@ fn what_is_wrong_with_several_stages_is_told_at_once() {
                   - { name: label, role: postprocess, component: labels, settings: { labels: [a], thresh: 2 } }\n    \
                   - { name: slow, role: postprocess, component: ./echo_post.wasm, limits: { time: 10m } }\n";
     folder.write("pipeline.yaml", format!("{HEAD}{stages}"));
-    golden::check("errors/several-stages", &check(folder.path(), ["pipeline.yaml"]).ended(3).stderr);
+    golden::check(
+        "errors/several-stages",
+        &check(folder.path(), ["pipeline.yaml"]).ended(3).stderr,
+    );
 }
 
 #[test]
@@ -184,7 +258,12 @@ fn paths_that_hold_no_manifest_are_named() {
     fs::create_dir(folder.path().join("hollow")).unwrap();
     fs::write(folder.path().join("hollow/README.md"), "no manifest").unwrap();
     folder.write("binary.yaml", b"\xff\xfe\0");
-    let paths = ["hollow", "nowhere.yaml", "text.wasm/pipeline.yaml", "binary.yaml"];
+    let paths = [
+        "hollow",
+        "nowhere.yaml",
+        "text.wasm/pipeline.yaml",
+        "binary.yaml",
+    ];
     let ran = check(folder.path(), ["-f"].into_iter().chain(paths)).ended(3);
     golden::check("errors/paths", &ran.stderr);
 }
@@ -202,7 +281,12 @@ fn a_folder_that_may_not_be_read_is_named() {
         return;
     }
     let ran = check(folder.path(), ["-f", "closed"]).ended(3);
-    assert!(ran.stderr.contains("closed:1:1: can't read the folder: Permission denied"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("closed:1:1: can't read the folder: Permission denied"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -212,8 +296,18 @@ fn a_box_that_is_empty_or_not_there_is_named() {
     for place in ["hollow", "nowhere"] {
         let place = folder.path().join(place);
         let state = warm();
-        let ran = check_with(folder.path(), state.path(), &place, ["-f", "pipeline.yaml"], b"").ended(3);
-        let expected = format!("the box is empty ({}); say where it is with --components", place.display());
+        let ran = check_with(
+            folder.path(),
+            state.path(),
+            &place,
+            ["-f", "pipeline.yaml"],
+            b"",
+        )
+        .ended(3);
+        let expected = format!(
+            "the box is empty ({}); say where it is with --components",
+            place.display()
+        );
         assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
     }
 }
@@ -223,7 +317,10 @@ fn a_box_that_is_empty_or_not_there_is_named() {
 fn no_damage_of_a_component_is_more_than_a_refusal() {
     let folder = folder();
     let whole = fs::read(guest("echo")).unwrap();
-    folder.write("pipeline.yaml", format!("{HEAD}    - {{ name: a, role: model, component: ./damaged.wasm }}\n"));
+    folder.write(
+        "pipeline.yaml",
+        format!("{HEAD}    - {{ name: a, role: model, component: ./damaged.wasm }}\n"),
+    );
     for part in 1..8 {
         let at = whole.len() * part / 8;
         let mut changed = whole.clone();
@@ -232,8 +329,12 @@ fn no_damage_of_a_component_is_more_than_a_refusal() {
             folder.write("damaged.wasm", damaged);
             let ran = check(folder.path(), ["-f", "pipeline.yaml"]);
             // In data, or a name, damage changes nothing that could be noticed.
-            let is_refused = ran.code == Some(3) && ran.stderr.contains("spec.stages[0].component: ");
-            assert!(is_refused || ran.code == Some(0) && damaged.len() == whole.len(), "at {at}: {ran:?}");
+            let is_refused =
+                ran.code == Some(3) && ran.stderr.contains("spec.stages[0].component: ");
+            assert!(
+                is_refused || ran.code == Some(0) && damaged.len() == whole.len(),
+                "at {at}: {ran:?}"
+            );
             assert!(!ran.stderr.contains("panicked"), "at {at}: {ran:?}");
         }
     }
@@ -244,9 +345,19 @@ fn a_file_that_is_too_long_is_refused() {
     let folder = folder();
     folder.write("pipeline.yaml", "#".repeat((4 << 20) + 1));
     let ran = check(folder.path(), ["-f", "pipeline.yaml"]).ended(3);
-    assert!(ran.stderr.contains("at most 4194304 are allowed"), "{}", ran.stderr);
-    fs::File::create(folder.path().join("long.wasm")).unwrap().set_len((256 << 20) + 1).unwrap();
-    folder.write("pipeline.yaml", format!("{HEAD}    - {{ name: a, role: model, component: ./long.wasm }}\n"));
+    assert!(
+        ran.stderr.contains("at most 4194304 are allowed"),
+        "{}",
+        ran.stderr
+    );
+    fs::File::create(folder.path().join("long.wasm"))
+        .unwrap()
+        .set_len((256 << 20) + 1)
+        .unwrap();
+    folder.write(
+        "pipeline.yaml",
+        format!("{HEAD}    - {{ name: a, role: model, component: ./long.wasm }}\n"),
+    );
     let ran = check(folder.path(), ["-f", "pipeline.yaml"]).ended(3);
     golden::check("errors/component-too-long", &ran.stderr);
 }

@@ -1,4 +1,5 @@
-//! Graphs on their way into service: what is refused, what a member's change means for them, and what they keep.
+//! Graphs on their way into service: what is refused, what a member's change means for them, and
+//! what they keep.
 
 use serde_json::{Value, json};
 
@@ -18,33 +19,64 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     let call = |version: &str| json!([{ "name": "a", "pipeline": "m", "version": version }]);
     let apply = |manifests: &[Value], part: &str| refused(&admin.apply(manifests), 422, part);
     apply(&[graph("g", &call("7"))], "0.yaml:1:");
-    apply(&[graph("g", &call("7"))], "spec.nodes[0].version: there is no version `7` of `m`; known: `1` and `2`");
-    apply(&[graph("g", &call("stable"))], "`stable` is a label; a graph names versions");
+    apply(
+        &[graph("g", &call("7"))],
+        "spec.nodes[0].version: there is no version `7` of `m`; known: `1` and `2`",
+    );
+    apply(
+        &[graph("g", &call("stable"))],
+        "`stable` is a label; a graph names versions",
+    );
     let other = json!([{ "name": "a", "pipeline": "n", "version": "1" }]);
     apply(
         &[graph("g", &other)],
         "spec.nodes[0].version: there is no pipeline `n`; known: `m`; apply it first, or together",
     );
     let named = |name: &str| json!([{ "name": "a", "pipeline": name, "version": "1" }]);
-    apply(&[graph("g", &named("g"))], "spec.nodes[0].version: is the graph itself");
     apply(
-        &[graph("g", &named("h")), graph("h", &named("i")), graph("i", &named("g"))],
+        &[graph("g", &named("g"))],
+        "spec.nodes[0].version: is the graph itself",
+    );
+    apply(
+        &[
+            graph("g", &named("h")),
+            graph("h", &named("i")),
+            graph("i", &named("g")),
+        ],
         "the graphs name each other in a circle: ",
     );
     let mut pinned = call("1");
     pinned[0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
-    apply(&[graph("g", &pinned)], "leave `digest` out, or apply the version that has it");
+    apply(
+        &[graph("g", &pinned)],
+        "leave `digest` out, or apply the version that has it",
+    );
     let mut wide = times("m", "3", 2.0);
     wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
     let both = json!([{ "name": "a", "ensemble": [member("1"), member("3")], "merge": { "features": "mean" } }]);
-    apply(&[wide, graph("g", &both)], "spec.nodes[0].ensemble[1].inputs.features: `m/3` takes `features` FP32 [-1, 2]");
+    apply(
+        &[wide, graph("g", &both)],
+        "spec.nodes[0].ensemble[1].inputs.features: `m/3` takes `features` FP32 [-1, 2]",
+    );
     let both = json!([{ "name": "a", "ensemble": [member("1"), member("2")] }]);
-    apply(&[graph("g", &both)], "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`");
+    apply(
+        &[graph("g", &both)],
+        "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`",
+    );
     let mut tested = mean("g");
     let expect = |value: f64| json!({ "outputs": [tensor(value)] });
     tested["spec"]["tests"] = json!([{ "name": "t", "request": one(1.0), "expect": expect(5.0) }]);
-    apply(&[tested.clone()], "spec.tests[0].expect: test `t`: features[0, 0]: expected 5, got 3");
-    assert_eq!(admin.get("/v1/models/m")["versions"].as_array().unwrap().len(), 2);
+    apply(
+        &[tested.clone()],
+        "spec.tests[0].expect: test `t`: features[0, 0]: expected 5, got 3",
+    );
+    assert_eq!(
+        admin.get("/v1/models/m")["versions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(admin.get("/v1/status")["head"], 2);
     tested["spec"]["tests"][0]["expect"] = expect(3.0);
     let applied = admin.apply(&[tested]).ok().json();
@@ -58,22 +90,39 @@ fn what_does_not_fit_is_refused_where_it_stands() {
 fn graphs_over_graphs_are_bounded() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
-    let inner = |level: usize| if level == 0 { "m".to_owned() } else { format!("g{level}") };
+    let inner = |level: usize| {
+        if level == 0 {
+            "m".to_owned()
+        } else {
+            format!("g{level}")
+        }
+    };
     let over = |level: usize| {
         let nodes = json!([{ "name": "inner", "pipeline": inner(level - 1), "version": "1" }]);
         graph(&inner(level), &nodes)
     };
     let deep: Vec<Value> = (1..=9).map(over).collect();
     refused(&admin.apply(&deep), 422, "8.yaml:1:");
-    refused(&admin.apply(&deep), 422, "spec.nodes: graphs over graphs: 9 levels; at most 8 are allowed");
+    refused(
+        &admin.apply(&deep),
+        422,
+        "spec.nodes: graphs over graphs: 9 levels; at most 8 are allowed",
+    );
     admin.apply(&deep[..8]).ok();
     assert_eq!(value(&server, "g8"), 2.0);
     let many = |name: &str, of: &str, members: usize| {
         let members = vec![json!({ "pipeline": of, "version": "1" }); members];
-        graph(name, &json!([{ "name": "all", "ensemble": members, "merge": { "features": "max" } }]))
+        graph(
+            name,
+            &json!([{ "name": "all", "ensemble": members, "merge": { "features": "max" } }]),
+        )
     };
     let wide = [many("w", "m", 32), many("ww", "w", 9)];
-    refused(&admin.apply(&wide), 422, "one request could run 288 pipelines; at most 256 are allowed");
+    refused(
+        &admin.apply(&wide),
+        422,
+        "one request could run 288 pipelines; at most 256 are allowed",
+    );
     admin.apply(&[many("w", "m", 32), many("ww", "w", 8)]).ok();
     assert_eq!(value(&server, "ww"), 2.0);
 }
@@ -82,47 +131,88 @@ fn graphs_over_graphs_are_bounded() {
 fn a_graph_follows_its_members_and_keeps_them() {
     let state = warm();
     let server = two().and([mean("g")]).state(state.path()).start();
-    let over = graph("over", &json!([{ "name": "inner", "pipeline": "g", "version": "1" }]));
+    let over = graph(
+        "over",
+        &json!([{ "name": "inner", "pipeline": "g", "version": "1" }]),
+    );
     let admin = Admin::of(&server);
     admin.apply(&[over]).ok();
     assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
     for path in ["/v1/models/m/versions/1", "/v1/models/m", "/v1/models/g"] {
-        refused(&admin.delete(path), 409, "names it; change or delete the graph first");
+        refused(
+            &admin.delete(path),
+            409,
+            "names it; change or delete the graph first",
+        );
     }
-    let digest = |admin: &Admin, name: &str| admin.get(&format!("/v1/models/{name}/versions/1"))["digest"].clone();
+    let digest = |admin: &Admin, name: &str| {
+        admin.get(&format!("/v1/models/{name}/versions/1"))["digest"].clone()
+    };
     let (before, before_over) = (digest(&admin, "g"), digest(&admin, "over"));
     // A member gets another digest: both graphs are made again, in the same revision.
-    let replaced = admin.apply_with(&[times("m", "1", 8.0)], &json!({ "replace": true })).ok().json();
+    let replaced = admin
+        .apply_with(&[times("m", "1", 8.0)], &json!({ "replace": true }))
+        .ok()
+        .json();
     let changed: Vec<(&str, &str)> = replaced["changes"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|change| (change["what"].as_str().unwrap(), change["pipeline"].as_str().unwrap()))
+        .map(|change| {
+            (
+                change["what"].as_str().unwrap(),
+                change["pipeline"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(changed, [("replaced", "m"), ("replaced", "g"), ("replaced", "over")]);
+    assert_eq!(
+        changed,
+        [("replaced", "m"), ("replaced", "g"), ("replaced", "over")]
+    );
     assert_eq!((value(&server, "g"), value(&server, "over")), (6.0, 6.0));
-    assert_ne!((digest(&admin, "g"), digest(&admin, "over")), (before.clone(), before_over.clone()));
+    assert_ne!(
+        (digest(&admin, "g"), digest(&admin, "over")),
+        (before.clone(), before_over.clone())
+    );
     // One that does not fit them is refused, and nothing changes.
     let replace = |stage: Value, why: &str| {
         let unfit = admin.apply_with(&[version("m", "1", [stage])], &json!({ "replace": true }));
         refused(&unfit, 422, "0.yaml:1:");
-        refused(&unfit, 422, "metadata.version: the graph g/1 names this version and does not fit it any more: ");
+        refused(
+            &unfit,
+            422,
+            "metadata.version: the graph g/1 names this version and does not fit it any more: ",
+        );
         refused(&unfit, 422, why);
         assert_eq!(value(&server, "g"), 6.0);
     };
     let mut wide = scale("scale", 0.0, 1.0);
     wide["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
-    replace(wide, "spec.nodes[0].merge.features: `m/2` gives FP32 [-1, 1] and another member FP32 [-1, 2]");
-    replace(model("echo"), "spec: it would take and give something else: x FP32 [-1], features FP32 [-1, 1] -> ");
+    replace(
+        wide,
+        "spec.nodes[0].merge.features: `m/2` gives FP32 [-1, 1] and another member FP32 [-1, 2]",
+    );
+    replace(
+        model("echo"),
+        "spec: it would take and give something else: x FP32 [-1], features FP32 [-1, 1] -> ",
+    );
     admin.post("/v1/rollback", &json!({})).ok();
-    assert_eq!((digest(&admin, "g"), digest(&admin, "over")), (before.clone(), before_over));
+    assert_eq!(
+        (digest(&admin, "g"), digest(&admin, "over")),
+        (before.clone(), before_over)
+    );
     assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
     server.stop();
     let server = Setup::of([]).state(state.path()).start();
     let admin = Admin::of(&server);
     assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
-    admin.post("/v1/gc", &json!({ "keep_revisions": 1, "min_age_seconds": 0 })).ok();
+    admin
+        .post(
+            "/v1/gc",
+            &json!({ "keep_revisions": 1, "min_age_seconds": 0 }),
+        )
+        .ok();
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
     assert_eq!(digest(&admin, "g"), before);
     admin.delete("/v1/models/over").ok();
@@ -144,8 +234,15 @@ fn a_graph_is_a_version_that_routes_and_labels_know() {
     assert_eq!(value(&server, "m"), 3.0);
     admin.label("m", "stable", "3").ok();
     admin.apply(&[route]).ok();
-    assert_eq!((value(&server, "m"), value(&server, "m/versions/stable")), (2.0, 3.0));
-    refused(&admin.delete("/v1/models/m/versions/2"), 409, "the graph m/3 names it");
+    assert_eq!(
+        (value(&server, "m"), value(&server, "m/versions/stable")),
+        (2.0, 3.0)
+    );
+    refused(
+        &admin.delete("/v1/models/m/versions/2"),
+        409,
+        "the graph m/3 names it",
+    );
     // All of a name at once: the graph goes with what it names.
     admin.delete("/v1/models/m").ok();
 }
@@ -153,22 +250,54 @@ fn a_graph_is_a_version_that_routes_and_labels_know() {
 #[test]
 fn the_command_line_knows_graphs() {
     let tumor = root().join("examples/tumor");
-    let server = Setup::files(["tumor-v1.yaml", "tumor-v2.yaml"].map(|file| tumor.join(file))).start();
+    let server =
+        Setup::files(["tumor-v1.yaml", "tumor-v2.yaml"].map(|file| tumor.join(file))).start();
     let at = server.starting.state.to_str().unwrap();
     // The documents of its tests are sent along.
-    let applied = hotstage(["apply", "-f", tumor.join("graphs.yaml").to_str().unwrap(), "--state", at]).ended(0).stdout;
-    assert!(applied.contains("added tumor-panel/1") && applied.contains("3 tests"), "{applied}");
-    let described = hotstage(["describe", "tumor-careful", "--state", at]).ended(0).stdout;
-    for part in ["second", "switch", "tumor/2", "spec.nodes[1].switch[0]", "of three rows version 1 is unsure of one"] {
+    let applied = hotstage([
+        "apply",
+        "-f",
+        tumor.join("graphs.yaml").to_str().unwrap(),
+        "--state",
+        at,
+    ])
+    .ended(0)
+    .stdout;
+    assert!(
+        applied.contains("added tumor-panel/1") && applied.contains("3 tests"),
+        "{applied}"
+    );
+    let described = hotstage(["describe", "tumor-careful", "--state", at])
+        .ended(0)
+        .stdout;
+    for part in [
+        "second",
+        "switch",
+        "tumor/2",
+        "spec.nodes[1].switch[0]",
+        "of three rows version 1 is unsure of one",
+    ] {
         assert!(described.contains(part), "{part}: {described}");
     }
     let file = tumor.join("graphs.yaml");
-    let unchanged = hotstage(["diff", "-f", file.to_str().unwrap(), "--state", at]).ended(0).stdout;
+    let unchanged = hotstage(["diff", "-f", file.to_str().unwrap(), "--state", at])
+        .ended(0)
+        .stdout;
     assert!(unchanged.contains("no difference"), "{unchanged}");
-    let checked = hotstage(["check", tumor.to_str().unwrap(), "--state", at]).ended(0).stdout;
-    assert!(checked.contains("ok tumor-panel version 1") && checked.contains("panel  tumor/1"), "{checked}");
-    let alone = hotstage(["check", file.to_str().unwrap(), "--state", at]).ended(3).stderr;
-    assert!(alone.contains("spec.nodes[0].ensemble[0].version: no file here describes tumor/1"), "{alone}");
+    let checked = hotstage(["check", tumor.to_str().unwrap(), "--state", at])
+        .ended(0)
+        .stdout;
+    assert!(
+        checked.contains("ok tumor-panel version 1") && checked.contains("panel  tumor/1"),
+        "{checked}"
+    );
+    let alone = hotstage(["check", file.to_str().unwrap(), "--state", at])
+        .ended(3)
+        .stderr;
+    assert!(
+        alone.contains("spec.nodes[0].ensemble[0].version: no file here describes tumor/1"),
+        "{alone}"
+    );
 }
 
 #[test]
@@ -177,11 +306,15 @@ fn a_graph_in_a_watched_folder_follows_its_members() {
     folder.write("1.yaml", times("m", "1", 2.0).to_string());
     folder.write("2.yaml", times("m", "2", 4.0).to_string());
     folder.write("g.yaml", mean("g").to_string());
-    let server = Setup::files([folder.path().to_owned()]).args("--watch").start();
+    let server = Setup::files([folder.path().to_owned()])
+        .args("--watch")
+        .start();
     assert_eq!(value(&server, "g"), 3.0);
     crate::harness::pause(std::time::Duration::from_millis(20));
     folder.write("1.yaml", times("m", "1", 8.0).to_string());
-    crate::harness::eventually("the graph stands on the edited version", || value(&server, "g") == 6.0);
+    crate::harness::eventually("the graph stands on the edited version", || {
+        value(&server, "g") == 6.0
+    });
     // What it names goes with it, in one edit.
     for file in ["g.yaml", "2.yaml"] {
         std::fs::remove_file(folder.path().join(file)).unwrap();
@@ -189,7 +322,13 @@ fn a_graph_in_a_watched_folder_follows_its_members() {
     let versions = || Admin::of(&server).get("/v1/models/m")["versions"].clone();
     crate::harness::eventually("one version is left", || {
         let versions = versions();
-        versions.as_array().unwrap().iter().filter(|version| version["condition"] == "ready").count() == 1
+        versions
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|version| version["condition"] == "ready")
+            .count()
+            == 1
     });
     assert_eq!(infer(&server, "g", &one(1.0)).status, 404);
 }

@@ -1,5 +1,5 @@
-//! Calls in which a guest misbehaves. Each costs one request; the next one of the same pipeline is answered, and a
-//! neighbour is answered before, meanwhile and after.
+//! Calls in which a guest misbehaves. Each costs one request; the next one of the same pipeline is
+//! answered, and a neighbour is answered before, meanwhile and after.
 
 use serde_json::{Value, json};
 
@@ -27,27 +27,72 @@ enum Instance {
     Stays,
 }
 
-const fn row(guest: &'static str, told: f32, status: u16, kind: &'static str, says: &'static str) -> Row {
-    Row { guest, role: "model", told, status, kind, says, instance: Instance::Ends }
+const fn row(
+    guest: &'static str,
+    told: f32,
+    status: u16,
+    kind: &'static str,
+    says: &'static str,
+) -> Row {
+    Row {
+        guest,
+        role: "model",
+        told,
+        status,
+        kind,
+        says,
+        instance: Instance::Ends,
+    }
 }
 
 const UNREACHABLE: &str = "trapped: wasm trap: wasm `unreachable` instruction executed";
 const OUTPUT: &str = "handed out more than 1048576 bytes; raise `limits.output_bytes` in the manifest if it needs more";
-const HANDLES: &str = "held more than 16 buffers; raise `limits.handles` in the manifest if it needs more";
+const HANDLES: &str =
+    "held more than 16 buffers; raise `limits.handles` in the manifest if it needs more";
 
 const ROWS: [Row; 26] = [
-    row("bad_bytes", 13., 500, "stage_signature", "answered a wrong `y`: element 0 of BYTES needs 4294967295 bytes"),
+    row(
+        "bad_bytes",
+        13.,
+        500,
+        "stage_signature",
+        "answered a wrong `y`: element 0 of BYTES needs 4294967295 bytes",
+    ),
     row("creates_much", 13., 500, "stage_output", OUTPUT),
     row("divides", 13., 500, "stage_trapped", UNREACHABLE),
-    row("exits", 13., 500, "stage_trapped", "trapped: it asked to end the process"),
-    row("fails_internal", 13., 500, "stage_failed", "reported a defect of its own; the server's log has its text"),
+    row(
+        "exits",
+        13.,
+        500,
+        "stage_trapped",
+        "trapped: it asked to end the process",
+    ),
+    row(
+        "fails_internal",
+        13.,
+        500,
+        "stage_failed",
+        "reported a defect of its own; the server's log has its text",
+    ),
     Row {
         instance: Instance::Stays,
-        ..row("fails_invalid", 13., 400, "invalid_input", "input `x`: element 0 is 13; anything else is fine")
+        ..row(
+            "fails_invalid",
+            13.,
+            400,
+            "invalid_input",
+            "input `x`: element 0 is 13; anything else is fine",
+        )
     },
     Row {
         instance: Instance::Stays,
-        ..row("fails_unavailable", 13., 503, "stage_unavailable", "can't answer now: not now")
+        ..row(
+            "fails_unavailable",
+            13.,
+            503,
+            "stage_unavailable",
+            "can't answer now: not now",
+        )
     },
     row(
         "grows",
@@ -57,8 +102,20 @@ const ROWS: [Row; 26] = [
         "wanted more memory than 33554432 bytes; raise `limits.memory` in the manifest if it needs more",
     ),
     row("hoards", 13., 500, "stage_handles", HANDLES),
-    row("huge_shape", 13., 500, "stage_signature", "the shape [18446744073709551615] has more elements than memory"),
-    row("huge_shape", 14., 500, "stage_signature", "the shape [4611686018427387904] has more elements than memory"),
+    row(
+        "huge_shape",
+        13.,
+        500,
+        "stage_signature",
+        "the shape [18446744073709551615] has more elements than memory",
+    ),
+    row(
+        "huge_shape",
+        14.,
+        500,
+        "stage_signature",
+        "the shape [4611686018427387904] has more elements than memory",
+    ),
     row("outputs_much", 13., 500, "stage_output", OUTPUT),
     row("outputs_much", 14., 500, "stage_output", OUTPUT),
     row(
@@ -77,15 +134,63 @@ const ROWS: [Row; 26] = [
     ),
     row("stops", 13., 500, "stage_trapped", UNREACHABLE),
     row("traps", 13., 500, "stage_trapped", UNREACHABLE),
-    Row { role: "preprocess", ..row("traps_pre", 13., 500, "stage_trapped", UNREACHABLE) },
-    Row { role: "postprocess", ..row("traps_post", 13., 500, "stage_trapped", UNREACHABLE) },
-    row("wrong_count", 13., 500, "stage_signature", "answered 2 tensors where its signature has 1"),
-    row("wrong_count", 14., 500, "stage_signature", "answered 0 tensors where its signature has 1"),
-    row("wrong_datatype", 13., 500, "stage_signature", "a wrong `y`: expected datatype FP32, given INT32"),
-    row("wrong_length", 13., 500, "stage_signature", "a wrong `y`: shape [4] of FP32 takes 16 bytes, given 15"),
-    row("wrong_length", 14., 500, "stage_signature", "a wrong `y`: shape [4] of FP32 takes 16 bytes, given 15"),
-    row("wrong_shape", 13., 500, "stage_signature", "a wrong `y`: expected shape [-1], given [1, 1]"),
-    row("wrong_shape", 14., 500, "stage_signature", "a wrong `y`: expected shape [-1], given [1, 1]"),
+    Row {
+        role: "preprocess",
+        ..row("traps_pre", 13., 500, "stage_trapped", UNREACHABLE)
+    },
+    Row {
+        role: "postprocess",
+        ..row("traps_post", 13., 500, "stage_trapped", UNREACHABLE)
+    },
+    row(
+        "wrong_count",
+        13.,
+        500,
+        "stage_signature",
+        "answered 2 tensors where its signature has 1",
+    ),
+    row(
+        "wrong_count",
+        14.,
+        500,
+        "stage_signature",
+        "answered 0 tensors where its signature has 1",
+    ),
+    row(
+        "wrong_datatype",
+        13.,
+        500,
+        "stage_signature",
+        "a wrong `y`: expected datatype FP32, given INT32",
+    ),
+    row(
+        "wrong_length",
+        13.,
+        500,
+        "stage_signature",
+        "a wrong `y`: shape [4] of FP32 takes 16 bytes, given 15",
+    ),
+    row(
+        "wrong_length",
+        14.,
+        500,
+        "stage_signature",
+        "a wrong `y`: shape [4] of FP32 takes 16 bytes, given 15",
+    ),
+    row(
+        "wrong_shape",
+        13.,
+        500,
+        "stage_signature",
+        "a wrong `y`: expected shape [-1], given [1, 1]",
+    ),
+    row(
+        "wrong_shape",
+        14.,
+        500,
+        "stage_signature",
+        "a wrong `y`: expected shape [-1], given [1, 1]",
+    ),
 ];
 
 #[test]
@@ -101,7 +206,10 @@ fn serve() -> Server {
     let mut manifests = vec![pipeline("neighbour", [model("echo")])];
     for (index, row) in ROWS.iter().enumerate() {
         if ROWS[..index].iter().all(|other| other.guest != row.guest) {
-            manifests.push(pipeline(row.guest, [stage(row.role, row.guest).with("limits", limits(row.guest))]));
+            manifests.push(pipeline(
+                row.guest,
+                [stage(row.role, row.guest).with("limits", limits(row.guest))],
+            ));
         }
     }
     Setup::of(manifests).start()
@@ -120,8 +228,16 @@ fn limits(guest: &str) -> Value {
 
 #[track_caller]
 fn check(server: &Server, row: &Row) {
-    let Row { guest, told, kind, .. } = row;
-    let neighbour = || assert_eq!(data(&server.ask(&request("neighbour", &[5.0]))), [5.0], "beside {guest}");
+    let Row {
+        guest, told, kind, ..
+    } = row;
+    let neighbour = || {
+        assert_eq!(
+            data(&server.ask(&request("neighbour", &[5.0]))),
+            [5.0],
+            "beside {guest}"
+        )
+    };
     let series = [
         outcomes(guest, kind),
         format!(r#"hotstage_http_failures_total{{kind="{kind}"}}"#),
@@ -141,8 +257,15 @@ fn check(server: &Server, row: &Row) {
     good(server, guest);
 
     let after = server.metrics();
-    let moved: Vec<f64> = series.iter().map(|name| after.value(name) - before.value(name)).collect();
-    let ends = if row.instance == Instance::Ends { 1.0 } else { 0.0 };
+    let moved: Vec<f64> = series
+        .iter()
+        .map(|name| after.value(name) - before.value(name))
+        .collect();
+    let ends = if row.instance == Instance::Ends {
+        1.0
+    } else {
+        0.0
+    };
     assert_eq!(moved, [1.0, 1.0, ends, ends], "{guest}: {series:?}");
 }
 
@@ -150,7 +273,11 @@ fn check(server: &Server, row: &Row) {
 #[track_caller]
 fn good(server: &Server, guest: &str) {
     let response = server.ask(&request(guest, &[1.0])).ok();
-    let expected = if guest == "bad_bytes" { json!([""]) } else { json!([1.0]) };
+    let expected = if guest == "bad_bytes" {
+        json!([""])
+    } else {
+        json!([1.0])
+    };
     assert_eq!(response.json()["outputs"][0]["data"], expected, "{guest}");
 }
 
@@ -158,13 +285,38 @@ fn good(server: &Server, guest: &str) {
 fn refused(row: &Row, response: &Response) {
     let Row { guest, .. } = row;
     let text = response.error();
-    assert_eq!((response.status, response.header("hotstage-failure")), (row.status, Some(row.kind)), "{guest}: {text}");
-    assert_eq!(response.header("retry-after").is_some(), row.status == 503, "{guest}");
+    assert_eq!(
+        (response.status, response.header("hotstage-failure")),
+        (row.status, Some(row.kind)),
+        "{guest}: {text}"
+    );
+    assert_eq!(
+        response.header("retry-after").is_some(),
+        row.status == 503,
+        "{guest}"
+    );
     assert!(text.contains(row.says), "{guest}: {text}");
-    let whose = format!("stage `{}` of pipeline `{guest}` version 1 ", guest.replace('_', "-"));
+    let whose = format!(
+        "stage `{}` of pipeline `{guest}` version 1 ",
+        guest.replace('_', "-")
+    );
     // What is wrong with the client's input is told in the stage's own words.
-    assert_eq!(text.starts_with(&whose), row.status != 400, "{guest}: {text}");
-    for leak in ["backtrace", "wasm function", "/", ".rs", "0x", "panicked", "told to", "on purpose", "\n"] {
+    assert_eq!(
+        text.starts_with(&whose),
+        row.status != 400,
+        "{guest}: {text}"
+    );
+    for leak in [
+        "backtrace",
+        "wasm function",
+        "/",
+        ".rs",
+        "0x",
+        "panicked",
+        "told to",
+        "on purpose",
+        "\n",
+    ] {
         assert!(!text.contains(leak), "{guest}: {text}");
     }
 }
@@ -172,15 +324,25 @@ fn refused(row: &Row, response: &Response) {
 /// Only the first instance of a stage is described, so this guest's second one is another.
 #[test]
 fn an_instance_that_opens_as_something_else_is_refused() {
-    let manifests = [pipeline("lies_later", [model("lies_later")]), pipeline("neighbour", [model("echo")])];
+    let manifests = [
+        pipeline("lies_later", [model("lies_later")]),
+        pipeline("neighbour", [model("echo")]),
+    ];
     let server = Setup::of(manifests).start();
     assert_eq!(data(&server.ask(&request("lies_later", &[1.0]))), [1.0]);
     // Its first instance ends with this call.
     assert_eq!(server.ask(&request("lies_later", &[13.0])).status, 500);
     for _ in 0..3 {
         let response = server.ask(&request("lies_later", &[1.0]));
-        assert_eq!((response.status, response.header("hotstage-failure")), (500, Some("stage_signature")));
-        assert!(response.error().ends_with("opened with another signature than its first instance"));
+        assert_eq!(
+            (response.status, response.header("hotstage-failure")),
+            (500, Some("stage_signature"))
+        );
+        assert!(
+            response
+                .error()
+                .ends_with("opened with another signature than its first instance")
+        );
         assert_eq!(data(&server.ask(&request("neighbour", &[5.0]))), [5.0]);
     }
 }
@@ -189,7 +351,9 @@ fn an_instance_that_opens_as_something_else_is_refused() {
 #[test]
 fn calls_beyond_the_servers_instances_are_put_off() {
     let spins = model("spins").with("limits", json!({ "time": "2s" }));
-    let server = Setup::of([pipeline("spins", [spins])]).args("--instances 1").start();
+    let server = Setup::of([pipeline("spins", [spins])])
+        .args("--instances 1")
+        .start();
     let response = std::thread::scope(|scope| {
         // Whoever comes first has the only instance: it may be put off itself, and tries again.
         let busy = scope.spawn(|| while server.ask(&request("spins", &[13.0])).status != 504 {});
@@ -203,7 +367,11 @@ fn calls_beyond_the_servers_instances_are_put_off() {
         busy.join().unwrap();
         response
     });
-    assert_eq!((response.status, response.header("hotstage-failure")), (503, Some("overloaded")), "{response:?}");
+    assert_eq!(
+        (response.status, response.header("hotstage-failure")),
+        (503, Some("overloaded")),
+        "{response:?}"
+    );
     assert!(response.error().contains("--instances"), "{response:?}");
     assert!(response.header("retry-after").is_some());
     assert_eq!(data(&server.ask(&request("spins", &[1.0]))), [1.0]);

@@ -1,8 +1,8 @@
-//! Guests that no compiler would make, in WebAssembly text (`tests/harness/wat.rs`): calls against the rules of the
-//! component model, answers that are no answers, floods of every kind.
+//! Guests that no compiler would make, in WebAssembly text (`tests/harness/wat.rs`): calls against
+//! the rules of the component model, answers that are no answers, floods of every kind.
 //!
-//! Of each: what the client hears, what the log says, what is counted, and that a neighbour is answered rightly before,
-//! meanwhile and after. In the end the memory has come back.
+//! Of each: what the client hears, what the log says, what is counted, and that a neighbour is
+//! answered rightly before, meanwhile and after. In the end the memory has come back.
 
 use serde_json::json;
 
@@ -25,7 +25,11 @@ fn whatever_a_guest_does_it_costs_one_request() {
     let stage = |row: &Row| {
         let component = shelf.put(row.name, &wat::model(row.text));
         // Only guests that are about time have little of it: machines may be slow.
-        let time = if row.kind == "stage_timeout" { "300ms" } else { "30s" };
+        let time = if row.kind == "stage_timeout" {
+            "300ms"
+        } else {
+            "30s"
+        };
         let limits = json!({ "memory": "96MiB", "time": time, "handles": 64 });
         let name = row.name.replace('_', "-");
         json!({ "name": name, "role": "model", "component": component, "limits": limits })
@@ -40,26 +44,49 @@ fn whatever_a_guest_does_it_costs_one_request() {
         check(&server, row);
     }
     // Each had up to 96 MiB of its own, and as much again on its way through the host.
-    eventually("the memory comes back", || resident(&server) < before + f64::from(512 << 20));
+    eventually("the memory comes back", || {
+        resident(&server) < before + f64::from(512 << 20)
+    });
     let lines = server.stop().stderr;
     for row in ROWS.iter().filter(|row| row.status != 200) {
-        let is_it = |line: &&String| line.contains(" request: ") && line.contains(&format!(r#"id="{}""#, row.name));
+        let is_it = |line: &&String| {
+            line.contains(" request: ") && line.contains(&format!(r#"id="{}""#, row.name))
+        };
         let told: Vec<&String> = lines.iter().filter(is_it).collect();
         assert_eq!(told.len(), 1, "{}: {told:#?}", row.name);
-        assert!(told[0].contains(&format!(r#"kind="{}""#, row.kind)), "{}", told[0]);
+        assert!(
+            told[0].contains(&format!(r#"kind="{}""#, row.kind)),
+            "{}",
+            told[0]
+        );
     }
     for line in &lines {
-        let is_harmless = |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        assert!(line.len() <= LINE_BYTES && line.chars().all(is_harmless), "{} bytes: {line:.200}", line.len());
+        let is_harmless = |c: char| {
+            !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        assert!(
+            line.len() <= LINE_BYTES && line.chars().all(is_harmless),
+            "{} bytes: {line:.200}",
+            line.len()
+        );
     }
     // The names that it gives its functions are in the backtrace, and drive nothing.
-    assert!(lines.iter().any(|line| line.contains("u001b[31mred")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("u001b[31mred")),
+        "{lines:#?}"
+    );
 }
 
 #[track_caller]
 fn check(server: &Server, row: &Row) {
     let Row { name, kind, .. } = row;
-    let neighbour = || assert_eq!(data(&server.ask(&request("neighbour", &[5.0]))), [5.0], "beside {name}");
+    let neighbour = || {
+        assert_eq!(
+            data(&server.ask(&request("neighbour", &[5.0]))),
+            [5.0],
+            "beside {name}"
+        )
+    };
     let series = [
         outcomes(name, if row.status == 200 { "answered" } else { kind }),
         of_stage("instances_ended_total", name),
@@ -107,7 +134,14 @@ fn heard(row: &Row, response: &Response) {
     assert_eq!(failure, (row.status, Some(row.kind)), "{name}: {text:.500}");
     assert!(text.contains(says), "{name}: {text:.500}");
     assert!(text.len() <= 4 << 10, "{name}: {} bytes", text.len());
-    for leak in ["backtrace", "wasm function", ".rs", "\n", "\u{1b}", "\u{202e}"] {
+    for leak in [
+        "backtrace",
+        "wasm function",
+        ".rs",
+        "\n",
+        "\u{1b}",
+        "\u{202e}",
+    ] {
         assert!(!text.contains(leak), "{name}: {text:.500}");
     }
 }

@@ -1,4 +1,5 @@
-//! Tensors that cross the wall by handle because they are large, and bodies that a stage takes as they are.
+//! Tensors that cross the wall by handle because they are large, and bodies that a stage takes as
+//! they are.
 
 use serde_json::{Value, json};
 
@@ -27,21 +28,36 @@ const FIXED: [(&str, usize); 13] = [
 /// Bytes that no two neighbours share; 0 and 1 where nothing else is allowed.
 fn pattern(name: &str, length: usize) -> Vec<u8> {
     let modulus = if name == "bool" { 2 } else { 251 };
-    (0..length).map(|index| u8::try_from((index * 7 + length) % modulus).unwrap()).collect()
+    (0..length)
+        .map(|index| u8::try_from((index * 7 + length) % modulus).unwrap())
+        .collect()
 }
 
 /// Elements of BYTES, as they travel.
 fn elements(lengths: &[usize]) -> Vec<u8> {
-    let element = |&length: &usize| [&u32::try_from(length).unwrap().to_le_bytes()[..], &pattern("", length)].concat();
+    let element = |&length: &usize| {
+        [
+            &u32::try_from(length).unwrap().to_le_bytes()[..],
+            &pattern("", length),
+        ]
+        .concat()
+    };
     lengths.iter().flat_map(element).collect()
 }
 
-/// Sends each datatype with so many bytes and BYTES of these lengths; all must come back as they went.
+/// Sends each datatype with so many bytes and BYTES of these lengths; all must come back as they
+/// went.
 #[track_caller]
 fn passes_through(server: &Server, bytes: usize, lengths: &[usize]) {
-    let mut blobs: Vec<Vec<u8>> = FIXED.iter().map(|(name, size)| pattern(name, bytes / size * size)).collect();
-    let mut inputs: Vec<Value> =
-        FIXED.iter().zip(&blobs).map(|((name, size), blob)| input(name, blob.len() / size, blob.len())).collect();
+    let mut blobs: Vec<Vec<u8>> = FIXED
+        .iter()
+        .map(|(name, size)| pattern(name, bytes / size * size))
+        .collect();
+    let mut inputs: Vec<Value> = FIXED
+        .iter()
+        .zip(&blobs)
+        .map(|((name, size), blob)| input(name, blob.len() / size, blob.len()))
+        .collect();
     blobs.push(elements(lengths));
     inputs.push(input("bytes", lengths.len(), blobs[13].len()));
     let request = json!({ "inputs": inputs, "parameters": { "binary_data_output": true } });
@@ -52,7 +68,10 @@ fn passes_through(server: &Server, bytes: usize, lengths: &[usize]) {
         for key in ["name", "datatype", "shape"] {
             assert_eq!(output[key], input[key]);
         }
-        assert_eq!(output["parameters"]["binary_data_size"], input["parameters"]["binary_data_size"]);
+        assert_eq!(
+            output["parameters"]["binary_data_size"],
+            input["parameters"]["binary_data_size"]
+        );
     }
     assert!(back == blobs.concat(), "other bytes came back");
 }
@@ -66,8 +85,10 @@ fn input(name: &str, elements: usize, bytes: usize) -> Value {
 
 #[test]
 fn large_tensors_of_every_datatype_pass_through_unchanged() {
-    // Just enough for the inputs of one call: handles that were not given back would soon be too many.
-    let guest = stage("preprocess", "identity_all").with("limits", json!({ "handles": 14, "instances": 1 }));
+    // Just enough for the inputs of one call: handles that were not given back would soon be too
+    // many.
+    let guest = stage("preprocess", "identity_all")
+        .with("limits", json!({ "handles": 14, "instances": 1 }));
     let server = Setup::of([pipeline("p", [guest])]).start();
     // 16 KiB cross by value, one byte more by handle.
     for bytes in [0, 8, (16 << 10) - 8, 16 << 10, (16 << 10) + 8, 1 << 20] {
@@ -76,9 +97,9 @@ fn large_tensors_of_every_datatype_pass_through_unchanged() {
         }
     }
     assert_eq!(
-        server
-            .metrics()
-            .value(r#"hotstage_stage_instances_ended_total{pipeline="p",version="1",stage="identity-all"}"#),
+        server.metrics().value(
+            r#"hotstage_stage_instances_ended_total{pipeline="p",version="1",stage="identity-all"}"#
+        ),
         0.0
     );
 }
@@ -91,7 +112,9 @@ fn a_large_tensor_runs_through_a_chain() {
         stage("postprocess", "echo_post").with("inputs", json!({ "x": "y" })),
     ];
     let server = Setup::of([pipeline("p", stages)]).start();
-    let numbers: Vec<u8> = (0..200_000_u32).flat_map(|number| f32::from_bits(number).to_le_bytes()).collect();
+    let numbers: Vec<u8> = (0..200_000_u32)
+        .flat_map(|number| f32::from_bits(number).to_le_bytes())
+        .collect();
     let request = json!({ "inputs": [{
         "name": "x", "datatype": "FP32", "shape": [200_000], "parameters": { "binary_data_size": 800_000 },
     }], "parameters": { "binary_data_output": true }});
@@ -105,15 +128,26 @@ fn an_input_of_more_tensors_than_handles_is_a_named_limit() {
     let server = Setup::of([pipeline("p", [guest])]).start();
     passes_through(&server, 8, &[1]);
     let blob = pattern("bool", 20 << 10);
-    let inputs: Vec<Value> = FIXED.iter().map(|(name, size)| input(name, blob.len() / size, blob.len())).collect();
+    let inputs: Vec<Value> = FIXED
+        .iter()
+        .map(|(name, size)| input(name, blob.len() / size, blob.len()))
+        .collect();
     let inputs = [inputs, vec![input("bytes", 1, 5)]].concat();
     let mut blobs = vec![blob.as_slice(); 13];
     blobs.push(b"\x01\0\0\0a");
-    let response =
-        server.infer_binary("p", &json!({ "inputs": inputs, "parameters": { "binary_data_output": true } }), &blobs);
+    let response = server.infer_binary(
+        "p",
+        &json!({ "inputs": inputs, "parameters": { "binary_data_output": true } }),
+        &blobs,
+    );
     let failure = (response.status, response.header("hotstage-failure"));
     assert_eq!(failure, (500, Some("stage_handles")), "{}", response.text());
-    assert!(response.error().contains("held more than 3 buffers; raise `limits.handles`"), "{response:?}");
+    assert!(
+        response
+            .error()
+            .contains("held more than 3 buffers; raise `limits.handles`"),
+        "{response:?}"
+    );
     passes_through(&server, 8, &[1]);
 }
 
@@ -134,15 +168,27 @@ fn a_stage_takes_bodies_of_its_content_types_as_they_are() {
     let stages = [stage("preprocess", "raw_text"), model("echo")];
     let server = Setup::of([pipeline("raw", stages), pipeline("plain", [model("echo")])]).start();
     let post = |model: &str, content_type: &str, body: &[u8]| {
-        server.ask(&Request::post(&format!("/v2/models/{model}/infer"), body).header("content-type", content_type))
+        server.ask(
+            &Request::post(&format!("/v2/models/{model}/infer"), body)
+                .header("content-type", content_type),
+        )
     };
     for (content_type, body) in BODIES {
         let tensors = super::numbers(&[7.0]).to_string();
         let bytes = body.unwrap_or(&tensors).as_bytes();
-        let expected: Vec<f64> = body.map_or(vec![7.0], |body| body.bytes().map(f64::from).collect());
-        assert_eq!(data(&post("raw", content_type, bytes)), expected, "{content_type}");
+        let expected: Vec<f64> =
+            body.map_or(vec![7.0], |body| body.bytes().map(f64::from).collect());
+        assert_eq!(
+            data(&post("raw", content_type, bytes)),
+            expected,
+            "{content_type}"
+        );
         // Elsewhere a content type says nothing.
-        assert_eq!(data(&post("plain", content_type, tensors.as_bytes())), [7.0], "{content_type}");
+        assert_eq!(
+            data(&post("plain", content_type, tensors.as_bytes())),
+            [7.0],
+            "{content_type}"
+        );
     }
     assert_eq!(ask(&server, "raw", &[3.0, 4.0]), [3.0, 4.0]);
     let large = vec![200; 100_000];

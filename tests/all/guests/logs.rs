@@ -12,16 +12,30 @@ const LINES_PER_SECOND: usize = 100;
 const LINE_BYTES: usize = (8 << 10) + 512;
 
 fn serve(guest: &str, log_bytes: &str) -> Server {
-    Setup::of([pipeline(guest, [model(guest).with("limits", json!({ "log_bytes": log_bytes, "time": "30s" }))])])
-        .start()
+    Setup::of([pipeline(
+        guest,
+        [model(guest).with("limits", json!({ "log_bytes": log_bytes, "time": "30s" }))],
+    )])
+    .start()
 }
 
 /// Stops the server; what its one guest wrote, and how many lines it dropped.
 fn said(server: Server, guest: &str) -> (Vec<String>, f64) {
-    let dropped = server.metrics().value(&of_stage("log_lines_dropped_total", guest));
-    let names = format!(r#" pipeline="{guest}/1" stage="{}""#, guest.replace('_', "-"));
+    let dropped = server
+        .metrics()
+        .value(&of_stage("log_lines_dropped_total", guest));
+    let names = format!(
+        r#" pipeline="{guest}/1" stage="{}""#,
+        guest.replace('_', "-")
+    );
     let lines = server.stop().stderr;
-    (lines.into_iter().filter(|line| line.contains(" guest: ") && line.contains(&names)).collect(), dropped)
+    (
+        lines
+            .into_iter()
+            .filter(|line| line.contains(" guest: ") && line.contains(&names))
+            .collect(),
+        dropped,
+    )
 }
 
 #[test]
@@ -40,7 +54,11 @@ fn a_flood_is_bounded_by_lines_a_second() {
     assert_eq!(ask(&server, "floods", &[13.0]), [13.0]);
     let (lines, dropped) = said(server, "floods");
     // However long the call takes, it does not take ten seconds.
-    assert!((LINES_PER_SECOND..=10 * LINES_PER_SECOND).contains(&lines.len()), "{} lines", lines.len());
+    assert!(
+        (LINES_PER_SECOND..=10 * LINES_PER_SECOND).contains(&lines.len()),
+        "{} lines",
+        lines.len()
+    );
     assert_eq!(dropped + lines.len() as f64, 10_000.0);
 }
 
@@ -49,9 +67,18 @@ fn control_characters_do_not_reach_the_terminal() {
     let server = serve("floods", "64KiB");
     assert_eq!(ask(&server, "floods", &[13.0]), [13.0]);
     let ended = server.stop();
-    assert!(ended.stderr.iter().any(|line| line.contains(r"0 \u001b[31mred\r\n\u0000\u202exxx")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains(r"0 \u001b[31mred\r\n\u0000\u202exxx")),
+        "{ended:?}"
+    );
     for line in &ended.stderr {
-        assert!(line.len() <= LINE_BYTES && !line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line}");
+        assert!(
+            line.len() <= LINE_BYTES && !line.chars().any(|c| c.is_control() || c == '\u{202e}'),
+            "{line}"
+        );
     }
 }
 
@@ -60,10 +87,24 @@ fn what_a_guest_prints_is_logged_line_by_line() {
     let server = serve("prints", "64KiB");
     assert_eq!(ask(&server, "prints", &[13.0]), [13.0]);
     let (lines, dropped) = said(server, "prints");
-    for line in ["line 0 to stdout", "line 0 to stderr", "line 1 to stdout", "line 1 to stderr"] {
-        assert!(lines.iter().any(|given| given.contains(&format!("INFO guest: {line} "))), "{line}: {lines:#?}");
+    for line in [
+        "line 0 to stdout",
+        "line 0 to stderr",
+        "line 1 to stdout",
+        "line 1 to stderr",
+    ] {
+        assert!(
+            lines
+                .iter()
+                .any(|given| given.contains(&format!("INFO guest: {line} "))),
+            "{line}: {lines:#?}"
+        );
     }
-    assert!(lines.len() <= 10 * LINES_PER_SECOND, "{} lines", lines.len());
+    assert!(
+        lines.len() <= 10 * LINES_PER_SECOND,
+        "{} lines",
+        lines.len()
+    );
     assert_eq!(dropped + lines.len() as f64, 20_000.0);
 }
 
@@ -71,7 +112,11 @@ fn what_a_guest_prints_is_logged_line_by_line() {
 const CAUSES: [(&str, &str, &str); 4] = [
     ("traps", "told to", " guest: "),
     ("traps", "wasm backtrace", " request: "),
-    ("fails_internal", r#"cause="a defect on purpose""#, " request: "),
+    (
+        "fails_internal",
+        r#"cause="a defect on purpose""#,
+        " request: ",
+    ),
     ("spins", "wasm backtrace", " request: "),
 ];
 
@@ -81,11 +126,21 @@ fn the_operator_reads_what_the_client_does_not() {
         let limits = json!({ "time": "300ms" });
         let server = Setup::of([pipeline(guest, [model(guest).with("limits", limits)])]).start();
         let response = server.ask(&request(guest, &[13.0]).header("x-request-id", "the-one"));
-        assert!(response.status >= 500 && !response.text().contains(text), "{guest}: {response:?}");
+        assert!(
+            response.status >= 500 && !response.text().contains(text),
+            "{guest}: {response:?}"
+        );
         let lines = server.stop().stderr;
         let is_it = |line: &&String| line.contains(target) && line.contains(text);
-        let line = lines.iter().find(is_it).unwrap_or_else(|| panic!("{guest}: {lines:#?}"));
-        assert_eq!(line.contains(r#"id="the-one""#), target == " request: ", "{line}");
+        let line = lines
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("{guest}: {lines:#?}"));
+        assert_eq!(
+            line.contains(r#"id="the-one""#),
+            target == " request: ",
+            "{line}"
+        );
     }
 }
 
@@ -95,9 +150,15 @@ fn lines_for_machines_are_json() {
     let server = Setup::of(manifests).args("--log-format json").start();
     assert_eq!(server.ask(&request("traps", &[13.0])).status, 500);
     assert_eq!(ask(&server, "floods", &[13.0]), [13.0]);
-    let lines: Vec<Value> = server.stop().stderr.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = server
+        .stop()
+        .stderr
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     let said = |guest: &str, text: &str| {
-        let is_it = |line: &&Value| line["target"] == "guest" && line["pipeline"] == format!("{guest}/1");
+        let is_it =
+            |line: &&Value| line["target"] == "guest" && line["pipeline"] == format!("{guest}/1");
         lines
             .iter()
             .filter(is_it)
@@ -105,7 +166,16 @@ fn lines_for_machines_are_json() {
     };
     assert!(said("traps", "told to"), "{lines:#?}");
     assert!(said("floods", r"\u001b[31mred"), "{lines:#?}");
-    let failed = lines.iter().find(|line| line["target"] == "request").unwrap();
-    assert_eq!((&failed["kind"], &failed["status"]), (&json!("stage_trapped"), &json!(500)));
-    assert!(failed["cause"].as_str().unwrap().contains("wasm backtrace"), "{failed}");
+    let failed = lines
+        .iter()
+        .find(|line| line["target"] == "request")
+        .unwrap();
+    assert_eq!(
+        (&failed["kind"], &failed["status"]),
+        (&json!("stage_trapped"), &json!(500))
+    );
+    assert!(
+        failed["cause"].as_str().unwrap().contains("wasm backtrace"),
+        "{failed}"
+    );
 }

@@ -1,4 +1,5 @@
-//! What guests may try, and what becomes of it: one failed request, never the process or a neighbour.
+//! What guests may try, and what becomes of it: one failed request, never the process or a
+//! neighbour.
 //!
 //! `tests/guests/README.md` says what each guest does.
 
@@ -25,14 +26,22 @@ pub(crate) fn numbers(values: &[f32]) -> Value {
 
 /// The same, ready to be sent.
 pub(crate) fn request(model: &str, values: &[f32]) -> Request {
-    Request::post(&format!("/v2/models/{model}/infer"), numbers(values).to_string())
+    Request::post(
+        &format!("/v2/models/{model}/infer"),
+        numbers(values).to_string(),
+    )
 }
 
 /// The numbers of the first output.
 #[track_caller]
 pub(crate) fn data(response: &Response) -> Vec<f64> {
     assert_eq!(response.status, 200, "{}", response.text());
-    response.json()["outputs"][0]["data"].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    response.json()["outputs"][0]["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
 }
 
 /// Sends `x` and answers the numbers of the first output.

@@ -1,4 +1,5 @@
-//! Components that are refused when they are deployed: they misbehave as they open, or are not for this wall.
+//! Components that are refused when they are deployed: they misbehave as they open, or are not for
+//! this wall.
 //!
 //! What the person reads who wrote the manifest is in `tests/golden/errors`.
 
@@ -31,7 +32,11 @@ fn what_can_not_serve_is_refused_with_its_reason() {
         let copy = format!("{name}.wasm");
         std::os::unix::fs::symlink(guest(name), folder.path().join(&copy)).unwrap();
         // Opening may take ten times the limit; what does not spin has time enough.
-        let time = if name.starts_with("spins") { "50ms" } else { "5s" };
+        let time = if name.starts_with("spins") {
+            "50ms"
+        } else {
+            "5s"
+        };
         folder.write(
             "pipeline.yaml",
             format!(
@@ -42,10 +47,18 @@ fn what_can_not_serve_is_refused_with_its_reason() {
         );
         let ran = command::check(folder.path(), ["-f", "pipeline.yaml"]).ended(3);
         assert_eq!(ran.stdout, "", "{name}");
-        let (said, refusal): (Vec<&str>, Vec<&str>) = ran.stderr.lines().partition(|line| line.contains(" guest: "));
-        differences.extend(golden::difference(&format!("errors/guest-{name}"), &refusal.join("\n")));
+        let (said, refusal): (Vec<&str>, Vec<&str>) = ran
+            .stderr
+            .lines()
+            .partition(|line| line.contains(" guest: "));
+        differences.extend(golden::difference(
+            &format!("errors/guest-{name}"),
+            &refusal.join("\n"),
+        ));
         // Whoever wrote the component reads its panic.
-        let panics = said.iter().any(|line| line.contains("panicked at ") && line.contains(&format!("{name}.rs")));
+        let panics = said
+            .iter()
+            .any(|line| line.contains("panicked at ") && line.contains(&format!("{name}.rs")));
         assert_eq!(panics, name.starts_with("traps"), "{name}: {said:?}");
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -53,19 +66,35 @@ fn what_can_not_serve_is_refused_with_its_reason() {
 
 #[test]
 fn a_pipeline_that_is_refused_keeps_no_other_from_being_served() {
-    let manifests = || [pipeline("good", [model("echo")]), pipeline("bad", [model("traps_in_open")])];
-    let Err(ended) = Setup::of(manifests()).args("--require-all").try_start() else { panic!("it serves") };
+    let manifests = || {
+        [
+            pipeline("good", [model("echo")]),
+            pipeline("bad", [model("traps_in_open")]),
+        ]
+    };
+    let Err(ended) = Setup::of(manifests()).args("--require-all").try_start() else {
+        panic!("it serves")
+    };
     assert_eq!((ended.code, ended.stdout.len()), (Some(3), 0), "{ended:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("bad") || line.contains("1.yaml")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains("bad") || line.contains("1.yaml")),
+        "{ended:?}"
+    );
     let server = Setup::of(manifests()).start();
     assert_eq!(ask(&server, "good", &[1.0]), [1.0]);
     assert_eq!(server.ask(&request("bad", &[1.0])).status, 404);
     // Where nothing can be served, nothing is.
-    let Err(ended) = Setup::of([pipeline("bad", [model("traps_in_open")])]).try_start() else { panic!("it serves") };
+    let Err(ended) = Setup::of([pipeline("bad", [model("traps_in_open")])]).try_start() else {
+        panic!("it serves")
+    };
     assert_eq!(ended.code, Some(3), "{ended:?}");
 }
 
-/// Opening may take ten times as long as a call, also where a request waits for it; its own time begins behind that.
+/// Opening may take ten times as long as a call, also where a request waits for it; its own time
+/// begins behind that.
 #[test]
 fn a_call_that_waits_for_an_instance_has_all_its_time() {
     // Opening takes about three times the limit, a third of what it may take.
@@ -77,8 +106,8 @@ fn a_call_that_waits_for_an_instance_has_all_its_time() {
     }
 }
 
-/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it is its CPU time
-/// that counts.
+/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it
+/// is its CPU time that counts.
 #[test]
 fn a_busy_machine_refuses_nothing() {
     let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));
@@ -96,7 +125,9 @@ fn a_busy_machine_refuses_nothing() {
                 crate::harness::pause(std::time::Duration::from_millis(10));
             }
         });
-        let ready = starting.stdout.find(|line| line.starts_with("hotstage is ready on "));
+        let ready = starting
+            .stdout
+            .find(|line| line.starts_with("hotstage is ready on "));
         is_over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(ready.is_some(), "{:?}", starting.stderr.all());
     });
@@ -106,7 +137,10 @@ fn a_busy_machine_refuses_nothing() {
 #[test]
 fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
     let spins = model("spins_in_open").with("limits", json!({ "time": "200ms" }));
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let setup = Setup::of([pipeline("p", [stage("preprocess", "echo_pre"), spins])]).http(address);
     let mut starting = setup.spawn();
     let mut live = 0;
@@ -126,8 +160,14 @@ fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
 fn status_of(address: std::net::SocketAddr, path: &str) -> Option<u16> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    stream
+        .set_read_timeout(Some(crate::harness::PATIENCE))
+        .unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()

@@ -1,4 +1,5 @@
-//! A stage is a pure function: no clock, no chance, no machine. And its instances are reused until one ends.
+//! A stage is a pure function: no clock, no chance, no machine. And its instances are reused until
+//! one ends.
 
 use serde_json::json;
 
@@ -7,7 +8,9 @@ use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
 
 fn one(guest: &str) -> Server {
-    Setup::of([pipeline(guest, [model(guest)])]).env("A_VARIABLE", "that a guest must not see").start()
+    Setup::of([pipeline(guest, [model(guest)])])
+        .env("A_VARIABLE", "that a guest must not see")
+        .start()
 }
 
 #[test]
@@ -28,7 +31,12 @@ fn a_sleep_ends_at_once() {
 fn chance_is_the_same_from_every_start() {
     let (one, other) = (one("reads_random"), one("reads_random"));
     let answers: Vec<_> = (0..3).map(|_| ask(&one, "reads_random", &[1.0])).collect();
-    assert_eq!(answers, (0..3).map(|_| ask(&other, "reads_random", &[1.0])).collect::<Vec<_>>());
+    assert_eq!(
+        answers,
+        (0..3)
+            .map(|_| ask(&other, "reads_random", &[1.0]))
+            .collect::<Vec<_>>()
+    );
     // It is no constant either: a hash map with one seed for all would be.
     assert_ne!(answers[0], answers[1]);
 }
@@ -36,18 +44,31 @@ fn chance_is_the_same_from_every_start() {
 #[test]
 fn there_is_no_machine_to_look_at() {
     // No folder can be opened, no variable is set, no argument was given.
-    assert_eq!(ask(&one("reads_files"), "reads_files", &[1.0]), [-1.0, 0.0, 0.0]);
+    assert_eq!(
+        ask(&one("reads_files"), "reads_files", &[1.0]),
+        [-1.0, 0.0, 0.0]
+    );
 }
 
 #[test]
 fn an_instance_is_reused_until_it_traps() {
     let server = one("counts");
-    let series = ["instances_created_total", "instances_ended_total"].map(|metric| of_stage(metric, "counts"));
+    let series = ["instances_created_total", "instances_ended_total"]
+        .map(|metric| of_stage(metric, "counts"));
     let instances = |server: &Server| series.each_ref().map(|name| server.metrics().value(name));
-    let counted = |server: &Server| (0..3).map(|_| ask(server, "counts", &[1.0])[0]).collect::<Vec<_>>();
+    let counted = |server: &Server| {
+        (0..3)
+            .map(|_| ask(server, "counts", &[1.0])[0])
+            .collect::<Vec<_>>()
+    };
     assert_eq!(counted(&server), [1.0, 2.0, 3.0]);
     assert_eq!(instances(&server), [1.0, 0.0]);
-    assert_eq!(server.ask(&request("counts", &[13.0])).header("hotstage-failure"), Some("stage_trapped"));
+    assert_eq!(
+        server
+            .ask(&request("counts", &[13.0]))
+            .header("hotstage-failure"),
+        Some("stage_trapped")
+    );
     assert_eq!(instances(&server), [1.0, 1.0]);
     assert_eq!(counted(&server), [1.0, 2.0, 3.0]);
     assert_eq!(instances(&server), [2.0, 1.0]);
@@ -56,15 +77,22 @@ fn an_instance_is_reused_until_it_traps() {
 #[test]
 fn a_trap_ends_no_instance_of_another_stage() {
     let stages = [
-        model("counts").with("inputs", json!({ "x": "request.n" })).with("outputs", json!({ "y": "calls" })),
-        model("traps").with("inputs", json!({ "x": "request.x" })).with("outputs", json!({ "y": "echoed" })),
+        model("counts")
+            .with("inputs", json!({ "x": "request.n" }))
+            .with("outputs", json!({ "y": "calls" })),
+        model("traps")
+            .with("inputs", json!({ "x": "request.x" }))
+            .with("outputs", json!({ "y": "echoed" })),
     ];
     let mut manifest = pipeline("p", stages);
     manifest["spec"]["outputs"] = json!(["calls"]);
     let server = Setup::of([manifest]).start();
     let call = |told: f32| {
         let input = |name: &str, value: f32| json!({ "name": name, "datatype": "FP32", "shape": [1], "data": [value] });
-        server.infer("p", &json!({ "inputs": [input("n", 0.0), input("x", told)] }))
+        server.infer(
+            "p",
+            &json!({ "inputs": [input("n", 0.0), input("x", told)] }),
+        )
     };
     assert_eq!(super::data(&call(1.0)), [1.0]);
     // The count has moved on, although nobody learns of it.

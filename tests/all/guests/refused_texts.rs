@@ -1,5 +1,5 @@
-//! Components that must not be opened, in WebAssembly text (`tests/harness/wat.rs`): what they say of themselves is too
-//! much, too long, or would drive a terminal; or they misbehave as they start.
+//! Components that must not be opened, in WebAssembly text (`tests/harness/wat.rs`): what they say
+//! of themselves is too much, too long, or would drive a terminal; or they misbehave as they start.
 //!
 //! Each is refused with its reason by a server that serves, which goes on answering rightly.
 
@@ -232,9 +232,17 @@ fn what_must_not_be_opened_is_refused_with_its_reason() {
             Preprocessor(text) => wat::preprocessor(text),
             Beside(module, times) => wat::beside(wat::model(""), module, *times),
         };
-        let role = if matches!(made, Preprocessor(_)) { "preprocess" } else { "model" };
+        let role = if matches!(made, Preprocessor(_)) {
+            "preprocess"
+        } else {
+            "model"
+        };
         // Opening may take ten times as long as a call.
-        let time = if name.starts_with("spins") { "50ms" } else { "30s" };
+        let time = if name.starts_with("spins") {
+            "50ms"
+        } else {
+            "30s"
+        };
         let stage = json!({
             "name": "broken", "role": role, "component": shelf.put(name, &component),
             "limits": { "memory": "96MiB", "time": time },
@@ -243,17 +251,36 @@ fn what_must_not_be_opened_is_refused_with_its_reason() {
         let before = refused();
         let response = admin.apply(&[pipeline("hostile", [stage])]);
         let text = response.error();
-        assert!((400..500).contains(&response.status), "{name}: {}: {text:.500}", response.status);
+        assert!(
+            (400..500).contains(&response.status),
+            "{name}: {}: {text:.500}",
+            response.status
+        );
         assert!(text.contains(says), "{name}: {text:.500}");
         assert!(text.len() <= 5 << 10, "{name}: {} bytes", text.len());
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{name}: {text:.500}");
+        assert!(
+            !text
+                .chars()
+                .any(|c| c.is_control() && c != '\n' || c == '\u{202e}'),
+            "{name}: {text:.500}"
+        );
         assert_eq!(refused(), before + 1.0, "{name}");
-        assert_eq!(data(&connection.ask(&request("neighbour", &[5.0]))), [5.0], "after {name}");
+        assert_eq!(
+            data(&connection.ask(&request("neighbour", &[5.0]))),
+            [5.0],
+            "after {name}"
+        );
         assert_eq!(server.get("/v2/models/hostile").status, 404, "{name}");
     }
     // Nothing of them is left in what the log says, either.
     for line in server.stop().stderr {
-        let is_harmless = |c: char| !c.is_control() && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
-        assert!(line.len() <= 33 << 10 && line.chars().all(is_harmless), "{} bytes: {line:.200}", line.len());
+        let is_harmless = |c: char| {
+            !c.is_control() && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        };
+        assert!(
+            line.len() <= 33 << 10 && line.chars().all(is_harmless),
+            "{} bytes: {line:.200}",
+            line.len()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Changes of what is served, while it is asked: a swap every second, and one rollout after another.
+//! Changes of what is served, while it is asked: a swap every second, and one rollout after
+//! another.
 
 use std::time::Duration;
 
@@ -26,8 +27,12 @@ impl Changes {
             let number = self.number;
             self.number += 1;
             if number.is_multiple_of(10) {
-                assert_eq!(soak.admin.apply(&[wrong("m", 1_000_000 + number)]).status, 422);
-                soak.tally.add("versions refused, as their golden test fails");
+                assert_eq!(
+                    soak.admin.apply(&[wrong("m", 1_000_000 + number)]).status,
+                    422
+                );
+                soak.tally
+                    .add("versions refused, as their golden test fails");
                 continue;
             }
             soak.admin.apply(&[doubles("m", number)]).ok();
@@ -39,12 +44,25 @@ impl Changes {
 
 fn delete_old(soak: &Soak, name: &str, kept: usize) {
     let model = soak.admin.get(&format!("/v1/models/{name}"));
-    let ready = model["versions"].as_array().unwrap().iter().filter(|version| version["condition"] == "ready");
-    let ready: Vec<&str> = ready.map(|version| version["version"].as_str().unwrap()).collect();
+    let ready = model["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|version| version["condition"] == "ready");
+    let ready: Vec<&str> = ready
+        .map(|version| version["version"].as_str().unwrap())
+        .collect();
     for version in ready.iter().take(ready.len().saturating_sub(kept)) {
-        let deleted = soak.admin.delete(&format!("/v1/models/{name}/versions/{version}"));
+        let deleted = soak
+            .admin
+            .delete(&format!("/v1/models/{name}/versions/{version}"));
         // One that a route names stays.
-        assert!(matches!(deleted.status, 200 | 409), "{} {}", deleted.status, deleted.text());
+        assert!(
+            matches!(deleted.status, 200 | 409),
+            "{} {}",
+            deleted.status,
+            deleted.text()
+        );
     }
 }
 
@@ -59,7 +77,9 @@ pub(super) fn roll(soak: &Soak) {
         let document = json!({
             "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": "r" }, "spec": spec,
         });
-        soak.admin.post("/v1/rollouts", &json!({ "document": document.to_string() })).ok();
+        soak.admin
+            .post("/v1/rollouts", &json!({ "document": document.to_string() }))
+            .ok();
         let mut phase = Value::from("running");
         for _ in 0..30 {
             if !soak.goes_on(Duration::from_millis(100)) || phase != "running" {
@@ -69,8 +89,15 @@ pub(super) fn roll(soak: &Soak) {
         }
         if phase == "running" {
             // It may be over just now.
-            let steered = soak.admin.post("/v1/models/r/rollout", &json!({ "order": "promote" }));
-            assert!(matches!(steered.status, 200 | 404 | 409), "{} {}", steered.status, steered.text());
+            let steered = soak
+                .admin
+                .post("/v1/models/r/rollout", &json!({ "order": "promote" }));
+            assert!(
+                matches!(steered.status, 200 | 404 | 409),
+                "{} {}",
+                steered.status,
+                steered.text()
+            );
             phase = soak.admin.get("/v1/models/r/rollout")["phase"].clone();
         }
         assert_eq!(phase, "promoted");
@@ -83,5 +110,8 @@ pub(super) fn roll(soak: &Soak) {
 fn current(soak: &Soak) -> u64 {
     let model = soak.admin.get("/v1/models/r");
     let numbers = model["versions"].as_array().unwrap().iter();
-    numbers.filter_map(|version| version["version"].as_str()?.parse().ok()).max().unwrap()
+    numbers
+        .filter_map(|version| version["version"].as_str()?.parse().ok())
+        .max()
+        .unwrap()
 }

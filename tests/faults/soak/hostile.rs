@@ -1,5 +1,5 @@
-//! Clients that mean harm, each in its own way, from addresses of their own: bounds on one peer are not for its
-//! neighbours. What they get is their affair; it must come in time, and never be a 500.
+//! Clients that mean harm, each in its own way, from addresses of their own: bounds on one peer are
+//! not for its neighbours. What they get is their affair; it must come in time, and never be a 500.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -35,7 +35,13 @@ pub(super) enum Hostile {
 }
 
 impl Hostile {
-    pub(super) const ALL: [Self; 5] = [Self::Drips, Self::Floods, Self::Bombs, Self::Leaves, Self::Applies];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Drips,
+        Self::Floods,
+        Self::Bombs,
+        Self::Leaves,
+        Self::Applies,
+    ];
 
     /// Until all ends.
     pub(super) fn go_on(self, soak: &Soak) {
@@ -62,8 +68,14 @@ impl Hostile {
 
 /// A connection from another address of this machine than everybody else has.
 fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let from = if cfg!(target_os = "linux") { "127.0.0.66:0" } else { "127.0.0.1:0" };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let from = if cfg!(target_os = "linux") {
+        "127.0.0.66:0"
+    } else {
+        "127.0.0.1:0"
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
     let stream = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.bind(from.parse().unwrap())?;
@@ -76,7 +88,8 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends all of it, and reads what comes until the server closes or has answered; the status, if there is one.
+/// Sends all of it, and reads what comes until the server closes or has answered; the status, if
+/// there is one.
 fn ask(soak: &Soak, bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(soak.server.address).ok()?;
     // A server that refuses early closes early.
@@ -86,20 +99,28 @@ fn ask(soak: &Soak, bytes: &[u8]) -> Option<u16> {
     let _ = stream.take(1 << 16).read_to_end(&mut answer);
     let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok();
     if let Some(status @ (500 | 504)) = status {
-        panic!("a client's nonsense is answered with {status}: {}", String::from_utf8_lossy(&answer));
+        panic!(
+            "a client's nonsense is answered with {status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
     status
 }
 
 fn head(path: &str, length: usize, more: &str) -> Vec<u8> {
-    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{more}\r\n")
+        .into_bytes()
 }
 
 fn drip(soak: &Soak) -> &'static str {
     if let Ok(mut stream) = connect(soak.server.address) {
-        let mut is_open = stream.write_all(&head("/v2/models/m/infer", 1000, "")).is_ok();
+        let mut is_open = stream
+            .write_all(&head("/v2/models/m/infer", 1000, ""))
+            .is_ok();
         for _ in 0..20 {
-            is_open = is_open && stream.write_all(b"{").is_ok() && soak.goes_on(Duration::from_millis(100));
+            is_open = is_open
+                && stream.write_all(b"{").is_ok()
+                && soak.goes_on(Duration::from_millis(100));
         }
     }
     "bodies that dripped and did not end"
@@ -108,7 +129,8 @@ fn drip(soak: &Soak) -> &'static str {
 fn flood(soak: &Soak, chance: &mut Chance) -> &'static str {
     for _ in 0..20 {
         let noise: Vec<u8> = (0..chance.below(300)).map(|_| chance.byte(256)).collect();
-        let json = br#"{"inputs":[{"name":"features","datatype":"FP32","shape":[1,99999999999],"data":[1"#;
+        let json =
+            br#"{"inputs":[{"name":"features","datatype":"FP32","shape":[1,99999999999],"data":[1"#;
         let length = json.len().to_string();
         let request = match chance.below(6) {
             0 => noise,
@@ -116,10 +138,23 @@ fn flood(soak: &Soak, chance: &mut Chance) -> &'static str {
             2 => [head("/v2/models/m/infer", json.len(), ""), json.to_vec()].concat(),
             3 => {
                 let more = format!("inference-header-content-length: {length}\r\n");
-                [head("/v2/models/m/infer", json.len() + noise.len(), &more), json.to_vec(), noise].concat()
+                [
+                    head("/v2/models/m/infer", json.len() + noise.len(), &more),
+                    json.to_vec(),
+                    noise,
+                ]
+                .concat()
             }
-            4 => format!("GET /v2/models/{}/x HTTP/1.1\r\nhost: localhost\r\n\r\n", "%ff".repeat(300)).into_bytes(),
-            _ => head("/v2/models/m/infer", 0, &format!("x-many: {}\r\n", "y".repeat(1 << 14))),
+            4 => format!(
+                "GET /v2/models/{}/x HTTP/1.1\r\nhost: localhost\r\n\r\n",
+                "%ff".repeat(300)
+            )
+            .into_bytes(),
+            _ => head(
+                "/v2/models/m/infer",
+                0,
+                &format!("x-many: {}\r\n", "y".repeat(1 << 14)),
+            ),
         };
         ask(soak, &request);
     }
@@ -131,25 +166,50 @@ fn bomb(soak: &Soak) -> &'static str {
     let zeros = vec![0; 1 << 20];
     (0..BOMB).for_each(|_| encoder.write_all(&zeros).unwrap());
     let body = encoder.finish().unwrap();
-    let status = ask(soak, &[head("/v2/models/m/infer", body.len(), "content-encoding: gzip\r\n"), body].concat());
+    let status = ask(
+        soak,
+        &[
+            head(
+                "/v2/models/m/infer",
+                body.len(),
+                "content-encoding: gzip\r\n",
+            ),
+            body,
+        ]
+        .concat(),
+    );
     // Refused for its size, or as one of too many.
-    assert!(status.is_none_or(|status| matches!(status, 400 | 413 | 429 | 503)), "{status:?}");
+    assert!(
+        status.is_none_or(|status| matches!(status, 400 | 413 | 429 | 503)),
+        "{status:?}"
+    );
     "compressed bodies that become 100 MB"
 }
 
 fn leave(soak: &Soak, chance: &mut Chance) -> &'static str {
-    let body = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [1.0] }] }).to_string();
-    let request = [head("/v2/models/t/infer", body.len(), ""), body.into_bytes()].concat();
+    let body =
+        json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [1.0] }] })
+            .to_string();
+    let request = [
+        head("/v2/models/t/infer", body.len(), ""),
+        body.into_bytes(),
+    ]
+    .concat();
     // Half of them go before the request is whole, and half before its answer is there.
     let whole = request.len() as u64;
-    let end = if chance.below(2) == 0 { chance.below(whole) } else { whole };
+    let end = if chance.below(2) == 0 {
+        chance.below(whole)
+    } else {
+        whole
+    };
     if let Ok(mut stream) = connect(soak.server.address) {
         let _ = stream.write_all(&request[..usize::try_from(end).unwrap()]);
     }
     "clients that left"
 }
 
-/// Bytes that begin as a bundled component does, with some of them changed; or one that makes a decoder panic.
+/// Bytes that begin as a bundled component does, with some of them changed; or one that makes a
+/// decoder panic.
 fn apply(soak: &Soak, chance: &mut Chance) -> &'static str {
     let folder = Folder::new();
     let mut bytes = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
@@ -173,6 +233,10 @@ fn apply(soak: &Soak, chance: &mut Chance) -> &'static str {
     let stage = json!({ "name": "a", "role": "model", "component": path });
     let response = soak.admin.apply(&[pipeline("hostile", [stage])]);
     assert_eq!(response.status, 422, "{}", response.text());
-    assert!(response.text().len() < 8192, "{} bytes of error", response.text().len());
+    assert!(
+        response.text().len() < 8192,
+        "{} bytes of error",
+        response.text().len()
+    );
     "hostile components applied and refused"
 }

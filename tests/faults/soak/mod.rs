@@ -1,8 +1,9 @@
-//! Everything at once, for hours: traps, swaps every second, mirrors, rollouts, and hostile clients and components
-//! beside clients that behave. Those get every answer, whole and right; memory and instances stay where they were.
+//! Everything at once, for hours: traps, swaps every second, mirrors, rollouts, and hostile clients
+//! and components beside clients that behave. Those get every answer, whole and right; memory and
+//! instances stay where they were.
 //!
-//! `cargo xtask faults soak --hours N`. Default: ten minutes; seconds with `--quick`. The load is moderate
-//! ([`RATE`]): what is looked for is what adds up.
+//! `cargo xtask faults soak --hours N`. Default: ten minutes; seconds with `--quick`. The load is
+//! moderate ([`RATE`]): what is looked for is what adds up.
 
 mod changes;
 mod hostile;
@@ -56,7 +57,10 @@ impl Soak {
     fn goes_on(&self, rest: Duration) -> bool {
         // In pieces, so that a long rest ends with the rest.
         let until = Instant::now() + rest;
-        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|_| !self.stop.load(Relaxed)) {
+        while let Some(left) = until
+            .checked_duration_since(Instant::now())
+            .filter(|_| !self.stop.load(Relaxed))
+        {
             pause(left.min(Duration::from_millis(50)));
         }
         !self.stop.load(Relaxed)
@@ -85,11 +89,21 @@ fn begin() -> Soak {
         guest("c", "1", "echo"),
         guest("c", "2", "echo"),
         guest("r", "1", "echo"),
-        route("c", &json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "2" }] })),
+        route(
+            "c",
+            &json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "2" }] }),
+        ),
         route("r", &json!({ "split": [{ "version": "1" }] })),
     ];
-    let server = Setup::of(documents).args("--compile-memory 268435456 --compile-cpu-time 5").start();
-    Soak { admin: Admin::of(&server), server, stop: AtomicBool::new(false), tally: Tally::default() }
+    let server = Setup::of(documents)
+        .args("--compile-memory 268435456 --compile-cpu-time 5")
+        .start();
+    Soak {
+        admin: Admin::of(&server),
+        server,
+        stop: AtomicBool::new(false),
+        tally: Tally::default(),
+    }
 }
 
 /// What clients that behave got.
@@ -104,23 +118,44 @@ fn hours_of_everything_at_once_leave_nothing_behind() {
     let took = effort::seconds(6, 10 * 60);
     let mut soak = begin();
     let mut changes = Changes::new(2);
-    tell(format_args!("soak: {took:?} of traps, swaps, mirrors, rollouts and hostile clients together"));
+    tell(format_args!(
+        "soak: {took:?} of traps, swaps, mirrors, rollouts and hostile clients together"
+    ));
     let mut answers = Answers::default();
-    all_together(&soak, &mut changes, effort::of(took, (took / 10).max(Duration::from_secs(60))), &mut answers);
+    all_together(
+        &soak,
+        &mut changes,
+        effort::of(took, (took / 10).max(Duration::from_secs(60))),
+        &mut answers,
+    );
     let before = at_rest(&soak);
     tell(format_args!("  warm: {:.1} MB resident", before / 1e6));
     soak.tally = Tally::default();
     let began = Instant::now();
     // In stretches, so that whoever waits sees how it goes, and what is wrong ends it.
     let stretch = effort::of(took, took.min(Duration::from_secs(300)));
-    while let Some(left) = took.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+    while let Some(left) = took
+        .checked_sub(began.elapsed())
+        .filter(|left| !left.is_zero())
+    {
         all_together(&soak, &mut changes, left.min(stretch), &mut answers);
-        let (asked, resident) = (answers.swapped.answers + answers.guests.answers(), at_rest(&soak) / 1e6);
-        tell(format_args!("  {:.0} s: {asked} answers, {resident:.1} MB resident", began.elapsed().as_secs_f64()));
+        let (asked, resident) = (
+            answers.swapped.answers + answers.guests.answers(),
+            at_rest(&soak) / 1e6,
+        );
+        tell(format_args!(
+            "  {:.0} s: {asked} answers, {resident:.1} MB resident",
+            began.elapsed().as_secs_f64()
+        ));
     }
     let after = at_rest(&soak);
     report(&soak, answers, after / before);
-    assert!(after / before <= effort::of(1.15, 1.05), "{:.1} MB after {:.1}", after / 1e6, before / 1e6);
+    assert!(
+        after / before <= effort::of(1.15, 1.05),
+        "{:.1} MB after {:.1}",
+        after / 1e6,
+        before / 1e6
+    );
     leaks_nothing(&soak);
 }
 
@@ -131,8 +166,10 @@ fn all_together(soak: &Soak, changes: &mut Changes, duration: Duration, answers:
     let guests = std::thread::scope(|scope| {
         let _stopping = Stop(&soak.stop);
         let names = [("t", TRAPS), ("t", TRAPS), ("c", 0), ("r", 0), ("r", 0)];
-        let asking: Vec<_> =
-            (0..).zip(names).map(|(seed, (name, traps))| scope.spawn(move || ask(soak, name, traps, seed))).collect();
+        let asking: Vec<_> = (0..)
+            .zip(names)
+            .map(|(seed, (name, traps))| scope.spawn(move || ask(soak, name, traps, seed)))
+            .collect();
         scope.spawn(|| changes.swap(soak));
         scope.spawn(|| changes::roll(soak));
         for hostile in Hostile::ALL {
@@ -141,13 +178,23 @@ fn all_together(soak: &Soak, changes: &mut Changes, duration: Duration, answers:
         soak.goes_on(duration);
         soak.stop.store(true, Relaxed);
         let mut sum = Seen::default();
-        asking.into_iter().for_each(|asker| sum.add(asker.join().unwrap()));
+        asking
+            .into_iter()
+            .for_each(|asker| sum.add(asker.join().unwrap()));
         sum
     });
     answers.swapped.add(load.end());
     answers.guests.add(guests);
-    assert!(answers.swapped.failed.is_empty(), "{}", answers.swapped.failed[0]);
-    assert!(answers.guests.wrong.is_empty(), "{}", answers.guests.wrong[0]);
+    assert!(
+        answers.swapped.failed.is_empty(),
+        "{}",
+        answers.swapped.failed[0]
+    );
+    assert!(
+        answers.guests.wrong.is_empty(),
+        "{}",
+        answers.guests.wrong[0]
+    );
 }
 
 fn ask(soak: &Soak, name: &str, traps: u64, seed: u64) -> Seen {
@@ -162,7 +209,10 @@ fn ask(soak: &Soak, name: &str, traps: u64, seed: u64) -> Seen {
 fn at_rest(soak: &Soak) -> f64 {
     eventually("only the question itself is in flight", || {
         pause(Duration::from_millis(50));
-        soak.server.metrics().value("hotstage_http_requests_in_flight") <= 1.0
+        soak.server
+            .metrics()
+            .value("hotstage_http_requests_in_flight")
+            <= 1.0
     });
     eventually("no process is left over", || {
         pause(Duration::from_millis(50));
@@ -174,22 +224,39 @@ fn at_rest(soak: &Soak) -> f64 {
 fn report(soak: &Soak, answers: Answers, memory: f64) {
     let (swapped, guests) = (answers.swapped.faultless(), answers.guests.faultless());
     let (right, trapped) = (swapped.answers + guests.right, guests.trapped);
-    tell(format_args!("  {right} right answers, {trapped} traps that were asked for, 0 wrong ones"));
+    tell(format_args!(
+        "  {right} right answers, {trapped} traps that were asked for, 0 wrong ones"
+    ));
     for (what, count) in &*soak.tally.0.lock().unwrap() {
         tell(format_args!("  {what:<62} {count:>10}"));
     }
-    figure("resident memory at the end, to that after the warm-up", memory, "×", Some(1.05));
+    figure(
+        "resident memory at the end, to that after the warm-up",
+        memory,
+        "×",
+        Some(1.05),
+    );
 }
 
 fn leaks_nothing(soak: &Soak) {
     let metrics = soak.server.metrics();
     let family = "hotstage_stage_instances{";
-    let instances = metrics.samples.iter().filter(|(series, _)| series.starts_with(family));
+    let instances = metrics
+        .samples
+        .iter()
+        .filter(|(series, _)| series.starts_with(family));
     for (series, exist) in instances {
-        assert!(*exist <= 16.0, "{series} is {exist}: more than there may be");
+        assert!(
+            *exist <= 16.0,
+            "{series} is {exist}: more than there may be"
+        );
     }
     let mirror = soak.admin.get("/v1/models/c/mirrors")["mirrors"][0].clone();
-    assert_eq!((&mirror["disagreed"], &mirror["failed"]), (&json!(0), &json!(0)), "{mirror}");
+    assert_eq!(
+        (&mirror["disagreed"], &mirror["failed"]),
+        (&json!(0), &json!(0)),
+        "{mirror}"
+    );
     assert_eq!(soak.admin.get("/v1/verify")["problems"], json!([]));
     assert!(children(soak.server.starting.id()).is_empty());
 }

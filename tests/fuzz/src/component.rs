@@ -1,7 +1,8 @@
 //! Component files, as far as they are read without compiling them.
 //!
-//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those panic and overflow
-//! their stacks on hostile bytes, so they are fed in processes of their own alone: [`worker`](crate::worker).
+//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those
+//! panic and overflow their stacks on hostile bytes, so they are fed in processes of their own
+//! alone: [`worker`](crate::worker).
 
 use hotstage_core::compile_limits::ComponentLimits;
 use hotstage_engine::compile::CompileError;
@@ -11,8 +12,14 @@ use crate::abi::component;
 use crate::assert_text;
 
 /// Far below the defaults, so that small inputs reach them.
-const LIMITS: ComponentLimits =
-    ComponentLimits { bytes: 60 << 10, functions: 50, body_bytes: 4096, items: 200, instances: 30, depth: 5 };
+const LIMITS: ComponentLimits = ComponentLimits {
+    bytes: 60 << 10,
+    functions: 50,
+    body_bytes: 4096,
+    items: 200,
+    instances: 30,
+    depth: 5,
+};
 
 pub(crate) fn bounds(bytes: &[u8]) {
     let strict = fuzzing::bounds(bytes, &LIMITS);
@@ -23,23 +30,39 @@ pub(crate) fn bounds(bytes: &[u8]) {
     let wide = fuzzing::bounds(bytes, &ComponentLimits::default());
     match (strict, wide) {
         (Ok(()), Err(error)) => panic!("passes narrow bounds, and not wide ones: {error}"),
-        (Ok(()), Ok(())) => assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm")),
-        (Err(CompileError::Unfit(text) | CompileError::Refused(text)), _) => panic!("nothing is refused here: {text}"),
+        (Ok(()), Ok(())) => {
+            assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm"))
+        }
+        (Err(CompileError::Unfit(text) | CompileError::Refused(text)), _) => {
+            panic!("nothing is refused here: {text}")
+        }
         (Err(_), _) => {}
     }
 }
 
 /// A whole small component, and hostile ones.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds = vec![component::build(), b"\0asm\x01\0\0\0".to_vec(), b"\0asm\x0d\0\x01\0".to_vec()];
+    let mut seeds = vec![
+        component::build(),
+        b"\0asm\x01\0\0\0".to_vec(),
+        b"\0asm\x0d\0\x01\0".to_vec(),
+    ];
     seeds.extend(hostile());
     seeds
 }
 
 /// Small files that made decoders panic, or that are cut off.
 fn hostile() -> Vec<Vec<u8>> {
-    let names = ["a:b/c", "url=<https://a.example>", "unlocked-dep=<a:b>", "integrity=<sha256-AAAA>"];
-    let mut files: Vec<Vec<u8>> = names.iter().map(|name| imports(&[1, 0x40, 0, 1, 0], 1, name)).collect();
+    let names = [
+        "a:b/c",
+        "url=<https://a.example>",
+        "unlocked-dep=<a:b>",
+        "integrity=<sha256-AAAA>",
+    ];
+    let mut files: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| imports(&[1, 0x40, 0, 1, 0], 1, name))
+        .collect();
     files.extend(names.iter().map(|name| imports(&[1, 0x42, 0], 5, name)));
     // A name that an error repeats.
     files.push(imports(&[1, 0x40, 0, 1, 0], 1, "a\u{1b}[31m"));
@@ -52,7 +75,9 @@ fn hostile() -> Vec<Vec<u8>> {
 /// A component inside a component inside …
 fn nested(depth: usize) -> Vec<u8> {
     let header = b"\0asm\x0d\0\x01\0".to_vec();
-    (0..depth).fold(header.clone(), |inner, _| [header.clone(), section(4, &inner)].concat())
+    (0..depth).fold(header.clone(), |inner, _| {
+        [header.clone(), section(4, &inner)].concat()
+    })
 }
 
 /// A type of function or of instance (Component Model, Binary.md), and an import of it by a name.
@@ -60,11 +85,19 @@ fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
     let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
     import.extend_from_slice(name.as_bytes());
     import.extend([kind, 0]);
-    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, type_), section(10, &import)].concat()
+    [
+        b"\0asm\x0d\0\x01\0".to_vec(),
+        section(7, type_),
+        section(10, &import),
+    ]
+    .concat()
 }
 
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80).expect("one byte of LEB128");
+    let length = u8::try_from(content.len())
+        .ok()
+        .filter(|length| *length < 0x80)
+        .expect("one byte of LEB128");
     [&[id, length][..], content].concat()
 }
 
@@ -79,7 +112,10 @@ mod tests {
         let bytes = component::build();
         let fits = |role| compiler::check(&bytes, role, &ComponentLimits::default());
         fits(Role::Model).unwrap();
-        assert!(matches!(fits(Role::Preprocess), Err(CompileError::Unfit(_))));
+        assert!(matches!(
+            fits(Role::Preprocess),
+            Err(CompileError::Unfit(_))
+        ));
         fuzzing::bounds(&bytes, &LIMITS).unwrap();
     }
 }

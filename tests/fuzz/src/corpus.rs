@@ -1,8 +1,8 @@
 //! The committed corpus: `fuzz/corpus/<target>/`, one file for each input, named by its content.
 //!
-//! It is made of the repository's own examples and of small files written by hand (`hotstage-fuzz corpus`, which
-//! `cargo xtask fuzz --write-corpus` runs). An input that once was a finding is added by hand and stays. Bound:
-//! [`BYTES_MAX`] over all targets.
+//! It is made of the repository's own examples and of small files written by hand
+//! (`hotstage-fuzz corpus`, which `cargo xtask fuzz --write-corpus` runs). An input that once was a
+//! finding is added by hand and stays. Bound: [`BYTES_MAX`] over all targets.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -21,7 +21,10 @@ pub fn folder() -> PathBuf {
 
 /// The inputs of a target, in an order that is the same everywhere.
 pub fn read(target: &Target) -> io::Result<Vec<Vec<u8>>> {
-    files(&folder().join(target.name))?.iter().map(fs::read).collect()
+    files(&folder().join(target.name))?
+        .iter()
+        .map(fs::read)
+        .collect()
 }
 
 /// Writes the seeds of every target; answers how many files are new.
@@ -52,13 +55,16 @@ pub fn bytes() -> io::Result<u64> {
     Ok(sum)
 }
 
-/// What an input is called: the start of its digest, without an ending, so that nothing takes it for source.
+/// What an input is called: the start of its digest, without an ending, so that nothing takes it
+/// for source.
 pub fn name(bytes: &[u8]) -> String {
     Digest::of(bytes).hex()[..16].to_owned()
 }
 
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<PathBuf>>>()?;
     paths.retain(|path| path.is_file());
     paths.sort();
     Ok(paths)

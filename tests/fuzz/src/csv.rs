@@ -1,4 +1,5 @@
-//! Rows of a CSV file, as `hotstage infer` makes tensors of them. The first byte chooses the model's metadata.
+//! Rows of a CSV file, as `hotstage infer` makes tensors of them. The first byte chooses the
+//! model's metadata.
 
 use serde_json::{Value, json};
 
@@ -13,19 +14,27 @@ fn about(choice: u8) -> Value {
             { "name": "city", "datatype": "BYTES", "shape": [-1] },
             { "name": "age", "datatype": "INT64", "shape": [-1, 1] },
         ]}),
-        _ => json!({ "inputs": [{ "name": "x", "datatype": "BOOL", "shape": [-1, 3, 3] }, { "name": 7 }] }),
+        _ => {
+            json!({ "inputs": [{ "name": "x", "datatype": "BOOL", "shape": [-1, 3, 3] }, { "name": 7 }] })
+        }
     }
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some((choice, text)) = bytes.split_first() else { return };
+    let Some((choice, text)) = bytes.split_first() else {
+        return;
+    };
     match rows(text, &about(*choice)) {
         Ok(tensors) => {
             assert!(!tensors.is_empty());
             let count = tensors[0].1.shape()[0];
             assert!(count > 0, "a table without rows was taken");
             for (name, tensor) in tensors {
-                assert_eq!(tensor.shape()[0], count, "`{name}` has another number of rows");
+                assert_eq!(
+                    tensor.shape()[0],
+                    count,
+                    "`{name}` has another number of rows"
+                );
                 assert!(
                     tensor.data().len() <= 8 * text.len().max(1) + 8,
                     "{} bytes of {}",
@@ -41,7 +50,11 @@ pub(crate) fn run(bytes: &[u8]) {
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let held_out = include_str!("../../../examples/tumor/held-out.csv");
-    let few: String = held_out.lines().take(4).flat_map(|line| [line, "\n"]).collect();
+    let few: String = held_out
+        .lines()
+        .take(4)
+        .flat_map(|line| [line, "\n"])
+        .collect();
     let seed = |choice: u8, text: &str| [&[choice][..], text.as_bytes()].concat();
     vec![
         seed(0, &few),

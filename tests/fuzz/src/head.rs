@@ -1,5 +1,5 @@
-//! What is read of a request before its body: path, query of the admin API, encodings, the length of a binary body's
-//! JSON. An input is lines, one for each.
+//! What is read of a request before its body: path, query of the admin API, encodings, the length
+//! of a binary body's JSON. An input is lines, one for each.
 
 use hotstage::admin::fuzzing::{endpoints, read_query};
 use hotstage::http::fuzzing::{accepts_compressed, read_path};
@@ -27,14 +27,21 @@ pub(crate) fn run(bytes: &[u8]) {
 /// What a path names comes back when it is written down with every character escaped.
 fn path(path: &str) {
     // What hyper takes for a path: no control characters, no blanks.
-    if path.len() > 1024 || path.chars().any(|character| character.is_control() || character == ' ') {
+    if path.len() > 1024
+        || path
+            .chars()
+            .any(|character| character.is_control() || character == ' ')
+    {
         return;
     }
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     match read_path(path) {
         Ok((Some(model), version)) => {
-            let version = version.map_or_else(String::new, |version| format!("/versions/{}", escaped(&version)));
-            let again = read_path(&format!("/v2/models/{}{version}/infer", escaped(&model))).unwrap();
+            let version = version.map_or_else(String::new, |version| {
+                format!("/versions/{}", escaped(&version))
+            });
+            let again =
+                read_path(&format!("/v2/models/{}{version}/infer", escaped(&model))).unwrap();
             assert_eq!(again.0.as_ref(), Some(&model));
             assert_eq!(again.1.is_some(), !version.is_empty());
         }
@@ -43,14 +50,17 @@ fn path(path: &str) {
     }
 }
 
-/// Of every endpoint: what was read comes back when it is written down with every character escaped.
+/// Of every endpoint: what was read comes back when it is written down with every character
+/// escaped.
 fn query(query: &str) {
     for endpoint in 0..endpoints() {
         match read_query(endpoint, query) {
             Ok(read) => {
                 let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-                let written: Vec<String> =
-                    read.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+                let written: Vec<String> = read
+                    .iter()
+                    .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
+                    .collect();
                 assert_eq!(read_query(endpoint, &written.join("&")).as_ref(), Ok(&read));
             }
             Err(text) => assert_text(&text),
@@ -59,12 +69,21 @@ fn query(query: &str) {
 }
 
 fn encodings(text: &str) {
-    let Ok(value) = HeaderValue::from_str(text) else { return };
+    let Ok(value) = HeaderValue::from_str(text) else {
+        return;
+    };
     accepts_compressed(value.clone());
     let body = bytes::Bytes::from_static(b"plain");
     match decompress(value, &body, 100) {
         Ok(plain) => assert!(plain.len() <= 100),
-        Err(failure) => assert_refusal(&failure, &[Kind::InvalidInput, Kind::UnsupportedMediaType, Kind::BodyTooLarge]),
+        Err(failure) => assert_refusal(
+            &failure,
+            &[
+                Kind::InvalidInput,
+                Kind::UnsupportedMediaType,
+                Kind::BodyTooLarge,
+            ],
+        ),
     }
 }
 

@@ -1,14 +1,20 @@
 //! Fuzz targets: one plain function for each decoder of bytes that others send.
 //!
-//! A target takes any bytes and returns; a panic is a finding. Each asserts more than that the decoder does not crash:
-//! what was decoded is written and decoded again to the same value, a fast reader agrees with the slow one, sizes keep
-//! to their bounds, errors are texts of at most [`TEXT_BYTES_MAX`].
+//! A target takes any bytes and returns; a panic is a finding. Each asserts more than that the
+//! decoder does not crash: what was decoded is written and decoded again to the same value, a fast
+//! reader agrees with the slow one, sizes keep to their bounds, errors are texts of at most
+//! [`TEXT_BYTES_MAX`].
 //!
-//! The same functions run three ways: over the committed corpus and seeded mutations of it, without instrumentation
-//! ([`runner`], in `cargo xtask test`); under libFuzzer (`fuzz/`, `cargo xtask fuzz`); and, for components, in the real
-//! process that compiles ([`worker`]).
+//! The same functions run three ways: over the committed corpus and seeded mutations of it, without
+//! instrumentation ([`runner`], in `cargo xtask test`); under libFuzzer (`fuzz/`,
+//! `cargo xtask fuzz`); and, for components, in the real process that compiles ([`worker`]).
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a finding")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is a finding"
+)]
 
 mod abi;
 mod component;
@@ -45,7 +51,13 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
-    Target { name: "abi_conversion", run: abi::run, bytes_max: 2048, quick: 5_000, seeds: abi::seeds },
+    Target {
+        name: "abi_conversion",
+        run: abi::run,
+        bytes_max: 2048,
+        quick: 5_000,
+        seeds: abi::seeds,
+    },
     Target {
         name: "component_bounds",
         run: component::bounds,
@@ -53,10 +65,34 @@ pub const TARGETS: &[Target] = &[
         quick: 50_000,
         seeds: component::seeds,
     },
-    Target { name: "csv_rows", run: csv::run, bytes_max: 4096, quick: 10_000, seeds: csv::seeds },
-    Target { name: "http_head", run: head::run, bytes_max: 2048, quick: 50_000, seeds: head::seeds },
-    Target { name: "journal_revision", run: journal::run, bytes_max: 16 << 10, quick: 5_000, seeds: journal::seeds },
-    Target { name: "manifest", run: manifest::run, bytes_max: 16 << 10, quick: 2_000, seeds: manifest::seeds },
+    Target {
+        name: "csv_rows",
+        run: csv::run,
+        bytes_max: 4096,
+        quick: 10_000,
+        seeds: csv::seeds,
+    },
+    Target {
+        name: "http_head",
+        run: head::run,
+        bytes_max: 2048,
+        quick: 50_000,
+        seeds: head::seeds,
+    },
+    Target {
+        name: "journal_revision",
+        run: journal::run,
+        bytes_max: 16 << 10,
+        quick: 5_000,
+        seeds: journal::seeds,
+    },
+    Target {
+        name: "manifest",
+        run: manifest::run,
+        bytes_max: 16 << 10,
+        quick: 2_000,
+        seeds: manifest::seeds,
+    },
     Target {
         name: "request_binary",
         run: request::binary,
@@ -71,8 +107,20 @@ pub const TARGETS: &[Target] = &[
         quick: 5_000,
         seeds: request::compressed_seeds,
     },
-    Target { name: "request_json", run: request::json, bytes_max: 4096, quick: 20_000, seeds: request::json_seeds },
-    Target { name: "state_files", run: state::run, bytes_max: 24 << 10, quick: 300, seeds: state::seeds },
+    Target {
+        name: "request_json",
+        run: request::json,
+        bytes_max: 4096,
+        quick: 20_000,
+        seeds: request::json_seeds,
+    },
+    Target {
+        name: "state_files",
+        run: state::run,
+        bytes_max: 24 << 10,
+        quick: 300,
+        seeds: state::seeds,
+    },
 ];
 
 /// The target of that name.
@@ -101,6 +149,11 @@ fn assert_text(text: &str) {
 /// A refusal that is the sender's own doing.
 #[track_caller]
 fn assert_refusal(failure: &Failure, kinds: &[Kind]) {
-    assert!(kinds.contains(&failure.kind), "{:?}: {}", failure.kind, failure.message);
+    assert!(
+        kinds.contains(&failure.kind),
+        "{:?}: {}",
+        failure.kind,
+        failure.message
+    );
     assert_text(&failure.message);
 }

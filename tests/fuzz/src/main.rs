@@ -1,7 +1,13 @@
-//! `hotstage-fuzz`: fuzz targets without instrumentation, and components through the process that compiles.
+//! `hotstage-fuzz`: fuzz targets without instrumentation, and components through the process that
+//! compiles.
 //!
-//! `cargo xtask fuzz` runs it. Started as `compile-worker` it is that process, as the server's program is.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to the person who typed it")]
+//! `cargo xtask fuzz` runs it. Started as `compile-worker` it is that process, as the server's
+//! program is.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to the person who typed it"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,9 +73,20 @@ fn main() -> ExitCode {
         return hotstage::compiler::worker::main();
     }
     let done = match Cli::parse().verb {
-        Verb::Run { targets, count, seed } => find(&targets).map(|targets| run(&targets, count, seed)),
-        Verb::Replay { target, files } => find(&[target]).and_then(|targets| replay(targets[0], &files)),
-        Verb::Worker { count, seed, compile, folders } => {
+        Verb::Run {
+            targets,
+            count,
+            seed,
+        } => find(&targets).map(|targets| run(&targets, count, seed)),
+        Verb::Replay { target, files } => {
+            find(&[target]).and_then(|targets| replay(targets[0], &files))
+        }
+        Verb::Worker {
+            count,
+            seed,
+            compile,
+            folders,
+        } => {
             let work = if compile { Work::Compile } else { Work::Check };
             components(&folders, Plan { count, seed, work })
         }
@@ -101,7 +118,10 @@ fn find(names: &[String]) -> Result<Vec<&'static Target>, String> {
 
 /// One line for each; whether all of them found nothing.
 fn run(targets: &[&'static Target], count: Option<u64>, seed: u64) -> bool {
-    println!("{:<20} {:>12} {:>10} {:>12} {:>9}", "target", "executions", "seconds", "a second", "findings");
+    println!(
+        "{:<20} {:>12} {:>10} {:>12} {:>9}",
+        "target", "executions", "seconds", "a second", "findings"
+    );
     let mut is_clean = true;
     for target in targets {
         let ran = runner::run(target, count.unwrap_or_else(|| runner::quick(target)), seed);
@@ -119,7 +139,8 @@ fn run(targets: &[&'static Target], count: Option<u64>, seed: u64) -> bool {
 
 fn replay(target: &Target, files: &[PathBuf]) -> Result<bool, String> {
     for file in files {
-        let bytes = std::fs::read(file).map_err(|error| format!("can't read {}: {error}", file.display()))?;
+        let bytes = std::fs::read(file)
+            .map_err(|error| format!("can't read {}: {error}", file.display()))?;
         (target.run)(&bytes);
         println!("{}: nothing found", file.display());
     }
@@ -127,11 +148,17 @@ fn replay(target: &Target, files: &[PathBuf]) -> Result<bool, String> {
 }
 
 fn components(folders: &[PathBuf], plan: Plan) -> Result<bool, String> {
-    let components = worker::components(folders).map_err(|error| format!("can't read components: {error}"))?;
+    let components =
+        worker::components(folders).map_err(|error| format!("can't read components: {error}"))?;
     println!("{} components are mutated", components.len());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let tell = |done: u64, took: std::time::Duration| eprintln!("  {done} after {:.0} s", took.as_secs_f64());
+    let tell = |done: u64, took: std::time::Duration| {
+        eprintln!("  {done} after {:.0} s", took.as_secs_f64())
+    };
     let seen = runtime.block_on(worker::run(components, plan, tell));
     Ok(report(&seen, plan.count))
 }
@@ -152,6 +179,9 @@ fn report(seen: &Seen, count: u64) -> bool {
 fn write_corpus() -> Result<bool, String> {
     let new = corpus::write().map_err(|error| format!("can't write the corpus: {error}"))?;
     let bytes = corpus::bytes().map_err(|error| format!("can't read the corpus: {error}"))?;
-    println!("{new} files are new; {bytes} bytes in all, at most {}", corpus::BYTES_MAX);
+    println!(
+        "{new} files are new; {bytes} bytes in all, at most {}",
+        corpus::BYTES_MAX
+    );
     Ok(bytes <= corpus::BYTES_MAX)
 }

@@ -1,16 +1,19 @@
-//! Manifests: every kind of document. What is read is written in its canonical form and read again to the same.
+//! Manifests: every kind of document. What is read is written in its canonical form and read again
+//! to the same.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::graph::{Branch, ResolvedGraph};
 use hotstage_core::manifest::{
-    ComponentRef, DocumentRef, FileRef, PROBLEMS_MAX, Problems, Resolve, Resolved, Written, WrittenGraph,
-    WrittenRollout, WrittenRoute, canonical_text, parse,
+    ComponentRef, DocumentRef, FileRef, PROBLEMS_MAX, Problems, Resolve, Resolved, Written,
+    WrittenGraph, WrittenRollout, WrittenRoute, canonical_text, parse,
 };
 
 use crate::assert_text;
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     match parse("fuzz.yaml", text) {
         Ok(documents) => {
             assert!(!documents.is_empty());
@@ -27,7 +30,8 @@ pub(crate) fn run(bytes: &[u8]) {
 /// All problems are somewhere in the file, and can be read.
 fn told(problems: &Problems, text: &str) {
     assert!(!problems.is_empty() && problems.list().len() <= PROBLEMS_MAX);
-    // YAML ends lines at a lone carriage return, too; what is missing at the end is on the line after the last.
+    // YAML ends lines at a lone carriage return, too; what is missing at the end is on the line
+    // after the last.
     let lines = text.matches(['\n', '\r']).count() + 2;
     for problem in problems.list() {
         assert_text(&problem.to_string());
@@ -71,12 +75,18 @@ fn pipeline(written: &Written) {
     let again = Resolved::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(again.digest(), resolved.digest());
     assert_eq!(again, resolved);
-    let documents = parse("again.json", &text).unwrap_or_else(|problems| panic!("{problems}: {text}"));
-    assert_eq!(documents.pipelines[0].resolve(&mut Texts).unwrap(), resolved);
+    let documents =
+        parse("again.json", &text).unwrap_or_else(|problems| panic!("{problems}: {text}"));
+    assert_eq!(
+        documents.pipelines[0].resolve(&mut Texts).unwrap(),
+        resolved
+    );
 }
 
 fn graph(written: &WrittenGraph) {
-    let find = |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"member")));
+    let find = |branch: &Branch<Option<Digest>>| {
+        Ok(branch.digest.unwrap_or_else(|| Digest::of(b"member")))
+    };
     let resolved = written.resolve(&mut Texts, find).unwrap();
     let text = resolved.canonical();
     let again = ResolvedGraph::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -86,13 +96,19 @@ fn graph(written: &WrittenGraph) {
 fn route(written: &WrittenRoute) {
     let text = written.canonical();
     let again = WrittenRoute::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    assert_eq!((again.canonical(), again.digest()), (text, written.digest()));
+    assert_eq!(
+        (again.canonical(), again.digest()),
+        (text, written.digest())
+    );
 }
 
 fn rollout(written: &WrittenRollout) {
     let text = written.canonical();
     let again = WrittenRollout::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    assert_eq!((again.canonical(), again.digest()), (text, written.digest()));
+    assert_eq!(
+        (again.canonical(), again.digest()),
+        (text, written.digest())
+    );
 }
 
 /// A text that the store would take is the only one of its meaning.
@@ -127,9 +143,15 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     ]
     .map(|text| text.chars().take(6000).collect())
     .to_vec();
-    let documents = parse("tumor.yaml", &texts[0]).map(|documents| documents.pipelines).unwrap_or_default();
-    texts
-        .extend(documents.iter().filter_map(|written| written.resolve(&mut Texts).ok()).map(|found| found.canonical()));
+    let documents = parse("tumor.yaml", &texts[0])
+        .map(|documents| documents.pipelines)
+        .unwrap_or_default();
+    texts.extend(
+        documents
+            .iter()
+            .filter_map(|written| written.resolve(&mut Texts).ok())
+            .map(|found| found.canonical()),
+    );
     texts.into_iter().map(String::into_bytes).collect()
 }
 
@@ -148,6 +170,7 @@ spec:
   experiment: { reward: binary }
 "#;
 
-/// YAML that a reader may stumble over: anchors, tags, block scalars, several documents, what is no text.
+/// YAML that a reader may stumble over: anchors, tags, block scalars, several documents, what is no
+/// text.
 const TANGLED: &str = "%YAML 1.2\n---\n# a comment\na: &a [1, *a, !!str 2]\n<<: {b: c}\n? [x]\n: |+\n  text\n\n  more\n\
 d: >-\n  folded\n  text\ne: 'it''s'\nf: \"\\u00e9\\x41\"\ng: ~\nh: .inf\ni: 0x1F\nj: 1_000\n...\n---\nkind: Pipelin\n";

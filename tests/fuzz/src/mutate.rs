@@ -1,5 +1,5 @@
-//! Mutations of an input, as a fuzzer makes them: bits, bytes, numbers, pieces that are doubled, cut out or taken from
-//! another input. The same seed makes the same mutations on every machine.
+//! Mutations of an input, as a fuzzer makes them: bits, bytes, numbers, pieces that are doubled,
+//! cut out or taken from another input. The same seed makes the same mutations on every machine.
 
 /// Numbers that look like chance and are the same each time (xorshift64*, Vigna 2016).
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ impl Chance {
     }
 }
 
-/// Bytes at which parsers go wrong: ends and borders of numbers, brackets, quotes, what opens a LEB128 number.
+/// Bytes at which parsers go wrong: ends and borders of numbers, brackets, quotes, what opens a
+/// LEB128 number.
 const WEIRD: &[u8] = b"\x00\x01\x7f\x80\xff\"\\{}[]:,-+.eE0\n\t &*!|>%=";
 
 /// An input with one to eight mutations; `other` gives pieces.
@@ -65,23 +66,50 @@ fn once(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
         7 => {
             let from = chance.below(other.len());
             let taken = other[from..piece(from, other.len(), chance)].to_vec();
-            let end = at + if chance.below(2) == 0 { 0 } else { taken.len().min(bytes.len() - at) };
+            let end = at
+                + if chance.below(2) == 0 {
+                    0
+                } else {
+                    taken.len().min(bytes.len() - at)
+                };
             drop(bytes.splice(at..end, taken));
         }
-        8 => bytes.insert(at, if chance.below(2) == 0 { chance.byte() } else { WEIRD[chance.below(WEIRD.len())] }),
+        8 => bytes.insert(
+            at,
+            if chance.below(2) == 0 {
+                chance.byte()
+            } else {
+                WEIRD[chance.below(WEIRD.len())]
+            },
+        ),
         _ => bytes.truncate(at),
     }
 }
 
 /// The end of a piece: mostly a short one.
 fn piece(start: usize, end: usize, chance: &mut Chance) -> usize {
-    let most = if chance.below(4) == 0 { end - start } else { (end - start).min(32) };
+    let most = if chance.below(4) == 0 {
+        end - start
+    } else {
+        (end - start).min(32)
+    };
     start + chance.below(most + 1)
 }
 
 /// Overwrites the beginning with a number of 2, 4 or 8 bytes that means much to somebody.
 fn number(bytes: &mut [u8], chance: &mut Chance) {
-    const NUMBERS: [u64; 10] = [0, 1, 16, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX >> 1];
+    const NUMBERS: [u64; 10] = [
+        0,
+        1,
+        16,
+        0x7f,
+        0xff,
+        0x7fff,
+        0xffff,
+        0x7fff_ffff,
+        0xffff_ffff,
+        u64::MAX >> 1,
+    ];
     let number = NUMBERS[chance.below(NUMBERS.len())].to_le_bytes();
     let length = [2, 4, 8][chance.below(3)].min(bytes.len());
     bytes[..length].copy_from_slice(&number[..length]);
@@ -95,7 +123,9 @@ mod tests {
     fn mutations_are_the_same_each_time_differ_and_keep_to_their_bound() {
         let made = |seed| {
             let mut chance = Chance::new(seed);
-            (0..500).map(|_| mutate(b"{\"a\": [1, 2, 3]}", b"other", 20, &mut chance)).collect::<Vec<_>>()
+            (0..500)
+                .map(|_| mutate(b"{\"a\": [1, 2, 3]}", b"other", 20, &mut chance))
+                .collect::<Vec<_>>()
         };
         assert_eq!(made(1), made(1));
         assert_ne!(made(1), made(2));

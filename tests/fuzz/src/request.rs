@@ -1,7 +1,7 @@
 //! Bodies of inference requests: JSON, the binary extension, and compressed ones.
 //!
-//! What is decoded is written again, as a client writes a request and as the server writes an answer, and must come
-//! back the same.
+//! What is decoded is written again, as a client writes a request and as the server writes an
+//! answer, and must come back the same.
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -23,24 +23,48 @@ use tokio::runtime::{Builder, Runtime};
 use crate::assert_refusal;
 
 fn port(name: &str, datatype: Datatype, shape: &[Dimension]) -> Port {
-    Port { name: name.to_owned(), datatype, shape: shape.to_vec() }
+    Port {
+        name: name.to_owned(),
+        datatype,
+        shape: shape.to_vec(),
+    }
 }
 
 /// Models with inputs of every datatype that there is, so that a body fits one of them.
 fn signatures() -> Vec<Signature> {
-    let outputs = || vec![port("score", Datatype::Fp32, &[None]), port("label", Datatype::Bytes, &[None])];
-    let both = vec![port("features", Datatype::Fp32, &[None, Some(2)]), port("title", Datatype::Bytes, &[None])];
-    let mut signatures = vec![Signature { inputs: both, outputs: outputs() }];
+    let outputs = || {
+        vec![
+            port("score", Datatype::Fp32, &[None]),
+            port("label", Datatype::Bytes, &[None]),
+        ]
+    };
+    let both = vec![
+        port("features", Datatype::Fp32, &[None, Some(2)]),
+        port("title", Datatype::Bytes, &[None]),
+    ];
+    let mut signatures = vec![Signature {
+        inputs: both,
+        outputs: outputs(),
+    }];
     for datatype in Datatype::ALL {
-        signatures.push(Signature { inputs: vec![port("x", datatype, &[None])], outputs: outputs() });
+        signatures.push(Signature {
+            inputs: vec![port("x", datatype, &[None])],
+            outputs: outputs(),
+        });
     }
-    signatures.push(Signature { inputs: vec![port("x", Datatype::Fp64, &[Some(2), None])], outputs: outputs() });
+    signatures.push(Signature {
+        inputs: vec![port("x", Datatype::Fp64, &[Some(2), None])],
+        outputs: outputs(),
+    });
     signatures
 }
 
 pub(crate) fn json(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        assert!(quick_reader_agrees(text), "the quick reader and the slow one read different things");
+        assert!(
+            quick_reader_agrees(text),
+            "the quick reader and the slow one read different things"
+        );
     }
     let body = Bytes::copy_from_slice(bytes);
     for signature in signatures() {
@@ -54,9 +78,12 @@ pub(crate) fn json(bytes: &[u8]) {
     }
 }
 
-/// The first two bytes say how long the JSON is, as a header would; with both set there is no such header.
+/// The first two bytes say how long the JSON is, as a header would; with both set there is no such
+/// header.
 pub(crate) fn binary(bytes: &[u8]) {
-    let Some((length, body)) = bytes.split_first_chunk::<2>() else { return };
+    let Some((length, body)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
     let length = u16::from_le_bytes(*length);
     let length = (length != u16::MAX).then_some(usize::from(length));
     let body = Bytes::copy_from_slice(body);
@@ -66,7 +93,9 @@ pub(crate) fn binary(bytes: &[u8]) {
     match parse_response(&body, length) {
         Ok(named) => {
             let held: usize = named.iter().map(|(_, tensor)| tensor.data().len()).sum();
-            assert!(named.iter().all(|(_, tensor)| is_sound(tensor)) && held <= 16 * body.len().max(1));
+            assert!(
+                named.iter().all(|(_, tensor)| is_sound(tensor)) && held <= 16 * body.len().max(1)
+            );
         }
         Err(failure) => assert_refusal(&failure, &[Kind::InvalidInput]),
     }
@@ -85,15 +114,28 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &Ask, body: &Bytes) {
     for (port, tensor) in signature.inputs.iter().zip(&ask.inputs) {
         port.accepts(tensor).unwrap();
         assert!(is_sound(tensor));
-        // A number of JSON has a character at least, and a comma; eight bytes is the most that one becomes.
-        assert!(tensor.data().len() <= 8 * body.len() + 8, "{} bytes of {}", tensor.data().len(), body.len());
+        // A number of JSON has a character at least, and a comma; eight bytes is the most that one
+        // becomes.
+        assert!(
+            tensor.data().len() <= 8 * body.len() + 8,
+            "{} bytes of {}",
+            tensor.data().len(),
+            body.len()
+        );
     }
-    assert!(ask.wishes.0.iter().all(|wish| wish.output < signature.outputs.len()));
+    assert!(
+        ask.wishes
+            .0
+            .iter()
+            .all(|wish| wish.output < signature.outputs.len())
+    );
     let names = signature.inputs.iter().map(|port| port.name.clone());
     let named: Vec<(String, Tensor)> = names.zip(ask.inputs.iter().cloned()).collect();
     // JSON carries no 16-bit floats, no NaN, and texts in UTF-8 alone.
     if let Ok(request) = encode_request(ask.id.as_deref(), &named) {
-        let again = decoder.decode(&request.into(), None).unwrap_or_else(|failure| panic!("{failure}"));
+        let again = decoder
+            .decode(&request.into(), None)
+            .unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!((&again.id, &again.inputs), (&ask.id, &ask.inputs));
     }
     let encoder = Encoder::new("m", "1", &signature.inputs);
@@ -103,8 +145,8 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &Ask, body: &Bytes) {
             assert_eq!(form, Form::Json, "bytes are always written");
             continue;
         };
-        let again =
-            parse_response(&encoded.body.into(), encoded.json_length).unwrap_or_else(|failure| panic!("{failure}"));
+        let again = parse_response(&encoded.body.into(), encoded.json_length)
+            .unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(again, named);
     }
 }
@@ -118,7 +160,11 @@ fn is_sound(tensor: &Tensor) -> bool {
 const BYTES_MAX: usize = 1 << 16;
 
 /// Decodes a body as the server does, on this thread.
-pub(crate) fn decompress(encoding: HeaderValue, body: &Bytes, bytes_max: usize) -> Result<Bytes, Failure> {
+pub(crate) fn decompress(
+    encoding: HeaderValue,
+    body: &Bytes,
+    bytes_max: usize,
+) -> Result<Bytes, Failure> {
     thread_local! {
         static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
     }
@@ -127,11 +173,16 @@ pub(crate) fn decompress(encoding: HeaderValue, body: &Bytes, bytes_max: usize) 
 
 /// The first byte chooses the encoding; the rest is first what came, and then what is to be sent.
 pub(crate) fn compressed(bytes: &[u8]) {
-    let Some((choice, body)) = bytes.split_first() else { return };
-    let encoding = HeaderValue::from_static(["gzip", "deflate", "x-gzip", "identity"][usize::from(choice % 4)]);
+    let Some((choice, body)) = bytes.split_first() else {
+        return;
+    };
+    let encoding = HeaderValue::from_static(
+        ["gzip", "deflate", "x-gzip", "identity"][usize::from(choice % 4)],
+    );
     let body = Bytes::copy_from_slice(body);
     let decode = |body: &Bytes, most| decompress(encoding.clone(), body, most);
-    let refused = |failure: &Failure| assert_refusal(failure, &[Kind::InvalidInput, Kind::BodyTooLarge]);
+    let refused =
+        |failure: &Failure| assert_refusal(failure, &[Kind::InvalidInput, Kind::BodyTooLarge]);
     match decode(&body, BYTES_MAX) {
         Ok(plain) if choice % 4 == 3 => assert_eq!(plain, body),
         Ok(plain) => {
@@ -167,8 +218,12 @@ fn packed(plain: &Bytes, encoding: u8) -> Vec<Bytes> {
     match encoding {
         3 => Vec::new(),
         1 => {
-            // Bare deflate that looks like zlib's header would be read as that; none of one block does.
-            vec![read(Box::new(ZlibEncoder::new(plain, level))), read(Box::new(DeflateEncoder::new(plain, level)))]
+            // Bare deflate that looks like zlib's header would be read as that; none of one block
+            // does.
+            vec![
+                read(Box::new(ZlibEncoder::new(plain, level))),
+                read(Box::new(DeflateEncoder::new(plain, level))),
+            ]
         }
         _ => vec![read(Box::new(GzEncoder::new(plain, level)))],
     }
@@ -188,9 +243,17 @@ const REQUESTS: [&str; 5] = [
 /// A request of the example, and one for each kind of model.
 pub(crate) fn json_seeds() -> Vec<Vec<u8>> {
     let more = Datatype::ALL.map(|datatype| {
-        format!(r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{}","data":[0,1]}}]}}"#, datatype.name())
+        format!(
+            r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{}","data":[0,1]}}]}}"#,
+            datatype.name()
+        )
     });
-    REQUESTS.iter().map(|text| (*text).to_owned()).chain(more).map(String::into_bytes).collect()
+    REQUESTS
+        .iter()
+        .map(|text| (*text).to_owned())
+        .chain(more)
+        .map(String::into_bytes)
+        .collect()
 }
 
 /// The same with their tensors behind the JSON, one that is only bytes, and one without the header.
@@ -202,15 +265,26 @@ pub(crate) fn binary_seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = Datatype::ALL
         .iter()
         .map(|datatype| {
-            let blob = datatype.size().map_or_else(|| vec![1, 0, 0, 0, b'a', 0, 0, 0, 0], |size| vec![1; 2 * size]);
+            let blob = datatype.size().map_or_else(
+                || vec![1, 0, 0, 0, b'a', 0, 0, 0, 0],
+                |size| vec![1; 2 * size],
+            );
             let size = blob.len();
-            let (name, more) = (datatype.name(), format!(r#""parameters":{{"binary_data_size":{size}}}"#));
-            let json = format!(r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{name}",{more}}}]}}"#);
+            let (name, more) = (
+                datatype.name(),
+                format!(r#""parameters":{{"binary_data_size":{size}}}"#),
+            );
+            let json =
+                format!(r#"{{"inputs":[{{"name":"x","shape":[2],"datatype":"{name}",{more}}}]}}"#);
             binary(&json, &blob)
         })
         .collect();
     let answer = r#"{"outputs":[{"name":"y","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}]}"#;
-    seeds.extend([binary(answer, &[0; 4]), binary("", &[0; 16]), [&[0xff; 2][..], REQUESTS[2].as_bytes()].concat()]);
+    seeds.extend([
+        binary(answer, &[0; 4]),
+        binary("", &[0; 16]),
+        [&[0xff; 2][..], REQUESTS[2].as_bytes()].concat(),
+    ]);
     seeds
 }
 
@@ -221,7 +295,11 @@ pub(crate) fn compressed_seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![[&[3][..], REQUESTS[2].as_bytes()].concat()];
     for plain in [&request, &bomb] {
         for encoding in 0..2_u8 {
-            seeds.extend(packed(plain, encoding).iter().map(|body| [&[encoding][..], body].concat()));
+            seeds.extend(
+                packed(plain, encoding)
+                    .iter()
+                    .map(|body| [&[encoding][..], body].concat()),
+            );
         }
     }
     // Two members, one behind the other.

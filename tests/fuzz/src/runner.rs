@@ -1,7 +1,8 @@
 //! A target over its corpus and over seeded mutations of it, without instrumentation.
 //!
-//! What it finds is kept in `target/fuzz/findings`, so that it can be run again: `cargo xtask fuzz TARGET --replay
-//! FILE`. Default: [`Target::quick`] executions; `HOTSTAGE_FUZZ_EXECUTIONS` changes that.
+//! What it finds is kept in `target/fuzz/findings`, so that it can be run again:
+//! `cargo xtask fuzz TARGET --replay FILE`. Default: [`Target::quick`] executions;
+//! `HOTSTAGE_FUZZ_EXECUTIONS` changes that.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +28,8 @@ const FINDINGS_MAX: usize = 5;
 
 /// Runs the corpus, and then mutations until there were so many executions.
 pub fn run(target: &Target, executions: u64, seed: u64) -> Ran {
-    let inputs = corpus::read(target).unwrap_or_else(|error| panic!("no corpus of {}: {error}", target.name));
+    let inputs = corpus::read(target)
+        .unwrap_or_else(|error| panic!("no corpus of {}: {error}", target.name));
     assert!(!inputs.is_empty(), "the corpus of {} is empty", target.name);
     let began = Instant::now();
     let mut ran = Ran::default();
@@ -36,7 +38,10 @@ pub fn run(target: &Target, executions: u64, seed: u64) -> Ran {
         ran.one(target, input);
     }
     while ran.executions < executions && ran.findings.len() < FINDINGS_MAX {
-        let (input, other) = (&inputs[chance.below(inputs.len())], &inputs[chance.below(inputs.len())]);
+        let (input, other) = (
+            &inputs[chance.below(inputs.len())],
+            &inputs[chance.below(inputs.len())],
+        );
         ran.one(target, &mutate(input, other, target.bytes_max, &mut chance));
     }
     ran.took = began.elapsed();
@@ -45,7 +50,9 @@ pub fn run(target: &Target, executions: u64, seed: u64) -> Ran {
 
 /// Executions of the short run.
 pub fn quick(target: &Target) -> u64 {
-    let asked = std::env::var("HOTSTAGE_FUZZ_EXECUTIONS").ok().and_then(|number| number.parse().ok());
+    let asked = std::env::var("HOTSTAGE_FUZZ_EXECUTIONS")
+        .ok()
+        .and_then(|number| number.parse().ok());
     asked.unwrap_or(target.quick)
 }
 
@@ -60,7 +67,9 @@ impl Ran {
 
 /// Writes down what was found.
 fn keep(target: &Target, input: &[u8]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fuzz/findings").join(target.name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/fuzz/findings")
+        .join(target.name);
     let path = folder.join(corpus::name(input));
     // Where it can't be kept, the seed makes it again.
     let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, input));

@@ -1,7 +1,8 @@
-//! Files of the state directory that were damaged, or that somebody else wrote. The first byte chooses the file.
+//! Files of the state directory that were damaged, or that somebody else wrote. The first byte
+//! chooses the file.
 //!
-//! Each is a sentence or is taken; none is changed but by `recover`, which keeps the damaged journal aside, and what it
-//! leaves is whole.
+//! Each is a sentence or is taken; none is changed but by `recover`, which keeps the damaged
+//! journal aside, and what it leaves is whole.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +21,9 @@ use tempfile::TempDir;
 use crate::{abi, assert_text};
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some((choice, content)) = bytes.split_first() else { return };
+    let Some((choice, content)) = bytes.split_first() else {
+        return;
+    };
     match choice % 5 {
         0 => one_file("hotstage.json", content, opened),
         1 if content.len() == 32 => one_file("cache.key", content, opened),
@@ -50,7 +53,10 @@ fn damaged_key(content: &[u8]) {
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let builder = || tempfile::Builder::new();
-    builder().tempdir_in(memory).or_else(|_| builder().tempdir()).unwrap()
+    builder()
+        .tempdir_in(memory)
+        .or_else(|_| builder().tempdir())
+        .unwrap()
 }
 
 /// A state directory with this file; it must be there, as it was, after anybody looked at it.
@@ -89,13 +95,23 @@ impl Artifacts for Entry<'_> {
 
 /// An entry that this server did not sign is not loaded.
 fn cached(content: &[u8]) {
-    let found = abi::engine().cached(Digest::of(b"a component"), Role::Model, &Entry(content), &SigningKey([7; 32]));
-    assert!(matches!(found, Cached::Untrusted), "machine code was loaded that was not signed");
+    let found = abi::engine().cached(
+        Digest::of(b"a component"),
+        Role::Model,
+        &Entry(content),
+        &SigningKey([7; 32]),
+    );
+    assert!(
+        matches!(found, Cached::Untrusted),
+        "machine code was loaded that was not signed"
+    );
 }
 
 /// The first two bytes say how many of the last belong into SQLite's log.
 fn journals(content: &[u8]) {
-    let Some((length, content)) = content.split_first_chunk::<2>() else { return };
+    let Some((length, content)) = content.split_first_chunk::<2>() else {
+        return;
+    };
     let log = usize::from(u16::from_le_bytes(*length)).min(content.len());
     let (main, log) = content.split_at(content.len() - log);
     let folder = folder();
@@ -113,7 +129,11 @@ fn journals(content: &[u8]) {
         Err(error) => error.to_string(),
     };
     assert_text(&error);
-    assert_eq!(fs::read(&path).unwrap(), main, "looking at a journal changed it");
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        main,
+        "looking at a journal changed it"
+    );
     if let Err(error) = Journal::open(folder.path()).and_then(|journal| journal.replay(None)) {
         assert_text(&error.to_string());
     }
@@ -122,7 +142,10 @@ fn journals(content: &[u8]) {
             let journal = Journal::open(folder.path()).unwrap();
             let head = journal.replay(None).unwrap().head;
             assert_eq!(head.number, recovered.whole);
-            assert!(recovered.aside.is_none_or(|aside| aside.is_file()), "the damaged journal is gone");
+            assert!(
+                recovered.aside.is_none_or(|aside| aside.is_file()),
+                "the damaged journal is gone"
+            );
         }
         Err(error) => assert_text(&error.to_string()),
     }
@@ -135,7 +158,13 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let journal = |main: &[u8], log: &[u8]| {
         // The log's first pages: all of it is too long for a seed.
         let log = &log[..log.len().min(9000)];
-        [&[4][..], &u16::try_from(log.len()).unwrap().to_le_bytes(), main, log].concat()
+        [
+            &[4][..],
+            &u16::try_from(log.len()).unwrap().to_le_bytes(),
+            main,
+            log,
+        ]
+        .concat()
     };
     vec![
         b"\0{\"format\": 1}\n".to_vec(),

@@ -1,8 +1,10 @@
-//! Mutated components through the real process that compiles, each in one of its own, as the server sends them.
+//! Mutated components through the real process that compiles, each in one of its own, as the server
+//! sends them.
 //!
-//! The inputs are mutations of the bundled components, of the tests' guests and of the corpus. Whatever a process does
-//! with one (answers, crashes, runs into a bound), the caller survives it and has success or one clear error. Default
-//! bounds: [`limits`], low ones, so that each is over soon.
+//! The inputs are mutations of the bundled components, of the tests' guests and of the corpus.
+//! Whatever a process does with one (answers, crashes, runs into a bound), the caller survives it
+//! and has success or one clear error. Default bounds: [`limits`], low ones, so that each is over
+//! soon.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,9 +79,13 @@ impl Source for Whole {
 pub fn components(folders: &[PathBuf]) -> io::Result<Vec<Vec<u8>>> {
     let mut paths = Vec::new();
     for folder in folders {
-        let entries =
-            fs::read_dir(folder).map_err(|error| io::Error::other(format!("{}: {error}", folder.display())))?;
-        paths.extend(entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?);
+        let entries = fs::read_dir(folder)
+            .map_err(|error| io::Error::other(format!("{}: {error}", folder.display())))?;
+        paths.extend(
+            entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<io::Result<Vec<_>>>()?,
+        );
     }
     paths.retain(|path| is_component(path));
     paths.sort();
@@ -90,7 +96,10 @@ pub fn components(folders: &[PathBuf]) -> io::Result<Vec<Vec<u8>>> {
 
 fn is_component(path: &Path) -> bool {
     let is_small = fs::metadata(path).is_ok_and(|about| about.len() <= BYTES_MAX as u64);
-    is_small && path.extension().is_some_and(|extension| extension == "wasm")
+    is_small
+        && path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
 }
 
 /// Sends so many of their mutations; a few at once.
@@ -106,14 +115,17 @@ pub async fn run(components: Vec<Vec<u8>>, plan: Plan, tell: fn(u64, Duration)) 
         began: Instant::now(),
         tell,
     });
-    let lanes: Vec<_> = (0..lanes).map(|_| tokio::spawn(lane(Arc::clone(&shared)))).collect();
+    let lanes: Vec<_> = (0..lanes)
+        .map(|_| tokio::spawn(lane(Arc::clone(&shared))))
+        .collect();
     for lane in lanes {
         lane.await.unwrap();
     }
     let mut seen = std::mem::take(&mut *shared.seen());
     seen.took = shared.began.elapsed();
     if let Some(left) = children() {
-        seen.findings.push(format!("{left} processes are left over"));
+        seen.findings
+            .push(format!("{left} processes are left over"));
     }
     seen
 }
@@ -137,7 +149,10 @@ impl Shared {
     fn input(&self, index: u64) -> (Vec<u8>, Role) {
         let mut chance = Chance::new(self.plan.seed.wrapping_mul(1 << 40).wrapping_add(index));
         let count = self.components.len();
-        let (one, other) = (&self.components[chance.below(count)], &self.components[chance.below(count)]);
+        let (one, other) = (
+            &self.components[chance.below(count)],
+            &self.components[chance.below(count)],
+        );
         let role = Role::ALL[chance.below(Role::ALL.len())];
         (mutate(one, other, BYTES_MAX, &mut chance), role)
     }
@@ -151,14 +166,26 @@ async fn lane(shared: Arc<Shared>) {
         }
         let (bytes, role) = shared.input(index);
         let length = bytes.len();
-        let came = shared.compilers.run(shared.plan.work, role, Whole { bytes, is_read: false }).await;
+        let came = shared
+            .compilers
+            .run(
+                shared.plan.work,
+                role,
+                Whole {
+                    bytes,
+                    is_read: false,
+                },
+            )
+            .await;
         let outcome = outcome(&came);
         let mut seen = shared.seen();
         *seen.outcomes.entry(outcome).or_default() += 1;
         if let Err(error) = &came
             && let Some(wrong) = unclear(&error.to_string())
         {
-            seen.findings.push(format!("component {index} of {length} bytes: {wrong}: {error}"));
+            seen.findings.push(format!(
+                "component {index} of {length} bytes: {wrong}: {error}"
+            ));
         }
         drop(seen);
         if index.is_multiple_of(1000) {
@@ -185,7 +212,9 @@ fn outcome(came: &Result<Vec<u8>, CompileError>) -> &'static str {
         ("the compiler failed on it", "panic, answered"),
         ("no compiler can be started", "not started"),
     ];
-    ends.iter().find(|(part, _)| text.contains(part)).map_or("refused: by the compiler", |(_, outcome)| *outcome)
+    ends.iter()
+        .find(|(part, _)| text.contains(part))
+        .map_or("refused: by the compiler", |(_, outcome)| *outcome)
 }
 
 /// What makes an error's text none that an author can use.
@@ -193,10 +222,17 @@ fn unclear(text: &str) -> Option<&'static str> {
     [
         (text.len() > TEXT_BYTES_MAX, "the text is too long"),
         (text.trim().is_empty(), "there is no text"),
-        (text.contains(".cargo") || text.contains("/src/"), "the text shows a path of the source"),
-        (text.contains("no compiler can be started"), "no process was started"),
         (
-            text.chars().any(|character| character.is_control() && !"\n\t".contains(character)),
+            text.contains(".cargo") || text.contains("/src/"),
+            "the text shows a path of the source",
+        ),
+        (
+            text.contains("no compiler can be started"),
+            "no process was started",
+        ),
+        (
+            text.chars()
+                .any(|character| character.is_control() && !"\n\t".contains(character)),
             "the text drives terminals",
         ),
     ]
@@ -211,8 +247,12 @@ fn children() -> Option<usize> {
     let count = entries
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
         .filter(|stat| {
-            // The second field, in parentheses, may hold anything; then come the state and the parent.
-            let mut fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+            // The second field, in parentheses, may hold anything; then come the state and the
+            // parent.
+            let mut fields = stat
+                .rsplit_once(") ")
+                .map_or("", |(_, fields)| fields)
+                .split(' ');
             fields.next() != Some("Z") && fields.next() == Some(&parent)
         })
         .count();
@@ -227,8 +267,14 @@ mod tests {
     fn each_end_has_its_words_and_a_bad_text_is_found() {
         let refused = |text: &str| Err(CompileError::Refused(text.to_owned()));
         assert_eq!(outcome(&Ok(Vec::new())), "taken");
-        assert_eq!(outcome(&refused("the compiler crashed on it (signal 11)")), "ended: another signal");
-        assert_eq!(outcome(&refused("unknown import")), "refused: by the compiler");
+        assert_eq!(
+            outcome(&refused("the compiler crashed on it (signal 11)")),
+            "ended: another signal"
+        );
+        assert_eq!(
+            outcome(&refused("unknown import")),
+            "refused: by the compiler"
+        );
         assert_eq!(unclear("it must export `a`\n  b"), None);
         assert_eq!(unclear("\u{1b}[31m"), Some("the text drives terminals"));
         assert_eq!(unclear(&"x".repeat(5000)), Some("the text is too long"));

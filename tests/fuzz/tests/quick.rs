@@ -1,5 +1,5 @@
-//! Every target over its corpus and seeded mutations of it, and some components through the process that compiles:
-//! about a second each. `cargo xtask fuzz` does more.
+//! Every target over its corpus and seeded mutations of it, and some components through the process
+//! that compiles: about a second each. `cargo xtask fuzz` does more.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
@@ -13,7 +13,11 @@ fn check(name: &str) {
     let target = target(name).unwrap();
     let ran = runner::run(target, runner::quick(target), 0);
     assert!(ran.executions >= runner::quick(target) || !ran.findings.is_empty());
-    assert!(ran.findings.is_empty(), "{name}: see above; kept as {:?}", ran.findings);
+    assert!(
+        ran.findings.is_empty(),
+        "{name}: see above; kept as {:?}",
+        ran.findings
+    );
 }
 
 macro_rules! each {
@@ -87,9 +91,19 @@ fn mutated_components_through_the_process_that_compiles() {
         std::env::var_os(variable).map_or_else(|| root.join(default), PathBuf::from)
     };
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotstage-fuzz"));
-    command.args(["worker", "--count", &count, "--components"]).arg(place("HOTSTAGE_COMPONENTS", "target/components"));
-    let output = command.arg("--components").arg(place("HOTSTAGE_GUESTS", "target/guests")).output().unwrap();
+    command
+        .args(["worker", "--count", &count, "--components"])
+        .arg(place("HOTSTAGE_COMPONENTS", "target/components"));
+    let output = command
+        .arg("--components")
+        .arg(place("HOTSTAGE_GUESTS", "target/guests"))
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(said.contains("0 findings; this process goes on"), "{said}");
 }

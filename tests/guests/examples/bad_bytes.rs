@@ -1,4 +1,5 @@
-//! Answers an element of BYTES that is longer than the answer when `x[0]` is 13; otherwise one that is empty.
+//! Answers an element of BYTES that is longer than the answer when `x[0]` is 13; otherwise one that
+//! is empty.
 
 use hotstage_guests::raw::{Datatype, Failure, Raw, Signature, Tensor, port, tensor};
 
@@ -6,7 +7,10 @@ struct Guest;
 
 impl Raw for Guest {
     fn open() -> Signature {
-        Signature { inputs: vec![port("x", Datatype::Fp32)], outputs: vec![port("y", Datatype::Bytes)] }
+        Signature {
+            inputs: vec![port("x", Datatype::Fp32)],
+            outputs: vec![port("y", Datatype::Bytes)],
+        }
     }
 
     fn behave(_x: Vec<Tensor>) -> Vec<Tensor> {
@@ -14,7 +18,11 @@ impl Raw for Guest {
     }
 
     fn misbehave(_x: f32) -> Result<Vec<Tensor>, Failure> {
-        Ok(vec![tensor(Datatype::Bytes, vec![1], vec![0xff, 0xff, 0xff, 0xff, b'a', b'b'])])
+        Ok(vec![tensor(
+            Datatype::Bytes,
+            vec![1],
+            vec![0xff, 0xff, 0xff, 0xff, b'a', b'b'],
+        )])
     }
 }
 

@@ -1,7 +1,10 @@
-//! Answers how many calls this instance has seen, this one included. It shows which calls share an instance. Panics
-//! when `x[0]` is 13, so that another instance has to start over.
+//! Answers how many calls this instance has seen, this one included. It shows which calls share an
+//! instance. Panics when `x[0]` is 13, so that another instance has to start over.
 
-#![expect(clippy::panic, reason = "to end its instance is what this guest is for")]
+#![expect(
+    clippy::panic,
+    reason = "to end its instance is what this guest is for"
+)]
 
 use hotstage_sdk::{Failure, Files, Inputs, Model, NoSettings, OpenError, Outputs, Signature};
 

@@ -1,6 +1,8 @@
 //! A preprocessor that does nothing wrong: `x = x`.
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Preprocessor, Signature, any};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Preprocessor, Signature, any,
+};
 
 struct Guest;
 
@@ -9,7 +11,14 @@ impl Preprocessor for Guest {
     const SUMMARY: &'static str = "A guest for tests.";
 
     fn open(_settings: NoSettings, _files: &Files) -> Result<(Self, Signature), OpenError> {
-        Ok((Self, Signature::new().input("x", Datatype::Fp32, [any()]).output("x", Datatype::Fp32, [any()])))
+        Ok((
+            Self,
+            Signature::new().input("x", Datatype::Fp32, [any()]).output(
+                "x",
+                Datatype::Fp32,
+                [any()],
+            ),
+        ))
     }
 
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {

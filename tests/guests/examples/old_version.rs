@@ -1,6 +1,9 @@
 //! A model of another version of the wall: it exports `hotstage:serving/infer@0.2.0`.
 
-#[expect(unsafe_code, reason = "generated: the canonical ABI is pointers and lengths")]
+#[expect(
+    unsafe_code,
+    reason = "generated: the canonical ABI is pointers and lengths"
+)]
 mod guest {
     wit_bindgen::generate!({
         inline: "

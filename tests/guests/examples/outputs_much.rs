@@ -13,7 +13,11 @@ impl Raw for Guest {
             return Ok(vec![tensor(Datatype::Fp32, shape, data)]);
         }
         let data = Payload::Held(Buffer::create(&data));
-        Ok(vec![Tensor { datatype: Datatype::Fp32, shape, data }])
+        Ok(vec![Tensor {
+            datatype: Datatype::Fp32,
+            shape,
+            data,
+        }])
     }
 }
 

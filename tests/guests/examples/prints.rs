@@ -1,6 +1,10 @@
 //! Prints 10,000 lines to each of stdout and stderr when `x[0]` is 13.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "to print is what this guest is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "to print is what this guest is for"
+)]
 
 hotstage_guests::on_13!(|| {
     for number in 0..10_000 {

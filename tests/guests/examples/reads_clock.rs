@@ -1,5 +1,5 @@
-//! Answers what the clocks say: days and seconds of the day since 1970, microseconds of the second, and the
-//! nanoseconds that a million steps took. A pure stage answers the same in every call.
+//! Answers what the clocks say: days and seconds of the day since 1970, microseconds of the second,
+//! and the nanoseconds that a million steps took. A pure stage answers the same in every call.
 
 use std::hint::black_box;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -10,8 +10,15 @@ hotstage_guests::answers!(|| {
         black_box(step);
     }
     let took = before.elapsed();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let [days, seconds] = [now.as_secs() / 86_400, now.as_secs() % 86_400];
     // Each number is small enough for an `f32` to show that it moved.
-    vec![days as f32, seconds as f32, now.subsec_micros() as f32, took.as_nanos() as f32]
+    vec![
+        days as f32,
+        seconds as f32,
+        now.subsec_micros() as f32,
+        took.as_nanos() as f32,
+    ]
 });

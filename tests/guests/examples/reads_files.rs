@@ -1,9 +1,13 @@
-//! Answers what it sees of the machine: entries of `/` (-1 if it can't look), environment variables, arguments. A
-//! pure stage sees nothing.
+//! Answers what it sees of the machine: entries of `/` (-1 if it can't look), environment
+//! variables, arguments. A pure stage sees nothing.
 
 use std::{env, fs};
 
 hotstage_guests::answers!(|| {
     let entries = fs::read_dir("/").map_or(-1.0, |entries| entries.count() as f32);
-    vec![entries, env::vars_os().count() as f32, env::args_os().count() as f32]
+    vec![
+        entries,
+        env::vars_os().count() as f32,
+        env::args_os().count() as f32,
+    ]
 });

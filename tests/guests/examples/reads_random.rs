@@ -1,10 +1,15 @@
-//! Answers 64 bits that the standard library takes for random, in four numbers. A pure stage answers the same from
-//! every fresh instance.
+//! Answers 64 bits that the standard library takes for random, in four numbers. A pure stage
+//! answers the same from every fresh instance.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 hotstage_guests::answers!(|| {
     let bits = RandomState::new().hash_one(1);
-    bits.to_le_bytes().as_chunks().0.iter().map(|pair| f32::from(u16::from_le_bytes(*pair))).collect()
+    bits.to_le_bytes()
+        .as_chunks()
+        .0
+        .iter()
+        .map(|pair| f32::from(u16::from_le_bytes(*pair)))
+        .collect()
 });

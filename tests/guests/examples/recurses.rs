@@ -10,5 +10,9 @@ hotstage_guests::on_13!(|| {
 /// Adds after the call, so that it is no loop in disguise.
 fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
-    if black_box(true) { recurse(depth + 1).wrapping_add(frame[0]) } else { depth }
+    if black_box(true) {
+        recurse(depth + 1).wrapping_add(frame[0])
+    } else {
+        depth
+    }
 }

@@ -1,8 +1,9 @@
-//! A postprocessor that answers `out` BYTES `[1]`, a JSON text with `x[0]` in it. It observes a metric `seen`, when it
-//! is opened as well, and opens its file `words` if it is given.
+//! A postprocessor that answers `out` BYTES `[1]`, a JSON text with `x[0]` in it. It observes a
+//! metric `seen`, when it is opened as well, and opens its file `words` if it is given.
 
 use hotstage_sdk::{
-    Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Postprocessor, Signature, Tensor, any, metrics,
+    Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Postprocessor, Signature,
+    Tensor, any, metrics,
 };
 
 struct Guest;
@@ -14,7 +15,14 @@ impl Postprocessor for Guest {
     fn open(_settings: Self::Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
         metrics::observe("seen", 1000.0);
         let _ = files.read("words");
-        Ok((Self, Signature::new().input("x", Datatype::Fp32, [any()]).output("out", Datatype::Bytes, [any()])))
+        Ok((
+            Self,
+            Signature::new().input("x", Datatype::Fp32, [any()]).output(
+                "out",
+                Datatype::Bytes,
+                [any()],
+            ),
+        ))
     }
 
     fn postprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {

@@ -1,6 +1,9 @@
 //! Takes `x[0]` million steps, then echoes. A million steps take about half a millisecond.
 
-#![expect(clippy::cast_possible_truncation, reason = "a count of steps is a small whole number")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a count of steps is a small whole number"
+)]
 
 use std::hint::black_box;
 

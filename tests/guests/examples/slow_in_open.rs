@@ -1,7 +1,10 @@
-//! Takes a long time when it is opened, half a second or more, and a short one, some milliseconds, when it is called.
-//! Panics when `x[0]` is 13, so that another instance has to be opened.
+//! Takes a long time when it is opened, half a second or more, and a short one, some milliseconds,
+//! when it is called. Panics when `x[0]` is 13, so that another instance has to be opened.
 
-#![expect(clippy::panic, reason = "to end its instance is what this guest is for")]
+#![expect(
+    clippy::panic,
+    reason = "to end its instance is what this guest is for"
+)]
 
 use std::hint::black_box;
 

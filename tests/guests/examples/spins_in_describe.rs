@@ -1,6 +1,9 @@
 //! Runs forever when it is described.
 
-#![expect(clippy::empty_loop, reason = "to burn a core is what this guest is for")]
+#![expect(
+    clippy::empty_loop,
+    reason = "to burn a core is what this guest is for"
+)]
 
 use hotstage_guests::raw::{Failure, Raw, Tensor};
 

@@ -1,5 +1,8 @@
 //! Runs forever when it is opened.
 
-#![expect(clippy::empty_loop, reason = "to burn a core is what this guest is for")]
+#![expect(
+    clippy::empty_loop,
+    reason = "to burn a core is what this guest is for"
+)]
 
 hotstage_guests::in_open!(|| loop {});

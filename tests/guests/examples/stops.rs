@@ -1,4 +1,5 @@
-//! Executes an instruction that always traps when `x[0]` is 13, without a panic's message before it.
+//! Executes an instruction that always traps when `x[0]` is 13, without a panic's message before
+//! it.
 
 hotstage_guests::on_13!(|| trap());
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::panic, reason = "to trap is what this guest is for")]
 
-use hotstage_sdk::{Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Postprocessor, Signature, any};
+use hotstage_sdk::{
+    Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Postprocessor, Signature, any,
+};
 
 struct Guest;
 
@@ -11,7 +13,14 @@ impl Postprocessor for Guest {
     const SUMMARY: &'static str = "A guest for tests.";
 
     fn open(_settings: NoSettings, _files: &Files) -> Result<(Self, Signature), OpenError> {
-        Ok((Self, Signature::new().input("x", Datatype::Fp32, [any()]).output("x", Datatype::Fp32, [any()])))
+        Ok((
+            Self,
+            Signature::new().input("x", Datatype::Fp32, [any()]).output(
+                "x",
+                Datatype::Fp32,
+                [any()],
+            ),
+        ))
     }
 
     fn postprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {

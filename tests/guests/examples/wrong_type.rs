@@ -1,6 +1,9 @@
 //! A model that exports the wall's interface with functions of other types.
 
-#[expect(unsafe_code, reason = "generated: the canonical ABI is pointers and lengths")]
+#[expect(
+    unsafe_code,
+    reason = "generated: the canonical ABI is pointers and lengths"
+)]
 mod guest {
     wit_bindgen::generate!({
         inline: "

@@ -1,8 +1,9 @@
 //! What the guests have in common.
 //!
-//! A guest is a stage that does one thing wrong, or one thing that needs watching, when it is told to: when `x[0]` is
-//! 13. Otherwise it echoes, so that a test can show that an instance recovers. Most guests use the SDK. Those that
-//! lie about what the SDK would check use [`raw`].
+//! A guest is a stage that does one thing wrong, or one thing that needs watching, when it is told
+//! to: when `x[0]` is
+//! 13. Otherwise it echoes, so that a test can show that an instance recovers. Most guests use the
+//!     SDK. Those that lie about what the SDK would check use [`raw`].
 
 pub mod raw;
 
@@ -13,12 +14,18 @@ pub const TOLD: f32 = 13.0;
 
 /// `x` FP32 `[-1]` in, `y` FP32 `[-1]` out.
 pub fn signature() -> Signature {
-    Signature::new().input("x", Datatype::Fp32, [any()]).output("y", Datatype::Fp32, [any()])
+    Signature::new()
+        .input("x", Datatype::Fp32, [any()])
+        .output("y", Datatype::Fp32, [any()])
 }
 
 /// `x[0]`, or 0 when `x` is empty.
 pub fn first(inputs: &Inputs) -> Result<f32, Failure> {
-    Ok(inputs.slice::<f32>("x")?.first().copied().unwrap_or_default())
+    Ok(inputs
+        .slice::<f32>("x")?
+        .first()
+        .copied()
+        .unwrap_or_default())
 }
 
 /// Whether the call asks for misbehaviour.
@@ -32,7 +39,8 @@ pub fn echo(inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
     outputs.put("y", tensor)
 }
 
-/// A model that runs `$misbehave`, a `fn() -> Result<(), Failure>`, when it is told to, and then echoes.
+/// A model that runs `$misbehave`, a `fn() -> Result<(), Failure>`, when it is told to, and then
+/// echoes.
 #[macro_export]
 macro_rules! on_13 {
     ($misbehave:expr) => {

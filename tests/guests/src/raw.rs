@@ -18,15 +18,18 @@ pub mod bindings {
     });
 }
 
-/// A model whose every answer may be a lie. What a guest leaves out is honest: `x` FP32 `[-1]` in, `y` FP32 `[-1]` out,
-/// and `y = x`.
+/// A model whose every answer may be a lie. What a guest leaves out is honest: `x` FP32 `[-1]` in,
+/// `y` FP32 `[-1]` out, and `y = x`.
 pub trait Raw {
     /// Runs when the component is described.
     fn describe() {}
 
     /// What the model says that it takes and answers.
     fn open() -> Signature {
-        Signature { inputs: vec![port("x", Datatype::Fp32)], outputs: vec![port("y", Datatype::Fp32)] }
+        Signature {
+            inputs: vec![port("x", Datatype::Fp32)],
+            outputs: vec![port("y", Datatype::Fp32)],
+        }
     }
 
     /// What the model answers when it is told to misbehave, with the number that told it.
@@ -45,17 +48,28 @@ pub trait Raw {
 
 /// A port of one dimension of any size.
 pub fn port(name: &str, datatype: Datatype) -> Port {
-    Port { name: name.to_owned(), datatype, shape: vec![None] }
+    Port {
+        name: name.to_owned(),
+        datatype,
+        shape: vec![None],
+    }
 }
 
 /// An inline tensor, whatever that means.
 pub const fn tensor(datatype: Datatype, shape: Vec<u64>, data: Vec<u8>) -> Tensor {
-    Tensor { datatype, shape, data: Payload::Inline(data) }
+    Tensor {
+        datatype,
+        shape,
+        data: Payload::Inline(data),
+    }
 }
 
 /// An honest `y`.
 pub fn floats(floats: &[f32]) -> Tensor {
-    let data = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+    let data = floats
+        .iter()
+        .flat_map(|float| float.to_le_bytes())
+        .collect();
     tensor(Datatype::Fp32, vec![floats.len() as u64], data)
 }
 
@@ -100,11 +114,15 @@ macro_rules! export_raw {
                     $crate::raw::describe::<$guest>(env!("CARGO_CRATE_NAME"))
                 }
 
-                fn open(_settings: String) -> Result<$crate::raw::Signature, $crate::raw::OpenError> {
+                fn open(
+                    _settings: String,
+                ) -> Result<$crate::raw::Signature, $crate::raw::OpenError> {
                     Ok($guest::open())
                 }
 
-                fn infer(inputs: Vec<$crate::raw::Tensor>) -> Result<Vec<$crate::raw::Tensor>, $crate::raw::Failure> {
+                fn infer(
+                    inputs: Vec<$crate::raw::Tensor>,
+                ) -> Result<Vec<$crate::raw::Tensor>, $crate::raw::Failure> {
                     $crate::raw::infer::<$guest>(inputs)
                 }
             }

@@ -1,4 +1,5 @@
-//! Held-out patients: a header, then one row each of measurements and, last, the diagnosis that a doctor made.
+//! Held-out patients: a header, then one row each of measurements and, last, the diagnosis that a
+//! doctor made.
 
 use std::fs;
 use std::path::Path;
@@ -34,14 +35,28 @@ fn parse(text: &str) -> Result<Vec<Row>, String> {
     for (number, line) in (1..).zip(lines.filter(|line| !line.trim().is_empty())) {
         let mut fields: Vec<&str> = line.split(',').map(str::trim).collect();
         if fields.len() != columns {
-            return Err(format!("row {number} has {} columns and the header {columns}", fields.len()));
+            return Err(format!(
+                "row {number} has {} columns and the header {columns}",
+                fields.len()
+            ));
         }
         let diagnosis = fields.pop().unwrap_or_default().to_owned();
-        let features = fields.iter().map(|field| field.parse::<f64>()).collect::<Result<_, _>>();
+        let features = fields
+            .iter()
+            .map(|field| field.parse::<f64>())
+            .collect::<Result<_, _>>();
         let features = features.map_err(|error| format!("row {number}: {error}"))?;
-        rows.push(Row { number, features, diagnosis });
+        rows.push(Row {
+            number,
+            features,
+            diagnosis,
+        });
     }
-    if rows.is_empty() { Err("there are no rows below the header".to_owned()) } else { Ok(rows) }
+    if rows.is_empty() {
+        Err("there are no rows below the header".to_owned())
+    } else {
+        Ok(rows)
+    }
 }
 
 /// The first few rows of each diagnosis, in the file's order.
@@ -52,7 +67,9 @@ pub(crate) fn of_each(rows: &[Row], each: usize) -> Outcome<Vec<&Row>> {
         let had = chosen.len();
         chosen.extend(found);
         if chosen.len() - had < each {
-            return Err(Stop::new(format!("the held-out rows have fewer than {each} whose diagnosis is `{truth}`")));
+            return Err(Stop::new(format!(
+                "the held-out rows have fewer than {each} whose diagnosis is `{truth}`"
+            )));
         }
     }
     chosen.sort_by_key(|row| row.number);
@@ -68,21 +85,40 @@ mod tests {
     #[test]
     fn the_last_column_is_the_truth() {
         let rows = parse(TEXT).unwrap();
-        assert_eq!(rows[1], Row { number: 2, features: vec![3.0, 4.0], diagnosis: "malignant".to_owned() });
+        assert_eq!(
+            rows[1],
+            Row {
+                number: 2,
+                features: vec![3.0, 4.0],
+                diagnosis: "malignant".to_owned()
+            }
+        );
         assert!(rows[1].is("Malignant") && !rows[1].is("benign"));
     }
 
     #[test]
     fn rows_of_each_truth_come_in_the_files_order() {
         let rows = parse(TEXT).unwrap();
-        let numbers: Vec<usize> = of_each(&rows, 1).unwrap().iter().map(|row| row.number).collect();
+        let numbers: Vec<usize> = of_each(&rows, 1)
+            .unwrap()
+            .iter()
+            .map(|row| row.number)
+            .collect();
         assert_eq!(numbers, [1, 2]);
-        assert!(of_each(&rows, 2).unwrap_err().to_string().contains("`malignant`"));
+        assert!(
+            of_each(&rows, 2)
+                .unwrap_err()
+                .to_string()
+                .contains("`malignant`")
+        );
     }
 
     #[test]
     fn a_damaged_file_names_its_row() {
-        assert_eq!(parse("a,b,d\n1,benign\n").unwrap_err(), "row 1 has 2 columns and the header 3");
+        assert_eq!(
+            parse("a,b,d\n1,benign\n").unwrap_err(),
+            "row 1 has 2 columns and the header 3"
+        );
         assert!(parse("a,d\nx,benign\n").unwrap_err().starts_with("row 1: "));
         assert!(parse("a,d\n").is_err());
     }

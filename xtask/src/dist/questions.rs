@@ -1,7 +1,9 @@
-//! What the server with counters is asked: many ways that a request can take, the usual ones more often.
+//! What the server with counters is asked: many ways that a request can take, the usual ones more
+//! often.
 //!
-//! Beside the example's rows in their forms, small graphs go through tract, so that the operators of the engine in the
-//! box count as used: code that was never seen at work is made small, not fast.
+//! Beside the example's rows in their forms, small graphs go through tract, so that the operators
+//! of the engine in the box count as used: code that was never seen at work is made small, not
+//! fast.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -40,7 +42,8 @@ pub(super) fn manifests(workspace: &Workspace, place: &Path) -> Outcome<Vec<Path
         });
         let path = place.join(format!("{name}.yaml"));
         // JSON is YAML.
-        fs::write(&path, manifest.to_string()).or_stop(|| format!("can't write {}", path.display()))?;
+        fs::write(&path, manifest.to_string())
+            .or_stop(|| format!("can't write {}", path.display()))?;
         Ok(path)
     };
     graphs(workspace)?.iter().map(write).collect()
@@ -49,11 +52,27 @@ pub(super) fn manifests(workspace: &Workspace, place: &Path) -> Outcome<Vec<Path
 /// All of them.
 pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question>> {
     let tumor = workspace.root.join("examples/tumor");
-    let read = |path: &str| fs::read(tumor.join(path)).or_stop(|| format!("can't read examples/tumor/{path}"));
-    let (one, three, table) = (read("tests/row-malignant.json")?, read("tests/row-batch.json")?, read("held-out.csv")?);
+    let read = |path: &str| {
+        fs::read(tumor.join(path)).or_stop(|| format!("can't read examples/tumor/{path}"))
+    };
+    let (one, three, table) = (
+        read("tests/row-malignant.json")?,
+        read("tests/row-batch.json")?,
+        read("held-out.csv")?,
+    );
     let ask = |times: usize, model: &str, kind: &str, body: &[u8]| {
-        let bytes = request(to, "POST", &format!("/v2/models/{model}/infer"), &[("content-type", kind)], body);
-        Question { bytes, status: 200, times }
+        let bytes = request(
+            to,
+            "POST",
+            &format!("/v2/models/{model}/infer"),
+            &[("content-type", kind)],
+            body,
+        );
+        Question {
+            bytes,
+            status: 200,
+            times,
+        }
     };
     let json = "application/json";
     let mut questions = vec![
@@ -63,16 +82,31 @@ pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question
         ask(2, "tumor-panel", json, &one),
         ask(2, "tumor-careful", json, &three),
         ask(1, "tumor-csv", "text/csv", &table),
-        Question { status: 400, ..ask(1, "tumor", json, b"{\"inputs\":[{\"name\":\"features\"}]}") },
-        Question { status: 404, ..ask(1, "nobody", json, &one) },
+        Question {
+            status: 400,
+            ..ask(1, "tumor", json, b"{\"inputs\":[{\"name\":\"features\"}]}")
+        },
+        Question {
+            status: 404,
+            ..ask(1, "nobody", json, &one)
+        },
         binary(to, 12, &one)?,
     ];
     for path in ["/v2/health/ready", "/v2/models/tumor", "/metrics"] {
-        questions.push(Question { bytes: request(to, "GET", path, &[], &[]), status: 200, times: 1 });
+        questions.push(Question {
+            bytes: request(to, "GET", path, &[], &[]),
+            status: 200,
+            times: 1,
+        });
     }
     for graph in graphs(workspace)? {
         if let Some(body) = graph_body(&graph, to)? {
-            questions.push(ask(2, graph["graph"].as_str().unwrap_or_default(), json, body.as_bytes()));
+            questions.push(ask(
+                2,
+                graph["graph"].as_str().unwrap_or_default(),
+                json,
+                body.as_bytes(),
+            ));
         }
     }
     Ok(questions)
@@ -80,10 +114,20 @@ pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question
 
 /// The row as bytes, with bytes for an answer.
 fn binary(to: SocketAddr, times: usize, row: &[u8]) -> Outcome<Question> {
-    let row: Value = serde_json::from_slice(row).or_stop(|| "the example's row is no JSON".to_owned())?;
-    let data = row["inputs"][0]["data"].as_array().map_or(&[][..], Vec::as_slice);
-    #[expect(clippy::cast_possible_truncation, reason = "the tensor is of 32 bits, and this is its rounding")]
-    let data: Vec<u8> = data.iter().filter_map(Value::as_f64).flat_map(|value| (value as f32).to_le_bytes()).collect();
+    let row: Value =
+        serde_json::from_slice(row).or_stop(|| "the example's row is no JSON".to_owned())?;
+    let data = row["inputs"][0]["data"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the tensor is of 32 bits, and this is its rounding"
+    )]
+    let data: Vec<u8> = data
+        .iter()
+        .filter_map(Value::as_f64)
+        .flat_map(|value| (value as f32).to_le_bytes())
+        .collect();
     let head = json!({
         "inputs": [{ "name": "features", "shape": row["inputs"][0]["shape"], "datatype": "FP32",
                      "parameters": { "binary_data_size": data.len() } }],
@@ -91,10 +135,23 @@ fn binary(to: SocketAddr, times: usize, row: &[u8]) -> Outcome<Question> {
     });
     let head = head.to_string();
     let length = head.len().to_string();
-    let headers = [("content-type", "application/octet-stream"), ("inference-header-content-length", length.as_str())];
+    let headers = [
+        ("content-type", "application/octet-stream"),
+        ("inference-header-content-length", length.as_str()),
+    ];
     let body = [head.as_bytes(), &data].concat();
-    let bytes = request(to, "POST", "/v2/models/tumor/versions/1/infer", &headers, &body);
-    Ok(Question { bytes, status: 200, times })
+    let bytes = request(
+        to,
+        "POST",
+        "/v2/models/tumor/versions/1/infer",
+        &headers,
+        &body,
+    );
+    Ok(Question {
+        bytes,
+        status: 200,
+        times,
+    })
 }
 
 fn graphs(workspace: &Workspace) -> Outcome<Vec<Value>> {
@@ -103,14 +160,20 @@ fn graphs(workspace: &Workspace) -> Outcome<Vec<Value>> {
     serde_json::from_str(&text).or_stop(|| format!("{} is no JSON list", path.display()))
 }
 
-/// A graph's inputs, with the datatypes that the server says they have; none where JSON has no numbers of those.
+/// A graph's inputs, with the datatypes that the server says they have; none where JSON has no
+/// numbers of those.
 fn graph_body(graph: &Value, to: SocketAddr) -> Outcome<Option<String>> {
     let path = format!("/v2/models/{}", graph["graph"].as_str().unwrap_or_default());
-    let told = exchange(to, "GET", &path, None).map_err(|error| Stop::new(format!("{path}: {error}")))?;
-    let told: Value = serde_json::from_str(&told.body).or_stop(|| format!("{path} is not answered with JSON"))?;
+    let told =
+        exchange(to, "GET", &path, None).map_err(|error| Stop::new(format!("{path}: {error}")))?;
+    let told: Value =
+        serde_json::from_str(&told.body).or_stop(|| format!("{path} is not answered with JSON"))?;
     let datatype = |name: &Value| {
         let ports = told["inputs"].as_array().into_iter().flatten();
-        ports.clone().find(|port| port["name"] == *name).map_or(Value::Null, |port| port["datatype"].clone())
+        ports
+            .clone()
+            .find(|port| port["name"] == *name)
+            .map_or(Value::Null, |port| port["datatype"].clone())
     };
     let mut inputs = graph["inputs"].clone();
     for input in inputs.as_array_mut().into_iter().flatten() {

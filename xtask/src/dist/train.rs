@@ -17,9 +17,14 @@ const CONNECTIONS: usize = 8;
 
 /// Starts the server, asks it for so long, and stops it, upon which it writes its counts.
 pub(super) fn run(workspace: &Workspace, program: &Path, place: &Path, seconds: u64) -> Outcome {
-    // The examples beside the tumor's share its weights and tests; the graphs lie with their component.
-    let mut args = vec![OsString::from("--allow-path"), workspace.root.clone().into()];
-    for path in ["examples/tumor/trees", "examples/tumor/csv"].map(|path| workspace.root.join(path)) {
+    // The examples beside the tumor's share its weights and tests; the graphs lie with their
+    // component.
+    let mut args = vec![
+        OsString::from("--allow-path"),
+        workspace.root.clone().into(),
+    ];
+    for path in ["examples/tumor/trees", "examples/tumor/csv"].map(|path| workspace.root.join(path))
+    {
         args.extend([OsString::from("-f"), path.into()]);
     }
     for path in questions::manifests(workspace, place)? {
@@ -37,14 +42,20 @@ pub(super) fn run(workspace: &Workspace, program: &Path, place: &Path, seconds: 
 fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<usize> {
     let end = Instant::now() + duration;
     // Each asks a round in another order: those that are asked often do not all come at once.
-    let round: Vec<&Question> = questions.iter().flat_map(|question| vec![question; question.times]).collect();
+    let round: Vec<&Question> = questions
+        .iter()
+        .flat_map(|question| vec![question; question.times])
+        .collect();
     let ask_on = |first: usize| {
         let mut connection = Connection::open(to)?;
         let mut answered = 0;
         for question in round.iter().cycle().skip(first * round.len() / CONNECTIONS) {
             let reply = connection.ask(&question.bytes)?;
             if reply.status != question.status {
-                return Err(format!("it answered {} where {} was due: {}", reply.status, question.status, reply.body));
+                return Err(format!(
+                    "it answered {} where {} was due: {}",
+                    reply.status, question.status, reply.body
+                ));
             }
             answered += 1;
             if end <= Instant::now() {
@@ -54,11 +65,15 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
         Ok(answered)
     };
     thread::scope(|scope| {
-        let asking: Vec<_> = (0..CONNECTIONS).map(|first| scope.spawn(move || ask_on(first))).collect();
+        let asking: Vec<_> = (0..CONNECTIONS)
+            .map(|first| scope.spawn(move || ask_on(first)))
+            .collect();
         asking
             .into_iter()
             .map(|thread| match thread.join() {
-                Ok(answered) => answered.map_err(|error| Stop::new(format!("asking the server: {error}"))),
+                Ok(answered) => {
+                    answered.map_err(|error| Stop::new(format!("asking the server: {error}")))
+                }
                 Err(_) => Err(Stop::new("a thread that asked ended in a panic")),
             })
             .sum()
@@ -69,11 +84,13 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
 mod tests {
     use super::*;
 
-    /// Nobody runs `dist` for each change, so the load at least is put on the server that is tested.
+    /// Nobody runs `dist` for each change, so the load at least is put on the server that is
+    /// tested.
     #[test]
     fn the_server_answers_all_that_it_is_asked() {
         let workspace = Workspace::read().unwrap();
-        let program = std::env::var_os("HOTSTAGE_BIN").expect("`cargo xtask test` says where the server is");
+        let program =
+            std::env::var_os("HOTSTAGE_BIN").expect("`cargo xtask test` says where the server is");
         let place = tempfile::tempdir().unwrap();
         run(&workspace, Path::new(&program), place.path(), 1).unwrap();
     }

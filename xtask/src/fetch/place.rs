@@ -1,7 +1,8 @@
-//! Files and their hashes: what is there, whether it is what was pinned, and how a file comes to be there.
+//! Files and their hashes: what is there, whether it is what was pinned, and how a file comes to be
+//! there.
 //!
-//! A file appears whole or not at all: it is written beside its place and renamed. A file is read in pieces of 64 KiB,
-//! so memory does not grow with it.
+//! A file appears whole or not at all: it is written beside its place and renamed. A file is read
+//! in pieces of 64 KiB, so memory does not grow with it.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -33,14 +34,20 @@ pub(super) fn look(path: &Path, pinned: &Sum) -> Outcome<Found> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 64 << 10];
     loop {
-        let length = file.read(&mut piece).or_stop(|| format!("can't read {}", path.display()))?;
+        let length = file
+            .read(&mut piece)
+            .or_stop(|| format!("can't read {}", path.display()))?;
         if length == 0 {
             break;
         }
         hasher.update(piece.get(..length).unwrap_or_default());
     }
     let sum = written(hasher);
-    Ok(if sum == *pinned { Found::Pinned } else { Found::Another(sum) })
+    Ok(if sum == *pinned {
+        Found::Pinned
+    } else {
+        Found::Another(sum)
+    })
 }
 
 /// The hash of bytes in memory.
@@ -51,7 +58,11 @@ pub(super) fn sum(bytes: &[u8]) -> Sum {
 }
 
 fn written(hasher: Sha256) -> Sum {
-    Sum(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Sum(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// Puts a file into its place, in one step for everybody who looks.
@@ -65,7 +76,8 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> Outcome {
     fs::rename(&part, path).or_stop(failed)
 }
 
-/// Takes a file that is not what was pinned out of the way, so that nobody serves it, and says where it is now.
+/// Takes a file that is not what was pinned out of the way, so that nobody serves it, and says
+/// where it is now.
 pub(super) fn set_aside(path: &Path) -> Outcome<PathBuf> {
     let aside = beside(path, "refused");
     fs::rename(path, &aside).or_stop(|| format!("can't move {}", path.display()))?;
@@ -94,11 +106,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tables/a.bin");
         let pinned = sum(b"abc");
-        assert_eq!(pinned.0, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            pinned.0,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(look(&path, &pinned).unwrap(), Found::Nothing);
         put(&path, b"abd").unwrap();
         assert_eq!(look(&path, &pinned).unwrap(), Found::Another(sum(b"abd")));
-        assert_eq!(set_aside(&path).unwrap(), folder.path().join("tables/a.bin.refused"));
+        assert_eq!(
+            set_aside(&path).unwrap(),
+            folder.path().join("tables/a.bin.refused")
+        );
         put(&path, b"abc").unwrap();
         assert_eq!(look(&path, &pinned).unwrap(), Found::Pinned);
         assert!(!folder.path().join("tables/a.bin.part").exists());

@@ -1,7 +1,8 @@
 //! `fetch.toml`: what an example needs that the repository does not hold.
 //!
-//! Read once and refused with file, line and key where it makes no sense; a [`Recipe`] needs no further checks. Unknown
-//! keys are refused. Bound: files land under `fetched/`, whatever the recipe says.
+//! Read once and refused with file, line and key where it makes no sense; a [`Recipe`] needs no
+//! further checks. Unknown keys are refused. Bound: files land under `fetched/`, whatever the
+//! recipe says.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -77,7 +78,9 @@ impl TryFrom<String> for Sum {
         if text.len() == 64 && text.bytes().all(is_digit) {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is no SHA-256: 64 hexadecimal digits in lower case are needed"))
+        Err(format!(
+            "`{text}` is no SHA-256: 64 hexadecimal digits in lower case are needed"
+        ))
     }
 }
 
@@ -91,10 +94,17 @@ impl TryFrom<String> for Word {
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+!".contains(&byte);
-        if text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric()) && text.bytes().all(fits) {
+        if text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
+            && text.bytes().all(fits)
+        {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is no name: it begins with a letter or a digit and goes on with those and `._-+!`"))
+        Err(format!(
+            "`{text}` is no name: it begins with a letter or a digit and goes on with those and `._-+!`"
+        ))
     }
 }
 
@@ -108,10 +118,15 @@ impl TryFrom<String> for Inside {
 
     fn try_from(text: String) -> Result<Self, String> {
         let mut parts = Path::new(&text).components().peekable();
-        if parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_))) && !text.ends_with('/') {
+        if parts.peek().is_some()
+            && parts.all(|part| matches!(part, Component::Normal(_)))
+            && !text.ends_with('/')
+        {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is no path inside the folder; neither `..` nor a leading `/` is allowed"))
+        Err(format!(
+            "`{text}` is no path inside the folder; neither `..` nor a leading `/` is allowed"
+        ))
     }
 }
 
@@ -123,27 +138,45 @@ impl Recipe {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let recipe: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let recipe: Self =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         let mut seen = BTreeSet::new();
         if let Some(twice) = recipe.files().find(|file| !seen.insert(*file)) {
-            return Err(format!("`{twice}` is made twice; each file needs a name of its own"));
+            return Err(format!(
+                "`{twice}` is made twice; each file needs a name of its own"
+            ));
         }
         if seen.is_empty() {
-            return Err("nothing is fetched: neither a [[package.take]] nor a [[script]] with `makes`".to_owned());
+            return Err(
+                "nothing is fetched: neither a [[package.take]] nor a [[script]] with `makes`"
+                    .to_owned(),
+            );
         }
         Ok(recipe)
     }
 
     /// Every file that is there in the end, as it is named under `fetched/`.
     fn files(&self) -> impl Iterator<Item = &str> {
-        let taken = self.packages.iter().flat_map(|package| &package.takes).map(|take| take.to.0.as_str());
-        let made = self.scripts.iter().flat_map(|script| &script.makes).map(|made| made.file.0.as_str());
+        let taken = self
+            .packages
+            .iter()
+            .flat_map(|package| &package.takes)
+            .map(|take| take.to.0.as_str());
+        let made = self
+            .scripts
+            .iter()
+            .flat_map(|script| &script.makes)
+            .map(|made| made.file.0.as_str());
         taken.chain(made)
     }
 
     /// The licences of all packages, each once: those of what a script makes of them.
     pub(super) fn licences(&self) -> String {
-        let licences: BTreeSet<&str> = self.packages.iter().map(|package| package.licence.as_str()).collect();
+        let licences: BTreeSet<&str> = self
+            .packages
+            .iter()
+            .map(|package| package.licence.as_str())
+            .collect();
         licences.into_iter().collect::<Vec<_>>().join(", ")
     }
 }
@@ -182,7 +215,10 @@ pub(super) mod tests {
     #[test]
     fn a_recipe_says_what_is_there_in_the_end() {
         let recipe = recipe(|text| text).unwrap();
-        assert_eq!(recipe.files().collect::<Vec<_>>(), ["model.onnx", "tables/made.onnx"]);
+        assert_eq!(
+            recipe.files().collect::<Vec<_>>(),
+            ["model.onnx", "tables/made.onnx"]
+        );
         assert_eq!(recipe.licences(), "Apache-2.0");
     }
 
@@ -196,20 +232,36 @@ pub(super) mod tests {
     #[test]
     fn a_path_stays_inside() {
         for path in ["../model.onnx", "/model.onnx", "a/../../b", "", ".", "a/"] {
-            refused(r#"to = "model.onnx""#, &format!("to = {path:?}"), "is no path inside the folder");
+            refused(
+                r#"to = "model.onnx""#,
+                &format!("to = {path:?}"),
+                "is no path inside the folder",
+            );
         }
     }
 
     #[test]
     fn a_sum_is_whole_and_a_name_is_one_word() {
-        refused(r#"sha256 = "SUM""#, r#"sha256 = "0A""#, "64 hexadecimal digits in lower case are needed");
+        refused(
+            r#"sha256 = "SUM""#,
+            r#"sha256 = "0A""#,
+            "64 hexadecimal digits in lower case are needed",
+        );
         refused(r#""1.0.3""#, r#""1.0.3 --index-url""#, "is no name");
         refused(r#""magika""#, r#""-r""#, "is no name");
     }
 
     #[test]
     fn two_files_of_one_name_and_none_at_all_are_refused() {
-        refused("tables/made.onnx", "model.onnx", "`model.onnx` is made twice");
-        assert!(Recipe::parse("").unwrap_err().starts_with("nothing is fetched"));
+        refused(
+            "tables/made.onnx",
+            "model.onnx",
+            "`model.onnx` is made twice",
+        );
+        assert!(
+            Recipe::parse("")
+                .unwrap_err()
+                .starts_with("nothing is fetched")
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Scripts of an example that make files of those that were fetched: an exporter, a converter.
 //!
-//! They run in `target/fetch/venv-EXAMPLE`, made from the pinned requirements of all the example's scripts, and anew
-//! when those change. What a script makes is compared with its pin like anything else. Bound: none but the person at
-//! the keyboard; a script is as trusted as this program.
+//! They run in `target/fetch/venv-EXAMPLE`, made from the pinned requirements of all the example's
+//! scripts, and anew when those change. What a script makes is compared with its pin like anything
+//! else. Bound: none but the person at the keyboard; a script is as trusted as this program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,26 @@ use super::{Network, PYTHON};
 use crate::run::{OrStop, Outcome, Stop, check, step};
 
 /// The Python of an example's scripts, installed when it is not there yet.
-pub(super) fn python(recipe: &Recipe, folder: &Path, venv: &Path, network: Network) -> Outcome<PathBuf> {
+pub(super) fn python(
+    recipe: &Recipe,
+    folder: &Path,
+    venv: &Path,
+    network: Network,
+) -> Outcome<PathBuf> {
     let mut wanted = String::new();
     let mut install = Command::new(venv.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]);
     for script in &recipe.scripts {
         let path = folder.join(&script.requirements.0);
-        wanted += &fs::read_to_string(&path).or_stop(|| format!("can't read {}", path.display()))?;
+        wanted +=
+            &fs::read_to_string(&path).or_stop(|| format!("can't read {}", path.display()))?;
         install.arg("--requirement").arg(path);
     }
     // Written last: an environment that was interrupted half-way has none and is made again.
@@ -31,10 +44,16 @@ pub(super) fn python(recipe: &Recipe, folder: &Path, venv: &Path, network: Netwo
     }
     if network == Network::Forbidden {
         let place = venv.display();
-        return Err(Stop::new(format!("{place} is not installed as the requirements say, and --offline forbids that")));
+        return Err(Stop::new(format!(
+            "{place} is not installed as the requirements say, and --offline forbids that"
+        )));
     }
     step("installing what the scripts need", || {
-        check(Command::new(PYTHON).args(["-m", "venv", "--clear"]).arg(venv))?;
+        check(
+            Command::new(PYTHON)
+                .args(["-m", "venv", "--clear"])
+                .arg(venv),
+        )?;
         check(&mut install)
     })?;
     fs::write(&stamp, wanted).or_stop(|| format!("can't write {}", stamp.display()))?;
@@ -53,11 +72,19 @@ pub(super) fn run(script: &Script, python: &Path, folder: &Path, fetched: &Path)
         match place::look(&path, &made.sha256)? {
             Found::Pinned => {}
             Found::Nothing => {
-                return Err(Stop::new(format!("{} ran and did not make {}", script.run.0, path.display())));
+                return Err(Stop::new(format!(
+                    "{} ran and did not make {}",
+                    script.run.0,
+                    path.display()
+                )));
             }
             Found::Another(sum) => {
                 let aside = place::set_aside(&path)?;
-                return Err(place::mismatch(&aside.display().to_string(), &made.sha256.0, &sum.0));
+                return Err(place::mismatch(
+                    &aside.display().to_string(),
+                    &made.sha256.0,
+                    &sum.0,
+                ));
             }
         }
     }

@@ -17,11 +17,23 @@ pub(super) struct Row {
 /// Aligned columns, a line for each file.
 pub(super) fn lines(rows: &[Row]) -> Vec<String> {
     let width = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).len()).max().unwrap_or(0);
-    let (file, licence, from) = (width(|row| &row.file), width(|row| &row.licence), width(|row| &row.from));
+    let (file, licence, from) = (
+        width(|row| &row.file),
+        width(|row| &row.licence),
+        width(|row| &row.from),
+    );
     let line = |row: &Row| {
         let bytes = row.bytes.map_or_else(|| "-".to_owned(), size);
-        let Row { file: name, licence: terms, from: source, note, .. } = row;
-        format!("{name:file$}  {bytes:>10}  {terms:licence$}  {source:from$}  {note}").trim_end().to_owned()
+        let Row {
+            file: name,
+            licence: terms,
+            from: source,
+            note,
+            ..
+        } = row;
+        format!("{name:file$}  {bytes:>10}  {terms:licence$}  {source:from$}  {note}")
+            .trim_end()
+            .to_owned()
     };
     rows.iter().map(line).collect()
 }
@@ -39,7 +51,16 @@ mod tests {
             from: "a 1".to_owned(),
             note,
         };
-        let lines = lines(&[row("a/fetched/x", Some(2048), "new"), row("y", None, "missing")]);
-        assert_eq!(lines, ["a/fetched/x     2.0 KiB  MIT  a 1  new", "y                     -  MIT  a 1  missing"]);
+        let lines = lines(&[
+            row("a/fetched/x", Some(2048), "new"),
+            row("y", None, "missing"),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "a/fetched/x     2.0 KiB  MIT  a 1  new",
+                "y                     -  MIT  a 1  missing"
+            ]
+        );
     }
 }

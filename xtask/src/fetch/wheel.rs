@@ -1,9 +1,9 @@
-//! Archives of the Python package index: brought by pip, so that its own configuration of indexes, mirrors and proxies
-//! holds, and opened by Python's `zipfile`.
+//! Archives of the Python package index: brought by pip, so that its own configuration of indexes,
+//! mirrors and proxies holds, and opened by Python's `zipfile`.
 //!
-//! The name of an archive says which interpreter and platform it is for. pip is told just that, so that any machine can
-//! fetch it: what is taken out is data, which runs nowhere. Bound: an archive lies in `target/fetch` and a member in
-//! memory; both are pinned, so neither grows by surprise.
+//! The name of an archive says which interpreter and platform it is for. pip is told just that, so
+//! that any machine can fetch it: what is taken out is data, which runs nowhere. Bound: an archive
+//! lies in `target/fetch` and a member in memory; both are pinned, so neither grows by surprise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,14 @@ pub(super) fn archive(package: &Package, cache: &Path, network: Network) -> Outc
     }
     if network == Network::Forbidden {
         let file = &package.file.0;
-        return Err(Stop::new(format!("{file} is not in {}, and --offline forbids fetching it", cache.display())));
+        return Err(Stop::new(format!(
+            "{file} is not in {}, and --offline forbids fetching it",
+            cache.display()
+        )));
     }
-    step(&format!("fetching {}", package.file.0), || download(package, cache))?;
+    step(&format!("fetching {}", package.file.0), || {
+        download(package, cache)
+    })?;
     match place::look(&path, &package.sha256)? {
         Found::Pinned => Ok(path),
         Found::Another(sum) => {
@@ -45,9 +50,16 @@ pub(super) fn archive(package: &Package, cache: &Path, network: Network) -> Outc
 /// A member of the archive, as it was pinned.
 pub(super) fn member(archive: &Path, take: &Take) -> Outcome<Vec<u8>> {
     let mut command = Command::new(PYTHON);
-    command.args(["-c", PRINT_MEMBER]).arg(archive).arg(&take.from);
+    command
+        .args(["-c", PRINT_MEMBER])
+        .arg(archive)
+        .arg(&take.from);
     let output = output(&mut command)?;
-    let shown = format!("{} in {}", take.from, archive.file_name().unwrap_or_default().to_string_lossy());
+    let shown = format!(
+        "{} in {}",
+        take.from,
+        archive.file_name().unwrap_or_default().to_string_lossy()
+    );
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
         return Err(Stop::new(format!(
@@ -56,34 +68,74 @@ pub(super) fn member(archive: &Path, take: &Take) -> Outcome<Vec<u8>> {
         )));
     }
     let sum = place::sum(&output.stdout);
-    if sum == take.sha256 { Ok(output.stdout) } else { Err(place::mismatch(&shown, &take.sha256.0, &sum.0)) }
+    if sum == take.sha256 {
+        Ok(output.stdout)
+    } else {
+        Err(place::mismatch(&shown, &take.sha256.0, &sum.0))
+    }
 }
 
 fn download(package: &Package, cache: &Path) -> Outcome {
     fs::create_dir_all(cache).or_stop(|| format!("can't make {}", cache.display()))?;
     let requirements = cache.join(format!("{}.txt", package.file.0));
-    let Package { name, version, sha256, .. } = package;
-    place::put(&requirements, format!("{}=={} --hash=sha256:{}\n", name.0, version.0, sha256.0).as_bytes())?;
+    let Package {
+        name,
+        version,
+        sha256,
+        ..
+    } = package;
+    place::put(
+        &requirements,
+        format!("{}=={} --hash=sha256:{}\n", name.0, version.0, sha256.0).as_bytes(),
+    )?;
     let mut command = Command::new(PYTHON);
-    command.args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]);
-    command.args(["--quiet", "--no-input", "--disable-pip-version-check", "--ignore-requires-python"]);
-    command.args(tags(&package.file.0)?).arg("--dest").arg(cache).arg("--requirement").arg(requirements);
+    command.args([
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+    ]);
+    command.args([
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--ignore-requires-python",
+    ]);
+    command
+        .args(tags(&package.file.0)?)
+        .arg("--dest")
+        .arg(cache)
+        .arg("--requirement")
+        .arg(requirements);
     let output = output(&mut command)?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Stop::new(refusal(package, &String::from_utf8_lossy(&output.stderr))))
+    Err(Stop::new(refusal(
+        package,
+        &String::from_utf8_lossy(&output.stderr),
+    )))
 }
 
 fn output(command: &mut Command) -> Outcome<Output> {
-    command.output().or_stop(|| format!("can't start `{PYTHON}`; install Python 3 with pip"))
+    command
+        .output()
+        .or_stop(|| format!("can't start `{PYTHON}`; install Python 3 with pip"))
 }
 
-/// pip's options for the interpreter and the platform in the name of a wheel: the last three of its parts.
+/// pip's options for the interpreter and the platform in the name of a wheel: the last three of its
+/// parts.
 fn tags(file: &str) -> Outcome<Vec<String>> {
-    let parts: Option<Vec<&str>> = file.strip_suffix(".whl").map(|stem| stem.rsplitn(4, '-').collect());
+    let parts: Option<Vec<&str>> = file
+        .strip_suffix(".whl")
+        .map(|stem| stem.rsplitn(4, '-').collect());
     let Some(&[platforms, abis, pythons, _]) = parts.as_deref() else {
-        return Err(Stop::new(format!("{file} is no wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is needed")));
+        return Err(Stop::new(format!(
+            "{file} is no wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is needed"
+        )));
     };
     // `py2.py3` is for both: what counts is the last.
     let python = pythons.rsplit('.').next().unwrap_or(pythons);
@@ -94,14 +146,27 @@ fn tags(file: &str) -> Outcome<Vec<String>> {
     {
         options.extend(["--python-version".to_owned(), format!("{major}.{minor}")]);
     }
-    options.extend(abis.split('.').flat_map(|abi| ["--abi".to_owned(), abi.to_owned()]));
-    options.extend(platforms.split('.').flat_map(|platform| ["--platform".to_owned(), platform.to_owned()]));
+    options.extend(
+        abis.split('.')
+            .flat_map(|abi| ["--abi".to_owned(), abi.to_owned()]),
+    );
+    options.extend(
+        platforms
+            .split('.')
+            .flat_map(|platform| ["--platform".to_owned(), platform.to_owned()]),
+    );
     Ok(options)
 }
 
 /// What pip's complaint means, and what to do about it.
 fn refusal(package: &Package, complaint: &str) -> String {
-    let Package { name, version, file, sha256, .. } = package;
+    let Package {
+        name,
+        version,
+        file,
+        sha256,
+        ..
+    } = package;
     let (name, version, file) = (&name.0, &version.0, &file.0);
     let says = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
     if says(&["No module named pip", "No module named 'pip'"]) {
@@ -110,18 +175,34 @@ fn refusal(package: &Package, complaint: &str) -> String {
         );
     }
     if says(&["DO NOT MATCH THE HASHES"]) {
-        let got = complaint.lines().find_map(|line| line.trim().strip_prefix("Got")).unwrap_or("another one").trim();
+        let got = complaint
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Got"))
+            .unwrap_or("another one")
+            .trim();
         return place::mismatch(file, &sha256.0, got).to_string();
     }
-    if says(&["Retrying (", "ConnectionError", "ProxyError", "timed out", "Temporary failure in name resolution"]) {
+    if says(&[
+        "Retrying (",
+        "ConnectionError",
+        "ProxyError",
+        "timed out",
+        "Temporary failure in name resolution",
+    ]) {
         return format!(
             "pip reaches no index, so {file} can't be fetched; see to the network or to pip's configuration"
         );
     }
     if says(&["No matching distribution found", "Could not find a version"]) {
-        return format!("the index has no {name} {version} as {file}; see which archives it has and pin one of them");
+        return format!(
+            "the index has no {name} {version} as {file}; see which archives it has and pin one of them"
+        );
     }
-    let last = complaint.trim().lines().last().unwrap_or("it gave no reason");
+    let last = complaint
+        .trim()
+        .lines()
+        .last()
+        .unwrap_or("it gave no reason");
     format!("pip can't fetch {file}: {last}")
 }
 
@@ -142,13 +223,26 @@ mod tests {
             "--implementation cp --python-version 3.11 --abi abi3 --platform manylinux_2_17_x86_64 \
              --platform manylinux2014_x86_64"
         );
-        assert_eq!(tags("a-1-py2.py3-none-any.whl"), "--implementation py --abi none --platform any");
+        assert_eq!(
+            tags("a-1-py2.py3-none-any.whl"),
+            "--implementation py --abi none --platform any"
+        );
     }
 
     #[test]
     fn what_is_no_wheel_is_refused() {
-        assert!(tags("magika-1.0.3.tar.gz").unwrap_err().to_string().contains("is no wheel"));
-        assert!(tags("magika.whl").unwrap_err().to_string().contains("is no wheel"));
+        assert!(
+            tags("magika-1.0.3.tar.gz")
+                .unwrap_err()
+                .to_string()
+                .contains("is no wheel")
+        );
+        assert!(
+            tags("magika.whl")
+                .unwrap_err()
+                .to_string()
+                .contains("is no wheel")
+        );
     }
 
     #[test]
@@ -163,11 +257,17 @@ mod tests {
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n  Expected sha256 00\n  Got        ff\n",
             "got ff; it is not used",
         );
-        check("WARNING: Retrying (Retry(total=4))\nERROR: Could not find a version", "pip reaches no index");
+        check(
+            "WARNING: Retrying (Retry(total=4))\nERROR: Could not find a version",
+            "pip reaches no index",
+        );
         check(
             "ERROR: No matching distribution found for magika==1.0.3",
             "the index has no magika 1.0.3 as magika-1.0.3",
         );
-        check("ERROR: disk quota exceeded\n", "can't fetch magika-1.0.3-py3-none-any.whl: ERROR: disk quota exceeded");
+        check(
+            "ERROR: disk quota exceeded\n",
+            "can't fetch magika-1.0.3-py3-none-any.whl: ERROR: disk quota exceeded",
+        );
     }
 }

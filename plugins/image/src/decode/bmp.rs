@@ -1,7 +1,9 @@
-//! BMP: uncompressed, a palette of 8 bits, or 24 or 32 bits a pixel; which is what programs write today.
+//! BMP: uncompressed, a palette of 8 bits, or 24 or 32 bits a pixel; which is what programs write
+//! today.
 //!
-//! The decoder fills what a cut-off file lacks with zeros, and misreads rows of fewer bits, so the header is read here
-//! first: what it does not read well is refused by name. Bound: the picture, and as much again while it is decoded.
+//! The decoder fills what a cut-off file lacks with zeros, and misreads rows of fewer bits, so the
+//! header is read here first: what it does not read well is refused by name. Bound: the picture,
+//! and as much again while it is decoded.
 
 use zune_bmp::BmpDecoder;
 use zune_core::bytestream::ZCursor;
@@ -17,24 +19,41 @@ const ROW_BYTES: usize = 4;
 const PLAIN: [u32; 2] = [0, 3];
 
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
-    let options = DecoderOptions::default().set_max_width(SIDE_MAX).set_max_height(SIDE_MAX);
+    let options = DecoderOptions::default()
+        .set_max_width(SIDE_MAX)
+        .set_max_height(SIDE_MAX);
     let mut decoder = BmpDecoder::new_with_options(ZCursor::new(bytes), options);
-    let header = Header::read(bytes).ok_or_else(|| "is a BMP file that ends within its header".to_owned())?;
+    let header = Header::read(bytes)
+        .ok_or_else(|| "is a BMP file that ends within its header".to_owned())?;
     header.check()?;
     let (width, height) = (header.width, header.height);
     bound.check(width, height)?;
     let expected = header.length();
     if bytes.len() < expected {
         let given = bytes.len();
-        return Err(format!("is a BMP file of {expected} bytes, of which {given} came; send all of it"));
+        return Err(format!(
+            "is a BMP file of {expected} bytes, of which {given} came; send all of it"
+        ));
     }
     decoder.decode_headers().map_err(damaged)?;
-    let channels = decoder.colorspace().map_or(0, |colours| colours.num_components());
+    let channels = decoder
+        .colorspace()
+        .map_or(0, |colours| colours.num_components());
     let pixels = decoder.decode().map_err(damaged)?;
     if !(1..=4).contains(&channels) || pixels.len() != width * height * channels {
-        return Err("is a damaged BMP file: its palette and its pixels do not fit together".to_owned());
+        return Err(
+            "is a damaged BMP file: its palette and its pixels do not fit together".to_owned(),
+        );
     }
-    Ok((Picture { width, height, channels, pixels }, Orientation::default()))
+    Ok((
+        Picture {
+            width,
+            height,
+            channels,
+            pixels,
+        },
+        Orientation::default(),
+    ))
 }
 
 /// What has to be known before a decoder is asked.
@@ -53,23 +72,37 @@ impl Header {
         let side = |at: usize| usize::try_from(long(at)?.cast_signed().unsigned_abs()).ok();
         let start = usize::try_from(long(10)?).ok()?;
         let bits = u16::from_le_bytes(*bytes.get(28..)?.first_chunk()?);
-        Some(Self { start, width: side(18)?, height: side(22)?, bits, compression: long(30)? })
+        Some(Self {
+            start,
+            width: side(18)?,
+            height: side(22)?,
+            bits,
+            compression: long(30)?,
+        })
     }
 
     fn check(&self) -> Result<(), String> {
-        let Self { bits, compression, .. } = self;
+        let Self {
+            bits, compression, ..
+        } = self;
         if !PLAIN.contains(compression) {
-            return Err("is a compressed BMP file; save it without compression, or as PNG".to_owned());
+            return Err(
+                "is a compressed BMP file; save it without compression, or as PNG".to_owned(),
+            );
         }
         if ![8, 24, 32].contains(bits) {
-            return Err(format!("is a BMP file of {bits} bits a pixel; 8, 24 and 32 can be read, so save it as PNG"));
+            return Err(format!(
+                "is a BMP file of {bits} bits a pixel; 8, 24 and 32 can be read, so save it as PNG"
+            ));
         }
         Ok(())
     }
 
     /// Bytes of the file up to its last pixel.
     fn length(&self) -> usize {
-        let row = (self.width * usize::from(self.bits)).div_ceil(8).next_multiple_of(ROW_BYTES);
+        let row = (self.width * usize::from(self.bits))
+            .div_ceil(8)
+            .next_multiple_of(ROW_BYTES);
         self.start.saturating_add(row.saturating_mul(self.height))
     }
 }

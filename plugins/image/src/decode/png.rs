@@ -1,7 +1,7 @@
 //! PNG: every colour type and depth, interlaced or not. Of an animation, its default picture.
 //!
-//! Palettes and few bits become bytes; of 16 bits the upper 8 stay. Bounds: as many bytes are inflated as the picture
-//! has, whatever follows; profiles and texts are skipped.
+//! Palettes and few bits become bytes; of 16 bits the upper 8 stay. Bounds: as many bytes are
+//! inflated as the picture has, whatever follows; profiles and texts are skipped.
 
 use std::io::Cursor;
 
@@ -15,7 +15,12 @@ use crate::picture::{Orientation, Picture};
 const BESIDE_BYTES_MAX: usize = 16 << 20;
 
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: BESIDE_BYTES_MAX });
+    let mut decoder = Decoder::new_with_limits(
+        Cursor::new(bytes),
+        Limits {
+            bytes: BESIDE_BYTES_MAX,
+        },
+    );
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_ignore_text_chunk(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
@@ -32,10 +37,25 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     let mut pixels = vec![0; width * height * channels];
     let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
     if (narrow(frame.width), narrow(frame.height)) != (width, height) {
-        return Err("is an animated PNG file whose first frame is not the whole picture".to_owned());
+        return Err(
+            "is an animated PNG file whose first frame is not the whole picture".to_owned(),
+        );
     }
-    let orientation = reader.info().exif_metadata.as_deref().map(exif::orientation).unwrap_or_default();
-    Ok((Picture { width, height, channels, pixels }, orientation))
+    let orientation = reader
+        .info()
+        .exif_metadata
+        .as_deref()
+        .map(exif::orientation)
+        .unwrap_or_default();
+    Ok((
+        Picture {
+            width,
+            height,
+            channels,
+            pixels,
+        },
+        orientation,
+    ))
 }
 
 fn narrow(side: u32) -> usize {

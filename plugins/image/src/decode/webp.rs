@@ -1,6 +1,7 @@
 //! WebP: lossy and lossless, with and without alpha. Of an animation, its first frame.
 //!
-//! Bound: the decoder takes no more memory than the picture's four channels and what is around them.
+//! Bound: the decoder takes no more memory than the picture's four channels and what is around
+//! them.
 
 use std::io::Cursor;
 
@@ -16,7 +17,10 @@ const EXIF_BYTES_MAX: usize = 1 << 20;
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    let (width, height) = (usize::try_from(width).unwrap_or(usize::MAX), usize::try_from(height).unwrap_or(usize::MAX));
+    let (width, height) = (
+        usize::try_from(width).unwrap_or(usize::MAX),
+        usize::try_from(height).unwrap_or(usize::MAX),
+    );
     bound.check(width, height)?;
     decoder.set_memory_limit(EXIF_BYTES_MAX);
     let channels = if decoder.has_alpha() { 4 } else { 3 };
@@ -25,7 +29,15 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     // What can't be read of EXIF is no reason to refuse a picture that can.
     let block = decoder.exif_metadata().ok().flatten();
     let orientation = block.as_deref().map(exif::orientation).unwrap_or_default();
-    Ok((Picture { width, height, channels, pixels }, orientation))
+    Ok((
+        Picture {
+            width,
+            height,
+            channels,
+            pixels,
+        },
+        orientation,
+    ))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]

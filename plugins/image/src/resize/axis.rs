@@ -1,8 +1,9 @@
 //! What a pixel of a resized picture is mixed of, along one axis, and the passes that mix.
 //!
-//! Both conventions are tables of weights; they differ in the weights, in the order of the passes, and in where they
-//! round. Default: three channels, mixed as vectors of four. Bound: the tables, the result, one row of the source as
-//! floats, and of what lies between the two passes the rows that one row of the result is mixed of.
+//! Both conventions are tables of weights; they differ in the weights, in the order of the passes,
+//! and in where they round. Default: three channels, mixed as vectors of four. Bound: the tables,
+//! the result, one row of the source as floats, and of what lies between the two passes the rows
+//! that one row of the result is mixed of.
 
 use wide::f32x4;
 
@@ -11,7 +12,8 @@ use crate::picture::Picture;
 
 /// Levels of a row that are mixed at a time.
 const LANES: usize = 16;
-/// Weights of a pixel that are applied at a time: there are always a multiple of so many, the last ones 0.
+/// Weights of a pixel that are applied at a time: there are always a multiple of so many, the last
+/// ones 0.
 const AT_ONCE: usize = 4;
 /// What so many pixels of three channels take, the last one read as four.
 const PIXELS: usize = AT_ONCE * 3 + 1;
@@ -27,10 +29,16 @@ pub(super) struct Axis {
 pub(super) type Mix = (isize, Vec<f64>);
 
 impl Axis {
-    /// Beyond a border lies its last pixel, again and again: what would be taken from there is taken from it.
+    /// Beyond a border lies its last pixel, again and again: what would be taken from there is
+    /// taken from it.
     pub(super) fn new(from: usize, mixes: impl Iterator<Item = Mix>) -> Self {
         let mixes: Vec<Mix> = mixes.collect();
-        let taps = mixes.iter().map(|(_, weights)| weights.len()).max().unwrap_or(0).max(1);
+        let taps = mixes
+            .iter()
+            .map(|(_, weights)| weights.len())
+            .max()
+            .unwrap_or(0)
+            .max(1);
         let taps = taps.next_multiple_of(AT_ONCE);
         let last = from.saturating_sub(1);
         let within = |place: isize| usize::try_from(place).unwrap_or(0).min(last);
@@ -42,7 +50,11 @@ impl Axis {
             }
             firsts.push(within(*first));
         }
-        Self { taps, firsts, weights: weights.into_iter().map(single).collect() }
+        Self {
+            taps,
+            firsts,
+            weights: weights.into_iter().map(single).collect(),
+        }
     }
 
     fn len(&self) -> usize {
@@ -50,22 +62,32 @@ impl Axis {
     }
 
     fn each(&self) -> impl Iterator<Item = (usize, &[f32])> {
-        self.firsts.iter().copied().zip(self.weights.chunks_exact(self.taps))
+        self.firsts
+            .iter()
+            .copied()
+            .zip(self.weights.chunks_exact(self.taps))
     }
 }
 
-/// The source pixels that count, each with its weight. Those beyond the last one have a weight of 0.
+/// The source pixels that count, each with its weight. Those beyond the last one have a weight of
+/// 0.
 fn counting(first: usize, weights: &[f32]) -> impl Iterator<Item = (usize, f32)> + Clone {
-    let sources = weights.iter().enumerate().map(move |(tap, weight)| (first + tap, *weight));
+    let sources = weights
+        .iter()
+        .enumerate()
+        .map(move |(tap, weight)| (first + tap, *weight));
     sources.filter(|(_, weight)| *weight != 0.0)
 }
 
-/// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Of the rows between the two, those
-/// are kept that one row of the result is mixed of.
+/// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Of the rows
+/// between the two, those are kept that one row of the result is mixed of.
 pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
     let Picture { channels, .. } = *picture;
     let (width, height) = (columns.len(), rows.len());
-    let mut given = picture.pixels.chunks_exact(picture.width * channels).enumerate();
+    let mut given = picture
+        .pixels
+        .chunks_exact(picture.width * channels)
+        .enumerate();
     let mut narrowed = vec![vec![0; width * channels]; rows.taps];
     let (mut row, mut sums) = (room(picture, columns), vec![0.0; width * channels]);
     let mut pixels = Vec::with_capacity(width * height * channels);
@@ -75,29 +97,43 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
             && let Some((source, levels)) = given.next()
         {
             ready = source + 1;
-            row.iter_mut().zip(levels).for_each(|(to, level)| *to = f32::from(*level));
+            row.iter_mut()
+                .zip(levels)
+                .for_each(|(to, level)| *to = f32::from(*level));
             across(&row, channels, columns, &mut narrowed[source % rows.taps]);
         }
-        let kept = |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
+        let kept =
+            |(source, weight): (usize, f32)| (narrowed[source % rows.taps].as_slice(), weight);
         down(&counting(first, weights).map(kept), &mut sums);
         round::row(&sums, &mut pixels);
     }
-    Picture { width, height, channels, pixels }
+    Picture {
+        width,
+        height,
+        channels,
+        pixels,
+    }
 }
 
-/// Down the columns, then along the one row that is left, rounded once: what OpenCV computes, in the order in which
-/// vectors do most of it.
+/// Down the columns, then along the one row that is left, rounded once: what OpenCV computes, in
+/// the order in which vectors do most of it.
 pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
     let Picture { channels, .. } = *picture;
     let (width, height, stride) = (columns.len(), rows.len(), picture.width * picture.channels);
     let mut pixels = vec![0; width * height * channels];
     let mut row = room(picture, columns);
     for (line, (first, weights)) in pixels.chunks_exact_mut(width * channels).zip(rows.each()) {
-        let given = |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
+        let given =
+            |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
         down(&counting(first, weights).map(given), &mut row[..stride]);
         across(&row, channels, columns, line);
     }
-    Picture { width, height, channels, pixels }
+    Picture {
+        width,
+        height,
+        channels,
+        pixels,
+    }
 }
 
 /// For one row of the picture, and what weights of 0 reach behind its end.
@@ -126,7 +162,13 @@ fn down<'a>(rows: &(impl Iterator<Item = (&'a [u8], f32)> + Clone), sums: &mut [
 fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut [u8]) {
     if channels == 1 {
         for (to, (first, weights)) in levels.iter_mut().zip(columns.each()) {
-            *to = round::level(row[first..].iter().zip(weights).map(|(level, weight)| level * weight).sum());
+            *to = round::level(
+                row[first..]
+                    .iter()
+                    .zip(weights)
+                    .map(|(level, weight)| level * weight)
+                    .sum(),
+            );
         }
         return;
     }
@@ -139,15 +181,28 @@ fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut [u8]) {
     }
 }
 
-fn across_by(row: &[f32], columns: &Axis, levels: &mut [u8], mix: impl Fn(f32x4, &[f32], &[f32]) -> f32x4) {
+fn across_by(
+    row: &[f32],
+    columns: &Axis,
+    levels: &mut [u8],
+    mix: impl Fn(f32x4, &[f32], &[f32]) -> f32x4,
+) {
     for (to, (first, weights)) in levels.as_chunks_mut::<3>().0.iter_mut().zip(columns.each()) {
         *to = round::pixel(mix(f32x4::ZERO, &row[first * 3..], weights));
     }
 }
 
-/// Adds `TAPS` pixels of three channels and what lies behind them: `LEVELS` are three for each, and one.
-fn mix<const TAPS: usize, const LEVELS: usize>(mut sum: f32x4, pixels: &[f32], weights: &[f32]) -> f32x4 {
-    if let (Some(pixels), Some(weights)) = (pixels.first_chunk::<LEVELS>(), weights.first_chunk::<TAPS>()) {
+/// Adds `TAPS` pixels of three channels and what lies behind them: `LEVELS` are three for each, and
+/// one.
+fn mix<const TAPS: usize, const LEVELS: usize>(
+    mut sum: f32x4,
+    pixels: &[f32],
+    weights: &[f32],
+) -> f32x4 {
+    if let (Some(pixels), Some(weights)) = (
+        pixels.first_chunk::<LEVELS>(),
+        weights.first_chunk::<TAPS>(),
+    ) {
         for (tap, weight) in weights.iter().enumerate() {
             let four = pixels[tap * 3..].first_chunk().copied().unwrap_or_default();
             sum += f32x4::new(four) * f32x4::splat(*weight);
@@ -159,7 +214,9 @@ fn mix<const TAPS: usize, const LEVELS: usize>(mut sum: f32x4, pixels: &[f32], w
 /// Any number of pixels.
 fn mix_many(sum: f32x4, pixels: &[f32], weights: &[f32]) -> f32x4 {
     let weights = weights.as_chunks::<AT_ONCE>().0.iter().enumerate();
-    weights.fold(sum, |sum, (place, weights)| mix::<AT_ONCE, PIXELS>(sum, &pixels[place * AT_ONCE * 3..], weights))
+    weights.fold(sum, |sum, (place, weights)| {
+        mix::<AT_ONCE, PIXELS>(sum, &pixels[place * AT_ONCE * 3..], weights)
+    })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a weight, rounded once")]

@@ -1,7 +1,8 @@
-//! OpenCV's weights: filters of a fixed width whatever the picture does, and only `box` takes all pixels.
+//! OpenCV's weights: filters of a fixed width whatever the picture does, and only `box` takes all
+//! pixels.
 //!
-//! A model that was trained on OpenCV's pictures sees the difference. Weights are multiples of 1/2048, as OpenCV's are,
-//! so that a level differs by one at most, and seldom.
+//! A model that was trained on OpenCV's pictures sees the difference. Weights are multiples of
+//! 1/2048, as OpenCV's are, so that a level differs by one at most, and seldom.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4};
 
@@ -15,7 +16,10 @@ const SLIVER: f64 = 1e-3;
 
 /// One axis; `shrinks` says whether neither of both grows, which `INTER_AREA` asks.
 pub(super) fn axis(from: usize, to: usize, filter: Filter, shrinks: bool) -> Axis {
-    Axis::new(from, (0..to).map(|target| mix(target, from, to, filter, shrinks)))
+    Axis::new(
+        from,
+        (0..to).map(|target| mix(target, from, to, filter, shrinks)),
+    )
 }
 
 fn mix(target: usize, from: usize, to: usize, filter: Filter, shrinks: bool) -> Mix {
@@ -29,16 +33,20 @@ fn mix(target: usize, from: usize, to: usize, filter: Filter, shrinks: bool) -> 
         Filter::Box if shrinks => area(float(target) * scale, scale, float(from)),
         Filter::Box => {
             let (place, _) = split(float(target) * scale);
-            let part = (float(target) + 1.0 - ((float(target) * scale).floor() + 1.0) / scale).max(0.0).fract();
+            let part = (float(target) + 1.0 - ((float(target) * scale).floor() + 1.0) / scale)
+                .max(0.0)
+                .fract();
             (place, in_steps([1.0 - part, part]))
         }
     }
 }
 
-/// The cubic through four points whose slope at the middle two is -0.75 of their neighbours' distance.
+/// The cubic through four points whose slope at the middle two is -0.75 of their neighbours'
+/// distance.
 fn cubic(part: f64) -> [f64; 4] {
     const A: f64 = -0.75;
-    let outer = |distance: f64| ((A * distance - 5.0 * A) * distance + 8.0 * A) * distance - 4.0 * A;
+    let outer =
+        |distance: f64| ((A * distance - 5.0 * A) * distance + 8.0 * A) * distance - 4.0 * A;
     let inner = |distance: f64| ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0;
     let (first, second, third) = (outer(part + 1.0), inner(part), inner(1.0 - part));
     [first, second, third, 1.0 - first - second - third]
@@ -95,5 +103,8 @@ fn area(start: f64, scale: f64, from: f64) -> Mix {
 }
 
 fn in_steps<const TAPS: usize>(weights: [f64; TAPS]) -> Vec<f64> {
-    weights.iter().map(|weight| (weight * STEPS).round_ties_even() / STEPS).collect()
+    weights
+        .iter()
+        .map(|weight| (weight * STEPS).round_ties_even() / STEPS)
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Pillow's weights: filters that grow wider as the picture shrinks, so that every pixel counts (antialiasing).
+//! Pillow's weights: filters that grow wider as the picture shrinks, so that every pixel counts
+//! (antialiasing).
 //!
 //! What lies beyond a border counts nothing, and the rest is made to sum to one.
 
@@ -14,8 +15,8 @@ pub(super) fn axis(from: usize, to: usize, filter: Filter) -> Axis {
     Axis::new(from, (0..to).map(|target| mix(target, from, to, filter)))
 }
 
-/// The pixel under the middle of each target pixel. Step by step, as Pillow finds them: a product would round otherwise
-/// where a middle falls between two pixels.
+/// The pixel under the middle of each target pixel. Step by step, as Pillow finds them: a product
+/// would round otherwise where a middle falls between two pixels.
 fn nearest(from: usize, to: usize) -> Axis {
     let step = float(from) / float(to);
     let mut middle = step / 2.0;
@@ -67,12 +68,18 @@ fn curve(filter: Filter, signed: f64) -> f64 {
         _ if distance >= support(filter) => 0.0,
         Filter::Bilinear => 1.0 - distance,
         Filter::Hamming => sinc(distance) * (0.54 + 0.46 * (distance * PI).cos()),
-        Filter::Bicubic if distance < 1.0 => ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0,
+        Filter::Bicubic if distance < 1.0 => {
+            ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0
+        }
         Filter::Bicubic => (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A,
         Filter::Lanczos => sinc(distance) * sinc(distance / 3.0),
     }
 }
 
 fn sinc(distance: f64) -> f64 {
-    if distance == 0.0 { 1.0 } else { (distance * PI).sin() / (distance * PI) }
+    if distance == 0.0 {
+        1.0
+    } else {
+        (distance * PI).sin() / (distance * PI)
+    }
 }

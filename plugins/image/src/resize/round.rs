@@ -21,23 +21,40 @@ pub(super) fn row(sums: &[f32], levels: &mut Vec<u8>) {
 }
 
 /// One pixel of three channels.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped"
+)]
 pub(super) fn pixel(sums: f32x4) -> [u8; 3] {
-    let [red, green, blue, _] =
-        (sums + f32x4::splat(HALF)).trunc_int().max(i32x4::ZERO).min(i32x4::splat(255)).to_array();
+    let [red, green, blue, _] = (sums + f32x4::splat(HALF))
+        .trunc_int()
+        .max(i32x4::ZERO)
+        .min(i32x4::splat(255))
+        .to_array();
     [red as u8, green as u8, blue as u8]
 }
 
 /// One level.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
 pub(super) fn level(sum: f32) -> u8 {
     (sum + HALF) as u8
 }
 
 fn rounded(sums: &[f32; LANES]) -> [u8; LANES] {
-    let half = |at: usize| (f32x8::new(std::array::from_fn(|lane| sums[at + lane])) + f32x8::splat(HALF)).trunc_int();
+    let half = |at: usize| {
+        (f32x8::new(std::array::from_fn(|lane| sums[at + lane])) + f32x8::splat(HALF)).trunc_int()
+    };
     // Narrowing saturates.
-    u8x16::narrow_i16x8(i16x8::from_i32x8_saturate(half(0)), i16x8::from_i32x8_saturate(half(8))).to_array()
+    u8x16::narrow_i16x8(
+        i16x8::from_i32x8_saturate(half(0)),
+        i16x8::from_i32x8_saturate(half(8)),
+    )
+    .to_array()
 }
 
 #[cfg(test)]
@@ -47,12 +64,25 @@ mod tests {
     #[test]
     fn vectors_round_as_one_level_does() {
         let mut sums: Vec<f32> = (-40..1100).map(|step| step as f32 / 4.0).collect();
-        sums.extend([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e10, -1e10, 0.499_999_97, 254.5]);
+        sums.extend([
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            1e10,
+            -1e10,
+            0.499_999_97,
+            254.5,
+        ]);
         let one_by_one: Vec<u8> = sums.iter().map(|sum| level(*sum)).collect();
         let mut levels = Vec::new();
         row(&sums, &mut levels);
         assert_eq!(levels, one_by_one);
-        for (sums, levels) in sums.as_chunks::<3>().0.iter().zip(one_by_one.as_chunks::<3>().0) {
+        for (sums, levels) in sums
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .zip(one_by_one.as_chunks::<3>().0)
+        {
             let [red, green, blue] = *sums;
             assert_eq!(pixel(f32x4::new([red, green, blue, f32::NAN])), *levels);
         }

@@ -1,7 +1,7 @@
 //! Files that were damaged: refused or answered, but never a panic, and never more than the bound.
 //!
-//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times with bytes changed;
-//! `HOTSTAGE_DAMAGE` multiplies the last.
+//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times
+//! with bytes changed; `HOTSTAGE_DAMAGE` multiplies the last.
 
 use serde_json::json;
 
@@ -15,7 +15,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
 }
@@ -27,7 +30,10 @@ fn a_file_cut_anywhere_does_no_harm() {
         for length in 0..file.len() {
             let answer = bench.call(pictures(&[&file[..length]]));
             // The last chunk of a PNG says nothing, and a WebP may end with a byte that fills up.
-            assert!(answer.is_err() || length + 20 > file.len() || is_lenient(&name), "{name} cut at {length}");
+            assert!(
+                answer.is_err() || length + 20 > file.len() || is_lenient(&name),
+                "{name} cut at {length}"
+            );
         }
     }
 }
@@ -39,14 +45,21 @@ fn is_lenient(name: &str) -> bool {
 
 #[test]
 fn a_file_with_changed_bytes_does_no_harm() {
-    let factor = std::env::var("HOTSTAGE_DAMAGE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1);
+    let factor = std::env::var("HOTSTAGE_DAMAGE")
+        .ok()
+        .and_then(|factor| factor.parse().ok())
+        .unwrap_or(1);
     let mut bench = open(json!({ "max_pixels": 4096, "resize": { "size": [4, 4] } }));
     for (name, file) in samples() {
         let mut chance = Chance(name.len() as u64);
         for _ in 0..ROUNDS * factor {
             let mut damaged = file.clone();
             // Headers are where a byte matters most.
-            let reach = if chance.below(2) == 0 { file.len().min(64) } else { file.len() };
+            let reach = if chance.below(2) == 0 {
+                file.len().min(64)
+            } else {
+                file.len()
+            };
             for _ in 0..=chance.below(4) {
                 let place = chance.below(reach);
                 damaged[place] = u8::try_from(chance.below(256)).unwrap();

@@ -1,7 +1,7 @@
 //! Where a tile lies in memory: its rows and its columns are each so many bytes apart.
 //!
-//! Whole vectors are stored along whichever side is contiguous: the columns, or where the channels of a picture come
-//! last, the rows.
+//! Whole vectors are stored along whichever side is contiguous: the columns, or where the channels
+//! of a picture come last, the rows.
 
 use std::arch::wasm32::{i32x4_shuffle, i64x2_shuffle, v128, v128_store};
 
@@ -75,7 +75,12 @@ impl Place {
 
     #[inline(always)]
     fn number(self, row: usize, column: usize) -> *mut f32 {
-        let Self(OutputStoreKer { ptr, row_byte_stride, col_byte_stride, .. }) = self;
+        let Self(OutputStoreKer {
+            ptr,
+            row_byte_stride,
+            col_byte_stride,
+            ..
+        }) = self;
         let offset = row_byte_stride * row.cast_signed() + col_byte_stride * column.cast_signed();
         ptr.wrapping_offset(offset).cast()
     }
@@ -84,8 +89,14 @@ impl Place {
 /// Rows become columns.
 #[inline(always)]
 fn transposed([a, b, c, d]: [v128; LANES]) -> [v128; LANES] {
-    let (first, second) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
-    let (third, fourth) = (i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+    let (first, second) = (
+        i32x4_shuffle::<0, 4, 1, 5>(a, b),
+        i32x4_shuffle::<2, 6, 3, 7>(a, b),
+    );
+    let (third, fourth) = (
+        i32x4_shuffle::<0, 4, 1, 5>(c, d),
+        i32x4_shuffle::<2, 6, 3, 7>(c, d),
+    );
     [
         i64x2_shuffle::<0, 2>(first, third),
         i64x2_shuffle::<1, 3>(first, third),

@@ -1,12 +1,12 @@
 //! One tile: sums of products in vectors, and what is done to them.
 //!
-//! A turn of the loop takes two products. With one, the machine code spends more on moving sums than on summing; with
-//! three, what they need no longer fits into the sixteen vector registers of x86-64. 16 sums are enough that none
-//! waits for itself.
+//! A turn of the loop takes two products. With one, the machine code spends more on moving sums
+//! than on summing; with three, what they need no longer fits into the sixteen vector registers of
+//! x86-64. 16 sums are enough that none waits for itself.
 
 use std::arch::wasm32::{
-    f32x4_add, f32x4_gt, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_relaxed_madd, f32x4_splat, f32x4_sub, i32x4_shuffle,
-    v128, v128_bitselect, v128_load, v128_store,
+    f32x4_add, f32x4_gt, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_relaxed_madd, f32x4_splat,
+    f32x4_sub, i32x4_shuffle, v128, v128_bitselect, v128_load, v128_store,
 };
 
 /// Numbers in a vector.
@@ -33,7 +33,9 @@ impl Tile {
 
     #[inline(always)]
     pub(super) fn read(rows: &[Columns; ROWS]) -> Self {
-        Self(std::array::from_fn(|row| std::array::from_fn(|at| vector(&rows[row][at]))))
+        Self(std::array::from_fn(|row| {
+            std::array::from_fn(|at| vector(&rows[row][at]))
+        }))
     }
 
     /// Adds the product of each column of the one matrix and its row of the other.
@@ -67,7 +69,12 @@ impl Tile {
 
     #[inline(always)]
     pub(super) fn plus(&mut self, other: Self) {
-        for (sum, other) in self.0.as_flattened_mut().iter_mut().zip(other.0.as_flattened()) {
+        for (sum, other) in self
+            .0
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(other.0.as_flattened())
+        {
             *sum = f32x4_add(*sum, *other);
         }
     }

@@ -45,13 +45,30 @@ impl Given {
         let shape: Vec<u64> = self.shape.iter().map(|&size| size as u64).collect();
         assert_eq!(tensor.shape(), shape, "{}", self.name);
         let floats: Vec<f64> = match tensor.datatype() {
-            Datatype::Fp32 => tensor.slice::<f32>().unwrap().iter().copied().map(f64::from).collect(),
+            Datatype::Fp32 => tensor
+                .slice::<f32>()
+                .unwrap()
+                .iter()
+                .copied()
+                .map(f64::from)
+                .collect(),
             Datatype::Fp64 => tensor.slice::<f64>().unwrap().to_vec(),
-            other => return assert_eq!(tensor.as_bytes(), self.tensor(other).as_bytes(), "{}", self.name),
+            other => {
+                return assert_eq!(
+                    tensor.as_bytes(),
+                    self.tensor(other).as_bytes(),
+                    "{}",
+                    self.name
+                );
+            }
         };
         for (given, expected) in floats.iter().zip(&self.data) {
             let expected = expected.as_f64().unwrap();
-            assert!((given - expected).abs() < 1e-5, "{}: {given} is not {expected}", self.name);
+            assert!(
+                (given - expected).abs() < 1e-5,
+                "{}: {given} is not {expected}",
+                self.name
+            );
         }
     }
 }
@@ -61,10 +78,19 @@ fn check(graph: &str, file: &[u8]) {
     let cases: Vec<Case> = serde_json::from_str(include_str!("golden/answers.json")).unwrap();
     let case = cases.iter().find(|case| case.graph == graph).unwrap();
     let mut bench = open_model::<Onnx>(json!({}), Files::from_map([("model", file)])).unwrap();
-    let datatypes: Vec<Datatype> = bench.signature().inputs.iter().map(|port| port.datatype).collect();
+    let datatypes: Vec<Datatype> = bench
+        .signature()
+        .inputs
+        .iter()
+        .map(|port| port.datatype)
+        .collect();
     // Twice: nothing that a call leaves behind may be seen by the next one.
     for _ in 0..2 {
-        let inputs = case.inputs.iter().zip(&datatypes).map(|(given, &datatype)| (&given.name, given.tensor(datatype)));
+        let inputs = case
+            .inputs
+            .iter()
+            .zip(&datatypes)
+            .map(|(given, &datatype)| (&given.name, given.tensor(datatype)));
         let answer = bench.call(inputs).unwrap();
         for expected in &case.outputs {
             expected.assert_is(answer.get(&expected.name).unwrap());

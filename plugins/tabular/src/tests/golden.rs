@@ -1,4 +1,5 @@
-//! The component beside scikit-learn: `reference/make.py` wrote what a fitted `ColumnTransformer` answers.
+//! The component beside scikit-learn: `reference/make.py` wrote what a fitted `ColumnTransformer`
+//! answers.
 
 use hotstage_sdk::{Files, Tensor, testing};
 use serde_json::{Map, Value, json};
@@ -46,14 +47,22 @@ impl Golden {
             let (row, column) = (index / width, index % width);
             let tolerance = TOLERANCE * expected.abs().max(1.0);
             let difference = (f64::from(*given) - expected).abs();
-            assert!(difference <= tolerance, "row {row}, column {column}: {given}, expected {expected}");
+            assert!(
+                difference <= tolerance,
+                "row {row}, column {column}: {given}, expected {expected}"
+            );
         }
     }
 
     /// Objects, one a line.
     fn objects(&self) -> Vec<String> {
         let object = |row: &Vec<Value>| {
-            let object: Map<String, Value> = self.names.iter().cloned().zip(row.iter().cloned()).collect();
+            let object: Map<String, Value> = self
+                .names
+                .iter()
+                .cloned()
+                .zip(row.iter().cloned())
+                .collect();
             Value::Object(object).to_string()
         };
         self.rows.iter().map(object).collect()
@@ -63,20 +72,40 @@ impl Golden {
 #[test]
 fn csv_is_that_of_scikit_learn() {
     let golden = Golden::read();
-    let mut bench = testing::open_preprocessor::<Tabular>(golden.settings.clone(), Files::none()).unwrap();
+    let mut bench =
+        testing::open_preprocessor::<Tabular>(golden.settings.clone(), Files::none()).unwrap();
     golden.check(&bench.call_raw("text/csv", golden.csv.as_bytes()).unwrap());
     let (_, headless) = golden.csv.split_once('\n').unwrap();
-    golden.check(&golden.open("columns").call_raw("text/csv", headless.as_bytes()).unwrap());
+    golden.check(
+        &golden
+            .open("columns")
+            .call_raw("text/csv", headless.as_bytes())
+            .unwrap(),
+    );
 }
 
 #[test]
 fn json_lines_are_those_of_scikit_learn() {
     let golden = Golden::read();
     let objects = golden.objects().join("\n");
-    golden.check(&golden.open("columns").call_raw("application/x-ndjson", objects.as_bytes()).unwrap());
-    let arrays: Vec<String> = golden.rows.iter().map(|row| Value::from(row.clone()).to_string()).collect();
+    golden.check(
+        &golden
+            .open("columns")
+            .call_raw("application/x-ndjson", objects.as_bytes())
+            .unwrap(),
+    );
+    let arrays: Vec<String> = golden
+        .rows
+        .iter()
+        .map(|row| Value::from(row.clone()).to_string())
+        .collect();
     let arrays = arrays.join("\r\n\r\n");
-    golden.check(&golden.open("columns").call_raw("application/jsonl", arrays.as_bytes()).unwrap());
+    golden.check(
+        &golden
+            .open("columns")
+            .call_raw("application/jsonl", arrays.as_bytes())
+            .unwrap(),
+    );
 }
 
 #[test]
@@ -94,9 +123,17 @@ fn columns_in_tensors_are_those_of_scikit_learn() {
         let column = golden.rows.iter().map(|row| &row[index]);
         let is_text = golden.rows.iter().any(|row| row[index].is_string());
         let tensor = if is_text {
-            Tensor::bytes(&[count], column.map(|value| value.as_str().unwrap_or_default()))
+            Tensor::bytes(
+                &[count],
+                column.map(|value| value.as_str().unwrap_or_default()),
+            )
         } else {
-            Tensor::f64(&[count], column.map(|value| value.as_f64().unwrap_or(f64::NAN)).collect::<Vec<_>>())
+            Tensor::f64(
+                &[count],
+                column
+                    .map(|value| value.as_f64().unwrap_or(f64::NAN))
+                    .collect::<Vec<_>>(),
+            )
         };
         (name, tensor.unwrap())
     });

@@ -8,7 +8,10 @@ use crate::Tabular;
 
 #[track_caller]
 fn check(answer: Result<testing::Answer, Failure>, expected: &str) {
-    assert_eq!(answer.unwrap_err(), Failure::InvalidInput(expected.to_owned()));
+    assert_eq!(
+        answer.unwrap_err(),
+        Failure::InvalidInput(expected.to_owned())
+    );
 }
 
 fn people() -> Value {
@@ -18,12 +21,18 @@ fn people() -> Value {
 
 #[track_caller]
 fn check_csv(body: &str, expected: &str) {
-    check(open(people()).call_raw("text/csv", body.as_bytes()), expected);
+    check(
+        open(people()).call_raw("text/csv", body.as_bytes()),
+        expected,
+    );
 }
 
 #[track_caller]
 fn check_json(body: &str, expected: &str) {
-    check(open(people()).call_raw("application/x-ndjson", body.as_bytes()), expected);
+    check(
+        open(people()).call_raw("application/x-ndjson", body.as_bytes()),
+        expected,
+    );
 }
 
 #[test]
@@ -35,8 +44,14 @@ fn a_bad_value_is_named_with_its_row_column_and_what_is_allowed() {
         "row 1 (line 2), column `port`: is missing; a text is needed, one of `Cherbourg`, \
                                      `Southampton`",
     );
-    check_csv("age,port\ninf,Cherbourg\n", "row 1 (line 2), column `age`: is `inf`; a finite number is needed");
-    check_csv("age,port\nNaN,Cherbourg\n", "row 1 (line 2), column `age`: is missing; a number is needed");
+    check_csv(
+        "age,port\ninf,Cherbourg\n",
+        "row 1 (line 2), column `age`: is `inf`; a finite number is needed",
+    );
+    check_csv(
+        "age,port\nNaN,Cherbourg\n",
+        "row 1 (line 2), column `age`: is missing; a number is needed",
+    );
     check_csv(
         "age,port\n1e300,Cherbourg\n",
         "row 1 (line 2), column `age`: is 1e300, which becomes 1e300; numbers up \
@@ -50,15 +65,30 @@ fn a_bad_value_is_named_with_its_row_column_and_what_is_allowed() {
     );
     let long = format!("age,port\n{},Cherbourg\n", "é\u{7}".repeat(100));
     let shown = "é\\u{7}".repeat(20);
-    check_csv(&long, &format!("row 1 (line 2), column `age`: is `{shown}…`; a finite number is needed"));
+    check_csv(
+        &long,
+        &format!("row 1 (line 2), column `age`: is `{shown}…`; a finite number is needed"),
+    );
 }
 
 #[test]
 fn a_bad_file_is_named_with_its_line() {
-    check_csv("", "the body is empty; its first line must name the columns");
-    check_csv("Age ,prt\n", "the header has no column `age`, but `Age `; rename it");
-    check_csv("age,harbour\n", "the header has no column `port`; it has `age`, `harbour`");
-    check_csv("age,port,age\n", "the header has the column `age` twice, as columns 1 and 3; rename one of them");
+    check_csv(
+        "",
+        "the body is empty; its first line must name the columns",
+    );
+    check_csv(
+        "Age ,prt\n",
+        "the header has no column `age`, but `Age `; rename it",
+    );
+    check_csv(
+        "age,harbour\n",
+        "the header has no column `port`; it has `age`, `harbour`",
+    );
+    check_csv(
+        "age,port,age\n",
+        "the header has the column `age` twice, as columns 1 and 3; rename one of them",
+    );
     check_csv(
         "age,port\n1,Cherbourg,\n",
         "row 1 (line 2): has 3 values; the header has 2 columns; a value with a \
@@ -70,26 +100,56 @@ fn a_bad_file_is_named_with_its_line() {
                                                           it, and double quotes in a quoted field",
     );
     let mut bench = open(json!({ "columns": [{ "name": "a" }], "rows_max": 2 }));
-    check(bench.call_raw("text/csv", b"a\n1\n2\n3\n"), "more than 2 rows; send at most that many in a request");
-    check(bench.call_raw("application/jsonl", b"[1]\n[2]\nx"), "more than 2 rows; send at most that many in a request");
+    check(
+        bench.call_raw("text/csv", b"a\n1\n2\n3\n"),
+        "more than 2 rows; send at most that many in a request",
+    );
+    check(
+        bench.call_raw("application/jsonl", b"[1]\n[2]\nx"),
+        "more than 2 rows; send at most that many in a request",
+    );
 }
 
 #[test]
 fn a_bad_row_of_json_is_named_with_its_line() {
     let good = r#"{"age": 1, "port": "Cherbourg"}"#;
-    check_json(&format!("{good}\n\n{{\"age\": 1"), "row 2 (line 3), character 9: EOF while parsing an object");
+    check_json(
+        &format!("{good}\n\n{{\"age\": 1"),
+        "row 2 (line 3), character 9: EOF while parsing an object",
+    );
     check_json(
         "3",
         "row 1 (line 1), character 1: invalid type: integer `3`, expected an object or an array of a row's \
                      values",
     );
-    check_json("[1]", "row 1 (line 1), character 3: an array of 1 values; 2 are needed");
-    check_json("[1, \"a\", 2]", "row 1 (line 1), character 11: an array of more than 2 values; 2 are needed");
-    check_json(r#"{"age": 1, "Port": "Q"}"#, "row 1 (line 1): has no key `port`, but `Port`; rename it");
-    check_json(r#"{"age": 1}"#, "row 1 (line 1): has no key `port`; add it, or null if its value is missing");
-    check_json(r#"{"age": 1, "age": 1}"#, "row 1 (line 1), character 16: the key `age` comes twice");
-    check_json(r#"{"age": [1], "port": "Q"}"#, "row 1 (line 1), column `age`: is an array; a finite number is needed");
-    check_json(r#"{"age": true, "port": "Q"}"#, "row 1 (line 1), column `age`: is true; a finite number is needed");
+    check_json(
+        "[1]",
+        "row 1 (line 1), character 3: an array of 1 values; 2 are needed",
+    );
+    check_json(
+        "[1, \"a\", 2]",
+        "row 1 (line 1), character 11: an array of more than 2 values; 2 are needed",
+    );
+    check_json(
+        r#"{"age": 1, "Port": "Q"}"#,
+        "row 1 (line 1): has no key `port`, but `Port`; rename it",
+    );
+    check_json(
+        r#"{"age": 1}"#,
+        "row 1 (line 1): has no key `port`; add it, or null if its value is missing",
+    );
+    check_json(
+        r#"{"age": 1, "age": 1}"#,
+        "row 1 (line 1), character 16: the key `age` comes twice",
+    );
+    check_json(
+        r#"{"age": [1], "port": "Q"}"#,
+        "row 1 (line 1), column `age`: is an array; a finite number is needed",
+    );
+    check_json(
+        r#"{"age": true, "port": "Q"}"#,
+        "row 1 (line 1), column `age`: is true; a finite number is needed",
+    );
     check_json(
         r#"{"age": 1, "port": 3}"#,
         "row 1 (line 1), column `port`: is 3.0; a text is needed, one of \
@@ -103,33 +163,66 @@ fn a_bad_row_of_json_is_named_with_its_line() {
 #[test]
 fn a_bad_element_is_named_with_its_input() {
     let columns = |ages: &[f64], ports: &[&str]| {
-        let tensors = [Tensor::f64(&[ages.len()], ages), Tensor::bytes(&[ports.len()], ports)].map(Result::unwrap);
+        let tensors = [
+            Tensor::f64(&[ages.len()], ages),
+            Tensor::bytes(&[ports.len()], ports),
+        ]
+        .map(Result::unwrap);
         open(people()).call(["age", "port"].into_iter().zip(tensors))
     };
-    check(columns(&[1.0], &[]), "input `port`: has 0 elements, and input `age` has 1; there must be as many");
+    check(
+        columns(&[1.0], &[]),
+        "input `port`: has 0 elements, and input `age` has 1; there must be as many",
+    );
     let infinite = columns(&[1.0, f64::INFINITY], &["Cherbourg"; 2]);
-    check(infinite, "input `age`: element 1 is inf; a finite number is needed");
+    check(
+        infinite,
+        "input `age`: element 1 is inf; a finite number is needed",
+    );
     let mut settings = people();
     settings["tensors"] = "rows".into();
-    let rows = |text: &str| open(settings.clone()).call([("rows", Tensor::bytes(&[1], [text]).unwrap())]);
-    check(rows("{}"), "input `rows`: element 0: has no key `age`; add it, or null if its value is missing");
-    check(rows("["), "input `rows`: element 0, character 1: EOF while parsing a list");
-    check(rows("[null, 1]"), "input `rows`: element 0, column `age`: is missing; a number is needed");
-    let mut bench =
-        open(json!({ "columns": [{ "name": "b", "log": "log" }], "header": ["a", "b"], "tensors": "table" }));
-    let table = bench.call([("features", Tensor::f32(&[2, 2], [0.0, 1.0, 0.0, -2.5]).unwrap())]);
+    let rows =
+        |text: &str| open(settings.clone()).call([("rows", Tensor::bytes(&[1], [text]).unwrap())]);
+    check(
+        rows("{}"),
+        "input `rows`: element 0: has no key `age`; add it, or null if its value is missing",
+    );
+    check(
+        rows("["),
+        "input `rows`: element 0, character 1: EOF while parsing a list",
+    );
+    check(
+        rows("[null, 1]"),
+        "input `rows`: element 0, column `age`: is missing; a number is needed",
+    );
+    let mut bench = open(
+        json!({ "columns": [{ "name": "b", "log": "log" }], "header": ["a", "b"], "tensors": "table" }),
+    );
+    let table = bench.call([(
+        "features",
+        Tensor::f32(&[2, 2], [0.0, 1.0, 0.0, -2.5]).unwrap(),
+    )]);
     let text = "input `features`: row 1, column 1 (`b`) is -2.5; a number above 0 is needed, for its logarithm";
     check(table, text);
     let mut bench = open(json!({ "columns": [{ "name": "a", "log": "log1p" }], "rows_max": 1 }));
-    let text = "input `a`: element 0 is -1.0; a number above -1 is needed, for the logarithm of it plus 1";
-    check(bench.call([("a", Tensor::f64(&[1], [-1.0]).unwrap())]), text);
+    let text =
+        "input `a`: element 0 is -1.0; a number above -1 is needed, for the logarithm of it plus 1";
+    check(
+        bench.call([("a", Tensor::f64(&[1], [-1.0]).unwrap())]),
+        text,
+    );
     let text = "more than 1 rows; send at most that many in a request";
-    check(bench.call([("a", Tensor::f64(&[2], [1.0; 2]).unwrap())]), text);
+    check(
+        bench.call([("a", Tensor::f64(&[2], [1.0; 2]).unwrap())]),
+        text,
+    );
 }
 
 #[track_caller]
 fn check_settings(settings: Value, start: &str) {
-    let refusal = testing::open_preprocessor::<Tabular>(settings, Files::none()).unwrap_err().to_string();
+    let refusal = testing::open_preprocessor::<Tabular>(settings, Files::none())
+        .unwrap_err()
+        .to_string();
     assert!(refusal.starts_with(start), "{refusal}");
 }
 
@@ -138,49 +231,121 @@ fn check_settings(settings: Value, start: &str) {
 fn check_column(more: Value, start: &str) {
     let mut column = more;
     column["name"] = "a".into();
-    check_settings(json!({ "columns": [column] }), &format!("settings.columns[0]{start}"));
+    check_settings(
+        json!({ "columns": [column] }),
+        &format!("settings.columns[0]{start}"),
+    );
 }
 
 #[test]
 fn settings_of_a_column_that_make_no_sense_are_refused() {
-    check_column(json!({ "kind": "nominal" }), ".kind: unknown variant `nominal`, expected one of `number`");
-    check_column(json!({ "kind": "category" }), ".kind: is category, which needs one_hot or ordinal; add one");
-    check_column(json!({ "kind": "number", "one_hot": { "categories": ["a"] } }), ".one_hot: is for a category");
-    check_column(json!({ "impute": "x" }), ".impute: is `x`; a number is needed");
-    check_column(json!({ "impute": [1] }), ".impute: expected a number, a string, true or false, found sequence");
+    check_column(
+        json!({ "kind": "nominal" }),
+        ".kind: unknown variant `nominal`, expected one of `number`",
+    );
+    check_column(
+        json!({ "kind": "category" }),
+        ".kind: is category, which needs one_hot or ordinal; add one",
+    );
+    check_column(
+        json!({ "kind": "number", "one_hot": { "categories": ["a"] } }),
+        ".one_hot: is for a category",
+    );
+    check_column(
+        json!({ "impute": "x" }),
+        ".impute: is `x`; a number is needed",
+    );
+    check_column(
+        json!({ "impute": [1] }),
+        ".impute: expected a number, a string, true or false, found sequence",
+    );
     check_column(
         json!({ "impute": 0, "log": "log" }),
         ".impute: is 0.0; a number above 0 is needed, for its logarithm",
     );
-    check_column(json!({ "impute": 2, "kind": "boolean" }), ".impute: is 2.0; true or false is needed");
-    check_column(json!({ "impute": 2, "kind": "indicator" }), ".impute: an indicator says what is missing; remove it");
-    check_column(json!({ "clip": {} }), ".clip: is empty; give it min, max or both");
-    check_column(json!({ "clip": { "min": 2, "max": 1 } }), ".clip: has the min 2 and the max 1; the max must not be");
-    check_column(json!({ "clip": { "min": 2 }, "kind": "boolean" }), ".clip: is for a number; remove it");
-    check_column(json!({ "log": "log", "ordinal": { "categories": ["a"] } }), ".log: is for a number; remove it");
-    check_column(json!({ "standardise": { "mean": 1, "std": 0 } }), ".standardise.std: is 0; it must be more than 0");
+    check_column(
+        json!({ "impute": 2, "kind": "boolean" }),
+        ".impute: is 2.0; true or false is needed",
+    );
+    check_column(
+        json!({ "impute": 2, "kind": "indicator" }),
+        ".impute: an indicator says what is missing; remove it",
+    );
+    check_column(
+        json!({ "clip": {} }),
+        ".clip: is empty; give it min, max or both",
+    );
+    check_column(
+        json!({ "clip": { "min": 2, "max": 1 } }),
+        ".clip: has the min 2 and the max 1; the max must not be",
+    );
+    check_column(
+        json!({ "clip": { "min": 2 }, "kind": "boolean" }),
+        ".clip: is for a number; remove it",
+    );
+    check_column(
+        json!({ "log": "log", "ordinal": { "categories": ["a"] } }),
+        ".log: is for a number; remove it",
+    );
+    check_column(
+        json!({ "standardise": { "mean": 1, "std": 0 } }),
+        ".standardise.std: is 0; it must be more than 0",
+    );
     check_column(
         json!({ "kind": "boolean", "standardise": { "mean": 1, "std": 1e-300 } }),
         ".standardise: 0 or 1 is 0",
     );
     let one_hot = |categories: Value| json!({ "one_hot": { "categories": categories } });
-    check_column(one_hot(json!([])), ".one_hot.categories: has no category; list those of the training");
-    check_column(one_hot(json!(["a", 1])), ".one_hot.categories: has texts and numbers; use one of them");
-    check_column(one_hot(json!(["a", "b", "a"])), ".one_hot.categories[2]: is `a`, as [0] is");
-    check_column(one_hot(json!([1, 1.0])), ".one_hot.categories[1]: is 1, as [0] is");
-    check_column(one_hot(json!([null, "a", null])), ".one_hot.categories[2]: is null, as another one is");
-    check_column(one_hot(json!([true])), ".one_hot.categories[0]: is true; a text or a number is needed: quote it");
-    check_column(one_hot(json!(["a", "NA"])), ".one_hot.categories[1]: is `NA`, which settings.missing takes for");
+    check_column(
+        one_hot(json!([])),
+        ".one_hot.categories: has no category; list those of the training",
+    );
+    check_column(
+        one_hot(json!(["a", 1])),
+        ".one_hot.categories: has texts and numbers; use one of them",
+    );
+    check_column(
+        one_hot(json!(["a", "b", "a"])),
+        ".one_hot.categories[2]: is `a`, as [0] is",
+    );
+    check_column(
+        one_hot(json!([1, 1.0])),
+        ".one_hot.categories[1]: is 1, as [0] is",
+    );
+    check_column(
+        one_hot(json!([null, "a", null])),
+        ".one_hot.categories[2]: is null, as another one is",
+    );
+    check_column(
+        one_hot(json!([true])),
+        ".one_hot.categories[0]: is true; a text or a number is needed: quote it",
+    );
+    check_column(
+        one_hot(json!(["a", "NA"])),
+        ".one_hot.categories[1]: is `NA`, which settings.missing takes for",
+    );
     let both = json!({ "impute": "a", "one_hot": { "categories": ["a", null] } });
-    check_column(both, ".impute: has no effect, as one_hot.categories has null for a missing value");
+    check_column(
+        both,
+        ".impute: has no effect, as one_hot.categories has null for a missing value",
+    );
     let unknown = json!({ "impute": "b", "ordinal": { "categories": ["a"] } });
     check_column(unknown, ".impute: is `b`; a text is needed, one of `a`");
     let both = json!({ "impute": "a", "ordinal": { "categories": ["a"], "missing": 1 } });
-    check_column(both, ".ordinal.missing: has no effect beside impute; keep one of them");
+    check_column(
+        both,
+        ".ordinal.missing: has no effect beside impute; keep one of them",
+    );
     let both = json!({ "one_hot": { "categories": ["a"] }, "ordinal": { "categories": ["a"] } });
     check_column(both, ".ordinal: stands beside one_hot; keep one of them");
-    check_column(json!({ "datatype": "BOOL" }), ".datatype: is BOOL, whose values can't be this column's");
-    check_column(json!({ "datatype": "FLOAT" }), ".datatype: unknown variant `FLOAT`");
+    check_column(
+        json!({ "datatype": "BOOL" }),
+        ".datatype: is BOOL, whose values can't be this column's",
+    );
+    check_column(
+        json!({ "datatype": "FLOAT" }),
+        ".datatype: unknown variant `FLOAT`",
+    );
     check_column(json!({ "imput": 1 }), ".imput: unknown field `imput`");
 }
 
@@ -191,22 +356,54 @@ fn settings_of_the_table_that_make_no_sense_are_refused() {
         settings[key] = value;
         settings
     };
-    check_settings(json!({ "columns": [] }), "settings.columns: has 0 elements; 1 to 4096 are possible");
-    check_settings(with("delimiter", json!("::")), "settings.delimiter: is `::`; one ASCII character is needed");
-    check_settings(with("delimiter", json!("\"")), "settings.delimiter: is a quote or the end of a line");
-    check_settings(with("rows_max", json!(0)), "settings.rows_max: is 0; 1 or more is needed");
+    check_settings(
+        json!({ "columns": [] }),
+        "settings.columns: has 0 elements; 1 to 4096 are possible",
+    );
+    check_settings(
+        with("delimiter", json!("::")),
+        "settings.delimiter: is `::`; one ASCII character is needed",
+    );
+    check_settings(
+        with("delimiter", json!("\"")),
+        "settings.delimiter: is a quote or the end of a line",
+    );
+    check_settings(
+        with("rows_max", json!(0)),
+        "settings.rows_max: is 0; 1 or more is needed",
+    );
     check_settings(with("input", json!("x")), "settings.input: has no effect");
-    check_settings(with("header", json!(["b"])), "settings.header: lacks `a`, which settings.columns lists");
-    check_settings(with("header", json!(["a", "b", "a"])), "settings.header[2]: is `a`, as settings.header[0] is");
+    check_settings(
+        with("header", json!(["b"])),
+        "settings.header: lacks `a`, which settings.columns lists",
+    );
+    check_settings(
+        with("header", json!(["a", "b", "a"])),
+        "settings.header[2]: is `a`, as settings.header[0] is",
+    );
     let single = json!({ "columns": [{ "name": "a", "one_hot": { "categories": ["x"], "drop": "first" } }] });
-    check_settings(single, "settings.columns: make a matrix of 0 columns; 1 to 65536 are possible");
+    check_settings(
+        single,
+        "settings.columns: make a matrix of 0 columns; 1 to 65536 are possible",
+    );
     let texts = json!({ "columns": [{ "name": "a", "one_hot": { "categories": ["x"] } }], "tensors": "table" });
-    check_settings(texts, "settings.columns[0]: takes texts, and a table of FP32 has none");
+    check_settings(
+        texts,
+        "settings.columns[0]: takes texts, and a table of FP32 has none",
+    );
     let datatype = json!({ "columns": [{ "name": "a", "datatype": "FP32" }], "tensors": "rows" });
-    check_settings(datatype, "settings.columns[0].datatype: has an effect with `tensors: columns` only; remove it");
+    check_settings(
+        datatype,
+        "settings.columns[0].datatype: has an effect with `tensors: columns` only; remove it",
+    );
     let two = json!({ "columns": [{ "name": "a", "datatype": "FP32" }, { "name": "a", "datatype": "INT8" }] });
-    check_settings(two, "settings.columns[1].datatype: is INT8, and FP32 in settings.columns[0], which has the same");
-    let many: Vec<Value> = (0..257).map(|index| json!({ "name": index.to_string() })).collect();
+    check_settings(
+        two,
+        "settings.columns[1].datatype: is INT8, and FP32 in settings.columns[0], which has the same",
+    );
+    let many: Vec<Value> = (0..257)
+        .map(|index| json!({ "name": index.to_string() }))
+        .collect();
     check_settings(
         json!({ "columns": many }),
         "settings.tensors: is columns, which makes 257 inputs; a stage has at most",

@@ -1,8 +1,10 @@
-//! How two texts, or other bytes, differ: where it begins and a window around it; of JSON, value by value.
+//! How two texts, or other bytes, differ: where it begins and a window around it; of JSON, value by
+//! value.
 //!
-//! Texts that are both JSON objects or lists are compared by what they say: the order of keys and the space between
-//! values do not count, and numbers may differ by the test's tolerance. A text that is a bare number or word is a text.
-//! Bounds: [`WINDOW`] characters of a text before and behind its first difference.
+//! Texts that are both JSON objects or lists are compared by what they say: the order of keys and
+//! the space between values do not count, and numbers may differ by the test's tolerance. A text
+//! that is a bare number or word is a text. Bounds: [`WINDOW`] characters of a text before and
+//! behind its first difference.
 
 use std::collections::BTreeSet;
 
@@ -25,12 +27,21 @@ pub(super) struct Differs {
 }
 
 /// All differences of two elements, of JSON at most `most`; none if they mean the same.
-pub(super) fn differences(expected: &[u8], got: &[u8], tolerance: f64, most: usize) -> Vec<Differs> {
+pub(super) fn differences(
+    expected: &[u8],
+    got: &[u8],
+    tolerance: f64,
+    most: usize,
+) -> Vec<Differs> {
     if expected == got {
         return Vec::new();
     }
     if let (Some(expected), Some(got)) = (json(expected), json(got)) {
-        let mut found = Found { tolerance, most, list: Vec::new() };
+        let mut found = Found {
+            tolerance,
+            most,
+            list: Vec::new(),
+        };
         found.compare(&mut String::new(), &expected, &got);
         return found.list;
     }
@@ -38,7 +49,11 @@ pub(super) fn differences(expected: &[u8], got: &[u8], tolerance: f64, most: usi
         (Ok(expected), Ok(got)) => windows(expected, got),
         _ => raw(expected, got),
     };
-    vec![Differs { path: String::new(), expected, got }]
+    vec![Differs {
+        path: String::new(),
+        expected,
+        got,
+    }]
 }
 
 /// An object or a list.
@@ -71,7 +86,11 @@ impl Found {
                 }
             }
             (Value::Array(one), Value::Array(other)) => {
-                self.note(path, format!("{} items", one.len()), format!("{} items", other.len()));
+                self.note(
+                    path,
+                    format!("{} items", one.len()),
+                    format!("{} items", other.len()),
+                );
             }
             (Value::Number(one), Value::Number(other)) if is_near(one, other, self.tolerance) => {}
             (Value::Number(one), Value::Number(other)) => {
@@ -87,13 +106,20 @@ impl Found {
         }
     }
 
-    fn under(&mut self, path: &mut String, step: &str, expected: Option<&Value>, got: Option<&Value>) {
+    fn under(
+        &mut self,
+        path: &mut String,
+        step: &str,
+        expected: Option<&Value>,
+        got: Option<&Value>,
+    ) {
         let length = path.len();
         path.push_str(step);
         match (expected, got) {
             (Some(expected), Some(got)) => self.compare(path, expected, got),
             (one, other) => {
-                let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), excerpt);
+                let shown =
+                    |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), excerpt);
                 self.note(path, shown(one), shown(other));
             }
         }
@@ -102,14 +128,25 @@ impl Found {
 
     fn note(&mut self, path: &str, expected: String, got: String) {
         if self.list.len() < self.most {
-            self.list.push(Differs { path: path.to_owned(), expected, got });
+            self.list.push(Differs {
+                path: path.to_owned(),
+                expected,
+                got,
+            });
         }
     }
 }
 
 fn step(key: &str) -> String {
-    let is_plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_plain && key.len() <= SHOWN_CHARACTERS_MAX { format!(".{key}") } else { format!("[\"{}\"]", shown(key)) }
+    let is_plain = !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if is_plain && key.len() <= SHOWN_CHARACTERS_MAX {
+        format!(".{key}")
+    } else {
+        format!("[\"{}\"]", shown(key))
+    }
 }
 
 fn excerpt(value: &Value) -> String {
@@ -119,7 +156,11 @@ fn excerpt(value: &Value) -> String {
         value => {
             let text = value.to_string();
             let cut: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
-            if cut.len() < text.len() { format!("{cut}…") } else { cut }
+            if cut.len() < text.len() {
+                format!("{cut}…")
+            } else {
+                cut
+            }
         }
     }
 }
@@ -136,36 +177,68 @@ fn is_near(one: &Number, other: &Number, tolerance: f64) -> bool {
 }
 
 fn whole(number: &Number) -> Option<i128> {
-    number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+    number
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| number.as_u64().map(i128::from))
 }
 
 /// Both texts, or of long ones what stands around their first difference.
 fn windows(expected: &str, got: &str) -> (String, String) {
     let is_short = |text: &str| text.chars().nth(SHOWN_CHARACTERS_MAX).is_none();
     if is_short(expected) && is_short(got) {
-        return (format!("\"{}\"", shown(expected)), format!("\"{}\"", shown(got)));
+        return (
+            format!("\"{}\"", shown(expected)),
+            format!("\"{}\"", shown(got)),
+        );
     }
-    let same = expected.chars().zip(got.chars()).take_while(|(one, other)| one == other).count();
+    let same = expected
+        .chars()
+        .zip(got.chars())
+        .take_while(|(one, other)| one == other)
+        .count();
     let from = same.saturating_sub(WINDOW);
     let window = |text: &str| {
         let part: String = text.chars().skip(from).take(2 * WINDOW).collect();
         let before = if from > 0 { "…" } else { "" };
-        let behind = if text.chars().nth(from + 2 * WINDOW).is_some() { "…" } else { "" };
+        let behind = if text.chars().nth(from + 2 * WINDOW).is_some() {
+            "…"
+        } else {
+            ""
+        };
         format!("\"{before}{}{behind}\"", shown(&part))
     };
-    (window(expected), format!("{}; they differ from character {} on", window(got), same + 1))
+    (
+        window(expected),
+        format!(
+            "{}; they differ from character {} on",
+            window(got),
+            same + 1
+        ),
+    )
 }
 
 /// The same of bytes that are no text.
 fn raw(expected: &[u8], got: &[u8]) -> (String, String) {
-    let same = expected.iter().zip(got).take_while(|(one, other)| one == other).count();
+    let same = expected
+        .iter()
+        .zip(got)
+        .take_while(|(one, other)| one == other)
+        .count();
     if same < BYTES_SHOWN_MAX {
-        return (Element::Bytes(expected).to_string(), Element::Bytes(got).to_string());
+        return (
+            Element::Bytes(expected).to_string(),
+            Element::Bytes(got).to_string(),
+        );
     }
     let window = |bytes: &[u8]| {
         let part = bytes.iter().skip(same).take(BYTES_SHOWN_MAX);
         let part: String = part.map(|byte| format!(" {byte:02x}")).collect();
-        let behind = if bytes.len() > same + BYTES_SHOWN_MAX { " …" } else { "" };
+        let behind = if bytes.len() > same + BYTES_SHOWN_MAX {
+            " …"
+        } else {
+            ""
+        };
         format!("{} bytes, from byte {same} on{part}{behind}", bytes.len())
     };
     (window(expected), window(got))
@@ -179,16 +252,32 @@ mod tests {
     fn check(expected: &str, got: &str, tolerance: f64, expect: &[&str]) {
         let lines: Vec<String> = differences(expected.as_bytes(), got.as_bytes(), tolerance, 3)
             .into_iter()
-            .map(|Differs { path, expected, got }| format!("{path}: {expected} | {got}"))
+            .map(
+                |Differs {
+                     path,
+                     expected,
+                     got,
+                 }| format!("{path}: {expected} | {got}"),
+            )
             .collect();
         assert_eq!(lines, expect, "{expected} / {got}");
     }
 
     #[test]
     fn json_is_compared_by_what_it_says() {
-        check(r#"{"a": 1, "b": [0.5]}"#, r#"{ "b":[0.50], "a":1.0 }"#, 0.0, &[]);
+        check(
+            r#"{"a": 1, "b": [0.5]}"#,
+            r#"{ "b":[0.50], "a":1.0 }"#,
+            0.0,
+            &[],
+        );
         check(r#"{"score": 0.91}"#, r#"{"score": 0.905}"#, 0.01, &[]);
-        check(r#"{"score": 0.91}"#, r#"{"score": 0.905}"#, 1e-3, &[".score: 0.91 | 0.905 (tolerance 0.001)"]);
+        check(
+            r#"{"score": 0.91}"#,
+            r#"{"score": 0.905}"#,
+            1e-3,
+            &[".score: 0.91 | 0.905 (tolerance 0.001)"],
+        );
         check(
             "[18446744073709551615]",
             "[18446744073709551614]",
@@ -203,10 +292,19 @@ mod tests {
             r#"{"boxes": [{"x": 1, "a b": "l"}], "n": null}"#,
             r#"{"boxes": [{"x": 2, "a b": "r"}], "m": []}"#,
             0.0,
-            &[r#".boxes[0]["a b"]: "l" | "r""#, ".boxes[0].x: 1 | 2 (tolerance 0)", ".m: nothing | []"],
+            &[
+                r#".boxes[0]["a b"]: "l" | "r""#,
+                ".boxes[0].x: 1 | 2 (tolerance 0)",
+                ".m: nothing | []",
+            ],
         );
         check("[1, 2]", "[1]", 0.0, &[": 2 items | 1 items"]);
-        check(r#"{"a": {"b": 1}}"#, r#"{"a": [1]}"#, 0.0, &[r#".a: {"b":1} | [1]"#]);
+        check(
+            r#"{"a": {"b": 1}}"#,
+            r#"{"a": [1]}"#,
+            0.0,
+            &[r#".a: {"b":1} | [1]"#],
+        );
     }
 
     #[test]
@@ -224,10 +322,20 @@ mod tests {
             &text("a"),
             &text("b"),
             0.0,
-            &[&format!(": \"…{before}a{behind}…\" | \"…{before}b{behind}…\"; they differ from character 101 on")],
+            &[&format!(
+                ": \"…{before}a{behind}…\" | \"…{before}b{behind}…\"; they differ from character 101 on"
+            )],
         );
         let bytes = |end: u8| [vec![0xff; 40], vec![end]].concat();
-        let [Differs { expected, got, .. }] = &differences(&bytes(1), &bytes(2), 0.0, 3)[..] else { panic!() };
-        assert_eq!((expected.as_str(), got.as_str()), ("41 bytes, from byte 40 on 01", "41 bytes, from byte 40 on 02"));
+        let [Differs { expected, got, .. }] = &differences(&bytes(1), &bytes(2), 0.0, 3)[..] else {
+            panic!()
+        };
+        assert_eq!(
+            (expected.as_str(), got.as_str()),
+            (
+                "41 bytes, from byte 40 on 01",
+                "41 bytes, from byte 40 on 02"
+            )
+        );
     }
 }

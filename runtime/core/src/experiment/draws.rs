@@ -1,7 +1,9 @@
-//! Numbers by chance, from a seed: the same ones on every machine, so that what was drawn can be drawn again.
+//! Numbers by chance, from a seed: the same ones on every machine, so that what was drawn can be
+//! drawn again.
 //!
-//! Uniform by `SplitMix64` (Steele, Lea & Flood 2014), normal by Box & Muller (1958), gamma by Marsaglia & Tsang
-//! ("A simple method for generating gamma variables", 2000), beta of two gammas. Logarithms are computed in software.
+//! Uniform by `SplitMix64` (Steele, Lea & Flood 2014), normal by Box & Muller (1958), gamma by
+//! Marsaglia & Tsang ("A simple method for generating gamma variables", 2000), beta of two gammas.
+//! Logarithms are computed in software.
 
 /// A row of numbers.
 #[derive(Clone, Debug)]

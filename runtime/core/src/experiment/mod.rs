@@ -1,12 +1,13 @@
 //! Experiments: which variant of a route earns more, and since when that can be said.
 //!
-//! Callers post a *reward* from 0 to 1 for answers that they got. What a variant's answers earn on average is known
-//! within an interval that holds at every moment at once ([`Sequence`]), so looking at it every minute costs nothing;
-//! from the intervals follows a [`Verdict`]. An adaptive experiment draws more requests to what seems to earn more
-//! ([`next_weights`]). All of it is decided from values: chance is a seed, and time is nobody's business here.
+//! Callers post a *reward* from 0 to 1 for answers that they got. What a variant's answers earn on
+//! average is known within an interval that holds at every moment at once ([`Sequence`]), so
+//! looking at it every minute costs nothing; from the intervals follows a [`Verdict`]. An adaptive
+//! experiment draws more requests to what seems to earn more ([`next_weights`]). All of it is
+//! decided from values: chance is a seed, and time is nobody's business here.
 //!
-//! Defaults: those of [`Plan`]. What changes them: `experiment` in the route's document. Bounds: [`KEEP_MIN`] and the
-//! other constants here.
+//! Defaults: those of [`Plan`]. What changes them: `experiment` in the route's document. Bounds:
+//! [`KEEP_MIN`] and the other constants here.
 
 mod draws;
 mod sequence;
@@ -44,7 +45,8 @@ pub const EVERY: Duration = Duration::from_secs(60);
 pub const EVERY_MIN: Duration = Duration::from_secs(1);
 /// At most: a week.
 pub const EVERY_MAX: Duration = KEEP;
-/// Percent of the requests that an adaptive experiment leaves to each variant at least, when nobody says.
+/// Percent of the requests that an adaptive experiment leaves to each variant at least, when nobody
+/// says.
 pub const LEAST: f64 = 5.0;
 /// And at most.
 pub const MOST: f64 = 95.0;
@@ -94,7 +96,10 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { least: LEAST, most: MOST }
+        Self {
+            least: LEAST,
+            most: MOST,
+        }
     }
 }
 
@@ -118,6 +123,9 @@ pub struct Evidence {
 impl Evidence {
     /// Nothing yet, of one of so many variants.
     pub fn new(alpha: f64, variants: usize) -> Self {
-        Self { answers: 0, sequence: Sequence::new(alpha, variants) }
+        Self {
+            answers: 0,
+            sequence: Sequence::new(alpha, variants),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Intervals hold whenever they are looked at, differences are found, weights stay inside their bounds.
+//! Intervals hold whenever they are looked at, differences are found, weights stay inside their
+//! bounds.
 
 use proptest::prelude::*;
 
@@ -14,13 +15,21 @@ struct Trial {
 impl Trial {
     fn new(seed: u64, rates: [f64; 2]) -> Self {
         let evidence = || Evidence::new(ALPHA, 2);
-        Self { draws: Draws::new(seed), rates, evidence: [evidence(), evidence()] }
+        Self {
+            draws: Draws::new(seed),
+            rates,
+            evidence: [evidence(), evidence()],
+        }
     }
 
     /// One answer and its reward, which is 0 or 1: the worst case of all rewards of one mean.
     fn answer(&mut self) {
         let variant = usize::from(self.draws.unit() < 0.5);
-        let reward = if self.draws.unit() < self.rates[variant] { 1.0 } else { 0.0 };
+        let reward = if self.draws.unit() < self.rates[variant] {
+            1.0
+        } else {
+            0.0
+        };
         self.evidence[variant].sequence.add(reward);
     }
 
@@ -85,7 +94,11 @@ fn a_difference_is_found_and_so_is_that_there_is_none() {
         let (verdict, answers) = Trial::new(seed, [0.2, 0.4]).run(WORTH, 20_000);
         assert_eq!(verdict, Verdict::Better(1), "{seed}");
         assert!(answers < 4000, "{seed}: {answers}");
-        assert_eq!(Trial::new(seed, [0.4, 0.2]).run(WORTH, 20_000).0, Verdict::Better(0), "{seed}");
+        assert_eq!(
+            Trial::new(seed, [0.4, 0.2]).run(WORTH, 20_000).0,
+            Verdict::Better(0),
+            "{seed}"
+        );
         let (verdict, _) = Trial::new(seed, [0.02, 0.02]).run(0.05, 20_000);
         assert_eq!(verdict, Verdict::NoDifference, "{seed}");
     }
@@ -111,13 +124,21 @@ fn who_is_beaten_no_longer_holds_up_a_verdict() {
     for (evidence, reward) in three.iter_mut().zip([0.1, 0.5, 0.501, 0.5]) {
         (0..20_000).for_each(|_| evidence.sequence.add(reward));
     }
-    let of = |places: &[usize]| places.iter().map(|place| Some(&three[*place])).collect::<Vec<_>>();
+    let of = |places: &[usize]| {
+        places
+            .iter()
+            .map(|place| Some(&three[*place]))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(verdict(&of(&[0, 1, 2]), 0.05), Verdict::NoDifference);
     assert_eq!(verdict(&of(&[0, 1]), 0.05), Verdict::Better(1));
     let one_is_out = [Some(&three[0]), None, Some(&three[2])];
     assert_eq!(verdict(&one_is_out, 0.05), Verdict::Better(2));
     assert_eq!(verdict(&of(&[0]), 0.05), Verdict::KeepGoing);
-    assert_eq!(verdict(&[Some(&three[1]), Some(&Evidence::new(ALPHA, 3))], 0.05), Verdict::KeepGoing);
+    assert_eq!(
+        verdict(&[Some(&three[1]), Some(&Evidence::new(ALPHA, 3))], 0.05),
+        Verdict::KeepGoing
+    );
 }
 
 #[test]
@@ -126,7 +147,12 @@ fn a_mean_that_moves_is_told_and_decides_nothing() {
     assert_eq!(trial.run(WORTH, 20_000).0, Verdict::Better(1));
     trial.rates = [0.9, 0.1];
     (0..20_000).for_each(|_| trial.answer());
-    assert!(trial.evidence.iter().all(|evidence| evidence.sequence.drifts()));
+    assert!(
+        trial
+            .evidence
+            .iter()
+            .all(|evidence| evidence.sequence.drifts())
+    );
     assert_eq!(trial.verdict(WORTH), Verdict::KeepGoing);
     let Interval { low, high } = trial.evidence[0].sequence.interval();
     assert!(low <= high);
@@ -135,14 +161,23 @@ fn a_mean_that_moves_is_told_and_decides_nothing() {
 #[test]
 fn weights_follow_the_rewards() {
     let mut trial = Trial::new(3, [0.1, 0.3]);
-    let next = |trial: &Trial, seed| next_weights(&[&trial.evidence[0], &trial.evidence[1]], Bounds::default(), seed);
+    let next = |trial: &Trial, seed| {
+        next_weights(
+            &[&trial.evidence[0], &trial.evidence[1]],
+            Bounds::default(),
+            seed,
+        )
+    };
     let at_first = next(&trial, 1);
     assert!((40.0..60.0).contains(&at_first[0]), "{at_first:?}");
     (0..60).for_each(|_| trial.answer());
     let soon = next(&trial, 1);
     (0..2000).for_each(|_| trial.answer());
     let at_last = next(&trial, 1);
-    assert!(at_first[1] < soon[1] && soon[1] <= at_last[1], "{at_first:?} {soon:?} {at_last:?}");
+    assert!(
+        at_first[1] < soon[1] && soon[1] <= at_last[1],
+        "{at_first:?} {soon:?} {at_last:?}"
+    );
     assert_eq!(at_last, [5.0, 95.0]);
     assert_eq!(next(&trial, 7), next(&trial, 7));
 }
@@ -153,11 +188,21 @@ fn draws_have_the_mean_and_the_spread_of_their_distribution() {
     for (one, other) in [(1.0, 1.0), (3.0, 9.0), (120.0, 40.0)] {
         let drawn: Vec<f64> = (0..40_000).map(|_| draws.beta(one, other)).collect();
         let mean = drawn.iter().sum::<f64>() / 40_000.0;
-        let variance = drawn.iter().map(|drawn| (drawn - mean).powi(2)).sum::<f64>() / 40_000.0;
+        let variance = drawn
+            .iter()
+            .map(|drawn| (drawn - mean).powi(2))
+            .sum::<f64>()
+            / 40_000.0;
         let (all, expected) = (one + other, one / (one + other));
         let spread = one * other / (all * all * (all + 1.0));
-        assert!((mean - expected).abs() < 4.0 * (spread / 40_000.0).sqrt(), "{one} {other}: {mean}");
-        assert!((variance / spread - 1.0).abs() < 0.04, "{one} {other}: {variance}");
+        assert!(
+            (mean - expected).abs() < 4.0 * (spread / 40_000.0).sqrt(),
+            "{one} {other}: {mean}"
+        );
+        assert!(
+            (variance / spread - 1.0).abs() < 0.04,
+            "{one} {other}: {variance}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! What follows from the intervals: go on, one is better, or no difference is worth having.
 //!
-//! As the intervals hold at every moment at once, so does what follows from them: a verdict may be acted on when it is
-//! first seen.
+//! As the intervals hold at every moment at once, so does what follows from them: a verdict may be
+//! acted on when it is first seen.
 
 use super::Evidence;
 
@@ -12,14 +12,19 @@ pub enum Verdict {
     KeepGoing,
     /// This variant, by its place, earns more than each other one.
     Better(usize),
-    /// Whoever may still be the best earns the same, as far as the smallest difference worth having goes.
+    /// Whoever may still be the best earns the same, as far as the smallest difference worth having
+    /// goes.
     NoDifference,
 }
 
-/// What can be said of variants. One without evidence to come, such as one that gets no requests, is `None`.
+/// What can be said of variants. One without evidence to come, such as one that gets no requests,
+/// is `None`.
 pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
-    let known: Vec<(usize, &Evidence)> =
-        variants.iter().enumerate().filter_map(|(place, evidence)| Some((place, (*evidence)?))).collect();
+    let known: Vec<(usize, &Evidence)> = variants
+        .iter()
+        .enumerate()
+        .filter_map(|(place, evidence)| Some((place, (*evidence)?)))
+        .collect();
     // Of a mean that moves, an interval says little, and a comparison nothing.
     if known.len() < 2 || known.iter().any(|(_, evidence)| evidence.sequence.drifts()) {
         return Verdict::KeepGoing;
@@ -31,7 +36,11 @@ pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
             more.low > 0.0 && more.high > worth
         })
     };
-    let left: Vec<(usize, &Evidence)> = known.iter().filter(|(_, evidence)| !is_out(evidence)).copied().collect();
+    let left: Vec<(usize, &Evidence)> = known
+        .iter()
+        .filter(|(_, evidence)| !is_out(evidence))
+        .copied()
+        .collect();
     match left[..] {
         [(place, _)] => Verdict::Better(place),
         [_, _, ..] if is_close(&left, worth) => Verdict::NoDifference,
@@ -42,6 +51,8 @@ pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
 /// Whether none of these can earn more than another by more than what is worth having.
 fn is_close(known: &[(usize, &Evidence)], worth: f64) -> bool {
     known.iter().all(|(_, one)| {
-        known.iter().all(|(_, other)| std::ptr::eq(*one, *other) || one.sequence.minus(&other.sequence).high <= worth)
+        known.iter().all(|(_, other)| {
+            std::ptr::eq(*one, *other) || one.sequence.minus(&other.sequence).high <= worth
+        })
     })
 }

@@ -1,11 +1,13 @@
-//! The next weights of an adaptive experiment: each variant gets requests as often as it may be the best.
+//! The next weights of an adaptive experiment: each variant gets requests as often as it may be the
+//! best.
 //!
-//! Thompson sampling (Thompson, "On the likelihood that one unknown probability exceeds another in view of the evidence
-//! of two samples", Biometrika 1933): draw what each variant earns from what is known of it, and send the request to
-//! the highest draw. What is known is a beta distribution; rewards between 0 and 1 count as parts of a success (after
-//! Agrawal & Goyal, "Analysis of Thompson sampling for the multi-armed bandit problem", 2012). Drawing for each request
-//! and sending requests by the share of draws that a variant wins come to the same, and shares can be written down: so
-//! every server that has the route sends alike, and a move is a revision.
+//! Thompson sampling (Thompson, "On the likelihood that one unknown probability exceeds another in
+//! view of the evidence of two samples", Biometrika 1933): draw what each variant earns from what
+//! is known of it, and send the request to the highest draw. What is known is a beta distribution;
+//! rewards between 0 and 1 count as parts of a success (after Agrawal & Goyal, "Analysis of
+//! Thompson sampling for the multi-armed bandit problem", 2012). Drawing for each request and
+//! sending requests by the share of draws that a variant wins come to the same, and shares can be
+//! written down: so every server that has the route sends alike, and a move is a revision.
 //!
 //! Bounds: the plan's; shares are whole tenths of a percent; [`DRAWS`] for a decision.
 
@@ -42,20 +44,32 @@ pub fn next_weights(variants: &[&Evidence], bounds: Bounds, seed: u64) -> Vec<f6
 
 /// Shares in percent in the proportion of `wins`, as far as the bounds let them.
 fn bounded(wins: &[f64], bounds: Bounds) -> Vec<f64> {
-    let shares = |factor: f64| wins.iter().map(move |wins| (wins * factor).clamp(bounds.least, bounds.most));
+    let shares = |factor: f64| {
+        wins.iter()
+            .map(move |wins| (wins * factor).clamp(bounds.least, bounds.most))
+    };
     let (mut low, mut high) = (0.0, 100.0 / WINS_MIN);
-    // The sum grows with the factor. Each step halves what is left, and a float has no more than so many.
+    // The sum grows with the factor. Each step halves what is left, and a float has no more than so
+    // many.
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);
-        if shares(middle).sum::<f64>() < 100.0 { low = middle } else { high = middle }
+        if shares(middle).sum::<f64>() < 100.0 {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     shares(high).collect()
 }
 
-/// The same in whole tenths, which sum to a hundred percent: what is lost by rounding goes to whom it was taken most.
+/// The same in whole tenths, which sum to a hundred percent: what is lost by rounding goes to whom
+/// it was taken most.
 fn in_tenths(shares: &[f64], bounds: Bounds) -> Vec<f64> {
     let per_percent = f64::from(TENTHS) / 100.0;
-    let mut tenths: Vec<f64> = shares.iter().map(|share| (share * per_percent + ROUNDING).floor()).collect();
+    let mut tenths: Vec<f64> = shares
+        .iter()
+        .map(|share| (share * per_percent + ROUNDING).floor())
+        .collect();
     let mut by_loss: Vec<usize> = (0..shares.len()).collect();
     let lost = |place: &usize| shares[*place] * per_percent - tenths[*place];
     by_loss.sort_by(|one, other| lost(other).total_cmp(&lost(one)));
@@ -66,5 +80,8 @@ fn in_tenths(shares: &[f64], bounds: Bounds) -> Vec<f64> {
             left -= 1.0;
         }
     }
-    tenths.into_iter().map(|tenths| tenths / per_percent).collect()
+    tenths
+        .into_iter()
+        .map(|tenths| tenths / per_percent)
+        .collect()
 }

@@ -1,8 +1,9 @@
 //! What a switch asks of a tensor.
 //!
-//! A condition is about one tensor, whose elements are looked at one after the other: it holds when it holds of any of
-//! them, or of all, as it says. Of a tensor without elements none holds. NaN is neither less nor greater than anything.
-//! Whole numbers are compared exactly, with all their digits.
+//! A condition is about one tensor, whose elements are looked at one after the other: it holds when
+//! it holds of any of them, or of all, as it says. Of a tensor without elements none holds. NaN is
+//! neither less nor greater than anything. Whole numbers are compared exactly, with all their
+//! digits.
 
 use std::cmp::Ordering;
 
@@ -74,15 +75,21 @@ impl Test {
         let compared = |number: &Number| number.against(element);
         match self {
             Self::Less(than) => compared(than) == Some(Ordering::Less),
-            Self::AtMost(bound) => matches!(compared(bound), Some(Ordering::Less | Ordering::Equal)),
+            Self::AtMost(bound) => {
+                matches!(compared(bound), Some(Ordering::Less | Ordering::Equal))
+            }
             Self::Greater(than) => compared(than) == Some(Ordering::Greater),
-            Self::AtLeast(bound) => matches!(compared(bound), Some(Ordering::Greater | Ordering::Equal)),
+            Self::AtLeast(bound) => {
+                matches!(compared(bound), Some(Ordering::Greater | Ordering::Equal))
+            }
             Self::Between(least, most) => {
                 matches!(compared(least), Some(Ordering::Greater | Ordering::Equal))
                     && matches!(compared(most), Some(Ordering::Less | Ordering::Equal))
             }
             Self::OneOf(values) => values.iter().any(|value| match (value, element) {
-                (Value::Number(number), element) => number.against(element) == Some(Ordering::Equal),
+                (Value::Number(number), element) => {
+                    number.against(element) == Some(Ordering::Equal)
+                }
                 (Value::Text(text), Element::Text(bytes)) => text.as_bytes() == bytes,
                 (Value::Bool(wanted), Element::Bool(given)) => *wanted == given,
                 _ => false,
@@ -92,17 +99,23 @@ impl Test {
 
     /// Why it can't be asked of elements of this datatype, if it can't.
     pub fn misfit(&self, datatype: Datatype) -> Option<String> {
-        let is_float = matches!(datatype, Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64);
+        let is_float = matches!(
+            datatype,
+            Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64
+        );
         let Self::OneOf(values) = self else {
             return matches!(datatype, Datatype::Bool | Datatype::Bytes)
                 .then(|| format!("{datatype} has no order; compare it with `equals` or `one_of`"));
         };
         if is_float {
-            return Some(format!("{datatype} is seldom exactly a number; say `between`"));
+            return Some(format!(
+                "{datatype} is seldom exactly a number; say `between`"
+            ));
         }
         let misfit = values.iter().find(|value| match value {
             Value::Number(number) => {
-                matches!(number, Number::Float(_)) || matches!(datatype, Datatype::Bool | Datatype::Bytes)
+                matches!(number, Number::Float(_))
+                    || matches!(datatype, Datatype::Bool | Datatype::Bytes)
             }
             Value::Text(_) => datatype != Datatype::Bytes,
             Value::Bool(_) => datatype != Datatype::Bool,
@@ -112,7 +125,9 @@ impl Test {
             Datatype::Bytes => "text",
             _ => "a whole number",
         };
-        misfit.map(|_| format!("an element of {datatype} is {wanted}, and is never equal to anything else"))
+        misfit.map(|_| {
+            format!("an element of {datatype} is {wanted}, and is never equal to anything else")
+        })
     }
 }
 

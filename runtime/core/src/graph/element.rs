@@ -28,11 +28,29 @@ pub(super) fn any(tensor: &Tensor, mut holds: impl FnMut(Element<'_>) -> bool) -
         Datatype::Int16 => fixed(data, |bytes| whole(i16::from_le_bytes(bytes).into()), holds),
         Datatype::Int32 => fixed(data, |bytes| whole(i32::from_le_bytes(bytes).into()), holds),
         Datatype::Int64 => fixed(data, |bytes| whole(i64::from_le_bytes(bytes).into()), holds),
-        Datatype::Fp16 => fixed(data, |bytes| Element::Float(f16::from_le_bytes(bytes).to_f64()), holds),
-        Datatype::Bf16 => fixed(data, |bytes| Element::Float(bf16::from_le_bytes(bytes).to_f64()), holds),
-        Datatype::Fp32 => fixed(data, |bytes| Element::Float(f32::from_le_bytes(bytes).into()), holds),
-        Datatype::Fp64 => fixed(data, |bytes| Element::Float(f64::from_le_bytes(bytes)), holds),
-        Datatype::Bytes => tensor.bytes_elements().any(|bytes| holds(Element::Text(bytes))),
+        Datatype::Fp16 => fixed(
+            data,
+            |bytes| Element::Float(f16::from_le_bytes(bytes).to_f64()),
+            holds,
+        ),
+        Datatype::Bf16 => fixed(
+            data,
+            |bytes| Element::Float(bf16::from_le_bytes(bytes).to_f64()),
+            holds,
+        ),
+        Datatype::Fp32 => fixed(
+            data,
+            |bytes| Element::Float(f32::from_le_bytes(bytes).into()),
+            holds,
+        ),
+        Datatype::Fp64 => fixed(
+            data,
+            |bytes| Element::Float(f64::from_le_bytes(bytes)),
+            holds,
+        ),
+        Datatype::Bytes => tensor
+            .bytes_elements()
+            .any(|bytes| holds(Element::Text(bytes))),
     }
 }
 

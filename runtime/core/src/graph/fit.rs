@@ -1,8 +1,8 @@
 //! Whether a node's branches fit each other, and what the node takes and gives as a whole.
 //!
-//! Takes: every input of every branch, by name; branches that take the same must agree on what it is. Gives: of
-//! branches among which one is chosen, what all of them give, which must be the same; of an ensemble, what any of them
-//! gives, merged where several do.
+//! Takes: every input of every branch, by name; branches that take the same must agree on what it
+//! is. Gives: of branches among which one is chosen, what all of them give, which must be the same;
+//! of an ensemble, what any of them gives, merged where several do.
 
 use std::collections::BTreeMap;
 
@@ -36,31 +36,64 @@ pub(super) fn fit<M>(
     node: &Node<M>,
     branches: &[&Signature],
 ) -> Result<(Signature, NodePlan), Vec<Miswired>> {
-    let mut fit = Fit { index, node, branches, inputs: Vec::new(), wrong: Vec::new() };
+    let mut fit = Fit {
+        index,
+        node,
+        branches,
+        inputs: Vec::new(),
+        wrong: Vec::new(),
+    };
     fit.renames();
-    let takes = (0..branches.len()).map(|branch| fit.takes(branch)).collect();
+    let takes = (0..branches.len())
+        .map(|branch| fit.takes(branch))
+        .collect();
     let (outputs, gives) = match &node.does {
         Does::Ensemble { soft, merge } => fit.merged(soft, merge),
         _ => fit.chosen(),
     };
     let pass = match &node.does {
-        Does::Switch { default: Default::Pass, .. } => fit.passed(&outputs),
+        Does::Switch {
+            default: Default::Pass,
+            ..
+        } => fit.passed(&outputs),
         _ => Vec::new(),
     };
-    let Fit { inputs, mut wrong, .. } = fit;
+    let Fit {
+        inputs, mut wrong, ..
+    } = fit;
     let signature = Signature { inputs, outputs };
     let inputs = signature.inputs.clone();
     if wrong.is_empty()
         && let Err(message) = signature.check()
     {
-        wrong.push(Miswired { stage: Some(index), path: KeyPath::node(index), message });
+        wrong.push(Miswired {
+            stage: Some(index),
+            path: KeyPath::node(index),
+            message,
+        });
     }
-    if wrong.is_empty() { Ok((signature, NodePlan { inputs, takes, gives, pass })) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok((
+            signature,
+            NodePlan {
+                inputs,
+                takes,
+                gives,
+                pass,
+            },
+        ))
+    } else {
+        Err(wrong)
+    }
 }
 
 impl<'a, M> Fit<'a, M> {
     fn report(&mut self, path: KeyPath, message: String) {
-        self.wrong.push(Miswired { stage: Some(self.index), path, message });
+        self.wrong.push(Miswired {
+            stage: Some(self.index),
+            path,
+            message,
+        });
     }
 
     fn path(&self, branch: usize) -> KeyPath {
@@ -68,16 +101,25 @@ impl<'a, M> Fit<'a, M> {
     }
 
     fn shown(&self, branch: usize) -> String {
-        self.node.branches.get(branch).map(super::Branch::shown).unwrap_or_default()
+        self.node
+            .branches
+            .get(branch)
+            .map(super::Branch::shown)
+            .unwrap_or_default()
     }
 
     /// Renames are of something that is there.
     fn renames(&mut self) {
-        for (branch, (asked, signature)) in self.node.branches.iter().zip(self.branches).enumerate() {
-            for (side, renames, ports) in
-                [("input", &asked.inputs, &signature.inputs), ("output", &asked.outputs, &signature.outputs)]
-            {
-                for key in renames.keys().filter(|key| ports.iter().all(|port| port.name != **key)) {
+        for (branch, (asked, signature)) in self.node.branches.iter().zip(self.branches).enumerate()
+        {
+            for (side, renames, ports) in [
+                ("input", &asked.inputs, &signature.inputs),
+                ("output", &asked.outputs, &signature.outputs),
+            ] {
+                for key in renames
+                    .keys()
+                    .filter(|key| ports.iter().all(|port| port.name != **key))
+                {
                     let hint = hint(key, ports.iter().map(|port| port.name.as_str()));
                     let message = format!("`{}` has no such {side}; {hint}", asked.shown());
                     self.report(self.path(branch).key(&format!("{side}s")).key(key), message);
@@ -92,7 +134,10 @@ impl<'a, M> Fit<'a, M> {
         let mut takes = Vec::with_capacity(signature.inputs.len());
         for port in &signature.inputs {
             let name = asked.inputs.get(&port.name).unwrap_or(&port.name);
-            let wanted = Port { name: name.clone(), ..port.clone() };
+            let wanted = Port {
+                name: name.clone(),
+                ..port.clone()
+            };
             takes.push(self.input(wanted).unwrap_or_else(|(place, other)| {
                 let message = format!(
                     "`{}` takes `{}` {} {}, and another branch takes {} {} by that name; call one of them something \
@@ -111,9 +156,14 @@ impl<'a, M> Fit<'a, M> {
         takes
     }
 
-    /// The place of the node's input that this is; or that of another one of its name, which it is not.
+    /// The place of the node's input that this is; or that of another one of its name, which it is
+    /// not.
     fn input(&mut self, wanted: Port) -> Result<usize, (usize, Port)> {
-        let Some(place) = self.inputs.iter().position(|input| input.name == wanted.name) else {
+        let Some(place) = self
+            .inputs
+            .iter()
+            .position(|input| input.name == wanted.name)
+        else {
             self.inputs.push(wanted);
             return Ok(self.inputs.len() - 1);
         };
@@ -141,8 +191,13 @@ impl<'a, M> Fit<'a, M> {
     /// What each branch gives, whichever is asked.
     fn chosen(&mut self) -> (Vec<Port>, Gives) {
         let first = self.made(0);
-        let mut outputs: Vec<Port> =
-            first.iter().map(|made| Port { name: made.name.to_owned(), ..made.port.clone() }).collect();
+        let mut outputs: Vec<Port> = first
+            .iter()
+            .map(|made| Port {
+                name: made.name.to_owned(),
+                ..made.port.clone()
+            })
+            .collect();
         let mut gives = vec![first.iter().map(|made| made.output).collect::<Vec<usize>>()];
         for branch in 1..self.branches.len() {
             let made = self.made(branch);
@@ -162,12 +217,17 @@ impl<'a, M> Fit<'a, M> {
                             output.datatype,
                             show_dimensions(&output.shape)
                         );
-                        self.report(self.path(branch).key("outputs").key(&made.port.name), message);
+                        self.report(
+                            self.path(branch).key("outputs").key(&made.port.name),
+                            message,
+                        );
                     }
                     None => self.lacks(branch, &output.name, &made, 0),
                 }
             }
-            let more = made.iter().find(|made| outputs.iter().all(|output| output.name != made.name));
+            let more = made
+                .iter()
+                .find(|made| outputs.iter().all(|output| output.name != made.name));
             if let Some(more) = more.filter(|_| order.len() == outputs.len()) {
                 self.lacks(0, more.name, &first, branch);
             }
@@ -190,20 +250,32 @@ impl<'a, M> Fit<'a, M> {
 
     /// What the members give together.
     fn merged(&mut self, soft: &[bool], methods: &BTreeMap<String, Method>) -> (Vec<Port>, Gives) {
-        let all: Vec<Made<'a>> = (0..self.branches.len()).flat_map(|branch| self.made(branch)).collect();
+        let all: Vec<Made<'a>> = (0..self.branches.len())
+            .flat_map(|branch| self.made(branch))
+            .collect();
         let ensemble = KeyPath::node(self.index);
         let (mut outputs, mut gives): (Vec<Port>, Vec<Given>) = (Vec::new(), Vec::new());
         for made in &all {
             if outputs.iter().any(|output| output.name == made.name) {
                 continue;
             }
-            let mut port = Port { name: made.name.to_owned(), ..made.port.clone() };
-            let givers: Vec<&Made<'a>> = all.iter().filter(|other| other.name == made.name).collect();
+            let mut port = Port {
+                name: made.name.to_owned(),
+                ..made.port.clone()
+            };
+            let givers: Vec<&Made<'a>> =
+                all.iter().filter(|other| other.name == made.name).collect();
             match (methods.get(made.name), givers.as_slice()) {
                 (Some(method), _) => {
                     self.mergeable(*method, &mut port, &givers);
-                    let of = givers.iter().map(|given| (given.branch, given.output)).collect();
-                    gives.push(Given::Merged { method: *method, of });
+                    let of = givers
+                        .iter()
+                        .map(|given| (given.branch, given.output))
+                        .collect();
+                    gives.push(Given::Merged {
+                        method: *method,
+                        of,
+                    });
                 }
                 (None, [only]) => {
                     if soft.get(only.branch).copied().unwrap_or_default() {
@@ -214,10 +286,16 @@ impl<'a, M> Fit<'a, M> {
                         );
                         self.report(self.path(only.branch).key("soft"), message);
                     }
-                    gives.push(Given::Of { branch: only.branch, output: only.output });
+                    gives.push(Given::Of {
+                        branch: only.branch,
+                        output: only.output,
+                    });
                 }
                 (None, several) => {
-                    let members: Vec<String> = several.iter().map(|given| self.shown(given.branch)).collect();
+                    let members: Vec<String> = several
+                        .iter()
+                        .map(|given| self.shown(given.branch))
+                        .collect();
                     let message = format!(
                         "{} give `{}`; say under `merge` what becomes of it ({}), or rename it under a member's \
                          `outputs`",
@@ -226,14 +304,23 @@ impl<'a, M> Fit<'a, M> {
                         Method::ALL.map(|(word, _)| word).join(", ")
                     );
                     self.report(ensemble.clone().key("merge"), message);
-                    gives.push(Given::Of { branch: made.branch, output: made.output });
+                    gives.push(Given::Of {
+                        branch: made.branch,
+                        output: made.output,
+                    });
                 }
             }
             outputs.push(port);
         }
-        for name in methods.keys().filter(|name| all.iter().all(|made| made.name != **name)) {
+        for name in methods
+            .keys()
+            .filter(|name| all.iter().all(|made| made.name != **name))
+        {
             let hint = hint(name, outputs.iter().map(|output| output.name.as_str()));
-            self.report(ensemble.clone().key("merge").key(name), format!("no member gives that; {hint}"));
+            self.report(
+                ensemble.clone().key("merge").key(name),
+                format!("no member gives that; {hint}"),
+            );
         }
         (outputs, Gives::All(gives))
     }
@@ -245,7 +332,8 @@ impl<'a, M> Fit<'a, M> {
             return;
         }
         for other in givers.iter().skip(1) {
-            // What a member says that failed is not there to be compared with, so only what all promise is promised.
+            // What a member says that failed is not there to be compared with, so only what all
+            // promise is promised.
             if other.port.may_feed(port).is_err() || !known_by_both(port, other.port) {
                 let message = format!(
                     "`{}` gives {} {} and another member {} {}; what is merged has one datatype and shape",
@@ -260,12 +348,14 @@ impl<'a, M> Fit<'a, M> {
         }
     }
 
-    /// What a switch gives whose conditions all fail: tensors from before it, by the names of its outputs.
+    /// What a switch gives whose conditions all fail: tensors from before it, by the names of its
+    /// outputs.
     fn passed(&mut self, outputs: &[Port]) -> Vec<usize> {
         let mut pass = Vec::with_capacity(outputs.len());
         let path = KeyPath::node(self.index).key("default");
         if self.index == 0 {
-            let message = "nothing comes before the first node that could be passed on; name a pipeline";
+            let message =
+                "nothing comes before the first node that could be passed on; name a pipeline";
             self.report(path, message.to_owned());
             return pass;
         }

@@ -1,8 +1,9 @@
 //! How an ensemble makes one tensor of its members'.
 //!
-//! Members' tensors have one datatype, which is checked when the graph is deployed, and must have one shape, which is
-//! only known then. Numbers keep their datatype; a mean is summed in 64 bits, in the members' order, so that the same
-//! answers give the same bits. NaN is not hidden: it comes out of a mean, a maximum and a minimum.
+//! Members' tensors have one datatype, which is checked when the graph is deployed, and must have
+//! one shape, which is only known then. Numbers keep their datatype; a mean is summed in 64 bits,
+//! in the members' order, so that the same answers give the same bits. NaN is not hidden: it comes
+//! out of a mean, a maximum and a minimum.
 
 use std::cmp::Ordering;
 
@@ -34,12 +35,20 @@ pub struct Unmerged(String);
 
 impl Method {
     /// All of them, by the words in manifests.
-    pub const ALL: [(&'static str, Self); 5] =
-        [("mean", Self::Mean), ("max", Self::Max), ("min", Self::Min), ("vote", Self::Vote), ("first", Self::First)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("mean", Self::Mean),
+        ("max", Self::Max),
+        ("min", Self::Min),
+        ("vote", Self::Vote),
+        ("first", Self::First),
+    ];
 
     /// The word in manifests.
     pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, method)| *method == self).map_or("", |(word, _)| word)
+        Self::ALL
+            .iter()
+            .find(|(_, method)| *method == self)
+            .map_or("", |(word, _)| word)
     }
 
     /// Why it can't merge tensors of this datatype, if it can't.
@@ -47,18 +56,25 @@ impl Method {
         let is_float = is_float(datatype);
         let is_number = !matches!(datatype, Datatype::Bool | Datatype::Bytes);
         match self {
-            Self::Mean if !is_float => Some(format!("the mean of {datatype} is no {datatype}; say `vote` or `first`")),
-            Self::Max | Self::Min if !is_number => Some(format!("{datatype} has no order; say `vote` or `first`")),
-            Self::Vote if is_float => {
-                Some(format!("two members seldom say exactly the same {datatype}; say `mean`, or vote on labels"))
+            Self::Mean if !is_float => Some(format!(
+                "the mean of {datatype} is no {datatype}; say `vote` or `first`"
+            )),
+            Self::Max | Self::Min if !is_number => {
+                Some(format!("{datatype} has no order; say `vote` or `first`"))
             }
+            Self::Vote if is_float => Some(format!(
+                "two members seldom say exactly the same {datatype}; say `mean`, or vote on labels"
+            )),
             _ => None,
         }
     }
 }
 
 const fn is_float(datatype: Datatype) -> bool {
-    matches!(datatype, Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64)
+    matches!(
+        datatype,
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64
+    )
 }
 
 /// Makes one tensor of several, in the members' order. There is at least one.
@@ -91,20 +107,32 @@ pub fn merge(method: Method, tensors: &[&Tensor]) -> Result<Tensor, Unmerged> {
         Method::Vote => vote(datatype, tensors),
         Method::First => first.data().clone(),
     };
-    Tensor::new(datatype, Shape::from_slice(first.shape()), data).map_err(|error| Unmerged(error.to_string()))
+    Tensor::new(datatype, Shape::from_slice(first.shape()), data)
+        .map_err(|error| Unmerged(error.to_string()))
 }
 
 fn mean(datatype: Datatype, tensors: &[&Tensor]) -> Bytes {
-    #[expect(clippy::cast_possible_truncation, reason = "a mean of 32-bit floats is told in 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a mean of 32-bit floats is told in 32 bits"
+    )]
     let narrow = |value: f64| value as f32;
     match datatype {
-        Datatype::Fp16 => {
-            mean_of(tensors, |b| f16::from_le_bytes(b).to_f64(), |value| f16::from_f64(value).to_le_bytes())
-        }
-        Datatype::Bf16 => {
-            mean_of(tensors, |b| bf16::from_le_bytes(b).to_f64(), |value| bf16::from_f64(value).to_le_bytes())
-        }
-        Datatype::Fp32 => mean_of(tensors, |b| f32::from_le_bytes(b).into(), |value| narrow(value).to_le_bytes()),
+        Datatype::Fp16 => mean_of(
+            tensors,
+            |b| f16::from_le_bytes(b).to_f64(),
+            |value| f16::from_f64(value).to_le_bytes(),
+        ),
+        Datatype::Bf16 => mean_of(
+            tensors,
+            |b| bf16::from_le_bytes(b).to_f64(),
+            |value| bf16::from_f64(value).to_le_bytes(),
+        ),
+        Datatype::Fp32 => mean_of(
+            tensors,
+            |b| f32::from_le_bytes(b).into(),
+            |value| narrow(value).to_le_bytes(),
+        ),
         _ => mean_of(tensors, f64::from_le_bytes, f64::to_le_bytes),
     }
 }
@@ -117,10 +145,14 @@ fn mean_of<const N: usize>(
     let mut sums = vec![0.0; tensors.first().map_or(0, |first| first.data().len() / N)];
     for tensor in tensors {
         let values = tensor.data().as_chunks().0;
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += read(*value));
+        sums.iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += read(*value));
     }
     let count = tensors.len() as f64;
-    sums.into_iter().flat_map(|sum| write(sum / count)).collect()
+    sums.into_iter()
+        .flat_map(|sum| write(sum / count))
+        .collect()
 }
 
 /// The number that stands so to all others.
@@ -130,30 +162,38 @@ fn extreme(datatype: Datatype, tensors: &[&Tensor], stands: Ordering) -> Bytes {
         Datatype::Bf16 => float(tensors, stands, |b| bf16::from_le_bytes(b).to_f64()),
         Datatype::Fp32 => float(tensors, stands, |b| f32::from_le_bytes(b).into()),
         Datatype::Fp64 => float(tensors, stands, f64::from_le_bytes),
-        Datatype::Uint16 => {
-            pick(tensors, |one, other| u16::from_le_bytes(one).cmp(&u16::from_le_bytes(other)) == stands)
-        }
-        Datatype::Uint32 => {
-            pick(tensors, |one, other| u32::from_le_bytes(one).cmp(&u32::from_le_bytes(other)) == stands)
-        }
-        Datatype::Uint64 => {
-            pick(tensors, |one, other| u64::from_le_bytes(one).cmp(&u64::from_le_bytes(other)) == stands)
-        }
-        Datatype::Int8 => pick(tensors, |one, other| i8::from_le_bytes(one).cmp(&i8::from_le_bytes(other)) == stands),
-        Datatype::Int16 => {
-            pick(tensors, |one, other| i16::from_le_bytes(one).cmp(&i16::from_le_bytes(other)) == stands)
-        }
-        Datatype::Int32 => {
-            pick(tensors, |one, other| i32::from_le_bytes(one).cmp(&i32::from_le_bytes(other)) == stands)
-        }
-        Datatype::Int64 => {
-            pick(tensors, |one, other| i64::from_le_bytes(one).cmp(&i64::from_le_bytes(other)) == stands)
-        }
-        _ => pick(tensors, |one, other| u8::from_le_bytes(one).cmp(&u8::from_le_bytes(other)) == stands),
+        Datatype::Uint16 => pick(tensors, |one, other| {
+            u16::from_le_bytes(one).cmp(&u16::from_le_bytes(other)) == stands
+        }),
+        Datatype::Uint32 => pick(tensors, |one, other| {
+            u32::from_le_bytes(one).cmp(&u32::from_le_bytes(other)) == stands
+        }),
+        Datatype::Uint64 => pick(tensors, |one, other| {
+            u64::from_le_bytes(one).cmp(&u64::from_le_bytes(other)) == stands
+        }),
+        Datatype::Int8 => pick(tensors, |one, other| {
+            i8::from_le_bytes(one).cmp(&i8::from_le_bytes(other)) == stands
+        }),
+        Datatype::Int16 => pick(tensors, |one, other| {
+            i16::from_le_bytes(one).cmp(&i16::from_le_bytes(other)) == stands
+        }),
+        Datatype::Int32 => pick(tensors, |one, other| {
+            i32::from_le_bytes(one).cmp(&i32::from_le_bytes(other)) == stands
+        }),
+        Datatype::Int64 => pick(tensors, |one, other| {
+            i64::from_le_bytes(one).cmp(&i64::from_le_bytes(other)) == stands
+        }),
+        _ => pick(tensors, |one, other| {
+            u8::from_le_bytes(one).cmp(&u8::from_le_bytes(other)) == stands
+        }),
     }
 }
 
-fn float<const N: usize>(tensors: &[&Tensor], stands: Ordering, read: impl Fn([u8; N]) -> f64) -> Bytes {
+fn float<const N: usize>(
+    tensors: &[&Tensor],
+    stands: Ordering,
+    read: impl Fn([u8; N]) -> f64,
+) -> Bytes {
     pick(tensors, |one, other| {
         let (one, other) = (read(one), read(other));
         !other.is_nan() && (one.is_nan() || one.partial_cmp(&other) == Some(stands))
@@ -161,11 +201,21 @@ fn float<const N: usize>(tensors: &[&Tensor], stands: Ordering, read: impl Fn([u
 }
 
 /// For each element, the one that is better than those before it.
-fn pick<const N: usize>(tensors: &[&Tensor], is_better: impl Fn([u8; N], [u8; N]) -> bool) -> Bytes {
-    let Some((first, others)) = tensors.split_first() else { return Bytes::new() };
+fn pick<const N: usize>(
+    tensors: &[&Tensor],
+    is_better: impl Fn([u8; N], [u8; N]) -> bool,
+) -> Bytes {
+    let Some((first, others)) = tensors.split_first() else {
+        return Bytes::new();
+    };
     let mut best = first.data().to_vec();
     for other in others {
-        for (best, element) in best.as_chunks_mut().0.iter_mut().zip(other.data().as_chunks().0) {
+        for (best, element) in best
+            .as_chunks_mut()
+            .0
+            .iter_mut()
+            .zip(other.data().as_chunks().0)
+        {
             if is_better(*element, *best) {
                 *best = *element;
             }
@@ -178,11 +228,17 @@ fn vote(datatype: Datatype, tensors: &[&Tensor]) -> Bytes {
     let mut data = Vec::with_capacity(tensors.first().map_or(0, |first| first.data().len()));
     match datatype.size() {
         Some(size) => {
-            let mut walks: Vec<_> = tensors.iter().map(|tensor| tensor.data().chunks_exact(size)).collect();
+            let mut walks: Vec<_> = tensors
+                .iter()
+                .map(|tensor| tensor.data().chunks_exact(size))
+                .collect();
             poll(&mut walks, |said| data.extend_from_slice(said));
         }
         None => {
-            let mut walks: Vec<_> = tensors.iter().map(|tensor| tensor.bytes_elements()).collect();
+            let mut walks: Vec<_> = tensors
+                .iter()
+                .map(|tensor| tensor.bytes_elements())
+                .collect();
             poll(&mut walks, |said| push_bytes_element(&mut data, said));
         }
     }

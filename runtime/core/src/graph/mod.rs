@@ -1,14 +1,15 @@
 //! Graphs: pipelines put together as one, under a name and version of its own.
 //!
-//! A graph's *nodes* run in order and are wired by tensor name as a pipeline's stages are. A node asks one pipeline, or
-//! chooses among several *branches*: an ensemble asks all of them and merges what they say, a switch asks the first
-//! whose condition holds, a splitter deals requests by weight. Branches name a pipeline and a version; resolved, they
-//! carry its digest as well, so a graph's digest is one of everything that it computes.
+//! A graph's *nodes* run in order and are wired by tensor name as a pipeline's stages are. A node
+//! asks one pipeline, or chooses among several *branches*: an ensemble asks all of them and merges
+//! what they say, a switch asks the first whose condition holds, a splitter deals requests by
+//! weight. Branches name a pipeline and a version; resolved, they carry its digest as well, so a
+//! graph's digest is one of everything that it computes.
 //!
-//! Defaults: no deadline, no timeouts, hard members, a switch that looks for any element, chance for a splitter, the
-//! last node's outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes and branches of each,
-//! [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels, [`GRAPH_RUNS_MAX`](crate::limits::GRAPH_RUNS_MAX)
-//! pipelines for one request.
+//! Defaults: no deadline, no timeouts, hard members, a switch that looks for any element, chance
+//! for a splitter, the last node's outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes
+//! and branches of each, [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels,
+//! [`GRAPH_RUNS_MAX`](crate::limits::GRAPH_RUNS_MAX) pipelines for one request.
 
 mod condition;
 mod element;
@@ -152,7 +153,10 @@ impl<M, D> Graph<M, D> {
     /// Every branch, with where it is written.
     pub fn branches(&self) -> impl Iterator<Item = (KeyPath, &Branch<M>)> {
         self.nodes.iter().enumerate().flat_map(|(index, node)| {
-            node.branches.iter().enumerate().map(move |(branch, asked)| (node.path(index, branch), asked))
+            node.branches
+                .iter()
+                .enumerate()
+                .map(move |(branch, asked)| (node.path(index, branch), asked))
         })
     }
 }

@@ -1,14 +1,17 @@
 //! What must be there before what: graphs behind those that they name.
 
-/// The places of graphs, each behind those that it names; or a circle, in which each names the next and the last the
-/// first. `names` has for each graph the places of those that it names, as far as they are graphs here.
+/// The places of graphs, each behind those that it names; or a circle, in which each names the next
+/// and the last the first. `names` has for each graph the places of those that it names, as far as
+/// they are graphs here.
 pub fn order(names: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut missing: Vec<usize> = names.iter().map(Vec::len).collect();
     let mut named_by = vec![Vec::new(); names.len()];
     for (graph, named) in names.iter().enumerate() {
         named.iter().for_each(|&named| named_by[named].push(graph));
     }
-    let mut order: Vec<usize> = (0..names.len()).filter(|&graph| missing[graph] == 0).collect();
+    let mut order: Vec<usize> = (0..names.len())
+        .filter(|&graph| missing[graph] == 0)
+        .collect();
     let mut next = 0;
     while let Some(&graph) = order.get(next) {
         next += 1;
@@ -30,7 +33,9 @@ fn circle(names: &[Vec<usize>], missing: &[usize], start: usize) -> Vec<usize> {
     let mut walked = vec![start];
     loop {
         let last = walked[walked.len() - 1];
-        let Some(&next) = names[last].iter().find(|named| missing[**named] > 0) else { return walked };
+        let Some(&next) = names[last].iter().find(|named| missing[**named] > 0) else {
+            return walked;
+        };
         if let Some(began) = walked.iter().position(|graph| *graph == next) {
             return walked.split_off(began);
         }

@@ -1,5 +1,5 @@
-//! How a graph's tensors flow, decided once at deploy: its nodes are wired as stages are, and each knows which of its
-//! inputs a branch takes and which of a branch's outputs it gives.
+//! How a graph's tensors flow, decided once at deploy: its nodes are wired as stages are, and each
+//! knows which of its inputs a branch takes and which of a branch's outputs it gives.
 
 use super::fit::fit;
 use super::{Condition, Does, Graph, Method, Node};
@@ -32,7 +32,8 @@ pub struct NodePlan {
 /// Where a node's outputs come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gives {
-    /// From the one branch that was asked: for each branch, for each output, which of the branch's that is.
+    /// From the one branch that was asked: for each branch, for each output, which of the branch's
+    /// that is.
     One(Vec<Vec<usize>>),
     /// From all.
     All(Vec<Given>),
@@ -45,11 +46,19 @@ pub enum Given {
     /// From one member.
     Of { branch: usize, output: usize },
     /// From several, by branch and output.
-    Merged { method: Method, of: Vec<(usize, usize)> },
+    Merged {
+        method: Method,
+        of: Vec<(usize, usize)>,
+    },
 }
 
-/// Plans the graph over members of these signatures (for each node, for each branch), or says everything that hinders.
-pub fn plan<M, D>(graph: &Graph<M, D>, members: &[Vec<&Signature>], accepts: Accepts) -> Result<Plan, Vec<Miswired>> {
+/// Plans the graph over members of these signatures (for each node, for each branch), or says
+/// everything that hinders.
+pub fn plan<M, D>(
+    graph: &Graph<M, D>,
+    members: &[Vec<&Signature>],
+    accepts: Accepts,
+) -> Result<Plan, Vec<Miswired>> {
     let (mut fits, mut wrong) = (Vec::new(), Vec::new());
     for (index, (node, branches)) in graph.nodes.iter().zip(members).enumerate() {
         match fit(index, node, branches) {
@@ -61,26 +70,38 @@ pub fn plan<M, D>(graph: &Graph<M, D>, members: &[Vec<&Signature>], accepts: Acc
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let wires = fits.iter().map(|(node, glances, (signature, _))| StageWires {
-        name: node.name.as_str(),
-        inputs: &node.inputs,
-        outputs: &node.outputs,
-        signature,
-        glances,
-    });
+    let wires = fits
+        .iter()
+        .map(|(node, glances, (signature, _))| StageWires {
+            name: node.name.as_str(),
+            inputs: &node.inputs,
+            outputs: &node.outputs,
+            signature,
+            glances,
+        });
     let wires: Vec<StageWires<'_>> = wires.collect();
     let wiring = wiring::plan(Parts::Nodes, &wires, accepts, graph.outputs.as_deref())?;
     for (index, (node, stage)) in graph.nodes.iter().zip(&wiring.stages).enumerate() {
-        let Does::Switch { cases, .. } = &node.does else { continue };
+        let Does::Switch { cases, .. } = &node.does else {
+            continue;
+        };
         for (case, (Condition { test, .. }, look)) in cases.iter().zip(&stage.looks).enumerate() {
             if let Some(misfit) = test.misfit(look.port.datatype) {
                 let path = when(index, node, case);
-                wrong.push(Miswired { stage: Some(index), path, message: misfit });
+                wrong.push(Miswired {
+                    stage: Some(index),
+                    path,
+                    message: misfit,
+                });
             }
         }
     }
     let nodes = fits.into_iter().map(|(_, _, (_, plan))| plan).collect();
-    if wrong.is_empty() { Ok(Plan { wiring, nodes }) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok(Plan { wiring, nodes })
+    } else {
+        Err(wrong)
+    }
 }
 
 /// What a node looks at to decide.
@@ -93,8 +114,14 @@ fn glances<M>(index: usize, node: &Node<M>) -> Vec<Glance> {
             };
             cases.iter().enumerate().map(glance).collect()
         }
-        Does::Split { sticky: Some(source), .. } => {
-            vec![Glance { source: source.clone(), path: KeyPath::node(index).key("sticky") }]
+        Does::Split {
+            sticky: Some(source),
+            ..
+        } => {
+            vec![Glance {
+                source: source.clone(),
+                path: KeyPath::node(index).key("sticky"),
+            }]
         }
         _ => Vec::new(),
     }

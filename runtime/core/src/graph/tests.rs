@@ -1,4 +1,5 @@
-//! What a graph decides: plans as tables of text, conditions and merges over tensors, and the order of graphs.
+//! What a graph decides: plans as tables of text, conditions and merges over tensors, and the order
+//! of graphs.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -14,10 +15,16 @@ use crate::wiring::Accepts;
 fn signature(text: &str) -> Signature {
     let (inputs, outputs) = text.split_once("->").unwrap();
     let side = |text: &str| {
-        let ports = text.split(';').map(str::trim).filter(|port| !port.is_empty());
+        let ports = text
+            .split(';')
+            .map(str::trim)
+            .filter(|port| !port.is_empty());
         ports.map(port).collect()
     };
-    Signature { inputs: side(inputs), outputs: side(outputs) }
+    Signature {
+        inputs: side(inputs),
+        outputs: side(outputs),
+    }
 }
 
 fn port(text: &str) -> Port {
@@ -28,31 +35,68 @@ fn port(text: &str) -> Port {
         _ => panic!("{text}"),
     };
     let shape = shape.split(',').map(|size| size.parse().ok()).collect();
-    Port { name: (*name).to_owned(), datatype, shape }
+    Port {
+        name: (*name).to_owned(),
+        datatype,
+        shape,
+    }
 }
 
 const TUMOR: &str = "features -1,30 -> label BYTES -1; score -1";
 
-/// Members are called by what they are: version `x` of `tumor` has the signature that `members` has for it.
+/// Members are called by what they are: version `x` of `tumor` has the signature that `members` has
+/// for it.
 fn planned(nodes: &str, members: &[(&str, &str)]) -> String {
     let text = format!(
         "apiVersion: hotstage.dev/v1\nkind: Graph\nmetadata: {{ name: g, version: \"1\" }}\nspec:\n  nodes:\n{nodes}"
     );
-    let graph = parse("g.yaml", &text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}")).graphs.remove(0);
+    let graph = parse("g.yaml", &text)
+        .unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
+        .graphs
+        .remove(0);
     let graph = graph.graph();
-    let signatures: Vec<(&str, Signature)> = members.iter().map(|(name, text)| (*name, signature(text))).collect();
+    let signatures: Vec<(&str, Signature)> = members
+        .iter()
+        .map(|(name, text)| (*name, signature(text)))
+        .collect();
     let of = |branch: &Branch<Option<Digest>>| {
-        &signatures.iter().find(|(version, _)| *version == branch.version.as_str()).unwrap().1
+        &signatures
+            .iter()
+            .find(|(version, _)| *version == branch.version.as_str())
+            .unwrap()
+            .1
     };
-    let members: Vec<Vec<&Signature>> = graph.nodes.iter().map(|node| node.branches.iter().map(of).collect()).collect();
+    let members: Vec<Vec<&Signature>> = graph
+        .nodes
+        .iter()
+        .map(|node| node.branches.iter().map(of).collect())
+        .collect();
     match plan(graph, &members, Accepts::Tensors) {
-        Err(wrong) => wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(wrong) => wrong
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
         Ok(Plan { wiring, nodes }) => {
-            let ports = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let ports = |ports: &[Port]| {
+                ports
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            };
             let mut lines = vec![format!("in {}", ports(&wiring.signature.inputs))];
             for (stage, node) in wiring.stages.iter().zip(nodes) {
-                let slots: Vec<String> = stage.takes.iter().map(|take| take.slot.to_string()).collect();
-                let looks: Vec<String> = stage.looks.iter().map(|look| look.slot.to_string()).collect();
+                let slots: Vec<String> = stage
+                    .takes
+                    .iter()
+                    .map(|take| take.slot.to_string())
+                    .collect();
+                let looks: Vec<String> = stage
+                    .looks
+                    .iter()
+                    .map(|look| look.slot.to_string())
+                    .collect();
                 let gives = match node.gives {
                     Gives::One(gives) => format!("{gives:?}"),
                     Gives::All(gives) => format!("{} outputs", gives.len()),
@@ -65,7 +109,11 @@ fn planned(nodes: &str, members: &[(&str, &str)]) -> String {
                     node.pass
                 ));
             }
-            lines.push(format!("out {} from {:?}", ports(&wiring.signature.outputs), wiring.answers));
+            lines.push(format!(
+                "out {} from {:?}",
+                ports(&wiring.signature.outputs),
+                wiring.answers
+            ));
             lines.join("\n")
         }
     }
@@ -96,7 +144,10 @@ fn a_switch_looks_asks_or_passes_on() {
     // The second one gives the same in another order, and knows more of what it takes.
     check(
         CAREFUL,
-        &[("a", "features -1,-1 -> label BYTES -1; score -1"), ("b", "features 1,30 -> score 1; label BYTES -1")],
+        &[
+            ("a", "features -1,-1 -> label BYTES -1; score -1"),
+            ("b", "features 1,30 -> score 1; label BYTES -1"),
+        ],
         "in features FP32 [1, 30]\n\
          looks at [] takes [0] for [[0]] gives [[0, 1]] or []\n\
          looks at [2] takes [0, 2, 1] for [[0]] gives [[0, 1]] or [1, 2]\n\
@@ -141,21 +192,33 @@ fn what_a_switch_can_not_ask_is_refused_where_it_stands() {
     refused(
         "default: pass",
         "default: { pipeline: tumor, version: c }",
-        &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,30 -> label BYTES -1; score FP64 -1")],
+        &[
+            ("a", TUMOR),
+            ("b", TUMOR),
+            ("c", "features -1,30 -> label BYTES -1; score FP64 -1"),
+        ],
         "spec.nodes[1].default.outputs.score: `tumor/c` gives `score` FP64 [-1] where `tumor/b` gives FP32 [-1]; a \
          node gives the same whichever branch answers",
     );
     refused(
         "default: pass",
         "default: { pipeline: tumor, version: c }",
-        &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,30 -> label BYTES -1; scores -1")],
+        &[
+            ("a", TUMOR),
+            ("b", TUMOR),
+            ("c", "features -1,30 -> label BYTES -1; scores -1"),
+        ],
         "spec.nodes[1].default: `tumor/c` gives no `score`, which `tumor/b` gives; did you mean `scores`?; a node \
          gives the same whichever branch answers: rename an output under the branch's `outputs`",
     );
     refused(
         "default: pass",
         "default: { pipeline: tumor, version: c, inputs: { feature: x } }",
-        &[("a", TUMOR), ("b", TUMOR), ("c", "features -1,29 -> label BYTES -1; score -1")],
+        &[
+            ("a", TUMOR),
+            ("b", TUMOR),
+            ("c", "features -1,29 -> label BYTES -1; score -1"),
+        ],
         "spec.nodes[1].default.inputs.feature: `tumor/c` has no such input; did you mean `features`?\n\
          spec.nodes[1].default.inputs.features: `tumor/c` takes `features` FP32 [-1, 29], and another branch takes \
          FP32 [-1, 30] by that name; call one of them something else under its branch's `inputs`",
@@ -229,16 +292,29 @@ fn a_splitter_looks_at_its_key() {
 }
 
 fn tensor(datatype: Datatype, size: u64, data: &[u8]) -> Tensor {
-    Tensor::new(datatype, Shape::from_slice(&[size]), Bytes::copy_from_slice(data)).unwrap()
+    Tensor::new(
+        datatype,
+        Shape::from_slice(&[size]),
+        Bytes::copy_from_slice(data),
+    )
+    .unwrap()
 }
 
 fn floats(values: &[f32]) -> Tensor {
-    let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let data: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
     tensor(Datatype::Fp32, values.len() as u64, &data)
 }
 
 fn holds(rows: Rows, test: Test, tensor: &Tensor) -> bool {
-    Condition { tensor: String::new(), rows, test }.holds(tensor)
+    Condition {
+        tensor: String::new(),
+        rows,
+        test,
+    }
+    .holds(tensor)
 }
 
 #[test]
@@ -253,7 +329,13 @@ fn conditions_hold_of_any_or_all_elements() {
         (&[f32::NAN, 0.5], true, false),
     ] {
         let tensor = floats(values);
-        assert_eq!((holds(Rows::Any, between(), &tensor), holds(Rows::All, between(), &tensor)), (any, all));
+        assert_eq!(
+            (
+                holds(Rows::Any, between(), &tensor),
+                holds(Rows::All, between(), &tensor)
+            ),
+            (any, all)
+        );
     }
     let one = |test: Test| holds(Rows::Any, test, &floats(&[0.5]));
     let (half, more) = (Number::Float(0.5), Number::Whole(1));
@@ -263,8 +345,16 @@ fn conditions_hold_of_any_or_all_elements() {
     let equals = |number: i128| Test::OneOf(vec![Value::Number(Number::Whole(number))]);
     assert!(holds(Rows::All, equals(u64::MAX.into()), &exact));
     assert!(!holds(Rows::All, equals(i128::from(u64::MAX) - 1), &exact));
-    assert!(holds(Rows::All, equals(-2), &tensor(Datatype::Int8, 1, &[0xfe])));
-    assert!(holds(Rows::All, Test::OneOf(vec![Value::Bool(true)]), &tensor(Datatype::Bool, 1, &[1])));
+    assert!(holds(
+        Rows::All,
+        equals(-2),
+        &tensor(Datatype::Int8, 1, &[0xfe])
+    ));
+    assert!(holds(
+        Rows::All,
+        Test::OneOf(vec![Value::Bool(true)]),
+        &tensor(Datatype::Bool, 1, &[1])
+    ));
     let labels = Tensor::from_bytes_elements([&b"benign"[..], b"malignant"]);
     let said = Test::OneOf(vec![Value::Text("malignant".to_owned())]);
     assert!(holds(Rows::Any, said.clone(), &labels) && !holds(Rows::All, said, &labels));
@@ -273,12 +363,23 @@ fn conditions_hold_of_any_or_all_elements() {
 #[test]
 fn labels_are_voted_on_and_the_earliest_wins_a_tie() {
     let say = |labels: [&str; 3]| Tensor::from_bytes_elements(labels.map(str::as_bytes));
-    let (one, two, three) = (say(["a", "b", "c"]), say(["x", "b", "y"]), say(["x", "z", "zz"]));
+    let (one, two, three) = (
+        say(["a", "b", "c"]),
+        say(["x", "b", "y"]),
+        say(["x", "z", "zz"]),
+    );
     let merged = merge(Method::Vote, &[&one, &two, &three]).unwrap();
     assert_eq!(merged, say(["x", "b", "c"]));
     assert_eq!(merge(Method::First, &[&three, &one]).unwrap(), three);
-    let wrong = merge(Method::Vote, &[&one, &Tensor::from_bytes_elements([&b"a"[..]])]).unwrap_err();
-    assert_eq!(wrong.to_string(), "one member gives BYTES [3] and another BYTES [1]; what is merged has one shape");
+    let wrong = merge(
+        Method::Vote,
+        &[&one, &Tensor::from_bytes_elements([&b"a"[..]])],
+    )
+    .unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "one member gives BYTES [3] and another BYTES [1]; what is merged has one shape"
+    );
     assert!(merge(Method::Mean, &[&one, &two]).is_err());
     assert!(merge(Method::First, &[]).is_err());
 }
@@ -344,6 +445,11 @@ fn nan_is_not_hidden() {
     let (one, other) = (floats(&[f32::NAN, 1.0]), floats(&[1.0, f32::NAN]));
     for method in [Method::Max, Method::Min, Method::Mean] {
         let merged = merge(method, &[&one, &other]).unwrap();
-        assert!(merged.data().chunks_exact(4).all(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).is_nan()));
+        assert!(
+            merged
+                .data()
+                .chunks_exact(4)
+                .all(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).is_nan())
+        );
     }
 }

@@ -1,9 +1,11 @@
-//! The way back: which changes lead from what is served to what was served, for all names or for one.
+//! The way back: which changes lead from what is served to what was served, for all names or for
+//! one.
 //!
-//! A name's last change is the last revision that touched it and was somebody's decision: the steps of a rollout count
-//! as one change with the revision that started it, and the moves of an adaptive experiment with the change that
-//! brought its route, so that going back leads to what was there before it began. Default: the state before the last
-//! change. Bound: what [`Trail`] holds is one state, whatever the number of revisions.
+//! A name's last change is the last revision that touched it and was somebody's decision: the steps
+//! of a rollout count as one change with the revision that started it, and the moves of an adaptive
+//! experiment with the change that brought its route, so that going back leads to what was there
+//! before it began. Default: the state before the last change. Bound: what [`Trail`] holds is one
+//! state, whatever the number of revisions.
 
 use std::collections::BTreeSet;
 
@@ -15,70 +17,132 @@ use crate::rollout::{Phase, Rolling};
 impl State {
     /// The changes that make `target` of this state, in an order in which each of them fits.
     pub fn changes_to(&self, target: &Self) -> Vec<Change> {
-        let names: BTreeSet<&ModelName> = self.models().chain(target.models()).map(|(name, _)| name).collect();
-        names.into_iter().flat_map(|name| self.changes_of(name, target.model(name.as_str()))).collect()
+        let names: BTreeSet<&ModelName> = self
+            .models()
+            .chain(target.models())
+            .map(|(name, _)| name)
+            .collect();
+        names
+            .into_iter()
+            .flat_map(|name| self.changes_of(name, target.model(name.as_str())))
+            .collect()
     }
 
-    /// The changes that make `target` of one name, in an order in which each of them fits; `None` ends the name. What
-    /// is served under other names stays.
+    /// The changes that make `target` of one name, in an order in which each of them fits; `None`
+    /// ends the name. What is served under other names stays.
     pub fn changes_of(&self, name: &ModelName, target: Option<&Entry>) -> Vec<Change> {
         let nothing = Entry::default();
-        let (from, to) = (self.model(name.as_str()).unwrap_or(&nothing), target.unwrap_or(&nothing));
-        if from == to { Vec::new() } else { steps(name, from, to) }
+        let (from, to) = (
+            self.model(name.as_str()).unwrap_or(&nothing),
+            target.unwrap_or(&nothing),
+        );
+        if from == to {
+            Vec::new()
+        } else {
+            steps(name, from, to)
+        }
     }
 
     /// The names that are served here and would have no version in `target`.
     pub fn lost_in<'a>(&'a self, target: &'a Self) -> impl Iterator<Item = &'a ModelName> {
-        self.models().map(|(name, _)| name).filter(|name| target.model(name.as_str()).is_none())
+        self.models()
+            .map(|(name, _)| name)
+            .filter(|name| target.model(name.as_str()).is_none())
     }
 }
 
 /// The changes that make one entry of another.
 fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
-    let (mut loosen, mut serve, mut stop, mut point) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut loosen, mut serve, mut stop, mut point) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // A route that changes goes first and comes last: what it names may go and come.
     if from.route != to.route {
         loosen.extend(from.route.iter().map(|route| unroute(name, route)));
         point.extend(to.route.iter().map(|routed| route(name, routed)));
     }
-    // One that was under way then is over: what it gave is served again, and nobody asked for it to go on.
+    // One that was under way then is over: what it gave is served again, and nobody asked for it to
+    // go on.
     let rollout = to.rollout.clone().map(over);
     // It goes with the last version of its name.
     if from.rollout != rollout && !to.versions.is_empty() {
         let was = from.rollout.clone();
-        point.push(Change::Rollout { pipeline: name.clone(), rollout, was, evidence: None });
+        point.push(Change::Rollout {
+            pipeline: name.clone(),
+            rollout,
+            was,
+            evidence: None,
+        });
     }
-    // A label that moves or goes is taken away first, so that the version which it held can go, too.
-    for (label, version) in from.labels.iter().filter(|(label, version)| to.labels.get(*label) != Some(*version)) {
+    // A label that moves or goes is taken away first, so that the version which it held can go,
+    // too.
+    for (label, version) in from
+        .labels
+        .iter()
+        .filter(|(label, version)| to.labels.get(*label) != Some(*version))
+    {
         let (was, version) = (Some(version.clone()), None);
-        loosen.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
+        loosen.push(Change::Label {
+            pipeline: name.clone(),
+            label: label.clone(),
+            version,
+            was,
+        });
     }
-    for (label, version) in to.labels.iter().filter(|(label, version)| from.labels.get(*label) != Some(*version)) {
+    for (label, version) in to
+        .labels
+        .iter()
+        .filter(|(label, version)| from.labels.get(*label) != Some(*version))
+    {
         let (was, version) = (None, Some(version.clone()));
-        point.push(Change::Label { pipeline: name.clone(), label: label.clone(), version, was });
+        point.push(Change::Label {
+            pipeline: name.clone(),
+            label: label.clone(),
+            version,
+            was,
+        });
     }
-    for (version, digest) in from.versions.iter().filter(|(version, _)| !to.versions.contains_key(*version)) {
-        stop.push(Change::Stop { pipeline: name.clone(), version: version.clone(), digest: *digest });
+    for (version, digest) in from
+        .versions
+        .iter()
+        .filter(|(version, _)| !to.versions.contains_key(*version))
+    {
+        stop.push(Change::Stop {
+            pipeline: name.clone(),
+            version: version.clone(),
+            digest: *digest,
+        });
     }
     for (version, digest) in &to.versions {
         let replaces = from.versions.get(version).copied();
         if replaces != Some(*digest) {
             let (version, digest) = (version.clone(), *digest);
-            serve.push(Change::Serve { pipeline: name.clone(), version, digest, replaces });
+            serve.push(Change::Serve {
+                pipeline: name.clone(),
+                version,
+                digest,
+                replaces,
+            });
         }
     }
-    // Stops before serves would empty an entry and lose labels that stay; labels that a version's name collides with
-    // are loose by then.
+    // Stops before serves would empty an entry and lose labels that stay; labels that a version's
+    // name collides with are loose by then.
     [loosen, serve, stop, point].concat()
 }
 
 fn over(rolling: Rolling) -> Rolling {
-    let phase = if rolling.phase.is_under_way() { Phase::Aborted } else { rolling.phase };
+    let phase = if rolling.phase.is_under_way() {
+        Phase::Aborted
+    } else {
+        rolling.phase
+    };
     Rolling { phase, ..rolling }
 }
 
 fn unroute(name: &ModelName, routed: &Routed) -> Change {
-    Change::Unroute { pipeline: name.clone(), digest: routed.digest }
+    Change::Unroute {
+        pipeline: name.clone(),
+        digest: routed.digest,
+    }
 }
 
 /// What a name was before its last change.
@@ -101,18 +165,32 @@ pub struct Trail {
 impl Trail {
     /// Before the first revision.
     pub fn of(name: ModelName) -> Self {
-        Self { name, state: State::default(), origin: None }
+        Self {
+            name,
+            state: State::default(),
+            origin: None,
+        }
     }
 
     /// Reads the next revision.
     pub fn add(&mut self, revision: &Revision) -> Result<(), Misfit> {
-        let touches = revision.changes.iter().any(|change| *change.pipeline() == self.name);
-        let steps = revision.verb == Verb::Rollout && self.state.rolling().any(|name| *name == self.name);
+        let touches = revision
+            .changes
+            .iter()
+            .any(|change| *change.pipeline() == self.name);
+        let steps =
+            revision.verb == Verb::Rollout && self.state.rolling().any(|name| *name == self.name);
         if touches && !steps && revision.actor != ADAPT_ACTOR {
             let entry = self.state.model(self.name.as_str()).cloned();
-            self.origin = Some(Origin { revision: revision.number - 1, entry });
+            self.origin = Some(Origin {
+                revision: revision.number - 1,
+                entry,
+            });
         }
-        revision.changes.iter().try_for_each(|change| self.state.make(change))
+        revision
+            .changes
+            .iter()
+            .try_for_each(|change| self.state.make(change))
     }
 
     /// What is served under the name after the revisions that were read.
@@ -198,7 +276,14 @@ mod tests {
     }
 
     fn rolling(seed: u8, step: u32, phase: Phase) -> Rolling {
-        Rolling { digest: digest(seed), from: version("1"), before: None, step, phase, started: None }
+        Rolling {
+            digest: digest(seed),
+            from: version("1"),
+            before: None,
+            step,
+            phase,
+            started: None,
+        }
     }
 
     /// The journal under test, and beside it the papers of each revision.
@@ -213,7 +298,12 @@ mod tests {
     impl Journal {
         fn new() -> Self {
             let (papers, decided) = (vec![Paper::new()], vec![Vec::new()]);
-            Self { state: State::default(), revisions: Vec::new(), papers, decided }
+            Self {
+                state: State::default(),
+                revisions: Vec::new(),
+                papers,
+                decided,
+            }
         }
 
         fn paper(&self) -> &Paper {
@@ -221,16 +311,26 @@ mod tests {
         }
 
         /// Records changes as the server does: those that come to nothing are no revision.
-        fn record(&mut self, verb: Verb, actor: &str, changes: Vec<Change>, paper: Paper, decided: &[&'static str]) {
+        fn record(
+            &mut self,
+            verb: Verb,
+            actor: &str,
+            changes: Vec<Change>,
+            paper: Paper,
+            decided: &[&'static str],
+        ) {
             if changes.is_empty() {
                 assert_eq!(&paper, self.paper());
                 return;
             }
             for change in &changes {
-                self.state.make(change).unwrap_or_else(|misfit| panic!("{change:?}: {misfit}"));
+                self.state
+                    .make(change)
+                    .unwrap_or_else(|misfit| panic!("{change:?}: {misfit}"));
             }
             let number = self.revisions.len() as u64 + 1;
-            let (actor, previous, outcome) = (actor.to_owned(), Revision::genesis(), Outcome::default());
+            let (actor, previous, outcome) =
+                (actor.to_owned(), Revision::genesis(), Outcome::default());
             let (reason, time_ms, to, name) = (String::new(), 0, None, None);
             self.revisions.push(Revision {
                 number,
@@ -250,7 +350,10 @@ mod tests {
 
         fn state_after(&self, to: usize) -> State {
             let mut state = State::default();
-            self.revisions[..to].iter().flat_map(|revision| &revision.changes).for_each(|c| state.make(c).unwrap());
+            self.revisions[..to]
+                .iter()
+                .flat_map(|revision| &revision.changes)
+                .for_each(|c| state.make(c).unwrap());
             state
         }
 
@@ -268,14 +371,25 @@ mod tests {
                     if replaces == Some(seed) {
                         return;
                     }
-                    let (pipeline, version, replaces) = (model(name), version(text), replaces.map(digest));
-                    let change = Change::Serve { pipeline, version, digest: digest(seed), replaces };
+                    let (pipeline, version, replaces) =
+                        (model(name), version(text), replaces.map(digest));
+                    let change = Change::Serve {
+                        pipeline,
+                        version,
+                        digest: digest(seed),
+                        replaces,
+                    };
                     self.record(Verb::Apply, "operator", vec![change], paper, &[name]);
                 }
                 Op::Remove(name, text) => {
-                    let Ok(changes) = self.state.delete(&model(name), text.map(version).as_ref()) else { return };
+                    let Ok(changes) = self.state.delete(&model(name), text.map(version).as_ref())
+                    else {
+                        return;
+                    };
                     let sheet = paper.get_mut(name).unwrap();
-                    sheet.versions.retain(|version, _| text.is_some_and(|text| text != *version));
+                    sheet
+                        .versions
+                        .retain(|version, _| text.is_some_and(|text| text != *version));
                     if sheet.versions.is_empty() {
                         paper.remove(name);
                     }
@@ -283,30 +397,52 @@ mod tests {
                 }
                 Op::Label(name, text) => {
                     let to = text.map(version);
-                    let Ok(change) = self.state.label(&model(name), &version(LABEL), to.as_ref()) else { return };
+                    let Ok(change) = self.state.label(&model(name), &version(LABEL), to.as_ref())
+                    else {
+                        return;
+                    };
                     let labels = text.map(|text| (LABEL, text)).into_iter().collect();
                     paper.get_mut(name).unwrap().labels = labels;
-                    self.record(Verb::Label, "operator", change.into_iter().collect(), paper, &[name]);
+                    self.record(
+                        Verb::Label,
+                        "operator",
+                        change.into_iter().collect(),
+                        paper,
+                        &[name],
+                    );
                 }
                 Op::Route(name, seed) => self.route(name, seed, "operator", &[name]),
-                Op::Adapt(name, seed) if paper.get(name).is_some_and(|sheet| sheet.route.is_some()) => {
+                Op::Adapt(name, seed)
+                    if paper.get(name).is_some_and(|sheet| sheet.route.is_some()) =>
+                {
                     self.route(name, seed, ADAPT_ACTOR, &[]);
                 }
                 Op::Unroute(name) => {
-                    let Ok(change) = self.state.unroute(&model(name)) else { return };
+                    let Ok(change) = self.state.unroute(&model(name)) else {
+                        return;
+                    };
                     paper.get_mut(name).unwrap().route = None;
                     self.record(Verb::Delete, "operator", vec![change], paper, &[name]);
                 }
                 Op::Start(name, seed) if paper.contains_key(name) && !self.rolls(name) => {
-                    self.roll(name, rolling(seed, 0, Phase::Running), (seed, Phase::Running), &[name]);
+                    self.roll(
+                        name,
+                        rolling(seed, 0, Phase::Running),
+                        (seed, Phase::Running),
+                        &[name],
+                    );
                 }
                 Op::Step(name) if self.rolls(name) => {
-                    let Some((seed, phase)) = paper[name].rollout else { return };
+                    let Some((seed, phase)) = paper[name].rollout else {
+                        return;
+                    };
                     let step = u32::try_from(self.revisions.len()).unwrap();
                     self.roll(name, rolling(seed, step, phase), (seed, phase), &[]);
                 }
                 Op::End(name, phase) if self.rolls(name) => {
-                    let Some((seed, _)) = paper[name].rollout else { return };
+                    let Some((seed, _)) = paper[name].rollout else {
+                        return;
+                    };
                     self.roll(name, rolling(seed, 0, phase), (seed, phase), &[]);
                 }
                 Op::Back(name, to) => self.back(name, to),
@@ -317,14 +453,35 @@ mod tests {
 
         fn route(&mut self, name: &'static str, seed: u8, actor: &str, decided: &[&'static str]) {
             let mut paper = self.paper().clone();
-            let Some(sheet) = paper.get_mut(name).filter(|sheet| sheet.route != Some(seed)) else { return };
+            let Some(sheet) = paper
+                .get_mut(name)
+                .filter(|sheet| sheet.route != Some(seed))
+            else {
+                return;
+            };
             let replaces = sheet.route.replace(seed).map(digest);
-            let versions = sheet.versions.keys().take(1).map(|text| version(text)).collect();
-            let change = Change::Route { pipeline: model(name), digest: digest(seed), versions, replaces };
+            let versions = sheet
+                .versions
+                .keys()
+                .take(1)
+                .map(|text| version(text))
+                .collect();
+            let change = Change::Route {
+                pipeline: model(name),
+                digest: digest(seed),
+                versions,
+                replaces,
+            };
             self.record(Verb::Apply, actor, vec![change], paper, decided);
         }
 
-        fn roll(&mut self, name: &'static str, to: Rolling, told: (u8, Phase), decided: &[&'static str]) {
+        fn roll(
+            &mut self,
+            name: &'static str,
+            to: Rolling,
+            told: (u8, Phase),
+            decided: &[&'static str],
+        ) {
             let mut paper = self.paper().clone();
             paper.get_mut(name).unwrap().rollout = Some(told);
             let change = self.state.roll(&model(name), Some(to));
@@ -334,12 +491,24 @@ mod tests {
         fn back(&mut self, name: &'static str, to: Option<usize>) {
             let head = self.revisions.len();
             let mut trail = Trail::of(model(name));
-            self.revisions.iter().for_each(|revision| trail.add(revision).unwrap());
+            self.revisions
+                .iter()
+                .for_each(|revision| trail.add(revision).unwrap());
             let origin = trail.origin();
-            // On paper: before the last revision in which somebody decided something about the name.
+            // On paper: before the last revision in which somebody decided something about the
+            // name.
             let last = self.decided.iter().rposition(|names| names.contains(&name));
-            assert_eq!(origin.as_ref().map(|origin| origin.revision + 1), last.map(|last| last as u64), "{name}");
-            let Some(before) = to.map(|to| to % (head + 1)).or_else(|| last.map(|last| last - 1)) else { return };
+            assert_eq!(
+                origin.as_ref().map(|origin| origin.revision + 1),
+                last.map(|last| last as u64),
+                "{name}"
+            );
+            let Some(before) = to
+                .map(|to| to % (head + 1))
+                .or_else(|| last.map(|last| last - 1))
+            else {
+                return;
+            };
             let target = self.state_after(before);
             if let (None, Some(origin)) = (to, origin) {
                 assert_eq!(origin.entry.as_ref(), target.model(name));
@@ -348,17 +517,27 @@ mod tests {
             let sheet = self.papers[before].get(name).map(settled);
             // What would end the name is refused unless it is asked for.
             if sheet.is_none() && paper.contains_key(name) && to.is_none_or(|_| before != 0) {
-                assert!(self.state.lost_in(&target).any(|lost| lost.as_str() == name));
+                assert!(
+                    self.state
+                        .lost_in(&target)
+                        .any(|lost| lost.as_str() == name)
+                );
                 return;
             }
             match sheet {
                 // A name that stays as it is keeps its rollout under way.
-                Some(sheet) if self.state.model(name) != target.model(name) => drop(paper.insert(name, sheet)),
+                Some(sheet) if self.state.model(name) != target.model(name) => {
+                    drop(paper.insert(name, sheet))
+                }
                 Some(_) => {}
                 None => drop(paper.remove(name)),
             }
             let changes = self.state.changes_of(&model(name), target.model(name));
-            assert!(changes.iter().all(|change| *change.pipeline() == model(name)));
+            assert!(
+                changes
+                    .iter()
+                    .all(|change| *change.pipeline() == model(name))
+            );
             self.record(Verb::Rollback, "operator", changes, paper, &[name]);
         }
 
@@ -367,13 +546,19 @@ mod tests {
             let before = to.map_or(head.saturating_sub(1), |to| to % (head + 1));
             let target = self.state_after(before);
             let names = || self.paper().keys().chain(self.papers[before].keys());
-            let lost = self.paper().keys().any(|name| !self.papers[before].contains_key(name));
+            let lost = self
+                .paper()
+                .keys()
+                .any(|name| !self.papers[before].contains_key(name));
             assert_eq!(self.state.lost_in(&target).count() > 0, lost);
             if lost && (to.is_none() || before != 0) {
                 return;
             }
             let changes = |name: &str| self.state.changes_of(&model(name), target.model(name));
-            let changed: Vec<&'static str> = names().copied().filter(|name| !changes(name).is_empty()).collect();
+            let changed: Vec<&'static str> = names()
+                .copied()
+                .filter(|name| !changes(name).is_empty())
+                .collect();
             let mut paper = self.paper().clone();
             for name in &changed {
                 match self.papers[before].get(name) {
@@ -381,22 +566,57 @@ mod tests {
                     None => drop(paper.remove(name)),
                 }
             }
-            self.record(Verb::Rollback, "operator", self.state.changes_to(&target), paper, &changed);
+            self.record(
+                Verb::Rollback,
+                "operator",
+                self.state.changes_to(&target),
+                paper,
+                &changed,
+            );
         }
 
         /// The state must say what the paper says.
         fn check(&self) {
             let mut told = Paper::new();
             for (name, sheet) in self.paper() {
-                let entry = self.state.model(name).unwrap_or_else(|| panic!("there is no {name}"));
-                let versions = entry.versions.iter().map(|(version, digest)| (version.to_string(), *digest));
-                let meant = sheet.versions.iter().map(|(version, seed)| ((*version).to_owned(), digest(*seed)));
+                let entry = self
+                    .state
+                    .model(name)
+                    .unwrap_or_else(|| panic!("there is no {name}"));
+                let versions = entry
+                    .versions
+                    .iter()
+                    .map(|(version, digest)| (version.to_string(), *digest));
+                let meant = sheet
+                    .versions
+                    .iter()
+                    .map(|(version, seed)| ((*version).to_owned(), digest(*seed)));
                 assert!(versions.eq(meant), "{name}: {entry:?} and not {sheet:?}");
-                let labels = entry.labels.iter().map(|(label, version)| (label.to_string(), version.to_string()));
-                assert!(labels.eq(sheet.labels.iter().map(|(l, v)| ((*l).to_owned(), (*v).to_owned()))), "{name}");
-                assert_eq!(entry.route.as_ref().map(|route| route.digest), sheet.route.map(digest), "{name}");
-                let rollout = entry.rollout.as_ref().map(|rolling| (rolling.digest, rolling.phase));
-                assert_eq!(rollout, sheet.rollout.map(|(seed, phase)| (digest(seed), phase)), "{name}");
+                let labels = entry
+                    .labels
+                    .iter()
+                    .map(|(label, version)| (label.to_string(), version.to_string()));
+                assert!(
+                    labels.eq(sheet
+                        .labels
+                        .iter()
+                        .map(|(l, v)| ((*l).to_owned(), (*v).to_owned()))),
+                    "{name}"
+                );
+                assert_eq!(
+                    entry.route.as_ref().map(|route| route.digest),
+                    sheet.route.map(digest),
+                    "{name}"
+                );
+                let rollout = entry
+                    .rollout
+                    .as_ref()
+                    .map(|rolling| (rolling.digest, rolling.phase));
+                assert_eq!(
+                    rollout,
+                    sheet.rollout.map(|(seed, phase)| (digest(seed), phase)),
+                    "{name}"
+                );
                 told.insert(*name, sheet.clone());
             }
             assert_eq!(self.state.models().count(), told.len());
@@ -405,8 +625,20 @@ mod tests {
 
     /// A sheet that is served again: a rollout that was under way then is over.
     fn settled(sheet: &Sheet) -> Sheet {
-        let over = |(seed, phase): (u8, Phase)| (seed, if phase.is_under_way() { Phase::Aborted } else { phase });
-        Sheet { rollout: sheet.rollout.map(over), ..sheet.clone() }
+        let over = |(seed, phase): (u8, Phase)| {
+            (
+                seed,
+                if phase.is_under_way() {
+                    Phase::Aborted
+                } else {
+                    phase
+                },
+            )
+        };
+        Sheet {
+            rollout: sheet.rollout.map(over),
+            ..sheet.clone()
+        }
     }
 
     proptest! {

@@ -1,9 +1,10 @@
 //! The journal's vocabulary: revisions, what each changed, and what is served after them.
 //!
-//! A revision is one change to what is served. Its *body* is a canonical JSON text that holds the hash of the revision
-//! before, and its *hash* is the SHA-256 of that text: whoever knows the newest hash can tell that nothing before it
-//! was altered. [`State`] is what is served after a revision; revisions are replayed into it, and every one must fit
-//! the one before. Nothing here reads or writes: the server keeps the texts.
+//! A revision is one change to what is served. Its *body* is a canonical JSON text that holds the
+//! hash of the revision before, and its *hash* is the SHA-256 of that text: whoever knows the
+//! newest hash can tell that nothing before it was altered. [`State`] is what is served after a
+//! revision; revisions are replayed into it, and every one must fit the one before. Nothing here
+//! reads or writes: the server keeps the texts.
 
 mod back;
 mod revision;
@@ -14,7 +15,9 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::back::{Origin, Trail};
-pub use self::revision::{ADAPT_ACTOR, Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb};
+pub use self::revision::{
+    ADAPT_ACTOR, Damaged, GENESIS, Outcome, REASON_BYTES_MAX, Revision, Verb,
+};
 pub use self::state::{Entry, Misfit, Routed, State, Verdict, route};
 use crate::digest::Digest;
 use crate::name::{ModelName, Version};
@@ -37,7 +40,11 @@ pub enum Change {
         replaces: Option<Digest>,
     },
     /// A version is no longer served.
-    Stop { pipeline: ModelName, version: Version, digest: Digest },
+    Stop {
+        pipeline: ModelName,
+        version: Version,
+        digest: Digest,
+    },
     /// A label points at `version` from now on, or at nothing; `was` is where it pointed.
     Label {
         pipeline: ModelName,
@@ -47,8 +54,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Version>,
     },
-    /// Calls to the name go where a route says from now on; `versions` are those that it names, and `replaces` is the
-    /// route that was in force.
+    /// Calls to the name go where a route says from now on; `versions` are those that it names, and
+    /// `replaces` is the route that was in force.
     Route {
         pipeline: ModelName,
         digest: Digest,
@@ -76,7 +83,10 @@ impl Change {
     pub const fn serves(&self) -> Option<Digest> {
         match self {
             Self::Serve { digest, .. } | Self::Route { digest, .. } => Some(*digest),
-            Self::Rollout { rollout: Some(rolling), .. } => Some(rolling.digest),
+            Self::Rollout {
+                rollout: Some(rolling),
+                ..
+            } => Some(rolling.digest),
             _ => None,
         }
     }

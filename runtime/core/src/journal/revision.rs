@@ -10,8 +10,8 @@ use crate::name::ModelName;
 /// Bytes of the reason that somebody gives, and of an actor's name.
 pub const REASON_BYTES_MAX: usize = 1024;
 
-/// The actor of revisions in which the server moves the weights of an adaptive experiment. No caller has this name:
-/// those of callers begin with a role.
+/// The actor of revisions in which the server moves the weights of an adaptive experiment. No
+/// caller has this name: those of callers begin with a role.
 pub const ADAPT_ACTOR: &str = "experiment";
 
 /// Bytes of why a body can't be read.
@@ -109,7 +109,11 @@ pub enum Damaged {
 /// A parser's words may repeat a text of any length.
 fn cut(why: &str) -> String {
     let end = why.floor_char_boundary(WHY_BYTES_MAX);
-    if end < why.len() { format!("{}…", &why[..end]) } else { why.to_owned() }
+    if end < why.len() {
+        format!("{}…", &why[..end])
+    } else {
+        why.to_owned()
+    }
 }
 
 impl Revision {
@@ -124,15 +128,21 @@ impl Revision {
         Digest::of(GENESIS.as_bytes())
     }
 
-    /// Reads a body back: it must have this hash and be number `number`, behind one of hash `previous`.
+    /// Reads a body back: it must have this hash and be number `number`, behind one of hash
+    /// `previous`.
     pub fn read(body: &str, hash: Digest, number: u64, previous: Digest) -> Result<Self, Damaged> {
         if Digest::of(body.as_bytes()) != hash {
             return Err(Damaged::Hash { number });
         }
-        let revision: Self =
-            serde_json::from_str(body).map_err(|error| Damaged::Text { number, why: cut(&error.to_string()) })?;
+        let revision: Self = serde_json::from_str(body).map_err(|error| Damaged::Text {
+            number,
+            why: cut(&error.to_string()),
+        })?;
         if revision.number != number {
-            return Err(Damaged::Number { number: revision.number, expected: number });
+            return Err(Damaged::Number {
+                number: revision.number,
+                expected: number,
+            });
         }
         if revision.previous != previous {
             return Err(Damaged::Chain { number });

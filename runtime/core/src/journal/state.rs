@@ -56,23 +56,43 @@ pub enum Verdict {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Misfit {
     #[error("{pipeline}/{version} is served with another digest than the change says")]
-    Digest { pipeline: ModelName, version: Version },
+    Digest {
+        pipeline: ModelName,
+        version: Version,
+    },
     #[error("there is no {pipeline}/{version}")]
-    NotServed { pipeline: ModelName, version: Version },
+    NotServed {
+        pipeline: ModelName,
+        version: Version,
+    },
     #[error("there is no pipeline `{pipeline}`")]
     NoPipeline { pipeline: ModelName },
-    #[error("{pipeline}/{version} can't go: the label `{label}` points at it; move or delete the label first")]
-    Labelled { pipeline: ModelName, version: Version, label: Label },
+    #[error(
+        "{pipeline}/{version} can't go: the label `{label}` points at it; move or delete the label first"
+    )]
+    Labelled {
+        pipeline: ModelName,
+        version: Version,
+        label: Label,
+    },
     #[error("`{label}` can't be a label of `{pipeline}`: a version is called so")]
     IsVersion { pipeline: ModelName, label: Label },
     #[error("`{pipeline}` has no label `{label}`")]
     NoLabel { pipeline: ModelName, label: Label },
     #[error("`{version}` can't be a version of `{pipeline}`: a label is called so")]
-    IsLabel { pipeline: ModelName, version: Version },
+    IsLabel {
+        pipeline: ModelName,
+        version: Version,
+    },
     #[error("the label `{label}` of `{pipeline}` does not point where the change says")]
     LabelMoved { pipeline: ModelName, label: Label },
-    #[error("{pipeline}/{version} can't go: the route `{pipeline}` names it; change or delete the route first")]
-    Routed { pipeline: ModelName, version: Version },
+    #[error(
+        "{pipeline}/{version} can't go: the route `{pipeline}` names it; change or delete the route first"
+    )]
+    Routed {
+        pipeline: ModelName,
+        version: Version,
+    },
     #[error("`{pipeline}` has no route")]
     NoRoute { pipeline: ModelName },
     #[error("another route of `{pipeline}` is in force than the change says")]
@@ -94,9 +114,12 @@ impl State {
 
     /// All versions of all names.
     pub fn pipelines(&self) -> impl Iterator<Item = (&ModelName, &Version, Digest)> {
-        self.models
-            .iter()
-            .flat_map(|(name, entry)| entry.versions.iter().map(move |(version, digest)| (name, version, *digest)))
+        self.models.iter().flat_map(|(name, entry)| {
+            entry
+                .versions
+                .iter()
+                .map(move |(version, digest)| (name, version, *digest))
+        })
     }
 
     /// How many versions are served, over all names.
@@ -116,7 +139,9 @@ impl State {
 
     /// What applying a version of this digest would mean.
     pub fn verdict(&self, name: &str, version: &str, digest: Digest) -> Verdict {
-        let Some(entry) = self.models.get(name) else { return Verdict::New };
+        let Some(entry) = self.models.get(name) else {
+            return Verdict::New;
+        };
         match entry.versions.get(version) {
             Some(served) if *served == digest => Verdict::Unchanged,
             Some(served) => Verdict::Differs(*served),
@@ -126,9 +151,15 @@ impl State {
     }
 
     /// The changes that end a version, or all of them with their labels when none is named.
-    pub fn delete(&self, name: &ModelName, version: Option<&Version>) -> Result<Vec<Change>, Misfit> {
+    pub fn delete(
+        &self,
+        name: &ModelName,
+        version: Option<&Version>,
+    ) -> Result<Vec<Change>, Misfit> {
         let pipeline = || name.clone();
-        let entry = self.models.get(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        let entry = self.models.get(name).ok_or_else(|| Misfit::NoPipeline {
+            pipeline: pipeline(),
+        })?;
         let stop = |(version, digest): (&Version, &Digest)| Change::Stop {
             pipeline: pipeline(),
             version: version.clone(),
@@ -142,16 +173,40 @@ impl State {
                 was: Some(version.clone()),
             });
             let route = entry.route.iter();
-            let route = route.map(|route| Change::Unroute { pipeline: pipeline(), digest: route.digest });
-            return Ok(route.chain(labels).chain(entry.versions.iter().map(stop)).collect());
+            let route = route.map(|route| Change::Unroute {
+                pipeline: pipeline(),
+                digest: route.digest,
+            });
+            return Ok(route
+                .chain(labels)
+                .chain(entry.versions.iter().map(stop))
+                .collect());
         };
         let served = entry.versions.get_key_value(version);
-        let served = served.ok_or_else(|| Misfit::NotServed { pipeline: pipeline(), version: version.clone() })?;
-        if let Some((label, _)) = entry.labels.iter().find(|(_, points_at)| *points_at == version) {
-            return Err(Misfit::Labelled { pipeline: pipeline(), version: version.clone(), label: label.clone() });
+        let served = served.ok_or_else(|| Misfit::NotServed {
+            pipeline: pipeline(),
+            version: version.clone(),
+        })?;
+        if let Some((label, _)) = entry
+            .labels
+            .iter()
+            .find(|(_, points_at)| *points_at == version)
+        {
+            return Err(Misfit::Labelled {
+                pipeline: pipeline(),
+                version: version.clone(),
+                label: label.clone(),
+            });
         }
-        if entry.route.as_ref().is_some_and(|route| route.versions.contains(version)) {
-            return Err(Misfit::Routed { pipeline: pipeline(), version: version.clone() });
+        if entry
+            .route
+            .as_ref()
+            .is_some_and(|route| route.versions.contains(version))
+        {
+            return Err(Misfit::Routed {
+                pipeline: pipeline(),
+                version: version.clone(),
+            });
         }
         Ok(vec![stop(served)])
     }
@@ -159,16 +214,30 @@ impl State {
     /// The change that ends a name's route.
     pub fn unroute(&self, name: &ModelName) -> Result<Change, Misfit> {
         let route = self.models.get(name).and_then(|entry| entry.route.as_ref());
-        let digest = route.ok_or_else(|| Misfit::NoRoute { pipeline: name.clone() })?.digest;
-        Ok(Change::Unroute { pipeline: name.clone(), digest })
+        let digest = route
+            .ok_or_else(|| Misfit::NoRoute {
+                pipeline: name.clone(),
+            })?
+            .digest;
+        Ok(Change::Unroute {
+            pipeline: name.clone(),
+            digest,
+        })
     }
 
     /// The digests of all documents that are in force.
     pub fn documents(&self) -> impl Iterator<Item = Digest> {
-        let rollouts = self.models.values().filter_map(|entry| entry.rollout.as_ref());
-        let rollouts = rollouts.flat_map(|rolling| std::iter::once(rolling.digest).chain(rolling.before));
+        let rollouts = self
+            .models
+            .values()
+            .filter_map(|entry| entry.rollout.as_ref());
+        let rollouts =
+            rollouts.flat_map(|rolling| std::iter::once(rolling.digest).chain(rolling.before));
         let routes = self.routes().map(|(_, routed)| routed.digest);
-        self.pipelines().map(|(_, _, digest)| digest).chain(routes).chain(rollouts)
+        self.pipelines()
+            .map(|(_, _, digest)| digest)
+            .chain(routes)
+            .chain(rollouts)
     }
 
     /// Rollouts that are under way.
@@ -178,15 +247,35 @@ impl State {
 
     /// The change that puts a name's rollout where it says.
     pub fn roll(&self, name: &ModelName, rollout: Option<Rolling>) -> Change {
-        let was = self.models.get(name).and_then(|entry| entry.rollout.clone());
-        Change::Rollout { pipeline: name.clone(), rollout, was, evidence: None }
+        let was = self
+            .models
+            .get(name)
+            .and_then(|entry| entry.rollout.clone());
+        Change::Rollout {
+            pipeline: name.clone(),
+            rollout,
+            was,
+            evidence: None,
+        }
     }
 
-    fn set_rollout(&mut self, name: &ModelName, was: Option<&Rolling>, to: Option<&Rolling>) -> Result<(), Misfit> {
+    fn set_rollout(
+        &mut self,
+        name: &ModelName,
+        was: Option<&Rolling>,
+        to: Option<&Rolling>,
+    ) -> Result<(), Misfit> {
         let pipeline = || name.clone();
-        let entry = self.models.get_mut(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        let entry = self
+            .models
+            .get_mut(name)
+            .ok_or_else(|| Misfit::NoPipeline {
+                pipeline: pipeline(),
+            })?;
         if entry.rollout.as_ref() != was {
-            return Err(Misfit::RolloutMoved { pipeline: pipeline() });
+            return Err(Misfit::RolloutMoved {
+                pipeline: pipeline(),
+            });
         }
         entry.rollout = to.cloned();
         if to.is_some_and(|rolling| rolling.phase.is_under_way()) {
@@ -199,35 +288,74 @@ impl State {
 
     /// All routes.
     pub fn routes(&self) -> impl Iterator<Item = (&ModelName, &Routed)> {
-        self.models.iter().filter_map(|(name, entry)| Some((name, entry.route.as_ref()?)))
+        self.models
+            .iter()
+            .filter_map(|(name, entry)| Some((name, entry.route.as_ref()?)))
     }
 
-    fn set_route(&mut self, name: &ModelName, was: Option<&Digest>, route: Option<Routed>) -> Result<(), Misfit> {
+    fn set_route(
+        &mut self,
+        name: &ModelName,
+        was: Option<&Digest>,
+        route: Option<Routed>,
+    ) -> Result<(), Misfit> {
         let pipeline = || name.clone();
-        let entry = self.models.get_mut(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        let entry = self
+            .models
+            .get_mut(name)
+            .ok_or_else(|| Misfit::NoPipeline {
+                pipeline: pipeline(),
+            })?;
         if entry.route.as_ref().map(|route| &route.digest) != was {
-            return Err(Misfit::RouteMoved { pipeline: pipeline() });
+            return Err(Misfit::RouteMoved {
+                pipeline: pipeline(),
+            });
         }
         let named = route.iter().flat_map(|route| &route.versions);
-        if let Some(version) = named.into_iter().find(|version| !entry.versions.contains_key(*version)) {
-            return Err(Misfit::NotServed { pipeline: pipeline(), version: version.clone() });
+        if let Some(version) = named
+            .into_iter()
+            .find(|version| !entry.versions.contains_key(*version))
+        {
+            return Err(Misfit::NotServed {
+                pipeline: pipeline(),
+                version: version.clone(),
+            });
         }
         entry.route = route;
         Ok(())
     }
 
-    /// The change that points a label at a version, or takes it away. None when it points there already.
-    pub fn label(&self, name: &ModelName, label: &Label, version: Option<&Version>) -> Result<Option<Change>, Misfit> {
+    /// The change that points a label at a version, or takes it away. None when it points there
+    /// already.
+    pub fn label(
+        &self,
+        name: &ModelName,
+        label: &Label,
+        version: Option<&Version>,
+    ) -> Result<Option<Change>, Misfit> {
         let pipeline = || name.clone();
-        let entry = self.models.get(name).ok_or_else(|| Misfit::NoPipeline { pipeline: pipeline() })?;
+        let entry = self.models.get(name).ok_or_else(|| Misfit::NoPipeline {
+            pipeline: pipeline(),
+        })?;
         if entry.versions.contains_key(label) {
-            return Err(Misfit::IsVersion { pipeline: pipeline(), label: label.clone() });
+            return Err(Misfit::IsVersion {
+                pipeline: pipeline(),
+                label: label.clone(),
+            });
         }
         let was = entry.labels.get(label);
         match version {
-            None if was.is_none() => return Err(Misfit::NoLabel { pipeline: pipeline(), label: label.clone() }),
+            None if was.is_none() => {
+                return Err(Misfit::NoLabel {
+                    pipeline: pipeline(),
+                    label: label.clone(),
+                });
+            }
             Some(version) if !entry.versions.contains_key(version) => {
-                return Err(Misfit::NotServed { pipeline: pipeline(), version: version.clone() });
+                return Err(Misfit::NotServed {
+                    pipeline: pipeline(),
+                    version: version.clone(),
+                });
             }
             _ => {}
         }
@@ -242,19 +370,45 @@ impl State {
     /// Makes one change. It must fit: what the change says was there must be there.
     pub fn make(&mut self, change: &Change) -> Result<(), Misfit> {
         match change {
-            Change::Serve { pipeline, version, digest, replaces } => {
-                if self.models.get(pipeline).is_some_and(|entry| entry.labels.contains_key(version)) {
-                    return Err(Misfit::IsLabel { pipeline: pipeline.clone(), version: version.clone() });
+            Change::Serve {
+                pipeline,
+                version,
+                digest,
+                replaces,
+            } => {
+                if self
+                    .models
+                    .get(pipeline)
+                    .is_some_and(|entry| entry.labels.contains_key(version))
+                {
+                    return Err(Misfit::IsLabel {
+                        pipeline: pipeline.clone(),
+                        version: version.clone(),
+                    });
                 }
                 if self.digest(pipeline.as_str(), version.as_str()) != *replaces {
-                    return Err(Misfit::Digest { pipeline: pipeline.clone(), version: version.clone() });
+                    return Err(Misfit::Digest {
+                        pipeline: pipeline.clone(),
+                        version: version.clone(),
+                    });
                 }
                 let entry = self.models.entry(pipeline.clone()).or_default();
-                self.pipelines += usize::from(entry.versions.insert(version.clone(), *digest).is_none());
+                self.pipelines +=
+                    usize::from(entry.versions.insert(version.clone(), *digest).is_none());
             }
-            Change::Stop { pipeline, version, digest } => {
-                if self.digest(pipeline.as_str(), version.as_str()).is_some_and(|served| served != *digest) {
-                    return Err(Misfit::Digest { pipeline: pipeline.clone(), version: version.clone() });
+            Change::Stop {
+                pipeline,
+                version,
+                digest,
+            } => {
+                if self
+                    .digest(pipeline.as_str(), version.as_str())
+                    .is_some_and(|served| served != *digest)
+                {
+                    return Err(Misfit::Digest {
+                        pipeline: pipeline.clone(),
+                        version: version.clone(),
+                    });
                 }
                 self.delete(pipeline, Some(version))?;
                 if let Some(entry) = self.models.get_mut(pipeline) {
@@ -266,11 +420,19 @@ impl State {
                     }
                 }
             }
-            Change::Label { pipeline, label, version, was } => {
+            Change::Label {
+                pipeline,
+                label,
+                version,
+                was,
+            } => {
                 self.label(pipeline, label, version.as_ref())?;
                 if let Some(entry) = self.models.get_mut(pipeline) {
                     if entry.labels.get(label) != was.as_ref() {
-                        return Err(Misfit::LabelMoved { pipeline: pipeline.clone(), label: label.clone() });
+                        return Err(Misfit::LabelMoved {
+                            pipeline: pipeline.clone(),
+                            label: label.clone(),
+                        });
                     }
                     match version {
                         Some(version) => entry.labels.insert(label.clone(), version.clone()),
@@ -278,11 +440,24 @@ impl State {
                     };
                 }
             }
-            Change::Route { pipeline, digest, versions, replaces } => {
-                let route = Routed { digest: *digest, versions: versions.clone() };
+            Change::Route {
+                pipeline,
+                digest,
+                versions,
+                replaces,
+            } => {
+                let route = Routed {
+                    digest: *digest,
+                    versions: versions.clone(),
+                };
                 self.set_route(pipeline, replaces.as_ref(), Some(route))?;
             }
-            Change::Rollout { pipeline, rollout, was, .. } => {
+            Change::Rollout {
+                pipeline,
+                rollout,
+                was,
+                ..
+            } => {
                 self.set_rollout(pipeline, was.as_ref(), rollout.as_ref())?;
             }
             Change::Unroute { pipeline, digest } => self.set_route(pipeline, Some(digest), None)?,
@@ -294,5 +469,10 @@ impl State {
 /// The change that brings a route where none is.
 pub fn route(name: &ModelName, routed: &Routed) -> Change {
     let Routed { digest, versions } = routed.clone();
-    Change::Route { pipeline: name.clone(), digest, versions, replaces: None }
+    Change::Route {
+        pipeline: name.clone(),
+        digest,
+        versions,
+        replaces: None,
+    }
 }

@@ -1,4 +1,5 @@
-//! The journal's decisions: any sequence of changes can be recorded, read back, undone and verified.
+//! The journal's decisions: any sequence of changes can be recorded, read back, undone and
+//! verified.
 
 use proptest::prelude::*;
 
@@ -27,13 +28,20 @@ fn serve(pipeline: &str, text: &str, seed: u8, replaces: Option<u8>) -> Change {
 }
 
 fn label(pipeline: &str, text: &str, to: Option<&str>, was: Option<&str>) -> Change {
-    Change::Label { pipeline: name(pipeline), label: version(text), version: to.map(version), was: was.map(version) }
+    Change::Label {
+        pipeline: name(pipeline),
+        label: version(text),
+        version: to.map(version),
+        was: was.map(version),
+    }
 }
 
 fn state(changes: &[Change]) -> State {
     let mut state = State::default();
     for change in changes {
-        state.make(change).unwrap_or_else(|misfit| panic!("{change:?}: {misfit}"));
+        state
+            .make(change)
+            .unwrap_or_else(|misfit| panic!("{change:?}: {misfit}"));
     }
     state
 }
@@ -68,7 +76,10 @@ fn a_body_is_canonical_and_reads_back() {
         Revision::genesis()
     );
     assert_eq!(body, expected);
-    assert_eq!(Revision::read(&body, Digest::of(body.as_bytes()), 1, Revision::genesis()), Ok(revision));
+    assert_eq!(
+        Revision::read(&body, Digest::of(body.as_bytes()), 1, Revision::genesis()),
+        Ok(revision)
+    );
 }
 
 #[test]
@@ -77,41 +88,86 @@ fn what_was_altered_is_told_apart() {
     let body = first.body();
     let hash = Digest::of(body.as_bytes());
     let forged = body.replace("ada", "eve");
-    assert_eq!(Revision::read(&forged, hash, 1, Revision::genesis()), Err(Damaged::Hash { number: 1 }));
+    assert_eq!(
+        Revision::read(&forged, hash, 1, Revision::genesis()),
+        Err(Damaged::Hash { number: 1 })
+    );
     let rehashed = Digest::of(forged.as_bytes());
     assert!(Revision::read(&forged, rehashed, 1, Revision::genesis()).is_ok());
     // Whoever forges a revision and its hash breaks the next one's link.
     let second = revision(2, hash, vec![]).body();
     let second_hash = Digest::of(second.as_bytes());
-    assert_eq!(Revision::read(&second, second_hash, 2, rehashed), Err(Damaged::Chain { number: 2 }));
-    assert_eq!(Revision::read(&second, second_hash, 3, hash), Err(Damaged::Number { number: 2, expected: 3 }));
+    assert_eq!(
+        Revision::read(&second, second_hash, 2, rehashed),
+        Err(Damaged::Chain { number: 2 })
+    );
+    assert_eq!(
+        Revision::read(&second, second_hash, 3, hash),
+        Err(Damaged::Number {
+            number: 2,
+            expected: 3
+        })
+    );
     let text = "{}";
     let damaged = Revision::read(text, Digest::of(text.as_bytes()), 1, hash);
-    assert!(matches!(damaged, Err(Damaged::Text { number: 1, .. })), "{damaged:?}");
+    assert!(
+        matches!(damaged, Err(Damaged::Text { number: 1, .. })),
+        "{damaged:?}"
+    );
     let text = format!(r#"{{"{}":1}}"#, "ä".repeat(10_000));
-    let damaged = Revision::read(&text, Digest::of(text.as_bytes()), 1, hash).unwrap_err().to_string();
-    assert!(damaged.len() < 1000 && damaged.ends_with('…'), "{} bytes", damaged.len());
+    let damaged = Revision::read(&text, Digest::of(text.as_bytes()), 1, hash)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        damaged.len() < 1000 && damaged.ends_with('…'),
+        "{} bytes",
+        damaged.len()
+    );
 }
 
 #[test]
 fn a_version_that_a_label_names_stays() {
-    let state = state(&[serve("t", "1", 1, None), serve("t", "2", 2, None), label("t", "stable", Some("1"), None)]);
-    let refused = state.delete(&name("t"), Some(&version("1"))).unwrap_err().to_string();
-    assert_eq!(refused, "t/1 can't go: the label `stable` points at it; move or delete the label first");
-    assert_eq!(state.delete(&name("t"), Some(&version("2"))).unwrap().len(), 1);
+    let state = state(&[
+        serve("t", "1", 1, None),
+        serve("t", "2", 2, None),
+        label("t", "stable", Some("1"), None),
+    ]);
+    let refused = state
+        .delete(&name("t"), Some(&version("1")))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        refused,
+        "t/1 can't go: the label `stable` points at it; move or delete the label first"
+    );
+    assert_eq!(
+        state.delete(&name("t"), Some(&version("2"))).unwrap().len(),
+        1
+    );
     // All of it at once is what somebody means who names no version.
     assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
 }
 
 #[test]
 fn a_label_points_at_what_is_served_and_is_no_version() {
-    let state = state(&[serve("t", "1", 1, None), label("t", "stable", Some("1"), None)]);
+    let state = state(&[
+        serve("t", "1", 1, None),
+        label("t", "stable", Some("1"), None),
+    ]);
     let told = |label: &str, to: Option<&str>| {
-        state.label(&name("t"), &version(label), to.map(version).as_ref()).map_err(|misfit| misfit.to_string())
+        state
+            .label(&name("t"), &version(label), to.map(version).as_ref())
+            .map_err(|misfit| misfit.to_string())
     };
     assert_eq!(told("canary", Some("2")), Err("there is no t/2".to_owned()));
-    assert_eq!(told("1", Some("1")), Err("`1` can't be a label of `t`: a version is called so".to_owned()));
-    assert_eq!(told("canary", None), Err("`t` has no label `canary`".to_owned()));
+    assert_eq!(
+        told("1", Some("1")),
+        Err("`1` can't be a label of `t`: a version is called so".to_owned())
+    );
+    assert_eq!(
+        told("canary", None),
+        Err("`t` has no label `canary`".to_owned())
+    );
     assert_eq!(told("stable", Some("1")), Ok(None));
     assert_eq!(state.verdict("t", "stable", digest(9)), Verdict::IsLabel);
 }
@@ -124,25 +180,46 @@ fn a_version_that_a_route_names_stays() {
         versions: versions.iter().map(|text| version(text)).collect(),
         replaces: replaces.map(digest),
     };
-    let mut state = state(&[serve("t", "1", 1, None), serve("t", "2", 2, None), routed(7, &["1", "2"], None)]);
-    let refused = state.delete(&name("t"), Some(&version("1"))).unwrap_err().to_string();
-    assert_eq!(refused, "t/1 can't go: the route `t` names it; change or delete the route first");
+    let mut state = state(&[
+        serve("t", "1", 1, None),
+        serve("t", "2", 2, None),
+        routed(7, &["1", "2"], None),
+    ]);
+    let refused = state
+        .delete(&name("t"), Some(&version("1")))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        refused,
+        "t/1 can't go: the route `t` names it; change or delete the route first"
+    );
     assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
     let told = |change: &Change| state.clone().make(change).unwrap_err().to_string();
-    assert_eq!(told(&routed(8, &["1"], None)), "another route of `t` is in force than the change says");
+    assert_eq!(
+        told(&routed(8, &["1"], None)),
+        "another route of `t` is in force than the change says"
+    );
     assert_eq!(told(&routed(8, &["3"], Some(7))), "there is no t/3");
     state.make(&routed(8, &["2"], Some(7))).unwrap();
-    state.make(&state.delete(&name("t"), Some(&version("1"))).unwrap()[0]).unwrap();
+    state
+        .make(&state.delete(&name("t"), Some(&version("1"))).unwrap()[0])
+        .unwrap();
     assert_eq!(state.documents().count(), 2);
     state.make(&state.unroute(&name("t")).unwrap()).unwrap();
-    assert_eq!(state.unroute(&name("t")).unwrap_err().to_string(), "`t` has no route");
+    assert_eq!(
+        state.unroute(&name("t")).unwrap_err().to_string(),
+        "`t` has no route"
+    );
 }
 
 #[test]
 fn a_version_is_one_digest() {
     let mut state = state(&[serve("t", "1", 1, None)]);
     assert_eq!(state.verdict("t", "1", digest(1)), Verdict::Unchanged);
-    assert_eq!(state.verdict("t", "1", digest(2)), Verdict::Differs(digest(1)));
+    assert_eq!(
+        state.verdict("t", "1", digest(2)),
+        Verdict::Differs(digest(1))
+    );
     assert_eq!(state.verdict("t", "2", digest(1)), Verdict::New);
     assert_eq!(state.verdict("u", "1", digest(1)), Verdict::New);
     assert!(state.make(&serve("t", "1", 2, None)).is_err());
@@ -168,22 +245,50 @@ fn states() -> impl Strategy<Value = State> {
             let _ = match kind {
                 0 => {
                     let to = ["1", "2", "3"][usize::from(seed)];
-                    let was = state.model(pipeline).and_then(|entry| entry.labels.get("l").cloned());
+                    let was = state
+                        .model(pipeline)
+                        .and_then(|entry| entry.labels.get("l").cloned());
                     state
                         .clone()
-                        .make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str)))
-                        .and_then(|()| state.make(&label(pipeline, "l", Some(to), was.as_ref().map(Version::as_str))))
+                        .make(&label(
+                            pipeline,
+                            "l",
+                            Some(to),
+                            was.as_ref().map(Version::as_str),
+                        ))
+                        .and_then(|()| {
+                            state.make(&label(
+                                pipeline,
+                                "l",
+                                Some(to),
+                                was.as_ref().map(Version::as_str),
+                            ))
+                        })
                 }
                 1 => {
                     let entry = state.model(pipeline).cloned().unwrap_or_default();
-                    let versions = entry.versions.into_keys().take(usize::from(seed) + 1).collect();
+                    let versions = entry
+                        .versions
+                        .into_keys()
+                        .take(usize::from(seed) + 1)
+                        .collect();
                     let replaces = entry.route.map(|routed| routed.digest);
-                    state.make(&Change::Route { pipeline: name(pipeline), digest: digest(number), versions, replaces })
+                    state.make(&Change::Route {
+                        pipeline: name(pipeline),
+                        digest: digest(number),
+                        versions,
+                        replaces,
+                    })
                 }
                 _ => {
                     let replaces = state.digest(pipeline, text);
                     let (pipeline, version, digest) = (name(pipeline), version(text), digest(seed));
-                    state.make(&Change::Serve { pipeline, version, digest, replaces })
+                    state.make(&Change::Serve {
+                        pipeline,
+                        version,
+                        digest,
+                        replaces,
+                    })
                 }
             };
         }

@@ -1,5 +1,5 @@
-//! What stages, tests and documents are to each other. (What their tensors are to each other only the components know:
-//! [`wiring`](crate::wiring).)
+//! What stages, tests and documents are to each other. (What their tensors are to each other only
+//! the components know: [`wiring`](crate::wiring).)
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,14 @@ pub(super) const RESERVED: &str = "request";
 
 /// At least one stage, each with a name of its own, in the order preprocess, model, postprocess.
 pub(super) fn stages(here: &mut Decoder, node: &Node) {
-    let Data::List(items) = &node.data else { return };
+    let Data::List(items) = &node.data else {
+        return;
+    };
     if items.is_empty() {
-        here.report(node.place, "is empty; a pipeline has at least one stage".to_owned());
+        here.report(
+            node.place,
+            "is empty; a pipeline has at least one stage".to_owned(),
+        );
     }
     at_most(here, node, STAGES_MAX, "stages");
     unique(here, node, "name", "stage");
@@ -27,11 +32,17 @@ pub(super) fn stages(here: &mut Decoder, node: &Node) {
     for (index, item) in items.iter().enumerate() {
         let name = text_of(item, "name");
         if let Some((RESERVED, place)) = name {
-            let message = format!("`{RESERVED}` means the client's request in a source; call the stage something else");
+            let message = format!(
+                "`{RESERVED}` means the client's request in a source; call the stage something else"
+            );
             report_under(here, index, "name", place, message);
         }
-        let role = text_of(item, "role")
-            .and_then(|(word, place)| Role::ALL.into_iter().find(|role| role.name() == word).map(|role| (role, place)));
+        let role = text_of(item, "role").and_then(|(word, place)| {
+            Role::ALL
+                .into_iter()
+                .find(|role| role.name() == word)
+                .map(|role| (role, place))
+        });
         match (role, latest) {
             (Some((role, place)), Some((after, stage))) if role < after => {
                 let message = format!(
@@ -48,7 +59,9 @@ pub(super) fn stages(here: &mut Decoder, node: &Node) {
 
 /// At least one, each once.
 pub(super) fn outputs(here: &mut Decoder, node: &Node) {
-    let Data::List(items) = &node.data else { return };
+    let Data::List(items) = &node.data else {
+        return;
+    };
     if items.is_empty() {
         let message = "is empty; name the tensors to answer, or leave the key out for the last stage's outputs";
         here.report(node.place, message.to_owned());
@@ -58,7 +71,11 @@ pub(super) fn outputs(here: &mut Decoder, node: &Node) {
         if let Data::Text(name) = &item.data
             && let Some(first) = seen.insert(name, item.place)
         {
-            let message = format!("`{}` is there twice; the first is on line {}", shown(name), first.line);
+            let message = format!(
+                "`{}` is there twice; the first is on line {}",
+                shown(name),
+                first.line
+            );
             here.under(Step::Index(index), |here| here.report(item.place, message));
         }
     }
@@ -66,13 +83,21 @@ pub(super) fn outputs(here: &mut Decoder, node: &Node) {
 
 /// No two items of a list have the same text under the key.
 pub(super) fn unique(here: &mut Decoder, node: &Node, key: &str, what: &str) {
-    let Data::List(items) = &node.data else { return };
+    let Data::List(items) = &node.data else {
+        return;
+    };
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
-        let Some((text, place)) = text_of(item, key) else { continue };
+        let Some((text, place)) = text_of(item, key) else {
+            continue;
+        };
         match seen.get(text) {
             Some(first) => {
-                let message = format!("another {what} is called `{}`: the one on line {}", shown(text), first.line);
+                let message = format!(
+                    "another {what} is called `{}`: the one on line {}",
+                    shown(text),
+                    first.line
+                );
                 report_under(here, index, key, place, message);
             }
             None => {
@@ -94,7 +119,10 @@ pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     if let Data::List(items) = &node.data
         && items.len() > max
     {
-        here.report(node.place, format!("{} {what}; at most {max} are allowed", items.len()));
+        here.report(
+            node.place,
+            format!("{} {what}; at most {max} are allowed", items.len()),
+        );
     }
 }
 
@@ -109,7 +137,9 @@ pub fn check_set(documents: &Documents) -> Result<(), Problems> {
             Some(first) => {
                 let there = first.problem(&path, String::new());
                 let (name, file, line) = (route.name(), there.file, there.place.line);
-                let message = format!("route `{name}` is declared twice; the first is in {file}, line {line}");
+                let message = format!(
+                    "route `{name}` is declared twice; the first is in {file}, line {line}"
+                );
                 problems.push(route.problem(&path, message));
             }
         }
@@ -118,15 +148,27 @@ pub fn check_set(documents: &Documents) -> Result<(), Problems> {
     let path = KeyPath::default().key("metadata").key("version");
     let pipelines = documents.pipelines.iter().map(|document| {
         let declared = document.pipeline();
-        ("pipeline", &declared.name, &declared.version, document.problem(&path, String::new()))
+        (
+            "pipeline",
+            &declared.name,
+            &declared.version,
+            document.problem(&path, String::new()),
+        )
     });
     let graphs = documents.graphs.iter().map(|document| {
         let declared = document.graph();
-        ("graph", &declared.name, &declared.version, document.problem(&path, String::new()))
+        (
+            "graph",
+            &declared.name,
+            &declared.version,
+            document.problem(&path, String::new()),
+        )
     });
     let mut seen = BTreeMap::new();
     for (what, name, version, here) in pipelines.chain(graphs) {
-        let Some(first) = seen.insert((name, version), here.clone()) else { continue };
+        let Some(first) = seen.insert((name, version), here.clone()) else {
+            continue;
+        };
         let message = format!(
             "{what} `{name}` version `{version}` is declared twice; the first is in {}, line {}",
             first.file, first.place.line
@@ -139,15 +181,22 @@ pub fn check_set(documents: &Documents) -> Result<(), Problems> {
 
 /// The text under a key of a mapping.
 fn text_of<'n>(node: &'n Node, key: &str) -> Option<(&'n str, Place)> {
-    let Data::Map(entries) = &node.data else { return None };
-    entries.iter().find(|entry| entry.key == key).and_then(|entry| match &entry.value.data {
-        Data::Text(text) => Some((text.as_str(), entry.value.place)),
-        _ => None,
-    })
+    let Data::Map(entries) = &node.data else {
+        return None;
+    };
+    entries
+        .iter()
+        .find(|entry| entry.key == key)
+        .and_then(|entry| match &entry.value.data {
+            Data::Text(text) => Some((text.as_str(), entry.value.place)),
+            _ => None,
+        })
 }
 
 fn report_under(here: &mut Decoder, index: usize, key: &str, place: Place, message: String) {
     here.under(Step::Index(index), |here| {
-        here.under(Step::Key(key.to_owned()), |here| here.report(place, message));
+        here.under(Step::Key(key.to_owned()), |here| {
+            here.report(place, message)
+        });
     });
 }

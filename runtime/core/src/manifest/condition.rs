@@ -16,10 +16,16 @@ const VALUE_BYTES_MAX: usize = 1024;
 
 pub(super) fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
     let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
-    let written = SOURCES.iter().filter(|(key, _)| fields.get(key).is_some()).count();
+    let written = SOURCES
+        .iter()
+        .filter(|(key, _)| fields.get(key).is_some())
+        .count();
     if written != 1 {
         let known = SOURCES.map(|(key, _)| key).join("`, `");
-        here.report(node.place, format!("needs one of `{known}`, and has {written}"));
+        here.report(
+            node.place,
+            format!("needs one of `{known}`, and has {written}"),
+        );
         return None;
     }
     SOURCES.into_iter().find_map(|(key, of)| {
@@ -47,7 +53,12 @@ fn source(here: &mut Decoder, node: &Node, name: &str, of: OfName) -> Option<Sou
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !source.is_in_the_head() {
         let sound = (1..=SOURCE_BYTES_MAX).contains(&name.len());
-        return here.sound(node, sound.then_some(source).ok_or(format!("a name has 1 to {SOURCE_BYTES_MAX} bytes")));
+        return here.sound(
+            node,
+            sound
+                .then_some(source)
+                .ok_or(format!("a name has 1 to {SOURCE_BYTES_MAX} bytes")),
+        );
     }
     if name.is_empty() || name.len() > SOURCE_BYTES_MAX || !name.bytes().all(is_token) {
         let message = format!(
@@ -68,17 +79,28 @@ pub(super) fn when(here: &mut Decoder, node: &Node) -> Option<Vec<Condition>> {
     let fields = here.fields(node, &SOURCES.map(|(key, _)| key))?;
     let mut conditions = Vec::new();
     for (key, of) in SOURCES {
-        here.optional(&fields, key, |here, node| of_source(here, node, of, &mut conditions));
+        here.optional(&fields, key, |here, node| {
+            of_source(here, node, of, &mut conditions)
+        });
     }
     Some(conditions)
 }
 
-fn of_source(here: &mut Decoder, node: &Node, of: OfName, found: &mut Vec<Condition>) -> Option<()> {
+fn of_source(
+    here: &mut Decoder,
+    node: &Node,
+    of: OfName,
+    found: &mut Vec<Condition>,
+) -> Option<()> {
     for Entry { key, value, .. } in here.map(node)? {
         here.under(Step::Key(key.clone()), |here| {
             let source = source(here, value, key, of);
             let test = test(here, value);
-            found.extend(source.zip(test).map(|(source, test)| Condition { source, test }));
+            found.extend(
+                source
+                    .zip(test)
+                    .map(|(source, test)| Condition { source, test }),
+            );
         });
     }
     Some(())
@@ -91,28 +113,46 @@ fn test(here: &mut Decoder, node: &Node) -> Option<Test> {
     }
     let known = ["equals", "one_of", "prefix", "matches", "present"];
     let fields = here.fields(node, &known)?;
-    let written = known.into_iter().filter(|key| fields.get(key).is_some()).count();
+    let written = known
+        .into_iter()
+        .filter(|key| fields.get(key).is_some())
+        .count();
     if written != 1 {
-        here.report(node.place, format!("needs one of `{}`, and has {written}", known.join("`, `")));
+        here.report(
+            node.place,
+            format!("needs one of `{}`, and has {written}", known.join("`, `")),
+        );
         return None;
     }
     let text = |here: &mut Decoder, node| value(here, node).map(str::to_owned);
     let equals = here.optional(&fields, "equals", text).map(Test::Equals);
-    let one_of = here.optional(&fields, "one_of", |here, node| here.list(node, text)).map(Test::OneOf);
+    let one_of = here
+        .optional(&fields, "one_of", |here, node| here.list(node, text))
+        .map(Test::OneOf);
     let prefix = here.optional(&fields, "prefix", text).map(Test::Prefix);
     let matches = here.optional(&fields, "matches", |here, node| {
         let text = here.text(node)?;
-        here.sound(node, Pattern::new(text).map_err(|error| format!("`{}` {error}", shown(text))))
+        here.sound(
+            node,
+            Pattern::new(text).map_err(|error| format!("`{}` {error}", shown(text))),
+        )
     });
     let present = here.optional(&fields, "present", boolean);
     let present = present.map(|present| if present { Test::Present } else { Test::Absent });
-    equals.or(one_of).or(prefix).or(matches.map(Test::Matches)).or(present)
+    equals
+        .or(one_of)
+        .or(prefix)
+        .or(matches.map(Test::Matches))
+        .or(present)
 }
 
 pub(super) fn value<'n>(here: &mut Decoder, node: &'n Node) -> Option<&'n str> {
     let text = here.text(node)?;
     let sound = if text.len() > VALUE_BYTES_MAX {
-        Err(format!("has {} bytes; at most {VALUE_BYTES_MAX} are allowed", text.len()))
+        Err(format!(
+            "has {} bytes; at most {VALUE_BYTES_MAX} are allowed",
+            text.len()
+        ))
     } else {
         Ok(text)
     };

@@ -1,8 +1,8 @@
 //! From a tree to values, collecting everything that is wrong on the way.
 //!
-//! A function that reads a value answers `None` after it has reported why; its caller goes on with the next key, and
-//! whoever asked for the whole looks at the problems first. A key whose value is null counts as not written, since that
-//! is what an empty value in YAML is.
+//! A function that reads a value answers `None` after it has reported why; its caller goes on with
+//! the next key, and whoever asked for the whole looks at the problems first. A key whose value is
+//! null counts as not written, since that is what an empty value in YAML is.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -38,8 +38,17 @@ impl<'n> Fields<'n> {
 
 impl Decoder {
     pub(super) fn report(&mut self, place: Place, message: String) {
-        let Self { file, path, problems } = self;
-        problems.push_with(|| Problem { file: Arc::clone(file), place, path: path.clone(), message });
+        let Self {
+            file,
+            path,
+            problems,
+        } = self;
+        problems.push_with(|| Problem {
+            file: Arc::clone(file),
+            place,
+            path: path.clone(),
+            message,
+        });
     }
 
     /// Reads something one step further.
@@ -51,22 +60,42 @@ impl Decoder {
     }
 
     /// A mapping of known keys; the others are reported, each with the nearest known one.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, known: &[&'static str]) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        known: &[&'static str],
+    ) -> Option<Fields<'n>> {
         let entries = self.map(node)?;
-        let unwritten: Vec<&'static str> =
-            known.iter().copied().filter(|known| entries.iter().all(|entry| entry.key != *known)).collect();
+        let unwritten: Vec<&'static str> = known
+            .iter()
+            .copied()
+            .filter(|known| entries.iter().all(|entry| entry.key != *known))
+            .collect();
         let mut misspelt = Vec::new();
-        let unknown = entries.iter().filter(|entry| !known.contains(&entry.key.as_str()));
+        let unknown = entries
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_str()));
         for (index, Entry { key, place, .. }) in unknown.enumerate() {
-            // The list of problems is cut there anyway; a hostile mapping could have a million keys to compare.
-            let hint = if index < PROBLEMS_MAX { hint(key, known.iter().copied()) } else { String::new() };
+            // The list of problems is cut there anyway; a hostile mapping could have a million keys
+            // to compare.
+            let hint = if index < PROBLEMS_MAX {
+                hint(key, known.iter().copied())
+            } else {
+                String::new()
+            };
             if index < PROBLEMS_MAX {
                 let meant = nearest(key, unwritten.iter().copied());
                 misspelt.extend(unwritten.iter().find(|known| meant == Some(**known)));
             }
-            self.under(Step::Key(key.clone()), |here| here.report(*place, format!("unknown key; {hint}")));
+            self.under(Step::Key(key.clone()), |here| {
+                here.report(*place, format!("unknown key; {hint}"))
+            });
         }
-        Some(Fields { place: node.place, entries, misspelt })
+        Some(Fields {
+            place: node.place,
+            entries,
+            misspelt,
+        })
     }
 
     /// A mapping whatever its keys.
@@ -90,7 +119,9 @@ impl Decoder {
                 Some(entry) => (entry.place, "has no value"),
                 None => (fields.place, "missing"),
             };
-            self.under(Step::Key(key.to_owned()), |here| here.report(place, message.to_owned()));
+            self.under(Step::Key(key.to_owned()), |here| {
+                here.report(place, message.to_owned())
+            });
         }
         self.optional(fields, key, read)
     }
@@ -112,7 +143,9 @@ impl Decoder {
         node: &'n Node,
         mut read: impl FnMut(&mut Self, &'n Node) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let Data::List(items) = &node.data else { return self.expected("a list", node) };
+        let Data::List(items) = &node.data else {
+            return self.expected("a list", node);
+        };
         let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
             values.extend(self.under(Step::Index(index), |here| read(here, item)));
@@ -135,27 +168,43 @@ impl Decoder {
     /// Text that a type of its own makes sense of.
     pub(super) fn parsed<T: FromStr<Err: ToString>>(&mut self, node: &Node) -> Option<T> {
         let text = self.text(node)?;
-        self.sound(node, text.parse().map_err(|error: T::Err| error.to_string()))
+        self.sound(
+            node,
+            text.parse().map_err(|error: T::Err| error.to_string()),
+        )
     }
 
     /// The value, or a report of the refusal.
     pub(super) fn sound<T>(&mut self, node: &Node, value: Result<T, String>) -> Option<T> {
-        value.map_err(|message| self.report(node.place, message)).ok()
+        value
+            .map_err(|message| self.report(node.place, message))
+            .ok()
     }
 
     /// One of a few words.
     pub(super) fn word<T: Copy>(&mut self, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(node)?;
-        let value = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        let value = words
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, value)| *value);
         let names = words.iter().map(|(word, _)| *word);
-        self.sound(node, value.ok_or_else(|| format!("unknown value `{}`; {}", shown(text), hint(text, names))))
+        self.sound(
+            node,
+            value.ok_or_else(|| format!("unknown value `{}`; {}", shown(text), hint(text, names))),
+        )
     }
 
     /// Any value, as JSON.
     pub(super) fn json(&mut self, node: &Node) -> Value {
         let mut path = self.path.clone();
         node.to_json(&mut path, &mut |path, place, message| {
-            self.problems.push_with(|| Problem { file: Arc::clone(&self.file), place, path: path.clone(), message });
+            self.problems.push_with(|| Problem {
+                file: Arc::clone(&self.file),
+                place,
+                path: path.clone(),
+                message,
+            });
         })
     }
 
@@ -169,7 +218,10 @@ impl Decoder {
                 Data::Bool(value) if what == "text" => format!("; quote it: \"{value}\""),
                 _ => String::new(),
             };
-            self.report(node.place, format!("expected {what}, found {}{quote}", node.describe()));
+            self.report(
+                node.place,
+                format!("expected {what}, found {}{quote}", node.describe()),
+            );
         }
         None
     }

@@ -1,15 +1,17 @@
 //! What the operator writes, in two representations.
 //!
-//! *As written*: [`Written`], one document of a file. Its references are still names and paths, and it knows the line
-//! of every key, so that whoever finds something wrong later (a file that is not there, settings that a stage refuses)
-//! says where. *As used*: [`Resolved`], in which every reference is a digest, every name is checked and every default
-//! is spelled out. Its canonical text is what the store keeps, and the text's SHA-256 is the pipeline's digest.
+//! *As written*: [`Written`], one document of a file. Its references are still names and paths, and
+//! it knows the line of every key, so that whoever finds something wrong later (a file that is not
+//! there, settings that a stage refuses) says where. *As used*: [`Resolved`], in which every
+//! reference is a digest, every name is checked and every default is spelled out. Its canonical
+//! text is what the store keeps, and the text's SHA-256 is the pipeline's digest.
 //!
 //! ```text
 //! text ── parse ──> Written ── resolve (reads files, so the server does it) ──> Resolved ── canonical ──> text
 //! ```
 //!
-//! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs, no tests, tolerance
+//! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs,
+//! no tests, tolerance
 //! 0. Bounds: [`limits`](crate::limits), and `check` for what stages are to each other.
 
 mod batch;
@@ -60,8 +62,9 @@ use crate::role::Role;
 /// The only version of the format so far.
 pub const API_VERSION: &str = "hotstage.dev/v1";
 
-/// A pipeline, with its references to components, files and documents as `C`, `F` and `D`. Nobody outside this module
-/// makes one: it comes checked, from [`parse`] or from [`Resolved::parse`](Pipeline::parse).
+/// A pipeline, with its references to components, files and documents as `C`, `F` and `D`. Nobody
+/// outside this module makes one: it comes checked, from [`parse`] or from
+/// [`Resolved::parse`](Pipeline::parse).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Pipeline<C, F, D> {
@@ -71,7 +74,8 @@ pub struct Pipeline<C, F, D> {
     pub version: Version,
     /// In the order in which they run; at least one.
     pub stages: Vec<Stage<C, F>>,
-    /// The tensors that are answered, as `spec.outputs` names them. `None`: the last stage's outputs.
+    /// The tensors that are answered, as `spec.outputs` names them. `None`: the last stage's
+    /// outputs.
     pub outputs: Option<Vec<String>>,
     /// The golden tests.
     pub tests: Vec<Test<D>>,
@@ -93,7 +97,8 @@ pub struct Stage<C, F> {
     pub settings: Map<String, Value>,
     /// The files that the component may open, by its own names for them.
     pub files: BTreeMap<FileName, F>,
-    /// Inputs that take a tensor of another name: input to source (`tensor`, `stage.tensor` or `request.tensor`).
+    /// Inputs that take a tensor of another name: input to source (`tensor`, `stage.tensor` or
+    /// `request.tensor`).
     pub inputs: BTreeMap<String, String>,
     /// Outputs that the pipeline knows by another name: output to name.
     pub outputs: BTreeMap<String, String>,

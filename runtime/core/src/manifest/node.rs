@@ -1,7 +1,9 @@
-//! A manifest as written: a tree of values, each with its place. It says nothing yet about what the keys mean.
+//! A manifest as written: a tree of values, each with its place. It says nothing yet about what the
+//! keys mean.
 //!
-//! Scalars follow YAML 1.2's core schema: `null`, `~` and nothing are null; `true` and `false` are booleans; `yes`,
-//! `on` and `64MiB` are text. Numbers keep their digits as written, for messages. Bound: the reader's, on depth.
+//! Scalars follow YAML 1.2's core schema: `null`, `~` and nothing are null; `true` and `false` are
+//! booleans; `yes`, `on` and `64MiB` are text. Numbers keep their digits as written, for messages.
+//! Bound: the reader's, on depth.
 
 use serde_json::{Map, Number, Value};
 
@@ -58,19 +60,22 @@ impl Node {
         }
     }
 
-    /// Where the path leads, or how far it can be followed. Of a key whose value is a mapping or a list the place is
-    /// the key's, since that is the line that people look for.
+    /// Where the path leads, or how far it can be followed. Of a key whose value is a mapping or a
+    /// list the place is the key's, since that is the line that people look for.
     pub(super) fn locate(&self, path: &KeyPath) -> Place {
         let (mut node, mut place) = (self, self.place);
         for step in path.steps() {
             let next = match (step, &node.data) {
-                (Step::Index(index), Data::List(items)) => items.get(*index).map(|item| (item, item.place)),
-                (Step::Key(key), Data::Map(entries)) => {
-                    entries.iter().find(|entry| entry.key == *key).map(|Entry { place, value, .. }| match value.data {
+                (Step::Index(index), Data::List(items)) => {
+                    items.get(*index).map(|item| (item, item.place))
+                }
+                (Step::Key(key), Data::Map(entries)) => entries
+                    .iter()
+                    .find(|entry| entry.key == *key)
+                    .map(|Entry { place, value, .. }| match value.data {
                         Data::Map(_) | Data::List(_) => (value, *place),
                         _ => (value, value.place),
-                    })
-                }
+                    }),
                 _ => None,
             };
             match next {
@@ -86,21 +91,35 @@ impl Node {
         let data = match value {
             Value::Null => Data::Null,
             Value::Bool(value) => Data::Bool(*value),
-            Value::Number(number) => Data::Number { written: number.to_string(), value: whole(number) },
+            Value::Number(number) => Data::Number {
+                written: number.to_string(),
+                value: whole(number),
+            },
             Value::String(text) => Data::Text(text.clone()),
             Value::Array(items) => Data::List(items.iter().map(Self::from_json).collect()),
             Value::Object(entries) => Data::Map(
                 entries
                     .iter()
-                    .map(|(key, value)| Entry { key: key.clone(), place: Place::START, value: Self::from_json(value) })
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        place: Place::START,
+                        value: Self::from_json(value),
+                    })
                     .collect(),
             ),
         };
-        Self { place: Place::START, data }
+        Self {
+            place: Place::START,
+            data,
+        }
     }
 
     /// As JSON. What JSON can't say goes to `refuse`, with the steps that lead there.
-    pub(super) fn to_json(&self, path: &mut KeyPath, refuse: &mut impl FnMut(&KeyPath, Place, String)) -> Value {
+    pub(super) fn to_json(
+        &self,
+        path: &mut KeyPath,
+        refuse: &mut impl FnMut(&KeyPath, Place, String),
+    ) -> Value {
         match &self.data {
             Data::Null | Data::Refused => Value::Null,
             Data::Bool(value) => Value::Bool(*value),
@@ -120,14 +139,22 @@ impl Node {
             Data::Map(entries) => {
                 let mut map = Map::new();
                 for Entry { key, value, .. } in entries {
-                    map.insert(key.clone(), value.to_json_under(Step::Key(key.clone()), path, refuse));
+                    map.insert(
+                        key.clone(),
+                        value.to_json_under(Step::Key(key.clone()), path, refuse),
+                    );
                 }
                 Value::Object(map)
             }
         }
     }
 
-    fn to_json_under(&self, step: Step, path: &mut KeyPath, refuse: &mut impl FnMut(&KeyPath, Place, String)) -> Value {
+    fn to_json_under(
+        &self,
+        step: Step,
+        path: &mut KeyPath,
+        refuse: &mut impl FnMut(&KeyPath, Place, String),
+    ) -> Value {
         path.push(step);
         let value = self.to_json(path, refuse);
         path.pop();
@@ -157,17 +184,36 @@ impl Data {
     }
 
     fn integer(written: String, radix: u32) -> Self {
-        let digits = if radix == 10 { written.as_str() } else { &written[2..] };
-        match (i64::from_str_radix(digits, radix), u64::from_str_radix(digits, radix)) {
-            (Ok(value), _) => Self::Number { written, value: value.into() },
-            (_, Ok(value)) => Self::Number { written, value: value.into() },
-            _ => Self::unfit(written, "needs more than 64 bits; quote it, or write it with an exponent"),
+        let digits = if radix == 10 {
+            written.as_str()
+        } else {
+            &written[2..]
+        };
+        match (
+            i64::from_str_radix(digits, radix),
+            u64::from_str_radix(digits, radix),
+        ) {
+            (Ok(value), _) => Self::Number {
+                written,
+                value: value.into(),
+            },
+            (_, Ok(value)) => Self::Number {
+                written,
+                value: value.into(),
+            },
+            _ => Self::unfit(
+                written,
+                "needs more than 64 bits; quote it, or write it with an exponent",
+            ),
         }
     }
 
     fn float(written: String) -> Self {
         match written.parse::<f64>().ok().and_then(Number::from_f64) {
-            Some(value) => Self::Number { written, value: whole(&value) },
+            Some(value) => Self::Number {
+                written,
+                value: whole(&value),
+            },
             None => Self::unfit(written, "is larger than any 64-bit float"),
         }
     }
@@ -187,19 +233,32 @@ impl Shape {
             return if hex { Self::Integer(16) } else { Self::Text };
         }
         if let Some(digits) = text.strip_prefix("0o") {
-            let octal = !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+            let octal =
+                !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
             return if octal { Self::Integer(8) } else { Self::Text };
         }
         let (whole, rest) = digits(text.strip_prefix(['-', '+']).unwrap_or(text));
         if rest.is_empty() {
-            return if whole > 0 { Self::Integer(10) } else { Self::Text };
+            return if whole > 0 {
+                Self::Integer(10)
+            } else {
+                Self::Text
+            };
         }
         let (fraction, rest) = rest.strip_prefix('.').map_or((0, rest), digits);
         let Some(exponent) = rest.strip_prefix(['e', 'E']) else {
-            return if whole + fraction > 0 && rest.is_empty() { Self::Float } else { Self::Text };
+            return if whole + fraction > 0 && rest.is_empty() {
+                Self::Float
+            } else {
+                Self::Text
+            };
         };
         let (exponent, rest) = digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent));
-        if whole + fraction > 0 && exponent > 0 && rest.is_empty() { Self::Float } else { Self::Text }
+        if whole + fraction > 0 && exponent > 0 && rest.is_empty() {
+            Self::Float
+        } else {
+            Self::Text
+        }
     }
 }
 
@@ -210,19 +269,29 @@ fn digits(text: &str) -> (usize, &str) {
 }
 
 fn is_infinity(text: &str) -> bool {
-    matches!(text.strip_prefix(['-', '+']).unwrap_or(text), ".inf" | ".Inf" | ".INF")
+    matches!(
+        text.strip_prefix(['-', '+']).unwrap_or(text),
+        ".inf" | ".Inf" | ".INF"
+    )
 }
 
-/// One number has one form: a float that is whole and fits 64 bits becomes the integer of the same value, so that
-/// `1.0` and `1`, or `1e3` and `1000`, are the same settings.
+/// One number has one form: a float that is whole and fits 64 bits becomes the integer of the same
+/// value, so that `1.0` and `1`, or `1e3` and `1000`, are the same settings.
 pub(super) fn whole(number: &Number) -> Number {
-    let Some(float) = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0) else {
+    let Some(float) = number
+        .as_f64()
+        .filter(|float| number.is_f64() && float.fract() == 0.0)
+    else {
         return number.clone();
     };
-    // Both bounds are powers of two, so the comparison is exact, and every whole float between them converts exactly.
+    // Both bounds are powers of two, so the comparison is exact, and every whole float between them
+    // converts exactly.
     const U64_END: f64 = 18_446_744_073_709_551_616.0;
     const I64_START: f64 = -9_223_372_036_854_775_808.0;
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and inside the integer's range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole, and inside the integer's range"
+    )]
     if (0.0..U64_END).contains(&float) {
         Number::from(float as u64)
     } else if (I64_START..0.0).contains(&float) {
@@ -237,10 +306,19 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> String {
-        let node = Node { place: Place::START, data: Data::plain(text.to_owned()) };
+        let node = Node {
+            place: Place::START,
+            data: Data::plain(text.to_owned()),
+        };
         let mut refused = String::new();
-        let value = node.to_json(&mut KeyPath::default(), &mut |_, _, message| refused = message);
-        if refused.is_empty() { value.to_string() } else { refused }
+        let value = node.to_json(&mut KeyPath::default(), &mut |_, _, message| {
+            refused = message
+        });
+        if refused.is_empty() {
+            value.to_string()
+        } else {
+            refused
+        }
     }
 
     #[test]
@@ -298,7 +376,12 @@ mod tests {
             (-9_223_372_036_854_775_808.0, "-9223372036854775808"),
             (0.5, "0.5"),
         ] {
-            assert_eq!(whole(&Number::from_f64(float).unwrap()).to_string().replace("e+", "e"), expect);
+            assert_eq!(
+                whole(&Number::from_f64(float).unwrap())
+                    .to_string()
+                    .replace("e+", "e"),
+                expect
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with a manifest, and where: file, line, column, and the keys that lead there.
 //!
-//! All problems of a file are reported at once. Bounds: [`PROBLEMS_MAX`] of them; the rest is a number.
+//! All problems of a file are reported at once. Bounds: [`PROBLEMS_MAX`] of them; the rest is a
+//! number.
 
 use std::fmt;
 use std::sync::Arc;
@@ -103,7 +104,9 @@ impl fmt::Display for KeyPath {
 /// Whether the key can stand in a path without quotes.
 fn is_plain(key: &str) -> bool {
     (1..=crate::suggest::WORD_BYTES_MAX).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 /// One thing that is wrong.
@@ -118,7 +121,12 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, place: Place { line, column }, path, message } = self;
+        let Self {
+            file,
+            place: Place { line, column },
+            path,
+            message,
+        } = self;
         if path.0.is_empty() {
             write!(f, "{file}:{line}:{column}: {message}")
         } else {
@@ -155,7 +163,8 @@ impl Problems {
         self.push_with(|| problem);
     }
 
-    /// Adds one that is only made while there is room: a hostile file has a million problems, each with long keys.
+    /// Adds one that is only made while there is room: a hostile file has a million problems, each
+    /// with long keys.
     pub(super) fn push_with(&mut self, problem: impl FnOnce() -> Problem) {
         if self.list.len() < PROBLEMS_MAX {
             self.list.push(problem());
@@ -167,12 +176,19 @@ impl Problems {
     /// Adds another file's.
     pub fn append(&mut self, other: Self) {
         self.more += other.more;
-        other.list.into_iter().for_each(|problem| self.push(problem));
+        other
+            .list
+            .into_iter()
+            .for_each(|problem| self.push(problem));
     }
 
     /// The value, unless something is wrong.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 
     /// Puts one file's problems in the order of its lines.
@@ -183,7 +199,10 @@ impl Problems {
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self { list: vec![problem], more: 0 }
+        Self {
+            list: vec![problem],
+            more: 0,
+        }
     }
 }
 
@@ -208,17 +227,36 @@ mod tests {
 
     #[test]
     fn a_problem_is_one_line() {
-        let path = KeyPath::stage(1).key("settings").key("a.b\n").index(0).key("c");
-        let problem =
-            Problem { file: "t.yaml".into(), place: Place { line: 3, column: 7 }, path, message: "no".into() };
-        assert_eq!(problem.to_string(), "t.yaml:3:7: spec.stages[1].settings[\"a.b\\n\"][0].c: no");
-        let problem = Problem { path: KeyPath::default(), ..problem };
+        let path = KeyPath::stage(1)
+            .key("settings")
+            .key("a.b\n")
+            .index(0)
+            .key("c");
+        let problem = Problem {
+            file: "t.yaml".into(),
+            place: Place { line: 3, column: 7 },
+            path,
+            message: "no".into(),
+        };
+        assert_eq!(
+            problem.to_string(),
+            "t.yaml:3:7: spec.stages[1].settings[\"a.b\\n\"][0].c: no"
+        );
+        let problem = Problem {
+            path: KeyPath::default(),
+            ..problem
+        };
         assert_eq!(problem.to_string(), "t.yaml:3:7: no");
     }
 
     #[test]
     fn a_flood_of_problems_becomes_a_number() {
-        let one = Problem { file: "t".into(), place: Place::START, path: KeyPath::default(), message: "no".into() };
+        let one = Problem {
+            file: "t".into(),
+            place: Place::START,
+            path: KeyPath::default(),
+            message: "no".into(),
+        };
         let mut problems = Problems::default();
         (0..PROBLEMS_MAX + 5).for_each(|_| problems.push(one.clone()));
         let mut all = Problems::from(one);

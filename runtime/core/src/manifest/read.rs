@@ -36,7 +36,12 @@ pub struct Documents {
 impl Documents {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        let Self { pipelines, graphs, routes, rollouts } = self;
+        let Self {
+            pipelines,
+            graphs,
+            routes,
+            rollouts,
+        } = self;
         pipelines.is_empty() && graphs.is_empty() && routes.is_empty() && rollouts.is_empty()
     }
 
@@ -54,8 +59,14 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     let file: Arc<str> = file.into();
     let (documents, mut problems) = yaml::read(&file, text);
     if documents.is_empty() && problems.is_empty() {
-        let message = format!("there is no document here; one starts with `apiVersion: {API_VERSION}`");
-        problems.push(Problem { file: Arc::clone(&file), place: Place::START, path: KeyPath::default(), message });
+        let message =
+            format!("there is no document here; one starts with `apiVersion: {API_VERSION}`");
+        problems.push(Problem {
+            file: Arc::clone(&file),
+            place: Place::START,
+            path: KeyPath::default(),
+            message,
+        });
     }
     let mut read = Documents::default();
     for root in documents {
@@ -89,18 +100,28 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
 
 /// What a document says it is, and where.
 fn kind(root: &Node) -> Option<(&str, Place)> {
-    let Data::Map(entries) = &root.data else { return None };
-    entries.iter().find(|entry| entry.key == "kind").and_then(|entry| match &entry.value.data {
-        Data::Text(kind) => Some((kind.as_str(), entry.value.place)),
-        _ => None,
-    })
+    let Data::Map(entries) = &root.data else {
+        return None;
+    };
+    entries
+        .iter()
+        .find(|entry| entry.key == "kind")
+        .and_then(|entry| match &entry.value.data {
+            Data::Text(kind) => Some((kind.as_str(), entry.value.place)),
+            _ => None,
+        })
 }
 
 /// Reads one document. What comes back beside problems is not to be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<Written>, Problems) {
-    let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
+    let mut here = Decoder {
+        file: Arc::clone(file),
+        path: KeyPath::default(),
+        problems: Problems::default(),
+    };
     let parts = document(&mut here, &root);
-    let written = parts.map(|(pipeline, metadata)| Written::new(Arc::clone(file), root, pipeline, metadata));
+    let written =
+        parts.map(|(pipeline, metadata)| Written::new(Arc::clone(file), root, pipeline, metadata));
     (written, here.problems)
 }
 
@@ -115,16 +136,40 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
             None => format!("kinds served here: {}", list(KINDS)),
         };
         let message = format!("unknown kind `{}`; {hint}", shown(kind));
-        here.under(Step::Key("kind".to_owned()), |here| here.report(place, message));
+        here.under(Step::Key("kind".to_owned()), |here| {
+            here.report(place, message)
+        });
         return None;
     }
     let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
-    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
-    here.required(&fields, "kind", |here, node| here.word(node, &[("Pipeline", ())]));
+    here.required(&fields, "apiVersion", |here, node| {
+        here.word(node, &[(API_VERSION, ())])
+    });
+    here.required(&fields, "kind", |here, node| {
+        here.word(node, &[("Pipeline", ())])
+    });
     let metadata = here.required(&fields, "metadata", metadata);
     let spec = here.required(&fields, "spec", spec);
-    let ((name, version, metadata), Spec { stages, outputs, tests, cache }) = (metadata?, spec?);
-    Some((Pipeline { name, version, stages, outputs, tests, cache }, metadata))
+    let (
+        (name, version, metadata),
+        Spec {
+            stages,
+            outputs,
+            tests,
+            cache,
+        },
+    ) = (metadata?, spec?);
+    Some((
+        Pipeline {
+            name,
+            version,
+            stages,
+            outputs,
+            tests,
+            cache,
+        },
+        metadata,
+    ))
 }
 
 /// A document that has a name and no version, and what its spec says.
@@ -135,12 +180,16 @@ pub(super) fn headed<T>(
     spec: impl FnOnce(&mut Decoder, &Node) -> Option<T>,
 ) -> Option<(ModelName, T)> {
     let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
-    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
+    here.required(&fields, "apiVersion", |here, node| {
+        here.word(node, &[(API_VERSION, ())])
+    });
     here.required(&fields, "kind", |here, node| here.word(node, &[(kind, ())]));
     let name = here.required(&fields, "metadata", |here, node| {
         let fields = here.fields(node, &["name", "description", "labels", "annotations"])?;
         let name = here.required(&fields, "name", Decoder::parsed);
-        here.optional(&fields, "description", |here, node| here.text(node).map(|_| ()));
+        here.optional(&fields, "description", |here, node| {
+            here.text(node).map(|_| ())
+        });
         here.optional(&fields, "labels", texts);
         here.optional(&fields, "annotations", texts);
         name
@@ -150,22 +199,39 @@ pub(super) fn headed<T>(
 }
 
 pub(super) fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Version, Metadata)> {
-    let fields = here.fields(node, &["name", "version", "description", "labels", "annotations"])?;
+    let fields = here.fields(
+        node,
+        &["name", "version", "description", "labels", "annotations"],
+    )?;
     let name = here.required(&fields, "name", Decoder::parsed);
     let version = here.required(&fields, "version", version);
-    let description = here.optional(&fields, "description", |here, node| here.text(node).map(str::to_owned));
+    let description = here.optional(&fields, "description", |here, node| {
+        here.text(node).map(str::to_owned)
+    });
     let labels = here.optional(&fields, "labels", texts).unwrap_or_default();
-    let annotations = here.optional(&fields, "annotations", texts).unwrap_or_default();
-    Some((name?, version?, Metadata { description, labels, annotations }))
+    let annotations = here
+        .optional(&fields, "annotations", texts)
+        .unwrap_or_default();
+    Some((
+        name?,
+        version?,
+        Metadata {
+            description,
+            labels,
+            annotations,
+        },
+    ))
 }
 
-/// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be meant as `1.1`
-/// or not, so it must be quoted.
+/// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be
+/// meant as `1.1` or not, so it must be quoted.
 pub(super) fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
     match &node.data {
-        Data::Number { written, value } if value.to_string() == *written && value.is_u64() => {
-            here.sound(node, written.parse().map_err(|error: NotAName| error.to_string()))
-        }
+        Data::Number { written, value } if value.to_string() == *written && value.is_u64() => here
+            .sound(
+                node,
+                written.parse().map_err(|error: NotAName| error.to_string()),
+            ),
         _ => here.parsed(node),
     }
 }
@@ -206,15 +272,22 @@ struct Spec {
 fn spec(here: &mut Decoder, node: &Node) -> Option<Spec> {
     let fields = here.fields(node, &["stages", "outputs", "tests", "cache"])?;
     let stages = here.required(&fields, "stages", |here, node| here.list(node, stage::read));
-    let outputs = here.optional(&fields, "outputs", |here, node| here.list(node, stage::tensor_name));
+    let outputs = here.optional(&fields, "outputs", |here, node| {
+        here.list(node, stage::tensor_name)
+    });
     let tests = here.optional(&fields, "tests", |here, node| here.list(node, test));
     let cache = here.optional(&fields, "cache", boolean);
     check_spec(here, &fields);
-    Some(Spec { stages: stages?, outputs, tests: tests.unwrap_or_default(), cache: cache.unwrap_or_default() })
+    Some(Spec {
+        stages: stages?,
+        outputs,
+        tests: tests.unwrap_or_default(),
+        cache: cache.unwrap_or_default(),
+    })
 }
 
-/// What can be said of the spec as a whole. Looks at the tree, not at what could be read of it, so that a stage that
-/// lacks a key doesn't hide that another one is there twice.
+/// What can be said of the spec as a whole. Looks at the tree, not at what could be read of it, so
+/// that a stage that lacks a key doesn't hide that another one is there twice.
 fn check_spec(here: &mut Decoder, fields: &Fields<'_>) {
     here.optional(fields, "stages", |here, node| {
         check::stages(here, node);
@@ -236,7 +309,10 @@ pub(super) fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>>
     let name = here.required(&fields, "name", |here, node| {
         let name = here.text(node)?;
         let sound = if name.len() > TEST_NAME_BYTES_MAX {
-            Err(format!("has {} bytes; at most {TEST_NAME_BYTES_MAX} are allowed", name.len()))
+            Err(format!(
+                "has {} bytes; at most {TEST_NAME_BYTES_MAX} are allowed",
+                name.len()
+            ))
         } else if name.chars().any(char::is_control) {
             Err("a test's name can't have control characters".to_owned())
         } else {
@@ -244,30 +320,52 @@ pub(super) fn test(here: &mut Decoder, node: &Node) -> Option<Test<DocumentRef>>
         };
         here.sound(node, sound)
     });
-    let request = here.required(&fields, "request", |here, node| golden(here, node, "inputs"));
-    let expect = here.required(&fields, "expect", |here, node| golden(here, node, "outputs"));
+    let request = here.required(&fields, "request", |here, node| {
+        golden(here, node, "inputs")
+    });
+    let expect = here.required(&fields, "expect", |here, node| {
+        golden(here, node, "outputs")
+    });
     let tolerance = here.optional(&fields, "tolerance", tolerance);
-    Some(Test { name: name?, request: request?, expect: expect?, tolerance: tolerance.unwrap_or(0.0) })
+    Some(Test {
+        name: name?,
+        request: request?,
+        expect: expect?,
+        tolerance: tolerance.unwrap_or(0.0),
+    })
 }
 
 fn tolerance(here: &mut Decoder, node: &Node) -> Option<f64> {
     match &node.data {
         Data::Number { value, .. } => {
             let value = value.as_f64().filter(|value| *value >= 0.0);
-            here.sound(node, value.ok_or_else(|| "a tolerance is 0 or more".to_owned()))
+            here.sound(
+                node,
+                value.ok_or_else(|| "a tolerance is 0 or more".to_owned()),
+            )
         }
         _ => here.expected("a number, like 1e-5", node),
     }
 }
 
-/// A document of a test: a path, a digest, or the thing itself, which then has its tensors under `key`.
+/// A document of a test: a path, a digest, or the thing itself, which then has its tensors under
+/// `key`.
 fn golden(here: &mut Decoder, node: &Node, key: &'static str) -> Option<DocumentRef> {
     match &node.data {
         Data::Map(entries) => {
-            let tensors = entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+            let tensors = entries
+                .iter()
+                .find(|entry| entry.key == key)
+                .map(|entry| &entry.value);
             here.under(Step::Key(key.to_owned()), |here| match tensors {
-                Some(node @ Node { data: Data::List(_), .. }) => {
-                    let why = "a test expects one output at least; without any, every answer would pass";
+                Some(
+                    node @ Node {
+                        data: Data::List(_),
+                        ..
+                    },
+                ) => {
+                    let why =
+                        "a test expects one output at least; without any, every answer would pass";
                     if key == "outputs" {
                         check::not_empty(here, node, why);
                     }

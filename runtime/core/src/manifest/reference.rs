@@ -1,7 +1,8 @@
 //! What a manifest points at: components, files, and the documents of golden tests.
 //!
-//! `sha256:` starts a digest. A path starts with `./`, `../` or `/`, or ends in `.wasm`; it counts from the manifest's
-//! folder, which the loader knows. What else stands for a component is its name in the box, with or without a version.
+//! `sha256:` starts a digest. A path starts with `./`, `../` or `/`, or ends in `.wasm`; it counts
+//! from the manifest's folder, which the loader knows. What else stands for a component is its name
+//! in the box, with or without a version.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +54,10 @@ impl FromStr for ComponentRef {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_path = ["./", "../", "/"].iter().any(|start| text.starts_with(start)) || text.ends_with(".wasm");
+        let is_path = ["./", "../", "/"]
+            .iter()
+            .any(|start| text.starts_with(start))
+            || text.ends_with(".wasm");
         if is_path || text.starts_with("sha256:") {
             return Ok(match text.parse()? {
                 FileRef::Path(path) => Self::Path(path),
@@ -73,7 +77,10 @@ impl FromStr for ComponentRef {
         };
         Ok(Self::Box {
             name: name.parse().map_err(|error| explain(&error))?,
-            version: version.map(str::parse).transpose().map_err(|error| explain(&error))?,
+            version: version
+                .map(str::parse)
+                .transpose()
+                .map_err(|error| explain(&error))?,
         })
     }
 }
@@ -84,14 +91,23 @@ impl FromStr for FileRef {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with("sha256:") {
             return text.parse().map(Self::Digest).map_err(|_| {
-                format!("`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case", shown(text))
+                format!(
+                    "`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case",
+                    shown(text)
+                )
             });
         }
         if text.chars().any(char::is_control) {
-            return Err(format!("the path `{}` has a control character", shown(text)));
+            return Err(format!(
+                "the path `{}` has a control character",
+                shown(text)
+            ));
         }
         if text.len() > PATH_BYTES_MAX {
-            return Err(format!("the path has {} bytes; at most {PATH_BYTES_MAX} are allowed", text.len()));
+            return Err(format!(
+                "the path has {} bytes; at most {PATH_BYTES_MAX} are allowed",
+                text.len()
+            ));
         }
         Ok(Self::Path(text.to_owned()))
     }
@@ -102,8 +118,14 @@ impl fmt::Display for ComponentRef {
         match self {
             Self::Path(path) => f.write_str(path),
             Self::Digest(digest) => digest.fmt(f),
-            Self::Box { name, version: None } => name.fmt(f),
-            Self::Box { name, version: Some(version) } => write!(f, "{name}@{version}"),
+            Self::Box {
+                name,
+                version: None,
+            } => name.fmt(f),
+            Self::Box {
+                name,
+                version: Some(version),
+            } => write!(f, "{name}@{version}"),
         }
     }
 }

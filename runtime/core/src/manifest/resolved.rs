@@ -1,20 +1,24 @@
 //! A pipeline as used, its canonical text, and its digest.
 //!
-//! The canonical text is a manifest too, in JSON: `hotstage apply` takes it. It holds what changes an answer and
-//! nothing else. So descriptions, labels, annotations and paths are not in it, and every limit, every tolerance and the
-//! settings are, whether written or left to a default: a default that changes later can't change what an old digest
-//! means. `spec.outputs` is left out where the last stage's outputs are answered, since the components decide those.
+//! The canonical text is a manifest too, in JSON: `hotstage apply` takes it. It holds what changes
+//! an answer and nothing else. So descriptions, labels, annotations and paths are not in it, and
+//! every limit, every tolerance and the settings are, whether written or left to a default: a
+//! default that changes later can't change what an old digest means. `spec.outputs` is left out
+//! where the last stage's outputs are answered, since the components decide those.
 
 use serde_json::{Map, Value, json};
 
 use super::canonical::canonical_text;
 use super::node::Node;
-use super::{API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written};
+use super::{
+    API_VERSION, ComponentRef, DocumentRef, FileRef, Resolve, Resolved, Stage, Test, Written,
+};
 use crate::batch::Batching;
 use crate::digest::Digest;
 use crate::limits::{HELD_BYTES, Instances, Reuse, StageLimits};
 
-/// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was damaged.
+/// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was
+/// damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a canonical manifest: {0}")]
 pub struct NotCanonical(String);
@@ -41,20 +45,25 @@ impl Resolved {
         Self::read("canonical", text).map(|(_, resolved)| resolved)
     }
 
-    /// The same, with the document, so that what is found wrong later can be told as in any other one. `file` is what
-    /// the text is called then.
+    /// The same, with the document, so that what is found wrong later can be told as in any other
+    /// one. `file` is what the text is called then.
     pub fn read(file: &str, text: &str) -> Result<(Written, Self), NotCanonical> {
-        let value: Value = serde_json::from_str(text).map_err(|error| NotCanonical(error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| NotCanonical(error.to_string()))?;
         let (written, problems) = super::read::decode(&file.into(), Node::from_json(&value));
         let written = match written {
             Some(written) if problems.is_empty() => written,
             _ => return Err(NotCanonical(problems.to_string())),
         };
-        let resolved = written.resolve(&mut DigestsOnly).map_err(|problems| NotCanonical(problems.to_string()))?;
+        let resolved = written
+            .resolve(&mut DigestsOnly)
+            .map_err(|problems| NotCanonical(problems.to_string()))?;
         if resolved.canonical() == text {
             Ok((written, resolved))
         } else {
-            Err(NotCanonical("written in another way than it would be written here".to_owned()))
+            Err(NotCanonical(
+                "written in another way than it would be written here".to_owned(),
+            ))
         }
     }
 
@@ -78,8 +87,11 @@ impl Resolved {
 }
 
 fn stage(stage: &Stage<Digest, Digest>) -> Value {
-    let files: Map<String, Value> =
-        stage.files.iter().map(|(name, digest)| (name.to_string(), json!(digest.to_string()))).collect();
+    let files: Map<String, Value> = stage
+        .files
+        .iter()
+        .map(|(name, digest)| (name.to_string(), json!(digest.to_string())))
+        .collect();
     let mut written = json!({
         "name": stage.name.as_str(),
         "role": stage.role.name(),
@@ -101,7 +113,11 @@ fn stage(stage: &Stage<Digest, Digest>) -> Value {
 }
 
 fn batching(batching: &Batching) -> Value {
-    let Batching { max_rows, max_delay, timeout } = batching;
+    let Batching {
+        max_rows,
+        max_delay,
+        timeout,
+    } = batching;
     json!({
         "max_rows": max_rows,
         "max_delay": format!("{}us", max_delay.as_micros()),
@@ -111,7 +127,15 @@ fn batching(batching: &Batching) -> Value {
 
 /// Every limit by name, so that a new one can't be forgotten here.
 fn limits(limits: &StageLimits) -> Value {
-    let StageLimits { memory, time, output_bytes, handles, held_bytes, log_bytes, instances } = limits;
+    let StageLimits {
+        memory,
+        time,
+        output_bytes,
+        handles,
+        held_bytes,
+        log_bytes,
+        instances,
+    } = limits;
     let mut written = json!({
         "memory": memory,
         "time": format!("{}us", time.as_micros()),
@@ -129,8 +153,18 @@ fn limits(limits: &StageLimits) -> Value {
 
 /// A number where nothing else is said, as in every manifest from before more could be said.
 fn instances_of(instances: &Instances) -> Value {
-    let Instances { min, max, idle, reuse } = instances;
-    if *instances == (Instances { max: *max, ..Instances::default() }) {
+    let Instances {
+        min,
+        max,
+        idle,
+        reuse,
+    } = instances;
+    if *instances
+        == (Instances {
+            max: *max,
+            ..Instances::default()
+        })
+    {
         return json!(max);
     }
     let mut written = json!({ "max": max, "idle": format!("{}us", idle.as_micros()) });

@@ -8,9 +8,10 @@
 //!     - { when: { header: { x-cohort: pilot } }, version: "2" }
 //! ```
 //!
-//! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a rule, no pins, no
-//! fallback and no mirror. Bounds: those of [`route`](crate::route); a name that values are looked for under has 256
-//! bytes at most, a value 1024. `experiment`, `fallback` and `mirror` are read in files of their own.
+//! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a
+//! rule, no pins, no fallback and no mirror. Bounds: those of [`route`](crate::route); a name that
+//! values are looked for under has 256 bytes at most, a value 1024. `experiment`, `fallback` and
+//! `mirror` are read in files of their own.
 
 use std::sync::Arc;
 
@@ -45,7 +46,13 @@ impl WrittenRoute {
     /// One that nobody wrote.
     pub fn of(name: &ModelName, parts: Parts, experiment: Option<Plan>) -> Result<Self, Vec<Flaw>> {
         let (file, root) = ("a rollout".into(), Node::from_json(&Value::Null));
-        Ok(Self { file, root, name: name.clone(), route: Route::new(parts)?, experiment })
+        Ok(Self {
+            file,
+            root,
+            name: name.clone(),
+            route: Route::new(parts)?,
+            experiment,
+        })
     }
 
     /// The file that it is in, as the loader called it.
@@ -68,27 +75,38 @@ impl WrittenRoute {
         self.experiment.as_ref()
     }
 
-    /// The same route with other weights for requests without a key, in the order of its split. None where nothing
-    /// moves its weights.
+    /// The same route with other weights for requests without a key, in the order of its split.
+    /// None where nothing moves its weights.
     pub fn drawing_by(&self, weights: Vec<f64>) -> Option<Self> {
         let mut moved = self.clone();
         moved.experiment.as_mut()?.adapt.as_mut()?.drawn = Some(weights);
         Self::parse(&moved.canonical()).ok()
     }
 
-    /// The same route as it was written, without the weights that an experiment has moved since. None where none moved.
+    /// The same route as it was written, without the weights that an experiment has moved since.
+    /// None where none moved.
     pub fn unmoved(&self) -> Option<Self> {
         let mut written = self.clone();
         written.experiment.as_mut()?.adapt.as_mut()?.drawn.take()?;
         Self::parse(&written.canonical()).ok()
     }
 
-    /// The versions that it names: those of its split in their order, and then those that only get copies.
+    /// The versions that it names: those of its split in their order, and then those that only get
+    /// copies.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
-        let Parts { variants, mirrors, .. } = self.route.parts();
-        let answers = |version: &Version| variants.iter().any(|variant| variant.version == *version);
-        let copies = mirrors.iter().map(|mirror| &mirror.version).filter(move |version| !answers(version));
-        variants.iter().map(|variant| &variant.version).chain(copies)
+        let Parts {
+            variants, mirrors, ..
+        } = self.route.parts();
+        let answers =
+            |version: &Version| variants.iter().any(|variant| variant.version == *version);
+        let copies = mirrors
+            .iter()
+            .map(|mirror| &mirror.version)
+            .filter(move |version| !answers(version));
+        variants
+            .iter()
+            .map(|variant| &variant.version)
+            .chain(copies)
     }
 
     /// A problem that was found later, with its place in the file.
@@ -103,13 +121,25 @@ impl WrittenRoute {
 
     /// The same about one of its versions, by its place among them.
     pub fn version_problem(&self, place: usize, message: impl Into<String>) -> Problem {
-        let Parts { variants, mirrors, .. } = self.route.parts();
+        let Parts {
+            variants, mirrors, ..
+        } = self.route.parts();
         let of_mirror = || {
             let version = self.versions().nth(place)?;
-            mirrors.iter().position(|mirror| mirror.version == *version).map(Part::Mirror)
+            mirrors
+                .iter()
+                .position(|mirror| mirror.version == *version)
+                .map(Part::Mirror)
         };
-        let part = if place < variants.len() { None } else { of_mirror() };
-        self.problem(&path(part.unwrap_or(Part::Variant(place))).key("version"), message)
+        let part = if place < variants.len() {
+            None
+        } else {
+            of_mirror()
+        };
+        self.problem(
+            &path(part.unwrap_or(Part::Variant(place))).key("version"),
+            message,
+        )
     }
 
     /// The text that the store keeps. It is a manifest, too, with every default spelled out.
@@ -133,18 +163,27 @@ impl WrittenRoute {
 
     /// Reads a canonical text back. Refuses every other text, also one that means the same.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
-        let value: Value = serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
         match decode(&"canonical".into(), Node::from_json(&value)) {
-            (Some(route), problems) if problems.is_empty() && route.canonical() == text => Ok(route),
+            (Some(route), problems) if problems.is_empty() && route.canonical() == text => {
+                Ok(route)
+            }
             (_, problems) if !problems.is_empty() => Err(NotCanonical::because(&problems)),
-            _ => Err(NotCanonical::because(&"written in another way than it would be written here")),
+            _ => Err(NotCanonical::because(
+                &"written in another way than it would be written here",
+            )),
         }
     }
 }
 
 /// Reads one document. What comes back beside problems is not to be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Problems) {
-    let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
+    let mut here = Decoder {
+        file: Arc::clone(file),
+        path: KeyPath::default(),
+        problems: Problems::default(),
+    };
     let parts = document(&mut here, &root);
     let experiment = experiment::of(&mut here, &root, parts.as_ref().map(|(_, parts)| parts));
     // What could not be read would only look wrong again.
@@ -155,7 +194,12 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Prob
             for flaw in flaws {
                 let path = path(flaw.part);
                 let place = root.locate(&path);
-                here.problems.push(Problem { file: Arc::clone(file), place, path, message: flaw.message });
+                here.problems.push(Problem {
+                    file: Arc::clone(file),
+                    place,
+                    path,
+                    message: flaw.message,
+                });
             }
             None
         }
@@ -165,7 +209,13 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Prob
             Some(weights) => route.drawing_by(weights),
             None => route,
         };
-        WrittenRoute { file: Arc::clone(file), root, name, route, experiment }
+        WrittenRoute {
+            file: Arc::clone(file),
+            root,
+            name,
+            route,
+            experiment,
+        }
     });
     (written, here.problems)
 }
@@ -193,15 +243,32 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(ModelName, Parts)> {
 }
 
 fn spec(here: &mut Decoder, node: &Node) -> Option<Parts> {
-    let known = ["split", "sticky", "salt", "rules", "pin", "fallback", "mirror", "experiment"];
+    let known = [
+        "split",
+        "sticky",
+        "salt",
+        "rules",
+        "pin",
+        "fallback",
+        "mirror",
+        "experiment",
+    ];
     let fields = here.fields(node, &known)?;
     let variants = here.required(&fields, "split", |here, node| here.list(node, variant))?;
     let sticky = here.optional(&fields, "sticky", sticky);
-    let salt = here.optional(&fields, "salt", |here, node| value(here, node).map(str::to_owned));
-    let rules = here.optional(&fields, "rules", |here, node| here.list(node, |here, node| rule(here, node, &variants)));
+    let salt = here.optional(&fields, "salt", |here, node| {
+        value(here, node).map(str::to_owned)
+    });
+    let rules = here.optional(&fields, "rules", |here, node| {
+        here.list(node, |here, node| rule(here, node, &variants))
+    });
     let pin = here.optional(&fields, "pin", boolean);
-    let fallback = here.optional(&fields, "fallback", |here, node| beside::fallback(here, node, &variants));
-    let mirrors = here.optional(&fields, "mirror", |here, node| here.list(node, beside::mirror));
+    let fallback = here.optional(&fields, "fallback", |here, node| {
+        beside::fallback(here, node, &variants)
+    });
+    let mirrors = here.optional(&fields, "mirror", |here, node| {
+        here.list(node, beside::mirror)
+    });
     Some(Parts {
         salt: salt.unwrap_or_default(),
         variants,
@@ -216,29 +283,63 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Parts> {
 fn variant(here: &mut Decoder, node: &Node) -> Option<Variant> {
     let fields = here.fields(node, &["version", "weight", "inputs", "outputs"])?;
     let version = here.required(&fields, "version", Decoder::parsed);
-    let weight = here.optional(&fields, "weight", |here, node| number(here, node, "a number of 0 or more, like 90"));
-    let inputs = here.optional(&fields, "inputs", renames).unwrap_or_default();
-    let outputs = here.optional(&fields, "outputs", renames).unwrap_or_default();
-    Some(Variant { version: version?, weight: weight.unwrap_or(1.0), adapt: Adapt { inputs, outputs } })
+    let weight = here.optional(&fields, "weight", |here, node| {
+        number(here, node, "a number of 0 or more, like 90")
+    });
+    let inputs = here
+        .optional(&fields, "inputs", renames)
+        .unwrap_or_default();
+    let outputs = here
+        .optional(&fields, "outputs", renames)
+        .unwrap_or_default();
+    Some(Variant {
+        version: version?,
+        weight: weight.unwrap_or(1.0),
+        adapt: Adapt { inputs, outputs },
+    })
 }
 
 fn rule(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<Rule> {
     let fields = here.fields(node, &["when", "version", "percent"])?;
     let when = here.optional(&fields, "when", when);
-    let percent = here.optional(&fields, "percent", |here, node| number(here, node, "a number up to 100, like 10"));
-    let to = here.required(&fields, "version", |here, node| beside::place(here, node, variants));
-    Some(Rule { when: when.unwrap_or_default(), percent: percent.unwrap_or(100.0), to: to? })
+    let percent = here.optional(&fields, "percent", |here, node| {
+        number(here, node, "a number up to 100, like 10")
+    });
+    let to = here.required(&fields, "version", |here, node| {
+        beside::place(here, node, variants)
+    });
+    Some(Rule {
+        when: when.unwrap_or_default(),
+        percent: percent.unwrap_or(100.0),
+        to: to?,
+    })
 }
 
 fn written(parts: &Parts) -> Value {
-    let Parts { salt, variants, rules, sticky, pin, .. } = parts;
-    let split = variants.iter().map(|Variant { version, weight, adapt: Adapt { inputs, outputs } }| {
-        let mut written = json!({ "version": version.as_str(), "weight": weight });
-        for (key, renames) in [("inputs", inputs), ("outputs", outputs)].into_iter().filter(|(_, it)| !it.is_empty()) {
-            written[key] = json!(renames);
-        }
-        written
-    });
+    let Parts {
+        salt,
+        variants,
+        rules,
+        sticky,
+        pin,
+        ..
+    } = parts;
+    let split = variants.iter().map(
+        |Variant {
+             version,
+             weight,
+             adapt: Adapt { inputs, outputs },
+         }| {
+            let mut written = json!({ "version": version.as_str(), "weight": weight });
+            for (key, renames) in [("inputs", inputs), ("outputs", outputs)]
+                .into_iter()
+                .filter(|(_, it)| !it.is_empty())
+            {
+                written[key] = json!(renames);
+            }
+            written
+        },
+    );
     let rules = rules.iter().map(|rule| {
         json!({
             "when": rule.when.iter().fold(json!({}), |mut when, Condition { source, test }| {

@@ -1,7 +1,8 @@
 //! Where a value stands in a file's text, so that it alone can be replaced.
 //!
-//! A value in brackets ends with its bracket, one in lines with its last item: comments and blank lines behind it are
-//! not its own. What a file calls by nothing (`data:` without a value) has no span.
+//! A value in brackets ends with its bracket, one in lines with its last item: comments and blank
+//! lines behind it are not its own. What a file calls by nothing (`data:` without a value) has no
+//! span.
 
 use std::ops::Range;
 
@@ -14,14 +15,20 @@ pub fn span(text: &str, document: Place, path: &KeyPath) -> Option<Range<usize>>
     let plain = text.trim_start_matches('\u{feff}');
     let skipped = text.len() - plain.len();
     let places = (!plain.is_ascii()).then(|| plain.char_indices().map(|(byte, _)| byte).collect());
-    let mut reader = Reader { text: plain, places, parser: Parser::new_from_str(plain), found: None };
+    let mut reader = Reader {
+        text: plain,
+        places,
+        parser: Parser::new_from_str(plain),
+        found: None,
+    };
     loop {
         let (event, span) = reader.event()?;
         match event {
             Event::StreamEnd => return None,
             Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
             event => {
-                let is_meant = (span.start.line().max(1), span.start.col() + 1) == (document.line, document.column);
+                let is_meant = (span.start.line().max(1), span.start.col() + 1)
+                    == (document.line, document.column);
                 reader.value(&event, span, is_meant.then_some(path.steps()))?;
             }
         }
@@ -99,19 +106,28 @@ impl<'t> Reader<'t> {
     fn closed(&self, start: usize, last: usize, end: Span) -> usize {
         let has_bracket = self.text[start..].starts_with(['[', '{']);
         // Its event goes on as far as the next token, past comments.
-        if has_bracket { self.byte(end.start.index()) + 1 } else { last }
+        if has_bracket {
+            self.byte(end.start.index()) + 1
+        } else {
+            last
+        }
     }
 
     /// The parser counts characters.
     fn byte(&self, character: usize) -> usize {
-        let byte = self.places.as_ref().map_or(Some(character), |places| places.get(character).copied());
+        let byte = self
+            .places
+            .as_ref()
+            .map_or(Some(character), |places| places.get(character).copied());
         byte.unwrap_or(self.text.len()).min(self.text.len())
     }
 }
 
 /// Bytes of the scalar that a text begins with: its event may go on past a comment.
 fn scalar(text: &str) -> usize {
-    let Some(quote @ (b'"' | b'\'')) = text.bytes().next() else { return text.trim_end().len() };
+    let Some(quote @ (b'"' | b'\'')) = text.bytes().next() else {
+        return text.trim_end().len();
+    };
     let (bytes, mut at) = (text.as_bytes(), 1);
     while let Some(byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
@@ -130,10 +146,11 @@ mod tests {
     use super::*;
 
     fn path(keys: &str) -> KeyPath {
-        keys.split('.').fold(KeyPath::default(), |path, key| match key.parse() {
-            Ok(index) => path.index(index),
-            Err(_) => path.key(key),
-        })
+        keys.split('.')
+            .fold(KeyPath::default(), |path, key| match key.parse() {
+                Ok(index) => path.index(index),
+                Err(_) => path.key(key),
+            })
     }
 
     #[track_caller]
@@ -171,7 +188,11 @@ empty:
         check(text, "plain", Some("a b"));
         check("a: 'it''s' # x", "a", Some("'it''s'"));
         check(r#"a: "q\" #" # x"#, "a", Some(r#""q\" #""#));
-        check(text, "list.0.data", Some("- 1.5   # one\n\n      - [2,\n         3]"));
+        check(
+            text,
+            "list.0.data",
+            Some("- 1.5   # one\n\n      - [2,\n         3]"),
+        );
         check(text, "list.0.data.1", Some("[2,\n         3]"));
         check(text, "list.0.name", Some("\"é\""));
         check(text, "list.1.data", Some("[1, 2]"));
@@ -182,7 +203,11 @@ empty:
 
     #[test]
     fn json_and_later_documents_are_read_as_well() {
-        check("{\"outputs\": [{\"data\": [1,\n2]}]}", "outputs.0.data", Some("[1,\n2]"));
+        check(
+            "{\"outputs\": [{\"data\": [1,\n2]}]}",
+            "outputs.0.data",
+            Some("[1,\n2]"),
+        );
         let two = "a: 1\n---\nb: 2\n---\na: 3\n";
         let at = |line| span(two, Place { line, column: 1 }, &path("a")).map(|span| &two[span]);
         assert_eq!((at(1), at(3), at(5)), (Some("1"), None, Some("3")));

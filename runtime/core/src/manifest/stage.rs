@@ -15,13 +15,25 @@ use crate::limits::{NAME_BYTES_MAX, PORT_NAME_BYTES_MAX};
 use crate::name::{FileName, NotAName};
 use crate::role::Role;
 
-const KEYS: [&str; 10] =
-    ["name", "role", "component", "settings", "files", "inputs", "outputs", "limits", "batch", "isolation"];
+const KEYS: [&str; 10] = [
+    "name",
+    "role",
+    "component",
+    "settings",
+    "files",
+    "inputs",
+    "outputs",
+    "limits",
+    "batch",
+    "isolation",
+];
 
 pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef, FileRef>> {
     let fields = here.fields(node, &KEYS)?;
     let name = here.required(&fields, "name", Decoder::parsed);
-    let role = here.required(&fields, "role", |here, node| here.word(node, &Role::ALL.map(|role| (role.name(), role))));
+    let role = here.required(&fields, "role", |here, node| {
+        here.word(node, &Role::ALL.map(|role| (role.name(), role)))
+    });
     let component = here.required(&fields, "component", Decoder::parsed);
     let settings = here.optional(&fields, "settings", settings);
     let files = here.optional(&fields, "files", files);
@@ -29,7 +41,9 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
     let outputs = here.optional(&fields, "outputs", renames);
     let limits = here.optional(&fields, "limits", super::limits::read);
     let batch = here.optional(&fields, "batch", |here, node| batch(here, node, role));
-    let isolation = here.optional(&fields, "isolation", |here, node| isolation(here, node, role));
+    let isolation = here.optional(&fields, "isolation", |here, node| {
+        isolation(here, node, role)
+    });
     Some(Stage {
         name: name?,
         role: role?,
@@ -57,7 +71,10 @@ fn isolation(here: &mut Decoder, node: &Node, role: Option<Role>) -> Option<Isol
     if role.is_some_and(|role| role != Role::Model) {
         return here.sound(node, Err("only a model stage computes graphs".to_owned()));
     }
-    here.word(node, &Isolation::ALL.map(|isolation| (isolation.name(), isolation)))
+    here.word(
+        node,
+        &Isolation::ALL.map(|isolation| (isolation.name(), isolation)),
+    )
 }
 
 fn settings(here: &mut Decoder, node: &Node) -> Option<Map<String, Value>> {
@@ -72,7 +89,9 @@ fn files(here: &mut Decoder, node: &Node) -> Option<BTreeMap<FileName, FileRef>>
     let mut files = BTreeMap::new();
     for Entry { key, place, value } in here.map(node)? {
         here.under(Step::Key(key.clone()), |here| {
-            let name = key.parse().map_err(|error: NotAName| here.report(*place, error.to_string()));
+            let name = key
+                .parse()
+                .map_err(|error: NotAName| here.report(*place, error.to_string()));
             if let (Ok(name), Some(file)) = (name, here.parsed(value)) {
                 files.insert(name, file);
             }
@@ -81,8 +100,8 @@ fn files(here: &mut Decoder, node: &Node) -> Option<BTreeMap<FileName, FileRef>>
     Some(files)
 }
 
-/// Inputs to sources, or outputs to names. Which inputs and outputs there are only the component knows; that is
-/// checked when the stages are wired.
+/// Inputs to sources, or outputs to names. Which inputs and outputs there are only the component
+/// knows; that is checked when the stages are wired.
 pub(super) fn renames(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
     let mut renames = BTreeMap::new();
     for Entry { key, value, .. } in here.map(node)? {
@@ -102,7 +121,10 @@ pub(super) fn tensor_name(here: &mut Decoder, node: &Node) -> Option<String> {
     let sound = if name.chars().any(char::is_control) {
         Err("a tensor's name can't have control characters".to_owned())
     } else if name.len() > bytes_max {
-        Err(format!("has {} bytes; at most {bytes_max} are allowed", name.len()))
+        Err(format!(
+            "has {} bytes; at most {bytes_max} are allowed",
+            name.len()
+        ))
     } else {
         Ok(name.to_owned())
     };

@@ -30,7 +30,8 @@ pub struct Written {
 /// A document whose references were looked for. It may be used only if nothing is wrong.
 #[derive(Debug)]
 pub struct Partly {
-    /// With the digest of no bytes where a component was not found, and without the files that were not.
+    /// With the digest of no bytes where a component was not found, and without the files that were
+    /// not.
     pub resolved: Resolved,
     /// The stages of which something was not found.
     pub lacking: BTreeSet<usize>,
@@ -48,7 +49,12 @@ pub trait Resolve {
 
 impl Written {
     pub(super) fn new(file: Arc<str>, root: Node, pipeline: Declared, metadata: Metadata) -> Self {
-        Self { file, root, pipeline, metadata }
+        Self {
+            file,
+            root,
+            pipeline,
+            metadata,
+        }
     }
 
     /// The file that it is in, as the loader called it.
@@ -71,28 +77,40 @@ impl Written {
         self.root.place
     }
 
-    /// A problem that was found later, with its place in the file: of the value that the path leads to, or of the
-    /// nearest one around it that is written.
+    /// A problem that was found later, with its place in the file: of the value that the path leads
+    /// to, or of the nearest one around it that is written.
     pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         let place = self.root.locate(path);
-        Problem { file: Arc::clone(&self.file), place, path: path.clone(), message: message.into() }
+        Problem {
+            file: Arc::clone(&self.file),
+            place,
+            path: path.clone(),
+            message: message.into(),
+        }
     }
 
-    /// Puts a digest in the place of every reference, or says of all that can't be found where they are written.
+    /// Puts a digest in the place of every reference, or says of all that can't be found where they
+    /// are written.
     pub fn resolve(&self, resolver: &mut impl Resolve) -> Result<Resolved, Problems> {
-        let Partly { resolved, problems, .. } = self.resolve_partly(resolver);
+        let Partly {
+            resolved, problems, ..
+        } = self.resolve_partly(resolver);
         problems.or(resolved)
     }
 
-    /// The same as far as it goes, so that what is wrong with the other stages can be found as well.
+    /// The same as far as it goes, so that what is wrong with the other stages can be found as
+    /// well.
     pub fn resolve_partly(&self, resolver: &mut impl Resolve) -> Partly {
         let mut problems = Problems::default();
         let (mut stages, mut lacking) = (Vec::new(), BTreeSet::new());
         for (index, stage) in self.pipeline.stages.iter().enumerate() {
             let before = problems.len();
             let path = KeyPath::stage(index);
-            let component =
-                self.sound(&mut problems, || path.clone().key("component"), resolver.component(&stage.component));
+            let component = self.sound(
+                &mut problems,
+                || path.clone().key("component"),
+                resolver.component(&stage.component),
+            );
             let mut files = BTreeMap::new();
             for (name, file) in &stage.files {
                 let path = || path.clone().key("files").key(name.as_str());
@@ -118,8 +136,16 @@ impl Written {
         let mut tests = Vec::new();
         for (index, test) in self.pipeline.tests.iter().enumerate() {
             let path = KeyPath::test(index);
-            let request = self.sound(&mut problems, || path.clone().key("request"), resolver.document(&test.request));
-            let expect = self.sound(&mut problems, || path.clone().key("expect"), resolver.document(&test.expect));
+            let request = self.sound(
+                &mut problems,
+                || path.clone().key("request"),
+                resolver.document(&test.request),
+            );
+            let expect = self.sound(
+                &mut problems,
+                || path.clone().key("expect"),
+                resolver.document(&test.expect),
+            );
             tests.extend(request.zip(expect).map(|(request, expect)| Test {
                 name: test.name.clone(),
                 request,
@@ -127,11 +153,35 @@ impl Written {
                 tolerance: test.tolerance,
             }));
         }
-        let Declared { name, version, outputs, cache, .. } = self.pipeline.clone();
-        Partly { resolved: Pipeline { name, version, stages, outputs, tests, cache }, lacking, problems }
+        let Declared {
+            name,
+            version,
+            outputs,
+            cache,
+            ..
+        } = self.pipeline.clone();
+        Partly {
+            resolved: Pipeline {
+                name,
+                version,
+                stages,
+                outputs,
+                tests,
+                cache,
+            },
+            lacking,
+            problems,
+        }
     }
 
-    fn sound<T>(&self, problems: &mut Problems, path: impl FnOnce() -> KeyPath, found: Result<T, String>) -> Option<T> {
-        found.map_err(|message| problems.push(self.problem(&path(), message))).ok()
+    fn sound<T>(
+        &self,
+        problems: &mut Problems,
+        path: impl FnOnce() -> KeyPath,
+        found: Result<T, String>,
+    ) -> Option<T> {
+        found
+            .map_err(|message| problems.push(self.problem(&path(), message)))
+            .ok()
     }
 }

@@ -1,8 +1,9 @@
 //! From text to trees: one for each document of a YAML file.
 //!
-//! YAML is taken without its traps. Anchors and aliases are refused, so nothing can expand; so are tags, keys that are
-//! not text, and keys that come twice. Documents are told apart by `---`; empty ones are left out. JSON is YAML, so
-//! JSON files work as well. Bounds: [`MANIFEST_BYTES_MAX`], [`MANIFEST_DEPTH_MAX`] and [`MANIFEST_KEY_BYTES_MAX`].
+//! YAML is taken without its traps. Anchors and aliases are refused, so nothing can expand; so are
+//! tags, keys that are not text, and keys that come twice. Documents are told apart by `---`; empty
+//! ones are left out. JSON is YAML, so JSON files work as well. Bounds: [`MANIFEST_BYTES_MAX`],
+//! [`MANIFEST_DEPTH_MAX`] and [`MANIFEST_KEY_BYTES_MAX`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +15,20 @@ use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use crate::limits::{MANIFEST_BYTES_MAX, MANIFEST_DEPTH_MAX, MANIFEST_KEY_BYTES_MAX};
 use crate::suggest::shown;
 
-/// Reads all documents. What is refused is reported, and leaves [`Data::Refused`] where a value should be.
+/// Reads all documents. What is refused is reported, and leaves [`Data::Refused`] where a value
+/// should be.
 pub(super) fn read(file: &Arc<str>, text: &str) -> (Vec<Node>, Problems) {
-    let mut reader =
-        Reader { file: Arc::clone(file), open: Vec::new(), documents: Vec::new(), problems: Problems::default() };
+    let mut reader = Reader {
+        file: Arc::clone(file),
+        open: Vec::new(),
+        documents: Vec::new(),
+        problems: Problems::default(),
+    };
     if text.len() > MANIFEST_BYTES_MAX {
-        let message = format!("the file has {} bytes; at most {MANIFEST_BYTES_MAX} are allowed", text.len());
+        let message = format!(
+            "the file has {} bytes; at most {MANIFEST_BYTES_MAX} are allowed",
+            text.len()
+        );
         reader.report(Place::START, message);
         return (reader.documents, reader.problems);
     }
@@ -45,8 +54,16 @@ struct Reader {
 }
 
 enum Open {
-    List { place: Place, items: Vec<Node> },
-    Map { place: Place, entries: Vec<Entry>, seen: BTreeSet<String>, key: Key },
+    List {
+        place: Place,
+        items: Vec<Node>,
+    },
+    Map {
+        place: Place,
+        entries: Vec<Entry>,
+        seen: BTreeSet<String>,
+        key: Key,
+    },
 }
 
 /// What a mapping waits for.
@@ -67,7 +84,10 @@ impl Reader {
                 Some(Ok(event)) => event,
                 Some(Err(error)) => {
                     let message = format!("this isn't YAML: {}", shown(error.info()));
-                    return Err(Stopped { place: place(error.marker()), message });
+                    return Err(Stopped {
+                        place: place(error.marker()),
+                        message,
+                    });
                 }
             };
             if matches!(event, Event::StreamEnd) {
@@ -83,41 +103,89 @@ impl Reader {
             Event::MappingStart(anchor, ref tag) | Event::SequenceStart(anchor, ref tag) => {
                 self.refuse_decorations(place, anchor, tag.as_deref());
                 if self.open.len() >= MANIFEST_DEPTH_MAX {
-                    let message = format!("nests deeper than the {MANIFEST_DEPTH_MAX} levels that are allowed");
+                    let message = format!(
+                        "nests deeper than the {MANIFEST_DEPTH_MAX} levels that are allowed"
+                    );
                     return Err(Stopped { place, message });
                 }
                 self.open.push(match event {
-                    Event::SequenceStart(..) => Open::List { place, items: Vec::new() },
-                    _ => Open::Map { place, entries: Vec::new(), seen: BTreeSet::new(), key: Key::Next },
+                    Event::SequenceStart(..) => Open::List {
+                        place,
+                        items: Vec::new(),
+                    },
+                    _ => Open::Map {
+                        place,
+                        entries: Vec::new(),
+                        seen: BTreeSet::new(),
+                        key: Key::Next,
+                    },
                 });
             }
             Event::MappingEnd | Event::SequenceEnd => match self.open.pop() {
-                Some(Open::List { place, items }) => self.put(Node { place, data: Data::List(items) }),
-                Some(Open::Map { place, entries, .. }) => self.put(Node { place, data: Data::Map(entries) }),
+                Some(Open::List { place, items }) => self.put(Node {
+                    place,
+                    data: Data::List(items),
+                }),
+                Some(Open::Map { place, entries, .. }) => self.put(Node {
+                    place,
+                    data: Data::Map(entries),
+                }),
                 None => {}
             },
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_decorations(place, anchor, tag.as_deref());
                 let text = text.into_owned();
-                let data = if style == ScalarStyle::Plain { Data::plain(text) } else { Data::Text(text) };
+                let data = if style == ScalarStyle::Plain {
+                    Data::plain(text)
+                } else {
+                    Data::Text(text)
+                };
                 self.put(Node { place, data });
             }
             Event::Alias(_) => {
-                self.report(place, "aliases (`*name`) aren't taken; write the value out".to_owned());
-                self.put(Node { place, data: Data::Refused });
+                self.report(
+                    place,
+                    "aliases (`*name`) aren't taken; write the value out".to_owned(),
+                );
+                self.put(Node {
+                    place,
+                    data: Data::Refused,
+                });
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
         }
         Ok(())
     }
 
-    fn refuse_decorations(&mut self, place: Place, anchor: usize, tag: Option<&saphyr_parser::Tag>) {
+    fn refuse_decorations(
+        &mut self,
+        place: Place,
+        anchor: usize,
+        tag: Option<&saphyr_parser::Tag>,
+    ) {
         if anchor > 0 {
-            self.report(place, "anchors (`&name`) aren't taken; write the value out where it is used".to_owned());
+            self.report(
+                place,
+                "anchors (`&name`) aren't taken; write the value out where it is used".to_owned(),
+            );
         }
         if let Some(tag) = tag {
-            let tag = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
-            self.report(place, format!("tags (`{}`) aren't taken; quote what should be text", shown(&tag)));
+            let tag = if tag.is_yaml_core_schema() {
+                format!("!!{}", tag.suffix)
+            } else {
+                tag.to_string()
+            };
+            self.report(
+                place,
+                format!(
+                    "tags (`{}`) aren't taken; quote what should be text",
+                    shown(&tag)
+                ),
+            );
         }
     }
 
@@ -129,7 +197,11 @@ impl Reader {
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, key, .. }) => match std::mem::replace(key, Key::Next) {
                 Key::Next => self.put_key(node),
-                Key::Of(key, place) => entries.push(Entry { key, place, value: node }),
+                Key::Of(key, place) => entries.push(Entry {
+                    key,
+                    place,
+                    value: node,
+                }),
                 Key::Refused => {}
             },
         }
@@ -151,8 +223,14 @@ impl Reader {
             }
             (Data::Refused, _) => None,
             (data, _) => {
-                let node = Node { place: node.place, data };
-                Some(format!("a key must be text, found {}; quote it if that is its name", node.describe()))
+                let node = Node {
+                    place: node.place,
+                    data,
+                };
+                Some(format!(
+                    "a key must be text, found {}; quote it if that is its name",
+                    node.describe()
+                ))
             }
         };
         if let Some(message) = refusal {
@@ -164,8 +242,18 @@ impl Reader {
     }
 
     fn report(&mut self, place: Place, message: String) {
-        let Self { file, open, problems, .. } = self;
-        problems.push_with(|| Problem { file: Arc::clone(file), place, path: path(open), message });
+        let Self {
+            file,
+            open,
+            problems,
+            ..
+        } = self;
+        problems.push_with(|| Problem {
+            file: Arc::clone(file),
+            place,
+            path: path(open),
+            message,
+        });
     }
 }
 
@@ -175,7 +263,10 @@ fn path(open: &[Open]) -> KeyPath {
     for open in open {
         match open {
             Open::List { items, .. } => path.push(Step::Index(items.len())),
-            Open::Map { key: Key::Of(key, _), .. } => path.push(Step::Key(key.clone())),
+            Open::Map {
+                key: Key::Of(key, _),
+                ..
+            } => path.push(Step::Key(key.clone())),
             Open::Map { .. } => {}
         }
     }
@@ -183,5 +274,8 @@ fn path(open: &[Open]) -> KeyPath {
 }
 
 fn place(marker: &Marker) -> Place {
-    Place { line: marker.line().max(1), column: marker.col() + 1 }
+    Place {
+        line: marker.line().max(1),
+        column: marker.col() + 1,
+    }
 }

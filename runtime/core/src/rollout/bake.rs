@@ -1,9 +1,9 @@
 //! What is known of one rollout at one step: since when, and what its guards say.
 //!
-//! It belongs to one rollout, known by the revision that began it, and to one step of it. Another rollout begins at
-//! zero, with the same plan and right after the one before as well. Nothing of it outlives the process: after a restart
-//! the step bakes anew, so that it is never shorter than its plan says. A breach stays one, also when the turn that
-//! follows from it can't be made at once.
+//! It belongs to one rollout, known by the revision that began it, and to one step of it. Another
+//! rollout begins at zero, with the same plan and right after the one before as well. Nothing of it
+//! outlives the process: after a restart the step bakes anew, so that it is never shorter than its
+//! plan says. A breach stays one, also when the turn that follows from it can't be made at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,13 @@ impl Eq for Finding {}
 impl Bake {
     /// What is known of a rollout at its step: what was known, if it was of that, else nothing yet.
     #[must_use]
-    pub fn of(known: Option<Self>, rolling: &Rolling, plan: &Arc<Plan>, now: Duration, counts: &Counts) -> Self {
+    pub fn of(
+        known: Option<Self>,
+        rolling: &Rolling,
+        plan: &Arc<Plan>,
+        now: Duration,
+        counts: &Counts,
+    ) -> Self {
         let known = known.filter(|known| known.rolling.is_same(rolling));
         let began = known.as_ref().map_or(now, |known| known.began);
         match known.filter(|known| known.rolling.step == rolling.step) {
@@ -94,13 +100,32 @@ impl Bake {
         Self::begin(self.rolling, self.plan, self.began, now, counts)
     }
 
-    fn begin(rolling: Rolling, plan: Arc<Plan>, began: Duration, now: Duration, counts: &Counts) -> Self {
+    fn begin(
+        rolling: Rolling,
+        plan: Arc<Plan>,
+        began: Duration,
+        now: Duration,
+        counts: &Counts,
+    ) -> Self {
         let watches = plan.guards.iter().map(|guard| {
-            let steps = plan.steps.iter().filter(|step| guard.is_judged_in(step)).count().max(1);
+            let steps = plan
+                .steps
+                .iter()
+                .filter(|step| guard.is_judged_in(step))
+                .count()
+                .max(1);
             Watch::new(now, counts, ALPHA / plan.guards.len() as f64 / steps as f64)
         });
         let watches = watches.collect();
-        Self { rolling, plan, began, step_began: now, watches, last: (now, counts.clone()), breach: None }
+        Self {
+            rolling,
+            plan,
+            began,
+            step_began: now,
+            watches,
+            last: (now, counts.clone()),
+            breach: None,
+        }
     }
 
     /// Judges the counters of this moment, and says what comes next.
@@ -110,13 +135,21 @@ impl Bake {
         }
         self.last = (now, counts.clone());
         let judged = self.watches.iter_mut().zip(&self.plan.guards).enumerate();
-        let mut judgements: Vec<Judgement> =
-            judged.map(|(place, (watch, guard))| watch.judge(guard, place, now, counts)).collect();
-        if judgements.iter().any(|judgement| judgement.verdict == Verdict::Breached) {
+        let mut judgements: Vec<Judgement> = judged
+            .map(|(place, (watch, guard))| watch.judge(guard, place, now, counts))
+            .collect();
+        if judgements
+            .iter()
+            .any(|judgement| judgement.verdict == Verdict::Breached)
+        {
             judgements = self.judgements();
         }
         let elapsed = now.saturating_sub(self.began);
-        let progress = Progress { baked: self.baked(now), elapsed, judgements: &judgements };
+        let progress = Progress {
+            baked: self.baked(now),
+            elapsed,
+            judgements: &judgements,
+        };
         let next = self.plan.next(self.rolling.step as usize, phase, &progress);
         if let Next::TakeBack(why) = &next {
             self.breach = Some(why.clone());
@@ -133,7 +166,8 @@ impl Bake {
     pub fn judgements(&self) -> Vec<Judgement> {
         let (now, counts) = &self.last;
         let said = self.watches.iter().zip(&self.plan.guards).enumerate();
-        said.map(|(place, (watch, guard))| watch.explain(guard, place, *now, counts)).collect()
+        said.map(|(place, (watch, guard))| watch.explain(guard, place, *now, counts))
+            .collect()
     }
 
     /// The plan of its rollout.
@@ -146,15 +180,26 @@ impl Bake {
         self.rolling.is_same(rolling) && self.rolling.step == rolling.step
     }
 
-    /// Why the step can't be judged, or not yet: said when its time is over, when a guard's window is and has shown too
-    /// little, or when an open circuit keeps requests from the version.
+    /// Why the step can't be judged, or not yet: said when its time is over, when a guard's window
+    /// is and has shown too little, or when an open circuit keeps requests from the version.
     pub fn hindrance(&self, now: Duration, is_circuit_open: bool) -> Option<String> {
         let step = self.plan.steps.get(self.rolling.step as usize)?;
         let baked = self.baked(now);
         let judgements = self.judgements();
-        let judged = self.plan.guards.iter().zip(&judgements).filter(|(guard, _)| guard.is_judged_in(step));
-        let circuit = if is_circuit_open { ", circuit open" } else { "" };
-        let waiting = judged.clone().find(|(_, judgement)| judgement.verdict == Verdict::Waits);
+        let judged = self
+            .plan
+            .guards
+            .iter()
+            .zip(&judgements)
+            .filter(|(guard, _)| guard.is_judged_in(step));
+        let circuit = if is_circuit_open {
+            ", circuit open"
+        } else {
+            ""
+        };
+        let waiting = judged
+            .clone()
+            .find(|(_, judgement)| judgement.verdict == Verdict::Waits);
         if let Some((guard, Judgement { seen, .. })) = waiting
             && (baked >= step.bake.min(guard.window) || is_circuit_open)
         {
@@ -166,7 +211,9 @@ impl Bake {
             };
             return Some(format!("can't be judged: guard `{name}` {why}{circuit}"));
         }
-        let (guard, judgement) = judged.clone().find(|(_, judgement)| judgement.verdict == Verdict::Doubts)?;
+        let (guard, judgement) = judged
+            .clone()
+            .find(|(_, judgement)| judgement.verdict == Verdict::Doubts)?;
         (baked >= step.bake).then(|| {
             let value = guard.measure.show(judgement.seen.value.unwrap_or_default());
             let (name, samples) = (&guard.name, judgement.seen.samples);
@@ -182,7 +229,17 @@ impl Bake {
         let judged = judged.filter(|(guard, _)| step.is_none_or(|step| guard.is_judged_in(step)));
         let guards = judged.map(|(guard, judgement)| {
             let is_breached = judgement.verdict == Verdict::Breached;
-            let Seen { samples, value, low, high, .. } = if is_breached { judgement.seen } else { judgement.whole };
+            let Seen {
+                samples,
+                value,
+                low,
+                high,
+                ..
+            } = if is_breached {
+                judgement.seen
+            } else {
+                judgement.whole
+            };
             Finding {
                 name: guard.name.clone(),
                 measure: guard.measure.to_string(),
@@ -195,7 +252,11 @@ impl Bake {
             }
         });
         let baked_ms = u64::try_from(self.baked(now).as_millis()).unwrap_or(u64::MAX);
-        Evidence { step: self.rolling.step, baked_ms, guards: guards.collect() }
+        Evidence {
+            step: self.rolling.step,
+            baked_ms,
+            guards: guards.collect(),
+        }
     }
 }
 

@@ -1,33 +1,40 @@
 //! Bounds that may be looked at as often as one likes: of a share, of a p99, of a mean.
 //!
-//! A guard is judged ten times a second. An interval for one sample size is wrong more and more often the more often it
-//! is looked at; a bound here is wrong, *ever*, with a chance of at most α, however often and whenever it is read.
+//! A guard is judged ten times a second. An interval for one sample size is wrong more and more
+//! often the more often it is looked at; a bound here is wrong, *ever*, with a chance of at most α,
+//! however often and whenever it is read.
 //!
-//! **Shares.** A bet on the share against a limit m multiplies its stake by θ ⁄ m for each hit and (1 − θ) ⁄ (1 − m)
-//! for each miss. For any θ above m that is a supermartingale while the share is m or less, for numbers between 0 and 1
-//! as well as for hits and misses, so it ever reaches 1 ⁄ α with a chance of at most α (Ville 1939). It is the betting
-//! of `experiment/sequence.rs` with bets that stay the same: what is counted between two readings has no order, and the
-//! product of constant bets needs none. [`BETS`] of them are averaged (the method of mixtures: Robbins 1970; Howard,
-//! Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics
-//! 2021), so that a small excess is found, and a large one soon.
+//! **Shares.** A bet on the share against a limit m multiplies its stake by θ ⁄ m for each hit and
+//! (1 − θ) ⁄ (1 − m) for each miss. For any θ above m that is a supermartingale while the share is
+//! m or less, for numbers between 0 and 1 as well as for hits and misses, so it ever reaches 1 ⁄ α
+//! with a chance of at most α (Ville 1939). It is the betting of `experiment/sequence.rs` with bets
+//! that stay the same: what is counted between two readings has no order, and the product of
+//! constant bets needs none. [`BETS`] of them are averaged (the method of mixtures: Robbins 1970;
+//! Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
+//! sequences", Annals of Statistics 2021), so that a small excess is found, and a large one soon.
 //!
-//! **Quantiles.** The p99 is the value that one request of a hundred exceeds. A value is ruled out when the share that
-//! exceeds it is proven to be another (Howard & Ramdas, "Sequential estimation of quantiles with applications to A/B
-//! testing and best-arm identification", Bernoulli 2022): the true one is ever ruled out with a chance of at most α, so
-//! no correction for the many values is needed. The p99 here is that of durations which are spread evenly within each
-//! bucket, as everywhere else.
+//! **Quantiles.** The p99 is the value that one request of a hundred exceeds. A value is ruled out
+//! when the share that exceeds it is proven to be another (Howard & Ramdas, "Sequential estimation
+//! of quantiles with applications to A/B testing and best-arm identification", Bernoulli 2022): the
+//! true one is ever ruled out with a chance of at most α, so no correction for the many values is
+//! needed. The p99 here is that of durations which are spread evenly within each bucket, as
+//! everywhere else.
 //!
-//! **Means.** A stage's metric has no bounds, so its mean has an asymptotic confidence sequence, from the minimum
-//! sample on (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central limit theory and asymptotic
-//! confidence sequences", Annals of Statistics 2024): its chance of being wrong approaches α as that sample grows.
+//! **Means.** A stage's metric has no bounds, so its mean has an asymptotic confidence sequence,
+//! from the minimum sample on (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central
+//! limit theory and asymptotic confidence sequences", Annals of Statistics 2024): its chance of
+//! being wrong approaches α as that sample grows.
 
 use super::counts::{Buckets, Values, slower, total, value_above};
 
 /// Constant bets that are averaged.
 const BETS: usize = 16;
-/// How far the odds of each bet lie from those of the limit, as a logarithm: from a tenth more to three thousand times.
-const REACHES: [f64; BETS] =
-    [0.1, 0.134, 0.179, 0.24, 0.321, 0.43, 0.576, 0.772, 1.03, 1.38, 1.85, 2.48, 3.32, 4.45, 5.97, 8.0];
+/// How far the odds of each bet lie from those of the limit, as a logarithm: from a tenth more to
+/// three thousand times.
+const REACHES: [f64; BETS] = [
+    0.1, 0.134, 0.179, 0.24, 0.321, 0.43, 0.576, 0.772, 1.03, 1.38, 1.85, 2.48, 3.32, 4.45, 5.97,
+    8.0,
+];
 /// Halvings until a bound is known as well as a float can say it for people.
 const HALVINGS: u32 = 40;
 /// Of a hundred requests, one takes longer than the p99.
@@ -76,24 +83,38 @@ pub(super) fn of_share(hits: f64, of: f64, alpha: f64) -> (f64, f64) {
         return (0.0, 1.0);
     }
     let seen = (hits / of).clamp(0.0, 1.0);
-    let low = last(0.0, seen, |share| is_proven(share, hits, of, Side::Above, alpha));
-    let high = last(1.0, seen, |share| is_proven(share, hits, of, Side::Below, alpha));
+    let low = last(0.0, seen, |share| {
+        is_proven(share, hits, of, Side::Above, alpha)
+    });
+    let high = last(1.0, seen, |share| {
+        is_proven(share, hits, of, Side::Below, alpha)
+    });
     (low, high)
 }
 
-/// The last number on the way from `start`, of which it holds if of any, to `end`, of which it does not.
+/// The last number on the way from `start`, of which it holds if of any, to `end`, of which it does
+/// not.
 fn last(start: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let (mut inside, mut outside) = (start, end);
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(inside, outside);
-        if holds(middle) { inside = middle } else { outside = middle }
+        if holds(middle) {
+            inside = middle
+        } else {
+            outside = middle
+        }
     }
     inside
 }
 
 /// Whether the p99 is proven to be more than so many milliseconds.
 pub(super) fn is_p99_above(limit_ms: f64, durations: &Buckets, alpha: f64) -> bool {
-    is_above(BEYOND_P99, slower(durations, limit_ms), total(durations), alpha)
+    is_above(
+        BEYOND_P99,
+        slower(durations, limit_ms),
+        total(durations),
+        alpha,
+    )
 }
 
 /// The bounds of the p99 in milliseconds; without an upper one, too few were seen.
@@ -110,7 +131,8 @@ pub(super) fn of_p99(durations: &Buckets, alpha: f64) -> (f64, Option<f64>) {
     (low, high.and_then(|hits| value_above(durations, hits)))
 }
 
-/// Whether one p99 is proven to be more than so many times another: each may be wrong half as often.
+/// Whether one p99 is proven to be more than so many times another: each may be wrong half as
+/// often.
 pub(super) fn is_p99_ratio_above(limit: f64, [one, other]: [&Buckets; 2], alpha: f64) -> bool {
     let high = of_p99(other, alpha / 2.0).1;
     high.is_some_and(|high| is_p99_above(limit * high, one, alpha / 2.0))
@@ -118,9 +140,16 @@ pub(super) fn is_p99_ratio_above(limit: f64, [one, other]: [&Buckets; 2], alpha:
 
 /// The bounds of the ratio of two p99.
 pub(super) fn of_p99_ratio([one, other]: [&Buckets; 2], alpha: f64) -> (f64, Option<f64>) {
-    let ((low, high), (other_low, other_high)) = (of_p99(one, alpha / 2.0), of_p99(other, alpha / 2.0));
-    let low = other_high.filter(|other| *other > 0.0).map_or(0.0, |other| low / other);
-    (low, high.filter(|_| other_low > 0.0).map(|high| high / other_low))
+    let ((low, high), (other_low, other_high)) =
+        (of_p99(one, alpha / 2.0), of_p99(other, alpha / 2.0));
+    let low = other_high
+        .filter(|other| *other > 0.0)
+        .map_or(0.0, |other| low / other);
+    (
+        low,
+        high.filter(|_| other_low > 0.0)
+            .map(|high| high / other_low),
+    )
 }
 
 /// The bounds of a mean; they are thinnest at about `tuned` values.
@@ -134,7 +163,8 @@ pub(super) fn of_mean(values: &Values, tuned: u64, alpha: f64) -> Option<(f64, f
     let narrow = -2.0 * libm::log(2.0 * alpha);
     let tuning = (narrow + libm::log(narrow + 1.0)) / tuned;
     let scaled = count * tuning + 1.0;
-    let reach = 2.0 * scaled / (count * count * tuning) * libm::log1p(scaled.sqrt() / (2.0 * alpha));
+    let reach =
+        2.0 * scaled / (count * count * tuning) * libm::log1p(scaled.sqrt() / (2.0 * alpha));
     let half = (variance * reach).sqrt();
     Some((mean - half, mean + half))
 }
@@ -147,7 +177,8 @@ mod tests {
     use super::*;
     use crate::experiment::Draws;
 
-    /// How many of so many sequences of this share are ever found beyond the limit, looked at after each request.
+    /// How many of so many sequences of this share are ever found beyond the limit, looked at after
+    /// each request.
     fn found(share: f64, limit: f64, alpha: f64, sequences: u64, length: u32) -> (u64, f64) {
         let (mut found, mut after) = (0, 0.0);
         for seed in 0..sequences {
@@ -175,7 +206,10 @@ mod tests {
     fn a_share_beyond_its_limit_is_found() {
         for (share, limit, at_most) in [(1.0, 0.01, 3.0), (0.1, 0.01, 80.0), (0.02, 0.01, 2500.0)] {
             let (found, after) = found(share, limit, 0.05, 60, 10_000);
-            assert!(found == 60 && after < at_most, "{share}: {found} of 60, after {after}");
+            assert!(
+                found == 60 && after < at_most,
+                "{share}: {found} of 60, after {after}"
+            );
         }
     }
 
@@ -221,7 +255,10 @@ mod tests {
         let (mut alarms, mut found) = (0, 0);
         for seed in 0..100 {
             let mut draws = Draws::new(seed);
-            let mut sides = [[Buckets::default(), Buckets::default()], [Buckets::default(), Buckets::default()]];
+            let mut sides = [
+                [Buckets::default(), Buckets::default()],
+                [Buckets::default(), Buckets::default()],
+            ];
             let mut apart = [false, false];
             for _ in 0..200 {
                 for (one, slower) in sides.iter_mut().zip([1.0, 5.0]) {
@@ -238,7 +275,10 @@ mod tests {
                 assert!(high.is_none_or(|high| low <= high), "{low} {high:?}");
             }
         }
-        assert!(alarms <= 5 && found == 100, "{alarms} alarms, {found} found");
+        assert!(
+            alarms <= 5 && found == 100,
+            "{alarms} alarms, {found} found"
+        );
     }
 
     #[test]
@@ -246,13 +286,21 @@ mod tests {
         let (mut draws, mut seen) = (Draws::new(7), Buckets::default());
         assert_eq!(of_p99(&seen, 0.05), (0.0, None));
         durations(&mut draws, 1000.0, 100, &mut seen);
-        assert_eq!(of_p99(&seen, 0.05).1, None, "of a hundred requests nobody knows how slow the slowest are");
+        assert_eq!(
+            of_p99(&seen, 0.05).1,
+            None,
+            "of a hundred requests nobody knows how slow the slowest are"
+        );
         durations(&mut draws, 1000.0, 50_000, &mut seen);
         let (low, high) = of_p99(&seen, 0.05);
-        // One of a hundred is 4.605 times the mean; evenly spread from 4.096 to 8.192 ms it is a little more.
+        // One of a hundred is 4.605 times the mean; evenly spread from 4.096 to 8.192 ms it is a
+        // little more.
         let (below, within) = (libm::exp(-4.096), libm::exp(-4.096) - libm::exp(-8.192));
         let p99 = 4.096 * (1.0 + (below - 0.01) / within);
-        assert!(low < p99 && high.unwrap() > p99 && high.unwrap() - low < 1.0, "{low} {p99} {high:?}");
+        assert!(
+            low < p99 && high.unwrap() > p99 && high.unwrap() - low < 1.0,
+            "{low} {p99} {high:?}"
+        );
         assert!(is_p99_above(low * 0.99, &seen, 0.05) && !is_p99_above(low * 1.01, &seen, 0.05));
     }
 
@@ -263,12 +311,18 @@ mod tests {
             let (mut draws, mut values) = (Draws::new(seed), Values::default());
             let left = (0..1500).any(|turn| {
                 values.add(-libm::log(draws.unit()));
-                turn >= 100 && of_mean(&values, 100, 0.025).is_some_and(|(low, high)| low > 1.0 || high < 1.0)
+                turn >= 100
+                    && of_mean(&values, 100, 0.025)
+                        .is_some_and(|(low, high)| low > 1.0 || high < 1.0)
             });
             wrong += u32::from(left);
         }
         assert!(wrong <= 20, "{wrong} of 400");
-        let constant = Values { count: 100, sum: 50.0, squares: 25.0 };
+        let constant = Values {
+            count: 100,
+            sum: 50.0,
+            squares: 25.0,
+        };
         assert_eq!(of_mean(&constant, 100, 0.05), Some((0.5, 0.5)));
     }
 }

@@ -1,7 +1,9 @@
-//! What is counted of a rollout's two versions, as it stands at a moment. Differences of two moments are what a guard
-//! judges; whose counters they are and who reads them is the server's business.
+//! What is counted of a rollout's two versions, as it stands at a moment. Differences of two
+//! moments are what a guard judges; whose counters they are and who reads them is the server's
+//! business.
 
-/// How many buckets durations are counted in: bucket `i` holds those of less than 2^i microseconds, the last the rest.
+/// How many buckets durations are counted in: bucket `i` holds those of less than 2^i microseconds,
+/// the last the rest.
 pub const BUCKETS: usize = 26;
 
 /// How many durations each bucket holds.
@@ -16,15 +18,16 @@ pub struct Counts {
     pub from: Served,
     /// Copies that the new version got, while it is mirrored.
     pub copies: Copies,
-    /// For each guard in its order, what the stage observed that it looks at; nothing for other guards.
+    /// For each guard in its order, what the stage observed that it looks at; nothing for other
+    /// guards.
     pub values: Vec<Values>,
 }
 
 /// A version's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// That were answered, or not answered through no mistake of their client's: those that an open circuit kept from
-    /// the version are among them.
+    /// That were answered, or not answered through no mistake of their client's: those that an open
+    /// circuit kept from the version are among them.
     pub requests: u64,
     /// Of these, the ones that the version did not answer.
     pub errors: u64,
@@ -62,7 +65,12 @@ impl Counts {
             to: self.to.since(&before.to),
             from: self.from.since(&before.from),
             copies: self.copies.since(&before.copies),
-            values: self.values.iter().zip(earlier).map(|(now, before)| now.since(before)).collect(),
+            values: self
+                .values
+                .iter()
+                .zip(earlier)
+                .map(|(now, before)| now.since(before))
+                .collect(),
         }
     }
 }
@@ -72,7 +80,9 @@ impl Served {
         Self {
             requests: self.requests.saturating_sub(before.requests),
             errors: self.errors.saturating_sub(before.errors),
-            durations: std::array::from_fn(|index| self.durations[index].saturating_sub(before.durations[index])),
+            durations: std::array::from_fn(|index| {
+                self.durations[index].saturating_sub(before.durations[index])
+            }),
         }
     }
 }
@@ -108,7 +118,8 @@ pub(super) fn total(durations: &Buckets) -> f64 {
     durations.iter().sum::<u64>() as f64
 }
 
-/// How many of the durations take longer than so many milliseconds, those of a bucket being spread evenly.
+/// How many of the durations take longer than so many milliseconds, those of a bucket being spread
+/// evenly.
 pub(super) fn slower(durations: &Buckets, ms: f64) -> f64 {
     let parts = durations.iter().enumerate().map(|(index, count)| {
         let (low, high) = ends_ms(index);
@@ -120,7 +131,12 @@ pub(super) fn slower(durations: &Buckets, ms: f64) -> f64 {
 /// The duration in milliseconds that so many of them exceed; none of none.
 pub(super) fn value_above(durations: &Buckets, exceed: f64) -> Option<f64> {
     let mut above = 0.0;
-    for (index, count) in durations.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
+    for (index, count) in durations
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, count)| **count > 0)
+    {
         let (count, (low, high)) = (*count as f64, ends_ms(index));
         if above + count >= exceed {
             return Some(high - (high - low) * (exceed - above) / count);
@@ -130,12 +146,14 @@ pub(super) fn value_above(durations: &Buckets, exceed: f64) -> Option<f64> {
     None
 }
 
-/// The duration in milliseconds that 99 of 100 stay under, as Prometheus' `histogram_quantile` estimates it.
+/// The duration in milliseconds that 99 of 100 stay under, as Prometheus' `histogram_quantile`
+/// estimates it.
 pub(super) fn p99_ms(durations: &Buckets) -> Option<f64> {
     value_above(durations, total(durations) * 0.01)
 }
 
-/// Between which durations a bucket's lie; those beyond all buckets are taken to be less than twice as long.
+/// Between which durations a bucket's lie; those beyond all buckets are taken to be less than twice
+/// as long.
 fn ends_ms(index: usize) -> (f64, f64) {
     let end = |index: usize| (1_u64 << index) as f64 / 1e3;
     match index {
@@ -155,8 +173,18 @@ mod tests {
         assert_eq!(p99_ms(&durations), None);
         // 99 of 100 lie between 0.512 and 1.024 ms, the slowest between 16.384 and 32.768 ms.
         (durations[10], durations[15]) = (99, 1);
-        assert_eq!((slower(&durations, 0.768), slower(&durations, 2.0), slower(&durations, 40.0)), (50.5, 1.0, 0.0));
-        assert_eq!((value_above(&durations, 50.5), p99_ms(&durations)), (Some(0.768), Some(16.384)));
+        assert_eq!(
+            (
+                slower(&durations, 0.768),
+                slower(&durations, 2.0),
+                slower(&durations, 40.0)
+            ),
+            (50.5, 1.0, 0.0)
+        );
+        assert_eq!(
+            (value_above(&durations, 50.5), p99_ms(&durations)),
+            (Some(0.768), Some(16.384))
+        );
         durations[25] = 100;
         assert!((p99_ms(&durations).unwrap() - 33_554.432 * 0.99).abs() < 1e-6);
     }
@@ -164,14 +192,43 @@ mod tests {
     #[test]
     fn what_came_since_is_a_difference() {
         let now = Counts {
-            to: Served { requests: 9, errors: 2, ..Served::default() },
-            values: vec![Values { count: 3, sum: 6.0, squares: 14.0 }],
+            to: Served {
+                requests: 9,
+                errors: 2,
+                ..Served::default()
+            },
+            values: vec![Values {
+                count: 3,
+                sum: 6.0,
+                squares: 14.0,
+            }],
             ..Counts::default()
         };
-        let mut before = Counts { to: Served { requests: 4, errors: 2, ..Served::default() }, ..Counts::default() };
+        let mut before = Counts {
+            to: Served {
+                requests: 4,
+                errors: 2,
+                ..Served::default()
+            },
+            ..Counts::default()
+        };
         let since = now.since(&before);
-        assert_eq!((since.to.requests, since.to.errors, since.values[0].count), (5, 0, 3));
-        before.values.push(Values { count: 1, sum: 1.0, squares: 1.0 });
-        assert_eq!(now.since(&before).values[0], Values { count: 2, sum: 5.0, squares: 13.0 });
+        assert_eq!(
+            (since.to.requests, since.to.errors, since.values[0].count),
+            (5, 0, 3)
+        );
+        before.values.push(Values {
+            count: 1,
+            sum: 1.0,
+            squares: 1.0,
+        });
+        assert_eq!(
+            now.since(&before).values[0],
+            Values {
+                count: 2,
+                sum: 5.0,
+                squares: 13.0
+            }
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What ends a rollout early: a measure of the new version's own traffic, a limit, a minimum sample, a window.
+//! What ends a rollout early: a measure of the new version's own traffic, a limit, a minimum
+//! sample, a window.
 
 use std::fmt;
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub enum Measure {
     P99,
     /// The same as a multiple of the other version's.
     P99Ratio,
-    /// The share of copies whose answers do not agree with those that clients got, or that got none.
+    /// The share of copies whose answers do not agree with those that clients got, or that got
+    /// none.
     Disagreement,
     /// The mean of what a stage of the new version observes.
     Metric(Metric),
@@ -96,7 +98,8 @@ pub struct Seen {
     pub samples: u64,
     /// The measure; none where it can't be told, as a ratio to nothing.
     pub value: Option<f64>,
-    /// The measure is less than this with a chance of at most the guard's, over all readings together.
+    /// The measure is less than this with a chance of at most the guard's, over all readings
+    /// together.
     pub low: Option<f64>,
     /// The same for more; none where too little was seen to say.
     pub high: Option<f64>,
@@ -110,7 +113,8 @@ pub enum Verdict {
     /// There are too few samples yet.
     #[default]
     Waits,
-    /// What was seen lies beyond the limit, and may do so by chance: no breach, and no reason to go on.
+    /// What was seen lies beyond the limit, and may do so by chance: no breach, and no reason to go
+    /// on.
     Doubts,
     /// All is well.
     Holds,
@@ -142,8 +146,14 @@ pub struct Judgement {
 }
 
 impl Guard {
-    /// The bounds of its measure by some counts. Each is ever wrong with a chance of at most `alpha`.
-    pub(super) fn bounds(&self, counts: &Counts, place: usize, alpha: f64) -> (Option<f64>, Option<f64>) {
+    /// The bounds of its measure by some counts. Each is ever wrong with a chance of at most
+    /// `alpha`.
+    pub(super) fn bounds(
+        &self,
+        counts: &Counts,
+        place: usize,
+        alpha: f64,
+    ) -> (Option<f64>, Option<f64>) {
         let share = |hits: u64, of: u64| {
             let (low, high) = bounds::of_share(hits as f64, of as f64, alpha);
             (Some(low), Some(high))
@@ -155,7 +165,9 @@ impl Guard {
             Measure::Disagreement => share(counts.copies.disagreed, counts.copies.answered),
             Measure::P99 => quantile(bounds::of_p99(to, alpha)),
             Measure::P99Ratio => quantile(bounds::of_p99_ratio([to, from], alpha)),
-            Measure::Metric(_) => bounds::of_mean(&self.values(counts, place), self.min_samples, alpha).unzip(),
+            Measure::Metric(_) => {
+                bounds::of_mean(&self.values(counts, place), self.min_samples, alpha).unzip()
+            }
         }
     }
 
@@ -179,7 +191,10 @@ impl Guard {
     }
 
     fn values(&self, counts: &Counts, place: usize) -> Values {
-        debug_assert!(matches!(self.measure, Measure::Metric(_)), "other guards have no values");
+        debug_assert!(
+            matches!(self.measure, Measure::Metric(_)),
+            "other guards have no values"
+        );
         counts.values.get(place).copied().unwrap_or_default()
     }
 
@@ -196,15 +211,19 @@ impl Guard {
         }
     }
 
-    /// Whether there are enough samples, and they prove that the measure lies beyond the limit. The answer is that of
-    /// [`Self::bounds`], without the work of finding them.
+    /// Whether there are enough samples, and they prove that the measure lies beyond the limit. The
+    /// answer is that of [`Self::bounds`], without the work of finding them.
     pub(super) fn is_breached(&self, counts: &Counts, place: usize, alpha: f64) -> bool {
         // What is not beyond the limit itself has no bound that is.
-        let is_beyond = || self.value(counts, place).is_some_and(|value| self.is_beyond(value));
+        let is_beyond = || {
+            self.value(counts, place)
+                .is_some_and(|value| self.is_beyond(value))
+        };
         if self.samples(counts, place) < self.min_samples || !is_beyond() {
             return false;
         }
-        let above = |hits: u64, of: u64| bounds::is_above(self.limit, hits as f64, of as f64, alpha);
+        let above =
+            |hits: u64, of: u64| bounds::is_above(self.limit, hits as f64, of as f64, alpha);
         let (to, from) = (&counts.to.durations, &counts.from.durations);
         match &self.measure {
             Measure::Errors => above(counts.to.errors, counts.to.requests),
@@ -220,18 +239,27 @@ impl Guard {
 
     /// Whether a value lies beyond the limit.
     pub(super) fn is_beyond(&self, value: f64) -> bool {
-        if self.is_least() { value < self.limit } else { value > self.limit }
+        if self.is_least() {
+            value < self.limit
+        } else {
+            value > self.limit
+        }
     }
 
-    /// Whether a step gives it anything to see: copies come while a version is mirrored, requests when it is not, and a
-    /// stage observes both.
+    /// Whether a step gives it anything to see: copies come while a version is mirrored, requests
+    /// when it is not, and a stage observes both.
     pub fn is_judged_in(&self, step: &Step) -> bool {
-        matches!(self.measure, Measure::Metric(_)) || (self.measure == Measure::Disagreement) == step.mirrors()
+        matches!(self.measure, Measure::Metric(_))
+            || (self.measure == Measure::Disagreement) == step.mirrors()
     }
 
     /// The limit, for people.
     pub fn limit(&self) -> String {
-        let side = if self.is_least() { "at least" } else { "at most" };
+        let side = if self.is_least() {
+            "at least"
+        } else {
+            "at most"
+        };
         format!("{side} {}", self.measure.show(self.limit))
     }
 
@@ -241,17 +269,31 @@ impl Guard {
 
     /// The sentence of a breach.
     pub(super) fn breach(&self, seen: &Seen) -> String {
-        let Seen { samples, value, low, high, .. } = seen;
+        let Seen {
+            samples,
+            value,
+            low,
+            high,
+            ..
+        } = seen;
         let value = self.measure.show(value.unwrap_or_default());
-        let range = range(self.measure.name(), *low, *high).map_or_else(String::new, |range| format!(" ({range})"));
-        format!("guard `{}`: {} was {value} of {samples} samples{range}; {}", self.name, self.measure, self.limit())
+        let range = range(self.measure.name(), *low, *high)
+            .map_or_else(String::new, |range| format!(" ({range})"));
+        format!(
+            "guard `{}`: {} was {value} of {samples} samples{range}; {}",
+            self.name,
+            self.measure,
+            self.limit()
+        )
     }
 }
 
 /// Two bounds, for people.
 pub fn range(measure: &str, low: Option<f64>, high: Option<f64>) -> Option<String> {
     match (low, high) {
-        (Some(low), Some(high)) => Some(format!("{} to {}", show(measure, low), show(measure, high))),
+        (Some(low), Some(high)) => {
+            Some(format!("{} to {}", show(measure, low), show(measure, high)))
+        }
         (Some(low), None) => Some(format!("{} or more", show(measure, low))),
         (None, _) => None,
     }

@@ -1,9 +1,9 @@
 //! The deployment guardrails of Amazon SageMaker, in this project's words.
 //!
 //! Read: the `DeploymentConfig` of its API (`BlueGreenUpdatePolicy` or `RollingUpdatePolicy`, and
-//! `AutoRollbackConfiguration`). Sizes are shares of the traffic, as there is no fleet here to count. The old version
-//! stays ready to answer while `TerminationWaitInSeconds` lasts, which is a last step of 100 percent. An alarm is a
-//! guard of its name.
+//! `AutoRollbackConfiguration`). Sizes are shares of the traffic, as there is no fleet here to
+//! count. The old version stays ready to answer while `TerminationWaitInSeconds` lasts, which is a
+//! last step of 100 percent. An alarm is a guard of its name.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,11 +65,16 @@ struct Alarm {
     alarm_name: String,
 }
 
-/// The keys of a rollout's spec that a deployment configuration means. `guards` are the names of guards that there are.
+/// The keys of a rollout's spec that a deployment configuration means. `guards` are the names of
+/// guards that there are.
 pub fn guardrail(text: &str, guards: &[&str]) -> Result<Value, String> {
-    let config: Config =
-        serde_json::from_str(text).map_err(|error| format!("is no deployment configuration: {error}"))?;
-    for Alarm { alarm_name } in config.auto_rollback_configuration.iter().flat_map(|rollback| &rollback.alarms) {
+    let config: Config = serde_json::from_str(text)
+        .map_err(|error| format!("is no deployment configuration: {error}"))?;
+    for Alarm { alarm_name } in config
+        .auto_rollback_configuration
+        .iter()
+        .flat_map(|rollback| &rollback.alarms)
+    {
         if !guards.contains(&alarm_name.as_str()) {
             return Err(format!(
                 "the alarm `{alarm_name}` is watched by CloudWatch, which nobody asks here; say what it means with \
@@ -77,11 +82,20 @@ pub fn guardrail(text: &str, guards: &[&str]) -> Result<Value, String> {
             ));
         }
     }
-    let (steps, timeout) = match (config.blue_green_update_policy, config.rolling_update_policy) {
-        (Some(policy), None) => (blue_green(&policy)?, policy.maximum_execution_timeout_in_seconds),
+    let (steps, timeout) = match (
+        config.blue_green_update_policy,
+        config.rolling_update_policy,
+    ) {
+        (Some(policy), None) => (
+            blue_green(&policy)?,
+            policy.maximum_execution_timeout_in_seconds,
+        ),
         (None, Some(policy)) => {
             let percent = percent(&policy.maximum_batch_size, "MaximumBatchSize")?;
-            (linear(percent, policy.wait_interval_in_seconds, 0), policy.maximum_execution_timeout_in_seconds)
+            (
+                linear(percent, policy.wait_interval_in_seconds, 0),
+                policy.maximum_execution_timeout_in_seconds,
+            )
         }
         _ => return Err("needs one of BlueGreenUpdatePolicy and RollingUpdatePolicy".to_owned()),
     };
@@ -95,9 +109,14 @@ pub fn guardrail(text: &str, guards: &[&str]) -> Result<Value, String> {
 
 fn blue_green(policy: &BlueGreen) -> Result<Vec<(f64, u64)>, String> {
     let routing = &policy.traffic_routing_configuration;
-    let (wait, last) = (routing.wait_interval_in_seconds, policy.termination_wait_in_seconds);
+    let (wait, last) = (
+        routing.wait_interval_in_seconds,
+        policy.termination_wait_in_seconds,
+    );
     let size = |size: &Option<Size>, key: &str| {
-        let size = size.as_ref().ok_or_else(|| format!("TrafficRoutingConfiguration has no {key}"))?;
+        let size = size
+            .as_ref()
+            .ok_or_else(|| format!("TrafficRoutingConfiguration has no {key}"))?;
         percent(size, key)
     };
     match routing.r#type.as_str() {
@@ -109,13 +128,21 @@ fn blue_green(policy: &BlueGreen) -> Result<Vec<(f64, u64)>, String> {
             }
             Ok(vec![(percent, wait), (100.0, last)])
         }
-        "LINEAR" => Ok(linear(size(&routing.linear_step_size, "LinearStepSize")?, wait, last)),
-        other => Err(format!("TrafficRoutingConfiguration.Type is ALL_AT_ONCE, CANARY or LINEAR, not `{other}`")),
+        "LINEAR" => Ok(linear(
+            size(&routing.linear_step_size, "LinearStepSize")?,
+            wait,
+            last,
+        )),
+        other => Err(format!(
+            "TrafficRoutingConfiguration.Type is ALL_AT_ONCE, CANARY or LINEAR, not `{other}`"
+        )),
     }
 }
 
 fn linear(percent: f64, wait: u64, last: u64) -> Vec<(f64, u64)> {
-    let steps = (1..).map(|step| f64::from(step) * percent).take_while(|reached| *reached < 100.0);
+    let steps = (1..)
+        .map(|step| f64::from(step) * percent)
+        .take_while(|reached| *reached < 100.0);
     let steps = steps.map(|reached| (reached, wait));
     steps.chain([(100.0, wait + last)]).collect()
 }
@@ -124,14 +151,20 @@ fn percent(size: &Size, key: &str) -> Result<f64, String> {
     match size.r#type.as_str() {
         "CAPACITY_PERCENT" if (1.0..=100.0).contains(&size.value) => Ok(size.value),
         "CAPACITY_PERCENT" => Err(format!("{key}.Value is 1 to 100, not {}", size.value)),
-        "INSTANCE_COUNT" => Err(format!("{key} counts instances of a fleet; say CAPACITY_PERCENT: there is none here")),
+        "INSTANCE_COUNT" => Err(format!(
+            "{key} counts instances of a fleet; say CAPACITY_PERCENT: there is none here"
+        )),
         other => Err(format!("{key}.Type is CAPACITY_PERCENT, not `{other}`")),
     }
 }
 
 /// At least what a step may be.
 fn seconds(seconds: u64) -> String {
-    if seconds == 0 { "1ms".to_owned() } else { format!("{seconds}s") }
+    if seconds == 0 {
+        "1ms".to_owned()
+    } else {
+        format!("{seconds}s")
+    }
 }
 
 #[cfg(test)]
@@ -170,18 +203,31 @@ mod tests {
         }
         let rolling = json!({ "RollingUpdatePolicy": { "MaximumBatchSize": size(50), "WaitIntervalInSeconds": 5 } });
         let spec = guardrail(&rolling.to_string(), &[]).unwrap();
-        assert_eq!(spec, json!({ "steps": [step(50.0, "5s"), step(100.0, "5s")] }));
+        assert_eq!(
+            spec,
+            json!({ "steps": [step(50.0, "5s"), step(100.0, "5s")] })
+        );
     }
 
     #[test]
     fn what_has_no_meaning_here_is_refused() {
-        let count = json!({ "Type": "CANARY", "CanarySize": { "Type": "INSTANCE_COUNT", "Value": 1 } });
-        let large = json!({ "Type": "CANARY", "CanarySize": { "Type": "CAPACITY_PERCENT", "Value": 60 } });
+        let count =
+            json!({ "Type": "CANARY", "CanarySize": { "Type": "INSTANCE_COUNT", "Value": 1 } });
+        let large =
+            json!({ "Type": "CANARY", "CanarySize": { "Type": "CAPACITY_PERCENT", "Value": 60 } });
         for (text, guards, expect) in [
-            (routing(&json!({ "Type": "ALL_AT_ONCE" })), &[][..], "the alarm `errors` is watched by CloudWatch"),
+            (
+                routing(&json!({ "Type": "ALL_AT_ONCE" })),
+                &[][..],
+                "the alarm `errors` is watched by CloudWatch",
+            ),
             (routing(&count), &["errors"], "say CAPACITY_PERCENT"),
             (routing(&large), &["errors"], "at most 50 percent"),
-            (routing(&json!({ "Type": "SHADOW" })), &["errors"], "not `SHADOW`"),
+            (
+                routing(&json!({ "Type": "SHADOW" })),
+                &["errors"],
+                "not `SHADOW`",
+            ),
             ("{}".to_owned(), &[], "needs one of"),
             ("{\"Blue\": 1}".to_owned(), &[], "unknown field `Blue`"),
         ] {

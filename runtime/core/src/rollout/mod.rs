@@ -1,14 +1,16 @@
 //! How a version earns its traffic: steps of growing shares, each watched by guards.
 //!
-//! A *rollout* moves share from one variant of a route to another. Each step gives the new version so many percent of
-//! what the two have together, and *bakes*: it stays for a while, until every guard has seen its minimum sample and
-//! nothing beyond its limit. A guard that is breached ends the rollout at once: the route is as it was before. After
-//! the last step the new version has all of the share, and labels move to it.
+//! A *rollout* moves share from one variant of a route to another. Each step gives the new version
+//! so many percent of what the two have together, and *bakes*: it stays for a while, until every
+//! guard has seen its minimum sample and nothing beyond its limit. A guard that is breached ends
+//! the rollout at once: the route is as it was before. After the last step the new version has all
+//! of the share, and labels move to it.
 //!
-//! Guards are judged many times a second, by bounds that hold at every moment at once (`bounds`). What was counted
-//! belongs to one step of one rollout ([`Bake`]), and what it came to is kept with the turn that ended it
-//! ([`Evidence`]). Everything here is a decision over numbers and times that are passed in; who reads them and when is
-//! the server's business. Defaults and bounds: `manifest/rollout.rs`.
+//! Guards are judged many times a second, by bounds that hold at every moment at once (`bounds`).
+//! What was counted belongs to one step of one rollout ([`Bake`]), and what it came to is kept with
+//! the turn that ended it ([`Evidence`]). Everything here is a decision over numbers and times that
+//! are passed in; who reads them and when is the server's business. Defaults and bounds:
+//! `manifest/rollout.rs`.
 
 mod bake;
 mod bounds;
@@ -87,8 +89,8 @@ pub struct Rolling {
     pub step: u32,
     /// How it goes.
     pub phase: Phase,
-    /// The revision that began it, which tells it from any other, also from one of the same plan. Absent of rollouts
-    /// that began before it was kept; those are told by their plans.
+    /// The revision that began it, which tells it from any other, also from one of the same plan.
+    /// Absent of rollouts that began before it was kept; those are told by their plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
 }
@@ -122,13 +124,19 @@ impl Rolling {
             Turn::Promote => phase = Phase::Promoted,
             Turn::TakeBack(how) => phase = how,
         }
-        Self { step, phase, ..self.clone() }
+        Self {
+            step,
+            phase,
+            ..self.clone()
+        }
     }
 
     /// Whether a turn to `next` ends a step of it.
     pub fn ends_step(&self, next: Option<&Self>) -> bool {
         self.phase.is_under_way()
-            && next.is_none_or(|next| !next.phase.is_under_way() || next.step != self.step || !next.is_same(self))
+            && next.is_none_or(|next| {
+                !next.phase.is_under_way() || next.step != self.step || !next.is_same(self)
+            })
     }
 }
 
@@ -197,20 +205,32 @@ impl Plan {
             return Next::Stay;
         }
         let judged = self.guards.iter().zip(progress.judgements);
-        if let Some((guard, judgement)) = judged.clone().find(|(_, judged)| judged.verdict == Verdict::Breached) {
+        if let Some((guard, judgement)) = judged
+            .clone()
+            .find(|(_, judged)| judged.verdict == Verdict::Breached)
+        {
             return Next::TakeBack(guard.breach(&judgement.seen));
         }
         if let Some(timeout) = self.timeout.filter(|timeout| progress.elapsed >= *timeout) {
-            let message = format!("was not done after {}", crate::quantity::show_duration(timeout));
+            let message = format!(
+                "was not done after {}",
+                crate::quantity::show_duration(timeout)
+            );
             return Next::TakeBack(message);
         }
-        let Some(at) = self.steps.get(step) else { return Next::Promote };
+        let Some(at) = self.steps.get(step) else {
+            return Next::Promote;
+        };
         let mut judged = judged.filter(|(guard, _)| guard.is_judged_in(at));
         let holds = progress.judgements.len() == self.guards.len()
             && judged.all(|(_, judgement)| judgement.verdict == Verdict::Holds);
         if phase == Phase::Paused || progress.baked < at.bake || !holds {
             return Next::Stay;
         }
-        if step + 1 < self.steps.len() { Next::Step(step + 1) } else { Next::Promote }
+        if step + 1 < self.steps.len() {
+            Next::Step(step + 1)
+        } else {
+            Next::Promote
+        }
     }
 }

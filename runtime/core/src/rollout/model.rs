@@ -1,5 +1,6 @@
-//! What a rollout may do, against a model that only counts: whatever people do, whatever fails, and whenever the
-//! process dies, no version is promoted before its time, with another rollout's requests, or after a breach.
+//! What a rollout may do, against a model that only counts: whatever people do, whatever fails, and
+//! whenever the process dies, no version is promoted before its time, with another rollout's
+//! requests, or after a breach.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,31 +63,70 @@ impl World {
             window: Duration::from_secs(window),
             tolerance: None,
         };
-        let step = |percent, bake| super::Step { percent, bake: Duration::from_millis(bake) };
+        let step = |percent, bake| super::Step {
+            percent,
+            bake: Duration::from_millis(bake),
+        };
         let plan = |steps, guards| {
             let to = "2".parse().unwrap();
-            Arc::new(Plan { to, from: None, steps, guards, labels: Vec::new(), timeout: None })
+            Arc::new(Plan {
+                to,
+                from: None,
+                steps,
+                guards,
+                labels: Vec::new(),
+                timeout: None,
+            })
         };
         let plans = [
             plan(vec![step(10.0, 2000)], vec![guard(0.1, 20, 1)]),
-            plan(vec![step(10.0, 300), step(50.0, 1000)], vec![guard(0.2, 10, 60)]),
+            plan(
+                vec![step(10.0, 300), step(50.0, 1000)],
+                vec![guard(0.2, 10, 60)],
+            ),
         ];
-        let step = Step { began: 0, requests: 0, failed: 0, is_lost: false };
+        let step = Step {
+            began: 0,
+            requests: 0,
+            failed: 0,
+            is_lost: false,
+        };
         let (counts, bake, rolling) = (Counts::default(), None, None);
-        Self { plans, revision: 0, rolling, plan: 0, bake, now: 5, counts, step }
+        Self {
+            plans,
+            revision: 0,
+            rolling,
+            plan: 0,
+            bake,
+            now: 5,
+            counts,
+            step,
+        }
     }
 
     fn is_under_way(&self) -> bool {
-        self.rolling.as_ref().is_some_and(|rolling| rolling.phase.is_under_way())
+        self.rolling
+            .as_ref()
+            .is_some_and(|rolling| rolling.phase.is_under_way())
     }
 
     fn begin_step(&mut self) {
-        self.step = Step { began: self.now, requests: 0, failed: 0, is_lost: false };
+        self.step = Step {
+            began: self.now,
+            requests: 0,
+            failed: 0,
+            is_lost: false,
+        };
     }
 
     fn turn(&mut self, turn: Turn) {
-        let rolling = self.rolling.as_ref().filter(|rolling| rolling.phase.is_under_way());
-        let Some(next) = rolling.map(|rolling| rolling.after(turn)) else { return };
+        let rolling = self
+            .rolling
+            .as_ref()
+            .filter(|rolling| rolling.phase.is_under_way());
+        let Some(next) = rolling.map(|rolling| rolling.after(turn)) else {
+            return;
+        };
         // As the journal has it.
         self.rolling = Some(serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap());
         self.revision += 1;
@@ -102,7 +142,14 @@ impl World {
                 self.plan = plan;
                 let digest = Digest::of(&[u8::try_from(plan).unwrap_or(0)]);
                 let (from, started) = ("1".parse().unwrap(), Some(self.revision));
-                self.rolling = Some(Rolling { digest, from, before: None, step: 0, phase: Phase::Running, started });
+                self.rolling = Some(Rolling {
+                    digest,
+                    from,
+                    before: None,
+                    step: 0,
+                    phase: Phase::Running,
+                    started,
+                });
                 self.begin_step();
             }
             Event::Start(_) => {}
@@ -129,13 +176,26 @@ impl World {
     }
 
     fn read(&mut self, can_record: bool) -> Result<(), TestCaseError> {
-        let Some(rolling) = self.rolling.clone().filter(|rolling| rolling.phase.is_under_way()) else { return Ok(()) };
-        let (plan, now) = (Arc::clone(&self.plans[self.plan]), Duration::from_millis(self.now));
+        let Some(rolling) = self
+            .rolling
+            .clone()
+            .filter(|rolling| rolling.phase.is_under_way())
+        else {
+            return Ok(());
+        };
+        let (plan, now) = (
+            Arc::clone(&self.plans[self.plan]),
+            Duration::from_millis(self.now),
+        );
         let mut bake = Bake::of(self.bake.take(), &rolling, &plan, now, &self.counts);
         let next = bake.look(rolling.phase, now, &self.counts);
         let seen = bake.judgements()[0].whole.samples;
         self.bake = Some(bake);
-        prop_assert!(seen <= self.step.requests, "{seen} samples of {} requests in the step", self.step.requests);
+        prop_assert!(
+            seen <= self.step.requests,
+            "{seen} samples of {} requests in the step",
+            self.step.requests
+        );
         let (guard, step) = (&plan.guards[0], &plan.steps[rolling.step as usize]);
         let all_failed = seen >= guard.min_samples && self.step.failed == self.step.requests;
         self.step.is_lost |= all_failed;
@@ -146,8 +206,15 @@ impl World {
                 prop_assert_eq!(rolling.phase, Phase::Running);
                 prop_assert!(!self.step.is_lost, "it goes on after a breach");
                 let baked = self.now - self.step.began;
-                prop_assert!(u128::from(baked) >= step.bake.as_millis(), "it baked for {baked} ms");
-                prop_assert!(self.step.requests >= guard.min_samples, "{} requests", self.step.requests);
+                prop_assert!(
+                    u128::from(baked) >= step.bake.as_millis(),
+                    "it baked for {baked} ms"
+                );
+                prop_assert!(
+                    self.step.requests >= guard.min_samples,
+                    "{} requests",
+                    self.step.requests
+                );
             }
         }
         if can_record {

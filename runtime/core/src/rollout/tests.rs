@@ -13,16 +13,29 @@ fn version(text: &str) -> Version {
 
 fn guard(measure: Measure, limit: f64) -> Guard {
     let window = Duration::from_secs(60);
-    Guard { name: measure.name().to_owned(), measure, limit, min_samples: 100, window, tolerance: None }
+    Guard {
+        name: measure.name().to_owned(),
+        measure,
+        limit,
+        min_samples: 100,
+        window,
+        tolerance: None,
+    }
 }
 
 fn plan() -> Plan {
-    let step = |percent| Step { percent, bake: Duration::from_secs(60) };
+    let step = |percent| Step {
+        percent,
+        bake: Duration::from_secs(60),
+    };
     Plan {
         to: version("2"),
         from: Some(version("1")),
         steps: vec![step(0.0), step(10.0), step(50.0)],
-        guards: vec![guard(Measure::Errors, 0.01), guard(Measure::Disagreement, 0.05)],
+        guards: vec![
+            guard(Measure::Errors, 0.01),
+            guard(Measure::Disagreement, 0.05),
+        ],
         labels: vec![],
         timeout: Some(Duration::from_secs(3600)),
     }
@@ -31,11 +44,29 @@ fn plan() -> Plan {
 /// What the errors' guard and the disagreement's say.
 fn next(step: usize, phase: Phase, seconds: u64, verdicts: [Verdict; 2]) -> Next {
     let judgements = verdicts.map(|verdict| {
-        let seen = Seen { samples: 100, value: Some(0.02), low: Some(0.0123), high: None, ..Seen::default() };
-        Judgement { verdict, seen, whole: seen }
+        let seen = Seen {
+            samples: 100,
+            value: Some(0.02),
+            low: Some(0.0123),
+            high: None,
+            ..Seen::default()
+        };
+        Judgement {
+            verdict,
+            seen,
+            whole: seen,
+        }
     });
     let baked = Duration::from_secs(seconds);
-    plan().next(step, phase, &Progress { baked, elapsed: baked, judgements: &judgements })
+    plan().next(
+        step,
+        phase,
+        &Progress {
+            baked,
+            elapsed: baked,
+            judgements: &judgements,
+        },
+    )
 }
 
 #[test]
@@ -52,16 +83,24 @@ fn steps_bake_until_their_guards_hold() {
     assert_eq!(next(2, running, 60, [Holds, Waits]), Next::Promote);
     assert_eq!(next(2, Phase::Paused, 3000, [Holds, Waits]), Next::Stay);
     let baked = Duration::from_secs(60);
-    let nothing_judged = Progress { baked, elapsed: baked, judgements: &[] };
+    let nothing_judged = Progress {
+        baked,
+        elapsed: baked,
+        judgements: &[],
+    };
     assert_eq!(plan().next(2, running, &nothing_judged), Next::Stay);
 }
 
 #[test]
 fn a_breach_takes_it_back_at_once_and_says_why() {
     use Verdict::{Breached, Holds, Waits};
-    let why = "guard `errors`: errors was 2.00 % of 100 samples (1.23 % or more); at most 1.00 %".to_owned();
+    let why = "guard `errors`: errors was 2.00 % of 100 samples (1.23 % or more); at most 1.00 %"
+        .to_owned();
     for phase in [Phase::Running, Phase::Paused] {
-        assert_eq!(next(1, phase, 0, [Breached, Waits]), Next::TakeBack(why.clone()));
+        assert_eq!(
+            next(1, phase, 0, [Breached, Waits]),
+            Next::TakeBack(why.clone())
+        );
     }
     let late = next(1, Phase::Running, 3600, [Holds, Waits]);
     assert_eq!(late, Next::TakeBack("was not done after 1h".to_owned()));
@@ -72,18 +111,44 @@ fn a_breach_takes_it_back_at_once_and_says_why() {
 
 /// Counts of so many requests to the new version, of which so many failed.
 fn counts(requests: u64, errors: u64) -> Counts {
-    Counts { to: Served { requests, errors, ..Served::default() }, ..Counts::default() }
+    Counts {
+        to: Served {
+            requests,
+            errors,
+            ..Served::default()
+        },
+        ..Counts::default()
+    }
 }
 
 fn one_guard(limit: f64, min_samples: u64, window: u64, bake: u64) -> Arc<Plan> {
-    let guard = Guard { min_samples, window: Duration::from_secs(window), ..guard(Measure::Errors, limit) };
-    let steps = vec![Step { percent: 10.0, bake: Duration::from_secs(bake) }];
-    Arc::new(Plan { steps, guards: vec![guard], timeout: None, ..plan() })
+    let guard = Guard {
+        min_samples,
+        window: Duration::from_secs(window),
+        ..guard(Measure::Errors, limit)
+    };
+    let steps = vec![Step {
+        percent: 10.0,
+        bake: Duration::from_secs(bake),
+    }];
+    Arc::new(Plan {
+        steps,
+        guards: vec![guard],
+        timeout: None,
+        ..plan()
+    })
 }
 
 fn rolling(plan: &Plan, started: Option<u64>) -> Rolling {
     let digest = Digest::of(format!("{plan:?}").as_bytes());
-    Rolling { digest, from: version("1"), before: None, step: 0, phase: Phase::Running, started }
+    Rolling {
+        digest,
+        from: version("1"),
+        before: None,
+        step: 0,
+        phase: Phase::Running,
+        started,
+    }
 }
 
 fn at(seconds: f64) -> Duration {
@@ -95,14 +160,29 @@ fn a_rollout_with_the_same_plan_begins_at_zero() {
     let plan = one_guard(0.01, 50, 60, 20);
     let first = rolling(&plan, Some(7));
     let mut bake = Bake::of(None, &first, &plan, at(0.0), &counts(0, 0));
-    assert_eq!(bake.look(Phase::Running, at(19.9), &counts(400, 0)), Next::Stay);
+    assert_eq!(
+        bake.look(Phase::Running, at(19.9), &counts(400, 0)),
+        Next::Stay
+    );
     let second = rolling(&plan, Some(9));
     let mut bake = Bake::of(Some(bake), &second, &plan, at(20.0), &counts(400, 0));
-    assert_eq!((bake.baked(at(20.0)), bake.judgements()[0].seen.samples), (Duration::ZERO, 0));
-    assert_eq!(bake.look(Phase::Running, at(20.1), &counts(402, 0)), Next::Stay);
-    assert_eq!(bake.look(Phase::Running, at(40.0), &counts(449, 0)), Next::Stay);
+    assert_eq!(
+        (bake.baked(at(20.0)), bake.judgements()[0].seen.samples),
+        (Duration::ZERO, 0)
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(20.1), &counts(402, 0)),
+        Next::Stay
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(40.0), &counts(449, 0)),
+        Next::Stay
+    );
     assert_eq!(bake.judgements()[0].seen.samples, 49);
-    assert_eq!(bake.look(Phase::Running, at(40.1), &counts(450, 0)), Next::Promote);
+    assert_eq!(
+        bake.look(Phase::Running, at(40.1), &counts(450, 0)),
+        Next::Promote
+    );
     // The same rollout, found again, goes on.
     let bake = Bake::of(Some(bake), &second, &plan, at(41.0), &counts(450, 0));
     assert_eq!(bake.baked(at(41.0)), at(21.0));
@@ -111,21 +191,49 @@ fn a_rollout_with_the_same_plan_begins_at_zero() {
 #[test]
 fn what_lies_beyond_its_limit_by_chance_is_neither_breached_nor_promoted() {
     let plan = one_guard(0.01, 100, 60, 10);
-    let mut bake = Bake::of(None, &rolling(&plan, Some(1)), &plan, at(0.0), &counts(0, 0));
-    assert_eq!(bake.look(Phase::Running, at(10.0), &counts(150, 3)), Next::Stay);
+    let mut bake = Bake::of(
+        None,
+        &rolling(&plan, Some(1)),
+        &plan,
+        at(0.0),
+        &counts(0, 0),
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(10.0), &counts(150, 3)),
+        Next::Stay
+    );
     assert_eq!(bake.judgements()[0].verdict, Verdict::Doubts);
     let why = bake.hindrance(at(10.0), false).unwrap();
-    assert_eq!(why, "undecided: guard `errors` saw 2.00 % of 150 samples, at most 1.00 %; this may be chance");
-    assert_eq!(bake.look(Phase::Running, at(20.0), &counts(320, 3)), Next::Promote);
+    assert_eq!(
+        why,
+        "undecided: guard `errors` saw 2.00 % of 150 samples, at most 1.00 %; this may be chance"
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(20.0), &counts(320, 3)),
+        Next::Promote
+    );
 }
 
 #[test]
 fn what_becomes_bad_later_is_found_within_its_window() {
     let plan = one_guard(0.01, 100, 60, 3600);
-    let mut bake = Bake::of(None, &rolling(&plan, Some(1)), &plan, at(0.0), &counts(0, 0));
+    let mut bake = Bake::of(
+        None,
+        &rolling(&plan, Some(1)),
+        &plan,
+        at(0.0),
+        &counts(0, 0),
+    );
     // Forty requests a second for half an hour, without a failure; then one of ten fails.
     for second in 1..=1800_u32 {
-        assert_eq!(bake.look(Phase::Running, at(f64::from(second)), &counts(40 * u64::from(second), 0)), Next::Stay);
+        assert_eq!(
+            bake.look(
+                Phase::Running,
+                at(f64::from(second)),
+                &counts(40 * u64::from(second), 0)
+            ),
+            Next::Stay
+        );
     }
     let found = (1..60_u64).find(|second| {
         let counts = counts(72_000 + 40 * second, 4 * second);
@@ -133,19 +241,38 @@ fn what_becomes_bad_later_is_found_within_its_window() {
     });
     assert!(found.is_some_and(|seconds| seconds <= 30), "{found:?}");
     let judgement = bake.judgements()[0];
-    assert!(judgement.seen.back < Duration::from_secs(70) && judgement.whole.samples > 72_000, "{judgement:?}");
+    assert!(
+        judgement.seen.back < Duration::from_secs(70) && judgement.whole.samples > 72_000,
+        "{judgement:?}"
+    );
 }
 
 #[test]
 fn a_breach_stays_one() {
     let plan = one_guard(0.01, 10, 60, 1);
-    let mut bake = Bake::of(None, &rolling(&plan, Some(1)), &plan, at(0.0), &counts(0, 0));
+    let mut bake = Bake::of(
+        None,
+        &rolling(&plan, Some(1)),
+        &plan,
+        at(0.0),
+        &counts(0, 0),
+    );
     let breached = bake.look(Phase::Running, at(0.1), &counts(10, 10));
-    assert!(matches!(&breached, Next::TakeBack(why) if why.contains("100.00 % of 10 samples")), "{breached:?}");
-    assert_eq!(bake.look(Phase::Running, at(500.0), &counts(1_000_000, 10)), breached);
+    assert!(
+        matches!(&breached, Next::TakeBack(why) if why.contains("100.00 % of 10 samples")),
+        "{breached:?}"
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(500.0), &counts(1_000_000, 10)),
+        breached
+    );
     let evidence = bake.evidence(at(0.5));
     assert_eq!(
-        (evidence.baked_ms, evidence.guards[0].samples, evidence.guards[0].verdict.as_str()),
+        (
+            evidence.baked_ms,
+            evidence.guards[0].samples,
+            evidence.guards[0].verdict.as_str()
+        ),
         (500, 10, "breached")
     );
     assert!(evidence.guards[0].low.unwrap() > 0.01);
@@ -154,22 +281,42 @@ fn a_breach_stays_one() {
 #[test]
 fn a_step_that_can_not_be_judged_says_so() {
     let plan = one_guard(0.01, 100, 60, 10);
-    let mut bake = Bake::of(None, &rolling(&plan, Some(1)), &plan, at(0.0), &counts(0, 0));
-    assert_eq!(bake.look(Phase::Running, at(5.0), &counts(2, 0)), Next::Stay);
+    let mut bake = Bake::of(
+        None,
+        &rolling(&plan, Some(1)),
+        &plan,
+        at(0.0),
+        &counts(0, 0),
+    );
+    assert_eq!(
+        bake.look(Phase::Running, at(5.0), &counts(2, 0)),
+        Next::Stay
+    );
     assert_eq!(bake.hindrance(at(5.0), false), None);
     let why = "can't be judged: guard `errors` has 2 of 100 samples in 5s, circuit open";
     assert_eq!(bake.hindrance(at(5.0), true).as_deref(), Some(why));
     for minute in 1..80 {
-        assert_eq!(bake.look(Phase::Running, at(f64::from(60 * minute)), &counts(2, 0)), Next::Stay);
+        assert_eq!(
+            bake.look(Phase::Running, at(f64::from(60 * minute)), &counts(2, 0)),
+            Next::Stay
+        );
     }
     let why = bake.hindrance(at(5000.0), false).unwrap();
-    assert!(why.starts_with("can't be judged: guard `errors` has 0 of 100 samples in "), "{why}");
+    assert!(
+        why.starts_with("can't be judged: guard `errors` has 0 of 100 samples in "),
+        "{why}"
+    );
 }
 
 fn route(weights: &[f64]) -> Parts {
     let variants = weights.iter().enumerate();
-    let variants = variants.map(|(index, weight)| Variant::new(version(&format!("{}", index + 1)), *weight));
-    Parts { salt: "s".to_owned(), variants: variants.collect(), ..Parts::default() }
+    let variants =
+        variants.map(|(index, weight)| Variant::new(version(&format!("{}", index + 1)), *weight));
+    Parts {
+        salt: "s".to_owned(),
+        variants: variants.collect(),
+        ..Parts::default()
+    }
 }
 
 proptest! {
@@ -197,25 +344,52 @@ proptest! {
 
 #[test]
 fn a_metric_has_a_least_or_a_most() {
-    let of = |is_least| guard(Measure::Metric(Metric { stage: "label".into(), name: "score".into(), is_least }), 0.5);
+    let of = |is_least| {
+        guard(
+            Measure::Metric(Metric {
+                stage: "label".into(),
+                name: "score".into(),
+                is_least,
+            }),
+            0.5,
+        )
+    };
     let said = |guard: &Guard, many: u32, value: f64| {
-        let mut watch =
-            watch::Watch::new(Duration::ZERO, &Counts { values: vec![Values::default()], ..Counts::default() }, 0.05);
+        let mut watch = watch::Watch::new(
+            Duration::ZERO,
+            &Counts {
+                values: vec![Values::default()],
+                ..Counts::default()
+            },
+            0.05,
+        );
         let mut values = Values::default();
         // Values vary a little.
         (0..many).for_each(|turn| values.add(value + if turn % 2 == 0 { 0.01 } else { -0.01 }));
-        let counts = Counts { values: vec![values], ..Counts::default() };
+        let counts = Counts {
+            values: vec![values],
+            ..Counts::default()
+        };
         watch.judge(guard, 0, at(1.0), &counts);
         let judgement = watch.explain(guard, 0, at(1.0), &counts);
         (judgement.verdict.name(), guard.breach(&judgement.seen))
     };
     for (is_least, below, above) in [(true, "breached", "holds"), (false, "holds", "breached")] {
         let guard = of(is_least);
-        assert_eq!((said(&guard, 100, 0.4).0, said(&guard, 100, 0.6).0), (below, above));
-        assert_eq!((said(&guard, 100, 0.5).0, said(&guard, 98, 0.1).0), ("holds", "waits"));
+        assert_eq!(
+            (said(&guard, 100, 0.4).0, said(&guard, 100, 0.6).0),
+            (below, above)
+        );
+        assert_eq!(
+            (said(&guard, 100, 0.5).0, said(&guard, 98, 0.1).0),
+            ("holds", "waits")
+        );
     }
     let why = said(&of(true), 120, 0.25).1;
-    assert!(why.starts_with("guard `metric`: label.score was 0.2500 of 120 samples (0.24"), "{why}");
+    assert!(
+        why.starts_with("guard `metric`: label.score was 0.2500 of 120 samples (0.24"),
+        "{why}"
+    );
     assert!(why.ends_with("; at least 0.5000"), "{why}");
 }
 
@@ -224,8 +398,27 @@ fn a_journal_of_before_has_rollouts_without_their_beginning() {
     let digest = Digest::of(b"plan");
     let before = format!(r#"{{"digest":"{digest}","from":"1","phase":"running","step":2}}"#);
     let old: Rolling = serde_json::from_str(&before).unwrap();
-    assert_eq!((old.started, old.step, serde_json::to_string(&old).unwrap().contains("started")), (None, 2, false));
-    let new = Rolling { started: Some(3), ..old.clone() };
-    assert!(!new.is_same(&old) && old.is_same(&Rolling { step: 3, ..old.clone() }));
-    assert_eq!(serde_json::from_str::<Rolling>(&serde_json::to_string(&new).unwrap()).unwrap(), new);
+    assert_eq!(
+        (
+            old.started,
+            old.step,
+            serde_json::to_string(&old).unwrap().contains("started")
+        ),
+        (None, 2, false)
+    );
+    let new = Rolling {
+        started: Some(3),
+        ..old.clone()
+    };
+    assert!(
+        !new.is_same(&old)
+            && old.is_same(&Rolling {
+                step: 3,
+                ..old.clone()
+            })
+    );
+    assert_eq!(
+        serde_json::from_str::<Rolling>(&serde_json::to_string(&new).unwrap()).unwrap(),
+        new
+    );
 }

@@ -1,9 +1,10 @@
 //! One guard at one step: from which moments on it counts, and what follows from the counts.
 //!
-//! It counts from the beginning of the step, and from moments an eighth of its window apart, each for a window's time:
-//! the first finds what was bad from the beginning, the others what became bad later. Each has its part of the guard's
-//! chance of a false alarm, half of it for the step as a whole, and so small ones for the others that they add up to
-//! the other half however long the step lasts. Bound: ten moments at a time.
+//! It counts from the beginning of the step, and from moments an eighth of its window apart, each
+//! for a window's time: the first finds what was bad from the beginning, the others what became bad
+//! later. Each has its part of the guard's chance of a false alarm, half of it for the step as a
+//! whole, and so small ones for the others that they add up to the other half however long the step
+//! lasts. Bound: ten moments at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -49,7 +50,12 @@ impl Moment {
     fn glance(&self, guard: &Guard, place: usize, now: Duration, counts: &Counts) -> Seen {
         let counted = self.counted(counts);
         let (samples, value) = (guard.samples(&counted, place), guard.value(&counted, place));
-        Seen { samples, value, back: self.age(now), ..Seen::default() }
+        Seen {
+            samples,
+            value,
+            back: self.age(now),
+            ..Seen::default()
+        }
     }
 
     /// The same with bounds, which take a hundred times the work.
@@ -62,31 +68,70 @@ impl Moment {
 
 impl Watch {
     pub(super) fn new(now: Duration, counts: &Counts, alpha: f64) -> Self {
-        let whole = Moment { began: now, before: counts.clone(), alpha: alpha / 2.0 };
-        Self { whole, recent: VecDeque::new(), begun: 0, alpha, said: (Verdict::Waits, None) }
+        let whole = Moment {
+            began: now,
+            before: counts.clone(),
+            alpha: alpha / 2.0,
+        };
+        Self {
+            whole,
+            recent: VecDeque::new(),
+            begun: 0,
+            alpha,
+            said: (Verdict::Waits, None),
+        }
     }
 
-    /// Judges what was counted until now; its judgement has no bounds, which [`Self::explain`] adds.
-    pub(super) fn judge(&mut self, guard: &Guard, place: usize, now: Duration, counts: &Counts) -> Judgement {
+    /// Judges what was counted until now; its judgement has no bounds, which [`Self::explain`]
+    /// adds.
+    pub(super) fn judge(
+        &mut self,
+        guard: &Guard,
+        place: usize,
+        now: Duration,
+        counts: &Counts,
+    ) -> Judgement {
         self.move_on(guard.window, now, counts);
         self.said = self.verdict(guard, place, now, counts);
         let (verdict, decisive) = self.said;
         let glance = |moment: &Moment| moment.glance(guard, place, now, counts);
-        Judgement { verdict, seen: glance(self.moment(decisive)), whole: glance(&self.whole) }
+        Judgement {
+            verdict,
+            seen: glance(self.moment(decisive)),
+            whole: glance(&self.whole),
+        }
     }
 
     /// What it said last, with bounds; of the same moment and the same counts.
-    pub(super) fn explain(&self, guard: &Guard, place: usize, now: Duration, counts: &Counts) -> Judgement {
+    pub(super) fn explain(
+        &self,
+        guard: &Guard,
+        place: usize,
+        now: Duration,
+        counts: &Counts,
+    ) -> Judgement {
         let (verdict, decisive) = self.said;
         let seen = |moment: &Moment| moment.seen(guard, place, now, counts);
-        Judgement { verdict, seen: seen(self.moment(decisive)), whole: seen(&self.whole) }
+        Judgement {
+            verdict,
+            seen: seen(self.moment(decisive)),
+            whole: seen(&self.whole),
+        }
     }
 
     fn moment(&self, place: Option<usize>) -> &Moment {
-        place.and_then(|place| self.recent.get(place)).unwrap_or(&self.whole)
+        place
+            .and_then(|place| self.recent.get(place))
+            .unwrap_or(&self.whole)
     }
 
-    fn verdict(&self, guard: &Guard, place: usize, now: Duration, counts: &Counts) -> (Verdict, Option<usize>) {
+    fn verdict(
+        &self,
+        guard: &Guard,
+        place: usize,
+        now: Duration,
+        counts: &Counts,
+    ) -> (Verdict, Option<usize>) {
         let mut moments = std::iter::once(None).chain((0..self.recent.len()).map(Some));
         let breached = moments.find(|at| {
             let moment = self.moment(*at);
@@ -95,7 +140,11 @@ impl Watch {
         if let Some(at) = breached {
             return (Verdict::Breached, at);
         }
-        let window = self.recent.front().is_some_and(|oldest| oldest.age(now) >= guard.window).then_some(0);
+        let window = self
+            .recent
+            .front()
+            .is_some_and(|oldest| oldest.age(now) >= guard.window)
+            .then_some(0);
         let seen = self.moment(window).glance(guard, place, now, counts);
         if seen.samples < guard.min_samples || seen.value.is_none() {
             return (Verdict::Waits, window);
@@ -107,9 +156,14 @@ impl Watch {
         doubtful.map_or((Verdict::Holds, window), |at| (Verdict::Doubts, at))
     }
 
-    /// Lets moments go that are older than the window, but for one, and begins a new one when it is time.
+    /// Lets moments go that are older than the window, but for one, and begins a new one when it is
+    /// time.
     fn move_on(&mut self, window: Duration, now: Duration, counts: &Counts) {
-        while self.recent.get(1).is_some_and(|second| second.age(now) >= window) {
+        while self
+            .recent
+            .get(1)
+            .is_some_and(|second| second.age(now) >= window)
+        {
             self.recent.pop_front();
         }
         let newest = self.recent.back().unwrap_or(&self.whole);
@@ -118,7 +172,11 @@ impl Watch {
             let turn = self.begun as f64;
             // One divided by 1·2, 2·3, 3·4, … adds up to one.
             let alpha = self.alpha / 2.0 / (turn * (turn + 1.0));
-            self.recent.push_back(Moment { began: now, before: counts.clone(), alpha });
+            self.recent.push_back(Moment {
+                began: now,
+                before: counts.clone(),
+                alpha,
+            });
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How a variant that takes or gives something else stands in for the first.
 //!
-//! A route's signature is its first variant's. Another that agrees with it needs nothing; one that does not says in the
-//! document which of the route's tensors each of its own inputs takes, and what its own outputs are called for the
-//! route. Whatever the route lets in must then be something that the variant takes, and whatever the variant makes
-//! something that the route may give: a request is never looked at again. Inputs that it does not take and outputs that
-//! the route does not know are left out.
+//! A route's signature is its first variant's. Another that agrees with it needs nothing; one that
+//! does not says in the document which of the route's tensors each of its own inputs takes, and
+//! what its own outputs are called for the route. Whatever the route lets in must then be something
+//! that the variant takes, and whatever the variant makes something that the route may give: a
+//! request is never looked at again. Inputs that it does not take and outputs that the route does
+//! not know are left out.
 
 use std::collections::BTreeMap;
 
@@ -42,23 +43,47 @@ impl Adapt {
         let input = |own: &Port| {
             let name = self.inputs.get(&own.name).unwrap_or(&own.name);
             let place = find(&route.inputs, name).ok_or_else(|| {
-                format!("its input `{}` takes `{name}`, and the route {}", own.name, has(&route.inputs))
+                format!(
+                    "its input `{}` takes `{name}`, and the route {}",
+                    own.name,
+                    has(&route.inputs)
+                )
             })?;
-            fits(&route.inputs[place], own, format_args!("its input `{}`", own.name))?;
+            fits(
+                &route.inputs[place],
+                own,
+                format_args!("its input `{}`", own.name),
+            )?;
             Ok(place)
         };
         let output = |wanted: &Port| {
-            let shown = |own: &Port| *self.outputs.get(&own.name).unwrap_or(&own.name) == wanted.name;
+            let shown =
+                |own: &Port| *self.outputs.get(&own.name).unwrap_or(&own.name) == wanted.name;
             let place = variant.outputs.iter().position(shown).ok_or_else(|| {
                 let own = has(&variant.outputs);
-                format!("none of its outputs is the route's `{}`; it {own}; say which under `outputs`", wanted.name)
+                format!(
+                    "none of its outputs is the route's `{}`; it {own}; say which under `outputs`",
+                    wanted.name
+                )
             })?;
-            fits(&variant.outputs[place], wanted, format_args!("the route's output `{}`", wanted.name))?;
+            fits(
+                &variant.outputs[place],
+                wanted,
+                format_args!("the route's output `{}`", wanted.name),
+            )?;
             Ok(place)
         };
         Ok(Adaptation {
-            inputs: variant.inputs.iter().map(input).collect::<Result<_, String>>()?,
-            outputs: route.outputs.iter().map(output).collect::<Result<_, String>>()?,
+            inputs: variant
+                .inputs
+                .iter()
+                .map(input)
+                .collect::<Result<_, String>>()?,
+            outputs: route
+                .outputs
+                .iter()
+                .map(output)
+                .collect::<Result<_, String>>()?,
         })
     }
 }
@@ -69,7 +94,11 @@ fn find(ports: &[Port], name: &str) -> Option<usize> {
 
 fn has(ports: &[Port]) -> String {
     let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-    if names.is_empty() { "has none".to_owned() } else { format!("has `{}`", names.join("`, `")) }
+    if names.is_empty() {
+        "has none".to_owned()
+    } else {
+        format!("has `{}`", names.join("`, `"))
+    }
 }
 
 /// Every name that is written is one of the variant's own.
@@ -84,7 +113,11 @@ fn known(side: &str, renames: &BTreeMap<String, String>, own: &[Port]) -> Result
 }
 
 fn fits(from: &Port, to: &Port, what: std::fmt::Arguments<'_>) -> Result<(), String> {
-    if from.always_feeds(to) { Ok(()) } else { Err(format!("{what} does not fit: {from} in place of {to}")) }
+    if from.always_feeds(to) {
+        Ok(())
+    } else {
+        Err(format!("{what} does not fit: {from} in place of {to}"))
+    }
 }
 
 #[cfg(test)]
@@ -93,13 +126,23 @@ mod tests {
     use crate::datatype::Datatype;
 
     fn port(name: &str, datatype: Datatype, shape: &[Option<u64>]) -> Port {
-        Port { name: name.to_owned(), datatype, shape: shape.to_vec() }
+        Port {
+            name: name.to_owned(),
+            datatype,
+            shape: shape.to_vec(),
+        }
     }
 
     fn route() -> Signature {
         Signature {
-            inputs: vec![port("age", Datatype::Fp32, &[None]), port("features", Datatype::Fp32, &[None, Some(30)])],
-            outputs: vec![port("label", Datatype::Bytes, &[None]), port("score", Datatype::Fp32, &[None])],
+            inputs: vec![
+                port("age", Datatype::Fp32, &[None]),
+                port("features", Datatype::Fp32, &[None, Some(30)]),
+            ],
+            outputs: vec![
+                port("label", Datatype::Bytes, &[None]),
+                port("score", Datatype::Fp32, &[None]),
+            ],
         }
     }
 
@@ -115,40 +158,72 @@ mod tests {
     }
 
     fn adapt(inputs: &[(&str, &str)], outputs: &[(&str, &str)]) -> Adapt {
-        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|&(own, of)| (own.to_owned(), of.to_owned())).collect();
-        Adapt { inputs: map(inputs), outputs: map(outputs) }
+        let map = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|&(own, of)| (own.to_owned(), of.to_owned()))
+                .collect()
+        };
+        Adapt {
+            inputs: map(inputs),
+            outputs: map(outputs),
+        }
     }
 
     #[test]
     fn names_become_places() {
         let fitted = adapt(&[("x", "features")], &[("p", "score")]).fit(&route(), &variant());
-        assert_eq!(fitted, Ok(Adaptation { inputs: vec![1], outputs: vec![2, 0] }));
+        assert_eq!(
+            fitted,
+            Ok(Adaptation {
+                inputs: vec![1],
+                outputs: vec![2, 0]
+            })
+        );
     }
 
     #[test]
     fn what_does_not_fit_says_so() {
         for (inputs, outputs, expect) in [
-            (&[][..], &[("p", "score")][..], "its input `x` takes `x`, and the route has `age`, `features`"),
+            (
+                &[][..],
+                &[("p", "score")][..],
+                "its input `x` takes `x`, and the route has `age`, `features`",
+            ),
             (
                 &[("x", "age")],
                 &[("p", "score")],
                 "its input `x` does not fit: age FP32 [-1] in place of x FP32 [-1, -1]",
             ),
-            (&[("y", "features")], &[], "`y` is none of its inputs; known: `x`"),
+            (
+                &[("y", "features")],
+                &[],
+                "`y` is none of its inputs; known: `x`",
+            ),
             (
                 &[("x", "features")],
                 &[],
                 "none of its outputs is the route's `score`; it has `p`, `more`, `label`; say which under `outputs`",
             ),
-            (&[("x", "features")], &[("q", "score")], "`q` is none of its outputs; known: `p`, `more` and `label`"),
+            (
+                &[("x", "features")],
+                &[("q", "score")],
+                "`q` is none of its outputs; known: `p`, `more` and `label`",
+            ),
         ] {
-            let wrong = adapt(inputs, outputs).fit(&route(), &variant()).unwrap_err();
+            let wrong = adapt(inputs, outputs)
+                .fit(&route(), &variant())
+                .unwrap_err();
             assert_eq!(wrong, expect);
         }
         // Any number of columns is more than the 30 that the variant takes.
         let (mut wide, mut narrow) = (route(), variant());
         wide.inputs[1].shape[1] = None;
         narrow.inputs[0].shape[1] = Some(30);
-        assert!(adapt(&[("x", "features")], &[("p", "score")]).fit(&wide, &narrow).is_err());
+        assert!(
+            adapt(&[("x", "features")], &[("p", "score")])
+                .fit(&wide, &narrow)
+                .is_err()
+        );
     }
 }

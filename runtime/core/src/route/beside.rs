@@ -26,7 +26,8 @@ pub struct Fallback {
     pub circuit: Option<Circuit>,
 }
 
-/// After so many failures in a row a variant is left alone for a while; then one request tries it again.
+/// After so many failures in a row a variant is left alone for a while; then one request tries it
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circuit {
     /// In a row.
@@ -35,7 +36,8 @@ pub struct Circuit {
     pub open: Duration,
 }
 
-/// A version that gets copies of requests. Its answers are compared with those that clients got, and dropped.
+/// A version that gets copies of requests. Its answers are compared with those that clients got,
+/// and dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mirror {
     /// Who gets them.

@@ -1,4 +1,5 @@
-//! What a rule asks of a request, and what follows from what: the ground of finding rules that never match.
+//! What a rule asks of a request, and what follows from what: the ground of finding rules that
+//! never match.
 
 use super::Pattern;
 
@@ -51,7 +52,9 @@ pub struct Condition {
 impl Test {
     /// Whether it holds of a value.
     pub fn holds(&self, value: Option<&[u8]>) -> bool {
-        let Some(value) = value else { return *self == Self::Absent };
+        let Some(value) = value else {
+            return *self == Self::Absent;
+        };
         match self {
             Self::Present => true,
             Self::Absent => false,
@@ -74,7 +77,9 @@ impl Test {
     /// Whether the other holds wherever this one does, as far as can be told.
     pub(super) fn implies(&self, other: &Self) -> bool {
         if let Some(values) = self.values() {
-            return values.iter().all(|value| other.holds(Some(value.as_bytes())));
+            return values
+                .iter()
+                .all(|value| other.holds(Some(value.as_bytes())));
         }
         match (self, other) {
             (Self::Absent, _) | (_, Self::Absent) => self == other,
@@ -89,7 +94,9 @@ impl Test {
     pub(super) fn excludes(&self, other: &Self) -> bool {
         for (one, other) in [(self, other), (other, self)] {
             if let Some(values) = one.values() {
-                return !values.iter().any(|value| other.holds(Some(value.as_bytes())));
+                return !values
+                    .iter()
+                    .any(|value| other.holds(Some(value.as_bytes())));
             }
         }
         match (self, other) {

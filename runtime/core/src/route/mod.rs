@@ -1,13 +1,13 @@
 //! Who answers: from what is known of a request to one variant of a route.
 //!
-//! A *route* is the name that clients call; its *variants* are the arms of its split. The first rule whose conditions
-//! all hold decides; without one, the shares do: by the sticky key where the request has one, so that the same key
-//! always meets the same variant, else by chance. Nothing is remembered and nothing is asked: every replica that has
-//! the route decides alike.
+//! A *route* is the name that clients call; its *variants* are the arms of its split. The first
+//! rule whose conditions all hold decides; without one, the shares do: by the sticky key where the
+//! request has one, so that the same key always meets the same variant, else by chance. Nothing is
+//! remembered and nothing is asked: every replica that has the route decides alike.
 //!
-//! Default: no rules, nothing sticky. What changes it: the document. Bounds: [`VARIANTS_MAX`], [`RULES_MAX`],
-//! [`CONDITIONS_MAX`] and [`PATTERN_BYTES_MAX`]; a decision takes time for each of them, allocates nothing and waits
-//! for nobody.
+//! Default: no rules, nothing sticky. What changes it: the document. Bounds: [`VARIANTS_MAX`],
+//! [`RULES_MAX`], [`CONDITIONS_MAX`] and [`PATTERN_BYTES_MAX`]; a decision takes time for each of
+//! them, allocates nothing and waits for nobody.
 
 mod adapt;
 mod beside;
@@ -34,7 +34,8 @@ pub const RULES_MAX: usize = 100;
 /// Conditions of a rule.
 pub const CONDITIONS_MAX: usize = 20;
 
-/// Values that a decision keeps at hand; those of further sources are looked up again for each condition.
+/// Values that a decision keeps at hand; those of further sources are looked up again for each
+/// condition.
 const KNOWN: usize = 8;
 
 /// One arm of a split.
@@ -51,7 +52,11 @@ pub struct Variant {
 impl Variant {
     /// One that agrees with the others.
     pub fn new(version: Version, weight: f64) -> Self {
-        Self { version, weight, adapt: Adapt::default() }
+        Self {
+            version,
+            weight,
+            adapt: Adapt::default(),
+        }
     }
 }
 
@@ -60,7 +65,8 @@ impl Variant {
 pub struct Rule {
     /// All of them must hold.
     pub when: Vec<Condition>,
-    /// Of the requests that fit, so many in a hundred: the same keys each time, where there is a key.
+    /// Of the requests that fit, so many in a hundred: the same keys each time, where there is a
+    /// key.
     pub percent: f64,
     /// The variant, by its place in the split.
     pub to: usize,
@@ -69,7 +75,8 @@ pub struct Rule {
 /// A route as it is written, before it is known to make sense.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
-    /// Stands in for the route's name in every draw: two routes with one salt put a key on the same side.
+    /// Stands in for the route's name in every draw: two routes with one salt put a key on the same
+    /// side.
     pub salt: String,
     /// At least one.
     pub variants: Vec<Variant>,
@@ -97,7 +104,8 @@ pub struct Route {
     sticky: Option<usize>,
     /// Shares of requests without a key, where those differ.
     drawn: Option<Shares>,
-    /// Who answers for each variant, where some are out of service; none for one without a substitute.
+    /// Who answers for each variant, where some are out of service; none for one without a
+    /// substitute.
     instead: Option<Box<[Option<usize>]>>,
 }
 
@@ -134,23 +142,42 @@ impl Route {
         if !flaws.is_empty() {
             return Err(flaws);
         }
-        let weights = parts.variants.iter().map(|variant| (variant.version.as_str(), variant.weight));
+        let weights = parts
+            .variants
+            .iter()
+            .map(|variant| (variant.version.as_str(), variant.weight));
         let shares = Shares::new(&parts.salt, weights);
         let mut sources: Vec<Source> = Vec::new();
         let mut place = |source: &Source| {
-            sources.iter().position(|known| known == source).unwrap_or_else(|| {
-                sources.push(source.clone());
-                sources.len() - 1
-            })
+            sources
+                .iter()
+                .position(|known| known == source)
+                .unwrap_or_else(|| {
+                    sources.push(source.clone());
+                    sources.len() - 1
+                })
         };
         let sticky = parts.sticky.as_ref().map(&mut place);
-        let asks = parts.rules.iter().map(|rule| rule.when.iter().map(|condition| place(&condition.source)).collect());
+        let asks = parts.rules.iter().map(|rule| {
+            rule.when
+                .iter()
+                .map(|condition| place(&condition.source))
+                .collect()
+        });
         let asks = asks.collect();
-        Ok(Self { parts, shares, sources, asks, sticky, drawn: None, instead: None })
+        Ok(Self {
+            parts,
+            shares,
+            sources,
+            asks,
+            sticky,
+            drawn: None,
+            instead: None,
+        })
     }
 
-    /// The same, with other weights for requests without a key: as many as there are variants, and as sound as theirs.
-    /// Who has a key stays where the split's weights put it.
+    /// The same, with other weights for requests without a key: as many as there are variants, and
+    /// as sound as theirs. Who has a key stays where the split's weights put it.
     #[must_use]
     pub fn drawing_by(mut self, weights: &[f64]) -> Self {
         let variants = self.parts.variants.iter().zip(weights);
@@ -171,17 +198,26 @@ impl Route {
 
     /// Where a variant stands that is called so.
     pub fn position(&self, version: &str) -> Option<usize> {
-        self.parts.variants.iter().position(|variant| variant.version.as_str() == version)
+        self.parts
+            .variants
+            .iter()
+            .position(|variant| variant.version.as_str() == version)
     }
 
-    /// The variant that answers. `chance` gives a number that nobody can foresee; it is asked at most once.
+    /// The variant that answers. `chance` gives a number that nobody can foresee; it is asked at
+    /// most once.
     pub fn decide(&self, facts: &impl Facts, chance: impl FnOnce() -> u64) -> Choice {
         // Each is looked up once, however many rules ask for it.
         let mut known: [Option<&[u8]>; KNOWN] = [None; KNOWN];
         for (source, value) in known.iter_mut().take(self.sources.len()).enumerate() {
             *value = facts.value(source);
         }
-        let value = |source: usize| known.get(source).copied().unwrap_or_else(|| facts.value(source));
+        let value = |source: usize| {
+            known
+                .get(source)
+                .copied()
+                .unwrap_or_else(|| facts.value(source))
+        };
         let key = self.sticky.and_then(value);
         let (key, by) = match key {
             Some(key) => (self.shares.key(key), Why::Key),
@@ -194,11 +230,21 @@ impl Route {
                 && self.shares.is_within(key, index, rule.percent)
                 && let Some(variant) = self.answering(rule.to)
             {
-                return Choice { variant, why: Why::Rule(index) };
+                return Choice {
+                    variant,
+                    why: Why::Rule(index),
+                };
             }
         }
-        let shares = self.drawn.as_ref().filter(|_| by == Why::Chance).unwrap_or(&self.shares);
+        let shares = self
+            .drawn
+            .as_ref()
+            .filter(|_| by == Why::Chance)
+            .unwrap_or(&self.shares);
         let picked = shares.pick(key);
-        Choice { variant: self.answering(picked).unwrap_or(picked), why: by }
+        Choice {
+            variant: self.answering(picked).unwrap_or(picked),
+            why: by,
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Regular expressions that can't be slow.
 //!
-//! A pattern is compiled to a deterministic automaton when the route is read: one step for each byte of the value, no
-//! memory, no lock. One that would need too large an automaton, as `(a|b)*a(a|b){20}` does, is refused then. A pattern
-//! fits a value when it fits all of it, as Envoy's and the Gateway API's do. Letters are bytes: `.` is any byte but the
-//! end of a line, `\d` a digit of ASCII, `(?i)` knows the letters of ASCII.
+//! A pattern is compiled to a deterministic automaton when the route is read: one step for each
+//! byte of the value, no memory, no lock. One that would need too large an automaton, as
+//! `(a|b)*a(a|b){20}` does, is refused then. A pattern fits a value when it fits all of it, as
+//! Envoy's and the Gateway API's do. Letters are bytes: `.` is any byte but the end of a line, `\d`
+//! a digit of ASCII, `(?i)` knows the letters of ASCII.
 
 use std::fmt;
 
@@ -35,7 +36,9 @@ pub enum PatternError {
     Long(usize),
     #[error("is no regular expression: {0}")]
     Syntax(String),
-    #[error("would take too much memory to decide quickly; repeat fewer times, or say the same with `prefix`")]
+    #[error(
+        "would take too much memory to decide quickly; repeat fewer times, or say the same with `prefix`"
+    )]
     Explodes,
 }
 
@@ -51,20 +54,32 @@ impl Pattern {
             .minimize(false)
             .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
             .determinize_size_limit(Some(AUTOMATON_BYTES_MAX));
-        let syntax = syntax::Config::new().unicode(false).utf8(false).nest_limit(32);
+        let syntax = syntax::Config::new()
+            .unicode(false)
+            .utf8(false)
+            .nest_limit(32);
         // On its own first: behind the parentheses `a)(b` would be one.
-        let whole = syntax::parse_with(text, &syntax).map_err(|error| PatternError::Syntax(last_line(&error)))?;
+        let whole = syntax::parse_with(text, &syntax)
+            .map_err(|error| PatternError::Syntax(last_line(&error)))?;
         let start = start(&whole);
         let whole = Hir::concat(vec![whole, Hir::look(Look::End)]);
         let nfa = regex_automata::nfa::thompson::Compiler::new()
             .configure(
-                regex_automata::nfa::thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON_BYTES_MAX)),
+                regex_automata::nfa::thompson::Config::new()
+                    .utf8(false)
+                    .nfa_size_limit(Some(AUTOMATON_BYTES_MAX)),
             )
             .build_from_hir(&whole)
             .map_err(|_| PatternError::Explodes)?;
-        let automaton =
-            dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|_| PatternError::Explodes)?;
-        Ok(Self { text: text.to_owned(), start, automaton: Box::new(automaton) })
+        let automaton = dense::Builder::new()
+            .configure(config)
+            .build_from_nfa(&nfa)
+            .map_err(|_| PatternError::Explodes)?;
+        Ok(Self {
+            text: text.to_owned(),
+            start,
+            automaton: Box::new(automaton),
+        })
     }
 
     /// As it is written.
@@ -137,7 +152,10 @@ mod tests {
     #[test]
     fn what_is_none_or_explodes_is_refused() {
         for text in ["(", "a)(b", "[z-a]", "a{3,1}", r"\p{Greek}"] {
-            assert!(matches!(Pattern::new(text), Err(PatternError::Syntax(why)) if !why.is_empty()), "{text}");
+            assert!(
+                matches!(Pattern::new(text), Err(PatternError::Syntax(why)) if !why.is_empty()),
+                "{text}"
+            );
         }
         for text in ["(a|b)*a(a|b){20}", "((a{100}){100}){100}"] {
             assert_eq!(Pattern::new(text), Err(PatternError::Explodes), "{text}");

@@ -1,13 +1,15 @@
 //! Shares: a key falls to one of several variants, to each in proportion to its weight.
 //!
-//! Weighted rendezvous hashing (Thaler & Ravishankar, "Using name-based mappings to increase hit rates", 1998, with the
-//! weights of Schindelhauer & Schomaker, "Weighted distributed hash tables", 2005). For each variant a number u in
-//! (0, 1) is drawn from the key and the variant's name, and −ln u ⁄ weight is how long it takes to claim the key; the
-//! quickest has it. That is an exponential race: a variant wins in the proportion of its weight. As the draw does not
-//! depend on other variants, one whose weight grows keeps what it has and takes from the others; nothing else moves.
+//! Weighted rendezvous hashing (Thaler & Ravishankar, "Using name-based mappings to increase hit
+//! rates", 1998, with the weights of Schindelhauer & Schomaker, "Weighted distributed hash tables",
+//! 2005). For each variant a number u in (0, 1) is drawn from the key and the variant's name, and
+//! −ln u ⁄ weight is how long it takes to claim the key; the quickest has it. That is an
+//! exponential race: a variant wins in the proportion of its weight. As the draw does not depend on
+//! other variants, one whose weight grows keeps what it has and takes from the others; nothing else
+//! moves.
 //!
-//! The key's hash is SHA-256, and the logarithm is computed in software: the same on every machine and in every
-//! version. Changing either moves keys, so a test holds some of them.
+//! The key's hash is SHA-256, and the logarithm is computed in software: the same on every machine
+//! and in every version. Changing either moves keys, so a test holds some of them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -31,19 +33,22 @@ impl Key {
 pub struct Shares {
     /// Has read the salt.
     salted: Sha256,
-    /// Seed and weight of each variant that has a weight, with its place. The heaviest first: it wins most often, and
-    /// whoever comes later has lost then.
+    /// Seed and weight of each variant that has a weight, with its place. The heaviest first: it
+    /// wins most often, and whoever comes later has lost then.
     racers: Box<[(usize, u64, f64)]>,
 }
 
 impl Shares {
-    /// These variants, by name. Weights are finite and not negative, and one at least is more than 0.
+    /// These variants, by name. Weights are finite and not negative, and one at least is more than
+    /// 0.
     pub fn new<'a>(salt: &str, variants: impl Iterator<Item = (&'a str, f64)>) -> Self {
         let mut salted = Sha256::new();
         // The length first, so that no salt and key together look like another two.
         salted.update((salt.len() as u64).to_le_bytes());
         salted.update(salt);
-        let racers = variants.enumerate().filter(|(_, (_, weight))| *weight > 0.0);
+        let racers = variants
+            .enumerate()
+            .filter(|(_, (_, weight))| *weight > 0.0);
         let racer = |(place, (name, weight))| (place, first_bytes(Sha256::digest(name)), weight);
         let mut racers: Box<[(usize, u64, f64)]> = racers.map(racer).collect();
         racers.sort_by(|one, other| other.2.total_cmp(&one.2));
@@ -52,8 +57,16 @@ impl Shares {
 
     /// The shares of some of them; none when none of those has one.
     pub(super) fn only(&self, serves: impl Fn(usize) -> bool) -> Option<Self> {
-        let racers: Box<[_]> = self.racers.iter().filter(|(place, ..)| serves(*place)).copied().collect();
-        (!racers.is_empty()).then(|| Self { salted: self.salted.clone(), racers })
+        let racers: Box<[_]> = self
+            .racers
+            .iter()
+            .filter(|(place, ..)| serves(*place))
+            .copied()
+            .collect();
+        (!racers.is_empty()).then(|| Self {
+            salted: self.salted.clone(),
+            racers,
+        })
     }
 
     /// Whether a variant has a share.
@@ -63,7 +76,9 @@ impl Shares {
 
     /// The key that some bytes are.
     pub fn key(&self, bytes: &[u8]) -> Key {
-        Key(first_bytes(self.salted.clone().chain_update(bytes).finalize()))
+        Key(first_bytes(
+            self.salted.clone().chain_update(bytes).finalize(),
+        ))
     }
 
     /// The place of the variant that has the key.
@@ -71,7 +86,8 @@ impl Shares {
         let mut first = (0, f64::MAX);
         for &(place, seed, weight) in &self.racers {
             let drawn = unit(mix(key.0 ^ seed ^ VARIANT));
-            // −ln u is at least 2 (1 − u) ⁄ (1 + u): most of those that lose are known without a logarithm.
+            // −ln u is at least 2 (1 − u) ⁄ (1 + u): most of those that lose are known without a
+            // logarithm.
             if 2.0 * (1.0 - drawn) < first.1 * (1.0 + drawn) * weight {
                 let takes = -libm::log(drawn) / weight;
                 if takes < first.1 {
@@ -82,14 +98,18 @@ impl Shares {
         first.0
     }
 
-    /// Whether the key is among so many percent: others for each number, and more of the same when the percent grow.
+    /// Whether the key is among so many percent: others for each number, and more of the same when
+    /// the percent grow.
     pub fn is_within(&self, key: Key, number: usize, percent: f64) -> bool {
         percent >= 100.0 || unit(mix(key.0 ^ mix(number as u64 ^ RULE))) * 100.0 < percent
     }
 }
 
 fn first_bytes(hash: impl AsRef<[u8]>) -> u64 {
-    hash.as_ref().first_chunk().copied().map_or(0, u64::from_le_bytes)
+    hash.as_ref()
+        .first_chunk()
+        .copied()
+        .map_or(0, u64::from_le_bytes)
 }
 
 /// Scatters bits: the finalizer of `SplitMix64` (Steele, Lea & Flood 2014).

@@ -9,8 +9,13 @@ struct Request<'a>(&'a Route, &'a [(&'a str, &'a str)]);
 
 impl Facts for Request<'_> {
     fn value(&self, source: usize) -> Option<&[u8]> {
-        let Source::Header(wanted) = &self.0.sources()[source] else { return None };
-        self.1.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_bytes())
+        let Source::Header(wanted) = &self.0.sources()[source] else {
+            return None;
+        };
+        self.1
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_bytes())
     }
 }
 
@@ -19,12 +24,17 @@ fn header(name: &str) -> Source {
 }
 
 fn variants(weights: &[f64]) -> Vec<Variant> {
-    let variant = |(index, weight): (usize, &f64)| Variant::new((index + 1).to_string().parse().unwrap(), *weight);
+    let variant = |(index, weight): (usize, &f64)| {
+        Variant::new((index + 1).to_string().parse().unwrap(), *weight)
+    };
     weights.iter().enumerate().map(variant).collect()
 }
 
 fn when(name: &str, test: Test) -> Condition {
-    Condition { source: header(name), test }
+    Condition {
+        source: header(name),
+        test,
+    }
 }
 
 fn equals(text: &str) -> Test {
@@ -32,24 +42,37 @@ fn equals(text: &str) -> Test {
 }
 
 fn rule(when: impl Into<Vec<Condition>>, to: usize) -> Rule {
-    Rule { when: when.into(), percent: 100.0, to }
+    Rule {
+        when: when.into(),
+        percent: 100.0,
+        to,
+    }
 }
 
 fn sticky(salt: &str, weights: &[f64]) -> Route {
-    let parts =
-        Parts { salt: salt.into(), variants: variants(weights), sticky: Some(header("user")), ..Parts::default() };
+    let parts = Parts {
+        salt: salt.into(),
+        variants: variants(weights),
+        sticky: Some(header("user")),
+        ..Parts::default()
+    };
     Route::new(parts).unwrap()
 }
 
 fn of_user(route: &Route, user: u32) -> usize {
-    let choice = route.decide(&Request(route, &[("user", &user.to_string())]), || panic!("no chance is needed"));
+    let choice = route.decide(&Request(route, &[("user", &user.to_string())]), || {
+        panic!("no chance is needed")
+    });
     assert_eq!(choice.why, Why::Key);
     choice.variant
 }
 
 /// Pearson's statistic of counts against weights.
 fn chi_squared(counts: &[u32], weights: &[f64]) -> f64 {
-    let (all, sum) = (f64::from(counts.iter().sum::<u32>()), weights.iter().sum::<f64>());
+    let (all, sum) = (
+        f64::from(counts.iter().sum::<u32>()),
+        weights.iter().sum::<f64>(),
+    );
     let part = |(count, weight): (&u32, &f64)| {
         let expected = all * weight / sum;
         (f64::from(*count) - expected).powi(2) / expected
@@ -72,40 +95,82 @@ fn shares_match_weights() {
             assert_eq!(choice.why, Why::Chance);
             chanced[choice.variant] += 1;
         }
-        assert!(chi_squared(&keyed, &weights) < CRITICAL, "{salt}: {keyed:?}");
-        assert!(chi_squared(&chanced, &weights) < CRITICAL, "{salt}: {chanced:?}");
+        assert!(
+            chi_squared(&keyed, &weights) < CRITICAL,
+            "{salt}: {keyed:?}"
+        );
+        assert!(
+            chi_squared(&chanced, &weights) < CRITICAL,
+            "{salt}: {chanced:?}"
+        );
     }
 }
 
 #[test]
 fn every_replica_and_every_version_agrees() {
     let route = sticky("tumor", &[50.0, 30.0, 20.0]);
-    let of: String = (0..40).map(|user| of_user(&route, user).to_string()).collect();
+    let of: String = (0..40)
+        .map(|user| of_user(&route, user).to_string())
+        .collect();
     assert_eq!(of, "0022111211220102200012100102000200101010");
     assert_ne!(
         of,
-        (0..40).map(|user| of_user(&sticky("other", &[50.0, 30.0, 20.0]), user).to_string()).collect::<String>()
+        (0..40)
+            .map(|user| of_user(&sticky("other", &[50.0, 30.0, 20.0]), user).to_string())
+            .collect::<String>()
     );
 }
 
 #[test]
 fn rules_come_first_in_their_order() {
     let rules = vec![
-        rule([when("cohort", equals("pilot")), when("site", Test::Prefix("eu-".into()))], 1),
-        rule([when("cohort", Test::OneOf(vec!["pilot".into(), "beta".into()]))], 2),
-        rule([when("agent", Test::Matches(Pattern::new("test/.*").unwrap())), when("cohort", Test::Absent)], 1),
+        rule(
+            [
+                when("cohort", equals("pilot")),
+                when("site", Test::Prefix("eu-".into())),
+            ],
+            1,
+        ),
+        rule(
+            [when(
+                "cohort",
+                Test::OneOf(vec!["pilot".into(), "beta".into()]),
+            )],
+            2,
+        ),
+        rule(
+            [
+                when("agent", Test::Matches(Pattern::new("test/.*").unwrap())),
+                when("cohort", Test::Absent),
+            ],
+            1,
+        ),
     ];
-    let parts = Parts { salt: "s".into(), variants: variants(&[1.0, 0.0, 0.0]), rules, ..Parts::default() };
+    let parts = Parts {
+        salt: "s".into(),
+        variants: variants(&[1.0, 0.0, 0.0]),
+        rules,
+        ..Parts::default()
+    };
     let route = Route::new(parts).unwrap();
     let to = |headers: &[(&str, &str)]| {
         let Choice { variant, why } = route.decide(&Request(&route, headers), || 1);
         (variant, why)
     };
-    assert_eq!(to(&[("cohort", "pilot"), ("site", "eu-1")]), (1, Why::Rule(0)));
-    assert_eq!(to(&[("cohort", "pilot"), ("site", "us-1")]), (2, Why::Rule(1)));
+    assert_eq!(
+        to(&[("cohort", "pilot"), ("site", "eu-1")]),
+        (1, Why::Rule(0))
+    );
+    assert_eq!(
+        to(&[("cohort", "pilot"), ("site", "us-1")]),
+        (2, Why::Rule(1))
+    );
     assert_eq!(to(&[("cohort", "beta")]), (2, Why::Rule(1)));
     assert_eq!(to(&[("agent", "test/3")]), (1, Why::Rule(2)));
-    assert_eq!(to(&[("agent", "test/3"), ("cohort", "x")]), (0, Why::Chance));
+    assert_eq!(
+        to(&[("agent", "test/3"), ("cohort", "x")]),
+        (0, Why::Chance)
+    );
     assert_eq!(to(&[]), (0, Why::Chance));
 }
 
@@ -115,21 +180,31 @@ fn percent_of_a_rule_keeps_its_keys_when_it_grows() {
         let parts = Parts {
             salt: "s".into(),
             variants: variants(&[1.0, 0.0]),
-            rules: vec![Rule { percent, ..rule([], 1) }],
+            rules: vec![Rule {
+                percent,
+                ..rule([], 1)
+            }],
             sticky: Some(header("user")),
             ..Parts::default()
         };
         Route::new(parts).unwrap()
     };
     let (ten, twenty) = (route(10.0), route(20.0));
-    let of = |route: &Route, user: u32| route.decide(&Request(route, &[("user", &user.to_string())]), || 0).variant;
+    let of = |route: &Route, user: u32| {
+        route
+            .decide(&Request(route, &[("user", &user.to_string())]), || 0)
+            .variant
+    };
     let (mut few, mut more) = (0, 0);
     for user in 0..20_000 {
         assert!(of(&ten, user) <= of(&twenty, user), "user {user} left");
         few += of(&ten, user);
         more += of(&twenty, user);
     }
-    assert!((1_850..2_150).contains(&few) && (3_800..4_200).contains(&more), "{few} {more}");
+    assert!(
+        (1_850..2_150).contains(&few) && (3_800..4_200).contains(&more),
+        "{few} {more}"
+    );
 }
 
 #[test]
@@ -138,8 +213,14 @@ fn what_makes_no_sense_is_said_all_at_once() {
         salt: String::new(),
         variants: variants(&[0.0, f64::NAN]),
         rules: vec![
-            Rule { percent: 0.0, ..rule([], 0) },
-            rule([when("a", equals("x")), when("a", Test::Prefix("y".into()))], 5),
+            Rule {
+                percent: 0.0,
+                ..rule([], 0)
+            },
+            rule(
+                [when("a", equals("x")), when("a", Test::Prefix("y".into()))],
+                5,
+            ),
             rule([when("a", Test::OneOf(vec![]))], 0),
             rule([when("a", Test::Prefix("x".into()))], 0),
             rule([when("a", equals("xy")), when("b", Test::Present)], 0),
@@ -149,10 +230,23 @@ fn what_makes_no_sense_is_said_all_at_once() {
     let flaws = Route::new(parts).unwrap_err();
     let parts: Vec<Part> = flaws.iter().map(|flaw| flaw.part).collect();
     let rule = Part::Rule;
-    let expected = [Part::Variant(1), rule(0), rule(1), Part::Condition(1, 1), Part::Condition(2, 0), rule(4)];
+    let expected = [
+        Part::Variant(1),
+        rule(0),
+        rule(1),
+        Part::Condition(1, 1),
+        Part::Condition(2, 0),
+        rule(4),
+    ];
     assert_eq!(parts, expected, "{flaws:#?}");
-    let of =
-        |weights: &[f64]| Route::new(Parts { variants: variants(weights), ..Parts::default() }).unwrap_err()[0].clone();
+    let of = |weights: &[f64]| {
+        Route::new(Parts {
+            variants: variants(weights),
+            ..Parts::default()
+        })
+        .unwrap_err()[0]
+            .clone()
+    };
     assert!(of(&[]).message.contains("empty"));
     assert!(of(&[0.0, 0.0]).message.contains("all weights are 0"));
     assert!(of(&[f64::MAX, f64::MAX]).message.contains("sum"));
@@ -165,8 +259,14 @@ fn other_weights_for_requests_without_a_key_move_no_key() {
     for user in 0..1000 {
         assert_eq!(of_user(&route, user), of_user(&drawing, user), "{user}");
     }
-    let drawn = |number: u64| drawing.decide(&Request(&drawing, &[]), || number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let second = (0..10_000).filter(|number| drawn(*number).variant == 1).count();
+    let drawn = |number: u64| {
+        drawing.decide(&Request(&drawing, &[]), || {
+            number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        })
+    };
+    let second = (0..10_000)
+        .filter(|number| drawn(*number).variant == 1)
+        .count();
     assert!((8_850..9_150).contains(&second), "{second}");
 }
 

@@ -49,16 +49,26 @@ pub(super) struct Connect<'a> {
 
 impl<'a> Connect<'a> {
     pub(super) fn new(parts: Parts, stages: &'a [StageWires<'a>], accepts: Accepts) -> Self {
-        Self { parts, stages, accepts, wanted: Vec::new(), made: Vec::new(), wrong: Vec::new() }
+        Self {
+            parts,
+            stages,
+            accepts,
+            wanted: Vec::new(),
+            made: Vec::new(),
+            wrong: Vec::new(),
+        }
     }
 
     /// The pipeline's inputs.
     pub(super) fn inputs(&self) -> Vec<Port> {
-        self.wanted.iter().map(|wanted| wanted.port.clone()).collect()
+        self.wanted
+            .iter()
+            .map(|wanted| wanted.port.clone())
+            .collect()
     }
 
-    /// Wires one stage: for each input where it comes from, and whether each tensor must be looked at. Afterwards the
-    /// stage's outputs are there for the next.
+    /// Wires one stage: for each input where it comes from, and whether each tensor must be looked
+    /// at. Afterwards the stage's outputs are there for the next.
     pub(super) fn stage(&mut self, index: usize) -> Uses {
         let stage = self.stages[index];
         self.check_renames(index, "input", stage.inputs, &stage.signature.inputs);
@@ -74,7 +84,11 @@ impl<'a> Connect<'a> {
                 Ok(used) => takes.push(used),
                 Err(message) => {
                     let path = self.parts.path(index).key("inputs").key(&port.name);
-                    self.wrong.push(Miswired { stage: Some(index), path, message });
+                    self.wrong.push(Miswired {
+                        stage: Some(index),
+                        path,
+                        message,
+                    });
                 }
             }
         }
@@ -89,7 +103,11 @@ impl<'a> Connect<'a> {
             match self.by_source(index, &glance.source, None) {
                 Ok(origin) => looks.push(origin),
                 Err(message) => {
-                    self.wrong.push(Miswired { stage: Some(index), path: glance.path.clone(), message });
+                    self.wrong.push(Miswired {
+                        stage: Some(index),
+                        path: glance.path.clone(),
+                        message,
+                    });
                 }
             }
         }
@@ -100,7 +118,9 @@ impl<'a> Connect<'a> {
     pub(super) fn answers(&mut self, outputs: &[String]) -> Vec<(Port, Origin)> {
         let mut answers: Vec<(Port, Origin)> = Vec::new();
         for (index, source) in outputs.iter().enumerate() {
-            let found = self.by_source(self.stages.len(), source, None).map(|origin| (self.port(origin), origin));
+            let found = self
+                .by_source(self.stages.len(), source, None)
+                .map(|origin| (self.port(origin), origin));
             let found =
                 found.and_then(|(port, origin)| match answers.iter().find(|(other, _)| other.name == port.name) {
                     Some((_, other)) => Err(format!(
@@ -116,7 +136,11 @@ impl<'a> Connect<'a> {
                 Ok(answer) => answers.push(answer),
                 Err(message) => {
                     let path = KeyPath::default().key("spec").key("outputs").index(index);
-                    self.wrong.push(Miswired { stage: None, path, message });
+                    self.wrong.push(Miswired {
+                        stage: None,
+                        path,
+                        message,
+                    });
                 }
             }
         }
@@ -126,31 +150,53 @@ impl<'a> Connect<'a> {
     /// Everything that the last stage makes.
     pub(super) fn last_outputs(&self) -> Vec<(Port, Origin)> {
         let last = self.stages.len().saturating_sub(1);
-        let made = (0..self.made.len()).filter(|index| self.made[*index].stage == last).map(Origin::Made);
+        let made = (0..self.made.len())
+            .filter(|index| self.made[*index].stage == last)
+            .map(Origin::Made);
         made.map(|origin| (self.port(origin), origin)).collect()
     }
 
-    /// What there is by this name: the latest stage's, or else the client's, if a stage before takes that.
+    /// What there is by this name: the latest stage's, or else the client's, if a stage before
+    /// takes that.
     pub(super) fn by_name(&self, name: &str) -> Option<Origin> {
-        let made = self.made.iter().rposition(|made| made.name == name).map(Origin::Made);
-        made.or_else(|| self.requested(name).filter(|_| self.accepts == Accepts::Tensors))
+        let made = self
+            .made
+            .iter()
+            .rposition(|made| made.name == name)
+            .map(Origin::Made);
+        made.or_else(|| {
+            self.requested(name)
+                .filter(|_| self.accepts == Accepts::Tensors)
+        })
     }
 
     /// The client's tensor of this name, if a stage before takes it.
     pub(super) fn requested(&self, name: &str) -> Option<Origin> {
-        self.wanted.iter().position(|wanted| wanted.port.name == name).map(Origin::Request)
+        self.wanted
+            .iter()
+            .position(|wanted| wanted.port.name == name)
+            .map(Origin::Request)
     }
 
     /// Asks the client for one more tensor, on behalf of an input of the stage.
     pub(super) fn request(&mut self, index: usize, name: &str, taker: &Port) -> Origin {
-        let port = Port { name: name.to_owned(), ..taker.clone() };
-        self.wanted.push(Wanted { port, taker: self.show_input(index, taker) });
+        let port = Port {
+            name: name.to_owned(),
+            ..taker.clone()
+        };
+        self.wanted.push(Wanted {
+            port,
+            taker: self.show_input(index, taker),
+        });
         Origin::Request(self.wanted.len() - 1)
     }
 
     fn by_own_name(&mut self, index: usize, port: &Port) -> Result<Origin, String> {
         // The first stage's inputs are the client's, also when two stand for the same tensor.
-        match self.by_name(&port.name).or_else(|| self.requested(&port.name).filter(|_| index == 0)) {
+        match self
+            .by_name(&port.name)
+            .or_else(|| self.requested(&port.name).filter(|_| index == 0))
+        {
             Some(origin) => Ok(origin),
             None if index == 0 => Ok(self.request(index, &port.name, port)),
             None => Err(self.unknown_input(index, port)),
@@ -158,16 +204,26 @@ impl<'a> Connect<'a> {
     }
 
     /// Whether the tensor fits the input, and whether that must be seen each time.
-    fn connect(&mut self, index: usize, port: &Port, origin: Origin) -> Result<(Origin, bool), String> {
+    fn connect(
+        &mut self,
+        index: usize,
+        port: &Port,
+        origin: Origin,
+    ) -> Result<(Origin, bool), String> {
         match origin {
             Origin::Made(made) => {
                 let given = self.made[made].port;
                 match given.may_feed(port) {
                     Ok(()) => Ok((origin, !given.always_feeds(port))),
-                    Err(_) => Err(format!("{} can't take {}", self.show_input(index, port), self.show(origin))),
+                    Err(_) => Err(format!(
+                        "{} can't take {}",
+                        self.show_input(index, port),
+                        self.show(origin)
+                    )),
                 }
             }
-            // The pipeline's input knows all that its takers know, and a request is checked against it.
+            // The pipeline's input knows all that its takers know, and a request is checked against
+            // it.
             Origin::Request(wanted) => match merge(&self.wanted[wanted].port, port) {
                 Some(merged) => {
                     self.wanted[wanted].port = merged;
@@ -183,13 +239,26 @@ impl<'a> Connect<'a> {
         }
     }
 
-    fn check_renames(&mut self, index: usize, side: &str, renames: &BTreeMap<String, String>, ports: &[Port]) {
-        for key in renames.keys().filter(|key| ports.iter().all(|port| port.name != **key)) {
+    fn check_renames(
+        &mut self,
+        index: usize,
+        side: &str,
+        renames: &BTreeMap<String, String>,
+        ports: &[Port],
+    ) {
+        for key in renames
+            .keys()
+            .filter(|key| ports.iter().all(|port| port.name != **key))
+        {
             let stage = self.stages[index].name;
             let hint = hint(key, ports.iter().map(|port| port.name.as_str()));
             let path = self.parts.path(index).key(&format!("{side}s")).key(key);
             let message = format!("{} `{stage}` has no such {side}; {hint}", self.parts.word());
-            self.wrong.push(Miswired { stage: Some(index), path, message });
+            self.wrong.push(Miswired {
+                stage: Some(index),
+                path,
+                message,
+            });
         }
     }
 
@@ -208,18 +277,29 @@ impl<'a> Connect<'a> {
                     shown(name)
                 );
                 let path = self.parts.path(index).key("outputs").key(&port.name);
-                self.wrong.push(Miswired { stage: Some(index), path, message });
+                self.wrong.push(Miswired {
+                    stage: Some(index),
+                    path,
+                    message,
+                });
             }
-            self.made.push(Made { stage: index, name, port });
+            self.made.push(Made {
+                stage: index,
+                name,
+                port,
+            });
         }
     }
 
-    /// The port under the name by which it is known in the pipeline. What is known of a request's tensor grows with its
-    /// takers.
+    /// The port under the name by which it is known in the pipeline. What is known of a request's
+    /// tensor grows with its takers.
     pub(super) fn port(&self, origin: Origin) -> Port {
         match origin {
             Origin::Request(index) => self.wanted[index].port.clone(),
-            Origin::Made(index) => Port { name: self.made[index].name.to_owned(), ..self.made[index].port.clone() },
+            Origin::Made(index) => Port {
+                name: self.made[index].name.to_owned(),
+                ..self.made[index].port.clone()
+            },
         }
     }
 
@@ -228,7 +308,11 @@ impl<'a> Connect<'a> {
         match origin {
             Origin::Request(index) => format!("request.{}", shown(&self.wanted[index].port.name)),
             Origin::Made(index) => {
-                format!("{}.{}", self.stages[self.made[index].stage].name, shown(self.made[index].name))
+                format!(
+                    "{}.{}",
+                    self.stages[self.made[index].stage].name,
+                    shown(self.made[index].name)
+                )
             }
         }
     }
@@ -236,18 +320,35 @@ impl<'a> Connect<'a> {
     /// `` `scale.features` FP32 [-1, 30] ``.
     pub(super) fn show(&self, origin: Origin) -> String {
         let port = self.port(origin);
-        format!("`{}` {} {}", self.qualified(origin), port.datatype, show_dimensions(&port.shape))
+        format!(
+            "`{}` {} {}",
+            self.qualified(origin),
+            port.datatype,
+            show_dimensions(&port.shape)
+        )
     }
 
     fn show_input(&self, index: usize, port: &Port) -> String {
         let (stage, name) = (self.stages[index].name, shown(&port.name));
-        format!("{} `{stage}` input `{name}` {} {}", self.parts.word(), port.datatype, show_dimensions(&port.shape))
+        format!(
+            "{} `{stage}` input `{name}` {} {}",
+            self.parts.word(),
+            port.datatype,
+            show_dimensions(&port.shape)
+        )
     }
 
     /// Everything that can be taken so far, the client's first.
     pub(super) fn reachable(&self) -> Vec<Origin> {
-        let wanted = if self.accepts == Accepts::Tensors { self.wanted.len() } else { 0 };
-        (0..wanted).map(Origin::Request).chain((0..self.made.len()).map(Origin::Made)).collect()
+        let wanted = if self.accepts == Accepts::Tensors {
+            self.wanted.len()
+        } else {
+            0
+        };
+        (0..wanted)
+            .map(Origin::Request)
+            .chain((0..self.made.len()).map(Origin::Made))
+            .collect()
     }
 
     /// The stage that makes the tensor, unless the client sends it.

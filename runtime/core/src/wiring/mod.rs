@@ -1,17 +1,18 @@
 //! Which tensor goes where, decided once at deploy, so that a request only follows numbers.
 //!
-//! Every tensor of a request has a slot: first the pipeline's inputs, then each stage's outputs in order. An input
-//! takes, by default, the tensor of its own name that the latest stage before it made, or else the client's; for the
-//! first stage the client must send it. A rename under a stage's `inputs` names another source: `tensor`,
-//! `stage.tensor`, or `request.tensor`, which asks the client for one more tensor. A rename under `outputs` changes the
-//! name for everybody after. Two inputs that take the same tensor from the client must agree on what it is; what either
-//! knows of its shape the client must keep to. Answered are the last stage's outputs, unless `spec.outputs` names
-//! others.
+//! Every tensor of a request has a slot: first the pipeline's inputs, then each stage's outputs in
+//! order. An input takes, by default, the tensor of its own name that the latest stage before it
+//! made, or else the client's; for the first stage the client must send it. A rename under a
+//! stage's `inputs` names another source: `tensor`, `stage.tensor`, or `request.tensor`, which asks
+//! the client for one more tensor. A rename under `outputs` changes the name for everybody after.
+//! Two inputs that take the same tensor from the client must agree on what it is; what either knows
+//! of its shape the client must keep to. Answered are the last stage's outputs, unless
+//! `spec.outputs` names others.
 //!
 //! A graph's nodes are wired as stages are. A node may also look at a tensor without taking it.
 //!
-//! A first stage that takes raw bodies leaves nothing of the request to others, since a raw body has no tensors.
-//! Bounds: those of [`Signature::check`] for the pipeline as for a stage.
+//! A first stage that takes raw bodies leaves nothing of the request to others, since a raw body
+//! has no tensors. Bounds: those of [`Signature::check`] for the pipeline as for a stage.
 
 mod connect;
 mod source;
@@ -84,7 +85,13 @@ pub struct Glance {
 impl<'a> StageWires<'a> {
     /// A manifest's stage, and the signature that its component answered.
     pub fn of<C, F>(stage: &'a Stage<C, F>, signature: &'a Signature) -> Self {
-        Self { name: stage.name.as_str(), inputs: &stage.inputs, outputs: &stage.outputs, signature, glances: &[] }
+        Self {
+            name: stage.name.as_str(),
+            inputs: &stage.inputs,
+            outputs: &stage.outputs,
+            signature,
+            glances: &[],
+        }
     }
 }
 
@@ -106,7 +113,8 @@ pub struct Plan {
     pub slots: usize,
     /// What each stage takes and fills.
     pub stages: Vec<StagePlan>,
-    /// The slot of each of the pipeline's outputs. No slot is there twice, so each may be moved out.
+    /// The slot of each of the pipeline's outputs. No slot is there twice, so each may be moved
+    /// out.
     pub answers: Vec<usize>,
 }
 
@@ -141,8 +149,8 @@ pub struct Take {
     pub check: bool,
 }
 
-/// Something that can't be wired. The path starts at the document's root, so that whoever has the document can say the
-/// line.
+/// Something that can't be wired. The path starts at the document's root, so that whoever has the
+/// document can say the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 #[expect(missing_docs, reason = "the type's line says it")]
@@ -161,13 +169,17 @@ pub fn plan(
     outputs: Option<&[String]>,
 ) -> Result<Plan, Vec<Miswired>> {
     let mut connect = Connect::new(parts, stages, accepts);
-    let uses: Vec<Uses> = (0..stages.len()).map(|index| connect.stage(index)).collect();
+    let uses: Vec<Uses> = (0..stages.len())
+        .map(|index| connect.stage(index))
+        .collect();
     let answers = match outputs {
         Some(outputs) => connect.answers(outputs),
         None => connect.last_outputs(),
     };
-    let signature =
-        Signature { inputs: connect.inputs(), outputs: answers.iter().map(|(port, _)| port.clone()).collect() };
+    let signature = Signature {
+        inputs: connect.inputs(),
+        outputs: answers.iter().map(|(port, _)| port.clone()).collect(),
+    };
     if connect.wrong.is_empty()
         && let Err(message) = signature.check()
     {
@@ -191,16 +203,36 @@ pub fn plan(
     for (stage, uses) in stages.iter().zip(uses) {
         let fills = slots..slots + stage.signature.outputs.len();
         slots = fills.end;
-        let takes = uses.takes.into_iter().map(|(origin, check)| Take { slot: slot(origin), last_use: false, check });
-        let looks = uses.looks.into_iter().map(|origin| Look { slot: slot(origin), port: connect.port(origin) });
-        plans.push(StagePlan { takes: takes.collect(), fills, looks: looks.collect() });
+        let takes = uses.takes.into_iter().map(|(origin, check)| Take {
+            slot: slot(origin),
+            last_use: false,
+            check,
+        });
+        let looks = uses.looks.into_iter().map(|origin| Look {
+            slot: slot(origin),
+            port: connect.port(origin),
+        });
+        plans.push(StagePlan {
+            takes: takes.collect(),
+            fills,
+            looks: looks.collect(),
+        });
     }
-    let answers: Vec<usize> = answers.into_iter().map(|(_, origin)| slot(origin)).collect();
+    let answers: Vec<usize> = answers
+        .into_iter()
+        .map(|(_, origin)| slot(origin))
+        .collect();
     mark_last_uses(&mut plans, &answers);
-    Ok(Plan { signature, slots, stages: plans, answers })
+    Ok(Plan {
+        signature,
+        slots,
+        stages: plans,
+        answers,
+    })
 }
 
-/// From the end: the first time that a slot is seen is its last use. The answers come after all stages.
+/// From the end: the first time that a slot is seen is its last use. The answers come after all
+/// stages.
 fn mark_last_uses(stages: &mut [StagePlan], answers: &[usize]) {
     let mut seen: BTreeSet<usize> = answers.iter().copied().collect();
     for stage in stages.iter_mut().rev() {
@@ -215,6 +247,15 @@ fn mark_last_uses(stages: &mut [StagePlan], answers: &[usize]) {
 /// What two takers of one tensor of the request know of it together; `None` when they disagree.
 pub(crate) fn merge(one: &Port, other: &Port) -> Option<Port> {
     other.may_feed(one).ok()?;
-    let shape = one.shape.iter().zip(&other.shape).map(|(one, other)| one.or(*other)).collect();
-    Some(Port { name: one.name.clone(), datatype: one.datatype, shape })
+    let shape = one
+        .shape
+        .iter()
+        .zip(&other.shape)
+        .map(|(one, other)| one.or(*other))
+        .collect();
+    Some(Port {
+        name: one.name.clone(),
+        datatype: one.datatype,
+        shape,
+    })
 }

@@ -1,7 +1,7 @@
 //! Understands a source as a person wrote it, and says what there is when there is no such thing.
 //!
-//! Names of stages and of tensors may have dots themselves, so `a.b.c` can mean several things. It is taken when just
-//! one of them exists. What starts with `request.` always means the client's.
+//! Names of stages and of tensors may have dots themselves, so `a.b.c` can mean several things. It
+//! is taken when just one of them exists. What starts with `request.` always means the client's.
 
 use super::Accepts;
 use super::connect::{Connect, Origin};
@@ -10,35 +10,56 @@ use crate::signature::{Port, show_dimensions};
 use crate::suggest::{LIST_MAX, nearest, shown};
 
 impl Connect<'_> {
-    /// The tensor that a source names. `index` is the stage that asks, one more than the last for the answers; `taker`
-    /// is the input, which says what a tensor of the request is.
-    pub(super) fn by_source(&mut self, index: usize, source: &str, taker: Option<&Port>) -> Result<Origin, String> {
+    /// The tensor that a source names. `index` is the stage that asks, one more than the last for
+    /// the answers; `taker` is the input, which says what a tensor of the request is.
+    pub(super) fn by_source(
+        &mut self,
+        index: usize,
+        source: &str,
+        taker: Option<&Port>,
+    ) -> Result<Origin, String> {
         if let Some(name) = source.strip_prefix("request.") {
             return self.by_request(index, name, taker);
         }
         let mut found: Vec<Origin> = self.by_name(source).into_iter().collect();
         for (stage, name) in splits(source) {
-            let made = self.made.iter().rposition(|made| self.stages[made.stage].name == stage && made.name == name);
+            let made = self
+                .made
+                .iter()
+                .rposition(|made| self.stages[made.stage].name == stage && made.name == name);
             found.extend(made.map(Origin::Made).filter(|made| !found.contains(made)));
         }
         match (found.as_slice(), taker) {
             ([origin], _) => Ok(*origin),
             // Nothing comes before the first stage but the client.
-            ([], Some(taker)) if index == 0 && self.stage_named_in(source).is_none() => match self.requested(source) {
-                Some(origin) => Ok(origin),
-                None => Ok(self.request(index, source, taker)),
-            },
+            ([], Some(taker)) if index == 0 && self.stage_named_in(source).is_none() => {
+                match self.requested(source) {
+                    Some(origin) => Ok(origin),
+                    None => Ok(self.request(index, source, taker)),
+                }
+            }
             ([], _) => Err(self.unknown_source(index, source)),
             (several, _) => {
-                let several: Vec<String> = several.iter().map(|origin| self.show_apart(*origin)).collect();
+                let several: Vec<String> = several
+                    .iter()
+                    .map(|origin| self.show_apart(*origin))
+                    .collect();
                 let several = several.join(" or ");
                 let word = self.parts.word();
-                Err(format!("`{}` could be {several}; rename one of them under its {word}'s `outputs`", shown(source)))
+                Err(format!(
+                    "`{}` could be {several}; rename one of them under its {word}'s `outputs`",
+                    shown(source)
+                ))
             }
         }
     }
 
-    fn by_request(&mut self, index: usize, name: &str, taker: Option<&Port>) -> Result<Origin, String> {
+    fn by_request(
+        &mut self,
+        index: usize,
+        name: &str,
+        taker: Option<&Port>,
+    ) -> Result<Origin, String> {
         if index > 0 && self.accepts == Accepts::Raw {
             return Err(format!(
                 "`request.{}` isn't always there: {} `{}` takes raw bodies, which have no tensors",
@@ -48,7 +69,10 @@ impl Connect<'_> {
             ));
         }
         if name.is_empty() || name.len() > PORT_NAME_BYTES_MAX {
-            return Err(format!("a tensor's name has 1 to {PORT_NAME_BYTES_MAX} bytes, this one has {}", name.len()));
+            return Err(format!(
+                "a tensor's name has 1 to {PORT_NAME_BYTES_MAX} bytes, this one has {}",
+                name.len()
+            ));
         }
         match (self.requested(name), taker) {
             (Some(origin), _) => Ok(origin),
@@ -92,9 +116,16 @@ impl Connect<'_> {
         let mut why = format!("there is no tensor `{}` here", shown(source));
         if let Some((stage, name)) = self.stage_named_in(source) {
             if stage == index {
-                why.push_str(&format!("; a {} can't take what it makes itself", self.parts.word()));
+                why.push_str(&format!(
+                    "; a {} can't take what it makes itself",
+                    self.parts.word()
+                ));
             } else if stage > index {
-                why.push_str(&format!("; {} `{}` runs later", self.parts.word(), self.stages[stage].name));
+                why.push_str(&format!(
+                    "; {} `{}` runs later",
+                    self.parts.word(),
+                    self.stages[stage].name
+                ));
             } else if let Some(renamed) = self.stages[stage].outputs.get(name) {
                 why.push_str(&format!("; `outputs` renames that to `{}`", shown(renamed)));
             }
@@ -117,13 +148,18 @@ impl Connect<'_> {
             return "there are none".to_owned();
         }
         let bare = splits(name).last().map_or(name, |(_, bare)| bare);
-        let near =
-            [name, bare].into_iter().find_map(|word| nearest(word, tensors.iter().map(|origin| self.bare(*origin))));
+        let near = [name, bare]
+            .into_iter()
+            .find_map(|word| nearest(word, tensors.iter().map(|origin| self.bare(*origin))));
         let is_near = |origin: &Origin| near == Some(self.bare(*origin));
         // The latest is the likeliest.
         tensors.reverse();
         tensors.sort_by_key(|origin| !is_near(origin));
-        let shown: Vec<String> = tensors.iter().take(LIST_MAX).map(|origin| self.show(*origin)).collect();
+        let shown: Vec<String> = tensors
+            .iter()
+            .take(LIST_MAX)
+            .map(|origin| self.show(*origin))
+            .collect();
         let more = match tensors.len().saturating_sub(LIST_MAX) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -138,5 +174,7 @@ impl Connect<'_> {
 
 /// Every way to read a source as a stage and a tensor.
 fn splits(source: &str) -> impl Iterator<Item = (&str, &str)> {
-    source.match_indices('.').map(|(dot, _)| (&source[..dot], &source[dot + 1..]))
+    source
+        .match_indices('.')
+        .map(|(dot, _)| (&source[..dot], &source[dot + 1..]))
 }

@@ -18,21 +18,35 @@ struct Stage {
 
 fn port(text: &str) -> Port {
     let (name, shape) = text.split_once(' ').unwrap_or((text, "-1"));
-    let (datatype, shape) =
-        shape.split_once(' ').map_or((Datatype::Fp32, shape), |(datatype, shape)| (datatype.parse().unwrap(), shape));
+    let (datatype, shape) = shape
+        .split_once(' ')
+        .map_or((Datatype::Fp32, shape), |(datatype, shape)| {
+            (datatype.parse().unwrap(), shape)
+        });
     let shape = shape.split(',').map(|size| size.parse().ok()).collect();
-    Port { name: name.to_owned(), datatype, shape }
+    Port {
+        name: name.to_owned(),
+        datatype,
+        shape,
+    }
 }
 
-/// `name: input, input = source -> output, output = renamed`, where an input or output is `name [datatype] [shape]`.
+/// `name: input, input = source -> output, output = renamed`, where an input or output is
+/// `name [datatype] [shape]`.
 fn stage(line: &str) -> Stage {
     let (name, rest) = line.split_once(": ").unwrap();
     let (inputs, outputs) = rest.split_once("->").unwrap();
     let side = |text: &str| {
         let mut ports = Vec::new();
         let mut renames = BTreeMap::new();
-        for item in text.split(';').map(str::trim).filter(|item| !item.is_empty()) {
-            let (item, rename) = item.split_once(" = ").map_or((item, None), |(item, to)| (item, Some(to)));
+        for item in text
+            .split(';')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+        {
+            let (item, rename) = item
+                .split_once(" = ")
+                .map_or((item, None), |(item, to)| (item, Some(to)));
             // `!x = y` is a rename of something that is not there.
             if let Some(absent) = item.strip_prefix('!') {
                 renames.insert(absent.to_owned(), rename.unwrap().to_owned());
@@ -57,24 +71,48 @@ fn stage(line: &str) -> Stage {
 fn wires(stages: &[Stage]) -> Vec<StageWires<'_>> {
     stages
         .iter()
-        .map(|Stage { name, inputs, outputs, signature, glances }| StageWires {
-            name: name.as_str(),
-            inputs,
-            outputs,
-            signature,
-            glances,
-        })
+        .map(
+            |Stage {
+                 name,
+                 inputs,
+                 outputs,
+                 signature,
+                 glances,
+             }| StageWires {
+                name: name.as_str(),
+                inputs,
+                outputs,
+                signature,
+                glances,
+            },
+        )
         .collect()
 }
 
 /// The plan in a few lines: `!` is a last use, `?` a check.
 fn render(stages: &str, accepts: Accepts, outputs: Option<&str>) -> String {
-    let stages: Vec<Stage> = stages.lines().map(str::trim).filter(|line| !line.is_empty()).map(stage).collect();
-    let outputs: Option<Vec<String>> = outputs.map(|outputs| outputs.split(' ').map(str::to_owned).collect());
+    let stages: Vec<Stage> = stages
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(stage)
+        .collect();
+    let outputs: Option<Vec<String>> =
+        outputs.map(|outputs| outputs.split(' ').map(str::to_owned).collect());
     match plan(Parts::Stages, &wires(&stages), accepts, outputs.as_deref()) {
-        Err(wrong) => wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(wrong) => wrong
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
         Ok(plan) => {
-            let ports = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let ports = |ports: &[Port]| {
+                ports
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            };
             let mut lines = vec![format!("in {}", ports(&plan.signature.inputs))];
             for stage in &plan.stages {
                 let take = |take: &Take| {
@@ -88,7 +126,12 @@ fn render(stages: &str, accepts: Accepts, outputs: Option<&str>) -> String {
                 let takes: Vec<String> = stage.takes.iter().map(take).collect();
                 lines.push(format!("takes {} fills {:?}", takes.join(" "), stage.fills));
             }
-            lines.push(format!("out {} from {:?} of {}", ports(&plan.signature.outputs), plan.answers, plan.slots));
+            lines.push(format!(
+                "out {} from {:?} of {}",
+                ports(&plan.signature.outputs),
+                plan.answers,
+                plan.slots
+            ));
             lines.join("\n")
         }
     }
@@ -116,8 +159,8 @@ fn stages_are_chained_by_name() {
 
 #[test]
 fn a_later_stage_takes_what_lies_further_back() {
-    // `size` is the client's, and the first stage takes it, so the last one finds it by its name. `a` takes one tensor
-    // twice.
+    // `size` is the client's, and the first stage takes it, so the last one finds it by its name.
+    // `a` takes one tensor twice.
     check(
         "first: x; size -> y
          a: y; again = y -> z
@@ -151,7 +194,11 @@ fn the_client_can_be_asked_for_more() {
         None,
         "in image FP32 [-1]\ntakes 0 0 0! fills 1..2\nout y FP32 [-1] from [1] of 2",
     );
-    check("a: x -> y", Some("request.x"), "in x FP32 [-1]\ntakes 0 fills 1..2\nout x FP32 [-1] from [0] of 2");
+    check(
+        "a: x -> y",
+        Some("request.x"),
+        "in x FP32 [-1]\ntakes 0 fills 1..2\nout x FP32 [-1] from [0] of 2",
+    );
 }
 
 #[test]
@@ -246,7 +293,11 @@ fn takers_of_one_tensor_agree_and_answers_have_names_of_their_own() {
 #[test]
 fn a_raw_body_leaves_nothing_to_others() {
     assert_eq!(
-        render("a: image UINT8 -1 -> y\nb: image UINT8 -1; s = request.size -> z", Accepts::Raw, None),
+        render(
+            "a: image UINT8 -1 -> y\nb: image UINT8 -1; s = request.size -> z",
+            Accepts::Raw,
+            None
+        ),
         "spec.stages[1].inputs.image: nothing before stage `b` makes its input `image` UINT8 [-1]; reachable: `a.y` \
          FP32 [-1]\n\
          spec.stages[1].inputs.s: `request.size` isn't always there: stage `a` takes raw bodies, which have no tensors"
@@ -261,7 +312,10 @@ fn a_raw_body_leaves_nothing_to_others() {
 fn a_pipeline_is_bounded_as_a_stage_is() {
     let long = "n".repeat(300);
     let wrong = render(&format!("a: x -> y = {long}"), Accepts::Tensors, None);
-    assert_eq!(wrong, "spec: the pipeline as a whole: output 0 has a name of 300 bytes");
+    assert_eq!(
+        wrong,
+        "spec: the pipeline as a whole: output 0 has a name of 300 bytes"
+    );
     assert!(plan(Parts::Stages, &[], Accepts::Tensors, None).is_ok());
 }
 
@@ -277,7 +331,14 @@ fn any_source() -> impl Strategy<Value = String> {
 fn any_ports() -> impl Strategy<Value = Vec<Port>> {
     let size = prop::option::weighted(0.3, 1_u64..3);
     prop::collection::btree_map(any_name(), size, 0..3).prop_map(|ports| {
-        ports.into_iter().map(|(name, size)| Port { name, datatype: Datatype::Fp32, shape: vec![size] }).collect()
+        ports
+            .into_iter()
+            .map(|(name, size)| Port {
+                name,
+                datatype: Datatype::Fp32,
+                shape: vec![size],
+            })
+            .collect()
     })
 }
 
@@ -287,12 +348,21 @@ fn any_stage() -> impl Strategy<Value = Stage> {
     let glances = prop::collection::vec(any_source(), 0..2);
     (any_ports(), any_ports(), renames(), names(), glances).prop_map(|parts| {
         let (inputs, outputs, in_renames, out_renames, glances) = parts;
-        let glance = |source| Glance { source, path: KeyPath::default() };
+        let glance = |source| Glance {
+            source,
+            path: KeyPath::default(),
+        };
         let known = |ports: &[Port], key: &str| ports.iter().any(|port| port.name == key);
         Stage {
             name: "unnamed".parse().unwrap(),
-            inputs: in_renames.into_iter().filter(|(key, _)| known(&inputs, key)).collect(),
-            outputs: out_renames.into_iter().filter(|(key, _)| known(&outputs, key)).collect(),
+            inputs: in_renames
+                .into_iter()
+                .filter(|(key, _)| known(&inputs, key))
+                .collect(),
+            outputs: out_renames
+                .into_iter()
+                .filter(|(key, _)| known(&outputs, key))
+                .collect(),
             signature: Signature { inputs, outputs },
             glances: glances.into_iter().map(glance).collect(),
         }

@@ -1,7 +1,7 @@
 //! What an ONNX file says of itself: is it one, and what are its inputs and outputs?
 //!
-//! Read before any engine sees the file, so that what is no graph is refused in the same words whatever the engine.
-//! Source: the protocol buffers of the ONNX IR specification.
+//! Read before any engine sees the file, so that what is no graph is refused in the same words
+//! whatever the engine. Source: the protocol buffers of the ONNX IR specification.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -49,21 +49,32 @@ impl Declared {
                         .any(|g| in_graph(g, operators))
             })
         }
-        self.model.graph.as_ref().is_some_and(|graph| in_graph(graph, operators))
+        self.model
+            .graph
+            .as_ref()
+            .is_some_and(|graph| in_graph(graph, operators))
     }
 }
 
 /// Reads the file.
 pub(super) fn read(bytes: &Bytes) -> Result<Declared, GraphError> {
     let refused = |message: String| GraphError::Refused(message);
-    let model = decode(bytes)
-        .ok_or_else(|| refused(format!("the file of {} bytes is no ONNX model: it can't be parsed", bytes.len())))?;
+    let model = decode(bytes).ok_or_else(|| {
+        refused(format!(
+            "the file of {} bytes is no ONNX model: it can't be parsed",
+            bytes.len()
+        ))
+    })?;
     let graph = model
         .graph
         .as_ref()
         .filter(|graph| !graph.node.is_empty() || !graph.output.is_empty())
         .ok_or_else(|| refused("the file is no ONNX model: it holds no graph".to_owned()))?;
-    if let Some(tensor) = graph.initializer.iter().find(|tensor| !tensor.external_data.is_empty()) {
+    if let Some(tensor) = graph
+        .initializer
+        .iter()
+        .find(|tensor| !tensor.external_data.is_empty())
+    {
         return Err(refused(format!(
             "weights `{}` lie in another file (ONNX external data); save the model as one file",
             tensor.name
@@ -74,34 +85,63 @@ pub(super) fn read(bytes: &Bytes) -> Result<Declared, GraphError> {
         .input
         .iter()
         .filter(|input| !has_value(&input.name))
-        .map(|input| self::input(input).map_err(|reason| refused(format!("input `{}` {reason}", input.name))))
+        .map(|input| {
+            self::input(input).map_err(|reason| refused(format!("input `{}` {reason}", input.name)))
+        })
         .try_collect()?;
-    let outputs = graph.output.iter().map(|info| (info.name.clone(), output(info))).collect();
-    Ok(Declared { ports: Ports { inputs, outputs }, model })
+    let outputs = graph
+        .output
+        .iter()
+        .map(|info| (info.name.clone(), output(info)))
+        .collect();
+    Ok(Declared {
+        ports: Ports { inputs, outputs },
+        model,
+    })
 }
 
 fn decode(bytes: &Bytes) -> Option<ModelProto> {
-    tract_onnx::onnx().proto_model_for_read(&mut bytes.as_ref()).ok()
+    tract_onnx::onnx()
+        .proto_model_for_read(&mut bytes.as_ref())
+        .ok()
 }
 
 fn input(info: &ValueInfoProto) -> Result<Port, String> {
     let Output { datatype, shape } = output(info)?;
     let shape = shape.ok_or_else(|| "has no shape; declare one, at least its rank".to_owned())?;
-    Ok(Port { name: info.name.clone(), datatype, shape })
+    Ok(Port {
+        name: info.name.clone(),
+        datatype,
+        shape,
+    })
 }
 
 fn output(info: &ValueInfoProto) -> Result<Output, String> {
-    let Some(Type::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+    let Some(Type::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+    else {
         return Err(NO_TENSOR.to_owned());
     };
-    let datatype = datatype(tensor.elem_type)
-        .ok_or_else(|| format!("has elements that no datatype of the protocol has (ONNX type {})", tensor.elem_type))?;
+    let datatype = datatype(tensor.elem_type).ok_or_else(|| {
+        format!(
+            "has elements that no datatype of the protocol has (ONNX type {})",
+            tensor.elem_type
+        )
+    })?;
     let size = |size: &Option<Size>| match size {
         Some(Size::DimValue(size)) => u64::try_from(*size).ok(),
         _ => None,
     };
-    let shape = |shape: &TensorShapeProto| shape.dim.iter().map(|dimension| size(&dimension.value)).collect();
-    Ok(Output { datatype, shape: tensor.shape.as_ref().map(shape) })
+    let shape = |shape: &TensorShapeProto| {
+        shape
+            .dim
+            .iter()
+            .map(|dimension| size(&dimension.value))
+            .collect()
+    };
+    Ok(Output {
+        datatype,
+        shape: tensor.shape.as_ref().map(shape),
+    })
 }
 
 const NO_TENSOR: &str = "is no tensor (a sequence, a map or an optional); export the model without it, as with \
@@ -129,8 +169,9 @@ const fn datatype(number: i32) -> Option<Datatype> {
 }
 
 impl Ports {
-    /// The signature, with the outputs that are wanted, or all; and the places of those. `seen` is what an engine knows
-    /// of the shape of the output at a place; what the file declares comes first.
+    /// The signature, with the outputs that are wanted, or all; and the places of those. `seen` is
+    /// what an engine knows of the shape of the output at a place; what the file declares comes
+    /// first.
     pub(super) fn signature(
         self,
         names: &[String],
@@ -142,17 +183,31 @@ impl Ports {
             let refused = |reason: &str| GraphError::Refused(format!("output `{name}` {reason}"));
             let output = output.as_ref().map_err(|reason| refused(reason))?;
             let shape = match (&output.shape, seen(place)) {
-                (Some(shape), Some(seen)) if shape.len() == seen.len() => {
-                    shape.iter().zip(seen).map(|(declared, seen)| declared.or(seen)).collect()
-                }
+                (Some(shape), Some(seen)) if shape.len() == seen.len() => shape
+                    .iter()
+                    .zip(seen)
+                    .map(|(declared, seen)| declared.or(seen))
+                    .collect(),
                 (Some(shape), _) => shape.clone(),
                 (None, Some(seen)) => seen,
-                (None, None) => return Err(refused("has no shape; declare one, at least its rank")),
+                (None, None) => {
+                    return Err(refused("has no shape; declare one, at least its rank"));
+                }
             };
-            Ok(Port { name: name.clone(), datatype: output.datatype, shape })
+            Ok(Port {
+                name: name.clone(),
+                datatype: output.datatype,
+                shape,
+            })
         };
         let outputs = wanted.iter().map(output).try_collect()?;
-        Ok((Signature { inputs: self.inputs, outputs }, wanted))
+        Ok((
+            Signature {
+                inputs: self.inputs,
+                outputs,
+            },
+            wanted,
+        ))
     }
 
     /// The outputs of these names, by their places; all where nothing is said.
@@ -161,10 +216,17 @@ impl Ports {
             return Ok((0..self.outputs.len()).collect());
         }
         let place = |name: &String| {
-            self.outputs.iter().position(|(known, _)| known == name).ok_or_else(|| {
-                let known = self.outputs.iter().map(|(name, _)| format!("`{name}`")).join(", ");
-                GraphError::Refused(format!("the graph has no output `{name}`; it has {known}"))
-            })
+            self.outputs
+                .iter()
+                .position(|(known, _)| known == name)
+                .ok_or_else(|| {
+                    let known = self
+                        .outputs
+                        .iter()
+                        .map(|(name, _)| format!("`{name}`"))
+                        .join(", ");
+                    GraphError::Refused(format!("the graph has no output `{name}`; it has {known}"))
+                })
         };
         names.iter().map(place).collect()
     }

@@ -26,14 +26,18 @@ pub(crate) enum ComputeError {
     Output,
 }
 
-/// What an engine says, without the places in its own source that it puts before: one line, and the reason last.
+/// What an engine says, without the places in its own source that it puts before: one line, and the
+/// reason last.
 pub(super) fn plain(message: &str) -> String {
-    let message = message.split_once("Status Message: ").map_or(message, |(_, reason)| reason);
+    let message = message
+        .split_once("Status Message: ")
+        .map_or(message, |(_, reason)| reason);
     let message = without_signature(message);
     let mut words: Vec<&str> = Vec::new();
     for word in message.split_whitespace() {
         // `/build/onnxruntime/core/graph/model.cc:183`, and the function that is named behind it.
-        let is_place = word.contains('/') && (word.contains(".cc:") || word.contains(".h:") || word.contains(".rs:"));
+        let is_place = word.contains('/')
+            && (word.contains(".cc:") || word.contains(".h:") || word.contains(".rs:"));
         if is_place {
             continue;
         }
@@ -44,7 +48,10 @@ pub(super) fn plain(message: &str) -> String {
 
 /// A C++ function that says something is named first, with all types of its arguments.
 fn without_signature(message: &str) -> &str {
-    let Some(open) = message.find('(').filter(|&open| message[..open].contains("onnxruntime::")) else {
+    let Some(open) = message
+        .find('(')
+        .filter(|&open| message[..open].contains("onnxruntime::"))
+    else {
         return message;
     };
     let mut depth = 0_usize;

@@ -1,6 +1,8 @@
-//! ONNX Runtime: a shared library that is found and loaded when the first graph asks for it, or never.
+//! ONNX Runtime: a shared library that is found and loaded when the first graph asks for it, or
+//! never.
 //!
-//! Where to look is the caller's business ([`FindLibrary`]). What was loaded stays for the life of the process.
+//! Where to look is the caller's business ([`FindLibrary`]). What was loaded stays for the life of
+//! the process.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -67,7 +69,11 @@ pub(super) struct Runtime {
 
 impl Library {
     pub(super) const fn new(finder: Arc<dyn FindLibrary>) -> Self {
-        Self { finder, path: OnceLock::new(), runtime: OnceLock::new() }
+        Self {
+            finder,
+            path: OnceLock::new(),
+            runtime: OnceLock::new(),
+        }
     }
 
     pub(super) fn is_named(&self) -> bool {
@@ -80,7 +86,10 @@ impl Library {
     }
 
     pub(super) fn get(&self) -> Result<&Runtime, String> {
-        self.runtime.get_or_init(|| Runtime::load(&self.path()?)).as_ref().map_err(Clone::clone)
+        self.runtime
+            .get_or_init(|| Runtime::load(&self.path()?))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 }
 
@@ -95,8 +104,15 @@ impl Runtime {
             .map_err(|error| failed(&plain(&error.to_string())))?;
         // What is wrong comes back as an error, and is said there once.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
-        let providers = PROVIDERS.iter().filter(|provider| (provider.is_available)()).map(|provider| provider.name);
-        let about = Loaded { path: path.to_owned(), version: version(path), providers: providers.collect() };
+        let providers = PROVIDERS
+            .iter()
+            .filter(|provider| (provider.is_available)())
+            .map(|provider| provider.name);
+        let about = Loaded {
+            path: path.to_owned(),
+            version: version(path),
+            providers: providers.collect(),
+        };
         Ok(Self { about, environment })
     }
 
@@ -105,15 +121,28 @@ impl Runtime {
     }
 
     /// The providers of these names, in this order.
-    pub(super) fn providers(&self, names: &[String]) -> Result<Vec<ExecutionProviderDispatch>, GraphError> {
+    pub(super) fn providers(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<ExecutionProviderDispatch>, GraphError> {
         let mut found = Vec::new();
         for name in names {
-            let provider = PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
-                let known: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
-                GraphError::Unavailable(format!("there is no execution provider `{name}`; known: {}", known.join(", ")))
-            })?;
+            let provider = PROVIDERS
+                .iter()
+                .find(|provider| provider.name == name)
+                .ok_or_else(|| {
+                    let known: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
+                    GraphError::Unavailable(format!(
+                        "there is no execution provider `{name}`; known: {}",
+                        known.join(", ")
+                    ))
+                })?;
             if !self.about.providers.contains(&provider.name) {
-                let Loaded { path, version, providers } = &self.about;
+                let Loaded {
+                    path,
+                    version,
+                    providers,
+                } = &self.about;
                 return Err(GraphError::Unavailable(format!(
                     "ONNX Runtime {version} at {} has no execution provider `{name}`; it has {}",
                     path.display(),
@@ -150,10 +179,17 @@ const PROVIDERS: [Provider; 4] = [
         is_available: || ep::OpenVINO::is_available().unwrap_or(false),
         build: || Some(ep::OpenVINO::default().build().error_on_failure()),
     },
-    Provider { name: CPU, is_available: || true, build: || None },
+    Provider {
+        name: CPU,
+        is_available: || true,
+        build: || None,
+    },
 ];
 
 /// `1.32`: what the library says of itself, without its patch level, which no safe call tells.
 fn version(path: &Path) -> String {
-    ort::util::probe(path).map_or_else(|| "of an unknown version".to_owned(), |minor| format!("1.{minor}"))
+    ort::util::probe(path).map_or_else(
+        || "of an unknown version".to_owned(),
+        |minor| format!("1.{minor}"),
+    )
 }

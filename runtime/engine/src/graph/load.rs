@@ -1,7 +1,9 @@
-//! From a file to a graph on an engine: what it is, which engine takes it, and which other one where that refuses.
+//! From a file to a graph on an engine: what it is, which engine takes it, and which other one
+//! where that refuses.
 //!
-//! Runs where the graph will compute: in the server, or in a process of the graph's own. Default (`auto`): ONNX Runtime
-//! where there is one; tract where there is none, and for a graph that ONNX Runtime refuses and no device is asked for.
+//! Runs where the graph will compute: in the server, or in a process of the graph's own. Default
+//! (`auto`): ONNX Runtime where there is one; tract where there is none, and for a graph that ONNX
+//! Runtime refuses and no device is asked for.
 
 use bytes::Bytes;
 
@@ -42,7 +44,10 @@ pub(super) struct Loaded {
 
 /// Where ONNX Runtime is, for a graph that may need it.
 #[cfg(target_os = "linux")]
-pub(super) fn library_path(library: &Library, options: &Options) -> Result<Option<std::path::PathBuf>, GraphError> {
+pub(super) fn library_path(
+    library: &Library,
+    options: &Options,
+) -> Result<Option<std::path::PathBuf>, GraphError> {
     match options.engine {
         Choice::Tract => Ok(None),
         Choice::OnnxRuntime => library.path().map(Some).map_err(GraphError::Unavailable),
@@ -54,7 +59,11 @@ pub(super) fn library_path(library: &Library, options: &Options) -> Result<Optio
 }
 
 /// Opens the graph.
-pub(super) fn load(library: &Library, bytes: &Bytes, options: &Options) -> Result<Loaded, GraphError> {
+pub(super) fn load(
+    library: &Library,
+    bytes: &Bytes,
+    options: &Options,
+) -> Result<Loaded, GraphError> {
     // Constants are computed while a graph is made ready.
     let _clean = CleanAfter;
     let declared = declared::read(bytes)?;
@@ -78,26 +87,50 @@ pub(super) fn load(library: &Library, bytes: &Bytes, options: &Options) -> Resul
             opened => opened?,
         },
     };
-    Ok(Loaded { network, engine, changes_with_values })
+    Ok(Loaded {
+        network,
+        engine,
+        changes_with_values,
+    })
 }
 
 type Opened = (Box<dyn Network>, String);
 
 fn on_tract(declared: Declared, options: &Options) -> Result<Opened, GraphError> {
     refuse_providers(options)?;
-    Ok((Box::new(tract::Plan::open(declared, options)?), format!("tract {}", tract::VERSION)))
+    Ok((
+        Box::new(tract::Plan::open(declared, options)?),
+        format!("tract {}", tract::VERSION),
+    ))
 }
 
-fn on_runtime(runtime: &Runtime, bytes: &[u8], declared: &Declared, options: &Options) -> Result<Opened, GraphError> {
+fn on_runtime(
+    runtime: &Runtime,
+    bytes: &[u8],
+    declared: &Declared,
+    options: &Options,
+) -> Result<Opened, GraphError> {
     let network = onnxruntime::Sessions::open(runtime, bytes, declared.ports.clone(), options)?;
-    Ok((Box::new(network), format!("onnxruntime {} ({})", runtime.version(), providers(options))))
+    Ok((
+        Box::new(network),
+        format!("onnxruntime {} ({})", runtime.version(), providers(options)),
+    ))
 }
 
 /// tract, where ONNX Runtime gave this reason for not taking the graph.
-fn instead(runtime: &Runtime, reason: &str, declared: Declared, options: &Options) -> Result<Opened, GraphError> {
+fn instead(
+    runtime: &Runtime,
+    reason: &str,
+    declared: Declared,
+    options: &Options,
+) -> Result<Opened, GraphError> {
     match on_tract(declared, options) {
         Ok((network, engine)) => {
-            let reason: String = reason.chars().filter(|character| !character.is_control()).take(REASON_MAX).collect();
+            let reason: String = reason
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(REASON_MAX)
+                .collect();
             let first = runtime.version();
             tracing::warn!(engine, onnxruntime = first, %reason, "a graph is computed by the other engine");
             Ok((network, format!("{engine}, as: {reason}")))
@@ -110,8 +143,17 @@ fn instead(runtime: &Runtime, reason: &str, declared: Declared, options: &Option
 }
 
 fn providers(options: &Options) -> String {
-    let named: Vec<&str> = options.providers.iter().map(String::as_str).filter(|name| *name != library::CPU).collect();
-    named.into_iter().chain([library::CPU]).collect::<Vec<_>>().join(", ")
+    let named: Vec<&str> = options
+        .providers
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != library::CPU)
+        .collect();
+    named
+        .into_iter()
+        .chain([library::CPU])
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn refuse_providers(options: &Options) -> Result<(), GraphError> {

@@ -1,9 +1,10 @@
 //! A graph that computes in this process, on the thread of the caller.
 //!
-//! An engine does not give its thread back while it computes. So only a computation that is known to be short begins
-//! on the thread that has the request: one with no more bytes of input than one that was short. Every other one gives
-//! the thread up first, and goes on where long ones run. Bound of short: [`SHORT`]. A graph whose work depends on the
-//! values it is given (a loop, a size that is data) is never known to be short.
+//! An engine does not give its thread back while it computes. So only a computation that is known
+//! to be short begins on the thread that has the request: one with no more bytes of input than one
+//! that was short. Every other one gives the thread up first, and goes on where long ones run.
+//! Bound of short: [`SHORT`]. A graph whose work depends on the values it is given (a loop, a size
+//! that is data) is never known to be short.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,7 +30,11 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) fn new(network: Box<dyn Network>, changes_with_values: bool) -> Self {
-        Self { network, changes_with_values, short_below: AtomicU64::new(0) }
+        Self {
+            network,
+            changes_with_values,
+            short_below: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn signature(&self) -> &Signature {
@@ -40,7 +45,11 @@ impl Local {
         self.network.copies_to_come()
     }
 
-    pub(super) async fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
+    pub(super) async fn compute(
+        &self,
+        inputs: &[Tensor],
+        bounds: &Bounds,
+    ) -> Result<Vec<Tensor>, ComputeError> {
         let bytes: u64 = inputs.iter().map(|input| input.data().len() as u64).sum();
         if self.changes_with_values || bytes >= self.short_below.load(Relaxed) {
             GiveUpThread::default().await;
@@ -52,7 +61,11 @@ impl Local {
     }
 
     /// The same, on this thread, however long it takes.
-    pub(super) fn now(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
+    pub(super) fn now(
+        &self,
+        inputs: &[Tensor],
+        bounds: &Bounds,
+    ) -> Result<Vec<Tensor>, ComputeError> {
         let _clean = CleanAfter;
         self.network.compute(inputs, bounds)
     }
@@ -120,7 +133,11 @@ mod tests {
 
     /// Whether it began where it was asked.
     fn begins_here(graph: &Local, inputs: &[Tensor]) -> bool {
-        let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), memory: 1 << 30, output: 1 << 30 };
+        let bounds = Bounds {
+            deadline: Instant::now() + Duration::from_secs(60),
+            memory: 1 << 30,
+            output: 1 << 30,
+        };
         let mut computing = std::pin::pin!(graph.compute(inputs, &bounds));
         let mut context = Context::from_waker(Waker::noop());
         match computing.as_mut().poll(&mut context) {
@@ -134,15 +151,30 @@ mod tests {
 
     #[test]
     fn only_what_is_known_to_be_short_begins_on_the_askers_thread() {
-        let signature = || Signature { inputs: Vec::new(), outputs: Vec::new() };
+        let signature = || Signature {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
         let graph = Local::new(Box::new(Slow(signature())), false);
-        assert!(!begins_here(&graph, &[input(100, 0)]), "nothing is known yet");
+        assert!(
+            !begins_here(&graph, &[input(100, 0)]),
+            "nothing is known yet"
+        );
         // A machine that stands still for a moment may make one look long.
         assert!((0..20).any(|_| begins_here(&graph, &[input(100, 0)])));
-        assert!(!begins_here(&graph, &[input(101, 1)]), "larger than what was short");
+        assert!(
+            !begins_here(&graph, &[input(101, 1)]),
+            "larger than what was short"
+        );
         begins_here(&graph, &[input(50, 1)]);
-        assert!(!begins_here(&graph, &[input(100, 0)]), "even a smaller one took long");
+        assert!(
+            !begins_here(&graph, &[input(100, 0)]),
+            "even a smaller one took long"
+        );
         let graph = Local::new(Box::new(Slow(signature())), true);
-        assert!((0..20).all(|_| !begins_here(&graph, &[input(1, 0)])), "its values decide");
+        assert!(
+            (0..20).all(|_| !begins_here(&graph, &[input(1, 0)])),
+            "its values decide"
+        );
     }
 }

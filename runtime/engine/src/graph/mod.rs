@@ -1,12 +1,14 @@
-//! Neural networks on native engines: ONNX graphs that model stages open through `hotstage:serving/graphs`.
+//! Neural networks on native engines: ONNX graphs that model stages open through
+//! `hotstage:serving/graphs`.
 //!
-//! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the first graph asks
-//! for it, and tract, which is part of the program. `auto` takes ONNX Runtime where there is one, and tract for what
-//! that refuses. Where a graph computes, [`Policy`] and its stage decide: in a process of its own (`process`), which
-//! can be killed and can take no more memory than it may, or in the server's (`local`). A graph that is open already,
-//! for the same bytes and options, is shared: two versions with the same weights hold them once. Opening takes as
-//! long as parsing and optimising do, so it happens while a stage is opened, before a swap; a request only ever
-//! computes. Bounds: those of each call (`Bounds`).
+//! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the
+//! first graph asks for it, and tract, which is part of the program. `auto` takes ONNX Runtime
+//! where there is one, and tract for what that refuses. Where a graph computes, [`Policy`] and its
+//! stage decide: in a process of its own (`process`), which can be killed and can take no more
+//! memory than it may, or in the server's (`local`). A graph that is open already, for the same
+//! bytes and options, is shared: two versions with the same weights hold them once. Opening takes
+//! as long as parsing and optimising do, so it happens while a stage is opened, before a swap; a
+//! request only ever computes. Bounds: those of each call (`Bounds`).
 
 mod declared;
 mod errors;
@@ -46,7 +48,10 @@ use crate::host::File;
 
 /// Which engine a graph asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the case of `engine` in wit/graphs.wit")]
+#[expect(
+    missing_docs,
+    reason = "each is the case of `engine` in wit/graphs.wit"
+)]
 pub enum Choice {
     Auto,
     OnnxRuntime,
@@ -63,7 +68,10 @@ pub enum Arena {
 
 /// How a graph is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the field of `options` in wit/graphs.wit")]
+#[expect(
+    missing_docs,
+    reason = "each is the field of `options` in wit/graphs.wit"
+)]
 pub struct Options {
     pub engine: Choice,
     pub threads: usize,
@@ -88,14 +96,19 @@ impl Bounds {
     /// Whether an answer of these sizes may be given.
     fn answers(&self, sizes: impl Iterator<Item = u64>) -> Result<(), ComputeError> {
         let all = sizes.fold(0, u64::saturating_add);
-        if all > self.output { Err(ComputeError::Output) } else { Ok(()) }
+        if all > self.output {
+            Err(ComputeError::Output)
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// A graph on one engine.
 trait Network: Send + Sync {
     fn signature(&self) -> &Signature;
-    /// The inputs fit the signature. What is still computing when its time has passed is stopped, if the engine can.
+    /// The inputs fit the signature. What is still computing when its time has passed is stopped,
+    /// if the engine can.
     fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError>;
     /// Copies of the weights that it may come to keep beside those it has.
     fn copies_to_come(&self) -> u64 {
@@ -134,15 +147,24 @@ impl Graph {
     }
 
     /// One computation. Inputs that do not fit are the caller's mistake, and said by name.
-    pub(crate) async fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
+    pub(crate) async fn compute(
+        &self,
+        inputs: &[Tensor],
+        bounds: &Bounds,
+    ) -> Result<Vec<Tensor>, ComputeError> {
         let ports = &self.signature().inputs;
         if inputs.len() != ports.len() {
-            let message = format!("the graph takes {} tensors, given {}", ports.len(), inputs.len());
+            let message = format!(
+                "the graph takes {} tensors, given {}",
+                ports.len(),
+                inputs.len()
+            );
             return Err(ComputeError::InvalidInput(message));
         }
         for (port, tensor) in ports.iter().zip(inputs) {
-            port.accepts(tensor)
-                .map_err(|misfit| ComputeError::InvalidInput(format!("input `{}`: {misfit}", port.name)))?;
+            port.accepts(tensor).map_err(|misfit| {
+                ComputeError::InvalidInput(format!("input `{}`: {misfit}", port.name))
+            })?;
         }
         match &self.0.place {
             Place::Here(local) => local.compute(inputs, bounds).await,
@@ -152,7 +174,8 @@ impl Graph {
     }
 }
 
-/// What tells one open graph from another. In a process of its own it has the memory that its stage may use.
+/// What tells one open graph from another. In a process of its own it has the memory that its stage
+/// may use.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     file: Digest,
@@ -167,7 +190,8 @@ pub(crate) struct Graphs {
     #[cfg(target_os = "linux")]
     keeper: Arc<process::Keeper>,
     open: Mutex<HashMap<Key, Weak<Opened>>>,
-    /// Held while a graph is loaded in this process: two stages that want the same one wait for it, and share it.
+    /// Held while a graph is loaded in this process: two stages that want the same one wait for it,
+    /// and share it.
     loading: Mutex<()>,
 }
 
@@ -187,8 +211,8 @@ impl Graphs {
         })
     }
 
-    /// The graph of a file: the one that is open already, if it is. `isolation` is what its stage asks for, `memory`
-    /// what that may use.
+    /// The graph of a file: the one that is open already, if it is. `isolation` is what its stage
+    /// asks for, `memory` what that may use.
     pub(crate) fn open(
         &self,
         file: &File,
@@ -200,13 +224,22 @@ impl Graphs {
         if options.concurrency == 0 {
             options.concurrency = self.settings.concurrency.max(1);
         }
-        let isolation = self.settings.policy.place(isolation).map_err(GraphError::Unavailable)?;
+        let isolation = self
+            .settings
+            .policy
+            .place(isolation)
+            .map_err(GraphError::Unavailable)?;
         let apart = (isolation == Isolation::Process).then_some(memory);
-        let key = Key { file: file.digest, options, apart };
+        let key = Key {
+            file: file.digest,
+            options,
+            apart,
+        };
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
-        // One that takes long to load in a process of its own holds up no other: at worst one graph is loaded twice.
+        // One that takes long to load in a process of its own holds up no other: at worst one graph
+        // is loaded twice.
         let _one_at_a_time = apart.is_none().then(|| locked(&self.loading));
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
@@ -219,7 +252,10 @@ impl Graphs {
     }
 
     fn find(&self, key: &Key) -> Option<Graph> {
-        locked(&self.open).get(key).and_then(Weak::upgrade).map(Graph)
+        locked(&self.open)
+            .get(key)
+            .and_then(Weak::upgrade)
+            .map(Graph)
     }
 
     fn load(&self, file: &File, Key { options, apart, .. }: &Key) -> Result<Opened, GraphError> {
@@ -227,18 +263,40 @@ impl Graphs {
             return self.load_apart(file, options, memory);
         }
         let bytes: Bytes = file.bytes().map_err(GraphError::Unavailable)?;
-        let load::Loaded { network, engine, changes_with_values } = load::load(&self.library, &bytes, options)?;
-        Ok(Opened { place: Place::Here(Local::new(network, changes_with_values)), engine })
+        let load::Loaded {
+            network,
+            engine,
+            changes_with_values,
+        } = load::load(&self.library, &bytes, options)?;
+        Ok(Opened {
+            place: Place::Here(Local::new(network, changes_with_values)),
+            engine,
+        })
     }
 
     #[cfg(target_os = "linux")]
-    fn load_apart(&self, file: &File, options: &Options, memory: u64) -> Result<Opened, GraphError> {
+    fn load_apart(
+        &self,
+        file: &File,
+        options: &Options,
+        memory: u64,
+    ) -> Result<Opened, GraphError> {
         let library = load::library_path(&self.library, options)?;
         let launch = self.settings.launch.clone();
         let (keeper, file, options) = (Arc::clone(&self.keeper), file.clone(), options.clone());
-        let recipe = process::Recipe { keeper, launch, file, options, library, memory };
+        let recipe = process::Recipe {
+            keeper,
+            launch,
+            file,
+            options,
+            library,
+            memory,
+        };
         let (isolated, engine) = process::Isolated::open(recipe)?;
-        Ok(Opened { place: Place::Apart(isolated), engine })
+        Ok(Opened {
+            place: Place::Apart(isolated),
+            engine,
+        })
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -1,11 +1,13 @@
-//! A graph on ONNX Runtime: one session for all computations on the processor, one for each on other devices.
+//! A graph on ONNX Runtime: one session for all computations on the processor, one for each on
+//! other devices.
 //!
-//! The library lets any number of threads compute with one session, so the weights are in memory once. Its execution
-//! providers for devices have a record of breaking that promise: with one of those a graph has as many sessions as may
-//! compute at once, each with a copy of the weights. Either way at most `concurrency` compute at once; a caller takes a
-//! turn that is free, and waits for one when all are taken. Each thread tries another turn first, and that one always:
-//! none goes through the locks of those that are at work.
-//! Inputs are read in place, outputs are handed on without a copy.
+//! The library lets any number of threads compute with one session, so the weights are in memory
+//! once. Its execution providers for devices have a record of breaking that promise: with one of
+//! those a graph has as many sessions as may compute at once, each with a copy of the weights.
+//! Either way at most `concurrency` compute at once; a caller takes a turn that is free, and waits
+//! for one when all are taken. Each thread tries another turn first, and that one always: none goes
+//! through the locks of those that are at work. Inputs are read in place, outputs are handed on
+//! without a copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -49,14 +51,22 @@ struct Own {
 }
 
 impl Sessions {
-    pub(super) fn open(runtime: &Runtime, bytes: &[u8], ports: Ports, options: &Options) -> Result<Self, GraphError> {
+    pub(super) fn open(
+        runtime: &Runtime,
+        bytes: &[u8],
+        ports: Ports,
+        options: &Options,
+    ) -> Result<Self, GraphError> {
         ports.wanted(&options.outputs)?;
         let first = open(runtime, bytes, options)?;
         let seen = |place: usize| shape(first.outputs().get(place)?.dtype().tensor_shape()?);
         let (signature, wanted) = ports.signature(&options.outputs, seen)?;
         let turn = |session: Option<Session>| -> Result<Mutex<Turn>, GraphError> {
             let watched = Watched::new(options.arena).map_err(|error| refused(runtime, &error))?;
-            let session = session.map(|session| Own { session, wanted: wanted.clone() });
+            let session = session.map(|session| Own {
+                session,
+                wanted: wanted.clone(),
+            });
             Ok(Mutex::new(Turn { session, watched }))
         };
         let mut turns = Vec::with_capacity(options.concurrency);
@@ -71,19 +81,31 @@ impl Sessions {
             while turns.len() < options.concurrency.max(1) {
                 turns.push(turn(None)?);
             }
-            Some(Arc::new(Shared::new(first, &signature).map_err(|error| refused(runtime, &error))?))
+            Some(Arc::new(
+                Shared::new(first, &signature).map_err(|error| refused(runtime, &error))?,
+            ))
         };
-        Ok(Self { signature, shared, turns, next: AtomicUsize::new(0) })
+        Ok(Self {
+            signature,
+            shared,
+            turns,
+            next: AtomicUsize::new(0),
+        })
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
         let (after, own_first) = self.turns.split_at(spread::first_of(self.turns.len()));
-        let free = own_first.iter().chain(after).find_map(|turn| match turn.try_lock() {
-            Ok(turn) => Some(turn),
-            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        });
-        free.unwrap_or_else(|| locked(&self.turns[self.next.fetch_add(1, Relaxed) % self.turns.len()]))
+        let free = own_first
+            .iter()
+            .chain(after)
+            .find_map(|turn| match turn.try_lock() {
+                Ok(turn) => Some(turn),
+                Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            });
+        free.unwrap_or_else(|| {
+            locked(&self.turns[self.next.fetch_add(1, Relaxed) % self.turns.len()])
+        })
     }
 }
 
@@ -98,7 +120,9 @@ impl Network for Sessions {
             .inputs
             .iter()
             .zip(inputs)
-            .map(|(port, tensor)| values::lower(tensor).map_err(|reason| reason.of_input(&port.name)))
+            .map(|(port, tensor)| {
+                values::lower(tensor).map_err(|reason| reason.of_input(&port.name))
+            })
             .collect::<Result<_, _>>()?;
         let mut turn = self.turn();
         let Turn { session, watched } = &mut *turn;
@@ -112,11 +136,20 @@ impl Network for Sessions {
         let outputs = outputs.map_err(|error| failed(&error, stopped))?;
         drop(turn);
         let lift = |(port, value): (&Port, DynValue)| {
-            values::lift(value, port.datatype, self.shared.clone()).map_err(|reason| reason.of_output(&port.name))
+            values::lift(value, port.datatype, self.shared.clone())
+                .map_err(|reason| reason.of_output(&port.name))
         };
-        let outputs: Vec<Tensor> = self.signature.outputs.iter().zip(outputs).map(lift).collect::<Result<_, _>>()?;
+        let outputs: Vec<Tensor> = self
+            .signature
+            .outputs
+            .iter()
+            .zip(outputs)
+            .map(lift)
+            .collect::<Result<_, _>>()?;
         if outputs.len() != self.signature.outputs.len() {
-            return Err(ComputeError::Failed("the engine answered fewer outputs than were asked for".to_owned()));
+            return Err(ComputeError::Failed(
+                "the engine answered fewer outputs than were asked for".to_owned(),
+            ));
         }
         bounds.answers(outputs.iter().map(|output| output.data().len() as u64))?;
         Ok(outputs)
@@ -125,10 +158,19 @@ impl Network for Sessions {
 
 impl Own {
     /// The outputs that are wanted, in their order.
-    fn run(&mut self, inputs: &[SessionInputValue<'_>], watched: &Watched) -> ort::Result<Vec<DynValue>> {
+    fn run(
+        &mut self,
+        inputs: &[SessionInputValue<'_>],
+        watched: &Watched,
+    ) -> ort::Result<Vec<DynValue>> {
         let outputs = self.session.run_with_options(inputs, &watched.options)?;
-        let mut outputs: Vec<Option<DynValue>> = outputs.into_iter().map(|(_, value)| Some(value)).collect();
-        Ok(self.wanted.iter().filter_map(|&place| outputs.get_mut(place)?.take()).collect())
+        let mut outputs: Vec<Option<DynValue>> =
+            outputs.into_iter().map(|(_, value)| Some(value)).collect();
+        Ok(self
+            .wanted
+            .iter()
+            .filter_map(|&place| outputs.get_mut(place)?.take())
+            .collect())
     }
 }
 
@@ -148,7 +190,10 @@ fn open(runtime: &Runtime, bytes: &[u8], options: &Options) -> Result<Session, G
 
 fn refused(runtime: &Runtime, error: &ort::Error) -> GraphError {
     let runtime = runtime.version();
-    GraphError::Refused(format!("ONNX Runtime {runtime} can't open it: {}", plain(error.message())))
+    GraphError::Refused(format!(
+        "ONNX Runtime {runtime} can't open it: {}",
+        plain(error.message())
+    ))
 }
 
 /// None where the engine does not know the rank, which looks as if there were none.
@@ -156,14 +201,18 @@ fn shape(shape: &[i64]) -> Option<Vec<Dimension>> {
     (!shape.is_empty()).then(|| shape.iter().map(|&size| u64::try_from(size).ok()).collect())
 }
 
-/// A graph is a pure function that passed its golden tests: what it refuses is about these inputs, unless the engine
-/// says that it is about itself.
+/// A graph is a pure function that passed its golden tests: what it refuses is about these inputs,
+/// unless the engine says that it is about itself.
 fn failed(error: &ort::Error, stopped: bool) -> ComputeError {
     let reason = plain(error.message());
     if stopped {
         return ComputeError::Time;
     }
-    let of_device = [ErrorCode::DeviceReset, ErrorCode::EngineError, ErrorCode::ExecutionProviderFailure];
+    let of_device = [
+        ErrorCode::DeviceReset,
+        ErrorCode::EngineError,
+        ErrorCode::ExecutionProviderFailure,
+    ];
     let of_memory = ["Failed to allocate memory", "bad_alloc"];
     if of_memory.iter().any(|word| reason.contains(word)) {
         return ComputeError::Memory(reason);

@@ -1,7 +1,7 @@
 //! Where the operator lets graphs compute: the default, and what a stage may ask for instead.
 //!
-//! Default of the engine: in its own process, as it has no program to start. Default of the server (`--graphs`): in
-//! processes of their own, and nowhere else.
+//! Default of the engine: in its own process, as it has no program to start. Default of the server
+//! (`--graphs`): in processes of their own, and nowhere else.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,7 +22,8 @@ pub enum Policy {
     Refuse,
 }
 
-/// How a process for a graph is started: this program, with these arguments and nothing else of the environment.
+/// How a process for a graph is started: this program, with these arguments and nothing else of the
+/// environment.
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The program.

@@ -1,9 +1,10 @@
 //! One session of ONNX Runtime for any number of threads.
 //!
-//! The binding lets one thread compute with a session at a time, as execution providers for devices have broken the
-//! library's promise that more may. On the processor alone it holds: servers compute so on many threads, and so do
-//! the library's own stress tests. So only sessions without other providers come here, and the call is made past the
-//! binding. Unwanted outputs are not asked for. Bound: the caller's turns.
+//! The binding lets one thread compute with a session at a time, as execution providers for devices
+//! have broken the library's promise that more may. On the processor alone it holds: servers
+//! compute so on many threads, and so do the library's own stress tests. So only sessions without
+//! other providers come here, and the call is made past the binding. Unwanted outputs are not asked
+//! for. Bound: the caller's turns.
 
 use std::ffi::{CString, c_char};
 use std::ptr::{self, NonNull};
@@ -23,29 +24,47 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(session: Session, signature: &Signature) -> ort::Result<Self> {
         let names = |ports: &[Port]| -> ort::Result<Vec<CString>> {
-            let name = |port: &Port| CString::new(port.name.as_str()).map_err(|error| Error::new(error.to_string()));
+            let name = |port: &Port| {
+                CString::new(port.name.as_str()).map_err(|error| Error::new(error.to_string()))
+            };
             ports.iter().map(name).collect()
         };
-        Ok(Self { session, inputs: names(&signature.inputs)?, outputs: names(&signature.outputs)? })
+        Ok(Self {
+            session,
+            inputs: names(&signature.inputs)?,
+            outputs: names(&signature.outputs)?,
+        })
     }
 
     /// One computation: a value for each input of the signature, one for each of its outputs.
     ///
-    /// JUSTIFICATION: the binding's own call takes the session for one thread alone, so each thread would need a copy
-    /// of the weights: eight of them held 991 MB where one holds 247.
+    /// JUSTIFICATION: the binding's own call takes the session for one thread alone, so each thread
+    /// would need a copy of the weights: eight of them held 991 MB where one holds 247.
     #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
-    pub(super) fn run(&self, inputs: &[SessionInputValue<'_>], options: &RunOptions) -> ort::Result<Vec<DynValue>> {
+    pub(super) fn run(
+        &self,
+        inputs: &[SessionInputValue<'_>],
+        options: &RunOptions,
+    ) -> ort::Result<Vec<DynValue>> {
         if inputs.len() != self.inputs.len() {
-            return Err(Error::new(format!("{} inputs for {} that it takes", inputs.len(), self.inputs.len())));
+            return Err(Error::new(format!(
+                "{} inputs for {} that it takes",
+                inputs.len(),
+                self.inputs.len()
+            )));
         }
-        let input_names: Vec<*const c_char> = self.inputs.iter().map(|name| name.as_ptr()).collect();
-        let output_names: Vec<*const c_char> = self.outputs.iter().map(|name| name.as_ptr()).collect();
-        let values: Vec<*const ort::sys::OrtValue> = inputs.iter().map(|value| value.ptr()).collect();
+        let input_names: Vec<*const c_char> =
+            self.inputs.iter().map(|name| name.as_ptr()).collect();
+        let output_names: Vec<*const c_char> =
+            self.outputs.iter().map(|name| name.as_ptr()).collect();
+        let values: Vec<*const ort::sys::OrtValue> =
+            inputs.iter().map(|value| value.ptr()).collect();
         let mut outputs: Vec<*mut ort::sys::OrtValue> = vec![ptr::null_mut(); output_names.len()];
-        // SAFETY: every pointer is of something that lives until the call has returned: names, values, options and
-        // session are borrowed. Each array is as long as the call is told. The library allows `Run` on one session from
-        // many threads; it changes nothing of a session without other execution providers than the processor's
-        // (`Sessions::open` keeps those away).
+        // SAFETY: every pointer is of something that lives until the call has returned: names,
+        // values, options and session are borrowed. Each array is as long as the call is told. The
+        // library allows `Run` on one session from many threads; it changes nothing of a session
+        // without other execution providers than the processor's (`Sessions::open` keeps those
+        // away).
         let status = unsafe {
             (ort::api().Run)(
                 self.session.ptr().cast_mut(),
@@ -61,9 +80,11 @@ impl Shared {
         // SAFETY: it is what the library just answered, and is freed here alone.
         unsafe { Error::result_from_status(status) }?;
         let value = |output: *mut ort::sys::OrtValue| {
-            let output = NonNull::new(output).ok_or_else(|| Error::new("an output is not there"))?;
-            // SAFETY: the library has made it for this call and gave it away; it lies in memory of the session's
-            // allocator. The session outlives it: what keeps it keeps that too (`values::InPlace`).
+            let output =
+                NonNull::new(output).ok_or_else(|| Error::new("an output is not there"))?;
+            // SAFETY: the library has made it for this call and gave it away; it lies in memory of
+            // the session's allocator. The session outlives it: what keeps it keeps that too
+            // (`values::InPlace`).
             Ok(unsafe { DynValue::from_ptr(output, Some(self.session.allocator())) })
         };
         outputs.into_iter().map(value).collect()

@@ -1,7 +1,8 @@
 //! The host's tensors ↔ ONNX Runtime's values.
 //!
-//! An input is read where it lies when it lies where its elements may; a `BYTES` tensor becomes ONNX's strings, which
-//! are UTF-8. An output stays in the memory that the engine gave it, and is freed with the last who reads it.
+//! An input is read where it lies when it lies where its elements may; a `BYTES` tensor becomes
+//! ONNX's strings, which are UTF-8. An output stays in the memory that the engine gave it, and is
+//! freed with the last who reads it.
 
 use std::sync::Arc;
 
@@ -60,13 +61,23 @@ pub(super) fn lower(tensor: &Tensor) -> Result<SessionInputValue<'_>, Reason> {
     }
 }
 
-trait Element: PrimitiveTensorElementType + bytemuck::CheckedBitPattern + Copy + std::fmt::Debug + 'static {}
-impl<T: PrimitiveTensorElementType + bytemuck::CheckedBitPattern + Copy + std::fmt::Debug + 'static> Element for T {}
+trait Element:
+    PrimitiveTensorElementType + bytemuck::CheckedBitPattern + Copy + std::fmt::Debug + 'static
+{
+}
+impl<T: PrimitiveTensorElementType + bytemuck::CheckedBitPattern + Copy + std::fmt::Debug + 'static>
+    Element for T
+{
+}
 
 fn lower_as<T: Element>(tensor: &Tensor) -> Result<SessionInputValue<'_>, Reason> {
     let shape = dimensions(tensor);
     if tensor.data().is_empty() {
-        return Ok(Value::<ort::value::TensorValueType<T>>::new(&ort::memory::Allocator::default(), shape)?.into());
+        return Ok(Value::<ort::value::TensorValueType<T>>::new(
+            &ort::memory::Allocator::default(),
+            shape,
+        )?
+        .into());
     }
     if let Ok(elements) = bytemuck::checked::try_cast_slice::<u8, T>(tensor.data()) {
         return Ok(TensorRef::from_array_view((shape, elements))?.into());
@@ -86,10 +97,15 @@ fn strings(tensor: &Tensor) -> Result<SessionInputValue<'_>, Reason> {
     for (index, element) in tensor.bytes_elements().enumerate() {
         let caller = |what: &str| Reason::Caller(format!("element {index} {what}"));
         let text = std::str::from_utf8(element).map_err(|error| {
-            caller(&format!("is not UTF-8 from byte {} on; the graph takes strings", error.valid_up_to()))
+            caller(&format!(
+                "is not UTF-8 from byte {} on; the graph takes strings",
+                error.valid_up_to()
+            ))
         })?;
         if text.contains('\0') {
-            return Err(caller("holds a zero byte, which ONNX Runtime's strings can't"));
+            return Err(caller(
+                "holds a zero byte, which ONNX Runtime's strings can't",
+            ));
         }
         texts.push(text.to_owned());
     }
@@ -97,25 +113,48 @@ fn strings(tensor: &Tensor) -> Result<SessionInputValue<'_>, Reason> {
 }
 
 fn dimensions(tensor: &Tensor) -> Vec<i64> {
-    tensor.shape().iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect()
+    tensor
+        .shape()
+        .iter()
+        .map(|&size| i64::try_from(size).unwrap_or(i64::MAX))
+        .collect()
 }
 
 /// What the engine answered, if it is what the graph declares.
-pub(super) fn lift(value: DynValue, datatype: Datatype, session: Option<Arc<Shared>>) -> Result<Tensor, Reason> {
+pub(super) fn lift(
+    value: DynValue,
+    datatype: Datatype,
+    session: Option<Arc<Shared>>,
+) -> Result<Tensor, Reason> {
     let wrong = |what: String| Reason::Engine(what);
-    let shape = value.dtype().tensor_shape().ok_or_else(|| wrong("is no tensor".to_owned()))?;
-    let shape: Shape = shape.iter().map(|&size| u64::try_from(size).unwrap_or(0)).collect();
+    let shape = value
+        .dtype()
+        .tensor_shape()
+        .ok_or_else(|| wrong("is no tensor".to_owned()))?;
+    let shape: Shape = shape
+        .iter()
+        .map(|&size| u64::try_from(size).unwrap_or(0))
+        .collect();
     let data = match (datatype, value.dtype().tensor_type()) {
         (Datatype::Bytes, Some(TensorElementType::String)) => {
             let (_, texts) = value.try_extract_strings()?;
-            Tensor::from_bytes_elements(texts.iter().map(String::as_bytes)).into_parts().2
+            Tensor::from_bytes_elements(texts.iter().map(String::as_bytes))
+                .into_parts()
+                .2
         }
         (Datatype::Bytes, other) => return Err(wrong(format!("has elements of type {other:?}"))),
         // On a device, or of another type: the error says so.
         _ if in_place(&value, datatype).is_none() => {
-            return Err(wrong(format!("has elements of type {:?} where {datatype} is declared", value.dtype())));
+            return Err(wrong(format!(
+                "has elements of type {:?} where {datatype} is declared",
+                value.dtype()
+            )));
         }
-        _ => Bytes::from_owner(InPlace { value, datatype, _session: session }),
+        _ => Bytes::from_owner(InPlace {
+            value,
+            datatype,
+            _session: session,
+        }),
     };
     Tensor::new(datatype, shape, data).map_err(|error| wrong(error.to_string()))
 }
@@ -137,7 +176,10 @@ impl AsRef<[u8]> for InPlace {
 
 fn in_place(value: &DynValue, datatype: Datatype) -> Option<&[u8]> {
     fn of<T: PrimitiveTensorElementType + bytemuck::NoUninit>(value: &DynValue) -> Option<&[u8]> {
-        value.try_extract_tensor::<T>().ok().map(|(_, elements)| bytemuck::cast_slice(elements))
+        value
+            .try_extract_tensor::<T>()
+            .ok()
+            .map(|(_, elements)| bytemuck::cast_slice(elements))
     }
     match datatype {
         Datatype::Bool => of::<bool>(value),

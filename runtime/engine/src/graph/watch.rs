@@ -1,7 +1,8 @@
 //! Stops computations that run on after their call's time is over.
 //!
-//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look. One thread does,
-//! every [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session costs it one lock.
+//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look.
+//! One thread does, every [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session
+//! costs it one lock.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -31,7 +32,10 @@ impl Watched {
         if arena == Arena::Shrink {
             options.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
         }
-        let watched = Arc::new(Self { options, state: Mutex::default() });
+        let watched = Arc::new(Self {
+            options,
+            state: Mutex::default(),
+        });
         enter(&watched);
         Ok(watched)
     }
@@ -46,7 +50,8 @@ impl Watched {
         state.ends = None;
         let stopped = std::mem::take(&mut state.stopped);
         if stopped {
-            // It fails for want of memory alone; then the next computation is stopped as well, and tries again.
+            // It fails for want of memory alone; then the next computation is stopped as well, and
+            // tries again.
             let _ = self.options.unterminate();
         }
         stopped
@@ -66,8 +71,9 @@ fn enter(watched: &Arc<Watched>) {
     let is_first = all.is_empty();
     all.push(Arc::downgrade(watched));
     if is_first {
-        let spawned =
-            std::thread::Builder::new().name("graph-watch".into()).spawn(|| watch(ALL.get_or_init(Mutex::default)));
+        let spawned = std::thread::Builder::new()
+            .name("graph-watch".into())
+            .spawn(|| watch(ALL.get_or_init(Mutex::default)));
         if let Err(error) = spawned {
             tracing::warn!(%error, "no thread to stop computations that run too long");
         }
@@ -76,11 +82,19 @@ fn enter(watched: &Arc<Watched>) {
 
 fn watch(all: &Mutex<Vec<Weak<Watched>>>) {
     loop {
-        #[expect(clippy::disallowed_methods, reason = "this thread's only work is to wait; it is nobody's worker")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this thread's only work is to wait; it is nobody's worker"
+        )]
         std::thread::sleep(LOOK);
         let now = Instant::now();
         let mut all = locked(all);
-        all.retain(|watched| watched.upgrade().inspect(|watched| watched.look(now)).is_some());
+        all.retain(|watched| {
+            watched
+                .upgrade()
+                .inspect(|watched| watched.look(now))
+                .is_some()
+        });
         // Empty means that the next one to enter starts a watch again.
         if all.is_empty() {
             return;

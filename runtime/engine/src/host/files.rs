@@ -1,8 +1,8 @@
 //! `hotstage:serving/files`: what the manifest gives to the stage.
 //!
-//! Small files are held, and all instances share the bytes. A large one is fetched when an instance opens it, shared
-//! with all who open it meanwhile, and let go when the last of them is done: a graph's weights would else be in memory
-//! beside what its engine makes of them.
+//! Small files are held, and all instances share the bytes. A large one is fetched when an instance
+//! opens it, shared with all who open it meanwhile, and let go when the last of them is done: a
+//! graph's weights would else be in memory beside what its engine makes of them.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -36,7 +36,8 @@ pub enum Content {
     Kept(Arc<dyn Keeper>),
 }
 
-/// The names under which a component asked for files while it was opened, given or not. At most `ASKED_MAX`.
+/// The names under which a component asked for files while it was opened, given or not. At most
+/// `ASKED_MAX`.
 #[derive(Debug, Default)]
 pub struct Asked(Mutex<BTreeSet<String>>);
 
@@ -46,7 +47,10 @@ const ASKED_MAX: (usize, usize) = (64, 256);
 impl Asked {
     /// All of them.
     pub fn names(&self) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn note(&self, name: &str) {
@@ -59,7 +63,8 @@ impl Asked {
 
 /// Has the bytes of files.
 pub trait Keeper: Debug + Send + Sync {
-    /// The bytes of this name, the same memory for all who have them at one time; or why there are none, for the log.
+    /// The bytes of this name, the same memory for all who have them at one time; or why there are
+    /// none, for the log.
     fn fetch(&self, digest: &Digest) -> Result<Bytes, String>;
 }
 
@@ -83,8 +88,12 @@ impl Host for Guest {
         if self.phase == Phase::Opening {
             self.asked.note(&name);
         }
-        let Some(file) = self.files.get(&name) else { return Ok(Err(FileError::NotFound)) };
-        let bytes = file.bytes().map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
+        let Some(file) = self.files.get(&name) else {
+            return Ok(Err(FileError::NotFound));
+        };
+        let bytes = file
+            .bytes()
+            .map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
         Ok(Ok(self.hold_file(bytes)?))
     }
 }

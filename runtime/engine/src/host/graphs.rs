@@ -24,13 +24,18 @@ impl HostGraph for Guest {
         };
         let began = Instant::now();
         let memory = self.memory.limit as u64;
-        let opened = self.graphs.open(&file, options.into(), self.isolation, memory);
-        // Loading a graph takes what it takes, and is done before a swap: it is not the guest's time.
+        let opened = self
+            .graphs
+            .open(&file, options.into(), self.isolation, memory);
+        // Loading a graph takes what it takes, and is done before a swap: it is not the guest's
+        // time.
         self.deadline += began.elapsed();
         let graph = match opened {
             Ok(graph) => graph,
             Err(graph::GraphError::Refused(text)) => return Ok(Err(GraphError::Refused(text))),
-            Err(graph::GraphError::Unavailable(text)) => return Ok(Err(GraphError::Unavailable(text))),
+            Err(graph::GraphError::Unavailable(text)) => {
+                return Ok(Err(GraphError::Unavailable(text)));
+            }
         };
         self.buffers.take(1)?;
         self.opened.push(graph.engine().to_owned());
@@ -51,20 +56,39 @@ impl HostGraph for Guest {
         for (place, tensor) in inputs.into_iter().enumerate() {
             match self.take(tensor)? {
                 Ok(tensor) => given.push(tensor),
-                Err(error) => return Ok(Err(ComputeError::InvalidInput(format!("tensor {place}: {error}")))),
+                Err(error) => {
+                    return Ok(Err(ComputeError::InvalidInput(format!(
+                        "tensor {place}: {error}"
+                    ))));
+                }
             }
         }
-        let (deadline, memory, output) = (self.deadline, self.memory.limit as u64, self.output.left());
-        let outputs = match graph.compute(&given, &Bounds { deadline, memory, output }).await {
+        let (deadline, memory, output) =
+            (self.deadline, self.memory.limit as u64, self.output.left());
+        let outputs = match graph
+            .compute(
+                &given,
+                &Bounds {
+                    deadline,
+                    memory,
+                    output,
+                },
+            )
+            .await
+        {
             Ok(outputs) => outputs,
-            Err(graph::ComputeError::InvalidInput(text)) => return Ok(Err(ComputeError::InvalidInput(text))),
+            Err(graph::ComputeError::InvalidInput(text)) => {
+                return Ok(Err(ComputeError::InvalidInput(text)));
+            }
             Err(graph::ComputeError::Failed(text)) => return Ok(Err(ComputeError::Failed(text))),
             // Limits end the call, whatever the guest would make of them.
             Err(graph::ComputeError::Time) => return Err(Breach::Time.into()),
             Err(graph::ComputeError::Output) => return Err(Breach::Output.into()),
             Err(graph::ComputeError::Memory(text)) => {
                 self.memory.refused = true;
-                return Err(wasmtime::format_err!("its graph wanted more memory than it may have: {text}"));
+                return Err(wasmtime::format_err!(
+                    "its graph wanted more memory than it may have: {text}"
+                ));
             }
         };
         for output in &outputs {
@@ -94,13 +118,24 @@ impl Guest {
             }
             tensors::Payload::Held(buffer) => self.release(buffer)?,
         };
-        Ok(Tensor::new(tensor.datatype.into(), Shape::from_vec(tensor.shape), data))
+        Ok(Tensor::new(
+            tensor.datatype.into(),
+            Shape::from_vec(tensor.shape),
+            data,
+        ))
     }
 }
 
 impl From<graphs::Options> for graph::Options {
     fn from(options: graphs::Options) -> Self {
-        let graphs::Options { engine, threads, concurrency, providers, outputs, arena } = options;
+        let graphs::Options {
+            engine,
+            threads,
+            concurrency,
+            providers,
+            outputs,
+            arena,
+        } = options;
         Self {
             engine: match engine {
                 graphs::Engine::Auto => graph::Choice::Auto,

@@ -1,7 +1,9 @@
-//! The host's side of what a stage imports: one file per interface, and the state of one instance that they share.
+//! The host's side of what a stage imports: one file per interface, and the state of one instance
+//! that they share.
 //!
-//! Whatever a guest may use up here has a bound, set from the stage's limits at the start of each call. Crossing one
-//! is a [`Breach`]: it ends the call and the instance, and is how [`trap`](crate::trap) knows what to tell.
+//! Whatever a guest may use up here has a bound, set from the stage's limits at the start of each
+//! call. Crossing one is a [`Breach`]: it ends the call and the instance, and is how
+//! [`trap`](crate::trap) knows what to tell.
 
 mod files;
 mod graphs;
@@ -20,7 +22,10 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub use self::files::{Asked, Content, File, Files, Keeper};
-#[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings name it in a public place of a private module"
+)]
 pub use self::tensors::Buffer;
 use crate::graph::Graphs;
 use crate::log::Writer;
@@ -91,7 +96,8 @@ pub(crate) enum Breach {
     Time,
 }
 
-/// The limit on linear memory. A guest that is refused growth usually aborts, and that trap alone would not tell why.
+/// The limit on linear memory. A guest that is refused growth usually aborts, and that trap alone
+/// would not tell why.
 pub(crate) struct Memory {
     limit: usize,
     pub(crate) used: usize,
@@ -100,18 +106,41 @@ pub(crate) struct Memory {
 
 impl Guest {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let Parts { engine, files, asked, limits, isolation, log, observed, held, .. } = parts;
+        let Parts {
+            engine,
+            files,
+            asked,
+            limits,
+            isolation,
+            log,
+            observed,
+            held,
+            ..
+        } = parts;
         let log = Writer::new(Arc::clone(log));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize + WASI_HANDLES);
         Self {
             table,
             wasi: wasi::stand_ins(&log),
-            memory: Memory { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), used: 0, refused: false },
-            buffers: Allowance { left: limits.handles.into(), breach: Breach::Handles },
+            memory: Memory {
+                limit: usize::try_from(limits.memory).unwrap_or(usize::MAX),
+                used: 0,
+                refused: false,
+            },
+            buffers: Allowance {
+                left: limits.handles.into(),
+                breach: Breach::Handles,
+            },
             held: 0,
-            kept: Kept { stage: Arc::clone(held), own: 0 },
-            output: Allowance { left: limits.output_bytes, breach: Breach::Output },
+            kept: Kept {
+                stage: Arc::clone(held),
+                own: 0,
+            },
+            output: Allowance {
+                left: limits.output_bytes,
+                breach: Breach::Output,
+            },
             deadline: Instant::now() + limits.time,
             opening: None,
             copied: 0,
@@ -176,7 +205,12 @@ impl Allowance {
 }
 
 impl wasmtime::ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         // A component may have several memories; the limit is on their sum.
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
@@ -187,14 +221,22 @@ impl wasmtime::ResourceLimiter for Memory {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= crate::engine::TABLE_ELEMENTS_MAX)
     }
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `hotstage:serving/tensors`: bytes that stay with the host.
 //!
-//! What an instance still holds when a call is over is counted, each handle by itself, and moved into memory of its
-//! own: four bytes of an input would else keep the whole body of its request. Files are not counted: all instances
-//! share their bytes, which are there once. Bounds: the limits `handles` at any time, `output_bytes` during a call,
-//! `held_bytes` between calls ([`Guest::settle`]).
+//! What an instance still holds when a call is over is counted, each handle by itself, and moved
+//! into memory of its own: four bytes of an input would else keep the whole body of its request.
+//! Files are not counted: all instances share their bytes, which are there once. Bounds: the limits
+//! `handles` at any time, `output_bytes` during a call, `held_bytes` between calls
+//! ([`Guest::settle`]).
 
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -11,7 +12,10 @@ use wasmtime::component::Resource;
 use super::Guest;
 use crate::bindings::tensors::{BufferError, Host, HostBuffer};
 
-#[expect(unreachable_pub, reason = "the generated bindings name it in a public place of a private module")]
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings name it in a public place of a private module"
+)]
 /// Immutable bytes behind a guest's handle.
 pub struct Buffer {
     bytes: Bytes,
@@ -42,16 +46,28 @@ impl Guest {
 
     fn hold_in(&mut self, memory: Memory, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
         self.buffers.take(1)?;
-        let counted = if memory == Memory::File { 0 } else { bytes.len() as u64 };
+        let counted = if memory == Memory::File {
+            0
+        } else {
+            bytes.len() as u64
+        };
         let handle = self.table.push(Buffer { bytes, memory })?;
         self.held += counted;
         Ok(handle)
     }
 
     /// Another handle to the same bytes, or to some of them.
-    fn hold_too(&mut self, this: &Resource<Buffer>, bytes: Bytes) -> wasmtime::Result<Resource<Buffer>> {
+    fn hold_too(
+        &mut self,
+        this: &Resource<Buffer>,
+        bytes: Bytes,
+    ) -> wasmtime::Result<Resource<Buffer>> {
         // Memory of its own would be shared then.
-        let memory = if self.table.get(this)?.memory == Memory::File { Memory::File } else { Memory::Call };
+        let memory = if self.table.get(this)?.memory == Memory::File {
+            Memory::File
+        } else {
+            Memory::Call
+        };
         self.hold_in(memory, bytes)
     }
 
@@ -65,15 +81,19 @@ impl Guest {
         Ok(bytes)
     }
 
-    /// A call is over: what is still held moves into memory of its own, and is shown. Or says how much it is where
-    /// that is more than `held_max`; then the instance must end, and what it holds with it.
+    /// A call is over: what is still held moves into memory of its own, and is shown. Or says how
+    /// much it is where that is more than `held_max`; then the instance must end, and what it holds
+    /// with it.
     pub(crate) fn settle(&mut self, held_max: u64) -> Result<(), u64> {
         if self.held > held_max {
             return Err(self.held);
         }
         // Nearly always nothing is held, and nothing is to be done.
         if self.held > 0 {
-            let buffers = self.table.iter_mut().filter_map(|entry| entry.downcast_mut::<Buffer>());
+            let buffers = self
+                .table
+                .iter_mut()
+                .filter_map(|entry| entry.downcast_mut::<Buffer>());
             for buffer in buffers.filter(|buffer| buffer.memory == Memory::Call) {
                 buffer.bytes = Bytes::copy_from_slice(&buffer.bytes);
                 buffer.memory = Memory::Own;
@@ -90,7 +110,9 @@ impl Guest {
         length: u64,
     ) -> wasmtime::Result<Result<Bytes, BufferError>> {
         let Buffer { bytes, .. } = self.table.get(handle)?;
-        let end = offset.checked_add(length).filter(|&end| end <= bytes.len() as u64);
+        let end = offset
+            .checked_add(length)
+            .filter(|&end| end <= bytes.len() as u64);
         Ok(match (usize::try_from(offset), end.map(usize::try_from)) {
             (Ok(offset), Some(Ok(end))) => Ok(bytes.slice(offset..end)),
             _ => Err(BufferError::OutOfRange(bytes.len() as u64)),

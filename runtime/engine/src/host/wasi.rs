@@ -1,8 +1,9 @@
 //! Pure stand-ins for the WASI that language runtimes import.
 //!
-//! No arguments, no environment, no files, no network. Clocks stand still at the epoch, so a sleep ends at once: no
-//! guest call can wait. Random bytes come from one fixed seed, so every fresh instance draws the same ones. What goes
-//! to stdout and stderr becomes log lines, within the same bounds.
+//! No arguments, no environment, no files, no network. Clocks stand still at the epoch, so a sleep
+//! ends at once: no guest call can wait. Random bytes come from one fixed seed, so every fresh
+//! instance draws the same ones. What goes to stdout and stderr becomes log lines, within the same
+//! bounds.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +43,8 @@ pub(super) fn stand_ins(log: &Writer) -> WasiCtx {
         .build()
 }
 
-/// Links WASI 0.2. Everything is there, so that components of every language link; nothing is granted.
+/// Links WASI 0.2. Everything is there, so that components of every language link; nothing is
+/// granted.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -105,7 +107,8 @@ fn at_once(table: &mut ResourceTable) -> wasmtime::Result<Resource<DynPollable>>
     subscribe(table, already)
 }
 
-/// stdout and stderr: lines for the log. Takes everything, always; what is beyond the bounds is dropped there.
+/// stdout and stderr: lines for the log. Takes everything, always; what is beyond the bounds is
+/// dropped there.
 #[derive(Clone)]
 struct LogStream(Arc<Mutex<Lines>>);
 
@@ -116,7 +119,10 @@ impl LogStream {
 
     /// Nobody else holds the lock: an instance does one thing at a time.
     fn print(&self, bytes: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes);
     }
 }
 
@@ -158,7 +164,11 @@ impl OutputStream for LogStream {
 }
 
 impl AsyncWrite for LogStream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         self.print(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

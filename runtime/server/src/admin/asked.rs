@@ -1,4 +1,5 @@
-//! A request as its endpoint sees it: who asks, the path's and the query's texts, and the body as a type.
+//! A request as its endpoint sees it: who asks, the path's and the query's texts, and the body as a
+//! type.
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
@@ -28,13 +29,33 @@ pub(super) struct Asked<B> {
 impl<B> Asked<B> {
     /// The text in the path under this name.
     pub(super) fn place(&self, name: &str) -> &str {
-        self.places.iter().find(|(place, _)| *place == name).map_or("", |(_, text)| text)
+        self.places
+            .iter()
+            .find(|(place, _)| *place == name)
+            .map_or("", |(_, text)| text)
     }
 
     /// The body, and the rest without it.
     fn apart(self) -> (B, Asked<()>) {
-        let Self { actor, places, query, headers, body, cancel } = self;
-        (body, Asked { actor, places, query, headers, body: (), cancel })
+        let Self {
+            actor,
+            places,
+            query,
+            headers,
+            body,
+            cancel,
+        } = self;
+        (
+            body,
+            Asked {
+                actor,
+                places,
+                query,
+                headers,
+                body: (),
+                cancel,
+            },
+        )
     }
 }
 
@@ -42,21 +63,44 @@ impl<B> Asked<B> {
 pub(super) async fn without_body(asked: Asked<Lent>, admin: &Admin) -> Result<Asked<()>, Refusal> {
     let (body, rest) = asked.apart();
     if !read(body, &rest.headers, admin).await?.is_empty() {
-        return Err(Refusal::invalid("this takes no body; what it needs stands in the path and the query"));
+        return Err(Refusal::invalid(
+            "this takes no body; what it needs stands in the path and the query",
+        ));
     }
     Ok(rest)
 }
 
 /// Reads the body as JSON.
-pub(super) async fn with_json<Q: DeserializeOwned>(asked: Asked<Lent>, admin: &Admin) -> Result<Asked<Q>, Refusal> {
+pub(super) async fn with_json<Q: DeserializeOwned>(
+    asked: Asked<Lent>,
+    admin: &Admin,
+) -> Result<Asked<Q>, Refusal> {
     let (body, rest) = asked.apart();
     let body = decode(&read(body, &rest.headers, admin).await?)?;
-    let Asked { actor, places, query, headers, body: (), cancel } = rest;
-    Ok(Asked { actor, places, query, headers, body, cancel })
+    let Asked {
+        actor,
+        places,
+        query,
+        headers,
+        body: (),
+        cancel,
+    } = rest;
+    Ok(Asked {
+        actor,
+        places,
+        query,
+        headers,
+        body,
+        cancel,
+    })
 }
 
 fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
-    let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
+    let body = if body.iter().all(u8::is_ascii_whitespace) {
+        b"{}"
+    } else {
+        body
+    };
     serde_json::from_slice(body)
         .map_err(|error| Refusal::invalid(format!("the body is not what it should be: {error}")))
 }
@@ -64,15 +108,27 @@ fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
 async fn read(mut body: Lent, headers: &HeaderMap, admin: &Admin) -> Result<Bytes, Refusal> {
     plain(headers)?;
     // With the bounds of a stream: all that comes from here is rare and seldom small.
-    Ok(read_whole(&mut body, 0, &Bounds::of(&admin.limits, &admin.intake.bodies, Version::HTTP_2)).await?)
+    Ok(read_whole(
+        &mut body,
+        0,
+        &Bounds::of(&admin.limits, &admin.intake.bodies, Version::HTTP_2),
+    )
+    .await?)
 }
 
-/// Bodies come as they are: what is large comes as an upload, whose digest is that of the plain bytes.
+/// Bodies come as they are: what is large comes as an upload, whose digest is that of the plain
+/// bytes.
 pub(super) fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
-    match headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")) {
+    match headers
+        .get(header::CONTENT_ENCODING)
+        .map(|value| value.to_str().unwrap_or("?"))
+    {
         None | Some("" | "identity") => Ok(()),
         Some(name) => {
-            let message = format!("content encoding `{}` is not taken here; send the body as it is", shown(name));
+            let message = format!(
+                "content encoding `{}` is not taken here; send the body as it is",
+                shown(name)
+            );
             Err(Failure::new(Kind::UnsupportedMediaType, message).into())
         }
     }
@@ -87,13 +143,23 @@ mod tests {
     fn no_body_is_an_empty_one() {
         assert_eq!(decode::<GcRequest>(b"").unwrap().keep_revisions, 100);
         assert_eq!(decode::<RollbackRequest>(b" \n").unwrap().to, None);
-        assert!(decode::<ApplyRequest>(b"").unwrap_err().message.contains("`documents`"));
+        assert!(
+            decode::<ApplyRequest>(b"")
+                .unwrap_err()
+                .message
+                .contains("`documents`")
+        );
     }
 
     #[test]
     fn an_unknown_key_is_named() {
-        let message = decode::<LabelRequest>(br#"{"version":"1","raeson":"x"}"#).unwrap_err().message;
-        assert!(message.contains("unknown field `raeson`, expected one of `version`, `reason`"), "{message}");
+        let message = decode::<LabelRequest>(br#"{"version":"1","raeson":"x"}"#)
+            .unwrap_err()
+            .message;
+        assert!(
+            message.contains("unknown field `raeson`, expected one of `version`, `reason`"),
+            "{message}"
+        );
         assert!(decode::<GcRequest>(br#"{"keep_revisions":-1}"#).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! One endpoint: how it is asked, who may ask, and what answers.
 //!
-//! The types of its function are the schemas of its request and its answer, so that what is described is what happens.
+//! The types of its function are the schemas of its request and its answer, so that what is
+//! described is what happens.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,12 +59,18 @@ impl Endpoint {
         A: Serialize + JsonSchema,
         F: Future<Output = Result<A, Refusal>> + Send + 'static,
     {
-        Self::new(method, path, Taken::Nothing, schema::<A>, move |admin, request| {
-            Box::pin(async move {
-                let request = asked::without_body(request, &admin).await?;
-                Ok(answer::json(&function(admin, request).await?))
-            })
-        })
+        Self::new(
+            method,
+            path,
+            Taken::Nothing,
+            schema::<A>,
+            move |admin, request| {
+                Box::pin(async move {
+                    let request = asked::without_body(request, &admin).await?;
+                    Ok(answer::json(&function(admin, request).await?))
+                })
+            },
+        )
     }
 
     /// One that takes JSON. No body is read as `{}`.
@@ -76,12 +83,18 @@ impl Endpoint {
         A: Serialize + JsonSchema,
         F: Future<Output = Result<A, Refusal>> + Send + 'static,
     {
-        Self::new(method, path, Taken::Json(schema::<Q>), schema::<A>, move |admin, request| {
-            Box::pin(async move {
-                let request = asked::with_json(request, &admin).await?;
-                Ok(answer::json(&function(admin, request).await?))
-            })
-        })
+        Self::new(
+            method,
+            path,
+            Taken::Json(schema::<Q>),
+            schema::<A>,
+            move |admin, request| {
+                Box::pin(async move {
+                    let request = asked::with_json(request, &admin).await?;
+                    Ok(answer::json(&function(admin, request).await?))
+                })
+            },
+        )
     }
 
     /// One that takes bytes as they come.
@@ -93,9 +106,15 @@ impl Endpoint {
         A: Serialize + JsonSchema + InHeaders,
         F: Future<Output = Result<A, Refusal>> + Send + 'static,
     {
-        Self::new(method, path, Taken::Octets, schema::<A>, move |admin, request| {
-            Box::pin(async move { Ok(in_both(&function(admin, request).await?)) })
-        })
+        Self::new(
+            method,
+            path,
+            Taken::Octets,
+            schema::<A>,
+            move |admin, request| {
+                Box::pin(async move { Ok(in_both(&function(admin, request).await?)) })
+            },
+        )
     }
 
     /// One that takes no body, and whose answer stands in headers too.
@@ -107,12 +126,18 @@ impl Endpoint {
         A: Serialize + JsonSchema + InHeaders,
         F: Future<Output = Result<A, Refusal>> + Send + 'static,
     {
-        Self::new(method, path, Taken::Nothing, schema::<A>, move |admin, request| {
-            Box::pin(async move {
-                let request = asked::without_body(request, &admin).await?;
-                Ok(in_both(&function(admin, request).await?))
-            })
-        })
+        Self::new(
+            method,
+            path,
+            Taken::Nothing,
+            schema::<A>,
+            move |admin, request| {
+                Box::pin(async move {
+                    let request = asked::without_body(request, &admin).await?;
+                    Ok(in_both(&function(admin, request).await?))
+                })
+            },
+        )
     }
 
     fn new(

@@ -1,7 +1,8 @@
-//! A request's body, lent to whoever answers: what is left of it comes back, wherever it was dropped.
+//! A request's body, lent to whoever answers: what is left of it comes back, wherever it was
+//! dropped.
 //!
-//! Endpoints own the bodies that they read; the connection wants to know afterwards whether there is a rest (`rest.rs`
-//! of `http`). Bound: one body for each request.
+//! Endpoints own the bodies that they read; the connection wants to know afterwards whether there
+//! is a rest (`rest.rs` of `http`). Bound: one body for each request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,10 @@ pub(super) struct Lent {
 
 impl Owner {
     pub(super) fn lend(&self, body: Incoming) -> Lent {
-        Lent { body: Some(body), owner: self.clone() }
+        Lent {
+            body: Some(body),
+            owner: self.clone(),
+        }
     }
 
     /// The body, once nobody has it any more.
@@ -46,7 +50,9 @@ impl Body for Lent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+        self.body
+            .as_mut()
+            .map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -10,8 +10,8 @@ use super::query::shown;
 use super::refusal::Refusal;
 use super::{Admin, openapi, table};
 use crate::api::{
-    Answered, ExperimentInfo, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo, RolloutInfo,
-    Status, Traffic, Verified,
+    Answered, ExperimentInfo, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo,
+    RolloutInfo, Status, Traffic, Verified,
 };
 
 /// Milliseconds that are measured when nobody says, at least, and at most.
@@ -32,14 +32,25 @@ pub(super) async fn traffic(admin: Arc<Admin>, asked: Asked<()>) -> Result<Traff
     let word = asked.query.text("order").unwrap_or(Order::default().word());
     let Some(order) = Order::parse(word) else {
         let words = Order::ALL.map(Order::word).join(", ");
-        return Err(Refusal::invalid(format!("`order` is one of {words}, not `{}`", shown(word))));
+        return Err(Refusal::invalid(format!(
+            "`order` is one of {words}, not `{}`",
+            shown(word)
+        )));
     };
-    let (limit, part) = (asked.query.limit()?, asked.query.text("name").unwrap_or_default());
-    Ok(admin.control.traffic(Duration::from_millis(interval), order, limit, part).await)
+    let (limit, part) = (
+        asked.query.limit()?,
+        asked.query.text("name").unwrap_or_default(),
+    );
+    Ok(admin
+        .control
+        .traffic(Duration::from_millis(interval), order, limit, part)
+        .await)
 }
 
 pub(super) async fn models(admin: Arc<Admin>, asked: Asked<()>) -> Result<Page, Refusal> {
-    Ok(admin.control.page(asked.query.text("after"), asked.query.limit()?))
+    Ok(admin
+        .control
+        .page(asked.query.text("after"), asked.query.limit()?))
 }
 
 pub(super) async fn model(admin: Arc<Admin>, asked: Asked<()>) -> Result<ModelInfo, Refusal> {
@@ -54,12 +65,18 @@ pub(super) async fn mirrors(admin: Arc<Admin>, asked: Asked<()>) -> Result<Mirro
     Ok(admin.control.mirrors(asked.place("name"))?)
 }
 
-pub(super) async fn experiment(admin: Arc<Admin>, asked: Asked<()>) -> Result<ExperimentInfo, Refusal> {
+pub(super) async fn experiment(
+    admin: Arc<Admin>,
+    asked: Asked<()>,
+) -> Result<ExperimentInfo, Refusal> {
     Ok(admin.control.experiment(asked.place("name")).await?)
 }
 
 pub(super) async fn pipeline(admin: Arc<Admin>, asked: Asked<()>) -> Result<PipelineInfo, Refusal> {
-    Ok(admin.control.pipeline(asked.place("name"), Some(asked.place("version"))).await?)
+    Ok(admin
+        .control
+        .pipeline(asked.place("name"), Some(asked.place("version")))
+        .await?)
 }
 
 pub(super) async fn answered(admin: Arc<Admin>, asked: Asked<()>) -> Result<Answered, Refusal> {
@@ -68,13 +85,17 @@ pub(super) async fn answered(admin: Arc<Admin>, asked: Asked<()>) -> Result<Answ
 }
 
 pub(super) async fn history(admin: Arc<Admin>, asked: Asked<()>) -> Result<History, Refusal> {
-    Ok(admin.control.history(asked.query.number("before"), asked.query.limit()?).await?)
+    Ok(admin
+        .control
+        .history(asked.query.number("before"), asked.query.limit()?)
+        .await?)
 }
 
 pub(super) async fn revision(admin: Arc<Admin>, asked: Asked<()>) -> Result<RevisionInfo, Refusal> {
     let text = asked.place("number");
     let number = text.parse();
-    let number = number.map_err(|_| Refusal::invalid(format!("`{}` is no revision's number", shown(text))))?;
+    let number = number
+        .map_err(|_| Refusal::invalid(format!("`{}` is no revision's number", shown(text))))?;
     Ok(admin.control.revision(number).await?)
 }
 

@@ -22,7 +22,10 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
     for endpoint in endpoints {
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
         if let Value::Object(path) = path {
-            path.insert(endpoint.method.as_str().to_ascii_lowercase(), operation(endpoint, &mut generator));
+            path.insert(
+                endpoint.method.as_str().to_ascii_lowercase(),
+                operation(endpoint, &mut generator),
+            );
         }
     }
     let error = generator.subschema_for::<ErrorBody>();
@@ -45,12 +48,20 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
 }
 
 fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
-    let places = endpoint.places().map(|name| Parameter::new(name, Kind::Text, "").required());
+    let places = endpoint
+        .places()
+        .map(|name| Parameter::new(name, Kind::Text, "").required());
     let places = places.map(|place| parameter(&place, "path"));
     let queries = endpoint.query.iter().map(|query| parameter(query, "query"));
-    let headers = endpoint.headers.iter().map(|header| parameter(header, "header"));
-    let actor =
-        Parameter::new("hotstage-actor", Kind::Text, "Who acts, in the caller's own words; kept in the journal.");
+    let headers = endpoint
+        .headers
+        .iter()
+        .map(|header| parameter(header, "header"));
+    let actor = Parameter::new(
+        "hotstage-actor",
+        Kind::Text,
+        "Who acts, in the caller's own words; kept in the journal.",
+    );
     let actor = (endpoint.role == Role::Operator).then(|| parameter(&actor, "header"));
     let parameters: Vec<Value> = places.chain(queries).chain(headers).chain(actor).collect();
     let mut operation = json!({
@@ -78,8 +89,13 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
 
 /// The method and the path's words: `get_models_name`.
 fn id(endpoint: &Endpoint) -> String {
-    let words = endpoint.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.fold(endpoint.method.as_str().to_ascii_lowercase(), |id, word| format!("{id}_{word}"))
+    let words = endpoint
+        .path
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.fold(endpoint.method.as_str().to_ascii_lowercase(), |id, word| {
+        format!("{id}_{word}")
+    })
 }
 
 fn parameter(parameter: &Parameter, place: &str) -> Value {
@@ -89,8 +105,7 @@ fn parameter(parameter: &Parameter, place: &str) -> Value {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),
     };
-    let mut described =
-        json!({ "name": parameter.name, "in": place, "required": parameter.is_required, "schema": schema });
+    let mut described = json!({ "name": parameter.name, "in": place, "required": parameter.is_required, "schema": schema });
     if !parameter.says.is_empty() {
         described["description"] = parameter.says.into();
     }
@@ -114,14 +129,27 @@ mod tests {
         let document = document(&ENDPOINTS);
         let mut ids = BTreeSet::new();
         for endpoint in ENDPOINTS.iter() {
-            let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
+            let operation =
+                &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
             assert_eq!(operation["summary"], endpoint.summary);
-            assert!(operation["responses"]["200"]["content"]["application/json"]["schema"] != Value::Null);
+            assert!(
+                operation["responses"]["200"]["content"]["application/json"]["schema"]
+                    != Value::Null
+            );
             let takes = !matches!(endpoint.taken, Taken::Nothing);
-            assert_eq!(operation.get("requestBody").is_some(), takes, "{}", endpoint.path);
+            assert_eq!(
+                operation.get("requestBody").is_some(),
+                takes,
+                "{}",
+                endpoint.path
+            );
             assert!(ids.insert(operation["operationId"].to_string()));
         }
-        let described = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
+        let described = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|path| path.as_object().unwrap().len());
         assert_eq!(described.sum::<usize>(), ENDPOINTS.len());
     }
 
@@ -136,9 +164,22 @@ mod tests {
             count += 1;
         }
         assert!(count > ENDPOINTS.len());
-        assert_eq!(document["components"]["schemas"]["ApplyRequest"]["additionalProperties"], false);
-        for name in ["Status", "Page", "UploadInfo", "RepositoryModel", "ErrorBody", "ChangeMade"] {
-            assert!(document["components"]["schemas"][name].is_object(), "{name}");
+        assert_eq!(
+            document["components"]["schemas"]["ApplyRequest"]["additionalProperties"],
+            false
+        );
+        for name in [
+            "Status",
+            "Page",
+            "UploadInfo",
+            "RepositoryModel",
+            "ErrorBody",
+            "ChangeMade",
+        ] {
+            assert!(
+                document["components"]["schemas"][name].is_object(),
+                "{name}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Queries, read by the endpoint's table: a key that it does not have is refused by name, as is one that comes twice.
+//! Queries, read by the endpoint's table: a key that it does not have is refused by name, as is one
+//! that comes twice.
 
 use std::borrow::Cow;
 
@@ -27,11 +28,19 @@ pub(super) struct Parameter {
 
 impl Parameter {
     pub(super) const fn new(name: &'static str, kind: Kind, says: &'static str) -> Self {
-        Self { name, kind, is_required: false, says }
+        Self {
+            name,
+            kind,
+            is_required: false,
+            says,
+        }
     }
 
     pub(super) const fn required(self) -> Self {
-        Self { is_required: true, ..self }
+        Self {
+            is_required: true,
+            ..self
+        }
     }
 }
 
@@ -51,18 +60,30 @@ impl Query {
             let value = decode(value, parameter.kind)?.into_owned();
             check(parameter, &value)?;
             if found.text(parameter.name).is_some() {
-                return Err(Refusal::invalid(format!("`{}` is there twice", parameter.name)));
+                return Err(Refusal::invalid(format!(
+                    "`{}` is there twice",
+                    parameter.name
+                )));
             }
             found.0.push((parameter.name, value));
         }
-        match known.iter().find(|parameter| parameter.is_required && found.text(parameter.name).is_none()) {
-            Some(missing) => Err(Refusal::invalid(format!("`{}` is missing: {}", missing.name, missing.says))),
+        match known
+            .iter()
+            .find(|parameter| parameter.is_required && found.text(parameter.name).is_none())
+        {
+            Some(missing) => Err(Refusal::invalid(format!(
+                "`{}` is missing: {}",
+                missing.name, missing.says
+            ))),
             None => Ok(found),
         }
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn number(&self, name: &str) -> Option<u64> {
@@ -78,7 +99,9 @@ impl Query {
         match self.number("limit") {
             None => Ok(LIMIT),
             Some(limit @ 1..=LIMIT_MAX) => Ok(usize::try_from(limit).unwrap_or(LIMIT)),
-            Some(limit) => Err(Refusal::invalid(format!("`limit` is 1 to {LIMIT_MAX}, not {limit}"))),
+            Some(limit) => Err(Refusal::invalid(format!(
+                "`limit` is 1 to {LIMIT_MAX}, not {limit}"
+            ))),
         }
     }
 
@@ -99,36 +122,64 @@ fn check(parameter: &Parameter, value: &str) -> Result<(), Refusal> {
     let is_sound = match parameter.kind {
         Kind::Text | Kind::Time => true,
         // Digits alone: a sign would be read too.
-        Kind::Number => value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u64>().is_ok(),
+        Kind::Number => {
+            value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u64>().is_ok()
+        }
         Kind::Flag => matches!(value, "true" | "false"),
     };
     if is_sound {
         return Ok(());
     }
-    let what = if parameter.kind == Kind::Flag { "neither true nor false" } else { "no number" };
-    Err(Refusal::invalid(format!("`{}`: `{}` is {what}", parameter.name, shown(value))))
+    let what = if parameter.kind == Kind::Flag {
+        "neither true nor false"
+    } else {
+        "no number"
+    };
+    Err(Refusal::invalid(format!(
+        "`{}`: `{}` is {what}",
+        parameter.name,
+        shown(value)
+    )))
 }
 
 fn unknown(key: &str, known: &[Parameter]) -> Refusal {
-    let names: Vec<String> = known.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
-    let known = if names.is_empty() { "takes none".to_owned() } else { format!("takes {}", names.join(", ")) };
-    Refusal::invalid(format!("the query has an unknown key `{}`; this {known}", shown(key)))
+    let names: Vec<String> = known
+        .iter()
+        .map(|parameter| format!("`{}`", parameter.name))
+        .collect();
+    let known = if names.is_empty() {
+        "takes none".to_owned()
+    } else {
+        format!("takes {}", names.join(", "))
+    };
+    Refusal::invalid(format!(
+        "the query has an unknown key `{}`; this {known}",
+        shown(key)
+    ))
 }
 
 /// As forms write it: `+` for a space, percent signs for the rest.
 fn decode(text: &str, kind: Kind) -> Result<Cow<'_, str>, Refusal> {
     let broken = |_| Refusal::invalid(format!("the query's `{}` is no text in UTF-8", shown(text)));
     if kind == Kind::Time || !text.contains('+') {
-        return percent_encoding::percent_decode_str(text).decode_utf8().map_err(broken);
+        return percent_encoding::percent_decode_str(text)
+            .decode_utf8()
+            .map_err(broken);
     }
     let spaced = text.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().map_err(broken)?;
+    let decoded = percent_encoding::percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(broken)?;
     Ok(decoded.into_owned().into())
 }
 
 /// What somebody sent, short enough for a message.
 pub(super) fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(100).flat_map(char::escape_debug).collect();
+    let mut shown: String = text
+        .chars()
+        .take(100)
+        .flat_map(char::escape_debug)
+        .collect();
     if text.chars().nth(100).is_some() {
         shown.push('…');
     }
@@ -151,18 +202,39 @@ mod tests {
     fn a_query_is_read() {
         let read = |text| Query::read(text, &KNOWN).unwrap();
         let ask = read("reason=a+b%20c%2B&if_revision=7&dry_run=true").ask();
-        assert_eq!((ask.reason.as_str(), ask.if_revision, ask.dry_run), ("a b c+", Some(7), true));
+        assert_eq!(
+            (ask.reason.as_str(), ask.if_revision, ask.dry_run),
+            ("a b c+", Some(7), true)
+        );
         let ask = read("").ask();
-        assert_eq!((ask.reason.as_str(), ask.if_revision, ask.dry_run), ("", None, false));
-        assert_eq!(read("time=2026-01-31T12:00:00+01:00").text("time"), Some("2026-01-31T12:00:00+01:00"));
-        assert_eq!(read("time=2026-01-31T12:00:00%2B01:00").text("time"), Some("2026-01-31T12:00:00+01:00"));
-        assert_eq!((read("").limit().unwrap(), read("limit=1000").limit().unwrap()), (100, 1000));
+        assert_eq!(
+            (ask.reason.as_str(), ask.if_revision, ask.dry_run),
+            ("", None, false)
+        );
+        assert_eq!(
+            read("time=2026-01-31T12:00:00+01:00").text("time"),
+            Some("2026-01-31T12:00:00+01:00")
+        );
+        assert_eq!(
+            read("time=2026-01-31T12:00:00%2B01:00").text("time"),
+            Some("2026-01-31T12:00:00+01:00")
+        );
+        assert_eq!(
+            (
+                read("").limit().unwrap(),
+                read("limit=1000").limit().unwrap()
+            ),
+            (100, 1000)
+        );
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
-            ("raeson=x", "unknown key `raeson`; this takes `reason`, `if_revision`"),
+            (
+                "raeson=x",
+                "unknown key `raeson`; this takes `reason`, `if_revision`",
+            ),
             ("dry_run=yes", "`dry_run`: `yes` is neither true nor false"),
             ("dry_run", "neither"),
             ("if_revision=-1", "`if_revision`: `-1` is no number"),
@@ -178,7 +250,15 @@ mod tests {
             assert!(Query::read(text, &KNOWN).unwrap().limit().is_err());
         }
         let needed = [Parameter::new("time", Kind::Time, "when").required()];
-        assert_eq!(Query::read("", &needed).unwrap_err().message, "`time` is missing: when");
-        assert!(Query::read("x", &[]).unwrap_err().message.contains("this takes none"));
+        assert_eq!(
+            Query::read("", &needed).unwrap_err().message,
+            "`time` is missing: when"
+        );
+        assert!(
+            Query::read("x", &[])
+                .unwrap_err()
+                .message
+                .contains("this takes none")
+        );
     }
 }

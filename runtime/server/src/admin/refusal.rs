@@ -1,6 +1,7 @@
 //! Requests that are not granted: a status, and one sentence or more as `{"error": …}`.
 //!
-//! What the inference API refuses keeps its status here; trouble with a change has one table of its own.
+//! What the inference API refuses keeps its status here; trouble with a change has one table of its
+//! own.
 
 use hotstage_core::failure::{Failure, Kind};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -21,7 +22,11 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), headers: Vec::new() }
+        Self {
+            status,
+            message: message.into(),
+            headers: Vec::new(),
+        }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -30,12 +35,18 @@ impl Refusal {
 
     /// For whoever is not known, so it says nothing.
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "this needs a token: authorization: Bearer TOKEN")
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "this needs a token: authorization: Bearer TOKEN",
+        )
+        .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     pub(super) fn defect(what: &str) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}; this is a defect of the server"))
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("{what}; this is a defect of the server"),
+        )
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -44,13 +55,24 @@ impl Refusal {
     }
 
     pub(super) fn response(self) -> Response<Body> {
-        let mut response = answer::json(&ErrorBody { error: self.message });
+        let mut response = answer::json(&ErrorBody {
+            error: self.message,
+        });
         *response.status_mut() = self.status;
-        if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
+        if matches!(
+            self.status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
+        ) {
             // What is left of the body is not read, so the connection can't go on.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response.headers_mut().extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
+        response.headers_mut().extend(
+            self.headers
+                .into_iter()
+                .map(|(name, value)| (Some(name), value)),
+        );
         response
     }
 }
@@ -71,11 +93,15 @@ impl From<ControlError> for Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        let status = StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(failure.kind.status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let refusal = Self::new(status, failure.message);
         match failure.kind {
             Kind::Overloaded => refusal.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
-            Kind::UnsupportedMediaType => refusal.with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            Kind::UnsupportedMediaType => refusal.with(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            ),
             _ => refusal,
         }
     }
@@ -90,16 +116,18 @@ impl From<StoreError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let status = match error {
-            UploadError::Offset { .. } | UploadError::Busy { .. } | UploadError::TooMany => StatusCode::CONFLICT,
+            UploadError::Offset { .. } | UploadError::Busy { .. } | UploadError::TooMany => {
+                StatusCode::CONFLICT
+            }
             UploadError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             UploadError::Mismatch { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             UploadError::Store(error) => return error.into(),
         };
         let refusal = Self::new(status, error.to_string());
         match error {
-            UploadError::Offset { right, .. } => {
-                refusal.with(upload::OFFSET, right.into()).with(upload::COMPLETE, HeaderValue::from_static("?0"))
-            }
+            UploadError::Offset { right, .. } => refusal
+                .with(upload::OFFSET, right.into())
+                .with(upload::COMPLETE, HeaderValue::from_static("?0")),
             _ => refusal,
         }
     }

@@ -1,7 +1,7 @@
 //! Triton's repository API, for tools that load and unload models through it.
 //!
-//! Models come from manifests that were applied, so `load` serves a name again as it last was, and a request that
-//! brings a configuration or files of its own is refused.
+//! Models come from manifests that were applied, so `load` serves a name again as it last was, and
+//! a request that brings a configuration or files of its own is refused.
 
 use std::sync::Arc;
 
@@ -61,24 +61,50 @@ pub(super) struct Parameters {
 #[schemars(rename = "Nothing")]
 pub(super) struct Nothing {}
 
-pub(super) async fn index(admin: Arc<Admin>, asked: Asked<IndexRequest>) -> Result<Vec<Listed>, Refusal> {
-    let models = admin.control.index().await?.into_iter().filter(|(_, _, ready, _)| *ready || !asked.body.ready);
+pub(super) async fn index(
+    admin: Arc<Admin>,
+    asked: Asked<IndexRequest>,
+) -> Result<Vec<Listed>, Refusal> {
+    let models = admin
+        .control
+        .index()
+        .await?
+        .into_iter()
+        .filter(|(_, _, ready, _)| *ready || !asked.body.ready);
     let listed = models.map(|(name, version, ready, reason)| {
-        let state = if ready { State::Ready } else { State::Unavailable };
-        Listed { name, version, state, reason }
+        let state = if ready {
+            State::Ready
+        } else {
+            State::Unavailable
+        };
+        Listed {
+            name,
+            version,
+            state,
+            reason,
+        }
     });
     Ok(listed.collect())
 }
 
 pub(super) async fn load(admin: Arc<Admin>, asked: Asked<Parameters>) -> Result<Nothing, Refusal> {
     check(&asked.body, "load")?;
-    admin.control.load(&asked.actor, asked.place("name")).await?;
+    admin
+        .control
+        .load(&asked.actor, asked.place("name"))
+        .await?;
     Ok(Nothing {})
 }
 
-pub(super) async fn unload(admin: Arc<Admin>, asked: Asked<Parameters>) -> Result<Nothing, Refusal> {
+pub(super) async fn unload(
+    admin: Arc<Admin>,
+    asked: Asked<Parameters>,
+) -> Result<Nothing, Refusal> {
     check(&asked.body, "unload")?;
-    admin.control.unload(&asked.actor, asked.place("name")).await?;
+    admin
+        .control
+        .unload(&asked.actor, asked.place("name"))
+        .await?;
     Ok(Nothing {})
 }
 
@@ -114,32 +140,67 @@ mod tests {
     #[track_caller]
     fn told(body: &str, verb: &str) -> String {
         let parameters: Parameters = serde_json::from_str(body).unwrap();
-        check(&parameters, verb).err().map(|refusal| refusal.message).unwrap_or_default()
+        check(&parameters, verb)
+            .err()
+            .map(|refusal| refusal.message)
+            .unwrap_or_default()
     }
 
     #[test]
     fn what_brings_files_is_refused() {
         assert_eq!(told("{}", "load"), "");
         assert_eq!(told(r#"{"parameters":{}}"#, "load"), "");
-        assert!(told(r#"{"parameters":{"config":"{}"}}"#, "load").contains("parameters.config: a model comes from"));
-        assert!(told(r#"{"parameters":{"file:1/model.onnx":"AA=="}}"#, "load").contains("send them to /v1/apply"));
-        assert!(told(r#"{"parameters":{"pace":1}}"#, "load").contains("parameters.pace: load has no such"));
+        assert!(
+            told(r#"{"parameters":{"config":"{}"}}"#, "load")
+                .contains("parameters.config: a model comes from")
+        );
+        assert!(
+            told(r#"{"parameters":{"file:1/model.onnx":"AA=="}}"#, "load")
+                .contains("send them to /v1/apply")
+        );
+        assert!(
+            told(r#"{"parameters":{"pace":1}}"#, "load")
+                .contains("parameters.pace: load has no such")
+        );
     }
 
     #[test]
     fn nothing_depends_on_another() {
-        assert_eq!(told(r#"{"parameters":{"unload_dependents":false}}"#, "unload"), "");
-        assert!(told(r#"{"parameters":{"unload_dependents":true}}"#, "unload").contains("must be false"));
-        assert!(told(r#"{"parameters":{"unload_dependents":"no"}}"#, "unload").contains("must be false"));
-        assert!(told(r#"{"parameters":{"unload_dependents":false}}"#, "load").contains("no such parameter"));
+        assert_eq!(
+            told(r#"{"parameters":{"unload_dependents":false}}"#, "unload"),
+            ""
+        );
+        assert!(
+            told(r#"{"parameters":{"unload_dependents":true}}"#, "unload")
+                .contains("must be false")
+        );
+        assert!(
+            told(r#"{"parameters":{"unload_dependents":"no"}}"#, "unload")
+                .contains("must be false")
+        );
+        assert!(
+            told(r#"{"parameters":{"unload_dependents":false}}"#, "load")
+                .contains("no such parameter")
+        );
     }
 
     #[test]
     fn the_shapes_are_those_that_clients_know() {
-        let listed = Listed { name: "m".into(), version: "1".into(), state: State::Ready, reason: String::new() };
+        let listed = Listed {
+            name: "m".into(),
+            version: "1".into(),
+            state: State::Ready,
+            reason: String::new(),
+        };
         let text = serde_json::to_string(&[listed]).unwrap();
-        assert_eq!(text, r#"[{"name":"m","version":"1","state":"READY","reason":""}]"#);
-        assert_eq!(serde_json::to_string(&State::Unavailable).unwrap(), r#""UNAVAILABLE""#);
+        assert_eq!(
+            text,
+            r#"[{"name":"m","version":"1","state":"READY","reason":""}]"#
+        );
+        assert_eq!(
+            serde_json::to_string(&State::Unavailable).unwrap(),
+            r#""UNAVAILABLE""#
+        );
         assert_eq!(serde_json::to_string(&Nothing {}).unwrap(), "{}");
     }
 }

@@ -1,4 +1,5 @@
-//! The table of endpoints: what is dispatched, and what the OpenAPI document says, are both made of it.
+//! The table of endpoints: what is dispatched, and what the OpenAPI document says, are both made of
+//! it.
 
 use std::sync::LazyLock;
 
@@ -11,26 +12,64 @@ use super::refusal::Refusal;
 use super::{change, look, repository, upload};
 
 const REASON: Parameter = Parameter::new("reason", Kind::Text, "Why; kept in the journal.");
-const IF_REVISION: Parameter =
-    Parameter::new("if_revision", Kind::Number, "Refuse when the newest revision is not this one.");
-const DRY_RUN: Parameter = Parameter::new("dry_run", Kind::Flag, "Make every check and change nothing.");
-const LIMIT: Parameter = Parameter::new("limit", Kind::Number, "Entries of the page: 100 when absent, 1000 at most.");
-const AFTER: Parameter = Parameter::new("after", Kind::Text, "The name after which the page starts.");
-const BEFORE: Parameter = Parameter::new("before", Kind::Number, "The revision before which the page starts.");
-const INTERVAL: Parameter =
-    Parameter::new("interval_ms", Kind::Number, "How long to measure: 1000 when absent, 50 to 60000.");
-const ORDER: Parameter =
-    Parameter::new("order", Kind::Text, "What comes first: rate (when absent), name, p99 or errors.");
-const PART: Parameter = Parameter::new("name", Kind::Text, "Only versions of names that this text is a part of.");
-const TIME: Parameter = Parameter::new("time", Kind::Time, "When, RFC 3339: 2026-01-31T12:00:00Z.").required();
-const OFFSET: Parameter =
-    Parameter::new("upload-offset", Kind::Number, "Where in the file the body's bytes go: 0 at first.").required();
-const COMPLETE: Parameter =
-    Parameter::new("upload-complete", Kind::Text, "?1 when the body's bytes are the last ones, else ?0.");
+const IF_REVISION: Parameter = Parameter::new(
+    "if_revision",
+    Kind::Number,
+    "Refuse when the newest revision is not this one.",
+);
+const DRY_RUN: Parameter = Parameter::new(
+    "dry_run",
+    Kind::Flag,
+    "Make every check and change nothing.",
+);
+const LIMIT: Parameter = Parameter::new(
+    "limit",
+    Kind::Number,
+    "Entries of the page: 100 when absent, 1000 at most.",
+);
+const AFTER: Parameter =
+    Parameter::new("after", Kind::Text, "The name after which the page starts.");
+const BEFORE: Parameter = Parameter::new(
+    "before",
+    Kind::Number,
+    "The revision before which the page starts.",
+);
+const INTERVAL: Parameter = Parameter::new(
+    "interval_ms",
+    Kind::Number,
+    "How long to measure: 1000 when absent, 50 to 60000.",
+);
+const ORDER: Parameter = Parameter::new(
+    "order",
+    Kind::Text,
+    "What comes first: rate (when absent), name, p99 or errors.",
+);
+const PART: Parameter = Parameter::new(
+    "name",
+    Kind::Text,
+    "Only versions of names that this text is a part of.",
+);
+const TIME: Parameter =
+    Parameter::new("time", Kind::Time, "When, RFC 3339: 2026-01-31T12:00:00Z.").required();
+const OFFSET: Parameter = Parameter::new(
+    "upload-offset",
+    Kind::Number,
+    "Where in the file the body's bytes go: 0 at first.",
+)
+.required();
+const COMPLETE: Parameter = Parameter::new(
+    "upload-complete",
+    Kind::Text,
+    "?1 when the body's bytes are the last ones, else ?0.",
+);
 
 /// Everything that can be asked.
-pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> =
-    LazyLock::new(|| [questions(), changes(), uploads(), triton()].into_iter().flatten().collect());
+pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
+    [questions(), changes(), uploads(), triton()]
+        .into_iter()
+        .flatten()
+        .collect()
+});
 
 fn questions() -> Vec<Endpoint> {
     let asked = [
@@ -71,26 +110,39 @@ fn changes() -> Vec<Endpoint> {
         Endpoint::asks((Method::DELETE, "/v1/models/{name}"), change::delete_model)
             .says("Stop serving a name.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
-        Endpoint::asks((Method::DELETE, "/v1/models/{name}/versions/{version}"), change::delete_version)
-            .says("Stop serving a version.")
-            .query(&[REASON, IF_REVISION, DRY_RUN]),
+        Endpoint::asks(
+            (Method::DELETE, "/v1/models/{name}/versions/{version}"),
+            change::delete_version,
+        )
+        .says("Stop serving a version.")
+        .query(&[REASON, IF_REVISION, DRY_RUN]),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/route"), change::unroute)
             .says("End a name's route: its newest version answers again.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
         Endpoint::takes((Method::POST, "/v1/rollouts"), change::start_rollout)
             .says("Begin a rollout: a version gets its share step by step, watched by guards."),
-        Endpoint::takes((Method::POST, "/v1/models/{name}/rollout"), change::steer_rollout)
-            .says("Pause, resume, promote or abort the rollout that is under way."),
+        Endpoint::takes(
+            (Method::POST, "/v1/models/{name}/rollout"),
+            change::steer_rollout,
+        )
+        .says("Pause, resume, promote or abort the rollout that is under way."),
         Endpoint::takes((Method::PUT, "/v1/models/{name}/labels"), change::labels)
             .says("Point labels at versions, or take them away, in one revision."),
-        Endpoint::takes((Method::PUT, "/v1/models/{name}/labels/{label}"), change::label)
-            .says("Point a label at a version."),
-        Endpoint::asks((Method::DELETE, "/v1/models/{name}/labels/{label}"), change::unlabel)
-            .says("Take a label away.")
-            .query(&[REASON, IF_REVISION]),
+        Endpoint::takes(
+            (Method::PUT, "/v1/models/{name}/labels/{label}"),
+            change::label,
+        )
+        .says("Point a label at a version."),
+        Endpoint::asks(
+            (Method::DELETE, "/v1/models/{name}/labels/{label}"),
+            change::unlabel,
+        )
+        .says("Take a label away.")
+        .query(&[REASON, IF_REVISION]),
         Endpoint::takes((Method::POST, "/v1/rollback"), change::rollback)
             .says("Serve again what was served before: of one name, or of all."),
-        Endpoint::takes((Method::POST, "/v1/gc"), change::gc).says("Free what nobody needs any more."),
+        Endpoint::takes((Method::POST, "/v1/gc"), change::gc)
+            .says("Free what nobody needs any more."),
     ]
 }
 
@@ -110,38 +162,63 @@ fn triton() -> Vec<Endpoint> {
         Endpoint::takes((Method::POST, "/v2/repository/index"), repository::index)
             .says("Triton: what is served, and what could be loaded again.")
             .for_readers(),
-        Endpoint::takes((Method::POST, "/v2/repository/models/{name}/load"), repository::load)
-            .says("Triton: serve a name again as it last was."),
-        Endpoint::takes((Method::POST, "/v2/repository/models/{name}/unload"), repository::unload)
-            .says("Triton: stop serving a name."),
+        Endpoint::takes(
+            (Method::POST, "/v2/repository/models/{name}/load"),
+            repository::load,
+        )
+        .says("Triton: serve a name again as it last was."),
+        Endpoint::takes(
+            (Method::POST, "/v2/repository/models/{name}/unload"),
+            repository::unload,
+        )
+        .says("Triton: stop serving a name."),
     ]
 }
 
 /// An endpoint, and the texts that stand in its path.
 pub(super) type Found = (&'static Endpoint, Vec<(&'static str, String)>);
 
-/// The endpoint of a method and a path. A slash at the end changes nothing; HEAD is GET without the body.
+/// The endpoint of a method and a path. A slash at the end changes nothing; HEAD is GET without the
+/// body.
 pub(super) fn find(method: &Method, path: &str) -> Result<Found, Refusal> {
-    let method = if *method == Method::HEAD { &Method::GET } else { method };
-    let of_path: Vec<Found> =
-        ENDPOINTS.iter().filter_map(|endpoint| Some((endpoint, places(endpoint.path, path)?))).collect();
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let of_path: Vec<Found> = ENDPOINTS
+        .iter()
+        .filter_map(|endpoint| Some((endpoint, places(endpoint.path, path)?)))
+        .collect();
     if of_path.is_empty() {
-        let message = format!("there is nothing at `{}`; /v1/openapi.json says what is where", shown(path));
+        let message = format!(
+            "there is nothing at `{}`; /v1/openapi.json says what is where",
+            shown(path)
+        );
         return Err(Refusal::new(http::StatusCode::NOT_FOUND, message));
     }
-    let mut allowed: Vec<&str> = of_path.iter().map(|(endpoint, _)| endpoint.method.as_str()).collect();
+    let mut allowed: Vec<&str> = of_path
+        .iter()
+        .map(|(endpoint, _)| endpoint.method.as_str())
+        .collect();
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
     let allowed = allowed.join(", ");
-    of_path.into_iter().find(|(endpoint, _)| endpoint.method == method).ok_or_else(|| {
-        let message = format!("{} is not allowed here; allowed: {allowed}", shown(method.as_str()));
-        let refusal = Refusal::new(http::StatusCode::METHOD_NOT_ALLOWED, message);
-        match HeaderValue::from_str(&allowed) {
-            Ok(allowed) => refusal.with(http::header::ALLOW, allowed),
-            Err(_) => refusal,
-        }
-    })
+    of_path
+        .into_iter()
+        .find(|(endpoint, _)| endpoint.method == method)
+        .ok_or_else(|| {
+            let message = format!(
+                "{} is not allowed here; allowed: {allowed}",
+                shown(method.as_str())
+            );
+            let refusal = Refusal::new(http::StatusCode::METHOD_NOT_ALLOWED, message);
+            match HeaderValue::from_str(&allowed) {
+                Ok(allowed) => refusal.with(http::header::ALLOW, allowed),
+                Err(_) => refusal,
+            }
+        })
 }
 
 /// The texts in a path, if it is one of this pattern.
@@ -154,7 +231,10 @@ fn places(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String
             (None, None) => return Some(places),
             (Some(expected), Some(segment)) => match place(expected) {
                 Some(name) if !segment.is_empty() => {
-                    places.push((name, percent_decode_str(segment).decode_utf8().ok()?.into_owned()));
+                    places.push((
+                        name,
+                        percent_decode_str(segment).decode_utf8().ok()?.into_owned(),
+                    ));
                 }
                 None if expected == segment => {}
                 _ => return None,
@@ -176,27 +256,56 @@ mod tests {
         for endpoint in ENDPOINTS.iter() {
             let path = endpoint.path.replace('{', "x%2e").replace('}', "");
             let (found, places) = find(&endpoint.method, &path).ok().unwrap();
-            assert!(std::ptr::eq(found, endpoint), "{} {} is found twice", endpoint.method, endpoint.path);
-            assert!(places.iter().all(|(name, text)| *text == format!("x.{name}")), "{places:?}");
+            assert!(
+                std::ptr::eq(found, endpoint),
+                "{} {} is found twice",
+                endpoint.method,
+                endpoint.path
+            );
+            assert!(
+                places
+                    .iter()
+                    .all(|(name, text)| *text == format!("x.{name}")),
+                "{places:?}"
+            );
             assert!(endpoint.summary.ends_with('.'), "{}", endpoint.path);
         }
     }
 
     #[test]
     fn readers_change_nothing() {
-        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.role == Role::Reader) {
-            let is_question = endpoint.method == Method::GET || endpoint.path == "/v2/repository/index";
+        for endpoint in ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.role == Role::Reader)
+        {
+            let is_question =
+                endpoint.method == Method::GET || endpoint.path == "/v2/repository/index";
             assert!(is_question, "{} {}", endpoint.method, endpoint.path);
         }
-        assert!(ENDPOINTS.iter().all(|endpoint| endpoint.method != Method::GET || endpoint.role == Role::Reader));
+        assert!(
+            ENDPOINTS
+                .iter()
+                .all(|endpoint| endpoint.method != Method::GET || endpoint.role == Role::Reader)
+        );
     }
 
     #[test]
     fn paths_that_are_none_are_refused() {
-        for path in
-            ["", "/", "/v1", "/v1/model", "/v1/models//versions/1", "/v1/models/a/b", "/v1/models/%ff", "//v1/status"]
-        {
-            assert_eq!(find(&Method::GET, path).err().unwrap().status, StatusCode::NOT_FOUND, "{path}");
+        for path in [
+            "",
+            "/",
+            "/v1",
+            "/v1/model",
+            "/v1/models//versions/1",
+            "/v1/models/a/b",
+            "/v1/models/%ff",
+            "//v1/status",
+        ] {
+            assert_eq!(
+                find(&Method::GET, path).err().unwrap().status,
+                StatusCode::NOT_FOUND,
+                "{path}"
+            );
         }
         assert!(find(&Method::GET, "/v1/models/").is_ok());
         assert!(find(&Method::HEAD, "/v1/status").is_ok());

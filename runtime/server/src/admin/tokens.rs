@@ -1,7 +1,8 @@
-//! Who may do what: one token for operators, one for readers, each in a file of the state directory.
+//! Who may do what: one token for operators, one for readers, each in a file of the state
+//! directory.
 //!
-//! Default: both are made on the first start, of 256 bits of the system's randomness, in files that their owner alone
-//! can read. A token is exchanged by writing the file and starting anew.
+//! Default: both are made on the first start, of 256 bits of the system's randomness, in files that
+//! their owner alone can read. A token is exchanged by writing the file and starting anew.
 
 use std::path::Path;
 
@@ -52,20 +53,36 @@ impl Tokens {
         if operator == reader {
             // Else every reader would be an operator.
             let path = state_directory.join(READER_FILE);
-            return Err(StoreError::Secret { path, why: "it holds the operators' token; write another one" });
+            return Err(StoreError::Secret {
+                path,
+                why: "it holds the operators' token; write another one",
+            });
         }
-        Ok(Self { known: [(Role::Operator, hidden(&operator)), (Role::Reader, hidden(&reader))] })
+        Ok(Self {
+            known: [
+                (Role::Operator, hidden(&operator)),
+                (Role::Reader, hidden(&reader)),
+            ],
+        })
     }
 
     /// What the sender of these headers may do. A refusal says nothing about why.
     pub(super) fn role(&self, headers: &HeaderMap) -> Result<Role, Refusal> {
-        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token =
-            sent.and_then(|sent| sent.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let sent = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = sent
+            .and_then(|sent| sent.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let digits = hidden(token.map_or("", |(_, token)| token.trim()));
         // All are compared, so that the time is the same for each.
-        let found =
-            self.known.iter().fold(None, |found, (role, known)| if same(known, &digits) { Some(*role) } else { found });
+        let found = self.known.iter().fold(None, |found, (role, known)| {
+            if same(known, &digits) {
+                Some(*role)
+            } else {
+                found
+            }
+        });
         found.ok_or_else(Refusal::unauthorized)
     }
 }
@@ -76,19 +93,28 @@ fn hidden(token: &str) -> String {
 
 /// Whether the digits are the same, in a time that does not depend on where they differ.
 fn same(a: &str, b: &str) -> bool {
-    let differ = a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| std::hint::black_box(differ | (a ^ b)));
+    let differ = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |differ, (a, b)| std::hint::black_box(differ | (a ^ b)));
     a.len() == b.len() && differ == 0
 }
 
 /// Who acts, for the journal: the role, and the name that was sent with it.
 pub(super) fn actor(role: Role, headers: &HeaderMap) -> Result<String, Refusal> {
     let mut names = headers.get_all(ACTOR).iter();
-    let Some(name) = names.next() else { return Ok(role.word().to_owned()) };
+    let Some(name) = names.next() else {
+        return Ok(role.word().to_owned());
+    };
     let name = std::str::from_utf8(name.as_bytes()).unwrap_or_default();
     let is_printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
-    let is_sound = !name.is_empty() && name.chars().count() <= ACTOR_CHARS_MAX && name.chars().all(is_printable);
+    let is_sound = !name.is_empty()
+        && name.chars().count() <= ACTOR_CHARS_MAX
+        && name.chars().all(is_printable);
     if !is_sound || names.next().is_some() {
-        let message = format!("{ACTOR} is one name of 1 to {ACTOR_CHARS_MAX} letters, digits, spaces or punctuation");
+        let message = format!(
+            "{ACTOR} is one name of 1 to {ACTOR_CHARS_MAX} letters, digits, spaces or punctuation"
+        );
         return Err(Refusal::invalid(message));
     }
     Ok(format!("{} {name}", role.word()))
@@ -121,17 +147,28 @@ mod tests {
         let tokens = Tokens::open(directory.path()).unwrap();
         for (file, role) in [(OPERATOR_FILE, Role::Operator), (READER_FILE, Role::Reader)] {
             let path = directory.path().join(file);
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
             let token = fs::read_to_string(&path).unwrap();
             assert_eq!(token.trim().len(), 64);
             for scheme in ["Bearer", "bearer"] {
                 let headers = sent("authorization", &format!("{scheme} {}", token.trim()));
                 assert_eq!(tokens.role(&headers).unwrap(), role);
-                assert_eq!(Tokens::open(directory.path()).unwrap().role(&headers).unwrap(), role);
+                assert_eq!(
+                    Tokens::open(directory.path())
+                        .unwrap()
+                        .role(&headers)
+                        .unwrap(),
+                    role
+                );
             }
-            for wrong in
-                [format!("Basic {}", token.trim()), token.trim().to_owned(), format!("Bearer {}", &token[..63])]
-            {
+            for wrong in [
+                format!("Basic {}", token.trim()),
+                token.trim().to_owned(),
+                format!("Bearer {}", &token[..63]),
+            ] {
                 assert!(tokens.role(&sent("authorization", &wrong)).is_err());
             }
         }
@@ -141,7 +178,11 @@ mod tests {
     fn without_a_token_nothing_is_said() {
         let directory = directory();
         let tokens = Tokens::open(directory.path()).unwrap();
-        for headers in [HeaderMap::new(), sent("authorization", "Bearer"), sent("authorization", "Bearer ")] {
+        for headers in [
+            HeaderMap::new(),
+            sent("authorization", "Bearer"),
+            sent("authorization", "Bearer "),
+        ] {
             let refusal = tokens.role(&headers).unwrap_err();
             assert_eq!(refusal.status, StatusCode::UNAUTHORIZED);
             assert_eq!(refusal.headers[0].1, "Bearer");
@@ -151,7 +192,13 @@ mod tests {
     #[test]
     fn a_file_that_is_no_secret_is_refused() {
         let long = "x".repeat(257);
-        for text in ["", "\n", "short", "has spaces in it, and is long enough otherwise", &long] {
+        for text in [
+            "",
+            "\n",
+            "short",
+            "has spaces in it, and is long enough otherwise",
+            &long,
+        ] {
             let directory = directory();
             Tokens::open(directory.path()).unwrap();
             fs::write(directory.path().join(OPERATOR_FILE), text).unwrap();
@@ -166,17 +213,31 @@ mod tests {
         fs::write(&path, "a-reader's-own-token".repeat(2).replace('\'', "_")).unwrap();
         assert!(Tokens::open(directory.path()).is_ok());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(Tokens::open(directory.path()).err().unwrap().to_string().contains("chmod 600"));
+        assert!(
+            Tokens::open(directory.path())
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("chmod 600")
+        );
     }
 
     #[test]
     fn an_actor_has_a_role_and_perhaps_a_name() {
         assert_eq!(actor(Role::Reader, &HeaderMap::new()).unwrap(), "reader");
         for name in ["ci", "Zoë Müller <z@example.org>", &"n".repeat(256)] {
-            assert_eq!(actor(Role::Operator, &sent(ACTOR, name)).unwrap(), format!("operator {name}"));
+            assert_eq!(
+                actor(Role::Operator, &sent(ACTOR, name)).unwrap(),
+                format!("operator {name}")
+            );
         }
         for name in ["", "a\tb", "\u{202e}x", &"n".repeat(257)] {
-            assert_eq!(actor(Role::Operator, &sent(ACTOR, name)).unwrap_err().status, StatusCode::BAD_REQUEST);
+            assert_eq!(
+                actor(Role::Operator, &sent(ACTOR, name))
+                    .unwrap_err()
+                    .status,
+                StatusCode::BAD_REQUEST
+            );
         }
     }
 }

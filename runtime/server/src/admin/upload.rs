@@ -1,7 +1,8 @@
-//! Uploads over HTTP, with the field names of resumable uploads: `upload-offset` says where bytes go, `upload-complete`
-//! whether they are the last ones.
+//! Uploads over HTTP, with the field names of resumable uploads: `upload-offset` says where bytes
+//! go, `upload-complete` whether they are the last ones.
 //!
-//! A body goes to the disk piece by piece, in its order, and what came stays when the client is cut off.
+//! A body goes to the disk piece by piece, in its order, and what came stays when the client is cut
+//! off.
 
 use std::sync::Arc;
 
@@ -30,7 +31,10 @@ const GATHERED: usize = 1 << 20;
 impl InHeaders for UploadInfo {
     fn write(&self, headers: &mut HeaderMap) {
         headers.insert(OFFSET, self.offset.into());
-        headers.insert(COMPLETE, HeaderValue::from_static(if self.complete { "?1" } else { "?0" }));
+        headers.insert(
+            COMPLETE,
+            HeaderValue::from_static(if self.complete { "?1" } else { "?0" }),
+        );
     }
 }
 
@@ -38,7 +42,11 @@ impl InHeaders for UploadInfo {
 pub(super) async fn look(admin: Arc<Admin>, asked: Asked<()>) -> Result<UploadInfo, Refusal> {
     let digest = digest(asked.place("digest"))?;
     let progress = beside(move || admin.control.store().progress(&digest)).await??;
-    Ok(UploadInfo { digest: digest.to_string(), offset: progress.offset, complete: progress.complete })
+    Ok(UploadInfo {
+        digest: digest.to_string(),
+        offset: progress.offset,
+        complete: progress.complete,
+    })
 }
 
 /// Adds the body's bytes at the offset.
@@ -49,7 +57,11 @@ pub(super) async fn add(admin: Arc<Admin>, asked: Asked<Lent>) -> Result<UploadI
     if at.saturating_add(asked.body.size_hint().lower()) > FILE_BYTES_MAX {
         return Err(UploadError::TooLarge.into());
     }
-    let told = |offset, complete| UploadInfo { digest: digest.to_string(), offset, complete };
+    let told = |offset, complete| UploadInfo {
+        digest: digest.to_string(),
+        offset,
+        complete,
+    };
     let opened = Arc::clone(&admin);
     let upload = match beside(move || opened.control.store().upload(&digest, at)).await?? {
         Begun::Here(upload) => upload,
@@ -88,31 +100,49 @@ fn appended(mut upload: Upload, bytes: &[u8]) -> Result<Upload, UploadError> {
 }
 
 /// Work with files, where it holds nobody up.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::defect("work on an upload failed"))
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Refusal::defect("work on an upload failed"))
 }
 
 fn digest(text: &str) -> Result<Digest, Refusal> {
     // Clients may leave `sha256:` out of a path.
-    let whole = if text.contains(':') { text.to_owned() } else { format!("sha256:{text}") };
+    let whole = if text.contains(':') {
+        text.to_owned()
+    } else {
+        format!("sha256:{text}")
+    };
     whole.parse().map_err(|_| {
-        let message =
-            format!("`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case", shown(text));
+        let message = format!(
+            "`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case",
+            shown(text)
+        );
         Refusal::invalid(message)
     })
 }
 
 fn offset(headers: &HeaderMap) -> Result<u64, Refusal> {
     let text = headers.get(OFFSET).and_then(|value| value.to_str().ok());
-    let offset = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-    offset.ok_or_else(|| Refusal::invalid(format!("{OFFSET} says where the bytes go: a number of bytes, 0 at first")))
+    let offset = text
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok());
+    offset.ok_or_else(|| {
+        Refusal::invalid(format!(
+            "{OFFSET} says where the bytes go: a number of bytes, 0 at first"
+        ))
+    })
 }
 
 fn is_last(headers: &HeaderMap) -> Result<bool, Refusal> {
     match headers.get(COMPLETE).map(HeaderValue::as_bytes) {
         None | Some(b"?0") => Ok(false),
         Some(b"?1") => Ok(true),
-        Some(_) => Err(Refusal::invalid(format!("{COMPLETE} is ?1 with the last bytes, else ?0"))),
+        Some(_) => Err(Refusal::invalid(format!(
+            "{COMPLETE} is ?1 with the last bytes, else ?0"
+        ))),
     }
 }
 
@@ -151,12 +181,20 @@ mod tests {
     #[test]
     fn a_refusal_says_where_to_go_on() {
         let refusal = Refusal::from(UploadError::Offset { sent: 7, right: 5 });
-        assert_eq!((refusal.status, refusal.headers[0].1.to_str().unwrap()), (StatusCode::CONFLICT, "5"));
+        assert_eq!(
+            (refusal.status, refusal.headers[0].1.to_str().unwrap()),
+            (StatusCode::CONFLICT, "5")
+        );
         assert!(refusal.message.contains("offset 5"));
         let (expected, got) = (Digest::of(b"a"), Digest::of(b"b"));
         let refusal = Refusal::from(UploadError::Mismatch { expected, got });
         assert_eq!(refusal.status, StatusCode::UNPROCESSABLE_ENTITY);
-        let full = crate::store::StoreError::Full { path: "tmp/x".into() };
-        assert_eq!(Refusal::from(UploadError::Store(full)).status, StatusCode::INSUFFICIENT_STORAGE);
+        let full = crate::store::StoreError::Full {
+            path: "tmp/x".into(),
+        };
+        assert_eq!(
+            Refusal::from(UploadError::Store(full)).status,
+            StatusCode::INSUFFICIENT_STORAGE
+        );
     }
 }

@@ -35,7 +35,8 @@ pub struct Document {
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The digest that each path in the text stands for; its bytes were uploaded before. The server opens no path.
+    /// The digest that each path in the text stands for; its bytes were uploaded before. The server
+    /// opens no path.
     #[serde(default)]
     pub paths: BTreeMap<String, String>,
 }
@@ -95,7 +96,8 @@ pub struct ChangeMade {
     pub what: What,
     /// To which pipeline.
     pub pipeline: String,
-    /// To which version; the one that the label points at now, or pointed at; those that the route names.
+    /// To which version; the one that the label points at now, or pointed at; those that the route
+    /// names.
     pub version: String,
     /// The label, for labels; for rollouts how they go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,11 +148,13 @@ pub struct LabelsRequest {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
-    /// One name: its versions, labels, route and rollout; all other names stay as they are. None: the whole server.
+    /// One name: its versions, labels, route and rollout; all other names stay as they are. None:
+    /// the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The revision after which things were as they shall be. None: as they were before the newest revision, or before
-    /// the last change of the name. A rollback that leaves a served name without any version needs 0 here.
+    /// The revision after which things were as they shall be. None: as they were before the newest
+    /// revision, or before the last change of the name. A rollback that leaves a served name
+    /// without any version needs 0 here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// Why; kept in the journal.
@@ -189,7 +193,11 @@ const fn min_age() -> u64 {
 
 impl Default for GcRequest {
     fn default() -> Self {
-        Self { dry_run: false, keep_revisions: keep_revisions(), min_age_seconds: min_age() }
+        Self {
+            dry_run: false,
+            keep_revisions: keep_revisions(),
+            min_age_seconds: min_age(),
+        }
     }
 }
 
@@ -218,18 +226,32 @@ pub struct Gc {
 
 impl std::fmt::Display for ChangeMade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, pipeline, version, label, digest, was, .. } = self;
+        let Self {
+            what,
+            pipeline,
+            version,
+            label,
+            digest,
+            was,
+            ..
+        } = self;
         let label = label.as_deref().unwrap_or_default();
         let digest = digest.as_deref().unwrap_or_default();
         match (what, was) {
             (What::Added, _) => write!(f, "added {pipeline}/{version} {digest}"),
-            (What::Replaced, Some(was)) => write!(f, "replaced {pipeline}/{version} {digest} (was {was})"),
+            (What::Replaced, Some(was)) => {
+                write!(f, "replaced {pipeline}/{version} {digest} (was {was})")
+            }
             (What::Replaced, None) => write!(f, "replaced {pipeline}/{version} {digest}"),
             (What::Removed, _) => write!(f, "removed {pipeline}/{version}"),
-            (What::Labelled, Some(was)) => write!(f, "labelled {pipeline} {label} → {version} (was {was})"),
+            (What::Labelled, Some(was)) => {
+                write!(f, "labelled {pipeline} {label} → {version} (was {was})")
+            }
             (What::Labelled, None) => write!(f, "labelled {pipeline} {label} → {version}"),
             (What::Unlabelled, _) => write!(f, "unlabelled {pipeline} {label} (was {version})"),
-            (What::Routed, Some(was)) => write!(f, "routed {pipeline} → {version} {digest} (was {was})"),
+            (What::Routed, Some(was)) => {
+                write!(f, "routed {pipeline} → {version} {digest} (was {was})")
+            }
             (What::Routed, None) => write!(f, "routed {pipeline} → {version} {digest}"),
             (What::Rollout, _) => write!(f, "rollout {pipeline}: {label}"),
             (What::Unrouted, _) => write!(f, "unrouted {pipeline} (was {digest})"),

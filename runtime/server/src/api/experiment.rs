@@ -14,7 +14,8 @@ pub struct ExperimentInfo {
     pub reward: String,
     /// `fixed` or `adaptive`.
     pub strategy: String,
-    /// The chance that any difference here is ever wrong, however often it is looked at; and that any mean is.
+    /// The chance that any difference here is ever wrong, however often it is looked at; and that
+    /// any mean is.
     pub alpha: f64,
     /// The smallest difference worth having.
     pub worth: f64,
@@ -71,7 +72,8 @@ pub struct VariantInfo {
     pub mean: Option<f64>,
     /// Where the mean lies, at every moment at once.
     pub interval: IntervalInfo,
-    /// Whether no mean fits all rewards: it moved. The interval is that of this moment alone, and nothing is compared.
+    /// Whether no mean fits all rewards: it moved. The interval is that of this moment alone, and
+    /// nothing is compared.
     pub drifts: bool,
     /// Where the difference to the first variant lies; absent at the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

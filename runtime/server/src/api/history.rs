@@ -56,7 +56,11 @@ pub struct RevisionInfo {
 impl RevisionInfo {
     /// What was asked for, in a few words: `apply`, `rollback to 3`, `rollback tumor to 3`.
     pub fn asked(&self) -> String {
-        let name = self.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        let name = self
+            .name
+            .as_ref()
+            .map(|name| format!(" {name}"))
+            .unwrap_or_default();
         let to = self.to.map(|to| format!(" to {to}")).unwrap_or_default();
         format!("{}{name}{to}", self.verb)
     }
@@ -69,8 +73,8 @@ pub struct Verified {
     pub ok: bool,
     /// Revisions that were read.
     pub revisions: u64,
-    /// The hash of the newest revision that is whole: write it down elsewhere, and nothing before it can be altered
-    /// unseen.
+    /// The hash of the newest revision that is whole: write it down elsewhere, and nothing before
+    /// it can be altered unseen.
     pub hash: String,
     /// Blobs of what is served that were read and are what their names say.
     pub blobs: u64,
@@ -91,7 +95,8 @@ pub struct Answered {
     pub since: Option<String>,
     /// When the next one that touched the name came, RFC 3339; absent if none did.
     pub until: Option<String>,
-    /// The version that answered calls which named none; absent when the name was not served, and when a route decided.
+    /// The version that answered calls which named none; absent when the name was not served, and
+    /// when a route decided.
     pub version: Option<String>,
     /// Its digest.
     pub digest: Option<String>,

@@ -261,7 +261,8 @@ pub struct Status {
     /// The first of them, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_service: Vec<OutOfService>,
-    /// Of watched files, what is not applied: refused, or in conflict with what was changed elsewhere.
+    /// Of watched files, what is not applied: refused, or in conflict with what was changed
+    /// elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
     /// Versions that are out of service and still loaded.

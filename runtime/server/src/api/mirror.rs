@@ -35,7 +35,8 @@ pub struct MirrorInfo {
     pub all: MirrorWindow,
     /// Minute by minute, the oldest first; minutes without copies are left out.
     pub windows: Vec<MirrorWindow>,
-    /// The answers that differ most of all that were compared, the worst first, where the route keeps some.
+    /// The answers that differ most of all that were compared, the worst first, where the route
+    /// keeps some.
     pub worst: Vec<MirrorExample>,
 }
 
@@ -81,9 +82,11 @@ pub struct OutputAgreement {
 /// Two answers that differ.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MirrorExample {
-    /// Outputs of another shape or datatype. Examples are in the order of this, then of the next, then of the last.
+    /// Outputs of another shape or datatype. Examples are in the order of this, then of the next,
+    /// then of the last.
     pub shapes_differ: u64,
-    /// Elements that disagree and have no difference: labels, whole numbers, booleans, NaN beside a number.
+    /// Elements that disagree and have no difference: labels, whole numbers, booleans, NaN beside a
+    /// number.
     pub unequal: u64,
     /// The largest absolute difference of floats.
     pub max_abs: f64,

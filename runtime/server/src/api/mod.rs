@@ -1,8 +1,9 @@
 //! What the admin API says: every request and answer as a type.
 //!
-//! The server, the command line and the OpenAPI document are all made from these. Digests are `sha256:` and 64
-//! hexadecimal digits; times are RFC 3339 in UTC; durations are milliseconds. Unknown keys in requests are refused.
-//! Errors have the shape of the inference API's: `{"error": "…"}`, one problem to a line.
+//! The server, the command line and the OpenAPI document are all made from these. Digests are
+//! `sha256:` and 64 hexadecimal digits; times are RFC 3339 in UTC; durations are milliseconds.
+//! Unknown keys in requests are refused. Errors have the shape of the inference API's:
+//! `{"error": "…"}`, one problem to a line.
 
 mod apply;
 mod experiment;
@@ -16,17 +17,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::apply::{
-    Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, LabelsRequest, RollbackRequest, What,
+    Applied, ApplyRequest, ChangeMade, Document, Gc, GcRequest, LabelRequest, LabelsRequest,
+    RollbackRequest, What,
 };
 pub use self::experiment::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 pub use self::history::{Answered, History, RevisionInfo, Verified};
 pub use self::look::{
-    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, OutOfService, Page, PipelineInfo, PortInfo,
-    RouteInfo, ShareInfo, StageInfo, Status, VersionInfo,
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, OutOfService, Page,
+    PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo, Status, VersionInfo,
 };
 pub use self::mirror::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 pub use self::rollout::{
-    FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepEvidence, StepInfo, StepPast,
+    FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepEvidence,
+    StepInfo, StepPast,
 };
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 

@@ -87,8 +87,8 @@ pub struct RolloutInfo {
     pub baked_ms: Option<u64>,
     /// Milliseconds until the step is over, if its guards have seen enough by then.
     pub left_ms: Option<u64>,
-    /// Why the step can't be judged, or is not decided yet, and therefore never ends by itself. None: nothing is in its
-    /// way but its time.
+    /// Why the step can't be judged, or is not decided yet, and therefore never ends by itself.
+    /// None: nothing is in its way but its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
     /// What ends it early; when it is over, what each said last.
@@ -179,7 +179,8 @@ pub struct GuardInfo {
     pub limit: f64,
     /// What it is now.
     pub value: Option<f64>,
-    /// It is less than this with the chance that the guard may be wrong, over all readings together.
+    /// It is less than this with the chance that the guard may be wrong, over all readings
+    /// together.
     #[serde(default)]
     pub low: Option<f64>,
     /// The same for more. None: too little was seen to say.
@@ -193,7 +194,7 @@ pub struct GuardInfo {
     pub min_samples: u64,
     /// How far back it looks.
     pub window_ms: u64,
-    /// `waits` for samples, `doubts` (beyond the limit, but maybe by chance), `holds` or `breached`; `over` where
-    /// nobody looks any more and the last step gave it nothing to see.
+    /// `waits` for samples, `doubts` (beyond the limit, but maybe by chance), `holds` or
+    /// `breached`; `over` where nobody looks any more and the last step gave it nothing to see.
     pub state: String,
 }

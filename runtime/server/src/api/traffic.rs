@@ -12,7 +12,8 @@ pub struct Traffic {
     pub status: Status,
     /// How long the moment was, in milliseconds.
     pub interval_ms: f64,
-    /// Requests of any kind, also those that reached no version; their durations are those of all versions.
+    /// Requests of any kind, also those that reached no version; their durations are those of all
+    /// versions.
     pub all: Rates,
     /// Versions that there are, of the names that were asked for.
     pub total: u64,
@@ -93,7 +94,9 @@ impl Order {
             Self::P99 => rates.p99_ms.unwrap_or(-1.0),
             Self::Errors => rates.failed_per_second,
         };
-        figure(b.1).total_cmp(&figure(a.1)).then_with(|| a.0.cmp(b.0))
+        figure(b.1)
+            .total_cmp(&figure(a.1))
+            .then_with(|| a.0.cmp(b.0))
     }
 }
 
@@ -115,9 +118,12 @@ mod tests {
             ("b", rates(5.0, 3.0, Some(8.0))),
             ("a", rates(0.0, 0.0, None)),
         ];
-        for (order, expect) in
-            [(Order::Rate, "cbad"), (Order::Name, "abcd"), (Order::P99, "bcad"), (Order::Errors, "bcad")]
-        {
+        for (order, expect) in [
+            (Order::Rate, "cbad"),
+            (Order::Name, "abcd"),
+            (Order::P99, "bcad"),
+            (Order::Errors, "bcad"),
+        ] {
             let mut sorted = rows;
             sorted.sort_by(|a, b| order.compare((a.0, &a.1), (b.0, &b.1)));
             assert_eq!(sorted.map(|row| row.0).concat(), expect, "{order:?}");

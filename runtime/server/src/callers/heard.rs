@@ -1,7 +1,8 @@
-//! A connection's stream: it counts what is sent, and ends without a reset where a client is still sending.
+//! A connection's stream: it counts what is sent, and ends without a reset where a client is still
+//! sending.
 //!
-//! Default: it closes at once. After an answer to a request of which something is still to come, it drops up to
-//! [`LINGER_BYTES`] for up to [`LINGER_TIME`] first.
+//! Default: it closes at once. After an answer to a request of which something is still to come, it
+//! drops up to [`LINGER_BYTES`] for up to [`LINGER_TIME`] first.
 
 use std::future::Future as _;
 use std::io;
@@ -33,19 +34,30 @@ pub(crate) struct Heard {
 }
 
 impl AsyncRead for Heard {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
 impl Heard {
     pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse, lingering: None, dropped: 0 }
+        Self {
+            stream,
+            pulse,
+            lingering: None,
+            dropped: 0,
+        }
     }
 
     /// Drops what still comes, until the client has heard that this is the end.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER_TIME)));
+        let lingering = self
+            .lingering
+            .get_or_insert_with(|| Box::pin(sleep(LINGER_TIME)));
         if lingering.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
@@ -55,7 +67,9 @@ impl Heard {
             // The runtime interrupts this now and then for others.
             match Pin::new(&mut self.stream).poll_read(context, &mut into) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !into.filled().is_empty() => self.dropped += into.filled().len(),
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => {
+                    self.dropped += into.filled().len()
+                }
                 Poll::Ready(_) => break,
             }
         }
@@ -66,14 +80,20 @@ impl Heard {
     fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             // Nobody else writes it.
-            self.pulse.sent.store(self.pulse.sent.load(Relaxed).wrapping_add(1), Relaxed);
+            self.pulse
+                .sent
+                .store(self.pulse.sent.load(Relaxed).wrapping_add(1), Relaxed);
         }
         written
     }
 }
 
 impl AsyncWrite for Heard {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.noted(written)
     }
@@ -96,8 +116,9 @@ impl AsyncWrite for Heard {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// A client whose request was answered before all of it came is still sending. To close now would be to reset the
-    /// connection under it, and it might lose the answer: so it hears of the end first.
+    /// A client whose request was answered before all of it came is still sending. To close now
+    /// would be to reset the connection under it, and it might lose the answer: so it hears of the
+    /// end first.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingering.is_none() {

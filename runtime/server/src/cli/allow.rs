@@ -1,5 +1,5 @@
-//! What manifests may name and ask for: `--allow-path`, directories in which they may name files beside their own
-//! folders (default: none), and the ceilings on their `limits`.
+//! What manifests may name and ask for: `--allow-path`, directories in which they may name files
+//! beside their own folders (default: none), and the ceilings on their `limits`.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,14 @@ use crate::files::Allowed;
 /// Of every verb that reads manifests from a disk.
 #[derive(Debug, clap::Args)]
 pub(super) struct AllowPath {
-    /// A directory in which manifests may name files, beside their own folder; may be given several times [default:
-    /// none].
-    #[arg(long, value_name = "DIR", env = "HOTSTAGE_ALLOW_PATH", value_delimiter = ':')]
+    /// A directory in which manifests may name files, beside their own folder; may be given several
+    /// times [default: none].
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "HOTSTAGE_ALLOW_PATH",
+        value_delimiter = ':'
+    )]
     allow_path: Vec<PathBuf>,
 }
 

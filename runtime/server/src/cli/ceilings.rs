@@ -1,4 +1,5 @@
-//! What a manifest may ask for under `limits`: one flag for each of its keys, of every verb that opens pipelines.
+//! What a manifest may ask for under `limits`: one flag for each of its keys, of every verb that
+//! opens pipelines.
 
 use std::time::Duration;
 
@@ -60,16 +61,29 @@ fn bytes(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Syn
     move |text| {
         let bytes = parse_bytes(text).map_err(|error| error.to_string())?;
         let fits = (1..=most).contains(&bytes);
-        fits.then_some(bytes).ok_or_else(|| format!("1B to {} make sense", show_bytes(most)))
+        fits.then_some(bytes)
+            .ok_or_else(|| format!("1B to {} make sense", show_bytes(most)))
     }
 }
 
-fn time(most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+fn time(
+    most: Duration,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
     move |text| {
         let time = parse_duration(text).map_err(|error| error.to_string())?;
-        let least = if most > STAGE_LIMITS_MAX.time { IDLE_MIN } else { Duration::from_micros(1) };
+        let least = if most > STAGE_LIMITS_MAX.time {
+            IDLE_MIN
+        } else {
+            Duration::from_micros(1)
+        };
         let fits = (least..=most).contains(&time);
-        fits.then_some(time).ok_or_else(|| format!("{} to {} make sense", show_duration(least), show_duration(most)))
+        fits.then_some(time).ok_or_else(|| {
+            format!(
+                "{} to {} make sense",
+                show_duration(least),
+                show_duration(most)
+            )
+        })
     }
 }
 
@@ -97,15 +111,33 @@ mod tests {
 
     #[test]
     fn each_flag_moves_its_own_ceiling() {
-        let parsed = |flag: &str| Only::try_parse_from(["x", flag]).map(|parsed| parsed.ceilings.resolve());
+        let parsed =
+            |flag: &str| Only::try_parse_from(["x", flag]).map(|parsed| parsed.ceilings.resolve());
         assert_eq!(parsed("--max-stage-memory=64MiB").unwrap().memory, 64 << 20);
-        assert_eq!(parsed("--max-stage-time=1500ms").unwrap().time, Duration::from_millis(1500));
-        assert_eq!(parsed("--max-stage-output-bytes=5").unwrap().output_bytes, 5);
+        assert_eq!(
+            parsed("--max-stage-time=1500ms").unwrap().time,
+            Duration::from_millis(1500)
+        );
+        assert_eq!(
+            parsed("--max-stage-output-bytes=5").unwrap().output_bytes,
+            5
+        );
         assert_eq!(parsed("--max-stage-handles=7").unwrap().handles, 7);
-        assert_eq!(parsed("--max-stage-log-bytes=2KiB").unwrap().log_bytes, 2048);
+        assert_eq!(
+            parsed("--max-stage-log-bytes=2KiB").unwrap().log_bytes,
+            2048
+        );
         assert_eq!(parsed("--max-stage-instances=3").unwrap().instances.max, 3);
-        assert_eq!(parsed("--max-stage-idle=1h").unwrap().instances.idle, Duration::from_secs(3600));
-        for wrong in ["--max-stage-memory=5GiB", "--max-stage-time=2h", "--max-stage-time=5", "--max-stage-handles=0"] {
+        assert_eq!(
+            parsed("--max-stage-idle=1h").unwrap().instances.idle,
+            Duration::from_secs(3600)
+        );
+        for wrong in [
+            "--max-stage-memory=5GiB",
+            "--max-stage-time=2h",
+            "--max-stage-time=5",
+            "--max-stage-handles=0",
+        ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }

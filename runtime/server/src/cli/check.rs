@@ -1,5 +1,5 @@
-//! `hotstage check`: every step of a deploy, golden tests included, without serving; and what may be wrong, as
-//! warnings.
+//! `hotstage check`: every step of a deploy, golden tests included, without serving; and what may
+//! be wrong, as warnings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +28,8 @@ pub(super) struct Args {
     /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
-    /// Have the golden tests that fail expect what the pipelines answer; the rest of their files stays as it is.
+    /// Have the golden tests that fail expect what the pipelines answer; the rest of their files
+    /// stays as it is.
     #[arg(long)]
     update_goldens: bool,
     #[command(flatten)]
@@ -53,9 +54,20 @@ pub(super) enum Output {
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
     let bench = Workbench::open(&args.common, &args.bounds)?;
-    let updated = args.update_goldens.then(|| goldens::update(&bench, &paths)).transpose()?;
-    let Loaded { pipelines, routes, rollouts, .. } = bench.load(&paths, Failing::Refused)?;
-    let checked: Vec<Checked<'_>> = pipelines.iter().map(|pipeline| Checked::of(&bench, pipeline)).collect();
+    let updated = args
+        .update_goldens
+        .then(|| goldens::update(&bench, &paths))
+        .transpose()?;
+    let Loaded {
+        pipelines,
+        routes,
+        rollouts,
+        ..
+    } = bench.load(&paths, Failing::Refused)?;
+    let checked: Vec<Checked<'_>> = pipelines
+        .iter()
+        .map(|pipeline| Checked::of(&bench, pipeline))
+        .collect();
     match args.output {
         Output::Json => {
             let about: Vec<Value> = checked.iter().map(describe).collect();
@@ -87,8 +99,15 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let warnings: usize = checked.iter().map(|checked| checked.warnings.len()).sum();
     match warnings {
         1.. if args.strict => {
-            let (what, verb) = if warnings == 1 { ("warning", "is") } else { ("warnings", "are") };
-            Err(Ending::new(Exit::Refused, format!("{warnings} {what}, which {verb} an error with --strict")))
+            let (what, verb) = if warnings == 1 {
+                ("warning", "is")
+            } else {
+                ("warnings", "are")
+            };
+            Err(Ending::new(
+                Exit::Refused,
+                format!("{warnings} {what}, which {verb} an error with --strict"),
+            ))
         }
         _ => Ok(()),
     }
@@ -101,15 +120,23 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Where no golden test makes a call, one is made up: a stage that fails always is not to pass for well.
+    /// Where no golden test makes a call, one is made up: a stage that fails always is not to pass
+    /// for well.
     fn of(bench: &Workbench, pipeline: &'a Pipeline) -> Self {
         let mut warnings: Vec<String> = pipeline.warnings.iter().map(ToString::to_string).collect();
         if pipeline.made.tests == 0
             && let Err(unwarmed) = bench.runtime.block_on(warm(pipeline))
         {
-            warnings.push(format!("{}/{}: {}", pipeline.name, pipeline.version, unwarmed.told()));
+            warnings.push(format!(
+                "{}/{}: {}",
+                pipeline.name,
+                pipeline.version,
+                unwarmed.told()
+            ));
         }
-        warnings.iter().for_each(|warning| console::warning(warning));
+        warnings
+            .iter()
+            .for_each(|warning| console::warning(warning));
         Self { pipeline, warnings }
     }
 
@@ -123,42 +150,76 @@ impl<'a> Checked<'a> {
 }
 
 fn show(checked: &Checked<'_>) {
-    let Pipeline { name, version, digest, .. } = checked.pipeline;
+    let Pipeline {
+        name,
+        version,
+        digest,
+        ..
+    } = checked.pipeline;
     let (pipeline, tests) = (checked.pipeline, checked.tests());
     console::print_ok(&format!("{name} version {version} ({digest}), {tests}"));
     if let Some(graph) = pipeline.graph() {
         console::print(&show_graph(graph));
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["stage", "component", "takes", "gives"]);
     for step in pipeline.steps() {
         let (about, signature) = (step.stage.about(), step.stage.signature());
         let mut component = format!("{} {}", about.name, about.version);
-        step.stage.engines().iter().for_each(|engine| component.push_str(&format!("\non {engine}")));
-        table.add_row([step.name.clone(), component, ports(&signature.inputs), ports(&signature.outputs)]);
+        step.stage
+            .engines()
+            .iter()
+            .for_each(|engine| component.push_str(&format!("\non {engine}")));
+        table.add_row([
+            step.name.clone(),
+            component,
+            ports(&signature.inputs),
+            ports(&signature.outputs),
+        ]);
     }
     let signature = pipeline.signature();
-    table.add_row(["the client".into(), String::new(), ports(&signature.outputs), ports(&signature.inputs)]);
+    table.add_row([
+        "the client".into(),
+        String::new(),
+        ports(&signature.outputs),
+        ports(&signature.inputs),
+    ]);
     console::print(&table.to_string());
 }
 
 fn show_graph(graph: &Graph) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["node", "asks", "digest"]);
     for node in &graph.nodes {
         let list = |show: &dyn Fn(&Pipeline) -> String| {
-            node.members.iter().map(|member| show(member)).collect::<Vec<_>>().join("\n")
+            node.members
+                .iter()
+                .map(|member| show(member))
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let asks = list(&|member| format!("{}/{}", member.name, member.version));
-        table.add_row([node.name.clone(), asks, list(&|member| member.digest.to_string())]);
+        table.add_row([
+            node.name.clone(),
+            asks,
+            list(&|member| member.digest.to_string()),
+        ]);
     }
     table.to_string()
 }
 
 fn ports(ports: &[Port]) -> String {
-    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    ports
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn describe_route(route: &WrittenRoute) -> Value {
@@ -200,8 +261,11 @@ fn describe(Checked { pipeline, warnings }: &Checked<'_>) -> Value {
     });
     if let Some(graph) = pipeline.graph() {
         let node = |node: &Arc<Node>| {
-            let members: Vec<Value> =
-                node.members.iter().map(|member| json!(format!("{}/{}", member.name, member.version))).collect();
+            let members: Vec<Value> = node
+                .members
+                .iter()
+                .map(|member| json!(format!("{}/{}", member.name, member.version)))
+                .collect();
             json!({ "name": node.name, "members": members })
         };
         about["nodes"] = graph.nodes.iter().map(node).collect();

@@ -1,4 +1,5 @@
-//! Flags that bound the processes in which components are compiled: of every verb that opens pipelines.
+//! Flags that bound the processes in which components are compiled: of every verb that opens
+//! pipelines.
 
 use std::time::Duration;
 
@@ -58,7 +59,9 @@ impl Args {
             cpu: Duration::from_secs(self.compile_cpu_time),
             wall: Duration::from_secs(self.compile_timeout),
             code_bytes: self.max_machine_code,
-            processes: self.compile_processes.clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
+            processes: self
+                .compile_processes
+                .clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
         }
     }
 }

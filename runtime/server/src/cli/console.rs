@@ -1,9 +1,9 @@
 //! What commands print: results on stdout, everything else on stderr, colour on a terminal only.
 //!
-//! What is printed quotes strangers: a component's names, a journal's reasons, a server's answer. So everything goes
-//! through [`lines`], which writes out what would drive the terminal, as JSON does; JSON stays the same JSON. Colours
-//! are put around that, never into it.
-//! A server whose log is JSON says everything on stderr in JSON: an object a line, like those of the log.
+//! What is printed quotes strangers: a component's names, a journal's reasons, a server's answer.
+//! So everything goes through [`lines`], which writes out what would drive the terminal, as JSON
+//! does; JSON stays the same JSON. Colours are put around that, never into it. A server whose log
+//! is JSON says everything on stderr in JSON: an object a line, like those of the log.
 
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
@@ -64,7 +64,11 @@ pub(super) fn warning(message: &str) {
     if is_json() {
         return log("WARN", message);
     }
-    let style = if colours_stderr() { YELLOW } else { Style::new() };
+    let style = if colours_stderr() {
+        YELLOW
+    } else {
+        Style::new()
+    };
     eprintln!("{style}warning{style:#}: {}", lines(message));
 }
 
@@ -84,7 +88,11 @@ pub(super) fn print(text: &str) {
 
 /// A result that says of something that it is well.
 pub(super) fn print_ok(text: &str) {
-    let style = if std::io::stdout().is_terminal() && !no_colour() { GREEN } else { Style::new() };
+    let style = if std::io::stdout().is_terminal() && !no_colour() {
+        GREEN
+    } else {
+        Style::new()
+    };
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{style}ok{style:#} {}", lines(text)).and_then(|()| stdout.flush());
 }
@@ -114,7 +122,10 @@ pub(super) struct Steps;
 
 impl Progress for Steps {
     fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any + Send> {
-        let text = format!("compiling the component of stage `{component}` ({} KiB)", bytes.div_ceil(1024));
+        let text = format!(
+            "compiling the component of stage `{component}` ({} KiB)",
+            bytes.div_ceil(1024)
+        );
         if !moves() {
             note(&text);
             return Box::new(());
@@ -161,7 +172,9 @@ impl Drop for Loads {
 
 fn bar_of(pipelines: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(pipelines as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos} of {len} pipelines are loaded, {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:20} {pos} of {len} pipelines are loaded, {eta} left")
+    {
         bar.set_style(style);
     }
     bar

@@ -12,8 +12,8 @@ use crate::engines::{Finder, probe};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// ONNX Runtime's library, or its folder [default: looked for beside the program, on the loader's path and in
-    /// installed Python packages].
+    /// ONNX Runtime's library, or its folder [default: looked for beside the program, on the
+    /// loader's path and in installed Python packages].
     #[arg(long, value_name = "PATH", env = "HOTSTAGE_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
     /// How the result is printed.
@@ -36,10 +36,14 @@ struct Row {
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
     if let Some(path) = &args.probe {
         let loaded = graph::probe(path).map_err(|reason| Ending::new(Exit::Refused, reason))?;
-        console::print(&json!({ "version": loaded.version, "providers": loaded.providers }).to_string());
+        console::print(
+            &json!({ "version": loaded.version, "providers": loaded.providers }).to_string(),
+        );
         return Ok(());
     }
-    let rows = rows(&Finder { named: args.onnxruntime.clone() });
+    let rows = rows(&Finder {
+        named: args.onnxruntime.clone(),
+    });
     match args.output {
         Output::Json => {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -47,9 +51,18 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         }
         Output::Table => {
             let mut table = Table::new();
-            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+            table
+                .load_style(presets::NOTHING)
+                .set_content_arrangement(ContentArrangement::Dynamic);
             table.set_header(["ENGINE", "VERSION", "PROVIDERS", "FOUND", "NOTE"]);
-            for Row { engine, version, providers, found, note } in rows {
+            for Row {
+                engine,
+                version,
+                providers,
+                found,
+                note,
+            } in rows
+            {
                 table.add_row([engine, &version, &providers, &found, &note]);
             }
             console::print(&table.trim_fmt());
@@ -63,22 +76,49 @@ fn rows(finder: &Finder) -> Vec<Row> {
     let mut is_taken = false;
     for candidate in finder.candidates() {
         let found = format!("{} ({})", candidate.path.display(), candidate.how);
-        let row = |version, providers, note| Row { engine: "onnxruntime", version, providers, found, note };
+        let row = |version, providers, note| Row {
+            engine: "onnxruntime",
+            version,
+            providers,
+            found,
+            note,
+        };
         let about = probe(&candidate.path).and_then(|text| {
-            serde_json::from_str::<Value>(&text).map_err(|_| "it is no ONNX Runtime that can be used".to_owned())
+            serde_json::from_str::<Value>(&text)
+                .map_err(|_| "it is no ONNX Runtime that can be used".to_owned())
         });
         rows.push(match about {
             Ok(about) => {
-                let note = if is_taken { "not used: one before it is" } else { "`auto` takes it" };
+                let note = if is_taken {
+                    "not used: one before it is"
+                } else {
+                    "`auto` takes it"
+                };
                 is_taken = true;
-                let names = about["providers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let names = about["providers"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str);
                 let version = about["version"].as_str().unwrap_or_default().to_owned();
-                row(version, names.collect::<Vec<_>>().join(", "), note.to_owned())
+                row(
+                    version,
+                    names.collect::<Vec<_>>().join(", "),
+                    note.to_owned(),
+                )
             }
-            Err(reason) => row(String::new(), String::new(), format!("can't be used: {reason}")),
+            Err(reason) => row(
+                String::new(),
+                String::new(),
+                format!("can't be used: {reason}"),
+            ),
         });
     }
-    let note = if is_taken { "always there" } else { "`auto` takes it: no ONNX Runtime can be used" };
+    let note = if is_taken {
+        "always there"
+    } else {
+        "`auto` takes it: no ONNX Runtime can be used"
+    };
     rows.push(Row {
         engine: "tract",
         version: graph::TRACT_VERSION.to_owned(),
@@ -91,7 +131,13 @@ fn rows(finder: &Finder) -> Vec<Row> {
 
 impl Row {
     fn json(&self) -> Value {
-        let Self { engine, version, providers, found, note } = self;
+        let Self {
+            engine,
+            version,
+            providers,
+            found,
+            note,
+        } = self;
         json!({ "engine": engine, "version": version, "providers": providers, "found": found, "note": note })
     }
 }

@@ -1,8 +1,9 @@
 //! `hotstage check --update-goldens`: what golden tests expect becomes what the pipelines answer.
 //!
-//! Only the values that differ are replaced, `data` and where needed `shape` and `datatype` of an output, in the
-//! manifest or in the test's own file; the rest of the text stays as it is, to the byte. All or nothing: where one
-//! expectation can't be rewritten, no file is touched. A file takes its new text at once, by a rename.
+//! Only the values that differ are replaced, `data` and where needed `shape` and `datatype` of an
+//! output, in the manifest or in the test's own file; the rest of the text stays as it is, to the
+//! byte. All or nothing: where one expectation can't be rewritten, no file is touched. A file takes
+//! its new text at once, by a rename.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -58,14 +59,26 @@ pub(super) fn tell(updated: &[Updated]) {
         console::note("no expectation had to change");
     }
     for Updated { file, test, output } in updated {
-        console::note(&format!("updated {}: test `{test}` expects another `{output}`", file.display()));
+        console::note(&format!(
+            "updated {}: test `{test}` expects another `{output}`",
+            file.display()
+        ));
     }
 }
 
 fn refusal(failed: &Failed, message: &str) -> String {
-    let Failed { file, place, test, problems, .. } = failed;
+    let Failed {
+        file,
+        place,
+        test,
+        problems,
+        ..
+    } = failed;
     let place = problems.first().map_or(*place, |problem| problem.place);
-    format!("{file}:{}:{}: test `{}`: can't be updated: {message}", place.line, place.column, test.name)
+    format!(
+        "{file}:{}:{}: test `{}`: can't be updated: {message}",
+        place.line, place.column, test.name
+    )
 }
 
 /// What is to be replaced, file by file.
@@ -91,21 +104,28 @@ impl Edits {
             Outcome::Differs { expected, got, .. } => (expected, got),
             Outcome::Passed => return Ok(Vec::new()),
             Outcome::Unreadable(message) => return Err(message.clone()),
-            Outcome::Unanswered(failure) => return Err(format!("the pipeline gives no answer: {failure}")),
+            Outcome::Unanswered(failure) => {
+                return Err(format!("the pipeline gives no answer: {failure}"));
+            }
         };
         let expectation = self.read(failed, allowed)?;
         let mut updated = Vec::new();
         for (index, (name, tensor)) in expected.iter().enumerate() {
             let one = |tensor: &Tensor| vec![(name.clone(), tensor.clone())];
             let answered = got.iter().find(|(other, _)| other == name);
-            let (_, answered) =
-                answered.ok_or_else(|| format!("the pipeline has no output `{name}`; take it out, or correct it"))?;
+            let (_, answered) = answered.ok_or_else(|| {
+                format!("the pipeline has no output `{name}`; take it out, or correct it")
+            })?;
             if compare(&one(tensor), &one(answered), failed.test.tolerance).is_ok() {
                 continue;
             }
             self.replace(&expectation, index, tensor, &one(answered))?;
             let (file, test) = (expectation.file.clone(), failed.test.name.clone());
-            updated.push(Updated { file, test, output: name.clone() });
+            updated.push(Updated {
+                file,
+                test,
+                output: name.clone(),
+            });
         }
         Ok(updated)
     }
@@ -113,17 +133,27 @@ impl Edits {
     fn read(&mut self, failed: &Failed, allowed: &Allowed) -> Result<Expectation, String> {
         let manifest = Path::new(&failed.file);
         let expectation = match &failed.test.expect {
-            DocumentRef::Digest(_) => return Err("a digest says what it expects; name a file instead".to_owned()),
+            DocumentRef::Digest(_) => {
+                return Err("a digest says what it expects; name a file instead".to_owned());
+            }
             DocumentRef::Inline(_) if manifest == Path::new("-") => {
                 return Err("it stands in standard input, which can't be written".to_owned());
             }
             DocumentRef::Inline(_) => {
                 let outputs = KeyPath::test(failed.index).key("expect").key("outputs");
-                Expectation { file: manifest.to_owned(), document: failed.place, outputs }
+                Expectation {
+                    file: manifest.to_owned(),
+                    document: failed.place,
+                    outputs,
+                }
             }
             DocumentRef::Path(path) => {
                 let file = Confined::of(&failed.file, allowed).path(path);
-                Expectation { file, document: Place::START, outputs: KeyPath::default().key("outputs") }
+                Expectation {
+                    file,
+                    document: Place::START,
+                    outputs: KeyPath::default().key("outputs"),
+                }
             }
         };
         if !self.0.contains_key(&expectation.file) {
@@ -132,16 +162,27 @@ impl Edits {
                 _ => files::open(&expectation.file),
             };
             let text = opened.map_err(|error| error.to_string()).and_then(|file| {
-                io::read_to_string(file).map_err(|error| format!("can't read {}: {error}", expectation.file.display()))
+                io::read_to_string(file)
+                    .map_err(|error| format!("can't read {}: {error}", expectation.file.display()))
             })?;
-            self.0.insert(expectation.file.clone(), Edited { text, values: BTreeMap::new() });
+            self.0.insert(
+                expectation.file.clone(),
+                Edited {
+                    text,
+                    values: BTreeMap::new(),
+                },
+            );
         }
         Ok(expectation)
     }
 
     fn replace(
         &mut self,
-        Expectation { file, document, outputs }: &Expectation,
+        Expectation {
+            file,
+            document,
+            outputs,
+        }: &Expectation,
         index: usize,
         before: &Tensor,
         now: &Named,
@@ -154,16 +195,33 @@ impl Edits {
             ("shape", before.shape() != now.shape()),
             ("datatype", before.datatype() != now.datatype()),
         ];
-        let Some(edited) = self.0.get_mut(file) else { return Ok(()) };
+        let Some(edited) = self.0.get_mut(file) else {
+            return Ok(());
+        };
         // A document may begin with blank lines.
-        let document = if *document == Place::START { first(&edited.text) } else { *document };
+        let document = if *document == Place::START {
+            first(&edited.text)
+        } else {
+            *document
+        };
         for (key, _) in keys.into_iter().filter(|(_, differs)| *differs) {
-            let place = span(&edited.text, document, &outputs.clone().index(index).key(key));
-            let Range { start, end } = place.ok_or_else(|| format!("its `{key}` is not found in the text"))?;
+            let place = span(
+                &edited.text,
+                document,
+                &outputs.clone().index(index).key(key),
+            );
+            let Range { start, end } =
+                place.ok_or_else(|| format!("its `{key}` is not found in the text"))?;
             let text = written(&encoded["inputs"][0][key]);
-            let there = edited.values.entry((start, end)).or_insert_with(|| text.clone());
+            let there = edited
+                .values
+                .entry((start, end))
+                .or_insert_with(|| text.clone());
             if *there != text {
-                return Err(format!("another test expects something else in the same place of {}", file.display()));
+                return Err(format!(
+                    "another test expects something else in the same place of {}",
+                    file.display()
+                ));
             }
         }
         Ok(())
@@ -177,8 +235,12 @@ impl Edits {
                 text.replace_range(*start..*end, value);
             }
             if !values.is_empty() {
-                put(&file, &text)
-                    .map_err(|error| Ending::new(Exit::Refused, format!("can't write {}: {error}", file.display())))?;
+                put(&file, &text).map_err(|error| {
+                    Ending::new(
+                        Exit::Refused,
+                        format!("can't write {}: {error}", file.display()),
+                    )
+                })?;
             }
         }
         Ok(())
@@ -187,16 +249,31 @@ impl Edits {
 
 /// Where the first value of a text stands.
 fn first(text: &str) -> Place {
-    let before = text.len() - text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).len();
+    let before = text.len()
+        - text
+            .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+            .len();
     let before = text[..before].trim_start_matches('\u{feff}');
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { line: before.matches('\n').count() + 1, column }
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    Place {
+        line: before.matches('\n').count() + 1,
+        column,
+    }
 }
 
 /// A value in one line, with a space behind each comma, as people write it. JSON is YAML.
 fn written(value: &Value) -> String {
     match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(written).collect::<Vec<_>>().join(", ")
+        ),
         value => value.to_string(),
     }
 }
@@ -204,7 +281,11 @@ fn written(value: &Value) -> String {
 /// Gives the file, or the one that a link leads to, another text at once.
 fn put(file: &Path, text: &str) -> io::Result<()> {
     let file = fs::canonicalize(file)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = write(&beside, text, &file).and_then(|()| fs::rename(&beside, &file));
     if written.is_err() {

@@ -1,7 +1,7 @@
 //! What the operator says of ONNX graphs: where they compute, or that there are none.
 //!
-//! Default: each in a process of its own, which is what the bounds on time and memory rest on; where the system has no
-//! such processes, in the server's.
+//! Default: each in a process of its own, which is what the bounds on time and memory rest on;
+//! where the system has no such processes, in the server's.
 
 use hotstage_engine::graph::Policy;
 
@@ -9,7 +9,13 @@ use hotstage_engine::graph::Policy;
 #[derive(Debug, clap::Args)]
 pub(super) struct GraphFlags {
     /// Where ONNX graphs compute.
-    #[arg(long = "graphs", value_enum, value_name = "WHERE", default_value_t, env = "HOTSTAGE_GRAPHS")]
+    #[arg(
+        long = "graphs",
+        value_enum,
+        value_name = "WHERE",
+        default_value_t,
+        env = "HOTSTAGE_GRAPHS"
+    )]
     place: Place,
 }
 
@@ -27,7 +33,11 @@ enum Place {
 
 impl Default for Place {
     fn default() -> Self {
-        if cfg!(target_os = "linux") { Self::Process } else { Self::InProcess }
+        if cfg!(target_os = "linux") {
+            Self::Process
+        } else {
+            Self::InProcess
+        }
     }
 }
 

@@ -113,9 +113,15 @@ struct Ending {
 }
 
 impl Ending {
-    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they come")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors are handed over as they come"
+    )]
     fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
+        Self {
+            exit,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -132,7 +138,9 @@ impl From<StoreError> for Ending {
 impl From<ControlError> for Ending {
     fn from(error: ControlError) -> Self {
         let exit = match error.kind {
-            Trouble::Invalid | Trouble::NotFound | Trouble::Conflict | Trouble::Refused => Exit::Refused,
+            Trouble::Invalid | Trouble::NotFound | Trouble::Conflict | Trouble::Refused => {
+                Exit::Refused
+            }
             Trouble::Full => Exit::DiskFull,
             Trouble::Defect => Exit::State,
         };
@@ -152,7 +160,8 @@ impl From<DeployError> for Ending {
 /// Options of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where components, files and compiled code are kept [default: the user's state folder, ~/.local/state/hotstage].
+    /// Where components, files and compiled code are kept
+    /// [default: the user's state folder, ~/.local/state/hotstage].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
     state: Option<PathBuf>,
     /// The folder of components that manifests call by a mere name [default: beside the program].
@@ -174,7 +183,9 @@ impl Common {
 
     /// Where graphs find ONNX Runtime.
     fn onnxruntime(&self) -> Arc<Finder> {
-        Arc::new(Finder { named: self.onnxruntime.clone() })
+        Arc::new(Finder {
+            named: self.onnxruntime.clone(),
+        })
     }
 
     /// What compiles components.
@@ -184,8 +195,14 @@ impl Common {
 
     /// An engine's options, as far as all verbs share them.
     fn engine(&self) -> EngineOptions {
-        let (onnxruntime, policy, launch) = (self.onnxruntime(), self.graphs.policy(), graph_process());
-        EngineOptions { onnxruntime, policy, launch, ..EngineOptions::default() }
+        let (onnxruntime, policy, launch) =
+            (self.onnxruntime(), self.graphs.policy(), graph_process());
+        EngineOptions {
+            onnxruntime,
+            policy,
+            launch,
+            ..EngineOptions::default()
+        }
     }
 
     fn boxes(&self) -> Boxes {
@@ -196,17 +213,25 @@ impl Common {
 /// The state directory that was named, or else the user's.
 fn state_directory(named: Option<&Path>) -> PathBuf {
     let from = |name| std::env::var_os(name).map(PathBuf::from);
-    named.map_or_else(|| default_directory(from("XDG_STATE_HOME"), from("HOME")), Path::to_owned)
+    named.map_or_else(
+        || default_directory(from("XDG_STATE_HOME"), from("HOME")),
+        Path::to_owned,
+    )
 }
 
 #[cfg(target_os = "linux")]
 fn graph_work() -> Result<Exit, Ending> {
-    hotstage_engine::graph::work().map(|()| Exit::Done).map_err(|error| Ending::new(Exit::Defect, error))
+    hotstage_engine::graph::work()
+        .map(|()| Exit::Done)
+        .map_err(|error| Ending::new(Exit::Defect, error))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn graph_work() -> Result<Exit, Ending> {
-    Err(Ending::new(Exit::Usage, "graphs have processes of their own on Linux alone"))
+    Err(Ending::new(
+        Exit::Usage,
+        "graphs have processes of their own on Linux alone",
+    ))
 }
 
 /// Reads the arguments and does what they say.
@@ -224,7 +249,12 @@ pub fn main() -> ExitCode {
         Verb::GraphProcess => graph_work(),
         Verb::Remote(verb) => remote::run(&verb),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "hotstage", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "hotstage",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Done)
         }
     };

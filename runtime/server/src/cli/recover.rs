@@ -19,10 +19,15 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     match (recovered.why, recovered.aside) {
         (Some(why), Some(aside)) => {
             console::note(&format!("what was wrong: {why}"));
-            console::note(&format!("the damaged journal is kept as {}", aside.display()));
+            console::note(&format!(
+                "the damaged journal is kept as {}",
+                aside.display()
+            ));
             console::print(&format!("the journal goes on from revision {whole}"));
         }
-        _ => console::print(&format!("the journal is whole, up to revision {whole}; nothing was changed")),
+        _ => console::print(&format!(
+            "the journal is whole, up to revision {whole}; nothing was changed"
+        )),
     }
     Ok(())
 }

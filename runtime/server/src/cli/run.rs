@@ -1,7 +1,8 @@
-//! `hotstage run`: one request through a pipeline, without a server: what it answers and what it costs.
+//! `hotstage run`: one request through a pipeline, without a server: what it answers and what it
+//! costs.
 //!
-//! Every check of a deploy is made first; a golden test that fails is told and stops nothing, since who wants a new
-//! answer looks at it here. The first run is not counted: it warms up.
+//! Every check of a deploy is made first; a golden test that fails is told and stops nothing, since
+//! who wants a new answer looks at it here. The first run is not counted: it warms up.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -32,11 +33,12 @@ pub(super) struct Args {
     /// Manifests: a file, or a folder of .yaml files.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// The request: an Open Inference Protocol request in JSON, a CSV file with a header whose rows become tensors, or
-    /// a body that the first stage takes as it is; - reads standard input.
+    /// The request: an Open Inference Protocol request in JSON, a CSV file with a header whose rows
+    /// become tensors, or a body that the first stage takes as it is; - reads standard input.
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
-    /// What the input is, for a body that is no JSON: image/jpeg [default: what the first stage takes].
+    /// What the input is, for a body that is no JSON: image/jpeg
+    /// [default: what the first stage takes].
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Which pipeline, where the manifests describe several.
@@ -61,10 +63,16 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     let bench = Workbench::open(&args.common, &args.bounds)?;
     let loaded = bench.load(&args.paths, Failing::Told)?;
     for failed in &loaded.failed {
-        failed.problems.iter().for_each(|problem| console::warning(&problem.to_string()));
+        failed
+            .problems
+            .iter()
+            .for_each(|problem| console::warning(&problem.to_string()));
     }
     let pipeline = chosen(args, &loaded.pipelines)?;
-    pipeline.warnings.iter().for_each(|warning| console::warning(&warning.to_string()));
+    pipeline
+        .warnings
+        .iter()
+        .for_each(|warning| console::warning(&warning.to_string()));
     let payload = payload(args, pipeline)?;
     let answer = bench.runtime.block_on(measure(args, pipeline, &payload))?;
     console::print(&match args.output {
@@ -76,22 +84,34 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
 
 fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pipeline>, Ending> {
     let fits = |pipeline: &&Arc<Pipeline>| {
-        args.model.as_ref().is_none_or(|name| *name == pipeline.name)
-            && args.version.as_ref().is_none_or(|version| *version == pipeline.version)
+        args.model
+            .as_ref()
+            .is_none_or(|name| *name == pipeline.name)
+            && args
+                .version
+                .as_ref()
+                .is_none_or(|version| *version == pipeline.version)
     };
     let found: Vec<&Arc<Pipeline>> = pipelines.iter().filter(fits).collect();
     let list = |found: &mut dyn Iterator<Item = &Arc<Pipeline>>| {
-        found.map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect::<Vec<_>>().join(", ")
+        found
+            .map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match found[..] {
         [one] => Ok(one),
         [] => {
             let all = list(&mut pipelines.iter());
-            Err(Ending::new(Exit::Refused, format!("no such pipeline here; there are: {all}")))
+            Err(Ending::new(
+                Exit::Refused,
+                format!("no such pipeline here; there are: {all}"),
+            ))
         }
         _ => {
             let all = list(&mut found.iter().copied());
-            let message = format!("several pipelines: {all}; say which with --model and --model-version");
+            let message =
+                format!("several pipelines: {all}; say which with --model and --model-version");
             Err(Ending::new(Exit::Usage, message))
         }
     }
@@ -100,32 +120,51 @@ fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pip
 fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
     let mut bytes = Vec::new();
     let read = if args.input == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
     } else {
         std::fs::read(&args.input)
     };
-    let refused = |message: String| Ending::new(Exit::Refused, format!("{}: {message}", args.input.display()));
-    let bytes: Bytes = read.map_err(|error| refused(format!("can't be read: {error}")))?.into();
-    let first = pipeline.accepts().first().map(|accepts| accepts.replace('*', "octet-stream"));
+    let refused = |message: String| {
+        Ending::new(
+            Exit::Refused,
+            format!("{}: {message}", args.input.display()),
+        )
+    };
+    let bytes: Bytes = read
+        .map_err(|error| refused(format!("can't be read: {error}")))?
+        .into();
+    let first = pipeline
+        .accepts()
+        .first()
+        .map(|accepts| accepts.replace('*', "octet-stream"));
     let is_json = bytes.trim_ascii_start().first() == Some(&b'{');
     match args.content_type.clone().or(first.filter(|_| !is_json)) {
         None if rows::is_csv(&args.input) => table_rows(pipeline, &bytes).map_err(refused),
         None => {
-            let ask = pipeline.decoder.decode(&bytes, None).map_err(|failure| refused(failure.message))?;
+            let ask = pipeline
+                .decoder
+                .decode(&bytes, None)
+                .map_err(|failure| refused(failure.message))?;
             Ok(Payload::Tensors(ask.inputs))
         }
         Some(content_type) => {
             let shape = Shape::from_slice(&[bytes.len() as u64]);
-            let content = Tensor::new(Datatype::Uint8, shape, bytes).map_err(|error| refused(error.to_string()))?;
-            Ok(Payload::Raw { content_type, content })
+            let content = Tensor::new(Datatype::Uint8, shape, bytes)
+                .map_err(|error| refused(error.to_string()))?;
+            Ok(Payload::Raw {
+                content_type,
+                content,
+            })
         }
     }
 }
 
 /// All rows of a CSV file as one request, as `hotstage infer` sends them.
 fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
-    let port =
-        |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
     let ports = &pipeline.signature().inputs;
     let about = json!({ "inputs": ports.iter().map(port).collect::<Vec<Value>>() });
     let table = Rows::read(text)?;
@@ -135,11 +174,15 @@ fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
     }
     let named = plan.tensors(&table, 0..table.rows())?;
     // In the order of the inputs, which the plan keeps.
-    let tensors = named.into_iter().map(|(_, tensor)| tensor).zip(ports).map(|(tensor, port)| {
-        port.accepts_parts(tensor.datatype(), tensor.shape())
-            .map_err(|misfit| format!("input `{}`: {misfit}", port.name))?;
-        Ok(tensor)
-    });
+    let tensors = named
+        .into_iter()
+        .map(|(_, tensor)| tensor)
+        .zip(ports)
+        .map(|(tensor, port)| {
+            port.accepts_parts(tensor.datatype(), tensor.shape())
+                .map_err(|misfit| format!("input `{}`: {misfit}", port.name))?;
+            Ok(tensor)
+        });
     tensors.collect::<Result<_, String>>().map(Payload::Tensors)
 }
 
@@ -159,16 +202,33 @@ struct Cost {
     engines: Vec<String>,
 }
 
-async fn measure(args: &Args, pipeline: &Arc<Pipeline>, payload: &Payload) -> Result<Measured, Ending> {
+async fn measure(
+    args: &Args,
+    pipeline: &Arc<Pipeline>,
+    payload: &Payload,
+) -> Result<Measured, Ending> {
     let failed = |failure: hotstage_core::failure::Failure| {
-        let cause = failure.cause.as_ref().and_then(|cause| cause.lines().next()).map(|cause| format!(" ({cause})"));
-        Ending::new(Exit::Failed, format!("{}{}", failure.message, cause.unwrap_or_default()))
+        let cause = failure
+            .cause
+            .as_ref()
+            .and_then(|cause| cause.lines().next())
+            .map(|cause| format!(" ({cause})"));
+        Ending::new(
+            Exit::Failed,
+            format!("{}{}", failure.message, cause.unwrap_or_default()),
+        )
     };
-    let mut outputs = pipeline.run(&mut Instant::now(), payload.clone()).await.map_err(failed)?;
+    let mut outputs = pipeline
+        .run(&mut Instant::now(), payload.clone())
+        .await
+        .map_err(failed)?;
     let before: Vec<(f64, u64)> = pipeline.steps().iter().map(read).collect();
     let began = Instant::now();
     for _ in 0..args.repeat {
-        outputs = pipeline.run(&mut Instant::now(), payload.clone()).await.map_err(failed)?;
+        outputs = pipeline
+            .run(&mut Instant::now(), payload.clone())
+            .await
+            .map_err(failed)?;
     }
     let runs = f64::from(args.repeat);
     let mean_ms = began.elapsed().as_secs_f64() * 1e3 / runs;
@@ -183,7 +243,11 @@ async fn measure(args: &Args, pipeline: &Arc<Pipeline>, payload: &Payload) -> Re
         }
     };
     let stages = pipeline.steps().iter().zip(&before).map(cost).collect();
-    Ok(Measured { outputs, mean_ms, stages })
+    Ok(Measured {
+        outputs,
+        mean_ms,
+        stages,
+    })
 }
 
 fn read(step: &Step) -> (f64, u64) {
@@ -216,16 +280,37 @@ impl Measured {
     fn table(&self, pipeline: &Pipeline) -> Result<String, Ending> {
         let mut text = self.answer(pipeline)?;
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["STAGE", "TIME", "COPIED", "MEMORY", "ENGINE"]);
-        for Cost { name, mean_ms, copied, memory, engines } in &self.stages {
+        for Cost {
+            name,
+            mean_ms,
+            copied,
+            memory,
+            engines,
+        } in &self.stages
+        {
             let time = format!("{mean_ms:.3} ms");
-            table.add_row([name.clone(), time, show_bytes(*copied), show_bytes(*memory), engines.join("\n")]);
+            table.add_row([
+                name.clone(),
+                time,
+                show_bytes(*copied),
+                show_bytes(*memory),
+                engines.join("\n"),
+            ]);
         }
         let copied = self.stages.iter().map(|stage| stage.copied).sum();
         let memory = self.stages.iter().map(|stage| stage.memory).sum();
         let time = format!("{:.3} ms", self.mean_ms);
-        table.add_row(["all".to_owned(), time, show_bytes(copied), show_bytes(memory), String::new()]);
+        table.add_row([
+            "all".to_owned(),
+            time,
+            show_bytes(copied),
+            show_bytes(memory),
+            String::new(),
+        ]);
         let _ = write!(text, "\n\n{}", table.trim_fmt());
         Ok(text)
     }

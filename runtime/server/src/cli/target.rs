@@ -15,7 +15,12 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(url: &str, example: &str) -> Result<Self, Ending> {
-        let usage = |what: &str| Ending::new(Exit::Usage, format!("`{url}` {what}; an example: {example}"));
+        let usage = |what: &str| {
+            Ending::new(
+                Exit::Usage,
+                format!("`{url}` {what}; an example: {example}"),
+            )
+        };
         let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
         if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
             return Err(usage("is not an http URL; this command speaks no TLS"));
@@ -26,7 +31,10 @@ impl Target {
         let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
         let port = authority.port_u16().unwrap_or(80);
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { authority: format!("{}:{port}", authority.host()), prefix })
+        Ok(Self {
+            authority: format!("{}:{port}", authority.host()),
+            prefix,
+        })
     }
 }
 

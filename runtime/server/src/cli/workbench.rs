@@ -1,6 +1,7 @@
 //! What `check` and `run` work on: everything of a deploy, and nothing of a server.
 //!
-//! The state directory is shared with whoever serves from it: what is compiled here is compiled there.
+//! The state directory is shared with whoever serves from it: what is compiled here is compiled
+//! there.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,20 +30,33 @@ impl Workbench {
     pub(super) fn open(common: &Common, bounds: &Bounds) -> Result<Self, Ending> {
         let logging = logging::start(logging::Format::Text, "warn,guest=info");
         let store = Arc::new(Store::open(&common.state(), Access::Share)?);
-        let engine = Engine::new(&common.engine()).map_err(|error| Ending::new(Exit::Defect, error))?;
-        let mut deployer =
-            Deployer::new(engine, store, common.boxes(), ServerLimits::default().queue, common.compilers());
+        let engine =
+            Engine::new(&common.engine()).map_err(|error| Ending::new(Exit::Defect, error))?;
+        let mut deployer = Deployer::new(
+            engine,
+            store,
+            common.boxes(),
+            ServerLimits::default().queue,
+            common.compilers(),
+        );
         bounds.set(&mut deployer);
         // Whoever tries pipelines makes the first call, and looks at what comes of it.
         deployer.warms = false;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
-        Ok(Self { deployer, runtime, _logging: logging })
+        Ok(Self {
+            deployer,
+            runtime,
+            _logging: logging,
+        })
     }
 
-    /// Everything that the manifests describe, checked; what becomes of golden tests that fail is the caller's choice.
+    /// Everything that the manifests describe, checked; what becomes of golden tests that fail is
+    /// the caller's choice.
     pub(super) fn load(&self, paths: &[PathBuf], failing: Failing) -> Result<Loaded, Ending> {
-        Ok(self.runtime.block_on(self.deployer.load_as(paths, failing, &console::Steps))?)
+        Ok(self
+            .runtime
+            .block_on(self.deployer.load_as(paths, failing, &console::Steps))?)
     }
 
     /// The directories that manifests may reach.

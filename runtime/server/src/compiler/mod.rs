@@ -1,14 +1,16 @@
 //! Components are decoded, checked and compiled in processes of their own.
 //!
-//! Decoders and compilers see bytes that nobody has vouched for: a component of 27 bytes can make one panic, one of
-//! 136 KB can make it take all memory. So the server starts its own program once more for each component
-//! ([`worker`]), with bounds on memory, processor time, wall time and size ([`CompileLimits`]) and with no files and
-//! no network (`confine`). It feeds the component through a pipe and takes back machine code (`wire`). A process
-//! that crashes or reaches a bound is an error that says which; one whose caller leaves is killed.
+//! Decoders and compilers see bytes that nobody has vouched for: a component of 27 bytes can make
+//! one panic, one of 136 KB can make it take all memory. So the server starts its own program once
+//! more for each component ([`worker`]), with bounds on memory, processor time, wall time and size
+//! ([`CompileLimits`]) and with no files and no network (`confine`). It feeds the component through
+//! a pipe and takes back machine code (`wire`). A process that crashes or reaches a bound is an
+//! error that says which; one whose caller leaves is killed.
 //!
-//! Default: [`CompileLimits::default`] processes at once, each with half the cores. Once there are requests to disturb
-//! ([`Compilers::give_way`]) they are scheduled as idle (`SCHED_IDLE`) and offer their core between the compiler's
-//! passes. Before, they are processes like any other: on a busy machine a server would not come up else.
+//! Default: [`CompileLimits::default`] processes at once, each with half the cores. Once there are
+//! requests to disturb ([`Compilers::give_way`]) they are scheduled as idle (`SCHED_IDLE`) and
+//! offer their core between the compiler's passes. Before, they are processes like any other: on a
+//! busy machine a server would not come up else.
 
 mod confine;
 mod outcome;
@@ -44,7 +46,11 @@ pub struct Compilers {
 impl Compilers {
     /// With these bounds.
     pub fn new(limits: CompileLimits) -> Self {
-        Self { limits, permits: Semaphore::new(limits.processes.max(1)), gives_way: AtomicBool::new(false) }
+        Self {
+            limits,
+            permits: Semaphore::new(limits.processes.max(1)),
+            gives_way: AtomicBool::new(false),
+        }
     }
 
     /// From now on, whatever is compiled comes after requests.
@@ -52,8 +58,14 @@ impl Compilers {
         self.gives_way.store(true, Relaxed);
     }
 
-    /// Checks a component, and compiles it if that is asked for: then the answer is its machine code.
-    pub async fn run(&self, work: Work, role: Role, source: impl Source) -> Result<Vec<u8>, CompileError> {
+    /// Checks a component, and compiles it if that is asked for: then the answer is its machine
+    /// code.
+    pub async fn run(
+        &self,
+        work: Work,
+        role: Role,
+        source: impl Source,
+    ) -> Result<Vec<u8>, CompileError> {
         let most = self.limits.component.bytes;
         if source.bytes() > most {
             let has = source.bytes();

@@ -32,8 +32,8 @@ pub(super) fn error(reply: Reply) -> Option<CompileError> {
     })
 }
 
-/// Decoders repeat names of the component, which may hold anything and be of any length. Lines stay: a component that
-/// does not fit is explained in several.
+/// Decoders repeat names of the component, which may hold anything and be of any length. Lines
+/// stay: a component that does not fit is explained in several.
 fn readable(message: String) -> String {
     // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
     let cut = printable::cut(message, FAILURE_TEXT_BYTES_MAX);
@@ -43,13 +43,14 @@ fn readable(message: String) -> String {
 /// A process that ended without a reply.
 pub(super) fn died(status: ExitStatus, said: &[u8], limits: &CompileLimits) -> CompileError {
     let said = String::from_utf8_lossy(said);
-    let why = if said.contains("memory allocation of") || said.contains("out of memory") {
-        let mib = limits.memory >> 20;
-        format!("that takes more than {mib} MiB of memory (--compile-memory)")
-    } else if said.contains("has overflowed its stack") {
-        "its parts are nested too deep: the compiler's stack is full".to_owned()
-    } else {
-        match status.signal() {
+    let why =
+        if said.contains("memory allocation of") || said.contains("out of memory") {
+            let mib = limits.memory >> 20;
+            format!("that takes more than {mib} MiB of memory (--compile-memory)")
+        } else if said.contains("has overflowed its stack") {
+            "its parts are nested too deep: the compiler's stack is full".to_owned()
+        } else {
+            match status.signal() {
             Some(TIME_IS_OVER) => time(limits.cpu, "processor time", "--compile-cpu-time"),
             Some(SEGMENTATION_FAULT) => {
                 "the compiler crashed on it (signal 11), as it does when it has too little memory \
@@ -60,7 +61,7 @@ pub(super) fn died(status: ExitStatus, said: &[u8], limits: &CompileLimits) -> C
             Some(signal) => format!("the compiler crashed on it (signal {signal}){}", words(&said)),
             None => format!("the compiler failed on it{}", words(&said)),
         }
-    };
+        };
     CompileError::Refused(why)
 }
 
@@ -70,20 +71,36 @@ pub(super) fn late(limits: &CompileLimits) -> CompileError {
 }
 
 fn time(most: Duration, what: &str, flag: &str) -> String {
-    format!("that takes more than {} s of {what} ({flag})", most.as_secs())
+    format!(
+        "that takes more than {} s of {what} ({flag})",
+        most.as_secs()
+    )
 }
 
 fn words(said: &str) -> String {
-    let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let line: String = line.chars().filter(|character| !character.is_control()).collect();
-    if line.is_empty() { String::new() } else { format!(": {}", cut(&line, DYING_WORDS)) }
+    let line = said
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    let line: String = line
+        .chars()
+        .filter(|character| !character.is_control())
+        .collect();
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", cut(&line, DYING_WORDS))
+    }
 }
 
 /// What a panic said.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    words(text.unwrap_or("a panic without a message")).trim_start_matches(": ").to_owned()
+    words(text.unwrap_or("a panic without a message"))
+        .trim_start_matches(": ")
+        .to_owned()
 }
 
 /// At most so many bytes of a text, whole characters.
@@ -101,38 +118,70 @@ mod tests {
 
     #[track_caller]
     fn check(status: i32, said: &str, expected: &str) {
-        let error = died(ExitStatus::from_raw(status), said.as_bytes(), &CompileLimits::default());
-        assert_eq!(error.to_string(), format!("the component can't be compiled: {expected}"));
+        let error = died(
+            ExitStatus::from_raw(status),
+            said.as_bytes(),
+            &CompileLimits::default(),
+        );
+        assert_eq!(
+            error.to_string(),
+            format!("the component can't be compiled: {expected}")
+        );
     }
 
     #[test]
     fn each_end_has_its_reason_and_its_flag() {
-        check(6, "memory allocation of 64 bytes failed", "that takes more than 2048 MiB of memory (--compile-memory)");
+        check(
+            6,
+            "memory allocation of 64 bytes failed",
+            "that takes more than 2048 MiB of memory (--compile-memory)",
+        );
         check(
             6,
             "\nthread 'main' has overflowed its stack\nfatal runtime error",
             "its parts are nested too deep: the compiler's stack is full",
         );
-        check(24, "", "that takes more than 120 s of processor time (--compile-cpu-time)");
-        check(9, "", "the compiler was killed; the machine may be out of memory");
+        check(
+            24,
+            "",
+            "that takes more than 120 s of processor time (--compile-cpu-time)",
+        );
+        check(
+            9,
+            "",
+            "the compiler was killed; the machine may be out of memory",
+        );
         check(
             11,
             "",
             "the compiler crashed on it (signal 11), as it does when it has too little memory (--compile-memory) or \
              parts are nested too deep",
         );
-        check(6, "first\x1b[31m\nsecond", "the compiler crashed on it (signal 6): first[31m");
+        check(
+            6,
+            "first\x1b[31m\nsecond",
+            "the compiler crashed on it (signal 6): first[31m",
+        );
         check(256, "", "the compiler failed on it");
     }
 
     #[test]
     fn a_components_names_in_an_error_drive_no_terminal_and_are_bounded() {
         let told = |message: &str| {
-            let reply =
-                Reply { outcome: Outcome::NotAComponent, message: message.to_owned(), code_bytes: 0, unconfined: None };
-            error(reply).map(|error| error.to_string()).unwrap_or_default()
+            let reply = Reply {
+                outcome: Outcome::NotAComponent,
+                message: message.to_owned(),
+                code_bytes: 0,
+                unconfined: None,
+            };
+            error(reply)
+                .map(|error| error.to_string())
+                .unwrap_or_default()
         };
-        assert_eq!(told("name `\u{1b}[31m`\n  is not"), "name `\\u001b[31m`\n  is not");
+        assert_eq!(
+            told("name `\u{1b}[31m`\n  is not"),
+            "name `\\u001b[31m`\n  is not"
+        );
         assert!(told(&"\u{1b}".repeat(1 << 20)).len() < FAILURE_TEXT_BYTES_MAX + 64);
     }
 

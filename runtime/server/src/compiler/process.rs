@@ -26,9 +26,15 @@ fn program() -> io::Result<std::path::PathBuf> {
 /// Bytes of what a process says on its standard error that are kept.
 const SAID_BYTES_MAX: u64 = 4 << 10;
 
-/// Starts the process, feeds it, and takes its answer. When the caller goes away, the process is killed.
-pub(super) async fn run(header: &Header, limits: &CompileLimits, source: impl Source) -> Result<Vec<u8>, CompileError> {
-    let cannot = |error: io::Error| CompileError::Refused(format!("no compiler can be started: {error}"));
+/// Starts the process, feeds it, and takes its answer. When the caller goes away, the process is
+/// killed.
+pub(super) async fn run(
+    header: &Header,
+    limits: &CompileLimits,
+    source: impl Source,
+) -> Result<Vec<u8>, CompileError> {
+    let cannot =
+        |error: io::Error| CompileError::Refused(format!("no compiler can be started: {error}"));
     let mut child = start().map_err(cannot)?;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
@@ -36,8 +42,11 @@ pub(super) async fn run(header: &Header, limits: &CompileLimits, source: impl So
     };
     let head = wire::encode(header).map_err(cannot)?;
     let talk = async {
-        let (fed, answer, said) =
-            tokio::join!(feed(stdin, &head, source), answer(stdout, limits.code_bytes), said(stderr));
+        let (fed, answer, said) = tokio::join!(
+            feed(stdin, &head, source),
+            answer(stdout, limits.code_bytes),
+            said(stderr)
+        );
         // The input stays open until the answer is there: a closed one would end the process.
         (fed.map(drop), answer, said)
     };
@@ -56,7 +65,8 @@ pub(super) async fn run(header: &Header, limits: &CompileLimits, source: impl So
 fn start() -> io::Result<Child> {
     Command::new(program()?)
         .arg(worker::VERB)
-        // Nothing of the server's environment is its business. What its allocator takes ahead would count as taken.
+        // Nothing of the server's environment is its business. What its allocator takes ahead would
+        // count as taken.
         .env_clear()
         .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
         .current_dir("/")
@@ -75,7 +85,11 @@ enum Fed {
     Pipe,
 }
 
-async fn feed(mut stdin: ChildStdin, head: &[u8], mut source: impl Source) -> Result<ChildStdin, Fed> {
+async fn feed(
+    mut stdin: ChildStdin,
+    head: &[u8],
+    mut source: impl Source,
+) -> Result<ChildStdin, Fed> {
     stdin.write_all(head).await.map_err(|_| Fed::Pipe)?;
     loop {
         let piece = source.next().map_err(Fed::Source)?;
@@ -114,7 +128,10 @@ async fn answer(mut stdout: ChildStdout, code_bytes_max: u64) -> io::Result<Answ
 async fn said(mut stderr: ChildStderr) -> Vec<u8> {
     let mut said = Vec::new();
     // What can't be read was not said.
-    let _ = (&mut stderr).take(SAID_BYTES_MAX).read_to_end(&mut said).await;
+    let _ = (&mut stderr)
+        .take(SAID_BYTES_MAX)
+        .read_to_end(&mut said)
+        .await;
     let _ = tokio::io::copy(&mut stderr, &mut sink()).await;
     said
 }
@@ -141,7 +158,8 @@ async fn conclude(
         }
         Err(_) => {
             let status = child.wait().await;
-            let status = status.map_err(|error| CompileError::Refused(format!("the compiler is lost: {error}")))?;
+            let status = status
+                .map_err(|error| CompileError::Refused(format!("the compiler is lost: {error}")))?;
             Err(outcome::died(status, said, limits))
         }
     }
@@ -150,5 +168,10 @@ async fn conclude(
 /// Says once that system calls are not filtered.
 fn unconfined(why: &str) {
     static SAID: Once = Once::new();
-    SAID.call_once(|| tracing::warn!(why, "processes that compile have limits, but no filter for system calls"));
+    SAID.call_once(|| {
+        tracing::warn!(
+            why,
+            "processes that compile have limits, but no filter for system calls"
+        )
+    });
 }

@@ -1,7 +1,8 @@
 //! What crosses the pipes between the server and a process that compiles.
 //!
-//! To the process: the length of a header, the header, the component. Back: the same with a reply, and machine code
-//! behind it. Lengths are 32 bits, little-endian; headers are JSON. Bound: [`HEADER_BYTES_MAX`].
+//! To the process: the length of a header, the header, the component. Back: the same with a reply,
+//! and machine code behind it. Lengths are 32 bits, little-endian; headers are JSON. Bound:
+//! [`HEADER_BYTES_MAX`].
 
 use std::io::{self, Read, Write};
 
@@ -65,8 +66,11 @@ pub(super) enum Outcome {
 /// A header or a reply as it is sent.
 pub(super) fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let text = serde_json::to_vec(value)?;
-    let length = u32::try_from(text.len()).ok().filter(|_| text.len() <= HEADER_BYTES_MAX);
-    let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the header is too long"))?;
+    let length = u32::try_from(text.len())
+        .ok()
+        .filter(|_| text.len() <= HEADER_BYTES_MAX);
+    let length = length
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the header is too long"))?;
     Ok([&length.to_le_bytes()[..], &text].concat())
 }
 
@@ -86,7 +90,10 @@ pub(super) fn read<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
 pub(super) fn header_length(length: [u8; 4]) -> io::Result<usize> {
     let length = u32::from_le_bytes(length) as usize;
     if length > HEADER_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the header is too long"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the header is too long",
+        ));
     }
     Ok(length)
 }
@@ -97,7 +104,12 @@ mod tests {
 
     #[test]
     fn a_reply_comes_back_as_it_was_sent() {
-        let reply = Reply { outcome: Outcome::Unfit, message: "\u{1}ä".into(), code_bytes: 7, unconfined: None };
+        let reply = Reply {
+            outcome: Outcome::Unfit,
+            message: "\u{1}ä".into(),
+            code_bytes: 7,
+            unconfined: None,
+        };
         let mut bytes = Vec::new();
         write(&mut bytes, &reply).unwrap();
         assert_eq!(read::<Reply>(&bytes[..]).unwrap(), reply);
@@ -107,8 +119,12 @@ mod tests {
     fn what_is_too_long_or_cut_off_is_no_reply() {
         assert!(read::<Reply>(&u32::MAX.to_le_bytes()[..]).is_err());
         assert!(read::<Reply>(&[9, 0, 0, 0, b'{'][..]).is_err());
-        let reply =
-            Reply { outcome: Outcome::Done, message: "x".repeat(HEADER_BYTES_MAX), code_bytes: 0, unconfined: None };
+        let reply = Reply {
+            outcome: Outcome::Done,
+            message: "x".repeat(HEADER_BYTES_MAX),
+            code_bytes: 0,
+            unconfined: None,
+        };
         assert!(encode(&reply).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! The process that compiles one component: `hotstage compile-worker`, which the server starts.
 //!
-//! It reads what to do from its standard input, gives up what it does not need, does it, writes the reply and ends. It
-//! ends as well when its input is closed: then the server is gone, or does not want the answer any more.
+//! It reads what to do from its standard input, gives up what it does not need, does it, writes the
+//! reply and ends. It ends as well when its input is closed: then the server is gone, or does not
+//! want the answer any more.
 
 use std::io::{self, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,20 +41,26 @@ pub fn main() -> ExitCode {
 
 fn work() -> io::Result<()> {
     let header: Header = wire::read(io::stdin().lock())?;
-    let role = Role::ALL.into_iter().find(|role| role.name() == header.role);
+    let role = Role::ALL
+        .into_iter()
+        .find(|role| role.name() == header.role);
     let role = role.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "an unknown role"))?;
     confine::limits(&header)?;
     let component = receive(header.bytes)?;
     start_threads(&header)?;
     let unconfined = confine::filter().err();
-    let bytes = component.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+    let bytes = component
+        .recv()
+        .map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
     let done = catch_unwind(AssertUnwindSafe(|| match header.work {
         Work::Check => compiler::check(&bytes, role, &header.component).map(|()| Vec::new()),
         Work::Compile => compiler::compile(&bytes, role, &header.component),
     }));
     let done = done.unwrap_or_else(|panic| {
         let why = outcome::panic_message(&*panic);
-        Err(CompileError::Refused(format!("the compiler failed on it: {why}")))
+        Err(CompileError::Refused(format!(
+            "the compiler failed on it: {why}"
+        )))
     });
     let (reply, code) = reply(done, unconfined);
     let mut out = io::stdout().lock();
@@ -72,27 +79,41 @@ fn reply(done: Result<Vec<u8>, CompileError>, unconfined: Option<String>) -> (Re
     };
     // JSON needs six bytes at most for one of the text's.
     let message = outcome::cut(&message, HEADER_BYTES_MAX / 8).into_owned();
-    (Reply { outcome, message, code_bytes: code.len() as u64, unconfined }, code)
+    (
+        Reply {
+            outcome,
+            message,
+            code_bytes: code.len() as u64,
+            unconfined,
+        },
+        code,
+    )
 }
 
-/// Reads the component, and ends the process once the input is closed after it. The thread that does it runs when this
-/// returns: what the C library does for a new thread is not possible once system calls are filtered.
+/// Reads the component, and ends the process once the input is closed after it. The thread that
+/// does it runs when this returns: what the C library does for a new thread is not possible once
+/// system calls are filtered.
 fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
     let (sender, receiver) = sync_channel(1);
     let (started, start) = sync_channel(1);
-    std::thread::Builder::new().name("input".into()).spawn(move || {
-        // The other side waits for it.
-        let _ = started.send(());
-        let mut input = io::stdin().lock();
-        let mut component = Vec::new();
-        let read = input.by_ref().take(bytes).read_to_end(&mut component);
-        if read.is_ok_and(|read| read as u64 == bytes) && sender.send(component).is_ok() {
-            // Nothing else is sent: this is the end of the input.
-            let _ = input.read(&mut [0]);
-        }
-        #[expect(clippy::disallowed_methods, reason = "the server is gone: whatever is compiled here is for no one")]
-        std::process::exit(1);
-    })?;
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || {
+            // The other side waits for it.
+            let _ = started.send(());
+            let mut input = io::stdin().lock();
+            let mut component = Vec::new();
+            let read = input.by_ref().take(bytes).read_to_end(&mut component);
+            if read.is_ok_and(|read| read as u64 == bytes) && sender.send(component).is_ok() {
+                // Nothing else is sent: this is the end of the input.
+                let _ = input.read(&mut [0]);
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the server is gone: whatever is compiled here is for no one"
+            )]
+            std::process::exit(1);
+        })?;
     start.recv().map_err(io::Error::other)?;
     Ok(receiver)
 }
@@ -100,12 +121,14 @@ fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
 /// All threads that compiling will use: none can be started once system calls are filtered.
 fn start_threads(header: &Header) -> io::Result<()> {
     let is_idle = header.idle;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(header.threads.max(1)).start_handler(move |_| {
-        if is_idle {
-            come_last();
-            give_way();
-        }
-    });
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(header.threads.max(1))
+        .start_handler(move |_| {
+            if is_idle {
+                come_last();
+                give_way();
+            }
+        });
     pool.build_global().map_err(io::Error::other)?;
     // Each has entered its handler once it has done this.
     rayon::broadcast(|_| ());

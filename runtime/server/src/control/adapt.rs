@@ -1,11 +1,13 @@
-//! Adaptive experiments: weights of requests without a key follow the rewards, every move a revision.
+//! Adaptive experiments: weights of requests without a key follow the rewards, every move a
+//! revision.
 //!
-//! A move goes the way of an apply: the same checks, the journal, one pointer. It is the route's document with other
-//! weights, and the reason has the numbers. Whoever changes anything between the look and the move wins: the move is
-//! not made, and the next one starts from what is served then.
+//! A move goes the way of an apply: the same checks, the journal, one pointer. It is the route's
+//! document with other weights, and the reason has the numbers. Whoever changes anything between
+//! the look and the move wins: the move is not made, and the next one starts from what is served
+//! then.
 //!
-//! Default: each experiment is looked at every minute (`every`). Bounds: those of the route; a move of less than
-//! [`MOVE_MIN`] is not worth a revision.
+//! Default: each experiment is looked at every minute (`every`). Bounds: those of the route; a move
+//! of less than [`MOVE_MIN`] is not worth a revision.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,12 +35,24 @@ pub async fn adapt(control: Arc<Control>) {
     let mut looked: HashMap<String, Instant> = HashMap::new();
     loop {
         tokio::time::sleep(TICK).await;
-        let running: Vec<Arc<Routing>> = control.snapshot().routings().filter(|routing| is_adaptive(routing)).collect();
-        looked.retain(|name, _| running.iter().any(|routing| routing.trial().is_some_and(|trial| trial.name == *name)));
+        let running: Vec<Arc<Routing>> = control
+            .snapshot()
+            .routings()
+            .filter(|routing| is_adaptive(routing))
+            .collect();
+        looked.retain(|name, _| {
+            running
+                .iter()
+                .any(|routing| routing.trial().is_some_and(|trial| trial.name == *name))
+        });
         for routing in running {
-            let Some((trial, adapt)) = adaptive(&routing) else { continue };
+            let Some((trial, adapt)) = adaptive(&routing) else {
+                continue;
+            };
             // The first look is due when the experiment has run for once.
-            let last = looked.entry(trial.name.clone()).or_insert_with(Instant::now);
+            let last = looked
+                .entry(trial.name.clone())
+                .or_insert_with(Instant::now);
             if last.elapsed() < adapt.every {
                 continue;
             }
@@ -74,51 +88,112 @@ impl Control {
         adapt: &Adapt,
     ) -> Result<Option<Applied>, ControlError> {
         let ledger = self.ledger.load_full();
-        let in_force = ledger.state.model(&trial.name).and_then(|entry| Some(entry.route.as_ref()?.digest));
+        let in_force = ledger
+            .state
+            .model(&trial.name)
+            .and_then(|entry| Some(entry.route.as_ref()?.digest));
         if in_force != Some(routing.digest) {
             // It was changed since it was looked for.
             return Ok(None);
         }
         let known = self.app.experiments.known(trial).await?;
         let weights = routing.weights_by_chance();
-        let Some(next) = next(&weights, &known, adapt, seed(trial, &known)) else { return Ok(None) };
-        let Some(route) = self.stored_route(&routing.digest)?.drawing_by(next.clone()) else { return Ok(None) };
-        let documents = Documents { routes: vec![route], ..Documents::default() };
-        let wanted = Wanted { documents: &documents, sent: None, replace: false, gone: &Gone::default() };
-        let ask = Ask { reason: reason(routing, &known, &next), if_revision: Some(ledger.head.number), dry_run: false };
-        Ok(Some(self.apply_documents(ADAPT_ACTOR, &ask, &wanted, &Quiet, &Cancel::default()).await?)
-            .filter(|applied| applied.revision.is_some()))
+        let Some(next) = next(&weights, &known, adapt, seed(trial, &known)) else {
+            return Ok(None);
+        };
+        let Some(route) = self.stored_route(&routing.digest)?.drawing_by(next.clone()) else {
+            return Ok(None);
+        };
+        let documents = Documents {
+            routes: vec![route],
+            ..Documents::default()
+        };
+        let wanted = Wanted {
+            documents: &documents,
+            sent: None,
+            replace: false,
+            gone: &Gone::default(),
+        };
+        let ask = Ask {
+            reason: reason(routing, &known, &next),
+            if_revision: Some(ledger.head.number),
+            dry_run: false,
+        };
+        Ok(Some(
+            self.apply_documents(ADAPT_ACTOR, &ask, &wanted, &Quiet, &Cancel::default())
+                .await?,
+        )
+        .filter(|applied| applied.revision.is_some()))
     }
 }
 
 /// The weights that come next, if they are worth a move. Variants without one stay without.
 fn next(weights: &[f64], known: &Known, adapt: &Adapt, seed: u64) -> Option<Vec<f64>> {
-    let pairs = || weights.iter().zip(&known.evidence).filter(|(weight, _)| **weight > 0.0);
+    let pairs = || {
+        weights
+            .iter()
+            .zip(&known.evidence)
+            .filter(|(weight, _)| **weight > 0.0)
+    };
     let evidence: Vec<&Evidence> = pairs().map(|(_, evidence)| evidence).collect();
     // Where nothing came in, nothing is known that was not known before.
-    if evidence.len() < 2 || evidence.iter().all(|evidence| evidence.sequence.count() == 0) {
+    if evidence.len() < 2
+        || evidence
+            .iter()
+            .all(|evidence| evidence.sequence.count() == 0)
+    {
         return None;
     }
     let mut drawn = next_weights(&evidence, adapt.bounds, seed).into_iter();
-    let next: Vec<f64> =
-        weights.iter().map(|weight| if *weight > 0.0 { drawn.next().unwrap_or(*weight) } else { 0.0 }).collect();
+    let next: Vec<f64> = weights
+        .iter()
+        .map(|weight| {
+            if *weight > 0.0 {
+                drawn.next().unwrap_or(*weight)
+            } else {
+                0.0
+            }
+        })
+        .collect();
     let sum: f64 = weights.iter().sum();
-    let moved = next.iter().zip(weights).map(|(next, weight)| (next - weight / sum * 100.0).abs());
+    let moved = next
+        .iter()
+        .zip(weights)
+        .map(|(next, weight)| (next - weight / sum * 100.0).abs());
     moved.fold(0.0, f64::max).ge(&MOVE_MIN).then_some(next)
 }
 
 /// What is drawn depends on the experiment and on what is known, and on nothing else.
 fn seed(trial: &Trial, known: &Known) -> u64 {
-    let counts: Vec<u64> = known.evidence.iter().map(|evidence| evidence.sequence.count()).collect();
+    let counts: Vec<u64> = known
+        .evidence
+        .iter()
+        .map(|evidence| evidence.sequence.count())
+        .collect();
     let text = format!("{} {:?} {counts:?}", trial.name, trial.plan.reward);
-    Digest::of(text.as_bytes()).bytes().first_chunk().copied().map_or(0, u64::from_le_bytes)
+    Digest::of(text.as_bytes())
+        .bytes()
+        .first_chunk()
+        .copied()
+        .map_or(0, u64::from_le_bytes)
 }
 
 fn reason(routing: &Routing, known: &Known, next: &[f64]) -> String {
-    let parts = routing.variants().iter().zip(&known.evidence).zip(next).map(|((pipeline, evidence), weight)| {
-        let (mean, count) = (evidence.sequence.mean().unwrap_or_default(), evidence.sequence.count());
-        format!("version {}: {mean:.4} over {count} rewards, now {weight} %", pipeline.version)
-    });
+    let parts = routing
+        .variants()
+        .iter()
+        .zip(&known.evidence)
+        .zip(next)
+        .map(|((pipeline, evidence), weight)| {
+            let (mean, count) = (
+                evidence.sequence.mean().unwrap_or_default(),
+                evidence.sequence.count(),
+            );
+            format!(
+                "version {}: {mean:.4} over {count} rewards, now {weight} %",
+                pipeline.version
+            )
+        });
     let mut reason = parts.collect::<Vec<_>>().join("; ");
     // A reason has a bound, and a hundred variants have long names.
     let end = reason.floor_char_boundary(hotstage_core::journal::REASON_BYTES_MAX);
@@ -138,24 +213,55 @@ mod tests {
             (0..*count).for_each(|_| evidence.sequence.add(*reward));
             evidence
         };
-        Known { since_ms: 0, evidence: earned.iter().map(evidence).collect() }
+        Known {
+            since_ms: 0,
+            evidence: earned.iter().map(evidence).collect(),
+        }
     }
 
     fn plan() -> Adapt {
-        Adapt { every: Duration::from_secs(1), bounds: Bounds { least: 10.0, most: 80.0 }, drawn: None }
+        Adapt {
+            every: Duration::from_secs(1),
+            bounds: Bounds {
+                least: 10.0,
+                most: 80.0,
+            },
+            drawn: None,
+        }
     }
 
     #[test]
     fn a_move_stays_inside_the_bounds_and_leaves_who_has_no_weight_alone() {
-        let next = |weights: &[f64], earned: &[(u32, f64)]| next(weights, &known(earned), &plan(), 1);
-        assert_eq!(next(&[50.0, 50.0], &[(1000, 0.1), (1000, 0.5)]), Some(vec![20.0, 80.0]));
-        assert_eq!(next(&[1.0, 0.0, 1.0], &[(1000, 0.1), (0, 0.0), (1000, 0.5)]), Some(vec![20.0, 0.0, 80.0]));
+        let next =
+            |weights: &[f64], earned: &[(u32, f64)]| next(weights, &known(earned), &plan(), 1);
+        assert_eq!(
+            next(&[50.0, 50.0], &[(1000, 0.1), (1000, 0.5)]),
+            Some(vec![20.0, 80.0])
+        );
+        assert_eq!(
+            next(&[1.0, 0.0, 1.0], &[(1000, 0.1), (0, 0.0), (1000, 0.5)]),
+            Some(vec![20.0, 0.0, 80.0])
+        );
     }
 
     #[test]
     fn nothing_moves_without_news() {
-        assert_eq!(next(&[20.0, 80.0], &known(&[(1000, 0.1), (1000, 0.5)]), &plan(), 1), None);
-        assert_eq!(next(&[70.0, 30.0], &known(&[(0, 0.0), (0, 0.0)]), &plan(), 1), None);
-        assert_eq!(next(&[1.0, 0.0], &known(&[(10, 0.5), (0, 0.0)]), &plan(), 1), None);
+        assert_eq!(
+            next(
+                &[20.0, 80.0],
+                &known(&[(1000, 0.1), (1000, 0.5)]),
+                &plan(),
+                1
+            ),
+            None
+        );
+        assert_eq!(
+            next(&[70.0, 30.0], &known(&[(0, 0.0), (0, 0.0)]), &plan(), 1),
+            None
+        );
+        assert_eq!(
+            next(&[1.0, 0.0], &known(&[(10, 0.5), (0, 0.0)]), &plan(), 1),
+            None
+        );
     }
 }

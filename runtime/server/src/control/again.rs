@@ -1,5 +1,6 @@
-//! Versions that could not be opened at the start, tried again: when their manifest is applied again, which puts
-//! damaged bytes back, or when their name is asked to be loaded. They are recorded as served, so this is no revision.
+//! Versions that could not be opened at the start, tried again: when their manifest is applied
+//! again, which puts damaged bytes back, or when their name is asked to be loaded. They are
+//! recorded as served, so this is no revision.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,21 +19,33 @@ impl Control {
     /// Whether a version is recorded as served and could not be opened.
     pub(super) fn has_failed(&self, name: &ModelName, digest: &Digest) -> bool {
         let snapshot = self.app.board.read();
-        let absent = snapshot.model(name.as_str()).map_or(&[][..], |model| model.absent());
-        absent.iter().any(|absent| absent.digest == *digest && absent.why != Why::Loading)
+        let absent = snapshot
+            .model(name.as_str())
+            .map_or(&[][..], |model| model.absent());
+        absent
+            .iter()
+            .any(|absent| absent.digest == *digest && absent.why != Why::Loading)
     }
 
-    /// Opens again what could not be opened of these versions, and then graphs over them. Answers which are in service
-    /// again, and the first failure.
+    /// Opens again what could not be opened of these versions, and then graphs over them. Answers
+    /// which are in service again, and the first failure.
     pub(super) async fn open_again(
         &self,
         asked: &[(ModelName, Version)],
     ) -> (Vec<String>, Option<(ModelName, Version, DeployError)>) {
         let (mut opened, mut failure, mut asleep) = (HashMap::new(), None, Vec::new());
         for (name, version) in asked {
-            let Some(absent) = self.failed_version(name, version) else { continue };
-            match self.deployer.revive(&format!("{name}/{version}"), &absent.digest).await {
-                Ok(Revived::Pipeline(pipeline)) => drop(opened.insert(absent.digest, Arc::new(*pipeline))),
+            let Some(absent) = self.failed_version(name, version) else {
+                continue;
+            };
+            match self
+                .deployer
+                .revive(&format!("{name}/{version}"), &absent.digest)
+                .await
+            {
+                Ok(Revived::Pipeline(pipeline)) => {
+                    drop(opened.insert(absent.digest, Arc::new(*pipeline)))
+                }
                 Ok(Revived::Graph(graph)) => asleep.push(*graph),
                 Err(error) => failure = failure.or(Some((name.clone(), version.clone(), error))),
             }
@@ -50,16 +63,23 @@ impl Control {
     fn failed_version(&self, name: &ModelName, version: &Version) -> Option<Absent> {
         let snapshot = self.app.board.read();
         let absent = snapshot.model(name.as_str())?.absent();
-        absent.iter().find(|absent| absent.version == version.as_str() && absent.why != Why::Loading).cloned()
+        absent
+            .iter()
+            .find(|absent| absent.version == version.as_str() && absent.why != Why::Loading)
+            .cloned()
     }
 
     /// Graphs that are out of service, beside those that were asked for.
     fn failed_graphs(&self, asked: &[(ModelName, Version)]) -> Vec<crate::deploy::Asleep> {
         let snapshot = self.app.board.read();
         let is_asked = |name: &str, absent: &Absent| {
-            asked.iter().any(|(asked, version)| asked.as_str() == name && version.as_str() == absent.version)
+            asked.iter().any(|(asked, version)| {
+                asked.as_str() == name && version.as_str() == absent.version
+            })
         };
-        let failed = snapshot.absent().filter(|(name, absent)| absent.why != Why::Loading && !is_asked(name, absent));
+        let failed = snapshot
+            .absent()
+            .filter(|(name, absent)| absent.why != Why::Loading && !is_asked(name, absent));
         let graphs = failed.filter_map(|(name, absent)| {
             let called = format!("{name}/{}", absent.version);
             match self.deployer.recorded(&called, &absent.digest).ok()? {
@@ -75,19 +95,44 @@ impl Control {
         let _turn = self.turn.lock().await;
         let ledger = self.ledger.load_full();
         let snapshot = Arc::clone(&self.app.board.read());
-        let names: BTreeSet<&str> = opened.values().map(|pipeline| pipeline.name.as_str()).collect();
+        let names: BTreeSet<&str> = opened
+            .values()
+            .map(|pipeline| pipeline.name.as_str())
+            .collect();
         let (mut models, mut restored) = (Vec::new(), Vec::new());
         for name in names {
-            let Some((entry, model)) = ledger.state.model(name).zip(snapshot.model(name)) else { continue };
+            let Some((entry, model)) = ledger.state.model(name).zip(snapshot.model(name)) else {
+                continue;
+            };
             let find = |_: &Version, digest: &Digest| {
-                let served = || model.versions().iter().find(|pipeline| pipeline.digest == *digest);
-                let absent = || model.absent().iter().find(|absent| absent.digest == *digest);
-                let there = opened.get(digest).or_else(served).map(|pipeline| Found::Serves(Arc::clone(pipeline)));
+                let served = || {
+                    model
+                        .versions()
+                        .iter()
+                        .find(|pipeline| pipeline.digest == *digest)
+                };
+                let absent = || {
+                    model
+                        .absent()
+                        .iter()
+                        .find(|absent| absent.digest == *digest)
+                };
+                let there = opened
+                    .get(digest)
+                    .or_else(served)
+                    .map(|pipeline| Found::Serves(Arc::clone(pipeline)));
                 there.or_else(|| absent().map(|absent| Found::Absent(absent.why.clone())))
             };
-            let Some(versions) = Versions::of(entry, find) else { continue };
-            let Ok(door) = self.door(entry, &versions, &[]) else { continue };
-            let back = versions.in_service.values().filter(|pipeline| opened.contains_key(&pipeline.digest));
+            let Some(versions) = Versions::of(entry, find) else {
+                continue;
+            };
+            let Ok(door) = self.door(entry, &versions, &[]) else {
+                continue;
+            };
+            let back = versions
+                .in_service
+                .values()
+                .filter(|pipeline| opened.contains_key(&pipeline.digest));
             restored.extend(back.map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)));
             models.push((name.to_owned(), versions.model(entry, door)));
         }
@@ -99,8 +144,13 @@ impl Control {
     pub(super) async fn open_name_again(&self, name: &ModelName) -> Result<(), ControlError> {
         let asked: Vec<(ModelName, Version)> = {
             let snapshot = self.app.board.read();
-            let absent = snapshot.model(name.as_str()).map_or(&[][..], |model| model.absent());
-            absent.iter().filter_map(|absent| Some((name.clone(), absent.version.parse().ok()?))).collect()
+            let absent = snapshot
+                .model(name.as_str())
+                .map_or(&[][..], |model| model.absent());
+            absent
+                .iter()
+                .filter_map(|absent| Some((name.clone(), absent.version.parse().ok()?)))
+                .collect()
         };
         match self.open_again(&asked).await.1 {
             Some((_, _, error)) => Err(error.into()),

@@ -10,7 +10,9 @@ pub struct Cancel(Option<watch::Receiver<()>>);
 
 /// Held while the client waits; the change is cancelled when it is dropped.
 #[derive(Debug)]
-pub struct CancelOnDrop(#[expect(dead_code, reason = "its end is what is waited for")] watch::Sender<()>);
+pub struct CancelOnDrop(
+    #[expect(dead_code, reason = "its end is what is waited for")] watch::Sender<()>,
+);
 
 /// The two ends of one request.
 pub fn cancel_on_drop() -> (CancelOnDrop, Cancel) {
@@ -45,6 +47,10 @@ mod tests {
         assert!(cancelled.as_mut().poll(&mut context).is_pending());
         drop(waits);
         assert!(cancelled.as_mut().poll(&mut context).is_ready());
-        assert!(pin!(Cancel::default().cancelled()).poll(&mut context).is_pending());
+        assert!(
+            pin!(Cancel::default().cancelled())
+                .poll(&mut context)
+                .is_pending()
+        );
     }
 }

@@ -20,13 +20,28 @@ use crate::api::{Applied, ApplyRequest, LabelsRequest};
 use crate::deploy::{DeployError, Paths, Progress, Quiet, in_order};
 
 impl Control {
-    /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the client leaves.
-    pub async fn apply(&self, actor: &str, request: &ApplyRequest, cancel: &Cancel) -> Result<Applied, ControlError> {
-        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+    /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the
+    /// client leaves.
+    pub async fn apply(
+        &self,
+        actor: &str,
+        request: &ApplyRequest,
+        cancel: &Cancel,
+    ) -> Result<Applied, ControlError> {
+        let ask = Ask {
+            reason: request.reason.clone(),
+            if_revision: request.if_revision,
+            dry_run: request.dry_run,
+        };
         let sent = Sent::read(&request.documents)?;
-        let wanted =
-            Wanted { documents: &sent.documents, sent: Some(&sent), replace: request.replace, gone: &Gone::default() };
-        self.apply_documents(actor, &ask, &wanted, &Quiet, cancel).await
+        let wanted = Wanted {
+            documents: &sent.documents,
+            sent: Some(&sent),
+            replace: request.replace,
+            gone: &Gone::default(),
+        };
+        self.apply_documents(actor, &ask, &wanted, &Quiet, cancel)
+            .await
     }
 
     /// Serves documents of this machine; ends what `gone` names in the same revision.
@@ -39,12 +54,18 @@ impl Control {
         gone: &Gone,
         progress: &dyn Progress,
     ) -> Result<Applied, ControlError> {
-        let wanted = Wanted { documents, sent: None, replace, gone };
-        self.apply_documents(actor, ask, &wanted, progress, &Cancel::default()).await
+        let wanted = Wanted {
+            documents,
+            sent: None,
+            replace,
+            gone,
+        };
+        self.apply_documents(actor, ask, &wanted, progress, &Cancel::default())
+            .await
     }
 
-    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are damaged there are
-    /// whole again after that.
+    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are
+    /// damaged there are whole again after that.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Documents, ControlError> {
         let documents = self.deployer.documents(paths)?;
         let mut problems = Problems::default();
@@ -56,7 +77,10 @@ impl Control {
             match self.deployer.resolve(document, Paths::Disk) {
                 Ok(material) => {
                     let Resolved { name, version, .. } = material.manifest.clone();
-                    digests.insert((name, version), self.store().put(material.manifest.canonical().as_bytes())?);
+                    digests.insert(
+                        (name, version),
+                        self.store().put(material.manifest.canonical().as_bytes())?,
+                    );
                 }
                 Err(DeployError::Refused(found)) => problems.append(found),
                 Err(error) => return Err(error.into()),
@@ -76,8 +100,14 @@ impl Control {
         for index in in_order(&documents.graphs).map_err(Problems::from)? {
             let document = &documents.graphs[index];
             let find = |branch: &Branch<Option<Digest>>| {
-                let given = digests.get(&(branch.pipeline.clone(), branch.version.clone())).copied();
-                let served = || ledger.state.digest(branch.pipeline.as_str(), branch.version.as_str());
+                let given = digests
+                    .get(&(branch.pipeline.clone(), branch.version.clone()))
+                    .copied();
+                let served = || {
+                    ledger
+                        .state
+                        .digest(branch.pipeline.as_str(), branch.version.as_str())
+                };
                 given.or_else(served).ok_or_else(String::new)
             };
             match self.deployer.resolve_graph(document, Paths::Disk, find) {
@@ -120,7 +150,13 @@ impl Control {
                 return Err(error);
             }
         };
-        let intent = Intent { actor, ask, verb: Verb::Apply, to: None, began };
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Apply,
+            to: None,
+            began,
+        };
         self.commit(intent, prepared, |state, prepared| {
             let mut draft = Draft::of(state);
             draft.add(prepared.changes(state, wanted.replace)?)?;
@@ -132,7 +168,11 @@ impl Control {
                 }
             }
             for (name, version) in &wanted.gone.versions {
-                if draft.state.digest(name.as_str(), version.as_str()).is_some() {
+                if draft
+                    .state
+                    .digest(name.as_str(), version.as_str())
+                    .is_some()
+                {
                     draft.add(draft.state.delete(name, Some(version))?)?;
                 }
             }
@@ -163,16 +203,39 @@ impl Control {
         self.check(ask)?;
         let name: ModelName = named(name)?;
         let version: Option<Version> = version.map(named).transpose()?;
-        let intent = Intent { actor, ask, verb, to: None, began: Instant::now() };
-        self.commit(intent, Prepared::default(), |state, _| Ok(state.delete(&name, version.as_ref())?)).await
+        let intent = Intent {
+            actor,
+            ask,
+            verb,
+            to: None,
+            began: Instant::now(),
+        };
+        self.commit(intent, Prepared::default(), |state, _| {
+            Ok(state.delete(&name, version.as_ref())?)
+        })
+        .await
     }
 
     /// Ends a name's route: its newest version answers again.
-    pub async fn unroute(&self, actor: &str, name: &str, ask: &Ask) -> Result<Applied, ControlError> {
+    pub async fn unroute(
+        &self,
+        actor: &str,
+        name: &str,
+        ask: &Ask,
+    ) -> Result<Applied, ControlError> {
         self.check(ask)?;
         let name: ModelName = named(name)?;
-        let intent = Intent { actor, ask, verb: Verb::Delete, to: None, began: Instant::now() };
-        self.commit(intent, Prepared::default(), |state, _| Ok(vec![state.unroute(&name)?])).await
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Delete,
+            to: None,
+            began: Instant::now(),
+        };
+        self.commit(intent, Prepared::default(), |state, _| {
+            Ok(vec![state.unroute(&name)?])
+        })
+        .await
     }
 
     /// Points a label at a version; without one, takes the label away.
@@ -187,37 +250,77 @@ impl Control {
         self.check(ask)?;
         let (name, label): (ModelName, Version) = (named(name)?, named(label)?);
         let version: Option<Version> = version.map(named).transpose()?;
-        let intent = Intent { actor, ask, verb: Verb::Label, to: None, began: Instant::now() };
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Label,
+            to: None,
+            began: Instant::now(),
+        };
         self.commit(intent, Prepared::default(), |state, _| {
-            Ok(state.label(&name, &label, version.as_ref())?.into_iter().collect())
+            Ok(state
+                .label(&name, &label, version.as_ref())?
+                .into_iter()
+                .collect())
         })
         .await
     }
 
-    /// Points labels of a name at versions, or takes them away, in one revision: all, or nothing changes.
-    pub async fn labels(&self, actor: &str, name: &str, request: &LabelsRequest) -> Result<Applied, ControlError> {
-        let LabelsRequest { labels, reason, if_revision, dry_run } = request;
-        let ask = Ask { reason: reason.clone(), if_revision: *if_revision, dry_run: *dry_run };
+    /// Points labels of a name at versions, or takes them away, in one revision: all, or nothing
+    /// changes.
+    pub async fn labels(
+        &self,
+        actor: &str,
+        name: &str,
+        request: &LabelsRequest,
+    ) -> Result<Applied, ControlError> {
+        let LabelsRequest {
+            labels,
+            reason,
+            if_revision,
+            dry_run,
+        } = request;
+        let ask = Ask {
+            reason: reason.clone(),
+            if_revision: *if_revision,
+            dry_run: *dry_run,
+        };
         self.check(&ask)?;
         let name: ModelName = named(name)?;
         if labels.is_empty() {
-            return Err(ControlError::new(Trouble::Invalid, "labels: is empty; there is no label to move"));
+            return Err(ControlError::new(
+                Trouble::Invalid,
+                "labels: is empty; there is no label to move",
+            ));
         }
         let wish = |(label, version): (&String, &Option<String>)| -> Result<(Label, Option<Version>), ControlError> {
             Ok((named::<Label>(label)?, version.as_deref().map(named::<Version>).transpose()?))
         };
         let wishes = labels.iter().map(wish).collect::<Result<Vec<_>, _>>()?;
-        let intent = Intent { actor, ask: &ask, verb: Verb::Label, to: None, began: Instant::now() };
+        let intent = Intent {
+            actor,
+            ask: &ask,
+            verb: Verb::Label,
+            to: None,
+            began: Instant::now(),
+        };
         self.commit(intent, Prepared::default(), |state, _| {
-            let changes = wishes.iter().map(|(label, version)| state.label(&name, label, version.as_ref()));
-            Ok(changes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            let changes = wishes
+                .iter()
+                .map(|(label, version)| state.label(&name, label, version.as_ref()));
+            Ok(changes
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+                .collect())
         })
         .await
     }
 
     /// Ends all versions of a name, so that `load` brings them back.
     pub async fn unload(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
-        self.end(actor, name, None, &Ask::default(), Verb::Unload).await
+        self.end(actor, name, None, &Ask::default(), Verb::Unload)
+            .await
     }
 
     /// Serves a name again as it was served last. Nothing changes when it is served.
@@ -229,13 +332,31 @@ impl Control {
         self.open_name_again(&name).await?;
         if !is_served(&self.ledger.load().state) {
             let last = self.last_entries().await?.remove(&name);
-            let never = || ControlError::new(Trouble::NotFound, format!("`{name}` was never served; apply it first"));
+            let never = || {
+                ControlError::new(
+                    Trouble::NotFound,
+                    format!("`{name}` was never served; apply it first"),
+                )
+            };
             back = bring_back(&name, &last.ok_or_else(never)?);
         }
         let prepared = self.prepare_again(&back).await?;
-        let intent = Intent { actor, ask: &Ask::default(), verb: Verb::Load, to: None, began };
+        let intent = Intent {
+            actor,
+            ask: &Ask::default(),
+            verb: Verb::Load,
+            to: None,
+            began,
+        };
         // Only this name: others may change meanwhile.
-        self.commit(intent, prepared, |state, _| Ok(if is_served(state) { Vec::new() } else { back.clone() })).await
+        self.commit(intent, prepared, |state, _| {
+            Ok(if is_served(state) {
+                Vec::new()
+            } else {
+                back.clone()
+            })
+        })
+        .await
     }
 
     /// What each name that is not served was served as last.
@@ -243,10 +364,16 @@ impl Control {
         self.with_journal(|journal| {
             let (mut state, mut last) = (State::default(), BTreeMap::new());
             journal.walk(|revision, _| {
-                let names: BTreeSet<&ModelName> = revision.changes.iter().map(Change::pipeline).collect();
-                let before: Vec<_> =
-                    names.into_iter().map(|name| (name, state.model(name.as_str()).cloned())).collect();
-                let fits = revision.changes.iter().all(|change| state.make(change).is_ok());
+                let names: BTreeSet<&ModelName> =
+                    revision.changes.iter().map(Change::pipeline).collect();
+                let before: Vec<_> = names
+                    .into_iter()
+                    .map(|name| (name, state.model(name.as_str()).cloned()))
+                    .collect();
+                let fits = revision
+                    .changes
+                    .iter()
+                    .all(|change| state.make(change).is_ok());
                 for (name, entry) in before {
                     match entry.filter(|_| state.model(name.as_str()).is_none()) {
                         Some(entry) => last.insert(name.clone(), entry),
@@ -263,7 +390,10 @@ impl Control {
     /// What can be said before anything is prepared.
     pub(super) fn check(&self, ask: &Ask) -> Result<(), ControlError> {
         if ask.reason.len() > REASON_BYTES_MAX {
-            let message = format!("the reason has {} bytes; at most {REASON_BYTES_MAX} are taken", ask.reason.len());
+            let message = format!(
+                "the reason has {} bytes; at most {REASON_BYTES_MAX} are taken",
+                ask.reason.len()
+            );
             return Err(ControlError::new(Trouble::Invalid, message));
         }
         self.check_head(ask)
@@ -274,7 +404,9 @@ impl Control {
         let head = self.head();
         match ask.if_revision {
             Some(expected) if expected != head => {
-                let message = format!("the newest revision is {head}, not {expected}: look at it and try again");
+                let message = format!(
+                    "the newest revision is {head}, not {expected}: look at it and try again"
+                );
                 Err(ControlError::new(Trouble::Conflict, message))
             }
             _ => Ok(()),
@@ -283,12 +415,15 @@ impl Control {
 }
 
 fn bring_back(name: &ModelName, entry: &Entry) -> Vec<Change> {
-    let serve = entry.versions.iter().map(|(version, digest)| Change::Serve {
-        pipeline: name.clone(),
-        version: version.clone(),
-        digest: *digest,
-        replaces: None,
-    });
+    let serve = entry
+        .versions
+        .iter()
+        .map(|(version, digest)| Change::Serve {
+            pipeline: name.clone(),
+            version: version.clone(),
+            digest: *digest,
+            replaces: None,
+        });
     let labels = entry.labels.iter().map(|(label, version)| Change::Label {
         pipeline: name.clone(),
         label: label.clone(),
@@ -303,5 +438,6 @@ pub(super) fn named<T: FromStr>(text: &str) -> Result<T, ControlError>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error: T::Err| ControlError::new(Trouble::Invalid, error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| ControlError::new(Trouble::Invalid, error.to_string()))
 }

@@ -53,7 +53,8 @@ impl Control {
         }
         drop(prepared);
         make_way();
-        // What was refused, or only tried, is nobody's; nor are the bytes of components that are compiled now.
+        // What was refused, or only tried, is nobody's; nor are the bytes of components that are
+        // compiled now.
         self.deployer.sweep();
         done
     }
@@ -106,10 +107,18 @@ impl Control {
         let before = Arc::clone(&self.app.board.read());
         if state.pipelines().count() > WARM_MAX {
             let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
-            prepared.pipelines.values().filter(is_new).for_each(|pipeline| pipeline.rest());
+            prepared
+                .pipelines
+                .values()
+                .filter(is_new)
+                .for_each(|pipeline| pipeline.rest());
         }
         self.app.board.replace(before.with(models));
-        let head = Head { number, hash, time_ms };
+        let head = Head {
+            number,
+            hash,
+            time_ms,
+        };
         self.ledger.store(Arc::new(Ledger { state, head }));
         self.app.counts.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
         self.app.counts.swaps.made.fetch_add(1, Relaxed);
@@ -117,7 +126,11 @@ impl Control {
             self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
         drop(turn);
-        if applied.changes.iter().any(|change| change.what == What::Rollout) {
+        if applied
+            .changes
+            .iter()
+            .any(|change| change.what == What::Rollout)
+        {
             self.rollout_moved.notify_one();
         }
         make_way();
@@ -140,7 +153,13 @@ impl Control {
         recorded.await?
     }
 
-    fn revision_of(&self, intent: &Intent<'_>, head: &Head, changes: Vec<Change>, outcome: Outcome) -> Revision {
+    fn revision_of(
+        &self,
+        intent: &Intent<'_>,
+        head: &Head,
+        changes: Vec<Change>,
+        outcome: Outcome,
+    ) -> Revision {
         Revision {
             number: head.number + 1,
             // The order of revisions is that of their times, whatever the clock does.
@@ -169,12 +188,22 @@ impl Control {
         names
             .into_iter()
             .map(|name| {
-                let Some(entry) = after.model(name.as_str()) else { return Ok((name.to_string(), None)) };
+                let Some(entry) = after.model(name.as_str()) else {
+                    return Ok((name.to_string(), None));
+                };
                 let find = |version: &Version, digest: &Digest| {
-                    find(&snapshot, before, name, version, digest, &prepared.pipelines)
+                    find(
+                        &snapshot,
+                        before,
+                        name,
+                        version,
+                        digest,
+                        &prepared.pipelines,
+                    )
                 };
                 let versions = Versions::of(entry, find).ok_or_else(|| {
-                    let message = format!("what is served under `{name}` has changed meanwhile; try again");
+                    let message =
+                        format!("what is served under `{name}` has changed meanwhile; try again");
                     ControlError::new(Trouble::Conflict, message)
                 })?;
                 let door = self.door(entry, &versions, &prepared.routes)?;
@@ -184,14 +213,22 @@ impl Control {
     }
 }
 
-/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with bytes that a
-/// manifest named and nobody brought again; it has its turn before or after this one.
+/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with
+/// bytes that a manifest named and nobody brought again; it has its turn before or after this one.
 fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlError> {
     let mut problems = Vec::new();
-    let needed = super::sweep::needed(store, changes.iter().filter_map(Change::serves), &mut problems);
+    let needed = super::sweep::needed(
+        store,
+        changes.iter().filter_map(Change::serves),
+        &mut problems,
+    );
     let missing = needed.iter().find(|digest| !store.has(digest));
-    let message = problems.pop().or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")));
-    message.map_or(Ok(needed), |message| Err(ControlError::new(Trouble::Conflict, message)))
+    let message = problems
+        .pop()
+        .or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")));
+    message.map_or(Ok(needed), |message| {
+        Err(ControlError::new(Trouble::Conflict, message))
+    })
 }
 
 /// A version as it will be. None when it is new and was not prepared.
@@ -204,14 +241,27 @@ fn find(
     new: &HashMap<Digest, Arc<Pipeline>>,
 ) -> Option<Found> {
     let model = snapshot.model(name.as_str());
-    let served = || model?.versions().iter().find(|pipeline| pipeline.digest == *digest).map(Arc::clone);
+    let served = || {
+        model?
+            .versions()
+            .iter()
+            .find(|pipeline| pipeline.digest == *digest)
+            .map(Arc::clone)
+    };
     if let Some(pipeline) = new.get(digest).cloned().or_else(served) {
         return Some(Found::Serves(pipeline));
     }
     // A version that could not be opened at the start stays out of service.
-    let absent = model.and_then(|model| model.absent().iter().find(|absent| absent.digest == *digest));
+    let absent = model.and_then(|model| {
+        model
+            .absent()
+            .iter()
+            .find(|absent| absent.digest == *digest)
+    });
     let is_recorded = before.digest(name.as_str(), version.as_str()) == Some(*digest);
-    absent.filter(|_| is_recorded).map(|absent| Found::Absent(absent.why.clone()))
+    absent
+        .filter(|_| is_recorded)
+        .map(|absent| Found::Absent(absent.why.clone()))
 }
 
 fn outcome(prepared: &Prepared, began: Instant) -> Outcome {
@@ -231,8 +281,17 @@ pub(super) fn microseconds(duration: Duration) -> u64 {
 pub(super) fn told(change: &Change) -> ChangeMade {
     let pipeline = change.pipeline().to_string();
     match change {
-        Change::Serve { version, digest, replaces, .. } => ChangeMade {
-            what: if replaces.is_some() { What::Replaced } else { What::Added },
+        Change::Serve {
+            version,
+            digest,
+            replaces,
+            ..
+        } => ChangeMade {
+            what: if replaces.is_some() {
+                What::Replaced
+            } else {
+                What::Added
+            },
             pipeline,
             version: version.to_string(),
             label: None,
@@ -240,7 +299,9 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             was: replaces.map(|digest| digest.to_string()),
             evidence: None,
         },
-        Change::Stop { version, digest, .. } => ChangeMade {
+        Change::Stop {
+            version, digest, ..
+        } => ChangeMade {
             what: What::Removed,
             pipeline,
             version: version.to_string(),
@@ -249,28 +310,60 @@ pub(super) fn told(change: &Change) -> ChangeMade {
             was: None,
             evidence: None,
         },
-        Change::Label { label, version, was, .. } => ChangeMade {
-            what: if version.is_some() { What::Labelled } else { What::Unlabelled },
+        Change::Label {
+            label,
+            version,
+            was,
+            ..
+        } => ChangeMade {
+            what: if version.is_some() {
+                What::Labelled
+            } else {
+                What::Unlabelled
+            },
             pipeline,
-            version: version.as_ref().or(was.as_ref()).map(ToString::to_string).unwrap_or_default(),
+            version: version
+                .as_ref()
+                .or(was.as_ref())
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             label: Some(label.to_string()),
             digest: None,
-            was: was.as_ref().filter(|_| version.is_some()).map(ToString::to_string),
+            was: was
+                .as_ref()
+                .filter(|_| version.is_some())
+                .map(ToString::to_string),
             evidence: None,
         },
-        Change::Route { digest, versions, replaces, .. } => ChangeMade {
+        Change::Route {
+            digest,
+            versions,
+            replaces,
+            ..
+        } => ChangeMade {
             what: What::Routed,
             pipeline,
-            version: versions.iter().map(Version::as_str).collect::<Vec<_>>().join(", "),
+            version: versions
+                .iter()
+                .map(Version::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
             label: None,
             digest: Some(digest.to_string()),
             was: replaces.map(|digest| digest.to_string()),
             evidence: None,
         },
-        Change::Rollout { rollout, was, evidence, .. } => {
+        Change::Rollout {
+            rollout,
+            was,
+            evidence,
+            ..
+        } => {
             let rolling = rollout.as_ref().or(was.as_ref());
             let gone = || "forgotten".to_owned();
-            let at = |rolling: &Rolling| format!("{} at step {}", rolling.phase.name(), rolling.step + 1);
+            let at = |rolling: &Rolling| {
+                format!("{} at step {}", rolling.phase.name(), rolling.step + 1)
+            };
             ChangeMade {
                 what: What::Rollout,
                 pipeline,

@@ -26,9 +26,11 @@ impl Control {
         let snapshot = self.app.board.read();
         let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
         let routing = model.routing();
-        let found = routing.and_then(|routing| Some((Arc::clone(routing), Arc::clone(routing.trial()?))));
+        let found =
+            routing.and_then(|routing| Some((Arc::clone(routing), Arc::clone(routing.trial()?))));
         found.ok_or_else(|| {
-            let message = format!("`{name}` has no experiment; the key `experiment` of its route starts one");
+            let message =
+                format!("`{name}` has no experiment; the key `experiment` of its route starts one");
             ControlError::new(Trouble::NotFound, message)
         })
     }
@@ -36,9 +38,15 @@ impl Control {
 
 /// What is compared: whoever gets requests, or has got some.
 pub(super) fn compared<'a>(routing: &Routing, known: &'a Known) -> Vec<Option<&'a Evidence>> {
-    let is_in =
-        |(weight, evidence): (f64, &'a Evidence)| (weight > 0.0 || evidence.sequence.count() > 0).then_some(evidence);
-    routing.weights_by_chance().into_iter().zip(&known.evidence).map(is_in).collect()
+    let is_in = |(weight, evidence): (f64, &'a Evidence)| {
+        (weight > 0.0 || evidence.sequence.count() > 0).then_some(evidence)
+    };
+    routing
+        .weights_by_chance()
+        .into_iter()
+        .zip(&known.evidence)
+        .map(is_in)
+        .collect()
 }
 
 fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
@@ -47,10 +55,17 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
     let weights = routing.weights_by_chance();
     let sum: f64 = weights.iter().sum();
     let first = known.evidence.first().map(|evidence| &evidence.sequence);
-    let variants = routing.variants().iter().zip(&known.evidence).zip(weights).enumerate();
+    let variants = routing
+        .variants()
+        .iter()
+        .zip(&known.evidence)
+        .zip(weights)
+        .enumerate();
     let variants = variants.map(|(place, ((pipeline, evidence), weight))| VariantInfo {
         percent: weight / sum * 100.0,
-        difference: first.filter(|_| place > 0).map(|first| told(&evidence.sequence.minus(first))),
+        difference: first
+            .filter(|_| place > 0)
+            .map(|first| told(&evidence.sequence.minus(first))),
         ..variant(pipeline, evidence)
     });
     let variants: Vec<VariantInfo> = variants.collect();
@@ -59,14 +74,24 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
         _ => None,
     };
     let (verdict, says) = match (verdict, &better) {
-        (Verdict::Better(_), Some(version)) => (VerdictWord::Better, format!("version {version} is better")),
-        (Verdict::NoDifference, _) => (VerdictWord::NoDifference, "no difference worth having".to_owned()),
+        (Verdict::Better(_), Some(version)) => {
+            (VerdictWord::Better, format!("version {version} is better"))
+        }
+        (Verdict::NoDifference, _) => (
+            VerdictWord::NoDifference,
+            "no difference worth having".to_owned(),
+        ),
         _ => (VerdictWord::KeepGoing, keep_going(&variants)),
     };
     ExperimentInfo {
         name: trial.name.clone(),
         reward: plan.reward.clone(),
-        strategy: if plan.adapt.is_some() { "adaptive" } else { "fixed" }.to_owned(),
+        strategy: if plan.adapt.is_some() {
+            "adaptive"
+        } else {
+            "fixed"
+        }
+        .to_owned(),
         alpha: plan.alpha,
         worth: plan.worth,
         keep_seconds: plan.keep.as_secs(),
@@ -79,19 +104,28 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
 }
 
 fn keep_going(variants: &[VariantInfo]) -> String {
-    let drifting: Vec<&str> =
-        variants.iter().filter(|variant| variant.drifts).map(|variant| variant.version.as_str()).collect();
+    let drifting: Vec<&str> = variants
+        .iter()
+        .filter(|variant| variant.drifts)
+        .map(|variant| variant.version.as_str())
+        .collect();
     if drifting.is_empty() {
         return "keep going".to_owned();
     }
-    format!("keep going: the rewards of {} have moved over time, and nothing can be compared", drifting.join(", "))
+    format!(
+        "keep going: the rewards of {} have moved over time, and nothing can be compared",
+        drifting.join(", ")
+    )
 }
 
 fn variant(pipeline: &Pipeline, evidence: &Evidence) -> VariantInfo {
     let (counts, sequence) = (&pipeline.counts, &evidence.sequence);
-    let failed =
-        Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code().to_owned(), count.load(Relaxed)));
-    let failed: std::collections::BTreeMap<String, u64> = failed.filter(|(_, count)| *count > 0).collect();
+    let failed = Kind::ALL
+        .iter()
+        .zip(&counts.failed)
+        .map(|(kind, count)| (kind.code().to_owned(), count.load(Relaxed)));
+    let failed: std::collections::BTreeMap<String, u64> =
+        failed.filter(|(_, count)| *count > 0).collect();
     let durations = counts.durations.buckets();
     VariantInfo {
         version: pipeline.version.clone(),
@@ -111,13 +145,20 @@ fn variant(pipeline: &Pipeline, evidence: &Evidence) -> VariantInfo {
 }
 
 const fn told(interval: &Interval) -> IntervalInfo {
-    IntervalInfo { low: interval.low, high: interval.high }
+    IntervalInfo {
+        low: interval.low,
+        high: interval.high,
+    }
 }
 
 impl From<Failure> for ControlError {
     /// What experiments remember can't be read, or too many ask.
     fn from(failure: Failure) -> Self {
-        let kind = if failure.kind.is_retryable() { Trouble::Conflict } else { Trouble::Defect };
+        let kind = if failure.kind.is_retryable() {
+            Trouble::Conflict
+        } else {
+            Trouble::Defect
+        };
         Self::new(kind, failure.message)
     }
 }

@@ -1,8 +1,9 @@
-//! Graphs, on their way from a document to what is served, and what a change to a member means for them.
+//! Graphs, on their way from a document to what is served, and what a change to a member means for
+//! them.
 //!
-//! A graph is checked when the pipelines of the same change are ready. When a version that graphs name gets another
-//! digest, those graphs are made again over it, in the same change: they fit, and take and give what they did, or
-//! nothing changes. A version that a graph names can't go.
+//! A graph is checked when the pipelines of the same change are ready. When a version that graphs
+//! name gets another digest, those graphs are made again over it, in the same change: they fit, and
+//! take and give what they did, or nothing changes. A version that a graph names can't go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +30,10 @@ struct Job {
 
 impl Job {
     fn names(&self, name: &ModelName, version: &Version) -> bool {
-        self.document.graph().branches().any(|(_, branch)| branch.pipeline == *name && branch.version == *version)
+        self.document
+            .graph()
+            .branches()
+            .any(|(_, branch)| branch.pipeline == *name && branch.version == *version)
     }
 
     fn is(&self, pipeline: &Pipeline) -> bool {
@@ -39,7 +43,8 @@ impl Job {
 }
 
 impl Control {
-    /// Makes the documents' graphs, and those that are served over what they and the documents' pipelines change.
+    /// Makes the documents' graphs, and those that are served over what they and the documents'
+    /// pipelines change.
     pub(super) async fn prepare_graphs(
         &self,
         wanted: &Wanted<'_>,
@@ -47,7 +52,12 @@ impl Control {
         progress: &dyn Progress,
     ) -> Result<(), ControlError> {
         let given = wanted.documents.graphs.iter();
-        let mut jobs: Vec<Job> = given.map(|document| Job { document: document.clone(), moved_by: None }).collect();
+        let mut jobs: Vec<Job> = given
+            .map(|document| Job {
+                document: document.clone(),
+                moved_by: None,
+            })
+            .collect();
         self.add_followers(wanted, prepared, &mut jobs)?;
         let documents: Vec<WrittenGraph> = jobs.iter().map(|job| job.document.clone()).collect();
         let order = in_order(&documents).map_err(Problems::from)?;
@@ -55,8 +65,14 @@ impl Control {
         let mut failed: Vec<(ModelName, Version)> = Vec::new();
         for index in order {
             let (job, graph) = (&jobs[index], documents[index].graph());
-            let waits = failed.iter().any(|(name, version)| job.names(name, version));
-            let made = if waits { Ok(()) } else { self.prepare_graph(job, wanted, prepared, progress).await };
+            let waits = failed
+                .iter()
+                .any(|(name, version)| job.names(name, version));
+            let made = if waits {
+                Ok(())
+            } else {
+                self.prepare_graph(job, wanted, prepared, progress).await
+            };
             match made {
                 Ok(()) if !waits => {}
                 // What it names was refused, and that is said already.
@@ -71,12 +87,20 @@ impl Control {
         Ok(problems.or(())?)
     }
 
-    /// Graphs that are served over something that is about to change, and that the documents do not describe.
-    fn add_followers(&self, wanted: &Wanted<'_>, prepared: &Prepared, jobs: &mut Vec<Job>) -> Result<(), ControlError> {
+    /// Graphs that are served over something that is about to change, and that the documents do not
+    /// describe.
+    fn add_followers(
+        &self,
+        wanted: &Wanted<'_>,
+        prepared: &Prepared,
+        jobs: &mut Vec<Job>,
+    ) -> Result<(), ControlError> {
         let snapshot = Arc::clone(&self.app.board.read());
         let goes = |pipeline: &Pipeline| {
             let mut gone = wanted.gone.versions.iter();
-            gone.any(|(name, version)| name.as_str() == pipeline.name && version.as_str() == pipeline.version)
+            gone.any(|(name, version)| {
+                name.as_str() == pipeline.name && version.as_str() == pipeline.version
+            })
         };
         let mut graphs: Vec<(&Arc<Pipeline>, &ResolvedGraph)> = snapshot
             .pipelines()
@@ -92,9 +116,14 @@ impl Control {
                     continue;
                 };
                 let called = format!("the graph {}/{}", pipeline.name, pipeline.version);
-                let (document, _) = ResolvedGraph::read(&called, &graph.canonical())
-                    .map_err(|error| ControlError::new(Trouble::Defect, format!("{called} is {error}")))?;
-                jobs.push(Job { document, moved_by: Some(moved_by) });
+                let (document, _) =
+                    ResolvedGraph::read(&called, &graph.canonical()).map_err(|error| {
+                        ControlError::new(Trouble::Defect, format!("{called} is {error}"))
+                    })?;
+                jobs.push(Job {
+                    document,
+                    moved_by: Some(moved_by),
+                });
             }
             if left.len() == before {
                 return Ok(());
@@ -112,21 +141,39 @@ impl Control {
     ) -> Result<(), DeployError> {
         let document = &job.document;
         let none = BTreeMap::new();
-        let find = |name: &ModelName, version: &Version| self.about_to_serve(prepared, name, version.as_str());
+        let find = |name: &ModelName, version: &Version| {
+            self.about_to_serve(prepared, name, version.as_str())
+        };
         let digest = |branch: &Branch<Option<Digest>>| {
             let member = find(&branch.pipeline, &branch.version).map(|member| member.digest);
             // A graph that is recorded over a member that is out of service is as it was.
-            let recorded = || self.ledger.load().state.digest(branch.pipeline.as_str(), branch.version.as_str());
-            let member = member.or_else(recorded).ok_or_else(|| self.absent(branch))?;
+            let recorded = || {
+                self.ledger
+                    .load()
+                    .state
+                    .digest(branch.pipeline.as_str(), branch.version.as_str())
+            };
+            let member = member
+                .or_else(recorded)
+                .ok_or_else(|| self.absent(branch))?;
             // One that follows its members has the digests that they had.
-            if job.moved_by.is_some() { Ok(member) } else { pinned(branch, member) }
+            if job.moved_by.is_some() {
+                Ok(member)
+            } else {
+                pinned(branch, member)
+            }
         };
         let paths = wanted.paths(document.file(), &none);
         let material = self.deployer.resolve_graph(document, paths, digest)?;
         let graph = &material.manifest;
         let (name, version, digest) = (graph.name.clone(), graph.version.clone(), graph.digest());
-        let at = |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
-        let verdict = self.ledger.load().state.verdict(name.as_str(), version.as_str(), digest);
+        let at =
+            |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
+        let verdict = self
+            .ledger
+            .load()
+            .state
+            .verdict(name.as_str(), version.as_str(), digest);
         if let Some(message) = conflict(verdict, &name, &version, wanted.replace) {
             return Err(at(message).into());
         }
@@ -135,9 +182,14 @@ impl Control {
         }
         if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
             let member = |branch: &Branch<Digest>| find(&branch.pipeline, &branch.version);
-            let made = self.deployer.make_graph(document, &material, member, Tests::Run, progress).await?;
+            let made = self
+                .deployer
+                .make_graph(document, &material, member, Tests::Run, progress)
+                .await?;
             if job.moved_by.is_some() {
-                self.check_same(&made).map_err(|message| document.problem(&KeyPath::default().key("spec"), message))?;
+                self.check_same(&made).map_err(|message| {
+                    document.problem(&KeyPath::default().key("spec"), message)
+                })?;
             }
             let made = prepared.opened(made);
             prepared.pipelines.insert(digest, made);
@@ -145,7 +197,9 @@ impl Control {
         if verdict == Verdict::Unchanged && self.has_failed(&name, &digest) {
             self.store().put(graph.canonical().as_bytes())?;
         }
-        prepared.places.push(job.moved_by.clone().unwrap_or_else(|| at(String::new())));
+        prepared
+            .places
+            .push(job.moved_by.clone().unwrap_or_else(|| at(String::new())));
         prepared.wanted.push((name, version, digest));
         Ok(())
     }
@@ -153,13 +207,29 @@ impl Control {
     /// Nobody sent this graph, so its clients must not notice that it was made again.
     fn check_same(&self, made: &Pipeline) -> Result<(), String> {
         let snapshot = self.app.board.read();
-        let versions = snapshot.model(&made.name).map_or(&[][..], |model| model.versions());
-        let served = versions.iter().find(|served| served.version == made.version);
-        let Some(served) = served.filter(|served| served.signature() != made.signature()) else { return Ok(()) };
-        let list = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let shown = |Signature { inputs, outputs }: &Signature| format!("{} -> {}", list(inputs), list(outputs));
+        let versions = snapshot
+            .model(&made.name)
+            .map_or(&[][..], |model| model.versions());
+        let served = versions
+            .iter()
+            .find(|served| served.version == made.version);
+        let Some(served) = served.filter(|served| served.signature() != made.signature()) else {
+            return Ok(());
+        };
+        let list = |ports: &[Port]| {
+            ports
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let shown = |Signature { inputs, outputs }: &Signature| {
+            format!("{} -> {}", list(inputs), list(outputs))
+        };
         let (now, then) = (shown(served.signature()), shown(made.signature()));
-        Err(format!("it would take and give something else: {then} in place of {now}"))
+        Err(format!(
+            "it would take and give something else: {then} in place of {now}"
+        ))
     }
 
     /// Why there is no such member.
@@ -167,25 +237,46 @@ impl Control {
         let ledger = self.ledger.load();
         let (name, version) = (branch.pipeline.as_str(), branch.version.as_str());
         let Some(entry) = ledger.state.model(name) else {
-            let names: Vec<&str> = ledger.state.models().take(1000).map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = ledger
+                .state
+                .models()
+                .take(1000)
+                .map(|(name, _)| name.as_str())
+                .collect();
             let hint = hint(name, names.iter().copied());
             return format!("there is no pipeline `{name}`; {hint}; apply it first, or together");
         };
         if entry.labels.contains_key(version) {
-            format!("`{version}` is a label; a graph names versions, so that each change of it is a revision")
+            format!(
+                "`{version}` is a label; a graph names versions, so that each change of it is a revision"
+            )
         } else if entry.versions.contains_key(version) {
-            format!("{} is not in service; `hotstage status` says why", branch.shown())
+            format!(
+                "{} is not in service; `hotstage status` says why",
+                branch.shown()
+            )
         } else {
             let hint = hint(version, entry.versions.keys().map(Version::as_str));
-            format!("there is no version `{version}` of `{name}`; {hint}; apply it first, or together")
+            format!(
+                "there is no version `{version}` of `{name}`; {hint}; apply it first, or together"
+            )
         }
     }
 
-    /// Every graph that would be served stands on members that would be, each of the digest that it was checked with.
-    pub(super) fn check_graphs(&self, after: &State, prepared: &Prepared) -> Result<(), ControlError> {
+    /// Every graph that would be served stands on members that would be, each of the digest that it
+    /// was checked with.
+    pub(super) fn check_graphs(
+        &self,
+        after: &State,
+        prepared: &Prepared,
+    ) -> Result<(), ControlError> {
         let snapshot = self.app.board.read();
         for (name, version, digest) in after.pipelines() {
-            let of_name = || snapshot.model(name.as_str()).map_or(&[][..], |model| model.versions());
+            let of_name = || {
+                snapshot
+                    .model(name.as_str())
+                    .map_or(&[][..], |model| model.versions())
+            };
             let served = || of_name().iter().find(|pipeline| pipeline.digest == digest);
             let stored;
             let graph = match prepared.pipelines.get(&digest).or_else(served) {
@@ -199,7 +290,8 @@ impl Control {
             };
             for (_, branch) in graph.into_iter().flat_map(ResolvedGraph::branches) {
                 let member = branch.shown();
-                let message = match after.digest(branch.pipeline.as_str(), branch.version.as_str()) {
+                let message = match after.digest(branch.pipeline.as_str(), branch.version.as_str())
+                {
                     Some(served) if served == branch.digest => continue,
                     Some(_) => format!(
                         "the graph {name}/{version} stands on {member} of another digest, {}; change both in one \
@@ -220,32 +312,50 @@ impl Control {
     pub(super) fn served_member(&self, branch: &Branch<Digest>) -> Option<Arc<Pipeline>> {
         let snapshot = self.app.board.read();
         let versions = snapshot.model(branch.pipeline.as_str())?.versions();
-        versions.iter().find(|pipeline| pipeline.digest == branch.digest).map(Arc::clone)
+        versions
+            .iter()
+            .find(|pipeline| pipeline.digest == branch.digest)
+            .map(Arc::clone)
     }
 }
 
 /// Where the first member is written that gets another digest, if one does.
 fn moved_by(graph: &ResolvedGraph, prepared: &Prepared, jobs: &[Job]) -> Option<Problem> {
     graph.branches().find_map(|(_, branch)| {
-        let is_meant = |name: &ModelName, version: &Version| *name == branch.pipeline && *version == branch.version;
+        let is_meant = |name: &ModelName, version: &Version| {
+            *name == branch.pipeline && *version == branch.version
+        };
         let wanted = prepared.wanted.iter().zip(&prepared.places);
-        let moved =
-            wanted.into_iter().find(|((name, version, digest), _)| is_meant(name, version) && *digest != branch.digest);
+        let moved = wanted.into_iter().find(|((name, version, digest), _)| {
+            is_meant(name, version) && *digest != branch.digest
+        });
         let by_graph = || {
-            let job = jobs.iter().find(|job| is_meant(&job.document.graph().name, &job.document.graph().version))?;
+            let job = jobs
+                .iter()
+                .find(|job| is_meant(&job.document.graph().name, &job.document.graph().version))?;
             let path = KeyPath::default().key("metadata").key("version");
-            Some(job.moved_by.clone().unwrap_or_else(|| job.document.problem(&path, String::new())))
+            Some(
+                job.moved_by
+                    .clone()
+                    .unwrap_or_else(|| job.document.problem(&path, String::new())),
+            )
         };
         moved.map(|(_, place)| place.clone()).or_else(by_graph)
     })
 }
 
-/// What is wrong with a graph that nobody sent is told where the change is written that it does not survive.
+/// What is wrong with a graph that nobody sent is told where the change is written that it does not
+/// survive.
 fn told(job: &Job, found: Problems) -> Problems {
-    let Some(place) = &job.moved_by else { return found };
+    let Some(place) = &job.moved_by else {
+        return found;
+    };
     let graph = job.document.graph();
-    let why: Vec<String> =
-        found.list().iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+    let why: Vec<String> = found
+        .list()
+        .iter()
+        .map(|problem| format!("{}: {}", problem.path, problem.message))
+        .collect();
     let message = format!(
         "the graph {}/{} names this version and does not fit it any more: {}; apply the graph changed together with \
          it, or delete it first",
@@ -253,5 +363,9 @@ fn told(job: &Job, found: Problems) -> Problems {
         graph.version,
         why.join("; ")
     );
-    Problem { message, ..place.clone() }.into()
+    Problem {
+        message,
+        ..place.clone()
+    }
+    .into()
 }

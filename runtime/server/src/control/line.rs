@@ -1,7 +1,8 @@
 //! The line of versions that wait to be opened at a start.
 //!
-//! First those whose components are compiled already, as they are recorded; then the others, those with the fewest
-//! bytes to compile first. So nobody waits for another's long compilation who needs none.
+//! First those whose components are compiled already, as they are recorded; then the others, those
+//! with the fewest bytes to compile first. So nobody waits for another's long compilation who needs
+//! none.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -27,21 +28,34 @@ struct ToCompile {
 
 impl Line {
     pub(super) fn of(wanted: Vec<(String, Digest)>) -> Self {
-        Self { wanted, next: AtomicUsize::new(0), to_compile: Mutex::default() }
+        Self {
+            wanted,
+            next: AtomicUsize::new(0),
+            to_compile: Mutex::default(),
+        }
     }
 
     /// Opens the next one. None when there are no more.
-    pub(super) async fn next(&self, deployer: &Deployer) -> Option<(String, Digest, Result<Revived, DeployError>)> {
+    pub(super) async fn next(
+        &self,
+        deployer: &Deployer,
+    ) -> Option<(String, Digest, Result<Revived, DeployError>)> {
         loop {
             let place = self.next.fetch_add(1, Relaxed);
-            let Some((called, digest)) = self.wanted.get(place) else { break };
+            let Some((called, digest)) = self.wanted.get(place) else {
+                break;
+            };
             let outcome = match deployer.recorded(called, digest) {
                 Err(error) => Err(error),
                 Ok(Recorded::Graph(graph)) => Ok(Revived::Graph(graph)),
                 Ok(Recorded::Pipeline(unopened)) => {
                     let bytes = deployer.bytes_to_compile(&unopened);
                     if bytes > 0 {
-                        locked(&self.to_compile).push(ToCompile { bytes, place, unopened });
+                        locked(&self.to_compile).push(ToCompile {
+                            bytes,
+                            place,
+                            unopened,
+                        });
                         continue;
                     }
                     open(deployer, &unopened).await
@@ -50,14 +64,20 @@ impl Line {
             return Some((called.clone(), *digest, outcome));
         }
         // Who is still looking through the wanted takes what it finds there itself.
-        let ToCompile { place, unopened, .. } = self.least()?;
+        let ToCompile {
+            place, unopened, ..
+        } = self.least()?;
         let (called, digest) = self.wanted.get(place)?;
         Some((called.clone(), *digest, open(deployer, &unopened).await))
     }
 
     fn least(&self) -> Option<ToCompile> {
         let mut waiting = locked(&self.to_compile);
-        let least = waiting.iter().enumerate().min_by_key(|(_, one)| (one.bytes, one.place))?.0;
+        let least = waiting
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, one)| (one.bytes, one.place))?
+            .0;
         Some(waiting.swap_remove(least))
     }
 }

@@ -12,8 +12,8 @@ use hotstage_core::signature::Port;
 
 use super::{Control, ControlError, Trouble, locked};
 use crate::api::{
-    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo, PortInfo, StageInfo,
-    VersionInfo,
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo,
+    PortInfo, StageInfo, VersionInfo,
 };
 use crate::board::{Absent, Model, Why, newer};
 use crate::counts::histogram::quantile_ms;
@@ -23,28 +23,52 @@ impl Control {
     /// So many names after this one, in order.
     pub fn page(&self, after: Option<&str>, limit: usize) -> Page {
         let ledger = self.ledger.load();
-        let names = ledger.state.models().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
-        let mut models: Vec<ModelInfo> =
-            names.take(limit.max(1) + 1).map(|(name, entry)| self.about(name.as_str(), entry)).collect();
+        let names = ledger
+            .state
+            .models()
+            .filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+        let mut models: Vec<ModelInfo> = names
+            .take(limit.max(1) + 1)
+            .map(|(name, entry)| self.about(name.as_str(), entry))
+            .collect();
         let more = models.len() > limit.max(1);
         models.truncate(limit.max(1));
-        let next_after = models.last().filter(|_| more).map(|model| model.name.clone());
-        Page { head: ledger.head.number, total: ledger.state.models().len() as u64, models, next_after }
+        let next_after = models
+            .last()
+            .filter(|_| more)
+            .map(|model| model.name.clone());
+        Page {
+            head: ledger.head.number,
+            total: ledger.state.models().len() as u64,
+            models,
+            next_after,
+        }
     }
 
     /// One name.
     pub fn model(&self, name: &str) -> Result<ModelInfo, ControlError> {
         let ledger = self.ledger.load();
-        let entry = ledger.state.model(name).ok_or_else(|| self.no_pipeline(name))?;
+        let entry = ledger
+            .state
+            .model(name)
+            .ok_or_else(|| self.no_pipeline(name))?;
         Ok(self.about(name, entry))
     }
 
     pub(super) fn no_pipeline(&self, name: &str) -> ControlError {
         let ledger = self.ledger.load();
-        let names: Vec<&str> = ledger.state.models().take(1000).map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = ledger
+            .state
+            .models()
+            .take(1000)
+            .map(|(name, _)| name.as_str())
+            .collect();
         let hint = hotstage_core::suggest::hint(name, names.iter().copied());
         let name = hotstage_core::suggest::shown(name);
-        ControlError::new(Trouble::NotFound, format!("there is no pipeline `{name}`; {hint}"))
+        ControlError::new(
+            Trouble::NotFound,
+            format!("there is no pipeline `{name}`; {hint}"),
+        )
     }
 
     fn about(&self, name: &str, entry: &Entry) -> ModelInfo {
@@ -54,7 +78,12 @@ impl Control {
             .versions
             .iter()
             .map(|(version, digest)| {
-                let loaded = model.and_then(|model| model.versions().iter().find(|loaded| loaded.digest == *digest));
+                let loaded = model.and_then(|model| {
+                    model
+                        .versions()
+                        .iter()
+                        .find(|loaded| loaded.digest == *digest)
+                });
                 match loaded {
                     Some(pipeline) => version_info(pipeline, Condition::Ready),
                     None => absent_info(version.as_str(), digest, absent_from(model, digest)),
@@ -62,21 +91,45 @@ impl Control {
             })
             .collect();
         versions.sort_by(|a, b| newer(&a.version, &b.version));
-        let answers = versions.iter().rfind(|version| version.condition == Condition::Ready);
-        let answers = answers.filter(|_| entry.route.is_none()).map(|version| version.version.clone());
-        let route = entry.route.as_ref().map(|routed| self.route_info(routed, model));
+        let answers = versions
+            .iter()
+            .rfind(|version| version.condition == Condition::Ready);
+        let answers = answers
+            .filter(|_| entry.route.is_none())
+            .map(|version| version.version.clone());
+        let route = entry
+            .route
+            .as_ref()
+            .map(|routed| self.route_info(routed, model));
         let retired = locked(&self.retired);
         let kept = retired.kept.iter().filter(|kept| kept.name == name);
         versions.extend(kept.map(|kept| version_info(kept, Condition::Kept)));
-        let draining = retired.draining.iter().filter_map(std::sync::Weak::upgrade).filter(|gone| gone.name == name);
+        let draining = retired
+            .draining
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .filter(|gone| gone.name == name);
         versions.extend(draining.map(|gone| version_info(&gone, Condition::Draining)));
         let labels = entry.labels.iter();
-        let labels = labels.map(|(label, to)| LabelInfo { label: label.to_string(), version: to.to_string() });
-        ModelInfo { name: name.to_owned(), answers, route, versions, labels: labels.collect() }
+        let labels = labels.map(|(label, to)| LabelInfo {
+            label: label.to_string(),
+            version: to.to_string(),
+        });
+        ModelInfo {
+            name: name.to_owned(),
+            answers,
+            route,
+            versions,
+            labels: labels.collect(),
+        }
     }
 
     /// One version, in full; the one that answers when none is named.
-    pub async fn pipeline(&self, name: &str, version: Option<&str>) -> Result<PipelineInfo, ControlError> {
+    pub async fn pipeline(
+        &self,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<PipelineInfo, ControlError> {
         let pipeline = {
             let snapshot = self.app.board.read();
             let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
@@ -88,21 +141,39 @@ impl Control {
             found.map(Arc::clone).ok_or_else(|| {
                 if let (Condition::Failed, Some(why)) = absence(absent()) {
                     let version = version.unwrap_or_default();
-                    return ControlError::new(Trouble::Conflict, format!("{name}/{version} can't be opened: {why}"));
+                    return ControlError::new(
+                        Trouble::Conflict,
+                        format!("{name}/{version} can't be opened: {why}"),
+                    );
                 }
-                let versions: Vec<&str> = model.versions().iter().map(|found| found.version.as_str()).collect();
+                let versions: Vec<&str> = model
+                    .versions()
+                    .iter()
+                    .map(|found| found.version.as_str())
+                    .collect();
                 let version = version.unwrap_or_default();
-                let message = format!("`{name}` has no version or label `{version}`; it has {}", versions.join(", "));
+                let message = format!(
+                    "`{name}` has no version or label `{version}`; it has {}",
+                    versions.join(", ")
+                );
                 ControlError::new(Trouble::NotFound, message)
             })?
         };
         let text = self.store().get(&pipeline.digest)?.unwrap_or_default();
-        let (stages, tests) = parts(&pipeline, &String::from_utf8_lossy(&text))
-            .map_err(|error| ControlError::new(Trouble::Defect, format!("{} is {error}", pipeline.digest)))?;
+        let (stages, tests) =
+            parts(&pipeline, &String::from_utf8_lossy(&text)).map_err(|error| {
+                ControlError::new(Trouble::Defect, format!("{} is {error}", pipeline.digest))
+            })?;
         let brought = self.brought(&pipeline).await?;
         let ledger = self.ledger.load();
-        let labels = ledger.state.model(name).into_iter().flat_map(|entry| &entry.labels);
-        let labels = labels.filter(|(_, to)| to.as_str() == pipeline.version).map(|(label, _)| label.to_string());
+        let labels = ledger
+            .state
+            .model(name)
+            .into_iter()
+            .flat_map(|entry| &entry.labels);
+        let labels = labels
+            .filter(|(_, to)| to.as_str() == pipeline.version)
+            .map(|(label, _)| label.to_string());
         let signature = pipeline.signature();
         Ok(PipelineInfo {
             name: pipeline.name.clone(),
@@ -121,12 +192,20 @@ impl Control {
     }
 
     /// The revision that brought a version last, by whom, when.
-    async fn brought(&self, pipeline: &Pipeline) -> Result<Option<(u64, String, i64)>, ControlError> {
+    async fn brought(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<Option<(u64, String, i64)>, ControlError> {
         let digest = pipeline.digest;
         let found = self.with_journal(move |journal| {
             let mut brought = None;
             journal.walk(|revision, _| {
-                if revision.changes.iter().filter_map(Change::serves).any(|served| served == digest) {
+                if revision
+                    .changes
+                    .iter()
+                    .filter_map(Change::serves)
+                    .any(|served| served == digest)
+                {
                     brought = Some((revision.number, revision.actor.clone(), revision.time_ms));
                 }
                 true
@@ -139,7 +218,10 @@ impl Control {
 
 /// Why a version of this digest is not in service, if it should be.
 pub(super) fn absent_from<'a>(model: Option<&'a Model>, digest: &Digest) -> Option<&'a Absent> {
-    model?.absent().iter().find(|absent| absent.digest == *digest)
+    model?
+        .absent()
+        .iter()
+        .find(|absent| absent.digest == *digest)
 }
 
 /// What is told of a version that is not in service.
@@ -153,7 +235,13 @@ pub(super) fn absence(absent: Option<&Absent>) -> (Condition, Option<String>) {
 fn absent_info(version: &str, digest: &Digest, absent: Option<&Absent>) -> VersionInfo {
     let (condition, why) = absence(absent);
     let (version, digest) = (version.to_owned(), digest.to_string());
-    VersionInfo { version, digest, condition, why, ..VersionInfo::default() }
+    VersionInfo {
+        version,
+        digest,
+        condition,
+        why,
+        ..VersionInfo::default()
+    }
 }
 
 fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
@@ -175,11 +263,17 @@ fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
 /// Instances that exist, over its stages.
 pub(super) fn instances(pipeline: &Pipeline) -> u64 {
     let counts = pipeline.steps().iter().map(|step| step.stage.counts());
-    counts.map(|(made, ended, _)| made.saturating_sub(ended)).sum()
+    counts
+        .map(|(made, ended, _)| made.saturating_sub(ended))
+        .sum()
 }
 
 fn port(port: &Port) -> PortInfo {
-    PortInfo { name: port.name.clone(), datatype: port.datatype.name().to_owned(), shape: port.protocol_shape() }
+    PortInfo {
+        name: port.name.clone(),
+        datatype: port.datatype.name().to_owned(),
+        shape: port.protocol_shape(),
+    }
 }
 
 /// Its stages, and its golden tests by name.
@@ -189,7 +283,11 @@ fn parts(pipeline: &Pipeline, text: &str) -> Result<(Vec<StageInfo>, Vec<String>
         return Ok((Vec::new(), names(&graph.written.tests)));
     }
     let manifest = Resolved::parse(text)?;
-    let stages = pipeline.steps().iter().zip(&manifest.stages).map(|(step, stage)| stage_info(step, stage));
+    let stages = pipeline
+        .steps()
+        .iter()
+        .zip(&manifest.stages)
+        .map(|(step, stage)| stage_info(step, stage));
     Ok((stages.collect(), names(&manifest.tests)))
 }
 
@@ -204,11 +302,14 @@ fn node_infos(graph: &Graph) -> Vec<NodeInfo> {
             Does::Split { .. } => "splitter",
         }
         .to_owned(),
-        members: (0..node.branches.len()).map(|branch| member_info(node, index, branch)).collect(),
+        members: (0..node.branches.len())
+            .map(|branch| member_info(node, index, branch))
+            .collect(),
         merge: match &node.does {
-            Does::Ensemble { merge, .. } => {
-                merge.iter().map(|(output, method)| (output.clone(), method.word().to_owned())).collect()
-            }
+            Does::Ensemble { merge, .. } => merge
+                .iter()
+                .map(|(output, method)| (output.clone(), method.word().to_owned()))
+                .collect(),
             _ => BTreeMap::new(),
         },
         sticky: match &node.does {
@@ -216,7 +317,10 @@ fn node_infos(graph: &Graph) -> Vec<NodeInfo> {
             _ => None,
         },
         default: match &node.does {
-            Does::Switch { default: Otherwise::Pass, .. } => Some("pass".to_owned()),
+            Does::Switch {
+                default: Otherwise::Pass,
+                ..
+            } => Some("pass".to_owned()),
             _ => None,
         },
     };
@@ -252,7 +356,11 @@ fn stage_info(step: &Step, stage: &hotstage_core::manifest::Stage<Digest, Digest
         component: stage.component.to_string(),
         describes: format!("{} {}", about.name, about.version),
         engines: step.stage.engines().to_vec(),
-        files: stage.files.iter().map(|(name, digest)| (name.to_string(), digest.to_string())).collect(),
+        files: stage
+            .files
+            .iter()
+            .map(|(name, digest)| (name.to_string(), digest.to_string()))
+            .collect(),
         mean_ms: (calls > 0).then(|| seconds * 1e3 / calls as f64),
         instances: InstanceInfo {
             exist: created.saturating_sub(ended),

@@ -22,10 +22,20 @@ impl Control {
         let routing = snapshot.model(name).and_then(|model| model.routing());
         let mirrors = routing.map_or(&[][..], |routing| routing.mirrors());
         if mirrors.is_empty() {
-            let why = if route.is_some() { "the route has no `mirror`" } else { "there is no route" };
-            return Err(ControlError::new(Trouble::NotFound, format!("nothing is mirrored for `{name}`: {why}")));
+            let why = if route.is_some() {
+                "the route has no `mirror`"
+            } else {
+                "there is no route"
+            };
+            return Err(ControlError::new(
+                Trouble::NotFound,
+                format!("nothing is mirrored for `{name}`: {why}"),
+            ));
         }
-        Ok(Mirrors { name: name.to_owned(), mirrors: mirrors.iter().map(|mirror| info(mirror)).collect() })
+        Ok(Mirrors {
+            name: name.to_owned(),
+            mirrors: mirrors.iter().map(|mirror| info(mirror)).collect(),
+        })
     }
 }
 
@@ -42,8 +52,16 @@ fn info(mirror: &Mirror) -> MirrorInfo {
         p50_ms: quantile_ms(&durations, 0.5),
         p99_ms: quantile_ms(&durations, 0.99),
         all: window(&report.all, ports),
-        windows: report.windows.iter().map(|seen| window(seen, ports)).collect(),
-        worst: report.worst.iter().map(|example| shown(example, mirror)).collect(),
+        windows: report
+            .windows
+            .iter()
+            .map(|seen| window(seen, ports))
+            .collect(),
+        worst: report
+            .worst
+            .iter()
+            .map(|example| shown(example, mirror))
+            .collect(),
     }
 }
 
@@ -54,12 +72,19 @@ fn window(window: &Window, ports: &[Port]) -> MirrorWindow {
         disagreed: window.disagreed,
         failed: window.failed,
         failure: window.failure.clone(),
-        outputs: ports.iter().zip(&window.outputs).map(|(port, seen)| output(port, seen)).collect(),
+        outputs: ports
+            .iter()
+            .zip(&window.outputs)
+            .map(|(port, seen)| output(port, seen))
+            .collect(),
     }
 }
 
 fn output(port: &Port, seen: &Agreement) -> OutputAgreement {
-    let is_float = matches!(port.datatype, Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64);
+    let is_float = matches!(
+        port.datatype,
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64
+    );
     OutputAgreement {
         name: port.name.clone(),
         datatype: port.datatype.name().to_owned(),
@@ -73,16 +98,27 @@ fn output(port: &Port, seen: &Agreement) -> OutputAgreement {
 
 fn shown(example: &Example, mirror: &Mirror) -> MirrorExample {
     let signature = mirror.signature();
-    let named =
-        |ports| -> Vec<&str> { Iterator::map(<[Port]>::iter(ports), |port: &Port| port.name.as_str()).collect() };
-    let outputs = |tensors| json!({ "outputs": show(named(&signature.outputs).into_iter().zip(tensors)) });
+    let named = |ports| -> Vec<&str> {
+        Iterator::map(<[Port]>::iter(ports), |port: &Port| port.name.as_str()).collect()
+    };
+    let outputs =
+        |tensors| json!({ "outputs": show(named(&signature.outputs).into_iter().zip(tensors)) });
     let request: Value = match &example.request {
-        Payload::Tensors(inputs) => json!({ "inputs": show(named(&signature.inputs).into_iter().zip(inputs)) }),
-        Payload::Raw { content_type, content } => {
+        Payload::Tensors(inputs) => {
+            json!({ "inputs": show(named(&signature.inputs).into_iter().zip(inputs)) })
+        }
+        Payload::Raw {
+            content_type,
+            content,
+        } => {
             json!({ "content_type": content_type, "bytes": content.data().len() })
         }
     };
-    let Severity { shapes, unequal, difference } = example.severity;
+    let Severity {
+        shapes,
+        unequal,
+        difference,
+    } = example.severity;
     MirrorExample {
         shapes_differ: shapes,
         unequal,

@@ -1,10 +1,11 @@
 //! Every change to what is served: check → record → swap → drain.
 //!
-//! A change is prepared while the old version serves: its pipelines are resolved, compiled, opened and tested beside
-//! others that are prepared at the same time. Then, one at a time: does it still fit what is served? → its revision is
-//! on the disk → one pointer is stored → the caller is answered. A failure at any step leaves what is served, and the
-//! journal, as they were. What is out of service stays loaded for a while, so that a rollback is instant; then it
-//! drains and is freed.
+//! A change is prepared while the old version serves: its pipelines are resolved, compiled, opened
+//! and tested beside others that are prepared at the same time. Then, one at a time: does it still
+//! fit what is served? → its revision is on the disk → one pointer is stored → the caller is
+//! answered. A failure at any step leaves what is served, and the journal, as they were. What is
+//! out of service stays loaded for a while, so that a rollback is instant; then it drains and is
+//! freed.
 //!
 //! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
 
@@ -63,7 +64,8 @@ pub struct Options {
     pub keep_versions: usize,
     /// How long a version that is given up may answer its last requests. `--drain-timeout`.
     pub drain: Duration,
-    /// Ready, although a name can't answer because none of its versions can be opened. `--allow-damaged`.
+    /// Ready, although a name can't answer because none of its versions can be opened.
+    /// `--allow-damaged`.
     pub allow_damaged: bool,
     /// Refuse the start when a version can't be opened. `--require-all`.
     pub require_all: bool,
@@ -71,7 +73,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { keep_versions: 2, drain: Duration::from_secs(25), allow_damaged: false, require_all: false }
+        Self {
+            keep_versions: 2,
+            drain: Duration::from_secs(25),
+            allow_damaged: false,
+            require_all: false,
+        }
     }
 }
 
@@ -162,7 +169,10 @@ impl Control {
         work: impl FnOnce(&mut Journal) -> T + Send + 'static,
     ) -> Result<T, ControlError> {
         let lost = "work on the journal failed; this is a defect of the server";
-        self.journal.ask(work).await.map_err(|_| ControlError::new(Trouble::Defect, lost))
+        self.journal
+            .ask(work)
+            .await
+            .map_err(|_| ControlError::new(Trouble::Defect, lost))
     }
 }
 

@@ -15,20 +15,34 @@ const PROBLEMS_MAX: usize = 100;
 
 impl Control {
     /// Revisions before this one, newest first; the newest when none is named.
-    pub async fn history(&self, before: Option<u64>, limit: usize) -> Result<History, ControlError> {
+    pub async fn history(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<History, ControlError> {
         let head = self.head();
         let until = before.unwrap_or(u64::MAX).min(head + 1).max(1);
         let from = until.saturating_sub(limit.max(1) as u64).max(1);
         let mut revisions = self.revisions(from, until).await?;
         revisions.reverse();
-        Ok(History { head, revisions, next_before: (from > 1).then_some(from) })
+        Ok(History {
+            head,
+            revisions,
+            next_before: (from > 1).then_some(from),
+        })
     }
 
     /// One revision.
     pub async fn revision(&self, number: u64) -> Result<RevisionInfo, ControlError> {
-        let found = self.revisions(number, number.saturating_add(1)).await?.pop();
+        let found = self
+            .revisions(number, number.saturating_add(1))
+            .await?
+            .pop();
         found.ok_or_else(|| {
-            let message = format!("there is no revision {number}; the newest is {}", self.head());
+            let message = format!(
+                "there is no revision {number}; the newest is {}",
+                self.head()
+            );
             ControlError::new(Trouble::NotFound, message)
         })
     }
@@ -53,9 +67,23 @@ impl Control {
             .with_journal(|journal| match journal.replay(None) {
                 Ok(replayed) => {
                     let (revisions, hash) = (replayed.head.number, replayed.head.hash.to_string());
-                    (Verified { ok: true, revisions, hash, ..Verified::default() }, replayed.state)
+                    (
+                        Verified {
+                            ok: true,
+                            revisions,
+                            hash,
+                            ..Verified::default()
+                        },
+                        replayed.state,
+                    )
                 }
-                Err(error) => (Verified { problems: vec![error.to_string()], ..Verified::default() }, State::default()),
+                Err(error) => (
+                    Verified {
+                        problems: vec![error.to_string()],
+                        ..Verified::default()
+                    },
+                    State::default(),
+                ),
             })
             .await?;
         let store = std::sync::Arc::clone(self.store());
@@ -64,17 +92,24 @@ impl Control {
             for digest in super::sweep::needed(&store, state.documents(), &mut problems) {
                 match store.check(&digest) {
                     Ok(Some(_)) => blobs += 1,
-                    Ok(None) => problems.push(format!("{digest} is needed and is not in the store")),
+                    Ok(None) => {
+                        problems.push(format!("{digest} is needed and is not in the store"))
+                    }
                     Err(error) => problems.push(error.to_string()),
                 }
             }
             (blobs, problems)
         });
         let (blobs, problems) = checked.await.map_err(|_| {
-            ControlError::new(Trouble::Defect, "the check of the store failed; this is a defect of the server")
+            ControlError::new(
+                Trouble::Defect,
+                "the check of the store failed; this is a defect of the server",
+            )
         })?;
         verified.blobs = blobs;
-        verified.problems.extend(problems.into_iter().take(PROBLEMS_MAX));
+        verified
+            .problems
+            .extend(problems.into_iter().take(PROBLEMS_MAX));
         verified.ok = verified.problems.is_empty();
         Ok(verified)
     }
@@ -82,15 +117,22 @@ impl Control {
     /// What answered calls to a name at a time.
     pub async fn answered(&self, name: &str, time: &str) -> Result<Answered, ControlError> {
         let asked: Timestamp = time.parse().map_err(|error| {
-            ControlError::new(Trouble::Invalid, format!("`{time}` is no time like 2026-01-31T12:00:00Z: {error}"))
+            ControlError::new(
+                Trouble::Invalid,
+                format!("`{time}` is no time like 2026-01-31T12:00:00Z: {error}"),
+            )
         })?;
         let (name, asked_ms) = (name.to_owned(), asked.as_millisecond());
         let found = self.with_journal(move |journal| {
             let mut state = State::default();
             let (mut in_force, mut until) = (None, None);
             let mut known = false;
-            let touches =
-                |revision: &Revision| revision.changes.iter().any(|change| change.pipeline().as_str() == name);
+            let touches = |revision: &Revision| {
+                revision
+                    .changes
+                    .iter()
+                    .any(|change| change.pipeline().as_str() == name)
+            };
             journal.walk(|revision, _| {
                 if revision.time_ms > asked_ms {
                     if touches(revision) {
@@ -99,7 +141,10 @@ impl Control {
                     return until.is_none();
                 }
                 known |= touches(revision);
-                let fits = revision.changes.iter().all(|change| state.make(change).is_ok());
+                let fits = revision
+                    .changes
+                    .iter()
+                    .all(|change| state.make(change).is_ok());
                 if touches(revision) || in_force.is_none() {
                     in_force = Some((revision.number, revision.time_ms));
                 }
@@ -109,11 +154,17 @@ impl Control {
         });
         let (name, state, in_force, until, known) = found.await??;
         if !known {
-            return Err(ControlError::new(Trouble::NotFound, format!("`{name}` was never served")));
+            return Err(ControlError::new(
+                Trouble::NotFound,
+                format!("`{name}` was never served"),
+            ));
         }
         let entry = state.model(&name).cloned().unwrap_or_default();
-        let mut versions: Vec<(String, String)> =
-            entry.versions.iter().map(|(version, digest)| (version.to_string(), digest.to_string())).collect();
+        let mut versions: Vec<(String, String)> = entry
+            .versions
+            .iter()
+            .map(|(version, digest)| (version.to_string(), digest.to_string()))
+            .collect();
         versions.sort_by(|a, b| newer(&a.0, &b.0));
         // Behind a route each request has its own; the answers name it.
         let newest = versions.last().cloned().filter(|_| entry.route.is_none());
@@ -127,14 +178,20 @@ impl Control {
             digest: newest.map(|(_, digest)| digest),
             route: entry.route.as_ref().map(|routed| routed.digest.to_string()),
             versions,
-            labels: entry.labels.iter().map(|(label, to)| (label.to_string(), to.to_string())).collect(),
+            labels: entry
+                .labels
+                .iter()
+                .map(|(label, to)| (label.to_string(), to.to_string()))
+                .collect(),
         })
     }
 }
 
 /// RFC 3339.
 pub(super) fn shown(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map(|time| time.to_string()).unwrap_or_default()
+    Timestamp::from_millisecond(time_ms)
+        .map(|time| time.to_string())
+        .unwrap_or_default()
 }
 
 fn info(revision: &Revision, hash: Digest) -> RevisionInfo {

@@ -66,35 +66,58 @@ impl Sent {
     /// Reads them.
     pub(super) fn read(documents: &[Document]) -> Result<Self, ControlError> {
         if documents.is_empty() {
-            return Err(ControlError::new(Trouble::Invalid, "documents: is empty; there is nothing to apply"));
+            return Err(ControlError::new(
+                Trouble::Invalid,
+                "documents: is empty; there is nothing to apply",
+            ));
         }
         let mut paths = HashMap::new();
-        for Document { file, paths: given, .. } in documents {
+        for Document {
+            file, paths: given, ..
+        } in documents
+        {
             let mut digests = BTreeMap::new();
             for (path, digest) in given {
                 let digest = digest.parse().map_err(|error| {
-                    ControlError::new(Trouble::Invalid, format!("documents: {file}: paths: {path}: {error}"))
+                    ControlError::new(
+                        Trouble::Invalid,
+                        format!("documents: {file}: paths: {path}: {error}"),
+                    )
                 })?;
                 digests.insert(path.clone(), digest);
             }
             if paths.insert(file.clone(), digests).is_some() {
-                return Err(ControlError::new(Trouble::Invalid, format!("documents: {file} is there twice")));
+                return Err(ControlError::new(
+                    Trouble::Invalid,
+                    format!("documents: {file} is there twice"),
+                ));
             }
         }
-        let documents = sent(documents.iter().map(|document| (document.file.as_str(), document.text.as_str())))?;
+        let documents = sent(
+            documents
+                .iter()
+                .map(|document| (document.file.as_str(), document.text.as_str())),
+        )?;
         Ok(Self { documents, paths })
     }
 }
 
 impl Prepared {
     /// The changes that serve what is wanted, as things stand.
-    pub(super) fn changes(&self, state: &State, replace: bool) -> Result<Vec<Change>, ControlError> {
+    pub(super) fn changes(
+        &self,
+        state: &State,
+        replace: bool,
+    ) -> Result<Vec<Change>, ControlError> {
         let mut problems = Problems::default();
         let mut changes = Vec::new();
         for ((pipeline, version, digest), place) in self.wanted.iter().zip(&self.places) {
             let verdict = state.verdict(pipeline.as_str(), version.as_str(), *digest);
             if let Some(message) = conflict(verdict, pipeline, version, replace) {
-                problems.push(Problem { message, ..place.clone() });
+                problems.push(Problem {
+                    message,
+                    ..place.clone()
+                });
                 continue;
             }
             let replaces = match verdict {
@@ -103,7 +126,12 @@ impl Prepared {
                 _ => None,
             };
             let (pipeline, version, digest) = (pipeline.clone(), version.clone(), *digest);
-            changes.push(Change::Serve { pipeline, version, digest, replaces });
+            changes.push(Change::Serve {
+                pipeline,
+                version,
+                digest,
+                replaces,
+            });
         }
         Ok(problems.or(changes)?)
     }
@@ -126,27 +154,41 @@ impl Prepared {
         });
         let same = same.map(|(name, version, _)| format!("{name}/{version}"));
         let tried = self.rollouts.iter().filter(|(name, digest)| {
-            let known = state.model(name.as_str()).and_then(|entry| entry.rollout.as_ref());
+            let known = state
+                .model(name.as_str())
+                .and_then(|entry| entry.rollout.as_ref());
             known.is_some_and(|known| known.digest == *digest)
         });
         let tried = tried.map(|(name, _)| format!("rollout {name}"));
-        same.chain(self.unchanged_routes(state)).chain(tried).collect()
+        same.chain(self.unchanged_routes(state))
+            .chain(tried)
+            .collect()
     }
 
     /// A version that the documents describe, if it is ready.
     pub(super) fn pipeline(&self, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
-        let wanted = self.wanted.iter().find(|(other, wanted, _)| other == name && wanted.as_str() == version)?;
+        let wanted = self
+            .wanted
+            .iter()
+            .find(|(other, wanted, _)| other == name && wanted.as_str() == version)?;
         self.pipelines.get(&wanted.2).map(Arc::clone)
     }
 }
 
-pub(super) fn conflict(verdict: Verdict, pipeline: &ModelName, version: &Version, replace: bool) -> Option<String> {
+pub(super) fn conflict(
+    verdict: Verdict,
+    pipeline: &ModelName,
+    version: &Version,
+    replace: bool,
+) -> Option<String> {
     match verdict {
         Verdict::Differs(served) if !replace => Some(format!(
             "{pipeline}/{version} is served with another digest ({served}); a version never changes: give this one \
              another version, or say --replace"
         )),
-        Verdict::IsLabel => Some(format!("`{version}` is a label of `{pipeline}`; call the version something else")),
+        Verdict::IsLabel => Some(format!(
+            "`{version}` is a label of `{pipeline}`; call the version something else"
+        )),
         _ => None,
     }
 }
@@ -162,14 +204,17 @@ impl Control {
         let mut problems = Problems::default();
         let mut prepared = Prepared::default();
         for document in &wanted.documents.pipelines {
-            match self.prepare_one(document, wanted, &mut prepared, progress).await {
+            match self
+                .prepare_one(document, wanted, &mut prepared, progress)
+                .await
+            {
                 Ok(()) => {}
                 Err(DeployError::Refused(found)) => problems.append(found),
                 Err(error) => return Err(error.into()),
             }
         }
-        // Graphs and routes are looked at when what they name is there: a version that was refused would be missed
-        // again.
+        // Graphs and routes are looked at when what they name is there: a version that was refused
+        // would be missed again.
         let mut prepared = problems.or(prepared)?;
         // A start has just tried.
         if !ask.dry_run && self.app.board.phase() != Phase::Starting {
@@ -178,27 +223,43 @@ impl Control {
         self.prepare_graphs(wanted, &mut prepared, progress).await?;
         self.prepare_routes(wanted.documents, &mut prepared)?;
         let rollouts = wanted.documents.rollouts.iter();
-        prepared.rollouts = rollouts.map(|rollout| (rollout.name().clone(), rollout.digest())).collect();
+        prepared.rollouts = rollouts
+            .map(|rollout| (rollout.name().clone(), rollout.digest()))
+            .collect();
         Ok(prepared)
     }
 
-    /// Opens again what is recorded just so and could not be opened: what it needs is in the store now.
+    /// Opens again what is recorded just so and could not be opened: what it needs is in the store
+    /// now.
     async fn restore(&self, prepared: &mut Prepared) -> Result<(), ControlError> {
-        let failed = prepared.wanted.iter().filter(|(name, _, digest)| self.has_failed(name, digest));
-        let asked: Vec<(ModelName, Version)> =
-            failed.map(|(name, version, _)| (name.clone(), version.clone())).collect();
+        let failed = prepared
+            .wanted
+            .iter()
+            .filter(|(name, _, digest)| self.has_failed(name, digest));
+        let asked: Vec<(ModelName, Version)> = failed
+            .map(|(name, version, _)| (name.clone(), version.clone()))
+            .collect();
         if asked.is_empty() {
             return Ok(());
         }
         let (restored, failure) = self.open_again(&asked).await;
         prepared.restored = restored;
-        let Some((name, version, error)) = failure else { return Ok(()) };
+        let Some((name, version, error)) = failure else {
+            return Ok(());
+        };
         let wanted = prepared.wanted.iter().zip(&prepared.places);
-        let place = wanted.into_iter().find(|((known, other, _), _)| *known == name && *other == version);
+        let place = wanted
+            .into_iter()
+            .find(|((known, other, _), _)| *known == name && *other == version);
         match place {
             Some((_, place)) => {
-                let message = format!("{name}/{version} is recorded as served and can't be opened: {error}");
-                Err(Problems::from(Problem { message, ..place.clone() }).into())
+                let message =
+                    format!("{name}/{version} is recorded as served and can't be opened: {error}");
+                Err(Problems::from(Problem {
+                    message,
+                    ..place.clone()
+                })
+                .into())
             }
             None => Err(error.into()),
         }
@@ -213,11 +274,22 @@ impl Control {
     ) -> Result<(), DeployError> {
         let none = BTreeMap::new();
         let paths = wanted.paths(document.file(), &none);
-        let material = self.deployer.resolve_or_explain(document, paths, progress).await?;
-        let (name, version) = (material.manifest.name.clone(), material.manifest.version.clone());
+        let material = self
+            .deployer
+            .resolve_or_explain(document, paths, progress)
+            .await?;
+        let (name, version) = (
+            material.manifest.name.clone(),
+            material.manifest.version.clone(),
+        );
         let digest = material.manifest.digest();
-        let at = |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
-        let verdict = self.ledger.load().state.verdict(name.as_str(), version.as_str(), digest);
+        let at =
+            |message| document.problem(&KeyPath::default().key("metadata").key("version"), message);
+        let verdict = self
+            .ledger
+            .load()
+            .state
+            .verdict(name.as_str(), version.as_str(), digest);
         // What can't be served need not be compiled. It is looked at again when it is recorded.
         if let Some(message) = conflict(verdict, &name, &version, wanted.replace) {
             return Err(at(message).into());
@@ -225,7 +297,11 @@ impl Control {
         if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
             let pipeline = match self.loaded(&digest) {
                 Some(loaded) => loaded,
-                None => prepared.opened(self.deployer.make(document, &material, Tests::Run, progress).await?),
+                None => prepared.opened(
+                    self.deployer
+                        .make(document, &material, Tests::Run, progress)
+                        .await?,
+                ),
             };
             prepared.pipelines.insert(digest, pipeline);
         }
@@ -243,7 +319,15 @@ impl Control {
         let mut prepared = Prepared::default();
         let mut asleep = Vec::new();
         for change in changes {
-            let Change::Serve { pipeline, version, digest, .. } = change else { continue };
+            let Change::Serve {
+                pipeline,
+                version,
+                digest,
+                ..
+            } = change
+            else {
+                continue;
+            };
             let loaded = match self.loaded(digest) {
                 // What serves must be in the store, too, or the next start could not.
                 Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
@@ -261,7 +345,10 @@ impl Control {
             prepared.pipelines.insert(*digest, loaded);
         }
         let served = |branch: &Branch<Digest>| self.served_member(branch);
-        let (made, failures) = self.deployer.wake(asleep, &mut prepared.pipelines, served).await;
+        let (made, failures) = self
+            .deployer
+            .wake(asleep, &mut prepared.pipelines, served)
+            .await;
         if let Some((_, error)) = failures.into_iter().next() {
             return Err(error.into());
         }

@@ -1,7 +1,8 @@
 //! What is out of service: kept for a while, then drained, then freed.
 //!
-//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names, but no graphs. What
-//! is beyond drains: requests that hold it may end, for at most `drain`; whoever drops it last frees it.
+//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names,
+//! but no graphs. What is beyond drains: requests that hold it may end, for at most `drain`;
+//! whoever drops it last frees it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,7 +32,10 @@ pub(super) struct Retired {
 impl Retired {
     /// One that is still loaded.
     pub(super) fn find(&self, digest: &Digest) -> Option<Arc<Pipeline>> {
-        self.kept.iter().find(|pipeline| pipeline.digest == *digest).cloned()
+        self.kept
+            .iter()
+            .find(|pipeline| pipeline.digest == *digest)
+            .cloned()
     }
 
     /// Keeps one; answers those that are too many now.
@@ -57,35 +61,48 @@ impl Control {
         let mut given_up = Vec::new();
         {
             let mut retired = locked(&self.retired);
-            let names: std::collections::BTreeSet<&str> =
-                changes.iter().map(|change| change.pipeline.as_str()).collect();
+            let names: std::collections::BTreeSet<&str> = changes
+                .iter()
+                .map(|change| change.pipeline.as_str())
+                .collect();
             for name in names {
                 let serves = |digest: &Digest| {
                     let versions = after.model(name).map_or(&[][..], |model| model.versions());
                     versions.iter().any(|pipeline| pipeline.digest == *digest)
                 };
-                retired.kept.retain(|kept| kept.name != name || !serves(&kept.digest));
+                retired
+                    .kept
+                    .retain(|kept| kept.name != name || !serves(&kept.digest));
                 for pipeline in before.model(name).map_or(&[][..], |model| model.versions()) {
                     if serves(&pipeline.digest) {
                         continue;
                     }
-                    // A graph is quickly made again, and one that was kept would keep its members from draining.
+                    // A graph is quickly made again, and one that was kept would keep its members
+                    // from draining.
                     if pipeline.graph().is_some() {
                         given_up.push(Arc::clone(pipeline));
                     } else {
-                        given_up.extend(retired.keep(Arc::clone(pipeline), self.options.keep_versions));
+                        given_up
+                            .extend(retired.keep(Arc::clone(pipeline), self.options.keep_versions));
                     }
                 }
             }
             // Whoever holds others goes before them.
             given_up.sort_by_key(|pipeline| std::cmp::Reverse(pipeline.depth()));
-            retired.draining.retain(|draining| draining.strong_count() > 0);
+            retired
+                .draining
+                .retain(|draining| draining.strong_count() > 0);
             retired.draining.extend(given_up.iter().map(Arc::downgrade));
         }
         if !given_up.is_empty() {
-            let (app, deployer, bound) = (Arc::clone(&self.app), Arc::clone(&self.deployer), self.options.drain);
+            let (app, deployer, bound) = (
+                Arc::clone(&self.app),
+                Arc::clone(&self.deployer),
+                self.options.drain,
+            );
             tokio::spawn(async move {
-                // The table that the swap replaced may still be read by somebody who does not run a request.
+                // The table that the swap replaced may still be read by somebody who does not run a
+                // request.
                 let swaps = &app.counts.swaps;
                 for pipeline in given_up {
                     make_way();
@@ -99,14 +116,23 @@ impl Control {
     }
 }
 
-/// Waits until nobody else has it, and lets go of it. Says whether that took too long; its last request frees it then.
-async fn drain(pipeline: Arc<Pipeline>, bound: Duration, drained: &std::sync::atomic::AtomicU64) -> bool {
+/// Waits until nobody else has it, and lets go of it. Says whether that took too long; its last
+/// request frees it then.
+async fn drain(
+    pipeline: Arc<Pipeline>,
+    bound: Duration,
+    drained: &std::sync::atomic::AtomicU64,
+) -> bool {
     let began = Instant::now();
     drained.fetch_add((Arc::strong_count(&pipeline) - 1) as u64, Relaxed);
     while Arc::strong_count(&pipeline) > 1 {
         if began.elapsed() > bound {
             let version = &pipeline.version;
-            tracing::warn!(pipeline = pipeline.name, version, "still answers a request after the bound on draining");
+            tracing::warn!(
+                pipeline = pipeline.name,
+                version,
+                "still answers a request after the bound on draining"
+            );
             return true;
         }
         tokio::time::sleep(LOOK).await;

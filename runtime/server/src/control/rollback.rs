@@ -1,8 +1,8 @@
 //! Going back: to what the whole server, or one name, served after an earlier revision.
 //!
-//! Default: the state before the newest revision, or before the name's last change. What would leave a served name
-//! without any version is refused, unless revision 0 is asked for: going back must not take a neighbour out of service
-//! by the way.
+//! Default: the state before the newest revision, or before the name's last change. What would
+//! leave a served name without any version is refused, unless revision 0 is asked for: going back
+//! must not take a neighbour out of service by the way.
 
 use std::time::Instant;
 
@@ -20,15 +20,26 @@ const NAMED_MAX: usize = 10;
 
 impl Control {
     /// Serves again what was served after an earlier revision, for one name or for all.
-    pub async fn rollback(&self, actor: &str, request: &RollbackRequest) -> Result<Applied, ControlError> {
-        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+    pub async fn rollback(
+        &self,
+        actor: &str,
+        request: &RollbackRequest,
+    ) -> Result<Applied, ControlError> {
+        let ask = Ask {
+            reason: request.reason.clone(),
+            if_revision: request.if_revision,
+            dry_run: request.dry_run,
+        };
         self.check(&ask)?;
         let head = self.head();
         if let Some(to) = request.to.filter(|to| *to > head) {
             return Err(no_revision(to, head));
         }
         match &request.name {
-            Some(name) => self.rollback_name(actor, named(name)?, request.to, &ask).await,
+            Some(name) => {
+                self.rollback_name(actor, named(name)?, request.to, &ask)
+                    .await
+            }
             None => self.rollback_all(actor, request.to, head, ask).await,
         }
     }
@@ -45,17 +56,34 @@ impl Control {
         if head == 0 {
             return Err(no_revision(to, head));
         }
-        let target = self.with_journal(move |journal| journal.replay(Some(to))).await??.state;
-        // What it is a step back from is this head: with another one, the caller has seen something else.
-        let ask = Ask { if_revision: ask.if_revision.or(Some(head)), ..ask };
+        let target = self
+            .with_journal(move |journal| journal.replay(Some(to)))
+            .await??
+            .state;
+        // What it is a step back from is this head: with another one, the caller has seen something
+        // else.
+        let ask = Ask {
+            if_revision: ask.if_revision.or(Some(head)),
+            ..ask
+        };
         let state = self.ledger.load_full();
         if asked != Some(0) {
             check_lost(&state.state, &target, to)?;
         }
         let prepared = self.prepare_again(&state.state.changes_to(&target)).await?;
-        let to = Some(Back { revision: to, name: None });
-        let intent = Intent { actor, ask: &ask, verb: Verb::Rollback, to, began };
-        self.commit(intent, prepared, |state, _| Ok(state.changes_to(&target))).await
+        let to = Some(Back {
+            revision: to,
+            name: None,
+        });
+        let intent = Intent {
+            actor,
+            ask: &ask,
+            verb: Verb::Rollback,
+            to,
+            began,
+        };
+        self.commit(intent, prepared, |state, _| Ok(state.changes_to(&target)))
+            .await
     }
 
     async fn rollback_name(
@@ -74,11 +102,23 @@ impl Control {
         if entry.is_none() && now.is_some() && to != Some(0) {
             return Err(not_served(&name, revision));
         }
-        let prepared = self.prepare_again(&ledger.state.changes_of(&name, entry.as_ref())).await?;
-        let back = Some(Back { revision, name: Some(name.clone()) });
-        let intent = Intent { actor, ask, verb: Verb::Rollback, to: back, began };
+        let prepared = self
+            .prepare_again(&ledger.state.changes_of(&name, entry.as_ref()))
+            .await?;
+        let back = Some(Back {
+            revision,
+            name: Some(name.clone()),
+        });
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Rollback,
+            to: back,
+            began,
+        };
         self.commit(intent, prepared, |state, _| {
-            // Others may change meanwhile; this name may not: it would be a step back from something else.
+            // Others may change meanwhile; this name may not: it would be a step back from
+            // something else.
             if state.model(name.as_str()) != now {
                 let message = format!("`{name}` was changed meanwhile: look at it and try again");
                 return Err(ControlError::new(Trouble::Conflict, message));
@@ -88,8 +128,13 @@ impl Control {
         .await
     }
 
-    /// What a name was after a revision; before its last change when none is named. None: it was never served.
-    async fn origin(&self, name: &ModelName, to: Option<u64>) -> Result<Option<Origin>, ControlError> {
+    /// What a name was after a revision; before its last change when none is named. None: it was
+    /// never served.
+    async fn origin(
+        &self,
+        name: &ModelName,
+        to: Option<u64>,
+    ) -> Result<Option<Origin>, ControlError> {
         let name = name.clone();
         let found = self.with_journal(move |journal| {
             let (mut trail, mut then): (_, Option<Entry>) = (Trail::of(name), None);
@@ -102,7 +147,10 @@ impl Control {
             })?;
             let origin = trail.origin();
             Ok::<_, JournalError>(match to {
-                Some(revision) => origin.map(|_| Origin { revision: revision.min(head.number), entry: then }),
+                Some(revision) => origin.map(|_| Origin {
+                    revision: revision.min(head.number),
+                    entry: then,
+                }),
                 None => origin,
             })
         });
@@ -118,8 +166,14 @@ fn no_revision(to: u64, head: u64) -> ControlError {
 /// Refuses what would leave names without any version.
 fn check_lost(state: &State, target: &State, to: u64) -> Result<(), ControlError> {
     let lost: Vec<&str> = state.lost_in(target).map(ModelName::as_str).collect();
-    let Some(first) = lost.first() else { return Ok(()) };
-    let named: Vec<String> = lost.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    let Some(first) = lost.first() else {
+        return Ok(());
+    };
+    let named: Vec<String> = lost
+        .iter()
+        .take(NAMED_MAX)
+        .map(|name| format!("`{name}`"))
+        .collect();
     let more = match lost.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),

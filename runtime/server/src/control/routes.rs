@@ -26,7 +26,10 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn of(state: &State) -> Self {
-        Self { state: state.clone(), changes: Vec::new() }
+        Self {
+            state: state.clone(),
+            changes: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, changes: Vec<Change>) -> Result<(), ControlError> {
@@ -41,35 +44,51 @@ impl Draft {
 impl Prepared {
     /// The changes that put the documents' routes in force.
     pub(super) fn route_changes(&self, state: &State) -> Vec<Change> {
-        let changed = self.routes.iter().filter(|route| !is_in_force(route, state));
+        let changed = self
+            .routes
+            .iter()
+            .filter(|route| !is_in_force(route, state));
         let change = |route: &WrittenRoute| Change::Route {
             pipeline: route.name().clone(),
             digest: route.digest(),
             versions: route.versions().cloned().collect(),
-            replaces: state.model(route.name().as_str()).and_then(|entry| Some(entry.route.as_ref()?.digest)),
+            replaces: state
+                .model(route.name().as_str())
+                .and_then(|entry| Some(entry.route.as_ref()?.digest)),
         };
         changed.map(change).collect()
     }
 
     /// Routes that are in force already, just so.
     pub(super) fn unchanged_routes(&self, state: &State) -> impl Iterator<Item = String> {
-        let same = self.routes.iter().filter(move |route| is_in_force(route, state));
+        let same = self
+            .routes
+            .iter()
+            .filter(move |route| is_in_force(route, state));
         same.map(|route| format!("route {}", route.name()))
     }
 }
 
 fn is_in_force(route: &WrittenRoute, state: &State) -> bool {
     let entry = state.model(route.name().as_str());
-    entry.and_then(|entry| entry.route.as_ref()).is_some_and(|routed| routed.digest == route.digest())
+    entry
+        .and_then(|entry| entry.route.as_ref())
+        .is_some_and(|routed| routed.digest == route.digest())
 }
 
 impl Control {
-    /// Checks the documents' routes against what would be served with them, and keeps them in the store.
-    pub(super) fn prepare_routes(&self, documents: &Documents, prepared: &mut Prepared) -> Result<(), ControlError> {
+    /// Checks the documents' routes against what would be served with them, and keeps them in the
+    /// store.
+    pub(super) fn prepare_routes(
+        &self,
+        documents: &Documents,
+        prepared: &mut Prepared,
+    ) -> Result<(), ControlError> {
         let mut problems = Problems::default();
         let ledger = self.ledger.load();
         for route in &documents.routes {
-            // One that is in force was checked when it came, and goes on without versions that are out of service.
+            // One that is in force was checked when it came, and goes on without versions that are
+            // out of service.
             if is_in_force(route, &ledger.state) {
                 prepared.routes.push(route.clone());
                 continue;
@@ -86,11 +105,19 @@ impl Control {
     }
 
     /// A version as it will be: as the documents have it, else as it is.
-    pub(super) fn about_to_serve(&self, prepared: &Prepared, name: &ModelName, version: &str) -> Option<Arc<Pipeline>> {
+    pub(super) fn about_to_serve(
+        &self,
+        prepared: &Prepared,
+        name: &ModelName,
+        version: &str,
+    ) -> Option<Arc<Pipeline>> {
         prepared.pipeline(name, version).or_else(|| {
             let snapshot = self.app.board.read();
             let versions = snapshot.model(name.as_str())?.versions();
-            versions.iter().find(|pipeline| pipeline.version == version).map(Arc::clone)
+            versions
+                .iter()
+                .find(|pipeline| pipeline.version == version)
+                .map(Arc::clone)
         })
     }
 
@@ -102,10 +129,20 @@ impl Control {
             Unfit::Disagrees { variant, message } => (variant, message),
             Unfit::Absent { variant } => {
                 let ledger = self.ledger.load();
-                let entry = ledger.state.model(route.name().as_str()).cloned().unwrap_or_default();
-                let version = route.versions().nth(variant).map(Version::as_str).unwrap_or_default();
+                let entry = ledger
+                    .state
+                    .model(route.name().as_str())
+                    .cloned()
+                    .unwrap_or_default();
+                let version = route
+                    .versions()
+                    .nth(variant)
+                    .map(Version::as_str)
+                    .unwrap_or_default();
                 let message = if entry.labels.contains_key(version) {
-                    format!("`{version}` is a label; a route names versions, so that each change of it is a revision")
+                    format!(
+                        "`{version}` is a label; a route names versions, so that each change of it is a revision"
+                    )
                 } else if entry.versions.contains_key(version) {
                     format!(
                         "version `{version}` is not in service; `hotstage status` says why: apply its manifest again, \
@@ -131,21 +168,33 @@ impl Control {
         versions: &Versions,
         written: &[WrittenRoute],
     ) -> Result<Door, ControlError> {
-        let Some(routed) = &entry.route else { return Ok(Door::Newest) };
+        let Some(routed) = &entry.route else {
+            return Ok(Door::Newest);
+        };
         let route = match written.iter().find(|route| route.digest() == routed.digest) {
             Some(route) => route.clone(),
             None => self.stored_route(&routed.digest)?,
         };
         let snapshot = self.app.board.read();
-        let before = snapshot.model(route.name().as_str()).and_then(Model::routing);
+        let before = snapshot
+            .model(route.name().as_str())
+            .and_then(Model::routing);
         let door = versions.door(&route, before.map(|before| &**before));
         door.map_err(|message| ControlError::new(Trouble::Conflict, message))
     }
 
     /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
     pub(super) fn route_info(&self, routed: &Routed, model: Option<&Model>) -> RouteInfo {
-        let (digest, written) = (routed.digest.to_string(), self.stored_route(&routed.digest).ok());
-        let Some(written) = written else { return RouteInfo { digest, ..RouteInfo::default() } };
+        let (digest, written) = (
+            routed.digest.to_string(),
+            self.stored_route(&routed.digest).ok(),
+        );
+        let Some(written) = written else {
+            return RouteInfo {
+                digest,
+                ..RouteInfo::default()
+            };
+        };
         RouteInfo {
             digest,
             ready: model.is_some_and(|model| model.routing().is_some()),
@@ -165,8 +214,10 @@ impl Control {
     /// A route that is in the store.
     pub(super) fn stored_route(&self, digest: &Digest) -> Result<WrittenRoute, ControlError> {
         let damaged = |message| ControlError::new(Trouble::Defect, message);
-        let text =
-            self.store().get(digest)?.ok_or_else(|| damaged(format!("the route {digest} is not in the store")))?;
+        let text = self
+            .store()
+            .get(digest)?
+            .ok_or_else(|| damaged(format!("the route {digest} is not in the store")))?;
         WrittenRoute::parse(&String::from_utf8_lossy(&text))
             .map_err(|error| damaged(format!("the route {digest} is {error}")))
     }
@@ -176,8 +227,17 @@ impl Control {
 fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
     let parts = route.route().parts();
     // Weights that moved are those of requests without a key: without one to look for, of all.
-    let moved = route.experiment().and_then(Plan::drawn).filter(|_| parts.sticky.is_none());
-    let written = || parts.variants.iter().map(|variant| variant.weight).collect();
+    let moved = route
+        .experiment()
+        .and_then(Plan::drawn)
+        .filter(|_| parts.sticky.is_none());
+    let written = || {
+        parts
+            .variants
+            .iter()
+            .map(|variant| variant.weight)
+            .collect()
+    };
     let weights: Vec<f64> = moved.map_or_else(written, <[f64]>::to_vec);
     let sum: f64 = weights.iter().sum();
     let share = |(variant, weight): (&Variant, f64)| ShareInfo {

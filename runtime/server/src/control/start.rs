@@ -1,8 +1,9 @@
-//! The start: exactly what the last acknowledged revision says is served again, from the store and the compile cache.
+//! The start: exactly what the last acknowledged revision says is served again, from the store and
+//! the compile cache.
 //!
-//! Each version goes into service soon after it is opened, whatever else is still to come: those that are compiled
-//! already first, then the others, the smallest first. One that can't be opened is out of service by itself, and says
-//! why; `--require-all` refuses the start instead.
+//! Each version goes into service soon after it is opened, whatever else is still to come: those
+//! that are compiled already first, then the others, the smallest first. One that can't be opened
+//! is out of service by itself, and says why; `--require-all` refuses the start instead.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -56,11 +57,19 @@ struct Start<'a> {
 
 impl Control {
     /// Opens the journal and reads it. Nothing is loaded yet.
-    pub fn open(app: Arc<App>, deployer: Arc<Deployer>, options: Options) -> Result<Self, ControlError> {
+    pub fn open(
+        app: Arc<App>,
+        deployer: Arc<Deployer>,
+        options: Options,
+    ) -> Result<Self, ControlError> {
         let journal = Journal::open(deployer.store.root())?;
         let replayed = journal.replay(None)?;
-        let no_thread = |error| ControlError::new(Trouble::Defect, format!("can't start a thread: {error}"));
-        let ledger = Ledger { state: replayed.state, head: replayed.head };
+        let no_thread =
+            |error| ControlError::new(Trouble::Defect, format!("can't start a thread: {error}"));
+        let ledger = Ledger {
+            state: replayed.state,
+            head: replayed.head,
+        };
         if options.allow_damaged {
             app.board.allow_dark();
         }
@@ -81,14 +90,19 @@ impl Control {
         })
     }
 
-    /// Loads everything that the journal says is served; each begins to serve soon after it is loaded.
+    /// Loads everything that the journal says is served; each begins to serve soon after it is
+    /// loaded.
     pub async fn start(&self, loading: &dyn Loading) -> Result<(), ControlError> {
         let turn = self.turn.lock().await;
         let ledger = self.ledger.load_full();
         let mut start = Start::of(&ledger.state);
         self.read_routes(&mut start);
         // From now on, whoever asks for one of them is told that it comes.
-        start.news = ledger.state.models().map(|(name, _)| name.to_string()).collect();
+        start.news = ledger
+            .state
+            .models()
+            .map(|(name, _)| name.to_string())
+            .collect();
         self.put_in_service(&mut start);
         let (mut arriving, many) = self.load_all(&ledger.state);
         let (mut done, mut swapped) = (0, Instant::now());
@@ -120,8 +134,10 @@ impl Control {
 
     /// Has threads open all versions; they come as they are opened. Says how many there are.
     fn load_all(&self, state: &State) -> (tokio::sync::mpsc::Receiver<Loaded>, usize) {
-        let wanted: Vec<(String, Digest)> =
-            state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
+        let wanted: Vec<(String, Digest)> = state
+            .pipelines()
+            .map(|(name, version, digest)| (format!("{name}/{version}"), digest))
+            .collect();
         let many = wanted.len();
         let is_warm = many <= WARM_MAX;
         let line = Arc::new(Line::of(wanted));
@@ -129,7 +145,11 @@ impl Control {
         let (loaded, arriving) = tokio::sync::mpsc::channel(LOADED_WAITING);
         let mut tasks = JoinSet::new();
         for _ in 0..threads {
-            let (deployer, line, loaded) = (Arc::clone(&self.deployer), Arc::clone(&line), loaded.clone());
+            let (deployer, line, loaded) = (
+                Arc::clone(&self.deployer),
+                Arc::clone(&line),
+                loaded.clone(),
+            );
             let load = async move {
                 while let Some((called, digest, revived)) = line.next(&deployer).await {
                     if let (Ok(Revived::Pipeline(pipeline)), false) = (&revived, is_warm) {
@@ -164,7 +184,9 @@ impl Control {
                 let mut members = asleep.graph.branches();
                 members.all(|(_, branch)| start.opened.contains_key(&branch.digest))
             };
-            let (ready, left): (Vec<_>, Vec<_>) = std::mem::take(&mut start.asleep).into_iter().partition(is_there);
+            let (ready, left): (Vec<_>, Vec<_>) = std::mem::take(&mut start.asleep)
+                .into_iter()
+                .partition(is_there);
             start.asleep = left;
             if ready.is_empty() {
                 return;
@@ -177,19 +199,31 @@ impl Control {
     async fn give_up(&self, start: &mut Start<'_>) {
         let left = std::mem::take(&mut start.asleep);
         self.make_graphs(start, left).await;
-        let wanted: Vec<(String, Digest)> =
-            start.state.pipelines().map(|(name, version, digest)| (format!("{name}/{version}"), digest)).collect();
+        let wanted: Vec<(String, Digest)> = start
+            .state
+            .pipelines()
+            .map(|(name, version, digest)| (format!("{name}/{version}"), digest))
+            .collect();
         for (called, digest) in wanted {
             if !start.opened.contains_key(&digest) && !start.failed.contains_key(&digest) {
-                start.failed(&called, digest, "it was lost while it was loaded; this is a defect of the server");
+                start.failed(
+                    &called,
+                    digest,
+                    "it was lost while it was loaded; this is a defect of the server",
+                );
             }
         }
     }
 
     async fn make_graphs(&self, start: &mut Start<'_>, graphs: Vec<Asleep>) {
-        let digests: HashMap<String, Digest> =
-            graphs.iter().map(|asleep| (called(asleep), asleep.graph.digest())).collect();
-        let (made, failures) = self.deployer.wake(graphs, &mut start.opened, |_| None).await;
+        let digests: HashMap<String, Digest> = graphs
+            .iter()
+            .map(|asleep| (called(asleep), asleep.graph.digest()))
+            .collect();
+        let (made, failures) = self
+            .deployer
+            .wake(graphs, &mut start.opened, |_| None)
+            .await;
         made.into_iter().for_each(|graph| start.opened(graph));
         for (called, error) in failures {
             if let Some(digest) = digests.get(&called) {
@@ -200,7 +234,10 @@ impl Control {
 
     fn report(&self, problems: &[String], head: u64) -> Result<(), ControlError> {
         for failure in problems {
-            tracing::error!(failure, "what should be served can't be, and is out of service");
+            tracing::error!(
+                failure,
+                "what should be served can't be, and is out of service"
+            );
         }
         if problems.is_empty() || !self.options.require_all {
             return Ok(());
@@ -217,8 +254,15 @@ impl Control {
     /// Puts what is new into the table.
     fn put_in_service(&self, start: &mut Start<'_>) {
         let names = std::mem::take(&mut start.news);
-        let models: Vec<_> = names.into_iter().filter_map(|name| Some((name.clone(), start.model(&name)?))).collect();
-        let next = self.app.board.read().with(models.into_iter().map(|(name, model)| (name, Some(model))));
+        let models: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), start.model(&name)?)))
+            .collect();
+        let next = self
+            .app
+            .board
+            .read()
+            .with(models.into_iter().map(|(name, model)| (name, Some(model))));
         self.app.board.replace(next);
     }
 }
@@ -256,22 +300,32 @@ impl<'a> Start<'a> {
     fn failed(&mut self, called: &str, digest: Digest, why: &str) {
         self.problems.push(format!("{called}: {why}"));
         self.failed.insert(digest, why.into());
-        self.news.extend(called.rsplit_once('/').map(|(name, _)| name.to_owned()));
+        self.news
+            .extend(called.rsplit_once('/').map(|(name, _)| name.to_owned()));
     }
 
     /// A name, as far as it is loaded.
     fn model(&self, name: &str) -> Option<crate::board::Model> {
         let entry = self.state.model(name)?;
         let versions = Versions::of(entry, |_, digest| {
-            let why = || self.failed.get(digest).map_or(Why::Loading, |why| Why::Failed(Arc::clone(why)));
-            Some(self.opened.get(digest).map_or_else(|| Found::Absent(why()), |found| Found::Serves(Arc::clone(found))))
+            let why = || {
+                self.failed
+                    .get(digest)
+                    .map_or(Why::Loading, |why| Why::Failed(Arc::clone(why)))
+            };
+            Some(self.opened.get(digest).map_or_else(
+                || Found::Absent(why()),
+                |found| Found::Serves(Arc::clone(found)),
+            ))
         })?;
         let door = match &entry.route {
             None => Door::Newest,
             // One that can't be read lets nobody through.
             Some(routed) => {
                 let route = self.routes.get(&routed.digest);
-                route.and_then(|route| versions.door(route, None).ok()).unwrap_or(Door::Closed)
+                route
+                    .and_then(|route| versions.door(route, None).ok())
+                    .unwrap_or(Door::Closed)
             }
         };
         versions.model(entry, door)

@@ -1,4 +1,5 @@
-//! How the server is: whether it is ready, what is in service, and what should be and is not, with why and what to do.
+//! How the server is: whether it is ready, what is in service, and what should be and is not, with
+//! why and what to do.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -23,7 +24,10 @@ impl Control {
         let mut failed = self.failed();
         let many = failed.len();
         failed.truncate(TOLD_MAX);
-        let loading = snapshot.absent().filter(|(_, absent)| absent.why == Why::Loading).count();
+        let loading = snapshot
+            .absent()
+            .filter(|(_, absent)| absent.why == Why::Loading)
+            .count();
         let readiness = self.app.board.readiness();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -35,14 +39,22 @@ impl Control {
             loading: loading as u64,
             failed: many as u64,
             out_of_service: failed,
-            not_applied: locked(&self.not_applied).iter().take(TOLD_MAX).cloned().collect(),
+            not_applied: locked(&self.not_applied)
+                .iter()
+                .take(TOLD_MAX)
+                .cloned()
+                .collect(),
             kept: kept as u64,
             draining: draining as u64,
             requests: counts.requests.read(),
             in_flight: counts.in_flight(),
             connections: counts.connections.load(Relaxed),
             resident_bytes: resident_bytes(),
-            inference: self.inference.get().map(|address| format!("http://{address}")).unwrap_or_default(),
+            inference: self
+                .inference
+                .get()
+                .map(|address| format!("http://{address}"))
+                .unwrap_or_default(),
         }
     }
 
@@ -63,7 +75,9 @@ impl Control {
         failed.extend(self.failed_routes());
         failed.sort_by(|one, other| {
             let version = |it: &OutOfService| it.version.clone().unwrap_or_default();
-            one.name.cmp(&other.name).then_with(|| newer(&version(one), &version(other)))
+            one.name
+                .cmp(&other.name)
+                .then_with(|| newer(&version(one), &version(other)))
         });
         failed
     }
@@ -93,7 +107,14 @@ impl Control {
     /// How many versions are kept, and how many drain.
     fn out_of_service(&self) -> (usize, usize) {
         let retired = locked(&self.retired);
-        (retired.kept.len(), retired.draining.iter().filter(|gone| gone.strong_count() > 0).count())
+        (
+            retired.kept.len(),
+            retired
+                .draining
+                .iter()
+                .filter(|gone| gone.strong_count() > 0)
+                .count(),
+        )
     }
 
     /// Every version of every name with whether it answers, for the repository protocol.
@@ -115,7 +136,14 @@ impl Control {
         }
         for (name, entry) in unloaded {
             let name: ModelName = name;
-            let gone = |version: &Version| (name.to_string(), version.to_string(), false, "unloaded".to_owned());
+            let gone = |version: &Version| {
+                (
+                    name.to_string(),
+                    version.to_string(),
+                    false,
+                    "unloaded".to_owned(),
+                )
+            };
             rows.extend(entry.versions.keys().map(gone));
         }
         rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| newer(&a.1, &b.1)));

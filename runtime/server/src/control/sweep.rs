@@ -19,7 +19,10 @@ impl Control {
     pub async fn gc(&self, request: &GcRequest) -> Result<Gc, ControlError> {
         // Nothing is recorded meanwhile, so what is needed does not grow.
         let _turn = self.turn.lock().await;
-        let oldest = self.head().saturating_sub(request.keep_revisions.saturating_sub(1)).max(1);
+        let oldest = self
+            .head()
+            .saturating_sub(request.keep_revisions.saturating_sub(1))
+            .max(1);
         let manifests = self.with_journal(move |journal| {
             let kept = journal.replay(Some(oldest))?.state;
             let mut manifests: HashSet<Digest> = kept.documents().collect();
@@ -32,7 +35,12 @@ impl Control {
             Ok::<_, JournalError>(manifests)
         });
         let mut manifests = manifests.await??;
-        manifests.extend(locked(&self.retired).kept.iter().map(|pipeline| pipeline.digest));
+        manifests.extend(
+            locked(&self.retired)
+                .kept
+                .iter()
+                .map(|pipeline| pipeline.digest),
+        );
         let (store, request) = (Arc::clone(self.store()), request.clone());
         let swept = tokio::task::spawn_blocking(move || {
             let mut problems = Vec::new();
@@ -44,9 +52,17 @@ impl Control {
             }
             let min_age = Duration::from_secs(request.min_age_seconds);
             let freed = store.sweep(&needed, min_age, request.dry_run)?;
-            Ok(Gc { oldest_revision: oldest, ..freed })
+            Ok(Gc {
+                oldest_revision: oldest,
+                ..freed
+            })
         });
-        let lost = || ControlError::new(Trouble::Defect, "the sweep failed; this is a defect of the server");
+        let lost = || {
+            ControlError::new(
+                Trouble::Defect,
+                "the sweep failed; this is a defect of the server",
+            )
+        };
         swept.await.map_err(|_| lost())?
     }
 }
@@ -76,15 +92,26 @@ pub(super) fn needed(
                     needed.insert(stage.component);
                     needed.extend(stage.files.values());
                 }
-                needed.extend(resolved.tests.iter().flat_map(|test| [test.request, test.expect]));
+                needed.extend(
+                    resolved
+                        .tests
+                        .iter()
+                        .flat_map(|test| [test.request, test.expect]),
+                );
                 continue;
             }
             Err(error) => error,
         };
         // A graph's members are served by themselves; routes and rollouts point at nothing.
         match ResolvedGraph::parse(&text) {
-            Ok(graph) => needed.extend(graph.tests.iter().flat_map(|test| [test.request, test.expect])),
-            Err(_) if WrittenRoute::parse(&text).is_ok() || WrittenRollout::parse(&text).is_ok() => {}
+            Ok(graph) => needed.extend(
+                graph
+                    .tests
+                    .iter()
+                    .flat_map(|test| [test.request, test.expect]),
+            ),
+            Err(_)
+                if WrittenRoute::parse(&text).is_ok() || WrittenRollout::parse(&text).is_ok() => {}
             Err(_) => problems.push(format!("the manifest {manifest} is {not_a_pipeline}")),
         }
     }

@@ -1,8 +1,8 @@
 //! What happens right now: the counters are read, read again a moment later, and subtracted.
 //!
-//! Whoever asks waits for that moment, so nothing is kept between two questions, and nothing is added to the path of a
-//! request. Bounds: [`MEASURED_AT_ONCE`], each with about 300 bytes for a loaded version; a server that stops ends the
-//! moment early.
+//! Whoever asks waits for that moment, so nothing is kept between two questions, and nothing is
+//! added to the path of a request. Bounds: [`MEASURED_AT_ONCE`], each with about 300 bytes for a
+//! loaded version; a server that stops ends the moment early.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,19 +53,28 @@ impl Reading {
         let counts = &pipeline.counts;
         let failed: u64 = counts.failed.iter().map(|count| count.load(Relaxed)).sum();
         let requests = counts.answered.read() + failed;
-        Self { requests, failed, durations: counts.durations.buckets() }
+        Self {
+            requests,
+            failed,
+            durations: counts.durations.buckets(),
+        }
     }
 
     fn since(&self, before: &Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(before.requests),
             failed: self.failed.saturating_sub(before.failed),
-            durations: std::array::from_fn(|index| self.durations[index].saturating_sub(before.durations[index])),
+            durations: std::array::from_fn(|index| {
+                self.durations[index].saturating_sub(before.durations[index])
+            }),
         }
     }
 
     fn add_durations(&mut self, other: &Self) {
-        self.durations.iter_mut().zip(other.durations).for_each(|(sum, count)| *sum += count);
+        self.durations
+            .iter_mut()
+            .zip(other.durations)
+            .for_each(|(sum, count)| *sum += count);
     }
 
     fn rates(&self, seconds: f64) -> Rates {
@@ -79,8 +88,15 @@ impl Reading {
 }
 
 impl Control {
-    /// Measures for so long; answers the first versions in this order, of names that this text is a part of.
-    pub async fn traffic(&self, interval: Duration, order: Order, limit: usize, part: &str) -> Traffic {
+    /// Measures for so long; answers the first versions in this order, of names that this text is a
+    /// part of.
+    pub async fn traffic(
+        &self,
+        interval: Duration,
+        order: Order,
+        limit: usize,
+        part: &str,
+    ) -> Traffic {
         // It is never closed.
         let _turn = self.measuring.acquire().await;
         let before = self.readings();
@@ -103,24 +119,42 @@ impl Control {
     fn readings(&self) -> Readings {
         let loaded = self.everything();
         let reading = |(pipeline, _): &(Arc<Pipeline>, Condition)| {
-            (place(pipeline), (Arc::downgrade(pipeline), Reading::of(pipeline)))
+            (
+                place(pipeline),
+                (Arc::downgrade(pipeline), Reading::of(pipeline)),
+            )
         };
-        Readings { at: Instant::now(), server: self.server(), versions: loaded.iter().map(reading).collect() }
+        Readings {
+            at: Instant::now(),
+            server: self.server(),
+            versions: loaded.iter().map(reading).collect(),
+        }
     }
 
     fn server(&self) -> Reading {
         let counts = &self.app.counts;
         let failed = counts.failed.iter().map(|count| count.load(Relaxed)).sum();
-        Reading { requests: counts.requests.read(), failed, durations: Buckets::default() }
+        Reading {
+            requests: counts.requests.read(),
+            failed,
+            durations: Buckets::default(),
+        }
     }
 
     /// Every version that is loaded, by name and age; those out of service come last.
     fn everything(&self) -> Vec<(Arc<Pipeline>, Condition)> {
         let snapshot = self.app.board.read();
-        let mut loaded: Vec<_> =
-            snapshot.pipelines().map(|pipeline| (Arc::clone(pipeline), Condition::Ready)).collect();
+        let mut loaded: Vec<_> = snapshot
+            .pipelines()
+            .map(|pipeline| (Arc::clone(pipeline), Condition::Ready))
+            .collect();
         let retired = locked(&self.retired);
-        loaded.extend(retired.kept.iter().map(|pipeline| (Arc::clone(pipeline), Condition::Kept)));
+        loaded.extend(
+            retired
+                .kept
+                .iter()
+                .map(|pipeline| (Arc::clone(pipeline), Condition::Kept)),
+        );
         let draining = retired.draining.iter().filter_map(Weak::upgrade);
         loaded.extend(draining.map(|pipeline| (pipeline, Condition::Draining)));
         loaded
@@ -133,12 +167,22 @@ impl Control {
         let mut rows = Vec::new();
         for (pipeline, condition) in &loaded {
             // One that came meanwhile began at zero.
-            let earlier = before.versions.get(&place(pipeline)).map(|(_, reading)| *reading).unwrap_or_default();
+            let earlier = before
+                .versions
+                .get(&place(pipeline))
+                .map(|(_, reading)| *reading)
+                .unwrap_or_default();
             let passed = Reading::of(pipeline).since(&earlier);
             all.add_durations(&passed);
             let (name, version) = (pipeline.name.as_str(), pipeline.version.as_str());
             let rates = passed.rates(seconds);
-            rows.push(Row { name, version, condition: *condition, pipeline: Some(pipeline), rates });
+            rows.push(Row {
+                name,
+                version,
+                condition: *condition,
+                pipeline: Some(pipeline),
+                rates,
+            });
         }
         let ledger = self.ledger.load();
         let snapshot = self.app.board.read();
@@ -148,31 +192,56 @@ impl Control {
             if !versions.iter().any(|pipeline| pipeline.digest == digest) {
                 let (condition, _) = absence(absent_from(model, &digest));
                 let (name, version) = (name.as_str(), version.as_str());
-                rows.push(Row { name, version, condition, pipeline: None, rates: Rates::default() });
+                rows.push(Row {
+                    name,
+                    version,
+                    condition,
+                    pipeline: None,
+                    rates: Rates::default(),
+                });
             }
         }
         rows.retain(|row| row.name.contains(part));
         let total = rows.len() as u64;
         rows.sort_by(|a, b| {
             let versions = || newer(a.version, b.version);
-            order.compare((a.name, &a.rates), (b.name, &b.rates)).then_with(versions)
+            order
+                .compare((a.name, &a.rates), (b.name, &b.rates))
+                .then_with(versions)
         });
         rows.truncate(limit);
         let versions = rows.iter().map(|row| self.told(row)).collect();
-        Traffic { status: self.status(), interval_ms: seconds * 1e3, all: all.rates(seconds), total, versions }
+        Traffic {
+            status: self.status(),
+            interval_ms: seconds * 1e3,
+            all: all.rates(seconds),
+            total,
+            versions,
+        }
     }
 
     fn told(&self, row: &Row<'_>) -> VersionTraffic {
         let (ledger, snapshot) = (self.ledger.load(), self.app.board.read());
-        let is_served = matches!(row.condition, Condition::Ready | Condition::Loading | Condition::Failed);
-        let labels = ledger.state.model(row.name).into_iter().flat_map(|entry| &entry.labels);
+        let is_served = matches!(
+            row.condition,
+            Condition::Ready | Condition::Loading | Condition::Failed
+        );
+        let labels = ledger
+            .state
+            .model(row.name)
+            .into_iter()
+            .flat_map(|entry| &entry.labels);
         let labels = labels.filter(|(_, to)| is_served && to.as_str() == row.version);
-        let model = snapshot.model(row.name).filter(|model| matches!(model.door(), Door::Newest));
+        let model = snapshot
+            .model(row.name)
+            .filter(|model| matches!(model.door(), Door::Newest));
         let newest = model.and_then(|model| model.newest());
         VersionTraffic {
             name: row.name.to_owned(),
             version: row.version.to_owned(),
-            answers: newest.zip(row.pipeline).is_some_and(|(newest, own)| std::ptr::eq(&raw const **newest, own)),
+            answers: newest
+                .zip(row.pipeline)
+                .is_some_and(|(newest, own)| std::ptr::eq(&raw const **newest, own)),
             labels: labels.map(|(label, _)| label.to_string()).collect(),
             condition: row.condition,
             instances: row.pipeline.map_or(0, instances),
@@ -194,11 +263,18 @@ mod tests {
         let reading = |requests, failed, fast, slow| {
             let mut durations = Buckets::default();
             (durations[10], durations[20]) = (fast, slow);
-            Reading { requests, failed, durations }
+            Reading {
+                requests,
+                failed,
+                durations,
+            }
         };
         let passed = reading(300, 10, 250, 50).since(&reading(100, 6, 50, 50));
         let rates = passed.rates(2.0);
-        assert_eq!((rates.requests_per_second, rates.failed_per_second), (100.0, 2.0));
+        assert_eq!(
+            (rates.requests_per_second, rates.failed_per_second),
+            (100.0, 2.0)
+        );
         // The slow ones were there before.
         assert_eq!((rates.p50_ms, rates.p99_ms), (Some(1.024), Some(1.024)));
         assert_eq!(Reading::default().rates(1.0), Rates::default());

@@ -24,7 +24,8 @@ pub enum Trouble {
     Defect,
 }
 
-/// One or more sentences that say what was wrong, where, and what to do. What is served was left as it was.
+/// One or more sentences that say what was wrong, where, and what to do. What is served was left as
+/// it was.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 #[expect(missing_docs, reason = "the type's line says it")]
@@ -35,14 +36,19 @@ pub struct ControlError {
 
 impl ControlError {
     pub(super) fn new(kind: Trouble, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 }
 
 impl From<Misfit> for ControlError {
     fn from(misfit: Misfit) -> Self {
         let kind = match misfit {
-            Misfit::NotServed { .. } | Misfit::NoPipeline { .. } | Misfit::NoLabel { .. } => Trouble::NotFound,
+            Misfit::NotServed { .. } | Misfit::NoPipeline { .. } | Misfit::NoLabel { .. } => {
+                Trouble::NotFound
+            }
             _ => Trouble::Conflict,
         };
         Self::new(kind, misfit.to_string())
@@ -57,7 +63,11 @@ impl From<Problems> for ControlError {
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
-        let kind = if matches!(error, StoreError::Full { .. }) { Trouble::Full } else { Trouble::Defect };
+        let kind = if matches!(error, StoreError::Full { .. }) {
+            Trouble::Full
+        } else {
+            Trouble::Defect
+        };
         Self::new(kind, error.to_string())
     }
 }

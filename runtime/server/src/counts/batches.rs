@@ -16,13 +16,20 @@ pub enum Cut {
     Delay,
     /// Those who waited have other shapes.
     Shape,
-    /// The request can't be joined: it has as many rows as a batch may, none, or inputs that do not agree.
+    /// The request can't be joined: it has as many rows as a batch may, none, or inputs that do not
+    /// agree.
     Alone,
 }
 
 impl Cut {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Full, Self::Empty, Self::Delay, Self::Shape, Self::Alone];
+    pub const ALL: [Self; 5] = [
+        Self::Full,
+        Self::Empty,
+        Self::Delay,
+        Self::Shape,
+        Self::Alone,
+    ];
 
     /// The word for metrics.
     pub const fn word(self) -> &'static str {
@@ -71,14 +78,26 @@ impl Batches {
 
     /// How many batches ended for which reason.
     pub fn cuts(&self) -> impl Iterator<Item = (Cut, u64)> {
-        Cut::ALL.into_iter().map(|cut| (cut, self.cuts[cut as usize].load(Relaxed)))
+        Cut::ALL
+            .into_iter()
+            .map(|cut| (cut, self.cuts[cut as usize].load(Relaxed)))
     }
 
     /// Rows in all, how many batches, and the buckets as (most rows, count).
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
-        let bound = |index: usize| if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 };
-        let rows: Vec<(f64, u64)> =
-            self.rows.iter().enumerate().map(|(index, count)| (bound(index), count.load(Relaxed))).collect();
+        let bound = |index: usize| {
+            if index + 1 == BUCKETS {
+                f64::INFINITY
+            } else {
+                (1_u64 << index) as f64
+            }
+        };
+        let rows: Vec<(f64, u64)> = self
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(index, count)| (bound(index), count.load(Relaxed)))
+            .collect();
         let total = rows.iter().map(|row| row.1).sum();
         (self.rows_sum.load(Relaxed) as f64, total, rows)
     }
@@ -99,6 +118,13 @@ mod tests {
         assert_eq!(count, 6);
         let counts: Vec<u64> = rows.iter().map(|row| row.1).collect();
         assert_eq!(counts, [1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(batches.cuts().find(|(cut, _)| *cut == Cut::Empty).unwrap().1, 6);
+        assert_eq!(
+            batches
+                .cuts()
+                .find(|(cut, _)| *cut == Cut::Empty)
+                .unwrap()
+                .1,
+            6
+        );
     }
 }

@@ -24,12 +24,19 @@ impl Histogram {
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
         let cells = self.0.own();
         cells.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
-        cells.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        cells
+            .nanoseconds
+            .fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// The buckets at this moment.
     pub fn buckets(&self) -> Buckets {
-        std::array::from_fn(|index| self.0.all().map(|cells| cells.buckets[index].load(Relaxed)).sum())
+        std::array::from_fn(|index| {
+            self.0
+                .all()
+                .map(|cells| cells.buckets[index].load(Relaxed))
+                .sum()
+        })
     }
 
     /// Sum in seconds, how many, and the buckets as (upper bound in seconds, count).
@@ -40,13 +47,17 @@ impl Histogram {
             total += count;
             rows.push((bound(index), count));
         }
-        let nanoseconds: u64 = self.0.all().map(|cells| cells.nanoseconds.load(Relaxed)).sum();
+        let nanoseconds: u64 = self
+            .0
+            .all()
+            .map(|cells| cells.nanoseconds.load(Relaxed))
+            .sum();
         (nanoseconds as f64 / 1e9, total, rows)
     }
 }
 
-/// The bound in milliseconds of the bucket in which this share of the durations ends; none where there are none, or
-/// where they end beyond all bounds.
+/// The bound in milliseconds of the bucket in which this share of the durations ends; none where
+/// there are none, or where they end beyond all bounds.
 pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
     let wanted = (buckets.iter().sum::<u64>() as f64 * share).ceil();
     let mut seen = 0.0;
@@ -54,12 +65,18 @@ pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
         seen += *count as f64;
         seen >= wanted && seen > 0.0
     });
-    found.map(|index| bound(index) * 1e3).filter(|bound| bound.is_finite())
+    found
+        .map(|index| bound(index) * 1e3)
+        .filter(|bound| bound.is_finite())
 }
 
 /// What the durations in a bucket stay under, in seconds.
 fn bound(index: usize) -> f64 {
-    if index + 1 == BUCKETS { f64::INFINITY } else { (1_u64 << index) as f64 / 1e6 }
+    if index + 1 == BUCKETS {
+        f64::INFINITY
+    } else {
+        (1_u64 << index) as f64 / 1e6
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +92,10 @@ mod tests {
             let index = rows.iter().position(|row| row.1 == 1).unwrap();
             let seconds = microseconds as f64 / 1e6;
             assert_eq!(total, 1);
-            assert!(seconds < rows[index].0 && (index == 0 || seconds >= rows[index - 1].0), "{microseconds}");
+            assert!(
+                seconds < rows[index].0 && (index == 0 || seconds >= rows[index - 1].0),
+                "{microseconds}"
+            );
         }
     }
 
@@ -86,7 +106,10 @@ mod tests {
         (0..99).for_each(|_| histogram.record(Duration::from_micros(900)));
         histogram.record(Duration::from_millis(30));
         let buckets = histogram.buckets();
-        assert_eq!((quantile_ms(&buckets, 0.5), quantile_ms(&buckets, 0.99)), (Some(1.024), Some(1.024)));
+        assert_eq!(
+            (quantile_ms(&buckets, 0.5), quantile_ms(&buckets, 0.99)),
+            (Some(1.024), Some(1.024))
+        );
         assert_eq!(quantile_ms(&buckets, 0.999), Some(32.768));
         histogram.record(Duration::from_secs(3600));
         assert_eq!(quantile_ms(&histogram.buckets(), 1.0), None);

@@ -1,4 +1,5 @@
-//! What is counted, without a lock: a request adds to atomics that its thread already has; a scrape reads them.
+//! What is counted, without a lock: a request adds to atomics that its thread already has; a scrape
+//! reads them.
 
 pub mod batches;
 pub mod histogram;
@@ -49,9 +50,11 @@ pub struct PipelineCounts {
     pub durations: Histogram,
     /// Requests that the fallback of a route answered in its place, by [`FALLS`].
     pub fell: [AtomicU64; FALLS.len()],
-    /// Requests that were answered from the cache, and those that it had no answer to; of a pipeline that uses it.
+    /// Requests that were answered from the cache, and those that it had no answer to; of a
+    /// pipeline that uses it.
     pub cached: [AtomicU64; CACHED.len()],
-    /// Elements along the first dimension of the requests' first input, in requests that were answered.
+    /// Elements along the first dimension of the requests' first input, in requests that were
+    /// answered.
     pub elements: Counter,
 }
 

@@ -1,7 +1,9 @@
-//! Refuses what a manifest asks for beyond the operator's ceilings, before anything of it is compiled.
+//! Refuses what a manifest asks for beyond the operator's ceilings, before anything of it is
+//! compiled.
 //!
-//! A version that was served before a ceiling was lowered is looked at like any other when a server starts: it is out
-//! of service, with this as the reason, until the ceiling or the manifest changes.
+//! A version that was served before a ceiling was lowered is looked at like any other when a server
+//! starts: it is out of service, with this as the reason, until the ceiling or the manifest
+//! changes.
 
 use hotstage_core::limits::StageLimits;
 use hotstage_core::manifest::{KeyPath, Problems, Resolved, Written};

@@ -67,7 +67,10 @@ pub(super) async fn try_all(
     progress: &dyn Progress,
 ) -> Vec<Outcome> {
     if !tests.is_empty() {
-        progress.testing(&format!("{}/{}", pipeline.name, pipeline.version), tests.len());
+        progress.testing(
+            &format!("{}/{}", pipeline.name, pipeline.version),
+            tests.len(),
+        );
     }
     let mut outcomes = Vec::with_capacity(tests.len());
     for test in tests {
@@ -90,18 +93,29 @@ pub(super) fn problems(
         };
         match outcome {
             Outcome::Passed => {}
-            Outcome::Differs { differences, .. } => differences.iter().for_each(|line| report("expect", line)),
+            Outcome::Differs { differences, .. } => {
+                differences.iter().for_each(|line| report("expect", line))
+            }
             Outcome::Unreadable(message) => report("expect", message),
-            Outcome::Unanswered(failure) => report("request", &format!("expected an answer, got: {failure}")),
+            Outcome::Unanswered(failure) => {
+                report("request", &format!("expected an answer, got: {failure}"))
+            }
         }
     }
     problems
 }
 
-async fn try_one(test: &Test<Digest>, request: &Bytes, expect: &Bytes, pipeline: &Pipeline) -> Outcome {
+async fn try_one(
+    test: &Test<Digest>,
+    request: &Bytes,
+    expect: &Bytes,
+    pipeline: &Pipeline,
+) -> Outcome {
     let expected = match parse_named(expect, Side::Output) {
         Ok(expected) if expected.is_empty() => {
-            return Outcome::Unreadable("expects no output, so every answer would pass; name one at least".to_owned());
+            return Outcome::Unreadable(
+                "expects no output, so every answer would pass; name one at least".to_owned(),
+            );
         }
         Ok(expected) => expected,
         Err(failure) => return Outcome::Unreadable(failure.message),
@@ -112,7 +126,11 @@ async fn try_one(test: &Test<Digest>, request: &Bytes, expect: &Bytes, pipeline:
             Ok(()) => Outcome::Passed,
             Err(differences) => {
                 let differences = differences.iter().map(ToString::to_string).collect();
-                Outcome::Differs { differences, expected, got }
+                Outcome::Differs {
+                    differences,
+                    expected,
+                    got,
+                }
             }
         },
     }
@@ -120,7 +138,14 @@ async fn try_one(test: &Test<Digest>, request: &Bytes, expect: &Bytes, pipeline:
 
 async fn answer(pipeline: &Pipeline, request: &Bytes) -> Result<Named, Failure> {
     let ask = pipeline.decoder.decode(request, None)?;
-    let tensors = pipeline.try_out(&mut Instant::now(), Payload::Tensors(ask.inputs)).await?.outputs;
-    let names = pipeline.signature().outputs.iter().map(|port| port.name.clone());
+    let tensors = pipeline
+        .try_out(&mut Instant::now(), Payload::Tensors(ask.inputs))
+        .await?
+        .outputs;
+    let names = pipeline
+        .signature()
+        .outputs
+        .iter()
+        .map(|port| port.name.clone());
     Ok(names.zip(tensors).collect())
 }

@@ -1,7 +1,7 @@
 //! From a graph's document to a graph that could be called: members found → wired → golden tests.
 //!
-//! Nothing is compiled or opened for a graph: its members are pipelines that are there already. They are found by
-//! whoever asks for the graph, who knows what is served and what is about to be.
+//! Nothing is compiled or opened for a graph: its members are pipelines that are there already.
+//! They are found by whoever asks for the graph, who knows what is served and what is about to be.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::{Asleep, DeployError, Deployer, Progress, Quiet, Tests, golden};
 use crate::pipeline::{Body, Graph, Pipeline};
 
 impl Deployer {
-    /// Finds everything that a graph's document points at, and keeps its tests in the store. `find` answers the digest
-    /// that a member has.
+    /// Finds everything that a graph's document points at, and keeps its tests in the store. `find`
+    /// answers the digest that a member has.
     pub fn resolve_graph(
         &self,
         document: &WrittenGraph,
@@ -30,7 +30,8 @@ impl Deployer {
         resolve::resolve_graph(document, self, paths, find)
     }
 
-    /// Makes the graph over the pipelines that `find` has, checks it, and keeps its canonical manifest in the store.
+    /// Makes the graph over the pipelines that `find` has, checks it, and keeps its canonical
+    /// manifest in the store.
     pub async fn make_graph(
         &self,
         document: &WrittenGraph,
@@ -41,20 +42,33 @@ impl Deployer {
     ) -> Result<Pipeline, DeployError> {
         let graph = &material.manifest;
         let members = members(document, graph, find)?;
-        let signatures: Vec<Vec<&Signature>> =
-            members.iter().map(|members| members.iter().map(|member| member.signature()).collect()).collect();
-        let first = graph.nodes.first().zip(members.first().and_then(|members| members.first()));
-        let takes_raw = first.is_some_and(|(node, member)| node.is_call() && !member.accepts().is_empty());
-        let accepts = if takes_raw { Accepts::Raw } else { Accepts::Tensors };
+        let signatures: Vec<Vec<&Signature>> = members
+            .iter()
+            .map(|members| members.iter().map(|member| member.signature()).collect())
+            .collect();
+        let first = graph
+            .nodes
+            .first()
+            .zip(members.first().and_then(|members| members.first()));
+        let takes_raw =
+            first.is_some_and(|(node, member)| node.is_call() && !member.accepts().is_empty());
+        let accepts = if takes_raw {
+            Accepts::Raw
+        } else {
+            Accepts::Tensors
+        };
         let plan = plan(graph, &signatures, accepts).map_err(|miswired| {
             let mut problems = Problems::default();
-            miswired.iter().for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
+            miswired
+                .iter()
+                .for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
             problems
         })?;
         let body = Graph::new(graph.clone(), plan, members);
         check_size(document, &body)?;
         let (name, version) = (graph.name.to_string(), graph.version.to_string());
-        let mut pipeline = Pipeline::new(name, version, graph.digest(), Body::Graph(body), self.queue);
+        let mut pipeline =
+            Pipeline::new(name, version, graph.digest(), Body::Graph(body), self.queue);
         if tests == Tests::Run {
             let problem = |path: &KeyPath, message| document.problem(path, message);
             let document_of = |digest: &Digest| material.document(digest);
@@ -65,8 +79,8 @@ impl Deployer {
         Ok(pipeline)
     }
 
-    /// Makes graphs from the store, each when its members are there: `found` has what is there already, by digest, and
-    /// gets what is made. Answers those that could not be made, and why.
+    /// Makes graphs from the store, each when its members are there: `found` has what is there
+    /// already, by digest, and gets what is made. Answers those that could not be made, and why.
     pub async fn wake(
         &self,
         mut asleep: Vec<Asleep>,
@@ -77,17 +91,24 @@ impl Deployer {
         loop {
             let (before, mut left) = (asleep.len(), Vec::new());
             for Asleep { document, graph } in asleep {
-                let find =
-                    |branch: &Branch<Digest>| found.get(&branch.digest).map(Arc::clone).or_else(|| elsewhere(branch));
+                let find = |branch: &Branch<Digest>| {
+                    found
+                        .get(&branch.digest)
+                        .map(Arc::clone)
+                        .or_else(|| elsewhere(branch))
+                };
                 if graph.branches().any(|(_, branch)| find(branch).is_none()) {
                     left.push(Asleep { document, graph });
                     continue;
                 }
                 let called = format!("{}/{}", graph.name, graph.version);
                 let awake = async {
-                    let digest = |branch: &Branch<Option<Digest>>| branch.digest.ok_or_else(String::new);
-                    let material = self.resolve_graph(&document, Paths::Sent(&BTreeMap::new()), digest)?;
-                    self.make_graph(&document, &material, find, Tests::Skip, &Quiet).await
+                    let digest =
+                        |branch: &Branch<Option<Digest>>| branch.digest.ok_or_else(String::new);
+                    let material =
+                        self.resolve_graph(&document, Paths::Sent(&BTreeMap::new()), digest)?;
+                    self.make_graph(&document, &material, find, Tests::Skip, &Quiet)
+                        .await
                 };
                 match awake.await {
                     Ok(pipeline) => {
@@ -103,11 +124,15 @@ impl Deployer {
             }
             if left.len() == before {
                 for Asleep { document, graph } in left {
-                    let missing = graph
-                        .branches()
-                        .find(|(_, branch)| !found.contains_key(&branch.digest) && elsewhere(branch).is_none());
+                    let missing = graph.branches().find(|(_, branch)| {
+                        !found.contains_key(&branch.digest) && elsewhere(branch).is_none()
+                    });
                     if let Some((path, branch)) = missing {
-                        let message = format!("its member {} {} is not in service", branch.shown(), branch.digest);
+                        let message = format!(
+                            "its member {} {} is not in service",
+                            branch.shown(),
+                            branch.digest
+                        );
                         let called = format!("{}/{}", graph.name, graph.version);
                         failures.push((called, document.problem(&path, message).into()));
                     }
@@ -129,24 +154,41 @@ impl Deployer {
         let mut problems = Problems::default();
         for index in in_order(graphs)? {
             let document = &graphs[index];
-            let Loaded { pipelines, failed, .. } = &mut *loaded;
+            let Loaded {
+                pipelines, failed, ..
+            } = &mut *loaded;
             let find = |name: &str, version: &str| {
-                let is_meant = |pipeline: &&Arc<Pipeline>| pipeline.name == name && pipeline.version == version;
+                let is_meant = |pipeline: &&Arc<Pipeline>| {
+                    pipeline.name == name && pipeline.version == version
+                };
                 pipelines.iter().find(is_meant).map(Arc::clone)
             };
             let made = async {
                 let digest = |branch: &Branch<Option<Digest>>| {
                     let found = find(branch.pipeline.as_str(), branch.version.as_str());
-                    let found = found.ok_or_else(|| format!("no file here describes {}", branch.shown()))?;
+                    let found = found
+                        .ok_or_else(|| format!("no file here describes {}", branch.shown()))?;
                     pinned(branch, found.digest)
                 };
                 let material = self.resolve_graph(document, Paths::Disk, digest)?;
-                let member = |branch: &Branch<Digest>| find(branch.pipeline.as_str(), branch.version.as_str());
-                let mut pipeline = self.make_graph(document, &material, member, Tests::Skip, progress).await?;
+                let member = |branch: &Branch<Digest>| {
+                    find(branch.pipeline.as_str(), branch.version.as_str())
+                };
+                let mut pipeline = self
+                    .make_graph(document, &material, member, Tests::Skip, progress)
+                    .await?;
                 let tests = &material.manifest.tests;
-                let outcomes = golden::try_all(tests, |digest| material.document(digest), &pipeline, progress).await;
+                let outcomes = golden::try_all(
+                    tests,
+                    |digest| material.document(digest),
+                    &pipeline,
+                    progress,
+                )
+                .await;
                 pipeline.made.tests = passed(&outcomes);
-                let wrong = golden::problems(tests, &outcomes, |path, message| document.problem(path, message));
+                let wrong = golden::problems(tests, &outcomes, |path, message| {
+                    document.problem(path, message)
+                });
                 if failing == Failing::Refused {
                     wrong.clone().or(())?;
                 }
@@ -181,28 +223,42 @@ pub fn in_order(graphs: &[WrittenGraph]) -> Result<Vec<usize>, Problem> {
     let names: Vec<Vec<usize>> = declared
         .iter()
         .map(|graph| {
-            let named = graph.branches().filter_map(|(_, branch)| place(&declared, branch));
+            let named = graph
+                .branches()
+                .filter_map(|(_, branch)| place(&declared, branch));
             named.collect()
         })
         .collect();
     order(&names).map_err(|circle| {
-        let [first, ..] = circle.as_slice() else { return graphs[0].problem(&KeyPath::default(), String::new()) };
-        let shown = |place: &usize| format!("{}/{}", declared[*place].name, declared[*place].version);
+        let [first, ..] = circle.as_slice() else {
+            return graphs[0].problem(&KeyPath::default(), String::new());
+        };
+        let shown =
+            |place: &usize| format!("{}/{}", declared[*place].name, declared[*place].version);
         let next = circle.get(1).unwrap_or(first);
-        let path = declared[*first].branches().find(|(_, branch)| place(&declared, branch) == Some(*next));
+        let path = declared[*first]
+            .branches()
+            .find(|(_, branch)| place(&declared, branch) == Some(*next));
         let way: Vec<String> = circle.iter().chain([first]).map(shown).collect();
         let message = if circle.len() == 1 {
             "is the graph itself; a graph is put together of others".to_owned()
         } else {
-            format!("the graphs name each other in a circle: {}; take one of them out", way.join(" → "))
+            format!(
+                "the graphs name each other in a circle: {}; take one of them out",
+                way.join(" → ")
+            )
         };
-        let path = path.map(|(path, _)| path.key("version")).unwrap_or_default();
+        let path = path
+            .map(|(path, _)| path.key("version"))
+            .unwrap_or_default();
         graphs[*first].problem(&path, message)
     })
 }
 
 fn place(declared: &[&DeclaredGraph], branch: &Branch<Option<Digest>>) -> Option<usize> {
-    declared.iter().position(|graph| graph.name == branch.pipeline && graph.version == branch.version)
+    declared
+        .iter()
+        .position(|graph| graph.name == branch.pipeline && graph.version == branch.version)
 }
 
 /// The pipelines, for each node one for each branch.
@@ -220,7 +276,9 @@ fn members(
                 Some(member) => found.push(member),
                 None => {
                     let path = node.path(index, branch).key("version");
-                    problems.push(document.problem(&path, format!("{} is not in service", asked.shown())));
+                    problems.push(
+                        document.problem(&path, format!("{} is not in service", asked.shown())),
+                    );
                 }
             }
         }
@@ -234,11 +292,13 @@ fn check_size(document: &WrittenGraph, graph: &Graph) -> Result<(), Problem> {
     let path = KeyPath::default().key("spec").key("nodes");
     let (depth, runs) = (graph.depth(), graph.runs());
     if depth > GRAPH_DEPTH_MAX {
-        let message = format!("graphs over graphs: {depth} levels; at most {GRAPH_DEPTH_MAX} are allowed");
+        let message =
+            format!("graphs over graphs: {depth} levels; at most {GRAPH_DEPTH_MAX} are allowed");
         return Err(document.problem(&path, message));
     }
     if runs > GRAPH_RUNS_MAX {
-        let message = format!("one request could run {runs} pipelines; at most {GRAPH_RUNS_MAX} are allowed");
+        let message =
+            format!("one request could run {runs} pipelines; at most {GRAPH_RUNS_MAX} are allowed");
         return Err(document.problem(&path, message));
     }
     Ok(())

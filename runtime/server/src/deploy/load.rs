@@ -1,6 +1,8 @@
-//! Everything that paths describe, made without a server: for `check`, for `run`, and for measurements.
+//! Everything that paths describe, made without a server: for `check`, for `run`, and for
+//! measurements.
 //!
-//! A golden test that fails refuses its pipeline, or is told beside it, as the caller wants ([`Failing`]).
+//! A golden test that fails refuses its pipeline, or is told beside it, as the caller wants
+//! ([`Failing`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +26,13 @@ impl Deployer {
         read::documents_in_folder(file, &self.allowed)
     }
 
-    /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of them.
-    pub async fn load(&self, paths: &[PathBuf], progress: &dyn Progress) -> Result<Loaded, DeployError> {
+    /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of
+    /// them.
+    pub async fn load(
+        &self,
+        paths: &[PathBuf],
+        progress: &dyn Progress,
+    ) -> Result<Loaded, DeployError> {
         self.load_as(paths, Failing::Refused, progress).await
     }
 
@@ -41,12 +48,24 @@ impl Deployer {
         let (mut pipelines, mut failed) = (Vec::new(), Vec::new());
         for document in &documents.pipelines {
             let made = async {
-                let material = self.resolve_or_explain(document, Paths::Disk, progress).await?;
-                let mut pipeline = self.make(document, &material, Tests::Skip, progress).await?;
+                let material = self
+                    .resolve_or_explain(document, Paths::Disk, progress)
+                    .await?;
+                let mut pipeline = self
+                    .make(document, &material, Tests::Skip, progress)
+                    .await?;
                 let tests = &material.manifest.tests;
-                let outcomes = golden::try_all(tests, |digest| material.document(digest), &pipeline, progress).await;
+                let outcomes = golden::try_all(
+                    tests,
+                    |digest| material.document(digest),
+                    &pipeline,
+                    progress,
+                )
+                .await;
                 pipeline.made.tests = passed(&outcomes);
-                let wrong = golden::problems(tests, &outcomes, |path, message| document.problem(path, message));
+                let wrong = golden::problems(tests, &outcomes, |path, message| {
+                    document.problem(path, message)
+                });
                 if failing == Failing::Refused {
                     wrong.clone().or(())?;
                 }
@@ -60,9 +79,14 @@ impl Deployer {
                 Err(error) => return Err(error),
             }
         }
-        let mut loaded =
-            Loaded { pipelines: problems.or(pipelines)?, failed, routes: Vec::new(), rollouts: Vec::new() };
-        self.load_graphs(&documents.graphs, &mut loaded, failing, progress).await?;
+        let mut loaded = Loaded {
+            pipelines: problems.or(pipelines)?,
+            failed,
+            routes: Vec::new(),
+            rollouts: Vec::new(),
+        };
+        self.load_graphs(&documents.graphs, &mut loaded, failing, progress)
+            .await?;
         (loaded.routes, loaded.rollouts) = (documents.routes, documents.rollouts);
         check_routes(&loaded.routes, &loaded.pipelines)?;
         Ok(loaded)
@@ -100,20 +124,37 @@ impl Failed {
         outcomes: Vec<Outcome>,
         wrong: &Problems,
     ) -> Vec<Self> {
-        let failed = tests.iter().zip(outcomes).enumerate().filter(|(_, (_, outcome))| !outcome.is_passed());
+        let failed = tests
+            .iter()
+            .zip(outcomes)
+            .enumerate()
+            .filter(|(_, (_, outcome))| !outcome.is_passed());
         failed
             .map(|(index, (test, outcome))| {
                 let path = KeyPath::test(index);
                 let is_its = |problem: &&Problem| problem.path.steps().starts_with(path.steps());
                 let problems = wrong.list().iter().filter(is_its).cloned().collect();
-                Self { file: file.to_owned(), place, index, test: test.clone(), outcome, problems }
+                Self {
+                    file: file.to_owned(),
+                    place,
+                    index,
+                    test: test.clone(),
+                    outcome,
+                    problems,
+                }
             })
             .collect()
     }
 }
 
 pub(super) fn passed(outcomes: &[Outcome]) -> u32 {
-    u32::try_from(outcomes.iter().filter(|outcome| outcome.is_passed()).count()).unwrap_or(u32::MAX)
+    u32::try_from(
+        outcomes
+            .iter()
+            .filter(|outcome| outcome.is_passed())
+            .count(),
+    )
+    .unwrap_or(u32::MAX)
 }
 
 /// What documents became.
@@ -132,15 +173,27 @@ pub struct Loaded {
 fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for route in routes {
-        let of_name = || pipelines.iter().filter(|pipeline| pipeline.name == route.name().as_str());
+        let of_name = || {
+            pipelines
+                .iter()
+                .filter(|pipeline| pipeline.name == route.name().as_str())
+        };
         if of_name().next().is_none() {
             continue;
         }
-        let find = |version: &str| of_name().find(|pipeline| pipeline.version == version).map(Arc::clone);
+        let find = |version: &str| {
+            of_name()
+                .find(|pipeline| pipeline.version == version)
+                .map(Arc::clone)
+        };
         match Routing::new(route, find, None) {
             Ok(_) => {}
-            Err(Unfit::Input { message }) => problems.push(route.problem(&KeyPath::default().key("spec"), message)),
-            Err(Unfit::Disagrees { variant, message }) => problems.push(route.version_problem(variant, message)),
+            Err(Unfit::Input { message }) => {
+                problems.push(route.problem(&KeyPath::default().key("spec"), message))
+            }
+            Err(Unfit::Disagrees { variant, message }) => {
+                problems.push(route.version_problem(variant, message))
+            }
             Err(Unfit::Absent { variant }) => {
                 let message = format!("no file here describes this version of `{}`", route.name());
                 problems.push(route.version_problem(variant, message));

@@ -1,8 +1,10 @@
-//! From manifests on disk to pipelines that serve: read → resolve → compile → open → wire → golden tests → warm.
+//! From manifests on disk to pipelines that serve: read → resolve → compile → open → wire → golden
+//! tests → warm.
 //!
-//! Beside the request path, never on it. Nothing is served that did not pass every step; a failure at any of them
-//! leaves what is served untouched and says which step, where in which file, and why. Whatever a manifest points at is
-//! in the store before anything is compiled, so a pipeline never depends on a path again.
+//! Beside the request path, never on it. Nothing is served that did not pass every step; a failure
+//! at any of them leaves what is served untouched and says which step, where in which file, and
+//! why. Whatever a manifest points at is in the store before anything is compiled, so a pipeline
+//! never depends on a path again.
 
 mod ceilings;
 mod golden;
@@ -89,10 +91,27 @@ impl From<Problem> for DeployError {
 
 impl Deployer {
     /// Puts the parts together.
-    pub fn new(engine: Engine, store: Arc<Store>, boxes: Boxes, queue: usize, compilers: Compilers) -> Self {
+    pub fn new(
+        engine: Engine,
+        store: Arc<Store>,
+        boxes: Boxes,
+        queue: usize,
+        compilers: Compilers,
+    ) -> Self {
         let shared = Arc::new(Shared::new(Arc::clone(&store)));
         let (allowed, ceiling) = (Allowed::default(), StageLimits::ceiling());
-        Self { engine, store, boxes, queue, cache: None, allowed, ceiling, warms: true, compilers, shared }
+        Self {
+            engine,
+            store,
+            boxes,
+            queue,
+            cache: None,
+            allowed,
+            ceiling,
+            warms: true,
+            compilers,
+            shared,
+        }
     }
 
     /// From now on there are requests that compiling must not disturb.
@@ -105,8 +124,8 @@ impl Deployer {
         resolve::resolve(document, self, paths)
     }
 
-    /// The same for somebody who is told everything at once: where something is not found, the stages that have
-    /// everything are opened nevertheless, to say what is wrong with them.
+    /// The same for somebody who is told everything at once: where something is not found, the
+    /// stages that have everything are opened nevertheless, to say what is wrong with them.
     pub async fn resolve_or_explain(
         &self,
         document: &Written,
@@ -144,10 +163,20 @@ impl Deployer {
             make_way();
             let problem = |path: &KeyPath, message| document.problem(path, message);
             let document_of = |digest: &Digest| material.document(digest);
-            golden::run(&material.manifest.tests, document_of, problem, &pipeline, progress).await?;
+            golden::run(
+                &material.manifest.tests,
+                document_of,
+                problem,
+                &pipeline,
+                progress,
+            )
+            .await?;
             pipeline.made.tests = u32::try_from(material.manifest.tests.len()).unwrap_or(u32::MAX);
         }
-        let computes = pipeline.steps().iter().any(|step| !step.stage.engines().is_empty());
+        let computes = pipeline
+            .steps()
+            .iter()
+            .any(|step| !step.stage.engines().is_empty());
         if self.warms && computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
             // Whatever comes of it: it may be no request that makes sense.
             let _ = warm(&pipeline).await;
@@ -162,16 +191,28 @@ impl Deployer {
     pub fn recorded(&self, called: &str, digest: &Digest) -> Result<Recorded, DeployError> {
         let gone = |message: String| {
             let file = called.into();
-            Problem { file, place: Place::START, path: KeyPath::default(), message }
+            Problem {
+                file,
+                place: Place::START,
+                path: KeyPath::default(),
+                message,
+            }
         };
-        let text = self.store.get(digest)?.ok_or_else(|| gone(format!("its manifest {digest} is not in the store")))?;
+        let text = self
+            .store
+            .get(digest)?
+            .ok_or_else(|| gone(format!("its manifest {digest} is not in the store")))?;
         let text = String::from_utf8_lossy(&text);
         if let Ok((document, graph)) = ResolvedGraph::read(called, &text) {
             return Ok(Recorded::Graph(Box::new(Asleep { document, graph })));
         }
-        let (document, _) = Resolved::read(called, &text).map_err(|error| gone(format!("{digest} is {error}")))?;
+        let (document, _) =
+            Resolved::read(called, &text).map_err(|error| gone(format!("{digest} is {error}")))?;
         let material = self.resolve(&document, Paths::Sent(&BTreeMap::new()))?;
-        Ok(Recorded::Pipeline(Box::new(Unopened { document, material })))
+        Ok(Recorded::Pipeline(Box::new(Unopened {
+            document,
+            material,
+        })))
     }
 
     /// Bytes of its components that must be compiled before it can be opened.
@@ -181,20 +222,25 @@ impl Deployer {
             self.shared.compiled(stage.component, stage.role).is_none()
                 && !self.engine.is_cached(&stage.component, &*self.store)
         });
-        missing.map(|stage| self.store.size(&stage.component).unwrap_or_default()).sum()
+        missing
+            .map(|stage| self.store.size(&stage.component).unwrap_or_default())
+            .sum()
     }
 
-    /// Makes the pipeline that was recorded. It passed its tests then, and stages are pure functions: they are not run
-    /// again.
+    /// Makes the pipeline that was recorded. It passed its tests then, and stages are pure
+    /// functions: they are not run again.
     pub async fn open(&self, unopened: &Unopened) -> Result<Pipeline, DeployError> {
-        self.make(&unopened.document, &unopened.material, Tests::Skip, &Quiet).await
+        self.make(&unopened.document, &unopened.material, Tests::Skip, &Quiet)
+            .await
     }
 
     /// Both: the pipeline of a canonical manifest in the store. A graph waits for its members.
     pub async fn revive(&self, called: &str, digest: &Digest) -> Result<Revived, DeployError> {
         match self.recorded(called, digest)? {
             Recorded::Graph(graph) => Ok(Revived::Graph(graph)),
-            Recorded::Pipeline(unopened) => Ok(Revived::Pipeline(Box::new(self.open(&unopened).await?))),
+            Recorded::Pipeline(unopened) => {
+                Ok(Revived::Pipeline(Box::new(self.open(&unopened).await?)))
+            }
         }
     }
 

@@ -20,7 +20,8 @@ use crate::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 use crate::place::make_way;
 use crate::store::Blob;
 
-/// Files up to this many bytes stay in memory for the next instance; larger ones are read again for it.
+/// Files up to this many bytes stay in memory for the next instance; larger ones are read again for
+/// it.
 const HELD_BYTES_MAX: u64 = 1 << 20;
 
 /// A stage that was opened.
@@ -46,7 +47,9 @@ pub(super) async fn stages(
         make_way();
         let path = KeyPath::stage(index);
         match compile(deployer, material, index, progress, &mut newly_compiled).await {
-            Err(error) => problems.push(document.problem(&path.key("component"), error.to_string())),
+            Err(error) => {
+                problems.push(document.problem(&path.key("component"), error.to_string()))
+            }
             Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
                 Ok(stage) => opened.push(stage),
                 Err((path, message)) => problems.push(document.problem(&path, message)),
@@ -69,12 +72,19 @@ async fn compile(
         return Ok(compiled);
     }
     let (store, engine) = (Arc::clone(&deployer.store), deployer.engine.clone());
-    let origin = match away(move || engine.cached(component, role, &*store, store.signing_key())).await? {
+    let origin = match away(move || engine.cached(component, role, &*store, store.signing_key()))
+        .await?
+    {
         Cached::Ready(compiled) => return Ok(deployer.shared.keep_compiled(role, compiled)),
         // The component says why, where it is read.
         Cached::Unlinked(why) => {
-            deployer.compilers.run(Work::Check, role, blob(deployer, &component)?).await?;
-            return Err(CompileError::Unfit(format!("the component does not link: {why}")));
+            deployer
+                .compilers
+                .run(Work::Check, role, blob(deployer, &component)?)
+                .await?;
+            return Err(CompileError::Unfit(format!(
+                "the component does not link: {why}"
+            )));
         }
         Cached::Absent => Origin::Compiled,
         Cached::Untrusted => {
@@ -94,25 +104,41 @@ async fn compile(
 }
 
 fn blob(deployer: &Deployer, digest: &Digest) -> Result<Blob, CompileError> {
-    let blob = deployer.store.open_blob(digest).map_err(|error| CompileError::Refused(error.to_string()))?;
+    let blob = deployer
+        .store
+        .open_blob(digest)
+        .map_err(|error| CompileError::Refused(error.to_string()))?;
     blob.ok_or_else(|| CompileError::Refused(format!("{digest} is not in the store any more")))
 }
 
 /// Machine code of megabytes is read, hashed and written where that holds up nothing else.
-async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CompileError> {
-    let lost = |_| CompileError::Refused("loading its machine code failed; this is a defect of the server".to_owned());
+async fn away<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CompileError> {
+    let lost = |_| {
+        CompileError::Refused(
+            "loading its machine code failed; this is a defect of the server".to_owned(),
+        )
+    };
     tokio::task::spawn_blocking(work).await.map_err(lost)
 }
 
 /// A file as its stage gets it.
 fn file(deployer: &Deployer, digest: &Digest) -> Result<File, String> {
     let shared = Arc::clone(&deployer.shared);
-    let content = if deployer.store.size(digest).is_some_and(|bytes| bytes > HELD_BYTES_MAX) {
+    let content = if deployer
+        .store
+        .size(digest)
+        .is_some_and(|bytes| bytes > HELD_BYTES_MAX)
+    {
         Content::Kept(shared)
     } else {
         Content::Held(shared.hold(digest)?)
     };
-    Ok(File { digest: *digest, content })
+    Ok(File {
+        digest: *digest,
+        content,
+    })
 }
 
 /// Opens one stage. An error comes with the place in the manifest that it is about.
@@ -124,8 +150,13 @@ async fn open(
     compiled: &Arc<Compiled>,
 ) -> Result<Opened, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
-    let files = stage.files.iter().map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
-    let files: Files = files.collect::<Result<_, String>>().map_err(|text| (path.clone().key("files"), text))?;
+    let files = stage
+        .files
+        .iter()
+        .map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
+    let files: Files = files
+        .collect::<Result<_, String>>()
+        .map_err(|text| (path.clone().key("files"), text))?;
     let asked = Arc::new(Asked::default());
     let options = StageOptions {
         pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
@@ -136,18 +167,27 @@ async fn open(
         limits: stage.limits.clone(),
         isolation: stage.isolation,
     };
-    let opened = Stage::open(&deployer.engine, compiled, options).await.map_err(|error| match error {
-        OpenError::Settings(text) => setting(path.clone(), text),
-        OpenError::File(text) => {
-            let meant = super::unused::meant(&stage.files, &asked.names());
-            (path.clone().key("files"), format!("{text}{meant}"))
-        }
-        failed @ OpenError::Failed { .. } => {
-            (path.clone().key("component"), format!("the stage can't be opened: {failed}"))
-        }
-    })?;
-    if let Some(ComponentRef::Box { name, version: Some(version) }) =
-        document.pipeline().stages.get(index).map(|stage| &stage.component)
+    let opened = Stage::open(&deployer.engine, compiled, options)
+        .await
+        .map_err(|error| match error {
+            OpenError::Settings(text) => setting(path.clone(), text),
+            OpenError::File(text) => {
+                let meant = super::unused::meant(&stage.files, &asked.names());
+                (path.clone().key("files"), format!("{text}{meant}"))
+            }
+            failed @ OpenError::Failed { .. } => (
+                path.clone().key("component"),
+                format!("the stage can't be opened: {failed}"),
+            ),
+        })?;
+    if let Some(ComponentRef::Box {
+        name,
+        version: Some(version),
+    }) = document
+        .pipeline()
+        .stages
+        .get(index)
+        .map(|stage| &stage.component)
         && !is_version(&opened.about().version, version)
     {
         let has = &opened.about().version;
@@ -157,25 +197,39 @@ async fn open(
     let batcher = match &stage.batch {
         None => None,
         Some(batching) => {
-            batch::check(opened.signature()).map_err(|message| (path.clone().key("batch"), message))?;
+            batch::check(opened.signature())
+                .map_err(|message| (path.clone().key("batch"), message))?;
             let lanes = (stage.limits.instances.max as usize).min(deployer.engine.concurrency());
             Some(Arc::new(Batcher::new(batching.clone(), lanes)))
         }
     };
-    let is_batched = material.manifest.stages.iter().any(|stage| stage.batch.is_some());
-    let gate = (is_batched && batcher.is_none()).then(|| Semaphore::new(stage.limits.instances.max as usize));
+    let is_batched = material
+        .manifest
+        .stages
+        .iter()
+        .any(|stage| stage.batch.is_some());
+    let gate = (is_batched && batcher.is_none())
+        .then(|| Semaphore::new(stage.limits.instances.max as usize));
     let warnings = super::unused::warnings(&stage.files, &asked.names());
-    let warnings =
-        warnings.into_iter().map(|(name, message)| document.problem(&path.clone().key("files").key(&name), message));
+    let warnings = warnings
+        .into_iter()
+        .map(|(name, message)| document.problem(&path.clone().key("files").key(&name), message));
     let warnings = warnings.collect();
-    let step = Step { name: stage.name.to_string(), stage: opened, durations: Histogram::default(), batcher, gate };
+    let step = Step {
+        name: stage.name.to_string(),
+        stage: opened,
+        durations: Histogram::default(),
+        batcher,
+        gate,
+    };
     Ok(Opened { step, warnings })
 }
 
-/// What a component says of its settings begins with their key path, as in `settings.std[3]: expected …`: that is where
-/// they are written.
+/// What a component says of its settings begins with their key path, as in
+/// `settings.std[3]: expected …`: that is where they are written.
 fn setting(mut path: KeyPath, text: String) -> (KeyPath, String) {
-    let Some((place, message)) = text.split_once(": ").filter(|(place, _)| is_setting(place)) else {
+    let Some((place, message)) = text.split_once(": ").filter(|(place, _)| is_setting(place))
+    else {
         return (path.key("settings"), text);
     };
     for step in place.split(['.', '[']) {
@@ -191,12 +245,15 @@ fn setting(mut path: KeyPath, text: String) -> (KeyPath, String) {
 fn is_setting(place: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
     let behind = place.strip_prefix("settings");
-    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']) && rest.chars().all(is_plain))
+    behind.is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with(['.', '[']) && rest.chars().all(is_plain)
+    })
 }
 
 /// `0.1` asks for `0.1` and for `0.1.7`, not for `0.10`.
 fn is_version(has: &str, asked: &Version) -> bool {
-    has.strip_prefix(asked.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    has.strip_prefix(asked.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Checks that the stages fit each other, and puts them together.
@@ -213,13 +270,22 @@ pub(super) fn wire(
         .zip(&opened)
         .map(|(stage, opened)| StageWires::of(stage, opened.step.stage.signature()))
         .collect();
-    let takes_raw = opened.first().is_some_and(|first| !first.step.stage.accepts().is_empty());
-    let accepts = if takes_raw { Accepts::Raw } else { Accepts::Tensors };
-    let plan = plan(Parts::Stages, &wires, accepts, manifest.outputs.as_deref()).map_err(|miswired| {
-        let mut problems = Problems::default();
-        miswired.iter().for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
-        problems
-    })?;
+    let takes_raw = opened
+        .first()
+        .is_some_and(|first| !first.step.stage.accepts().is_empty());
+    let accepts = if takes_raw {
+        Accepts::Raw
+    } else {
+        Accepts::Tensors
+    };
+    let plan =
+        plan(Parts::Stages, &wires, accepts, manifest.outputs.as_deref()).map_err(|miswired| {
+            let mut problems = Problems::default();
+            miswired
+                .iter()
+                .for_each(|wrong| problems.push(document.problem(&wrong.path, &wrong.message)));
+            problems
+        })?;
     let (mut steps, mut warnings) = (Vec::with_capacity(opened.len()), Vec::new());
     for opened in opened {
         steps.push(opened.step);

@@ -2,7 +2,8 @@
 
 /// Somebody who watches. Every method may be called from any thread.
 pub trait Progress: Sync {
-    /// A component is being compiled; that may take a while. The step ends when the answer is dropped.
+    /// A component is being compiled; that may take a while. The step ends when the answer is
+    /// dropped.
     fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any + Send>;
     /// Golden tests are being run.
     fn testing(&self, pipeline: &str, tests: usize);

@@ -1,7 +1,8 @@
 //! Manifest files: which ones a path means, and what is in them.
 //!
-//! A file that is named is read wherever it lies. What a folder holds may have been put there by others: a link that
-//! leads out of it is followed only into a directory that is allowed. Neither waits for a FIFO.
+//! A file that is named is read wherever it lies. What a folder holds may have been put there by
+//! others: a link that leads out of it is followed only into a directory that is allowed. Neither
+//! waits for a FIFO.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,26 +14,38 @@ use hotstage_core::manifest::{Documents, KeyPath, Place, Problem, Problems, chec
 
 use crate::files::{self, Allowed, Confined, OpenError};
 
-/// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their names; `-` is standard
-/// input.
+/// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their
+/// names; `-` is standard input.
 pub fn documents(paths: &[PathBuf]) -> Result<Documents, Problems> {
     documents_within(paths, &Allowed::default())
 }
 
 /// The same where links in a folder may lead to manifests in these directories, too.
-pub(super) fn documents_within(paths: &[PathBuf], allowed: &Allowed) -> Result<Documents, Problems> {
+pub(super) fn documents_within(
+    paths: &[PathBuf],
+    allowed: &Allowed,
+) -> Result<Documents, Problems> {
     let (texts, problems) = texts(paths, allowed);
-    parsed(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), problems)
+    parsed(
+        texts
+            .iter()
+            .map(|(file, text)| (file.as_str(), text.as_str())),
+        problems,
+    )
 }
 
-/// The documents of one file that lies in a folder, whose links lead nowhere else but into these directories.
+/// The documents of one file that lies in a folder, whose links lead nowhere else but into these
+/// directories.
 pub(super) fn documents_in_folder(file: &Path, allowed: &Allowed) -> Result<Documents, Problems> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return documents_within(&[file.to_owned()], allowed);
     };
     let opened = Confined::new(folder, allowed).open(name);
     let text = text(opened, file).map_err(|message| problem(file, message))?;
-    parsed([(&*file.display().to_string(), &*text)].into_iter(), Problems::default())
+    parsed(
+        [(&*file.display().to_string(), &*text)].into_iter(),
+        Problems::default(),
+    )
 }
 
 /// All documents of texts that somebody sent, each under the name that the sender gives it.
@@ -46,12 +59,20 @@ pub fn texts(paths: &[PathBuf], allowed: &Allowed) -> (Vec<(String, String)>, Pr
     let mut texts = Vec::new();
     for path in paths {
         let found = match files(path) {
-            Ok(Files::Input) => vec![(path.clone(), read_bounded(io::stdin().lock()).map_err(|error| why(&error)))],
+            Ok(Files::Input) => vec![(
+                path.clone(),
+                read_bounded(io::stdin().lock()).map_err(|error| why(&error)),
+            )],
             Ok(Files::One) => vec![(path.clone(), text(files::open(path), path))],
             Ok(Files::Of(names)) => {
                 // What lies in a folder need not be what its owner put there.
                 let folder = Confined::new(path, allowed);
-                let open = |name: &OsString| (folder.path(name), text(folder.open(name), &folder.path(name)));
+                let open = |name: &OsString| {
+                    (
+                        folder.path(name),
+                        text(folder.open(name), &folder.path(name)),
+                    )
+                };
                 names.iter().map(open).collect()
             }
             Err(found) => {
@@ -69,7 +90,10 @@ pub fn texts(paths: &[PathBuf], allowed: &Allowed) -> (Vec<(String, String)>, Pr
     (texts, problems)
 }
 
-fn parsed<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>, mut problems: Problems) -> Result<Documents, Problems> {
+fn parsed<'a>(
+    texts: impl Iterator<Item = (&'a str, &'a str)>,
+    mut problems: Problems,
+) -> Result<Documents, Problems> {
     let mut documents = Documents::default();
     for (file, text) in texts {
         match parse(file, text) {
@@ -97,13 +121,23 @@ fn files(path: &Path) -> Result<Files, Problems> {
     if !path.is_dir() {
         return Ok(Files::One);
     }
-    let entries = fs::read_dir(path).map_err(|error| problem(path, format!("can't read the folder: {error}")))?;
-    let is_manifest = |name: &OsString| Path::new(name).extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-    let mut names: Vec<OsString> =
-        entries.filter_map(|entry| Some(entry.ok()?.file_name())).filter(is_manifest).collect();
+    let entries = fs::read_dir(path)
+        .map_err(|error| problem(path, format!("can't read the folder: {error}")))?;
+    let is_manifest = |name: &OsString| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|kind| kind == "yaml" || kind == "yml")
+    };
+    let mut names: Vec<OsString> = entries
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(is_manifest)
+        .collect();
     names.sort();
     if names.is_empty() {
-        return Err(problem(path, "the folder holds no manifest: no `.yaml` or `.yml` file".to_owned()));
+        return Err(problem(
+            path,
+            "the folder holds no manifest: no `.yaml` or `.yml` file".to_owned(),
+        ));
     }
     Ok(Files::Of(names))
 }
@@ -116,7 +150,9 @@ fn text(file: Result<fs::File, OpenError>, path: &Path) -> Result<String, String
         Err(OpenError::Io { source, .. }) => Err(why(&source)),
         Err(error) => {
             let message = error.to_string();
-            Err(message.strip_prefix(&format!("{} ", path.display())).map_or(message.clone(), str::to_owned))
+            Err(message
+                .strip_prefix(&format!("{} ", path.display()))
+                .map_or(message.clone(), str::to_owned))
         }
     }
 }
@@ -131,10 +167,18 @@ fn why(error: &io::Error) -> String {
 /// One byte more than allowed, so that the parser can say that it is too much.
 fn read_bounded(source: impl io::Read) -> io::Result<String> {
     let mut text = String::new();
-    source.take(MANIFEST_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    source
+        .take(MANIFEST_BYTES_MAX as u64 + 1)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
 fn problem(path: &Path, message: String) -> Problems {
-    Problem { file: path.display().to_string().into(), place: Place::START, path: KeyPath::default(), message }.into()
+    Problem {
+        file: path.display().to_string().into(),
+        place: Place::START,
+        path: KeyPath::default(),
+        message,
+    }
+    .into()
 }

@@ -1,7 +1,8 @@
-//! References → digests: every component, file and document that a manifest points at, in the store.
+//! References → digests: every component, file and document that a manifest points at, in the
+//! store.
 //!
-//! A path counts from the manifest's folder and stays in it ([`crate::files`]). A mere name is looked for in the
-//! box: folders of components whose files are called by their names.
+//! A path counts from the manifest's folder and stays in it ([`crate::files`]). A mere name is
+//! looked for in the box: folders of components whose files are called by their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -14,7 +15,8 @@ use hotstage_core::digest::Digest;
 use hotstage_core::graph::{Branch, ResolvedGraph};
 use hotstage_core::limits::{COMPONENT_BYTES_MAX, FILE_BYTES_MAX};
 use hotstage_core::manifest::{
-    ComponentRef, DocumentRef, FileRef, Partly, Problems, Resolve, Resolved, Written, WrittenGraph, canonical_text,
+    ComponentRef, DocumentRef, FileRef, Partly, Problems, Resolve, Resolved, Written, WrittenGraph,
+    canonical_text,
 };
 use hotstage_core::suggest;
 
@@ -35,21 +37,46 @@ impl Boxes {
             return Self(vec![std::path::absolute(&folder).unwrap_or(folder)]);
         }
         let program = env::current_exe().ok();
-        let beside = program.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-        Self(["components", "../components", "../share/hotstage/components"].map(|folder| beside.join(folder)).into())
+        let beside = program
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new("."));
+        Self(
+            [
+                "components",
+                "../components",
+                "../share/hotstage/components",
+            ]
+            .map(|folder| beside.join(folder))
+            .into(),
+        )
     }
 
     fn find(&self, name: &str) -> Result<PathBuf, String> {
         let file = format!("{name}.wasm");
-        if let Some(path) = self.0.iter().map(|folder| folder.join(&file)).find(|path| path.is_file()) {
+        if let Some(path) = self
+            .0
+            .iter()
+            .map(|folder| folder.join(&file))
+            .find(|path| path.is_file())
+        {
             return Ok(path);
         }
-        let mut known: Vec<String> =
-            self.0.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().filter_map(component_name).collect();
+        let mut known: Vec<String> = self
+            .0
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .filter_map(component_name)
+            .collect();
         known.sort();
         known.dedup();
         if known.is_empty() {
-            let folders: Vec<String> = self.0.iter().map(|folder| folder.display().to_string()).collect();
+            let folders: Vec<String> = self
+                .0
+                .iter()
+                .map(|folder| folder.display().to_string())
+                .collect();
             let folders = folders.join(", ");
             return Err(format!(
                 "there is no component `{name}`: the box is empty ({folders}); say where it is with --components"
@@ -63,10 +90,14 @@ impl Boxes {
 fn component_name(entry: io::Result<fs::DirEntry>) -> Option<String> {
     let path = entry.ok()?.path();
     let is_component = path.extension().is_some_and(|kind| kind == "wasm");
-    path.file_stem().filter(|_| is_component)?.to_str().map(str::to_owned)
+    path.file_stem()
+        .filter(|_| is_component)?
+        .to_str()
+        .map(str::to_owned)
 }
 
-/// A manifest with nothing left to look up. Components and files are in the store, the documents of its tests here.
+/// A manifest with nothing left to look up. Components and files are in the store, the documents of
+/// its tests here.
 pub struct Material<M = Resolved> {
     /// Every reference is a digest.
     pub manifest: M,
@@ -97,7 +128,11 @@ pub enum Paths<'a> {
 }
 
 /// Finds and stores everything that the document points at.
-pub(super) fn resolve(document: &Written, deployer: &Deployer, paths: Paths<'_>) -> Result<Material, DeployError> {
+pub(super) fn resolve(
+    document: &Written,
+    deployer: &Deployer,
+    paths: Paths<'_>,
+) -> Result<Material, DeployError> {
     let (material, problems) = resolve_partly(document, deployer, paths)?;
     Ok(problems.or(material)?)
 }
@@ -109,12 +144,21 @@ pub(super) fn resolve_partly(
     paths: Paths<'_>,
 ) -> Result<(Material, Problems), DeployError> {
     let mut finder = Finder::new(document.file(), deployer, paths);
-    let Partly { resolved, lacking, problems } = document.resolve_partly(&mut finder);
-    let material = Material { manifest: resolved, documents: finder.finish()?, lacking };
+    let Partly {
+        resolved,
+        lacking,
+        problems,
+    } = document.resolve_partly(&mut finder);
+    let material = Material {
+        manifest: resolved,
+        documents: finder.finish()?,
+        lacking,
+    };
     Ok((material, problems))
 }
 
-/// Finds and stores everything that the graph's document points at; `find` knows the digests of its members.
+/// Finds and stores everything that the graph's document points at; `find` knows the digests of its
+/// members.
 pub(super) fn resolve_graph(
     document: &WrittenGraph,
     deployer: &Deployer,
@@ -124,7 +168,11 @@ pub(super) fn resolve_graph(
     let mut finder = Finder::new(document.file(), deployer, paths);
     let resolved = document.resolve(&mut finder, find);
     let documents = finder.finish()?;
-    Ok(Material { manifest: resolved?, documents, lacking: BTreeSet::new() })
+    Ok(Material {
+        manifest: resolved?,
+        documents,
+        lacking: BTreeSet::new(),
+    })
 }
 
 struct Finder<'a> {
@@ -132,7 +180,8 @@ struct Finder<'a> {
     paths: Paths<'a>,
     deployer: &'a Deployer,
     documents: BTreeMap<Digest, Bytes>,
-    /// Files that were read, and the bound that they keep to: what a document calls by one name is one thing.
+    /// Files that were read, and the bound that they keep to: what a document calls by one name is
+    /// one thing.
     read: BTreeMap<(PathBuf, u64), Digest>,
     /// The store's own trouble is nobody's manifest's fault.
     broken: Option<StoreError>,
@@ -141,7 +190,14 @@ struct Finder<'a> {
 impl<'a> Finder<'a> {
     fn new(file: &str, deployer: &'a Deployer, paths: Paths<'a>) -> Self {
         let folder = Confined::of(file, &deployer.allowed);
-        Self { folder, paths, deployer, documents: BTreeMap::new(), read: BTreeMap::new(), broken: None }
+        Self {
+            folder,
+            paths,
+            deployer,
+            documents: BTreeMap::new(),
+            read: BTreeMap::new(),
+            broken: None,
+        }
     }
 
     /// The documents that were found, unless the store failed.
@@ -151,7 +207,9 @@ impl<'a> Finder<'a> {
 
     fn path(&mut self, path: &str, bytes_max: u64) -> Result<Digest, String> {
         match self.paths {
-            Paths::Disk => self.file_at(self.folder.path(path), bytes_max, |folder, _| folder.open(path)),
+            Paths::Disk => self.file_at(self.folder.path(path), bytes_max, |folder, _| {
+                folder.open(path)
+            }),
             Paths::Sent(sent) => match sent.get(path) {
                 Some(digest) => self.digest(&digest.clone()),
                 None => Err(format!("the bytes of {path} were not sent along")),
@@ -174,13 +232,19 @@ impl<'a> Finder<'a> {
         let failed = |error: io::Error| format!("can't read {shown}: {error}");
         let bytes = file.metadata().map_err(failed)?.len();
         if bytes > bytes_max {
-            return Err(format!("{shown} has {bytes} bytes; at most {bytes_max} are allowed"));
+            return Err(format!(
+                "{shown} has {bytes} bytes; at most {bytes_max} are allowed"
+            ));
         }
         make_way();
-        let digest = self.deployer.store.put_file(&file).map_err(|error| match error {
-            PutError::Source(error) => failed(error),
-            PutError::Store(error) => self.broke(error),
-        })?;
+        let digest = self
+            .deployer
+            .store
+            .put_file(&file)
+            .map_err(|error| match error {
+                PutError::Source(error) => failed(error),
+                PutError::Store(error) => self.broke(error),
+            })?;
         self.deployer.shared.looked_at(digest);
         self.read.insert(key, digest);
         Ok(digest)
@@ -189,7 +253,9 @@ impl<'a> Finder<'a> {
     fn digest(&mut self, digest: &Digest) -> Result<Digest, String> {
         match self.deployer.shared.look(digest) {
             Ok(true) => Ok(*digest),
-            Ok(false) => Err(format!("{digest} is not in the store; name a file once, or store it there first")),
+            Ok(false) => Err(format!(
+                "{digest} is not in the store; name a file once, or store it there first"
+            )),
             Err(error) => Err(self.broke(error)),
         }
     }
@@ -227,12 +293,17 @@ impl Resolve for Finder<'_> {
             DocumentRef::Digest(digest) => self.digest(digest)?,
             DocumentRef::Inline(value) => {
                 let text = canonical_text(value);
-                let digest = self.deployer.store.put(text.as_bytes()).map_err(|error| self.broke(error))?;
+                let digest = self
+                    .deployer
+                    .store
+                    .put(text.as_bytes())
+                    .map_err(|error| self.broke(error))?;
                 self.documents.insert(digest, text.into());
                 return Ok(digest);
             }
         };
-        self.documents.insert(digest, self.deployer.shared.hold(&digest)?);
+        self.documents
+            .insert(digest, self.deployer.shared.hold(&digest)?);
         Ok(digest)
     }
 }

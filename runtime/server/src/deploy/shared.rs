@@ -1,5 +1,5 @@
-//! What pipelines share while they are loaded: files' bytes and components' machine code, each once; and which blobs
-//! were found right.
+//! What pipelines share while they are loaded: files' bytes and components' machine code, each
+//! once; and which blobs were found right.
 //!
 //! An entry lives as long as a pipeline uses it; [`Shared::sweep`] forgets the others.
 
@@ -82,7 +82,11 @@ impl Shared {
 
     pub(super) fn keep_compiled(&self, role: Role, compiled: Compiled) -> Arc<Compiled> {
         let key = (compiled.digest, role);
-        Arc::clone(locked(&self.compiled).entry(key).or_insert_with(|| Arc::new(compiled)))
+        Arc::clone(
+            locked(&self.compiled)
+                .entry(key)
+                .or_insert_with(|| Arc::new(compiled)),
+        )
     }
 
     /// Forgets what no pipeline uses; says how many bytes of files that were.

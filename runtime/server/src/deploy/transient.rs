@@ -1,7 +1,8 @@
-//! Bytes of large files while somebody has them: one copy for all who ask meanwhile, none when the last is done.
+//! Bytes of large files while somebody has them: one copy for all who ask meanwhile, none when the
+//! last is done.
 //!
-//! A guest may open a file as often as it has handles, and every instance of every version may open the same one.
-//! Bound: the files themselves, each once.
+//! A guest may open a file as often as it has handles, and every instance of every version may open
+//! the same one. Bound: the files themselves, each once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,8 +16,8 @@ pub(super) struct Transient {
     places: Mutex<HashMap<Digest, Arc<Place>>>,
 }
 
-/// Where the bytes of one file are while somebody has them. Whoever reads them holds the lock, so that nobody reads
-/// them twice.
+/// Where the bytes of one file are while somebody has them. Whoever reads them holds the lock, so
+/// that nobody reads them twice.
 type Place = Mutex<Weak<Bytes>>;
 
 /// A share of the bytes.
@@ -30,7 +31,11 @@ impl AsRef<[u8]> for Share {
 
 impl Transient {
     /// The bytes that somebody has, or else those that `read` brings.
-    pub(super) fn get(&self, digest: &Digest, read: impl FnOnce() -> Result<Bytes, String>) -> Result<Bytes, String> {
+    pub(super) fn get(
+        &self,
+        digest: &Digest,
+        read: impl FnOnce() -> Result<Bytes, String>,
+    ) -> Result<Bytes, String> {
         let place = self.place(digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = place.upgrade() {
@@ -48,7 +53,12 @@ impl Transient {
         }
         // A few files are open at a time: those that are not any more go when another comes.
         places.retain(|_, place| {
-            Arc::strong_count(place) > 1 || place.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+            Arc::strong_count(place) > 1
+                || place
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .strong_count()
+                    > 0
         });
         Arc::clone(places.entry(*digest).or_default())
     }
@@ -63,16 +73,30 @@ mod tests {
         let (transient, digest) = (Transient::default(), Digest::of(b"file"));
         let read = || Ok(Bytes::from(vec![7; 1000]));
         let first = transient.get(&digest, read).unwrap();
-        let part = transient.get(&digest, || Err("read twice".to_owned())).unwrap().slice(10..20);
+        let part = transient
+            .get(&digest, || Err("read twice".to_owned()))
+            .unwrap()
+            .slice(10..20);
         assert_eq!(part.as_ptr(), first[10..].as_ptr());
         drop(first);
         // A part of it keeps it.
-        assert_eq!(transient.get(&digest, || Err("read twice".to_owned())).unwrap().len(), 1000);
+        assert_eq!(
+            transient
+                .get(&digest, || Err("read twice".to_owned()))
+                .unwrap()
+                .len(),
+            1000
+        );
         drop(part);
-        assert_eq!(transient.get(&digest, || Err("gone".to_owned())), Err("gone".to_owned()));
+        assert_eq!(
+            transient.get(&digest, || Err("gone".to_owned())),
+            Err("gone".to_owned())
+        );
         assert!(transient.get(&digest, read).is_ok());
         for index in 0..100_u32 {
-            transient.get(&Digest::of(&index.to_le_bytes()), read).unwrap();
+            transient
+                .get(&Digest::of(&index.to_le_bytes()), read)
+                .unwrap();
         }
         assert!(transient.places.lock().unwrap().len() < 3);
     }

@@ -6,21 +6,45 @@ use hotstage_core::digest::Digest;
 use hotstage_core::name::FileName;
 use hotstage_core::suggest::{list, nearest};
 
-/// One for each file that the component did not open while it was opened itself. It is no error: a component may look
-/// for it later.
-pub(super) fn warnings(given: &BTreeMap<FileName, Digest>, asked: &BTreeSet<String>) -> Vec<(String, String)> {
-    let unused = given.keys().map(FileName::as_str).filter(|name| !asked.contains(*name));
+/// One for each file that the component did not open while it was opened itself. It is no error: a
+/// component may look for it later.
+pub(super) fn warnings(
+    given: &BTreeMap<FileName, Digest>,
+    asked: &BTreeSet<String>,
+) -> Vec<(String, String)> {
+    let unused = given
+        .keys()
+        .map(FileName::as_str)
+        .filter(|name| !asked.contains(*name));
     unused
-        .map(|name| (name.to_owned(), format!("the component did not open this file; {}", hint(name, asked))))
+        .map(|name| {
+            (
+                name.to_owned(),
+                format!(
+                    "the component did not open this file; {}",
+                    hint(name, asked)
+                ),
+            )
+        })
         .collect()
 }
 
-/// What a name that was asked for, and is not given, may be here: appended to the component's own words.
+/// What a name that was asked for, and is not given, may be here: appended to the component's own
+/// words.
 pub(super) fn meant(given: &BTreeMap<FileName, Digest>, asked: &BTreeSet<String>) -> String {
-    let missing: Vec<&str> = asked.iter().map(String::as_str).filter(|name| !has(given, name)).collect();
-    let unused = given.keys().map(FileName::as_str).filter(|name| !asked.contains(*name));
+    let missing: Vec<&str> = asked
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !has(given, name))
+        .collect();
+    let unused = given
+        .keys()
+        .map(FileName::as_str)
+        .filter(|name| !asked.contains(*name));
     let meant = unused.filter_map(|name| Some((name, nearest(name, missing.iter().copied())?)));
-    meant.map(|(name, near)| format!("; did you mean `{near}` by `{name}`?")).collect()
+    meant
+        .map(|(name, near)| format!("; did you mean `{near}` by `{name}`?"))
+        .collect()
 }
 
 fn has(given: &BTreeMap<FileName, Digest>, name: &str) -> bool {
@@ -41,7 +65,10 @@ mod tests {
     use super::*;
 
     fn given(names: &[&str]) -> BTreeMap<FileName, Digest> {
-        names.iter().map(|name| (name.parse().unwrap(), Digest::of(b""))).collect()
+        names
+            .iter()
+            .map(|name| (name.parse().unwrap(), Digest::of(b"")))
+            .collect()
     }
 
     fn asked(names: &[&str]) -> BTreeSet<String> {
@@ -61,13 +88,28 @@ mod tests {
             told(&["weight"], &["weights"]),
             ["weight: the component did not open this file; did you mean `weights`?"]
         );
-        assert_eq!(told(&["model"], &["x"]), ["model: the component did not open this file; it opened `x`"]);
-        assert_eq!(told(&["model"], &[]), ["model: the component did not open this file; it opened none"]);
+        assert_eq!(
+            told(&["model"], &["x"]),
+            ["model: the component did not open this file; it opened `x`"]
+        );
+        assert_eq!(
+            told(&["model"], &[]),
+            ["model: the component did not open this file; it opened none"]
+        );
     }
 
     #[test]
     fn a_name_that_is_near_to_a_missing_one_is_probably_that() {
-        assert_eq!(meant(&given(&["weight"]), &asked(&["weights"])), "; did you mean `weights` by `weight`?");
-        assert_eq!(meant(&given(&["weights", "model"]), &asked(&["weights", "labels"])), "");
+        assert_eq!(
+            meant(&given(&["weight"]), &asked(&["weights"])),
+            "; did you mean `weights` by `weight`?"
+        );
+        assert_eq!(
+            meant(
+                &given(&["weights", "model"]),
+                &asked(&["weights", "labels"])
+            ),
+            ""
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! One call through a pipeline before anybody asks it, where no golden test makes one.
 //!
-//! An engine makes the memory and the kernels of a graph ready in its first computation. The request is made up from
-//! the signature: zeros and empty texts, one row, each unknown dimension of size 1. A stage may well refuse it, so what
-//! becomes of it stops nothing; `check` tells it, since a stage that fails there may fail always. No metric counts it.
+//! An engine makes the memory and the kernels of a graph ready in its first computation. The
+//! request is made up from the signature: zeros and empty texts, one row, each unknown dimension of
+//! size 1. A stage may well refuse it, so what becomes of it stops nothing; `check` tells it, since
+//! a stage that fails there may fail always. No metric counts it.
 
 use std::time::Instant;
 
@@ -31,20 +32,38 @@ impl Unwarmed {
     pub fn told(&self) -> String {
         let Self { asked, failure } = self;
         // Of a trap the cause is a backtrace.
-        let cause = failure.cause.as_ref().filter(|_| failure.kind == Kind::StageFailed);
-        let cause = cause.and_then(|cause| cause.lines().next()).map(|cause| format!(" ({cause})"));
-        format!("a warm-up call with zeros ({asked}) failed: {}{}", failure.message, cause.unwrap_or_default())
+        let cause = failure
+            .cause
+            .as_ref()
+            .filter(|_| failure.kind == Kind::StageFailed);
+        let cause = cause
+            .and_then(|cause| cause.lines().next())
+            .map(|cause| format!(" ({cause})"));
+        format!(
+            "a warm-up call with zeros ({asked}) failed: {}{}",
+            failure.message,
+            cause.unwrap_or_default()
+        )
     }
 }
 
-/// Makes the call; ends with the limits of its stages. Nothing is made up for a pipeline that takes raw bodies alone.
+/// Makes the call; ends with the limits of its stages. Nothing is made up for a pipeline that takes
+/// raw bodies alone.
 pub async fn warm(pipeline: &Pipeline) -> Result<(), Unwarmed> {
     let ports = &pipeline.signature().inputs;
     let inputs: Option<Vec<Tensor>> = ports.iter().map(zeros).collect();
-    let Some(inputs) = inputs.filter(|inputs| !inputs.is_empty()) else { return Ok(()) };
-    let asked = ports.iter().zip(&inputs).map(|(port, input)| format!("{} {}", port.name, show_shape(input.shape())));
+    let Some(inputs) = inputs.filter(|inputs| !inputs.is_empty()) else {
+        return Ok(());
+    };
+    let asked = ports
+        .iter()
+        .zip(&inputs)
+        .map(|(port, input)| format!("{} {}", port.name, show_shape(input.shape())));
     let asked = asked.collect::<Vec<_>>().join(", ");
-    match pipeline.try_out(&mut Instant::now(), Payload::Tensors(inputs)).await {
+    match pipeline
+        .try_out(&mut Instant::now(), Payload::Tensors(inputs))
+        .await
+    {
         Ok(_) => Ok(()),
         Err(failure) => {
             tracing::debug!(pipeline = pipeline.name, %failure, "not warmed: it has no answer to zeros");
@@ -58,7 +77,9 @@ fn zeros(port: &Port) -> Option<Tensor> {
     let elements = elements_of(&shape).ok()?;
     // An empty text is its length alone.
     let size = port.datatype.size().unwrap_or(size_of::<u32>());
-    let bytes = elements.checked_mul(size).filter(|&bytes| bytes <= BYTES_MAX)?;
+    let bytes = elements
+        .checked_mul(size)
+        .filter(|&bytes| bytes <= BYTES_MAX)?;
     Tensor::new(port.datatype, shape, Bytes::from(vec![0; bytes])).ok()
 }
 
@@ -71,11 +92,22 @@ mod tests {
     #[test]
     fn every_datatype_has_its_zeros() {
         for datatype in Datatype::ALL {
-            let port = Port { name: "x".to_owned(), datatype, shape: vec![None, Some(3)] };
+            let port = Port {
+                name: "x".to_owned(),
+                datatype,
+                shape: vec![None, Some(3)],
+            };
             let tensor = zeros(&port).unwrap();
-            assert_eq!((tensor.shape(), port.accepts(&tensor)), (&[1, 3][..], Ok(())));
+            assert_eq!(
+                (tensor.shape(), port.accepts(&tensor)),
+                (&[1, 3][..], Ok(()))
+            );
         }
-        let huge = Port { name: "x".to_owned(), datatype: Datatype::Fp64, shape: vec![Some(1 << 40)] };
+        let huge = Port {
+            name: "x".to_owned(),
+            datatype: Datatype::Fp64,
+            shape: vec![Some(1 << 40)],
+        };
         assert!(zeros(&huge).is_none());
     }
 }

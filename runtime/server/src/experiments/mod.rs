@@ -1,13 +1,15 @@
-//! What experiments remember: which variant gave which answer, and what callers said that it was worth.
+//! What experiments remember: which variant gave which answer, and what callers said that it was
+//! worth.
 //!
-//! An answer of an experiment is noted under a hash of its id, in a bounded queue that nobody waits for; one thread
-//! writes notes and feedback into a SQLite file of its own in the state directory, many in one transaction. A note is
-//! in the queue before its answer is sent, and the queue is written before feedback is looked up, so feedback may come
-//! at once. Feedback that was acknowledged is on the disk.
+//! An answer of an experiment is noted under a hash of its id, in a bounded queue that nobody waits
+//! for; one thread writes notes and feedback into a SQLite file of its own in the state directory,
+//! many in one transaction. A note is in the queue before its answer is sent, and the queue is
+//! written before feedback is looked up, so feedback may come at once. Feedback that was
+//! acknowledged is on the disk.
 //!
-//! Bounds: `NOTES_MAX` (more are dropped and counted: feedback for them is unknown later), `ASKED_MAX` requests that
-//! wait for the thread (more get 503), `ANSWERS_MAX` answers that are remembered, each for as long as its experiment
-//! keeps it. Without experiments there is no file.
+//! Bounds: `NOTES_MAX` (more are dropped and counted: feedback for them is unknown later),
+//! `ASKED_MAX` requests that wait for the thread (more get 503), `ANSWERS_MAX` answers that are
+//! remembered, each for as long as its experiment keeps it. Without experiments there is no file.
 
 mod book;
 #[cfg(test)]
@@ -110,20 +112,35 @@ impl Experiments {
     pub fn start(state_directory: &Path) -> std::io::Result<Self> {
         let (asked, asking) = sync_channel(ASKED_MAX);
         let (notes, is_told) = (ArrayQueue::new(NOTES_MAX), AtomicBool::new(false));
-        let shared = Arc::new(Shared { notes, is_told, counts: Counts::default() });
+        let shared = Arc::new(Shared {
+            notes,
+            is_told,
+            counts: Counts::default(),
+        });
         let writer = Writer::new(state_directory, Arc::clone(&shared), asking);
         // It ends with the last sender.
-        std::thread::Builder::new().name("experiments".to_owned()).spawn(move || writer.run())?;
+        std::thread::Builder::new()
+            .name("experiments".to_owned())
+            .spawn(move || writer.run())?;
         Ok(Self { shared, asked })
     }
 
     /// Notes an answer that is about to be sent. Never waits.
     pub fn note(&self, part: Part, id: &[u8]) {
-        if self.shared.notes.push(Note { part, id: Id::of(id) }).is_err() {
+        if self
+            .shared
+            .notes
+            .push(Note {
+                part,
+                id: Id::of(id),
+            })
+            .is_err()
+        {
             self.shared.counts.dropped.fetch_add(1, Relaxed);
             return;
         }
-        // Only the first one after the queue was emptied has to wake the writer. A full channel keeps it awake anyway.
+        // Only the first one after the queue was emptied has to wake the writer. A full channel
+        // keeps it awake anyway.
         if !self.shared.is_told.load(SeqCst) && !self.shared.is_told.swap(true, SeqCst) {
             let _ = self.asked.try_send(Asked::Write);
         }
@@ -132,22 +149,36 @@ impl Experiments {
     /// Takes rewards; answers when they are on the disk.
     pub async fn take(&self, trial: &Arc<Trial>, rewards: Vec<Reward>) -> Result<Taken, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Asked::Take { trial: Arc::clone(trial), rewards, answer })?;
-        answered.await.unwrap_or_else(|_| Err("the writer is gone".to_owned())).map_err(failure)
+        self.ask(Asked::Take {
+            trial: Arc::clone(trial),
+            rewards,
+            answer,
+        })?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err("the writer is gone".to_owned()))
+            .map_err(failure)
     }
 
     /// What is known of an experiment at this moment.
     pub async fn known(&self, trial: &Arc<Trial>) -> Result<Known, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Asked::Look { trial: Arc::clone(trial), answer })?;
-        answered.await.unwrap_or_else(|_| Err("the writer is gone".to_owned())).map_err(failure)
+        self.ask(Asked::Look {
+            trial: Arc::clone(trial),
+            answer,
+        })?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err("the writer is gone".to_owned()))
+            .map_err(failure)
     }
 
     fn ask(&self, asked: Asked) -> Result<(), Failure> {
         self.asked.try_send(asked).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                Failure::new(Kind::Overloaded, format!("{ASKED_MAX} requests wait to be written already; try again"))
-            }
+            TrySendError::Full(_) => Failure::new(
+                Kind::Overloaded,
+                format!("{ASKED_MAX} requests wait to be written already; try again"),
+            ),
             TrySendError::Disconnected(_) => failure("the writer is gone".to_owned()),
         })
     }
@@ -168,6 +199,9 @@ impl Experiments {
 }
 
 fn failure(cause: String) -> Failure {
-    Failure::new(Kind::Internal, "the server can't read or write what experiments remember; its log says why")
-        .because(cause)
+    Failure::new(
+        Kind::Internal,
+        "the server can't read or write what experiments remember; its log says why",
+    )
+    .because(cause)
 }

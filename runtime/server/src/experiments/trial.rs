@@ -1,7 +1,8 @@
 //! An experiment as a route has it in force: what names it, and which requests are part of it.
 //!
-//! What it is compared by names it: the model, the reward's name, the chance of an error, and each version with its
-//! digest. So it goes on when weights move, and another experiment begins when one of those changes.
+//! What it is compared by names it: the model, the reward's name, the chance of an error, and each
+//! version with its digest. So it goes on when weights move, and another experiment begins when one
+//! of those changes.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use hotstage_core::manifest::{WrittenRoute, canonical_text};
 use hotstage_core::route::{Choice, Why};
 use serde_json::json;
 
-/// Enough of a SHA-256 to tell texts apart, in a size that is copied like a number: no id is kept as it was sent.
+/// Enough of a SHA-256 to tell texts apart, in a size that is copied like a number: no id is kept
+/// as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id([u8; 16]);
 
@@ -19,7 +21,9 @@ impl Id {
     /// The id of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let mut id = [0; 16];
-        id.iter_mut().zip(Digest::of(bytes).bytes()).for_each(|(to, from)| *to = *from);
+        id.iter_mut()
+            .zip(Digest::of(bytes).bytes())
+            .for_each(|(to, from)| *to = *from);
         Self(id)
     }
 
@@ -52,14 +56,23 @@ pub struct Part {
 }
 
 impl Trial {
-    /// The experiment of a route whose versions have these digests; none where it has no experiment.
+    /// The experiment of a route whose versions have these digests; none where it has no
+    /// experiment.
     pub fn of(written: &WrittenRoute, digests: &[Digest]) -> Option<Self> {
         let plan = written.experiment()?.clone();
-        let versions: Vec<&str> =
-            written.versions().take(digests.len()).map(hotstage_core::name::Version::as_str).collect();
+        let versions: Vec<&str> = written
+            .versions()
+            .take(digests.len())
+            .map(hotstage_core::name::Version::as_str)
+            .collect();
         let mut order: Vec<usize> = (0..versions.len()).collect();
         order.sort_by_key(|place| versions[*place]);
-        let named = |place: &usize| json!([versions[*place], digests.get(*place).map(ToString::to_string)]);
+        let named = |place: &usize| {
+            json!([
+                versions[*place],
+                digests.get(*place).map(ToString::to_string)
+            ])
+        };
         let text = canonical_text(&json!({
             "name": written.name().as_str(),
             "reward": plan.reward,
@@ -67,14 +80,26 @@ impl Trial {
             "versions": order.iter().map(named).collect::<Vec<_>>(),
         }));
         let mut places = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(place, in_split)| places[*in_split] = place);
-        let versions = order.iter().map(|place| versions[*place].to_owned()).collect();
-        Some(Self { id: Id::of(text.as_bytes()), name: written.name().to_string(), plan, versions, places })
+        order
+            .iter()
+            .enumerate()
+            .for_each(|(place, in_split)| places[*in_split] = place);
+        let versions = order
+            .iter()
+            .map(|place| versions[*place].to_owned())
+            .collect();
+        Some(Self {
+            id: Id::of(text.as_bytes()),
+            name: written.name().to_string(),
+            plan,
+            versions,
+            places,
+        })
     }
 
-    /// A request's part in it, if it has one. Only chance may have put it where it is: whom a rule sends somewhere was
-    /// chosen, and differs from others in more than its variant. Where weights move, they move for requests without a
-    /// key alone, so that only those are dealt alike.
+    /// A request's part in it, if it has one. Only chance may have put it where it is: whom a rule
+    /// sends somewhere was chosen, and differs from others in more than its variant. Where weights
+    /// move, they move for requests without a key alone, so that only those are dealt alike.
     pub fn part(trial: &Arc<Self>, choice: Choice) -> Option<Part> {
         let is_dealt = match choice.why {
             Why::Rule(_) => false,
@@ -82,6 +107,9 @@ impl Trial {
             Why::Chance => true,
         };
         let variant = trial.places.get(choice.variant).copied()?;
-        is_dealt.then(|| Part { trial: Arc::clone(trial), variant })
+        is_dealt.then(|| Part {
+            trial: Arc::clone(trial),
+            variant,
+        })
     }
 }

@@ -1,7 +1,8 @@
-//! The thread that writes: notes when some have come together, feedback at once; all that waits in one transaction.
+//! The thread that writes: notes when some have come together, feedback at once; all that waits in
+//! one transaction.
 //!
-//! What can't be written is dropped, counted and told in the log, once for each trouble; whoever sent feedback is told
-//! that it was not taken.
+//! What can't be written is dropped, counted and told in the log, once for each trouble; whoever
+//! sent feedback is told that it was not taken.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +25,16 @@ pub(super) enum Asked {
     /// Write what is noted.
     Write,
     /// Take rewards.
-    Take { trial: Arc<Trial>, rewards: Vec<Reward>, answer: oneshot::Sender<Result<Taken, String>> },
+    Take {
+        trial: Arc<Trial>,
+        rewards: Vec<Reward>,
+        answer: oneshot::Sender<Result<Taken, String>>,
+    },
     /// Say what is known.
-    Look { trial: Arc<Trial>, answer: oneshot::Sender<Result<Known, String>> },
+    Look {
+        trial: Arc<Trial>,
+        answer: oneshot::Sender<Result<Known, String>>,
+    },
     /// Write what is noted, and say when.
     Close(SyncSender<()>),
 }
@@ -48,7 +56,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(directory: &Path, shared: Arc<Shared>, asking: Receiver<Asked>) -> Self {
-        Self { directory: directory.to_owned(), shared, asking, book: None, is_troubled: false }
+        Self {
+            directory: directory.to_owned(),
+            shared,
+            asking,
+            book: None,
+            is_troubled: false,
+        }
     }
 
     /// Writes until nobody can ask any more.
@@ -71,7 +85,10 @@ impl Writer {
     fn gather(&self, asked: &mut Vec<Asked>) {
         let until = Instant::now() + GATHER;
         loop {
-            match self.asking.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match self
+                .asking
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
                 Ok(Asked::Write) => {}
                 Ok(other) => return asked.push(other),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
@@ -82,8 +99,9 @@ impl Writer {
     fn turn(&mut self, asked: Vec<Asked>) {
         // First this: a note that comes from now on wakes the writer again.
         self.shared.is_told.store(false, SeqCst);
-        let notes: Vec<Note> =
-            std::iter::from_fn(|| self.shared.notes.pop()).take(self.shared.notes.capacity()).collect();
+        let notes: Vec<Note> = std::iter::from_fn(|| self.shared.notes.pop())
+            .take(self.shared.notes.capacity())
+            .collect();
         let noted = notes.len() as u64;
         let mut waiting = Vec::new();
         match self.write(&notes, asked, &mut waiting) {
@@ -102,25 +120,40 @@ impl Writer {
                 }
                 // The file may be another one, or be mended, the next time.
                 self.book = None;
-                waiting.into_iter().for_each(|waiting| waiting.refuse(&trouble));
+                waiting
+                    .into_iter()
+                    .for_each(|waiting| waiting.refuse(&trouble));
             }
         }
     }
 
     /// One transaction. Who could not be answered waits in `waiting` when it fails.
-    fn write(&mut self, notes: &[Note], asked: Vec<Asked>, waiting: &mut Vec<Asked>) -> Result<Vec<Reply>, String> {
+    fn write(
+        &mut self,
+        notes: &[Note],
+        asked: Vec<Asked>,
+        waiting: &mut Vec<Asked>,
+    ) -> Result<Vec<Reply>, String> {
         // Without notes there may be no experiment, and then there is no file.
         if self.book.is_none() && notes.is_empty() && asked.iter().all(Asked::needs_no_file) {
-            return Ok(asked.into_iter().filter_map(|asked| Reply::of(asked, Outcome::Written)).collect());
+            return Ok(asked
+                .into_iter()
+                .filter_map(|asked| Reply::of(asked, Outcome::Written))
+                .collect());
         }
         *waiting = asked;
         if self.book.is_none() {
             self.book = Some(Book::open(&self.directory)?);
         }
-        let Some(book) = &mut self.book else { return Err("there is no file".to_owned()) };
-        let done = Self::transaction(book, &self.shared, notes, waiting).map_err(|error| error.to_string())?;
+        let Some(book) = &mut self.book else {
+            return Err("there is no file".to_owned());
+        };
+        let done = Self::transaction(book, &self.shared, notes, waiting)
+            .map_err(|error| error.to_string())?;
         let replies = std::mem::take(waiting).into_iter().zip(done);
-        Ok(replies.filter_map(|(asked, outcome)| Reply::of(asked, outcome)).collect())
+        Ok(replies
+            .filter_map(|(asked, outcome)| Reply::of(asked, outcome))
+            .collect())
     }
 
     fn transaction(
@@ -175,7 +208,11 @@ enum Outcome {
 
 impl Outcome {
     const fn taken(&self) -> Option<&Taken> {
-        if let Self::Taken(taken) = self { Some(taken) } else { None }
+        if let Self::Taken(taken) = self {
+            Some(taken)
+        } else {
+            None
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which files may be opened, tried on trees of directories, files and links against a model of them.
+//! Which files may be opened, tried on trees of directories, files and links against a model of
+//! them.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -17,14 +18,23 @@ fn text(file: File) -> String {
 }
 
 fn fifo(path: &Path) {
-    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        path,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
 }
 
 /// Runs it on a thread of its own: what blocks is a failure and not a hang.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (told, answer) = std::sync::mpsc::channel();
     std::thread::spawn(move || told.send(work()));
-    answer.recv_timeout(Duration::from_secs(30)).expect("opening blocks")
+    answer
+        .recv_timeout(Duration::from_secs(30))
+        .expect("opening blocks")
 }
 
 #[test]
@@ -36,7 +46,10 @@ fn what_is_no_regular_file_is_named_and_never_waited_for() {
     fs::create_dir(path.join("dir")).unwrap();
     let _socket = UnixListener::bind(path.join("socket")).unwrap();
     for (name, what) in [
-        ("fifo", "is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`"),
+        (
+            "fifo",
+            "is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`",
+        ),
         ("link", "is a FIFO"),
         ("dir", "is a folder, not a file"),
         ("socket", "is a socket, not a file"),
@@ -77,8 +90,14 @@ fn what_leads_out_names_the_flag_and_the_directory() {
     let absolute = root.join("shared/weights");
     for way in ["link", "../shared/weights", absolute.to_str().unwrap()] {
         let told = confined.open(way).unwrap_err().to_string();
-        let flag = format!("allow its directory with --allow-path {}", root.join("shared").display());
-        assert!(told.contains("leads out of the manifest's folder, to ") && told.ends_with(&flag), "{told}");
+        let flag = format!(
+            "allow its directory with --allow-path {}",
+            root.join("shared").display()
+        );
+        assert!(
+            told.contains("leads out of the manifest's folder, to ") && told.ends_with(&flag),
+            "{told}"
+        );
         let allowed = Confined::new(&vendor, &Allowed::new(&[root.join("shared")]));
         assert_eq!(text(allowed.open(way).unwrap()), "shared", "{way}");
     }
@@ -86,7 +105,10 @@ fn what_leads_out_names_the_flag_and_the_directory() {
     fs::create_dir(root.join("shared-not")).unwrap();
     fs::write(root.join("shared-not/x"), "").unwrap();
     let allowed = Confined::new(&vendor, &Allowed::new(&[root.join("shared")]));
-    assert!(matches!(allowed.open("../shared-not/x"), Err(OpenError::Outside { .. })));
+    assert!(matches!(
+        allowed.open("../shared-not/x"),
+        Err(OpenError::Outside { .. })
+    ));
 }
 
 #[cfg(target_os = "linux")]
@@ -95,12 +117,23 @@ fn what_the_kernel_makes_up_is_no_file_of_a_manifest() {
     let folder = tempfile::tempdir().unwrap();
     symlink("/proc/self", folder.path().join("self")).unwrap();
     let open = |allowed: &str, path: &str| {
-        Confined::new(folder.path(), &Allowed::new(&[allowed.into()])).open(path).map(drop).map_err(|e| e.to_string())
+        Confined::new(folder.path(), &Allowed::new(&[allowed.into()]))
+            .open(path)
+            .map(drop)
+            .map_err(|e| e.to_string())
     };
-    for path in ["/proc/self/environ", "self/environ", "/proc/self/root/etc/hostname"] {
+    for path in [
+        "/proc/self/environ",
+        "self/environ",
+        "/proc/self/root/etc/hostname",
+    ] {
         assert!(open("/nowhere", path).is_err(), "{path}");
     }
-    for path in ["/proc/self/environ", "self/environ", "/proc/sys/kernel/ostype"] {
+    for path in [
+        "/proc/self/environ",
+        "self/environ",
+        "/proc/sys/kernel/ostype",
+    ] {
         let told = open("/", path).unwrap_err();
         assert!(told.contains("is made up by the kernel"), "{told}");
     }
@@ -112,7 +145,11 @@ fn circles_of_links_end() {
     let folder = tempfile::tempdir().unwrap();
     symlink("b", folder.path().join("a")).unwrap();
     symlink("a", folder.path().join("b")).unwrap();
-    assert!(Confined::new(folder.path(), &Allowed::default()).open("a").is_err());
+    assert!(
+        Confined::new(folder.path(), &Allowed::default())
+            .open("a")
+            .is_err()
+    );
 }
 
 /// A name, or `..`.
@@ -171,7 +208,9 @@ fn lead(tree: &Tree, from: &[&'static str], to: &[&'static str]) -> Option<Names
 }
 
 fn joined(root: &Path, names: &[&str]) -> PathBuf {
-    names.iter().fold(root.to_owned(), |path, name| path.join(name))
+    names
+        .iter()
+        .fold(root.to_owned(), |path, name| path.join(name))
 }
 
 /// Makes what can be made: below directories that are there, under names that are free.
@@ -180,7 +219,10 @@ fn make(root: &Path, wanted: Vec<(Names, Kind)>) -> Tree {
     let first = ["a", "b"].map(|name| (vec![name], Kind::Directory));
     for (place, kind) in first.into_iter().chain(wanted) {
         let above = &place[..place.len() - 1];
-        if place.contains(&"..") || tree.contains_key(&place) || !matches!(tree.get(above), Some(Kind::Directory)) {
+        if place.contains(&"..")
+            || tree.contains_key(&place)
+            || !matches!(tree.get(above), Some(Kind::Directory))
+        {
             continue;
         }
         let path = joined(root, &place);

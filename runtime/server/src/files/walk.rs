@@ -1,8 +1,9 @@
 //! Opens a path directory by directory, so that it is known where the file really lies.
 //!
-//! Each directory is opened from the one before, never through a symbolic link: links are read and followed here, and
-//! `..` goes back to the directory that was passed. So the directories that are held are those that the file lies
-//! below, whatever is renamed or linked meanwhile. Bounds: [`LINKS_MAX`] links, [`STEPS_MAX`] steps.
+//! Each directory is opened from the one before, never through a symbolic link: links are read and
+//! followed here, and `..` goes back to the directory that was passed. So the directories that are
+//! held are those that the file lies below, whatever is renamed or linked meanwhile. Bounds:
+//! [`LINKS_MAX`] links, [`STEPS_MAX`] steps.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -26,9 +27,15 @@ pub(super) const FIFO: &str = "a FIFO";
 
 /// A directory is opened to go on from it, not to be listed: its owner may forbid that.
 #[cfg(target_os = "linux")]
-const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::PATH
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// A file that was opened, and where it lies.
 pub(super) struct Found {
@@ -60,7 +67,10 @@ impl From<io::Error> for Lost {
 impl Lost {
     pub(super) fn named(self, path: &Path) -> OpenError {
         match self {
-            Self::NotAFile(what) => OpenError::NotAFile { path: path.to_owned(), what },
+            Self::NotAFile(what) => OpenError::NotAFile {
+                path: path.to_owned(),
+                what,
+            },
             Self::Io(error) => OpenError::io(path, error),
         }
     }
@@ -90,10 +100,16 @@ struct Way {
 /// Opens a regular file, for reading and without waiting.
 pub(super) fn open(path: &Path) -> Result<Found, Lost> {
     let path = std::path::absolute(path)?;
-    let mut way = Way { held: vec![root()?], ahead: Vec::new(), links: 0 };
+    let mut way = Way {
+        held: vec![root()?],
+        ahead: Vec::new(),
+        links: 0,
+    };
     way.follow(&path)?;
     for _ in 0..STEPS_MAX {
-        let Some(name) = way.ahead.pop() else { return Err(Lost::NotAFile("a folder")) };
+        let Some(name) = way.ahead.pop() else {
+            return Err(Lost::NotAFile("a folder"));
+        };
         if name == ".." {
             // The root is its own parent.
             way.held.truncate(way.held.len().saturating_sub(1).max(1));
@@ -117,7 +133,10 @@ pub(super) fn open(path: &Path) -> Result<Found, Lost> {
 }
 
 fn root() -> Result<Held, Errno> {
-    Ok(Held { name: "/".into(), directory: openat(CWD, "/", DIRECTORY, Mode::empty())?.into() })
+    Ok(Held {
+        name: "/".into(),
+        directory: openat(CWD, "/", DIRECTORY, Mode::empty())?.into(),
+    })
 }
 
 impl Way {
@@ -137,7 +156,11 @@ impl Way {
         });
         self.ahead.extend(names);
         let is_short = self.ahead.len() <= STEPS_MAX as usize;
-        if is_short { Ok(()) } else { Err(Errno::NAMETOOLONG.into()) }
+        if is_short {
+            Ok(())
+        } else {
+            Err(Errno::NAMETOOLONG.into())
+        }
     }
 
     fn link(&mut self, name: &OsStr) -> Result<(), Lost> {
@@ -150,11 +173,21 @@ impl Way {
     }
 
     fn take(&self, name: &OsStr) -> Result<Found, Lost> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(self.top(), name, flags, Mode::empty())?);
-        let identity = |held: &Held| held.directory.metadata().map(|about| (about.dev(), about.ino()));
+        let identity = |held: &Held| {
+            held.directory
+                .metadata()
+                .map(|about| (about.dev(), about.ino()))
+        };
         let above = self.held.iter().map(identity).collect::<io::Result<_>>()?;
-        let place = self.held.iter().map(|held| held.name.as_os_str()).chain([name]).collect();
+        let place = self
+            .held
+            .iter()
+            .map(|held| held.name.as_os_str())
+            .chain([name])
+            .collect();
         Ok(Found { file, place, above })
     }
 }
@@ -162,7 +195,8 @@ impl Way {
 /// Whether the file is on one of the file systems in which the kernel shows and takes settings.
 #[cfg(target_os = "linux")]
 pub(super) fn is_kernels(file: &File) -> bool {
-    /// proc, sysfs, debugfs, tracefs, securityfs, configfs, cgroup, cgroup2, bpf, devpts, pstore, efivarfs.
+    /// proc, sysfs, debugfs, tracefs, securityfs, configfs, cgroup, cgroup2, bpf, devpts, pstore,
+    /// efivarfs.
     const MAGIC: [u64; 12] = [
         0x9fa0,
         0x6265_6572,
@@ -178,7 +212,9 @@ pub(super) fn is_kernels(file: &File) -> bool {
         0xde5e_81e4,
     ];
     // What can't be asked is taken for one.
-    rustix::fs::fstatfs(file).map_or(true, |about| u64::try_from(about.f_type).is_ok_and(|kind| MAGIC.contains(&kind)))
+    rustix::fs::fstatfs(file).map_or(true, |about| {
+        u64::try_from(about.f_type).is_ok_and(|kind| MAGIC.contains(&kind))
+    })
 }
 
 /// Elsewhere nothing is known of such.

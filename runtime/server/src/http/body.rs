@@ -1,8 +1,8 @@
-//! A request's body, whole, within its bounds: its own bytes, the memory of all bodies together (`budget`), the time
-//! between two pieces, a rate, and the time of the whole.
+//! A request's body, whole, within its bounds: its own bytes, the memory of all bodies together
+//! (`budget`), the time between two pieces, a rate, and the time of the whole.
 //!
-//! Defaults: those of [`ServerLimits`]. A body that is here already, as nearly all are, meets neither a timer nor a
-//! clock, and a small one not even the budget.
+//! Defaults: those of [`ServerLimits`]. A body that is here already, as nearly all are, meets
+//! neither a timer nor a clock, and a small one not even the budget.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -20,7 +20,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::budget::{Budget, SMALL, SMALL_STREAM, Share};
 
-/// Where the bytes of a tensor lie best: a vector register loads them at once, and every element is at its own border.
+/// Where the bytes of a tensor lie best: a vector register loads them at once, and every element is
+/// at its own border.
 const ALIGNMENT: usize = 64;
 
 /// What a body may be.
@@ -38,7 +39,11 @@ pub(crate) struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     /// What the server takes over this version of HTTP.
-    pub(crate) const fn of(limits: &ServerLimits, budget: &'a Arc<Budget>, version: Version) -> Self {
+    pub(crate) const fn of(
+        limits: &ServerLimits,
+        budget: &'a Arc<Budget>,
+        version: Version,
+    ) -> Self {
         let is_alone = matches!(version, Version::HTTP_10 | Version::HTTP_11);
         Self {
             budget,
@@ -52,7 +57,10 @@ impl<'a> Bounds<'a> {
 
     /// The same for at most so many bytes.
     pub(crate) fn at_most(self, bytes: usize) -> Self {
-        Self { bytes_max: self.bytes_max.min(bytes), ..self }
+        Self {
+            bytes_max: self.bytes_max.min(bytes),
+            ..self
+        }
     }
 
     /// Nothing of the budget yet.
@@ -61,9 +69,13 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// Reads a body. One that came in one piece, as small ones do, is not copied. In a longer one what lies behind `head`
-/// bytes is aligned: an engine then reads a tensor where it lies.
-pub(crate) async fn read_whole<B>(body: &mut B, head: usize, bounds: &Bounds<'_>) -> Result<Bytes, Failure>
+/// Reads a body. One that came in one piece, as small ones do, is not copied. In a longer one what
+/// lies behind `head` bytes is aligned: an engine then reads a tensor where it lies.
+pub(crate) async fn read_whole<B>(
+    body: &mut B,
+    head: usize,
+    bounds: &Bounds<'_>,
+) -> Result<Bytes, Failure>
 where
     B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
 {
@@ -87,7 +99,8 @@ where
             continue;
         }
         if whole.is_empty() {
-            // Pages that nothing is written to yet take no memory, so this is not counted before the bytes are there.
+            // Pages that nothing is written to yet take no memory, so this is not counted before
+            // the bytes are there.
             whole.reserve(announced.max(first.len() + piece.len()) + ALIGNMENT);
             padding = whole.as_ptr().addr().wrapping_add(head).wrapping_neg() % ALIGNMENT;
             whole.resize(padding, 0);
@@ -95,7 +108,11 @@ where
         }
         whole.extend_from_slice(&piece);
     }
-    let whole = if whole.is_empty() { first } else { whole.freeze().split_off(padding) };
+    let whole = if whole.is_empty() {
+        first
+    } else {
+        whole.freeze().split_off(padding)
+    };
     Ok(match share {
         Some(share) => share.hold(whole),
         None => whole,
@@ -103,13 +120,18 @@ where
 }
 
 /// The next piece of a body that has no other bound in time but this one; `None` at the end.
-pub(crate) async fn next_piece<B>(body: &mut B, patience: Duration) -> Result<Option<Bytes>, Failure>
+pub(crate) async fn next_piece<B>(
+    body: &mut B,
+    patience: Duration,
+) -> Result<Option<Bytes>, Failure>
 where
     B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
 {
     match at_once(body).await {
         Poll::Ready(piece) => piece,
-        Poll::Pending => timeout(patience, next(body)).await.unwrap_or_else(|_| Err(Slow::Pause(patience).failure())),
+        Poll::Pending => timeout(patience, next(body))
+            .await
+            .unwrap_or_else(|_| Err(Slow::Pause(patience).failure())),
     }
 }
 
@@ -135,11 +157,20 @@ impl Pace {
         let began = *self.began.get_or_insert(now);
         let pause = (now + bounds.pause, Slow::Pause(bounds.pause));
         let whole = (began + bounds.whole, Slow::Whole(bounds.whole));
-        let rate = (self.received as u64 * 1000).checked_div(bounds.rate).map(|millis| {
-            let slow = Slow::Rate { bytes: self.received, rate: bounds.rate };
-            (began + BODY_GRACE + Duration::from_millis(millis), slow)
-        });
-        [Some(pause), Some(whole), rate].into_iter().flatten().min_by_key(|(until, _)| *until).unwrap_or(pause)
+        let rate = (self.received as u64 * 1000)
+            .checked_div(bounds.rate)
+            .map(|millis| {
+                let slow = Slow::Rate {
+                    bytes: self.received,
+                    rate: bounds.rate,
+                };
+                (began + BODY_GRACE + Duration::from_millis(millis), slow)
+            });
+        [Some(pause), Some(whole), rate]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(until, _)| *until)
+            .unwrap_or(pause)
     }
 }
 
@@ -152,13 +183,19 @@ impl Slow {
                 "the body came too slowly: {bytes} bytes so far, where at least {rate} a second are expected after the \
                  first {BODY_GRACE:?}"
             ),
-            Self::Whole(bound) => format!("the body took longer than {bound:?}, which is all that it may take"),
+            Self::Whole(bound) => {
+                format!("the body took longer than {bound:?}, which is all that it may take")
+            }
         };
         Failure::new(Kind::RequestTimeout, message)
     }
 }
 
-async fn next_in_time<B>(body: &mut B, pace: &mut Pace, bounds: &Bounds<'_>) -> Result<Option<Bytes>, Failure>
+async fn next_in_time<B>(
+    body: &mut B,
+    pace: &mut Pace,
+    bounds: &Bounds<'_>,
+) -> Result<Option<Bytes>, Failure>
 where
     B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
 {
@@ -166,7 +203,9 @@ where
         return piece;
     }
     let (until, slow) = pace.deadline(Instant::now(), bounds);
-    timeout_at(until, next(body)).await.unwrap_or_else(|_| Err(slow.failure()))
+    timeout_at(until, next(body))
+        .await
+        .unwrap_or_else(|_| Err(slow.failure()))
 }
 
 /// What is here already needs no timer.
@@ -261,17 +300,34 @@ mod tests {
     #[test]
     fn the_nearest_bound_in_time_is_the_one_that_ends_a_body() {
         let budget = Budget::new(1);
-        let bounds = Bounds { pause: SECOND * 20, rate: 1000, whole: SECOND * 60, ..bounds(&budget) };
+        let bounds = Bounds {
+            pause: SECOND * 20,
+            rate: 1000,
+            whole: SECOND * 60,
+            ..bounds(&budget)
+        };
         let began = Instant::now();
         let check = |after: u32, received: usize, bounds: &Bounds<'_>, until: u32, slow: Slow| {
-            let mut pace = Pace { began: Some(began), received };
-            assert_eq!(pace.deadline(began + SECOND * after, bounds), (began + SECOND * until, slow));
+            let mut pace = Pace {
+                began: Some(began),
+                received,
+            };
+            assert_eq!(
+                pace.deadline(began + SECOND * after, bounds),
+                (began + SECOND * until, slow)
+            );
         };
         let rate = |bytes| Slow::Rate { bytes, rate: 1000 };
         check(0, 0, &bounds, 10, rate(0));
         check(5, 10_000, &bounds, 20, rate(10_000));
         check(5, 20_000, &bounds, 25, Slow::Pause(SECOND * 20));
-        check(5, 20_000, &Bounds { rate: 0, ..bounds }, 25, Slow::Pause(SECOND * 20));
+        check(
+            5,
+            20_000,
+            &Bounds { rate: 0, ..bounds },
+            25,
+            Slow::Pause(SECOND * 20),
+        );
         check(50, 1_000_000, &bounds, 60, Slow::Whole(SECOND * 60));
         // The clock starts when it is waited for.
         let mut pace = Pace::default();

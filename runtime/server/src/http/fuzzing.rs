@@ -12,9 +12,9 @@ pub fn read_path(path: &str) -> Result<(Option<String>, Option<String>), Failure
     use path::Target;
     let target = path::target(path)?;
     let (model, version) = match target {
-        Target::Infer { model, version } | Target::Model { model, version } | Target::ModelReady { model, version } => {
-            (Some(model), version)
-        }
+        Target::Infer { model, version }
+        | Target::Model { model, version }
+        | Target::ModelReady { model, version } => (Some(model), version),
         Target::Feedback { model } => (Some(model), None),
         _ => (None, None),
     };
@@ -22,8 +22,13 @@ pub fn read_path(path: &str) -> Result<(Option<String>, Option<String>), Failure
     Ok((owned(model), owned(version)))
 }
 
-/// Decodes a request's body by the value of its `content-encoding`, within a bound and in a budget of its own.
-pub async fn decompress(content_encoding: HeaderValue, body: &Bytes, bytes_max: usize) -> Result<Bytes, Failure> {
+/// Decodes a request's body by the value of its `content-encoding`, within a bound and in a budget
+/// of its own.
+pub async fn decompress(
+    content_encoding: HeaderValue,
+    body: &Bytes,
+    bytes_max: usize,
+) -> Result<Bytes, Failure> {
     let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, content_encoding)]);
     match encoding::of_request(&headers)? {
         Some(encoding) => {

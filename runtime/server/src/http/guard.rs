@@ -1,4 +1,5 @@
-//! One request's frame: its id, its place in the counters, its one log line if it fails, and its panics.
+//! One request's frame: its id, its place in the counters, its one log line if it fails, and its
+//! panics.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -37,7 +38,13 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn begin(app: &'a App, head: &'a Parts) -> Self {
         app.counts.requests.add(1);
-        Self { app, head, id: id(&head.headers), began: Instant::now(), is_open: true }
+        Self {
+            app,
+            head,
+            id: id(&head.headers),
+            began: Instant::now(),
+            is_open: true,
+        }
     }
 
     /// The request's id, as its answer will have it.
@@ -47,23 +54,31 @@ impl<'a> Call<'a> {
 
     pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
-        let mut response = outcome.unwrap_or_else(|Refused { failure, pipeline, fell }| {
-            count(self.app, &failure);
-            self.log(&failure);
-            let mut response = respond::failure(&failure);
-            if let Some(pipeline) = pipeline {
-                respond::name_pipeline(&mut response, &pipeline);
-            }
-            if let Some(fell) = &fell {
-                respond::name_fallen(&mut response, fell);
-            }
-            if failure.kind == Kind::MethodNotAllowed
-                && let Ok(target) = path::target(self.head.uri.path())
-            {
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(target.allow()));
-            }
-            response
-        });
+        let mut response = outcome.unwrap_or_else(
+            |Refused {
+                 failure,
+                 pipeline,
+                 fell,
+             }| {
+                count(self.app, &failure);
+                self.log(&failure);
+                let mut response = respond::failure(&failure);
+                if let Some(pipeline) = pipeline {
+                    respond::name_pipeline(&mut response, &pipeline);
+                }
+                if let Some(fell) = &fell {
+                    respond::name_fallen(&mut response, fell);
+                }
+                if failure.kind == Kind::MethodNotAllowed
+                    && let Ok(target) = path::target(self.head.uri.path())
+                {
+                    response
+                        .headers_mut()
+                        .insert(header::ALLOW, HeaderValue::from_static(target.allow()));
+                }
+                response
+            },
+        );
         let id = std::mem::replace(&mut self.id, HeaderValue::from_static(""));
         response.headers_mut().insert(&REQUEST_ID, id);
         response
@@ -73,14 +88,21 @@ impl<'a> Call<'a> {
     fn log(&self, failure: &Failure) {
         let (status, kind) = (failure.kind.status(), failure.kind.code());
         let lines = &self.app.intake.lines;
-        if !(if status >= 500 { lines.failed() } else { lines.refused() }) {
+        if !(if status >= 500 {
+            lines.failed()
+        } else {
+            lines.refused()
+        }) {
             return;
         }
         let id = logged(self.id.to_str().unwrap_or_default(), REQUEST_ID_BYTES_MAX);
         let method = logged(self.head.method.as_str(), METHOD_BYTES_MAX);
         let path = logged(self.head.uri.path(), LOGGED_PATH_BYTES_MAX);
         let error = logged(&failure.message, LOGGED_ERROR_BYTES_MAX);
-        let cause = failure.cause.as_deref().map(|cause| logged(cause, LOGGED_ERROR_BYTES_MAX));
+        let cause = failure
+            .cause
+            .as_deref()
+            .map(|cause| logged(cause, LOGGED_ERROR_BYTES_MAX));
         let (id, method, path, error, cause) = (&*id, &*method, &*path, &*error, cause.as_deref());
         let took = self.began.elapsed();
         if status >= 500 {
@@ -105,8 +127,13 @@ impl Drop for Call<'_> {
 
 /// The client's own id when it sent a sound one, else the next of ours.
 fn id(headers: &HeaderMap) -> HeaderValue {
-    let is_sound = |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
-    headers.get(&REQUEST_ID).filter(is_sound).cloned().unwrap_or_else(next_id)
+    let is_sound =
+        |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
+    headers
+        .get(&REQUEST_ID)
+        .filter(is_sound)
+        .cloned()
+        .unwrap_or_else(next_id)
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -131,7 +158,8 @@ fn next_id() -> HeaderValue {
         pair[0] = HEX[usize::from(byte >> 4)];
         pair[1] = HEX[usize::from(byte & 15)];
     }
-    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&digits)).unwrap_or(HeaderValue::from_static("0"))
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&digits))
+        .unwrap_or(HeaderValue::from_static("0"))
 }
 
 /// The future's output, or what it panicked with.
@@ -149,7 +177,8 @@ pub(super) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Outp
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 #[cfg(test)]
@@ -158,7 +187,11 @@ mod tests {
 
     #[test]
     fn ids_differ() {
-        let some = || (0..1000).map(|_| next_id().to_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let some = || {
+            (0..1000)
+                .map(|_| next_id().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
         // Each thread counts for itself.
         let others = std::thread::spawn(some).join().unwrap();
         let ids: std::collections::BTreeSet<_> = some().into_iter().chain(others).collect();
@@ -168,8 +201,11 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_outcome() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let outcome: Result<(), String> = runtime.block_on(caught(std::pin::pin!(async { panic!("no {}", "way") })));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let outcome: Result<(), String> =
+            runtime.block_on(caught(std::pin::pin!(async { panic!("no {}", "way") })));
         assert_eq!(outcome, Err("no way".to_owned()));
     }
 }

@@ -1,7 +1,8 @@
 //! `POST …/infer`: the way that nearly every request takes.
 //!
-//! Read the body, decode, run, encode. A body that is encoded, or long to read, goes to the compute runtime for that,
-//! like a long guest: how long an encoded one is, nobody knows before it is decoded.
+//! Read the body, decode, run, encode. A body that is encoded, or long to read, goes to the compute
+//! runtime for that, like a long guest: how long an encoded one is, nobody knows before it is
+//! decoded.
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ use crate::oip::{self, binary::parse_header_length};
 use crate::pipeline::Pipeline;
 use crate::routing::{Way, Whole};
 
-/// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some milliseconds.
+/// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some
+/// milliseconds.
 const LONG_BODY: usize = 256 << 10;
 static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -44,7 +46,11 @@ pub(super) async fn answer(
         }
         Err(failure) => {
             way.pipeline.count(Err(failure.kind));
-            Err(Refused { failure, pipeline: Some(way.pipeline), fell: way.fell })
+            Err(Refused {
+                failure,
+                pipeline: Some(way.pipeline),
+                fell: way.fell,
+            })
         }
     }
 }
@@ -58,7 +64,10 @@ async fn ask(
 ) -> Result<Response<Body>, Failure> {
     let headers = &head.headers;
     let bounds = Bounds::of(&app.limits, &app.intake.bodies, head.version);
-    let json = headers.get(&HEADER).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default();
+    let json = headers
+        .get(&HEADER)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or_default();
     let body = body::read_whole(body, json, &bounds).await?;
     let asked = match encoding::of_request(headers)? {
         None if body.len() <= LONG_BODY => read(way.reader(), headers, body, bounds.share())?,
@@ -75,29 +84,50 @@ async fn ask(
             app.compute.away_in_slices(reading).await?
         }
     };
-    let Asked { id, payload, wishes, parameters, decoded: _decoded } = asked;
-    way.settle(&Whole { headers, parameters: parameters.as_ref(), payload: &payload })?;
+    let Asked {
+        id,
+        payload,
+        wishes,
+        parameters,
+        decoded: _decoded,
+    } = asked;
+    way.settle(&Whole {
+        headers,
+        parameters: parameters.as_ref(),
+        payload: &payload,
+    })?;
     let answer = way.infer(&app.compute, &app.mirrors, payload).await?;
-    let encoded = way.encoder().encode(id.as_deref(), &wishes, &answer.outputs)?;
+    let encoded = way
+        .encoder()
+        .encode(id.as_deref(), &wishes, &answer.outputs)?;
     let mut response = respond::answer(&way.pipeline);
     respond::name_asked(&mut response, answer.asked);
     if let Some(hit) = answer.cached {
         let word = if hit { "hit" } else { "miss" };
-        response.headers_mut().insert("hotstage-cache", HeaderValue::from_static(word));
+        response
+            .headers_mut()
+            .insert("hotstage-cache", HeaderValue::from_static(word));
     }
     if let Some(fell) = &way.fell {
         respond::name_fallen(&mut response, fell);
     }
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
-        response.headers_mut().insert(&HEADER, HeaderValue::from(length));
+        response
+            .headers_mut()
+            .insert(&HEADER, HeaderValue::from(length));
     }
     if let Some(part) = way.part.take() {
         // Before the answer is sent: feedback may come at once.
         let own = id.as_deref().filter(|id| !id.is_empty());
-        app.experiments.note(part, own.map_or(request_id.as_bytes(), str::as_bytes));
+        app.experiments
+            .note(part, own.map_or(request_id.as_bytes(), str::as_bytes));
     }
-    Ok(encoding::encode(response, encoded.body, encoding::wanted(headers)))
+    Ok(encoding::encode(
+        response,
+        encoded.body,
+        encoding::wanted(headers),
+    ))
 }
 
 /// What the body says.
@@ -110,9 +140,17 @@ struct Asked {
     decoded: Option<Share>,
 }
 
-fn read(pipeline: &Pipeline, headers: &HeaderMap, body: Bytes, mut decoded: Share) -> Result<Asked, Failure> {
+fn read(
+    pipeline: &Pipeline,
+    headers: &HeaderMap,
+    body: Bytes,
+    mut decoded: Share,
+) -> Result<Asked, Failure> {
     let header_length = match headers.get(&HEADER) {
-        Some(value) => Some(parse_header_length(value.to_str().unwrap_or("?"), body.len())?),
+        Some(value) => Some(parse_header_length(
+            value.to_str().unwrap_or("?"),
+            body.len(),
+        )?),
         None => None,
     };
     if header_length.is_none()
@@ -121,15 +159,31 @@ fn read(pipeline: &Pipeline, headers: &HeaderMap, body: Bytes, mut decoded: Shar
         return raw(pipeline, content_type, body);
     }
     let ask = pipeline.decoder.decode(&body, header_length);
-    let Ask { id, inputs, wishes, parameters } = ask.map_err(|failure| misread(failure, pipeline, headers, &body))?;
+    let Ask {
+        id,
+        inputs,
+        wishes,
+        parameters,
+    } = ask.map_err(|failure| misread(failure, pipeline, headers, &body))?;
     decoded.cover(beside(&body, &inputs))?;
-    Ok(Asked { id, payload: Payload::Tensors(inputs), wishes, parameters, decoded: Some(decoded) })
+    Ok(Asked {
+        id,
+        payload: Payload::Tensors(inputs),
+        wishes,
+        parameters,
+        decoded: Some(decoded),
+    })
 }
 
 /// Bytes of tensors that do not lie in the body.
 fn beside(body: &Bytes, inputs: &[Tensor]) -> usize {
     let own = body.as_ptr_range();
-    inputs.iter().map(|input| input.data()).filter(|data| !own.contains(&data.as_ptr())).map(|data| data.len()).sum()
+    inputs
+        .iter()
+        .map(|input| input.data())
+        .filter(|data| !own.contains(&data.as_ptr()))
+        .map(|data| data.len())
+        .sum()
 }
 
 /// The request's content type, when the first stage takes bodies of that type as they are.
@@ -140,7 +194,9 @@ fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
     }
     let content_type = content_type(headers)?;
     let takes = |accepted: &String| match accepted.strip_suffix("/*") {
-        Some(kind) => content_type.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/')),
+        Some(kind) => content_type
+            .strip_prefix(kind)
+            .is_some_and(|rest| rest.starts_with('/')),
         None => *accepted == content_type,
     };
     accepts.iter().any(takes).then_some(content_type)
@@ -152,15 +208,22 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     Some(content_type.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-/// Why a body is none that is taken: its type, where it says that it is something else than what is read here.
+/// Why a body is none that is taken: its type, where it says that it is something else than what is
+/// read here.
 #[cold]
 fn misread(failure: Failure, pipeline: &Pipeline, headers: &HeaderMap, body: &Bytes) -> Failure {
-    let Some(content_type) = content_type(headers).filter(|given| !is_ours(given)) else { return failure };
+    let Some(content_type) = content_type(headers).filter(|given| !is_ours(given)) else {
+        return failure;
+    };
     if headers.contains_key(&HEADER) || body.trim_ascii_start().first() == Some(&b'{') {
         // It is what is read here, whatever it calls itself.
         return failure;
     }
-    let raw: String = pipeline.accepts().iter().map(|accepted| format!(", or a body of type {accepted}")).collect();
+    let raw: String = pipeline
+        .accepts()
+        .iter()
+        .map(|accepted| format!(", or a body of type {accepted}"))
+        .collect();
     let csv = if content_type == "text/csv" {
         format!(
             "; for CSV put the stage `tabular` first, or send the rows with `hotstage infer {} FILE.csv`",
@@ -181,15 +244,31 @@ fn misread(failure: Failure, pipeline: &Pipeline, headers: &HeaderMap, body: &By
 
 /// Types that say nothing else, among them what curl sends unless it is told.
 fn is_ours(content_type: &str) -> bool {
-    ["", "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain"]
-        .contains(&content_type)
+    [
+        "",
+        "application/json",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "text/plain",
+    ]
+    .contains(&content_type)
         || content_type.ends_with("+json")
 }
 
 fn raw(pipeline: &Pipeline, content_type: String, body: Bytes) -> Result<Asked, Failure> {
     let shape = Shape::from_slice(&[body.len() as u64]);
-    let content = Tensor::new(Datatype::Uint8, shape, body).map_err(|error| Failure::invalid(error.to_string()))?;
+    let content = Tensor::new(Datatype::Uint8, shape, body)
+        .map_err(|error| Failure::invalid(error.to_string()))?;
     let wishes = Wishes::all(pipeline.signature().outputs.len(), Form::Json);
-    let payload = Payload::Raw { content_type, content };
-    Ok(Asked { id: None, payload, wishes, parameters: None, decoded: None })
+    let payload = Payload::Raw {
+        content_type,
+        content,
+    };
+    Ok(Asked {
+        id: None,
+        payload,
+        wishes,
+        parameters: None,
+        decoded: None,
+    })
 }

@@ -1,8 +1,9 @@
-//! HTTP: from a request's method and path to the one function that answers it, and every failure to `{"error": …}`.
+//! HTTP: from a request's method and path to the one function that answers it, and every failure to
+//! `{"error": …}`.
 //!
-//! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id, answers, logs a failure
-//! once, turns a panic into that request's own 500, and sees to what is left of the request's body. Below it plain `?`
-//! is enough.
+//! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id,
+//! answers, logs a failure once, turns a panic into that request's own 500, and sees to what is
+//! left of the request's body. Below it plain `?` is enough.
 
 pub(crate) mod body;
 mod encoding;
@@ -68,7 +69,10 @@ impl Drop for Connection {
 }
 
 /// Answers one request. Never fails: a failure is an answer too.
-pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn serve_one(
+    visit: Visit<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let app: &App = &visit;
     let (head, mut body) = request.into_parts();
     let call = Call::begin(app, &head);
@@ -77,7 +81,11 @@ pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> 
         let answering = pin!(dispatch(app, &head, call.id(), &mut body));
         match caught(answering).await {
             Ok(outcome) => outcome,
-            Err(panic) => Err(Failure::new(Kind::Internal, "the server failed on this request").because(panic).into()),
+            Err(panic) => Err(
+                Failure::new(Kind::Internal, "the server failed on this request")
+                    .because(panic)
+                    .into(),
+            ),
         }
     };
     let mut response = call.finish(outcome);
@@ -93,26 +101,42 @@ pub async fn serve_one(visit: Visit<Connection>, request: Request<Incoming>) -> 
     Ok(response)
 }
 
-/// The server is stopping: the client is asked to come again on another connection, which may lead elsewhere.
+/// The server is stopping: the client is asked to come again on another connection, which may lead
+/// elsewhere.
 fn send_elsewhere(visit: &Visit<Connection>, version: Version, response: &mut Response<Body>) {
     if version == Version::HTTP_2 {
         visit.end_soon();
     } else {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-async fn dispatch(app: &App, head: &Parts, id: &HeaderValue, body: &mut Incoming) -> Result<Response<Body>, Refused> {
-    app.intake.hosts.check(head.version, &head.uri, &head.headers)?;
+async fn dispatch(
+    app: &App,
+    head: &Parts,
+    id: &HeaderValue,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Refused> {
+    app.intake
+        .hosts
+        .check(head.version, &head.uri, &head.headers)?;
     check_headers(app, &head.headers)?;
     let target = path::target(head.uri.path())?;
     if !target.methods().contains(&head.method) {
-        let message = format!("{} is not allowed here; allowed: {}", shown(head.method.as_str()), target.allow());
+        let message = format!(
+            "{} is not allowed here; allowed: {}",
+            shown(head.method.as_str()),
+            target.allow()
+        );
         return Err(Failure::new(Kind::MethodNotAllowed, message).into());
     }
     let told = match target {
         Target::Infer { model, version } => {
-            let way = route(app, &model, version.as_deref(), |routing| routing.choose(&head.headers))?;
+            let way = route(app, &model, version.as_deref(), |routing| {
+                routing.choose(&head.headers)
+            })?;
             return infer::answer(app, way, head, body, id).await;
         }
         Target::Feedback { model } => feedback::take(app, &model, head, body).await,
@@ -137,7 +161,11 @@ struct Refused {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self { failure, pipeline: None, fell: None }
+        Self {
+            failure,
+            pipeline: None,
+            fell: None,
+        }
     }
 }
 
@@ -153,15 +181,27 @@ fn route(
         if failure.kind != Kind::NotFound || app.board.phase() != Phase::Starting {
             return failure;
         }
-        Failure::new(Kind::NotReady, format!("the server is starting; model `{}` is not there yet", shown(model)))
+        Failure::new(
+            Kind::NotReady,
+            format!(
+                "the server is starting; model `{}` is not there yet",
+                shown(model)
+            ),
+        )
     })
 }
 
 /// What the headers may weigh. Beyond that nothing else is looked at.
 fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
     if bytes > app.limits.header_bytes {
-        let message = format!("the headers have {bytes} bytes; at most {} are taken", app.limits.header_bytes);
+        let message = format!(
+            "the headers have {bytes} bytes; at most {} are taken",
+            app.limits.header_bytes
+        );
         return Err(Failure::new(Kind::HeadersTooLarge, message));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! What a path asks for. The paths are those of the Open Inference Protocol's REST half, and `/metrics`.
+//! What a path asks for. The paths are those of the Open Inference Protocol's REST half, and
+//! `/metrics`.
 
 use std::borrow::Cow;
 
@@ -9,14 +10,25 @@ use http::Method;
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target<'a> {
-    Infer { model: Cow<'a, str>, version: Option<Cow<'a, str>> },
-    Feedback { model: Cow<'a, str> },
+    Infer {
+        model: Cow<'a, str>,
+        version: Option<Cow<'a, str>>,
+    },
+    Feedback {
+        model: Cow<'a, str>,
+    },
     Server,
     Live,
     Ready,
     Models,
-    Model { model: Cow<'a, str>, version: Option<Cow<'a, str>> },
-    ModelReady { model: Cow<'a, str>, version: Option<Cow<'a, str>> },
+    Model {
+        model: Cow<'a, str>,
+        version: Option<Cow<'a, str>>,
+    },
+    ModelReady {
+        model: Cow<'a, str>,
+        version: Option<Cow<'a, str>>,
+    },
     Metrics,
 }
 
@@ -39,8 +51,15 @@ impl Target<'_> {
 
 /// Reads a path. A slash at the end changes nothing.
 pub(super) fn target(path: &str) -> Result<Target<'_>, Failure> {
-    let unknown =
-        || Failure::new(Kind::NotFound, format!("there is nothing at `{}`; the API starts at /v2", shown(path)));
+    let unknown = || {
+        Failure::new(
+            Kind::NotFound,
+            format!(
+                "there is nothing at `{}`; the API starts at /v2",
+                shown(path)
+            ),
+        )
+    };
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     match trimmed {
         "/v2" => return Ok(Target::Server),
@@ -81,7 +100,9 @@ fn decode(segment: &str) -> Option<Cow<'_, str>> {
     if segment.is_empty() {
         return None;
     }
-    percent_encoding::percent_decode_str(segment).decode_utf8().ok()
+    percent_encoding::percent_decode_str(segment)
+        .decode_utf8()
+        .ok()
 }
 
 #[cfg(test)]
@@ -95,13 +116,52 @@ mod tests {
         for (path, expect) in [
             ("/v2", Target::Server),
             ("/v2/", Target::Server),
-            ("/v2/models/tumor", Target::Model { model: model(), version: None }),
-            ("/v2/models/t%75mor/", Target::Model { model: model(), version: None }),
-            ("/v2/models/tumor/feedback", Target::Feedback { model: model() }),
-            ("/v2/models/tumor/infer", Target::Infer { model: model(), version: None }),
-            ("/v2/models/tumor/versions/v10", Target::Model { model: model(), version: version() }),
-            ("/v2/models/tumor/versions/v10/infer", Target::Infer { model: model(), version: version() }),
-            ("/v2/models/tumor/versions/v10/ready", Target::ModelReady { model: model(), version: version() }),
+            (
+                "/v2/models/tumor",
+                Target::Model {
+                    model: model(),
+                    version: None,
+                },
+            ),
+            (
+                "/v2/models/t%75mor/",
+                Target::Model {
+                    model: model(),
+                    version: None,
+                },
+            ),
+            (
+                "/v2/models/tumor/feedback",
+                Target::Feedback { model: model() },
+            ),
+            (
+                "/v2/models/tumor/infer",
+                Target::Infer {
+                    model: model(),
+                    version: None,
+                },
+            ),
+            (
+                "/v2/models/tumor/versions/v10",
+                Target::Model {
+                    model: model(),
+                    version: version(),
+                },
+            ),
+            (
+                "/v2/models/tumor/versions/v10/infer",
+                Target::Infer {
+                    model: model(),
+                    version: version(),
+                },
+            ),
+            (
+                "/v2/models/tumor/versions/v10/ready",
+                Target::ModelReady {
+                    model: model(),
+                    version: version(),
+                },
+            ),
         ] {
             assert_eq!(target(path).unwrap(), expect, "{path}");
         }

@@ -17,28 +17,45 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response<Body> {
     with_type(StatusCode::OK, JSON, body)
 }
 
-pub(super) fn with_type(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Body> {
+pub(super) fn with_type(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
     let mut response = Response::new(Body::new(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 
 /// The failure as an answer.
 pub(super) fn failure(failure: &Failure) -> Response<Body> {
-    let status = StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::json!({ "error": failure.message }).to_string();
     let mut response = with_type(status, JSON, body);
-    response.headers_mut().insert("hotstage-failure", HeaderValue::from_static(failure.kind.code()));
+    response.headers_mut().insert(
+        "hotstage-failure",
+        HeaderValue::from_static(failure.kind.code()),
+    );
     if failure.kind.is_retryable() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if failure.kind == Kind::UnsupportedMediaType {
-        response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, identity"));
+        response.headers_mut().insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("gzip, deflate, identity"),
+        );
     }
     if matches!(failure.kind, Kind::RequestTimeout | Kind::BodyTooLarge) {
         // What is left of the body is not read, so the connection can't go on.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -46,8 +63,8 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
 /// 200 with JSON that is still to come, from a pipeline.
 pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
     let mut response = Response::new(Body::default());
-    // With room for all that most answers have: growing means hashing them again, and more than a kilobyte is slow to
-    // allocate.
+    // With room for all that most answers have: growing means hashing them again, and more than a
+    // kilobyte is slow to allocate.
     *response.headers_mut() = HeaderMap::with_capacity(6);
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     name_pipeline(&mut response, pipeline);
@@ -73,7 +90,11 @@ pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) 
         HeaderName::from_static("hotstage-version"),
         HeaderName::from_static("hotstage-digest"),
     ];
-    let Headers { name, version, digest } = pipeline.headers.own();
+    let Headers {
+        name,
+        version,
+        digest,
+    } = pipeline.headers.own();
     for (header, value) in NAMES.iter().zip([name, version, digest]) {
         // The names were checked when they were parsed; a value that is no header text is left out.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
@@ -82,10 +103,13 @@ pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) 
     }
 }
 
-/// Says who should have answered, and why it did not: `"2";because=stage_failed` (an item of RFC 9651).
+/// Says who should have answered, and why it did not: `"2";because=stage_failed` (an item of RFC
+/// 9651).
 pub(super) fn name_fallen(response: &mut Response<Body>, fell: &Fell) {
     // Versions hold no quotes and nothing that a header can't.
-    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\";because={}", fell.version, fell.because)) {
+    if let Ok(value) =
+        HeaderValue::from_str(&format!("\"{}\";because={}", fell.version, fell.because))
+    {
         response.headers_mut().insert("hotstage-fallback", value);
     }
 }

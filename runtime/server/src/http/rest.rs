@@ -1,8 +1,9 @@
 //! What is left of a request's body when the request is answered already.
 //!
-//! A connection goes on behind a body only once that is read. So a short rest is read and dropped first; a long one, or
-//! one that does not come, ends the connection, and the answer says so. Bounds: [`BYTES_MAX`], [`TIME_MAX`]. Nothing of
-//! this in HTTP/2, where each request has a stream of its own, and nothing for a body that was read.
+//! A connection goes on behind a body only once that is read. So a short rest is read and dropped
+//! first; a long one, or one that does not come, ends the connection, and the answer says so.
+//! Bounds: [`BYTES_MAX`], [`TIME_MAX`]. Nothing of this in HTTP/2, where each request has a stream
+//! of its own, and nothing for a body that was read.
 
 use std::time::Duration;
 
@@ -21,13 +22,17 @@ const TIME_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     version: Version,
-    /// Its client waits to be asked for its body: it need not send it now, and to read it would be to ask.
+    /// Its client waits to be asked for its body: it need not send it now, and to read it would be
+    /// to ask.
     waits_for_word: bool,
 }
 
 impl Asked {
     pub(crate) fn of(version: Version, headers: &HeaderMap) -> Self {
-        Self { version, waits_for_word: headers.contains_key(header::EXPECT) }
+        Self {
+            version,
+            waits_for_word: headers.contains_key(header::EXPECT),
+        }
     }
 }
 
@@ -41,7 +46,11 @@ pub(crate) enum Rest {
 }
 
 /// Reads what is left, or else has the answer say that the connection ends.
-pub(crate) async fn settle(asked: Asked, body: &mut Incoming, response: &mut Response<Body>) -> Rest {
+pub(crate) async fn settle(
+    asked: Asked,
+    body: &mut Incoming,
+    response: &mut Response<Body>,
+) -> Rest {
     if asked.version > Version::HTTP_11 || body.is_end_stream() {
         return Rest::Nothing;
     }
@@ -52,7 +61,9 @@ pub(crate) async fn settle(asked: Asked, body: &mut Incoming, response: &mut Res
     if is_worth_it && tokio::time::timeout(TIME_MAX, is_read(body)).await == Ok(true) {
         return Rest::Nothing;
     }
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
     Rest::Unread
 }
 

@@ -1,7 +1,7 @@
 //! What the server says of itself and its models: metadata, health, metrics.
 //!
-//! Bodies satisfy clients that look at the status alone and clients that read JSON. Not ready is 503: probes know it,
-//! and clients take any status but 200 as a no.
+//! Bodies satisfy clients that look at the status alone and clients that read JSON. Not ready is
+//! 503: probes know it, and clients take any status but 200 as a no.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Port;
@@ -31,20 +31,35 @@ pub(super) fn ready(app: &App) -> Result<Response<Body>, Failure> {
 }
 
 fn require_ready(app: &App) -> Result<(), Failure> {
-    app.board.readiness().map_err(|why| Failure::new(Kind::NotReady, format!("the server is not ready: {why}")))
+    app.board
+        .readiness()
+        .map_err(|why| Failure::new(Kind::NotReady, format!("the server is not ready: {why}")))
 }
 
 pub(super) fn models(app: &App) -> Response<Body> {
-    let names: Vec<Value> = app.board.read().names().into_iter().map(|name| json!(name)).collect();
+    let names: Vec<Value> = app
+        .board
+        .read()
+        .names()
+        .into_iter()
+        .map(|name| json!(name))
+        .collect();
     respond::json(json!({ "models": names }).to_string())
 }
 
-pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
+pub(super) fn model(
+    app: &App,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Response<Body>, Failure> {
     // Behind a route all take and give the same.
     let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
     let snapshot = app.board.read();
-    let versions: Vec<&str> =
-        router::find(&snapshot, name)?.versions().iter().map(|pipeline| pipeline.version.as_str()).collect();
+    let versions: Vec<&str> = router::find(&snapshot, name)?
+        .versions()
+        .iter()
+        .map(|pipeline| pipeline.version.as_str())
+        .collect();
     let signature = pipeline.signature();
     let about = json!({
         "name": pipeline.name,
@@ -59,12 +74,15 @@ pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Result<Resp
 }
 
 fn ports(ports: &[Port]) -> Vec<Value> {
-    let port =
-        |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
     ports.iter().map(port).collect()
 }
 
-pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Result<Response<Body>, Failure> {
+pub(super) fn model_ready(
+    app: &App,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Response<Body>, Failure> {
     let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
     let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
     respond::name_pipeline(&mut response, &pipeline);
@@ -72,8 +90,17 @@ pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Resul
 }
 
 pub(super) fn metrics(app: &App, headers: &HeaderMap) -> Result<Response<Body>, Failure> {
-    let exposition = Exposition::wanted(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
-    let text = metrics::render(app, exposition)
-        .map_err(|error| Failure::new(Kind::Internal, "the metrics can't be written").because(error))?;
-    Ok(respond::with_type(StatusCode::OK, HeaderValue::from_static(exposition.content_type()), text))
+    let exposition = Exposition::wanted(
+        headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok()),
+    );
+    let text = metrics::render(app, exposition).map_err(|error| {
+        Failure::new(Kind::Internal, "the metrics can't be written").because(error)
+    })?;
+    Ok(respond::with_type(
+        StatusCode::OK,
+        HeaderValue::from_static(exposition.content_type()),
+        text,
+    ))
 }

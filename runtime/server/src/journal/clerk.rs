@@ -1,7 +1,8 @@
-//! The journal's own thread: work on it is done there, one piece after another. Whoever asked waits without blocking.
+//! The journal's own thread: work on it is done there, one piece after another. Whoever asked waits
+//! without blocking.
 //!
-//! A thread that stays keeps its memory and its place behind those of requests; threads that come and go with each
-//! change would leave some of theirs behind.
+//! A thread that stays keeps its memory and its place behind those of requests; threads that come
+//! and go with each change would leave some of theirs behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -14,8 +15,8 @@ use super::Journal;
 
 /// Pieces of work that wait; who has more to ask waits to ask it.
 const WAITING_MAX: usize = 64;
-/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk that stalls is not
-/// waited for longer. Nothing is lost: the next start reads the log.
+/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk
+/// that stalls is not waited for longer. Nothing is lost: the next start reads the log.
 const CLOSING: Duration = Duration::from_secs(5);
 
 type Work = Box<dyn FnOnce(&mut Journal) + Send>;
@@ -37,45 +38,56 @@ enum Asked {
 pub struct Lost;
 
 impl Clerk {
-    /// Starts the thread, which begins with `first` and ends when the clerk is dropped and its work done.
+    /// Starts the thread, which begins with `first` and ends when the clerk is dropped and its work
+    /// done.
     pub fn start(mut journal: Journal, first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (asking, mut asked) = mpsc::channel(WAITING_MAX);
-        thread::Builder::new().name("journal".to_owned()).spawn(move || {
-            first();
-            while let Some(asked) = asked.blocking_recv() {
-                match asked {
-                    // Whoever asked learns of a panic by getting no answer. SQLite's transactions are whole or not at
-                    // all.
-                    Asked::Work(work) => drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal)))),
-                    Asked::Close(closed) => {
-                        drop(journal);
-                        let _ = closed.send(());
-                        break;
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                first();
+                while let Some(asked) = asked.blocking_recv() {
+                    match asked {
+                        // Whoever asked learns of a panic by getting no answer. SQLite's
+                        // transactions are whole or not at all.
+                        Asked::Work(work) => {
+                            drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal))))
+                        }
+                        Asked::Close(closed) => {
+                            drop(journal);
+                            let _ = closed.send(());
+                            break;
+                        }
                     }
                 }
-            }
-        })?;
+            })?;
         Ok(Self { asked: asking })
     }
 
     /// Closes the journal when the work that was asked for before is done. Later work is lost.
     pub async fn close(&self) {
         let (closing, closed) = oneshot::channel();
-        let asked = async { self.asked.send(Asked::Close(closing)).await.is_ok() && closed.await.is_ok() };
+        let asked =
+            async { self.asked.send(Asked::Close(closing)).await.is_ok() && closed.await.is_ok() };
         if timeout(CLOSING, asked).await.is_err() {
-            tracing::warn!("the journal was not closed: the disk takes too long; the next start reads SQLite's log");
+            tracing::warn!(
+                "the journal was not closed: the disk takes too long; the next start reads SQLite's log"
+            );
         }
     }
 
-    /// Does some work on the journal when its turn comes. Work that was asked for is done, also when nobody waits for
-    /// its answer any more.
+    /// Does some work on the journal when its turn comes. Work that was asked for is done, also
+    /// when nobody waits for its answer any more.
     pub async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Journal) -> T + Send + 'static,
     ) -> Result<T, Lost> {
         let (answer, answered) = oneshot::channel();
         let work = move |journal: &mut Journal| drop(answer.send(work(journal)));
-        self.asked.send(Asked::Work(Box::new(work))).await.map_err(|_| Lost)?;
+        self.asked
+            .send(Asked::Work(Box::new(work)))
+            .await
+            .map_err(|_| Lost)?;
         answered.await.map_err(|_| Lost)
     }
 }
@@ -94,6 +106,9 @@ mod tests {
         assert_eq!(clerk.ask(head).await.unwrap(), 0);
         clerk.close().await;
         assert!(clerk.ask(head).await.is_err());
-        assert!(!folder.path().join("journal.db-wal").exists(), "SQLite removes its log when it closes");
+        assert!(
+            !folder.path().join("journal.db-wal").exists(),
+            "SQLite removes its log when it closes"
+        );
     }
 }

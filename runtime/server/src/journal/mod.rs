@@ -1,9 +1,10 @@
 //! The journal: every change to what is served, in one SQLite file of the state directory.
 //!
-//! A row is a revision's canonical body and its hash; `hotstage_core::journal` says what is in it. A revision that
-//! [`Journal::append`] has answered survives a power cut: SQLite syncs its log before a transaction is done. Revisions
-//! are read in order, and each is checked against the one before; the first that is not what was recorded ends it.
-//! Bound: none on the number of revisions. Calls block: make them where that may be.
+//! A row is a revision's canonical body and its hash; `hotstage_core::journal` says what is in it.
+//! A revision that [`Journal::append`] has answered survives a power cut: SQLite syncs its log
+//! before a transaction is done. Revisions are read in order, and each is checked against the one
+//! before; the first that is not what was recorded ends it. Bound: none on the number of revisions.
+//! Calls block: make them where that may be.
 
 mod clerk;
 mod recover;
@@ -50,7 +51,11 @@ pub struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { number: 0, hash: Revision::genesis(), time_ms: 0 }
+        Self {
+            number: 0,
+            hash: Revision::genesis(),
+            time_ms: 0,
+        }
     }
 }
 
@@ -62,13 +67,20 @@ pub enum JournalError {
         "the journal {path} is damaged: {why}; revisions 1 to {whole} are whole; `hotstage recover` keeps the damaged \
          file aside and goes on from revision {whole}"
     )]
-    Damaged { path: PathBuf, whole: u64, why: String },
+    Damaged {
+        path: PathBuf,
+        whole: u64,
+        why: String,
+    },
     #[error("the journal {path} is not Hotstage's: {why}")]
     NotOurs { path: PathBuf, why: String },
     #[error("the disk is full: can't write {path}; free some space and try again")]
     Full { path: PathBuf },
     #[error("can't use the journal {path}: {source}")]
-    Sqlite { path: PathBuf, source: rusqlite::Error },
+    Sqlite {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -101,13 +113,17 @@ impl Journal {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(|source| error(&path, source))?;
+        let connection =
+            Connection::open_with_flags(&path, flags).map_err(|source| error(&path, source))?;
         Ok(Some(Self { connection, path }))
     }
 
     /// Refuses a database that somebody else made.
     fn check_owner(&self) -> Result<(), JournalError> {
-        let number = |sql: &str| self.connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let number = |sql: &str| {
+            self.connection
+                .query_row(sql, (), |row| row.get::<_, i64>(0))
+        };
         let read = |sql| number(sql).map_err(|source| error(&self.path, source));
         let owner = read("PRAGMA application_id")?;
         let is_new = owner == 0 && read("SELECT count(*) FROM sqlite_schema")? == 0;
@@ -115,15 +131,20 @@ impl Journal {
             return Ok(());
         }
         let why = "another program's database".to_owned();
-        Err(JournalError::NotOurs { path: self.path.clone(), why })
+        Err(JournalError::NotOurs {
+            path: self.path.clone(),
+            why,
+        })
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "journal_mode", "WAL")?;
         // A commit is on the disk before it is answered.
         self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        // Revisions are read from the first to the last, or not at all: more pages than these only fill memory.
+        self.connection
+            .pragma_update(None, "application_id", APPLICATION_ID)?;
+        // Revisions are read from the first to the last, or not at all: more pages than these only
+        // fill memory.
         self.connection.pragma_update(None, "cache_size", -64)?;
         self.connection.execute(SCHEMA, ())?;
         Ok(())
@@ -135,20 +156,28 @@ impl Journal {
         let hash = Digest::of(body.as_bytes());
         let number = i64::try_from(revision.number).unwrap_or(i64::MAX);
         let statement = "INSERT INTO revisions (number, body, hash) VALUES (?1, ?2, ?3)";
-        let added = self.connection.execute(statement, (number, &body, hash.to_string()));
+        let added = self
+            .connection
+            .execute(statement, (number, &body, hash.to_string()));
         added.map_err(|source| error(&self.path, source))?;
         Ok(hash)
     }
 
-    /// Reads revisions in order, from the first, each checked, until `each` answers false or there are no more.
-    pub fn walk(&self, mut each: impl FnMut(&Revision, Digest) -> bool) -> Result<Head, JournalError> {
+    /// Reads revisions in order, from the first, each checked, until `each` answers false or there
+    /// are no more.
+    pub fn walk(
+        &self,
+        mut each: impl FnMut(&Revision, Digest) -> bool,
+    ) -> Result<Head, JournalError> {
         let mut head = Head::default();
         let walked = self.walk_rows(&mut head, &mut each);
-        walked.map_err(|source| self.damaged_or(source, head.number))?.map_err(|damaged| JournalError::Damaged {
-            path: self.path.clone(),
-            whole: head.number,
-            why: damaged.to_string(),
-        })?;
+        walked
+            .map_err(|source| self.damaged_or(source, head.number))?
+            .map_err(|damaged| JournalError::Damaged {
+                path: self.path.clone(),
+                whole: head.number,
+                why: damaged.to_string(),
+            })?;
         Ok(head)
     }
 
@@ -157,19 +186,28 @@ impl Journal {
         head: &mut Head,
         each: &mut impl FnMut(&Revision, Digest) -> bool,
     ) -> rusqlite::Result<Result<(), Damaged>> {
-        let mut statement = self.connection.prepare("SELECT number, body, hash FROM revisions ORDER BY number")?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT number, body, hash FROM revisions ORDER BY number")?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
-            let (number, body, hash): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (number, body, hash): (i64, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             let expected = head.number + 1;
             if u64::try_from(number) != Ok(expected) {
                 let number = u64::try_from(number).unwrap_or(0);
                 return Ok(Err(Damaged::Number { number, expected }));
             }
-            let Ok(hash) = Digest::from_str(&hash) else { return Ok(Err(Damaged::Hash { number: expected })) };
+            let Ok(hash) = Digest::from_str(&hash) else {
+                return Ok(Err(Damaged::Hash { number: expected }));
+            };
             match Revision::read(&body, hash, expected, head.hash) {
                 Ok(revision) => {
-                    *head = Head { number: expected, hash, time_ms: revision.time_ms };
+                    *head = Head {
+                        number: expected,
+                        hash,
+                        time_ms: revision.time_ms,
+                    };
                     if !each(&revision, hash) {
                         break;
                     }
@@ -199,8 +237,13 @@ impl Journal {
         };
         match misfit {
             Some((number, why)) => {
-                let why = format!("revision {number} does not fit what was served before it: {why}");
-                Err(JournalError::Damaged { path: self.path.clone(), whole: number - 1, why })
+                let why =
+                    format!("revision {number} does not fit what was served before it: {why}");
+                Err(JournalError::Damaged {
+                    path: self.path.clone(),
+                    whole: number - 1,
+                    why,
+                })
             }
             None => Ok(Replayed { head, state }),
         }
@@ -215,9 +258,11 @@ impl Journal {
         );
         match error(&self.path, source) {
             JournalError::Damaged { path, why, .. } => JournalError::Damaged { path, whole, why },
-            JournalError::Sqlite { path, source } if is_damage => {
-                JournalError::Damaged { path, whole, why: source.to_string() }
-            }
+            JournalError::Sqlite { path, source } if is_damage => JournalError::Damaged {
+                path,
+                whole,
+                why: source.to_string(),
+            },
             other => other,
         }
     }
@@ -227,8 +272,15 @@ fn error(path: &Path, source: rusqlite::Error) -> JournalError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
-        Some(ErrorCode::DatabaseCorrupt) => JournalError::Damaged { path, whole: 0, why: source.to_string() },
-        Some(ErrorCode::NotADatabase) => JournalError::NotOurs { path, why: source.to_string() },
+        Some(ErrorCode::DatabaseCorrupt) => JournalError::Damaged {
+            path,
+            whole: 0,
+            why: source.to_string(),
+        },
+        Some(ErrorCode::NotADatabase) => JournalError::NotOurs {
+            path,
+            why: source.to_string(),
+        },
         _ => JournalError::Sqlite { path, source },
     }
 }

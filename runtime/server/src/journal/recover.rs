@@ -19,8 +19,8 @@ pub struct Recovered {
     pub why: Option<String>,
 }
 
-/// Keeps the damaged file aside and makes a journal of the revisions before the damage. Does nothing to one that is
-/// whole.
+/// Keeps the damaged file aside and makes a journal of the revisions before the damage. Does
+/// nothing to one that is whole.
 pub fn recover(state_directory: &Path) -> Result<Recovered, JournalError> {
     let path = state_directory.join(FILE);
     let mut revisions: Vec<Revision> = Vec::new();
@@ -35,7 +35,13 @@ pub fn recover(state_directory: &Path) -> Result<Recovered, JournalError> {
         None => Ok(()),
     });
     let (why, whole) = match looked {
-        Ok(()) => return Ok(Recovered { whole: revisions.len() as u64, aside: None, why: None }),
+        Ok(()) => {
+            return Ok(Recovered {
+                whole: revisions.len() as u64,
+                aside: None,
+                why: None,
+            });
+        }
         Err(JournalError::Damaged { why, whole, .. }) => (why, whole),
         Err(JournalError::NotOurs { why, .. }) => (why, 0),
         Err(error) => return Err(error),
@@ -66,18 +72,27 @@ pub fn recover(state_directory: &Path) -> Result<Recovered, JournalError> {
     fs::rename(fresh.join(FILE), &path).map_err(io("move", &fresh))?;
     sync_directory(state_directory)?;
     let _ = fs::remove_dir_all(&fresh);
-    Ok(Recovered { whole: revisions.len() as u64, aside: Some(aside), why: Some(why) })
+    Ok(Recovered {
+        whole: revisions.len() as u64,
+        aside: Some(aside),
+        why: Some(why),
+    })
 }
 
 fn free_name(state_directory: &Path) -> PathBuf {
     let name = |number: u32| state_directory.join(format!("{FILE}.damaged-{number}"));
-    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
+    (1..)
+        .map(name)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| name(0))
 }
 
 impl Journal {
     /// Brings everything into the one file and lets go of it.
     fn close(self) -> Result<(), JournalError> {
         let path = self.path;
-        self.connection.close().map_err(|(_, source)| JournalError::Sqlite { path, source })
+        self.connection
+            .close()
+            .map_err(|(_, source)| JournalError::Sqlite { path, source })
     }
 }

@@ -35,11 +35,17 @@ impl Refuser {
              retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        Self { told: Arc::new(Semaphore::new(TOLD_MAX)), answer: answer.into_bytes().into() }
+        Self {
+            told: Arc::new(Semaphore::new(TOLD_MAX)),
+            answer: answer.into_bytes().into(),
+        }
     }
 
     /// What there is to do about one; `None` when it is closed by being dropped.
-    pub(super) fn refuse(&self, stream: TcpStream) -> Option<impl Future<Output = ()> + Send + use<>> {
+    pub(super) fn refuse(
+        &self,
+        stream: TcpStream,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let permit = Arc::clone(&self.told).try_acquire_owned().ok()?;
         let answer = Arc::clone(&self.answer);
         Some(async move {
@@ -49,10 +55,15 @@ impl Refuser {
     }
 }
 
-async fn tell(mut stream: TcpStream, answer: &[u8], _permit: OwnedSemaphorePermit) -> std::io::Result<()> {
+async fn tell(
+    mut stream: TcpStream,
+    answer: &[u8],
+    _permit: OwnedSemaphorePermit,
+) -> std::io::Result<()> {
     stream.write_all(answer).await?;
     stream.shutdown().await?;
-    // Closed before its request is read, the connection would be reset, and the answer might be lost.
+    // Closed before its request is read, the connection would be reset, and the answer might be
+    // lost.
     let mut unread = stream.take(UNREAD_MAX);
     let mut scratch = [0; 4 << 10];
     while unread.read(&mut scratch).await? > 0 {}

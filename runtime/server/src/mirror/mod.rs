@@ -1,11 +1,13 @@
-//! Mirrors: versions that get copies of requests after those were answered; their answers are compared and dropped.
+//! Mirrors: versions that get copies of requests after those were answered; their answers are
+//! compared and dropped.
 //!
-//! A copy is put into a bounded queue, which never waits: what finds it full is dropped, and counted. All mirrors share
-//! one thread, which the system runs when no other wants its core, so that callers do not notice. It looks for copies
-//! every `LOOK` while some come, so that putting one there wakes nobody.
+//! A copy is put into a bounded queue, which never waits: what finds it full is dropped, and
+//! counted. All mirrors share one thread, which the system runs when no other wants its core, so
+//! that callers do not notice. It looks for copies every `LOOK` while some come, so that putting
+//! one there wakes nobody.
 //!
-//! Default: none; a route's `mirror` brings them. Bounds: the queue of each, [`BYTES_MAX`] of waiting tensors for
-//! each, one core for all.
+//! Default: none; a route's `mirror` brings them. Bounds: the queue of each, [`BYTES_MAX`] of
+//! waiting tensors for each, one core for all.
 
 mod report;
 
@@ -97,9 +99,15 @@ struct Copy {
 
 impl Mirror {
     /// A mirror of no copies yet.
-    pub fn new(settings: route::Mirror, pipeline: Arc<Pipeline>, adapter: Option<Arc<Adapter>>) -> Arc<Self> {
+    pub fn new(
+        settings: route::Mirror,
+        pipeline: Arc<Pipeline>,
+        adapter: Option<Arc<Adapter>>,
+    ) -> Arc<Self> {
         let (copies, waiting) = channel(settings.queue as usize);
-        let signature = adapter.as_ref().map_or(pipeline.signature(), |adapter| adapter.signature());
+        let signature = adapter
+            .as_ref()
+            .map_or(pipeline.signature(), |adapter| adapter.signature());
         Arc::new(Self {
             report: Mutex::new(Report::new(signature.outputs.len(), settings.keep as usize)),
             settings,
@@ -119,17 +127,25 @@ impl Mirror {
             (Some(ours), Some(theirs)) => ours.is_like(theirs),
             _ => false,
         };
-        self.settings == other.settings && Arc::ptr_eq(&self.pipeline, &other.pipeline) && adapts_alike
+        self.settings == other.settings
+            && Arc::ptr_eq(&self.pipeline, &other.pipeline)
+            && adapts_alike
     }
 
     /// What flows in and out of the route that it listens to.
     pub fn signature(&self) -> &Signature {
-        self.adapter.as_ref().map_or(self.pipeline.signature(), |adapter| adapter.signature())
+        self.adapter
+            .as_ref()
+            .map_or(self.pipeline.signature(), |adapter| adapter.signature())
     }
 
     /// Puts a copy into the queue, if there is room.
     pub fn send(self: &Arc<Self>, mirrors: &Mirrors, payload: &Payload, outputs: &Tensors) {
-        let bytes = size(payload) + outputs.iter().map(|tensor| tensor.data().len()).sum::<usize>();
+        let bytes = size(payload)
+            + outputs
+                .iter()
+                .map(|tensor| tensor.data().len())
+                .sum::<usize>();
         let fits = self.bytes.fetch_add(bytes, Relaxed) + bytes <= BYTES_MAX;
         // Nothing is cloned for a copy that finds no place.
         let Some(place) = self.copies.try_reserve().ok().filter(|_| fits) else {
@@ -137,7 +153,11 @@ impl Mirror {
             self.counts.dropped.fetch_add(1, Relaxed);
             return;
         };
-        place.send(Copy { payload: payload.clone(), outputs: outputs.clone(), bytes });
+        place.send(Copy {
+            payload: payload.clone(),
+            outputs: outputs.clone(),
+            bytes,
+        });
         // The first one starts the work.
         if self.counts.sent.fetch_add(1, Relaxed) == 0
             && let Some(waiting) = locked(&self.waiting).take()
@@ -171,11 +191,18 @@ impl Mirror {
             Ok(answer) => {
                 self.counts.durations.record(began.elapsed());
                 self.counts.compared.fetch_add(1, Relaxed);
-                let agrees = self.report().compare(payload.as_ref(), &copy.outputs, &answer, self.settings.tolerance);
+                let agrees = self.report().compare(
+                    payload.as_ref(),
+                    &copy.outputs,
+                    &answer,
+                    self.settings.tolerance,
+                );
                 self.counts.disagreed.fetch_add(u64::from(!agrees), Relaxed);
             }
             // Requests of clients come first; this says nothing of the version.
-            Err(failure) if failure.kind == Kind::Overloaded => drop(self.counts.dropped.fetch_add(1, Relaxed)),
+            Err(failure) if failure.kind == Kind::Overloaded => {
+                drop(self.counts.dropped.fetch_add(1, Relaxed))
+            }
             Err(failure) => {
                 self.counts.failed.fetch_add(1, Relaxed);
                 self.report().fail(&failure);
@@ -200,7 +227,9 @@ async fn work(mirror: Weak<Mirror>, mut copies: Receiver<Copy>) {
                 None => return,
             },
         };
-        let Some(mirror) = mirror.upgrade() else { return };
+        let Some(mirror) = mirror.upgrade() else {
+            return;
+        };
         if let Some(copy) = copy {
             looks = 0;
             mirror.answer(copy).await;
@@ -210,14 +239,15 @@ async fn work(mirror: Weak<Mirror>, mut copies: Receiver<Copy>) {
     }
 }
 
-/// Runs something that nobody waits for: its guest is interrupted every millisecond or two, and gives its core away
-/// then. What has run for [`LONG`] rests for three times as long as it runs, so that one that stalls does not wear down
-/// the machine.
+/// Runs something that nobody waits for: its guest is interrupted every millisecond or two, and
+/// gives its core away then. What has run for [`LONG`] rests for three times as long as it runs, so
+/// that one that stalls does not wear down the machine.
 async fn gently<T>(work: impl Future<Output = T>) -> T {
     let (mut work, mut ran) = (pin!(work), Duration::ZERO);
     loop {
         let began = Instant::now();
-        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
+        {
             return done;
         }
         let took = began.elapsed();
@@ -242,7 +272,12 @@ fn size(payload: &Payload) -> usize {
 
 /// Bytes that a request and two answers take.
 fn weight(payload: &Payload, answers: [&[Tensor]; 2]) -> usize {
-    size(payload) + answers.into_iter().flatten().map(|tensor| tensor.data().len()).sum::<usize>()
+    size(payload)
+        + answers
+            .into_iter()
+            .flatten()
+            .map(|tensor| tensor.data().len())
+            .sum::<usize>()
 }
 
 /// Nothing that is guarded so is left half changed by a panic.

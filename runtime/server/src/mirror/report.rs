@@ -1,8 +1,8 @@
 //! What a mirror has seen: window by window, and the answers that differed most.
 //!
-//! Those are exact: of all answers that were compared and are small enough, the most severe by the order of
-//! [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`] each; as many
-//! examples as the route allows, none of more than [`EXAMPLE_BYTES_MAX`].
+//! Those are exact: of all answers that were compared and are small enough, the most severe by the
+//! order of [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of
+//! [`WINDOW`] each; as many examples as the route allows, none of more than [`EXAMPLE_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -78,10 +78,16 @@ impl Window {
 
 impl Report {
     pub(super) fn new(outputs: usize, keep: usize) -> Self {
-        Self { windows: VecDeque::new(), all: Window::new(outputs), worst: Vec::new(), keep }
+        Self {
+            windows: VecDeque::new(),
+            all: Window::new(outputs),
+            worst: Vec::new(),
+            keep,
+        }
     }
 
-    /// Compares two answers; says whether they agree. The request is kept with them if they differ much.
+    /// Compares two answers; says whether they agree. The request is kept with them if they differ
+    /// much.
     pub(super) fn compare(
         &mut self,
         request: Option<&Payload>,
@@ -99,7 +105,11 @@ impl Report {
         for window in self.now() {
             window.compared += 1;
             window.disagreed += u64::from(!agrees);
-            window.outputs.iter_mut().zip(&seen).for_each(|(sum, seen)| sum.join(seen));
+            window
+                .outputs
+                .iter_mut()
+                .zip(&seen)
+                .for_each(|(sum, seen)| sum.join(seen));
         }
         if let Some(request) = request.filter(|_| !severity.is_none()) {
             self.keep(severity, request, answer, mirrored);
@@ -114,19 +124,41 @@ impl Report {
         }
     }
 
-    fn keep(&mut self, severity: Severity, request: &Payload, answer: &[Tensor], mirrored: &[Tensor]) {
-        let place = self.worst.iter().position(|kept| kept.severity < severity).unwrap_or(self.worst.len());
+    fn keep(
+        &mut self,
+        severity: Severity,
+        request: &Payload,
+        answer: &[Tensor],
+        mirrored: &[Tensor],
+    ) {
+        let place = self
+            .worst
+            .iter()
+            .position(|kept| kept.severity < severity)
+            .unwrap_or(self.worst.len());
         if place >= self.keep || weight(request, [answer, mirrored]) > EXAMPLE_BYTES_MAX {
             return;
         }
         let (request, answer, mirrored) = (request.clone(), answer.to_vec(), mirrored.to_vec());
-        self.worst.insert(place, Example { severity, request, answer, mirrored });
+        self.worst.insert(
+            place,
+            Example {
+                severity,
+                request,
+                answer,
+                mirrored,
+            },
+        );
         self.worst.truncate(self.keep);
     }
 
     /// The window of this moment, and that of all time.
     fn now(&mut self) -> impl Iterator<Item = &mut Window> {
-        if self.windows.back().is_none_or(|window| window.began.elapsed() >= WINDOW) {
+        if self
+            .windows
+            .back()
+            .is_none_or(|window| window.began.elapsed() >= WINDOW)
+        {
             if self.windows.len() == WINDOWS_MAX {
                 self.windows.pop_front();
             }
@@ -148,7 +180,10 @@ mod tests {
     type Answer = (u8, Vec<f32>);
 
     fn tensors((label, scores): &Answer) -> Vec<Tensor> {
-        let data: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+        let data: Vec<u8> = scores
+            .iter()
+            .flat_map(|score| score.to_le_bytes())
+            .collect();
         let shape = Shape::from_slice(&[scores.len() as u64]);
         vec![
             Tensor::from_bytes_elements([[*label].as_slice()]),
@@ -167,8 +202,16 @@ mod tests {
         let shapes = u64::from(one.1.len() != other.1.len());
         let pairs = || one.1.iter().zip(&other.1).filter(|_| shapes == 0);
         let unlike = pairs().filter(|(a, b)| a.is_nan() != b.is_nan()).count() as u64;
-        let eighths = pairs().map(|(a, b)| (a - b).abs()).filter(|d| d.is_finite()).fold(0.0, f32::max) * 8.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
+        let eighths = pairs()
+            .map(|(a, b)| (a - b).abs())
+            .filter(|d| d.is_finite())
+            .fold(0.0, f32::max)
+            * 8.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 8"
+        )]
         let eighths = eighths as u64;
         (shapes, unlike + u64::from(one.0 != other.0), eighths)
     }

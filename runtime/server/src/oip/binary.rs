@@ -1,9 +1,10 @@
-//! The binary tensor extension: a body is JSON and then the bytes of those tensors that say so, in the JSON's order.
+//! The binary tensor extension: a body is JSON and then the bytes of those tensors that say so, in
+//! the JSON's order.
 //!
-//! `Inference-Header-Content-Length` says how long the JSON is. Without it everything is JSON. With 0 nothing is: the
-//! body is the only input of the model. Tensors are slices of the body, never copies; the one exception is a raw
-//! element of `BYTES`, which lacks the length that a tensor keeps before it. Texts that clients of other servers look
-//! for are those servers' texts.
+//! `Inference-Header-Content-Length` says how long the JSON is. Without it everything is JSON. With
+//! 0 nothing is: the body is the only input of the model. Tensors are slices of the body, never
+//! copies; the one exception is a raw element of `BYTES`, which lacks the length that a tensor
+//! keeps before it. Texts that clients of other servers look for are those servers' texts.
 
 use std::fmt;
 
@@ -25,7 +26,9 @@ pub fn parse_header_length(text: &str, body_length: usize) -> Result<usize, Fail
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let given = excerpt(text);
-        return Err(Failure::invalid(format!("Unable to parse Inference-Header-Content-Length, got: {given}")));
+        return Err(Failure::invalid(format!(
+            "Unable to parse Inference-Header-Content-Length, got: {given}"
+        )));
     }
     match text.parse::<usize>() {
         Ok(length) if length <= body_length => Ok(length),
@@ -35,7 +38,9 @@ pub fn parse_header_length(text: &str, body_length: usize) -> Result<usize, Fail
 
 #[cold]
 fn out_of_range(body_length: usize, given: &str) -> Failure {
-    Failure::invalid(format!("inference header size should be in range (0, {body_length}), got: {given}"))
+    Failure::invalid(format!(
+        "inference header size should be in range (0, {body_length}), got: {given}"
+    ))
 }
 
 /// What a body belongs to, for messages.
@@ -72,8 +77,18 @@ pub(super) fn split<'a>(
     header_length: Option<usize>,
 ) -> Result<(&'a [u8], Blobs<'a>), Failure> {
     let at = header_length.unwrap_or(body.len());
-    let json = body.get(..at).ok_or_else(|| out_of_range(body.len(), &at.to_string()))?;
-    Ok((json, Blobs { body, at, has_header: header_length.is_some(), owner }))
+    let json = body
+        .get(..at)
+        .ok_or_else(|| out_of_range(body.len(), &at.to_string()))?;
+    Ok((
+        json,
+        Blobs {
+            body,
+            at,
+            has_header: header_length.is_some(),
+            owner,
+        },
+    ))
 }
 
 impl Blobs<'_> {
@@ -109,7 +124,11 @@ impl Blobs<'_> {
         if self.at == self.body.len() {
             return Ok(());
         }
-        Err(Failure::invalid(format!("unexpected additional {} data for {}", side.noun(), self.owner)))
+        Err(Failure::invalid(format!(
+            "unexpected additional {} data for {}",
+            side.noun(),
+            self.owner
+        )))
     }
 }
 
@@ -122,7 +141,10 @@ pub(super) fn raw(model: &str, signature: &Signature, body: &Bytes) -> Result<Te
             signature.inputs.len()
         )));
     };
-    let label = Label { side: Side::Input, name: &port.name };
+    let label = Label {
+        side: Side::Input,
+        name: &port.name,
+    };
     let (shape, bytes) = match port.datatype.size() {
         None => raw_element(port, label, body)?,
         Some(size) => (raw_shape(port, label, size, body.len())?, body.clone()),
@@ -133,9 +155,13 @@ pub(super) fn raw(model: &str, signature: &Signature, body: &Bytes) -> Result<Te
 /// One element of `BYTES`: the body as it is.
 fn raw_element(port: &Port, label: Label<'_>, body: &Bytes) -> Result<(Shape, Bytes), Failure> {
     let shape = Shape::from_slice(&[1]);
-    port.accepts_parts(Datatype::Bytes, &shape).map_err(|misfit| label.refuse(misfit))?;
+    port.accepts_parts(Datatype::Bytes, &shape)
+        .map_err(|misfit| label.refuse(misfit))?;
     if u32::try_from(body.len()).is_err() {
-        return Err(label.refuse(format_args!("{} bytes are too many for one element", body.len())));
+        return Err(label.refuse(format_args!(
+            "{} bytes are too many for one element",
+            body.len()
+        )));
     }
     let mut bytes = Vec::with_capacity(size_of::<u32>() + body.len());
     push_bytes_element(&mut bytes, body);
@@ -156,18 +182,28 @@ fn raw_shape(port: &Port, label: Label<'_>, size: usize, given: usize) -> Result
         }
     }
     let given = given as u64;
-    let known = port.shape.iter().flatten().try_fold(size as u64, |product, size| product.checked_mul(*size));
+    let known = port
+        .shape
+        .iter()
+        .flatten()
+        .try_fold(size as u64, |product, size| product.checked_mul(*size));
     let variable = match known {
         Some(known) if known > 0 => {
             if !given.is_multiple_of(known) {
                 let (datatype, shape) = (port.datatype, show_dimensions(&port.shape));
-                let takes = format_args!("shape {shape} of {datatype} takes a multiple of {known} bytes");
+                let takes =
+                    format_args!("shape {shape} of {datatype} takes a multiple of {known} bytes");
                 return Err(label.refuse(format_args!("{takes}, given {given}")));
             }
             given / known
         }
-        // There is no room for any byte, or none in memory for a single row: with 0 the tensor's check says so.
+        // There is no room for any byte, or none in memory for a single row: with 0 the tensor's
+        // check says so.
         _ => 0,
     };
-    Ok(port.shape.iter().map(|size| size.unwrap_or(variable)).collect())
+    Ok(port
+        .shape
+        .iter()
+        .map(|size| size.unwrap_or(variable))
+        .collect())
 }

@@ -1,8 +1,9 @@
 //! The text of `data` straight into a tensor's bytes.
 //!
-//! The lists are flat, or nested exactly as the shape says; nothing between. The envelope has already checked the
-//! syntax, so this walk only looks at brackets and elements, without recursion. Memory is taken for as many elements
-//! as the shape promises and the text can hold, whichever is less.
+//! The lists are flat, or nested exactly as the shape says; nothing between. The envelope has
+//! already checked the syntax, so this walk only looks at brackets and elements, without recursion.
+//! Memory is taken for as many elements as the shape promises and the text can hold, whichever is
+//! less.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::limits::DIMENSIONS_MAX;
@@ -12,9 +13,19 @@ use super::element::{self, Element};
 use super::number;
 use super::text;
 
-/// Reads the elements. `elements` is the product of `shape`, which has at most [`DIMENSIONS_MAX`] dimensions.
-pub(super) fn read(datatype: Datatype, shape: &[u64], elements: usize, data: &str) -> Result<Vec<u8>, String> {
-    let walk = Walk { data, nest: Nest::new(shape, elements), datatype };
+/// Reads the elements. `elements` is the product of `shape`, which has at most [`DIMENSIONS_MAX`]
+/// dimensions.
+pub(super) fn read(
+    datatype: Datatype,
+    shape: &[u64],
+    elements: usize,
+    data: &str,
+) -> Result<Vec<u8>, String> {
+    let walk = Walk {
+        data,
+        nest: Nest::new(shape, elements),
+        datatype,
+    };
     match datatype {
         Datatype::Bool => numbers::<bool>(walk, elements),
         Datatype::Uint8 => numbers::<u8>(walk, elements),
@@ -28,9 +39,9 @@ pub(super) fn read(datatype: Datatype, shape: &[u64], elements: usize, data: &st
         Datatype::Fp32 => numbers::<f32>(walk, elements),
         Datatype::Fp64 => numbers::<f64>(walk, elements),
         Datatype::Bytes => strings(walk, elements),
-        Datatype::Fp16 | Datatype::Bf16 => {
-            Err(format!("{datatype} can't be given in JSON; send it with the binary tensor extension"))
-        }
+        Datatype::Fp16 | Datatype::Bf16 => Err(format!(
+            "{datatype} can't be given in JSON; send it with the binary tensor extension"
+        )),
     }
 }
 
@@ -56,7 +67,9 @@ fn numbers<E: Element>(walk: Walk<'_>, elements: usize) -> Result<Vec<u8>, Strin
 }
 
 fn strings(walk: Walk<'_>, elements: usize) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(elements_at_most(walk.data, elements) * size_of::<u32>() + walk.data.len());
+    let mut out = Vec::with_capacity(
+        elements_at_most(walk.data, elements) * size_of::<u32>() + walk.data.len(),
+    );
     walk.run(|rest| {
         let token = text::token(rest);
         push_bytes_element(&mut out, text::string(token)?.as_bytes());
@@ -73,11 +86,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Calls `element` with the text from each element on; it answers with the element's length, or refuses it.
+    /// Calls `element` with the text from each element on; it answers with the element's length, or
+    /// refuses it.
     #[inline]
     fn run(mut self, mut element: impl FnMut(&str) -> Option<usize>) -> Result<(), String> {
         if !self.data.starts_with('[') {
-            return Err(format!("data must be a list, given {}", text::excerpt(self.data)));
+            return Err(format!(
+                "data must be a list, given {}",
+                text::excerpt(self.data)
+            ));
         }
         let mut at = 0;
         let mut index = 0;
@@ -89,8 +106,8 @@ impl Walk<'_> {
                 _ => {
                     self.nest.element()?;
                     let rest = self.data.get(at..).unwrap_or_default();
-                    let length =
-                        element(rest).ok_or_else(|| element::refusal(self.datatype, index, text::token(rest)))?;
+                    let length = element(rest)
+                        .ok_or_else(|| element::refusal(self.datatype, index, text::token(rest)))?;
                     index += 1;
                     length
                 }
@@ -105,7 +122,8 @@ struct Nest<'a> {
     shape: &'a [u64],
     elements: usize,
     depth: usize,
-    /// The depth of the lists that hold elements: 1 when flat. 0 while nothing has shown which way it is.
+    /// The depth of the lists that hold elements: 1 when flat. 0 while nothing has shown which way
+    /// it is.
     leaf: usize,
     /// Of the open list at each depth.
     counts: [u64; DIMENSIONS_MAX + 1],
@@ -113,7 +131,13 @@ struct Nest<'a> {
 
 impl<'a> Nest<'a> {
     fn new(shape: &'a [u64], elements: usize) -> Self {
-        Self { shape, elements, depth: 0, leaf: 0, counts: [0; DIMENSIONS_MAX + 1] }
+        Self {
+            shape,
+            elements,
+            depth: 0,
+            leaf: 0,
+            counts: [0; DIMENSIONS_MAX + 1],
+        }
     }
 
     fn open(&mut self) -> Result<(), String> {
@@ -148,14 +172,21 @@ impl<'a> Nest<'a> {
         if self.leaf <= 1 {
             if given != self.elements as u64 {
                 let (shape, elements) = (show_shape(self.shape), self.elements);
-                return Err(format!("shape {shape} takes {elements} elements, given {given}"));
+                return Err(format!(
+                    "shape {shape} takes {elements} elements, given {given}"
+                ));
             }
         } else {
             let takes = self.shape[self.depth - 1];
             if given != takes {
                 let place = self.place(self.depth - 1);
-                let (shape, things) = (show_shape(self.shape), if given == 1 { "value" } else { "values" });
-                return Err(format!("{place} has {given} {things}, where shape {shape} takes {takes}"));
+                let (shape, things) = (
+                    show_shape(self.shape),
+                    if given == 1 { "value" } else { "values" },
+                );
+                return Err(format!(
+                    "{place} has {given} {things}, where shape {shape} takes {takes}"
+                ));
             }
         }
         self.depth -= 1;
@@ -164,7 +195,11 @@ impl<'a> Nest<'a> {
 
     #[cold]
     fn too_shallow(&self) -> String {
-        format!("{} is no list, where shape {} needs one", self.place(self.depth), show_shape(self.shape))
+        format!(
+            "{} is no list, where shape {} needs one",
+            self.place(self.depth),
+            show_shape(self.shape)
+        )
     }
 
     #[cold]
@@ -172,7 +207,10 @@ impl<'a> Nest<'a> {
         if self.leaf == 1 && self.shape.len() > 1 {
             format!("{} is a list among plain values", self.place(self.depth))
         } else {
-            format!("data is nested deeper than shape {}", show_shape(self.shape))
+            format!(
+                "data is nested deeper than shape {}",
+                show_shape(self.shape)
+            )
         }
     }
 
@@ -182,7 +220,11 @@ impl<'a> Nest<'a> {
         let mut place = String::from("data");
         for (level, count) in self.counts.iter().enumerate().skip(1).take(depth) {
             // A list that is open in this one has been counted already; what comes next has not.
-            let index = if level < self.depth { count.saturating_sub(1) } else { *count };
+            let index = if level < self.depth {
+                count.saturating_sub(1)
+            } else {
+                *count
+            };
             place.push_str(&format!("[{index}]"));
         }
         place

@@ -1,4 +1,5 @@
-//! Named tensors without a signature: golden tests' documents, and the client's side of the protocol.
+//! Named tensors without a signature: golden tests' documents, and the client's side of the
+//! protocol.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -21,13 +22,22 @@ pub fn parse_named(document: &[u8], side: Side) -> Result<Vec<(String, Tensor)>,
     read("the document", document, blobs, side)
 }
 
-/// The outputs of a response, in its order. `header_length` is what `Inference-Header-Content-Length` says.
-pub fn parse_response(body: &Bytes, header_length: Option<usize>) -> Result<Vec<(String, Tensor)>, Failure> {
+/// The outputs of a response, in its order. `header_length` is what
+/// `Inference-Header-Content-Length` says.
+pub fn parse_response(
+    body: &Bytes,
+    header_length: Option<usize>,
+) -> Result<Vec<(String, Tensor)>, Failure> {
     let (json, blobs) = binary::split(Owner::Document("the response"), body, header_length)?;
     read("the response", json, blobs, Side::Output)
 }
 
-fn read(what: &str, json: &[u8], mut blobs: Blobs<'_>, side: Side) -> Result<Vec<(String, Tensor)>, Failure> {
+fn read(
+    what: &str,
+    json: &[u8],
+    mut blobs: Blobs<'_>,
+    side: Side,
+) -> Result<Vec<(String, Tensor)>, Failure> {
     let envelope = envelope::read(what, json)?;
     let list = match side {
         Side::Input => envelope.inputs,
@@ -74,15 +84,21 @@ pub fn encode_request(id: Option<&str>, tensors: &[(String, Tensor)]) -> Result<
         write::string(&mut out, tensor.datatype().name());
         out.extend_from_slice(b",\"data\":");
         out.reserve(write::size_hint(tensor));
-        write::elements(&mut out, tensor)
-            .map_err(|what| Label { side: Side::Input, name }.refuse(format_args!("{what}")))?;
+        write::elements(&mut out, tensor).map_err(|what| {
+            Label {
+                side: Side::Input,
+                name,
+            }
+            .refuse(format_args!("{what}"))
+        })?;
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
     Ok(out)
 }
 
-/// Tensors as the protocol writes them in JSON, for people who look at them. What JSON can't carry is said in words.
+/// Tensors as the protocol writes them in JSON, for people who look at them. What JSON can't carry
+/// is said in words.
 pub fn show<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Value {
     let shown = tensors.into_iter().map(|(name, tensor)| {
         let mut data = Vec::new();

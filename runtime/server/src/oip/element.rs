@@ -1,7 +1,8 @@
 //! What one JSON value becomes in a tensor, and what it can't become.
 //!
-//! Floats take any number that is finite in their type, rounded once and correctly. Integers take whole numbers in
-//! their range, also written as `3.0`. `BOOL` takes `true`, `false`, `1` and `0`. `null` is no element of anything.
+//! Floats take any number that is finite in their type, rounded once and correctly. Integers take
+//! whole numbers in their range, also written as `3.0`. `BOOL` takes `true`, `false`, `1` and `0`.
+//! `null` is no element of anything.
 
 use hotstage_core::datatype::Datatype;
 
@@ -94,7 +95,10 @@ pub(super) fn refusal(datatype: Datatype, index: usize, token: &str) -> String {
         Datatype::Bytes if token.starts_with('"') => {
             format!("element {index} is {given}, which escapes half a surrogate pair")
         }
-        _ => format!("element {index} is {given}; {datatype} takes {}", takes(datatype)),
+        _ => format!(
+            "element {index} is {given}; {datatype} takes {}",
+            takes(datatype)
+        ),
     }
 }
 

@@ -1,9 +1,9 @@
-//! The JSON around the elements, without a tree: every value stays a slice of the text. Most documents are read by
-//! `skim`; what it gives up is read here.
+//! The JSON around the elements, without a tree: every value stays a slice of the text. Most
+//! documents are read by `skim`; what it gives up is read here.
 //!
-//! Keys may come in any order, and unknown ones are skipped. `null` counts as absent. A key that comes twice is an
-//! error, because there is no telling which one was meant. Values are skipped without recursion, so nesting costs the
-//! stack nothing. Bound: [`PORTS_MAX`] objects in a list.
+//! Keys may come in any order, and unknown ones are skipped. `null` counts as absent. A key that
+//! comes twice is an error, because there is no telling which one was meant. Values are skipped
+//! without recursion, so nesting costs the stack nothing. Bound: [`PORTS_MAX`] objects in a list.
 
 use std::fmt;
 
@@ -43,8 +43,12 @@ pub(super) struct Fields<'a> {
 
 /// Reads a whole document. `what` is its name in messages: "the request".
 pub(super) fn read<'a>(what: &str, json: &'a [u8]) -> Result<Envelope<'a>, Failure> {
-    let text = std::str::from_utf8(json)
-        .map_err(|error| Failure::invalid(format!("{what} isn't JSON: byte {} isn't UTF-8", error.valid_up_to())))?;
+    let text = std::str::from_utf8(json).map_err(|error| {
+        Failure::invalid(format!(
+            "{what} isn't JSON: byte {} isn't UTF-8",
+            error.valid_up_to()
+        ))
+    })?;
     if text.is_empty() {
         return Err(Failure::invalid(format!("{what} is empty")));
     }
@@ -55,7 +59,10 @@ pub(super) fn read<'a>(what: &str, json: &'a [u8]) -> Result<Envelope<'a>, Failu
 pub(super) fn slow<'a>(what: &str, text: &'a str) -> Result<Envelope<'a>, Failure> {
     let mut envelope = Envelope::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    match deserializer.deserialize_any(Document(&mut envelope)).and_then(|()| deserializer.end()) {
+    match deserializer
+        .deserialize_any(Document(&mut envelope))
+        .and_then(|()| deserializer.end())
+    {
         Ok(()) => Ok(envelope),
         Err(error) => Err(explain(what, &error)),
     }
@@ -71,7 +78,11 @@ fn explain(what: &str, error: &serde_json::Error) -> Failure {
         Some((head, rest)) if !rest.is_empty() => format!("{head}…"),
         _ => reason.to_owned(),
     };
-    let problem = if error.is_data() { "makes no sense" } else { "isn't JSON" };
+    let problem = if error.is_data() {
+        "makes no sense"
+    } else {
+        "isn't JSON"
+    };
     Failure::invalid(format!("{what} {problem}: {reason}{at}"))
 }
 
@@ -99,8 +110,15 @@ impl Visitor<'_> for Key {
 }
 
 /// Where a key's value goes, if it is the first.
-fn vacant<'s, T, E: Error>(slot: &'s mut Option<T>, key: &'static str) -> Result<&'s mut Option<T>, E> {
-    if slot.is_some() { Err(E::duplicate_field(key)) } else { Ok(slot) }
+fn vacant<'s, T, E: Error>(
+    slot: &'s mut Option<T>,
+    key: &'static str,
+) -> Result<&'s mut Option<T>, E> {
+    if slot.is_some() {
+        Err(E::duplicate_field(key))
+    } else {
+        Ok(slot)
+    }
 }
 
 fn raw<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Error> {
@@ -112,8 +130,8 @@ pub(super) fn present(raw: Option<&str>) -> Option<&str> {
     raw.filter(|raw| *raw != "null")
 }
 
-// The objects below fill what they are given a reference to: as results they would be moved at every level, and they
-// are large.
+// The objects below fill what they are given a reference to: as results they would be moved at
+// every level, and they are large.
 
 /// The outermost object.
 struct Document<'e, 'a>(&'e mut Envelope<'a>);
@@ -180,7 +198,10 @@ impl<'de> Visitor<'de> for Objects<'_, 'de> {
         let list = list.insert(List::new());
         while seq.next_element_seed(Object(side, list))?.is_some() {
             if list.len() > PORTS_MAX {
-                return Err(A::Error::custom(format_args!("more than {PORTS_MAX} {}", side.key())));
+                return Err(A::Error::custom(format_args!(
+                    "more than {PORTS_MAX} {}",
+                    side.key()
+                )));
             }
         }
         Ok(())
@@ -211,7 +232,9 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
         let mut slots = [None; OBJECT_KEYS.len()];
         while let Some(key) = map.next_key_seed(Key(&OBJECT_KEYS))? {
             match key {
-                Some(index) => *vacant(&mut slots[index], OBJECT_KEYS[index])? = Some(raw(&mut map)?),
+                Some(index) => {
+                    *vacant(&mut slots[index], OBJECT_KEYS[index])? = Some(raw(&mut map)?)
+                }
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -1,4 +1,5 @@
-//! A tensor from its object: its name, its shape, and its elements from JSON or from the binary part.
+//! A tensor from its object: its name, its shape, and its elements from JSON or from the binary
+//! part.
 
 use std::borrow::Cow;
 
@@ -15,16 +16,31 @@ use super::place::{Label, Place};
 use super::text::{excerpt, string};
 
 /// A string that has to be there.
-pub(super) fn required_string<'a>(place: Place, key: &str, raw: Option<&'a str>) -> Result<Cow<'a, str>, Failure> {
+pub(super) fn required_string<'a>(
+    place: Place,
+    key: &str,
+    raw: Option<&'a str>,
+) -> Result<Cow<'a, str>, Failure> {
     let raw = place.require(key, raw)?;
-    string(raw).ok_or_else(|| Failure::invalid(format!("{place}{key} must be a string, given {}", excerpt(raw))))
+    string(raw).ok_or_else(|| {
+        Failure::invalid(format!(
+            "{place}{key} must be a string, given {}",
+            excerpt(raw)
+        ))
+    })
 }
 
 /// The sizes of the dimensions.
 pub(super) fn shape(place: Place, label: Label<'_>, raw: Option<&str>) -> Result<Shape, Failure> {
     let raw = place.require("shape", raw)?;
-    let Some(inner) = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
-        return Err(Failure::invalid(format!("{place}shape must be a list of sizes, given {}", excerpt(raw))));
+    let Some(inner) = raw
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    else {
+        return Err(Failure::invalid(format!(
+            "{place}shape must be a list of sizes, given {}",
+            excerpt(raw)
+        )));
     };
     let space = [' ', '\n', '\r', '\t'];
     let mut shape = Shape::new();
@@ -36,7 +52,10 @@ pub(super) fn shape(place: Place, label: Label<'_>, raw: Option<&str>) -> Result
             return Err(label.refuse(TensorError::TooManyDimensions(inner.split(',').count())));
         }
         let size = size.trim_matches(space).parse().map_err(|_not_a_size| {
-            label.refuse(format_args!("shape {} contains one or more invalid dimensions", excerpt(raw)))
+            label.refuse(format_args!(
+                "shape {} contains one or more invalid dimensions",
+                excerpt(raw)
+            ))
         })?;
         shape.push(size);
     }
@@ -54,13 +73,17 @@ pub(super) fn tensor(
     let parameters = Parameters::read(place, fields.parameters)?;
     let bytes = match (fields.data, parameters.binary_data_size) {
         (Some(_), Some(_)) => {
-            return Err(label.refuse("both data and parameters.binary_data_size are given; it takes one of them"));
+            return Err(label.refuse(
+                "both data and parameters.binary_data_size are given; it takes one of them",
+            ));
         }
         (None, Some(size)) => blobs.take(label, size)?,
         (data, None) => {
             let data = place.require("data", data)?;
             let elements = elements_of(&shape).map_err(|error| label.refuse(error))?;
-            data::read(datatype, &shape, elements, data).map_err(|what| label.refuse(what))?.into()
+            data::read(datatype, &shape, elements, data)
+                .map_err(|what| label.refuse(what))?
+                .into()
         }
     };
     Tensor::new(datatype, shape, bytes).map_err(|error| label.refuse(error))

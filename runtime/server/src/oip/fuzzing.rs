@@ -2,8 +2,11 @@
 
 use super::{envelope, skim};
 
-/// Whether the quick reader of a document's envelope, if it reads this one at all, reads what the slow one reads.
+/// Whether the quick reader of a document's envelope, if it reads this one at all, reads what the
+/// slow one reads.
 pub fn quick_reader_agrees(text: &str) -> bool {
-    let Some(quick) = skim::read(text) else { return true };
+    let Some(quick) = skim::read(text) else {
+        return true;
+    };
     envelope::slow("the request", text).is_ok_and(|slow| slow == quick)
 }

@@ -1,4 +1,5 @@
-//! JSON numbers: the short ones, which are nearly all, and whole numbers that are written in another way.
+//! JSON numbers: the short ones, which are nearly all, and whole numbers that are written in
+//! another way.
 
 /// More digits than this may not fit the mantissa.
 const SHORT_DIGITS_MAX: usize = 18;
@@ -13,7 +14,8 @@ pub(super) struct Short {
     pub(super) length: usize,
 }
 
-/// The short number that the text begins with. `None` is not an error: it sends the caller the slow way.
+/// The short number that the text begins with. `None` is not an error: it sends the caller the slow
+/// way.
 #[inline]
 pub(super) fn short(text: &[u8]) -> Option<Short> {
     let negative = text.first() == Some(&b'-');
@@ -28,8 +30,16 @@ pub(super) fn short(text: &[u8]) -> Option<Short> {
         fraction = at - fraction_at;
         count += fraction;
     }
-    let ends = matches!(text.get(at), None | Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
-    (ends && 0 < count && count <= SHORT_DIGITS_MAX).then_some(Short { negative, mantissa, fraction, length: at })
+    let ends = matches!(
+        text.get(at),
+        None | Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')
+    );
+    (ends && 0 < count && count <= SHORT_DIGITS_MAX).then_some(Short {
+        negative,
+        mantissa,
+        fraction,
+        length: at,
+    })
 }
 
 /// Appends digits to the mantissa, which may wrap: the caller counts them.
@@ -50,25 +60,34 @@ impl Short {
     /// The number, when it is written as a whole one.
     #[inline]
     pub(super) fn whole(&self) -> Option<i64> {
-        (self.fraction == 0).then_some(if self.negative { -self.mantissa } else { self.mantissa })
+        (self.fraction == 0).then_some(if self.negative {
+            -self.mantissa
+        } else {
+            self.mantissa
+        })
     }
 }
 
 /// Powers of ten that an `f64` holds exactly. A short number has no longer fraction than this.
-const TENS: [f64; 19] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
+const TENS: [f64; 19] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18,
+];
 
 impl Short {
-    /// The nearest `f64`. Where mantissa and power are both exact, their quotient is rounded once, as IEEE 754 asks.
+    /// The nearest `f64`. Where mantissa and power are both exact, their quotient is rounded once,
+    /// as IEEE 754 asks.
     #[inline]
     pub(super) fn f64(&self) -> Option<f64> {
         let ten = TENS.get(self.fraction)?;
-        let value = (self.mantissa <= 1 << f64::MANTISSA_DIGITS).then_some(self.mantissa as f64 / ten)?;
+        let value =
+            (self.mantissa <= 1 << f64::MANTISSA_DIGITS).then_some(self.mantissa as f64 / ten)?;
         Some(if self.negative { -value } else { value })
     }
 
-    /// The nearest `f32`, by way of the nearest `f64`. Rounding twice goes wrong only where the first step lands in the
-    /// middle between two `f32`: those, and the numbers whose middles lie elsewhere, take the slow way.
+    /// The nearest `f32`, by way of the nearest `f64`. Rounding twice goes wrong only where the
+    /// first step lands in the middle between two `f32`: those, and the numbers whose middles lie
+    /// elsewhere, take the slow way.
     #[inline]
     pub(super) fn f32(&self) -> Option<f32> {
         const BITS_LOST: u32 = f64::MANTISSA_DIGITS - f32::MANTISSA_DIGITS;
@@ -83,8 +102,8 @@ impl Short {
     }
 }
 
-/// The whole number that a JSON number stands for, exactly: `3`, `3.0`, `30e-1`. `None` when it has a fraction, or is
-/// beyond every integer datatype, or is no number.
+/// The whole number that a JSON number stands for, exactly: `3`, `3.0`, `30e-1`. `None` when it has
+/// a fraction, or is beyond every integer datatype, or is no number.
 pub(super) fn whole(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -101,7 +120,9 @@ pub(super) fn whole(text: &str) -> Option<i128> {
             b'0' => zeros += u32::from(value != 0),
             b'1'..=b'9' => {
                 let ten = 10_i128.checked_pow(zeros + 1)?;
-                value = value.checked_mul(ten)?.checked_add(i128::from(byte - b'0'))?;
+                value = value
+                    .checked_mul(ten)?
+                    .checked_add(i128::from(byte - b'0'))?;
                 zeros = 0;
             }
             _ => return None,
@@ -112,7 +133,11 @@ pub(super) fn whole(text: &str) -> Option<i128> {
         return (!whole.is_empty()).then_some(0);
     }
     let fraction = i64::try_from(fraction.len()).ok()?;
-    let power = exponent.parse::<i64>().ok()?.checked_sub(fraction)?.checked_add(i64::from(zeros))?;
+    let power = exponent
+        .parse::<i64>()
+        .ok()?
+        .checked_sub(fraction)?
+        .checked_add(i64::from(zeros))?;
     let value = value.checked_mul(10_i128.checked_pow(u32::try_from(power).ok()?)?)?;
     Some(if negative { -value } else { value })
 }
@@ -135,7 +160,10 @@ mod tests {
             ("0.000001e6", Some(1)),
             ("9223372036854775807.0", Some(9_223_372_036_854_775_807)),
             ("18446744073709551615", Some(18_446_744_073_709_551_615)),
-            ("1000000000000000000000000000000000000000000e-30", Some(1_000_000_000_000)),
+            (
+                "1000000000000000000000000000000000000000000e-30",
+                Some(1_000_000_000_000),
+            ),
             ("3.5", None),
             ("1e-1", None),
             ("1e400", None),
@@ -153,9 +181,29 @@ mod tests {
     #[test]
     fn what_is_short() {
         let read = |text: &str| short(text.as_bytes());
-        assert_eq!(read("-1.25,"), Some(Short { negative: true, mantissa: 125, fraction: 2, length: 5 }));
-        assert_eq!(read("999999999999999999]").map(|short| short.mantissa), Some(999_999_999_999_999_999));
-        for text in ["1000000000000000000", "1e5", "true", "\"1\"", "-", "", "null", "[1]"] {
+        assert_eq!(
+            read("-1.25,"),
+            Some(Short {
+                negative: true,
+                mantissa: 125,
+                fraction: 2,
+                length: 5
+            })
+        );
+        assert_eq!(
+            read("999999999999999999]").map(|short| short.mantissa),
+            Some(999_999_999_999_999_999)
+        );
+        for text in [
+            "1000000000000000000",
+            "1e5",
+            "true",
+            "\"1\"",
+            "-",
+            "",
+            "null",
+            "[1]",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -163,9 +211,20 @@ mod tests {
     #[test]
     fn a_middle_in_short_is_left_to_the_slow_way() {
         assert_eq!(short(b"16777217").and_then(|short| short.f32()), None);
-        assert_eq!(short(b"16777217.0000001").and_then(|short| short.f32()), Some(16_777_218.0));
-        assert_eq!(short(b"16777218").and_then(|short| short.f32()), Some(16_777_218.0));
-        assert_eq!(short(b"-0.0").and_then(|short| short.f32()).map(f32::to_bits), Some((-0.0_f32).to_bits()));
+        assert_eq!(
+            short(b"16777217.0000001").and_then(|short| short.f32()),
+            Some(16_777_218.0)
+        );
+        assert_eq!(
+            short(b"16777218").and_then(|short| short.f32()),
+            Some(16_777_218.0)
+        );
+        assert_eq!(
+            short(b"-0.0")
+                .and_then(|short| short.f32())
+                .map(f32::to_bits),
+            Some((-0.0_f32).to_bits())
+        );
     }
 
     proptest! {

@@ -1,7 +1,9 @@
-//! The `parameters` objects: the few that mean something here, the many that don't, and those that are refused.
+//! The `parameters` objects: the few that mean something here, the many that don't, and those that
+//! are refused.
 //!
-//! A value is a string, a number or a boolean. A parameter that asks for something this server can't do is refused
-//! rather than ignored, because the client would wait for it. Everything else is let through without being kept.
+//! A value is a string, a number or a boolean. A parameter that asks for something this server
+//! can't do is refused rather than ignored, because the client would wait for it. Everything else
+//! is let through without being kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,20 +34,34 @@ impl Parameters {
             return Ok(Self::default());
         };
         let mut deserializer = serde_json::Deserializer::from_str(raw);
-        deserializer.deserialize_map(Object(place)).unwrap_or_else(|_not_an_object| {
-            Err(Failure::invalid(format!("{place}parameters must be an object, given {}", excerpt(raw))))
-        })
+        deserializer
+            .deserialize_map(Object(place))
+            .unwrap_or_else(|_not_an_object| {
+                Err(Failure::invalid(format!(
+                    "{place}parameters must be an object, given {}",
+                    excerpt(raw)
+                )))
+            })
     }
 
     fn set(&mut self, place: Place, key: &str, value: &str) -> Result<(), Failure> {
         if !value.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9' | 't' | 'f')) {
-            return Err(must_be(place, key, "a string, a number or a boolean", value));
+            return Err(must_be(
+                place,
+                key,
+                "a string, a number or a boolean",
+                value,
+            ));
         }
         match (place, key) {
-            (Place::Top, "binary_data_output") => self.binary_data_output = Some(boolean(place, key, value)?),
+            (Place::Top, "binary_data_output") => {
+                self.binary_data_output = Some(boolean(place, key, value)?)
+            }
             (Place::Wish(_), "binary_data") => self.binary_data = Some(boolean(place, key, value)?),
             (Place::Tensor(..), "binary_data_size") => {
-                let size = value.parse().map_err(|_not_a_size| must_be(place, key, "a number of bytes", value))?;
+                let size = value
+                    .parse()
+                    .map_err(|_not_a_size| must_be(place, key, "a number of bytes", value))?;
                 self.binary_data_size = Some(size);
             }
             // An answer comes from a server, which may say what a client may not.
@@ -59,7 +75,9 @@ impl Parameters {
 /// What a client can't have.
 fn refuse(place: Place, key: &str) -> Result<(), Failure> {
     if key.starts_with("triton_") {
-        return Err(Failure::invalid("parameter keys starting with 'triton_' are reserved"));
+        return Err(Failure::invalid(
+            "parameter keys starting with 'triton_' are reserved",
+        ));
     }
     let reason = match (place, key) {
         (Place::Top, _) => return Ok(()),
@@ -71,17 +89,23 @@ fn refuse(place: Place, key: &str) -> Result<(), Failure> {
         }
         _ => return Ok(()),
     };
-    Err(Failure::invalid(format!("{place}parameters.{key}: {reason}")))
+    Err(Failure::invalid(format!(
+        "{place}parameters.{key}: {reason}"
+    )))
 }
 
 fn boolean(place: Place, key: &str, value: &str) -> Result<bool, Failure> {
-    value.parse().map_err(|_not_a_boolean| must_be(place, key, "true or false", value))
+    value
+        .parse()
+        .map_err(|_not_a_boolean| must_be(place, key, "true or false", value))
 }
 
 #[cold]
 fn must_be(place: Place, key: &str, what: &str, value: &str) -> Failure {
     let (key, value) = (excerpt(key), excerpt(value));
-    Failure::invalid(format!("{place}parameters.{key} must be {what}, given {value}"))
+    Failure::invalid(format!(
+        "{place}parameters.{key} must be {what}, given {value}"
+    ))
 }
 
 /// A key, borrowed when nothing in it is escaped.
@@ -144,9 +168,13 @@ mod tests {
     #[test]
     fn a_parameter_is_found_as_text() {
         let raw = br#"{"a": "x\u0020y", "b": 7, "c": true, "a b": 1.5e3}"#;
-        for (name, expect) in
-            [("a", Some("x y")), ("b", Some("7")), ("c", Some("true")), ("a b", Some("1.5e3")), ("d", None)]
-        {
+        for (name, expect) in [
+            ("a", Some("x y")),
+            ("b", Some("7")),
+            ("c", Some("true")),
+            ("a b", Some("1.5e3")),
+            ("d", None),
+        ] {
             assert_eq!(parameter(raw, name).as_deref(), expect, "{name}");
         }
         assert_eq!(parameter(b"[]", "a"), None);

@@ -1,4 +1,5 @@
-//! Where in a payload something stands, as messages call it; and the ports that a payload's names may mean.
+//! Where in a payload something stands, as messages call it; and the ports that a payload's names
+//! may mean.
 
 use std::fmt;
 
@@ -84,18 +85,25 @@ impl Label<'_> {
 
 /// The port with this name, by its position.
 pub(super) fn find(ports: &[Port], side: Side, name: &str) -> Result<usize, Failure> {
-    ports.iter().position(|port| port.name == name).ok_or_else(|| unknown(ports, side, name))
+    ports
+        .iter()
+        .position(|port| port.name == name)
+        .ok_or_else(|| unknown(ports, side, name))
 }
 
 #[cold]
 fn unknown(ports: &[Port], side: Side, name: &str) -> Failure {
     let noun = side.noun();
     let names = ports.iter().map(|port| port.name.as_str());
-    let near = nearest(name, names.clone()).map_or(String::new(), |near| format!(" did you mean `{near}`?"));
+    let near = nearest(name, names.clone())
+        .map_or(String::new(), |near| format!(" did you mean `{near}`?"));
     let known = match ports {
         [] => format!("there are no {noun}s at all"),
         [only] => format!("the only {noun} is `{}`", only.name),
         [..] => format!("the {noun}s are {}", list(names)),
     };
-    Failure::invalid(format!("there is no {noun} `{}`;{near} {known}", excerpt(name)))
+    Failure::invalid(format!(
+        "there is no {noun} `{}`;{near} {known}",
+        excerpt(name)
+    ))
 }

@@ -41,7 +41,10 @@ type Slots = SmallVec<[Option<Tensor>; 2]>;
 impl Decoder {
     /// Prepares what all requests share.
     pub fn new(model: &str, signature: &Signature) -> Self {
-        Self { model: model.to_owned(), signature: signature.clone() }
+        Self {
+            model: model.to_owned(),
+            signature: signature.clone(),
+        }
     }
 
     /// Reads one. `header_length` is what `Inference-Header-Content-Length` says, when it is there.
@@ -49,7 +52,12 @@ impl Decoder {
         if header_length == Some(0) {
             let inputs = vec![binary::raw(&self.model, &self.signature, body)?];
             let wishes = Wishes::all(self.signature.outputs.len(), Form::Binary);
-            return Ok(Ask { id: None, inputs, wishes, parameters: None });
+            return Ok(Ask {
+                id: None,
+                inputs,
+                wishes,
+                parameters: None,
+            });
         }
         let (json, blobs) = binary::split(Owner::Model(&self.model), body, header_length)?;
         let envelope = envelope::read("the request", json)?;
@@ -60,8 +68,15 @@ impl Decoder {
         let wishes = Wishes::read(envelope.outputs.as_ref(), default, &self.signature.outputs)?;
         let inputs = self.inputs(given, blobs)?;
         // A part of the body: nothing is copied.
-        let parameters = envelope.parameters.map(|raw| body.slice_ref(raw.as_bytes()));
-        Ok(Ask { id, inputs, wishes, parameters })
+        let parameters = envelope
+            .parameters
+            .map(|raw| body.slice_ref(raw.as_bytes()));
+        Ok(Ask {
+            id,
+            inputs,
+            wishes,
+            parameters,
+        })
     }
 
     fn inputs(&self, given: &List<'_>, mut blobs: Blobs<'_>) -> Result<Vec<Tensor>, Failure> {
@@ -89,7 +104,10 @@ impl Decoder {
         let name = required_string(place, "name", fields.name)?;
         let position = find(&self.signature.inputs, Side::Input, &name)?;
         let port = &self.signature.inputs[position];
-        let label = Label { side: Side::Input, name: &name };
+        let label = Label {
+            side: Side::Input,
+            name: &name,
+        };
         if slots[position].is_some() {
             return Err(label.refuse("it is given twice"));
         }
@@ -98,10 +116,13 @@ impl Decoder {
         let datatype = if datatype == port.datatype.name() {
             port.datatype
         } else {
-            excerpt(&datatype).parse().map_err(|error| label.refuse(error))?
+            excerpt(&datatype)
+                .parse()
+                .map_err(|error| label.refuse(error))?
         };
         let shape = shape(place, label, fields.shape)?;
-        port.accepts_parts(datatype, &shape).map_err(|misfit| label.refuse(misfit))?;
+        port.accepts_parts(datatype, &shape)
+            .map_err(|misfit| label.refuse(misfit))?;
         slots[position] = Some(tensor((place, label), datatype, shape, fields, blobs)?);
         Ok(())
     }
@@ -109,17 +130,26 @@ impl Decoder {
     #[cold]
     fn missing(&self, slots: &Slots) -> Failure {
         let ports = self.signature.inputs.iter().zip(slots);
-        let names = ports.filter(|(_, slot)| slot.is_none()).map(|(port, _)| port.name.as_str());
-        let (noun, verb) = if names.clone().count() == 1 { ("input", "is") } else { ("inputs", "are") };
+        let names = ports
+            .filter(|(_, slot)| slot.is_none())
+            .map(|(port, _)| port.name.as_str());
+        let (noun, verb) = if names.clone().count() == 1 {
+            ("input", "is")
+        } else {
+            ("inputs", "are")
+        };
         Failure::invalid(format!("{noun} {} {verb} missing", list(names)))
     }
 }
 
 fn read_id(raw: &str) -> Result<String, Failure> {
-    let id = string(raw).ok_or_else(|| Failure::invalid(format!("id must be a string, given {}", excerpt(raw))))?;
+    let id = string(raw)
+        .ok_or_else(|| Failure::invalid(format!("id must be a string, given {}", excerpt(raw))))?;
     if id.len() > REQUEST_ID_BYTES_MAX {
         let given = id.len();
-        return Err(Failure::invalid(format!("id has {given} bytes; at most {REQUEST_ID_BYTES_MAX} are allowed")));
+        return Err(Failure::invalid(format!(
+            "id has {given} bytes; at most {REQUEST_ID_BYTES_MAX} are allowed"
+        )));
     }
     Ok(id.into_owned())
 }

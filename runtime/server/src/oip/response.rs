@@ -1,7 +1,8 @@
 //! Tensors into a response's body.
 //!
-//! A deploy prepares the text that never changes: the model, the version, and each output's name and datatype. A
-//! request then only copies those pieces and writes what differs between them, into one buffer of about the right size.
+//! A deploy prepares the text that never changes: the model, the version, and each output's name
+//! and datatype. A request then only copies those pieces and writes what differs between them, into
+//! one buffer of about the right size.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Port;
@@ -47,7 +48,10 @@ impl Template {
         head.extend_from_slice(b",\"datatype\":");
         write::string(&mut head, port.datatype.name());
         head.extend_from_slice(b",\"shape\":[");
-        Self { port: port.clone(), head }
+        Self {
+            port: port.clone(),
+            head,
+        }
     }
 }
 
@@ -58,11 +62,19 @@ impl Encoder {
         write::string(&mut head, model);
         head.extend_from_slice(b",\"model_version\":");
         write::string(&mut head, version);
-        Self { head, outputs: outputs.iter().map(Template::new).collect() }
+        Self {
+            head,
+            outputs: outputs.iter().map(Template::new).collect(),
+        }
     }
 
     /// Writes one. `id` is the request's; `tensors` are all outputs, in the signature's order.
-    pub fn encode(&self, id: Option<&str>, wishes: &Wishes, tensors: &[Tensor]) -> Result<Encoded, Failure> {
+    pub fn encode(
+        &self,
+        id: Option<&str>,
+        wishes: &Wishes,
+        tensors: &[Tensor],
+    ) -> Result<Encoded, Failure> {
         let mut body = Vec::with_capacity(self.size_hint(id, wishes, tensors));
         body.extend_from_slice(&self.head);
         if let Some(id) = id {
@@ -84,7 +96,10 @@ impl Encoder {
             has_binary = true;
             body.extend_from_slice(self.pair(*wish, tensors)?.1.data());
         }
-        Ok(Encoded { body, json_length: has_binary.then_some(json_length) })
+        Ok(Encoded {
+            body,
+            json_length: has_binary.then_some(json_length),
+        })
     }
 
     fn output(&self, body: &mut Vec<u8>, wish: Wish, tensors: &[Tensor]) -> Result<(), Failure> {
@@ -99,33 +114,59 @@ impl Encoder {
             }
             Form::Json => {
                 body.extend_from_slice(b"],\"data\":");
-                let label = Label { side: Side::Output, name: &template.port.name };
-                write::elements(body, tensor).map_err(|what| label.refuse(format_args!("{what}; {BINARY_ADVICE}")))?;
+                let label = Label {
+                    side: Side::Output,
+                    name: &template.port.name,
+                };
+                write::elements(body, tensor)
+                    .map_err(|what| label.refuse(format_args!("{what}; {BINARY_ADVICE}")))?;
                 body.push(b'}');
             }
         }
         Ok(())
     }
 
-    /// An output and its tensor. Whoever ran the model has checked that they fit, so a misfit is a defect of ours.
-    fn pair<'a>(&'a self, wish: Wish, tensors: &'a [Tensor]) -> Result<(&'a Template, &'a Tensor), Failure> {
-        let misfit = |what: String| Failure::new(Kind::Internal, "the answer could not be written").because(what);
-        let (Some(template), Some(tensor)) = (self.outputs.get(wish.output), tensors.get(wish.output)) else {
-            return Err(misfit(format!("no output {} among {} tensors", wish.output, tensors.len())));
+    /// An output and its tensor. Whoever ran the model has checked that they fit, so a misfit is a
+    /// defect of ours.
+    fn pair<'a>(
+        &'a self,
+        wish: Wish,
+        tensors: &'a [Tensor],
+    ) -> Result<(&'a Template, &'a Tensor), Failure> {
+        let misfit = |what: String| {
+            Failure::new(Kind::Internal, "the answer could not be written").because(what)
+        };
+        let (Some(template), Some(tensor)) =
+            (self.outputs.get(wish.output), tensors.get(wish.output))
+        else {
+            return Err(misfit(format!(
+                "no output {} among {} tensors",
+                wish.output,
+                tensors.len()
+            )));
         };
         if template.port.datatype != tensor.datatype() {
-            return Err(misfit(format!("{} was given {}", template.port, tensor.datatype())));
+            return Err(misfit(format!(
+                "{} was given {}",
+                template.port,
+                tensor.datatype()
+            )));
         }
         Ok((template, tensor))
     }
 
     fn size_hint(&self, id: Option<&str>, wishes: &Wishes, tensors: &[Tensor]) -> usize {
         let outputs = wishes.0.iter().map(|wish| {
-            let head = self.outputs.get(wish.output).map_or(0, |template| template.head.len());
-            let data = tensors.get(wish.output).map_or(0, |tensor| match wish.form {
-                Form::Json => write::size_hint(tensor),
-                Form::Binary => tensor.data().len(),
-            });
+            let head = self
+                .outputs
+                .get(wish.output)
+                .map_or(0, |template| template.head.len());
+            let data = tensors
+                .get(wish.output)
+                .map_or(0, |tensor| match wish.form {
+                    Form::Json => write::size_hint(tensor),
+                    Form::Binary => tensor.data().len(),
+                });
             head + OUTPUT_BYTES + data
         });
         self.head.len() + id.map_or(0, |id| id.len() + 16) + 16 + outputs.sum::<usize>()

@@ -1,9 +1,11 @@
-//! The quick way through the JSON around the elements: one pass, for documents as clients write them.
+//! The quick way through the JSON around the elements: one pass, for documents as clients write
+//! them.
 //!
-//! Nearly every request is sound, gives no key twice and escapes nothing. Those are read here, at two or three
-//! instructions a byte. On anything else this gives up, and [`envelope`](super::envelope) reads the document once more
-//! and says what is wrong, if something is. So whatever is read here must mean the same there, which a test holds
-//! against it. Nesting costs the stack nothing.
+//! Nearly every request is sound, gives no key twice and escapes nothing. Those are read here, at
+//! two or three instructions a byte. On anything else this gives up, and
+//! [`envelope`](super::envelope) reads the document once more and says what is wrong, if something
+//! is. So whatever is read here must mean the same there, which a test holds against it. Nesting
+//! costs the stack nothing.
 
 use hotstage_core::limits::PORTS_MAX;
 
@@ -108,7 +110,8 @@ impl<'a> Reader<'a> {
     }
 
     fn tensor(&mut self) -> Option<Fields<'a>> {
-        let (mut name, mut shape, mut datatype, mut parameters, mut data) = (None, None, None, None, None);
+        let (mut name, mut shape, mut datatype, mut parameters, mut data) =
+            (None, None, None, None, None);
         self.object(|reader, key| match key {
             "name" => reader.value(&mut name),
             "shape" => reader.value(&mut shape),
@@ -117,8 +120,15 @@ impl<'a> Reader<'a> {
             "data" => reader.value(&mut data),
             _ => reader.skip(),
         })?;
-        let [name, shape, datatype, parameters, data] = [name, shape, datatype, parameters, data].map(present);
-        Some(Fields { name, shape, datatype, parameters, data })
+        let [name, shape, datatype, parameters, data] =
+            [name, shape, datatype, parameters, data].map(present);
+        Some(Fields {
+            name,
+            shape,
+            datatype,
+            parameters,
+            data,
+        })
     }
 
     /// The text of a value, if it is the first of its key.
@@ -259,15 +269,21 @@ mod tests {
     #[test]
     fn what_clients_write_is_read_quickly() {
         for text in SOUND {
-            assert_eq!(read(text).as_ref(), envelope::slow("it", text).ok().as_ref(), "{text}");
+            assert_eq!(
+                read(text).as_ref(),
+                envelope::slow("it", text).ok().as_ref(),
+                "{text}"
+            );
             assert!(read(text).is_some(), "{text}");
         }
     }
 
     #[test]
     fn what_is_unusual_or_wrong_is_left_to_the_slow_way() {
-        let values =
-            ["01", "1.", ".5", "1e", "+1", "-", "nul", "[1,]", "[,1]", "[1 2]", "[1", "]", "[[1]", "[1]]", "{{}}"];
+        let values = [
+            "01", "1.", ".5", "1e", "+1", "-", "nul", "[1,]", "[,1]", "[1 2]", "[1", "]", "[[1]",
+            "[1]]", "{{}}",
+        ];
         for value in values {
             assert_eq!(read(&format!(r#"{{"id":{value}}}"#)), None, "{value}");
         }
@@ -279,8 +295,11 @@ mod tests {
             r#""id" "a""#,
             r#""inputs":null"#,
         ];
-        for keys in keys.iter().chain(&[r#""inputs":[],"inputs":[]"#, r#""inputs":[5]"#, r#""inputs":[{"data":[{}]}]"#])
-        {
+        for keys in keys.iter().chain(&[
+            r#""inputs":[],"inputs":[]"#,
+            r#""inputs":[5]"#,
+            r#""inputs":[{"data":[{}]}]"#,
+        ]) {
             assert_eq!(read(&format!("{{{keys}}}")), None, "{keys}");
         }
         for text in ["", "[]", "{", "{}}", "{} {}", r#"{"parameters":{"a":{}}}"#] {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 /// Bytes of a client's text that a message repeats.
 const EXCERPT_BYTES_MAX: usize = 64;
 
-/// What a JSON string stands for. `None` when the text is another kind of value, or escapes half a surrogate pair.
+/// What a JSON string stands for. `None` when the text is another kind of value, or escapes half a
+/// surrogate pair.
 pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.as_bytes().contains(&b'\\') {
@@ -15,8 +16,8 @@ pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The bytes of the string that `text` begins with, quotes included. The syntax is known to be right, so a missing
-/// quote can't happen; it would make the rest the string.
+/// The bytes of the string that `text` begins with, quotes included. The syntax is known to be
+/// right, so a missing quote can't happen; it would make the rest the string.
 pub(super) fn string_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -35,7 +36,9 @@ pub(super) fn token(text: &str) -> &str {
     let length = if text.starts_with('"') {
         string_length(text)
     } else {
-        text.bytes().position(|byte| matches!(byte, b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')).unwrap_or(text.len())
+        text.bytes()
+            .position(|byte| matches!(byte, b',' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
+            .unwrap_or(text.len())
     };
     text.get(..length).unwrap_or(text)
 }
@@ -56,7 +59,10 @@ mod tests {
     #[test]
     fn strings_are_unescaped_or_borrowed() {
         assert!(matches!(string(r#""plain""#), Some(Cow::Borrowed("plain"))));
-        assert_eq!(string(r#""a\n\u00e9\ud83d\ude00\"""#).as_deref(), Some("a\né😀\""));
+        assert_eq!(
+            string(r#""a\n\u00e9\ud83d\ude00\"""#).as_deref(),
+            Some("a\né😀\"")
+        );
         assert_eq!(string(r#""\ud83d""#), None);
         assert_eq!(string("5"), None);
         assert_eq!(string("\""), None);
@@ -74,6 +80,9 @@ mod tests {
     fn an_excerpt_ends_between_characters() {
         assert_eq!(excerpt("short"), "short");
         assert_eq!(excerpt(&"é".repeat(40)), format!("{}…", "é".repeat(32)));
-        assert_eq!(excerpt(&format!("a{}", "é".repeat(40))), format!("a{}…", "é".repeat(31)));
+        assert_eq!(
+            excerpt(&format!("a{}", "é".repeat(40))),
+            format!("a{}…", "é".repeat(31))
+        );
     }
 }

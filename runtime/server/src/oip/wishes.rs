@@ -39,18 +39,31 @@ impl Wishes {
         Self((0..count).map(|output| Wish { output, form }).collect())
     }
 
-    /// What the request says. An output that JSON can't carry is refused here, before anything runs.
-    pub(super) fn read(outputs: Option<&List<'_>>, default: Form, ports: &[Port]) -> Result<Self, Failure> {
+    /// What the request says. An output that JSON can't carry is refused here, before anything
+    /// runs.
+    pub(super) fn read(
+        outputs: Option<&List<'_>>,
+        default: Form,
+        ports: &[Port],
+    ) -> Result<Self, Failure> {
         let wishes = match outputs {
             Some(outputs) if !outputs.is_empty() => Self::named(outputs, default, ports)?,
             _ => Self::all(ports.len(), default),
         };
         for wish in wishes.0.iter().filter(|wish| wish.form == Form::Json) {
-            if let Some(Port { name, datatype: datatype @ (Datatype::Fp16 | Datatype::Bf16), .. }) =
-                ports.get(wish.output)
+            if let Some(Port {
+                name,
+                datatype: datatype @ (Datatype::Fp16 | Datatype::Bf16),
+                ..
+            }) = ports.get(wish.output)
             {
-                let label = Label { side: Side::Output, name };
-                return Err(label.refuse(format_args!("{datatype} is nothing JSON can carry; {BINARY_ADVICE}")));
+                let label = Label {
+                    side: Side::Output,
+                    name,
+                };
+                return Err(label.refuse(format_args!(
+                    "{datatype} is nothing JSON can carry; {BINARY_ADVICE}"
+                )));
             }
         }
         Ok(wishes)
@@ -63,7 +76,9 @@ impl Wishes {
             let name = required_string(place, "name", fields.name)?;
             let output = find(ports, Side::Output, &name)?;
             if wishes.0.iter().any(|wish| wish.output == output) {
-                return Err(Failure::invalid(format!("output `{name}` is asked for twice")));
+                return Err(Failure::invalid(format!(
+                    "output `{name}` is asked for twice"
+                )));
             }
             let form = match Parameters::read(place, fields.parameters)?.binary_data {
                 None => default,

@@ -1,4 +1,5 @@
-//! The elements of a tensor as JSON: integers in decimal, floats in the shortest text that reads back as the same.
+//! The elements of a tensor as JSON: integers in decimal, floats in the shortest text that reads
+//! back as the same.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::Tensor;
@@ -11,31 +12,60 @@ pub(super) fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Result<(), String>
     let data = tensor.data().as_ref();
     out.push(b'[');
     match tensor.datatype() {
-        Datatype::Bool => list(out, data, |out, [byte]: [u8; 1]| text(out, if byte == 0 { "false" } else { "true" }))?,
-        Datatype::Uint8 => list(out, data, |out, bytes| integer(out, u8::from_le_bytes(bytes)))?,
-        Datatype::Uint16 => list(out, data, |out, bytes| integer(out, u16::from_le_bytes(bytes)))?,
-        Datatype::Uint32 => list(out, data, |out, bytes| integer(out, u32::from_le_bytes(bytes)))?,
-        Datatype::Uint64 => list(out, data, |out, bytes| integer(out, u64::from_le_bytes(bytes)))?,
-        Datatype::Int8 => list(out, data, |out, bytes| integer(out, i8::from_le_bytes(bytes)))?,
-        Datatype::Int16 => list(out, data, |out, bytes| integer(out, i16::from_le_bytes(bytes)))?,
-        Datatype::Int32 => list(out, data, |out, bytes| integer(out, i32::from_le_bytes(bytes)))?,
-        Datatype::Int64 => list(out, data, |out, bytes| integer(out, i64::from_le_bytes(bytes)))?,
+        Datatype::Bool => list(out, data, |out, [byte]: [u8; 1]| {
+            text(out, if byte == 0 { "false" } else { "true" })
+        })?,
+        Datatype::Uint8 => list(out, data, |out, bytes| {
+            integer(out, u8::from_le_bytes(bytes))
+        })?,
+        Datatype::Uint16 => list(out, data, |out, bytes| {
+            integer(out, u16::from_le_bytes(bytes))
+        })?,
+        Datatype::Uint32 => list(out, data, |out, bytes| {
+            integer(out, u32::from_le_bytes(bytes))
+        })?,
+        Datatype::Uint64 => list(out, data, |out, bytes| {
+            integer(out, u64::from_le_bytes(bytes))
+        })?,
+        Datatype::Int8 => list(out, data, |out, bytes| {
+            integer(out, i8::from_le_bytes(bytes))
+        })?,
+        Datatype::Int16 => list(out, data, |out, bytes| {
+            integer(out, i16::from_le_bytes(bytes))
+        })?,
+        Datatype::Int32 => list(out, data, |out, bytes| {
+            integer(out, i32::from_le_bytes(bytes))
+        })?,
+        Datatype::Int64 => list(out, data, |out, bytes| {
+            integer(out, i64::from_le_bytes(bytes))
+        })?,
         Datatype::Fp32 => list(out, data, |out, bytes| {
             let value = f32::from_le_bytes(bytes);
-            if value.is_finite() { value_of(out, &value) } else { Err(not_finite(value.into())) }
+            if value.is_finite() {
+                value_of(out, &value)
+            } else {
+                Err(not_finite(value.into()))
+            }
         })?,
         Datatype::Fp64 => list(out, data, |out, bytes| {
             let value = f64::from_le_bytes(bytes);
-            if value.is_finite() { value_of(out, &value) } else { Err(not_finite(value)) }
+            if value.is_finite() {
+                value_of(out, &value)
+            } else {
+                Err(not_finite(value))
+            }
         })?,
         Datatype::Bytes => strings(out, tensor)?,
-        datatype @ (Datatype::Fp16 | Datatype::Bf16) => return Err(format!("{datatype} is nothing JSON can carry")),
+        datatype @ (Datatype::Fp16 | Datatype::Bf16) => {
+            return Err(format!("{datatype} is nothing JSON can carry"));
+        }
     }
     out.push(b']');
     Ok(())
 }
 
-/// More bytes than the list of the elements takes, nearly always; a little more is no harm, growing again is.
+/// More bytes than the list of the elements takes, nearly always; a little more is no harm, growing
+/// again is.
 pub(super) fn size_hint(tensor: &Tensor) -> usize {
     let each = match tensor.datatype() {
         Datatype::Bool => 6,
@@ -68,7 +98,8 @@ fn list<const SIZE: usize>(
         if index > 0 {
             out.push(b',');
         }
-        one(out, *bytes).map_err(|what| format!("element {index} {what}, which JSON can't carry"))?;
+        one(out, *bytes)
+            .map_err(|what| format!("element {index} {what}, which JSON can't carry"))?;
     }
     Ok(())
 }
@@ -95,7 +126,8 @@ fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) -> Result<(), String> {
     text(out, itoa::Buffer::new().format(value))
 }
 
-/// Floats and strings the way serde_json writes them. A `Vec` takes every byte, so this does not fail.
+/// Floats and strings the way serde_json writes them. A `Vec` takes every byte, so this does not
+/// fail.
 #[inline]
 fn value_of<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), String> {
     serde_json::to_writer(out, value).map_err(|error| error.to_string())
@@ -103,5 +135,9 @@ fn value_of<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Resul
 
 #[cold]
 fn not_finite(value: f64) -> String {
-    if value.is_nan() { "is NaN".to_owned() } else { format!("is {}infinity", if value < 0.0 { "-" } else { "" }) }
+    if value.is_nan() {
+        "is NaN".to_owned()
+    } else {
+        format!("is {}infinity", if value < 0.0 { "-" } else { "" })
+    }
 }

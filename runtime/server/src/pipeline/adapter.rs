@@ -1,5 +1,6 @@
-//! A variant that takes or gives something else than its route: requests are read, and answers written, as the route's
-//! first variant would; in between tensors change places, and none is copied.
+//! A variant that takes or gives something else than its route: requests are read, and answers
+//! written, as the route's first variant would; in between tensors change places, and none is
+//! copied.
 
 use std::sync::Arc;
 
@@ -25,7 +26,11 @@ impl Adapter {
     /// Between the route of `first` and `variant`.
     pub fn new(first: Arc<Pipeline>, variant: &Pipeline, places: Adaptation) -> Arc<Self> {
         let encoder = Encoder::new(&variant.name, &variant.version, &first.signature().outputs);
-        Arc::new(Self { first, encoder, places })
+        Arc::new(Self {
+            first,
+            encoder,
+            places,
+        })
     }
 
     /// The route's signature.
@@ -54,5 +59,8 @@ impl Adapter {
 
 /// One may go to several places, so each is another handle to the same bytes.
 fn moved(tensors: &[Tensor], places: &[usize]) -> Tensors {
-    places.iter().filter_map(|&place| tensors.get(place).cloned()).collect()
+    places
+        .iter()
+        .filter_map(|&place| tensors.get(place).cloned())
+        .collect()
 }

@@ -1,11 +1,13 @@
 //! Requests that wait for the same model are called together.
 //!
-//! Nobody waits for a batch to fill unless the manifest says so (`max_delay`): a request whose turn it is takes along
-//! those that are there. The first to come leads: it computes for itself and for those it takes, and hands its turn to
-//! the first of those who came meanwhile. There is no task and no thread beside the requests themselves. Before it
-//! begins, a leader lets the requests that its thread has already received come as far as it did; where that brings
-//! nobody, it soon stops to try ([`TRIES`]). A batch that fails is called again request by request, so a bad request
-//! fails alone. Bounds: [`Batching`], and those who wait hold turns of the pipeline, of which there are so many.
+//! Nobody waits for a batch to fill unless the manifest says so (`max_delay`): a request whose turn
+//! it is takes along those that are there. The first to come leads: it computes for itself and for
+//! those it takes, and hands its turn to the first of those who came meanwhile. There is no task
+//! and no thread beside the requests themselves. Before it begins, a leader lets the requests that
+//! its thread has already received come as far as it did; where that brings nobody, it soon stops
+//! to try ([`TRIES`]). A batch that fails is called again request by request, so a bad request
+//! fails alone. Bounds: [`Batching`], and those who wait hold turns of the pipeline, of which there
+//! are so many.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -24,7 +26,8 @@ use crate::counts::batches::{Batches, Cut};
 
 /// After as many leaders in a row that found nobody, only one in [`SELDOM`] looks.
 const TRIES: u32 = 16;
-/// A look moves the request to another thread, which costs it and the next ones: where nobody comes it must be rare.
+/// A look moves the request to another thread, which costs it and the next ones: where nobody comes
+/// it must be rare.
 const SELDOM: u32 = 256;
 
 type Outcome = Result<Tensors, CallError>;
@@ -82,11 +85,17 @@ impl Batcher {
 
     /// Requests that may be in front of the stage or in it, so that every batch can be full.
     pub fn room(&self) -> usize {
-        self.lanes.saturating_mul(usize::try_from(self.rule.max_rows).unwrap_or(usize::MAX))
+        self.lanes
+            .saturating_mul(usize::try_from(self.rule.max_rows).unwrap_or(usize::MAX))
     }
 
     /// One request's call.
-    pub(super) async fn call(self: &Arc<Self>, stage: &Stage, since: Instant, inputs: Tensors) -> Outcome {
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        stage: &Stage,
+        since: Instant,
+        inputs: Tensors,
+    ) -> Outcome {
         let rows = batch::rows(&inputs).filter(|&rows| rows < self.rule.max_rows);
         let waits = {
             let mut queue = self.queue();
@@ -95,7 +104,12 @@ impl Batcher {
                 Err(inputs)
             } else {
                 let (reply, told) = oneshot::channel();
-                queue.push(Waiting { inputs, rows, since, reply });
+                queue.push(Waiting {
+                    inputs,
+                    rows,
+                    since,
+                    reply,
+                });
                 if queue.rows >= self.rule.max_rows {
                     self.filled.notify_one();
                 }
@@ -123,7 +137,8 @@ impl Batcher {
 
     fn too_late(&self) -> CallError {
         let timeout = show_duration(self.rule.timeout);
-        let message = format!("could not begin within {timeout}: too many wait for a batch; try again");
+        let message =
+            format!("could not begin within {timeout}: too many wait for a batch; try again");
         CallError::new(Kind::Overloaded, message)
     }
 }
@@ -141,7 +156,8 @@ impl Queue {
     }
 }
 
-/// A call that may be made now. However its holder ends, those it took along wait again, and the next one leads.
+/// A call that may be made now. However its holder ends, those it took along wait again, and the
+/// next one leads.
 struct Leading {
     batcher: Arc<Batcher>,
     mates: Vec<Waiting>,
@@ -150,18 +166,34 @@ struct Leading {
 
 impl Leading {
     fn of(batcher: &Arc<Batcher>) -> Self {
-        Self { batcher: Arc::clone(batcher), mates: Vec::new(), is_gathering: false }
+        Self {
+            batcher: Arc::clone(batcher),
+            mates: Vec::new(),
+            is_gathering: false,
+        }
     }
 
     /// Computes for itself and for those it takes along.
-    async fn lead(mut self, stage: &Stage, since: Instant, inputs: Tensors, rows: Option<u64>) -> Outcome {
+    async fn lead(
+        mut self,
+        stage: &Stage,
+        since: Instant,
+        inputs: Tensors,
+        rows: Option<u64>,
+    ) -> Outcome {
         let mut cut = Cut::Alone;
         if let Some(own) = rows {
             cut = self.gather(&inputs, own).await;
         }
         let began = Instant::now();
-        let all: u64 = rows.iter().copied().chain(self.mates.iter().filter_map(|mate| mate.rows)).sum();
-        self.batcher.counts.record(cut, all.max(1), 1 + self.mates.len(), began - since);
+        let all: u64 = rows
+            .iter()
+            .copied()
+            .chain(self.mates.iter().filter_map(|mate| mate.rows))
+            .sum();
+        self.batcher
+            .counts
+            .record(cut, all.max(1), 1 + self.mates.len(), began - since);
         if self.mates.is_empty() {
             return stage.call(began, Payload::Tensors(inputs)).await;
         }
@@ -176,7 +208,9 @@ impl Leading {
         // Whose fault it was shows when each is called alone.
         self.batcher.counts.again(1 + self.mates.len());
         while let Some(mate) = self.mates.last() {
-            let outcome = stage.call(Instant::now(), Payload::Tensors(mate.inputs.clone())).await;
+            let outcome = stage
+                .call(Instant::now(), Payload::Tensors(mate.inputs.clone()))
+                .await;
             if let Some(mate) = self.mates.pop() {
                 let _ = mate.reply.send(Reply::Answer(outcome));
             }
@@ -226,7 +260,8 @@ impl Leading {
                 if let Some(waiting) = queue.remove(place) {
                     let _ = waiting.reply.send(Reply::Answer(Err(batcher.too_late())));
                 }
-            } else if let Some(more) = waiting.rows.filter(|_| batch::fit(inputs, &waiting.inputs)) {
+            } else if let Some(more) = waiting.rows.filter(|_| batch::fit(inputs, &waiting.inputs))
+            {
                 if rows + more > batcher.rule.max_rows {
                     return Cut::Full;
                 }
@@ -237,7 +272,11 @@ impl Leading {
                 place += 1;
             }
         }
-        if rows == batcher.rule.max_rows { Cut::Full } else { cut }
+        if rows == batcher.rule.max_rows {
+            Cut::Full
+        } else {
+            cut
+        }
     }
 }
 
@@ -268,11 +307,14 @@ impl Drop for Leading {
             }
         };
         // Should it be gone just now, what it was sent is dropped, and the next one leads.
-        let _ = next.reply.send(Reply::Lead(next.inputs, Self::of(&self.batcher)));
+        let _ = next
+            .reply
+            .send(Reply::Lead(next.inputs, Self::of(&self.batcher)));
     }
 }
 
-/// One call for all of them; the leader's share first. None: it failed, or its answer can't be taken apart.
+/// One call for all of them; the leader's share first. None: it failed, or its answer can't be
+/// taken apart.
 async fn together(
     stage: &Stage,
     began: Instant,
@@ -280,9 +322,12 @@ async fn together(
     own: Option<u64>,
     mates: &[Waiting],
 ) -> Option<Vec<Tensors>> {
-    let requests: Vec<&[_]> =
-        std::iter::once(inputs.as_slice()).chain(mates.iter().map(|mate| mate.inputs.as_slice())).collect();
-    let rows: Vec<u64> = std::iter::once(own?).chain(mates.iter().filter_map(|mate| mate.rows)).collect();
+    let requests: Vec<&[_]> = std::iter::once(inputs.as_slice())
+        .chain(mates.iter().map(|mate| mate.inputs.as_slice()))
+        .collect();
+    let rows: Vec<u64> = std::iter::once(own?)
+        .chain(mates.iter().filter_map(|mate| mate.rows))
+        .collect();
     let joined = batch::join(&requests)?;
     let outputs = stage.call(began, Payload::Tensors(joined)).await.ok()?;
     batch::split(&outputs, &stage.signature().outputs, &rows).ok()

@@ -25,18 +25,26 @@ pub struct Step {
     pub durations: Histogram,
     /// Joins its calls, if the manifest says so.
     pub batcher: Option<Arc<Batcher>>,
-    /// Calls at once, beside a stage that is batched: there a turn of the pipeline does not bound them.
+    /// Calls at once, beside a stage that is batched: there a turn of the pipeline does not bound
+    /// them.
     pub gate: Option<Semaphore>,
 }
 
 impl Step {
-    async fn call(&self, began: Instant, payload: Payload, counted: Counted) -> Result<Tensors, CallError> {
+    async fn call(
+        &self,
+        began: Instant,
+        payload: Payload,
+        counted: Counted,
+    ) -> Result<Tensors, CallError> {
         if counted == Counted::Trial {
             let _permit = self.permit().await;
             return self.stage.try_out(began, payload).await;
         }
         let payload = match (&self.batcher, payload) {
-            (Some(batcher), Payload::Tensors(inputs)) => return batcher.call(&self.stage, began, inputs).await,
+            (Some(batcher), Payload::Tensors(inputs)) => {
+                return batcher.call(&self.stage, began, inputs).await;
+            }
             (_, payload) => payload,
         };
         let _permit = self.permit().await;
@@ -65,7 +73,8 @@ pub struct Chain {
 pub(super) enum Counted {
     /// A client's request.
     Yes,
-    /// A copy of one, of which the client does not notice: its stages run as for a request, and no duration is noted.
+    /// A copy of one, of which the client does not notice: its stages run as for a request, and no
+    /// duration is noted.
     Copy,
     /// A golden test or a warm-up call: no metric counts it, and it waits for no batch.
     Trial,
@@ -97,14 +106,26 @@ impl Chain {
                 step.durations.record(*now - began);
             }
         }
-        slots.answer(&self.plan.answers, || format!("the answer of pipeline `{}`", pipeline.name))
+        slots.answer(&self.plan.answers, || {
+            format!("the answer of pipeline `{}`", pipeline.name)
+        })
     }
 }
 
 fn explain(pipeline: &Pipeline, step: &Step, error: CallError) -> Failure {
-    let CallError { kind, message, cause, .. } = error;
-    // What the client sent wrong is told in the stage's own words; it need not know which stage saw it.
-    let message = if kind == Kind::InvalidInput { message } else { format!("{} {message}", whose(pipeline, step)) };
+    let CallError {
+        kind,
+        message,
+        cause,
+        ..
+    } = error;
+    // What the client sent wrong is told in the stage's own words; it need not know which stage saw
+    // it.
+    let message = if kind == Kind::InvalidInput {
+        message
+    } else {
+        format!("{} {message}", whose(pipeline, step))
+    };
     let failure = Failure::new(kind, message);
     match cause {
         Some(cause) => failure.because(cause),
@@ -113,5 +134,8 @@ fn explain(pipeline: &Pipeline, step: &Step, error: CallError) -> Failure {
 }
 
 fn whose(pipeline: &Pipeline, step: &Step) -> String {
-    format!("stage `{}` of pipeline `{}` version {}", step.name, pipeline.name, pipeline.version)
+    format!(
+        "stage `{}` of pipeline `{}` version {}",
+        step.name, pipeline.name, pipeline.version
+    )
 }

@@ -1,8 +1,8 @@
 //! Several calls at once, on one task.
 //!
-//! A call that takes long goes to threads of its own ([`place`](crate::place)), so what is polled here is short.
-//! Whoever drops this drops every call. Bound: as many as a node has branches; each wake asks all that
-//! still run.
+//! A call that takes long goes to threads of its own ([`place`](crate::place)), so what is polled
+//! here is short. Whoever drops this drops every call. Bound: as many as a node has branches; each
+//! wake asks all that still run.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -30,7 +30,11 @@ pub(super) async fn all<T: Unpin, F: Future<Output = Result<T, Failure>>>(
                 Poll::Pending => waits = true,
             }
         }
-        if waits { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
     })
     .await?;
     let ended = calls.into_iter().filter_map(|call| match call {
@@ -58,22 +62,39 @@ mod tests {
         calls: &[(usize, Result<usize, Kind>)],
         is_soft: impl Fn(usize) -> bool,
     ) -> Result<Vec<Result<usize, Kind>>, Kind> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let calls = calls.iter().map(|(polls, result)| after(*polls, *result));
-        let ended = runtime.block_on(all(calls, is_soft)).map_err(|failure| failure.kind)?;
-        Ok(ended.into_iter().map(|ended| ended.map_err(|failure| failure.kind)).collect())
+        let ended = runtime
+            .block_on(all(calls, is_soft))
+            .map_err(|failure| failure.kind)?;
+        Ok(ended
+            .into_iter()
+            .map(|ended| ended.map_err(|failure| failure.kind))
+            .collect())
     }
 
     #[test]
     fn answers_stand_where_their_calls_did() {
-        assert_eq!(run(&[(3, Ok(0)), (0, Ok(1)), (1, Ok(2))], |_| false), Ok(vec![Ok(0), Ok(1), Ok(2)]));
+        assert_eq!(
+            run(&[(3, Ok(0)), (0, Ok(1)), (1, Ok(2))], |_| false),
+            Ok(vec![Ok(0), Ok(1), Ok(2)])
+        );
     }
 
     #[test]
     fn a_hard_failure_ends_all_and_a_soft_one_nothing() {
-        let calls = [(2, Ok(0)), (1, Err(Kind::StageTrapped)), (usize::MAX, Ok(2))];
+        let calls = [
+            (2, Ok(0)),
+            (1, Err(Kind::StageTrapped)),
+            (usize::MAX, Ok(2)),
+        ];
         assert_eq!(run(&calls, |_| false), Err(Kind::StageTrapped));
         let calls = [(2, Ok(0)), (1, Err(Kind::StageTrapped)), (0, Ok(2))];
-        assert_eq!(run(&calls, |index| index == 1), Ok(vec![Ok(0), Err(Kind::StageTrapped), Ok(2)]));
+        assert_eq!(
+            run(&calls, |index| index == 1),
+            Ok(vec![Ok(0), Err(Kind::StageTrapped), Ok(2)])
+        );
     }
 }

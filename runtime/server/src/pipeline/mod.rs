@@ -1,8 +1,8 @@
-//! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, and what is counted
-//! about it.
+//! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, and
+//! what is counted about it.
 //!
-//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as its members
-//! together; `queue` more wait; the rest is refused with 503.
+//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as
+//! its members together; `queue` more wait; the rest is refused with 503.
 
 mod adapter;
 mod batch;
@@ -64,8 +64,8 @@ pub struct Answer {
     pub cached: Option<bool>,
 }
 
-/// One version of a pipeline. On cache lines of its own: in front of it lies the count of those who hold it, which
-/// every request writes.
+/// One version of a pipeline. On cache lines of its own: in front of it lies the count of those who
+/// hold it, which every request writes.
 #[repr(align(128))]
 pub struct Pipeline {
     /// What clients call it.
@@ -103,8 +103,8 @@ pub struct Made {
     pub tests: u32,
 }
 
-/// Texts of a pipeline's answers, shared with each of them of a few threads: parts of one buffer, so that they share
-/// one count.
+/// Texts of a pipeline's answers, shared with each of them of a few threads: parts of one buffer,
+/// so that they share one count.
 pub struct Headers {
     /// The name.
     pub name: Bytes,
@@ -118,7 +118,11 @@ impl Headers {
     fn new(name: &str, version: &str, digest: &Digest) -> Self {
         let mut rest = Bytes::from(format!("{name}{version}{digest}"));
         let mut part = |length| rest.split_to(length);
-        Self { name: part(name.len()), version: part(version.len()), digest: rest }
+        Self {
+            name: part(name.len()),
+            version: part(version.len()),
+            digest: rest,
+        }
     }
 }
 
@@ -130,7 +134,13 @@ impl AsRef<Admission> for Pipeline {
 
 impl Pipeline {
     /// Puts the parts together.
-    pub fn new(name: String, version: String, digest: Digest, body: Body, waiting_max: usize) -> Self {
+    pub fn new(
+        name: String,
+        version: String,
+        digest: Digest,
+        body: Body,
+        waiting_max: usize,
+    ) -> Self {
         let signature = match &body {
             Body::Chain(chain) => &chain.plan.signature,
             Body::Graph(graph) => &graph.plan.signature,
@@ -141,7 +151,21 @@ impl Pipeline {
         let headers = Spread::few(|| Headers::new(&name, &version, &digest));
         let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
         let (warnings, cache) = (Vec::new(), None);
-        Self { name, version, digest, body, decoder, encoder, counts, headers, made, warnings, cache, pace, admission }
+        Self {
+            name,
+            version,
+            digest,
+            body,
+            decoder,
+            encoder,
+            counts,
+            headers,
+            made,
+            warnings,
+            cache,
+            pace,
+            admission,
+        }
     }
 
     /// What flows in and out.
@@ -183,7 +207,11 @@ impl Pipeline {
         match &self.body {
             Body::Chain(chain) => chain.steps.first().map_or(&[], |step| step.stage.accepts()),
             // Whom a node asks that has several branches is known only when there are tensors.
-            Body::Graph(graph) => graph.nodes.first().and_then(|node| node.only()).map_or(&[], |only| only.accepts()),
+            Body::Graph(graph) => graph
+                .nodes
+                .first()
+                .and_then(|node| node.only())
+                .map_or(&[], |only| only.accepts()),
         }
     }
 
@@ -206,11 +234,17 @@ impl Pipeline {
     }
 
     /// Computes one answer: waits for its turn, runs the chain where it belongs.
-    pub async fn infer(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
+    pub async fn infer(
+        self: &Arc<Self>,
+        compute: &Compute,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
         let elements = elements(&payload);
         let result = match &self.body {
             Body::Chain(_) => match (&self.cache, &payload) {
-                (Some(cache), Payload::Tensors(_)) => self.infer_cached(cache, compute, payload).await,
+                (Some(cache), Payload::Tensors(_)) => {
+                    self.infer_cached(cache, compute, payload).await
+                }
                 _ => self.infer_chain(compute, payload).await,
             },
             Body::Graph(graph) => self.infer_graph(graph, compute, payload).await,
@@ -236,18 +270,30 @@ impl Pipeline {
         let count = |hit: bool| self.counts.cached[usize::from(!hit)].fetch_add(1, Relaxed);
         if let Some(outputs) = cache.get(&key) {
             count(true);
-            return Ok(Answer { outputs, cached: Some(true), ..Answer::default() });
+            return Ok(Answer {
+                outputs,
+                cached: Some(true),
+                ..Answer::default()
+            });
         }
         count(false);
         let answer = self.infer_chain(compute, payload).await?;
         cache.put(key, &answer.outputs);
-        Ok(Answer { cached: Some(false), ..answer })
+        Ok(Answer {
+            cached: Some(false),
+            ..answer
+        })
     }
 
-    async fn infer_chain(self: &Arc<Self>, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
+    async fn infer_chain(
+        self: &Arc<Self>,
+        compute: &Compute,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
         let began = Instant::now();
         let turn = self.turn().await?;
-        // On the heap at once: it may move to another thread, and every future around it stays small.
+        // On the heap at once: it may move to another thread, and every future around it stays
+        // small.
         let chain = Box::pin(async move {
             let began = Instant::now();
             let mut now = began;
@@ -257,7 +303,10 @@ impl Pipeline {
         });
         let (result, ended) = compute.run(&self.pace, chain).await;
         self.counts.durations.record(ended - began);
-        result.map(|outputs| Answer { outputs, ..Answer::default() })
+        result.map(|outputs| Answer {
+            outputs,
+            ..Answer::default()
+        })
     }
 
     /// On the heap: a graph may ask a graph.
@@ -279,7 +328,10 @@ impl Pipeline {
                     Ok(result) => result,
                     Err(_) => {
                         let deadline = show_duration(deadline);
-                        let message = format!("graph `{}` took longer than its deadline of {deadline}", self.name);
+                        let message = format!(
+                            "graph `{}` took longer than its deadline of {deadline}",
+                            self.name
+                        );
                         Err(Failure::new(Kind::DeadlineExceeded, message))
                     }
                 },
@@ -292,16 +344,24 @@ impl Pipeline {
         })
     }
 
-    /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its end.
+    /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its
+    /// end.
     pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
-        self.turn().await?.run_as(Counted::Copy, &mut Instant::now(), payload).await.map(|answer| answer.outputs)
+        self.turn()
+            .await?
+            .run_as(Counted::Copy, &mut Instant::now(), payload)
+            .await
+            .map(|answer| answer.outputs)
     }
 
     /// Waits until it may run.
     async fn turn(self: &Arc<Self>) -> Result<Turn<Self>, Failure> {
         Admission::turn(self).await.ok_or_else(|| {
             let waiting = self.admission.waiting_max();
-            let message = format!("pipeline `{}` has {waiting} requests waiting already; try again", self.name);
+            let message = format!(
+                "pipeline `{}` has {waiting} requests waiting already; try again",
+                self.name
+            );
             Failure::new(Kind::Overloaded, message)
         })
     }
@@ -310,22 +370,34 @@ impl Pipeline {
     pub async fn run(&self, now: &mut Instant, payload: Payload) -> Result<Tensors, Failure> {
         match &self.body {
             Body::Chain(chain) => chain.run(self, now, payload, Counted::Yes).await,
-            Body::Graph(_) => self.run_as(Counted::Copy, now, payload).await.map(|answer| answer.outputs),
+            Body::Graph(_) => self
+                .run_as(Counted::Copy, now, payload)
+                .await
+                .map(|answer| answer.outputs),
         }
     }
 
-    /// The same for a golden test or a warm-up call, which is nobody's request: no metric counts it.
+    /// The same for a golden test or a warm-up call, which is nobody's request: no metric counts
+    /// it.
     pub(crate) fn try_out<'a>(&'a self, now: &'a mut Instant, payload: Payload) -> Running<'a> {
         self.run_as(Counted::Trial, now, payload)
     }
 
     /// On the heap: a graph may ask a graph.
-    fn run_as<'a>(&'a self, counted: Counted, now: &'a mut Instant, payload: Payload) -> Running<'a> {
+    fn run_as<'a>(
+        &'a self,
+        counted: Counted,
+        now: &'a mut Instant,
+        payload: Payload,
+    ) -> Running<'a> {
         Box::pin(async move {
             match &self.body {
                 Body::Chain(chain) => {
                     let outputs = chain.run(self, now, payload, counted).await?;
-                    Ok(Answer { outputs, ..Answer::default() })
+                    Ok(Answer {
+                        outputs,
+                        ..Answer::default()
+                    })
                 }
                 Body::Graph(graph) => graph.run(self, Asking::Tried(counted), payload).await,
             }
@@ -339,17 +411,32 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send +
 /// How many may run at once.
 fn turns(body: &Body) -> usize {
     match body {
-        // Those who wait for a batch hold a turn: there are enough to fill it. Each stage still has its own bound then.
+        // Those who wait for a batch hold a turn: there are enough to fill it. Each stage still has
+        // its own bound then.
         Body::Chain(chain) => {
-            match chain.steps.iter().filter_map(|step| step.batcher.as_ref()).map(|it| it.room()).max() {
+            match chain
+                .steps
+                .iter()
+                .filter_map(|step| step.batcher.as_ref())
+                .map(|it| it.room())
+                .max()
+            {
                 Some(room) => room.min(BATCH_TURNS_MAX),
-                None => chain.steps.iter().map(|step| step.stage.limits().instances.max as usize).min().unwrap_or(1),
+                None => chain
+                    .steps
+                    .iter()
+                    .map(|step| step.stage.limits().instances.max as usize)
+                    .min()
+                    .unwrap_or(1),
             }
         }
         // Its members say themselves how many may run; it only says how many requests it holds.
         Body::Graph(graph) => {
             let members = graph.nodes.iter().flat_map(|node| &node.members);
-            members.map(|member| turns(&member.body)).fold(0, usize::saturating_add).max(1)
+            members
+                .map(|member| turns(&member.body))
+                .fold(0, usize::saturating_add)
+                .max(1)
         }
     }
 }
@@ -357,7 +444,10 @@ fn turns(body: &Body) -> usize {
 /// How many inferences a request asks for: its first input's elements along the first dimension.
 fn elements(payload: &Payload) -> u64 {
     match payload {
-        Payload::Tensors(inputs) => inputs.first().and_then(|input| input.shape().first().copied()).unwrap_or(1),
+        Payload::Tensors(inputs) => inputs
+            .first()
+            .and_then(|input| input.shape().first().copied())
+            .unwrap_or(1),
         Payload::Raw { .. } => 1,
     }
 }

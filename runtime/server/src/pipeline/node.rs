@@ -38,18 +38,41 @@ pub(super) enum Choice {
 }
 
 impl Node {
-    pub(super) fn new(salt: &str, written: &Written<Digest>, plan: NodePlan, members: Vec<Arc<Pipeline>>) -> Self {
-        let called: Vec<String> = members.iter().map(|member| format!("{}/{}", member.name, member.version)).collect();
+    pub(super) fn new(
+        salt: &str,
+        written: &Written<Digest>,
+        plan: NodePlan,
+        members: Vec<Arc<Pipeline>>,
+    ) -> Self {
+        let called: Vec<String> = members
+            .iter()
+            .map(|member| format!("{}/{}", member.name, member.version))
+            .collect();
         let shares = match &written.does {
             Does::Split { weights, .. } => {
-                let arms = called.iter().map(String::as_str).zip(weights.iter().copied());
+                let arms = called
+                    .iter()
+                    .map(String::as_str)
+                    .zip(weights.iter().copied());
                 Some(Shares::new(&format!("{salt}{}", written.name), arms))
             }
             _ => None,
         };
-        let timeouts = written.branches.iter().map(|branch| branch.timeout).collect();
+        let timeouts = written
+            .branches
+            .iter()
+            .map(|branch| branch.timeout)
+            .collect();
         let (name, does) = (written.name.to_string(), written.does.clone());
-        Self { name, members, called, plan, timeouts, does, shares }
+        Self {
+            name,
+            members,
+            called,
+            plan,
+            timeouts,
+            does,
+            shares,
+        }
     }
 
     /// How many pipelines it may run for one request.
@@ -85,7 +108,10 @@ impl Node {
             Does::Call => Choice::One(0),
             Does::Ensemble { .. } => Choice::All,
             Does::Switch { cases, default } => {
-                let holds = cases.iter().zip(looked).position(|(case, tensor)| case.holds(tensor));
+                let holds = cases
+                    .iter()
+                    .zip(looked)
+                    .position(|(case, tensor)| case.holds(tensor));
                 match (holds, default) {
                     (Some(case), _) => Choice::One(case),
                     (None, Default::Ask) => Choice::One(cases.len()),
@@ -102,6 +128,11 @@ impl Node {
     /// What a member is asked.
     pub(super) fn payload(&self, member: usize, inputs: &[Tensor]) -> Payload {
         let takes = self.plan.takes.get(member).map_or(&[][..], Vec::as_slice);
-        Payload::Tensors(takes.iter().filter_map(|place| inputs.get(*place).cloned()).collect())
+        Payload::Tensors(
+            takes
+                .iter()
+                .filter_map(|place| inputs.get(*place).cloned())
+                .collect(),
+        )
     }
 }

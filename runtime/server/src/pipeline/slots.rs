@@ -1,7 +1,7 @@
 //! A request's tensors: the inputs first, then what each stage or node made, in order.
 //!
-//! Whoever takes one follows a number. At its last use a tensor is moved out; before, it is cloned, which is a
-//! reference count. All names were resolved when the pipeline was deployed.
+//! Whoever takes one follows a number. At its last use a tensor is moved out; before, it is cloned,
+//! which is a reference count. All names were resolved when the pipeline was deployed.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::request::Payload;
@@ -41,7 +41,9 @@ impl Slots {
             .iter()
             .zip(ports)
             .map(|(take, port)| {
-                let tensor = self.take(take.slot, take.last_use).ok_or_else(|| lost(take.slot, &whose()))?;
+                let tensor = self
+                    .take(take.slot, take.last_use)
+                    .ok_or_else(|| lost(take.slot, &whose()))?;
                 if take.check
                     && let Err(misfit) = port.accepts(&tensor)
                 {
@@ -55,7 +57,11 @@ impl Slots {
 
     /// A tensor that is looked at.
     pub(super) fn look(&self, slot: usize, whose: impl Fn() -> String) -> Result<Tensor, Failure> {
-        self.0.get(slot).cloned().flatten().ok_or_else(|| lost(slot, &whose()))
+        self.0
+            .get(slot)
+            .cloned()
+            .flatten()
+            .ok_or_else(|| lost(slot, &whose()))
     }
 
     /// What was made goes behind what is there.
@@ -64,17 +70,32 @@ impl Slots {
     }
 
     /// The answer. No slot is answered twice, so each is moved out.
-    pub(super) fn answer(mut self, slots: &[usize], whose: impl Fn() -> String) -> Result<Tensors, Failure> {
-        slots.iter().map(|&slot| self.take(slot, true).ok_or_else(|| lost(slot, &whose()))).collect()
+    pub(super) fn answer(
+        mut self,
+        slots: &[usize],
+        whose: impl Fn() -> String,
+    ) -> Result<Tensors, Failure> {
+        slots
+            .iter()
+            .map(|&slot| self.take(slot, true).ok_or_else(|| lost(slot, &whose())))
+            .collect()
     }
 
     fn take(&mut self, slot: usize, last_use: bool) -> Option<Tensor> {
         let place = self.0.get_mut(slot)?;
-        if last_use { place.take() } else { place.clone() }
+        if last_use {
+            place.take()
+        } else {
+            place.clone()
+        }
     }
 }
 
 fn lost(slot: usize, whose: &str) -> Failure {
     let cause = format!("slot {slot} is empty for {whose}");
-    Failure::new(Kind::Internal, "the pipeline lost a tensor; this is a defect of the server").because(cause)
+    Failure::new(
+        Kind::Internal,
+        "the pipeline lost a tensor; this is a defect of the server",
+    )
+    .because(cause)
 }

@@ -1,8 +1,8 @@
-//! A circuit breaker for each variant: after so many failures in a row nobody asks it for a while, and then one request
-//! tries.
+//! A circuit breaker for each variant: after so many failures in a row nobody asks it for a while,
+//! and then one request tries.
 //!
-//! Two atomics for each variant, no lock. Default: none; the route's `fallback.circuit` brings them. A changed route
-//! begins with closed circuits.
+//! Two atomics for each variant, no lock. Default: none; the route's `fallback.circuit` brings
+//! them. A changed route begins with closed circuits.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -21,7 +21,11 @@ pub(super) struct Breaker {
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), in_a_row: AtomicU32::new(0), open_until: AtomicU64::new(0) }
+        Self {
+            began: Instant::now(),
+            in_a_row: AtomicU32::new(0),
+            open_until: AtomicU64::new(0),
+        }
     }
 
     /// Whether a request may go there. Of those that come when its time is over, one may.
@@ -32,7 +36,11 @@ impl Breaker {
         let until = self.open_until.load(Relaxed);
         let now = self.milliseconds(now);
         let next = now + milliseconds(circuit.open);
-        now >= until && self.open_until.compare_exchange(until, next, Relaxed, Relaxed).is_ok()
+        now >= until
+            && self
+                .open_until
+                .compare_exchange(until, next, Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// It answered.
@@ -48,7 +56,8 @@ impl Breaker {
         let in_a_row = self.in_a_row.fetch_add(1, Relaxed).saturating_add(1);
         if in_a_row >= circuit.failures {
             self.in_a_row.fetch_min(circuit.failures, Relaxed);
-            self.open_until.store(self.milliseconds(now) + milliseconds(circuit.open), Relaxed);
+            self.open_until
+                .store(self.milliseconds(now) + milliseconds(circuit.open), Relaxed);
         }
     }
 
@@ -72,7 +81,10 @@ mod tests {
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_one_request_tries_again() {
-        let circuit = Circuit { failures: 2, open: Duration::from_secs(10) };
+        let circuit = Circuit {
+            failures: 2,
+            open: Duration::from_secs(10),
+        };
         let breaker = Breaker::new();
         let at = |seconds| breaker.began + Duration::from_secs(seconds);
         breaker.failed(&circuit, at(0));
@@ -82,7 +94,10 @@ mod tests {
         breaker.failed(&circuit, at(2));
         assert!(breaker.is_open(&circuit) && !breaker.lets_through(&circuit, at(11)));
         assert!(breaker.lets_through(&circuit, at(12)));
-        assert!(!breaker.lets_through(&circuit, at(12)), "one tries, the others wait for it");
+        assert!(
+            !breaker.lets_through(&circuit, at(12)),
+            "one tries, the others wait for it"
+        );
         breaker.failed(&circuit, at(13));
         assert!(!breaker.lets_through(&circuit, at(22)));
         assert!(breaker.lets_through(&circuit, at(23)));

@@ -1,4 +1,5 @@
-//! What a route may ask of a request: values of its headers, cookies, parameters and inputs, as bytes.
+//! What a route may ask of a request: values of its headers, cookies, parameters and inputs, as
+//! bytes.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -25,13 +26,16 @@ impl Ask {
     pub(super) fn new(source: &Source, inputs: &[Port]) -> Result<Self, String> {
         match source {
             // Its name was checked when it was read; a header without a name is never there.
-            Source::Header(name) => Ok(HeaderName::try_from(name).map_or(Self::Cookie(String::new()), Self::Header)),
+            Source::Header(name) => {
+                Ok(HeaderName::try_from(name).map_or(Self::Cookie(String::new()), Self::Header))
+            }
             Source::Cookie(name) => Ok(Self::Cookie(name.clone())),
             Source::Parameter(name) => Ok(Self::Parameter(name.clone())),
             Source::Input(name) => {
                 let place = inputs.iter().position(|port| port.name == *name);
                 let names = inputs.iter().map(|port| port.name.as_str());
-                let place = place.ok_or_else(|| format!("there is no input `{name}`; {}", hint(name, names)))?;
+                let place = place
+                    .ok_or_else(|| format!("there is no input `{name}`; {}", hint(name, names)))?;
                 let datatype = inputs[place].datatype;
                 if is_float(datatype) {
                     return Err(format!(
@@ -92,13 +96,22 @@ impl<'a> Whole<'a> {
             },
             Ask::Header(_) | Ask::Cookie(_) => None,
         });
-        Known { body: body.collect(), head: Head { asks, headers: self.headers } }
+        Known {
+            body: body.collect(),
+            head: Head {
+                asks,
+                headers: self.headers,
+            },
+        }
     }
 }
 
 impl Facts for Known<'_> {
     fn value(&self, source: usize) -> Option<&[u8]> {
-        self.body.get(source)?.as_deref().or_else(|| self.head.value(source))
+        self.body
+            .get(source)?
+            .as_deref()
+            .or_else(|| self.head.value(source))
     }
 }
 
@@ -127,13 +140,21 @@ fn first(tensor: &Tensor) -> Option<Vec<u8>> {
 }
 
 const fn is_float(datatype: Datatype) -> bool {
-    matches!(datatype, Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64)
+    matches!(
+        datatype,
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64
+    )
 }
 
 /// A cookie's value (RFC 6265, section 4.2.1).
 fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs
+        .map(<[u8]>::trim_ascii)
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
 }
 
 #[cfg(test)]
@@ -146,12 +167,26 @@ mod tests {
     #[test]
     fn cookies_are_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; beta=yes;c=3"));
-        headers.append(header::COOKIE, HeaderValue::from_static("d=\"x y\"; empty="));
-        for (name, value) in
-            [("a", Some("1")), ("beta", Some("yes")), ("c", Some("3")), ("empty", Some("")), ("bet", None)]
-        {
-            assert_eq!(cookie(&headers, name.as_bytes()), value.map(str::as_bytes), "{name}");
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("a=1; beta=yes;c=3"),
+        );
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("d=\"x y\"; empty="),
+        );
+        for (name, value) in [
+            ("a", Some("1")),
+            ("beta", Some("yes")),
+            ("c", Some("3")),
+            ("empty", Some("")),
+            ("bet", None),
+        ] {
+            assert_eq!(
+                cookie(&headers, name.as_bytes()),
+                value.map(str::as_bytes),
+                "{name}"
+            );
         }
         assert_eq!(cookie(&HeaderMap::new(), b"a"), None);
     }
@@ -159,17 +194,32 @@ mod tests {
     #[test]
     fn the_first_element_is_text() {
         let tensor = |datatype, bytes: &[u8]| {
-            Tensor::new(datatype, Shape::from_slice(&[1]), Bytes::copy_from_slice(bytes)).unwrap()
+            Tensor::new(
+                datatype,
+                Shape::from_slice(&[1]),
+                Bytes::copy_from_slice(bytes),
+            )
+            .unwrap()
         };
         for (tensor, expect) in [
             (tensor(Datatype::Int8, &[0xfe]), Some("-2")),
-            (tensor(Datatype::Int64, &[42, 0, 0, 0, 0, 0, 0, 0]), Some("42")),
+            (
+                tensor(Datatype::Int64, &[42, 0, 0, 0, 0, 0, 0, 0]),
+                Some("42"),
+            ),
             (tensor(Datatype::Uint16, &[0xff, 0xff]), Some("65535")),
             (tensor(Datatype::Bool, &[1]), Some("true")),
-            (Tensor::from_bytes_elements([b"x y".as_slice(), b"z"]), Some("x y")),
+            (
+                Tensor::from_bytes_elements([b"x y".as_slice(), b"z"]),
+                Some("x y"),
+            ),
             (Tensor::from_bytes_elements([]), None),
         ] {
-            assert_eq!(first(&tensor).as_deref(), expect.map(str::as_bytes), "{tensor:?}");
+            assert_eq!(
+                first(&tensor).as_deref(),
+                expect.map(str::as_bytes),
+                "{tensor:?}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
-//! One request's way: to the chosen variant, to the fallback if that fails, and in copy to the mirrors.
+//! One request's way: to the chosen variant, to the fallback if that fails, and in copy to the
+//! mirrors.
 //!
-//! A request without a route, or behind one that has neither fallback nor mirror, takes nothing of this but a look at
-//! an option. Copies share the tensors' bytes.
+//! A request without a route, or behind one that has neither fallback nor mirror, takes nothing of
+//! this but a look at an option. Copies share the tensors' bytes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub struct Way {
     pub pipeline: Arc<Pipeline>,
     /// Who did not, and why.
     pub fell: Option<Fell>,
-    /// The request's part in the route's experiment. It stays that of the variant that was dealt, also when another one
-    /// answers in its place: who gets what it was dealt is what is compared.
+    /// The request's part in the route's experiment. It stays that of the variant that was dealt,
+    /// also when another one answers in its place: who gets what it was dealt is what is compared.
     pub part: Option<Part>,
     /// What stands before who answers, where that takes or gives something else than its route.
     pub(super) adapter: Option<Arc<Adapter>>,
@@ -54,7 +55,13 @@ struct Lost {
 impl Way {
     /// To one version, past any route.
     pub const fn to(pipeline: Arc<Pipeline>) -> Self {
-        Self { pipeline, fell: None, part: None, adapter: None, routed: None }
+        Self {
+            pipeline,
+            fell: None,
+            part: None,
+            adapter: None,
+            routed: None,
+        }
     }
 
     /// Decides by all of a request, where its headers alone were not enough.
@@ -71,23 +78,37 @@ impl Way {
 
     /// Who reads the request.
     pub fn reader(&self) -> &Arc<Pipeline> {
-        self.adapter.as_ref().map_or(&self.pipeline, |adapter| &adapter.first)
+        self.adapter
+            .as_ref()
+            .map_or(&self.pipeline, |adapter| &adapter.first)
     }
 
     /// What writes the answer.
     pub fn encoder(&self) -> &Encoder {
-        self.adapter.as_ref().map_or(&self.pipeline.encoder, |adapter| &adapter.encoder)
+        self.adapter
+            .as_ref()
+            .map_or(&self.pipeline.encoder, |adapter| &adapter.encoder)
     }
 
     /// Asks who answers.
     async fn ask(&self, compute: &Compute, payload: Payload) -> Result<Answer, Failure> {
-        let Some(adapter) = &self.adapter else { return self.pipeline.infer(compute, payload).await };
+        let Some(adapter) = &self.adapter else {
+            return self.pipeline.infer(compute, payload).await;
+        };
         let answer = self.pipeline.infer(compute, adapter.give(payload)).await?;
-        Ok(Answer { outputs: adapter.take(&answer.outputs), ..answer })
+        Ok(Answer {
+            outputs: adapter.take(&answer.outputs),
+            ..answer
+        })
     }
 
     /// Computes the answer.
-    pub async fn infer(&mut self, compute: &Compute, mirrors: &Mirrors, payload: Payload) -> Result<Answer, Failure> {
+    pub async fn infer(
+        &mut self,
+        compute: &Compute,
+        mirrors: &Mirrors,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
         let Some((routing, variant)) = self.routed.take() else {
             return self.ask(compute, payload).await;
         };
@@ -100,7 +121,9 @@ impl Way {
                 Ok(answer) => answer,
                 Err(lost) => {
                     self.fall(routing.variant(fallback), lost)?;
-                    let again = spare.clone().ok_or_else(|| Failure::new(Kind::Internal, "a request got lost"))?;
+                    let again = spare
+                        .clone()
+                        .ok_or_else(|| Failure::new(Kind::Internal, "a request got lost"))?;
                     self.ask(compute, again).await?
                 }
             },
@@ -111,7 +134,8 @@ impl Way {
         Ok(answer)
     }
 
-    /// Asks the chosen variant, unless its circuit is open, and for no longer than the route allows.
+    /// Asks the chosen variant, unless its circuit is open, and for no longer than the route
+    /// allows.
     async fn try_first(
         &self,
         routing: &Routing,
@@ -124,11 +148,19 @@ impl Way {
         if let Some((circuit, breaker)) = breaker
             && !breaker.lets_through(&circuit, Instant::now())
         {
-            return Err(Lost { because: "circuit", failure: None });
+            return Err(Lost {
+                because: "circuit",
+                failure: None,
+            });
         }
         let outcome = match timeout {
-            None => self.ask(compute, payload).await.map_err(|failure| lost(failure.kind.code(), failure)),
-            Some(timeout) => within(timeout, &self.pipeline.version, self.ask(compute, payload)).await,
+            None => self
+                .ask(compute, payload)
+                .await
+                .map_err(|failure| lost(failure.kind.code(), failure)),
+            Some(timeout) => {
+                within(timeout, &self.pipeline.version, self.ask(compute, payload)).await
+            }
         };
         if let Some(breaker) = breaker {
             learn(breaker, &outcome);
@@ -137,7 +169,11 @@ impl Way {
     }
 
     /// Goes on with the fallback, unless the client is at fault.
-    fn fall(&mut self, fallback: (Arc<Pipeline>, Option<Arc<Adapter>>), lost: Lost) -> Result<(), Failure> {
+    fn fall(
+        &mut self,
+        fallback: (Arc<Pipeline>, Option<Arc<Adapter>>),
+        lost: Lost,
+    ) -> Result<(), Failure> {
         if let Some(failure) = lost.failure {
             if failure.kind.status() < 500 {
                 return Err(failure);
@@ -145,20 +181,30 @@ impl Way {
             self.pipeline.count(Err(failure.kind));
             let timeout = usize::from(lost.because == "timeout");
             self.pipeline.counts.fell[timeout].fetch_add(1, Relaxed);
-            let (pipeline, version, cause) = (&self.pipeline.name, &self.pipeline.version, failure.cause.as_deref());
+            let (pipeline, version, cause) = (
+                &self.pipeline.name,
+                &self.pipeline.version,
+                failure.cause.as_deref(),
+            );
             let error = failure.message.as_str();
             tracing::warn!(target: "request", pipeline, version, error, cause, "the fallback answers");
         } else {
             self.pipeline.counts.fell[2].fetch_add(1, Relaxed);
         }
-        self.fell = Some(Fell { version: self.pipeline.version.clone(), because: lost.because });
+        self.fell = Some(Fell {
+            version: self.pipeline.version.clone(),
+            because: lost.because,
+        });
         (self.pipeline, self.adapter) = fallback;
         Ok(())
     }
 }
 
 fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Answer, Lost>) {
-    let failed = outcome.as_ref().err().and_then(|lost| lost.failure.as_ref());
+    let failed = outcome
+        .as_ref()
+        .err()
+        .and_then(|lost| lost.failure.as_ref());
     match failed {
         Some(failure) if failure.kind.status() >= 500 => breaker.failed(&circuit, Instant::now()),
         _ => breaker.answered(),
@@ -166,7 +212,10 @@ fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Answer, Lost>
 }
 
 const fn lost(because: &'static str, failure: Failure) -> Lost {
-    Lost { because, failure: Some(failure) }
+    Lost {
+        because,
+        failure: Some(failure),
+    }
 }
 
 async fn within(
@@ -177,7 +226,10 @@ async fn within(
     match tokio::time::timeout(timeout, answer).await {
         Ok(outcome) => outcome.map_err(|failure| lost(failure.kind.code(), failure)),
         Err(_) => {
-            let message = format!("version {version} did not answer within {}", show_duration(timeout));
+            let message = format!(
+                "version {version} did not answer within {}",
+                show_duration(timeout)
+            );
             Err(lost("timeout", Failure::new(Kind::StageTimeout, message)))
         }
     }

@@ -25,8 +25,8 @@ pub enum PutError {
 }
 
 impl Store {
-    /// Keeps the bytes, durably once they are [settled](Store::settle); says their name. Storing what is there already
-    /// costs a look.
+    /// Keeps the bytes, durably once they are [settled](Store::settle); says their name. Storing
+    /// what is there already costs a look.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
         // A damaged blob is written again: `get` told somebody to store it anew.
@@ -71,8 +71,8 @@ impl Store {
         Ok(copied)
     }
 
-    /// How many bytes the blob has, all of which are read and found right; `None` when it is not here. They are never
-    /// all in memory.
+    /// How many bytes the blob has, all of which are read and found right; `None` when it is not
+    /// here. They are never all in memory.
     pub fn check(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         let path = self.blob_path(digest);
         match files::open_own(&path).and_then(|file| hash(&file)) {
@@ -99,7 +99,10 @@ impl Store {
 
     /// How many bytes a blob of this name has, if there is one; they are not looked at.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
-        fs::metadata(self.blob_path(digest)).ok().filter(fs::Metadata::is_file).map(|about| about.len())
+        fs::metadata(self.blob_path(digest))
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|about| about.len())
     }
 
     fn make_room(&self, path: &Path) -> Result<(), StoreError> {
@@ -145,5 +148,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Somebody is about to use the blob: it counts as new, so that nothing sweeps it away meanwhile.
 fn touch(path: &Path) -> Result<(), StoreError> {
     let file = fs::File::options().append(true).open(path);
-    file.and_then(|file| file.set_modified(SystemTime::now())).map_err(|error| StoreError::io("touch", path, error))
+    file.and_then(|file| file.set_modified(SystemTime::now()))
+        .map_err(|error| StoreError::io("touch", path, error))
 }

@@ -1,7 +1,7 @@
 //! Machine code between two starts, and the secret that signs it.
 //!
-//! The cache may forget and must not fail: an entry that can't be read or written, or that a power cut damaged, costs
-//! a compilation.
+//! The cache may forget and must not fail: an entry that can't be read or written, or that a power
+//! cut damaged, costs a compilation.
 
 use std::fs;
 use std::io::Read as _;
@@ -39,18 +39,22 @@ impl Artifacts for Store {
     }
 }
 
-/// The secret; made from the system's randomness on the first start. Who can read it can make machine code that this
-/// server trusts, so a file that others can read is refused.
+/// The secret; made from the system's randomness on the first start. Who can read it can make
+/// machine code that this server trusts, so a file that others can read is refused.
 pub(super) fn signing_key(root: &Path) -> Result<SigningKey, StoreError> {
     let path = root.join("cache.key");
     if let Some(file) = private(&path)? {
         let mut key = Vec::new();
         // One byte more than it has, so that a longer file is seen to be damaged.
-        file.take(33).read_to_end(&mut key).map_err(|error| StoreError::io("read", &path, error))?;
+        file.take(33)
+            .read_to_end(&mut key)
+            .map_err(|error| StoreError::io("read", &path, error))?;
         match <[u8; 32]>::try_from(key) {
             Ok(key) => return Ok(SigningKey(key)),
             // A damaged key costs the cache, nothing else.
-            Err(_) => tracing::warn!(path = %path.display(), "the cache's key was damaged; a new one is made"),
+            Err(_) => {
+                tracing::warn!(path = %path.display(), "the cache's key was damaged; a new one is made")
+            }
         }
     }
     let mut key = [0; 32];

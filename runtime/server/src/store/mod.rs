@@ -15,10 +15,10 @@
 //! tmp/                 what is being written, and uploads that are not whole yet
 //! ```
 //!
-//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory synced. Blobs are
-//! synced together before the journal names one of them; compiled code, which may be lost, is not. What is read is
-//! checked against its name. Nobody but the owner may write there, nor read the secrets. Default: see
-//! [`default_directory`]; `--state` changes it.
+//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory
+//! synced. Blobs are synced together before the journal names one of them; compiled code, which may
+//! be lost, is not. What is read is checked against its name. Nobody but the owner may write there,
+//! nor read the secrets. Default: see [`default_directory`]; `--state` changes it.
 
 mod blobs;
 mod cache;
@@ -78,12 +78,18 @@ pub enum StoreError {
          {MARKER} is damaged; use the version that wrote it, or another directory"
     )]
     Format { path: PathBuf, found: u64 },
-    #[error("another server runs on the state directory {path}; stop it, or choose another directory with --state")]
+    #[error(
+        "another server runs on the state directory {path}; stop it, or choose another directory with --state"
+    )]
     Locked { path: PathBuf },
     #[error("the disk is full: can't write {path}; free some space and try again")]
     Full { path: PathBuf },
     #[error("can't {what} {path}: {source}")]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error(
         "{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again"
     )]
@@ -131,7 +137,12 @@ impl Store {
             Access::Share => None,
         };
         let signing_key = cache::signing_key(root)?;
-        Ok(Self { root: root.to_owned(), signing_key, known: Mutex::default(), _lock: lock })
+        Ok(Self {
+            root: root.to_owned(),
+            signing_key,
+            known: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// The directory.
@@ -139,13 +150,16 @@ impl Store {
         &self.root
     }
 
-    /// Writes down where the admin API listens, so that the command line finds it; or that it does not.
+    /// Writes down where the admin API listens, so that the command line finds it; or that it does
+    /// not.
     pub fn say_admin(&self, address: Option<SocketAddr>) -> Result<(), StoreError> {
         let path = self.root.join(ADMIN_ADDRESS);
         match address {
             Some(address) => write_whole(&self.root, &path, format!("{address}\n").as_bytes()),
             None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(StoreError::io("remove", &path, error))
+                }
                 _ => Ok(()),
             },
         }
@@ -173,16 +187,22 @@ pub fn default_directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> 
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
     made.map_err(|error| StoreError::io("make the directory", path, error))
 }
 
-/// Makes sure that nobody but its owner puts anything there: machine code, blobs and the journal are believed.
+/// Makes sure that nobody but its owner puts anything there: machine code, blobs and the journal
+/// are believed.
 fn check_rights(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt as _;
     let about = fs::metadata(path).map_err(|error| StoreError::io("read", path, error))?;
     if about.permissions().mode() & 0o022 != 0 {
-        return Err(StoreError::Open { path: path.to_owned() });
+        return Err(StoreError::Open {
+            path: path.to_owned(),
+        });
     }
     Ok(())
 }
@@ -195,18 +215,30 @@ fn check_marker(root: &Path) -> Result<(), StoreError> {
             let marker: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
             match marker.get("format").and_then(serde_json::Value::as_u64) {
                 Some(found) if found == u64::from(FORMAT) => Ok(()),
-                Some(found) => Err(StoreError::Format { path: root.to_owned(), found }),
-                None => Err(StoreError::Unmarked { path: root.to_owned() }),
+                Some(found) => Err(StoreError::Format {
+                    path: root.to_owned(),
+                    found,
+                }),
+                None => Err(StoreError::Unmarked {
+                    path: root.to_owned(),
+                }),
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut entries = fs::read_dir(root).map_err(|error| StoreError::io("read", root, error))?;
+            let mut entries =
+                fs::read_dir(root).map_err(|error| StoreError::io("read", root, error))?;
             // `tmp` alone is what a first start leaves that was cut off.
             if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "tmp")) {
-                return Err(StoreError::NotOurs { path: root.to_owned() });
+                return Err(StoreError::NotOurs {
+                    path: root.to_owned(),
+                });
             }
             make_directory(&root.join("tmp"))?;
-            write_whole(root, &path, format!("{{\"format\": {FORMAT}}}\n").as_bytes())
+            write_whole(
+                root,
+                &path,
+                format!("{{\"format\": {FORMAT}}}\n").as_bytes(),
+            )
         }
         Err(error) => Err(StoreError::io("read", &path, error)),
     }
@@ -214,11 +246,17 @@ fn check_marker(root: &Path) -> Result<(), StoreError> {
 
 fn lock(root: &Path) -> Result<fs::File, StoreError> {
     let path = root.join("lock");
-    let file = fs::File::options().create(true).truncate(false).write(true).open(&path);
+    let file = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
     let file = file.map_err(|error| StoreError::io("open", &path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: root.to_owned() }),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked {
+            path: root.to_owned(),
+        }),
         Err(fs::TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
     }
 }

@@ -24,7 +24,10 @@ pub(super) fn hash(file: &File) -> io::Result<(Digest, u64)> {
 }
 
 /// Gives every piece of the file to somebody, from its beginning.
-pub(super) fn each<E: From<io::Error>>(mut file: &File, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+pub(super) fn each<E: From<io::Error>>(
+    mut file: &File,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     file.rewind()?;
     let mut piece = vec![0; PIECE];
     loop {
@@ -37,7 +40,8 @@ pub(super) fn each<E: From<io::Error>>(mut file: &File, mut take: impl FnMut(&[u
     }
 }
 
-/// Whether two files have the same bytes. Of what can't be read that is not known, so they have not.
+/// Whether two files have the same bytes. Of what can't be read that is not known, so they have
+/// not.
 pub(super) fn is_same(one: &File, other: &File) -> bool {
     let compared = || -> io::Result<bool> {
         if one.metadata()?.len() != other.metadata()?.len() {
@@ -49,7 +53,11 @@ pub(super) fn is_same(one: &File, other: &File) -> bool {
         each(one, |piece| {
             let beside = &mut beside[..piece.len()];
             other.read_exact(beside)?;
-            if piece == beside { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
+            if piece == beside {
+                Ok(())
+            } else {
+                Err(io::Error::from(io::ErrorKind::InvalidData))
+            }
         })?;
         Ok(true)
     };
@@ -70,7 +78,14 @@ impl Blob {
     pub(super) fn open(digest: Digest, path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { file, path: path.to_owned(), digest, bytes, hasher: Hasher::default(), piece: vec![0; PIECE] })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            digest,
+            bytes,
+            hasher: Hasher::default(),
+            piece: vec![0; PIECE],
+        })
     }
 }
 
@@ -90,7 +105,10 @@ impl Source for Blob {
         let read = read.map_err(|error| format!("can't read {path}: {error}"))?;
         self.hasher.add(&self.piece[..read]);
         if read == 0 && std::mem::take(&mut self.hasher).finish() != self.digest {
-            return Err(StoreError::Damaged { path: self.path.clone() }.to_string());
+            return Err(StoreError::Damaged {
+                path: self.path.clone(),
+            }
+            .to_string());
         }
         Ok(&self.piece[..read])
     }

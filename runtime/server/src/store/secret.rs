@@ -30,7 +30,10 @@ pub(crate) fn secret(root: &Path, name: &str) -> Result<String, StoreError> {
     if LENGTHS.contains(&text.len()) && text.bytes().all(is_token) {
         return Ok(text);
     }
-    Err(unusable(&path, "it holds no secret: 32 to 256 letters, digits or any of -._~+/= on one line"))
+    Err(unusable(
+        &path,
+        "it holds no secret: 32 to 256 letters, digits or any of -._~+/= on one line",
+    ))
 }
 
 /// A secret's file, which its owner alone may read and write; `None` when there is none.
@@ -42,9 +45,14 @@ pub(super) fn private(path: &Path) -> Result<Option<fs::File>, StoreError> {
         Err(_) => return Err(unusable(path, "it is no regular file")),
     };
     // Of the open file, so that no other is looked at than is read.
-    let about = file.metadata().map_err(|error| StoreError::io("read", path, error))?;
+    let about = file
+        .metadata()
+        .map_err(|error| StoreError::io("read", path, error))?;
     if about.permissions().mode() & 0o077 != 0 {
-        return Err(unusable(path, "others can read it; take their rights away with chmod 600"));
+        return Err(unusable(
+            path,
+            "others can read it; take their rights away with chmod 600",
+        ));
     }
     Ok(Some(file))
 }
@@ -53,7 +61,9 @@ fn read(file: fs::File, path: &Path) -> Result<String, StoreError> {
     let failed = |error| StoreError::io("read", path, error);
     let mut text = Vec::new();
     // One byte more than any secret has, so that a longer file is seen to be one.
-    file.take(*LENGTHS.end() as u64 + 3).read_to_end(&mut text).map_err(failed)?;
+    file.take(*LENGTHS.end() as u64 + 3)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
     let text = String::from_utf8_lossy(&text);
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
@@ -63,13 +73,24 @@ fn made(path: &Path) -> Result<String, StoreError> {
     use std::fmt::Write as _;
     let mut bytes = [0_u8; 32];
     let drawn = SysRng.try_fill_bytes(&mut bytes);
-    drawn.map_err(|error| StoreError::io("draw randomness for", path, io::Error::other(error.to_string())))?;
-    Ok(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    drawn.map_err(|error| {
+        StoreError::io(
+            "draw randomness for",
+            path,
+            io::Error::other(error.to_string()),
+        )
+    })?;
+    Ok(bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
 }
 
 fn unusable(path: &Path, why: &'static str) -> StoreError {
-    StoreError::Secret { path: path.to_owned(), why }
+    StoreError::Secret {
+        path: path.to_owned(),
+        why,
+    }
 }

@@ -1,10 +1,11 @@
-//! Blobs that are in their places and that a power cut may still take away: those that a revision needs are made
-//! durable together, right before it is recorded.
+//! Blobs that are in their places and that a power cut may still take away: those that a revision
+//! needs are made durable together, right before it is recorded.
 //!
-//! Each flush of a disk costs the whole machine, the requests on it too; a file system that flushes one new file
-//! mostly has the others on the disk as well, and their flushes are little. A blob that a power cut damaged was needed
-//! by nobody: it has not the bytes that its name promises, and whoever stores it again mends it. Every process flushes
-//! what it needs once, also what it found: somebody who was killed may have left it.
+//! Each flush of a disk costs the whole machine, the requests on it too; a file system that flushes
+//! one new file mostly has the others on the disk as well, and their flushes are little. A blob
+//! that a power cut damaged was needed by nobody: it has not the bytes that its name promises, and
+//! whoever stores it again mends it. Every process flushes what it needs once, also what it found:
+//! somebody who was killed may have left it.
 //!
 //! Bound: [`KNOWN_MAX`] names of blobs of which that much is known.
 
@@ -33,7 +34,10 @@ pub(super) struct Known {
 impl Store {
     /// Returns when these blobs are on the disk.
     pub fn settle(&self, needed: &HashSet<Digest>) -> Result<(), StoreError> {
-        let unsettled: Vec<Digest> = needed.difference(&locked(&self.known).settled).copied().collect();
+        let unsettled: Vec<Digest> = needed
+            .difference(&locked(&self.known).settled)
+            .copied()
+            .collect();
         let synced = self.sync(&unsettled);
         let mut known = locked(&self.known);
         for digest in unsettled {
@@ -41,8 +45,8 @@ impl Store {
             if synced.is_ok() {
                 add(&mut known.settled, digest);
             } else if is_new {
-                // A flush that failed is forgotten by the system, and the next one would say that all is well. What is
-                // gone is stored anew.
+                // A flush that failed is forgotten by the system, and the next one would say that
+                // all is well. What is gone is stored anew.
                 let _ = fs::remove_file(self.blob_path(&digest));
             }
         }
@@ -57,20 +61,30 @@ impl Store {
             synced.map_err(|error| StoreError::io("write", &path, error))?;
             folders.extend(path.parent().map(Path::to_owned));
         }
-        folders.iter().try_for_each(|folder| sync_directory(folder))?;
+        folders
+            .iter()
+            .try_for_each(|folder| sync_directory(folder))?;
         // Some of those may be new themselves.
-        if folders.is_empty() { Ok(()) } else { sync_directory(&self.root.join("blobs")) }
+        if folders.is_empty() {
+            Ok(())
+        } else {
+            sync_directory(&self.root.join("blobs"))
+        }
     }
 
-    /// Takes note of a blob that was put into its place. One that mends a damaged one is settled at once: a revision
-    /// may need it already, and no other be recorded.
+    /// Takes note of a blob that was put into its place. One that mends a damaged one is settled at
+    /// once: a revision may need it already, and no other be recorded.
     pub(super) fn brought(&self, digest: Digest, mends: bool) -> Result<(), StoreError> {
         {
             let mut known = locked(&self.known);
             known.settled.remove(&digest);
             add(&mut known.brought, digest);
         }
-        if mends { self.settle(&HashSet::from([digest])) } else { Ok(()) }
+        if mends {
+            self.settle(&HashSet::from([digest]))
+        } else {
+            Ok(())
+        }
     }
 }
 

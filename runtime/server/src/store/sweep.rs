@@ -12,9 +12,18 @@ use super::{Store, StoreError};
 use crate::api::Gc;
 
 impl Store {
-    /// Removes blobs, compiled components and temporary files that are not needed and older than `min_age`.
-    pub fn sweep(&self, needed: &HashSet<Digest>, min_age: Duration, dry_run: bool) -> Result<Gc, StoreError> {
-        let mut freed = Gc { dry_run, ..Gc::default() };
+    /// Removes blobs, compiled components and temporary files that are not needed and older than
+    /// `min_age`.
+    pub fn sweep(
+        &self,
+        needed: &HashSet<Digest>,
+        min_age: Duration,
+        dry_run: bool,
+    ) -> Result<Gc, StoreError> {
+        let mut freed = Gc {
+            dry_run,
+            ..Gc::default()
+        };
         for folder in list(&self.root.join("blobs"))? {
             for file in list(&folder.path())? {
                 if digest_of(&file).is_some_and(|digest| needed.contains(&digest)) {
@@ -67,14 +76,23 @@ fn component_of(file: &fs::DirEntry) -> Option<Digest> {
 }
 
 /// Removes a file that is old enough; says its size.
-fn remove(file: &fs::DirEntry, min_age: Duration, dry_run: bool) -> Result<Option<u64>, StoreError> {
-    let Ok(about) = file.metadata() else { return Ok(None) };
-    let is_old = about.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= min_age));
+fn remove(
+    file: &fs::DirEntry,
+    min_age: Duration,
+    dry_run: bool,
+) -> Result<Option<u64>, StoreError> {
+    let Ok(about) = file.metadata() else {
+        return Ok(None);
+    };
+    let is_old = about
+        .modified()
+        .is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= min_age));
     if !about.is_file() || !is_old {
         return Ok(None);
     }
     if !dry_run {
-        fs::remove_file(file.path()).map_err(|error| StoreError::io("remove", &file.path(), error))?;
+        fs::remove_file(file.path())
+            .map_err(|error| StoreError::io("remove", &file.path(), error))?;
     }
     Ok(Some(about.len()))
 }

@@ -1,9 +1,9 @@
 //! Bytes that come in parts: `tmp/upload-…` until all are here, then a blob.
 //!
-//! A part goes to the end of what is here, so a client that was cut off asks how far it came and goes on. One writer
-//! at a time has a digest's file, by a lock on it. Only bytes that are what the digest promises become a blob; others
-//! are removed. Bounds: [`FILE_BYTES_MAX`] each, and [`UNFINISHED_MAX`] of them. Uploads that nobody finishes are freed
-//! by `gc`.
+//! A part goes to the end of what is here, so a client that was cut off asks how far it came and
+//! goes on. One writer at a time has a digest's file, by a lock on it. Only bytes that are what the
+//! digest promises become a blob; others are removed. Bounds: [`FILE_BYTES_MAX`] each, and
+//! [`UNFINISHED_MAX`] of them. Uploads that nobody finishes are freed by `gc`.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -39,11 +39,15 @@ pub enum UploadError {
     Offset { sent: u64, right: u64 },
     #[error("somebody else is uploading {digest}; wait for that, then ask how far it is")]
     Busy { digest: Digest },
-    #[error("{UNFINISHED_MAX} uploads are not finished; finish them, or free them with `hotstage gc --min-age 0s`")]
+    #[error(
+        "{UNFINISHED_MAX} uploads are not finished; finish them, or free them with `hotstage gc --min-age 0s`"
+    )]
     TooMany,
     #[error("a file has at most {FILE_BYTES_MAX} bytes")]
     TooLarge,
-    #[error("the upload is not what it should be: expected {expected}, got {got}; it was removed, start again")]
+    #[error(
+        "the upload is not what it should be: expected {expected}, got {got}; it was removed, start again"
+    )]
     Mismatch { expected: Digest, got: Digest },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -59,15 +63,25 @@ pub enum Begun {
 }
 
 impl Store {
-    /// How far the upload is. Bytes that are stored are read once more, so that damage is mended by a new upload.
+    /// How far the upload is. Bytes that are stored are read once more, so that damage is mended by
+    /// a new upload.
     pub fn progress(&self, digest: &Digest) -> Result<Progress, StoreError> {
         if let Some(bytes) = self.stored(digest)? {
-            return Ok(Progress { offset: bytes, complete: true });
+            return Ok(Progress {
+                offset: bytes,
+                complete: true,
+            });
         }
         let path = self.upload_path(digest);
         match fs::metadata(&path) {
-            Ok(about) => Ok(Progress { offset: about.len(), complete: false }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress { offset: 0, complete: false }),
+            Ok(about) => Ok(Progress {
+                offset: about.len(),
+                complete: false,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress {
+                offset: 0,
+                complete: false,
+            }),
             Err(error) => Err(StoreError::io("read", &path, error)),
         }
     }
@@ -83,7 +97,13 @@ impl Store {
             return Err(UploadError::TooMany);
         }
         let mut options = File::options();
-        let file = options.create(true).append(true).read(true).mode(0o600).open(&path).map_err(failed)?;
+        let file = options
+            .create(true)
+            .append(true)
+            .read(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(UploadError::Busy { digest: *digest }),
@@ -91,7 +111,9 @@ impl Store {
         }
         let about = file.metadata().map_err(failed)?;
         // Between opening and locking, another writer may have finished and moved the file away.
-        if !fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino())) {
+        if !fs::metadata(&path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino()))
+        {
             return Err(UploadError::Busy { digest: *digest });
         }
         if about.len() != at {
@@ -99,9 +121,18 @@ impl Store {
                 // Made just now, for nothing.
                 let _ = fs::remove_file(&path);
             }
-            return Err(UploadError::Offset { sent: at, right: about.len() });
+            return Err(UploadError::Offset {
+                sent: at,
+                right: about.len(),
+            });
         }
-        Ok(Begun::Here(Upload { file, digest: *digest, offset: at, path, blob: self.blob_path(digest) }))
+        Ok(Begun::Here(Upload {
+            file,
+            digest: *digest,
+            offset: at,
+            path,
+            blob: self.blob_path(digest),
+        }))
     }
 
     /// The size of the blob, if it is here and whole. Somebody is about to use it.
@@ -116,12 +147,18 @@ impl Store {
     }
 
     fn unfinished(&self) -> io::Result<usize> {
-        let is_upload = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
-        Ok(fs::read_dir(self.root.join("tmp"))?.flatten().filter(is_upload).count())
+        let is_upload =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+        Ok(fs::read_dir(self.root.join("tmp"))?
+            .flatten()
+            .filter(is_upload)
+            .count())
     }
 
     fn upload_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("tmp").join(format!("{PREFIX}{}", digest.hex()))
+        self.root
+            .join("tmp")
+            .join(format!("{PREFIX}{}", digest.hex()))
     }
 }
 
@@ -147,9 +184,13 @@ impl Upload {
         if offset > FILE_BYTES_MAX {
             return Err(UploadError::TooLarge);
         }
-        let written = self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error));
+        let written = self
+            .file
+            .write_all(bytes)
+            .map_err(|error| StoreError::io("write", &self.path, error));
         if let Err(StoreError::Full { .. }) = &written {
-            // On a full disk room is worth more than a part: it is needed to record that something else is served.
+            // On a full disk room is worth more than a part: it is needed to record that something
+            // else is served.
             let _ = fs::remove_file(&self.path);
         }
         written?;
@@ -157,18 +198,26 @@ impl Upload {
         Ok(())
     }
 
-    /// All bytes are here: they become a blob if they are what they should be, and are removed otherwise.
+    /// All bytes are here: they become a blob if they are what they should be, and are removed
+    /// otherwise.
     pub fn finish(self) -> Result<u64, UploadError> {
         let failed = |error| StoreError::io("read", &self.path, error);
-        self.file.sync_all().map_err(|error| StoreError::io("write", &self.path, error))?;
+        self.file
+            .sync_all()
+            .map_err(|error| StoreError::io("write", &self.path, error))?;
         let (got, bytes) = hash(&self.file).map_err(failed)?;
         if got != self.digest {
-            fs::remove_file(&self.path).map_err(|error| StoreError::io("remove", &self.path, error))?;
-            return Err(UploadError::Mismatch { expected: self.digest, got });
+            fs::remove_file(&self.path)
+                .map_err(|error| StoreError::io("remove", &self.path, error))?;
+            return Err(UploadError::Mismatch {
+                expected: self.digest,
+                got,
+            });
         }
         let folder = self.blob.parent().unwrap_or_else(|| Path::new("."));
         make_directory(folder)?;
-        fs::rename(&self.path, &self.blob).map_err(|error| StoreError::io("put a file at", &self.blob, error))?;
+        fs::rename(&self.path, &self.blob)
+            .map_err(|error| StoreError::io("put a file at", &self.blob, error))?;
         sync_directory(folder)?;
         Ok(bytes)
     }
@@ -201,7 +250,10 @@ mod tests {
         assert_eq!(store.progress(&digest).unwrap(), here(0, false));
         begun(&store, &digest, 0).append(b"hello").unwrap();
         assert_eq!(store.progress(&digest).unwrap(), here(5, false));
-        assert!(matches!(store.upload(&digest, 0), Err(UploadError::Offset { sent: 0, right: 5 })));
+        assert!(matches!(
+            store.upload(&digest, 0),
+            Err(UploadError::Offset { sent: 0, right: 5 })
+        ));
         let mut upload = begun(&store, &digest, 5);
         upload.append(b", world").unwrap();
         assert_eq!(store.get(&digest).unwrap(), None);
@@ -219,8 +271,18 @@ mod tests {
         let mut upload = begun(&store, &digest, 0);
         upload.append(b"wrong").unwrap();
         let error = upload.finish().unwrap_err().to_string();
-        assert!(error.contains(&digest.to_string()) && error.contains(&Digest::of(b"wrong").to_string()), "{error}");
-        assert_eq!(store.progress(&digest).unwrap(), Progress { offset: 0, complete: false });
+        assert!(
+            error.contains(&digest.to_string())
+                && error.contains(&Digest::of(b"wrong").to_string()),
+            "{error}"
+        );
+        assert_eq!(
+            store.progress(&digest).unwrap(),
+            Progress {
+                offset: 0,
+                complete: false
+            }
+        );
         assert_eq!(store.get(&digest).unwrap(), None);
     }
 
@@ -229,7 +291,10 @@ mod tests {
         let (_directory, store) = opened();
         let digest = Digest::of(b"x");
         let first = begun(&store, &digest, 0);
-        assert!(matches!(store.upload(&digest, 0), Err(UploadError::Busy { .. })));
+        assert!(matches!(
+            store.upload(&digest, 0),
+            Err(UploadError::Busy { .. })
+        ));
         drop(first);
         begun(&store, &digest, 0);
     }
@@ -240,9 +305,16 @@ mod tests {
         let known = Digest::of(b"known");
         begun(&store, &known, 0).append(b"k").unwrap();
         (1..UNFINISHED_MAX).for_each(|number| {
-            fs::write(store.root.join("tmp").join(format!("{PREFIX}{number}")), "x").unwrap();
+            fs::write(
+                store.root.join("tmp").join(format!("{PREFIX}{number}")),
+                "x",
+            )
+            .unwrap();
         });
-        assert!(matches!(store.upload(&Digest::of(b"another"), 0), Err(UploadError::TooMany)));
+        assert!(matches!(
+            store.upload(&Digest::of(b"another"), 0),
+            Err(UploadError::TooMany)
+        ));
         begun(&store, &known, 1).append(b"nown").unwrap();
     }
 

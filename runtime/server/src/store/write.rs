@@ -18,8 +18,8 @@ pub(super) fn write_whole(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), 
     sync_directory(path.parent().unwrap_or(root))
 }
 
-/// Puts a file into the place that whoever fills it names. Every reader finds it whole from then on; a power cut may
-/// take it away, or some of its bytes, until it and its folder are synced.
+/// Puts a file into the place that whoever fills it names. Every reader finds it whole from then
+/// on; a power cut may take it away, or some of its bytes, until it and its folder are synced.
 pub(super) fn write_as<E: From<StoreError>>(
     root: &Path,
     fill: impl FnOnce(&mut Temporary) -> Result<PathBuf, E>,
@@ -29,7 +29,8 @@ pub(super) fn write_as<E: From<StoreError>>(
     let mut temporary = Temporary::create(root.join("tmp").join(name))?;
     let written = fill(&mut temporary).and_then(|path| Ok(temporary.move_to(&path)?));
     if written.is_err() {
-        // Nothing half-written stays. If even this fails, the file lies in `tmp`, which nobody reads.
+        // Nothing half-written stays. If even this fails, the file lies in `tmp`, which nobody
+        // reads.
         let _ = fs::remove_file(&temporary.path);
     }
     written
@@ -44,7 +45,12 @@ pub(super) struct Temporary {
 impl Temporary {
     fn create(path: PathBuf) -> Result<Self, StoreError> {
         use std::os::unix::fs::OpenOptionsExt as _;
-        match File::options().create_new(true).write(true).mode(0o600).open(&path) {
+        match File::options()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+        {
             Ok(file) => Ok(Self { file, path }),
             Err(error) => Err(StoreError::io("write", &path, error)),
         }
@@ -52,11 +58,15 @@ impl Temporary {
 
     /// Adds bytes at its end.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(bytes).map_err(|error| StoreError::io("write", &self.path, error))
+        self.file
+            .write_all(bytes)
+            .map_err(|error| StoreError::io("write", &self.path, error))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_all().map_err(|error| StoreError::io("write", &self.path, error))
+        self.file
+            .sync_all()
+            .map_err(|error| StoreError::io("write", &self.path, error))
     }
 
     fn move_to(&self, path: &Path) -> Result<(), StoreError> {

@@ -1,4 +1,5 @@
-//! Metrics of stages whose calls are joined: how large batches are, why they were not larger, and how long they waited.
+//! Metrics of stages whose calls are joined: how large batches are, why they were not larger, and
+//! how long they waited.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,47 +43,78 @@ impl BatchRow {
     }
 
     fn labels(&self) -> Labels<'_> {
-        vec![("pipeline", &self.pipeline), ("version", &self.version), ("stage", &self.stage)]
+        vec![
+            ("pipeline", &self.pipeline),
+            ("version", &self.version),
+            ("stage", &self.stage),
+        ]
     }
 }
 
 /// Writes them; nothing where no stage is batched.
-pub(super) fn encode(rows: &[BatchRow], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+pub(super) fn encode(
+    rows: &[BatchRow],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
     if rows.is_empty() {
         return Ok(());
     }
     let help = "Rows of a batch";
-    let mut metric = encoder.encode_descriptor("hotstage_batch_rows", help, None, MetricType::Histogram)?;
+    let mut metric =
+        encoder.encode_descriptor("hotstage_batch_rows", help, None, MetricType::Histogram)?;
     for row in rows {
         let (sum, count, buckets) = &row.rows;
-        metric.encode_family(&row.labels())?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+        metric
+            .encode_family(&row.labels())?
+            .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
     }
     let help = "Time that the first request of a batch waited for its call to begin";
-    let mut metric =
-        encoder.encode_descriptor("hotstage_batch_wait", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    let mut metric = encoder.encode_descriptor(
+        "hotstage_batch_wait",
+        help,
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
     for row in rows {
         let (sum, count, buckets) = &row.waits;
-        metric.encode_family(&row.labels())?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+        metric
+            .encode_family(&row.labels())?
+            .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
     }
     let help = "Batches by the reason that they were not larger";
-    let mut metric = encoder.encode_descriptor("hotstage_batches", help, None, MetricType::Counter)?;
+    let mut metric =
+        encoder.encode_descriptor("hotstage_batches", help, None, MetricType::Counter)?;
     for row in rows {
         for (cut, count) in &row.cuts {
             let labels = [row.labels(), vec![("cut", cut.word())]].concat();
-            number(metric.encode_family(&labels)?, MetricType::Counter, *count as f64)?;
+            number(
+                metric.encode_family(&labels)?,
+                MetricType::Counter,
+                *count as f64,
+            )?;
         }
     }
     type Figure = fn(&BatchRow) -> u64;
     let figures: [(&str, &str, Figure); 2] = [
-        ("hotstage_batch_requests", "Requests that were in a batch, alone or not", |row| row.requests),
-        ("hotstage_batch_retries", "Requests that were called again, alone, as their batch had failed", |row| {
-            row.again
-        }),
+        (
+            "hotstage_batch_requests",
+            "Requests that were in a batch, alone or not",
+            |row| row.requests,
+        ),
+        (
+            "hotstage_batch_retries",
+            "Requests that were called again, alone, as their batch had failed",
+            |row| row.again,
+        ),
     ];
     for (name, help, figure) in figures {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for row in rows {
-            number(metric.encode_family(&row.labels())?, MetricType::Counter, figure(row) as f64)?;
+            number(
+                metric.encode_family(&row.labels())?,
+                MetricType::Counter,
+                figure(row) as f64,
+            )?;
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
-//! Log lines on their way out: what would drive a terminal or forge a line is written out, and a line has an end.
+//! Log lines on their way out: what would drive a terminal or forge a line is written out, and a
+//! line has an end.
 //!
-//! It stands behind the formatter, on the thread that writes, so that no field of any line can be forgotten and no
-//! request pays for it. Colours are the formatter's own: it writes out every escape character of a field itself, so
-//! the sequences that are left set its colours. Bound: [`LINE_BYTES_MAX`]; what is cut off is counted.
+//! It stands behind the formatter, on the thread that writes, so that no field of any line can be
+//! forgotten and no request pays for it. Colours are the formatter's own: it writes out every
+//! escape character of a field itself, so the sequences that are left set its colours. Bound:
+//! [`LINE_BYTES_MAX`]; what is cut off is counted.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,7 +15,8 @@ use serde_json::Value;
 
 use super::logging::Format;
 
-/// Bytes of a line. Failures have texts of 4 KiB, guests lines of 8 KiB; only something unforeseen is longer.
+/// Bytes of a line. Failures have texts of 4 KiB, guests lines of 8 KiB; only something unforeseen
+/// is longer.
 const LINE_BYTES_MAX: usize = 32 << 10;
 
 /// A writer of whole lines, one for each `write`.
@@ -26,9 +29,15 @@ pub(super) struct Escaped<W> {
 impl<W: Write> Write for Escaped<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let (line, end) = text.strip_suffix('\n').map_or((text.as_ref(), ""), |line| (line, "\n"));
+        let (line, end) = text
+            .strip_suffix('\n')
+            .map_or((text.as_ref(), ""), |line| (line, "\n"));
         let line = bounded(line, self.format);
-        let line = if self.has_colours { between_colours(&line) } else { one_line(&line) };
+        let line = if self.has_colours {
+            between_colours(&line)
+        } else {
+            one_line(&line)
+        };
         // In one piece, so that nothing gets between a line and its end.
         self.inner.write_all(format!("{line}{end}").as_bytes())?;
         Ok(bytes.len())
@@ -69,7 +78,9 @@ fn between_colours(line: &str) -> Cow<'_, str> {
     while let Some(start) = rest.find("\x1b[") {
         let parameters = &rest[start + 2..];
         let length = parameters.find(|character: char| !matches!(character, '0'..='9' | ';'));
-        let end = length.filter(|&length| parameters[length..].starts_with('m')).map(|length| start + 2 + length + 1);
+        let end = length
+            .filter(|&length| parameters[length..].starts_with('m'))
+            .map(|length| start + 2 + length + 1);
         // What sets no colour is foreign, up to and with its escape character.
         let (foreign, kept) = end.map_or((start + 1, start + 1), |end| (start, end));
         out.push_str(&one_line(&rest[..foreign]));
@@ -85,7 +96,11 @@ mod tests {
     use super::*;
 
     fn written(line: &str, format: Format, has_colours: bool) -> String {
-        let mut escaped = Escaped { inner: Vec::new(), format, has_colours };
+        let mut escaped = Escaped {
+            inner: Vec::new(),
+            format,
+            has_colours,
+        };
         escaped.write_all(line.as_bytes()).unwrap();
         String::from_utf8(escaped.inner).unwrap()
     }
@@ -94,14 +109,18 @@ mod tests {
     fn a_line_stays_one_line_and_drives_nothing() {
         let hostile = "name=\x1b]0;title\x07 \x1b[2J\u{9b}31m\u{202e}gnp.\r\n2026 ERROR forged\n";
         let line = written(hostile, Format::Text, false);
-        assert_eq!(line, "name=\\u001b]0;title\\u0007 \\u001b[2J\\u009b31m\\u202egnp.\\r\\n2026 ERROR forged\n");
+        assert_eq!(
+            line,
+            "name=\\u001b]0;title\\u0007 \\u001b[2J\\u009b31m\\u202egnp.\\r\\n2026 ERROR forged\n"
+        );
         assert_eq!(written("plain\n", Format::Text, false), "plain\n");
     }
 
     #[test]
     fn colours_of_the_formatter_stay() {
         let line = "\x1b[2m12:00\x1b[0m \x1b[31;1mERROR\x1b[0m a\x1b[2Jb\x1b[31\x1b[mc\x1b[\n";
-        let expected = "\x1b[2m12:00\x1b[0m \x1b[31;1mERROR\x1b[0m a\\u001b[2Jb\\u001b[31\x1b[mc\\u001b[\n";
+        let expected =
+            "\x1b[2m12:00\x1b[0m \x1b[31;1mERROR\x1b[0m a\\u001b[2Jb\\u001b[31\x1b[mc\\u001b[\n";
         assert_eq!(written(line, Format::Text, true), expected);
     }
 
@@ -109,12 +128,29 @@ mod tests {
     fn a_line_has_a_bound_and_json_stays_json() {
         let long = "é".repeat(1 << 20);
         let text = written(&format!("{long}\n"), Format::Text, false);
-        assert!(text.len() <= LINE_BYTES_MAX + 1 && text.ends_with(" bytes more)\n"), "{}", text.len());
-        let json = serde_json::json!({ "fields": { "error": long, "id": "x\u{202e}" }, "status": 500 });
+        assert!(
+            text.len() <= LINE_BYTES_MAX + 1 && text.ends_with(" bytes more)\n"),
+            "{}",
+            text.len()
+        );
+        let json =
+            serde_json::json!({ "fields": { "error": long, "id": "x\u{202e}" }, "status": 500 });
         let line = written(&format!("{json}\n"), Format::Json, false);
         let back: Value = serde_json::from_str(&line).unwrap();
-        assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\u{202e}'), "{}", line.len());
-        assert!(back["fields"]["error"].as_str().unwrap().ends_with(" bytes more)"));
-        assert_eq!((&back["fields"]["id"], &back["status"]), (&json["fields"]["id"], &json["status"]));
+        assert!(
+            line.len() <= LINE_BYTES_MAX && !line.contains('\u{202e}'),
+            "{}",
+            line.len()
+        );
+        assert!(
+            back["fields"]["error"]
+                .as_str()
+                .unwrap()
+                .ends_with(" bytes more)")
+        );
+        assert_eq!(
+            (&back["fields"]["id"], &back["status"]),
+            (&json["fields"]["id"], &json["status"])
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Figures of what is taken from clients: the memory of bodies, and what was refused or left out to keep the bounds.
+//! Figures of what is taken from clients: the memory of bodies, and what was refused or left out to
+//! keep the bounds.
 
 use prometheus_client::metrics::MetricType;
 
@@ -15,7 +16,11 @@ pub(super) fn counts(intake: &Intake) -> Vec<Count> {
             MetricType::Gauge,
             value(intake.bodies.used()),
         ),
-        total("hotstage_http_bodies_refused", "Bodies that found no memory left", intake.bodies.refused()),
+        total(
+            "hotstage_http_bodies_refused",
+            "Bodies that found no memory left",
+            intake.bodies.refused(),
+        ),
         total(
             "hotstage_http_connections_refused",
             "Connections of peers that had as many as one may have",

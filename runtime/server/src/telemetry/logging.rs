@@ -1,8 +1,8 @@
 //! Log lines on stderr: text for people, or JSON with one object a line.
 //!
-//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of `LINES`; what does not fit is
-//! dropped, never waited for. What is foreign in a line can neither drive a terminal nor forge another line
-//! (`escaped`).
+//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of `LINES`; what
+//! does not fit is dropped, never waited for. What is foreign in a line can neither drive a
+//! terminal nor forge another line (`escaped`).
 
 use std::io::IsTerminal as _;
 
@@ -27,13 +27,28 @@ pub enum Format {
 /// Starts logging. What waits is written when the guard is dropped.
 pub fn start(format: Format, default_level: &str) -> WorkerGuard {
     let has_colours = format == Format::Text && std::io::stderr().is_terminal() && !no_colour();
-    let stderr = Escaped { inner: std::io::stderr(), format, has_colours };
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).lossy(true).finish(stderr);
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let stderr = Escaped {
+        inner: std::io::stderr(),
+        format,
+        has_colours,
+    };
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES)
+        .lossy(true)
+        .finish(stderr);
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
     match format {
         Format::Text => lines.with_ansi(has_colours).init(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .init(),
     }
     guard
 }

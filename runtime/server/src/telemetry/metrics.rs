@@ -1,7 +1,8 @@
 //! Metrics in the Prometheus text format (OpenMetrics), read off the counters when somebody asks.
 //!
-//! The pipelines keep their own counters, so a request touches nothing but atomics that it already has, and a pipeline
-//! that is gone leaves no series behind. Units are in the names: seconds, bytes.
+//! The pipelines keep their own counters, so a request touches nothing but atomics that it already
+//! has, and a pipeline that is gone leaves no series behind. Units are in the names: seconds,
+//! bytes.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -36,7 +37,11 @@ impl Exposition {
     /// What an `Accept` header asks for.
     pub fn wanted(accept: Option<&str>) -> Self {
         let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
-        if open { Self::OpenMetrics } else { Self::Prometheus }
+        if open {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
     }
 
     /// Its content type.
@@ -52,14 +57,29 @@ impl Exposition {
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     let snapshot = app.board.read();
-    let counts =
-        [Reading::counts(&app.counts), intake::counts(&app.intake), Reading::experiments(app.experiments.counts())]
-            .concat();
+    let counts = [
+        Reading::counts(&app.counts),
+        intake::counts(&app.intake),
+        Reading::experiments(app.experiments.counts()),
+    ]
+    .concat();
     let rows = Reading::rows(&snapshot);
-    let batches = snapshot.pipelines().flat_map(|pipeline| BatchRow::read(pipeline)).collect();
-    let observed = snapshot.pipelines().flat_map(|pipeline| ObservedRow::read(pipeline)).collect();
+    let batches = snapshot
+        .pipelines()
+        .flat_map(|pipeline| BatchRow::read(pipeline))
+        .collect();
+    let observed = snapshot
+        .pipelines()
+        .flat_map(|pipeline| ObservedRow::read(pipeline))
+        .collect();
     let routes = Rows::read(&snapshot);
-    registry.register_collector(Box::new(Reading { counts, rows, routes, batches, observed }));
+    registry.register_collector(Box::new(Reading {
+        counts,
+        rows,
+        routes,
+        batches,
+        observed,
+    }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(match exposition {
@@ -68,8 +88,8 @@ pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Err
     })
 }
 
-/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its samples, units are
-/// nobody's business, and the end needs no mark.
+/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its
+/// samples, units are nobody's business, and the end needs no mark.
 fn to_prometheus(text: &str) -> String {
     let is_counter = |name: &str| text.contains(&format!("# TYPE {name} counter\n"));
     let mut out = String::with_capacity(text.len());
@@ -127,7 +147,12 @@ struct StageRow {
 }
 
 /// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
-pub(super) type Count = (&'static str, &'static str, MetricType, Vec<(&'static str, f64)>);
+pub(super) type Count = (
+    &'static str,
+    &'static str,
+    MetricType,
+    Vec<(&'static str, f64)>,
+);
 pub(super) type Durations = (f64, u64, Vec<(f64, u64)>);
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
@@ -135,13 +160,28 @@ impl Reading {
     fn counts(counts: &ServerCounts) -> Vec<Count> {
         let value = |count: u64| vec![("", count as f64)];
         let connections = vec![("", counts.connections.load(Relaxed) as f64)];
-        let failed =
-            Kind::ALL.iter().zip(&counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
-        let rollouts =
-            ROLLOUTS.iter().zip(&counts.rollouts).map(|(phase, count)| (*phase, count.load(Relaxed) as f64)).collect();
+        let failed = Kind::ALL
+            .iter()
+            .zip(&counts.failed)
+            .map(|(kind, count)| (kind.code(), count.load(Relaxed) as f64));
+        let rollouts = ROLLOUTS
+            .iter()
+            .zip(&counts.rollouts)
+            .map(|(phase, count)| (*phase, count.load(Relaxed) as f64))
+            .collect();
         vec![
-            ("hotstage_http_requests", "HTTP requests of any kind", MetricType::Counter, value(counts.requests.read())),
-            ("hotstage_http_failures", "HTTP requests that failed", MetricType::Counter, failed.collect()),
+            (
+                "hotstage_http_requests",
+                "HTTP requests of any kind",
+                MetricType::Counter,
+                value(counts.requests.read()),
+            ),
+            (
+                "hotstage_http_failures",
+                "HTTP requests that failed",
+                MetricType::Counter,
+                failed.collect(),
+            ),
             (
                 "hotstage_http_abandoned",
                 "Requests whose client went away first",
@@ -154,19 +194,40 @@ impl Reading {
                 MetricType::Gauge,
                 value(counts.in_flight()),
             ),
-            ("hotstage_http_connections", "Open connections", MetricType::Gauge, connections),
+            (
+                "hotstage_http_connections",
+                "Open connections",
+                MetricType::Gauge,
+                connections,
+            ),
         ]
         .into_iter()
         .chain(Self::swaps(&counts.swaps))
-        .chain([("hotstage_rollouts", "Rollouts, by how they began and ended", MetricType::Counter, rollouts)])
+        .chain([(
+            "hotstage_rollouts",
+            "Rollouts, by how they began and ended",
+            MetricType::Counter,
+            rollouts,
+        )])
         .collect()
     }
 
     fn experiments(counts: &experiments::Counts) -> Vec<Count> {
-        let experiments::Counts { answers, dropped, reused, counted, duplicates, unknown, moves } = counts;
+        let experiments::Counts {
+            answers,
+            dropped,
+            reused,
+            counted,
+            duplicates,
+            unknown,
+            moves,
+        } = counts;
         let value = |count: &AtomicU64| count.load(Relaxed) as f64;
-        let by_kind =
-            |rows: &[(&'static str, &AtomicU64)]| rows.iter().map(|(kind, count)| (*kind, value(count))).collect();
+        let by_kind = |rows: &[(&'static str, &AtomicU64)]| {
+            rows.iter()
+                .map(|(kind, count)| (*kind, value(count)))
+                .collect()
+        };
         vec![
             (
                 "hotstage_experiment_answers",
@@ -178,7 +239,11 @@ impl Reading {
                 "hotstage_experiment_feedback",
                 "Rewards that came: counted, for an answer that had one, or for one that nobody knows",
                 MetricType::Counter,
-                by_kind(&[("counted", counted), ("duplicate", duplicates), ("unknown", unknown)]),
+                by_kind(&[
+                    ("counted", counted),
+                    ("duplicate", duplicates),
+                    ("unknown", unknown),
+                ]),
             ),
             (
                 "hotstage_experiment_moves",
@@ -191,41 +256,81 @@ impl Reading {
 
     fn swaps(swaps: &Swaps) -> Vec<Count> {
         let value = |count: &AtomicU64| count.load(Relaxed) as f64;
-        let steps = SWAP_STEPS.iter().zip(&swaps.took_us).map(|(step, took)| (*step, value(took) / 1e6));
+        let steps = SWAP_STEPS
+            .iter()
+            .zip(&swaps.took_us)
+            .map(|(step, took)| (*step, value(took) / 1e6));
         let total = |name, help, count| (name, help, MetricType::Counter, vec![("", value(count))]);
         vec![
-            total("hotstage_revisions", "Changes to what is served", &swaps.made),
-            total("hotstage_revisions_refused", "Changes that were refused", &swaps.refused),
+            total(
+                "hotstage_revisions",
+                "Changes to what is served",
+                &swaps.made,
+            ),
+            total(
+                "hotstage_revisions_refused",
+                "Changes that were refused",
+                &swaps.refused,
+            ),
             (
                 "hotstage_swap_seconds",
                 "Time that changes took, by step: prepare, record, swap",
                 MetricType::Counter,
                 steps.collect(),
             ),
-            total("hotstage_versions_freed", "Versions that drained and were freed", &swaps.freed),
-            total("hotstage_versions_freed_bytes", "Bytes of files freed with them", &swaps.freed_bytes),
-            total("hotstage_versions_overdue", "Versions that did not drain in time", &swaps.overdue),
-            total("hotstage_requests_drained", "Requests that ran on while their version drained", &swaps.drained),
+            total(
+                "hotstage_versions_freed",
+                "Versions that drained and were freed",
+                &swaps.freed,
+            ),
+            total(
+                "hotstage_versions_freed_bytes",
+                "Bytes of files freed with them",
+                &swaps.freed_bytes,
+            ),
+            total(
+                "hotstage_versions_overdue",
+                "Versions that did not drain in time",
+                &swaps.overdue,
+            ),
+            total(
+                "hotstage_requests_drained",
+                "Requests that ran on while their version drained",
+                &swaps.drained,
+            ),
         ]
     }
 
     fn rows(snapshot: &Snapshot) -> Vec<Row> {
-        snapshot.pipelines().map(|pipeline| Row::read(pipeline)).collect()
+        snapshot
+            .pipelines()
+            .map(|pipeline| Row::read(pipeline))
+            .collect()
     }
 }
 
 impl Row {
     fn read(pipeline: &Pipeline) -> Self {
-        let failed =
-            Kind::ALL.iter().zip(&pipeline.counts.failed).map(|(kind, count)| (kind.code(), count.load(Relaxed)));
+        let failed = Kind::ALL
+            .iter()
+            .zip(&pipeline.counts.failed)
+            .map(|(kind, count)| (kind.code(), count.load(Relaxed)));
         let answered = ("answered", pipeline.counts.answered.read());
         Self {
             pipeline: pipeline.name.clone(),
             version: pipeline.version.clone(),
             elements: pipeline.counts.elements.read(),
             waiting: pipeline.waiting(),
-            outcomes: std::iter::once(answered).chain(failed.filter(|(_, count)| *count > 0)).collect(),
-            cached: pipeline.cache.as_ref().map(|_| pipeline.counts.cached.each_ref().map(|count| count.load(Relaxed))),
+            outcomes: std::iter::once(answered)
+                .chain(failed.filter(|(_, count)| *count > 0))
+                .collect(),
+            cached: pipeline.cache.as_ref().map(|_| {
+                pipeline
+                    .counts
+                    .cached
+                    .each_ref()
+                    .map(|count| count.load(Relaxed))
+            }),
             durations: Histogram::read(&pipeline.counts.durations),
             stages: pipeline.steps().iter().map(StageRow::read).collect(),
         }
@@ -237,7 +342,10 @@ impl Row {
 
     /// Requests that ended so.
     pub(super) fn outcome(&self, code: &str) -> f64 {
-        self.outcomes.iter().find(|(outcome, _)| *outcome == code).map_or(0.0, |(_, count)| *count as f64)
+        self.outcomes
+            .iter()
+            .find(|(outcome, _)| *outcome == code)
+            .map_or(0.0, |(_, count)| *count as f64)
     }
 
     /// Microseconds of all its requests.
@@ -247,7 +355,11 @@ impl Row {
 
     /// Microseconds in its stages of a role.
     pub(super) fn stages_us(&self, role: Role) -> f64 {
-        self.stages.iter().filter(|stage| stage.role == role).map(|stage| stage.durations.0 * 1e6).sum()
+        self.stages
+            .iter()
+            .filter(|stage| stage.role == role)
+            .map(|stage| stage.durations.0 * 1e6)
+            .sum()
     }
 }
 
@@ -256,7 +368,15 @@ impl StageRow {
         let (created, ended, dropped_lines) = step.stage.counts();
         let (stage, role) = (step.name.clone(), step.stage.role());
         let held = step.stage.held();
-        Self { stage, role, durations: step.durations.read(), created, ended, dropped_lines, held }
+        Self {
+            stage,
+            role,
+            durations: step.durations.read(),
+            created,
+            ended,
+            dropped_lines,
+            held,
+        }
     }
 }
 
@@ -270,7 +390,11 @@ impl Collector for Reading {
                     label if ROLLOUTS.contains(label) => "phase",
                     _ => "kind",
                 };
-                let labels: Labels<'_> = if label.is_empty() { vec![] } else { vec![(key, label)] };
+                let labels: Labels<'_> = if label.is_empty() {
+                    vec![]
+                } else {
+                    vec![(key, label)]
+                };
                 number(metric.encode_family(&labels)?, *kind, *value)?;
             }
         }
@@ -287,19 +411,33 @@ impl Collector for Reading {
 impl Reading {
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let help = "Inference requests by outcome: answered, or the failure's kind";
-        let mut metric = encoder.encode_descriptor("hotstage_requests", help, None, MetricType::Counter)?;
+        let mut metric =
+            encoder.encode_descriptor("hotstage_requests", help, None, MetricType::Counter)?;
         for row in &self.rows {
             for (outcome, count) in &row.outcomes {
                 let labels = [row.labels(), vec![("outcome", *outcome)]].concat();
-                number(metric.encode_family(&labels)?, MetricType::Counter, *count as f64)?;
+                number(
+                    metric.encode_family(&labels)?,
+                    MetricType::Counter,
+                    *count as f64,
+                )?;
             }
         }
         let help = "Requests that the cache had an answer to, or not, of pipelines that use it";
-        let mut metric = encoder.encode_descriptor("hotstage_cache_requests", help, None, MetricType::Counter)?;
+        let mut metric = encoder.encode_descriptor(
+            "hotstage_cache_requests",
+            help,
+            None,
+            MetricType::Counter,
+        )?;
         for (row, counts) in self.rows.iter().filter_map(|row| Some((row, row.cached?))) {
             for (result, count) in CACHED.iter().zip(counts) {
                 let labels = [row.labels(), vec![("result", *result)]].concat();
-                number(metric.encode_family(&labels)?, MetricType::Counter, count as f64)?;
+                number(
+                    metric.encode_family(&labels)?,
+                    MetricType::Counter,
+                    count as f64,
+                )?;
             }
         }
         Ok(())
@@ -315,15 +453,23 @@ impl Reading {
         )?;
         for row in &self.rows {
             let (sum, count, buckets) = &row.durations;
-            metric.encode_family(&row.labels())?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+            metric
+                .encode_family(&row.labels())?
+                .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
         }
         let help = "Time of one call of a stage, the wall included";
-        let mut metric =
-            encoder.encode_descriptor("hotstage_stage_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let mut metric = encoder.encode_descriptor(
+            "hotstage_stage_duration",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
         for (row, stage) in self.stages() {
             let labels = [row.labels(), vec![("stage", stage.stage.as_str())]].concat();
             let (sum, count, buckets) = &stage.durations;
-            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+            metric
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
         }
         Ok(())
     }
@@ -331,13 +477,24 @@ impl Reading {
     fn instances(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Figure = fn(&StageRow) -> u64;
         let figures: [(&str, &str, MetricType, Figure); 5] = [
-            ("hotstage_stage_instances", "Instances that exist", MetricType::Gauge, |stage| {
-                stage.created.saturating_sub(stage.ended)
-            }),
-            ("hotstage_stage_instances_created", "Instances that were made", MetricType::Counter, |stage| {
-                stage.created
-            }),
-            ("hotstage_stage_instances_ended", "Instances that ended", MetricType::Counter, |stage| stage.ended),
+            (
+                "hotstage_stage_instances",
+                "Instances that exist",
+                MetricType::Gauge,
+                |stage| stage.created.saturating_sub(stage.ended),
+            ),
+            (
+                "hotstage_stage_instances_created",
+                "Instances that were made",
+                MetricType::Counter,
+                |stage| stage.created,
+            ),
+            (
+                "hotstage_stage_instances_ended",
+                "Instances that ended",
+                MetricType::Counter,
+                |stage| stage.ended,
+            ),
             (
                 "hotstage_stage_log_lines_dropped",
                 "Log lines of guests that were dropped",
@@ -362,11 +519,17 @@ impl Reading {
     }
 
     fn stages(&self) -> impl Iterator<Item = (&Row, &StageRow)> {
-        self.rows.iter().flat_map(|row| row.stages.iter().map(move |stage| (row, stage)))
+        self.rows
+            .iter()
+            .flat_map(|row| row.stages.iter().map(move |stage| (row, stage)))
     }
 }
 
-pub(super) fn number(mut metric: MetricEncoder<'_>, kind: MetricType, value: f64) -> Result<(), std::fmt::Error> {
+pub(super) fn number(
+    mut metric: MetricEncoder<'_>,
+    kind: MetricType,
+    value: f64,
+) -> Result<(), std::fmt::Error> {
     match kind {
         MetricType::Gauge => metric.encode_gauge(&value),
         _ => metric.encode_counter::<NoLabelSet, f64, f64>(&value, None),

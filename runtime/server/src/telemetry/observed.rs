@@ -22,39 +22,78 @@ impl ObservedRow {
     pub(super) fn read(pipeline: &Pipeline) -> impl Iterator<Item = Self> {
         pipeline.steps().iter().filter_map(|step| {
             let (metrics, dropped) = step.stage.observed();
-            let (name, version, stage) = (pipeline.name.clone(), pipeline.version.clone(), step.name.clone());
+            let (name, version, stage) = (
+                pipeline.name.clone(),
+                pipeline.version.clone(),
+                step.name.clone(),
+            );
             let seen = dropped > 0 || !metrics.is_empty();
-            seen.then_some(Self { pipeline: name, version, stage, metrics, dropped })
+            seen.then_some(Self {
+                pipeline: name,
+                version,
+                stage,
+                metrics,
+                dropped,
+            })
         })
     }
 
     fn labels(&self) -> Labels<'_> {
-        vec![("pipeline", &self.pipeline), ("version", &self.version), ("stage", &self.stage)]
+        vec![
+            ("pipeline", &self.pipeline),
+            ("version", &self.version),
+            ("stage", &self.stage),
+        ]
     }
 }
 
 /// Writes them; nothing where nothing was observed.
-pub(super) fn encode(rows: &[ObservedRow], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+pub(super) fn encode(
+    rows: &[ObservedRow],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
     type Figure = fn(&Observation) -> f64;
     if rows.is_empty() {
         return Ok(());
     }
     let figures: [(&str, &str, MetricType, Figure); 2] = [
-        ("hotstage_stage_metric_values", "Values that a stage observed", MetricType::Counter, |seen| seen.count as f64),
+        (
+            "hotstage_stage_metric_values",
+            "Values that a stage observed",
+            MetricType::Counter,
+            |seen| seen.count as f64,
+        ),
         // Values may be negative, so it is no counter.
-        ("hotstage_stage_metric_sum", "Sum of the values that a stage observed", MetricType::Gauge, |seen| seen.sum),
+        (
+            "hotstage_stage_metric_sum",
+            "Sum of the values that a stage observed",
+            MetricType::Gauge,
+            |seen| seen.sum,
+        ),
     ];
     for (name, help, kind, figure) in figures {
         let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
-        for (row, seen) in rows.iter().flat_map(|row| row.metrics.iter().map(move |seen| (row, seen))) {
+        for (row, seen) in rows
+            .iter()
+            .flat_map(|row| row.metrics.iter().map(move |seen| (row, seen)))
+        {
             let labels = [row.labels(), vec![("metric", seen.name.as_str())]].concat();
             number(metric.encode_family(&labels)?, kind, figure(seen))?;
         }
     }
     let help = "Values that were dropped: of a name too many, or no finite number";
-    let mut metric = encoder.encode_descriptor("hotstage_stage_metric_dropped", help, None, MetricType::Counter)?;
+    let mut metric = encoder.encode_descriptor(
+        "hotstage_stage_metric_dropped",
+        help,
+        None,
+        MetricType::Counter,
+    )?;
     for row in rows {
-        number(metric.encode_family(&row.labels())?, MetricType::Counter, row.dropped as f64)?;
+        number(
+            metric.encode_family(&row.labels())?,
+            MetricType::Counter,
+            row.dropped as f64,
+        )?;
     }
     Ok(())
 }

@@ -50,34 +50,58 @@ impl Rows {
     pub(super) fn read(snapshot: &Snapshot) -> Self {
         let mut rows = Self::default();
         for name in snapshot.names() {
-            let Some(routing) = snapshot.model(name).and_then(|model| model.routing()) else { continue };
+            let Some(routing) = snapshot.model(name).and_then(|model| model.routing()) else {
+                continue;
+            };
             let pipeline = name.to_owned();
-            rows.shares.extend(routing.shares().map(|(version, share, is_open)| ShareRow {
-                pipeline: pipeline.clone(),
-                version: version.to_owned(),
-                share,
-                is_open,
-            }));
-            rows.mirrors.extend(routing.mirrors().iter().map(|mirror| MirrorRow::read(mirror)));
+            rows.shares
+                .extend(routing.shares().map(|(version, share, is_open)| ShareRow {
+                    pipeline: pipeline.clone(),
+                    version: version.to_owned(),
+                    share,
+                    is_open,
+                }));
+            rows.mirrors.extend(
+                routing
+                    .mirrors()
+                    .iter()
+                    .map(|mirror| MirrorRow::read(mirror)),
+            );
         }
         for pipeline in snapshot.pipelines() {
-            let counts = pipeline.counts.fell.each_ref().map(|count| count.load(Relaxed));
+            let counts = pipeline
+                .counts
+                .fell
+                .each_ref()
+                .map(|count| count.load(Relaxed));
             if counts.iter().any(|count| *count > 0) {
                 let (pipeline, version) = (pipeline.name.clone(), pipeline.version.clone());
-                rows.falls.push(FallRow { pipeline, version, counts });
+                rows.falls.push(FallRow {
+                    pipeline,
+                    version,
+                    counts,
+                });
             }
         }
         rows
     }
 
-    pub(super) fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    pub(super) fn encode(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
         self.routes(encoder)?;
         let help = "Requests that the fallback answered in this version's place, by why";
-        let mut metric = encoder.encode_descriptor("hotstage_fallbacks", help, None, MetricType::Counter)?;
+        let mut metric =
+            encoder.encode_descriptor("hotstage_fallbacks", help, None, MetricType::Counter)?;
         for row in &self.falls {
             for (because, count) in FALLS.iter().zip(row.counts) {
                 let labels = labels(&row.pipeline, &row.version, Some(("because", because)));
-                number(metric.encode_family(&labels)?, MetricType::Counter, count as f64)?;
+                number(
+                    metric.encode_family(&labels)?,
+                    MetricType::Counter,
+                    count as f64,
+                )?;
             }
         }
         self.mirrored(encoder)
@@ -86,16 +110,26 @@ impl Rows {
     fn routes(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Figure = fn(&ShareRow) -> f64;
         let figures: [(&str, &str, Figure); 2] = [
-            ("hotstage_route_share", "The part of the requests that no rule takes, 0 to 1", |row| row.share),
-            ("hotstage_circuit_open", "Whether nobody asks this version, as it failed too often", |row| {
-                f64::from(u8::from(row.is_open))
-            }),
+            (
+                "hotstage_route_share",
+                "The part of the requests that no rule takes, 0 to 1",
+                |row| row.share,
+            ),
+            (
+                "hotstage_circuit_open",
+                "Whether nobody asks this version, as it failed too often",
+                |row| f64::from(u8::from(row.is_open)),
+            ),
         ];
         for (name, help, figure) in figures {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for row in &self.shares {
                 let labels = labels(&row.pipeline, &row.version, None);
-                number(metric.encode_family(&labels)?, MetricType::Gauge, figure(row))?;
+                number(
+                    metric.encode_family(&labels)?,
+                    MetricType::Gauge,
+                    figure(row),
+                )?;
             }
         }
         Ok(())
@@ -103,25 +137,45 @@ impl Rows {
 
     fn mirrored(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let help = "Copies of requests by what became of them: agreed, disagreed, failed, dropped";
-        let mut metric = encoder.encode_descriptor("hotstage_mirror_copies", help, None, MetricType::Counter)?;
+        let mut metric =
+            encoder.encode_descriptor("hotstage_mirror_copies", help, None, MetricType::Counter)?;
         for row in &self.mirrors {
             for (outcome, count) in OUTCOMES.iter().zip(row.copies) {
                 let labels = labels(&row.pipeline, &row.version, Some(("outcome", outcome)));
-                number(metric.encode_family(&labels)?, MetricType::Counter, count as f64)?;
+                number(
+                    metric.encode_family(&labels)?,
+                    MetricType::Counter,
+                    count as f64,
+                )?;
             }
         }
         let help = "Copies that wait for a mirror";
-        let mut metric = encoder.encode_descriptor("hotstage_mirror_waiting", help, None, MetricType::Gauge)?;
+        let mut metric =
+            encoder.encode_descriptor("hotstage_mirror_waiting", help, None, MetricType::Gauge)?;
         for row in &self.mirrors {
             let labels = labels(&row.pipeline, &row.version, None);
-            number(metric.encode_family(&labels)?, MetricType::Gauge, row.waiting as f64)?;
+            number(
+                metric.encode_family(&labels)?,
+                MetricType::Gauge,
+                row.waiting as f64,
+            )?;
         }
-        let (help, unit) = ("Time of a mirror's answer, waiting for a core included", Some(&Unit::Seconds));
-        let mut metric = encoder.encode_descriptor("hotstage_mirror_duration", help, unit, MetricType::Histogram)?;
+        let (help, unit) = (
+            "Time of a mirror's answer, waiting for a core included",
+            Some(&Unit::Seconds),
+        );
+        let mut metric = encoder.encode_descriptor(
+            "hotstage_mirror_duration",
+            help,
+            unit,
+            MetricType::Histogram,
+        )?;
         for row in &self.mirrors {
             let labels = labels(&row.pipeline, &row.version, None);
             let (sum, count, buckets) = &row.durations;
-            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+            metric
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
         }
         Ok(())
     }
@@ -137,13 +191,25 @@ impl MirrorRow {
         Self {
             pipeline: mirror.pipeline.name.clone(),
             version: mirror.pipeline.version.clone(),
-            copies: [agreed, disagreed, value(&counts.failed), value(&counts.dropped)],
+            copies: [
+                agreed,
+                disagreed,
+                value(&counts.failed),
+                value(&counts.dropped),
+            ],
             waiting: mirror.waiting(),
             durations: counts.durations.read(),
         }
     }
 }
 
-fn labels<'a>(pipeline: &'a str, version: &'a str, more: Option<(&'static str, &'a str)>) -> Labels<'a> {
-    [("pipeline", pipeline), ("version", version)].into_iter().chain(more).collect()
+fn labels<'a>(
+    pipeline: &'a str,
+    version: &'a str,
+    more: Option<(&'static str, &'a str)>,
+) -> Labels<'a> {
+    [("pipeline", pipeline), ("version", version)]
+        .into_iter()
+        .chain(more)
+        .collect()
 }

@@ -1,9 +1,9 @@
 //! Triton's names for what is counted, so that its dashboards and alerts show this server too.
 //!
-//! Labels are Triton's (`model`, `version`), times are sums in microseconds. What a stage computes counts by its
-//! role: preprocess stages as compute_input, model stages as compute_infer, postprocess stages as compute_output;
-//! what is left of a request's time is its queue time. Names and meanings: Triton Inference Server, user guide,
-//! "Metrics".
+//! Labels are Triton's (`model`, `version`), times are sums in microseconds. What a stage computes
+//! counts by its role: preprocess stages as compute_input, model stages as compute_infer,
+//! postprocess stages as compute_output; what is left of a request's time is its queue time. Names
+//! and meanings: Triton Inference Server, user guide, "Metrics".
 
 use hotstage_core::failure::Kind;
 use hotstage_core::role::Role;
@@ -16,31 +16,72 @@ use super::metrics::{Labels, Row, number};
 type Figure = (&'static str, &'static str, fn(&Row) -> f64);
 
 const TOTALS: [Figure; 8] = [
-    ("request_success", "Requests that were answered", |row| row.outcome("answered")),
-    ("count", "Inferences: elements along the first dimension of the requests' first input", |row| row.elements as f64),
-    ("exec_count", "Executions of the model; requests are not joined", |row| row.outcome("answered")),
-    ("request_duration_us", "Time of requests, waiting included", Row::total_us),
-    ("queue_duration_us", "Time of requests outside of stages", |row| {
-        let inside: f64 = Role::ALL.iter().map(|role| row.stages_us(*role)).sum();
-        (row.total_us() - inside).max(0.0)
+    ("request_success", "Requests that were answered", |row| {
+        row.outcome("answered")
     }),
-    ("compute_input_duration_us", "Time in preprocess stages", |row| row.stages_us(Role::Preprocess)),
-    ("compute_infer_duration_us", "Time in model stages", |row| row.stages_us(Role::Model)),
-    ("compute_output_duration_us", "Time in postprocess stages", |row| row.stages_us(Role::Postprocess)),
+    (
+        "count",
+        "Inferences: elements along the first dimension of the requests' first input",
+        |row| row.elements as f64,
+    ),
+    (
+        "exec_count",
+        "Executions of the model; requests are not joined",
+        |row| row.outcome("answered"),
+    ),
+    (
+        "request_duration_us",
+        "Time of requests, waiting included",
+        Row::total_us,
+    ),
+    (
+        "queue_duration_us",
+        "Time of requests outside of stages",
+        |row| {
+            let inside: f64 = Role::ALL.iter().map(|role| row.stages_us(*role)).sum();
+            (row.total_us() - inside).max(0.0)
+        },
+    ),
+    (
+        "compute_input_duration_us",
+        "Time in preprocess stages",
+        |row| row.stages_us(Role::Preprocess),
+    ),
+    ("compute_infer_duration_us", "Time in model stages", |row| {
+        row.stages_us(Role::Model)
+    }),
+    (
+        "compute_output_duration_us",
+        "Time in postprocess stages",
+        |row| row.stages_us(Role::Postprocess),
+    ),
 ];
 
 /// Writes them for these pipelines.
-pub(super) fn encode(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+pub(super) fn encode(
+    rows: &[Row],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
     for (name, help, figure) in TOTALS {
-        // OpenMetrics wants a suffix on counters, which Triton's names lack: there their kind stays unsaid.
+        // OpenMetrics wants a suffix on counters, which Triton's names lack: there their kind stays
+        // unsaid.
         let name = format!("nv_inference_{name}");
         let mut metric = encoder.encode_descriptor(&name, help, None, MetricType::Unknown)?;
         for row in rows {
-            number(metric.encode_family(&labels(row))?, MetricType::Gauge, figure(row))?;
+            number(
+                metric.encode_family(&labels(row))?,
+                MetricType::Gauge,
+                figure(row),
+            )?;
         }
     }
     let help = "Requests that failed, by Triton's reasons";
-    let mut metric = encoder.encode_descriptor("nv_inference_request_failure", help, None, MetricType::Unknown)?;
+    let mut metric = encoder.encode_descriptor(
+        "nv_inference_request_failure",
+        help,
+        None,
+        MetricType::Unknown,
+    )?;
     for row in rows {
         for reason in REASONS {
             let of_reason = Kind::ALL.iter().filter(|kind| reason_of(**kind) == reason);
@@ -50,9 +91,18 @@ pub(super) fn encode(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Resul
         }
     }
     let help = "Requests that wait for a turn";
-    let mut metric = encoder.encode_descriptor("nv_inference_pending_request_count", help, None, MetricType::Gauge)?;
+    let mut metric = encoder.encode_descriptor(
+        "nv_inference_pending_request_count",
+        help,
+        None,
+        MetricType::Gauge,
+    )?;
     for row in rows {
-        number(metric.encode_family(&labels(row))?, MetricType::Gauge, row.waiting as f64)?;
+        number(
+            metric.encode_family(&labels(row))?,
+            MetricType::Gauge,
+            row.waiting as f64,
+        )?;
     }
     Ok(())
 }
@@ -63,7 +113,8 @@ fn labels(row: &Row) -> Labels<'_> {
 
 const REASONS: [&str; 3] = ["REJECTED", "BACKEND", "OTHER"];
 
-/// Turned away before it ran, or failed in a stage, or neither. Requests whose client left reach no pipeline's count.
+/// Turned away before it ran, or failed in a stage, or neither. Requests whose client left reach no
+/// pipeline's count.
 fn reason_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Overloaded => "REJECTED",

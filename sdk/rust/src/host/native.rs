@@ -1,5 +1,5 @@
-//! The host's stand-in under `cargo test`: held bytes lie in a vector, log lines go to stderr, and a graph computes
-//! what the test says.
+//! The host's stand-in under `cargo test`: held bytes lie in a vector, log lines go to stderr, and
+//! a graph computes what the test says.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +22,10 @@ impl Buffer {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "natively there is no host; a test's output is where a log line helps")]
+#[expect(
+    clippy::print_stderr,
+    reason = "natively there is no host; a test's output is where a log line helps"
+)]
 pub(crate) fn log_write(level: Level, message: &str) {
     eprintln!("{level:?}: {message}");
 }
@@ -67,12 +70,17 @@ impl Graph {
         signature: Signature,
         compute: impl Fn(Vec<Tensor>) -> Result<Vec<Tensor>, Failure> + 'static,
     ) {
-        let graph = Self(Rc::new(StandIn { signature, compute: Box::new(compute) }));
+        let graph = Self(Rc::new(StandIn {
+            signature,
+            compute: Box::new(compute),
+        }));
         STAND_INS.with_borrow_mut(|graphs| graphs.insert(file.to_owned(), graph));
     }
 
     pub(crate) fn open(file: &str, _: &Options) -> Result<Self, GraphError> {
-        STAND_INS.with_borrow(|graphs| graphs.get(file).cloned()).ok_or_else(|| GraphError::NotFound(file.to_owned()))
+        STAND_INS
+            .with_borrow(|graphs| graphs.get(file).cloned())
+            .ok_or_else(|| GraphError::NotFound(file.to_owned()))
     }
 
     pub(crate) fn signature(&self) -> Signature {

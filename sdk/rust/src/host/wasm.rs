@@ -50,7 +50,14 @@ pub(crate) struct Graph(graphs::Graph);
 
 impl Graph {
     pub(crate) fn open(file: &str, options: &Options) -> Result<Self, GraphError> {
-        let Options { engine, threads, concurrency, providers, outputs, arena } = options;
+        let Options {
+            engine,
+            threads,
+            concurrency,
+            providers,
+            outputs,
+            arena,
+        } = options;
         let engine = match engine {
             Engine::Auto => graphs::Engine::Auto,
             Engine::OnnxRuntime => graphs::Engine::Onnxruntime,
@@ -67,11 +74,13 @@ impl Graph {
                 Arena::Shrink => graphs::Arena::Shrink,
             },
         };
-        graphs::Graph::open(file, &options).map(Self).map_err(|error| match error {
-            graphs::GraphError::NotFound => GraphError::NotFound(file.to_owned()),
-            graphs::GraphError::Refused(text) => GraphError::Refused(text),
-            graphs::GraphError::Unavailable(text) => GraphError::Unavailable(text),
-        })
+        graphs::Graph::open(file, &options)
+            .map(Self)
+            .map_err(|error| match error {
+                graphs::GraphError::NotFound => GraphError::NotFound(file.to_owned()),
+                graphs::GraphError::Refused(text) => GraphError::Refused(text),
+                graphs::GraphError::Unavailable(text) => GraphError::Unavailable(text),
+            })
     }
 
     pub(crate) fn signature(&self) -> Signature {

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::{Answer, open_model, open_preprocessor};
 use crate::{
-    Datatype, Failure, Files, Inputs, Model, NoSettings, OpenError, Outputs, Preprocessor, Signature, Tensor, any, size,
+    Datatype, Failure, Files, Inputs, Model, NoSettings, OpenError, Outputs, Preprocessor,
+    Signature, Tensor, any, size,
 };
 
 type Call = fn(&mut Inputs, &mut Outputs) -> Result<(), Failure>;
@@ -41,8 +42,9 @@ impl Model for Runs {
     const SUMMARY: &'static str = "Runs a function.";
 
     fn open(settings: Number, _files: &Files) -> Result<(Self, Signature), OpenError> {
-        let signature =
-            Signature::new().input("x", Datatype::Fp32, [any(), size(2)]).output("y", Datatype::Fp32, [any(), any()]);
+        let signature = Signature::new()
+            .input("x", Datatype::Fp32, [any(), size(2)])
+            .output("y", Datatype::Fp32, [any(), any()]);
         Ok((Self(CALLS[settings.number]), signature))
     }
 
@@ -68,29 +70,54 @@ fn a_mistake_in_a_call_names_the_tensor() {
     check(3, "output `y`: expected FP32 [-1, -1], given INT64 [1]");
     check(4, "input `x`: the tensor is FP32, looked at as FP64");
     check(5, "the signature has no input `features`; it has `x`");
-    check(6, "input `x` was taken already, or this call came without tensors");
-    check(7, "output `y`: shape [2, 2] takes 4 elements of FP32, given 1");
+    check(
+        6,
+        "input `x` was taken already, or this call came without tensors",
+    );
+    check(
+        7,
+        "output `y`: shape [2, 2] takes 4 elements of FP32, given 1",
+    );
 }
 
 #[test]
 fn answers_come_back_by_name() {
-    assert_eq!(run(0).unwrap().get("y").unwrap().slice::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
-    assert_eq!(run(8).unwrap().get("y").unwrap().slice::<f32>().unwrap(), [2.0, 6.0, 4.0, 8.0]);
-    assert_eq!(run(9).unwrap().get("y").unwrap().slice::<f32>().unwrap(), [7.0, 7.0]);
+    assert_eq!(
+        run(0).unwrap().get("y").unwrap().slice::<f32>().unwrap(),
+        [1.0, 2.0, 3.0, 4.0]
+    );
+    assert_eq!(
+        run(8).unwrap().get("y").unwrap().slice::<f32>().unwrap(),
+        [2.0, 6.0, 4.0, 8.0]
+    );
+    assert_eq!(
+        run(9).unwrap().get("y").unwrap().slice::<f32>().unwrap(),
+        [7.0, 7.0]
+    );
     let failure = run(0).unwrap().get("z").unwrap_err();
-    assert_eq!(failure, Failure::Internal("no output `z`; there are `y`".to_owned()));
+    assert_eq!(
+        failure,
+        Failure::Internal("no output `z`; there are `y`".to_owned())
+    );
 }
 
 #[test]
 fn what_does_not_fit_never_reaches_the_stage() {
     let mut bench = open_model::<Runs>(json!({ "number": 0 }), Files::none()).unwrap();
-    let mut refusal = |name: &str, tensor: Tensor| bench.call([(name, tensor)]).unwrap_err().to_string();
+    let mut refusal =
+        |name: &str, tensor: Tensor| bench.call([(name, tensor)]).unwrap_err().to_string();
     let misfit = refusal("x", Tensor::f32(&[1, 3], [0.0; 3]).unwrap());
-    assert_eq!(misfit, "input `x`: expected FP32 [-1, 2], given FP32 [1, 3]");
+    assert_eq!(
+        misfit,
+        "input `x`: expected FP32 [-1, 2], given FP32 [1, 3]"
+    );
     let unknown = refusal("y", Tensor::f32(&[1, 2], [0.0; 2]).unwrap());
     assert_eq!(unknown, "the signature has no input `y`; it has `x`");
     let missing = bench.call::<&str>([]).unwrap_err();
-    assert_eq!(missing, Failure::InvalidInput("input `x` is missing".to_owned()));
+    assert_eq!(
+        missing,
+        Failure::InvalidInput("input `x` is missing".to_owned())
+    );
 }
 
 /// Takes text and nothing else, and reads a file.
@@ -102,7 +129,10 @@ impl Preprocessor for Text {
 
     fn open(_settings: NoSettings, files: &Files) -> Result<(Self, Signature), OpenError> {
         files.read("vocabulary")?;
-        Ok((Self, Signature::new().output("length", Datatype::Uint64, [])))
+        Ok((
+            Self,
+            Signature::new().output("length", Datatype::Uint64, []),
+        ))
     }
 
     fn accepts(&self) -> &[&str] {
@@ -113,25 +143,37 @@ impl Preprocessor for Text {
         Err(Failure::invalid_input("send text"))
     }
 
-    fn raw(&mut self, _content_type: &str, body: &[u8], outputs: &mut Outputs) -> Result<(), Failure> {
+    fn raw(
+        &mut self,
+        _content_type: &str,
+        body: &[u8],
+        outputs: &mut Outputs,
+    ) -> Result<(), Failure> {
         outputs.put_slice("length", &[], &[body.len() as u64])
     }
 }
 
 #[test]
 fn a_raw_body_is_taken_if_its_type_is_accepted() {
-    let mut bench = open_preprocessor::<Text>(json!({}), Files::from_map([("vocabulary", "a b c")])).unwrap();
+    let mut bench =
+        open_preprocessor::<Text>(json!({}), Files::from_map([("vocabulary", "a b c")])).unwrap();
     let answer = bench.call_raw("text/plain", b"four").unwrap();
     assert_eq!(answer.get("length").unwrap().slice::<u64>().unwrap(), [4]);
     bench.call_raw("application/json", b"{}").unwrap();
     let refusal = bench.call_raw("image/png", b"").unwrap_err().to_string();
-    assert_eq!(refusal, "content type `image/png`; the stage accepts `text/*`, `application/json`");
+    assert_eq!(
+        refusal,
+        "content type `image/png`; the stage accepts `text/*`, `application/json`"
+    );
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let refusal = open_preprocessor::<Text>(json!({}), Files::from_map([("words", "a")])).map(drop).unwrap_err();
-    let text = "no file `vocabulary`: add it to the stage's `files` in the manifest; given: `words`";
+    let refusal = open_preprocessor::<Text>(json!({}), Files::from_map([("words", "a")]))
+        .map(drop)
+        .unwrap_err();
+    let text =
+        "no file `vocabulary`: add it to the stage's `files` in the manifest; given: `words`";
     assert_eq!(refusal, OpenError::File(text.to_owned()));
 }
 
@@ -141,8 +183,14 @@ fn a_signature_that_the_host_would_refuse_is_refused_here() {
         assert_eq!(signature.check(), Err(OpenError::Settings(text.to_owned())));
     };
     let input = |name: &str| Signature::new().input(name, Datatype::Fp32, [any()]);
-    check(input("x").input("x", Datatype::Fp32, []), "two inputs are called `x`");
-    check(input(""), "input 0 has a name of 0 bytes; 1 to 256 are allowed");
+    check(
+        input("x").input("x", Datatype::Fp32, []),
+        "two inputs are called `x`",
+    );
+    check(
+        input(""),
+        "input 0 has a name of 0 bytes; 1 to 256 are allowed",
+    );
     check(input("a\nb"), "input 0 has a control character in its name");
     check(
         Signature::new().output("y", Datatype::Fp32, [any(); 17]),

@@ -1,7 +1,8 @@
 //! What `wit-bindgen` makes of the wall. Nothing here is for authors.
 //!
-//! One world for each role, so that a component exports its own role and no other: only the macro of the role that
-//! [`export!`](crate::export) names brings a world's exports into the component. The types are made once.
+//! One world for each role, so that a component exports its own role and no other: only the macro
+//! of the role that [`export!`](crate::export) names brings a world's exports into the component.
+//! The types are made once.
 
 #![expect(missing_docs, reason = "generated")]
 

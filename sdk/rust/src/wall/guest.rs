@@ -1,7 +1,7 @@
 //! Between the wall's generated types and the author's: what [`export!`](crate::export) calls.
 //!
-//! A call moves tensors, and copies no bytes. The instance's own room is reused, so a call allocates what the wall
-//! hands over and what the author makes, and nothing else.
+//! A call moves tensors, and copies no bytes. The instance's own room is reused, so a call
+//! allocates what the wall hands over and what the author makes, and nothing else.
 
 use std::cell::RefCell;
 
@@ -19,8 +19,12 @@ use crate::tensor::Tensor;
 use crate::wall::bindings::model::hotstage::serving::{stages, tensors};
 use crate::wall::bindings::preprocessor::exports::hotstage::serving::preprocess as wall;
 
-pub use crate::wall::bindings::preprocessor::exports::hotstage::serving::preprocess::{Opened, Payload as Request};
-pub use stages::{Description, Failure as WallFailure, OpenError as WallOpenError, Signature as WallSignature};
+pub use crate::wall::bindings::preprocessor::exports::hotstage::serving::preprocess::{
+    Opened, Payload as Request,
+};
+pub use stages::{
+    Description, Failure as WallFailure, OpenError as WallOpenError, Signature as WallSignature,
+};
 pub use tensors::Tensor as WallTensor;
 
 /// The one opened stage of a component instance.
@@ -29,7 +33,10 @@ pub struct Slot<S>(RefCell<Option<Instance<S>>>);
 
 impl<S> Slot<S> {
     /// Nothing is open yet.
-    #[expect(clippy::new_without_default, reason = "only `export!` makes one, in a constant")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "only `export!` makes one, in a constant"
+    )]
     pub const fn new() -> Self {
         Self(RefCell::new(None))
     }
@@ -41,58 +48,100 @@ impl<S> Slot<S> {
         run: impl FnOnce(&mut S, &mut Inputs, &mut Outputs) -> Result<(), Failure>,
     ) -> Result<Vec<WallTensor>, WallFailure> {
         match self.0.borrow_mut().as_mut() {
-            Some(instance) => instance.call(inputs.into_iter().map(from_wall), run, into_wall).map_err(failure),
+            Some(instance) => instance
+                .call(inputs.into_iter().map(from_wall), run, into_wall)
+                .map_err(failure),
             None => Err(WallFailure::Internal("called before `open`".to_owned())),
         }
     }
 
     fn fill(&self, instance: Instance<S>, signature: Signature) -> WallSignature {
         *self.0.borrow_mut() = Some(instance);
-        WallSignature { inputs: ports(signature.inputs), outputs: ports(signature.outputs) }
+        WallSignature {
+            inputs: ports(signature.inputs),
+            outputs: ports(signature.outputs),
+        }
     }
 }
 
 /// What the component says of itself.
 pub fn describe<S: JsonSchema>(name: &str, version: &str, summary: &str) -> Description {
     Description {
-        name: name.strip_prefix("hotstage-plugin-").unwrap_or(name).to_owned(),
+        name: name
+            .strip_prefix("hotstage-plugin-")
+            .unwrap_or(name)
+            .to_owned(),
         version: version.to_owned(),
         summary: summary.to_owned(),
         settings_schema: crate::settings::schema::<S>(),
     }
 }
 
-pub fn open_preprocessor<S: Preprocessor>(slot: &Slot<S>, settings: &str) -> Result<Opened, WallOpenError> {
-    let (instance, signature) = Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
-    let accepts = instance.stage.accepts().iter().map(|&accepted| accepted.to_owned()).collect();
-    Ok(Opened { signature: slot.fill(instance, signature), accepts })
+pub fn open_preprocessor<S: Preprocessor>(
+    slot: &Slot<S>,
+    settings: &str,
+) -> Result<Opened, WallOpenError> {
+    let (instance, signature) =
+        Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
+    let accepts = instance
+        .stage
+        .accepts()
+        .iter()
+        .map(|&accepted| accepted.to_owned())
+        .collect();
+    Ok(Opened {
+        signature: slot.fill(instance, signature),
+        accepts,
+    })
 }
 
-pub fn open_model<S: Model>(slot: &Slot<S>, settings: &str) -> Result<WallSignature, WallOpenError> {
-    let (instance, signature) = Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
+pub fn open_model<S: Model>(
+    slot: &Slot<S>,
+    settings: &str,
+) -> Result<WallSignature, WallOpenError> {
+    let (instance, signature) =
+        Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
     Ok(slot.fill(instance, signature))
 }
 
-pub fn open_postprocessor<S: Postprocessor>(slot: &Slot<S>, settings: &str) -> Result<WallSignature, WallOpenError> {
-    let (instance, signature) = Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
+pub fn open_postprocessor<S: Postprocessor>(
+    slot: &Slot<S>,
+    settings: &str,
+) -> Result<WallSignature, WallOpenError> {
+    let (instance, signature) =
+        Instance::open(settings, &Files::of_host(), S::open).map_err(refusal)?;
     Ok(slot.fill(instance, signature))
 }
 
-pub fn preprocess<S: Preprocessor>(slot: &Slot<S>, request: Request) -> Result<Vec<WallTensor>, WallFailure> {
+pub fn preprocess<S: Preprocessor>(
+    slot: &Slot<S>,
+    request: Request,
+) -> Result<Vec<WallTensor>, WallFailure> {
     match request {
         wall::Payload::Tensors(inputs) => slot.call(inputs, S::preprocess),
-        wall::Payload::Raw(wall::Body { content_type, content }) => {
+        wall::Payload::Raw(wall::Body {
+            content_type,
+            content,
+        }) => {
             let body = from_wall(content);
-            slot.call(Vec::new(), |stage, _, outputs| stage.raw(&content_type, body.as_bytes(), outputs))
+            slot.call(Vec::new(), |stage, _, outputs| {
+                stage.raw(&content_type, body.as_bytes(), outputs)
+            })
         }
     }
 }
 
-pub fn infer<S: Model>(slot: &Slot<S>, inputs: Vec<WallTensor>) -> Result<Vec<WallTensor>, WallFailure> {
+pub fn infer<S: Model>(
+    slot: &Slot<S>,
+    inputs: Vec<WallTensor>,
+) -> Result<Vec<WallTensor>, WallFailure> {
     slot.call(inputs, S::infer)
 }
 
-pub fn postprocess<S: Postprocessor>(slot: &Slot<S>, inputs: Vec<WallTensor>) -> Result<Vec<WallTensor>, WallFailure> {
+pub fn postprocess<S: Postprocessor>(
+    slot: &Slot<S>,
+    inputs: Vec<WallTensor>,
+) -> Result<Vec<WallTensor>, WallFailure> {
     slot.call(inputs, S::postprocess)
 }
 
@@ -110,20 +159,33 @@ pub(crate) fn into_wall(tensor: Tensor) -> WallTensor {
         Ok(bytes) => tensors::Payload::Inline(bytes),
         Err(buffer) => tensors::Payload::Held(buffer),
     };
-    WallTensor { datatype: datatype_into_wall(datatype), shape, data }
+    WallTensor {
+        datatype: datatype_into_wall(datatype),
+        shape,
+        data,
+    }
 }
 
 fn ports(ports: Vec<Port>) -> Vec<stages::Port> {
-    let port =
-        |port: Port| stages::Port { name: port.name, datatype: datatype_into_wall(port.datatype), shape: port.shape };
+    let port = |port: Port| stages::Port {
+        name: port.name,
+        datatype: datatype_into_wall(port.datatype),
+        shape: port.shape,
+    };
     ports.into_iter().map(port).collect()
 }
 
 pub(crate) fn signature_from_wall(signature: WallSignature) -> Signature {
-    let port =
-        |port: stages::Port| Port { name: port.name, datatype: datatype_from_wall(port.datatype), shape: port.shape };
+    let port = |port: stages::Port| Port {
+        name: port.name,
+        datatype: datatype_from_wall(port.datatype),
+        shape: port.shape,
+    };
     let ports = |ports: Vec<stages::Port>| ports.into_iter().map(port).collect();
-    Signature { inputs: ports(signature.inputs), outputs: ports(signature.outputs) }
+    Signature {
+        inputs: ports(signature.inputs),
+        outputs: ports(signature.outputs),
+    }
 }
 
 #[cold]

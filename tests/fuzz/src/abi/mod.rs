@@ -1,8 +1,9 @@
-//! What a guest answers, from its memory to the host's tensors: the conversion at the wall, through the real engine.
+//! What a guest answers, from its memory to the host's tensors: the conversion at the wall, through
+//! the real engine.
 //!
-//! The input is the memory that a guest points the host at (`component`). Whatever it holds, the call ends with
-//! tensors that fit the signature, or with an error of the stage; and tensors are what the bytes say, as a second,
-//! slower reading of the same bytes finds (`reading`).
+//! The input is the memory that a guest points the host at (`component`). Whatever it holds, the
+//! call ends with tensors that fit the signature, or with an error of the stage; and tensors are
+//! what the bytes say, as a second, slower reading of the same bytes finds (`reading`).
 
 pub(crate) mod component;
 mod reading;
@@ -32,7 +33,13 @@ const OUTPUT_BYTES: u64 = 64 << 10;
 /// The process's engine.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(&EngineOptions { instances: 8, ..EngineOptions::default() }).unwrap())
+    ENGINE.get_or_init(|| {
+        Engine::new(&EngineOptions {
+            instances: 8,
+            ..EngineOptions::default()
+        })
+        .unwrap()
+    })
 }
 
 /// Keeps nothing.
@@ -64,7 +71,9 @@ fn host() -> &'static Mutex<Host> {
         let (bytes, limits) = (component::build(), ComponentLimits::default());
         let code = compiler::compile(&bytes, Role::Model, &limits).unwrap();
         let (digest, key) = (Digest::of(&bytes), SigningKey([1; 32]));
-        let compiled = engine().adopt(&code, digest, Role::Model, Origin::Compiled, &Nowhere, &key).unwrap();
+        let compiled = engine()
+            .adopt(&code, digest, Role::Model, Origin::Compiled, &Nowhere, &key)
+            .unwrap();
         let options = StageOptions {
             pipeline: "fuzz/1".to_owned(),
             name: "answers".to_owned(),
@@ -72,11 +81,20 @@ fn host() -> &'static Mutex<Host> {
             files: Arc::new(Files::default()),
             asked: Arc::default(),
             isolation: None,
-            limits: StageLimits { output_bytes: OUTPUT_BYTES, ..StageLimits::default() },
+            limits: StageLimits {
+                output_bytes: OUTPUT_BYTES,
+                ..StageLimits::default()
+            },
         };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let stage = runtime.block_on(Stage::open(engine(), &Arc::new(compiled), options)).unwrap();
-        Mutex::new(Host { runtime, stage, held: vec![1; INLINE_BYTES_MAX + 8].into() })
+        let stage = runtime
+            .block_on(Stage::open(engine(), &Arc::new(compiled), options))
+            .unwrap();
+        Mutex::new(Host {
+            runtime,
+            stage,
+            held: vec![1; INLINE_BYTES_MAX + 8].into(),
+        })
     })
 }
 
@@ -86,8 +104,13 @@ pub(crate) fn run(image: &[u8]) {
         let shape = Shape::from_slice(&[bytes.len() as u64]);
         Tensor::new(Datatype::Uint8, shape, bytes).unwrap()
     };
-    let inputs = vec![tensor(Bytes::copy_from_slice(image)), tensor(host.held.clone())];
-    let answered = host.runtime.block_on(host.stage.call(Instant::now(), Payload::Tensors(inputs)));
+    let inputs = vec![
+        tensor(Bytes::copy_from_slice(image)),
+        tensor(host.held.clone()),
+    ];
+    let answered = host
+        .runtime
+        .block_on(host.stage.call(Instant::now(), Payload::Tensors(inputs)));
     match answered {
         Ok(tensors) => {
             assert_eq!(tensors.len(), host.stage.signature().outputs.len());
@@ -97,19 +120,32 @@ pub(crate) fn run(image: &[u8]) {
                 Tensor::new(datatype, shape, data).unwrap();
             }
             let bytes: usize = tensors.iter().map(|tensor| tensor.data().len()).sum();
-            assert!(bytes as u64 <= OUTPUT_BYTES + host.held.len() as u64, "{bytes} bytes were handed out");
+            assert!(
+                bytes as u64 <= OUTPUT_BYTES + host.held.len() as u64,
+                "{bytes} bytes were handed out"
+            );
             if let Some(read) = reading::of(image, &host.held) {
                 assert_eq!(tensors, read, "the host reads other tensors than there are");
             }
         }
         Err(error) => {
             assert_text(&error.message);
-            assert!(!error.message.chars().any(char::is_control), "{:?}", error.message);
-            assert!(!matches!(error.kind, Kind::Internal | Kind::Overloaded), "{error:?}");
+            assert!(
+                !error.message.chars().any(char::is_control),
+                "{:?}",
+                error.message
+            );
+            assert!(
+                !matches!(error.kind, Kind::Internal | Kind::Overloaded),
+                "{error:?}"
+            );
         }
     }
     let (created, ended, _) = host.stage.counts();
-    assert!(created - ended <= 1, "{created} instances were made and {ended} ended: one is leaked");
+    assert!(
+        created - ended <= 1,
+        "{created} instances were made and {ended} ended: one is leaked"
+    );
 }
 
 /// Whole answers, of each kind that there is.

@@ -1,4 +1,5 @@
-//! A second reading of a guest's answer, slow and plain: where everything that is pointed at lies in the image.
+//! A second reading of a guest's answer, slow and plain: where everything that is pointed at lies
+//! in the image.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -11,7 +12,8 @@ const RECORD: usize = 24;
 
 /// The tensors of an image; None where it is an error, or points at what is not known here.
 pub(super) fn of(image: &[u8], held: &Bytes) -> Option<Vec<Tensor>> {
-    let word = |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?) as usize);
+    let word =
+        |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?) as usize);
     let inside = |address: usize| address.checked_sub(IMAGE as usize);
     if *image.first()? != 0 {
         return None;
@@ -22,7 +24,10 @@ pub(super) fn of(image: &[u8], held: &Bytes) -> Option<Vec<Tensor>> {
         let datatype = *Datatype::ALL.get(usize::from(*image.get(at)?))?;
         let (sizes, dimensions) = (inside(word(at + 4)?)?, word(at + 8)?);
         let sizes = image.get(sizes..sizes.checked_add(dimensions.checked_mul(8)?)?)?;
-        let shape: Shape = sizes.chunks_exact(8).map(|size| u64::from_le_bytes(size.try_into().unwrap())).collect();
+        let shape: Shape = sizes
+            .chunks_exact(8)
+            .map(|size| u64::from_le_bytes(size.try_into().unwrap()))
+            .collect();
         let data = match image.get(at + 12)? {
             0 => {
                 let (start, length) = (inside(word(at + 16)?)?, word(at + 20)?);
@@ -52,7 +57,14 @@ impl Image {
         let sizes: Vec<u8> = shape.iter().flat_map(|size| size.to_le_bytes()).collect();
         let sizes = self.put(&sizes);
         let [case, first, second] = payload;
-        words(&[u32::from(datatype), sizes, u32::try_from(shape.len()).unwrap(), case, first, second])
+        words(&[
+            u32::from(datatype),
+            sizes,
+            u32::try_from(shape.len()).unwrap(),
+            case,
+            first,
+            second,
+        ])
     }
 
     fn inline(&mut self, datatype: u8, shape: &[u64], data: &[u8]) -> Vec<u8> {
@@ -72,11 +84,16 @@ impl Image {
 /// Answers as a guest gives them: right ones, one with a handle, and failures.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let new = || Image(vec![0; 16]);
-    let floats = [1.0_f32, -2.5, 3.0, f32::NAN].map(f32::to_le_bytes).concat();
+    let floats = [1.0_f32, -2.5, 3.0, f32::NAN]
+        .map(f32::to_le_bytes)
+        .concat();
     let texts = [&3_u32.to_le_bytes()[..], b"abc", &0_u32.to_le_bytes()].concat();
     let mut image = new();
-    let whole =
-        [image.inline(FP32, &[2, 2], &floats), image.inline(BYTES, &[2], &texts), image.inline(BOOL, &[3], &[1, 0, 1])];
+    let whole = [
+        image.inline(FP32, &[2, 2], &floats),
+        image.inline(BYTES, &[2], &texts),
+        image.inline(BOOL, &[3], &[1, 0, 1]),
+    ];
     let mut seeds = vec![image.answer(&whole)];
     let mut image = new();
     let held = [
@@ -106,7 +123,10 @@ mod tests {
         let held = Bytes::from_static(b"held");
         let seeds = seeds();
         let read = of(&seeds[0], &held).unwrap();
-        assert_eq!((read.len(), read[0].shape(), &read[2].data()[..]), (3, &[2, 2][..], &[1, 0, 1][..]));
+        assert_eq!(
+            (read.len(), read[0].shape(), &read[2].data()[..]),
+            (3, &[2, 2][..], &[1, 0, 1][..])
+        );
         assert_eq!(of(&seeds[2], &held), Some(Vec::new()));
         assert_eq!(of(&seeds[3], &held), None);
         let mut elsewhere = seeds[0].clone();

@@ -10,8 +10,9 @@
 //!       default: pass
 //! ```
 //!
-//! A document as written points at members by name and version; resolved, each has its digest as well. Its canonical
-//! text is a manifest, too, with every default spelled out. Defaults and bounds: those of [`graph`](crate::graph).
+//! A document as written points at members by name and version; resolved, each has its digest as
+//! well. Its canonical text is a manifest, too, with every default spelled out. Defaults and
+//! bounds: those of [`graph`](crate::graph).
 
 mod node;
 mod text;
@@ -66,11 +67,16 @@ impl WrittenGraph {
     /// A problem that was found later, with its place in the file.
     pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         let place = self.root.locate(path);
-        Problem { file: Arc::clone(&self.file), place, path: path.clone(), message: message.into() }
+        Problem {
+            file: Arc::clone(&self.file),
+            place,
+            path: path.clone(),
+            message: message.into(),
+        }
     }
 
-    /// Puts a digest in the place of every reference, or says of all that can't be found where they are written.
-    /// `find` answers the digest that a member has.
+    /// Puts a digest in the place of every reference, or says of all that can't be found where they
+    /// are written. `find` answers the digest that a member has.
     pub fn resolve(
         &self,
         resolver: &mut impl Resolve,
@@ -84,33 +90,80 @@ impl WrittenGraph {
                 match find(asked) {
                     Ok(digest) => branches.push(resolved(asked, digest)),
                     Err(message) => {
-                        problems.push(self.problem(&node.path(index, branch).key("version"), message));
+                        problems
+                            .push(self.problem(&node.path(index, branch).key("version"), message));
                     }
                 }
             }
-            let GraphNode { name, does, inputs, outputs, .. } = node.clone();
-            nodes.push(GraphNode { name, does, branches, inputs, outputs });
+            let GraphNode {
+                name,
+                does,
+                inputs,
+                outputs,
+                ..
+            } = node.clone();
+            nodes.push(GraphNode {
+                name,
+                does,
+                branches,
+                inputs,
+                outputs,
+            });
         }
         let mut tests = Vec::new();
         for (index, test) in self.graph.tests.iter().enumerate() {
             let path = KeyPath::test(index);
             let mut found = |key, found: Result<Digest, String>| {
-                found.map_err(|message| problems.push(self.problem(&path.clone().key(key), message))).ok()
+                found
+                    .map_err(|message| problems.push(self.problem(&path.clone().key(key), message)))
+                    .ok()
             };
             let request = found("request", resolver.document(&test.request));
             let expect = found("expect", resolver.document(&test.expect));
             let (name, tolerance) = (test.name.clone(), test.tolerance);
-            tests.extend(request.zip(expect).map(|(request, expect)| Test { name, request, expect, tolerance }));
+            tests.extend(request.zip(expect).map(|(request, expect)| Test {
+                name,
+                request,
+                expect,
+                tolerance,
+            }));
         }
-        let Graph { name, version, deadline, outputs, .. } = self.graph.clone();
-        problems.or(Graph { name, version, deadline, nodes, outputs, tests })
+        let Graph {
+            name,
+            version,
+            deadline,
+            outputs,
+            ..
+        } = self.graph.clone();
+        problems.or(Graph {
+            name,
+            version,
+            deadline,
+            nodes,
+            outputs,
+            tests,
+        })
     }
 }
 
 fn resolved<M>(branch: &Branch<M>, digest: Digest) -> Branch<Digest> {
-    let Branch { pipeline, version, timeout, inputs, outputs, .. } = branch;
+    let Branch {
+        pipeline,
+        version,
+        timeout,
+        inputs,
+        outputs,
+        ..
+    } = branch;
     let (pipeline, version) = (pipeline.clone(), version.clone());
-    Branch { pipeline, version, digest, timeout: *timeout, inputs: inputs.clone(), outputs: outputs.clone() }
+    Branch {
+        pipeline,
+        version,
+        digest,
+        timeout: *timeout,
+        inputs: inputs.clone(),
+        outputs: outputs.clone(),
+    }
 }
 
 impl ResolvedGraph {
@@ -119,44 +172,65 @@ impl ResolvedGraph {
         Self::read("canonical", text).map(|(_, resolved)| resolved)
     }
 
-    /// The same, with the document, so that what is found wrong later can be told as in any other one.
+    /// The same, with the document, so that what is found wrong later can be told as in any other
+    /// one.
     pub fn read(file: &str, text: &str) -> Result<(WrittenGraph, Self), NotCanonical> {
-        let value: Value = serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
         let (written, problems) = decode(&file.into(), Node::from_json(&value));
         let written = match written {
             Some(written) if problems.is_empty() => written,
             _ => return Err(NotCanonical::because(&problems)),
         };
-        let digest = |branch: &Branch<Option<Digest>>| branch.digest.ok_or_else(|| "has no digest".to_owned());
-        let resolved =
-            written.resolve(&mut DigestsOnly, digest).map_err(|problems| NotCanonical::because(&problems))?;
+        let digest = |branch: &Branch<Option<Digest>>| {
+            branch.digest.ok_or_else(|| "has no digest".to_owned())
+        };
+        let resolved = written
+            .resolve(&mut DigestsOnly, digest)
+            .map_err(|problems| NotCanonical::because(&problems))?;
         if resolved.canonical() == text {
             Ok((written, resolved))
         } else {
-            Err(NotCanonical::because(&"written in another way than it would be written here"))
+            Err(NotCanonical::because(
+                &"written in another way than it would be written here",
+            ))
         }
     }
 }
 
 /// Reads one document. What comes back beside problems is not to be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenGraph>, Problems) {
-    let mut here = Decoder { file: Arc::clone(file), path: KeyPath::default(), problems: Problems::default() };
+    let mut here = Decoder {
+        file: Arc::clone(file),
+        path: KeyPath::default(),
+        problems: Problems::default(),
+    };
     let parts = document(&mut here, &root);
-    let written = parts.map(|(graph, metadata)| WrittenGraph { file: Arc::clone(file), root, graph, metadata });
+    let written = parts.map(|(graph, metadata)| WrittenGraph {
+        file: Arc::clone(file),
+        root,
+        graph,
+        metadata,
+    });
     if let Some(written) = &written {
-        late(written).into_iter().for_each(|problem| here.problems.push(problem));
+        late(written)
+            .into_iter()
+            .for_each(|problem| here.problems.push(problem));
     }
     (written, here.problems)
 }
 
 /// Timeouts that can never end anything: the request's deadline is over before.
 fn late(written: &WrittenGraph) -> Vec<Problem> {
-    let Some(deadline) = written.graph.deadline else { return Vec::new() };
+    let Some(deadline) = written.graph.deadline else {
+        return Vec::new();
+    };
     let late = |(path, branch): (KeyPath, &Branch<Option<Digest>>)| {
         let timeout = branch.timeout.filter(|timeout| *timeout >= deadline)?;
         let (timeout, deadline) = (show_duration(timeout), show_duration(deadline));
-        let message =
-            format!("{timeout} is not less than the graph's deadline of {deadline}, which ends the request before it");
+        let message = format!(
+            "{timeout} is not less than the graph's deadline of {deadline}, which ends the request before it"
+        );
         Some(written.problem(&path.key("timeout"), message))
     };
     written.graph.branches().filter_map(late).collect()
@@ -164,12 +238,18 @@ fn late(written: &WrittenGraph) -> Vec<Problem> {
 
 fn document(here: &mut Decoder, root: &Node) -> Option<(DeclaredGraph, Metadata)> {
     let fields = here.fields(root, &["apiVersion", "kind", "metadata", "spec"])?;
-    here.required(&fields, "apiVersion", |here, node| here.word(node, &[(API_VERSION, ())]));
-    here.required(&fields, "kind", |here, node| here.word(node, &[("Graph", ())]));
+    here.required(&fields, "apiVersion", |here, node| {
+        here.word(node, &[(API_VERSION, ())])
+    });
+    here.required(&fields, "kind", |here, node| {
+        here.word(node, &[("Graph", ())])
+    });
     let metadata = here.required(&fields, "metadata", metadata);
     let spec = here.required(&fields, "spec", |here, node| {
         let fields = here.fields(node, &["deadline", "nodes", "outputs", "tests"])?;
-        let deadline = here.optional(&fields, "deadline", |here, node| super::limits::time(here, node, DEADLINE_MAX));
+        let deadline = here.optional(&fields, "deadline", |here, node| {
+            super::limits::time(here, node, DEADLINE_MAX)
+        });
         let nodes = here.required(&fields, "nodes", |here, node| {
             check::not_empty(here, node, "a graph has at least one node");
             check::at_most(here, node, NODES_MAX, "nodes");
@@ -188,5 +268,15 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(DeclaredGraph, Metadata)
         Some((deadline, nodes?, outputs, tests.unwrap_or_default()))
     });
     let ((name, version, metadata), (deadline, nodes, outputs, tests)) = (metadata?, spec?);
-    Some((Graph { name, version, deadline, nodes, outputs, tests }, metadata))
+    Some((
+        Graph {
+            name,
+            version,
+            deadline,
+            nodes,
+            outputs,
+            tests,
+        },
+        metadata,
+    ))
 }

@@ -1,7 +1,7 @@
 //! The canonical text of a graph, and its digest.
 //!
-//! It holds what changes an answer and nothing else, as a pipeline's does; a member is there by name, version and
-//! digest. So the same digest is the same computation.
+//! It holds what changes an answer and nothing else, as a pipeline's does; a member is there by
+//! name, version and digest. So the same digest is the same computation.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,8 @@ use super::super::canonical::canonical_text;
 use super::super::resolved::test;
 use crate::digest::Digest;
 use crate::graph::{
-    Branch, Condition, Default, Does, Method, Node, Number, ResolvedGraph, Rows, Test, Value as Wanted,
+    Branch, Condition, Default, Does, Method, Node, Number, ResolvedGraph, Rows, Test,
+    Value as Wanted,
 };
 
 impl ResolvedGraph {
@@ -20,7 +21,10 @@ impl ResolvedGraph {
         spec.insert("nodes".to_owned(), self.nodes.iter().map(node).collect());
         spec.insert("tests".to_owned(), self.tests.iter().map(test).collect());
         if let Some(deadline) = self.deadline {
-            spec.insert("deadline".to_owned(), json!(format!("{}us", deadline.as_micros())));
+            spec.insert(
+                "deadline".to_owned(),
+                json!(format!("{}us", deadline.as_micros())),
+            );
         }
         if let Some(outputs) = &self.outputs {
             spec.insert("outputs".to_owned(), json!(outputs));
@@ -48,7 +52,9 @@ fn node(node: &Node<Digest>) -> Value {
         Does::Call => {}
         Does::Ensemble { soft, merge } => {
             written["ensemble"] = each(node, soft, |soft| ("soft", json!(soft)));
-            let merge = merge.iter().map(|(name, method)| (name.clone(), json!(Method::word(*method))));
+            let merge = merge
+                .iter()
+                .map(|(name, method)| (name.clone(), json!(Method::word(*method))));
             written["merge"] = merge.collect::<Map<String, Value>>().into();
         }
         Does::Switch { cases, default } => {
@@ -106,7 +112,11 @@ fn when(condition: &Condition) -> Value {
         Test::Between(least, most) => ("between", json!([number(*least), number(*most)])),
         Test::OneOf(values) => ("one_of", values.iter().map(value).collect()),
     };
-    let rows = if condition.rows == Rows::Any { "any" } else { "all" };
+    let rows = if condition.rows == Rows::Any {
+        "any"
+    } else {
+        "all"
+    };
     json!({ "tensor": condition.tensor, "rows": rows, key: asked })
 }
 
@@ -121,9 +131,8 @@ fn value(value: &Wanted) -> Value {
 /// What was read from 64 bits fits them again.
 fn number(number: Number) -> Value {
     match number {
-        Number::Whole(whole) => {
-            i64::try_from(whole).map_or_else(|_| json!(u64::try_from(whole).ok()), |whole| json!(whole))
-        }
+        Number::Whole(whole) => i64::try_from(whole)
+            .map_or_else(|_| json!(u64::try_from(whole).ok()), |whole| json!(whole)),
         Number::Float(float) => json!(float),
     }
 }

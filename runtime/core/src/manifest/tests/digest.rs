@@ -38,17 +38,36 @@ fn what_means_the_same_has_the_same_digest() {
     for (from, to) in [
         ("version: \"2\"", "version: 2"),
         ("settings: {", "limits: {}\n      settings: {"),
-        ("settings: {", "limits: { instances: 16, time: 5000ms, memory: 256MiB }\n      files: {}\n      settings: {"),
-        ("settings: {", "limits: { instances: { max: 16, idle: 5m } }\n      settings: {"),
-        ("settings: {", "limits: { held_bytes: 16MiB, instances: { reuse: always } }\n      settings: {"),
-        ("mean: [1, 2.5], std: [1.0, 1e0]", "std: [1, 1], mean: [ 1.0, 25e-1 ]"),
+        (
+            "settings: {",
+            "limits: { instances: 16, time: 5000ms, memory: 256MiB }\n      files: {}\n      settings: {",
+        ),
+        (
+            "settings: {",
+            "limits: { instances: { max: 16, idle: 5m } }\n      settings: {",
+        ),
+        (
+            "settings: {",
+            "limits: { held_bytes: 16MiB, instances: { reuse: always } }\n      settings: {",
+        ),
+        (
+            "mean: [1, 2.5], std: [1.0, 1e0]",
+            "std: [1, 1], mean: [ 1.0, 25e-1 ]",
+        ),
         ("memory: 64MiB, time: 1s", "time: 1000ms, memory: 67108864"),
-        ("{ name: tumor,", "{ description: Tells tumors apart, name: 'tumor',"),
+        (
+            "{ name: tumor,",
+            "{ description: Tells tumors apart, name: 'tumor',",
+        ),
         ("tolerance: 1e-5", "tolerance: 0.00001"),
     ] {
         assert!(TUMOR.contains(from));
         let other = TUMOR.replacen(from, to, 1);
-        assert_eq!(resolved(&other).canonical(), resolved(TUMOR).canonical(), "{to}");
+        assert_eq!(
+            resolved(&other).canonical(),
+            resolved(TUMOR).canonical(),
+            "{to}"
+        );
     }
 }
 
@@ -96,16 +115,28 @@ fn only_the_canonical_text_is_read_back() {
     let text = resolved(TUMOR).canonical();
     let least = TUMOR.replacen("time: 1s", "instances: { min: 2, max: 3, idle: 90s }", 1);
     for manifest in [TUMOR, &least] {
-        assert_eq!(Resolved::parse(&resolved(manifest).canonical()), Ok(resolved(manifest)));
+        assert_eq!(
+            Resolved::parse(&resolved(manifest).canonical()),
+            Ok(resolved(manifest))
+        );
     }
     for (changed, expect) in [
-        (format!(" {text}"), "not a canonical manifest: written in another way than it would be written here"),
+        (
+            format!(" {text}"),
+            "not a canonical manifest: written in another way than it would be written here",
+        ),
         (
             text.replace("\"time\":\"1000000us\"", "\"time\":\"1s\""),
             "not a canonical manifest: written in another way than it would be written here",
         ),
-        (text.replace("2.5", "2.50"), "not a canonical manifest: written in another way than it would be written here"),
-        (text.replace("\"kind\":\"Pipeline\",", ""), "not a canonical manifest: canonical:1:1: kind: missing"),
+        (
+            text.replace("2.5", "2.50"),
+            "not a canonical manifest: written in another way than it would be written here",
+        ),
+        (
+            text.replace("\"kind\":\"Pipeline\",", ""),
+            "not a canonical manifest: canonical:1:1: kind: missing",
+        ),
     ] {
         assert_eq!(Resolved::parse(&changed).unwrap_err().to_string(), expect);
     }
@@ -120,11 +151,18 @@ fn only_the_canonical_text_is_read_back() {
 }
 
 /// Writes a value as YAML in one of the many ways there are, as `dice` fall.
-fn write(value: &Value, dice: &mut impl FnMut(usize) -> usize, indent: usize, flow: bool) -> String {
+fn write(
+    value: &Value,
+    dice: &mut impl FnMut(usize) -> usize,
+    indent: usize,
+    flow: bool,
+) -> String {
     let pad = " ".repeat(indent);
     match value {
         Value::Null => ["null", "~", "Null"][dice(3)].to_owned(),
-        Value::Bool(value) => [value.to_string(), value.to_string().to_uppercase()][dice(2)].clone(),
+        Value::Bool(value) => {
+            [value.to_string(), value.to_string().to_uppercase()][dice(2)].clone()
+        }
         Value::Number(number) => match number.as_i64() {
             // Beyond 2^53 a float is another number.
             Some(whole) if whole.unsigned_abs() < 1 << 53 && dice(3) == 0 => format!("{whole}.0"),
@@ -133,11 +171,16 @@ fn write(value: &Value, dice: &mut impl FnMut(usize) -> usize, indent: usize, fl
         },
         Value::String(text) => write_text(text, dice),
         Value::Array(items) if flow || items.is_empty() || dice(2) == 0 => {
-            let items: Vec<String> = items.iter().map(|item| write(item, dice, indent, true)).collect();
+            let items: Vec<String> = items
+                .iter()
+                .map(|item| write(item, dice, indent, true))
+                .collect();
             format!("[{}]", items.join([",", ", ", " , "][dice(3)]))
         }
         Value::Array(items) => {
-            let items = items.iter().map(|item| format!("\n{pad}- {}", write(item, dice, indent + 2, false)));
+            let items = items
+                .iter()
+                .map(|item| format!("\n{pad}- {}", write(item, dice, indent + 2, false)));
             items.collect()
         }
         Value::Object(map) => {
@@ -148,10 +191,18 @@ fn write(value: &Value, dice: &mut impl FnMut(usize) -> usize, indent: usize, fl
             let flow = flow || entries.is_empty() || dice(3) == 0;
             let entries = entries.into_iter().map(|(key, value)| {
                 let (key, value) = (write_text(key, dice), write(value, dice, indent + 2, flow));
-                if flow { format!("{key}: {value}") } else { format!("\n{pad}{key}:  {value}") }
+                if flow {
+                    format!("{key}: {value}")
+                } else {
+                    format!("\n{pad}{key}:  {value}")
+                }
             });
             let entries: Vec<String> = entries.collect();
-            if flow { format!("{{ {} }}", entries.join(", ")) } else { entries.concat() }
+            if flow {
+                format!("{{ {} }}", entries.join(", "))
+            } else {
+                entries.concat()
+            }
         }
     }
 }
@@ -181,7 +232,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 20, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[ -~é]{0,6}", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+            prop::collection::btree_map("[ -~é]{0,6}", inner, 0..4)
+                .prop_map(|map| map.into_iter().collect()),
         ]
     })
 }

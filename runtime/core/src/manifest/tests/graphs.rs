@@ -1,4 +1,5 @@
-//! Graphs: what is taken, what is refused with which words, and that a digest is one of what they mean.
+//! Graphs: what is taken, what is refused with which words, and that a digest is one of what they
+//! mean.
 
 use super::*;
 use crate::graph::{Branch, Does, ResolvedGraph};
@@ -31,7 +32,10 @@ spec:
 ";
 
 fn graph_of(text: &str) -> WrittenGraph {
-    parse("g.yaml", text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}")).graphs.remove(0)
+    parse("g.yaml", text)
+        .unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
+        .graphs
+        .remove(0)
 }
 
 fn found(branch: &Branch<Option<Digest>>) -> Result<Digest, String> {
@@ -42,23 +46,36 @@ fn found(branch: &Branch<Option<Digest>>) -> Result<Digest, String> {
 }
 
 fn canonical(text: &str) -> String {
-    graph_of(text).resolve(&mut Texts, found).unwrap().canonical()
+    graph_of(text)
+        .resolve(&mut Texts, found)
+        .unwrap()
+        .canonical()
 }
 
 #[track_caller]
 fn check(from: &str, to: &str, expect: &str) {
     assert!(GRAPH.contains(from), "{from}");
     let text = GRAPH.replacen(from, to, 1);
-    assert_eq!(parse("g.yaml", &text).unwrap_err().to_string(), expect, "{to}");
+    assert_eq!(
+        parse("g.yaml", &text).unwrap_err().to_string(),
+        expect,
+        "{to}"
+    );
 }
 
 #[test]
 fn a_graph_is_read() {
     let written = graph_of(GRAPH);
     let graph = written.graph();
-    assert_eq!((graph.name.as_str(), graph.version.as_str()), ("careful", "1"));
+    assert_eq!(
+        (graph.name.as_str(), graph.version.as_str()),
+        ("careful", "1")
+    );
     assert_eq!(graph.deadline, Some(std::time::Duration::from_millis(500)));
-    let paths: Vec<String> = graph.branches().map(|(path, branch)| format!("{path} {}", branch.shown())).collect();
+    let paths: Vec<String> = graph
+        .branches()
+        .map(|(path, branch)| format!("{path} {}", branch.shown()))
+        .collect();
     assert_eq!(
         paths,
         [
@@ -73,7 +90,10 @@ fn a_graph_is_read() {
     );
     assert!(matches!(&graph.nodes[2].does, Does::Ensemble { soft, .. } if *soft == [false, true]));
     let problem = written.problem(&KeyPath::node(1).key("switch").index(1), "no");
-    assert_eq!(problem.to_string(), "g.yaml:11:11: spec.nodes[1].switch[1]: no");
+    assert_eq!(
+        problem.to_string(),
+        "g.yaml:11:11: spec.nodes[1].switch[1]: no"
+    );
     let absent = GRAPH.replacen("version: \"2\" }", "version: \"9\" }", 1);
     let absent = graph_of(&absent).resolve(&mut Texts, found).unwrap_err();
     let expect = "g.yaml:10:91: spec.nodes[1].switch[0].version: there is no version `9`";
@@ -84,17 +104,25 @@ fn a_graph_is_read() {
 fn the_canonical_text_is_a_graph_of_the_same_digest() {
     let text = canonical(GRAPH);
     let back = ResolvedGraph::parse(&text).unwrap();
-    assert_eq!((back.canonical(), back.digest()), (text.clone(), Digest::of(text.as_bytes())));
+    assert_eq!(
+        (back.canonical(), back.digest()),
+        (text.clone(), Digest::of(text.as_bytes()))
+    );
     // It is a manifest itself.
     assert_eq!(canonical(&text), text);
-    let same =
-        GRAPH.replace("500ms", "500000us").replace("version: 1 }", "version: \"1\" }").replace("[odd]", "[ odd ]");
+    let same = GRAPH
+        .replace("500ms", "500000us")
+        .replace("version: 1 }", "version: \"1\" }")
+        .replace("[odd]", "[ odd ]");
     assert_eq!(canonical(&same), text);
     for (from, to) in [
         ("500ms", "501ms"),
         ("0.7", "0.8"),
         ("rows: all", "rows: any"),
-        ("default: pass", "default: { pipeline: tumor, version: \"2\" }"),
+        (
+            "default: pass",
+            "default: { pipeline: tumor, version: \"2\" }",
+        ),
         ("soft: true", "soft: false"),
         ("timeout: 100ms", "timeout: 101ms"),
         (", timeout: 100ms", ""),
@@ -108,18 +136,29 @@ fn the_canonical_text_is_a_graph_of_the_same_digest() {
     }
     assert!(ResolvedGraph::parse(GRAPH).is_err());
     assert!(ResolvedGraph::parse(&text.replace("\"soft\":false", "\"soft\": false")).is_err());
-    assert!(ResolvedGraph::parse(&text.replace(&format!("\"digest\":\"{}\",", Digest::of(b"3")), "")).is_err());
+    assert!(
+        ResolvedGraph::parse(&text.replace(&format!("\"digest\":\"{}\",", Digest::of(b"3")), ""))
+            .is_err()
+    );
 }
 
 #[test]
 fn what_makes_no_sense_is_refused_where_it_stands() {
-    check("      default: pass\n", "", "g.yaml:8:7: spec.nodes[1].default: missing");
+    check(
+        "      default: pass\n",
+        "",
+        "g.yaml:8:7: spec.nodes[1].default: missing",
+    );
     check(
         "      default: pass\n",
         "      default: pass\n      merge: {}\n",
         "g.yaml:13:14: spec.nodes[1].merge: goes with `ensemble`, and this node has `switch`",
     );
-    check("default: pass", "default: stop", "g.yaml:12:16: spec.nodes[1].default: unknown value `stop`; known: `pass`");
+    check(
+        "default: pass",
+        "default: stop",
+        "g.yaml:12:16: spec.nodes[1].default: unknown value `stop`; known: `pass`",
+    );
     check(
         "{ name: first, pipeline: tumor, version: 1 }",
         "{ name: first }",
@@ -185,12 +224,19 @@ fn a_time_that_makes_no_sense_is_refused_where_it_stands() {
         "default: pass\n      timeout: 1s",
         "g.yaml:13:16: spec.nodes[1].timeout: goes with `pipeline`, and this node has `switch`",
     );
-    check("500ms", "500", "g.yaml:5:13: spec.deadline: `500` lacks a unit: `us`, `ms`, `s`, `m` and `h`");
+    check(
+        "500ms",
+        "500",
+        "g.yaml:5:13: spec.deadline: `500` lacks a unit: `us`, `ms`, `s`, `m` and `h`",
+    );
 }
 
 #[test]
 fn a_graph_is_a_version_as_a_pipeline_is() {
-    let pipeline = TUMOR.replace("name: tumor, version: \"2\"", "name: careful, version: \"1\"");
+    let pipeline = TUMOR.replace(
+        "name: tumor, version: \"2\"",
+        "name: careful, version: \"1\"",
+    );
     let twice = parse("g.yaml", &format!("{pipeline}---\n{GRAPH}")).unwrap();
     let problems = check_set(&twice).unwrap_err().to_string();
     assert_eq!(

@@ -62,6 +62,8 @@ impl Resolve for Texts {
 }
 
 fn resolved(text: &str) -> Resolved {
-    let written = parse("t.yaml", text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}")).pipelines;
+    let written = parse("t.yaml", text)
+        .unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
+        .pipelines;
     written[0].resolve(&mut Texts).unwrap()
 }

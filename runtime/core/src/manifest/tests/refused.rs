@@ -1,4 +1,5 @@
-//! Every refusal with its full text. Each row changes one thing in a manifest that is otherwise fine.
+//! Every refusal with its full text. Each row changes one thing in a manifest that is otherwise
+//! fine.
 
 use proptest::prelude::*;
 
@@ -17,7 +18,8 @@ fn check(from: &str, to: &str, expect: &str) {
     assert_eq!(refused(&TUMOR.replacen(from, to, 1)), expect, "{to}");
 }
 
-const NAME_RULE: &str = "one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit";
+const NAME_RULE: &str =
+    "one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit";
 
 #[test]
 fn keys() {
@@ -33,8 +35,16 @@ fn keys() {
          t.yaml:8:7: spec.stages[0].image: unknown key; known: `name`, `role`, `component`, `settings`, `files`, \
          `inputs`, `outputs`, `limits`, `batch` and `isolation`",
     );
-    check("      component: ./scale.wasm\n", "", "t.yaml:6:7: spec.stages[0].component: missing");
-    check("./scale.wasm", "", "t.yaml:8:7: spec.stages[0].component: has no value");
+    check(
+        "      component: ./scale.wasm\n",
+        "",
+        "t.yaml:6:7: spec.stages[0].component: missing",
+    );
+    check(
+        "./scale.wasm",
+        "",
+        "t.yaml:8:7: spec.stages[0].component: has no value",
+    );
     check(
         "role: preprocess",
         "name: x",
@@ -54,7 +64,11 @@ fn keys() {
 
 #[test]
 fn the_head() {
-    check("Pipeline", "Pipelin", "t.yaml:2:7: kind: unknown kind `Pipelin`; did you mean `Pipeline`?");
+    check(
+        "Pipeline",
+        "Pipelin",
+        "t.yaml:2:7: kind: unknown kind `Pipelin`; did you mean `Pipeline`?",
+    );
     check(
         "Pipeline",
         "Service",
@@ -66,15 +80,33 @@ fn the_head() {
         "hotstage.dev/v2",
         "t.yaml:1:13: apiVersion: unknown value `hotstage.dev/v2`; did you mean `hotstage.dev/v1`?",
     );
-    check("hotstage.dev/v1", "v1", "t.yaml:1:13: apiVersion: unknown value `v1`; known: `hotstage.dev/v1`");
+    check(
+        "hotstage.dev/v1",
+        "v1",
+        "t.yaml:1:13: apiVersion: unknown value `v1`; known: `hotstage.dev/v1`",
+    );
     check(
         "name: tumor",
         "name: tumor/../x",
-        &format!("t.yaml:3:19: metadata.name: `tumor/../x` is no model name: it has a `/`; {NAME_RULE}"),
+        &format!(
+            "t.yaml:3:19: metadata.name: `tumor/../x` is no model name: it has a `/`; {NAME_RULE}"
+        ),
     );
-    check("\"2\"", "1.10", "t.yaml:3:35: metadata.version: expected text, found the number 1.10; quote it: \"1.10\"");
-    check("\"2\"", "007", "t.yaml:3:35: metadata.version: expected text, found the number 007; quote it: \"007\"");
-    check("\"2\"", "true", "t.yaml:3:35: metadata.version: expected text, found the boolean true; quote it: \"true\"");
+    check(
+        "\"2\"",
+        "1.10",
+        "t.yaml:3:35: metadata.version: expected text, found the number 1.10; quote it: \"1.10\"",
+    );
+    check(
+        "\"2\"",
+        "007",
+        "t.yaml:3:35: metadata.version: expected text, found the number 007; quote it: \"007\"",
+    );
+    check(
+        "\"2\"",
+        "true",
+        "t.yaml:3:35: metadata.version: expected text, found the boolean true; quote it: \"true\"",
+    );
     check("\"2\"", "\"\"", "t.yaml:3:35: metadata.version: is empty");
     check(
         "\"2\"",
@@ -112,7 +144,11 @@ fn stages() {
         "settings: [1]",
         "t.yaml:9:17: spec.stages[0].settings: expected a mapping, found a list",
     );
-    check("2.5", ".nan", "t.yaml:9:29: spec.stages[0].settings.mean[1]: .nan isn't a number that JSON has");
+    check(
+        "2.5",
+        ".nan",
+        "t.yaml:9:29: spec.stages[0].settings.mean[1]: .nan isn't a number that JSON has",
+    );
     check(
         "2.5",
         "99999999999999999999",
@@ -123,21 +159,28 @@ fn stages() {
     check(
         "{ model:",
         "{ a/b:",
-        &format!("t.yaml:13:16: spec.stages[1].files[\"a/b\"]: `a/b` is no file name: it has a `/`; {NAME_RULE}"),
+        &format!(
+            "t.yaml:13:16: spec.stages[1].files[\"a/b\"]: `a/b` is no file name: it has a `/`; {NAME_RULE}"
+        ),
     );
     check(
         "./tumor.onnx",
         "1",
         "t.yaml:13:23: spec.stages[1].files.model: expected text, found the number 1; quote it: \"1\"",
     );
-    check("scale.features }", "[x] }", "t.yaml:14:27: spec.stages[1].inputs.features: expected text, found a list");
+    check(
+        "scale.features }",
+        "[x] }",
+        "t.yaml:14:27: spec.stages[1].inputs.features: expected text, found a list",
+    );
     let stages = TUMOR.split_once("  stages:").unwrap().0;
     assert_eq!(
         refused(&format!("{stages}  stages: []\n")),
         "t.yaml:5:11: spec.stages: is empty; a pipeline has at least one stage"
     );
-    let many: String =
-        (0..33).map(|index| format!("    - {{ name: s{index}, role: model, component: x }}\n")).collect();
+    let many: String = (0..33)
+        .map(|index| format!("    - {{ name: s{index}, role: model, component: x }}\n"))
+        .collect();
     assert_eq!(
         refused(&format!("{stages}  stages:\n{many}")),
         "t.yaml:6:5: spec.stages: 33 stages; at most 32 are allowed"
@@ -147,22 +190,55 @@ fn stages() {
 #[test]
 fn limits() {
     for (limits, expect) in [
-        ("memory: 64M", "25: spec.stages[1].limits.memory: `M` is no unit of a size; did you mean `64MiB`?"),
-        ("memory: 5GiB", "25: spec.stages[1].limits.memory: 5GiB is more than the 4GiB that are allowed"),
-        ("memory: 1", "25: spec.stages[1].limits.memory: 1B is less than the least that makes sense, 64KiB"),
+        (
+            "memory: 64M",
+            "25: spec.stages[1].limits.memory: `M` is no unit of a size; did you mean `64MiB`?",
+        ),
+        (
+            "memory: 5GiB",
+            "25: spec.stages[1].limits.memory: 5GiB is more than the 4GiB that are allowed",
+        ),
+        (
+            "memory: 1",
+            "25: spec.stages[1].limits.memory: 1B is less than the least that makes sense, 64KiB",
+        ),
         (
             "memory: 1.5",
             "25: spec.stages[1].limits.memory: `1.5` is no size; write a whole number of bytes, or one with a unit, \
              like `64MiB`",
         ),
-        ("memory: [1]", "25: spec.stages[1].limits.memory: expected a size, like `64MiB`, found a list"),
-        ("time: 5", "23: spec.stages[1].limits.time: `5` lacks a unit: `us`, `ms`, `s`, `m` and `h`"),
-        ("time: 0s", "23: spec.stages[1].limits.time: 0s is less than the least that makes sense, 1us"),
-        ("time: 2h", "23: spec.stages[1].limits.time: 2h is more than the 1h that are allowed"),
-        ("handles: 0", "26: spec.stages[1].limits.handles: 0 is less than the least that makes sense, 1"),
-        ("handles: many", "26: spec.stages[1].limits.handles: expected a whole number, found the text `many`"),
-        ("handles: -1", "26: spec.stages[1].limits.handles: expected a whole number, 1 or more, found the number -1"),
-        ("instances: 1025", "28: spec.stages[1].limits.instances: 1025 is more than the 1024 that are allowed"),
+        (
+            "memory: [1]",
+            "25: spec.stages[1].limits.memory: expected a size, like `64MiB`, found a list",
+        ),
+        (
+            "time: 5",
+            "23: spec.stages[1].limits.time: `5` lacks a unit: `us`, `ms`, `s`, `m` and `h`",
+        ),
+        (
+            "time: 0s",
+            "23: spec.stages[1].limits.time: 0s is less than the least that makes sense, 1us",
+        ),
+        (
+            "time: 2h",
+            "23: spec.stages[1].limits.time: 2h is more than the 1h that are allowed",
+        ),
+        (
+            "handles: 0",
+            "26: spec.stages[1].limits.handles: 0 is less than the least that makes sense, 1",
+        ),
+        (
+            "handles: many",
+            "26: spec.stages[1].limits.handles: expected a whole number, found the text `many`",
+        ),
+        (
+            "handles: -1",
+            "26: spec.stages[1].limits.handles: expected a whole number, 1 or more, found the number -1",
+        ),
+        (
+            "instances: 1025",
+            "28: spec.stages[1].limits.instances: 1025 is more than the 1024 that are allowed",
+        ),
         (
             "instances: { min: 3, max: 2 }",
             "35: spec.stages[1].limits.instances.min: 3 is more than the 2 that are allowed",
@@ -180,7 +256,10 @@ fn limits() {
             "49: spec.stages[1].limits.instances.min: with `reuse: never` no instance is kept, as each call takes a \
              new one; leave `min` out",
         ),
-        ("held_bytes: 5GiB", "29: spec.stages[1].limits.held_bytes: 5GiB is more than the 4GiB that are allowed"),
+        (
+            "held_bytes: 5GiB",
+            "29: spec.stages[1].limits.held_bytes: 5GiB is more than the 4GiB that are allowed",
+        ),
         (
             "instances: { idle: 10ms }",
             "36: spec.stages[1].limits.instances.idle: 10ms is less than the least that makes sense, 1s",
@@ -189,10 +268,20 @@ fn limits() {
             "instances: { most: 2 }",
             "30: spec.stages[1].limits.instances.most: unknown key; known: `min`, `max`, `idle` and `reuse`",
         ),
-        ("log_bytes: 1GiB", "28: spec.stages[1].limits.log_bytes: 1GiB is more than the 16MiB that are allowed"),
-        ("outputBytes: 1", "17: spec.stages[1].limits.outputBytes: unknown key; did you mean `output_bytes`?"),
+        (
+            "log_bytes: 1GiB",
+            "28: spec.stages[1].limits.log_bytes: 1GiB is more than the 16MiB that are allowed",
+        ),
+        (
+            "outputBytes: 1",
+            "17: spec.stages[1].limits.outputBytes: unknown key; did you mean `output_bytes`?",
+        ),
     ] {
-        check("memory: 64MiB, time: 1s", limits, &format!("t.yaml:16:{expect}"));
+        check(
+            "memory: 64MiB, time: 1s",
+            limits,
+            &format!("t.yaml:16:{expect}"),
+        );
     }
 }
 
@@ -204,8 +293,16 @@ fn outputs_and_tests() {
         "t.yaml:17:12: spec.outputs: is empty; name the tensors to answer, or leave the key out for the last \
          stage's outputs",
     );
-    check("[probability]", "[a, b, a]", "t.yaml:17:19: spec.outputs[2]: `a` is there twice; the first is on line 17");
-    check("tolerance: 1e-5", "tolerance: -1", "t.yaml:19:97: spec.tests[0].tolerance: a tolerance is 0 or more");
+    check(
+        "[probability]",
+        "[a, b, a]",
+        "t.yaml:17:19: spec.outputs[2]: `a` is there twice; the first is on line 17",
+    );
+    check(
+        "tolerance: 1e-5",
+        "tolerance: -1",
+        "t.yaml:19:97: spec.tests[0].tolerance: a tolerance is 0 or more",
+    );
     check(
         "tolerance: 1e-5",
         "tolerance: small",
@@ -266,15 +363,23 @@ fn yaml_without_its_traps() {
         "t.yaml:9:87: spec.stages[0].settings.mean[1][0][0][0][0][0][0][0][0][0][0]…: nests deeper than the 64 \
          levels that are allowed",
     );
-    assert_eq!(refused(""), "t.yaml:1:1: there is no document here; one starts with `apiVersion: hotstage.dev/v1`");
+    assert_eq!(
+        refused(""),
+        "t.yaml:1:1: there is no document here; one starts with `apiVersion: hotstage.dev/v1`"
+    );
     assert_eq!(refused("# only words\n---\n"), refused(""));
-    assert_eq!(refused("- 1"), "t.yaml:1:1: expected a mapping, found a list");
+    assert_eq!(
+        refused("- 1"),
+        "t.yaml:1:1: expected a mapping, found a list"
+    );
     let long = format!("{}:", "k".repeat(1025));
     let shown = "k".repeat(80);
     check(
         "mean:",
         &long,
-        &format!("t.yaml:9:19: spec.stages[0].settings: the key `{shown}…` has 1025 bytes; at most 1024 are allowed"),
+        &format!(
+            "t.yaml:9:19: spec.stages[0].settings: the key `{shown}…` has 1025 bytes; at most 1024 are allowed"
+        ),
     );
     assert_eq!(
         refused("a: [1"),

@@ -1,4 +1,5 @@
-//! Routes: what is taken, what is refused with which words, and that a digest is one of what they mean.
+//! Routes: what is taken, what is refused with which words, and that a digest is one of what they
+//! mean.
 
 use super::*;
 use crate::route::{Source, Test as Asks};
@@ -17,22 +18,36 @@ spec:
 ";
 
 fn route(text: &str) -> WrittenRoute {
-    parse("r.yaml", text).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}")).routes.remove(0)
+    parse("r.yaml", text)
+        .unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
+        .routes
+        .remove(0)
 }
 
 #[track_caller]
 fn check(from: &str, to: &str, expect: &str) {
     assert!(ROUTE.contains(from), "{from}");
     let text = ROUTE.replacen(from, to, 1);
-    assert_eq!(parse("r.yaml", &text).unwrap_err().to_string(), expect, "{to}");
+    assert_eq!(
+        parse("r.yaml", &text).unwrap_err().to_string(),
+        expect,
+        "{to}"
+    );
 }
 
 #[test]
 fn a_route_is_read() {
     let route = route(ROUTE);
     let parts = route.route().parts();
-    assert_eq!((route.name().as_str(), parts.salt.as_str(), parts.pin), ("tumor", "tumor", false));
-    let weights: Vec<f64> = parts.variants.iter().map(|variant| variant.weight).collect();
+    assert_eq!(
+        (route.name().as_str(), parts.salt.as_str(), parts.pin),
+        ("tumor", "tumor", false)
+    );
+    let weights: Vec<f64> = parts
+        .variants
+        .iter()
+        .map(|variant| variant.weight)
+        .collect();
     assert_eq!(weights, [90.0, 10.0]);
     assert_eq!(parts.sticky, Some(Source::Header("x-patient-id".into())));
     assert_eq!(parts.rules[0].when[0].test, Asks::Equals("pilot".into()));
@@ -46,10 +61,21 @@ fn the_canonical_text_is_a_route_of_the_same_digest() {
     let one = route(ROUTE);
     let back = WrittenRoute::parse(&one.canonical()).unwrap();
     assert_eq!(back.digest(), one.digest());
-    let same = ROUTE.replace("name: tumor", "name: tumor, description: x").replace("weight: 90", "weight: 9e1");
+    let same = ROUTE
+        .replace("name: tumor", "name: tumor, description: x")
+        .replace("weight: 90", "weight: 9e1");
     assert_eq!(route(&same).digest(), one.digest());
-    for (from, to) in [("90", "91"), ("X-Patient-Id", "user"), ("pilot", "beta"), ("percent: 50", "percent: 51")] {
-        assert_ne!(route(&ROUTE.replacen(from, to, 1)).digest(), one.digest(), "{to}");
+    for (from, to) in [
+        ("90", "91"),
+        ("X-Patient-Id", "user"),
+        ("pilot", "beta"),
+        ("percent: 50", "percent: 51"),
+    ] {
+        assert_ne!(
+            route(&ROUTE.replacen(from, to, 1)).digest(),
+            one.digest(),
+            "{to}"
+        );
     }
     assert!(WrittenRoute::parse(ROUTE).is_err());
     assert!(WrittenRoute::parse(&one.canonical().replace("\"pin\":false,", "")).is_err());
@@ -57,7 +83,11 @@ fn the_canonical_text_is_a_route_of_the_same_digest() {
 
 #[test]
 fn what_makes_no_sense_is_refused_where_it_stands() {
-    check("weight: 90", "weight: -1", "r.yaml:5:12: spec.split[0]: a weight is a number of 0 or more, not -1");
+    check(
+        "weight: 90",
+        "weight: -1",
+        "r.yaml:5:12: spec.split[0]: a weight is a number of 0 or more, not -1",
+    );
     check(
         "[ { version: \"1\", weight: 90 }, { version: \"2\", weight: 10 } ]",
         "[ { version: \"1\", weight: 0 }, { version: \"2\", weight: 0 } ]",
@@ -85,7 +115,11 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
         "r.yaml:10:47: spec.rules[2].when.header.x-agent.matches: `(a|b)*a(a|b){20}` would take too much memory to \
          decide quickly; repeat fewer times, or say the same with `prefix`",
     );
-    check("sticky:", "stiky:", "r.yaml:6:3: spec.stiky: unknown key; did you mean `sticky`?");
+    check(
+        "sticky:",
+        "stiky:",
+        "r.yaml:6:3: spec.stiky: unknown key; did you mean `sticky`?",
+    );
     let earlier = "    - { version: \"1\" }\n    - { when: { header: { X-Cohort";
     check(
         "    - { when: { header: { X-Cohort",

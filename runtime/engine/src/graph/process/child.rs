@@ -1,9 +1,10 @@
 //! One process of a graph as the server sees it: started, asked, killed, and known to be gone.
 //!
-//! A question takes a lane that is free. Its answer is waited for in slices of [`SLICE`], after each of which the
-//! caller's thread is given up: what takes longer than one goes on where long calls do. A question that is not answered
-//! [`GRACE`] after its time is over costs the process: nothing else stops an operator in the middle. Every error of the
-//! process, wanted or not, is a value here.
+//! A question takes a lane that is free. Its answer is waited for in slices of [`SLICE`], after
+//! each of which the caller's thread is given up: what takes longer than one goes on where long
+//! calls do. A question that is not answered [`GRACE`] after its time is over costs the process:
+//! nothing else stops an operator in the middle. Every error of the process, wanted or not, is a
+//! value here.
 
 use std::io::{self, PipeWriter};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -73,13 +74,25 @@ pub(super) enum Asked {
 
 impl Worker {
     /// Starts it. What it is to load is written already.
-    pub(super) fn start(keeper: &Keeper, launch: &Launch, shared: Shared, lanes: usize) -> io::Result<Self> {
+    pub(super) fn start(
+        keeper: &Keeper,
+        launch: &Launch,
+        shared: Shared,
+        lanes: usize,
+    ) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
         let mut command = Command::new(&launch.program);
-        command.args(&launch.arguments).env_clear().envs(launch.environment.iter().cloned());
+        command
+            .args(&launch.arguments)
+            .env_clear()
+            .envs(launch.environment.iter().cloned());
         // Memory that its allocator reserves counts as used only when it is.
         command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
-        command.stdin(shared.file()?).stdout(reader).stderr(Stdio::null()).current_dir("/");
+        command
+            .stdin(shared.file()?)
+            .stdout(reader)
+            .stderr(Stdio::null())
+            .current_dir("/");
         let child = Mutex::new(keeper.spawn(command)?);
         Ok(Self {
             shared,
@@ -99,7 +112,9 @@ impl Worker {
         if self.gone.load(SeqCst) {
             return true;
         }
-        let Ok(mut child) = self.child.try_lock() else { return false };
+        let Ok(mut child) = self.child.try_lock() else {
+            return false;
+        };
         match child.try_wait() {
             Ok(None) => false,
             ended => {
@@ -133,7 +148,9 @@ impl Worker {
             let ends = held.ends.load(SeqCst);
             let is_late = ends != 0 && Duration::from_nanos(ends) + GRACE < self.began.elapsed();
             // One whose caller has left may have its answer.
-            is_late && Lane::new(&self.shared, number).number_of(Side::Process) != held.number.load(SeqCst)
+            is_late
+                && Lane::new(&self.shared, number).number_of(Side::Process)
+                    != held.number.load(SeqCst)
         };
         if !self.is_gone() && self.lanes.iter().enumerate().any(late) {
             self.late.store(true, SeqCst);
@@ -144,11 +161,16 @@ impl Worker {
     /// Asks for one computation.
     pub(super) async fn ask(&self, inputs: &[Tensor], bounds: &Bounds, outputs: &[Port]) -> Asked {
         let Some(parcel) = Parcel::of(Writer::default(), inputs, AREA) else {
-            let reason = format!("its inputs take more than the {AREA} bytes that cross to its process");
+            let reason =
+                format!("its inputs take more than the {AREA} bytes that cross to its process");
             return Asked::Answered(Err(ComputeError::InvalidInput(reason)));
         };
         let Some(number) = self.free(bounds.deadline).await else {
-            return if self.is_known_gone() { Asked::Again } else { Asked::Answered(Err(ComputeError::Time)) };
+            return if self.is_known_gone() {
+                Asked::Again
+            } else {
+                Asked::Answered(Err(ComputeError::Time))
+            };
         };
         let lane = Lane::new(&self.shared, number);
         for (place, tensor) in parcel.places.iter().zip(inputs) {
@@ -159,10 +181,26 @@ impl Worker {
         let left = bounds.deadline.saturating_duration_since(began);
         let time = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
         let Bounds { memory, output, .. } = *bounds;
-        lane.say(Side::Server, Numbers { head: parcel.head.len() as u64, time, memory, output });
-        let question = Question { worker: self, number, asked: self.note(number, left) };
+        lane.say(
+            Side::Server,
+            Numbers {
+                head: parcel.head.len() as u64,
+                time,
+                memory,
+                output,
+            },
+        );
+        let question = Question {
+            worker: self,
+            number,
+            asked: self.note(number, left),
+        };
         lane.hand_over(Side::Server, question.asked);
-        let look = if self.is_quick() { LOOK } else { Duration::ZERO };
+        let look = if self.is_quick() {
+            LOOK
+        } else {
+            Duration::ZERO
+        };
         if !self.answered(&lane, question.asked, look).await {
             return question.lost(bounds);
         }
@@ -212,7 +250,8 @@ impl Worker {
             return true;
         }
         // Its answer came after the caller had left: then it is free, for one who takes that away.
-        let answered = || Lane::new(&self.shared, number).number_of(Side::Process) == held.number.load(SeqCst);
+        let answered =
+            || Lane::new(&self.shared, number).number_of(Side::Process) == held.number.load(SeqCst);
         held.left.load(SeqCst) && answered() && held.left.swap(false, SeqCst)
     }
 
@@ -233,7 +272,8 @@ impl Worker {
     fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let average = self.pace.load(Relaxed);
-        self.pace.store(average - (average >> 3) + (took >> 3), Relaxed);
+        self.pace
+            .store(average - (average >> 3) + (took >> 3), Relaxed);
     }
 }
 
@@ -245,7 +285,8 @@ impl Drop for Worker {
     }
 }
 
-/// A question that was asked. Dropped before its answer came, it leaves its lane to the process until then.
+/// A question that was asked. Dropped before its answer came, it leaves its lane to the process
+/// until then.
 struct Question<'a> {
     worker: &'a Worker,
     number: usize,
@@ -259,7 +300,9 @@ impl Question<'_> {
         let lane = Lane::new(&worker.shared, *number);
         let outputs = usize::try_from(outputs).unwrap_or(AREA).min(AREA);
         for (at, used) in [(lane.inputs(), inputs), (lane.outputs(), outputs)] {
-            worker.shared.give_back(at + KEPT, used.saturating_sub(KEPT));
+            worker
+                .shared
+                .give_back(at + KEPT, used.saturating_sub(KEPT));
         }
         let held = &worker.lanes[*number];
         held.ends.store(0, SeqCst);
@@ -293,17 +336,25 @@ impl Drop for Question<'_> {
     }
 }
 
-/// What an allocation that is refused ends in where nothing catches it, and what the kernel does when memory is out.
+/// What an allocation that is refused ends in where nothing catches it, and what the kernel does
+/// when memory is out.
 fn is_for_memory(ended: &Option<ExitStatus>) -> bool {
-    let signal = ended.as_ref().and_then(std::os::unix::process::ExitStatusExt::signal);
+    let signal = ended
+        .as_ref()
+        .and_then(std::os::unix::process::ExitStatusExt::signal);
     signal.is_some_and(|signal| [libc::SIGABRT, libc::SIGKILL].contains(&signal))
 }
 
 /// Reads an answer. The process may have written anything.
 fn read(lane: &Lane<'_>, bounds: &Bounds, ports: &[Port]) -> Result<Vec<Tensor>, ComputeError> {
-    let senseless = || ComputeError::Failed("the process of its engine answered what makes no sense".to_owned());
+    let senseless = || {
+        ComputeError::Failed("the process of its engine answered what makes no sense".to_owned())
+    };
     let head = lane.said(Side::Process).head;
-    let head = usize::try_from(head).ok().filter(|&head| head <= AREA).ok_or_else(senseless)?;
+    let head = usize::try_from(head)
+        .ok()
+        .filter(|&head| head <= AREA)
+        .ok_or_else(senseless)?;
     let head = lane.shared.copy(lane.outputs(), head);
     let mut reader = Reader(&head);
     let outcome = reader.byte().ok_or_else(senseless)?;
@@ -322,7 +373,12 @@ fn read(lane: &Lane<'_>, bounds: &Bounds, ports: &[Port]) -> Result<Vec<Tensor>,
     if described.len() != ports.len() {
         return Err(senseless());
     }
-    let tensor = |Described { datatype, shape, place, length }| {
+    let tensor = |Described {
+                      datatype,
+                      shape,
+                      place,
+                      length,
+                  }| {
         let data = Bytes::from(lane.shared.copy(lane.outputs() + place, length));
         Tensor::new(datatype, shape, data).map_err(|_| senseless())
     };

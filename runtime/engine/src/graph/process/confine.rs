@@ -1,9 +1,10 @@
 //! What the process of a graph may still do, once it is loaded: compute, on the memory that it has.
 //!
-//! Memory is bounded by what it had when it began to compute plus what its computations may use; before that by what
-//! a file of that size can need ([`LOAD_FACTOR`]). No file can be opened anew, no socket made, no program started, no
-//! core dumped, no other process looked into; the kernel ends this one first where memory runs out. What an older
-//! kernel lacks is left out: the limits on memory and the server's clock hold everywhere.
+//! Memory is bounded by what it had when it began to compute plus what its computations may use;
+//! before that by what a file of that size can need ([`LOAD_FACTOR`]). No file can be opened anew,
+//! no socket made, no program started, no core dumped, no other process looked into; the kernel
+//! ends this one first where memory runs out. What an older kernel lacks is left out: the limits on
+//! memory and the server's clock hold everywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +12,8 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
-/// Memory while a graph is loaded, in sizes of its file: parsed, optimised, laid out anew, and the copies between.
+/// Memory while a graph is loaded, in sizes of its file: parsed, optimised, laid out anew, and the
+/// copies between.
 const LOAD_FACTOR: u64 = 8;
 /// Memory while it is loaded, whatever its size: the engine itself, and constants that it computes.
 const LOAD_BYTES: u64 = 2 << 30;
@@ -38,9 +40,13 @@ pub(super) enum Files {
     Wanted,
 }
 
-/// Before the first computation: `lanes` at once, each of so much memory, and `kept` bytes of weights in other layouts.
+/// Before the first computation: `lanes` at once, each of so much memory, and `kept` bytes of
+/// weights in other layouts.
 pub(super) fn before_work(lanes: u64, memory: u64, kept: u64, files: Files) {
-    let work = lanes.saturating_mul(memory.saturating_add(STACK)).saturating_add(SLACK).saturating_add(kept);
+    let work = lanes
+        .saturating_mul(memory.saturating_add(STACK))
+        .saturating_add(SLACK)
+        .saturating_add(kept);
     limit(Resource::Data, data().saturating_add(work));
     // Nothing is written to files; memory that is shared is none in this sense.
     limit(Resource::Fsize, 0);
@@ -51,24 +57,45 @@ pub(super) fn before_work(lanes: u64, memory: u64, kept: u64, files: Files) {
 
 fn limit(resource: Resource, most: u64) {
     // The limit that is there may be lower already, which is as good.
-    let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let _ = setrlimit(
+        resource,
+        Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        },
+    );
 }
 
 /// Bytes of private memory that can be written, used or not: what the limit counts.
 fn data() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(5).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
+    let pages = statm
+        .split_whitespace()
+        .nth(5)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages
+        .unwrap_or(0)
+        .saturating_mul(rustix::param::page_size() as u64)
 }
 
-/// Refuses system calls that no computation makes. Engines of devices open files whenever they like.
+/// Refuses system calls that no computation makes. Engines of devices open files whenever they
+/// like.
 fn forbid(with_files: Files) -> Result<(), String> {
-    let Some(target) = TARGET else { return Err("this architecture has none".to_owned()) };
-    let files: &[libc::c_long] = if with_files == Files::Opened { &FILES } else { &[] };
+    let Some(target) = TARGET else {
+        return Err("this architecture has none".to_owned());
+    };
+    let files: &[libc::c_long] = if with_files == Files::Opened {
+        &FILES
+    } else {
+        &[]
+    };
     let calls = FORBIDDEN.iter().chain(OLD).chain(files);
-    let rules = calls.map(|&call| (call, Vec::new())).collect::<BTreeMap<_, _>>();
+    let rules = calls
+        .map(|&call| (call, Vec::new()))
+        .collect::<BTreeMap<_, _>>();
     let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, target).map_err(|error| error.to_string())?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, target)
+        .map_err(|error| error.to_string())?;
     let program = BpfProgram::try_from(filter).map_err(|error| error.to_string())?;
     seccompiler::apply_filter_all_threads(&program).map_err(|error| error.to_string())
 }
@@ -132,7 +159,13 @@ const FILES: [libc::c_long; 7] = [
 
 /// The same by their oldest names, which newer architectures never had.
 #[cfg(target_arch = "x86_64")]
-const OLD: &[libc::c_long] = &[libc::SYS_open, libc::SYS_creat, libc::SYS_unlink, libc::SYS_fork, libc::SYS_vfork];
+const OLD: &[libc::c_long] = &[
+    libc::SYS_open,
+    libc::SYS_creat,
+    libc::SYS_unlink,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[libc::c_long] = &[];
 
@@ -142,7 +175,12 @@ mod tests {
 
     #[test]
     fn the_filter_can_be_made() {
-        let rules = FORBIDDEN.iter().chain(&FILES).chain(OLD).map(|&call| (call, Vec::new())).collect();
+        let rules = FORBIDDEN
+            .iter()
+            .chain(&FILES)
+            .chain(OLD)
+            .map(|&call| (call, Vec::new()))
+            .collect();
         let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
         let target = TARGET.unwrap();
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, target).unwrap();

@@ -1,9 +1,10 @@
 //! The thread that starts processes of graphs and looks after them.
 //!
-//! A process begins with the priority of the thread that starts it, and may not raise it. Threads for changes have
-//! given theirs up, so none of them starts one: this thread does, which is there from the engine's start. Every
-//! [`LOOK`] it kills what owes an answer for too long and starts anew what has ended; while no graph is open it
-//! sleeps. It ends with the engine and the last graph. Bound of what may wait for it: [`JOBS`].
+//! A process begins with the priority of the thread that starts it, and may not raise it. Threads
+//! for changes have given theirs up, so none of them starts one: this thread does, which is there
+//! from the engine's start. Every [`LOOK`] it kills what owes an answer for too long and starts
+//! anew what has ended; while no graph is open it sleeps. It ends with the engine and the last
+//! graph. Bound of what may wait for it: [`JOBS`].
 
 use std::io;
 use std::process::{Child, Command};
@@ -30,7 +31,9 @@ impl Keeper {
     /// Starts the thread, with the priority of this one.
     pub(in super::super) fn start() -> io::Result<Self> {
         let (sender, jobs) = sync_channel(JOBS);
-        std::thread::Builder::new().name("graphs".into()).spawn(move || keep(&jobs))?;
+        std::thread::Builder::new()
+            .name("graphs".into())
+            .spawn(move || keep(&jobs))?;
         Ok(Self(sender))
     }
 
@@ -38,7 +41,9 @@ impl Keeper {
     pub(super) fn spawn(&self, command: Command) -> io::Result<Child> {
         let (sender, started) = sync_channel(1);
         let gone = || io::Error::other("the thread that starts processes is gone");
-        self.0.send(Job::Start(Box::new(command), sender)).map_err(|_| gone())?;
+        self.0
+            .send(Job::Start(Box::new(command), sender))
+            .map_err(|_| gone())?;
         started.recv().unwrap_or_else(|_| Err(gone()))
     }
 

@@ -1,9 +1,11 @@
-//! The shared memory's parts: a head for the load, a lane for each computation at once, the file of the graph.
+//! The shared memory's parts: a head for the load, a lane for each computation at once, the file of
+//! the graph.
 //!
-//! A lane has a word for questions, which the server writes, and one for answers, which the process writes; each
-//! counts up. A question is a new number behind its data; an answer is the same number behind its own. Between the
-//! two the data belongs to the process, otherwise to the server. Who waits looks for a moment first (`LOOK`), where
-//! the other side is likely to be quick, and sleeps then. Bounds: [`LANES_MAX`] and [`AREA`].
+//! A lane has a word for questions, which the server writes, and one for answers, which the process
+//! writes; each counts up. A question is a new number behind its data; an answer is the same number
+//! behind its own. Between the two the data belongs to the process, otherwise to the server. Who
+//! waits looks for a moment first (`LOOK`), where the other side is likely to be quick, and sleeps
+//! then. Bounds: [`LANES_MAX`] and [`AREA`].
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -12,7 +14,8 @@ use super::shared::{Shared, wait, wake};
 
 /// Lanes of one graph.
 pub(super) const LANES_MAX: usize = 64;
-/// Bytes of all inputs of one computation, and of all its outputs. Address space: what is not used takes no memory.
+/// Bytes of all inputs of one computation, and of all its outputs. Address space: what is not used
+/// takes no memory.
 pub(super) const AREA: usize = 1 << 30;
 /// Bytes of each area that stay in memory between computations.
 pub(super) const KEPT: usize = 4 << 20;
@@ -74,7 +77,10 @@ pub(super) struct Lane<'a> {
 
 impl<'a> Lane<'a> {
     pub(super) const fn new(shared: &'a Shared, number: usize) -> Self {
-        Self { shared, at: PAGE + number * LANE }
+        Self {
+            shared,
+            at: PAGE + number * LANE,
+        }
     }
 
     /// Where inputs lie.
@@ -89,15 +95,31 @@ impl<'a> Lane<'a> {
 
     /// Numbers of the question; behind them those of the answer.
     pub(super) fn say(&self, which: Side, numbers: Numbers) {
-        let Numbers { head, time, memory, output } = numbers;
+        let Numbers {
+            head,
+            time,
+            memory,
+            output,
+        } = numbers;
         for (place, number) in [head, time, memory, output].into_iter().enumerate() {
-            self.shared.long(self.numbers(which) + 8 * place).store(number, SeqCst);
+            self.shared
+                .long(self.numbers(which) + 8 * place)
+                .store(number, SeqCst);
         }
     }
 
     pub(super) fn said(&self, which: Side) -> Numbers {
-        let at = |place: usize| self.shared.long(self.numbers(which) + 8 * place).load(SeqCst);
-        Numbers { head: at(0), time: at(1), memory: at(2), output: at(3) }
+        let at = |place: usize| {
+            self.shared
+                .long(self.numbers(which) + 8 * place)
+                .load(SeqCst)
+        };
+        Numbers {
+            head: at(0),
+            time: at(1),
+            memory: at(2),
+            output: at(3),
+        }
     }
 
     const fn numbers(&self, which: Side) -> usize {
@@ -118,8 +140,15 @@ impl<'a> Lane<'a> {
         self.shared.word(self.words(side).0).load(SeqCst)
     }
 
-    /// Waits until the side's word is another than `seen`: awake for `look`, then asleep until `most` has passed.
-    pub(super) fn await_other(&self, side: Side, seen: u32, look: Duration, most: Option<Duration>) -> u32 {
+    /// Waits until the side's word is another than `seen`: awake for `look`, then asleep until
+    /// `most` has passed.
+    pub(super) fn await_other(
+        &self,
+        side: Side,
+        seen: u32,
+        look: Duration,
+        most: Option<Duration>,
+    ) -> u32 {
         let (word, awaited) = self.words(side);
         let word = self.shared.word(word);
         if !look.is_zero() {
@@ -134,7 +163,8 @@ impl<'a> Lane<'a> {
             }
         }
         self.shared.word(awaited).store(1, SeqCst);
-        // The kernel reads the word once more before the thread sleeps: a change in between is not missed.
+        // The kernel reads the word once more before the thread sleeps: a change in between is not
+        // missed.
         if word.load(SeqCst) == seen {
             wait(word, seen, most);
         }

@@ -1,12 +1,13 @@
 //! A graph in a process of its own: what it computes can cost that process, and nothing else.
 //!
-//! The server starts its own program once more for each graph that is opened so, and hands it the file through memory
-//! that both have (`shared`, `lane`, `wire`). The process loads the graph and computes (`worker`), as confined as the
-//! kernel lets it be (`confine`). A computation that runs too long, takes too much memory or crashes ends the process
-//! at worst (`child`); a new one is started at once, and calls wait for it as long as their time lets them. Calls that
-//! computed beside one that was too long are asked again. A graph has one process, and so its weights once, however
-//! many computations run in it. Bounds: those of each call; lanes; a load that takes longer than [`LOAD_MAX`] is
-//! given up.
+//! The server starts its own program once more for each graph that is opened so, and hands it the
+//! file through memory that both have (`shared`, `lane`, `wire`). The process loads the graph and
+//! computes (`worker`), as confined as the kernel lets it be (`confine`). A computation that runs
+//! too long, takes too much memory or crashes ends the process at worst (`child`); a new one is
+//! started at once, and calls wait for it as long as their time lets them. Calls that computed
+//! beside one that was too long are asked again. A graph has one process, and so its weights once,
+//! however many computations run in it. Bounds: those of each call; lanes; a load that takes longer
+//! than [`LOAD_MAX`] is given up.
 
 mod child;
 mod confine;
@@ -72,7 +73,13 @@ impl Isolated {
     pub(super) fn open(recipe: Recipe) -> Result<(Self, String), GraphError> {
         let (worker, signature, engine) = recipe.start()?;
         let (worker, starting) = (ArcSwap::from_pointee(worker), AtomicBool::new(false));
-        let inner = Arc::new(Inner { recipe, signature, worker, starting, failed: Mutex::default() });
+        let inner = Arc::new(Inner {
+            recipe,
+            signature,
+            worker,
+            starting,
+            failed: Mutex::default(),
+        });
         inner.recipe.keeper.watch(&inner);
         Ok((Self(inner), engine))
     }
@@ -81,8 +88,13 @@ impl Isolated {
         &self.0.signature
     }
 
-    pub(super) async fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError> {
-        // Once more, where it was killed for another's question; and one that waits for a process asks once more.
+    pub(super) async fn compute(
+        &self,
+        inputs: &[Tensor],
+        bounds: &Bounds,
+    ) -> Result<Vec<Tensor>, ComputeError> {
+        // Once more, where it was killed for another's question; and one that waits for a process
+        // asks once more.
         for _ in 0..3 {
             let worker = self.worker(bounds.deadline).await?;
             match worker.ask(inputs, bounds, &self.0.signature.outputs).await {
@@ -90,7 +102,9 @@ impl Isolated {
                 Asked::Again => {}
             }
         }
-        Err(ComputeError::Failed("the process of its engine was ended for other calls, again and again".to_owned()))
+        Err(ComputeError::Failed(
+            "the process of its engine was ended for other calls, again and again".to_owned(),
+        ))
     }
 
     /// The process, when there is one.
@@ -103,7 +117,9 @@ impl Isolated {
             if !restart(&self.0)
                 && let Some(reason) = locked(&self.0.failed).take()
             {
-                return Err(ComputeError::Failed(format!("no new process of its engine could be started: {reason}")));
+                return Err(ComputeError::Failed(format!(
+                    "no new process of its engine could be started: {reason}"
+                )));
             }
             if Instant::now() >= deadline {
                 return Err(ComputeError::Time);
@@ -122,27 +138,48 @@ impl Recipe {
         };
         let lanes = self.options.concurrency.clamp(1, LANES_MAX);
         let file = self.file.bytes().map_err(GraphError::Unavailable)?;
-        let shared = Shared::create(lane::length(lanes, file.len())).map_err(|error| unavailable(&error))?;
+        let shared =
+            Shared::create(lane::length(lanes, file.len())).map_err(|error| unavailable(&error))?;
         shared.put(lane::file_at(lanes), &file);
-        let options = Options { concurrency: lanes, ..self.options.clone() };
+        let options = Options {
+            concurrency: lanes,
+            ..self.options.clone()
+        };
         let library = self.library.clone();
-        let order = Order { options, library, lanes, memory: self.memory, file: file.len() }.write();
+        let order = Order {
+            options,
+            library,
+            lanes,
+            memory: self.memory,
+            file: file.len(),
+        }
+        .write();
         drop(file);
         let lane = Lane::new(&shared, 0);
         shared.put(lane.inputs(), &order);
-        lane.say(Side::Server, Numbers { head: order.len() as u64, ..Numbers::default() });
-        let worker = Worker::start(&self.keeper, &self.launch, shared, lanes).map_err(|error| unavailable(&error))?;
+        lane.say(
+            Side::Server,
+            Numbers {
+                head: order.len() as u64,
+                ..Numbers::default()
+            },
+        );
+        let worker = Worker::start(&self.keeper, &self.launch, shared, lanes)
+            .map_err(|error| unavailable(&error))?;
         let began = Instant::now();
         while !lane::is_loaded(&worker.shared, LOOK) {
             if worker.is_gone() && !lane::is_loaded(&worker.shared, Duration::ZERO) {
                 let how = worker.how();
-                let message =
-                    format!("the process that loaded it ended ({how}): it needs too much memory, or crashes it");
+                let message = format!(
+                    "the process that loaded it ended ({how}): it needs too much memory, or crashes it"
+                );
                 return Err(GraphError::Refused(message));
             }
             if began.elapsed() > LOAD_MAX {
                 worker.kill();
-                return Err(GraphError::Refused(format!("it was not loaded in {LOAD_MAX:?}")));
+                return Err(GraphError::Refused(format!(
+                    "it was not loaded in {LOAD_MAX:?}"
+                )));
             }
         }
         let (signature, engine) = loaded(&worker.shared)?;
@@ -152,12 +189,18 @@ impl Recipe {
 
 /// What the process says of its load.
 fn loaded(shared: &Shared) -> Result<(Signature, String), GraphError> {
-    let senseless = || GraphError::Refused("the process that loaded it said what makes no sense".to_owned());
+    let senseless =
+        || GraphError::Refused("the process that loaded it said what makes no sense".to_owned());
     let lane = Lane::new(shared, 0);
-    let head = usize::try_from(lane.said(Side::Process).head).ok().filter(|&head| head <= AREA);
+    let head = usize::try_from(lane.said(Side::Process).head)
+        .ok()
+        .filter(|&head| head <= AREA);
     let answer = shared.copy(lane.outputs(), head.ok_or_else(senseless)?);
     let mut reader = Reader(&answer);
-    let (outcome, text) = (reader.byte().ok_or_else(senseless)?, reader.text().ok_or_else(senseless)?);
+    let (outcome, text) = (
+        reader.byte().ok_or_else(senseless)?,
+        reader.text().ok_or_else(senseless)?,
+    );
     match outcome {
         outcome::DONE => Ok((reader.signature().ok_or_else(senseless)?, text)),
         outcome::UNAVAILABLE => Err(GraphError::Unavailable(text)),
@@ -178,20 +221,31 @@ fn restart(inner: &Arc<Inner>) -> bool {
     tracing::warn!(%how, "the process of a graph ended; another is started");
     let start = move || {
         match starting.recipe.start() {
-            Ok((worker, signature, _)) if signature == starting.signature => starting.worker.store(Arc::new(worker)),
-            Ok(_) => *locked(&starting.failed) = Some("it has another signature than the first".to_owned()),
+            Ok((worker, signature, _)) if signature == starting.signature => {
+                starting.worker.store(Arc::new(worker))
+            }
+            Ok(_) => {
+                *locked(&starting.failed) =
+                    Some("it has another signature than the first".to_owned())
+            }
             Err(error) => *locked(&starting.failed) = Some(error.to_string()),
         }
         starting.starting.store(false, SeqCst);
     };
-    if let Err(error) = std::thread::Builder::new().name("graph-start".into()).spawn(start) {
+    if let Err(error) = std::thread::Builder::new()
+        .name("graph-start".into())
+        .spawn(start)
+    {
         *locked(&inner.failed) = Some(error.to_string());
         inner.starting.store(false, SeqCst);
     }
     true
 }
 
-#[expect(clippy::disallowed_methods, reason = "short, and on a thread whose work is to wait")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "short, and on a thread whose work is to wait"
+)]
 fn sleep(time: Duration) {
     std::thread::sleep(time);
 }

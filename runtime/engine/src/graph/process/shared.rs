@@ -1,8 +1,9 @@
 //! Memory that the server and the process of a graph have in common, and how one wakes the other.
 //!
-//! A file in memory without a name, mapped by both; its size is sealed, so that neither can take pages away from under
-//! the other. It is large and sparse: a page takes memory once it was written. The server believes nothing that it
-//! reads here: it copies first and checks then. Bound: the length that it is made with.
+//! A file in memory without a name, mapped by both; its size is sealed, so that neither can take
+//! pages away from under the other. It is large and sparse: a page takes memory once it was
+//! written. The server believes nothing that it reads here: it copies first and checks then. Bound:
+//! the length that it is made with.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +11,9 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create};
+use rustix::fs::{
+    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create,
+};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// The mapping.
@@ -20,8 +23,12 @@ pub(super) struct Shared {
     file: OwnedFd,
 }
 
-// SAFETY: it is a range of memory without an owner thread; what is read and written at once are atomics.
-#[expect(unsafe_code, reason = "a pointer is not sent between threads by itself")]
+// SAFETY: it is a range of memory without an owner thread; what is read and written at once are
+// atomics.
+#[expect(
+    unsafe_code,
+    reason = "a pointer is not sent between threads by itself"
+)]
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 #[expect(unsafe_code, reason = "as above")]
@@ -30,7 +37,10 @@ unsafe impl Sync for Shared {}
 impl Shared {
     /// New memory, all zeros.
     pub(super) fn create(length: usize) -> io::Result<Self> {
-        let file = memfd_create("hotstage-graph", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let file = memfd_create(
+            "hotstage-graph",
+            MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+        )?;
         ftruncate(&file, length as u64)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         Self::attach(file, length)
@@ -38,10 +48,14 @@ impl Shared {
 
     /// The same memory in another process.
     ///
-    /// JUSTIFICATION: no safe call maps memory, and a copy through a pipe costs more than small graphs compute.
+    /// JUSTIFICATION: no safe call maps memory, and a copy through a pipe costs more than small
+    /// graphs compute.
     #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
     pub(super) fn attach(file: OwnedFd, length: usize) -> io::Result<Self> {
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::NORESERVE);
+        let (protection, flags) = (
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::SHARED | MapFlags::NORESERVE,
+        );
         // SAFETY: a new mapping where the kernel likes: it replaces none.
         let base = unsafe { mmap(ptr::null_mut(), length, protection, flags, &file, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -56,16 +70,22 @@ impl Shared {
     /// A word that both sides change.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn word(&self, at: usize) -> &AtomicU32 {
-        assert!(at.is_multiple_of(4) && at + 4 <= self.length, "a word outside of the shared memory");
-        // SAFETY: it is inside the mapping, at its border (the mapping begins at a page), lives as long as `self`, and
-        // is only ever read and written as an atomic.
+        assert!(
+            at.is_multiple_of(4) && at + 4 <= self.length,
+            "a word outside of the shared memory"
+        );
+        // SAFETY: it is inside the mapping, at its border (the mapping begins at a page), lives as
+        // long as `self`, and is only ever read and written as an atomic.
         unsafe { self.base.add(at).cast::<AtomicU32>().as_ref() }
     }
 
     /// The same, twice as wide.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn long(&self, at: usize) -> &AtomicU64 {
-        assert!(at.is_multiple_of(8) && at + 8 <= self.length, "a word outside of the shared memory");
+        assert!(
+            at.is_multiple_of(8) && at + 8 <= self.length,
+            "a word outside of the shared memory"
+        );
         // SAFETY: as in `word`.
         unsafe { self.base.add(at).cast::<AtomicU64>().as_ref() }
     }
@@ -73,9 +93,15 @@ impl Shared {
     /// Writes bytes. The protocol (`lane`) gives a range to one side at a time.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn put(&self, at: usize, bytes: &[u8]) {
-        assert!(self.holds(at, bytes.len()), "bytes outside of the shared memory");
-        // SAFETY: the range is inside the mapping. `bytes` is not: nothing hands out slices of what is written.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at).as_ptr(), bytes.len()) };
+        assert!(
+            self.holds(at, bytes.len()),
+            "bytes outside of the shared memory"
+        );
+        // SAFETY: the range is inside the mapping. `bytes` is not: nothing hands out slices of what
+        // is written.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at).as_ptr(), bytes.len())
+        };
     }
 
     /// A copy of bytes: what the other side does to them afterwards changes nothing.
@@ -83,8 +109,9 @@ impl Shared {
     pub(super) fn copy(&self, at: usize, length: usize) -> Vec<u8> {
         assert!(self.holds(at, length), "bytes outside of the shared memory");
         let mut copied = Vec::with_capacity(length);
-        // SAFETY: the range is inside the mapping, the vector has room for it and is full afterwards. Where the other
-        // side breaks the protocol and writes meanwhile, some bytes are old and some are new; any are bytes.
+        // SAFETY: the range is inside the mapping, the vector has room for it and is full
+        // afterwards. Where the other side breaks the protocol and writes meanwhile, some bytes are
+        // old and some are new; any are bytes.
         unsafe {
             ptr::copy_nonoverlapping(self.base.add(at).as_ptr(), copied.as_mut_ptr(), length);
             copied.set_len(length);
@@ -96,8 +123,9 @@ impl Shared {
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn view(&self, at: usize, length: usize) -> &[u8] {
         assert!(self.holds(at, length), "bytes outside of the shared memory");
-        // SAFETY: the range is inside the mapping and lives as long as `self`. The server writes it only while this
-        // process computes nothing from it (`lane`), and this process writes to other ranges.
+        // SAFETY: the range is inside the mapping and lives as long as `self`. The server writes it
+        // only while this process computes nothing from it (`lane`), and this process writes to
+        // other ranges.
         unsafe { std::slice::from_raw_parts(self.base.add(at).as_ptr(), length) }
     }
 
@@ -133,7 +161,8 @@ pub(super) fn wait(word: &AtomicU32, seen: u32, most: Option<Duration>) {
         tv_nsec: libc::c_long::from(most.subsec_nanos().cast_signed()),
     });
     let most = most.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: the word and the time live until the call returns; FUTEX_WAIT reads both and writes neither.
+    // SAFETY: the word and the time live until the call returns; FUTEX_WAIT reads both and writes
+    // neither.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, most) };
 }
 

@@ -1,7 +1,8 @@
 //! What the server and the process of a graph write to each other: whole numbers, texts, tensors.
 //!
-//! Little-endian, as both run on one machine and are one program. The reader takes nothing for granted: what is cut off
-//! or makes no sense is `None`. Data of tensors lies behind their descriptions, each at a border of [`BORDER`] bytes.
+//! Little-endian, as both run on one machine and are one program. The reader takes nothing for
+//! granted: what is cut off or makes no sense is `None`. Data of tensors lies behind their
+//! descriptions, each at a border of [`BORDER`] bytes.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Port, Signature};
@@ -44,16 +45,33 @@ impl Writer {
     }
 
     pub(super) fn options(&mut self, options: &Options) -> &mut Self {
-        let Options { engine, threads, concurrency, providers, outputs, arena } = options;
-        self.byte(*engine as u8).byte(*arena as u8).number(*threads as u64).number(*concurrency as u64);
+        let Options {
+            engine,
+            threads,
+            concurrency,
+            providers,
+            outputs,
+            arena,
+        } = options;
+        self.byte(*engine as u8)
+            .byte(*arena as u8)
+            .number(*threads as u64)
+            .number(*concurrency as u64);
         self.texts(providers).texts(outputs)
     }
 
     pub(super) fn signature(&mut self, signature: &Signature) -> &mut Self {
         for ports in [&signature.inputs, &signature.outputs] {
             self.number(ports.len() as u64);
-            for Port { name, datatype, shape } in ports {
-                self.bytes(name.as_bytes()).byte(*datatype as u8).number(shape.len() as u64);
+            for Port {
+                name,
+                datatype,
+                shape,
+            } in ports
+            {
+                self.bytes(name.as_bytes())
+                    .byte(*datatype as u8)
+                    .number(shape.len() as u64);
                 // No size is as large as the number for none.
                 for size in shape {
                     self.number(size.unwrap_or(u64::MAX));
@@ -77,21 +95,32 @@ pub(super) struct Parcel {
 impl Parcel {
     /// Behind what the head holds already. None where they take more than the area.
     pub(super) fn of(mut head: Writer, tensors: &[Tensor], area: usize) -> Option<Self> {
-        let described: usize = tensors.iter().map(|tensor| 1 + 8 * (3 + tensor.shape().len())).sum();
+        let described: usize = tensors
+            .iter()
+            .map(|tensor| 1 + 8 * (3 + tensor.shape().len()))
+            .sum();
         let mut end = head.0.len() + 8 + described;
         head.number(tensors.len() as u64);
         let mut places = Vec::with_capacity(tensors.len());
         for tensor in tensors {
             let place = end.next_multiple_of(BORDER);
-            end = place.checked_add(tensor.data().len()).filter(|&end| end <= area)?;
-            head.byte(tensor.datatype() as u8).number(place as u64).number(tensor.data().len() as u64);
+            end = place
+                .checked_add(tensor.data().len())
+                .filter(|&end| end <= area)?;
+            head.byte(tensor.datatype() as u8)
+                .number(place as u64)
+                .number(tensor.data().len() as u64);
             head.number(tensor.shape().len() as u64);
             for &size in tensor.shape() {
                 head.number(size);
             }
             places.push(place);
         }
-        (end <= area).then_some(Self { head: head.0, places, length: end })
+        (end <= area).then_some(Self {
+            head: head.0,
+            places,
+            length: end,
+        })
     }
 }
 
@@ -145,16 +174,29 @@ impl<'a> Reader<'a> {
 
     fn datatype(&mut self) -> Option<Datatype> {
         let number = self.byte()?;
-        Datatype::ALL.into_iter().find(|datatype| *datatype as u8 == number)
+        Datatype::ALL
+            .into_iter()
+            .find(|datatype| *datatype as u8 == number)
     }
 
     pub(super) fn options(&mut self) -> Option<Options> {
         let engine = self.byte()?;
-        let engine = [Choice::Auto, Choice::OnnxRuntime, Choice::Tract].into_iter().find(|it| *it as u8 == engine)?;
+        let engine = [Choice::Auto, Choice::OnnxRuntime, Choice::Tract]
+            .into_iter()
+            .find(|it| *it as u8 == engine)?;
         let arena = self.byte()?;
-        let arena = [Arena::Keep, Arena::Shrink].into_iter().find(|it| *it as u8 == arena)?;
+        let arena = [Arena::Keep, Arena::Shrink]
+            .into_iter()
+            .find(|it| *it as u8 == arena)?;
         let (threads, concurrency) = (self.size()?, self.size()?);
-        Some(Options { engine, threads, concurrency, providers: self.texts()?, outputs: self.texts()?, arena })
+        Some(Options {
+            engine,
+            threads,
+            concurrency,
+            providers: self.texts()?,
+            outputs: self.texts()?,
+            arena,
+        })
     }
 
     fn ports(&mut self) -> Option<Vec<Port>> {
@@ -167,11 +209,18 @@ impl<'a> Reader<'a> {
         for _ in 0..rank {
             shape.push(Some(self.number()?).filter(|&size| size != u64::MAX));
         }
-        Some(Port { name, datatype, shape })
+        Some(Port {
+            name,
+            datatype,
+            shape,
+        })
     }
 
     pub(super) fn signature(&mut self) -> Option<Signature> {
-        Some(Signature { inputs: self.ports()?, outputs: self.ports()? })
+        Some(Signature {
+            inputs: self.ports()?,
+            outputs: self.ports()?,
+        })
     }
 
     /// Tensors whose data lies in an area of this size.
@@ -180,8 +229,15 @@ impl<'a> Reader<'a> {
             .map(|_| {
                 let (datatype, place, length) = (self.datatype()?, self.size()?, self.size()?);
                 place.checked_add(length).filter(|&end| end <= area)?;
-                let shape = (0..self.many()?).map(|_| self.number()).collect::<Option<_>>()?;
-                Some(Described { datatype, shape, place, length })
+                let shape = (0..self.many()?)
+                    .map(|_| self.number())
+                    .collect::<Option<_>>()?;
+                Some(Described {
+                    datatype,
+                    shape,
+                    place,
+                    length,
+                })
             })
             .collect()
     }
@@ -203,8 +259,15 @@ mod tests {
             outputs: vec!["ä".into()],
             arena: Arena::Shrink,
         };
-        let port = |name: &str, shape| Port { name: name.to_owned(), datatype: Datatype::Fp16, shape };
-        let signature = Signature { inputs: vec![port("x", vec![None, Some(3)])], outputs: vec![port("y", vec![])] };
+        let port = |name: &str, shape| Port {
+            name: name.to_owned(),
+            datatype: Datatype::Fp16,
+            shape,
+        };
+        let signature = Signature {
+            inputs: vec![port("x", vec![None, Some(3)])],
+            outputs: vec![port("y", vec![])],
+        };
         let mut writer = Writer::default();
         writer.options(&options).signature(&signature).number(7);
         let mut reader = Reader(&writer.0);
@@ -213,20 +276,38 @@ mod tests {
         assert_eq!((reader.number(), reader.number()), (Some(7), None));
         for end in 0..writer.0.len() {
             let mut cut = Reader(&writer.0[..end]);
-            assert!(cut.options().and_then(|_| cut.signature()).and_then(|_| cut.number()).is_none());
+            assert!(
+                cut.options()
+                    .and_then(|_| cut.signature())
+                    .and_then(|_| cut.number())
+                    .is_none()
+            );
         }
     }
 
     #[test]
     fn tensors_lie_behind_their_descriptions_and_inside_the_area() {
         let tensor = |bytes: usize| {
-            Tensor::new(Datatype::Uint8, Shape::from_slice(&[bytes as u64]), Bytes::from(vec![1; bytes])).unwrap()
+            Tensor::new(
+                Datatype::Uint8,
+                Shape::from_slice(&[bytes as u64]),
+                Bytes::from(vec![1; bytes]),
+            )
+            .unwrap()
         };
-        let parcel = Parcel::of(Writer::default(), &[tensor(5), tensor(0), tensor(100)], 4096).unwrap();
+        let parcel = Parcel::of(
+            Writer::default(),
+            &[tensor(5), tensor(0), tensor(100)],
+            4096,
+        )
+        .unwrap();
         let read = Reader(&parcel.head).tensors(4096).unwrap();
         let places: Vec<usize> = read.iter().map(|it| it.place).collect();
         assert_eq!(places, parcel.places);
-        assert!(parcel.places[0] >= parcel.head.len() && parcel.places.iter().all(|place| place % BORDER == 0));
+        assert!(
+            parcel.places[0] >= parcel.head.len()
+                && parcel.places.iter().all(|place| place % BORDER == 0)
+        );
         assert_eq!(parcel.length, parcel.places[2] + 100);
         assert!(Parcel::of(Writer::default(), &[tensor(5000)], 4096).is_none());
         // A description that points outside is not believed.

@@ -1,8 +1,10 @@
-//! The process of a graph: loads it, says what flows in and out, and computes until the server lets go.
+//! The process of a graph: loads it, says what flows in and out, and computes until the server lets
+//! go.
 //!
-//! It is this program, started with a hidden verb. Its standard input is the shared memory, its standard
-//! output the end of a pipe that closes with the server, its standard error nothing: it has no other file, and no part
-//! of the server's environment but what engines need. One thread for each lane. What it may do otherwise: `confine`.
+//! It is this program, started with a hidden verb. Its standard input is the shared memory, its
+//! standard output the end of a pipe that closes with the server, its standard error nothing: it
+//! has no other file, and no part of the server's environment but what engines need. One thread for
+//! each lane. What it may do otherwise: `confine`.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -22,7 +24,8 @@ use super::lane::{self, AREA, Lane, Numbers, Side};
 use super::shared::Shared;
 use super::wire::{Described, Parcel, Reader, Writer};
 
-/// How long a thread looks for the next question before it sleeps: what a server needs to send one that is waiting.
+/// How long a thread looks for the next question before it sleeps: what a server needs to send one
+/// that is waiting.
 const LOOK: Duration = Duration::from_micros(20);
 
 /// How a load or a computation ended, as it is written.
@@ -50,8 +53,16 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        let library = self.library.as_ref().map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default();
-        writer.options(&self.options).bytes(library).number(self.lanes as u64).number(self.memory);
+        let library = self
+            .library
+            .as_ref()
+            .map(|path| path.as_os_str().as_encoded_bytes())
+            .unwrap_or_default();
+        writer
+            .options(&self.options)
+            .bytes(library)
+            .number(self.lanes as u64)
+            .number(self.memory);
         writer.number(self.file as u64);
         writer.0
     }
@@ -59,10 +70,17 @@ impl Order {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let options = reader.options()?;
-        let library = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(reader.bytes()?);
+        let library =
+            <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(reader.bytes()?);
         let library = (!library.is_empty()).then(|| PathBuf::from(library));
         let (lanes, memory) = (usize::try_from(reader.number()?).ok()?, reader.number()?);
-        Some(Self { options, library, lanes, memory, file: usize::try_from(reader.number()?).ok()? })
+        Some(Self {
+            options,
+            library,
+            lanes,
+            memory,
+            file: usize::try_from(reader.number()?).ok()?,
+        })
     }
 }
 
@@ -71,35 +89,59 @@ pub fn work() -> io::Result<()> {
     let file = io::stdin().as_fd().try_clone_to_owned()?;
     let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
     if length < lane::length(1, 0) {
-        return Err(io::Error::other("its standard input is not what a server gives; a server starts it"));
+        return Err(io::Error::other(
+            "its standard input is not what a server gives; a server starts it",
+        ));
     }
     // It ends with the server, however that ends.
-    std::thread::Builder::new().name("lifeline".into()).spawn(end_with_server)?;
+    std::thread::Builder::new()
+        .name("lifeline".into())
+        .spawn(end_with_server)?;
     let shared = Arc::new(Shared::attach(file, length)?);
-    let head = usize::try_from(Lane::new(&shared, 0).said(Side::Server).head).unwrap_or(0).min(AREA);
+    let head = usize::try_from(Lane::new(&shared, 0).said(Side::Server).head)
+        .unwrap_or(0)
+        .min(AREA);
     let order = Order::read(shared.view(Lane::new(&shared, 0).inputs(), head));
     let order = order.ok_or_else(|| io::Error::other("its order makes no sense"))?;
-    let Some(network) = load(&shared, &order) else { return Ok(()) };
-    let files = if order.options.providers.iter().any(|name| name != CPU) { Files::Wanted } else { Files::Opened };
+    let Some(network) = load(&shared, &order) else {
+        return Ok(());
+    };
+    let files = if order.options.providers.iter().any(|name| name != CPU) {
+        Files::Wanted
+    } else {
+        Files::Opened
+    };
     // Weights are laid out anew for each plan, and may need some room to spare there.
-    let kept = network.copies_to_come().saturating_mul(2 * order.file as u64);
+    let kept = network
+        .copies_to_come()
+        .saturating_mul(2 * order.file as u64);
     confine::before_work(order.lanes as u64, order.memory, kept, files);
     let network = Arc::new(network);
     let mut threads = Vec::new();
     for number in 0..order.lanes {
         let (shared, network) = (Arc::clone(&shared), Arc::clone(&network));
         let name = format!("lane-{number}");
-        threads.push(std::thread::Builder::new().name(name).spawn(move || serve(&shared, number, &network))?);
+        threads.push(
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || serve(&shared, number, &network))?,
+        );
     }
     lane::say_loaded(&shared);
     threads.into_iter().for_each(|thread| drop(thread.join()));
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server is gone: nothing of this process is worth a destructor")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server is gone: nothing of this process is worth a destructor"
+)]
 fn end_with_server() {
     // Nothing is ever written: it ends when the other end is closed.
-    while matches!(rustix::io::read(io::stdout(), &mut [0_u8; 1]), Err(rustix::io::Errno::INTR)) {}
+    while matches!(
+        rustix::io::read(io::stdout(), &mut [0_u8; 1]),
+        Err(rustix::io::Errno::INTR)
+    ) {}
     std::process::exit(0);
 }
 
@@ -109,7 +151,9 @@ struct At(Option<PathBuf>);
 
 impl FindLibrary for At {
     fn find(&self) -> Result<PathBuf, String> {
-        self.0.clone().ok_or_else(|| "there is no ONNX Runtime".to_owned())
+        self.0
+            .clone()
+            .ok_or_else(|| "there is no ONNX Runtime".to_owned())
     }
 
     fn is_named(&self) -> bool {
@@ -122,14 +166,25 @@ fn load(shared: &Arc<Shared>, order: &Order) -> Option<Local> {
     confine::before_load(order.file as u64);
     let at = lane::file_at(order.lanes);
     let library = Library::new(Arc::new(At(order.library.clone())));
-    let bytes = Bytes::from_owner(View { shared: Arc::clone(shared), at, length: order.file });
+    let bytes = Bytes::from_owner(View {
+        shared: Arc::clone(shared),
+        at,
+        length: order.file,
+    });
     let loaded = load::load(&library, &bytes, &order.options);
     drop(bytes);
     shared.give_back(at, order.file);
     let mut answer = Writer::default();
     let network = match loaded {
-        Ok(load::Loaded { network, engine, changes_with_values }) => {
-            answer.byte(outcome::DONE).bytes(engine.as_bytes()).signature(network.signature());
+        Ok(load::Loaded {
+            network,
+            engine,
+            changes_with_values,
+        }) => {
+            answer
+                .byte(outcome::DONE)
+                .bytes(engine.as_bytes())
+                .signature(network.signature());
             Some(Local::new(network, changes_with_values))
         }
         Err(GraphError::Refused(text)) => {
@@ -143,7 +198,13 @@ fn load(shared: &Arc<Shared>, order: &Order) -> Option<Local> {
     };
     let lane = Lane::new(shared, 0);
     shared.put(lane.outputs(), &answer.0);
-    lane.say(Side::Process, Numbers { head: answer.0.len() as u64, ..Numbers::default() });
+    lane.say(
+        Side::Process,
+        Numbers {
+            head: answer.0.len() as u64,
+            ..Numbers::default()
+        },
+    );
     if network.is_none() {
         lane::say_loaded(shared);
     }
@@ -181,18 +242,36 @@ fn serve(shared: &Arc<Shared>, lane: usize, network: &Local) {
 }
 
 fn answer(shared: &Arc<Shared>, lane: &Lane<'_>, network: &Local) {
-    let Numbers { head, time, memory, output } = lane.said(Side::Server);
-    let bounds = Bounds { deadline: Instant::now() + Duration::from_nanos(time), memory, output };
+    let Numbers {
+        head,
+        time,
+        memory,
+        output,
+    } = lane.said(Side::Server);
+    let bounds = Bounds {
+        deadline: Instant::now() + Duration::from_nanos(time),
+        memory,
+        output,
+    };
     let computed = inputs(shared, lane, head)
         .ok_or_else(|| ComputeError::Failed("the question makes no sense".to_owned()))
         .and_then(|inputs| network.now(&inputs, &bounds));
     let outputs = computed.and_then(|outputs| {
         let mut head = Writer::default();
         head.byte(outcome::DONE);
-        Parcel::of(head, &outputs, AREA).map(|parcel| (parcel, outputs)).ok_or(ComputeError::Output)
+        Parcel::of(head, &outputs, AREA)
+            .map(|parcel| (parcel, outputs))
+            .ok_or(ComputeError::Output)
     });
     let (head, used) = match outputs {
-        Ok((Parcel { head, places, length }, outputs)) => {
+        Ok((
+            Parcel {
+                head,
+                places,
+                length,
+            },
+            outputs,
+        )) => {
             for (place, tensor) in places.into_iter().zip(&outputs) {
                 lane.shared.put(lane.outputs() + place, tensor.data());
             }
@@ -201,15 +280,31 @@ fn answer(shared: &Arc<Shared>, lane: &Lane<'_>, network: &Local) {
         Err(error) => (failure(&error), 0),
     };
     lane.shared.put(lane.outputs(), &head);
-    lane.say(Side::Process, Numbers { head: head.len() as u64, output: used as u64, ..Numbers::default() });
+    lane.say(
+        Side::Process,
+        Numbers {
+            head: head.len() as u64,
+            output: used as u64,
+            ..Numbers::default()
+        },
+    );
 }
 
 /// The inputs in place: the server leaves them alone until it has the answer.
 fn inputs(shared: &Arc<Shared>, lane: &Lane<'_>, head: u64) -> Option<Vec<Tensor>> {
     let head = usize::try_from(head).ok().filter(|&head| head <= AREA)?;
     let described = Reader(shared.view(lane.inputs(), head)).tensors(AREA)?;
-    let tensor = |Described { datatype, shape, place, length }| {
-        let view = View { shared: Arc::clone(shared), at: lane.inputs() + place, length };
+    let tensor = |Described {
+                      datatype,
+                      shape,
+                      place,
+                      length,
+                  }| {
+        let view = View {
+            shared: Arc::clone(shared),
+            at: lane.inputs() + place,
+            length,
+        };
         Tensor::new(datatype, shape, Bytes::from_owner(view)).ok()
     };
     described.into_iter().map(tensor).collect()

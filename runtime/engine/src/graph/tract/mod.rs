@@ -1,9 +1,10 @@
 //! A graph on tract: pure Rust, one thread, part of the program.
 //!
-//! A graph is made ready once where its shapes are fixed or can stay symbols. Where an operator needs to know them, it
-//! is made ready for each set of input shapes anew, and the last [`PLANS_MAX`] are kept: the first request of a new
-//! shape then pays for it. One that can be made ready for no shapes at all is refused when it is opened. A computation
-//! is bounded operator by operator (`steps`).
+//! A graph is made ready once where its shapes are fixed or can stay symbols. Where an operator
+//! needs to know them, it is made ready for each set of input shapes anew, and the last
+//! [`PLANS_MAX`] are kept: the first request of a new shape then pays for it. One that can be made
+//! ready for no shapes at all is refused when it is opened. A computation is bounded operator by
+//! operator (`steps`).
 
 mod steps;
 mod values;
@@ -17,8 +18,8 @@ use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Dimension, Port, Signature};
 use hotstage_core::tensor::Tensor;
 use tract_onnx::prelude::{
-    Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _, TValue, TVec, TractError, TractResult,
-    TypedModel,
+    Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _, TValue, TVec,
+    TractError, TractResult, TypedModel,
 };
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
@@ -29,14 +30,16 @@ use super::{Bounds, GraphError, Network, Options, locked};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
-/// The newest version of ONNX's standard operators when this was written. What a newer one means, nobody knows here.
+/// The newest version of ONNX's standard operators when this was written. What a newer one means,
+/// nobody knows here.
 const OPSET_MAX: i64 = 28;
 /// Plans that are kept of a graph that needs one for each set of input shapes.
 const PLANS_MAX: usize = 16;
 
 /// Sizes that are tried, one after the other, for dimensions that the file leaves open.
 const SIZES_TRIED: [u64; 9] = [1, 2, 5, 16, 64, 128, 224, 512, 576];
-/// How an operator is named whose branches must answer the same shapes here, though ONNX lets them differ.
+/// How an operator is named whose branches must answer the same shapes here, though ONNX lets them
+/// differ.
 const BRANCHES: &str = "\" If";
 /// What helps where tract does not.
 const HELP: &str = "ONNX Runtime computes more operators: `pip install onnxruntime` brings it";
@@ -67,41 +70,77 @@ struct PerShape {
 
 impl Plan {
     pub(super) fn open(declared: Declared, options: &Options) -> Result<Self, GraphError> {
-        let refused = |reason: String| GraphError::Refused(format!("tract {VERSION} can't compute it: {reason}"));
+        let refused = |reason: String| {
+            GraphError::Refused(format!("tract {VERSION} can't compute it: {reason}"))
+        };
         let Declared { mut model, ports } = declared;
         let wanted = ports.wanted(&options.outputs)?;
-        let standard = model.opset_import.iter().find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
+        let standard = model
+            .opset_import
+            .iter()
+            .find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
         if let Some(opset) = standard.filter(|opset| opset.version > OPSET_MAX) {
-            let newer = format!("it uses opset {}, and the newest that is known here is {OPSET_MAX}", opset.version);
+            let newer = format!(
+                "it uses opset {}, and the newest that is known here is {OPSET_MAX}",
+                opset.version
+            );
             return Err(refused(newer));
         }
-        let strings = ports.inputs.iter().find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
+        let strings = ports
+            .inputs
+            .iter()
+            .find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
         if let Some(Port { name, datatype, .. }) = strings {
-            return Err(refused(format!("input `{name}` is {datatype}, which tract has no tensors of")));
+            return Err(refused(format!(
+                "input `{name}` is {datatype}, which tract has no tensors of"
+            )));
         }
-        let names = wanted.iter().filter_map(|&place| ports.outputs.get(place)).map(|(name, _)| name.as_str());
-        if let Some(operator) = model.graph.as_ref().and_then(|graph| hotstage_misread::first(graph, names)) {
-            return Err(refused(format!("it would compute {operator} wrongly; take ONNX Runtime")));
+        let names = wanted
+            .iter()
+            .filter_map(|&place| ports.outputs.get(place))
+            .map(|(name, _)| name.as_str());
+        if let Some(operator) = model
+            .graph
+            .as_ref()
+            .and_then(|graph| hotstage_misread::first(graph, names))
+        {
+            return Err(refused(format!(
+                "it would compute {operator} wrongly; take ONNX Runtime"
+            )));
         }
-        model.graph.iter_mut().for_each(hotstage_misread::tell_apart);
+        model
+            .graph
+            .iter_mut()
+            .for_each(hotstage_misread::tell_apart);
         let parsed = guarded(|| {
             let mut parsed = tract_onnx::onnx().model_for_proto_model(&model)?;
             // What nobody wants is not computed.
-            let outlets: Vec<_> = wanted.iter().filter_map(|&place| parsed.outputs.get(place).copied()).collect();
+            let outlets: Vec<_> = wanted
+                .iter()
+                .filter_map(|&place| parsed.outputs.get(place).copied())
+                .collect();
             parsed.select_output_outlets(&outlets)?;
             Ok(parsed)
         });
         let parsed = parsed.map_err(&refused)?;
         drop(model);
-        let is_fixed = ports.inputs.iter().all(|port| port.shape.iter().all(Option::is_some));
+        let is_fixed = ports
+            .inputs
+            .iter()
+            .all(|port| port.shape.iter().all(Option::is_some));
         let ready = match ready(parsed.clone()) {
             Ok(runnable) => Ready::Once(Arc::new(runnable)),
             // An operator that nobody has does not become known with the shapes.
-            Err(reason) if is_fixed || reason.contains("nimplemented") => return Err(refused(reason)),
+            Err(reason) if is_fixed || reason.contains("nimplemented") => {
+                return Err(refused(reason));
+            }
             Err(_) => Ready::PerShape(PerShape::try_out(parsed, &ports.inputs).map_err(&refused)?),
         };
         let seen = |place: usize| match &ready {
-            Ready::Once(runnable) => shape(runnable.plan().model(), wanted.iter().position(|&wanted| wanted == place)?),
+            Ready::Once(runnable) => shape(
+                runnable.plan().model(),
+                wanted.iter().position(|&wanted| wanted == place)?,
+            ),
             Ready::PerShape(_) => None,
         };
         let (signature, _) = ports.signature(&options.outputs, seen)?;
@@ -111,16 +150,25 @@ impl Plan {
     fn runnable(&self, inputs: &[Tensor]) -> Result<Arc<Runnable>, ComputeError> {
         match &self.ready {
             Ready::Once(runnable) => Ok(Arc::clone(runnable)),
-            Ready::PerShape(graph) => graph.runnable(inputs.iter().map(|tensor| tensor.shape().to_vec()).collect()),
+            Ready::PerShape(graph) => graph.runnable(
+                inputs
+                    .iter()
+                    .map(|tensor| tensor.shape().to_vec())
+                    .collect(),
+            ),
         }
     }
 }
 
 impl PerShape {
-    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for one reason or in
-    /// the branches of an `If`, the shapes are not what is wrong.
+    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for
+    /// one reason or in the branches of an `If`, the shapes are not what is wrong.
     fn try_out(model: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
-        let graph = Self { model: Box::new(model), plans: Mutex::default(), was_ready: AtomicBool::new(false) };
+        let graph = Self {
+            model: Box::new(model),
+            plans: Mutex::default(),
+            was_ready: AtomicBool::new(false),
+        };
         let mut reasons: Vec<String> = Vec::new();
         for shapes in guesses(inputs) {
             match graph.make_ready(&shapes) {
@@ -134,19 +182,31 @@ impl PerShape {
         }
         let first = reasons.first().cloned().unwrap_or_default();
         let is_one = reasons.iter().all(|reason| *reason == first);
-        let of_branches = reasons.iter().find(|reason| reason.contains(BRANCHES)).cloned();
+        let of_branches = reasons
+            .iter()
+            .find(|reason| reason.contains(BRANCHES))
+            .cloned();
         if let Some(reason) = of_branches.or(is_one.then_some(first)) {
-            return Err(format!("{reason} (and it is not ready for any of {} shapes); {HELP}", reasons.len()));
+            return Err(format!(
+                "{reason} (and it is not ready for any of {} shapes); {HELP}",
+                reasons.len()
+            ));
         }
         Ok(graph)
     }
 
     fn runnable(&self, shapes: Shapes) -> Result<Arc<Runnable>, ComputeError> {
         let mut plans = locked(&self.plans);
-        let found = plans.iter().position(|(known, _)| *known == shapes).map(|place| plans.remove(place).1);
+        let found = plans
+            .iter()
+            .position(|(known, _)| *known == shapes)
+            .map(|place| plans.remove(place).1);
         let runnable = match found {
             Some(runnable) => runnable,
-            None => Arc::new(self.make_ready(&shapes).map_err(|reason| self.unready(&reason))?),
+            None => Arc::new(
+                self.make_ready(&shapes)
+                    .map_err(|reason| self.unready(&reason))?,
+            ),
         };
         self.was_ready.store(true, Relaxed);
         if plans.len() == PLANS_MAX {
@@ -160,12 +220,15 @@ impl PerShape {
         fixed(&self.model, shapes).and_then(ready)
     }
 
-    /// Whose fault it is that it can't be made ready: the client's, where it was ready for other shapes.
+    /// Whose fault it is that it can't be made ready: the client's, where it was ready for other
+    /// shapes.
     fn unready(&self, reason: &str) -> ComputeError {
         if self.was_ready.load(Relaxed) {
             return ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}"));
         }
-        ComputeError::Failed(format!("tract {VERSION} can't compute it for these shapes: {reason}; {HELP}"))
+        ComputeError::Failed(format!(
+            "tract {VERSION} can't compute it for these shapes: {reason}; {HELP}"
+        ))
     }
 }
 
@@ -182,12 +245,21 @@ impl Network for Plan {
             .collect::<TractResult<_>>()
             .map_err(|error| ComputeError::Failed(why(&error)))?;
         let outputs = runnable.run(values, bounds)?;
-        bounds.answers(outputs.iter().map(|output| (output.len() * output.datum_type().size_of()) as u64))?;
+        bounds.answers(
+            outputs
+                .iter()
+                .map(|output| (output.len() * output.datum_type().size_of()) as u64),
+        )?;
         let lift = |(port, output): (&Port, &TValue)| {
             values::lift(output, port.datatype)
                 .map_err(|reason| ComputeError::Failed(format!("output `{}`: {reason}", port.name)))
         };
-        self.signature.outputs.iter().zip(&outputs).map(lift).collect()
+        self.signature
+            .outputs
+            .iter()
+            .zip(&outputs)
+            .map(lift)
+            .collect()
     }
 
     fn copies_to_come(&self) -> u64 {
@@ -198,7 +270,8 @@ impl Network for Plan {
     }
 }
 
-/// Shapes that might be asked for: as a rule the first dimension is rows of a batch, and the last one is long.
+/// Shapes that might be asked for: as a rule the first dimension is rows of a batch, and the last
+/// one is long.
 fn guesses(inputs: &[Port]) -> Vec<Shapes> {
     let mut guesses = Vec::new();
     for size in SIZES_TRIED {
@@ -234,9 +307,13 @@ fn fixed(model: &InferenceModel, shapes: &Shapes) -> Result<InferenceModel, Stri
         let mut model = model.clone();
         for (place, shape) in shapes.iter().enumerate() {
             let datum_type = model.input_fact(place)?.datum_type.concretize();
-            let shape: TVec<usize> = shape.iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
+            let shape: TVec<usize> = shape
+                .iter()
+                .map(|&size| usize::try_from(size).unwrap_or(usize::MAX))
+                .collect();
             let fact = InferenceFact::shape(&*shape);
-            let fact = datum_type.map_or(fact.clone(), |datum_type| fact.with_datum_type(datum_type));
+            let fact =
+                datum_type.map_or(fact.clone(), |datum_type| fact.with_datum_type(datum_type));
             model.set_input_fact(place, fact)?;
         }
         Ok(model)
@@ -246,7 +323,12 @@ fn fixed(model: &InferenceModel, shapes: &Shapes) -> Result<InferenceModel, Stri
 /// What the graph says of an output's shape.
 fn shape(model: &TypedModel, place: usize) -> Option<Vec<Dimension>> {
     let fact = model.output_fact(place).ok()?;
-    Some(fact.shape.iter().map(|size| size.to_i64().ok().and_then(|size| u64::try_from(size).ok())).collect())
+    Some(
+        fact.shape
+            .iter()
+            .map(|size| size.to_i64().ok().and_then(|size| u64::try_from(size).ok()))
+            .collect(),
+    )
 }
 
 thread_local! {
@@ -254,8 +336,8 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what may panic on a graph that nobody has tried before: the graph is refused, or has no answer, and nobody else
-/// is hurt. Nothing is printed: a client could fill the log with it.
+/// Runs what may panic on a graph that nobody has tried before: the graph is refused, or has no
+/// answer, and nobody else is hurt. Nothing is printed: a client could fill the log with it.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -273,7 +355,9 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
         Ok(result) => result.map_err(|error| why(&error)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a reason");
+            let text = text
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a reason");
             Err(format!("tract gave up: {}", plain(text)))
         }
     }
@@ -281,6 +365,9 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
 
 /// Every reason of the chain: the last names the operator, or the dimension.
 fn why(error: &TractError) -> String {
-    let reasons: Vec<String> = error.chain().map(|reason| plain(&reason.to_string())).collect();
+    let reasons: Vec<String> = error
+        .chain()
+        .map(|reason| plain(&reason.to_string()))
+        .collect();
     reasons.join(": ")
 }

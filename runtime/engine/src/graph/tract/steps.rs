@@ -1,10 +1,10 @@
 //! Runs a graph on tract operator by operator, within the bounds of its call.
 //!
-//! Before each operator the clock is read, and what the operator will answer is measured: from the shapes that the
-//! plan knows, or, where a size is a number in the data (`Range`, `Tile`), from the data. A computation that is late,
-//! or that would hold more than its memory, ends there. Bounds: `Bounds` of the call. What an operator takes for
-//! itself while it computes is not seen, nor is one operator interrupted; a process of the graph's own has bounds on
-//! those.
+//! Before each operator the clock is read, and what the operator will answer is measured: from the
+//! shapes that the plan knows, or, where a size is a number in the data (`Range`, `Tile`), from the
+//! data. A computation that is late, or that would hold more than its memory, ends there. Bounds:
+//! `Bounds` of the call. What an operator takes for itself while it computes is not seen, nor is
+//! one operator interrupted; a process of the graph's own has bounds on those.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,16 +32,25 @@ impl Runnable {
         let model = plan.model();
         let mut last_reader: Vec<Option<usize>> = vec![None; model.nodes.len()];
         for &id in plan.order_without_consts() {
-            model.nodes[id].inputs.iter().for_each(|input| last_reader[input.node] = Some(id));
+            model.nodes[id]
+                .inputs
+                .iter()
+                .for_each(|input| last_reader[input.node] = Some(id));
         }
-        model.outputs.iter().for_each(|output| last_reader[output.node] = None);
+        model
+            .outputs
+            .iter()
+            .for_each(|output| last_reader[output.node] = None);
         let mut freed_after = vec![Vec::new(); model.nodes.len()];
         for (id, reader) in last_reader.iter().enumerate() {
             if let Some(reader) = reader {
                 freed_after[*reader].push(id);
             }
         }
-        Self { model: plan, freed_after }
+        Self {
+            model: plan,
+            freed_after,
+        }
     }
 
     pub(super) fn plan(&self) -> &TypedRunnableModel {
@@ -49,25 +58,37 @@ impl Runnable {
     }
 
     /// One computation.
-    pub(super) fn run(&self, values: TVec<TValue>, bounds: &Bounds) -> Result<TVec<TValue>, ComputeError> {
-        let mut held = Held { bytes: vec![0; self.freed_after.len()], all: sum(&values), most: bounds.memory };
+    pub(super) fn run(
+        &self,
+        values: TVec<TValue>,
+        bounds: &Bounds,
+    ) -> Result<TVec<TValue>, ComputeError> {
+        let mut held = Held {
+            bytes: vec![0; self.freed_after.len()],
+            all: sum(&values),
+            most: bounds.memory,
+        };
         // What the closure stopped for; its own error would come back as text.
         let mut stopped = None;
         let computed = guarded(|| {
-            self.model.spawn()?.run_plan_with_eval(values, |context, state, node, inputs| {
-                if let Err(stop) = held.fits(context, node, &inputs, bounds.deadline) {
-                    stopped = Some(stop);
-                    return Err(TractError::msg("stopped"));
-                }
-                let outputs = eval(context, state, node, inputs)?;
-                held.made(node.id, &outputs, &self.freed_after[node.id]);
-                Ok(outputs)
-            })
+            self.model
+                .spawn()?
+                .run_plan_with_eval(values, |context, state, node, inputs| {
+                    if let Err(stop) = held.fits(context, node, &inputs, bounds.deadline) {
+                        stopped = Some(stop);
+                        return Err(TractError::msg("stopped"));
+                    }
+                    let outputs = eval(context, state, node, inputs)?;
+                    held.made(node.id, &outputs, &self.freed_after[node.id]);
+                    Ok(outputs)
+                })
         });
         match (computed, stopped) {
             (_, Some(stop)) => Err(stop),
             (Ok(outputs), None) => Ok(outputs),
-            (Err(reason), None) => Err(ComputeError::InvalidInput(format!("the graph has no answer to it: {reason}"))),
+            (Err(reason), None) => Err(ComputeError::InvalidInput(format!(
+                "the graph has no answer to it: {reason}"
+            ))),
         }
     }
 }
@@ -109,19 +130,29 @@ impl Held {
         self.bytes[id] = made;
         self.all = self.all.saturating_add(made);
         for &freed in freed {
-            self.all = self.all.saturating_sub(std::mem::take(&mut self.bytes[freed]));
+            self.all = self
+                .all
+                .saturating_sub(std::mem::take(&mut self.bytes[freed]));
         }
     }
 }
 
 fn sum(values: &TVec<TValue>) -> u64 {
-    values.iter().map(|value| (value.len() * value.datum_type().size_of()) as u64).sum()
+    values
+        .iter()
+        .map(|value| (value.len() * value.datum_type().size_of()) as u64)
+        .sum()
 }
 
 /// Bytes that an operator will answer, if that can be known before.
 fn forecast(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>) -> Option<u64> {
-    let known = node.outputs.iter().map(|output| bytes(context, &output.fact));
-    known.sum::<Option<u64>>().or_else(|| by_values(context, node, inputs))
+    let known = node
+        .outputs
+        .iter()
+        .map(|output| bytes(context, &output.fact));
+    known
+        .sum::<Option<u64>>()
+        .or_else(|| by_values(context, node, inputs))
 }
 
 /// The same with the values themselves, where a size is among them.
@@ -134,11 +165,16 @@ fn by_values(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>)
     };
     let facts: Vec<TypedFact> = inputs.iter().map(fact).collect::<TractResult<_>>().ok()?;
     let facts: Vec<&TypedFact> = facts.iter().collect();
-    let outputs = node.op.output_facts(&facts).inspect_err(|error| tracing::trace!("{}", why(error))).ok()?;
+    let outputs = node
+        .op
+        .output_facts(&facts)
+        .inspect_err(|error| tracing::trace!("{}", why(error)))
+        .ok()?;
     outputs.iter().map(|fact| bytes(context, fact)).sum()
 }
 
-/// None where the shape is not known; a size that is no number of elements counts as more than there is.
+/// None where the shape is not known; a size that is no number of elements counts as more than
+/// there is.
 fn bytes(context: &EvalContext<'_>, fact: &TypedFact) -> Option<u64> {
     let mut bytes = fact.datum_type.size_of() as u64;
     for size in fact.shape.iter() {

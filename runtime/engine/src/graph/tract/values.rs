@@ -8,16 +8,28 @@ use super::why;
 
 /// A tensor for tract, which keeps a copy of its own.
 pub(super) fn lower(tensor: &Tensor) -> TractResult<TractTensor> {
-    fn of<T: Datum + Copy + bytemuck::CheckedBitPattern>(tensor: &Tensor) -> TractResult<TractTensor> {
-        let shape: TVec<usize> =
-            tensor.shape().iter().map(|&size| usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    fn of<T: Datum + Copy + bytemuck::CheckedBitPattern>(
+        tensor: &Tensor,
+    ) -> TractResult<TractTensor> {
+        let shape: TVec<usize> = tensor
+            .shape()
+            .iter()
+            .map(|&size| usize::try_from(size).unwrap_or(usize::MAX))
+            .collect();
         if let Ok(elements) = bytemuck::checked::try_cast_slice::<u8, T>(tensor.data()) {
             return TractTensor::from_shape(&shape, elements);
         }
         // It lies across its elements' borders, as bytes in the middle of a body may.
         let read = |bytes| bytemuck::checked::try_pod_read_unaligned::<T>(bytes);
-        let elements: Result<Vec<T>, _> = tensor.data().chunks_exact(size_of::<T>()).map(read).collect();
-        TractTensor::from_shape(&shape, &elements.map_err(|error| TractError::msg(error.to_string()))?)
+        let elements: Result<Vec<T>, _> = tensor
+            .data()
+            .chunks_exact(size_of::<T>())
+            .map(read)
+            .collect();
+        TractTensor::from_shape(
+            &shape,
+            &elements.map_err(|error| TractError::msg(error.to_string()))?,
+        )
     }
     match tensor.datatype() {
         Datatype::Bool => of::<bool>(tensor),
@@ -39,12 +51,18 @@ pub(super) fn lower(tensor: &Tensor) -> TractResult<TractTensor> {
 
 /// What tract answered, as the datatype that the graph declares.
 pub(super) fn lift(output: &TractTensor, datatype: Datatype) -> Result<Tensor, String> {
-    let wanted = datum_type(datatype).ok_or_else(|| format!("is {datatype}, which tract has no tensors of"))?;
+    let wanted = datum_type(datatype)
+        .ok_or_else(|| format!("is {datatype}, which tract has no tensors of"))?;
     // Sizes of shapes are a type of their own there.
     let output = output.cast_to_dt(wanted).map_err(|error| why(&error))?;
     let shape: Shape = output.shape().iter().map(|&size| size as u64).collect();
     let plain = output.try_as_plain_ram().map_err(|error| why(&error))?;
-    Tensor::new(datatype, shape, bytes::Bytes::copy_from_slice(plain.as_bytes())).map_err(|error| error.to_string())
+    Tensor::new(
+        datatype,
+        shape,
+        bytes::Bytes::copy_from_slice(plain.as_bytes()),
+    )
+    .map_err(|error| error.to_string())
 }
 
 const fn datum_type(datatype: Datatype) -> Option<DatumType> {

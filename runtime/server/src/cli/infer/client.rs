@@ -20,7 +20,9 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(url: &str) -> Result<Self, Ending> {
-        Ok(Self { target: Target::parse(url, "http://127.0.0.1:8000")? })
+        Ok(Self {
+            target: Target::parse(url, "http://127.0.0.1:8000")?,
+        })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Ending> {
@@ -39,8 +41,12 @@ impl Client {
             );
             Ending::new(Exit::Unreachable, message)
         };
-        let stream = TcpStream::connect(&self.target.authority).await.map_err(|error| away(&error))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| away(&error))?;
+        let stream = TcpStream::connect(&self.target.authority)
+            .await
+            .map_err(|error| away(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| away(&error))?;
         tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -49,17 +55,29 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| Ending::new(Exit::Usage, error))?;
-        let response = sender.send_request(request).await.map_err(|error| away(&error))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| away(&error))?;
         let status = response.status();
         #[expect(clippy::disallowed_methods, reason = "`Limited` is the bound")]
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body =
-            body.map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?.to_bytes();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await;
+        let body = body
+            .map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?
+            .to_bytes();
         if status.is_success() {
             return Ok(body);
         }
         let error: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = error.get("error").and_then(serde_json::Value::as_str).unwrap_or("no explanation");
-        Err(Ending::new(Exit::Failed, format!("the server says {status}: {text}")))
+        let text = error
+            .get("error")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or("no explanation");
+        Err(Ending::new(
+            Exit::Failed,
+            format!("the server says {status}: {text}"),
+        ))
     }
 }

@@ -1,4 +1,5 @@
-//! `hotstage infer`: send rows of a CSV file, or a request of one's own, to a server; print the answer.
+//! `hotstage infer`: send rows of a CSV file, or a request of one's own, to a server; print the
+//! answer.
 
 mod client;
 pub(super) mod rows;
@@ -23,14 +24,19 @@ const ROWS: usize = 1000;
 pub(super) struct Args {
     /// The model's name.
     model: String,
-    /// A CSV file with a header, or a JSON file that holds an Open Inference Protocol request; - reads JSON from
-    /// standard input.
+    /// A CSV file with a header, or a JSON file that holds an Open Inference Protocol request; -
+    /// reads JSON from standard input.
     file: PathBuf,
     /// The version to ask; the newest when it is left out.
     #[arg(long = "model-version", value_name = "VERSION")]
     version: Option<String>,
     /// Where the server is.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", env = "HOTSTAGE_URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000",
+        env = "HOTSTAGE_URL"
+    )]
     url: String,
     /// How the answer is printed. JSON prints each answer of the server on a line of its own.
     #[arg(short, long, value_enum, default_value_t)]
@@ -38,7 +44,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Ending> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     runtime.block_on(ask(args))
 }
@@ -55,8 +63,10 @@ async fn ask(args: &Args) -> Result<(), Ending> {
 
 async fn ask_rows(args: &Args, client: &Client, text: &[u8]) -> Result<(), Ending> {
     let about = client.get(&path(args, "")).await?;
-    let about: Value = serde_json::from_slice(&about).map_err(|error| Ending::new(Exit::Failed, error))?;
-    let refuse = |message: String| Ending::new(Exit::Refused, format!("{}: {message}", args.file.display()));
+    let about: Value =
+        serde_json::from_slice(&about).map_err(|error| Ending::new(Exit::Failed, error))?;
+    let refuse =
+        |message: String| Ending::new(Exit::Refused, format!("{}: {message}", args.file.display()));
     let table = rows::Table::read(text).map_err(refuse)?;
     let plan = rows::Plan::new(&table, &about).map_err(refuse)?;
     if let Some(remark) = plan.remark(&table) {
@@ -73,9 +83,14 @@ async fn ask_rows(args: &Args, client: &Client, text: &[u8]) -> Result<(), Endin
 }
 
 fn path(args: &Args, end: &str) -> String {
-    let quote =
-        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
+    let quote = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let version = args
+        .version
+        .as_deref()
+        .map(|version| format!("/versions/{}", quote(version)))
+        .unwrap_or_default();
     format!("/v2/models/{}{version}{end}", quote(&args.model))
 }
 
@@ -84,7 +99,8 @@ fn print(args: &Args, answer: &Bytes, beside: Option<&show::Columns>) -> Result<
         console::print(&String::from_utf8_lossy(answer));
         return Ok(());
     }
-    let outputs = parse_response(answer, None).map_err(|failure| Ending::new(Exit::Failed, failure.message))?;
+    let outputs = parse_response(answer, None)
+        .map_err(|failure| Ending::new(Exit::Failed, failure.message))?;
     console::print(&show::table(&outputs, beside));
     Ok(())
 }
@@ -92,9 +108,17 @@ fn print(args: &Args, answer: &Bytes, beside: Option<&show::Columns>) -> Result<
 fn read(path: &Path) -> Result<Vec<u8>, Ending> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
     } else {
         fs::read(path)
     };
-    read.map_err(|error| Ending::new(Exit::Refused, format!("can't read {}: {error}", path.display())))
+    read.map_err(|error| {
+        Ending::new(
+            Exit::Refused,
+            format!("can't read {}: {error}", path.display()),
+        )
+    })
 }

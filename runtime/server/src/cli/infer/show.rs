@@ -18,15 +18,29 @@ pub(super) struct Columns {
 pub(super) fn table(outputs: &[(String, Tensor)], beside: Option<&Columns>) -> String {
     let none = Columns::default();
     let beside = beside.unwrap_or(&none);
-    let rows = outputs.iter().map(|(_, tensor)| rows(tensor)).max().unwrap_or(0);
+    let rows = outputs
+        .iter()
+        .map(|(_, tensor)| rows(tensor))
+        .max()
+        .unwrap_or(0);
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let names =
-        beside.columns.iter().map(|(name, _)| name.as_str()).chain(outputs.iter().map(|(name, _)| name.as_str()));
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    let names = beside
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .chain(outputs.iter().map(|(name, _)| name.as_str()));
     table.set_header(std::iter::once("row").chain(names));
     for row in 0..rows {
         let mut line = vec![(beside.first_row + row + 1).to_string()];
-        line.extend(beside.columns.iter().map(|(_, cells)| cells.get(row).cloned().unwrap_or_default()));
+        line.extend(
+            beside
+                .columns
+                .iter()
+                .map(|(_, cells)| cells.get(row).cloned().unwrap_or_default()),
+        );
         line.extend(outputs.iter().map(|(_, tensor)| cell(tensor, row)));
         table.add_row(line);
     }
@@ -34,13 +48,20 @@ pub(super) fn table(outputs: &[(String, Tensor)], beside: Option<&Columns>) -> S
 }
 
 fn rows(tensor: &Tensor) -> usize {
-    tensor.shape().first().map_or(1, |&rows| usize::try_from(rows).unwrap_or(usize::MAX))
+    tensor
+        .shape()
+        .first()
+        .map_or(1, |&rows| usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
 fn cell(tensor: &Tensor, row: usize) -> String {
     let width = tensor.elements() / rows(tensor).max(1);
     let range = row * width..(row + 1) * width;
-    let shown: Vec<String> = range.clone().take(ELEMENTS).filter_map(|index| element(tensor, index)).collect();
+    let shown: Vec<String> = range
+        .clone()
+        .take(ELEMENTS)
+        .filter_map(|index| element(tensor, index))
+        .collect();
     let more = if range.len() > ELEMENTS { " …" } else { "" };
     format!("{}{more}", shown.join(" "))
 }

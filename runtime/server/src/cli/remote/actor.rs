@@ -1,7 +1,7 @@
 //! Who changes something: what the record keeps beside the token's role.
 //!
-//! Default: the login name, from `USER` or `LOGNAME`, else the name that the system has for the user. Nothing proves
-//! it: whoever has the token may say any name. Bound: [`CHARS_MAX`].
+//! Default: the login name, from `USER` or `LOGNAME`, else the name that the system has for the
+//! user. Nothing proves it: whoever has the token may say any name. Bound: [`CHARS_MAX`].
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,21 +20,33 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
         return Err("is empty; leave it out to send the login name".to_owned());
     }
     if chars > CHARS_MAX {
-        return Err(format!("has {chars} characters; at most {CHARS_MAX} are taken"));
+        return Err(format!(
+            "has {chars} characters; at most {CHARS_MAX} are taken"
+        ));
     }
     match name.chars().find(|c| !is_printable(*c)) {
         None => Ok(name.to_owned()),
-        Some(c) => {
-            Err(format!("holds {}; a name is letters, digits, spaces and ASCII punctuation", c.escape_default()))
-        }
+        Some(c) => Err(format!(
+            "holds {}; a name is letters, digits, spaces and ASCII punctuation",
+            c.escape_default()
+        )),
     }
 }
 
 /// Who is logged in, in characters that any header and any log may hold.
 pub(super) fn login() -> Option<String> {
-    let named = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let named = || {
+        ["USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+    };
     // A process is its user's, and so is what the system shows of it.
-    let known = || user(&fs::read_to_string("/etc/passwd").ok()?, fs::metadata("/proc/self").ok()?.uid());
+    let known = || {
+        user(
+            &fs::read_to_string("/etc/passwd").ok()?,
+            fs::metadata("/proc/self").ok()?.uid(),
+        )
+    };
     plain(&named().or_else(known)?)
 }
 
@@ -64,20 +76,27 @@ mod tests {
     fn a_login_name_is_plain_and_short() {
         assert_eq!(plain("anna.b@host").unwrap(), "anna.b@host");
         assert_eq!(plain("a b\r\nx: y").unwrap(), "a_b__x__y");
-        assert_eq!(plain(&"é".repeat(100)).unwrap(), "_".repeat(LOGIN_CHARS_MAX));
+        assert_eq!(
+            plain(&"é".repeat(100)).unwrap(),
+            "_".repeat(LOGIN_CHARS_MAX)
+        );
         assert_eq!(plain(""), None);
     }
 
     #[test]
     fn a_user_is_found_by_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nanna:x:1000:1000::/home/anna:/bin/sh\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nbroken\nanna:x:1000:1000::/home/anna:/bin/sh\n";
         assert_eq!(user(passwd, 1000).as_deref(), Some("anna"));
         assert_eq!(user(passwd, 7), None);
     }
 
     #[test]
     fn a_name_that_the_server_would_refuse_is_refused_here() {
-        assert_eq!(parse(" Zoë Müller <z@example.org> ").unwrap(), "Zoë Müller <z@example.org>");
+        assert_eq!(
+            parse(" Zoë Müller <z@example.org> ").unwrap(),
+            "Zoë Müller <z@example.org>"
+        );
         for (name, part) in [
             ("", "empty"),
             ("  ", "empty"),
@@ -86,7 +105,11 @@ mod tests {
             ("a\u{1b}[31m", "\\u{1b}"),
             (&"n".repeat(257), "257 characters"),
         ] {
-            assert!(parse(name).unwrap_err().contains(part), "{name:?}: {}", parse(name).unwrap_err());
+            assert!(
+                parse(name).unwrap_err().contains(part),
+                "{name:?}: {}",
+                parse(name).unwrap_err()
+            );
         }
     }
 }

@@ -19,22 +19,47 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let at = moment(&args.at, Timestamp::now()).map_err(|message| Ending::new(Exit::Usage, message))?;
-    let path = format!("/v1/models/{}/answered?time={}", quote(&args.name), quote(&at.to_string()));
+    let at =
+        moment(&args.at, Timestamp::now()).map_err(|message| Ending::new(Exit::Usage, message))?;
+    let path = format!(
+        "/v1/models/{}/answered?time={}",
+        quote(&args.name),
+        quote(&at.to_string())
+    );
     let got = args.remote.client()?.get::<Answered>(&path).await?;
     show::tell(args.remote.output, &got, text);
     Ok(())
 }
 
 fn text(answered: &Answered) -> String {
-    let Answered { pipeline, time, revision, since, until, version, digest, route, versions, labels } = answered;
+    let Answered {
+        pipeline,
+        time,
+        revision,
+        since,
+        until,
+        version,
+        digest,
+        route,
+        versions,
+        labels,
+    } = answered;
     if version.is_none() && route.is_none() {
         return format!("nothing answered calls to {pipeline} at {time}");
     }
-    let from = since.as_deref().map(|since| format!("from {since} ")).unwrap_or_default();
-    let until = until.as_deref().map_or_else(|| "and since then".to_owned(), |until| format!("until {until}"));
+    let from = since
+        .as_deref()
+        .map(|since| format!("from {since} "))
+        .unwrap_or_default();
+    let until = until.as_deref().map_or_else(
+        || "and since then".to_owned(),
+        |until| format!("until {until}"),
+    );
     let pairs = |pairs: &[(String, String)]| {
-        let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let lines: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
         lines.join("\n")
     };
     show::fields([
@@ -43,7 +68,12 @@ fn text(answered: &Answered) -> String {
         ("version", version.clone().unwrap_or_default()),
         ("digest", digest.clone().unwrap_or_default()),
         ("route", route.clone().unwrap_or_default()),
-        ("revision", revision.map(|revision| revision.to_string()).unwrap_or_default()),
+        (
+            "revision",
+            revision
+                .map(|revision| revision.to_string())
+                .unwrap_or_default(),
+        ),
         ("in force", format!("{from}{until}")),
         ("versions", pairs(versions)),
         ("labels", pairs(labels)),
@@ -68,7 +98,10 @@ mod tests {
             versions: Vec::new(),
             labels: vec![("stable".to_owned(), "2".to_owned())],
         };
-        assert_eq!(text(&answered), "nothing answered calls to tumor at 2026-03-01T12:00:00Z");
+        assert_eq!(
+            text(&answered),
+            "nothing answered calls to tumor at 2026-03-01T12:00:00Z"
+        );
         answered.version = Some("2".to_owned());
         let text = text(&answered);
         for part in ["from 2026-02-01T00:00:00Z and since then", "stable 2"] {

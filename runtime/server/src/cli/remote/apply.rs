@@ -1,4 +1,5 @@
-//! `hotstage apply`: check the manifests here, send what they point at, and have the server serve them all or nothing.
+//! `hotstage apply`: check the manifests here, send what they point at, and have the server serve
+//! them all or nothing.
 
 use std::path::PathBuf;
 
@@ -39,7 +40,8 @@ pub(super) struct Manifests {
 impl Manifests {
     /// Reads them and what they point at, or says everything that is wrong with any of it.
     pub(super) fn gather(&self) -> Result<Gathered, Ending> {
-        gather(&self.files, &self.allow.allowed()).map_err(|problems| Ending::new(Exit::Refused, problems))
+        gather(&self.files, &self.allow.allowed())
+            .map_err(|problems| Ending::new(Exit::Refused, problems))
     }
 }
 
@@ -59,9 +61,22 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     Ok(())
 }
 
-/// What applying the documents would change. A version with another digest is a difference, not an error.
-pub(super) async fn try_out(client: &mut Client, documents: Vec<Document>) -> Result<Got<Applied>, Ending> {
-    post(client, &ApplyRequest { documents, dry_run: true, replace: true, ..ApplyRequest::default() }).await
+/// What applying the documents would change. A version with another digest is a difference, not an
+/// error.
+pub(super) async fn try_out(
+    client: &mut Client,
+    documents: Vec<Document>,
+) -> Result<Got<Applied>, Ending> {
+    post(
+        client,
+        &ApplyRequest {
+            documents,
+            dry_run: true,
+            replace: true,
+            ..ApplyRequest::default()
+        },
+    )
+    .await
 }
 
 async fn post(client: &mut Client, request: &ApplyRequest) -> Result<Got<Applied>, Ending> {

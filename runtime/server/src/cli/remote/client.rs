@@ -1,7 +1,8 @@
 //! One connection to the admin API, kept between requests, and what its answers mean for a command.
 //!
-//! A connection that was idle may be gone by the time it is used: a request that the server can't have seen, or that
-//! changes nothing, is sent once more on a new one. Answers are bounded by [`ANSWER_BYTES_MAX`].
+//! A connection that was idle may be gone by the time it is used: a request that the server can't
+//! have seen, or that changes nothing, is sent once more on a new one. Answers are bounded by
+//! [`ANSWER_BYTES_MAX`].
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -79,7 +80,9 @@ impl Trouble {
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Away(_) => true,
-            Self::Said { status, .. } => matches!(status.as_u16(), 408 | 409 | 429 | 502 | 503 | 504),
+            Self::Said { status, .. } => {
+                matches!(status.as_u16(), 408 | 409 | 429 | 502 | 503 | 504)
+            }
             Self::Strange(_) => false,
         }
     }
@@ -102,7 +105,9 @@ impl From<Trouble> for Ending {
                     _ => Exit::Failed,
                 };
                 let hint = match status {
-                    StatusCode::UNAUTHORIZED => "\n--token-file names the file that holds the server's token",
+                    StatusCode::UNAUTHORIZED => {
+                        "\n--token-file names the file that holds the server's token"
+                    }
                     _ => "",
                 };
                 Self::new(exit, format!("{text}{hint}"))
@@ -114,23 +119,42 @@ impl From<Trouble> for Ending {
 /// A name as one segment of a path, or as a value of a query.
 pub(super) fn quote(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b':');
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
 impl Client {
     pub(super) fn new(target: Target, token: Option<String>, actor: Option<String>) -> Self {
-        Self { target, token, actor, sender: None }
+        Self {
+            target,
+            token,
+            actor,
+            sender: None,
+        }
     }
 
     /// Reads something.
     pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<Got<T>, Trouble> {
-        understand(self.send(Method::GET, path, Vec::new(), Bytes::new()).await?)
+        understand(
+            self.send(Method::GET, path, Vec::new(), Bytes::new())
+                .await?,
+        )
     }
 
     /// Removes something.
-    pub(super) async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<Got<T>, Trouble> {
-        understand(self.send(Method::DELETE, path, Vec::new(), Bytes::new()).await?)
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+    ) -> Result<Got<T>, Trouble> {
+        understand(
+            self.send(Method::DELETE, path, Vec::new(), Bytes::new())
+                .await?,
+        )
     }
 
     /// Sends a document.
@@ -140,7 +164,8 @@ impl Client {
         path: &str,
         request: &impl Serialize,
     ) -> Result<Got<T>, Trouble> {
-        let body = serde_json::to_vec(request).map_err(|error| Trouble::Strange(error.to_string()))?;
+        let body =
+            serde_json::to_vec(request).map_err(|error| Trouble::Strange(error.to_string()))?;
         let headers = vec![(header::CONTENT_TYPE, "application/json".to_owned())];
         understand(self.send(method, path, headers, body.into()).await?)
     }
@@ -153,7 +178,12 @@ impl Client {
         headers: Vec<(HeaderName, String)>,
         body: Bytes,
     ) -> Result<Answer, Trouble> {
-        let ask = Ask { method, path: format!("{}{path}", self.target.prefix), headers, body };
+        let ask = Ask {
+            method,
+            path: format!("{}{path}", self.target.prefix),
+            headers,
+            body,
+        };
         let changes_nothing = [Method::GET, Method::HEAD].contains(&ask.method);
         if let Some(sender) = self.sender.take() {
             match self.exchange(sender, &ask).await {
@@ -163,7 +193,9 @@ impl Client {
             }
         }
         let sender = self.connect().await?;
-        self.exchange(sender, &ask).await.unwrap_or_else(|error| Err(self.away(&error)))
+        self.exchange(sender, &ask)
+            .await
+            .unwrap_or_else(|error| Err(self.away(&error)))
     }
 
     /// The outer result says whether the connection held.
@@ -173,8 +205,10 @@ impl Client {
         ask: &Ask,
     ) -> hyper::Result<Result<Answer, Trouble>> {
         sender.ready().await?;
-        let mut request =
-            Request::builder().method(&ask.method).uri(&ask.path).header(header::HOST, &self.target.authority);
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(&ask.path)
+            .header(header::HOST, &self.target.authority);
         if let Some(actor) = &self.actor {
             request = request.header("hotstage-actor", actor.as_bytes());
         }
@@ -186,7 +220,12 @@ impl Client {
         }
         let request = match request.body(Full::new(ask.body.clone())) {
             Ok(request) => request,
-            Err(error) => return Ok(Err(Trouble::Strange(format!("`{}` can't be asked: {error}", ask.path)))),
+            Err(error) => {
+                return Ok(Err(Trouble::Strange(format!(
+                    "`{}` can't be asked: {error}",
+                    ask.path
+                ))));
+            }
         };
         let response = sender.send_request(request).await?;
         let (parts, body) = response.into_parts();
@@ -197,19 +236,31 @@ impl Client {
         };
         self.sender = Some(sender);
         Ok(if parts.status.is_success() {
-            Ok(Answer { headers: parts.headers, body })
+            Ok(Answer {
+                headers: parts.headers,
+                body,
+            })
         } else {
             Err(refusal(parts.status, &body))
         })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Trouble> {
-        let stream = tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.target.authority)).await;
+        let stream =
+            tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.target.authority))
+                .await;
         let stream = match stream {
             Ok(stream) => stream.map_err(|error| self.away(&error))?,
-            Err(_) => return Err(self.away(&format_args!("no answer within {} s", CONNECT_TIME_MAX.as_secs()))),
+            Err(_) => {
+                return Err(self.away(&format_args!(
+                    "no answer within {} s",
+                    CONNECT_TIME_MAX.as_secs()
+                )));
+            }
         };
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.away(&error))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.away(&error))?;
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -227,12 +278,18 @@ fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, Trouble> {
         make_printable(&mut value);
         serde_json::from_value(value)
     });
-    let value = value.map_err(|error| Trouble::Strange(format!("the server's answer can't be understood: {error}")))?;
-    Ok(Got { value, body: answer.body })
+    let value = value.map_err(|error| {
+        Trouble::Strange(format!("the server's answer can't be understood: {error}"))
+    })?;
+    Ok(Got {
+        value,
+        body: answer.body,
+    })
 }
 
-/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them is printed
-/// otherwise. Manifests stay as they are, as they are compared; who prints one sees to it there.
+/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them
+/// is printed otherwise. Manifests stay as they are, as they are compared; who prints one sees to
+/// it there.
 fn make_printable(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -269,13 +326,27 @@ mod tests {
 
     #[test]
     fn a_status_decides_the_exit_code_and_the_text_is_the_servers() {
-        for (status, exit) in [(422, Exit::Refused), (507, Exit::DiskFull), (409, Exit::Failed), (500, Exit::Failed)] {
-            let trouble = refusal(StatusCode::from_u16(status).unwrap(), br#"{"error":"a.yaml:1:1: no"}"#);
+        for (status, exit) in [
+            (422, Exit::Refused),
+            (507, Exit::DiskFull),
+            (409, Exit::Failed),
+            (500, Exit::Failed),
+        ] {
+            let trouble = refusal(
+                StatusCode::from_u16(status).unwrap(),
+                br#"{"error":"a.yaml:1:1: no"}"#,
+            );
             let ending = Ending::from(trouble);
-            assert_eq!((ending.exit, ending.message.as_str()), (exit, "a.yaml:1:1: no"));
+            assert_eq!(
+                (ending.exit, ending.message.as_str()),
+                (exit, "a.yaml:1:1: no")
+            );
         }
         let ending = Ending::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
-        assert_eq!(ending.message, "the server says 502 Bad Gateway and no more");
+        assert_eq!(
+            ending.message,
+            "the server says 502 Bad Gateway and no more"
+        );
     }
 
     #[test]
@@ -290,7 +361,10 @@ mod tests {
             "number": 7, "manifest": { "a": "b\n" },
         });
         assert_eq!(answer, expect);
-        let refused = refusal(StatusCode::CONFLICT, "{\"error\":\"a\\u001b[2J\u{202e}b\\nc\"}".as_bytes());
+        let refused = refusal(
+            StatusCode::CONFLICT,
+            "{\"error\":\"a\\u001b[2J\u{202e}b\\nc\"}".as_bytes(),
+        );
         assert_eq!(Ending::from(refused).message, "a\\u001b[2J\\u202eb\nc");
     }
 

@@ -24,10 +24,22 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let version = args.version.as_deref().map(|version| format!("/versions/{}", quote(version))).unwrap_or_default();
+    let version = args
+        .version
+        .as_deref()
+        .map(|version| format!("/versions/{}", quote(version)))
+        .unwrap_or_default();
     let version = if args.route { "/route" } else { &version };
-    let path = format!("/v1/models/{}{version}{}", quote(&args.name), args.change.query(args.dry_run));
-    let got = args.change.client(&args.remote)?.delete::<Applied>(&path).await?;
+    let path = format!(
+        "/v1/models/{}{version}{}",
+        quote(&args.name),
+        args.change.query(args.dry_run)
+    );
+    let got = args
+        .change
+        .client(&args.remote)?
+        .delete::<Applied>(&path)
+        .await?;
     show::tell(args.remote.output, &got, show::applied);
     Ok(())
 }
@@ -39,11 +51,18 @@ impl Change {
         if !self.reason.is_empty() {
             parts.push(format!("reason={}", quote(&self.reason)));
         }
-        parts.extend(self.if_revision.map(|revision| format!("if_revision={revision}")));
+        parts.extend(
+            self.if_revision
+                .map(|revision| format!("if_revision={revision}")),
+        );
         if dry_run {
             parts.push("dry_run=true".to_owned());
         }
-        if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", parts.join("&"))
+        }
     }
 }
 
@@ -55,7 +74,14 @@ mod tests {
     fn a_query_holds_what_was_said() {
         let change = Change::default();
         assert_eq!(change.query(false), "");
-        let change = Change { if_revision: Some(7), reason: "too slow & old".to_owned(), actor: None };
-        assert_eq!(change.query(true), "?reason=too%20slow%20%26%20old&if_revision=7&dry_run=true");
+        let change = Change {
+            if_revision: Some(7),
+            reason: "too slow & old".to_owned(),
+            actor: None,
+        };
+        assert_eq!(
+            change.query(true),
+            "?reason=too%20slow%20%26%20old&if_revision=7&dry_run=true"
+        );
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::client::{Client, Trouble, quote};
 use super::{Ending, Exit, Remote, get, show};
 use crate::api::{
-    Condition, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo, VersionInfo,
+    Condition, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo,
+    VersionInfo,
 };
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,9 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let mut client = args.remote.client()?;
     if args.route {
-        let got = client.get::<ModelInfo>(&format!("/v1/models/{}", quote(&args.name))).await?;
+        let got = client
+            .get::<ModelInfo>(&format!("/v1/models/{}", quote(&args.name)))
+            .await?;
         let Some(route) = &got.value.route else {
             let message = format!("{} has no route; its newest version answers", args.name);
             return Err(Ending::new(Exit::Failed, message));
@@ -37,8 +40,13 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
         return Ok(());
     }
     let model = model(&mut client, &args.name).await?;
-    let version = version(&model, args.version.as_deref()).map_err(|message| Ending::new(Exit::Failed, message))?;
-    let path = format!("/v1/models/{}/versions/{}", quote(&args.name), quote(version));
+    let version = version(&model, args.version.as_deref())
+        .map_err(|message| Ending::new(Exit::Failed, message))?;
+    let path = format!(
+        "/v1/models/{}/versions/{}",
+        quote(&args.name),
+        quote(version)
+    );
     let got = client.get::<PipelineInfo>(&path).await?;
     show::tell(args.remote.output, &got, text);
     Ok(())
@@ -51,56 +59,128 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
     let split: Vec<String> = route
         .split
         .iter()
-        .map(|ShareInfo { version, weight, percent }| {
-            format!("version {version}: weight {weight}, {}% of what no rule takes", (percent * 100.0).round() / 100.0)
-        })
+        .map(
+            |ShareInfo {
+                 version,
+                 weight,
+                 percent,
+             }| {
+                format!(
+                    "version {version}: weight {weight}, {}% of what no rule takes",
+                    (percent * 100.0).round() / 100.0
+                )
+            },
+        )
         .collect();
     let rule = |rule: &Value| {
-        let (version, percent) = (rule.get("version").and_then(Value::as_str), rule.get("percent"));
-        let (when, percent) = (rule.get("when").cloned().unwrap_or_default(), percent.cloned().unwrap_or_default());
-        show::one_line(&format!("{when} → version {}, {percent}%", version.unwrap_or("?")))
+        let (version, percent) = (
+            rule.get("version").and_then(Value::as_str),
+            rule.get("percent"),
+        );
+        let (when, percent) = (
+            rule.get("when").cloned().unwrap_or_default(),
+            percent.cloned().unwrap_or_default(),
+        );
+        show::one_line(&format!(
+            "{when} → version {}, {percent}%",
+            version.unwrap_or("?")
+        ))
     };
-    let rules: Vec<String> = part("rules").and_then(Value::as_array).into_iter().flatten().map(rule).collect();
+    let rules: Vec<String> = part("rules")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(rule)
+        .collect();
     show::fields([
         ("name", name.to_owned()),
         ("digest", route.digest.clone()),
-        ("ready", if route.ready { "yes" } else { "no: versions that it needs are not in service" }.to_owned()),
+        (
+            "ready",
+            if route.ready {
+                "yes"
+            } else {
+                "no: versions that it needs are not in service"
+            }
+            .to_owned(),
+        ),
         ("goes on without", route.out_of_service.join(", ")),
         ("rules", lines(&rules)),
-        ("sticky", part("sticky").map(Value::to_string).unwrap_or_default()),
+        (
+            "sticky",
+            part("sticky").map(Value::to_string).unwrap_or_default(),
+        ),
         ("split", lines(&split)),
-        ("salt", show::one_line(part("salt").and_then(Value::as_str).unwrap_or_default())),
-        ("fallback", part("fallback").map(Value::to_string).unwrap_or_default()),
+        (
+            "salt",
+            show::one_line(part("salt").and_then(Value::as_str).unwrap_or_default()),
+        ),
+        (
+            "fallback",
+            part("fallback").map(Value::to_string).unwrap_or_default(),
+        ),
         ("open circuits", route.open_circuits.join(", ")),
-        ("mirrors", part("mirror").map(Value::to_string).unwrap_or_default()),
-        ("experiment", part("experiment").map(Value::to_string).unwrap_or_default()),
-        ("pins", part("pin").map(Value::to_string).unwrap_or_default()),
+        (
+            "mirrors",
+            part("mirror").map(Value::to_string).unwrap_or_default(),
+        ),
+        (
+            "experiment",
+            part("experiment").map(Value::to_string).unwrap_or_default(),
+        ),
+        (
+            "pins",
+            part("pin").map(Value::to_string).unwrap_or_default(),
+        ),
     ])
 }
 
 /// What is known about a name.
 pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, Trouble> {
-    Ok(client.get(&format!("/v1/models/{}", quote(name))).await?.value)
+    Ok(client
+        .get(&format!("/v1/models/{}", quote(name)))
+        .await?
+        .value)
 }
 
 /// The version that a word means: a version, else a label, else the one that answers.
 pub(super) fn version<'a>(model: &'a ModelInfo, word: Option<&str>) -> Result<&'a str, String> {
     // What is kept or drains is out of service: no word means it.
     let served = || {
-        let is_served = |about: &&VersionInfo| !matches!(about.condition, Condition::Kept | Condition::Draining);
-        model.versions.iter().filter(is_served).map(|about| about.version.as_str())
+        let is_served = |about: &&VersionInfo| {
+            !matches!(about.condition, Condition::Kept | Condition::Draining)
+        };
+        model
+            .versions
+            .iter()
+            .filter(is_served)
+            .map(|about| about.version.as_str())
     };
     let Some(word) = word else {
         let versions = || served().next_back();
-        return model.answers.as_deref().or_else(versions).ok_or_else(|| format!("{} has no version", model.name));
+        return model
+            .answers
+            .as_deref()
+            .or_else(versions)
+            .ok_or_else(|| format!("{} has no version", model.name));
     };
     let version = served().find(|version| *version == word);
-    let label = || model.labels.iter().find(|label| label.label == word).map(|label| label.version.as_str());
+    let label = || {
+        model
+            .labels
+            .iter()
+            .find(|label| label.label == word)
+            .map(|label| label.version.as_str())
+    };
     version.or_else(label).ok_or_else(|| {
         let versions = served();
         let labels = model.labels.iter().map(|label| label.label.as_str());
         let known: Vec<&str> = versions.chain(labels).collect();
-        format!("{} has no version or label `{word}`; it has: {}", model.name, known.join(", "))
+        format!(
+            "{} has no version or label `{word}`; it has: {}",
+            model.name,
+            known.join(", ")
+        )
     })
 }
 
@@ -109,7 +189,10 @@ fn text(about: &PipelineInfo) -> String {
     let brought = match (&about.revision, &about.since, &about.actor) {
         (Some(revision), since, actor) => {
             let since = since.as_deref().unwrap_or("an unknown time");
-            format!("by revision {revision} at {since}, {}", actor.as_deref().unwrap_or("unknown"))
+            format!(
+                "by revision {revision} at {since}, {}",
+                actor.as_deref().unwrap_or("unknown")
+            )
         }
         _ => String::new(),
     };
@@ -128,17 +211,47 @@ fn text(about: &PipelineInfo) -> String {
     ]);
     let port = |way: &str, port: &PortInfo| {
         let sizes: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
-        [way.to_owned(), port.name.clone(), port.datatype.clone(), format!("[{}]", sizes.join(", "))]
+        [
+            way.to_owned(),
+            port.name.clone(),
+            port.datatype.clone(),
+            format!("[{}]", sizes.join(", ")),
+        ]
     };
     let inputs = about.inputs.iter().map(|input| port("in", input));
     let outputs = about.outputs.iter().map(|output| port("out", output));
-    let ports = show::table(["way", "tensor", "datatype", "shape"], inputs.chain(outputs));
+    let ports = show::table(
+        ["way", "tensor", "datatype", "shape"],
+        inputs.chain(outputs),
+    );
     if !about.nodes.is_empty() {
-        let rows = about.nodes.iter().flat_map(|node| (0..node.members.len()).map(move |member| (node, member)));
-        let nodes = show::table(["node", "kind", "asks", "how", "merge", "digest", "written at"], rows.map(node));
+        let rows = about
+            .nodes
+            .iter()
+            .flat_map(|node| (0..node.members.len()).map(move |member| (node, member)));
+        let nodes = show::table(
+            [
+                "node",
+                "kind",
+                "asks",
+                "how",
+                "merge",
+                "digest",
+                "written at",
+            ],
+            rows.map(node),
+        );
         return format!("{head}\n\n{ports}\n\n{nodes}");
     }
-    let header = ["stage", "role", "component", "digest", "files", "mean", "instances"];
+    let header = [
+        "stage",
+        "role",
+        "component",
+        "digest",
+        "files",
+        "mean",
+        "instances",
+    ];
     let stages = show::table(header, about.stages.iter().map(stage));
     format!("{head}\n\n{ports}\n\n{stages}")
 }
@@ -146,7 +259,11 @@ fn text(about: &PipelineInfo) -> String {
 /// One member of a node; what the node does with all of them stands beside the first.
 fn node((node, index): (&NodeInfo, usize)) -> [String; 7] {
     let member = &node.members[index];
-    let merge = node.merge.iter().filter(|_| index == 0).map(|(output, method)| format!("{output} {method}"));
+    let merge = node
+        .merge
+        .iter()
+        .filter(|_| index == 0)
+        .map(|(output, method)| format!("{output} {method}"));
     [
         node.name.clone(),
         node.kind.clone(),
@@ -167,25 +284,51 @@ fn how(node: &NodeInfo, index: usize) -> String {
     }
     if let Some(weight) = member.weight {
         let sum: f64 = node.members.iter().filter_map(|member| member.weight).sum();
-        how.push(format!("weight {weight}, {}%", (weight / sum * 10_000.0).round() / 100.0));
+        how.push(format!(
+            "weight {weight}, {}%",
+            (weight / sum * 10_000.0).round() / 100.0
+        ));
     }
-    how.extend(member.timeout_ms.map(|timeout| format!("within {}", show::latency(Some(timeout)))));
+    how.extend(
+        member
+            .timeout_ms
+            .map(|timeout| format!("within {}", show::latency(Some(timeout)))),
+    );
     if index == 0 {
-        how.extend(node.sticky.as_ref().map(|sticky| format!("sticky by {sticky}")));
-        how.extend(node.default.as_ref().map(|default| format!("else {default}")));
+        how.extend(
+            node.sticky
+                .as_ref()
+                .map(|sticky| format!("sticky by {sticky}")),
+        );
+        how.extend(
+            node.default
+                .as_ref()
+                .map(|default| format!("else {default}")),
+        );
     }
     how.join(", ")
 }
 
 fn stage(stage: &StageInfo) -> [String; 7] {
-    let files: Vec<String> =
-        stage.files.iter().map(|(name, digest)| format!("{name} {}", show::short(digest))).collect();
-    let engines: Vec<String> = stage.engines.iter().map(|engine| format!("on {engine}")).collect();
+    let files: Vec<String> = stage
+        .files
+        .iter()
+        .map(|(name, digest)| format!("{name} {}", show::short(digest)))
+        .collect();
+    let engines: Vec<String> = stage
+        .engines
+        .iter()
+        .map(|engine| format!("on {engine}"))
+        .collect();
     let instances = &stage.instances;
     [
         stage.name.clone(),
         stage.role.clone(),
-        once(&stage.describes).chain(&engines).map(String::as_str).collect::<Vec<_>>().join("\n"),
+        once(&stage.describes)
+            .chain(&engines)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("\n"),
         show::short(&stage.component),
         files.join("\n"),
         show::latency(stage.mean_ms),
@@ -203,29 +346,52 @@ mod tests {
 
     #[test]
     fn a_word_is_a_version_or_a_label() {
-        let about = |version: &str| VersionInfo { version: version.to_owned(), ..VersionInfo::default() };
+        let about = |version: &str| VersionInfo {
+            version: version.to_owned(),
+            ..VersionInfo::default()
+        };
         let model = ModelInfo {
             name: "tumor".to_owned(),
             answers: Some("2".to_owned()),
             versions: vec![about("1"), about("2")],
-            labels: vec![LabelInfo { label: "stable".to_owned(), version: "1".to_owned() }],
+            labels: vec![LabelInfo {
+                label: "stable".to_owned(),
+                version: "1".to_owned(),
+            }],
             ..ModelInfo::default()
         };
         for (word, expect) in [(None, "2"), (Some("1"), "1"), (Some("stable"), "1")] {
             assert_eq!(version(&model, word), Ok(expect));
         }
         let error = version(&model, Some("3")).unwrap_err();
-        assert_eq!(error, "tumor has no version or label `3`; it has: 1, 2, stable");
+        assert_eq!(
+            error,
+            "tumor has no version or label `3`; it has: 1, 2, stable"
+        );
     }
 
     #[test]
     fn what_is_out_of_service_is_no_version_to_speak_of() {
-        let about =
-            |version: &str, condition| VersionInfo { version: version.to_owned(), condition, ..VersionInfo::default() };
-        let versions = vec![about("1", Condition::Ready), about("2", Condition::Kept), about("3", Condition::Draining)];
-        let model = ModelInfo { name: "tumor".to_owned(), versions, ..ModelInfo::default() };
+        let about = |version: &str, condition| VersionInfo {
+            version: version.to_owned(),
+            condition,
+            ..VersionInfo::default()
+        };
+        let versions = vec![
+            about("1", Condition::Ready),
+            about("2", Condition::Kept),
+            about("3", Condition::Draining),
+        ];
+        let model = ModelInfo {
+            name: "tumor".to_owned(),
+            versions,
+            ..ModelInfo::default()
+        };
         assert_eq!(version(&model, None), Ok("1"));
-        assert_eq!(version(&model, Some("2")).unwrap_err(), "tumor has no version or label `2`; it has: 1");
+        assert_eq!(
+            version(&model, Some("2")).unwrap_err(),
+            "tumor has no version or label `2`; it has: 1"
+        );
     }
 
     #[test]
@@ -238,11 +404,25 @@ mod tests {
         let ensemble = NodeInfo {
             name: "panel".to_owned(),
             kind: "ensemble".to_owned(),
-            members: vec![member("1"), MemberInfo { soft: true, timeout_ms: Some(50.0), ..member("2") }],
-            merge: [("label".to_owned(), "vote".to_owned()), ("score".to_owned(), "mean".to_owned())].into(),
+            members: vec![
+                member("1"),
+                MemberInfo {
+                    soft: true,
+                    timeout_ms: Some(50.0),
+                    ..member("2")
+                },
+            ],
+            merge: [
+                ("label".to_owned(), "vote".to_owned()),
+                ("score".to_owned(), "mean".to_owned()),
+            ]
+            .into(),
             ..NodeInfo::default()
         };
-        let weighed = |version: &str, weight| MemberInfo { weight: Some(weight), ..member(version) };
+        let weighed = |version: &str, weight| MemberInfo {
+            weight: Some(weight),
+            ..member(version)
+        };
         let splitter = NodeInfo {
             name: "arm".to_owned(),
             kind: "splitter".to_owned(),
@@ -250,8 +430,17 @@ mod tests {
             sticky: Some("features".to_owned()),
             ..NodeInfo::default()
         };
-        let text = text(&PipelineInfo { nodes: vec![ensemble, splitter], ..PipelineInfo::default() });
-        for part in ["hard", "soft, within 50.0 ms", "label vote", "score mean", "weight 3, 75%, sticky by features"] {
+        let text = text(&PipelineInfo {
+            nodes: vec![ensemble, splitter],
+            ..PipelineInfo::default()
+        });
+        for part in [
+            "hard",
+            "soft, within 50.0 ms",
+            "label vote",
+            "score mean",
+            "weight 3, 75%, sticky by features",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
@@ -261,8 +450,15 @@ mod tests {
         let about = PipelineInfo {
             name: "tumor".to_owned(),
             revision: Some(3),
-            inputs: vec![PortInfo { name: "x".to_owned(), datatype: "FP32".to_owned(), shape: vec![-1, 30] }],
-            stages: vec![StageInfo { name: "scale".to_owned(), ..StageInfo::default() }],
+            inputs: vec![PortInfo {
+                name: "x".to_owned(),
+                datatype: "FP32".to_owned(),
+                shape: vec![-1, 30],
+            }],
+            stages: vec![StageInfo {
+                name: "scale".to_owned(),
+                ..StageInfo::default()
+            }],
             ..PipelineInfo::default()
         };
         let text = text(&about);

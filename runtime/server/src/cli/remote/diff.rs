@@ -22,7 +22,11 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
     let gathered = args.manifests.gather()?;
     upload::send(&mut client, &gathered.files).await?;
     let got = try_out(&mut client, gathered.documents).await?;
-    let exit = if got.value.changes.is_empty() { Exit::Done } else { Exit::Different };
+    let exit = if got.value.changes.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Different
+    };
     if args.remote.output == Output::Json {
         show::json(&got.body);
         return Ok(exit);
@@ -52,19 +56,35 @@ async fn replaced(
     written: &Written,
     resolved: &Resolved,
 ) -> Result<Vec<String>, Ending> {
-    let path = format!("/v1/models/{}/versions/{}", quote(&change.pipeline), quote(&change.version));
+    let path = format!(
+        "/v1/models/{}/versions/{}",
+        quote(&change.pipeline),
+        quote(&change.version)
+    );
     let served: PipelineInfo = client.get(&path).await?.value;
-    let wanted = wanted(written, resolved, &served.manifest, change.digest.as_deref());
-    Ok(lines::difference(&pretty(&served.manifest), &pretty(&wanted)))
+    let wanted = wanted(
+        written,
+        resolved,
+        &served.manifest,
+        change.digest.as_deref(),
+    );
+    Ok(lines::difference(
+        &pretty(&served.manifest),
+        &pretty(&wanted),
+    ))
 }
 
-/// The canonical manifest that the server would make. Which component a mere name means is known to the server alone:
-/// if the one that is served makes the digest right, it is that; else its name stands there.
+/// The canonical manifest that the server would make. Which component a mere name means is known to
+/// the server alone: if the one that is served makes the digest right, it is that; else its name
+/// stands there.
 fn wanted(written: &Written, resolved: &Resolved, served: &Value, digest: Option<&str>) -> Value {
-    let Ok(mut wanted) = serde_json::from_str::<Value>(&resolved.canonical()) else { return Value::Null };
+    let Ok(mut wanted) = serde_json::from_str::<Value>(&resolved.canonical()) else {
+        return Value::Null;
+    };
     let stages = &written.pipeline().stages;
-    let named: Vec<usize> =
-        (0..stages.len()).filter(|&index| matches!(stages[index].component, ComponentRef::Box { .. })).collect();
+    let named: Vec<usize> = (0..stages.len())
+        .filter(|&index| matches!(stages[index].component, ComponentRef::Box { .. }))
+        .collect();
     for &index in &named {
         let component = component_served(served, stages[index].name.as_str());
         put_component(&mut wanted, index, component.cloned().unwrap_or_default());
@@ -80,7 +100,10 @@ fn wanted(written: &Written, resolved: &Resolved, served: &Value, digest: Option
 
 fn component_served<'a>(manifest: &'a Value, stage: &str) -> Option<&'a Value> {
     let stages = manifest.pointer("/spec/stages")?.as_array()?;
-    stages.iter().find(|found| found.get("name").and_then(Value::as_str) == Some(stage))?.get("component")
+    stages
+        .iter()
+        .find(|found| found.get("name").and_then(Value::as_str) == Some(stage))?
+        .get("component")
 }
 
 fn put_component(manifest: &mut Value, stage: usize, component: Value) {
@@ -109,7 +132,10 @@ mod tests {
             ] },
         });
         std::fs::write(&file, text.to_string()).unwrap();
-        gather(&[file], &Allowed::default()).unwrap().manifests.remove(0)
+        gather(&[file], &Allowed::default())
+            .unwrap()
+            .manifests
+            .remove(0)
     }
 
     #[test]
@@ -119,13 +145,24 @@ mod tests {
         let served: Value = serde_json::from_str(&served.canonical()).unwrap();
         let (_, exact) = manifest(&component, 2.0);
         let (written, resolved) = manifest("scale", 2.0);
-        let same = wanted(&written, &resolved, &served, Some(&exact.digest().to_string()));
+        let same = wanted(
+            &written,
+            &resolved,
+            &served,
+            Some(&exact.digest().to_string()),
+        );
         assert_eq!(canonical_text(&same), exact.canonical());
         let difference = lines::difference(&pretty(&served), &pretty(&same));
-        let marked: Vec<&String> = difference.iter().filter(|line| !line.starts_with(' ')).collect();
+        let marked: Vec<&String> = difference
+            .iter()
+            .filter(|line| !line.starts_with(' '))
+            .collect();
         assert_eq!(marked.len(), 2, "{difference:?}");
         assert!(marked[0].contains("\"mean\": 1") && marked[1].contains("\"mean\": 2"));
         let other = wanted(&written, &resolved, &served, None);
-        assert_eq!(other.pointer("/spec/stages/0/component").unwrap(), "scale, as the server has it");
+        assert_eq!(
+            other.pointer("/spec/stages/0/component").unwrap(),
+            "scale, as the server has it"
+        );
     }
 }

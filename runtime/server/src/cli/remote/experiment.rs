@@ -31,7 +31,15 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let Verb::Status(args) = &args.verb;
     let path = format!("/v1/models/{}/experiment", quote(&args.name));
     let got = args.remote.client()?.get::<ExperimentInfo>(&path).await?;
-    show::tell(if args.json { Output::Json } else { args.remote.output }, &got, text);
+    show::tell(
+        if args.json {
+            Output::Json
+        } else {
+            args.remote.output
+        },
+        &got,
+        text,
+    );
     Ok(())
 }
 
@@ -42,7 +50,13 @@ fn text(about: &ExperimentInfo) -> String {
         ("since", about.since.clone()),
         ("strategy", about.strategy.clone()),
         ("worth having", format!("{} or more", about.worth)),
-        ("intervals", format!("hold at every moment at once, with a chance of {} %", sure(about.alpha))),
+        (
+            "intervals",
+            format!(
+                "hold at every moment at once, with a chance of {} %",
+                sure(about.alpha)
+            ),
+        ),
     ]);
     let header = [
         "version",
@@ -61,24 +75,34 @@ fn text(about: &ExperimentInfo) -> String {
     format!("{head}\n\n{table}\n\n{}", about.says)
 }
 
-/// The chance that no difference, or no mean, is ever wrong, in percent, without the digits that a float makes up.
+/// The chance that no difference, or no mean, is ever wrong, in percent, without the digits that a
+/// float makes up.
 fn sure(alpha: f64) -> f64 {
     ((1.0 - alpha) * 1e6).round() / 1e4
 }
 
 fn row(variant: &VariantInfo) -> [String; 11] {
-    let failed = variant.failed.iter().map(|(kind, count)| format!("{count} {kind}"));
+    let failed = variant
+        .failed
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"));
     let interval = |IntervalInfo { low, high }: IntervalInfo| format!("{low:.4} to {high:.4}");
     [
         variant.version.clone(),
         format!("{} %", (variant.percent * 100.0).round() / 100.0),
         variant.requests.to_string(),
-        if variant.failed.is_empty() { "0".to_owned() } else { failed.collect::<Vec<_>>().join("\n") },
+        if variant.failed.is_empty() {
+            "0".to_owned()
+        } else {
+            failed.collect::<Vec<_>>().join("\n")
+        },
         show::latency(variant.p50_ms),
         show::latency(variant.p99_ms),
         variant.answers.to_string(),
         variant.rewards.to_string(),
-        variant.mean.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.4}")),
+        variant
+            .mean
+            .map_or_else(|| "-".to_owned(), |mean| format!("{mean:.4}")),
         interval(variant.interval),
         variant.difference.map(interval).unwrap_or_default(),
     ]
@@ -96,11 +120,17 @@ mod tests {
             requests: 7,
             failed: [("stage_trapped".to_owned(), 2)].into(),
             mean,
-            interval: IntervalInfo { low: 0.25, high: 0.75 },
+            interval: IntervalInfo {
+                low: 0.25,
+                high: 0.75,
+            },
             ..VariantInfo::default()
         };
         let mut second = variant("2", Some(0.5));
-        second.difference = Some(IntervalInfo { low: -0.5, high: 0.5 });
+        second.difference = Some(IntervalInfo {
+            low: -0.5,
+            high: 0.5,
+        });
         let text = text(&ExperimentInfo {
             name: "tumor".to_owned(),
             alpha: 0.05,
@@ -109,7 +139,14 @@ mod tests {
             variants: vec![variant("1", None), second],
             ..ExperimentInfo::default()
         });
-        for part in ["tumor", "95 %", "2 stage_trapped", "0.2500 to 0.7500", "-0.5000 to 0.5000", "0.01 or more"] {
+        for part in [
+            "tumor",
+            "95 %",
+            "2 stage_trapped",
+            "0.2500 to 0.7500",
+            "-0.5000 to 0.5000",
+            "0.01 or more",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(text.ends_with("\n\nkeep going"), "{text}");

@@ -1,8 +1,9 @@
-//! Manifests on this machine → what `apply` sends: their texts, and the digest of every file that they point at.
+//! Manifests on this machine → what `apply` sends: their texts, and the digest of every file that
+//! they point at.
 //!
-//! Everything that is wrong here is said at once and before anything is sent. Components that are called by a mere name
-//! or by a digest are the server's to find. Bounds: those of the server, [`COMPONENT_BYTES_MAX`] and
-//! [`FILE_BYTES_MAX`].
+//! Everything that is wrong here is said at once and before anything is sent. Components that are
+//! called by a mere name or by a digest are the server's to find. Bounds: those of the server,
+//! [`COMPONENT_BYTES_MAX`] and [`FILE_BYTES_MAX`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,7 +31,8 @@ pub(super) struct Gathered {
     pub(super) documents: Vec<Document>,
     /// What they point at.
     pub(super) files: Files,
-    /// Each document, and the same with digests. The digest of a component with a mere name is that of no bytes.
+    /// Each document, and the same with digests. The digest of a component with a mere name is that
+    /// of no bytes.
     pub(super) manifests: Vec<(Written, Resolved)>,
 }
 
@@ -55,10 +57,15 @@ impl Blob {
     }
 }
 
-/// Reads the manifests, and hashes what they point at, in their folders or in directories that are allowed.
+/// Reads the manifests, and hashes what they point at, in their folders or in directories that are
+/// allowed.
 pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, Problems> {
     let (texts, mut problems) = deploy::texts(paths, allowed);
-    let written = deploy::sent(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())));
+    let written = deploy::sent(
+        texts
+            .iter()
+            .map(|(file, text)| (file.as_str(), text.as_str())),
+    );
     let written = match written {
         Ok(written) => written,
         Err(found) => {
@@ -72,7 +79,11 @@ pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, P
     for document in written.pipelines {
         let folder = Confined::of(document.file(), allowed);
         let paths = sent.entry(document.file().to_owned()).or_default();
-        let mut finder = Finder { folder, paths, hashed: &mut hashed };
+        let mut finder = Finder {
+            folder,
+            paths,
+            hashed: &mut hashed,
+        };
         match document.resolve(&mut finder) {
             Ok(resolved) => gathered.manifests.push((document, resolved)),
             Err(found) => problems.append(found),
@@ -81,9 +92,14 @@ pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, P
     for document in written.graphs {
         let folder = Confined::of(document.file(), allowed);
         let paths = sent.entry(document.file().to_owned()).or_default();
-        let mut finder = Finder { folder, paths, hashed: &mut hashed };
+        let mut finder = Finder {
+            folder,
+            paths,
+            hashed: &mut hashed,
+        };
         // Its members are the server's to find.
-        let unknown = |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"")));
+        let unknown =
+            |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"")));
         if let Err(found) = document.resolve(&mut finder, unknown) {
             problems.append(found);
         }
@@ -111,13 +127,23 @@ impl Finder<'_> {
         let path: PathBuf = self.folder.path(written).components().collect();
         let (digest, bytes) = match self.hashed.get(&path) {
             Some((digest, blob)) => (*digest, blob.bytes),
-            None => hash(self.folder.open(written).map_err(|error| error.to_string())?, &path)?,
+            None => hash(
+                self.folder
+                    .open(written)
+                    .map_err(|error| error.to_string())?,
+                &path,
+            )?,
         };
         if bytes > bytes_max {
-            return Err(format!("{} has {bytes} bytes; at most {bytes_max} are allowed", path.display()));
+            return Err(format!(
+                "{} has {bytes} bytes; at most {bytes_max} are allowed",
+                path.display()
+            ));
         }
         let place = (self.folder.clone(), written.to_owned());
-        self.hashed.entry(path.clone()).or_insert((digest, Blob { path, bytes, place }));
+        self.hashed
+            .entry(path.clone())
+            .or_insert((digest, Blob { path, bytes, place }));
         self.paths.insert(written.to_owned(), digest.to_string());
         Ok(digest)
     }
@@ -148,13 +174,16 @@ impl Resolve for Finder<'_> {
     }
 }
 
-/// The digest of a file's bytes, and how many they are. A file that is larger than any may be is not read.
+/// The digest of a file's bytes, and how many they are. A file that is larger than any may be is
+/// not read.
 fn hash(mut file: File, path: &Path) -> Result<(Digest, u64), String> {
     let shown = path.display();
     let trouble = |error: std::io::Error| format!("can't read {shown}: {error}");
     let length = file.metadata().map_err(trouble)?.len();
     if length > FILE_BYTES_MAX {
-        return Err(format!("{shown} has {length} bytes; at most {FILE_BYTES_MAX} are allowed"));
+        return Err(format!(
+            "{shown} has {length} bytes; at most {FILE_BYTES_MAX} are allowed"
+        ));
     }
     let mut hasher = Hasher::default();
     let mut piece = vec![0; PIECE_BYTES];
@@ -200,14 +229,21 @@ spec:
     #[test]
     fn every_path_is_hashed_and_names_are_left_to_the_server() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("columns.txt", "a\nb"), ("model.wasm", "wasm"), ("weights.bin", "wasm")] {
+        for (name, text) in [
+            ("columns.txt", "a\nb"),
+            ("model.wasm", "wasm"),
+            ("weights.bin", "wasm"),
+        ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let gathered = gather(&[manifest(folder.path())], &Allowed::default()).unwrap();
         let paths = &gathered.documents[0].paths;
         assert_eq!(paths["./columns.txt"], Digest::of(b"a\nb").to_string());
         assert_eq!(paths["./model.wasm"], paths["./weights.bin"]);
-        assert_eq!((paths.len(), gathered.files.len(), gathered.manifests.len()), (3, 2, 1));
+        assert_eq!(
+            (paths.len(), gathered.files.len(), gathered.manifests.len()),
+            (3, 2, 1)
+        );
         assert_eq!(gathered.files[&Digest::of(b"wasm")].bytes, 4);
         assert_eq!(gathered.documents[0].text, MANIFEST);
     }
@@ -215,11 +251,19 @@ spec:
     #[test]
     fn everything_that_is_missing_is_said_at_once_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let problems =
-            gather(&[manifest(folder.path()), folder.path().join("gone.yaml")], &Allowed::default()).unwrap_err();
+        let problems = gather(
+            &[manifest(folder.path()), folder.path().join("gone.yaml")],
+            &Allowed::default(),
+        )
+        .unwrap_err();
         let text = problems.to_string();
         assert_eq!(problems.list().len(), 4, "{text}");
-        for part in ["there is no such file", "columns.txt", "tumor.yaml:13:", "spec.stages[1].files.weights:"] {
+        for part in [
+            "there is no such file",
+            "columns.txt",
+            "tumor.yaml:13:",
+            "spec.stages[1].files.weights:",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -28,9 +28,18 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
         dry_run: args.dry_run,
         keep_revisions: args.keep_revisions,
         // Rounded up: what is asked to stay stays.
-        min_age_seconds: args.min_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+        min_age_seconds: args
+            .min_age
+            .as_millis()
+            .div_ceil(1000)
+            .try_into()
+            .unwrap_or(u64::MAX),
     };
-    let got = args.remote.client()?.call::<Gc>(Method::POST, "/v1/gc", &request).await?;
+    let got = args
+        .remote
+        .client()?
+        .call::<Gc>(Method::POST, "/v1/gc", &request)
+        .await?;
     show::tell(args.remote.output, &got, text);
     Ok(())
 }
@@ -42,13 +51,24 @@ fn text(gc: &Gc) -> String {
         ("compiled components", line(gc.compiled, gc.compiled_bytes)),
         ("abandoned uploads", line(gc.abandoned, gc.abandoned_bytes)),
     ]);
-    let head = if gc.dry_run { "dry run: nothing was freed; this would be" } else { "freed" };
+    let head = if gc.dry_run {
+        "dry run: nothing was freed; this would be"
+    } else {
+        "freed"
+    };
     let oldest = gc.oldest_revision;
-    format!("{head}\n{freed}\n{} kept; the oldest that can be rolled back to is revision {oldest}", blobs(gc.kept))
+    format!(
+        "{head}\n{freed}\n{} kept; the oldest that can be rolled back to is revision {oldest}",
+        blobs(gc.kept)
+    )
 }
 
 fn blobs(kept: u64) -> String {
-    format!("{} {}", show::count(kept, "blob"), if kept == 1 { "is" } else { "are" })
+    format!(
+        "{} {}",
+        show::count(kept, "blob"),
+        if kept == 1 { "is" } else { "are" }
+    )
 }
 
 #[cfg(test)]
@@ -57,10 +77,23 @@ mod tests {
 
     #[test]
     fn a_dry_run_says_so_first() {
-        let gc = Gc { dry_run: true, blobs: 2, blob_bytes: 2048, kept: 1, oldest_revision: 3, ..Gc::default() };
+        let gc = Gc {
+            dry_run: true,
+            blobs: 2,
+            blob_bytes: 2048,
+            kept: 1,
+            oldest_revision: 3,
+            ..Gc::default()
+        };
         let text = text(&gc);
         assert!(text.starts_with("dry run: nothing was freed"), "{text}");
-        assert!(text.contains("2 (2.0 KiB)") && text.contains("0 (0 bytes)"), "{text}");
-        assert!(text.ends_with("1 blob is kept; the oldest that can be rolled back to is revision 3"), "{text}");
+        assert!(
+            text.contains("2 (2.0 KiB)") && text.contains("0 (0 bytes)"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("1 blob is kept; the oldest that can be rolled back to is revision 3"),
+            "{text}"
+        );
     }
 }

@@ -21,8 +21,12 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     let mut client = args.remote.client()?;
     if let Some(name) = &args.name {
-        let got = client.get::<ModelInfo>(&format!("/v1/models/{}", quote(name))).await?;
-        show::tell(args.remote.output, &got, |model| table(std::slice::from_ref(model)));
+        let got = client
+            .get::<ModelInfo>(&format!("/v1/models/{}", quote(name)))
+            .await?;
+        show::tell(args.remote.output, &got, |model| {
+            table(std::slice::from_ref(model))
+        });
         return Ok(());
     }
     list(&mut client, args).await
@@ -34,7 +38,9 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
     let mut after = String::new();
     let mut total = 0;
     while left > 0 {
-        let got = client.get::<Page>(&format!("/v1/models?limit={}{after}", left.min(PAGE))).await?;
+        let got = client
+            .get::<Page>(&format!("/v1/models?limit={}{after}", left.min(PAGE)))
+            .await?;
         if args.remote.output == Output::Json {
             show::json(&got.body);
         }
@@ -63,26 +69,50 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
 }
 
 fn table(models: &[ModelInfo]) -> String {
-    let rows = models.iter().flat_map(|model| model.versions.iter().map(|version| row(model, version)));
-    let header = ["name", "version", "labels", "condition", "digest", "answered", "failed", "p50", "p99", "instances"];
+    let rows = models
+        .iter()
+        .flat_map(|model| model.versions.iter().map(|version| row(model, version)));
+    let header = [
+        "name",
+        "version",
+        "labels",
+        "condition",
+        "digest",
+        "answered",
+        "failed",
+        "p50",
+        "p99",
+        "instances",
+    ];
     show::table(header, rows)
 }
 
 fn row(model: &ModelInfo, about: &VersionInfo) -> [String; 10] {
     let is_default = model.answers.as_ref() == Some(&about.version);
-    // The star marks the version that answers when none is asked for; behind a route, each has its share of those.
-    let share = model.route.iter().flat_map(|route| &route.split).find(|share| share.version == about.version);
+    // The star marks the version that answers when none is asked for; behind a route, each has its
+    // share of those.
+    let share = model
+        .route
+        .iter()
+        .flat_map(|route| &route.split)
+        .find(|share| share.version == about.version);
     let mark = match share {
         Some(share) => format!(" {}%", (share.percent * 100.0).round() / 100.0),
         None if is_default => " *".to_owned(),
         None => String::new(),
     };
     let version = format!("{}{mark}", about.version);
-    let labels = model.labels.iter().filter(|label| label.version == about.version);
+    let labels = model
+        .labels
+        .iter()
+        .filter(|label| label.version == about.version);
     [
         model.name.clone(),
         version,
-        labels.map(|label| label.label.as_str()).collect::<Vec<_>>().join(" "),
+        labels
+            .map(|label| label.label.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
         condition(about.condition).to_owned(),
         show::short(&about.digest),
         about.answered.to_string(),
@@ -111,23 +141,46 @@ mod tests {
 
     #[test]
     fn a_version_is_a_line_with_its_labels() {
-        let version = |version: &str| VersionInfo { version: version.to_owned(), ..VersionInfo::default() };
+        let version = |version: &str| VersionInfo {
+            version: version.to_owned(),
+            ..VersionInfo::default()
+        };
         let model = ModelInfo {
             name: "tumor".to_owned(),
             answers: Some("2".to_owned()),
             route: None,
             versions: vec![version("1"), version("2")],
-            labels: vec![LabelInfo { label: "stable".to_owned(), version: "1".to_owned() }],
+            labels: vec![LabelInfo {
+                label: "stable".to_owned(),
+                version: "1".to_owned(),
+            }],
         };
         let text = table(std::slice::from_ref(&model));
-        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[1][..4], ["tumor", "1", "stable", "ready"]);
         assert_eq!(lines[2][..4], ["tumor", "2", "*", "ready"]);
-        let share = |version: &str, percent| ShareInfo { version: version.to_owned(), weight: 1.0, percent };
+        let share = |version: &str, percent| ShareInfo {
+            version: version.to_owned(),
+            weight: 1.0,
+            percent,
+        };
         let split = vec![share("1", 100.0 / 3.0), share("2", 200.0 / 3.0)];
-        let routed = ModelInfo { answers: None, route: Some(RouteInfo { split, ..RouteInfo::default() }), ..model };
+        let routed = ModelInfo {
+            answers: None,
+            route: Some(RouteInfo {
+                split,
+                ..RouteInfo::default()
+            }),
+            ..model
+        };
         let text = table(&[routed]);
-        assert!(text.contains("1 33.33%") && text.contains("2 66.67%"), "{text}");
+        assert!(
+            text.contains("1 33.33%") && text.contains("2 66.67%"),
+            "{text}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `hotstage history`: what was changed, newest first; one revision in full; or whether the record is whole.
+//! `hotstage history`: what was changed, newest first; one revision in full; or whether the record
+//! is whole.
 
 use hotstage_core::printable::one_line;
 
@@ -18,7 +19,8 @@ pub(in crate::cli) struct Args {
     /// How many revisions at most.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    /// Verify every revision against the hash that the next one has of it; exit code 3 when something is wrong.
+    /// Verify every revision against the hash that the next one has of it; exit code 3 when
+    /// something is wrong.
     #[arg(long, conflicts_with = "revision")]
     verify: bool,
     #[command(flatten)]
@@ -33,11 +35,17 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
             Output::Table if got.value.ok => console::print_ok(&verified(&got.value)),
             output => show::tell(output, &got, verified),
         }
-        return Ok(if got.value.ok { Exit::Done } else { Exit::Refused });
+        return Ok(if got.value.ok {
+            Exit::Done
+        } else {
+            Exit::Refused
+        });
     }
     match args.revision {
         Some(number) => {
-            let got = client.get::<RevisionInfo>(&format!("/v1/revisions/{number}")).await?;
+            let got = client
+                .get::<RevisionInfo>(&format!("/v1/revisions/{number}"))
+                .await?;
             show::tell(args.remote.output, &got, revision);
         }
         None => list(&mut client, args).await?,
@@ -50,7 +58,9 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
     let mut before = String::new();
     let mut revisions = Vec::new();
     while left > 0 {
-        let got = client.get::<History>(&format!("/v1/revisions?limit={}{before}", left.min(PAGE))).await?;
+        let got = client
+            .get::<History>(&format!("/v1/revisions?limit={}{before}", left.min(PAGE)))
+            .await?;
         if args.remote.output == Output::Json {
             show::json(&got.body);
         }
@@ -73,7 +83,12 @@ async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
 }
 
 fn row(revision: &RevisionInfo) -> [String; 6] {
-    let mut changes: Vec<String> = revision.changes.iter().take(CHANGES).map(show::change).collect();
+    let mut changes: Vec<String> = revision
+        .changes
+        .iter()
+        .take(CHANGES)
+        .map(show::change)
+        .collect();
     let more = revision.changes.len().saturating_sub(CHANGES);
     if more > 0 {
         changes.push(format!("and {more} more"));
@@ -110,24 +125,45 @@ fn revision(revision: &RevisionInfo) -> String {
 
 /// What the steps of rollouts came to that ended with it.
 fn evidence(revision: &RevisionInfo) -> String {
-    let found = revision.changes.iter().filter_map(|change| change.evidence.as_ref()).flat_map(|evidence| {
-        let baked = show::milliseconds(evidence.baked_ms);
-        let step = format!("step {} baked {baked}", evidence.step);
-        let guards = evidence.guards.iter().map(|found| {
-            let samples = show::count(found.samples, "sample");
-            format!("{}: {} of {samples}, {}", found.name, found.shown, found.state)
+    let found = revision
+        .changes
+        .iter()
+        .filter_map(|change| change.evidence.as_ref())
+        .flat_map(|evidence| {
+            let baked = show::milliseconds(evidence.baked_ms);
+            let step = format!("step {} baked {baked}", evidence.step);
+            let guards = evidence.guards.iter().map(|found| {
+                let samples = show::count(found.samples, "sample");
+                format!(
+                    "{}: {} of {samples}, {}",
+                    found.name, found.shown, found.state
+                )
+            });
+            std::iter::once(step).chain(guards)
         });
-        std::iter::once(step).chain(guards)
-    });
     found.collect::<Vec<_>>().join("\n")
 }
 
 /// What was read, behind an `ok` where all is well.
 fn verified(verified: &Verified) -> String {
-    let Verified { ok, revisions, hash, blobs, problems } = verified;
-    let read = format!("{} and {} read", show::count(*revisions, "revision"), show::count(*blobs, "blob"));
+    let Verified {
+        ok,
+        revisions,
+        hash,
+        blobs,
+        problems,
+    } = verified;
+    let read = format!(
+        "{} and {} read",
+        show::count(*revisions, "revision"),
+        show::count(*blobs, "blob")
+    );
     let mut lines: Vec<String> = problems.clone();
-    lines.push(if *ok { read } else { format!("not whole: {read}") });
+    lines.push(if *ok {
+        read
+    } else {
+        format!("not whole: {read}")
+    });
     lines.push(format!("head {hash}"));
     lines.join("\n")
 }
@@ -166,7 +202,10 @@ mod tests {
         };
         let row = row(&many);
         assert_eq!(row[3], "rollback tumor to 5");
-        assert_eq!(row[4], "removed tumor/0\nremoved tumor/1\nremoved tumor/2\nand 7 more");
+        assert_eq!(
+            row[4],
+            "removed tumor/0\nremoved tumor/1\nremoved tumor/2\nand 7 more"
+        );
         assert!(revision(&many).contains("removed tumor/9"));
     }
 

@@ -1,4 +1,5 @@
-//! `hotstage label`: point labels at versions, or remove them: all of them in one revision, or none.
+//! `hotstage label`: point labels at versions, or remove them: all of them in one revision, or
+//! none.
 
 use std::collections::BTreeMap;
 
@@ -33,20 +34,39 @@ struct Wish {
 
 fn wish(text: &str) -> Result<Wish, String> {
     match (text.split_once('='), text.strip_suffix('-')) {
-        (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => {
-            Ok(Wish { label: label.to_owned(), version: Some(version.to_owned()) })
+        (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => Ok(Wish {
+            label: label.to_owned(),
+            version: Some(version.to_owned()),
+        }),
+        (None, Some(label)) if !label.is_empty() => Ok(Wish {
+            label: label.to_owned(),
+            version: None,
+        }),
+        _ => {
+            Err("write `stable=2` to point a label at a version, `stable-` to remove it".to_owned())
         }
-        (None, Some(label)) if !label.is_empty() => Ok(Wish { label: label.to_owned(), version: None }),
-        _ => Err("write `stable=2` to point a label at a version, `stable-` to remove it".to_owned()),
     }
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let Change { if_revision, reason, .. } = &args.change;
+    let Change {
+        if_revision,
+        reason,
+        ..
+    } = &args.change;
     let labels = labels(&args.labels).map_err(|message| Ending::new(Exit::Usage, message))?;
-    let request = LabelsRequest { labels, reason: reason.clone(), if_revision: *if_revision, dry_run: args.dry_run };
+    let request = LabelsRequest {
+        labels,
+        reason: reason.clone(),
+        if_revision: *if_revision,
+        dry_run: args.dry_run,
+    };
     let path = format!("/v1/models/{}/labels", quote(&args.name));
-    let got = args.change.client(&args.remote)?.call::<Applied>(Method::PUT, &path, &request).await?;
+    let got = args
+        .change
+        .client(&args.remote)?
+        .call::<Applied>(Method::PUT, &path, &request)
+        .await?;
     show::tell(args.remote.output, &got, show::applied);
     Ok(())
 }
@@ -55,7 +75,9 @@ fn labels(wishes: &[Wish]) -> Result<BTreeMap<String, Option<String>>, String> {
     let mut labels = BTreeMap::new();
     for Wish { label, version } in wishes {
         if labels.insert(label.clone(), version.clone()).is_some() {
-            return Err(format!("the label `{label}` is there twice; say once where it shall point"));
+            return Err(format!(
+                "the label `{label}` is there twice; say once where it shall point"
+            ));
         }
     }
     Ok(labels)
@@ -67,10 +89,19 @@ mod tests {
 
     #[test]
     fn a_minus_at_the_end_removes() {
-        let point = |label: &str, version: &str| Wish { label: label.to_owned(), version: Some(version.to_owned()) };
+        let point = |label: &str, version: &str| Wish {
+            label: label.to_owned(),
+            version: Some(version.to_owned()),
+        };
         assert_eq!(wish("stable=2"), Ok(point("stable", "2")));
         assert_eq!(wish("stable=2-"), Ok(point("stable", "2-")));
-        assert_eq!(wish("stable-"), Ok(Wish { label: "stable".to_owned(), version: None }));
+        assert_eq!(
+            wish("stable-"),
+            Ok(Wish {
+                label: "stable".to_owned(),
+                version: None
+            })
+        );
         for text in ["stable", "-", "=2", "stable=", ""] {
             assert!(wish(text).is_err(), "{text}");
         }
@@ -78,8 +109,17 @@ mod tests {
 
     #[test]
     fn a_label_is_moved_once() {
-        let wishes = |texts: &[&str]| texts.iter().map(|text| wish(text).unwrap()).collect::<Vec<Wish>>();
+        let wishes = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| wish(text).unwrap())
+                .collect::<Vec<Wish>>()
+        };
         assert_eq!(labels(&wishes(&["a=1", "b-"])).unwrap().len(), 2);
-        assert!(labels(&wishes(&["a=1", "a-"])).unwrap_err().contains("`a` is there twice"));
+        assert!(
+            labels(&wishes(&["a=1", "a-"]))
+                .unwrap_err()
+                .contains("`a` is there twice")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The lines that differ between two texts, with a few around them, as `diff -u` shows them.
 //!
-//! Bound: [`CELLS_MAX`] pairs of lines are compared. Texts that differ over more than that are shown as one block out
-//! and one block in.
+//! Bound: [`CELLS_MAX`] pairs of lines are compared. Texts that differ over more than that are
+//! shown as one block out and one block in.
 
 /// Lines that are shown around a difference.
 const AROUND: usize = 3;
@@ -21,11 +21,17 @@ pub(super) fn difference(one: &str, other: &str) -> Vec<String> {
     let lines = align(&one, &other);
     let is_near = |index: usize| {
         let near = index.saturating_sub(AROUND)..lines.len().min(index + AROUND + 1);
-        lines[near].iter().any(|line| !matches!(line, Line::Same(_)))
+        lines[near]
+            .iter()
+            .any(|line| !matches!(line, Line::Same(_)))
     };
     let mut shown = Vec::new();
     let mut last = None;
-    for (index, line) in lines.iter().enumerate().filter(|(index, _)| is_near(*index)) {
+    for (index, line) in lines
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| is_near(*index))
+    {
         if last.is_some_and(|last| last + 1 != index) {
             shown.push("  …".to_owned());
         }
@@ -40,10 +46,23 @@ pub(super) fn difference(one: &str, other: &str) -> Vec<String> {
 }
 
 fn align<'a>(one: &[&'a str], other: &[&'a str]) -> Vec<Line<'a>> {
-    let head = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let head = one
+        .iter()
+        .zip(other)
+        .take_while(|(one, other)| one == other)
+        .count();
     let rest = one.len().min(other.len()) - head;
-    let tail = one.iter().rev().zip(other.iter().rev()).take(rest).take_while(|(one, other)| one == other).count();
-    let (left, right) = (&one[head..one.len() - tail], &other[head..other.len() - tail]);
+    let tail = one
+        .iter()
+        .rev()
+        .zip(other.iter().rev())
+        .take(rest)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let (left, right) = (
+        &one[head..one.len() - tail],
+        &other[head..other.len() - tail],
+    );
     let mut lines: Vec<Line<'a>> = one[..head].iter().map(|text| Line::Same(text)).collect();
     middle(left, right, &mut lines);
     lines.extend(one[one.len() - tail..].iter().map(|text| Line::Same(text)));
@@ -74,7 +93,8 @@ fn middle<'a>(left: &[&'a str], right: &[&'a str], lines: &mut Vec<Line<'a>>) {
             lines.push(Line::Same(left[row]));
             (row, column) = (row + 1, column + 1);
         } else if column == right.len()
-            || (row < left.len() && common[(row + 1) * width + column] >= common[row * width + column + 1])
+            || (row < left.len()
+                && common[(row + 1) * width + column] >= common[row * width + column + 1])
         {
             lines.push(Line::Out(left[row]));
             row += 1;
@@ -105,7 +125,9 @@ mod tests {
         check(
             "a 1 2 3 4 5 6 7 b",
             "x 1 2 3 4 5 6 7 y",
-            &["- a", "+ x", "  1", "  2", "  3", "  …", "  5", "  6", "  7", "- b", "+ y"],
+            &[
+                "- a", "+ x", "  1", "  2", "  3", "  …", "  5", "  6", "  7", "- b", "+ y",
+            ],
         );
     }
 
@@ -113,6 +135,9 @@ mod tests {
     fn too_much_is_one_block_out_and_one_in() {
         let (one, other) = ("a\n".repeat(3000), "b\n".repeat(3000));
         let shown = difference(&one, &other);
-        assert_eq!((shown.len(), shown[2999].as_str(), shown[3000].as_str()), (6000, "- a", "+ b"));
+        assert_eq!(
+            (shown.len(), shown[2999].as_str(), shown[3000].as_str()),
+            (6000, "- a", "+ b")
+        );
     }
 }

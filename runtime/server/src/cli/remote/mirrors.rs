@@ -19,25 +19,57 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let got = args.remote.client()?.get::<Mirrors>(&format!("/v1/models/{}/mirrors", quote(&args.name))).await?;
-    show::tell(args.remote.output, &got, |mirrors| text(mirrors, args.windows, args.examples));
+    let got = args
+        .remote
+        .client()?
+        .get::<Mirrors>(&format!("/v1/models/{}/mirrors", quote(&args.name)))
+        .await?;
+    show::tell(args.remote.output, &got, |mirrors| {
+        text(mirrors, args.windows, args.examples)
+    });
     Ok(())
 }
 
 fn text(mirrors: &Mirrors, windows: bool, examples: bool) -> String {
     let mut parts = Vec::new();
-    let header = ["version", "copies", "sent", "dropped", "waiting", "compared", "disagree", "failed", "p50", "p99"];
+    let header = [
+        "version", "copies", "sent", "dropped", "waiting", "compared", "disagree", "failed", "p50",
+        "p99",
+    ];
     parts.push(show::table(header, mirrors.mirrors.iter().map(figures)));
-    let header = ["version", "since", "output", "datatype", "elements", "equal", "mean |Δ|", "max |Δ|", "other shape"];
+    let header = [
+        "version",
+        "since",
+        "output",
+        "datatype",
+        "elements",
+        "equal",
+        "mean |Δ|",
+        "max |Δ|",
+        "other shape",
+    ];
     let rows = mirrors.mirrors.iter().flat_map(|mirror| {
-        let each = if windows { &mirror.windows[..] } else { &[][..] };
-        let seen = if windows { each.iter().collect() } else { vec![&mirror.all] };
-        seen.into_iter().flat_map(|window| rows(mirror, window)).collect::<Vec<_>>()
+        let each = if windows {
+            &mirror.windows[..]
+        } else {
+            &[][..]
+        };
+        let seen = if windows {
+            each.iter().collect()
+        } else {
+            vec![&mirror.all]
+        };
+        seen.into_iter()
+            .flat_map(|window| rows(mirror, window))
+            .collect::<Vec<_>>()
     });
     parts.push(show::table(header, rows));
     for mirror in &mirrors.mirrors {
         if let Some(failure) = &mirror.all.failure {
-            parts.push(format!("version {} failed last because: {failure}", mirror.version));
+            parts.push(format!(
+                "version {} failed last because: {failure}",
+                mirror.version
+            ));
         }
         for (number, found) in mirror.worst.iter().enumerate().filter(|_| examples) {
             parts.push(example(mirror, number + 1, found));
@@ -47,16 +79,30 @@ fn text(mirrors: &Mirrors, windows: bool, examples: bool) -> String {
 }
 
 fn example(mirror: &MirrorInfo, number: usize, found: &MirrorExample) -> String {
-    let MirrorExample { shapes_differ, unequal, max_abs, request, answer, mirrored } = found;
+    let MirrorExample {
+        shapes_differ,
+        unequal,
+        max_abs,
+        request,
+        answer,
+        mirrored,
+    } = found;
     let mut differ = vec![format!("largest |Δ| {max_abs:.6}")];
     if *unequal > 0 {
         differ.insert(0, format!("{} not equal", show::count(*unequal, "element")));
     }
     if *shapes_differ > 0 {
-        differ.insert(0, format!("{} of another shape", show::count(*shapes_differ, "output")));
+        differ.insert(
+            0,
+            format!("{} of another shape", show::count(*shapes_differ, "output")),
+        );
     }
     [
-        format!("version {}, example {number}: {}", mirror.version, differ.join(", ")),
+        format!(
+            "version {}, example {number}: {}",
+            mirror.version,
+            differ.join(", ")
+        ),
         format!("  request  {request}"),
         format!("  answer   {answer}"),
         format!("  mirrored {mirrored}"),
@@ -80,7 +126,10 @@ fn figures(mirror: &MirrorInfo) -> [String; 10] {
     ]
 }
 
-fn rows<'a>(mirror: &'a MirrorInfo, window: &'a MirrorWindow) -> impl Iterator<Item = [String; 9]> + 'a {
+fn rows<'a>(
+    mirror: &'a MirrorInfo,
+    window: &'a MirrorWindow,
+) -> impl Iterator<Item = [String; 9]> + 'a {
     let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
     window.outputs.iter().map(move |output: &OutputAgreement| {
         [
@@ -89,7 +138,10 @@ fn rows<'a>(mirror: &'a MirrorInfo, window: &'a MirrorWindow) -> impl Iterator<I
             output.name.clone(),
             output.datatype.clone(),
             output.elements.to_string(),
-            output.agreement.map(|share| format!("{:.2}%", share * 100.0)).unwrap_or_default(),
+            output
+                .agreement
+                .map(|share| format!("{:.2}%", share * 100.0))
+                .unwrap_or_default(),
             number(output.mean_abs),
             number(output.max_abs),
             output.shapes_differ.to_string(),
@@ -99,7 +151,11 @@ fn rows<'a>(mirror: &'a MirrorInfo, window: &'a MirrorWindow) -> impl Iterator<I
 
 /// A number and its part of another.
 fn share(part: u64, of: u64) -> String {
-    let percent = if of == 0 { 0.0 } else { part as f64 / of as f64 * 100.0 };
+    let percent = if of == 0 {
+        0.0
+    } else {
+        part as f64 / of as f64 * 100.0
+    };
     format!("{part} ({percent:.2}%)")
 }
 
@@ -115,11 +171,39 @@ mod tests {
             elements: 16,
             ..OutputAgreement::default()
         };
-        let all = MirrorWindow { compared: 16, disagreed: 1, outputs: vec![output], ..MirrorWindow::default() };
-        let worst = vec![MirrorExample { unequal: 1, max_abs: 0.25, ..MirrorExample::default() }];
-        let mirror = MirrorInfo { version: "2".to_owned(), percent: 20.0, all, worst, ..MirrorInfo::default() };
-        let text = text(&Mirrors { name: "m".to_owned(), mirrors: vec![mirror] }, false, true);
-        for part in ["20%", "1 (6.25%)", "label", "93.75%", "example 1: 1 element not equal, largest |Δ| 0.250000"] {
+        let all = MirrorWindow {
+            compared: 16,
+            disagreed: 1,
+            outputs: vec![output],
+            ..MirrorWindow::default()
+        };
+        let worst = vec![MirrorExample {
+            unequal: 1,
+            max_abs: 0.25,
+            ..MirrorExample::default()
+        }];
+        let mirror = MirrorInfo {
+            version: "2".to_owned(),
+            percent: 20.0,
+            all,
+            worst,
+            ..MirrorInfo::default()
+        };
+        let text = text(
+            &Mirrors {
+                name: "m".to_owned(),
+                mirrors: vec![mirror],
+            },
+            false,
+            true,
+        );
+        for part in [
+            "20%",
+            "1 (6.25%)",
+            "label",
+            "93.75%",
+            "example 1: 1 element not equal, largest |Δ| 0.250000",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -1,7 +1,9 @@
-//! The verbs that talk to a running server's admin API: what they have in common, and one file for each.
+//! The verbs that talk to a running server's admin API: what they have in common, and one file for
+//! each.
 //!
-//! Default: the server that runs on the state directory, over loopback, with the token that it left there. `--server`
-//! names another one. Results go to stdout, as a table or as the API's answers word by word; the rest goes to stderr.
+//! Default: the server that runs on the state directory, over loopback, with the token that it left
+//! there. `--server` names another one. Results go to stdout, as a table or as the API's answers
+//! word by word; the rest goes to stderr.
 
 mod actor;
 mod answered;
@@ -72,16 +74,20 @@ pub(super) enum Verb {
 /// Options of every verb here.
 #[derive(Debug, clap::Args)]
 struct Remote {
-    /// The admin API's address, as in http://127.0.0.1:8002 [default: of the server that runs on the state directory].
+    /// The admin API's address, as in http://127.0.0.1:8002
+    /// [default: of the server that runs on the state directory].
     #[arg(long, value_name = "URL", env = "HOTSTAGE_SERVER")]
     server: Option<String>,
-    /// The file that holds the admin API's token [default without --server: the one in the state directory].
+    /// The file that holds the admin API's token
+    /// [default without --server: the one in the state directory].
     #[arg(long, value_name = "FILE", env = "HOTSTAGE_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// The state directory of a server on this machine [default: the user's state folder, ~/.local/state/hotstage].
+    /// The state directory of a server on this machine
+    /// [default: the user's state folder, ~/.local/state/hotstage].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
     state: Option<PathBuf>,
-    /// How the result is printed. JSON prints each answer of the server as it came, on a line of its own.
+    /// How the result is printed. JSON prints each answer of the server as it came, on a line of
+    /// its own.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
@@ -93,16 +99,24 @@ struct Change {
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
     /// Why; the record keeps it.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     reason: String,
-    /// Who changes it, for the record. It is what you say it is: only the token is checked [default: the login name].
+    /// Who changes it, for the record. It is what you say it is: only the token is checked
+    /// [default: the login name].
     #[arg(long, value_name = "NAME", env = "HOTSTAGE_ACTOR", value_parser = actor::parse)]
     actor: Option<String>,
 }
 
 /// Does what the arguments say.
 pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
     runtime.block_on(async {
         let done = match verb {

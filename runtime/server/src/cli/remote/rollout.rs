@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::client::quote;
 use super::{Change, Ending, Exit, Remote, show};
-use crate::api::{Applied, FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepPast};
+use crate::api::{
+    Applied, FindingInfo, GuardInfo, RolloutInfo, RolloutRequest, Steer, SteerRequest, StepPast,
+};
 use crate::cli::check::Output;
 use crate::cli::console;
 
@@ -18,7 +20,9 @@ const LOOK: Duration = Duration::from_millis(500);
 const BAR: u32 = 20;
 
 /// What a document says, too.
-const OPTIONS: [&str; 9] = ["to", "from", "strategy", "percent", "bake", "steps", "guards", "labels", "timeout"];
+const OPTIONS: [&str; 9] = [
+    "to", "from", "strategy", "percent", "bake", "steps", "guards", "labels", "timeout",
+];
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -53,7 +57,8 @@ struct Start {
     /// The version that gets the share.
     #[arg(long, value_name = "VERSION", required_unless_present = "file")]
     to: Option<String>,
-    /// The version that gives it [default: the one with the largest share in the route; without a route the newest].
+    /// The version that gives it
+    /// [default: the one with the largest share in the route; without a route the newest].
     #[arg(long, value_name = "VERSION")]
     from: Option<String>,
     /// How the share grows [default: canary].
@@ -65,8 +70,8 @@ struct Start {
     /// How long each step stays at least, as in 10m [default: 5m].
     #[arg(long, value_name = "TIME")]
     bake: Option<String>,
-    /// The steps, in place of strategy, percent and bake, as in 0,5:10m,50:1h: percent that grow, 0 for copies alone,
-    /// each with the time that it stays at least [default of the time: 5m].
+    /// The steps, in place of strategy, percent and bake, as in 0,5:10m,50:1h: percent that grow, 0
+    /// for copies alone, each with the time that it stays at least [default of the time: 5m].
     #[arg(
         long,
         value_name = "PERCENT[:TIME],…",
@@ -76,18 +81,19 @@ struct Start {
     )]
     steps: Vec<Value>,
     /// What ends it early, as in errors=0.01, p99=50ms, p99_ratio=1.5,min_samples=500,window=2m, or
-    /// disagreement=0.05,tolerance=1e-3 and metric=STAGE.NAME,min=0.3; name=NAME names it; may be given several times
-    /// [default: errors=0.01 and p99_ratio=2].
+    /// disagreement=0.05,tolerance=1e-3 and metric=STAGE.NAME,min=0.3; name=NAME names it; may be
+    /// given several times [default: errors=0.01 and p99_ratio=2].
     #[arg(long = "guard", value_name = "MEASURE=LIMIT[,min_samples=N][,window=TIME]", value_parser = guard)]
     guards: Vec<Value>,
-    /// Labels that move with success, where they point at the version that gives the share; "" for none
-    /// [default: stable].
+    /// Labels that move with success, where they point at the version that gives the share; "" for
+    /// none [default: stable].
     #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
     labels: Option<Vec<String>>,
     /// How long all of it may take before it is taken back, as in 2h [default: no limit].
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
-    /// SageMaker's deployment configuration, as JSON: its steps, waits and timeout; its alarms are guards by name.
+    /// SageMaker's deployment configuration, as JSON: its steps, waits and timeout; its alarms are
+    /// guards by name.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "strategy", "percent", "bake", "steps", "timeout"])]
     deployment_config: Option<PathBuf>,
     /// Make every check and change nothing.
@@ -103,7 +109,8 @@ struct Start {
 struct Status {
     /// The name that clients call.
     name: String,
-    /// Look again and again until it is over: exit code 0 when it was promoted, 8 when it was taken back.
+    /// Look again and again until it is over: exit code 0 when it was promoted, 8 when it was taken
+    /// back.
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
@@ -129,10 +136,22 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
         Verb::Promote(args) => (args, Steer::Promote),
         Verb::Abort(args) => (args, Steer::Abort),
     };
-    let Change { reason, if_revision, .. } = &steering.change;
-    let request = SteerRequest { order, reason: reason.clone(), if_revision: *if_revision };
+    let Change {
+        reason,
+        if_revision,
+        ..
+    } = &steering.change;
+    let request = SteerRequest {
+        order,
+        reason: reason.clone(),
+        if_revision: *if_revision,
+    };
     let path = format!("/v1/models/{}/rollout", quote(&steering.name));
-    let got = steering.change.client(&steering.remote)?.call::<Applied>(Method::POST, &path, &request).await?;
+    let got = steering
+        .change
+        .client(&steering.remote)?
+        .call::<Applied>(Method::POST, &path, &request)
+        .await?;
     show::tell(steering.remote.output, &got, show::applied);
     Ok(Exit::Done)
 }
@@ -142,10 +161,24 @@ async fn start(args: &Start) -> Result<Exit, Ending> {
         Some(path) => (path.display().to_string(), read(path)?),
         None => ("the command line".to_owned(), document(args)?.to_string()),
     };
-    let Change { reason, if_revision, .. } = &args.change;
+    let Change {
+        reason,
+        if_revision,
+        ..
+    } = &args.change;
     let (reason, dry_run) = (reason.clone(), args.dry_run);
-    let request = RolloutRequest { document, file, reason, if_revision: *if_revision, dry_run };
-    let got = args.change.client(&args.remote)?.call::<Applied>(Method::POST, "/v1/rollouts", &request).await?;
+    let request = RolloutRequest {
+        document,
+        file,
+        reason,
+        if_revision: *if_revision,
+        dry_run,
+    };
+    let got = args
+        .change
+        .client(&args.remote)?
+        .call::<Applied>(Method::POST, "/v1/rollouts", &request)
+        .await?;
     show::tell(args.remote.output, &got, show::applied);
     Ok(Exit::Done)
 }
@@ -175,25 +208,40 @@ fn document(args: &Start) -> Result<Value, Ending> {
         spec["guards"] = json!(args.guards);
     }
     if let Some(labels) = &args.labels {
-        spec["labels"] = labels.iter().filter(|label| !label.is_empty()).map(String::as_str).collect();
+        spec["labels"] = labels
+            .iter()
+            .filter(|label| !label.is_empty())
+            .map(String::as_str)
+            .collect();
     }
     if let Some(path) = &args.deployment_config {
-        let names: Vec<&str> = args.guards.iter().filter_map(|guard| guard["name"].as_str()).collect();
-        let meant = hotstage_core::rollout::guardrail(&read(path)?, &names)
-            .map_err(|message| Ending::new(Exit::Refused, format!("{}: {message}", path.display())))?;
+        let names: Vec<&str> = args
+            .guards
+            .iter()
+            .filter_map(|guard| guard["name"].as_str())
+            .collect();
+        let meant = hotstage_core::rollout::guardrail(&read(path)?, &names).map_err(|message| {
+            Ending::new(Exit::Refused, format!("{}: {message}", path.display()))
+        })?;
         if let (Some(spec), Value::Object(meant)) = (spec.as_object_mut(), meant) {
             spec.extend(meant);
         }
     }
     let name = args.name.as_deref().unwrap_or_default();
-    Ok(json!({ "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": name }, "spec": spec }))
+    Ok(
+        json!({ "apiVersion": "hotstage.dev/v1", "kind": "Rollout", "metadata": { "name": name }, "spec": spec }),
+    )
 }
 
 /// A step in short: `5:10m` or `5`.
 fn step(text: &str) -> Result<Value, String> {
-    let (percent, bake) = text.split_once(':').map_or((text, None), |(percent, bake)| (percent, Some(bake)));
+    let (percent, bake) = text
+        .split_once(':')
+        .map_or((text, None), |(percent, bake)| (percent, Some(bake)));
     let percent = percent.trim().parse::<serde_json::Number>();
-    let percent = percent.map_err(|_| format!("`{text}` is no step; write its percent and its time, like `5:10m`"))?;
+    let percent = percent.map_err(|_| {
+        format!("`{text}` is no step; write its percent and its time, like `5:10m`")
+    })?;
     let mut step = json!({ "percent": percent });
     if let Some(bake) = bake {
         step["bake"] = json!(bake);
@@ -201,12 +249,15 @@ fn step(text: &str) -> Result<Value, String> {
     Ok(step)
 }
 
-/// A guard in short: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` of a stage's metric.
+/// A guard in short: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` of a stage's
+/// metric.
 fn guard(text: &str) -> Result<Value, String> {
     let mut guard = json!({});
     for part in text.split(',') {
         let Some((key, value)) = part.split_once('=') else {
-            return Err(format!("`{part}` has no `=`; write `errors=0.01,min_samples=500,window=2m`"));
+            return Err(format!(
+                "`{part}` has no `=`; write `errors=0.01,min_samples=500,window=2m`"
+            ));
         };
         let value = match value.parse::<serde_json::Number>() {
             Ok(number) if key != "name" => Value::Number(number),
@@ -225,8 +276,12 @@ fn guard(text: &str) -> Result<Value, String> {
 }
 
 fn read(path: &Path) -> Result<String, Ending> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Ending::new(Exit::Refused, format!("{} can't be read: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| {
+        Ending::new(
+            Exit::Refused,
+            format!("{} can't be read: {error}", path.display()),
+        )
+    })
 }
 
 async fn status(args: &Status) -> Result<Exit, Ending> {
@@ -265,24 +320,56 @@ fn text(rollout: &RolloutInfo) -> String {
     let step = match rollout.left_ms {
         _ if !["running", "paused"].contains(&rollout.phase.as_str()) => String::new(),
         Some(0) => format!("{} of {}, guards decide", rollout.step, rollout.steps.len()),
-        Some(left) => format!("{} of {}, {} left", rollout.step, rollout.steps.len(), show::milliseconds(left)),
+        Some(left) => format!(
+            "{} of {}, {} left",
+            rollout.step,
+            rollout.steps.len(),
+            show::milliseconds(left)
+        ),
         None => format!("{} of {}", rollout.step, rollout.steps.len()),
     };
-    let cell = |index: u32| if f64::from(index) * 100.0 < rollout.percent * f64::from(BAR) { '█' } else { '░' };
+    let cell = |index: u32| {
+        if f64::from(index) * 100.0 < rollout.percent * f64::from(BAR) {
+            '█'
+        } else {
+            '░'
+        }
+    };
     let bar: String = (0..BAR).map(cell).collect();
     let head = show::fields([
         ("name", rollout.name.clone()),
         ("phase", rollout.phase.clone()),
         ("versions", format!("{} → {}", rollout.from, rollout.to)),
-        ("share", format!("{bar} {}% to {}", rollout.percent, rollout.to)),
+        (
+            "share",
+            format!("{bar} {}% to {}", rollout.percent, rollout.to),
+        ),
         ("step", step),
         ("blocked", rollout.blocked.clone().unwrap_or_default()),
-        ("last", format!("revision {} at {}, {}", rollout.revision, rollout.time, rollout.actor)),
+        (
+            "last",
+            format!(
+                "revision {} at {}, {}",
+                rollout.revision, rollout.time, rollout.actor
+            ),
+        ),
         ("because", rollout.reason.clone()),
     ]);
-    let header = ["guard", "measure", "value of limit", "samples", "window", "state"];
+    let header = [
+        "guard",
+        "measure",
+        "value of limit",
+        "samples",
+        "window",
+        "state",
+    ];
     let guards = show::table(header, rollout.guards.iter().map(row));
-    let past = rollout.past.iter().flat_map(|past| past.evidence.guards.iter().map(move |found| past_row(past, found)));
+    let past = rollout.past.iter().flat_map(|past| {
+        past.evidence
+            .guards
+            .iter()
+            .map(move |found| past_row(past, found))
+    });
     let past: Vec<[String; 6]> = past.collect();
     let past = if past.is_empty() {
         String::new()
@@ -323,26 +410,51 @@ mod tests {
     #[test]
     fn a_guard_in_short_is_a_guard() {
         let expect = json!({ "errors": 0.01, "min_samples": 500, "window": "2m", "name": "7" });
-        assert_eq!(guard("errors=0.01,min_samples=500,window=2m,name=7").unwrap(), expect);
+        assert_eq!(
+            guard("errors=0.01,min_samples=500,window=2m,name=7").unwrap(),
+            expect
+        );
         assert_eq!(guard("p99=50ms").unwrap(), json!({ "p99": "50ms" }));
         let metric = json!({ "stage": "label", "name": "score", "min": 0.5 });
-        assert_eq!(guard("metric=label.score,min=0.5").unwrap(), json!({ "metric": metric }));
+        assert_eq!(
+            guard("metric=label.score,min=0.5").unwrap(),
+            json!({ "metric": metric })
+        );
         assert!(guard("errors").unwrap_err().contains("no `=`"));
     }
 
     #[test]
     fn a_step_in_short_is_a_step() {
-        assert_eq!(step("5:10m").unwrap(), json!({ "percent": 5, "bake": "10m" }));
+        assert_eq!(
+            step("5:10m").unwrap(),
+            json!({ "percent": 5, "bake": "10m" })
+        );
         assert_eq!(step("12.5").unwrap(), json!({ "percent": 12.5 }));
         assert!(step("10m").unwrap_err().contains("like `5:10m`"));
     }
 
     #[test]
     fn a_rollout_that_is_over_shows_what_its_steps_came_to() {
-        let found = FindingInfo { name: "errors".to_owned(), shown: "0.10 %".to_owned(), ..FindingInfo::default() };
-        let evidence = StepEvidence { step: 1, baked_ms: 61_000, guards: vec![found] };
-        let past = vec![StepPast { percent: 25.0, evidence, ..StepPast::default() }];
-        let text = text(&RolloutInfo { phase: "promoted".to_owned(), past, ..RolloutInfo::default() });
+        let found = FindingInfo {
+            name: "errors".to_owned(),
+            shown: "0.10 %".to_owned(),
+            ..FindingInfo::default()
+        };
+        let evidence = StepEvidence {
+            step: 1,
+            baked_ms: 61_000,
+            guards: vec![found],
+        };
+        let past = vec![StepPast {
+            percent: 25.0,
+            evidence,
+            ..StepPast::default()
+        }];
+        let text = text(&RolloutInfo {
+            phase: "promoted".to_owned(),
+            past,
+            ..RolloutInfo::default()
+        });
         for part in ["steps that have ended", "1, 25%", "0.10 %"] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -350,7 +462,11 @@ mod tests {
 
     #[test]
     fn a_rollout_is_told_with_its_share_and_its_guards() {
-        let guard = GuardInfo { name: "errors".to_owned(), state: "holds".to_owned(), ..GuardInfo::default() };
+        let guard = GuardInfo {
+            name: "errors".to_owned(),
+            state: "holds".to_owned(),
+            ..GuardInfo::default()
+        };
         let rollout = RolloutInfo {
             phase: "running".to_owned(),
             percent: 25.0,
@@ -360,7 +476,8 @@ mod tests {
             ..RolloutInfo::default()
         };
         let text = text(&rollout);
-        for part in ["█████░░░░░░░░░░░░░░░ 25%", "1 of 0,", "left", "holds"] {
+        for part in ["█████░░░░░░░░░░░░░░░ 25%", "1 of 0,", "left", "holds"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -1,7 +1,8 @@
-//! Answers as people read them: what changed, tables no wider than the terminal, short digests, sizes, durations.
+//! Answers as people read them: what changed, tables no wider than the terminal, short digests,
+//! sizes, durations.
 //!
-//! Texts of the server and of files are foreign: those of answers are on one line each when they come here, and what
-//! drives a terminal is written out in every cell.
+//! Texts of the server and of files are foreign: those of answers are on one line each when they
+//! come here, and what drives a terminal is written out in every cell.
 
 use std::io::IsTerminal as _;
 
@@ -26,7 +27,8 @@ pub(super) fn tell<T>(output: Output, got: &Got<T>, text: impl FnOnce(&T) -> Str
     }
 }
 
-/// Prints an answer word by word. What drives a terminal is written out as JSON writes it: it is the same JSON.
+/// Prints an answer word by word. What drives a terminal is written out as JSON writes it: it is
+/// the same JSON.
 pub(super) fn json(body: &[u8]) {
     console::print(&printable::lines(&String::from_utf8_lossy(body)));
 }
@@ -39,9 +41,19 @@ pub(super) fn one_line(text: &str) -> String {
 /// What a change did, one line each, and the sum of it.
 pub(super) fn applied(applied: &Applied) -> String {
     let mut lines: Vec<String> = applied.changes.iter().map(change).collect();
-    lines.extend(applied.restored.iter().map(|version| format!("back in service {}", one_line(version))));
-    lines
-        .extend(applied.unchanged.iter().take(UNCHANGED_MAX).map(|version| format!("unchanged {}", one_line(version))));
+    lines.extend(
+        applied
+            .restored
+            .iter()
+            .map(|version| format!("back in service {}", one_line(version))),
+    );
+    lines.extend(
+        applied
+            .unchanged
+            .iter()
+            .take(UNCHANGED_MAX)
+            .map(|version| format!("unchanged {}", one_line(version))),
+    );
     let more = applied.unchanged.len().saturating_sub(UNCHANGED_MAX);
     if more > 0 {
         lines.push(format!("and {more} more are unchanged"));
@@ -51,7 +63,16 @@ pub(super) fn applied(applied: &Applied) -> String {
 }
 
 fn summary(applied: &Applied) -> String {
-    let Applied { revision, head, dry_run, loaded, compiled, tests, took_ms, .. } = applied;
+    let Applied {
+        revision,
+        head,
+        dry_run,
+        loaded,
+        compiled,
+        tests,
+        took_ms,
+        ..
+    } = applied;
     match revision {
         _ if *dry_run => "dry run: nothing was changed".to_owned(),
         None => format!("nothing changed; revision {head} stands"),
@@ -69,19 +90,32 @@ fn summary(applied: &Applied) -> String {
 /// One change, its digests short.
 pub(super) fn change(change: &ChangeMade) -> String {
     let short = |digest: &Option<String>| digest.as_deref().map(short);
-    one_line(&ChangeMade { digest: short(&change.digest), was: short(&change.was), ..change.clone() }.to_string())
+    one_line(
+        &ChangeMade {
+            digest: short(&change.digest),
+            was: short(&change.was),
+            ..change.clone()
+        }
+        .to_string(),
+    )
 }
 
 /// Enough of a digest to tell it from others; anything else as it is.
 pub(super) fn short(digest: &str) -> String {
-    match digest.strip_prefix("sha256:").and_then(|hex| hex.get(..DIGITS).filter(|_| hex.len() > DIGITS)) {
+    match digest
+        .strip_prefix("sha256:")
+        .and_then(|hex| hex.get(..DIGITS).filter(|_| hex.len() > DIGITS))
+    {
         Some(digits) => format!("sha256:{digits}…"),
         None => digest.to_owned(),
     }
 }
 
 /// A table that fits the terminal; elsewhere it is as wide as it must be.
-pub(super) fn table<R: Into<Row>>(header: impl Into<Row>, rows: impl IntoIterator<Item = R>) -> String {
+pub(super) fn table<R: Into<Row>>(
+    header: impl Into<Row>,
+    rows: impl IntoIterator<Item = R>,
+) -> String {
     let mut table = plain();
     table.set_header(header);
     table.add_rows(rows.into_iter().map(printed));
@@ -91,7 +125,11 @@ pub(super) fn table<R: Into<Row>>(header: impl Into<Row>, rows: impl IntoIterato
 /// A row whose cells move no cursor.
 fn printed(row: impl Into<Row>) -> Row {
     let row: Row = row.into();
-    Row::from(row.cell_iter().map(|cell| Cell::new(printable::lines(&cell.content()))).collect::<Vec<Cell>>())
+    Row::from(
+        row.cell_iter()
+            .map(|cell| Cell::new(printable::lines(&cell.content())))
+            .collect::<Vec<Cell>>(),
+    )
 }
 
 /// Names and their values, one to a line.
@@ -104,7 +142,9 @@ pub(super) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) ->
 
 fn plain() -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     if std::io::stdout().is_terminal()
         && let Some((Width(columns), _)) = terminal_size()
     {
@@ -136,7 +176,11 @@ pub(super) fn bytes(bytes: u64) -> String {
 
 /// A duration in the unit that suits it.
 pub(super) fn milliseconds(milliseconds: u64) -> String {
-    if milliseconds < 10_000 { format!("{milliseconds} ms") } else { format!("{:.1} s", milliseconds as f64 / 1000.0) }
+    if milliseconds < 10_000 {
+        format!("{milliseconds} ms")
+    } else {
+        format!("{:.1} s", milliseconds as f64 / 1000.0)
+    }
 }
 
 /// A part of a second that may be very short; nothing where nothing was measured.
@@ -187,15 +231,29 @@ mod tests {
         let expect = "added tumor/2 sha256:12ab00000000…\nlabelled tumor stable → 2 (was 1)\nunchanged tumor/1\n\
                       revision 7 · 1 loaded · 2 tests · 83 ms";
         assert_eq!(applied(&change), expect);
-        let change = Applied { head: 6, ..Applied::default() };
+        let change = Applied {
+            head: 6,
+            ..Applied::default()
+        };
         assert_eq!(applied(&change), "nothing changed; revision 6 stands");
-        assert_eq!(applied(&Applied { dry_run: true, ..change }), "dry run: nothing was changed");
+        assert_eq!(
+            applied(&Applied {
+                dry_run: true,
+                ..change
+            }),
+            "dry run: nothing was changed"
+        );
     }
 
     #[test]
     fn many_that_are_unchanged_become_a_number() {
-        let unchanged = (0..1000).map(|version| format!("tumor/{version}")).collect();
-        let text = applied(&Applied { unchanged, ..Applied::default() });
+        let unchanged = (0..1000)
+            .map(|version| format!("tumor/{version}"))
+            .collect();
+        let text = applied(&Applied {
+            unchanged,
+            ..Applied::default()
+        });
         assert_eq!(text.lines().count(), UNCHANGED_MAX + 2);
         assert!(text.contains("and 980 more are unchanged"));
     }
@@ -206,22 +264,41 @@ mod tests {
         for text in [
             table(["x"], [[one_line(hostile)]]),
             fields([("x", one_line(hostile))]),
-            change(&ChangeMade { pipeline: hostile.to_owned(), ..made(What::Added) }),
+            change(&ChangeMade {
+                pipeline: hostile.to_owned(),
+                ..made(What::Added)
+            }),
         ] {
             assert!(text.contains("a\\u001b[2J\\u202eb\\nc"), "{text:?}");
         }
-        assert!(table(["x"], [[hostile]]).lines().all(|line| !line.contains(['\u{1b}', '\u{202e}'])));
+        assert!(
+            table(["x"], [[hostile]])
+                .lines()
+                .all(|line| !line.contains(['\u{1b}', '\u{202e}']))
+        );
     }
 
     #[test]
     fn figures_have_the_unit_that_suits_them() {
-        for (size, expect) in
-            [(0, "0 bytes"), (1, "1 byte"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3.0 TiB")]
-        {
+        for (size, expect) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1536, "1.5 KiB"),
+            (5 << 20, "5.0 MiB"),
+            (3 << 40, "3.0 TiB"),
+        ] {
             assert_eq!(bytes(size), expect);
         }
-        assert_eq!((milliseconds(83).as_str(), milliseconds(12_345).as_str()), ("83 ms", "12.3 s"));
-        for (span, expect) in [(None, "-"), (Some(0.25), "250 µs"), (Some(3.25), "3.2 ms"), (Some(250.4), "250 ms")] {
+        assert_eq!(
+            (milliseconds(83).as_str(), milliseconds(12_345).as_str()),
+            ("83 ms", "12.3 s")
+        );
+        for (span, expect) in [
+            (None, "-"),
+            (Some(0.25), "250 µs"),
+            (Some(3.25), "3.2 ms"),
+            (Some(250.4), "250 ms"),
+        ] {
             assert_eq!(latency(span), expect);
         }
         assert_eq!(short("sha256:12"), "sha256:12");

@@ -17,9 +17,17 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 
 fn text(status: &Status) -> String {
     let told = status.out_of_service.iter().map(|failed| {
-        let version = failed.version.as_deref().map_or_else(|| "route".to_owned(), |version| format!("/{version}"));
+        let version = failed
+            .version
+            .as_deref()
+            .map_or_else(|| "route".to_owned(), |version| format!("/{version}"));
         let gap = if failed.version.is_some() { "" } else { " " };
-        format!("{}{gap}{version}: {}; {}", failed.name, failed.why.trim_end(), failed.remedy)
+        format!(
+            "{}{gap}{version}: {}; {}",
+            failed.name,
+            failed.why.trim_end(),
+            failed.remedy
+        )
     });
     let mut told: Vec<String> = told.collect();
     let more = status.failed.saturating_sub(told.len() as u64);
@@ -41,16 +49,25 @@ fn text(status: &Status) -> String {
         ("not applied", status.not_applied.join("\n")),
         ("kept", status.kept.to_string()),
         ("draining", status.draining.to_string()),
-        ("requests", format!("{} so far, {} in flight", status.requests, status.in_flight)),
+        (
+            "requests",
+            format!("{} so far, {} in flight", status.requests, status.in_flight),
+        ),
         ("connections", status.connections.to_string()),
-        ("memory", status.resident_bytes.map(show::bytes).unwrap_or_default()),
+        (
+            "memory",
+            status.resident_bytes.map(show::bytes).unwrap_or_default(),
+        ),
     ])
 }
 
 /// How long, in two units at most.
 pub(super) fn uptime(seconds: f64) -> String {
     // What a float that is out of range becomes is of no matter: it saturates.
-    #[expect(clippy::cast_possible_truncation, reason = "fractions of a second are not shown")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "fractions of a second are not shown"
+    )]
     let seconds = seconds as i64;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -67,14 +84,22 @@ mod tests {
 
     #[test]
     fn uptime_has_two_units_at_most() {
-        for (seconds, expect) in [(7.9, "7 s"), (125.0, "2 min 5 s"), (3700.0, "1 h 1 min"), (180_000.0, "2 d 2 h")] {
+        for (seconds, expect) in [
+            (7.9, "7 s"),
+            (125.0, "2 min 5 s"),
+            (3700.0, "1 h 1 min"),
+            (180_000.0, "2 d 2 h"),
+        ] {
             assert_eq!(uptime(seconds), expect);
         }
     }
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let text = text(&Status { version: "0.1.0".to_owned(), ..Status::default() });
+        let text = text(&Status {
+            version: "0.1.0".to_owned(),
+            ..Status::default()
+        });
         assert!(text.contains("0.1.0") && !text.contains("memory"), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Sends the files that the server lacks, in parts, from where an earlier attempt stopped.
 //!
-//! What is cut off is tried again, after longer and longer pauses, until [`TRIES_MAX`] attempts in a row got nowhere.
+//! What is cut off is tried again, after longer and longer pauses, until [`TRIES_MAX`] attempts in
+//! a row got nowhere.
 
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
@@ -18,8 +19,8 @@ use super::{Ending, Exit, console, show};
 const PART_BYTES: u64 = 4 << 20;
 /// Attempts in a row that get nowhere before the upload is given up.
 const TRIES_MAX: u32 = 6;
-/// Half of the pause after the first attempt; each later one is twice as long. All together outlast the server's
-/// patience with a client that went away, which holds the upload meanwhile.
+/// Half of the pause after the first attempt; each later one is twice as long. All together outlast
+/// the server's patience with a client that went away, which holds the upload meanwhile.
 const PAUSE: Duration = Duration::from_millis(250);
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -33,7 +34,10 @@ pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, Endi
             missing.push((digest, blob, offset));
         }
     }
-    let total = missing.iter().map(|(_, blob, offset)| blob.bytes.saturating_sub(*offset)).sum();
+    let total = missing
+        .iter()
+        .map(|(_, blob, offset)| blob.bytes.saturating_sub(*offset))
+        .sum();
     let mut meter = Meter::new(total);
     for (digest, blob, offset) in missing {
         meter.begin(blob, offset);
@@ -44,7 +48,10 @@ pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, Endi
 
 /// Where the upload goes on. None: the server has all bytes.
 async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, Trouble> {
-    match client.send(Method::HEAD, &path(digest), Vec::new(), Bytes::new()).await {
+    match client
+        .send(Method::HEAD, &path(digest), Vec::new(), Bytes::new())
+        .await
+    {
         Ok(answer) => place(&answer.headers),
         Err(trouble) if trouble.is_not_found() => Ok(Some(0)),
         Err(trouble) => Err(trouble),
@@ -55,7 +62,9 @@ async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, 
     for tries in 1.. {
         match offset(client, digest).await {
             // Who is not there at all is told at once.
-            Err(trouble @ Trouble::Said { .. }) if trouble.passes() && tries < TRIES_MAX => pause(tries).await,
+            Err(trouble @ Trouble::Said { .. }) if trouble.passes() && tries < TRIES_MAX => {
+                pause(tries).await
+            }
             known => return Ok(known?),
         }
     }
@@ -63,15 +72,28 @@ async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, 
 }
 
 fn place(headers: &HeaderMap) -> Result<Option<u64>, Trouble> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
     if text(COMPLETE) == Some("?1") {
         return Ok(None);
     }
     let offset = text(OFFSET).and_then(|offset| offset.parse().ok());
-    offset.map(Some).ok_or_else(|| Trouble::Strange("the server does not say how far the upload is".to_owned()))
+    offset
+        .map(Some)
+        .ok_or_else(|| Trouble::Strange("the server does not say how far the upload is".to_owned()))
 }
 
-async fn one(client: &mut Client, digest: &Digest, blob: &Blob, start: u64, meter: &mut Meter) -> Result<(), Ending> {
+async fn one(
+    client: &mut Client,
+    digest: &Digest,
+    blob: &Blob,
+    start: u64,
+    meter: &mut Meter,
+) -> Result<(), Ending> {
     let mut known = Some(start);
     // The furthest that any attempt came: bytes that are sent again are no progress.
     let mut furthest = start;
@@ -87,7 +109,10 @@ async fn one(client: &mut Client, digest: &Digest, blob: &Blob, start: u64, mete
         if !trouble.passes() || tries > TRIES_MAX {
             return Err(trouble.into());
         }
-        meter.remark(&format!("the upload was cut off; going on in {:?}", wait(tries)));
+        meter.remark(&format!(
+            "the upload was cut off; going on in {:?}",
+            wait(tries)
+        ));
         pause(tries).await;
     }
 }
@@ -127,9 +152,14 @@ async fn pour(
         let headers = vec![
             (OFFSET, at.to_string()),
             (COMPLETE, if is_last { "?1" } else { "?0" }.to_owned()),
-            (http::header::CONTENT_TYPE, "application/partial-upload".to_owned()),
+            (
+                http::header::CONTENT_TYPE,
+                "application/partial-upload".to_owned(),
+            ),
         ];
-        client.send(Method::PATCH, &path(digest), headers, part).await?;
+        client
+            .send(Method::PATCH, &path(digest), headers, part)
+            .await?;
         at = end;
         *furthest = at.max(*furthest);
         if is_last {
@@ -143,15 +173,23 @@ fn part(blob: &Blob, at: u64) -> Result<Bytes, Ending> {
     let shown = blob.path.display();
     let refuse = |what: String| Ending::new(Exit::Refused, format!("{shown} {what}"));
     let unreadable = |error: std::io::Error| refuse(format!("can't be read: {error}"));
-    let length =
-        blob.bytes.checked_sub(at).ok_or_else(|| refuse("is shorter than the server's upload of it".into()))?;
+    let length = blob
+        .bytes
+        .checked_sub(at)
+        .ok_or_else(|| refuse("is shorter than the server's upload of it".into()))?;
     let length = length.min(PART_BYTES);
-    let mut file = blob.open().map_err(|error| Ending::new(Exit::Refused, error))?;
+    let mut file = blob
+        .open()
+        .map_err(|error| Ending::new(Exit::Refused, error))?;
     file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
     let mut part = Vec::new();
-    file.take(length).read_to_end(&mut part).map_err(unreadable)?;
+    file.take(length)
+        .read_to_end(&mut part)
+        .map_err(unreadable)?;
     if part.len() as u64 != length {
-        return Err(refuse("was changed while it was sent; try again".to_owned()));
+        return Err(refuse(
+            "was changed while it was sent; try again".to_owned(),
+        ));
     }
     Ok(part.into())
 }
@@ -188,7 +226,12 @@ impl Meter {
             }
             bar
         });
-        Self { bar, before: 0, start: 0, end: 0 }
+        Self {
+            bar,
+            before: 0,
+            start: 0,
+            end: 0,
+        }
     }
 
     fn begin(&mut self, blob: &Blob, offset: u64) {
@@ -198,7 +241,10 @@ impl Meter {
         match &self.bar {
             Some(bar) => bar.set_message(shown.to_string()),
             None if offset > 0 => {
-                console::note(&format!("uploading {shown} ({}, from {offset} on)", show::bytes(blob.bytes)));
+                console::note(&format!(
+                    "uploading {shown} ({}, from {offset} on)",
+                    show::bytes(blob.bytes)
+                ));
             }
             None => console::note(&format!("uploading {shown} ({})", show::bytes(blob.bytes))),
         }

@@ -1,7 +1,7 @@
 //! `hotstage wait`: until a version can answer, or the time is up.
 //!
-//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token or a version that can't be
-//! opened, ends it at once. Bound: `--timeout`, 30 s.
+//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token or a
+//! version that can't be opened, ends it at once. Bound: `--timeout`, 30 s.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,8 @@ pub(in crate::cli) struct Args {
     /// A version or a label [default: the version that answers when none is asked for].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Only a version with this digest counts; its first 8 digits are enough, with or without `sha256:`.
+    /// Only a version with this digest counts; its first 8 digits are enough, with or without
+    /// `sha256:`.
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     digest: Option<String>,
     /// How long to wait at most.
@@ -36,7 +37,9 @@ pub(in crate::cli) struct Args {
 fn digest(text: &str) -> Result<String, String> {
     let digits = text.trim_end_matches('…');
     let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
-    let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = digits
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_hex && (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) {
         return Ok(format!("sha256:{digits}"));
     }
@@ -100,7 +103,11 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
                 // A server that starts again has another port.
                 *client = None;
             }
-            if may_come { Ok(Seen::Not(trouble.into())) } else { Err(trouble.into()) }
+            if may_come {
+                Ok(Seen::Not(trouble.into()))
+            } else {
+                Err(trouble.into())
+            }
         }
     }
 }
@@ -115,13 +122,16 @@ enum Missing {
 
 /// The model without versions that are out of service: nobody waits for those.
 fn served(mut model: ModelInfo) -> ModelInfo {
-    model.versions.retain(|about| !matches!(about.condition, Condition::Kept | Condition::Draining));
+    model
+        .versions
+        .retain(|about| !matches!(about.condition, Condition::Kept | Condition::Draining));
     model
 }
 
 fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) -> Missing {
     let name = &model.name;
-    let has_digest = |about: &VersionInfo| digest.is_none_or(|digest| about.digest.starts_with(digest));
+    let has_digest =
+        |about: &VersionInfo| digest.is_none_or(|digest| about.digest.starts_with(digest));
     let version = match (word, digest) {
         (None, Some(digest)) => match model.versions.iter().find(|about| has_digest(about)) {
             Some(about) => about.version.as_str(),
@@ -134,14 +144,17 @@ fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) 
     };
     match model.versions.iter().find(|about| about.version == version) {
         None => Missing::Yet(format!("{name}/{version} is not served")),
-        Some(about) if !has_digest(about) => Missing::Yet(format!("{name}/{version} has the digest {}", about.digest)),
+        Some(about) if !has_digest(about) => {
+            Missing::Yet(format!("{name}/{version} has the digest {}", about.digest))
+        }
         Some(about) if about.condition == Condition::Failed => {
             let why = about.why.as_deref().unwrap_or_default();
             Missing::ForGood(format!("{name}/{version} can't be opened: {why}"))
         }
-        Some(about) if about.condition != Condition::Ready => {
-            Missing::Yet(format!("{name}/{version} is {}", get::condition(about.condition)))
-        }
+        Some(about) if about.condition != Condition::Ready => Missing::Yet(format!(
+            "{name}/{version} is {}",
+            get::condition(about.condition)
+        )),
         Some(_) => Missing::Nothing,
     }
 }
@@ -165,7 +178,10 @@ mod tests {
             digest: format!("sha256:{}", digit.repeat(64)),
             ..VersionInfo::default()
         };
-        let failed = VersionInfo { why: Some("damaged".to_owned()), ..about("4", Condition::Failed, "d") };
+        let failed = VersionInfo {
+            why: Some("damaged".to_owned()),
+            ..about("4", Condition::Failed, "d")
+        };
         let versions = vec![
             about("1", Condition::Ready, "a"),
             about("2", Condition::Loading, "b"),
@@ -173,19 +189,40 @@ mod tests {
             failed,
         ];
         let answers = Some("1".to_owned());
-        let model = served(ModelInfo { name: "tumor".to_owned(), answers, versions, ..ModelInfo::default() });
+        let model = served(ModelInfo {
+            name: "tumor".to_owned(),
+            answers,
+            versions,
+            ..ModelInfo::default()
+        });
         let yet = |text: &str| Missing::Yet(text.to_owned());
         for (word, digest, expect) in [
             (None, None, Missing::Nothing),
             (Some("1"), Some("sha256:aaaaaaaa"), Missing::Nothing),
             (None, Some("sha256:aaaaaaaa"), Missing::Nothing),
             (Some("2"), None, yet("tumor/2 is loading")),
-            (Some("3"), None, yet("tumor has no version or label `3`; it has: 1, 2, 4")),
-            (Some("4"), None, Missing::ForGood("tumor/4 can't be opened: damaged".to_owned())),
+            (
+                Some("3"),
+                None,
+                yet("tumor has no version or label `3`; it has: 1, 2, 4"),
+            ),
+            (
+                Some("4"),
+                None,
+                Missing::ForGood("tumor/4 can't be opened: damaged".to_owned()),
+            ),
             (None, Some("sha256:bbbbbbbb"), yet("tumor/2 is loading")),
-            (None, Some("sha256:cccccccc"), yet("no version of tumor has the digest sha256:cccccccc")),
+            (
+                None,
+                Some("sha256:cccccccc"),
+                yet("no version of tumor has the digest sha256:cccccccc"),
+            ),
         ] {
-            assert_eq!(what_is_missing(&model, word, digest), expect, "{word:?} {digest:?}");
+            assert_eq!(
+                what_is_missing(&model, word, digest),
+                expect,
+                "{word:?} {digest:?}"
+            );
         }
         let other = what_is_missing(&model, Some("1"), Some("sha256:bbbbbbbb"));
         assert!(matches!(other, Missing::Yet(text) if text.contains("has the digest")));
@@ -193,10 +230,20 @@ mod tests {
 
     #[test]
     fn a_digest_may_be_short_but_not_too_short() {
-        assert_eq!(digest("sha256:12ab34cd5678…").unwrap(), "sha256:12ab34cd5678");
+        assert_eq!(
+            digest("sha256:12ab34cd5678…").unwrap(),
+            "sha256:12ab34cd5678"
+        );
         assert_eq!(digest("12ab34cd").unwrap(), "sha256:12ab34cd");
         assert_eq!(digest(&"0a".repeat(32)).unwrap().len(), 71);
-        for text in ["", "12ab34c", "sha256:12", "sha256:12AB34CD", "sha512:12ab34cd", &"0a".repeat(33)] {
+        for text in [
+            "",
+            "12ab34c",
+            "sha256:12",
+            "sha256:12AB34CD",
+            "sha512:12ab34cd",
+            &"0a".repeat(33),
+        ] {
             assert!(digest(text).is_err(), "{text}");
         }
     }

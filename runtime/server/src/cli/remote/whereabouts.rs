@@ -50,7 +50,9 @@ impl Remote {
 
 fn local(state: &Path) -> Result<Target, Ending> {
     let file = state.join(ADMIN_ADDRESS);
-    let address = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<SocketAddr>().ok());
+    let address = fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| text.trim().parse::<SocketAddr>().ok());
     let Some(address) = address else {
         let message = format!(
             "no server runs on the state directory {}; `hotstage serve` starts one, --state names another directory, \
@@ -65,10 +67,13 @@ fn local(state: &Path) -> Result<Target, Ending> {
 fn token(file: &Path) -> Result<String, Ending> {
     let shown = file.display();
     let refuse = |what: String| Ending::new(Exit::Usage, format!("the token file {shown} {what}"));
-    let text = fs::read_to_string(file).map_err(|error| refuse(format!("can't be read: {error}")))?;
+    let text =
+        fs::read_to_string(file).map_err(|error| refuse(format!("can't be read: {error}")))?;
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(refuse("holds no token: one is a line of letters, digits and signs".to_owned()));
+        return Err(refuse(
+            "holds no token: one is a line of letters, digits and signs".to_owned(),
+        ));
     }
     Ok(token.to_owned())
 }
@@ -82,7 +87,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let ending = local(directory.path()).err().unwrap();
         assert_eq!(ending.exit, Exit::Unreachable);
-        assert!(ending.message.contains("no server runs on") && ending.message.contains("--server"));
+        assert!(
+            ending.message.contains("no server runs on") && ending.message.contains("--server")
+        );
         fs::write(directory.path().join(ADMIN_ADDRESS), "127.0.0.1:7000\n").unwrap();
         assert!(local(directory.path()).is_ok());
     }

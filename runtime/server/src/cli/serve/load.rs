@@ -32,7 +32,8 @@ pub(super) enum Prune {
 }
 
 impl First {
-    /// Serves what was served last, and then what is given now; answers who follows the files from then on.
+    /// Serves what was served last, and then what is given now; answers who follows the files from
+    /// then on.
     pub(super) async fn load(self, control: Arc<Control>) -> Result<Option<Watcher>, Ending> {
         let watcher = match self.watch {
             None => {
@@ -50,7 +51,11 @@ impl First {
 
     /// What is given. Where some of it is refused, and not all is required, the rest is served.
     async fn given(&self, control: &Control) -> Result<(), Ending> {
-        let documents = if self.files.is_empty() { Documents::default() } else { control.read(&self.files)? };
+        let documents = if self.files.is_empty() {
+            Documents::default()
+        } else {
+            control.read(&self.files)?
+        };
         control.start(&console::Loads::default()).await?;
         if !documents.is_empty() {
             match self.apply(control, &documents).await {
@@ -64,9 +69,15 @@ impl First {
     }
 
     async fn apply(&self, control: &Control, documents: &Documents) -> Result<(), ControlError> {
-        let ask = Ask { reason: "given at the start".to_owned(), ..Ask::default() };
+        let ask = Ask {
+            reason: "given at the start".to_owned(),
+            ..Ask::default()
+        };
         let (gone, steps) = (Gone::default(), console::Steps);
-        control.apply_local("serve", &ask, documents, self.replace, &gone, &steps).await.map(|_| ())
+        control
+            .apply_local("serve", &ask, documents, self.replace, &gone, &steps)
+            .await
+            .map(|_| ())
     }
 
     /// Each document by itself; those that are refused are said. Fails if all are.
@@ -88,14 +99,21 @@ impl First {
         if refused.len() == all {
             return Err(error.into());
         }
-        refused.iter().for_each(|error| console::error(&format!("not served:\n{error}")));
+        refused
+            .iter()
+            .for_each(|error| console::error(&format!("not served:\n{error}")));
         Ok(())
     }
 
     /// Each document by itself; what is refused waits until it is mended.
     async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, Ending> {
-        let options = WatchOptions { paths: self.files.clone(), replace: self.replace, prune: prune == Prune::Yes };
-        let mut watcher = Watcher::new(Arc::clone(control), options, Box::new(console::Steps)).await?;
+        let options = WatchOptions {
+            paths: self.files.clone(),
+            replace: self.replace,
+            prune: prune == Prune::Yes,
+        };
+        let mut watcher =
+            Watcher::new(Arc::clone(control), options, Box::new(console::Steps)).await?;
         // Bytes that are damaged in the store are whole again after that.
         watcher.read().await;
         control.start(&console::Loads::default()).await?;
@@ -106,12 +124,33 @@ impl First {
 
 /// Documents in the order in which they can name each other.
 fn one_by_one(documents: Documents) -> Vec<Documents> {
-    let Documents { pipelines, graphs, routes, rollouts } = documents;
-    let pipelines = pipelines.into_iter().map(|one| Documents { pipelines: vec![one], ..Documents::default() });
-    let graphs = graphs.into_iter().map(|one| Documents { graphs: vec![one], ..Documents::default() });
-    let routes = routes.into_iter().map(|one| Documents { routes: vec![one], ..Documents::default() });
-    let rollouts = rollouts.into_iter().map(|one| Documents { rollouts: vec![one], ..Documents::default() });
-    pipelines.chain(graphs).chain(routes).chain(rollouts).collect()
+    let Documents {
+        pipelines,
+        graphs,
+        routes,
+        rollouts,
+    } = documents;
+    let pipelines = pipelines.into_iter().map(|one| Documents {
+        pipelines: vec![one],
+        ..Documents::default()
+    });
+    let graphs = graphs.into_iter().map(|one| Documents {
+        graphs: vec![one],
+        ..Documents::default()
+    });
+    let routes = routes.into_iter().map(|one| Documents {
+        routes: vec![one],
+        ..Documents::default()
+    });
+    let rollouts = rollouts.into_iter().map(|one| Documents {
+        rollouts: vec![one],
+        ..Documents::default()
+    });
+    pipelines
+        .chain(graphs)
+        .chain(routes)
+        .chain(rollouts)
+        .collect()
 }
 
 /// What people are told of watched files.
@@ -120,27 +159,40 @@ pub(super) fn say(news: News<'_>) {
         News::Applied(applied) => {
             let changes: Vec<String> = applied.changes.iter().map(ToString::to_string).collect();
             let (revision, took) = (applied.head, applied.took_ms);
-            console::note(&format!("revision {revision}: {} ({took} ms)", changes.join(", ")));
+            console::note(&format!(
+                "revision {revision}: {} ({took} ms)",
+                changes.join(", ")
+            ));
         }
         News::Refused(error) => {
-            console::error(&format!("what is watched changed, and was not applied; what was served goes on:\n{error}"));
+            console::error(&format!(
+                "what is watched changed, and was not applied; what was served goes on:\n{error}"
+            ));
         }
-        News::Kept(text) => console::error(&format!("of what is watched, this was not applied:\n{text}")),
+        News::Kept(text) => console::error(&format!(
+            "of what is watched, this was not applied:\n{text}"
+        )),
     }
 }
 
 pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
     let snapshot = app.board.read();
-    let pipelines: Vec<String> =
-        snapshot.pipelines().map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)).collect();
+    let pipelines: Vec<String> = snapshot
+        .pipelines()
+        .map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version))
+        .collect();
     let serving = match pipelines.len() {
         0 => "nothing yet".to_owned(),
         1..=NAMED_MAX => pipelines.join(", "),
         many => format!("{many} pipelines"),
     };
-    let admin = admin.map(|admin| format!("; admin on http://{admin}")).unwrap_or_default();
+    let admin = admin
+        .map(|admin| format!("; admin on http://{admin}"))
+        .unwrap_or_default();
     match app.board.readiness() {
         Ok(()) => format!("hotstage is ready on http://{address} serving {serving}{admin}"),
-        Err(why) => format!("hotstage is not ready on http://{address} serving {serving}{admin}: {why}"),
+        Err(why) => {
+            format!("hotstage is not ready on http://{address} serving {serving}{admin}: {why}")
+        }
     }
 }

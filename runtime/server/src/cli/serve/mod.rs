@@ -1,4 +1,5 @@
-//! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready, serve, drain.
+//! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready,
+//! serve, drain.
 
 mod clients;
 mod life;
@@ -70,14 +71,15 @@ impl IoCores {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Manifests to apply at the start: files, folders of .yaml files, or - for standard input. What was served last is
-    /// served again without them.
+    /// Manifests to apply at the start: files, folders of .yaml files, or - for standard input.
+    /// What was served last is served again without them.
     #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
     files: Vec<PathBuf>,
     /// Let a version that is served get another digest.
     #[arg(long)]
     replace: bool,
-    /// Follow the manifests and the files that they point at: edits and removals are applied while the server runs.
+    /// Follow the manifests and the files that they point at: edits and removals are applied while
+    /// the server runs.
     #[arg(long, requires = "files")]
     watch: bool,
     /// Bytes of answers that are kept, of pipelines whose manifest says `cache: true`; 0: none.
@@ -90,11 +92,22 @@ pub(super) struct Args {
     life: Life,
     #[command(flatten)]
     common: Common,
-    /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says which.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", env = "HOTSTAGE_HTTP")]
+    /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says
+    /// which.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8000",
+        env = "HOTSTAGE_HTTP"
+    )]
     http: String,
     /// Where the admin API listens; `none`: nowhere.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8002", env = "HOTSTAGE_ADMIN")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8002",
+        env = "HOTSTAGE_ADMIN"
+    )]
     admin: String,
     /// How log lines look. RUST_LOG chooses which are shown.
     #[arg(long, value_enum, default_value_t)]
@@ -102,8 +115,8 @@ pub(super) struct Args {
     /// Threads for connections and short guests [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     io_threads: Option<u16>,
-    /// Where they run: each on a core of its own, if there are as many, while nothing long is computed; the same
-    /// always; or anywhere.
+    /// Where they run: each on a core of its own, if there are as many, while nothing long is
+    /// computed; the same always; or anywhere.
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     io_cores: IoCores,
     /// Threads for guests that take long [default: one per core].
@@ -159,7 +172,11 @@ impl Args {
     }
 
     fn first(&self) -> First {
-        let prune = if self.life.prune { Prune::Yes } else { Prune::No };
+        let prune = if self.life.prune {
+            Prune::Yes
+        } else {
+            Prune::No
+        };
         First {
             files: self.files.clone(),
             replace: self.replace,
@@ -174,7 +191,9 @@ impl Limits {
         ServerLimits {
             body_bytes: self.max_body,
             header_bytes: self.max_headers,
-            connections: self.max_connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
+            connections: self
+                .max_connections
+                .clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
             queue: self.max_queue,
             client_timeout: Duration::from_secs(self.client_timeout),
             idle: Duration::from_secs(self.idle_timeout),
@@ -191,13 +210,30 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     let _logging = logging::start(args.log_format, "info");
     let io_cores = args.io_cores.of(args.io_threads);
     let io = workers(args.io_threads, &io_cores)?;
-    let compute = runtime(Builder::new_multi_thread().on_thread_start(spread::enter), "compute", args.compute_threads)?;
-    let mirrors = built(Builder::new_multi_thread().worker_threads(1).on_thread_start(come_last), "mirror")?;
+    let compute = runtime(
+        Builder::new_multi_thread().on_thread_start(spread::enter),
+        "compute",
+        args.compute_threads,
+    )?;
+    let mirrors = built(
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .on_thread_start(come_last),
+        "mirror",
+    )?;
     let (listener, address) = io.first().block_on(bind(&args.http, "--http"))?;
-    // Changes wait for the disk and run golden tests: on threads of their own, so that no request waits for either, and
-    // that step back, so that a busy server's requests do not notice.
-    let changes = runtime(Builder::new_multi_thread().on_thread_start(step_back), "change", Some(CHANGE_THREADS))?;
-    let looks = runtime(&mut Builder::new_multi_thread(), "admin", Some(ADMIN_THREADS))?;
+    // Changes wait for the disk and run golden tests: on threads of their own, so that no request
+    // waits for either, and that step back, so that a busy server's requests do not notice.
+    let changes = runtime(
+        Builder::new_multi_thread().on_thread_start(step_back),
+        "change",
+        Some(CHANGE_THREADS),
+    )?;
+    let looks = runtime(
+        &mut Builder::new_multi_thread(),
+        "admin",
+        Some(ADMIN_THREADS),
+    )?;
     let admin = match args.admin.as_str() {
         NOWHERE => None,
         admin => Some(looks.block_on(bind(admin, "--admin"))?),
@@ -210,11 +246,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
         intake: args.clients.intake(&limits, (&args.http, address)),
         limits,
         counts: ServerCounts::default(),
-        experiments: Experiments::start(deployer.store.root()).map_err(|error| Ending::new(Exit::Defect, error))?,
+        experiments: Experiments::start(deployer.store.root())
+            .map_err(|error| Ending::new(Exit::Defect, error))?,
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let serving =
-        io.first().spawn(listen::serve(Arc::clone(&app), listener, Arc::clone(&io), told_to(stopped.clone())));
+    let serving = io.first().spawn(listen::serve(
+        Arc::clone(&app),
+        listener,
+        Arc::clone(&io),
+        told_to(stopped.clone()),
+    ));
     let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
     let admin_address = admin.as_ref().map(|(_, address)| *address);
@@ -222,13 +263,22 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     let administering = match admin {
         Some((listener, address)) => {
             let admin = administration(args, (&app, &control), address, &changes)?;
-            Some(looks.spawn(listen::serve_admin(Arc::new(admin), listener, told_to(stopped))))
+            Some(looks.spawn(listen::serve_admin(
+                Arc::new(admin),
+                listener,
+                told_to(stopped),
+            )))
         }
         None => None,
     };
     let mut signals = io.first().block_on(async { Signals::listen() })?;
-    let listeners = Listeners { stop, serving, administering };
-    // Nobody is to be disturbed yet. On a thread of its own, so that a signal is heard whatever it reads.
+    let listeners = Listeners {
+        stop,
+        serving,
+        administering,
+    };
+    // Nobody is to be disturbed yet. On a thread of its own, so that a signal is heard whatever it
+    // reads.
     let loading = compute.spawn(args.first().load(Arc::clone(&control)));
     let (asked, tasks) = match io.first().block_on(loaded(loading, &mut signals))? {
         Loaded::Stopped(asked) => (asked, Vec::new()),
@@ -248,7 +298,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     app.experiments.close();
     looks.block_on(control.close());
     control.store().say_admin(None)?;
-    [compute, mirrors, changes, looks].into_iter().for_each(Runtime::shutdown_background);
+    [compute, mirrors, changes, looks]
+        .into_iter()
+        .for_each(Runtime::shutdown_background);
     Ok(exit)
 }
 
@@ -284,8 +336,16 @@ fn administration(
 ) -> Result<Admin, Ending> {
     let tokens = Tokens::open(control.store().root())?;
     let (control, limits) = (Arc::clone(control), app.limits.clone());
-    let intake = args.clients.admin(&limits, (&args.admin, address), &app.intake);
-    Ok(Admin { control, tokens, limits, intake, changes: changes.handle().clone() })
+    let intake = args
+        .clients
+        .admin(&limits, (&args.admin, address), &app.intake);
+    Ok(Admin {
+        control,
+        tokens,
+        limits,
+        intake,
+        changes: changes.handle().clone(),
+    })
 }
 
 fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
@@ -297,7 +357,13 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     };
     let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
     let compilers = args.common.compilers();
-    let mut deployer = Deployer::new(engine, Arc::new(store), args.common.boxes(), queue, compilers);
+    let mut deployer = Deployer::new(
+        engine,
+        Arc::new(store),
+        args.common.boxes(),
+        queue,
+        compilers,
+    );
     args.bounds.set(&mut deployer);
     deployer.cache = (args.response_cache > 0).then(|| Arc::new(Cache::new(args.response_cache)));
     Ok(deployer)

@@ -21,10 +21,14 @@ pub(super) enum Asked {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Ending> {
-        let broken = |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
+        let broken =
+            |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
         let terminate = signal(SignalKind::terminate()).map_err(broken)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-        Ok(Self { terminate, interrupt })
+        Ok(Self {
+            terminate,
+            interrupt,
+        })
     }
 
     /// The next signal.

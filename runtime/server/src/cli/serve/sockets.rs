@@ -8,8 +8,14 @@ use super::super::{Ending, Exit};
 use crate::listen;
 
 pub(super) async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), Ending> {
-    let bound = async { listen::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener))) };
-    let (address, listener) = bound.await.map_err(|error| cannot_bind(address, flag, &error))?;
+    let bound = async {
+        listen::bind(address)
+            .await
+            .and_then(|listener| Ok((listener.local_addr()?, listener)))
+    };
+    let (address, listener) = bound
+        .await
+        .map_err(|error| cannot_bind(address, flag, &error))?;
     Ok((listener, address))
 }
 
@@ -19,7 +25,9 @@ fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> Ending {
             format!("{address} is in use; stop what listens there, or choose another with {flag}")
         }
         std::io::ErrorKind::PermissionDenied => {
-            format!("{address} needs rights that this user lacks; choose a port above 1023 with {flag}")
+            format!(
+                "{address} needs rights that this user lacks; choose a port above 1023 with {flag}"
+            )
         }
         _ => format!("can't listen on {address}: {error}"),
     };

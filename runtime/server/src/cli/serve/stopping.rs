@@ -1,8 +1,9 @@
 //! How a server stops: not ready, but accepting for a while; then draining; then gone.
 //!
-//! Load balancers hear of the end some seconds after the server does, so after SIGTERM it goes on accepting for
-//! `--stop-grace` (3 s), each answer asking its client to come again on another connection. Then listeners close, and
-//! what is in flight may end within `--drain-timeout`. A second signal ends both at once.
+//! Load balancers hear of the end some seconds after the server does, so after SIGTERM it goes on
+//! accepting for `--stop-grace` (3 s), each answer asking its client to come again on another
+//! connection. Then listeners close, and what is in flight may end within `--drain-timeout`. A
+//! second signal ends both at once.
 
 use std::time::Duration;
 
@@ -30,7 +31,11 @@ pub(super) async fn stop(
     listeners: Listeners,
 ) -> Result<Exit, Ending> {
     app.board.enter(Phase::Stopping);
-    let grace = if asked == Asked::Terminate { grace } else { Duration::ZERO };
+    let grace = if asked == Asked::Terminate {
+        grace
+    } else {
+        Duration::ZERO
+    };
     let drained = tokio::select! {
         drained = drain(grace, listeners) => drained?,
         _ = signals.asked_to_stop() => {
@@ -48,7 +53,10 @@ pub(super) async fn stop(
 
 async fn drain(grace: Duration, listeners: Listeners) -> Result<bool, Ending> {
     if !grace.is_zero() {
-        tracing::info!(?grace, "stopping: not ready any more, and accepting requests for a while");
+        tracing::info!(
+            ?grace,
+            "stopping: not ready any more, and accepting requests for a while"
+        );
         tokio::time::sleep(grace).await;
     }
     tracing::info!("draining");

@@ -1,4 +1,5 @@
-//! The threads of a server: those for connections, and the runtimes beside them. Default: one thread per core.
+//! The threads of a server: those for connections, and the runtimes beside them. Default: one
+//! thread per core.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Threads for connections: the first ones that answer requests, so that each writes to places of its own.
+/// Threads for connections: the first ones that answer requests, so that each writes to places of
+/// its own.
 pub(super) fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers>, Ending> {
     let entered = cores.clone();
     let enter = move || {
@@ -27,7 +29,11 @@ pub(super) fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers
     Ok(Arc::new(workers))
 }
 
-pub(super) fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
+pub(super) fn runtime(
+    builder: &mut Builder,
+    name: &str,
+    threads: Option<u16>,
+) -> Result<Runtime, Ending> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }
@@ -35,7 +41,11 @@ pub(super) fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -
 }
 
 pub(super) fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
-    builder.thread_name(name).enable_all().build().map_err(|error| no_threads(&error))
+    builder
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(|error| no_threads(&error))
 }
 
 pub(super) fn no_threads(error: &std::io::Error) -> Ending {

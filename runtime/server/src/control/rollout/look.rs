@@ -1,11 +1,13 @@
-//! A rollout, as somebody sees it who asks: from what is known of it while it is under way, and from the journal, which
-//! keeps what each of its steps came to.
+//! A rollout, as somebody sees it who asks: from what is known of it while it is under way, and
+//! from the journal, which keeps what each of its steps came to.
 
 use std::time::Duration;
 
 use hotstage_core::journal::{Change, Revision};
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Evidence, Finding, Guard, Judgement, Measure, Phase, Plan, Rolling, Step, range, show};
+use hotstage_core::rollout::{
+    Evidence, Finding, Guard, Judgement, Measure, Phase, Plan, Rolling, Step, range, show,
+};
 
 use super::super::change::named;
 use super::super::{Control, ControlError, Trouble, locked, past};
@@ -46,17 +48,36 @@ impl Control {
         self.model(name)?;
         let name: ModelName = named(name)?;
         let ledger = self.ledger.load_full();
-        let rolling = ledger.state.model(name.as_str()).and_then(|entry| entry.rollout.clone());
+        let rolling = ledger
+            .state
+            .model(name.as_str())
+            .and_then(|entry| entry.rollout.clone());
         let none = || ControlError::new(Trouble::NotFound, format!("`{name}` has had no rollout"));
         let rolling = rolling.ok_or_else(none)?;
         let written = self.stored_rollout(&rolling.digest)?;
         let plan = written.plan();
         let Past { last, ended } = self.past_of(&name, &rolling).await?;
-        let now = if rolling.phase.is_under_way() { self.now_of(&name, plan, &rolling) } else { Now::default() };
-        let bake = plan.steps.get(rolling.step as usize).map_or(Duration::ZERO, |step| step.bake);
-        let Moved { revision, time_ms, actor, reason } = last.unwrap_or_default();
+        let now = if rolling.phase.is_under_way() {
+            self.now_of(&name, plan, &rolling)
+        } else {
+            Now::default()
+        };
+        let bake = plan
+            .steps
+            .get(rolling.step as usize)
+            .map_or(Duration::ZERO, |step| step.bake);
+        let Moved {
+            revision,
+            time_ms,
+            actor,
+            reason,
+        } = last.unwrap_or_default();
         let guards = match ended.last().filter(|_| !rolling.phase.is_under_way()) {
-            Some((_, evidence)) => plan.guards.iter().map(|guard| guard_then(guard, evidence)).collect(),
+            Some((_, evidence)) => plan
+                .guards
+                .iter()
+                .map(|guard| guard_then(guard, evidence))
+                .collect(),
             None => guards_now(plan, &now.judgements, rolling.phase),
         };
         Ok(RolloutInfo {
@@ -69,10 +90,15 @@ impl Control {
             steps: plan.steps.iter().map(step_info).collect(),
             percent: percent(&rolling, plan),
             baked_ms: now.baked.map(milliseconds),
-            left_ms: now.baked.map(|baked| milliseconds(bake.saturating_sub(baked))),
+            left_ms: now
+                .baked
+                .map(|baked| milliseconds(bake.saturating_sub(baked))),
             blocked: now.blocked,
             guards,
-            past: ended.iter().map(|(moved, evidence)| step_past(plan, moved, evidence)).collect(),
+            past: ended
+                .iter()
+                .map(|(moved, evidence)| step_past(plan, moved, evidence))
+                .collect(),
             revision,
             time: past::shown(time_ms),
             actor,
@@ -93,10 +119,15 @@ impl Control {
         }
         drop(watches);
         let snapshot = self.app.board.read();
-        let are_served = snapshot.model(name.as_str()).is_some_and(|model| both(model, plan, rolling).is_some());
+        let are_served = snapshot
+            .model(name.as_str())
+            .is_some_and(|model| both(model, plan, rolling).is_some());
         let (from, to) = (&rolling.from, &plan.to);
         let blocked = format!("can't be judged: version `{from}` or `{to}` is not in service");
-        Now { blocked: (!are_served).then_some(blocked), ..Now::default() }
+        Now {
+            blocked: (!are_served).then_some(blocked),
+            ..Now::default()
+        }
     }
 
     /// What the journal has of this rollout.
@@ -106,14 +137,24 @@ impl Control {
             let mut past = Past::default();
             journal.walk(|revision, _| {
                 for change in &revision.changes {
-                    let Change::Rollout { pipeline, was, evidence, .. } = change else { continue };
+                    let Change::Rollout {
+                        pipeline,
+                        was,
+                        evidence,
+                        ..
+                    } = change
+                    else {
+                        continue;
+                    };
                     if *pipeline != name {
                         continue;
                     }
                     past.last = Some(moved(revision));
-                    let is_its = rolling.started.is_some() && was.as_ref().is_some_and(|was| was.is_same(&rolling));
+                    let is_its = rolling.started.is_some()
+                        && was.as_ref().is_some_and(|was| was.is_same(&rolling));
                     let evidence = evidence.clone().filter(|_| is_its);
-                    past.ended.extend(evidence.map(|evidence| (moved(revision), evidence)));
+                    past.ended
+                        .extend(evidence.map(|evidence| (moved(revision), evidence)));
                 }
                 true
             })?;
@@ -137,17 +178,26 @@ fn percent(rolling: &Rolling, plan: &Plan) -> f64 {
     match rolling.phase {
         Phase::Promoted => 100.0,
         Phase::RolledBack | Phase::Aborted => 0.0,
-        Phase::Running | Phase::Paused => plan.steps.get(rolling.step as usize).map_or(100.0, |step| step.percent),
+        Phase::Running | Phase::Paused => plan
+            .steps
+            .get(rolling.step as usize)
+            .map_or(100.0, |step| step.percent),
     }
 }
 
 fn step_info(step: &Step) -> StepInfo {
-    StepInfo { percent: step.percent, bake_ms: milliseconds(step.bake) }
+    StepInfo {
+        percent: step.percent,
+        bake_ms: milliseconds(step.bake),
+    }
 }
 
 fn step_past(plan: &Plan, moved: &Moved, evidence: &Evidence) -> StepPast {
     StepPast {
-        percent: plan.steps.get(evidence.step as usize).map_or(100.0, |step| step.percent),
+        percent: plan
+            .steps
+            .get(evidence.step as usize)
+            .map_or(100.0, |step| step.percent),
         revision: moved.revision,
         time: past::shown(moved.time_ms),
         actor: moved.actor.clone(),
@@ -159,11 +209,34 @@ fn step_past(plan: &Plan, moved: &Moved, evidence: &Evidence) -> StepPast {
 /// What a step came to, in the API's words.
 pub(in crate::control) fn step_evidence(evidence: &Evidence) -> StepEvidence {
     let guards = evidence.guards.iter().map(|finding| {
-        let Finding { name, measure, limit, verdict, samples, value, low, high } = finding.clone();
+        let Finding {
+            name,
+            measure,
+            limit,
+            verdict,
+            samples,
+            value,
+            low,
+            high,
+        } = finding.clone();
         let shown = shown(&measure, value, low, high);
-        FindingInfo { name, measure, limit, value, low, high, shown, samples, state: verdict }
+        FindingInfo {
+            name,
+            measure,
+            limit,
+            value,
+            low,
+            high,
+            shown,
+            samples,
+            state: verdict,
+        }
     });
-    StepEvidence { step: evidence.step + 1, baked_ms: evidence.baked_ms, guards: guards.collect() }
+    StepEvidence {
+        step: evidence.step + 1,
+        baked_ms: evidence.baked_ms,
+        guards: guards.collect(),
+    }
 }
 
 fn guards_now(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardInfo> {
@@ -172,22 +245,54 @@ fn guards_now(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardI
     let told = plan.guards.iter().zip(judged).map(|(guard, judgement)| {
         let seen = judgement.seen;
         let info = guard_info(guard, seen.value, [seen.low, seen.high]);
-        GuardInfo { samples: seen.samples, state: judgement.verdict.name().to_owned(), ..info }
+        GuardInfo {
+            samples: seen.samples,
+            state: judgement.verdict.name().to_owned(),
+            ..info
+        }
     });
     // Nobody looks any more when it is over.
-    let over = |guard: GuardInfo| GuardInfo { state: "over".to_owned(), ..guard };
-    told.map(|guard| if phase.is_under_way() { guard } else { over(guard) }).collect()
+    let over = |guard: GuardInfo| GuardInfo {
+        state: "over".to_owned(),
+        ..guard
+    };
+    told.map(|guard| {
+        if phase.is_under_way() {
+            guard
+        } else {
+            over(guard)
+        }
+    })
+    .collect()
 }
 
 /// A guard of a rollout that is over: what it said last.
 fn guard_then(guard: &Guard, evidence: &Evidence) -> GuardInfo {
-    match evidence.guards.iter().find(|finding| finding.name == guard.name) {
-        Some(Finding { value, low, high, samples, verdict, .. }) => {
+    match evidence
+        .guards
+        .iter()
+        .find(|finding| finding.name == guard.name)
+    {
+        Some(Finding {
+            value,
+            low,
+            high,
+            samples,
+            verdict,
+            ..
+        }) => {
             let info = guard_info(guard, *value, [*low, *high]);
-            GuardInfo { samples: *samples, state: verdict.clone(), ..info }
+            GuardInfo {
+                samples: *samples,
+                state: verdict.clone(),
+                ..info
+            }
         }
         // The last step gave it nothing to see.
-        None => GuardInfo { state: "over".to_owned(), ..guard_info(guard, None, [None, None]) },
+        None => GuardInfo {
+            state: "over".to_owned(),
+            ..guard_info(guard, None, [None, None])
+        },
     }
 }
 

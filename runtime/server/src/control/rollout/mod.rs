@@ -1,8 +1,9 @@
 //! Rollouts: from a plan to the route of each step, every one a revision.
 //!
-//! A rollout owns the name's route while it is under way: whoever wants to change that pauses nothing by it, but is
-//! refused until the rollout is promoted or aborted. [`watch`] looks at the counters and decides with the plan; what it
-//! decides goes through here, as what people ask for does.
+//! A rollout owns the name's route while it is under way: whoever wants to change that pauses
+//! nothing by it, but is refused until the rollout is promoted or aborted. [`watch`] looks at the
+//! counters and decides with the plan; what it decides goes through here, as what people ask for
+//! does.
 
 mod look;
 mod watch;
@@ -34,7 +35,8 @@ struct Base {
 }
 
 impl Control {
-    /// Adds the changes that begin the documents' rollouts. One that was begun already is left alone, however it ended.
+    /// Adds the changes that begin the documents' rollouts. One that was begun already is left
+    /// alone, however it ended.
     pub(super) fn begin_rollouts(
         &self,
         documents: &Documents,
@@ -42,7 +44,10 @@ impl Control {
         draft: &mut Draft,
     ) -> Result<(), ControlError> {
         for rollout in &documents.rollouts {
-            let known = draft.state.model(rollout.name().as_str()).and_then(|entry| entry.rollout.as_ref());
+            let known = draft
+                .state
+                .model(rollout.name().as_str())
+                .and_then(|entry| entry.rollout.as_ref());
             if known.is_some_and(|known| known.digest == rollout.digest()) {
                 continue;
             }
@@ -53,22 +58,54 @@ impl Control {
     }
 
     /// Begins the rollout of a document, also one that was tried before.
-    pub async fn rollout_of(&self, actor: &str, request: &RolloutRequest) -> Result<Applied, ControlError> {
-        let file = if request.file.is_empty() { "the request" } else { &request.file };
+    pub async fn rollout_of(
+        &self,
+        actor: &str,
+        request: &RolloutRequest,
+    ) -> Result<Applied, ControlError> {
+        let file = if request.file.is_empty() {
+            "the request"
+        } else {
+            &request.file
+        };
         let documents = parse(file, &request.document)?;
-        let invalid = |message: &str| ControlError::new(Trouble::Invalid, format!("{file}: {message}"));
-        let [rollout] = &documents.rollouts[..] else { return Err(invalid("needs one document of kind Rollout")) };
-        if !documents.pipelines.is_empty() || !documents.graphs.is_empty() || !documents.routes.is_empty() {
+        let invalid =
+            |message: &str| ControlError::new(Trouble::Invalid, format!("{file}: {message}"));
+        let [rollout] = &documents.rollouts[..] else {
+            return Err(invalid("needs one document of kind Rollout"));
+        };
+        if !documents.pipelines.is_empty()
+            || !documents.graphs.is_empty()
+            || !documents.routes.is_empty()
+        {
             return Err(invalid("holds more than a rollout; apply it instead"));
         }
-        let ask = Ask { reason: request.reason.clone(), if_revision: request.if_revision, dry_run: request.dry_run };
+        let ask = Ask {
+            reason: request.reason.clone(),
+            if_revision: request.if_revision,
+            dry_run: request.dry_run,
+        };
         self.check(&ask)?;
         self.start_rollout(actor, rollout, &ask).await
     }
 
-    async fn start_rollout(&self, actor: &str, rollout: &WrittenRollout, ask: &Ask) -> Result<Applied, ControlError> {
-        let intent = Intent { actor, ask, verb: Verb::Rollout, to: None, began: Instant::now() };
-        self.commit(intent, Prepared::default(), |state, prepared| self.begin(state, prepared, rollout)).await
+    async fn start_rollout(
+        &self,
+        actor: &str,
+        rollout: &WrittenRollout,
+        ask: &Ask,
+    ) -> Result<Applied, ControlError> {
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Rollout,
+            to: None,
+            began: Instant::now(),
+        };
+        self.commit(intent, Prepared::default(), |state, prepared| {
+            self.begin(state, prepared, rollout)
+        })
+        .await
     }
 
     /// Does to a rollout that is under way what somebody asks for.
@@ -98,10 +135,18 @@ impl Control {
         turn: Turn,
         at: Option<&Rolling>,
     ) -> Result<Applied, ControlError> {
-        let intent = Intent { actor, ask, verb: Verb::Rollout, to: None, began: Instant::now() };
+        let intent = Intent {
+            actor,
+            ask,
+            verb: Verb::Rollout,
+            to: None,
+            began: Instant::now(),
+        };
         self.commit(intent, Prepared::default(), |state, _| {
             let entry = state.model(name.as_str());
-            let rolling = entry.and_then(|entry| entry.rollout.as_ref()).filter(|rolling| rolling.phase.is_under_way());
+            let rolling = entry
+                .and_then(|entry| entry.rollout.as_ref())
+                .filter(|rolling| rolling.phase.is_under_way());
             match (rolling, entry) {
                 (Some(rolling), Some(entry)) if at.is_none_or(|at| at == rolling) => {
                     self.turned(state, name, entry, rolling, turn)
@@ -115,60 +160,121 @@ impl Control {
         .await
     }
 
-    fn begin(&self, state: &State, prepared: &Prepared, rollout: &WrittenRollout) -> Result<Vec<Change>, ControlError> {
+    fn begin(
+        &self,
+        state: &State,
+        prepared: &Prepared,
+        rollout: &WrittenRollout,
+    ) -> Result<Vec<Change>, ControlError> {
         let (name, plan) = (rollout.name(), rollout.plan());
-        let refuse = |key: &str, message: String| ControlError::from(one(rollout.problem(key, message)));
+        let refuse =
+            |key: &str, message: String| ControlError::from(one(rollout.problem(key, message)));
         let Some(entry) = state.model(name.as_str()) else {
-            return Err(refuse("to", format!("there is no pipeline `{name}`; apply its versions first")));
+            return Err(refuse(
+                "to",
+                format!("there is no pipeline `{name}`; apply its versions first"),
+            ));
         };
-        if let Some(other) = entry.rollout.as_ref().filter(|other| other.phase.is_under_way()) {
+        if let Some(other) = entry
+            .rollout
+            .as_ref()
+            .filter(|other| other.phase.is_under_way())
+        {
             let to = self.stored_rollout(&other.digest)?.plan().to.to_string();
-            let message = format!("a rollout of `{name}` to version `{to}` is under way; promote or abort it first");
+            let message = format!(
+                "a rollout of `{name}` to version `{to}` is under way; promote or abort it first"
+            );
             return Err(ControlError::new(Trouble::Conflict, message));
         }
         let Some(to) = self.about_to_serve(prepared, name, plan.to.as_str()) else {
             let hint = hint(plan.to.as_str(), entry.versions.keys().map(Version::as_str));
-            let message = format!("there is no version `{}` of `{name}`; {hint}; apply it first, or together", plan.to);
+            let message = format!(
+                "there is no version `{}` of `{name}`; {hint}; apply it first, or together",
+                plan.to
+            );
             return Err(refuse("to", message));
         };
         check_metrics(plan, &to).map_err(|message| refuse("guards", message))?;
         let before = entry.route.as_ref().map(|routed| routed.digest);
-        let written = prepared.routes.iter().find(|route| Some(route.digest()) == before);
-        let from = self.giver(entry, plan, written).map_err(|message| refuse("from", message))?;
+        let written = prepared
+            .routes
+            .iter()
+            .find(|route| Some(route.digest()) == before);
+        let from = self
+            .giver(entry, plan, written)
+            .map_err(|message| refuse("from", message))?;
         // Changes are made one at a time: this one will be the next.
         let started = Some(self.head() + 1);
-        let rolling = Rolling { digest: rollout.digest(), from, before, step: 0, phase: Phase::Running, started };
+        let rolling = Rolling {
+            digest: rollout.digest(),
+            from,
+            before,
+            step: 0,
+            phase: Phase::Running,
+            started,
+        };
         let base = self.base(name, &rolling, written)?;
-        if base.experiment.as_ref().is_some_and(|plan| plan.adapt.is_some()) {
-            let message =
-                "the route's experiment moves its weights, and so would this; make it `strategy: fixed` first";
+        if base
+            .experiment
+            .as_ref()
+            .is_some_and(|plan| plan.adapt.is_some())
+        {
+            let message = "the route's experiment moves its weights, and so would this; make it `strategy: fixed` first";
             return Err(refuse("to", message.to_owned()));
         }
         self.store().put(rollout.canonical().as_bytes())?;
         let mut draft = Draft::of(state);
-        draft.add(self.rerouted(&draft.state, name, &base, step_parts(&base.parts, &rolling, plan, 0))?)?;
+        draft.add(self.rerouted(
+            &draft.state,
+            name,
+            &base,
+            step_parts(&base.parts, &rolling, plan, 0),
+        )?)?;
         draft.add(vec![draft.state.roll(name, Some(rolling))])?;
         Ok(draft.changes)
     }
 
     /// Who gives the share: who is named, else who has the most.
-    fn giver(&self, entry: &Entry, plan: &Plan, written: Option<&WrittenRoute>) -> Result<Version, String> {
+    fn giver(
+        &self,
+        entry: &Entry,
+        plan: &Plan,
+        written: Option<&WrittenRoute>,
+    ) -> Result<Version, String> {
         let stored = || self.stored_route(&entry.route.as_ref()?.digest).ok();
         let route = written.cloned().or_else(stored);
         let Some(route) = route else {
-            let newest = || entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str())).cloned();
-            let from = plan.from.clone().or_else(newest).ok_or("there is no version that could give a share")?;
+            let newest = || {
+                entry
+                    .versions
+                    .keys()
+                    .max_by(|a, b| newer(a.as_str(), b.as_str()))
+                    .cloned()
+            };
+            let from = plan
+                .from
+                .clone()
+                .or_else(newest)
+                .ok_or("there is no version that could give a share")?;
             return match from {
                 from if from == plan.to => Err(no_giver(entry, &from)),
-                from if !entry.versions.contains_key(&from) => Err(format!("there is no version `{from}`")),
+                from if !entry.versions.contains_key(&from) => {
+                    Err(format!("there is no version `{from}`"))
+                }
                 from => Ok(from),
             };
         };
         let variants = &route.route().parts().variants;
-        let givers = || variants.iter().filter(|variant| variant.weight > 0.0 && variant.version != plan.to);
+        let givers = || {
+            variants
+                .iter()
+                .filter(|variant| variant.weight > 0.0 && variant.version != plan.to)
+        };
         match &plan.from {
             Some(from) if givers().any(|variant| variant.version == *from) => Ok(from.clone()),
-            Some(from) => Err(format!("version `{from}` has no share in the route to give")),
+            Some(from) => Err(format!(
+                "version `{from}` has no share in the route to give"
+            )),
             None => {
                 let most = givers().max_by(|one, other| one.weight.total_cmp(&other.weight));
                 let none = || format!("nobody but version `{}` has a share in the route", plan.to);
@@ -193,25 +299,53 @@ impl Control {
             Turn::Pause(_) => {}
             Turn::Step(step) => {
                 let base = self.base(name, rolling, None)?;
-                draft.add(self.rerouted(state, name, &base, step_parts(&base.parts, rolling, &plan, step))?)?;
+                draft.add(self.rerouted(
+                    state,
+                    name,
+                    &base,
+                    step_parts(&base.parts, rolling, &plan, step),
+                )?)?;
             }
             Turn::TakeBack(_) => {
                 let base = self.base(name, rolling, None)?;
-                // Without a route before, the newest version would answer: the one that is taken back.
+                // Without a route before, the newest version would answer: the one that is taken
+                // back.
                 let without = || moved(&base.parts, &rolling.from, &plan.to, 0.0);
-                let parts = if rolling.before.is_some() { base.parts.clone() } else { without() };
+                let parts = if rolling.before.is_some() {
+                    base.parts.clone()
+                } else {
+                    without()
+                };
                 draft.add(self.rerouted(state, name, &base, parts)?)?;
             }
             Turn::Promote => {
-                let newest = entry.versions.keys().max_by(|a, b| newer(a.as_str(), b.as_str()));
+                let newest = entry
+                    .versions
+                    .keys()
+                    .max_by(|a, b| newer(a.as_str(), b.as_str()));
                 let base = self.base(name, rolling, None)?;
                 let changes = match (rolling.before, newest) {
                     (None, Some(newest)) if *newest == plan.to => vec![state.unroute(name)?],
-                    _ => self.rerouted(state, name, &base, moved(&base.parts, &rolling.from, &plan.to, 100.0))?,
+                    _ => self.rerouted(
+                        state,
+                        name,
+                        &base,
+                        moved(&base.parts, &rolling.from, &plan.to, 100.0),
+                    )?,
                 };
                 draft.add(changes)?;
-                for label in plan.labels.iter().filter(|label| entry.labels.get(*label) == Some(&rolling.from)) {
-                    draft.add(draft.state.label(name, label, Some(&plan.to))?.into_iter().collect())?;
+                for label in plan
+                    .labels
+                    .iter()
+                    .filter(|label| entry.labels.get(*label) == Some(&rolling.from))
+                {
+                    draft.add(
+                        draft
+                            .state
+                            .label(name, label, Some(&plan.to))?
+                            .into_iter()
+                            .collect(),
+                    )?;
                 }
             }
         }
@@ -223,17 +357,32 @@ impl Control {
     }
 
     /// The route that the steps start from.
-    fn base(&self, name: &ModelName, rolling: &Rolling, written: Option<&WrittenRoute>) -> Result<Base, ControlError> {
+    fn base(
+        &self,
+        name: &ModelName,
+        rolling: &Rolling,
+        written: Option<&WrittenRoute>,
+    ) -> Result<Base, ControlError> {
         let before = match (rolling.before, written) {
             (Some(_), Some(written)) => written.clone(),
             (Some(before), None) => self.stored_route(&before)?,
             (None, _) => {
                 let variants = vec![Variant::new(rolling.from.clone(), 100.0)];
-                let parts = Parts { salt: name.to_string(), variants, ..Parts::default() };
-                return Ok(Base { parts, experiment: None });
+                let parts = Parts {
+                    salt: name.to_string(),
+                    variants,
+                    ..Parts::default()
+                };
+                return Ok(Base {
+                    parts,
+                    experiment: None,
+                });
             }
         };
-        Ok(Base { parts: before.route().parts().clone(), experiment: before.experiment().cloned() })
+        Ok(Base {
+            parts: before.route().parts().clone(),
+            experiment: before.experiment().cloned(),
+        })
     }
 
     /// The change to a route of these parts, if another one is in force.
@@ -246,27 +395,46 @@ impl Control {
     ) -> Result<Vec<Change>, ControlError> {
         let flawed = |flaws: Vec<hotstage_core::route::Flaw>| {
             let flaws: Vec<String> = flaws.into_iter().map(|flaw| flaw.message).collect();
-            ControlError::new(Trouble::Refused, format!("the route of this step makes no sense: {}", flaws.join("; ")))
+            ControlError::new(
+                Trouble::Refused,
+                format!(
+                    "the route of this step makes no sense: {}",
+                    flaws.join("; ")
+                ),
+            )
         };
         let route = WrittenRoute::of(name, parts, base.experiment.clone()).map_err(flawed)?;
         let digest = route.digest();
-        let replaces =
-            state.model(name.as_str()).and_then(|entry| entry.route.as_ref()).map(|routed: &Routed| routed.digest);
+        let replaces = state
+            .model(name.as_str())
+            .and_then(|entry| entry.route.as_ref())
+            .map(|routed: &Routed| routed.digest);
         if replaces == Some(digest) {
             return Ok(Vec::new());
         }
         // What can't be read back would be missed at the next start.
-        WrittenRoute::parse(&route.canonical())
-            .map_err(|error| ControlError::new(Trouble::Refused, format!("the route of this step is {error}")))?;
+        WrittenRoute::parse(&route.canonical()).map_err(|error| {
+            ControlError::new(
+                Trouble::Refused,
+                format!("the route of this step is {error}"),
+            )
+        })?;
         self.store().put(route.canonical().as_bytes())?;
         let versions = route.versions().cloned().collect();
-        Ok(vec![Change::Route { pipeline: name.clone(), digest, versions, replaces }])
+        Ok(vec![Change::Route {
+            pipeline: name.clone(),
+            digest,
+            versions,
+            replaces,
+        }])
     }
 
     /// Refuses what would change a route under a rollout.
     pub(super) fn check_rollouts(state: &State, changes: &[Change]) -> Result<(), ControlError> {
         for change in changes {
-            let (Change::Route { pipeline, .. } | Change::Unroute { pipeline, .. }) = change else { continue };
+            let (Change::Route { pipeline, .. } | Change::Unroute { pipeline, .. }) = change else {
+                continue;
+            };
             if state.rolling().any(|name| name == pipeline) {
                 let message = format!(
                     "a rollout of `{pipeline}` is under way and moves its route; promote or abort it first: `hotstage \
@@ -279,10 +447,15 @@ impl Control {
     }
 
     /// A rollout's plan that is in the store.
-    fn stored_rollout(&self, digest: &hotstage_core::digest::Digest) -> Result<WrittenRollout, ControlError> {
+    fn stored_rollout(
+        &self,
+        digest: &hotstage_core::digest::Digest,
+    ) -> Result<WrittenRollout, ControlError> {
         let damaged = |message| ControlError::new(Trouble::Defect, message);
-        let text =
-            self.store().get(digest)?.ok_or_else(|| damaged(format!("the rollout {digest} is not in the store")))?;
+        let text = self
+            .store()
+            .get(digest)?
+            .ok_or_else(|| damaged(format!("the rollout {digest} is not in the store")))?;
         WrittenRollout::parse(&String::from_utf8_lossy(&text))
             .map_err(|error| damaged(format!("the rollout {digest} is {error}")))
     }
@@ -291,10 +464,21 @@ impl Control {
 /// How rollouts begin or end with some changes, as places in [`ROLLOUTS`](crate::counts::ROLLOUTS).
 pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
     let counted = changes.iter().filter_map(|change| {
-        let Change::Rollout { pipeline, rollout: Some(rolling), .. } = change else { return None };
-        let was = before.model(pipeline.as_str()).and_then(|entry| entry.rollout.as_ref());
+        let Change::Rollout {
+            pipeline,
+            rollout: Some(rolling),
+            ..
+        } = change
+        else {
+            return None;
+        };
+        let was = before
+            .model(pipeline.as_str())
+            .and_then(|entry| entry.rollout.as_ref());
         match rolling.phase {
-            Phase::Running | Phase::Paused if was.is_some_and(|was| was.phase.is_under_way()) => None,
+            Phase::Running | Phase::Paused if was.is_some_and(|was| was.phase.is_under_way()) => {
+                None
+            }
             Phase::Running | Phase::Paused => Some(0),
             Phase::Promoted => Some(1),
             Phase::RolledBack => Some(2),
@@ -331,14 +515,20 @@ fn one(problem: Problem) -> Problems {
     problems
 }
 
-/// A guard's metric is one of a stage that is there. What the stage observes is known only when it does.
+/// A guard's metric is one of a stage that is there. What the stage observes is known only when it
+/// does.
 fn check_metrics(plan: &Plan, to: &Pipeline) -> Result<(), String> {
     for guard in &plan.guards {
-        let Measure::Metric(metric) = &guard.measure else { continue };
+        let Measure::Metric(metric) = &guard.measure else {
+            continue;
+        };
         let stages = || to.steps().iter().map(|step| step.name.as_str());
         if stages().all(|stage| stage != metric.stage) {
             let (name, hint) = (&guard.name, hint(&metric.stage, stages()));
-            return Err(format!("guard `{name}`: version `{}` has no stage `{}`; {hint}", to.version, metric.stage));
+            return Err(format!(
+                "guard `{name}`: version `{}` has no stage `{}`; {hint}",
+                to.version, metric.stage
+            ));
         }
     }
     Ok(())

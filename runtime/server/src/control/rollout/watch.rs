@@ -1,8 +1,9 @@
-//! The eye on rollouts: every [`TICK`], and at once after each turn, the counters of both versions are read, the guards
-//! judged, the next turn made.
+//! The eye on rollouts: every [`TICK`], and at once after each turn, the counters of both versions
+//! are read, the guards judged, the next turn made.
 //!
-//! What is read belongs to one step of one rollout: a rollout that begins anew, a restart, or another pipeline under
-//! the version's name, begins the step at zero. What follows from the counters is decided in `core/src/rollout/`.
+//! What is read belongs to one step of one rollout: a rollout that begins anew, a restart, or
+//! another pipeline under the version's name, begins the step at zero. What follows from the
+//! counters is decided in `core/src/rollout/`.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +13,9 @@ use std::time::{Duration, Instant};
 use hotstage_core::failure::Kind;
 use hotstage_core::journal::Change;
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Bake, Copies, Counts, Guard, Measure, Next, Phase, Plan, Rolling, Served, Turn, Values};
+use hotstage_core::rollout::{
+    Bake, Copies, Counts, Guard, Measure, Next, Phase, Plan, Rolling, Served, Turn, Values,
+};
 
 use super::super::{Ask, Control, locked};
 use crate::board::Model;
@@ -59,16 +62,26 @@ impl Control {
         locked(&self.rollouts).retain(|name, _| names.contains(name));
         for name in names {
             let entry = ledger.state.model(name.as_str());
-            let Some(rolling) = entry.and_then(|entry| entry.rollout.as_ref()) else { continue };
-            let Some(next) = self.look_at(&name, rolling) else { continue };
+            let Some(rolling) = entry.and_then(|entry| entry.rollout.as_ref()) else {
+                continue;
+            };
+            let Some(next) = self.look_at(&name, rolling) else {
+                continue;
+            };
             let (turn, reason) = match next {
                 Next::Stay => continue,
                 Next::Step(step) => (Turn::Step(step), format!("step {} held", rolling.step + 1)),
                 Next::Promote => (Turn::Promote, "every step held".to_owned()),
                 Next::TakeBack(why) => (Turn::TakeBack(Phase::RolledBack), why),
             };
-            let ask = Ask { reason: reason.clone(), ..Ask::default() };
-            match self.turn_rollout(ACTOR, &name, &ask, turn, Some(rolling)).await {
+            let ask = Ask {
+                reason: reason.clone(),
+                ..Ask::default()
+            };
+            match self
+                .turn_rollout(ACTOR, &name, &ask, turn, Some(rolling))
+                .await
+            {
                 Ok(applied) => {
                     let (pipeline, revision) = (name.as_str(), applied.head);
                     tracing::info!(pipeline, revision, ?turn, reason, "rollout");
@@ -97,12 +110,19 @@ impl Control {
         let counts = counts(model, &plan, [to, from]);
         let (now, at) = (self.began.elapsed(), Instant::now());
         let (known, read, not_before) = match known {
-            Some(Watch { bake, read, not_before, .. }) => (Some(bake), Some(read), not_before),
+            Some(Watch {
+                bake,
+                read,
+                not_before,
+                ..
+            }) => (Some(bake), Some(read), not_before),
             None => (None, None, at),
         };
         let mut bake = Bake::of(known, rolling, &plan, now, &counts);
         let is_read = |read: [Weak<Pipeline>; 2]| {
-            read.iter().zip([to, from]).all(|(read, pipeline)| std::ptr::eq(read.as_ptr(), Arc::as_ptr(pipeline)))
+            read.iter()
+                .zip([to, from])
+                .all(|(read, pipeline)| std::ptr::eq(read.as_ptr(), Arc::as_ptr(pipeline)))
         };
         if !read.is_none_or(is_read) {
             bake = bake.anew(now, &counts);
@@ -110,7 +130,15 @@ impl Control {
         let next = bake.look(rolling.phase, now, &counts);
         let is_circuit_open = is_circuit_open(model, to);
         let read = [to, from].map(Arc::downgrade);
-        watches.insert(name.clone(), Watch { bake, read, is_circuit_open, not_before });
+        watches.insert(
+            name.clone(),
+            Watch {
+                bake,
+                read,
+                is_circuit_open,
+                not_before,
+            },
+        );
         Some(if at < not_before { Next::Stay } else { next })
     }
 
@@ -118,12 +146,22 @@ impl Control {
     pub(in crate::control) fn with_evidence(&self, changes: Vec<Change>) -> Vec<Change> {
         let watches = locked(&self.rollouts);
         let ended = |change: Change| match change {
-            Change::Rollout { pipeline, rollout, was, evidence: None } => {
+            Change::Rollout {
+                pipeline,
+                rollout,
+                was,
+                evidence: None,
+            } => {
                 let ends = |was: &&Rolling| was.ends_step(rollout.as_ref());
                 let watch = watches.get(&pipeline).zip(was.as_ref().filter(ends));
                 let watch = watch.filter(|(watch, was)| watch.bake.is_of(was));
                 let evidence = watch.map(|(watch, _)| watch.bake.evidence(self.began.elapsed()));
-                Change::Rollout { pipeline, rollout, was, evidence }
+                Change::Rollout {
+                    pipeline,
+                    rollout,
+                    was,
+                    evidence,
+                }
             }
             other => other,
         };
@@ -132,34 +170,59 @@ impl Control {
 }
 
 /// The new version and the other one, where both are there.
-pub(super) fn both<'a>(model: &'a Model, plan: &Plan, rolling: &Rolling) -> Option<[&'a Arc<Pipeline>; 2]> {
-    let find = |version: &str| model.versions().iter().find(|pipeline| pipeline.version == version);
+pub(super) fn both<'a>(
+    model: &'a Model,
+    plan: &Plan,
+    rolling: &Rolling,
+) -> Option<[&'a Arc<Pipeline>; 2]> {
+    let find = |version: &str| {
+        model
+            .versions()
+            .iter()
+            .find(|pipeline| pipeline.version == version)
+    };
     Some([find(plan.to.as_str())?, find(rolling.from.as_str())?])
 }
 
 fn is_circuit_open(model: &Model, to: &Arc<Pipeline>) -> bool {
-    model.routing().is_some_and(|routing| routing.open_circuits().any(|version| version == to.version))
+    model
+        .routing()
+        .is_some_and(|routing| routing.open_circuits().any(|version| version == to.version))
 }
 
 /// All counters of this moment.
 fn counts(model: &Model, plan: &Plan, [to, from]: [&Arc<Pipeline>; 2]) -> Counts {
     let mirrors = model.routing().map_or(&[][..], |routing| routing.mirrors());
-    let mirror = mirrors.iter().find(|mirror| Arc::ptr_eq(&mirror.pipeline, to));
+    let mirror = mirrors
+        .iter()
+        .find(|mirror| Arc::ptr_eq(&mirror.pipeline, to));
     Counts {
         to: served(to),
         from: served(from),
         copies: mirror.map(|mirror| copies(mirror)).unwrap_or_default(),
-        values: plan.guards.iter().map(|guard| observed(to, guard)).collect(),
+        values: plan
+            .guards
+            .iter()
+            .map(|guard| observed(to, guard))
+            .collect(),
     }
 }
 
-/// Requests that came to a version. It did not answer one that its circuit kept away, as little as one that failed.
+/// Requests that came to a version. It did not answer one that its circuit kept away, as little as
+/// one that failed.
 fn served(pipeline: &Pipeline) -> Served {
     let counts = &pipeline.counts;
-    let servers = Kind::ALL.iter().zip(&counts.failed).filter(|(kind, _)| kind.status() >= 500);
+    let servers = Kind::ALL
+        .iter()
+        .zip(&counts.failed)
+        .filter(|(kind, _)| kind.status() >= 500);
     let failed: u64 = servers.map(|(_, count)| count.load(Relaxed)).sum();
     let errors = failed + counts.fell[CIRCUIT].load(Relaxed);
-    Served { requests: counts.answered.read() + errors, errors, durations: counts.durations.buckets() }
+    Served {
+        requests: counts.answered.read() + errors,
+        errors,
+        durations: counts.durations.buckets(),
+    }
 }
 
 /// A copy without an answer does not agree.
@@ -173,8 +236,23 @@ fn copies(mirror: &Mirror) -> Copies {
 
 /// What a stage observed that a guard looks at.
 fn observed(pipeline: &Pipeline, guard: &Guard) -> Values {
-    let Measure::Metric(metric) = &guard.measure else { return Values::default() };
-    let step = pipeline.steps().iter().find(|step| step.name == metric.stage);
-    let seen = step.and_then(|step| step.stage.observed().0.into_iter().find(|seen| seen.name == metric.name));
-    seen.map_or_else(Values::default, |seen| Values { count: seen.count, sum: seen.sum, squares: seen.squares })
+    let Measure::Metric(metric) = &guard.measure else {
+        return Values::default();
+    };
+    let step = pipeline
+        .steps()
+        .iter()
+        .find(|step| step.name == metric.stage);
+    let seen = step.and_then(|step| {
+        step.stage
+            .observed()
+            .0
+            .into_iter()
+            .find(|seen| seen.name == metric.name)
+    });
+    seen.map_or_else(Values::default, |seen| Values {
+        count: seen.count,
+        sum: seen.sum,
+        squares: seen.squares,
+    })
 }

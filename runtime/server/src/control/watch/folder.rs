@@ -1,8 +1,8 @@
-//! What watched files say: each document with its identity, read again when its file, or one that it points at, has
-//! changed and come to rest.
+//! What watched files say: each document with its identity, read again when its file, or one that
+//! it points at, has changed and come to rest.
 //!
-//! At rest is what looks as it did one look before. When something moves all the time, a file that itself is at rest is
-//! read after [`UNREST_MAX`] all the same.
+//! At rest is what looks as it did one look before. When something moves all the time, a file that
+//! itself is at rest is read after [`UNREST_MAX`] all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -60,13 +60,23 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether it is unknown what a file holds.
     pub(super) fn is_unknown(&self, file: &Path) -> bool {
-        self.unknown.contains(file) || file.parent().is_some_and(|folder| self.unknown.contains(folder))
+        self.unknown.contains(file)
+            || file
+                .parent()
+                .is_some_and(|folder| self.unknown.contains(folder))
     }
 }
 
 impl Folder {
     pub(super) fn new(control: Arc<Control>, paths: Vec<PathBuf>) -> Self {
-        Self { control, paths, files: BTreeMap::new(), last: None, pointed: Pointed::new(), moving_since: None }
+        Self {
+            control,
+            paths,
+            files: BTreeMap::new(),
+            last: None,
+            pointed: Pointed::new(),
+            moving_since: None,
+        }
     }
 
     /// Looks at the files; reads what has changed. Says whether anything has. It may block.
@@ -75,16 +85,29 @@ impl Folder {
         let is_first = self.last.is_none();
         let before = self.last.replace(now.clone()).unwrap_or_default();
         let pointed = self.pointed_now();
-        let moved =
-            |(path, stamp): (&PathBuf, &Option<Stamp>)| self.pointed.get(path).is_some_and(|last| last != stamp);
+        let moved = |(path, stamp): (&PathBuf, &Option<Stamp>)| {
+            self.pointed.get(path).is_some_and(|last| last != stamp)
+        };
         let is_moving = !is_first && (before != now || pointed.iter().any(moved));
         let rested = std::mem::replace(&mut self.pointed, pointed);
-        self.moving_since = if is_moving { self.moving_since.or_else(|| Some(Instant::now())) } else { None };
-        if self.moving_since.is_some_and(|since| since.elapsed() < UNREST_MAX) {
+        self.moving_since = if is_moving {
+            self.moving_since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
+        if self
+            .moving_since
+            .is_some_and(|since| since.elapsed() < UNREST_MAX)
+        {
             return false;
         }
         let mut changed = is_first || self.trouble_changed(&now);
-        let gone: Vec<PathBuf> = self.files.keys().filter(|path| !now.files.contains_key(*path)).cloned().collect();
+        let gone: Vec<PathBuf> = self
+            .files
+            .keys()
+            .filter(|path| !now.files.contains_key(*path))
+            .cloned()
+            .collect();
         for path in gone {
             // Missing twice: an editor's change of names is over in one look.
             if !now.is_unknown(&path) && (is_first || !before.files.contains_key(&path)) {
@@ -113,17 +136,25 @@ impl Folder {
 
     fn pointed_now(&self) -> Pointed {
         let docs = self.files.values().flat_map(|file| &file.docs);
-        docs.flat_map(|doc| doc.pointed.keys()).map(|path| (path.clone(), Stamp::of(path).ok().flatten())).collect()
+        docs.flat_map(|doc| doc.pointed.keys())
+            .map(|path| (path.clone(), Stamp::of(path).ok().flatten()))
+            .collect()
     }
 
-    /// Reads a file, if that is news; `rested` are the files that are pointed at, as they looked one look before.
+    /// Reads a file, if that is news; `rested` are the files that are pointed at, as they looked
+    /// one look before.
     fn read(&mut self, path: &Path, stamp: Stamp, rested: &Pointed) -> bool {
-        let known = self.files.get_mut(path).filter(|file| file.stamp == Some(stamp));
+        let known = self
+            .files
+            .get_mut(path)
+            .filter(|file| file.stamp == Some(stamp));
         if let Some(file) = known {
             let mut changed = false;
             for doc in &mut file.docs {
                 let pointed = look_at(doc.pointed.keys());
-                let is_at_rest = pointed.iter().all(|(path, _)| rested.get(path) == self.pointed.get(path));
+                let is_at_rest = pointed
+                    .iter()
+                    .all(|(path, _)| rested.get(path) == self.pointed.get(path));
                 if is_at_rest && doc.pointed != pointed {
                     doc.pointed = pointed;
                     doc.identity = identity(&self.control, &doc.documents, &doc.pointed);
@@ -147,11 +178,24 @@ impl Folder {
                 let docs = split(documents).into_iter().map(|(key, documents, files)| {
                     let pointed = look_at(&files);
                     let identity = identity(&self.control, &documents, &pointed);
-                    Doc { key, documents, pointed, identity }
+                    Doc {
+                        key,
+                        documents,
+                        pointed,
+                        identity,
+                    }
                 });
-                File { stamp, docs: docs.collect(), problem: None }
+                File {
+                    stamp,
+                    docs: docs.collect(),
+                    problem: None,
+                }
             }
-            Err(problems) => File { stamp, docs: before.docs, problem: Some(problems.to_string()) },
+            Err(problems) => File {
+                stamp,
+                docs: before.docs,
+                problem: Some(problems.to_string()),
+            },
         };
         self.files.insert(path.to_owned(), file);
         true
@@ -164,16 +208,26 @@ impl Folder {
         for (path, file) in &self.files {
             if let Some(problem) = &file.problem {
                 let is_placed = problem.starts_with(&*path.to_string_lossy());
-                let place = if is_placed { String::new() } else { format!("{}: ", path.display()) };
+                let place = if is_placed {
+                    String::new()
+                } else {
+                    format!("{}: ", path.display())
+                };
                 seen.problems.push(format!("{place}{problem}"));
                 seen.unknown.insert(path.clone());
-                seen.held.extend(file.docs.iter().map(|doc| doc.key.clone()));
+                seen.held
+                    .extend(file.docs.iter().map(|doc| doc.key.clone()));
                 continue;
             }
             for doc in &file.docs {
-                if let Some((first, _)) = seen.docs.insert(doc.key.clone(), (path.clone(), doc.clone())) {
+                if let Some((first, _)) = seen
+                    .docs
+                    .insert(doc.key.clone(), (path.clone(), doc.clone()))
+                {
                     let (key, first, second) = (&doc.key, first.display(), path.display());
-                    seen.problems.push(format!("{second}: {key} is declared twice; the other one is in {first}"));
+                    seen.problems.push(format!(
+                        "{second}: {key} is declared twice; the other one is in {first}"
+                    ));
                     twice.insert(doc.key.clone());
                 }
             }
@@ -193,7 +247,15 @@ impl Folder {
 }
 
 fn look_at<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Pointed {
-    let stamp = |path: &PathBuf| (path.clone(), Stamp::of(path).ok().flatten().filter(|stamp| !stamp.is_fresh()));
+    let stamp = |path: &PathBuf| {
+        (
+            path.clone(),
+            Stamp::of(path)
+                .ok()
+                .flatten()
+                .filter(|stamp| !stamp.is_fresh()),
+        )
+    };
     paths.into_iter().map(stamp).collect()
 }
 
@@ -210,14 +272,21 @@ fn identity(control: &Control, documents: &Documents, pointed: &Pointed) -> Resu
         return Ok(rollout.digest());
     }
     if let Some(graph) = documents.graphs.first() {
-        // Members that follow later are as good as any: their digests are no part of what the document says.
+        // Members that follow later are as good as any: their digests are no part of what the
+        // document says.
         let any = |_: &Branch<Option<Digest>>| Ok(Digest::of(b""));
         let material = control.deployer.resolve_graph(graph, Paths::Disk, any);
-        return material.map(|material| of_graph(material.manifest)).map_err(|error| error.to_string());
+        return material
+            .map(|material| of_graph(material.manifest))
+            .map_err(|error| error.to_string());
     }
-    let Some(pipeline) = documents.pipelines.first() else { return Err("holds no document".to_owned()) };
+    let Some(pipeline) = documents.pipelines.first() else {
+        return Err("holds no document".to_owned());
+    };
     let material = control.deployer.resolve(pipeline, Paths::Disk);
-    material.map(|material| material.manifest.digest()).map_err(|error| error.to_string())
+    material
+        .map(|material| material.manifest.digest())
+        .map_err(|error| error.to_string())
 }
 
 /// What a graph says, whatever its members are.

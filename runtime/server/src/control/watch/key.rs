@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{ComponentRef, DocumentRef, Documents, FileRef, Test, Written, WrittenGraph};
+use hotstage_core::manifest::{
+    ComponentRef, DocumentRef, Documents, FileRef, Test, Written, WrittenGraph,
+};
 use hotstage_core::name::{ModelName, Version};
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +65,9 @@ impl Doc {
     /// Names that it is applied together with.
     pub(super) fn names(&self) -> BTreeSet<ModelName> {
         let graphs = self.documents.graphs.iter();
-        let members = graphs.flat_map(|graph| graph.graph().branches()).map(|(_, branch)| branch.pipeline.clone());
+        let members = graphs
+            .flat_map(|graph| graph.graph().branches())
+            .map(|(_, branch)| branch.pipeline.clone());
         members.chain([self.key.name().clone()]).collect()
     }
 
@@ -75,24 +79,70 @@ impl Doc {
 
 /// Each document of a file by itself, in their order.
 pub(super) fn split(documents: Documents) -> Vec<(Key, Documents, BTreeSet<PathBuf>)> {
-    let Documents { pipelines, graphs, routes, rollouts } = documents;
-    let version = |name: &ModelName, version: &Version| Key::Version { name: name.clone(), version: version.clone() };
+    let Documents {
+        pipelines,
+        graphs,
+        routes,
+        rollouts,
+    } = documents;
+    let version = |name: &ModelName, version: &Version| Key::Version {
+        name: name.clone(),
+        version: version.clone(),
+    };
     let mut split = Vec::new();
     for document in pipelines {
-        let (key, files) = (version(&document.pipeline().name, &document.pipeline().version), pointed(&document));
-        split.push((key, Documents { pipelines: vec![document], ..Documents::default() }, files));
+        let (key, files) = (
+            version(&document.pipeline().name, &document.pipeline().version),
+            pointed(&document),
+        );
+        split.push((
+            key,
+            Documents {
+                pipelines: vec![document],
+                ..Documents::default()
+            },
+            files,
+        ));
     }
     for document in graphs {
-        let (key, files) = (version(&document.graph().name, &document.graph().version), tested(&document));
-        split.push((key, Documents { graphs: vec![document], ..Documents::default() }, files));
+        let (key, files) = (
+            version(&document.graph().name, &document.graph().version),
+            tested(&document),
+        );
+        split.push((
+            key,
+            Documents {
+                graphs: vec![document],
+                ..Documents::default()
+            },
+            files,
+        ));
     }
     for route in routes {
-        let key = Key::Route { name: route.name().clone() };
-        split.push((key, Documents { routes: vec![route], ..Documents::default() }, BTreeSet::new()));
+        let key = Key::Route {
+            name: route.name().clone(),
+        };
+        split.push((
+            key,
+            Documents {
+                routes: vec![route],
+                ..Documents::default()
+            },
+            BTreeSet::new(),
+        ));
     }
     for rollout in rollouts {
-        let key = Key::Rollout { name: rollout.name().clone() };
-        split.push((key, Documents { rollouts: vec![rollout], ..Documents::default() }, BTreeSet::new()));
+        let key = Key::Rollout {
+            name: rollout.name().clone(),
+        };
+        split.push((
+            key,
+            Documents {
+                rollouts: vec![rollout],
+                ..Documents::default()
+            },
+            BTreeSet::new(),
+        ));
     }
     split
 }
@@ -120,10 +170,13 @@ fn tested(document: &WrittenGraph) -> BTreeSet<PathBuf> {
 }
 
 fn tests(base: &Path, tests: &[Test<DocumentRef>]) -> impl Iterator<Item = PathBuf> {
-    tests.iter().flat_map(|test| [&test.request, &test.expect]).filter_map(move |document| match document {
-        DocumentRef::Path(path) => Some(base.join(&**path)),
-        _ => None,
-    })
+    tests
+        .iter()
+        .flat_map(|test| [&test.request, &test.expect])
+        .filter_map(move |document| match document {
+            DocumentRef::Path(path) => Some(base.join(&**path)),
+            _ => None,
+        })
 }
 
 fn folder_of(file: &str) -> &Path {

@@ -39,9 +39,13 @@ impl Stamp {
 
     /// Whether it was written so lately that another write might not show.
     pub(super) fn is_fresh(&self) -> bool {
-        let written = u64::try_from(self.seconds).map(Duration::from_secs).unwrap_or_default()
+        let written = u64::try_from(self.seconds)
+            .map(Duration::from_secs)
+            .unwrap_or_default()
             + Duration::from_nanos(self.nanoseconds.unsigned_abs());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         now.abs_diff(written) < TICK
     }
 }
@@ -65,12 +69,18 @@ impl Listing {
             }
             match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
                 Ok(entries) => {
-                    entries.iter().map(fs::DirEntry::path).filter(|path| is_manifest(path)).for_each(|path| {
-                        listing.add(&path, false);
-                    });
+                    entries
+                        .iter()
+                        .map(fs::DirEntry::path)
+                        .filter(|path| is_manifest(path))
+                        .for_each(|path| {
+                            listing.add(&path, false);
+                        });
                 }
                 Err(error) => {
-                    listing.troubles.insert(path.clone(), format!("can't read the folder: {error}"));
+                    listing
+                        .troubles
+                        .insert(path.clone(), format!("can't read the folder: {error}"));
                 }
             }
         }
@@ -93,10 +103,14 @@ impl Listing {
 
     /// Whether nothing can be said of a file, or of the folder that it lies in.
     pub(super) fn is_unknown(&self, file: &Path) -> bool {
-        self.troubles.contains_key(file) || file.parent().is_some_and(|folder| self.troubles.contains_key(folder))
+        self.troubles.contains_key(file)
+            || file
+                .parent()
+                .is_some_and(|folder| self.troubles.contains_key(folder))
     }
 }
 
 fn is_manifest(path: &Path) -> bool {
-    path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml")
+    path.extension()
+        .is_some_and(|kind| kind == "yaml" || kind == "yml")
 }

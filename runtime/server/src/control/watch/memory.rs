@@ -1,8 +1,9 @@
-//! What watched documents were when they were last applied, kept over restarts in `watched.json` of the state
-//! directory.
+//! What watched documents were when they were last applied, kept over restarts in `watched.json` of
+//! the state directory.
 //!
-//! What the journal has that the file has not, because the server ended in between, is added when it is read. A file
-//! that is damaged is as good as none: then a document is known by being served as it is.
+//! What the journal has that the file has not, because the server ended in between, is added when
+//! it is read. A file that is damaged is as good as none: then a document is known by being served
+//! as it is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,12 +51,21 @@ impl Memory {
     pub(super) async fn read(control: &Control) -> Result<Self, ControlError> {
         let path = control.store().root().join(FILE);
         let text = std::fs::read(&path).ok();
-        let kept = text.as_deref().and_then(|text| serde_json::from_slice::<Kept>(text).ok());
+        let kept = text
+            .as_deref()
+            .and_then(|text| serde_json::from_slice::<Kept>(text).ok());
         if kept.is_none() && text.is_some() {
             tracing::warn!(path = %path.display(), "is damaged, and is written anew");
         }
-        let kept = kept.unwrap_or(Kept { head: 0, documents: Vec::new() });
-        let mut memory = Self { known: kept.documents.into_iter().collect(), head: kept.head, is_new: false };
+        let kept = kept.unwrap_or(Kept {
+            head: 0,
+            documents: Vec::new(),
+        });
+        let mut memory = Self {
+            known: kept.documents.into_iter().collect(),
+            head: kept.head,
+            is_new: false,
+        };
         let missed = control.with_journal(move |journal| {
             let mut missed: Vec<Revision> = Vec::new();
             journal.walk(|revision, _| {
@@ -68,7 +78,10 @@ impl Memory {
         });
         for revision in missed.await?? {
             memory.head = revision.number;
-            revision.changes.iter().for_each(|change| memory.learn(control.store(), change));
+            revision
+                .changes
+                .iter()
+                .for_each(|change| memory.learn(control.store(), change));
         }
         Ok(memory)
     }
@@ -77,13 +90,28 @@ impl Memory {
     fn learn(&mut self, store: &Store, change: &Change) {
         let name = change.pipeline().clone();
         match change {
-            Change::Serve { version, digest, .. } => {
-                self.set(Key::Version { name, version: version.clone() }, said(store, *digest), None);
+            Change::Serve {
+                version, digest, ..
+            } => {
+                self.set(
+                    Key::Version {
+                        name,
+                        version: version.clone(),
+                    },
+                    said(store, *digest),
+                    None,
+                );
             }
-            Change::Stop { version, .. } => self.forget(&Key::Version { name, version: version.clone() }),
+            Change::Stop { version, .. } => self.forget(&Key::Version {
+                name,
+                version: version.clone(),
+            }),
             Change::Route { digest, .. } => self.set(Key::Route { name }, *digest, None),
             Change::Unroute { .. } => self.forget(&Key::Route { name }),
-            Change::Rollout { rollout: Some(rolling), .. } => self.set(Key::Rollout { name }, rolling.digest, None),
+            Change::Rollout {
+                rollout: Some(rolling),
+                ..
+            } => self.set(Key::Rollout { name }, rolling.digest, None),
             Change::Rollout { .. } | Change::Label { .. } => {}
         }
     }
@@ -94,12 +122,22 @@ impl Memory {
             return;
         }
         self.head = control.head();
-        let documents = self.known.iter().map(|(key, known)| (key.clone(), known.clone())).collect();
-        let text = serde_json::to_string(&Kept { head: self.head, documents }).unwrap_or_default();
+        let documents = self
+            .known
+            .iter()
+            .map(|(key, known)| (key.clone(), known.clone()))
+            .collect();
+        let text = serde_json::to_string(&Kept {
+            head: self.head,
+            documents,
+        })
+        .unwrap_or_default();
         match control.store().note(FILE, text.as_bytes()) {
             Ok(()) => self.is_new = false,
             // The journal has it, for the next start; and it is tried again.
-            Err(error) => tracing::error!(%error, "what was applied of watched files can't be written down"),
+            Err(error) => {
+                tracing::error!(%error, "what was applied of watched files can't be written down")
+            }
         }
     }
 
@@ -112,7 +150,9 @@ impl Memory {
     }
 
     pub(super) fn set(&mut self, key: Key, digest: Digest, file: Option<&Path>) {
-        let file = file.map(Path::to_owned).or_else(|| self.known.get(&key).and_then(|known| known.file.clone()));
+        let file = file
+            .map(Path::to_owned)
+            .or_else(|| self.known.get(&key).and_then(|known| known.file.clone()));
         let known = Known { digest, file };
         if self.known.get(&key) != Some(&known) {
             self.known.insert(key, known);

@@ -1,13 +1,14 @@
 //! `serve --watch`: what lies in a folder is applied, document by document, as it changes.
 //!
-//! Files are looked at four times a second (`look.rs`, `folder.rs`). What happens to a document follows from what it
-//! was
-//! when it was last applied, what it is now, and what is served ([`hotstage_core::follow`]): one that nobody touched is
-//! left alone, whatever a promotion, a rollback or another hand made of what is served since; one that was changed here
-//! and elsewhere is shown and kept out until a person has decided. Documents of one name are applied together (with
-//! those of a graph's members), and where that is refused each by itself. What is refused is tried again: when what is
-//! served has changed, and from time to time. A document that is gone ends what it brought; at a start only with
-//! `--prune`. Nothing that a file is, or holds, ends the watching.
+//! Files are looked at four times a second (`look.rs`, `folder.rs`). What happens to a document
+//! follows from what it was when it was last applied, what it is now, and what is served
+//! ([`hotstage_core::follow`]): one that nobody touched is left alone, whatever a promotion, a
+//! rollback or another hand made of what is served since; one that was changed here and elsewhere
+//! is shown and kept out until a person has decided. Documents of one name are applied together
+//! (with those of a graph's members), and where that is refused each by itself. What is refused is
+//! tried again: when what is served has changed, and from time to time. A document that is gone
+//! ends what it brought; at a start only with `--prune`. Nothing that a file is, or holds, ends the
+//! watching.
 
 mod folder;
 mod key;
@@ -32,7 +33,8 @@ use crate::deploy::Progress;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a start waits for files to be read; they are followed all the same when that takes longer.
+/// How long a start waits for files to be read; they are followed all the same when that takes
+/// longer.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(10);
 /// What was refused is tried again at most so often.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -105,7 +107,10 @@ impl Watcher {
         options: WatchOptions,
         progress: Box<dyn Progress + Send>,
     ) -> Result<Self, ControlError> {
-        let absolute = options.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        let absolute = options
+            .paths
+            .iter()
+            .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         let paths: Vec<PathBuf> = absolute.collect();
         let memory = Memory::read(&control).await?;
         let folder = Folder::new(Arc::clone(&control), paths.clone());
@@ -126,8 +131,8 @@ impl Watcher {
         })
     }
 
-    /// Reads the files before anything is served, which puts into the store what they point at. Files that can't be
-    /// read in time are applied later.
+    /// Reads the files before anything is served, which puts into the store what they point at.
+    /// Files that can't be read in time are applied later.
     pub async fn read(&mut self) {
         self.begin_to_look();
         // Too long is said by whoever would apply them.
@@ -137,7 +142,9 @@ impl Watcher {
     /// Applies what was read.
     pub async fn first(&mut self, say: &(dyn Fn(News<'_>) + Send + Sync)) {
         if self.is_looking() {
-            say(News::Kept("the watched files can't be read yet; they are applied when they can"));
+            say(News::Kept(
+                "the watched files can't be read yet; they are applied when they can",
+            ));
             return;
         }
         self.pass(say).await;
@@ -164,16 +171,22 @@ impl Watcher {
     /// Has another thread look, as that may block.
     fn begin_to_look(&mut self) {
         let (control, paths) = (Arc::clone(&self.control), self.options.paths.clone());
-        let mut folder = self.folder.take().unwrap_or_else(|| Folder::new(control, paths));
+        let mut folder = self
+            .folder
+            .take()
+            .unwrap_or_else(|| Folder::new(control, paths));
         self.looking = Some(tokio::task::spawn_blocking(move || {
             let changed = folder.look();
             (folder, changed)
         }));
     }
 
-    /// Whether the look that was begun found something new. It may be asked again when it was not waited for.
+    /// Whether the look that was begun found something new. It may be asked again when it was not
+    /// waited for.
     async fn looked(&mut self) -> bool {
-        let Some(looking) = &mut self.looking else { return false };
+        let Some(looking) = &mut self.looking else {
+            return false;
+        };
         let looked = looking.await;
         self.looking = None;
         match looked {
@@ -198,6 +211,10 @@ impl Watcher {
         }
         let waits = !self.told.is_empty() || !self.refused.is_empty();
         let has_moved = waits && self.control.head() != self.head;
-        has_moved || self.refused.values().any(|refused| refused.again <= Instant::now())
+        has_moved
+            || self
+                .refused
+                .values()
+                .any(|refused| refused.again <= Instant::now())
     }
 }

@@ -1,4 +1,5 @@
-//! One pass over watched documents: what has changed is applied, what is gone ends, what is in conflict is said.
+//! One pass over watched documents: what has changed is applied, what is gone ends, what is in
+//! conflict is said.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +18,8 @@ use crate::api::Applied;
 
 type Say<'a> = &'a (dyn Fn(News<'_>) + Send + Sync);
 
-/// Something that is to be done: a document that is to be applied, or what a document brought that is to end.
+/// Something that is to be done: a document that is to be applied, or what a document brought that
+/// is to end.
 #[derive(Clone)]
 struct Job {
     key: Key,
@@ -38,11 +40,19 @@ impl Watcher {
             self.apply_group(jobs, say).await;
         }
         // Of what is in no file any more, and was never applied, there is nothing to try again.
-        let Self { refused, seen, memory, .. } = self;
-        refused.retain(|key, _| !seen.held.contains(key) && (seen.docs.contains_key(key) || memory.get(key).is_some()));
+        let Self {
+            refused,
+            seen,
+            memory,
+            ..
+        } = self;
+        refused.retain(|key, _| {
+            !seen.held.contains(key) && (seen.docs.contains_key(key) || memory.get(key).is_some())
+        });
         still.extend(self.refused.values().map(|refused| refused.text.clone()));
         self.told = still;
-        self.control.set_not_applied(self.told.iter().cloned().collect());
+        self.control
+            .set_not_applied(self.told.iter().cloned().collect());
         (self.is_first, self.head, self.passed) = (false, self.control.head(), Instant::now());
         self.memory.write(&self.control);
     }
@@ -51,8 +61,14 @@ impl Watcher {
     fn decide(&mut self, has_moved: bool) -> (Vec<Job>, Vec<String>) {
         let (mut jobs, mut kept) = (Vec::new(), Vec::new());
         let seen = self.seen.clone();
-        for (key, (file, doc)) in seen.docs.iter().filter(|(key, _)| !seen.held.contains(*key)) {
-            let Ok(identity) = &doc.identity else { continue };
+        for (key, (file, doc)) in seen
+            .docs
+            .iter()
+            .filter(|(key, _)| !seen.held.contains(*key))
+        {
+            let Ok(identity) = &doc.identity else {
+                continue;
+            };
             self.orphans.remove(key);
             let base = self.memory.get(key).map(|known| known.digest);
             match self.step(key, base, Some(*identity)) {
@@ -62,13 +78,23 @@ impl Watcher {
                 }
                 Step::Conflict => {
                     self.refused.remove(key);
-                    kept.push(conflict(key, file, doc.is_pipeline() || !doc.documents.graphs.is_empty()));
+                    kept.push(conflict(
+                        key,
+                        file,
+                        doc.is_pipeline() || !doc.documents.graphs.is_empty(),
+                    ));
                 }
                 Step::Apply if self.waits(key, has_moved) => {}
-                Step::Apply => jobs.push(Job { key: key.clone(), doc: Some(doc.clone()) }),
+                Step::Apply => jobs.push(Job {
+                    key: key.clone(),
+                    doc: Some(doc.clone()),
+                }),
             }
         }
-        let gone = self.memory.keys().filter(|(key, known)| self.is_gone(key, known.file.as_deref()));
+        let gone = self
+            .memory
+            .keys()
+            .filter(|(key, known)| self.is_gone(key, known.file.as_deref()));
         let gone: Vec<Key> = gone.map(|(key, _)| key.clone()).collect();
         for key in gone {
             self.decide_gone(key, has_moved, &mut jobs, &mut kept);
@@ -76,7 +102,13 @@ impl Watcher {
         (jobs, kept)
     }
 
-    fn decide_gone(&mut self, key: Key, has_moved: bool, jobs: &mut Vec<Job>, kept: &mut Vec<String>) {
+    fn decide_gone(
+        &mut self,
+        key: Key,
+        has_moved: bool,
+        jobs: &mut Vec<Job>,
+        kept: &mut Vec<String>,
+    ) {
         let base = self.memory.get(&key).map(|known| known.digest);
         match self.step(&key, base, None) {
             Step::Forget => {
@@ -108,7 +140,10 @@ impl Watcher {
     fn is_gone(&self, key: &Key, file: Option<&Path>) -> bool {
         // Of files elsewhere, which were followed before, nothing is known.
         let is_here = |file: &Path| {
-            self.options.paths.iter().any(|path| path == file || file.parent().is_some_and(|folder| folder == path))
+            self.options
+                .paths
+                .iter()
+                .any(|path| path == file || file.parent().is_some_and(|folder| folder == path))
         };
         let is_lost = file.is_none() && !self.seen.unknown.is_empty();
         !self.seen.docs.contains_key(key)
@@ -126,7 +161,9 @@ impl Watcher {
             return step_once(base.as_ref(), file.as_ref(), served.as_ref());
         }
         match step(base.as_ref(), file.as_ref(), served.as_ref()) {
-            Step::Conflict if base.is_none() && self.is_first && self.options.replace => Step::Apply,
+            Step::Conflict if base.is_none() && self.is_first && self.options.replace => {
+                Step::Apply
+            }
             step => step,
         }
     }
@@ -136,13 +173,18 @@ impl Watcher {
         let ledger = self.control.ledger.load();
         let entry = ledger.state.model(key.name().as_str())?;
         match key {
-            Key::Version { version, .. } => {
-                entry.versions.get(version).map(|digest| said(self.control.store(), *digest))
-            }
+            Key::Version { version, .. } => entry
+                .versions
+                .get(version)
+                .map(|digest| said(self.control.store(), *digest)),
             Key::Route { .. } => {
                 let digest = entry.route.as_ref()?.digest;
                 // Weights that an experiment moves are not what anybody wrote.
-                let written = self.control.stored_route(&digest).ok().and_then(|route| route.unmoved());
+                let written = self
+                    .control
+                    .stored_route(&digest)
+                    .ok()
+                    .and_then(|route| route.unmoved());
                 Some(written.map_or(digest, |route| route.digest()))
             }
             Key::Rollout { .. } => entry.rollout.as_ref().map(|rolling| rolling.digest),
@@ -151,7 +193,11 @@ impl Watcher {
 
     /// Whether a document was refused and nothing has happened that could change that.
     fn waits(&self, key: &Key, has_moved: bool) -> bool {
-        let identity = self.seen.docs.get(key).and_then(|(_, doc)| doc.identity.clone().ok());
+        let identity = self
+            .seen
+            .docs
+            .get(key)
+            .and_then(|(_, doc)| doc.identity.clone().ok());
         self.refused.get(key).is_some_and(|refused| {
             refused.identity == identity
                 && refused.again > Instant::now()
@@ -163,7 +209,9 @@ impl Watcher {
     async fn apply_group(&mut self, jobs: Vec<Job>, say: Say<'_>) {
         match self.apply(&jobs).await {
             Ok(applied) => self.applied(&jobs, &applied, say),
-            Err(error) if jobs.len() == 1 => jobs.iter().for_each(|job| self.refuse(job, &error, say)),
+            Err(error) if jobs.len() == 1 => {
+                jobs.iter().for_each(|job| self.refuse(job, &error, say))
+            }
             Err(_) => {
                 for job in jobs {
                     let one = std::slice::from_ref(&job);
@@ -181,13 +229,20 @@ impl Watcher {
         for Job { key, doc } in jobs {
             match (doc, key) {
                 (Some(doc), _) => documents.append(doc.documents.clone()),
-                (None, Key::Version { name, version }) => gone.versions.push((name.clone(), version.clone())),
+                (None, Key::Version { name, version }) => {
+                    gone.versions.push((name.clone(), version.clone()))
+                }
                 (None, Key::Route { name }) => gone.routes.push(name.clone()),
                 (None, Key::Rollout { .. }) => {}
             }
         }
-        let ask = Ask { reason: "a watched file changed".to_owned(), ..Ask::default() };
-        self.control.apply_local(ACTOR, &ask, &documents, true, &gone, &*self.progress).await
+        let ask = Ask {
+            reason: "a watched file changed".to_owned(),
+            ..Ask::default()
+        };
+        self.control
+            .apply_local(ACTOR, &ask, &documents, true, &gone, &*self.progress)
+            .await
     }
 
     fn applied(&mut self, jobs: &[Job], applied: &Applied, say: Say<'_>) {
@@ -207,20 +262,39 @@ impl Watcher {
     /// Takes note of a refusal; says it once.
     fn refuse(&mut self, job: &Job, error: &ControlError, say: Say<'_>) {
         let identity = job.doc.as_ref().and_then(|doc| doc.identity.clone().ok());
-        let before = self.refused.get(&job.key).filter(|before| before.identity == identity);
-        let wait = before.map_or(AGAIN_MIN, |before| before.wait.saturating_mul(2).min(AGAIN_MAX));
+        let before = self
+            .refused
+            .get(&job.key)
+            .filter(|before| before.identity == identity);
+        let wait = before.map_or(AGAIN_MIN, |before| {
+            before.wait.saturating_mul(2).min(AGAIN_MAX)
+        });
         let is_pipeline = job.doc.as_ref().is_some_and(Doc::is_pipeline);
         let again = Instant::now() + wait;
         let (text, trouble) = (format!("{}{}", tag(&job.key), error.message), error.kind);
         if !self.told.contains(&text) {
-            say(News::Refused(&ControlError { kind: trouble, message: text.clone() }));
+            say(News::Refused(&ControlError {
+                kind: trouble,
+                message: text.clone(),
+            }));
         }
-        self.refused.insert(job.key.clone(), Refused { identity, trouble, text, is_pipeline, again, wait });
+        self.refused.insert(
+            job.key.clone(),
+            Refused {
+                identity,
+                trouble,
+                text,
+                is_pipeline,
+                again,
+                wait,
+            },
+        );
     }
 }
 
 impl Refused {
-    /// Whether another state of things may change the answer. A pipeline is refused for what it is, nearly always.
+    /// Whether another state of things may change the answer. A pipeline is refused for what it is,
+    /// nearly always.
     const fn may_depend_on_others(&self) -> bool {
         !self.is_pipeline || matches!(self.trouble, Trouble::Conflict | Trouble::NotFound)
     }
@@ -238,7 +312,9 @@ fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
         let own = || [job.key.name().clone()].into();
         let mut names: BTreeSet<ModelName> = job.doc.as_ref().map_or_else(own, Doc::names);
         let mut together = vec![job];
-        let (same, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(known, _)| !known.is_disjoint(&names));
+        let (same, others): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|(known, _)| !known.is_disjoint(&names));
         groups = others;
         for (known, jobs) in same {
             names.extend(known);
@@ -247,7 +323,11 @@ fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
         groups.push((names, together));
     }
     let mut groups: Vec<Vec<Job>> = groups.into_iter().map(|(_, jobs)| in_order(jobs)).collect();
-    groups.sort_by(|one, other| one.first().map(|job| &job.key).cmp(&other.first().map(|job| &job.key)));
+    groups.sort_by(|one, other| {
+        one.first()
+            .map(|job| &job.key)
+            .cmp(&other.first().map(|job| &job.key))
+    });
     groups
 }
 
@@ -260,7 +340,11 @@ fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
         (None, Key::Rollout { .. } | Key::Route { .. }) => 4,
         (None, Key::Version { .. }) => 5,
     };
-    jobs.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key)));
+    jobs.sort_by(|one, other| {
+        rank(one)
+            .cmp(&rank(other))
+            .then_with(|| one.key.cmp(&other.key))
+    });
     jobs
 }
 
@@ -268,7 +352,9 @@ fn conflict(key: &Key, file: &Path, is_version: bool) -> String {
     let file = file.display();
     let replace = if is_version { " --replace" } else { "" };
     let shown = match key {
-        Key::Version { name, version } => format!("hotstage describe {name} --version {version} -o json"),
+        Key::Version { name, version } => {
+            format!("hotstage describe {name} --version {version} -o json")
+        }
         _ => format!("hotstage describe {} --route -o json", key.name()),
     };
     format!(
@@ -282,7 +368,9 @@ fn conflict(key: &Key, file: &Path, is_version: bool) -> String {
 /// How what a document brought is ended by hand.
 fn ending(key: &Key) -> String {
     match key {
-        Key::Version { name, version } => format!("`hotstage delete {name} --version {version}` ends it"),
+        Key::Version { name, version } => {
+            format!("`hotstage delete {name} --version {version}` ends it")
+        }
         Key::Route { name } => format!("`hotstage delete {name} --route` ends it"),
         Key::Rollout { name } => format!("`hotstage rollout abort {name}` ends it"),
     }
@@ -295,15 +383,29 @@ mod tests {
     use super::*;
 
     fn gone(name: &str, version: &str) -> Job {
-        Job { key: Key::Version { name: name.parse().unwrap(), version: version.parse().unwrap() }, doc: None }
+        Job {
+            key: Key::Version {
+                name: name.parse().unwrap(),
+                version: version.parse().unwrap(),
+            },
+            doc: None,
+        }
     }
 
     fn applied(text: &str) -> Vec<Job> {
         let documents = hotstage_core::manifest::parse("f.yaml", text).unwrap();
         let split = super::super::key::split(documents).into_iter();
         let doc = |(key, documents, _): (Key, Documents, _)| {
-            let doc = Doc { key: key.clone(), documents, pointed: BTreeMap::new(), identity: Err(String::new()) };
-            Job { key, doc: Some(doc) }
+            let doc = Doc {
+                key: key.clone(),
+                documents,
+                pointed: BTreeMap::new(),
+                identity: Err(String::new()),
+            };
+            Job {
+                key,
+                doc: Some(doc),
+            }
         };
         split.map(doc).collect()
     }
@@ -314,8 +416,10 @@ mod tests {
                      \"1\" } ] }\n";
         let mut jobs = vec![gone("b", "1"), gone("a", "2"), gone("a", "1")];
         jobs.extend(applied(route));
-        let shown: Vec<Vec<String>> =
-            groups(jobs).iter().map(|jobs| jobs.iter().map(|job| job.key.to_string()).collect()).collect();
+        let shown: Vec<Vec<String>> = groups(jobs)
+            .iter()
+            .map(|jobs| jobs.iter().map(|job| job.key.to_string()).collect())
+            .collect();
         assert_eq!(shown, [vec!["a/1", "a/2"], vec!["the route b", "b/1"]]);
     }
 }

@@ -17,7 +17,11 @@ const VALID: &str = r#"{"id":"a\u00e9","parameters":{"binary_data_output":true,"
 
 fn try_all(bytes: &[u8], header: Option<usize>) {
     let body = Bytes::copy_from_slice(bytes);
-    for signature in [signature(), single(Datatype::Fp32, &[None]), single(Datatype::Bytes, &[None])] {
+    for signature in [
+        signature(),
+        single(Datatype::Fp32, &[None]),
+        single(Datatype::Bytes, &[None]),
+    ] {
         let _ = Decoder::new("m", &signature).decode(&body, header);
     }
     let _ = parse_response(&body, header);
@@ -30,16 +34,27 @@ fn deep_nesting_costs_no_stack() {
     let (open, close) = ("[".repeat(DEPTH), "]".repeat(DEPTH));
     let decoder = Decoder::new("m", &single(Datatype::Fp32, &[None]));
     let decode = |text: String| refusal(decoder.decode(&text.into(), None));
-    let input = |data: &str| format!(r#"{{"name":"x","shape":[1],"datatype":"FP32","data":{data}}}"#);
-    let message = decode(format!(r#"{{"inputs":[{}]}}"#, input(&format!("{open}{close}"))));
+    let input =
+        |data: &str| format!(r#"{{"name":"x","shape":[1],"datatype":"FP32","data":{data}}}"#);
+    let message = decode(format!(
+        r#"{{"inputs":[{}]}}"#,
+        input(&format!("{open}{close}"))
+    ));
     assert_eq!(message, "input `x`: data is nested deeper than shape [1]");
     let message = decode(format!(r#"{{"mystery":{open}{close}}}"#));
     assert_eq!(message, "inputs is missing");
     let message = decode(format!(r#"{{"inputs":{open}{close}}}"#));
-    assert!(message.starts_with("the request makes no sense: invalid type: sequence, expected an object"), "{message}");
+    assert!(
+        message
+            .starts_with("the request makes no sense: invalid type: sequence, expected an object"),
+        "{message}"
+    );
     let objects = format!("{}1{}", r#"{"a":"#.repeat(DEPTH), "}".repeat(DEPTH));
     let message = decode(format!(r#"{{"parameters":{{"a":{objects}}}}}"#));
-    assert!(message.starts_with("parameters.a must be a string, a number or a boolean, given {"), "{message}");
+    assert!(
+        message.starts_with("parameters.a must be a string, a number or a boolean, given {"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -53,7 +68,9 @@ fn a_message_repeats_only_so_much() {
         format!(r#"{{"inputs":[{{"name":"{long}"}}]}}"#),
         format!(r#"{{"parameters":{{"{long}":[]}}}}"#),
         format!(r#"{{"outputs":[{{"name":"{long}"}}]}}"#),
-        format!(r#"{{"outputs":[{{"name":"score"}}],"inputs":[{{"name":"features","datatype":"{long}"}}]}}"#),
+        format!(
+            r#"{{"outputs":[{{"name":"score"}}],"inputs":[{{"name":"features","datatype":"{long}"}}]}}"#
+        ),
         format!(
             r#"{{"outputs":[{{"name":"score"}}],"inputs":[
             {{"name":"features","datatype":"FP32","shape":[1,2],"data":["{long}"]}}]}}"#
@@ -64,7 +81,12 @@ fn a_message_repeats_only_so_much() {
         ),
     ] {
         let message = refusal(decoder.decode(&body.clone().into(), None));
-        assert!(message.len() < 400, "{} bytes for {}", message.len(), &body[..60]);
+        assert!(
+            message.len() < 400,
+            "{} bytes for {}",
+            message.len(),
+            &body[..60]
+        );
     }
 }
 

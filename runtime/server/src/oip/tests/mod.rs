@@ -16,13 +16,21 @@ use hotstage_core::tensor::{Shape, Tensor};
 use super::request::{Ask, Decoder};
 
 fn port(name: &str, datatype: Datatype, shape: &[Dimension]) -> Port {
-    Port { name: name.to_owned(), datatype, shape: shape.to_vec() }
+    Port {
+        name: name.to_owned(),
+        datatype,
+        shape: shape.to_vec(),
+    }
 }
 
-/// `features` FP32 [-1, 2], `title` BYTES [-1]; `score` FP32 [-1], `label` BYTES [-1], `half` FP16 [-1].
+/// `features` FP32 [-1, 2], `title` BYTES [-1]; `score` FP32 [-1], `label` BYTES [-1], `half` FP16
+/// [-1].
 fn signature() -> Signature {
     Signature {
-        inputs: vec![port("features", Datatype::Fp32, &[None, Some(2)]), port("title", Datatype::Bytes, &[None])],
+        inputs: vec![
+            port("features", Datatype::Fp32, &[None, Some(2)]),
+            port("title", Datatype::Bytes, &[None]),
+        ],
         outputs: vec![
             port("score", Datatype::Fp32, &[None]),
             port("label", Datatype::Bytes, &[None]),
@@ -33,10 +41,17 @@ fn signature() -> Signature {
 
 /// One input `x` and no outputs.
 fn single(datatype: Datatype, shape: &[Dimension]) -> Signature {
-    Signature { inputs: vec![port("x", datatype, shape)], outputs: vec![] }
+    Signature {
+        inputs: vec![port("x", datatype, shape)],
+        outputs: vec![],
+    }
 }
 
-fn decode(signature: &Signature, body: impl AsRef<[u8]>, header: Option<usize>) -> Result<Ask, Failure> {
+fn decode(
+    signature: &Signature,
+    body: impl AsRef<[u8]>,
+    header: Option<usize>,
+) -> Result<Ask, Failure> {
     Decoder::new("m", signature).decode(&Bytes::copy_from_slice(body.as_ref()), header)
 }
 
@@ -45,7 +60,14 @@ fn tensor(datatype: Datatype, shape: &[u64], data: impl Into<Vec<u8>>) -> Tensor
 }
 
 fn fp32(shape: &[u64], values: &[f32]) -> Tensor {
-    tensor(Datatype::Fp32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    tensor(
+        Datatype::Fp32,
+        shape,
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect::<Vec<u8>>(),
+    )
 }
 
 /// The message of a refusal that is the client's fault.

@@ -26,7 +26,16 @@ fn keys_come_in_any_order_and_inputs_too() {
     assert_eq!(ask.id.as_deref(), Some("é-1"));
     let title = Tensor::from_bytes_elements([b"a".as_slice(), b"b"]);
     assert_eq!(ask.inputs, [fp32(&[1, 2], &[1.0, 2.5]), title]);
-    let wishes = [Wish { output: 1, form: Form::Json }, Wish { output: 2, form: Form::Binary }];
+    let wishes = [
+        Wish {
+            output: 1,
+            form: Form::Json,
+        },
+        Wish {
+            output: 2,
+            form: Form::Binary,
+        },
+    ];
     assert_eq!(ask.wishes.0.as_slice(), wishes);
 }
 
@@ -34,10 +43,16 @@ fn keys_come_in_any_order_and_inputs_too() {
 fn outputs_are_all_and_the_forms_override() {
     let inputs = r#""inputs":[{"name":"x","shape":[],"datatype":"INT8","data":[1]}]"#;
     let mut signature = single(Datatype::Int8, &[]);
-    signature.outputs = vec![port("a", Datatype::Int8, &[]), port("b", Datatype::Fp16, &[])];
+    signature.outputs = vec![
+        port("a", Datatype::Int8, &[]),
+        port("b", Datatype::Fp16, &[]),
+    ];
     let wish = |output, form| Wish { output, form };
     for (rest, expected) in [
-        (r#""parameters":{"binary_data_output":true}"#, vec![wish(0, Form::Binary), wish(1, Form::Binary)]),
+        (
+            r#""parameters":{"binary_data_output":true}"#,
+            vec![wish(0, Form::Binary), wish(1, Form::Binary)],
+        ),
         (
             r#""parameters":{"binary_data_output":true},"outputs":[]"#,
             vec![wish(0, Form::Binary), wish(1, Form::Binary)],
@@ -53,7 +68,10 @@ fn outputs_are_all_and_the_forms_override() {
         assert_eq!(ask.wishes.0.as_slice(), expected, "{rest}");
     }
     let message = refusal(decode(&signature, format!("{{{inputs}}}"), None));
-    assert_eq!(message, "output `b`: FP16 is nothing JSON can carry; ask for it with \"binary_data\": true");
+    assert_eq!(
+        message,
+        "output `b`: FP16 is nothing JSON can carry; ask for it with \"binary_data\": true"
+    );
 }
 
 #[test]
@@ -62,10 +80,22 @@ fn documents_that_are_no_requests() {
     let many = format!(r#"{{"inputs":[{}{{}}]}}"#, "{},".repeat(256));
     let table = [
         ("", "the request is empty"),
-        ("{", "the request isn't JSON: EOF while parsing an object at line 1 column 1"),
-        ("{\n \"a\": tru}", "the request isn't JSON: expected ident at line 2 column 10"),
-        ("{} {}", "the request isn't JSON: trailing characters at line 1 column 4"),
-        ("[]", "the request makes no sense: invalid type: sequence, expected an object at line 1 column 2"),
+        (
+            "{",
+            "the request isn't JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            "{\n \"a\": tru}",
+            "the request isn't JSON: expected ident at line 2 column 10",
+        ),
+        (
+            "{} {}",
+            "the request isn't JSON: trailing characters at line 1 column 4",
+        ),
+        (
+            "[]",
+            "the request makes no sense: invalid type: sequence, expected an object at line 1 column 2",
+        ),
         ("{}", "inputs is missing"),
         (r#"{"inputs":null}"#, "inputs is missing"),
         (
@@ -78,15 +108,36 @@ fn documents_that_are_no_requests() {
             "the request makes no sense: invalid type: string \"x\", expected an object for each of the inputs at \
              line 1 column 14",
         ),
-        (&many, "the request makes no sense: more than 256 inputs at line 1 column 782"),
-        (r#"{"id":"a","id":"b"}"#, "the request makes no sense: duplicate field `id` at line 1 column 19"),
+        (
+            &many,
+            "the request makes no sense: more than 256 inputs at line 1 column 782",
+        ),
+        (
+            r#"{"id":"a","id":"b"}"#,
+            "the request makes no sense: duplicate field `id` at line 1 column 19",
+        ),
         (r#"{"inputs":[],"id":5}"#, "id must be a string, given 5"),
         (&long_id, "id has 257 bytes; at most 256 are allowed"),
-        (r#"{"parameters":[]}"#, "parameters must be an object, given []"),
-        (r#"{"parameters":{"a":[1]}}"#, "parameters.a must be a string, a number or a boolean, given [1]"),
-        (r#"{"parameters":{"a":null}}"#, "parameters.a must be a string, a number or a boolean, given null"),
-        (r#"{"parameters":{"binary_data_output":1}}"#, "parameters.binary_data_output must be true or false, given 1"),
-        (r#"{"parameters":{"triton_x":1}}"#, "parameter keys starting with 'triton_' are reserved"),
+        (
+            r#"{"parameters":[]}"#,
+            "parameters must be an object, given []",
+        ),
+        (
+            r#"{"parameters":{"a":[1]}}"#,
+            "parameters.a must be a string, a number or a boolean, given [1]",
+        ),
+        (
+            r#"{"parameters":{"a":null}}"#,
+            "parameters.a must be a string, a number or a boolean, given null",
+        ),
+        (
+            r#"{"parameters":{"binary_data_output":1}}"#,
+            "parameters.binary_data_output must be true or false, given 1",
+        ),
+        (
+            r#"{"parameters":{"triton_x":1}}"#,
+            "parameter keys starting with 'triton_' are reserved",
+        ),
     ];
     for (body, message) in table {
         assert_eq!(refusal(decode(&signature(), body, None)), message, "{body}");
@@ -99,23 +150,35 @@ fn documents_that_are_no_requests() {
 fn inputs_that_do_not_fit() {
     let table = [
         ("{}".to_owned(), "inputs[0].name is missing"),
-        (r#"{"name":5}"#.to_owned(), "inputs[0].name must be a string, given 5"),
+        (
+            r#"{"name":5}"#.to_owned(),
+            "inputs[0].name must be a string, given 5",
+        ),
         (
             r#"{"name":"feature"}"#.to_owned(),
             "there is no input `feature`; did you mean `features`? the inputs are `features` and `title`",
         ),
-        (r#"{"name":"zebra"}"#.to_owned(), "there is no input `zebra`; the inputs are `features` and `title`"),
+        (
+            r#"{"name":"zebra"}"#.to_owned(),
+            "there is no input `zebra`; the inputs are `features` and `title`",
+        ),
         (TITLE.to_owned(), "input `title`: it is given twice"),
     ];
     for (input, message) in table {
-        assert_eq!(refusal(decode(&signature(), with_input(&input), None)), message, "{input}");
+        assert_eq!(
+            refusal(decode(&signature(), with_input(&input), None)),
+            message,
+            "{input}"
+        );
     }
 }
 
 #[test]
 fn fields_that_make_no_sense() {
     let ones = vec!["1"; 17].join(",");
-    let invalid = |shape: &str| format!("input `features`: shape {shape} contains one or more invalid dimensions");
+    let invalid = |shape: &str| {
+        format!("input `features`: shape {shape} contains one or more invalid dimensions")
+    };
     let table = [
         (String::new(), "inputs[0].datatype is missing".to_owned()),
         (
@@ -172,19 +235,32 @@ fn fields_that_make_no_sense() {
     ];
     for (rest, message) in table {
         let body = with_input(&format!(r#"{{"name":"features"{rest}}}"#));
-        assert_eq!(refusal(decode(&signature(), &body, None)), message, "{body}");
+        assert_eq!(
+            refusal(decode(&signature(), &body, None)),
+            message,
+            "{body}"
+        );
     }
 }
 
 #[test]
 fn inputs_that_are_not_there() {
-    let message = |inputs: &str| refusal(decode(&signature(), format!(r#"{{{WISH},"inputs":[{inputs}]}}"#), None));
+    let message = |inputs: &str| {
+        refusal(decode(
+            &signature(),
+            format!(r#"{{{WISH},"inputs":[{inputs}]}}"#),
+            None,
+        ))
+    };
     assert_eq!(message(TITLE), "input `features` is missing");
     assert_eq!(message(""), "inputs `features` and `title` are missing");
     let none = Signature::default();
     assert!(decode(&none, r#"{"inputs":[]}"#, None).is_ok());
     let message = refusal(decode(&none, format!(r#"{{"inputs":[{TITLE}]}}"#), None));
-    assert_eq!(message, "there is no input `title`; there are no inputs at all");
+    assert_eq!(
+        message,
+        "there is no input `title`; there are no inputs at all"
+    );
 }
 
 #[test]
@@ -194,7 +270,10 @@ fn outputs_that_can_not_be_asked_for() {
             r#"{"name":"scores"}"#,
             "there is no output `scores`; did you mean `score`? the outputs are `score`, `label` and `half`",
         ),
-        (r#"{"name":"score"},{"name":"score"}"#, "output `score` is asked for twice"),
+        (
+            r#"{"name":"score"},{"name":"score"}"#,
+            "output `score` is asked for twice",
+        ),
         ("{}", "outputs[0].name is missing"),
         (
             r#"{"name":"score","parameters":{"classification":3}}"#,
@@ -205,10 +284,17 @@ fn outputs_that_can_not_be_asked_for() {
             r#"{"name":"score","parameters":{"binary_data":"yes"}}"#,
             "outputs[0].parameters.binary_data must be true or false, given \"yes\"",
         ),
-        (r#"{"name":"score","parameters":{"triton_a":1}}"#, "parameter keys starting with 'triton_' are reserved"),
+        (
+            r#"{"name":"score","parameters":{"triton_a":1}}"#,
+            "parameter keys starting with 'triton_' are reserved",
+        ),
     ];
     for (outputs, message) in table {
         let body = format!(r#"{{"inputs":[],"outputs":[{outputs}]}}"#);
-        assert_eq!(refusal(decode(&signature(), &body, None)), message, "{body}");
+        assert_eq!(
+            refusal(decode(&signature(), &body, None)),
+            message,
+            "{body}"
+        );
     }
 }

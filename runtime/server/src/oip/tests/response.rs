@@ -20,13 +20,23 @@ fn answers() -> Vec<Tensor> {
 }
 
 fn wishes(list: &[(usize, Form)]) -> Wishes {
-    Wishes(list.iter().map(|&(output, form)| Wish { output, form }).collect())
+    Wishes(
+        list.iter()
+            .map(|&(output, form)| Wish { output, form })
+            .collect(),
+    )
 }
 
 #[test]
 fn the_text_of_a_response() {
     let encoder = Encoder::new("m\"", "v1", &signature().outputs);
-    let encoded = encoder.encode(Some("7\n"), &wishes(&[(1, Form::Json), (0, Form::Json)]), &answers()).unwrap();
+    let encoded = encoder
+        .encode(
+            Some("7\n"),
+            &wishes(&[(1, Form::Json), (0, Form::Json)]),
+            &answers(),
+        )
+        .unwrap();
     let expected = concat!(
         r#"{"model_name":"m\"","model_version":"v1","id":"7\n","outputs":["#,
         r#"{"name":"label","datatype":"BYTES","shape":[2],"data":["a\"\n","é\u0001"]},"#,
@@ -48,39 +58,87 @@ fn binary_outputs_follow_the_json() {
         r#"{"name":"label","datatype":"BYTES","shape":[2],"data":["a\"\n","é\u0001"]},"#,
         r#"{"name":"score","datatype":"FP32","shape":[2],"parameters":{"binary_data_size":8}}]}"#
     );
-    assert_eq!(std::str::from_utf8(&encoded.body[..length]).unwrap(), expected);
+    assert_eq!(
+        std::str::from_utf8(&encoded.body[..length]).unwrap(),
+        expected
+    );
     let outputs = parse_response(&encoded.body.into(), Some(length)).unwrap();
     let back: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(back, ["half", "label", "score"]);
-    assert_eq!([&outputs[2].1, &outputs[1].1, &outputs[0].1], answers().iter().collect::<Vec<_>>().as_slice());
+    assert_eq!(
+        [&outputs[2].1, &outputs[1].1, &outputs[0].1],
+        answers().iter().collect::<Vec<_>>().as_slice()
+    );
 }
 
 #[test]
 fn what_json_can_not_carry() {
     let advice = "ask for it with \"binary_data\": true";
     let table = [
-        (fp32(&[4], &[0.0, 1.0, 2.0, f32::NAN]), "element 3 is NaN, which JSON can't carry"),
-        (fp32(&[1], &[f32::NEG_INFINITY]), "element 0 is -infinity, which JSON can't carry"),
-        (tensor(Datatype::Fp64, &[1], f64::INFINITY.to_le_bytes()), "element 0 is infinity, which JSON can't carry"),
-        (tensor(Datatype::Fp16, &[1], [0, 0]), "FP16 is nothing JSON can carry"),
-        (tensor(Datatype::Bf16, &[1], [0, 0]), "BF16 is nothing JSON can carry"),
-        (Tensor::from_bytes_elements([b"a".as_slice(), b"\xff"]), "element 1 isn't UTF-8, which JSON can't carry"),
+        (
+            fp32(&[4], &[0.0, 1.0, 2.0, f32::NAN]),
+            "element 3 is NaN, which JSON can't carry",
+        ),
+        (
+            fp32(&[1], &[f32::NEG_INFINITY]),
+            "element 0 is -infinity, which JSON can't carry",
+        ),
+        (
+            tensor(Datatype::Fp64, &[1], f64::INFINITY.to_le_bytes()),
+            "element 0 is infinity, which JSON can't carry",
+        ),
+        (
+            tensor(Datatype::Fp16, &[1], [0, 0]),
+            "FP16 is nothing JSON can carry",
+        ),
+        (
+            tensor(Datatype::Bf16, &[1], [0, 0]),
+            "BF16 is nothing JSON can carry",
+        ),
+        (
+            Tensor::from_bytes_elements([b"a".as_slice(), b"\xff"]),
+            "element 1 isn't UTF-8, which JSON can't carry",
+        ),
     ];
     for (tensor, what) in table {
         let encoder = Encoder::new("m", "1", &[port("y", tensor.datatype(), &[None])]);
-        let given = encoder.encode(None, &Wishes::all(1, Form::Json), std::slice::from_ref(&tensor));
+        let given = encoder.encode(
+            None,
+            &Wishes::all(1, Form::Json),
+            std::slice::from_ref(&tensor),
+        );
         assert_eq!(refusal(given), format!("output `y`: {what}; {advice}"));
-        assert!(encoder.encode(None, &Wishes::all(1, Form::Binary), std::slice::from_ref(&tensor)).is_ok());
-        assert_eq!(refusal(encode_request(None, &[("x".to_owned(), tensor)])), format!("input `x`: {what}"));
+        assert!(
+            encoder
+                .encode(
+                    None,
+                    &Wishes::all(1, Form::Binary),
+                    std::slice::from_ref(&tensor)
+                )
+                .is_ok()
+        );
+        assert_eq!(
+            refusal(encode_request(None, &[("x".to_owned(), tensor)])),
+            format!("input `x`: {what}")
+        );
     }
 }
 
 #[test]
 fn tensors_that_are_not_the_outputs_are_our_defect() {
     let encoder = Encoder::new("m", "1", &signature().outputs);
-    for (index, tensors) in [vec![], vec![tensor(Datatype::Int8, &[0], [])]].iter().enumerate() {
-        let failure = encoder.encode(None, &wishes(&[(0, Form::Json)]), tensors).unwrap_err();
-        assert_eq!((failure.kind, failure.cause.is_some()), (Kind::Internal, true), "{index}");
+    for (index, tensors) in [vec![], vec![tensor(Datatype::Int8, &[0], [])]]
+        .iter()
+        .enumerate()
+    {
+        let failure = encoder
+            .encode(None, &wishes(&[(0, Form::Json)]), tensors)
+            .unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.cause.is_some()),
+            (Kind::Internal, true),
+            "{index}"
+        );
     }
 }
 
@@ -91,15 +149,26 @@ fn documents() {
     let bytes: Vec<u8> = [1_i64, 2].into_iter().flat_map(i64::to_le_bytes).collect();
     let expected = vec![("y".to_owned(), tensor(Datatype::Int64, &[2], bytes))];
     assert_eq!(parse_named(document, Side::Output), Ok(expected));
-    assert_eq!(refusal(parse_named(document, Side::Input)), "inputs is missing");
-    let twice = br#"{"inputs":[{"name":"x","shape":[],"datatype":"BOOL","data":[1]},{"name":"x"}]}"#;
-    assert_eq!(refusal(parse_named(twice, Side::Input)), "input `x`: it is given twice");
-    assert_eq!(refusal(parse_response(&Bytes::new(), None)), "the response is empty");
+    assert_eq!(
+        refusal(parse_named(document, Side::Input)),
+        "inputs is missing"
+    );
+    let twice =
+        br#"{"inputs":[{"name":"x","shape":[],"datatype":"BOOL","data":[1]},{"name":"x"}]}"#;
+    assert_eq!(
+        refusal(parse_named(twice, Side::Input)),
+        "input `x`: it is given twice"
+    );
+    assert_eq!(
+        refusal(parse_response(&Bytes::new(), None)),
+        "the response is empty"
+    );
 }
 
 #[test]
 fn the_text_of_a_request() {
     let body = encode_request(Some("7"), &[("x".to_owned(), fp32(&[1, 2], &[1.0, 0.25]))]).unwrap();
-    let expected = r#"{"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.0,0.25]}]}"#;
+    let expected =
+        r#"{"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.0,0.25]}]}"#;
     assert_eq!(String::from_utf8(body).unwrap(), expected);
 }

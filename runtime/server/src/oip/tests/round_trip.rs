@@ -14,36 +14,50 @@ use super::decode;
 /// A tensor of any datatype that JSON can carry.
 fn any_tensor() -> impl Strategy<Value = Tensor> {
     let shape = prop::collection::vec(0_u64..4, 0..4);
-    (0..Datatype::ALL.len(), shape, any::<u64>(), ".{0,6}").prop_map(|(datatype, shape, seed, text)| {
-        let datatype = match Datatype::ALL[datatype] {
-            Datatype::Fp16 | Datatype::Bf16 => Datatype::Fp32,
-            other => other,
-        };
-        let mut state = seed | 1;
-        let mut data = Vec::new();
-        for _ in 0..shape.iter().product::<u64>() {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let bits = state ^ (state >> 33);
-            match datatype {
-                Datatype::Bytes => push_bytes_element(&mut data, format!("{text}{}", bits % 7).as_bytes()),
-                Datatype::Bool => data.push(u8::from(bits % 2 == 0)),
-                Datatype::Fp32 => {
-                    let value = f32::from_bits((bits >> 32) as u32);
-                    data.extend_from_slice(&if value.is_finite() { value } else { 0.0 }.to_le_bytes());
+    (0..Datatype::ALL.len(), shape, any::<u64>(), ".{0,6}").prop_map(
+        |(datatype, shape, seed, text)| {
+            let datatype = match Datatype::ALL[datatype] {
+                Datatype::Fp16 | Datatype::Bf16 => Datatype::Fp32,
+                other => other,
+            };
+            let mut state = seed | 1;
+            let mut data = Vec::new();
+            for _ in 0..shape.iter().product::<u64>() {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let bits = state ^ (state >> 33);
+                match datatype {
+                    Datatype::Bytes => {
+                        push_bytes_element(&mut data, format!("{text}{}", bits % 7).as_bytes())
+                    }
+                    Datatype::Bool => data.push(u8::from(bits % 2 == 0)),
+                    Datatype::Fp32 => {
+                        let value = f32::from_bits((bits >> 32) as u32);
+                        data.extend_from_slice(
+                            &if value.is_finite() { value } else { 0.0 }.to_le_bytes(),
+                        );
+                    }
+                    Datatype::Fp64 => {
+                        let value = f64::from_bits(bits);
+                        data.extend_from_slice(
+                            &if value.is_finite() { value } else { -0.0 }.to_le_bytes(),
+                        );
+                    }
+                    other => data.extend_from_slice(&bits.to_le_bytes()[..other.size().unwrap()]),
                 }
-                Datatype::Fp64 => {
-                    let value = f64::from_bits(bits);
-                    data.extend_from_slice(&if value.is_finite() { value } else { -0.0 }.to_le_bytes());
-                }
-                other => data.extend_from_slice(&bits.to_le_bytes()[..other.size().unwrap()]),
             }
-        }
-        Tensor::new(datatype, Shape::from_vec(shape), data.into()).unwrap()
-    })
+            Tensor::new(datatype, Shape::from_vec(shape), data.into()).unwrap()
+        },
+    )
 }
 
 fn named(tensors: &[Tensor]) -> Vec<(String, Tensor)> {
-    tensors.iter().enumerate().map(|(index, tensor)| (format!("t\"{index}é"), tensor.clone())).collect()
+    tensors
+        .iter()
+        .enumerate()
+        .map(|(index, tensor)| (format!("t\"{index}é"), tensor.clone()))
+        .collect()
 }
 
 fn ports(named: &[(String, Tensor)]) -> Vec<Port> {

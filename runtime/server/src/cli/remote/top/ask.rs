@@ -43,14 +43,21 @@ pub(super) struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     pub(super) fn new(remote: &'a Remote) -> Self {
-        Self { remote, client: None, head: None }
+        Self {
+            remote,
+            client: None,
+            head: None,
+        }
     }
 
     pub(super) async fn ask(&mut self, wish: &Wish) -> Result<News, Ending> {
         let asking = Box::pin(self.try_ask(wish));
         let told = match tokio::time::timeout(wish.interval + PATIENCE, asking).await {
             Ok(told) => told,
-            Err(_) => Err(Ending::new(Exit::Unreachable, "the server does not answer in time")),
+            Err(_) => Err(Ending::new(
+                Exit::Unreachable,
+                "the server does not answer in time",
+            )),
         };
         if told.is_err() {
             // A server that starts again has another port, and may have another journal.
@@ -64,24 +71,46 @@ impl<'a> Asker<'a> {
             Some(client) => client,
             None => self.client.insert(self.remote.reader()?),
         };
-        let Got { value: traffic, body } = client.get::<Traffic>(&path(wish)).await?;
+        let Got {
+            value: traffic,
+            body,
+        } = client.get::<Traffic>(&path(wish)).await?;
         let mut revisions = None;
         if self.head != Some(traffic.status.head) {
             revisions = Some(newest(client).await?);
             self.head = Some(traffic.status.head);
         }
-        Ok(News { traffic, body, revisions })
+        Ok(News {
+            traffic,
+            body,
+            revisions,
+        })
     }
 }
 
 fn path(wish: &Wish) -> String {
-    let Wish { interval, order, limit, part } = wish;
-    let part = if part.is_empty() { String::new() } else { format!("&name={}", quote(part)) };
-    format!("/v1/traffic?interval_ms={}&order={}&limit={limit}{part}", interval.as_millis(), order.word())
+    let Wish {
+        interval,
+        order,
+        limit,
+        part,
+    } = wish;
+    let part = if part.is_empty() {
+        String::new()
+    } else {
+        format!("&name={}", quote(part))
+    };
+    format!(
+        "/v1/traffic?interval_ms={}&order={}&limit={limit}{part}",
+        interval.as_millis(),
+        order.word()
+    )
 }
 
 async fn newest(client: &mut Client) -> Result<Vec<RevisionInfo>, Trouble> {
-    let got = client.get::<History>(&format!("/v1/revisions?limit={REVISIONS}")).await?;
+    let got = client
+        .get::<History>(&format!("/v1/revisions?limit={REVISIONS}"))
+        .await?;
     Ok(got.value.revisions)
 }
 
@@ -91,8 +120,16 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_query() {
-        let mut wish = Wish { interval: Duration::from_secs(1), order: Order::Rate, limit: 100, part: String::new() };
-        assert_eq!(path(&wish), "/v1/traffic?interval_ms=1000&order=rate&limit=100");
+        let mut wish = Wish {
+            interval: Duration::from_secs(1),
+            order: Order::Rate,
+            limit: 100,
+            part: String::new(),
+        };
+        assert_eq!(
+            path(&wish),
+            "/v1/traffic?interval_ms=1000&order=rate&limit=100"
+        );
         wish.part = "a b".to_owned();
         assert!(path(&wish).ends_with("&name=a%20b"));
     }

@@ -6,8 +6,17 @@ use crate::api::VersionTraffic;
 
 /// How many columns there are.
 pub(super) const COLUMNS: usize = 9;
-pub(super) const HEADER: [&str; COLUMNS] =
-    ["name", "version", "labels", "condition", "rate/s", "failed/s", "p50", "p99", "instances"];
+pub(super) const HEADER: [&str; COLUMNS] = [
+    "name",
+    "version",
+    "labels",
+    "condition",
+    "rate/s",
+    "failed/s",
+    "p50",
+    "p99",
+    "instances",
+];
 /// Where the name stands; it alone is cut, and it is there as long as anything is.
 pub(super) const NAME: usize = 0;
 pub(super) const CONDITION: usize = 3;
@@ -57,11 +66,18 @@ pub(super) struct Fit {
 pub(super) fn fit(rows: &[[String; COLUMNS]], width: usize) -> Fit {
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADER[column].len()]).max().unwrap_or_default()
+        cells
+            .chain([HEADER[column].len()])
+            .max()
+            .unwrap_or_default()
     };
     let widths: [usize; COLUMNS] = std::array::from_fn(widest);
     let needed = |kept: &[usize], name: usize, gap: usize| {
-        let others: usize = kept.iter().filter(|column| **column != NAME).map(|column| widths[*column]).sum();
+        let others: usize = kept
+            .iter()
+            .filter(|column| **column != NAME)
+            .map(|column| widths[*column])
+            .sum();
         others + name + gap * (kept.len() - 1)
     };
     let mut kept = &RANKS[..];
@@ -69,9 +85,23 @@ pub(super) fn fit(rows: &[[String; COLUMNS]], width: usize) -> Fit {
         kept = &kept[..kept.len() - 1];
     }
     let name = widths[NAME].min(width.saturating_sub(needed(kept, 0, GAP)));
-    let gap = (GAP..=GAP_MAX).rev().find(|gap| needed(kept, name, *gap) <= width).unwrap_or(GAP);
-    let mut columns: Vec<(usize, usize)> =
-        kept.iter().map(|column| (*column, if *column == NAME { name } else { widths[*column] })).collect();
+    let gap = (GAP..=GAP_MAX)
+        .rev()
+        .find(|gap| needed(kept, name, *gap) <= width)
+        .unwrap_or(GAP);
+    let mut columns: Vec<(usize, usize)> = kept
+        .iter()
+        .map(|column| {
+            (
+                *column,
+                if *column == NAME {
+                    name
+                } else {
+                    widths[*column]
+                },
+            )
+        })
+        .collect();
     columns.sort_unstable();
     Fit { columns, gap }
 }
@@ -79,7 +109,11 @@ pub(super) fn fit(rows: &[[String; COLUMNS]], width: usize) -> Fit {
 /// A cell in the width of its column.
 pub(super) fn padded(text: &str, column: usize, width: usize) -> String {
     let text = cut(text, width);
-    if is_number(column) { format!("{text:>width$}") } else { format!("{text:<width$}") }
+    if is_number(column) {
+        format!("{text:>width$}")
+    } else {
+        format!("{text:<width$}")
+    }
 }
 
 /// The beginning of a text that is too long, with a sign that it is.
@@ -104,14 +138,26 @@ mod tests {
         let words: Vec<&str> = columns.iter().map(|(column, _)| HEADER[*column]).collect();
         assert_eq!(words.join(" "), expect, "{width}");
         let sum: usize = columns.iter().map(|(_, width)| width).sum();
-        assert!(sum + gap * (columns.len() - 1) <= width, "{width}: {columns:?}");
+        assert!(
+            sum + gap * (columns.len() - 1) <= width,
+            "{width}: {columns:?}"
+        );
     }
 
     #[test]
     fn columns_go_in_the_order_of_their_importance() {
-        check(200, "name version labels condition rate/s failed/s p50 p99 instances");
-        check(90, "name version labels condition rate/s failed/s p50 p99 instances");
-        check(75, "name version condition rate/s failed/s p50 p99 instances");
+        check(
+            200,
+            "name version labels condition rate/s failed/s p50 p99 instances",
+        );
+        check(
+            90,
+            "name version labels condition rate/s failed/s p50 p99 instances",
+        );
+        check(
+            75,
+            "name version condition rate/s failed/s p50 p99 instances",
+        );
         check(60, "name version condition rate/s failed/s p99");
         check(40, "name version rate/s p99");
         check(20, "name rate/s");
@@ -125,6 +171,9 @@ mod tests {
         assert_eq!(padded("tumor", NAME, 8), "tumor   ");
         assert_eq!(padded("tumor", NAME, 4), "tum…");
         assert_eq!(padded("12", FAILED, 4), "  12");
-        assert_eq!((cut("tumor", 1).as_str(), cut("tumor", 0).as_str()), ("…", ""));
+        assert_eq!(
+            (cut("tumor", 1).as_str(), cut("tumor", 0).as_str()),
+            ("…", "")
+        );
     }
 }

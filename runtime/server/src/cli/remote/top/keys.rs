@@ -22,7 +22,11 @@ impl State {
             return Next::Stay;
         }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return if key.code == KeyCode::Char('c') { Next::Quit } else { Next::Stay };
+            return if key.code == KeyCode::Char('c') {
+                Next::Quit
+            } else {
+                Next::Stay
+            };
         }
         if self.is_typing {
             self.edit(key.code);
@@ -61,7 +65,9 @@ impl State {
             KeyCode::Backspace => {
                 self.filter.pop();
             }
-            KeyCode::Char(character) if !character.is_control() && self.filter.chars().count() < FILTER_MAX => {
+            KeyCode::Char(character)
+                if !character.is_control() && self.filter.chars().count() < FILTER_MAX =>
+            {
                 self.filter.push(character);
             }
             _ => {}
@@ -71,7 +77,10 @@ impl State {
 }
 
 fn after(order: Order) -> Order {
-    let index = Order::ALL.iter().position(|other| *other == order).unwrap_or_default();
+    let index = Order::ALL
+        .iter()
+        .position(|other| *other == order)
+        .unwrap_or_default();
     Order::ALL[(index + 1) % Order::ALL.len()]
 }
 
@@ -81,7 +90,9 @@ mod tests {
     use super::*;
 
     fn press(state: &mut State, codes: &[KeyCode]) -> Next {
-        codes.iter().fold(Next::Stay, |_, code| state.press(KeyEvent::new(*code, KeyModifiers::NONE)))
+        codes.iter().fold(Next::Stay, |_, code| {
+            state.press(KeyEvent::new(*code, KeyModifiers::NONE))
+        })
     }
 
     #[test]
@@ -110,17 +121,29 @@ mod tests {
             press(&mut state, &[KeyCode::Char('s')]);
             assert_eq!(state.order, order);
         }
-        press(&mut state, &[KeyCode::Char('p'), KeyCode::Char('?'), KeyCode::Char('?')]);
+        press(
+            &mut state,
+            &[KeyCode::Char('p'), KeyCode::Char('?'), KeyCode::Char('?')],
+        );
         assert_eq!((state.is_paused, state.is_helping), (true, false));
     }
 
     #[test]
     fn a_filter_is_typed_kept_and_cleared() {
         let mut state = State::default();
-        let typed = [KeyCode::Char('/'), KeyCode::Char('q'), KeyCode::Char('p'), KeyCode::Backspace, KeyCode::Enter];
+        let typed = [
+            KeyCode::Char('/'),
+            KeyCode::Char('q'),
+            KeyCode::Char('p'),
+            KeyCode::Backspace,
+            KeyCode::Enter,
+        ];
         assert_eq!(press(&mut state, &typed), Next::Stay);
         assert_eq!((state.filter.as_str(), state.is_typing), ("q", false));
-        assert_eq!(press(&mut state, &[KeyCode::Char('/'), KeyCode::Esc]), Next::Stay);
+        assert_eq!(
+            press(&mut state, &[KeyCode::Char('/'), KeyCode::Esc]),
+            Next::Stay
+        );
         assert_eq!((state.filter.as_str(), state.is_typing), ("", false));
     }
 
@@ -130,6 +153,9 @@ mod tests {
         assert_eq!(press(&mut state, &[KeyCode::Char('q')]), Next::Quit);
         assert_eq!(press(&mut state, &[KeyCode::Esc]), Next::Quit);
         state.is_typing = true;
-        assert_eq!(state.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Next::Quit);
+        assert_eq!(
+            state.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)),
+            Next::Quit
+        );
     }
 }

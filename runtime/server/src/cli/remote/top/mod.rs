@@ -1,8 +1,9 @@
-//! `hotstage top`: what a running server does, drawn anew each second; without a terminal, once and as text.
+//! `hotstage top`: what a running server does, drawn anew each second; without a terminal, once and
+//! as text.
 //!
-//! The server measures (`GET /v1/traffic`), and answers the busiest versions and the sum, so that ten thousand
-//! pipelines cost no more to look at than ten. A server that goes away is waited for; the terminal is left as it was
-//! found, however this ends.
+//! The server measures (`GET /v1/traffic`), and answers the busiest versions and the sum, so that
+//! ten thousand pipelines cost no more to look at than ten. A server that goes away is waited for;
+//! the terminal is left as it was found, however this ends.
 
 mod ask;
 mod columns;
@@ -48,7 +49,10 @@ pub(in crate::cli) struct Args {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.1..=60.0).contains(seconds));
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (0.1..=60.0).contains(seconds));
     let refuse = || format!("`{text}` is no number of seconds from 0.1 to 60");
     seconds.map(Duration::from_secs_f64).ok_or_else(refuse)
 }
@@ -89,7 +93,11 @@ async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(),
     loop {
         let was_paused = state.is_paused;
         let wish = state.wish(args.every, state.offset + state.page);
-        let pause = if state.lost.is_some() { TICK } else { Duration::ZERO };
+        let pause = if state.lost.is_some() {
+            TICK
+        } else {
+            Duration::ZERO
+        };
         let mut asking = Box::pin(async {
             if was_paused {
                 std::future::pending::<()>().await;
@@ -127,7 +135,10 @@ struct Signals([Signal; 3]);
 impl Signals {
     fn listen() -> Result<Self, Ending> {
         let listen = |kind| signal(kind).map_err(|error| Ending::new(Exit::Defect, error));
-        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        let (terminate, interrupt) = (
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+        );
         Ok(Self([terminate, interrupt, listen(SignalKind::hangup())?]))
     }
 

@@ -31,9 +31,17 @@ pub(super) fn text(state: &State, now: Timestamp) -> String {
     let revisions: Vec<_> = state.revisions.iter().take(REVISIONS).collect();
     if !revisions.is_empty() {
         let row = |revision: &&crate::api::RevisionInfo| {
-            [revision.number.to_string(), ago(&revision.time, now), shown(&revision.actor), change(revision)]
+            [
+                revision.number.to_string(),
+                ago(&revision.time, now),
+                shown(&revision.actor),
+                change(revision),
+            ]
         };
-        blocks.push(show::table(["revision", "when", "actor", "change"], revisions.iter().map(row)));
+        blocks.push(show::table(
+            ["revision", "when", "actor", "change"],
+            revisions.iter().map(row),
+        ));
     }
     blocks.join("\n\n")
 }
@@ -49,9 +57,15 @@ mod tests {
         state.traffic.total = 7;
         let text = text(&state, Timestamp::UNIX_EPOCH);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("hotstage 0.1.0 · ready · up 2 min 5 s · revision 12"), "{text}");
+        assert!(
+            lines[0].starts_with("hotstage 0.1.0 · ready · up 2 min 5 s · revision 12"),
+            "{text}"
+        );
         assert!(lines[1].starts_with("13 requests/s"), "{text}");
-        assert_eq!(lines[4].split_whitespace().take(5).collect::<Vec<_>>(), ["tumor", "1", "*", "stable", "ready"]);
+        assert_eq!(
+            lines[4].split_whitespace().take(5).collect::<Vec<_>>(),
+            ["tumor", "1", "*", "stable", "ready"]
+        );
         assert!(text.ends_with("and 5 more"), "{text}");
     }
 }

@@ -1,4 +1,5 @@
-//! The screen: a head, the table of versions, the last changes, and what keys do; as much of it as there is room for.
+//! The screen: a head, the table of versions, the last changes, and what keys do; as much of it as
+//! there is room for.
 
 use jiff::Timestamp;
 use ratatui::Frame;
@@ -39,7 +40,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, now: Timestamp) {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     let plan = plan(height, state.revisions.len().min(REVISIONS_MAX));
     state.page = plan.rows;
-    state.offset = state.offset.min(state.rows().len().saturating_sub(plan.rows));
+    state.offset = state
+        .offset
+        .min(state.rows().len().saturating_sub(plan.rows));
     let lines = lines(state, &plan, width, now);
     for (line, y) in lines.iter().take(height).zip(area.y..) {
         frame.buffer_mut().set_line(area.x, y, line, area.width);
@@ -62,11 +65,22 @@ fn plan(height: usize, revisions: usize) -> Plan {
     let head = if height < 7 { 1 } else { 2 };
     let gap = usize::from(height >= 12);
     let foot = usize::from(height >= 6);
-    let changes = if height >= 16 { revisions.min(height / 4) } else { 0 };
+    let changes = if height >= 16 {
+        revisions.min(height / 4)
+    } else {
+        0
+    };
     let below = if changes > 0 { changes + 1 + gap } else { 0 };
     let left = height.saturating_sub(head + gap + below + foot + gap);
     let title = usize::from(left > 1);
-    Plan { head, gap, title, rows: left - title, changes, foot }
+    Plan {
+        head,
+        gap,
+        title,
+        rows: left - title,
+        changes,
+        foot,
+    }
 }
 
 fn lines(state: &State, plan: &Plan, width: usize, now: Timestamp) -> Vec<Line<'static>> {
@@ -89,32 +103,68 @@ fn lines(state: &State, plan: &Plan, width: usize, now: Timestamp) -> Vec<Line<'
 pub(super) fn head(state: &State) -> [Vec<Part>; 2] {
     let (status, all) = (&state.traffic.status, &state.traffic.all);
     let part = |rank, style, text: String| Part { text, style, rank };
-    let ready = if status.ready { part(0, GOOD, "ready".to_owned()) } else { part(0, CARE, "not ready".to_owned()) };
+    let ready = if status.ready {
+        part(0, GOOD, "ready".to_owned())
+    } else {
+        part(0, CARE, "not ready".to_owned())
+    };
     let mut server = vec![
         part(5, BOLD, format!("hotstage {}", shown(&status.version))),
         ready,
-        part(2, PLAIN, format!("up {}", status::uptime(status.uptime_seconds))),
+        part(
+            2,
+            PLAIN,
+            format!("up {}", status::uptime(status.uptime_seconds)),
+        ),
         part(1, PLAIN, format!("revision {}", status.head)),
-        part(6, PLAIN, show::count(status.pipelines, "version") + &others(status)),
+        part(
+            6,
+            PLAIN,
+            show::count(status.pipelines, "version") + &others(status),
+        ),
     ];
-    server.extend(status.resident_bytes.map(|bytes| part(3, PLAIN, show::bytes(bytes))));
+    server.extend(
+        status
+            .resident_bytes
+            .map(|bytes| part(3, PLAIN, show::bytes(bytes))),
+    );
     if state.is_paused {
         server.insert(0, part(0, CARE, "paused".to_owned()));
     }
     if let Some(Lost { since, why }) = &state.lost {
         let since = since.strftime("%H:%M:%S UTC");
-        server = vec![part(0, BAD, format!("no answer since {since}; trying again")), part(1, DIM, shown(why))];
+        server = vec![
+            part(0, BAD, format!("no answer since {since}; trying again")),
+            part(1, DIM, shown(why)),
+        ];
     }
-    let failed = if all.failed_per_second > 0.0 { BAD } else { PLAIN };
+    let failed = if all.failed_per_second > 0.0 {
+        BAD
+    } else {
+        PLAIN
+    };
     let mut traffic = vec![
-        part(0, BOLD, format!("{} requests/s", rate(all.requests_per_second))),
-        part(1, failed, format!("{} failed/s", rate(all.failed_per_second))),
+        part(
+            0,
+            BOLD,
+            format!("{} requests/s", rate(all.requests_per_second)),
+        ),
+        part(
+            1,
+            failed,
+            format!("{} failed/s", rate(all.failed_per_second)),
+        ),
         part(4, PLAIN, format!("{} in flight", status.in_flight)),
-        part(5, PLAIN, show::count(status.connections.unsigned_abs(), "connection")),
+        part(
+            5,
+            PLAIN,
+            show::count(status.connections.unsigned_abs(), "connection"),
+        ),
     ];
     let latency = [(3, "p50", all.p50_ms), (2, "p99", all.p99_ms)];
     let latency = latency.into_iter().filter(|(.., span)| span.is_some());
-    let latency = latency.map(|(rank, word, span)| part(rank, PLAIN, format!("{word} {}", show::latency(span))));
+    let latency = latency
+        .map(|(rank, word, span)| part(rank, PLAIN, format!("{word} {}", show::latency(span))));
     traffic.splice(2..2, latency);
     if state.lost.is_some() {
         traffic.iter_mut().for_each(|part| part.style = DIM);
@@ -138,12 +188,17 @@ fn head_lines(state: &State, many: usize, width: usize) -> Vec<Line<'static>> {
 /// The parts that fit, in their order.
 fn joined(mut parts: Vec<Part>, width: usize) -> Line<'static> {
     let wide = |parts: &[Part]| {
-        let words: usize = parts.iter().map(|part| Span::raw(part.text.as_str()).width()).sum();
+        let words: usize = parts
+            .iter()
+            .map(|part| Span::raw(part.text.as_str()).width())
+            .sum();
         words + BETWEEN.chars().count() * parts.len().saturating_sub(1)
     };
     while parts.len() > 1 && wide(&parts) > width {
         let worst = parts.iter().map(|part| part.rank).max();
-        let Some(index) = parts.iter().rposition(|part| Some(part.rank) == worst) else { break };
+        let Some(index) = parts.iter().rposition(|part| Some(part.rank) == worst) else {
+            break;
+        };
         parts.remove(index);
     }
     let mut line = Line::default();
@@ -158,12 +213,21 @@ fn joined(mut parts: Vec<Part>, width: usize) -> Line<'static> {
 
 fn table(state: &State, plan: &Plan, width: usize) -> Vec<Line<'static>> {
     let rows = state.rows();
-    let shown: Vec<&VersionTraffic> = rows.iter().skip(state.offset).take(plan.rows).copied().collect();
+    let shown: Vec<&VersionTraffic> = rows
+        .iter()
+        .skip(state.offset)
+        .take(plan.rows)
+        .copied()
+        .collect();
     let cells: Vec<[String; COLUMNS]> = shown.iter().map(|version| columns::row(version)).collect();
     let fit = columns::fit(&cells, width);
     let mut lines = Vec::new();
     if plan.title > 0 {
-        lines.push(cells_line(&fit, &columns::HEADER.map(str::to_owned), |_| DIM));
+        lines.push(cells_line(
+            &fit,
+            &columns::HEADER.map(str::to_owned),
+            |_| DIM,
+        ));
     }
     lines.extend(shown.iter().zip(&cells).map(|(version, cells)| {
         let is_idle = version.rates.requests_per_second == 0.0;
@@ -175,20 +239,31 @@ fn table(state: &State, plan: &Plan, width: usize) -> Vec<Line<'static>> {
         })
     }));
     if rows.is_empty() && plan.rows > 0 {
-        let why = if state.filter.is_empty() { "nothing is served" } else { "no name has this in it" };
+        let why = if state.filter.is_empty() {
+            "nothing is served"
+        } else {
+            "no name has this in it"
+        };
         lines.push(Line::styled(cut(why, width), DIM));
     }
     lines.resize(plan.title + plan.rows, Line::default());
     lines
 }
 
-fn cells_line(fit: &Fit, cells: &[String; COLUMNS], style: impl Fn(usize) -> Style) -> Line<'static> {
+fn cells_line(
+    fit: &Fit,
+    cells: &[String; COLUMNS],
+    style: impl Fn(usize) -> Style,
+) -> Line<'static> {
     let mut line = Line::default();
     for (index, &(column, width)) in fit.columns.iter().enumerate() {
         if index > 0 {
             line.push_span(Span::raw(" ".repeat(fit.gap)));
         }
-        line.push_span(Span::styled(padded(&cells[column], column, width), style(column)));
+        line.push_span(Span::styled(
+            padded(&cells[column], column, width),
+            style(column),
+        ));
     }
     line
 }
@@ -205,9 +280,20 @@ fn condition(condition: Condition) -> Style {
 fn changes(revisions: &[RevisionInfo], width: usize, now: Timestamp) -> Vec<Line<'static>> {
     let rows: Vec<[String; 3]> = revisions
         .iter()
-        .map(|revision| [revision.number.to_string(), ago(&revision.time, now), cut(&shown(&revision.actor), 24)])
+        .map(|revision| {
+            [
+                revision.number.to_string(),
+                ago(&revision.time, now),
+                cut(&shown(&revision.actor), 24),
+            ]
+        })
         .collect();
-    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widest = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let [number, when, actor] = [widest(0), widest(1), widest(2)];
     let mut lines = vec![Line::styled(cut("last changes", width), DIM)];
     lines.extend(rows.iter().zip(revisions).map(|(row, revision)| {
@@ -225,10 +311,21 @@ fn changes(revisions: &[RevisionInfo], width: usize, now: Timestamp) -> Vec<Line
 
 /// What keys do, or what is typed.
 fn foot(state: &State, rows: usize, width: usize) -> Line<'static> {
-    let part = |rank, text: String| Part { text, style: DIM, rank };
+    let part = |rank, text: String| Part {
+        text,
+        style: DIM,
+        rank,
+    };
     if state.is_typing {
-        let typed = Part { text: format!("/{}_", state.filter), style: BOLD, rank: 0 };
-        return joined(vec![typed, part(1, "Enter keeps it, Esc clears it".to_owned())], width);
+        let typed = Part {
+            text: format!("/{}_", state.filter),
+            style: BOLD,
+            rank: 0,
+        };
+        return joined(
+            vec![typed, part(1, "Enter keeps it, Esc clears it".to_owned())],
+            width,
+        );
     }
     if state.is_helping {
         let texts = [
@@ -238,15 +335,33 @@ fn foot(state: &State, rows: usize, width: usize) -> Line<'static> {
             (1, "* answers by default"),
             (0, "? back"),
         ];
-        return joined(texts.map(|(rank, text)| part(rank, text.to_owned())).into(), width);
+        return joined(
+            texts.map(|(rank, text)| part(rank, text.to_owned())).into(),
+            width,
+        );
     }
-    let mut parts = vec![part(0, "q quit".to_owned()), part(2, format!("s sort: {}", state.order.word()))];
+    let mut parts = vec![
+        part(0, "q quit".to_owned()),
+        part(2, format!("s sort: {}", state.order.word())),
+    ];
     if state.filter.is_empty() {
         parts.push(part(4, "/ filter".to_owned()));
     } else {
-        parts.push(Part { text: format!("/ filter: {}", shown(&state.filter)), style: CARE, rank: 1 });
+        parts.push(Part {
+            text: format!("/ filter: {}", shown(&state.filter)),
+            style: CARE,
+            rank: 1,
+        });
     }
-    parts.push(part(5, if state.is_paused { "p go on" } else { "p pause" }.to_owned()));
+    parts.push(part(
+        5,
+        if state.is_paused {
+            "p go on"
+        } else {
+            "p pause"
+        }
+        .to_owned(),
+    ));
     parts.push(part(3, "? help".to_owned()));
     let (there, total) = (state.rows().len(), state.traffic.total);
     if total > rows as u64 && there > 0 {

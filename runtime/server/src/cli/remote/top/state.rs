@@ -44,13 +44,21 @@ pub(super) struct Lost {
 
 impl State {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, ..Self::default() }
+        Self {
+            order,
+            ..Self::default()
+        }
     }
 
     /// What to ask for next, so that so many rows are there.
     pub(super) fn wish(&self, interval: Duration, rows: usize) -> Wish {
         let limit = (rows + AHEAD).clamp(LIMIT_MIN, LIMIT_MAX);
-        Wish { interval, order: self.order, limit, part: self.filter.clone() }
+        Wish {
+            interval,
+            order: self.order,
+            limit,
+            part: self.filter.clone(),
+        }
     }
 
     /// Takes in an answer, or that there is none.
@@ -58,20 +66,28 @@ impl State {
         match told {
             Ok(news) => {
                 self.traffic = news.traffic;
-                self.revisions = news.revisions.unwrap_or_else(|| std::mem::take(&mut self.revisions));
+                self.revisions = news
+                    .revisions
+                    .unwrap_or_else(|| std::mem::take(&mut self.revisions));
                 (self.lost, self.answered) = (None, Some(now));
             }
             Err(ending) => {
                 let why = ending.message.lines().next().unwrap_or_default().to_owned();
-                self.lost = Some(Lost { since: self.answered.unwrap_or(now), why });
+                self.lost = Some(Lost {
+                    since: self.answered.unwrap_or(now),
+                    why,
+                });
             }
         }
     }
 
-    /// The rows, as far as the server told them. It orders them too; this is for what was chosen since it answered.
+    /// The rows, as far as the server told them. It orders them too; this is for what was chosen
+    /// since it answered.
     pub(super) fn rows(&self) -> Vec<&VersionTraffic> {
         let versions = self.traffic.versions.iter();
-        let mut rows: Vec<_> = versions.filter(|version| version.name.contains(&self.filter)).collect();
+        let mut rows: Vec<_> = versions
+            .filter(|version| version.name.contains(&self.filter))
+            .collect();
         rows.sort_by(|a, b| self.order.compare((&a.name, &a.rates), (&b.name, &b.rates)));
         rows
     }
@@ -92,9 +108,18 @@ pub(super) mod tests {
             labels: vec!["stable".to_owned()],
             condition: Condition::Ready,
             instances: 2,
-            rates: Rates { requests_per_second, failed_per_second: 0.5, p50_ms: Some(0.512), p99_ms: Some(4.096) },
+            rates: Rates {
+                requests_per_second,
+                failed_per_second: 0.5,
+                p50_ms: Some(0.512),
+                p99_ms: Some(4.096),
+            },
         };
-        let mut traffic = Traffic { total: names.len() as u64, interval_ms: 1000.0, ..Traffic::default() };
+        let mut traffic = Traffic {
+            total: names.len() as u64,
+            interval_ms: 1000.0,
+            ..Traffic::default()
+        };
         traffic.versions = names.iter().map(version).collect();
         traffic.status.version = "0.1.0".to_owned();
         traffic.status.ready = true;
@@ -102,13 +127,22 @@ pub(super) mod tests {
         traffic.status.uptime_seconds = 125.0;
         traffic.status.resident_bytes = Some(64 << 20);
         traffic.all.requests_per_second = names.iter().map(|name| name.1).sum();
-        State { traffic, ..State::default() }
+        State {
+            traffic,
+            ..State::default()
+        }
     }
 
     #[test]
     fn rows_are_filtered_and_ordered_at_once() {
         let mut state = some(&[("tumor", 9.0), ("iris", 1.0), ("tulip", 4.0)]);
-        let names = |state: &State| state.rows().iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        let names = |state: &State| {
+            state
+                .rows()
+                .iter()
+                .map(|row| row.name.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&state), ["tumor", "tulip", "iris"]);
         (state.order, state.filter) = (Order::Name, "tu".to_owned());
         assert_eq!(names(&state), ["tulip", "tumor"]);
@@ -118,14 +152,21 @@ pub(super) mod tests {
     fn a_wish_reaches_a_little_further_than_the_screen() {
         let state = State::default();
         let limit = |rows| state.wish(Duration::ZERO, rows).limit;
-        assert_eq!((limit(0), limit(200), limit(5000)), (LIMIT_MIN, 250, LIMIT_MAX));
+        assert_eq!(
+            (limit(0), limit(200), limit(5000)),
+            (LIMIT_MIN, 250, LIMIT_MAX)
+        );
     }
 
     #[test]
     fn a_server_is_lost_since_it_answered_last() {
         let mut state = State::default();
         let at = |second| Timestamp::from_second(second).unwrap();
-        let news = || News { traffic: Traffic::default(), body: bytes::Bytes::new(), revisions: None };
+        let news = || News {
+            traffic: Traffic::default(),
+            body: bytes::Bytes::new(),
+            revisions: None,
+        };
         let gone = || Ending::new(Exit::Unreachable, "can't reach it\nat all");
         state.learn(Ok(news()), at(10));
         state.learn(Err(gone()), at(11));

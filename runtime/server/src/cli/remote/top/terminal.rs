@@ -1,4 +1,5 @@
-//! The terminal: taken over, listened to, and given back as it was, also after an error, a panic or a signal.
+//! The terminal: taken over, listened to, and given back as it was, also after an error, a panic or
+//! a signal.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +17,8 @@ const KEYS: usize = 64;
 /// How often the thread that reads keys sees whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A terminal that is drawn on. Dropping it gives it back; a panic does so before it says what it was.
+/// A terminal that is drawn on. Dropping it gives it back; a panic does so before it says what it
+/// was.
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     events: Receiver<io::Result<Event>>,
@@ -31,14 +33,18 @@ impl Screen {
         })?;
         let screen = Self { terminal, events };
         // It reads until nobody listens; nobody waits for it.
-        let reading = std::thread::Builder::new().name("keys".to_owned()).spawn(move || read(&sender));
+        let reading = std::thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(move || read(&sender));
         reading.map_err(|error| defect(&error))?;
         Ok(screen)
     }
 
     pub(super) fn draw(&mut self, state: &mut State) -> Result<(), Ending> {
         let now = Timestamp::now();
-        self.terminal.draw(|frame| screen::draw(frame, state, now)).map_err(|error| defect(&error))?;
+        self.terminal
+            .draw(|frame| screen::draw(frame, state, now))
+            .map_err(|error| defect(&error))?;
         Ok(())
     }
 
@@ -48,7 +54,10 @@ impl Screen {
             Some(Ok(Event::Key(key))) => Ok(Some(key)),
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => Err(defect(&error)),
-            None => Err(Ending::new(Exit::Defect, "the terminal can't be read any more")),
+            None => Err(Ending::new(
+                Exit::Defect,
+                "the terminal can't be read any more",
+            )),
         }
     }
 }
@@ -65,7 +74,10 @@ fn give_back() {
 }
 
 fn defect(error: &io::Error) -> Ending {
-    Ending::new(Exit::Defect, format!("the terminal can't be used: {error}; --once does without"))
+    Ending::new(
+        Exit::Defect,
+        format!("the terminal can't be used: {error}; --once does without"),
+    )
 }
 
 fn read(sender: &Sender<io::Result<Event>>) {

@@ -18,7 +18,9 @@ pub(super) fn rate(per_second: f64) -> String {
 
 /// How long ago something was.
 pub(super) fn ago(then: &str, now: Timestamp) -> String {
-    let Ok(then) = then.parse::<Timestamp>() else { return shown(then) };
+    let Ok(then) = then.parse::<Timestamp>() else {
+        return shown(then);
+    };
     // A clock that is a little behind makes nothing happen in the future.
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
@@ -31,12 +33,20 @@ pub(super) fn ago(then: &str, now: Timestamp) -> String {
 
 /// What a revision did, in one line.
 pub(super) fn change(revision: &RevisionInfo) -> String {
-    let first = revision.changes.first().map(|change| format!(": {}", show::change(change))).unwrap_or_default();
+    let first = revision
+        .changes
+        .first()
+        .map(|change| format!(": {}", show::change(change)))
+        .unwrap_or_default();
     let more = match revision.changes.len() {
         0 | 1 => String::new(),
         many => format!(" and {} more", many - 1),
     };
-    let reason = if revision.reason.is_empty() { String::new() } else { format!(" ({})", revision.reason) };
+    let reason = if revision.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", revision.reason)
+    };
     shown(&format!("{}{first}{more}{reason}", revision.asked()))
 }
 
@@ -47,9 +57,16 @@ pub(super) fn shown(text: &str) -> String {
 
 /// How many versions are in which condition, apart from those that are ready.
 pub(super) fn others(status: &Status) -> String {
-    let counts =
-        [(status.loading, "loading"), (status.failed, "failed"), (status.kept, "kept"), (status.draining, "draining")];
-    let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}"));
+    let counts = [
+        (status.loading, "loading"),
+        (status.failed, "failed"),
+        (status.kept, "kept"),
+        (status.draining, "draining"),
+    ];
+    let words = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!(", {count} {word}"));
     words.collect()
 }
 
@@ -118,6 +135,9 @@ mod tests {
         };
         let line = change(&revision);
         assert!(line.starts_with("rollback to 5: added tumor/2"), "{line}");
-        assert!(line.ends_with(" and 1 more (a \\u001b[31mred\\u202e\\n one)"), "{line}");
+        assert!(
+            line.ends_with(" and 1 more (a \\u001b[31mred\\u202e\\n one)"),
+            "{line}"
+        );
     }
 }
