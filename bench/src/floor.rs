@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use bytes::{Bytes, BytesMut};
+use hotstage::http_status::status;
 use hotstage::listen;
 use hotstage::oip::binary::{HEADER, parse_header_length};
 use hotstage::oip::request::{Ask, Decoder};
@@ -86,8 +87,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(floor.answer(request).await.unwrap_or_else(|failure| {
         let mut response = Response::new(Full::new(failure.message.into()));
-        *response.status_mut() = StatusCode::from_u16(failure.kind.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = status(failure.kind);
         response
     }))
 }

@@ -12,9 +12,9 @@
 //! | `http --before` | the server ↔ another build of it |
 //! | `start` | from the process's start to its first answer |
 //! | `route` | a route's decision ↔ looking up the same headers |
-//! | `graphs` | native graphs in processes of their own ↔ in the server's; a sandboxed stage beside one ↔ alone |
-//! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ intervals for one sample size |
-//! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ the value at each reading |
+//! | `graphs` | native graphs in own processes ↔ in the server's; a stage beside one ↔ alone |
+//! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ fixed size |
+//! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ plain values |
 //! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
 
 mod before;

@@ -37,6 +37,7 @@ const FLOORS: &[&str] = &[
     "board",
     "router",
     "app",
+    "http_status",
     "telemetry",
     "deploy",
     "control",

@@ -254,7 +254,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_tensor_agrees_with_itself_and_two_differ_the_same_both_ways(
-            one in prop::collection::vec(any::<f32>(), 3), other in prop::collection::vec(any::<f32>(), 3),
+            one in prop::collection::vec(any::<f32>(), 3),
+            other in prop::collection::vec(any::<f32>(), 3),
         ) {
             let mut itself = Agreement::default();
             let same = Seen { agrees: true, severity: Severity::default() };

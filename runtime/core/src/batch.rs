@@ -191,7 +191,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everybody_gets_their_own_rows_back(rows in prop::collection::vec(1_u64..6, 1..8), columns in 0_u64..4) {
+        fn everybody_gets_their_own_rows_back(
+            rows in prop::collection::vec(1_u64..6, 1..8),
+            columns in 0_u64..4,
+        ) {
             let requests: Vec<Vec<Tensor>> = rows
                 .iter()
                 .zip(0_u8..)

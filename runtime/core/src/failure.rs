@@ -1,7 +1,8 @@
 //! Why a request has no answer: what happened (for machines), what the client reads, and what the
 //! log keeps.
 //!
-//! The kind decides the status, in one table. A message never holds a path, an address or a guest's
+//! The kind has a class, by which fallbacks, circuit breakers and guards decide; front ends turn it
+//! into their protocol's status. A message never holds a path, an address or a guest's
 //! backtrace; those belong to `cause`, which only the log sees. Bounds: message and cause have
 //! [`FAILURE_TEXT_BYTES_MAX`] bytes at most, whoever they quote; nobody outside this file makes a
 //! [`Failure`] but by its constructors, which cut.
@@ -82,48 +83,83 @@ impl Kind {
         Self::Internal,
     ];
 
-    /// The word for machines, and the HTTP status.
-    const fn row(self) -> (&'static str, u16) {
+    /// The word for machines: `stage_memory`.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::InvalidInput => ("invalid_input", 400),
-            Self::NotFound => ("not_found", 404),
-            Self::MethodNotAllowed => ("method_not_allowed", 405),
-            Self::RequestTimeout => ("request_timeout", 408),
-            Self::BodyTooLarge => ("body_too_large", 413),
-            Self::UnsupportedMediaType => ("unsupported_media_type", 415),
-            Self::HeadersTooLarge => ("headers_too_large", 431),
-            Self::MisdirectedRequest => ("misdirected_request", 421),
-            Self::Overloaded => ("overloaded", 503),
-            Self::NotReady => ("not_ready", 503),
-            Self::StageUnavailable => ("stage_unavailable", 503),
-            Self::StageFailed => ("stage_failed", 500),
-            Self::StageTrapped => ("stage_trapped", 500),
-            Self::StageMemory => ("stage_memory", 500),
-            Self::StageTimeout => ("stage_timeout", 504),
-            Self::StageOutput => ("stage_output", 500),
-            Self::StageHandles => ("stage_handles", 500),
-            Self::StageSignature => ("stage_signature", 500),
-            Self::DeadlineExceeded => ("deadline_exceeded", 504),
-            Self::Internal => ("internal", 500),
+            Self::InvalidInput => "invalid_input",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::MisdirectedRequest => "misdirected_request",
+            Self::Overloaded => "overloaded",
+            Self::NotReady => "not_ready",
+            Self::StageUnavailable => "stage_unavailable",
+            Self::StageFailed => "stage_failed",
+            Self::StageTrapped => "stage_trapped",
+            Self::StageMemory => "stage_memory",
+            Self::StageTimeout => "stage_timeout",
+            Self::StageOutput => "stage_output",
+            Self::StageHandles => "stage_handles",
+            Self::StageSignature => "stage_signature",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Internal => "internal",
         }
     }
 
-    /// The word for machines: `stage_memory`.
-    pub const fn code(self) -> &'static str {
-        self.row().0
-    }
-
-    /// The HTTP status.
-    pub const fn status(self) -> u16 {
-        self.row().1
+    /// What fallbacks, circuit breakers and guards decide by.
+    pub const fn class(self) -> Class {
+        match self {
+            Self::InvalidInput
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::RequestTimeout
+            | Self::BodyTooLarge
+            | Self::UnsupportedMediaType
+            | Self::HeadersTooLarge
+            | Self::MisdirectedRequest => Class::Client,
+            Self::Overloaded => Class::Overload,
+            Self::NotReady | Self::StageUnavailable => Class::Unavailable,
+            Self::StageTimeout | Self::DeadlineExceeded => Class::Deadline,
+            Self::StageFailed
+            | Self::StageTrapped
+            | Self::StageMemory
+            | Self::StageOutput
+            | Self::StageHandles
+            | Self::StageSignature
+            | Self::Internal => Class::Server,
+        }
     }
 
     /// Whether the same request may succeed a little later.
     pub const fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Overloaded | Self::NotReady | Self::StageUnavailable
-        )
+        matches!(self.class(), Class::Overload | Class::Unavailable)
+    }
+}
+
+/// Whose fault a failure is, in the terms of every protocol. A front end turns the kind into its
+/// protocol's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The request is wrong: sent again, it fails again.
+    Client,
+    /// All queues are full.
+    Overload,
+    /// The version, a stage of it or the server can't answer now.
+    Unavailable,
+    /// A stage or the server is defective.
+    Server,
+    /// The answer took too long.
+    Deadline,
+}
+
+impl Class {
+    /// Whether the version that was asked is to blame: a fallback answers, circuit breakers and
+    /// guards count it.
+    pub const fn is_failure_of_the_version(self) -> bool {
+        !matches!(self, Self::Client)
     }
 }
 
@@ -175,9 +211,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_statuses_are_errors() {
+    fn codes_are_unique() {
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
-            assert!((400..600).contains(&kind.status()));
             assert!(
                 Kind::ALL[..index]
                     .iter()

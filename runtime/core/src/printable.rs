@@ -190,9 +190,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_it_was_it_is_harmless_and_within_its_bound(text in any::<String>(), bytes_max in 64_usize..200) {
+        fn whatever_it_was_it_is_harmless_and_within_its_bound(
+            text in any::<String>(),
+            bytes_max in 64_usize..200,
+        ) {
             prop_assert_eq!(first_unprintable(&one_line(&text)), None);
-            prop_assert!(lines(&text).chars().all(|c| matches!(c, '\n' | '\t') || !is_unprintable(c)));
+            let harmless = |c| matches!(c, '\n' | '\t') || !is_unprintable(c);
+            prop_assert!(lines(&text).chars().all(harmless));
             let cut = cut(text, bytes_max);
             prop_assert!(cut.len() <= bytes_max);
         }

@@ -260,7 +260,8 @@ mod tests {
             sizes in prop::collection::vec(0_u64..3, 4),
         ) {
             let (give, take) = (port(&give), port(&take));
-            let shape: Vec<u64> = give.shape.iter().zip(&sizes).map(|(know, any)| know.unwrap_or(*any)).collect();
+            let sizes = give.shape.iter().zip(&sizes);
+            let shape: Vec<u64> = sizes.map(|(know, any)| know.unwrap_or(*any)).collect();
             if give.always_feeds(&take) {
                 prop_assert!(give.may_feed(&take).is_ok());
                 prop_assert!(take.accepts_parts(Datatype::Fp32, &shape).is_ok());

@@ -249,7 +249,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_length_fits_or_is_refused(shape in shape(), datatype in 0..13_usize, extra in 0..3_usize) {
+        fn a_length_fits_or_is_refused(
+            shape in shape(),
+            datatype in 0..13_usize,
+            extra in 0..3_usize,
+        ) {
             let datatype = Datatype::ALL[datatype];
             let size = datatype.size().unwrap();
             let right = usize::try_from(shape.iter().product::<u64>()).unwrap() * size;
@@ -276,8 +280,11 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(shape in prop::collection::vec(any::<u64>(), 0..20), datatype in 0..14_usize,
-                                  data in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_bytes_make_it_panic(
+            shape in prop::collection::vec(any::<u64>(), 0..20),
+            datatype in 0..14_usize,
+            data in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
             let _ = Tensor::new(Datatype::ALL[datatype], Shape::from_slice(&shape), data.into());
         }
     }

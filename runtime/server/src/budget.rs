@@ -260,7 +260,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
         #[test]
-        fn whatever_happens_the_bound_holds_and_nothing_is_lost(events in prop::collection::vec(event(), 0..40)) {
+        fn whatever_happens_the_bound_holds_and_nothing_is_lost(
+            events in prop::collection::vec(event(), 0..40),
+        ) {
             const BYTES_MAX: u64 = 4_000_000;
             let budget = Budget::new(BYTES_MAX);
             let mut world = World::default();
@@ -268,7 +270,9 @@ mod tests {
                 world.happens(&budget, event);
                 let counted: u64 = world.coming.iter().map(|(share, _)| share.bytes).sum();
                 prop_assert!(counted <= budget.used() && budget.used() <= BYTES_MAX);
-                prop_assert!(world.coming.iter().all(|(share, length)| *length as u64 <= share.bytes.max(share.free)));
+                for (share, length) in &world.coming {
+                    prop_assert!(*length as u64 <= share.bytes.max(share.free));
+                }
             }
             drop(world);
             prop_assert_eq!(budget.used(), 0);

@@ -182,7 +182,10 @@ mod tests {
         let (head, ()) = request.body(()).unwrap().into_parts();
         hosts
             .check(head.version, &head.uri, &head.headers)
-            .map_or_else(|failure| failure.kind.status(), |()| 200)
+            .map_or_else(
+                |failure| crate::http_status::status(failure.kind).as_u16(),
+                |()| 200,
+            )
     }
 
     fn loopback(allowed: &[&str]) -> Hosts {

@@ -26,6 +26,7 @@
 //! | `peers` | how many connections each peer has |
 //! | `budget` | the memory of requests' bodies |
 //! | `hosts` | which names requests may give as their host |
+//! | `http_status` | the HTTP status of a failure |
 //! | `lines` | log lines about requests |
 //! | `admission` | who may run, and who waits |
 //! | `cache` | answers that were given before |
@@ -57,6 +58,7 @@ pub mod experiments;
 pub mod files;
 pub mod hosts;
 pub mod http;
+pub mod http_status;
 pub mod intake;
 pub mod journal;
 pub mod lines;

@@ -19,7 +19,8 @@ macro_rules! export {
             is_preprocessor::<$stage>();
         };
         $crate::__export! {
-            Preprocessor, $stage, $name, preprocessor, export_preprocessor, preprocess, open_preprocessor -> Opened,
+            Preprocessor, $stage, $name, preprocessor, export_preprocessor, preprocess,
+            open_preprocessor -> Opened,
             fn preprocess(request: Request)
         }
     };
@@ -83,7 +84,10 @@ macro_rules! __export {
 
                 fn $call(
                     $argument: $taken,
-                ) -> ::std::result::Result<::std::vec::Vec<__guest::WallTensor>, __guest::WallFailure> {
+                ) -> ::std::result::Result<
+                    ::std::vec::Vec<__guest::WallTensor>,
+                    __guest::WallFailure,
+                > {
                     __SLOT.with(|slot| __guest::$call(slot, $argument))
                 }
             }

@@ -33,8 +33,9 @@
 //!         if !settings.factor.is_finite() {
 //!             return Err(OpenError::settings("settings.factor: expected a finite number"));
 //!         }
-//!         let signature =
-//!             Signature::new().input("x", Datatype::Fp32, [any()]).output("y", Datatype::Fp32, [any()]);
+//!         let signature = Signature::new()
+//!             .input("x", Datatype::Fp32, [any()])
+//!             .output("y", Datatype::Fp32, [any()]);
 //!         Ok((Self { factor: settings.factor }, signature))
 //!     }
 //!
@@ -50,7 +51,8 @@
 //! // The same code runs natively, so a stage is tested like any other Rust:
 //! use hotstage_sdk::{Tensor, testing};
 //!
-//! let mut bench = testing::open_model::<Times>(serde_json::json!({ "factor": 3.0 }), Files::none())?;
+//! let settings = serde_json::json!({ "factor": 3.0 });
+//! let mut bench = testing::open_model::<Times>(settings, Files::none())?;
 //! let answer = bench.call([("x", Tensor::f32(&[2], [1.0, 2.0])?)])?;
 //! assert_eq!(answer.get("y")?.as_f32()?.as_slice(), Some(&[3.0, 6.0][..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -150,12 +150,20 @@ impl Outputs {
 macro_rules! typed {
     ($($type:ty, $put:ident, $make:ident);* $(;)?) => { impl Outputs {$(
         #[doc = concat!("[`put_array`](Self::put_array) of `", stringify!($type), "`.")]
-        pub fn $put<D: Dimension>(&mut self, name: &str, array: &ArrayRef<$type, D>) -> Result<(), Failure> {
+        pub fn $put<D: Dimension>(
+            &mut self,
+            name: &str,
+            array: &ArrayRef<$type, D>,
+        ) -> Result<(), Failure> {
             self.put_array(name, array)
         }
 
         #[doc = concat!("[`make`](Self::make) of `", stringify!($type), "`.")]
-        pub fn $make(&mut self, name: &str, shape: &[usize]) -> Result<ArrayViewMutD<'_, $type>, Failure> {
+        pub fn $make(
+            &mut self,
+            name: &str,
+            shape: &[usize],
+        ) -> Result<ArrayViewMutD<'_, $type>, Failure> {
             self.make(name, shape)
         }
     )*}};

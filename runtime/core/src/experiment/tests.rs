@@ -235,7 +235,8 @@ proptest! {
     ) {
         let mut evidence = Evidence::new(ALPHA, 2);
         rewards.iter().for_each(|reward| evidence.sequence.add(*reward));
-        let mut back: Evidence = serde_json::from_str(&serde_json::to_string(&evidence).unwrap()).unwrap();
+        let written = serde_json::to_string(&evidence).unwrap();
+        let mut back: Evidence = serde_json::from_str(&written).unwrap();
         back.sequence.add(next);
         evidence.sequence.add(next);
         prop_assert_eq!(back, evidence);

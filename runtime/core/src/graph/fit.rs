@@ -2,30 +2,28 @@
 //!
 //! Takes: every input of every branch, by name; branches that take the same must agree on what it
 //! is. Gives: of branches among which one is chosen, what all of them give, which must be the same;
-//! of an ensemble, what any of them gives, merged where several do.
+//! of an ensemble, what any of them gives, merged where several do (`ensemble`).
 
-use std::collections::BTreeMap;
-
-use super::plan::{Given, Gives, NodePlan};
-use super::{Default, Does, Method, Node};
+use super::plan::{Gives, NodePlan};
+use super::{Default, Does, Node};
 use crate::manifest::KeyPath;
 use crate::signature::{Port, Signature, show_dimensions};
-use crate::suggest::{hint, list, shown};
+use crate::suggest::{hint, shown};
 use crate::wiring::{Miswired, merge};
 
 /// An output of a branch, under the name by which the node knows it.
-struct Made<'a> {
-    name: &'a str,
-    port: &'a Port,
-    branch: usize,
-    output: usize,
+pub(super) struct Made<'a> {
+    pub(super) name: &'a str,
+    pub(super) port: &'a Port,
+    pub(super) branch: usize,
+    pub(super) output: usize,
 }
 
 /// One node, while it is looked at.
 pub(super) struct Fit<'a, M> {
-    index: usize,
+    pub(super) index: usize,
     node: &'a Node<M>,
-    branches: &'a [&'a Signature],
+    pub(super) branches: &'a [&'a Signature],
     inputs: Vec<Port>,
     wrong: Vec<Miswired>,
 }
@@ -88,7 +86,7 @@ pub(super) fn fit<M>(
 }
 
 impl<'a, M> Fit<'a, M> {
-    fn report(&mut self, path: KeyPath, message: String) {
+    pub(super) fn report(&mut self, path: KeyPath, message: String) {
         self.wrong.push(Miswired {
             stage: Some(self.index),
             path,
@@ -96,11 +94,11 @@ impl<'a, M> Fit<'a, M> {
         });
     }
 
-    fn path(&self, branch: usize) -> KeyPath {
+    pub(super) fn path(&self, branch: usize) -> KeyPath {
         self.node.path(self.index, branch)
     }
 
-    fn shown(&self, branch: usize) -> String {
+    pub(super) fn shown(&self, branch: usize) -> String {
         self.node
             .branches
             .get(branch)
@@ -176,7 +174,7 @@ impl<'a, M> Fit<'a, M> {
         }
     }
 
-    fn made(&self, branch: usize) -> Vec<Made<'a>> {
+    pub(super) fn made(&self, branch: usize) -> Vec<Made<'a>> {
         let (node, signature) = (self.node, self.branches[branch]);
         let asked = &node.branches[branch];
         let made = |(output, port): (usize, &'a Port)| Made {
@@ -248,106 +246,6 @@ impl<'a, M> Fit<'a, M> {
         self.report(self.path(branch), message);
     }
 
-    /// What the members give together.
-    fn merged(&mut self, soft: &[bool], methods: &BTreeMap<String, Method>) -> (Vec<Port>, Gives) {
-        let all: Vec<Made<'a>> = (0..self.branches.len())
-            .flat_map(|branch| self.made(branch))
-            .collect();
-        let ensemble = KeyPath::node(self.index);
-        let (mut outputs, mut gives): (Vec<Port>, Vec<Given>) = (Vec::new(), Vec::new());
-        for made in &all {
-            if outputs.iter().any(|output| output.name == made.name) {
-                continue;
-            }
-            let mut port = Port {
-                name: made.name.to_owned(),
-                ..made.port.clone()
-            };
-            let givers: Vec<&Made<'a>> =
-                all.iter().filter(|other| other.name == made.name).collect();
-            match (methods.get(made.name), givers.as_slice()) {
-                (Some(method), _) => {
-                    self.mergeable(*method, &mut port, &givers);
-                    let of = givers
-                        .iter()
-                        .map(|given| (given.branch, given.output))
-                        .collect();
-                    gives.push(Given::Merged {
-                        method: *method,
-                        of,
-                    });
-                }
-                (None, [only]) => {
-                    if soft.get(only.branch).copied().unwrap_or_default() {
-                        let message = format!(
-                            "only the soft member `{}` gives `{}`, so an answer could lack it; make the member hard",
-                            self.shown(only.branch),
-                            shown(made.name)
-                        );
-                        self.report(self.path(only.branch).key("soft"), message);
-                    }
-                    gives.push(Given::Of {
-                        branch: only.branch,
-                        output: only.output,
-                    });
-                }
-                (None, several) => {
-                    let members: Vec<String> = several
-                        .iter()
-                        .map(|given| self.shown(given.branch))
-                        .collect();
-                    let message = format!(
-                        "{} give `{}`; say under `merge` what becomes of it ({}), or rename it under a member's \
-                         `outputs`",
-                        list(members.iter().map(String::as_str)),
-                        shown(made.name),
-                        Method::ALL.map(|(word, _)| word).join(", ")
-                    );
-                    self.report(ensemble.clone().key("merge"), message);
-                    gives.push(Given::Of {
-                        branch: made.branch,
-                        output: made.output,
-                    });
-                }
-            }
-            outputs.push(port);
-        }
-        for name in methods
-            .keys()
-            .filter(|name| all.iter().all(|made| made.name != **name))
-        {
-            let hint = hint(name, outputs.iter().map(|output| output.name.as_str()));
-            self.report(
-                ensemble.clone().key("merge").key(name),
-                format!("no member gives that; {hint}"),
-            );
-        }
-        (outputs, Gives::All(gives))
-    }
-
-    fn mergeable(&mut self, method: Method, port: &mut Port, givers: &[&Made<'a>]) {
-        let path = KeyPath::node(self.index).key("merge").key(&port.name);
-        if let Some(misfit) = method.misfit(port.datatype) {
-            self.report(path, misfit);
-            return;
-        }
-        for other in givers.iter().skip(1) {
-            // What a member says that failed is not there to be compared with, so only what all
-            // promise is promised.
-            if other.port.may_feed(port).is_err() || !known_by_both(port, other.port) {
-                let message = format!(
-                    "`{}` gives {} {} and another member {} {}; what is merged has one datatype and shape",
-                    self.shown(other.branch),
-                    other.port.datatype,
-                    show_dimensions(&other.port.shape),
-                    port.datatype,
-                    show_dimensions(&port.shape)
-                );
-                self.report(path.clone(), message);
-            }
-        }
-    }
-
     /// What a switch gives whose conditions all fail: tensors from before it, by the names of its
     /// outputs.
     fn passed(&mut self, outputs: &[Port]) -> Vec<usize> {
@@ -382,7 +280,7 @@ impl<'a, M> Fit<'a, M> {
 }
 
 /// Leaves of the port what both know. False when they can't be one.
-fn known_by_both(port: &mut Port, other: &Port) -> bool {
+pub(super) fn known_by_both(port: &mut Port, other: &Port) -> bool {
     if port.datatype != other.datatype || port.shape.len() != other.shape.len() {
         return false;
     }

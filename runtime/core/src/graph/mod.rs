@@ -13,6 +13,7 @@
 
 mod condition;
 mod element;
+mod ensemble;
 mod fit;
 mod merge;
 mod order;

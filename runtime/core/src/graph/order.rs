@@ -42,3 +42,34 @@ fn circle(names: &[Vec<usize>], missing: &[usize], start: usize) -> Vec<usize> {
         walked.push(next);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Each stands behind what it names, or those in the circle name each other.
+        #[test]
+        fn graphs_stand_behind_what_they_name(
+            names in prop::collection::vec(prop::collection::vec(0_usize..8, 0..3), 8),
+        ) {
+            match order(&names) {
+                Ok(order) => {
+                    let place = |graph: usize| order.iter().position(|at| *at == graph).unwrap();
+                    prop_assert_eq!(order.len(), names.len());
+                    for (graph, named) in names.iter().enumerate() {
+                        prop_assert!(named.iter().all(|named| place(*named) < place(graph)));
+                    }
+                }
+                Err(circle) => {
+                    for (index, graph) in circle.iter().enumerate() {
+                        let next = circle[(index + 1) % circle.len()];
+                        prop_assert!(names[*graph].contains(&next), "{:?} of {:?}", circle, names);
+                    }
+                }
+            }
+        }
+    }
+}

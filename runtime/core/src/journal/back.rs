@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::state::route;
-use super::{ADAPT_ACTOR, Change, Entry, Misfit, Revision, Routed, State, Verb};
-use crate::name::ModelName;
+use super::{ADAPT_ACTOR, Change, Entry, Label, Misfit, Revision, Routed, State, Verb};
+use crate::name::{ModelName, Version};
 use crate::rollout::{Phase, Rolling};
 
 impl State {
@@ -75,30 +75,20 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
     }
     // A label that moves or goes is taken away first, so that the version which it held can go,
     // too.
-    for (label, version) in from
-        .labels
-        .iter()
-        .filter(|(label, version)| to.labels.get(*label) != Some(*version))
-    {
-        let (was, version) = (Some(version.clone()), None);
+    for (label, version) in labels_not_in(to, from) {
         loosen.push(Change::Label {
             pipeline: name.clone(),
             label: label.clone(),
-            version,
-            was,
+            version: None,
+            was: Some(version.clone()),
         });
     }
-    for (label, version) in to
-        .labels
-        .iter()
-        .filter(|(label, version)| from.labels.get(*label) != Some(*version))
-    {
-        let (was, version) = (None, Some(version.clone()));
+    for (label, version) in labels_not_in(from, to) {
         point.push(Change::Label {
             pipeline: name.clone(),
             label: label.clone(),
-            version,
-            was,
+            version: Some(version.clone()),
+            was: None,
         });
     }
     for (version, digest) in from
@@ -127,6 +117,17 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
     // Stops before serves would empty an entry and lose labels that stay; labels that a version's
     // name collides with are loose by then.
     [loosen, serve, stop, point].concat()
+}
+
+/// The labels of an entry that the other one lacks, or that point elsewhere there.
+fn labels_not_in<'a>(
+    other: &'a Entry,
+    entry: &'a Entry,
+) -> impl Iterator<Item = (&'a Label, &'a Version)> {
+    entry
+        .labels
+        .iter()
+        .filter(|(label, version)| other.labels.get(*label) != Some(*version))
 }
 
 fn over(rolling: Rolling) -> Rolling {
@@ -213,7 +214,6 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::journal::Outcome;
-    use crate::name::Version;
 
     /// What a person would write on paper: for each name, words for all that is served under it.
     type Paper = BTreeMap<&'static str, Sheet>;
@@ -248,9 +248,12 @@ mod tests {
         let version = || prop::sample::select(vec!["1", "2", "3"]);
         let to = || prop::option::of(0..12_usize);
         prop_oneof![
-            4 => (name(), version(), 0..3_u8).prop_map(|(name, version, seed)| Op::Apply(name, version, seed)),
-            1 => (name(), prop::option::of(version())).prop_map(|(name, version)| Op::Remove(name, version)),
-            2 => (name(), prop::option::of(version())).prop_map(|(name, version)| Op::Label(name, version)),
+            4 => (name(), version(), 0..3_u8)
+                .prop_map(|(name, version, seed)| Op::Apply(name, version, seed)),
+            1 => (name(), prop::option::of(version()))
+                .prop_map(|(name, version)| Op::Remove(name, version)),
+            2 => (name(), prop::option::of(version()))
+                .prop_map(|(name, version)| Op::Label(name, version)),
             2 => (name(), 10..13_u8).prop_map(|(name, seed)| Op::Route(name, seed)),
             1 => name().prop_map(Op::Unroute),
             1 => (name(), 20..22_u8).prop_map(|(name, seed)| Op::Start(name, seed)),
@@ -357,98 +360,96 @@ mod tests {
             state
         }
 
-        fn rolls(&self, name: &str) -> bool {
-            let rollout = self.paper().get(name).and_then(|sheet| sheet.rollout);
-            rollout.is_some_and(|(_, phase)| phase.is_under_way())
+        /// The rollout of the name that is under way on paper.
+        fn under_way(&self, name: &str) -> Option<(u8, Phase)> {
+            let rollout = self.paper().get(name)?.rollout;
+            rollout.filter(|(_, phase)| phase.is_under_way())
         }
 
         /// Does it on paper and in the state; what makes no sense is left out.
         fn act(&mut self, op: &Op) {
-            let mut paper = self.paper().clone();
             match *op {
-                Op::Apply(name, text, seed) => {
-                    let replaces = paper.entry(name).or_default().versions.insert(text, seed);
-                    if replaces == Some(seed) {
-                        return;
-                    }
-                    let (pipeline, version, replaces) =
-                        (model(name), version(text), replaces.map(digest));
-                    let change = Change::Serve {
-                        pipeline,
-                        version,
-                        digest: digest(seed),
-                        replaces,
-                    };
-                    self.record(Verb::Apply, "operator", vec![change], paper, &[name]);
-                }
-                Op::Remove(name, text) => {
-                    let Ok(changes) = self.state.delete(&model(name), text.map(version).as_ref())
-                    else {
-                        return;
-                    };
-                    let sheet = paper.get_mut(name).unwrap();
-                    sheet
-                        .versions
-                        .retain(|version, _| text.is_some_and(|text| text != *version));
-                    if sheet.versions.is_empty() {
-                        paper.remove(name);
-                    }
-                    self.record(Verb::Delete, "operator", changes, paper, &[name]);
-                }
-                Op::Label(name, text) => {
-                    let to = text.map(version);
-                    let Ok(change) = self.state.label(&model(name), &version(LABEL), to.as_ref())
-                    else {
-                        return;
-                    };
-                    let labels = text.map(|text| (LABEL, text)).into_iter().collect();
-                    paper.get_mut(name).unwrap().labels = labels;
-                    self.record(
-                        Verb::Label,
-                        "operator",
-                        change.into_iter().collect(),
-                        paper,
-                        &[name],
-                    );
-                }
+                Op::Apply(name, text, seed) => self.apply(name, text, seed),
+                Op::Remove(name, text) => self.remove(name, text),
+                Op::Label(name, text) => self.label(name, text),
                 Op::Route(name, seed) => self.route(name, seed, "operator", &[name]),
-                Op::Adapt(name, seed)
-                    if paper.get(name).is_some_and(|sheet| sheet.route.is_some()) =>
-                {
-                    self.route(name, seed, ADAPT_ACTOR, &[]);
+                Op::Adapt(name, seed) => {
+                    let sheet = self.paper().get(name);
+                    if sheet.is_some_and(|sheet| sheet.route.is_some()) {
+                        self.route(name, seed, ADAPT_ACTOR, &[]);
+                    }
                 }
-                Op::Unroute(name) => {
-                    let Ok(change) = self.state.unroute(&model(name)) else {
-                        return;
-                    };
-                    paper.get_mut(name).unwrap().route = None;
-                    self.record(Verb::Delete, "operator", vec![change], paper, &[name]);
+                Op::Unroute(name) => self.unroute(name),
+                Op::Start(name, seed) => {
+                    if self.paper().contains_key(name) && self.under_way(name).is_none() {
+                        self.roll(name, (seed, Phase::Running), 0, &[name]);
+                    }
                 }
-                Op::Start(name, seed) if paper.contains_key(name) && !self.rolls(name) => {
-                    self.roll(
-                        name,
-                        rolling(seed, 0, Phase::Running),
-                        (seed, Phase::Running),
-                        &[name],
-                    );
+                Op::Step(name) => {
+                    if let Some(told) = self.under_way(name) {
+                        let step = u32::try_from(self.revisions.len()).unwrap();
+                        self.roll(name, told, step, &[]);
+                    }
                 }
-                Op::Step(name) if self.rolls(name) => {
-                    let Some((seed, phase)) = paper[name].rollout else {
-                        return;
-                    };
-                    let step = u32::try_from(self.revisions.len()).unwrap();
-                    self.roll(name, rolling(seed, step, phase), (seed, phase), &[]);
-                }
-                Op::End(name, phase) if self.rolls(name) => {
-                    let Some((seed, _)) = paper[name].rollout else {
-                        return;
-                    };
-                    self.roll(name, rolling(seed, 0, phase), (seed, phase), &[]);
+                Op::End(name, phase) => {
+                    if let Some((seed, _)) = self.under_way(name) {
+                        self.roll(name, (seed, phase), 0, &[]);
+                    }
                 }
                 Op::Back(name, to) => self.back(name, to),
                 Op::BackAll(to) => self.back_all(to),
-                _ => {}
             }
+        }
+
+        fn apply(&mut self, name: &'static str, text: &'static str, seed: u8) {
+            let mut paper = self.paper().clone();
+            let replaces = paper.entry(name).or_default().versions.insert(text, seed);
+            if replaces == Some(seed) {
+                return;
+            }
+            let change = Change::Serve {
+                pipeline: model(name),
+                version: version(text),
+                digest: digest(seed),
+                replaces: replaces.map(digest),
+            };
+            self.record(Verb::Apply, "operator", vec![change], paper, &[name]);
+        }
+
+        fn remove(&mut self, name: &'static str, text: Option<&'static str>) {
+            let Ok(changes) = self.state.delete(&model(name), text.map(version).as_ref()) else {
+                return;
+            };
+            let mut paper = self.paper().clone();
+            let sheet = paper.get_mut(name).unwrap();
+            sheet
+                .versions
+                .retain(|version, _| text.is_some_and(|text| text != *version));
+            if sheet.versions.is_empty() {
+                paper.remove(name);
+            }
+            self.record(Verb::Delete, "operator", changes, paper, &[name]);
+        }
+
+        fn label(&mut self, name: &'static str, text: Option<&'static str>) {
+            let to = text.map(version);
+            let Ok(change) = self.state.label(&model(name), &version(LABEL), to.as_ref()) else {
+                return;
+            };
+            let mut paper = self.paper().clone();
+            let labels = text.map(|text| (LABEL, text)).into_iter().collect();
+            paper.get_mut(name).unwrap().labels = labels;
+            let changes = change.into_iter().collect();
+            self.record(Verb::Label, "operator", changes, paper, &[name]);
+        }
+
+        fn unroute(&mut self, name: &'static str) {
+            let Ok(change) = self.state.unroute(&model(name)) else {
+                return;
+            };
+            let mut paper = self.paper().clone();
+            paper.get_mut(name).unwrap().route = None;
+            self.record(Verb::Delete, "operator", vec![change], paper, &[name]);
         }
 
         fn route(&mut self, name: &'static str, seed: u8, actor: &str, decided: &[&'static str]) {
@@ -475,15 +476,17 @@ mod tests {
             self.record(Verb::Apply, actor, vec![change], paper, decided);
         }
 
+        /// Puts the name's rollout, told as on paper, at a step.
         fn roll(
             &mut self,
             name: &'static str,
-            to: Rolling,
             told: (u8, Phase),
+            step: u32,
             decided: &[&'static str],
         ) {
             let mut paper = self.paper().clone();
             paper.get_mut(name).unwrap().rollout = Some(told);
+            let to = rolling(told.0, step, told.1);
             let change = self.state.roll(&model(name), Some(to));
             self.record(Verb::Rollout, "rollout", vec![change], paper, decided);
         }

@@ -7,6 +7,7 @@
 //! reads or writes: the server keeps the texts.
 
 mod back;
+mod make;
 mod revision;
 mod state;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is served after a revision, and what may be changed about it.
+//! What is served after a revision, and which changes fit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::rollout::Rolling;
 /// What is served: which versions, and which labels point at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    models: BTreeMap<ModelName, Entry>,
-    pipelines: usize,
+    pub(super) models: BTreeMap<ModelName, Entry>,
+    pub(super) pipelines: usize,
     /// Names whose rollouts are under way: somebody looks at them many times a second.
-    rolling: BTreeSet<ModelName>,
+    pub(super) rolling: BTreeSet<ModelName>,
 }
 
 /// What is served under one name.
@@ -259,70 +259,11 @@ impl State {
         }
     }
 
-    fn set_rollout(
-        &mut self,
-        name: &ModelName,
-        was: Option<&Rolling>,
-        to: Option<&Rolling>,
-    ) -> Result<(), Misfit> {
-        let pipeline = || name.clone();
-        let entry = self
-            .models
-            .get_mut(name)
-            .ok_or_else(|| Misfit::NoPipeline {
-                pipeline: pipeline(),
-            })?;
-        if entry.rollout.as_ref() != was {
-            return Err(Misfit::RolloutMoved {
-                pipeline: pipeline(),
-            });
-        }
-        entry.rollout = to.cloned();
-        if to.is_some_and(|rolling| rolling.phase.is_under_way()) {
-            self.rolling.insert(pipeline());
-        } else {
-            self.rolling.remove(name);
-        }
-        Ok(())
-    }
-
     /// All routes.
     pub fn routes(&self) -> impl Iterator<Item = (&ModelName, &Routed)> {
         self.models
             .iter()
             .filter_map(|(name, entry)| Some((name, entry.route.as_ref()?)))
-    }
-
-    fn set_route(
-        &mut self,
-        name: &ModelName,
-        was: Option<&Digest>,
-        route: Option<Routed>,
-    ) -> Result<(), Misfit> {
-        let pipeline = || name.clone();
-        let entry = self
-            .models
-            .get_mut(name)
-            .ok_or_else(|| Misfit::NoPipeline {
-                pipeline: pipeline(),
-            })?;
-        if entry.route.as_ref().map(|route| &route.digest) != was {
-            return Err(Misfit::RouteMoved {
-                pipeline: pipeline(),
-            });
-        }
-        let named = route.iter().flat_map(|route| &route.versions);
-        if let Some(version) = named
-            .into_iter()
-            .find(|version| !entry.versions.contains_key(*version))
-        {
-            return Err(Misfit::NotServed {
-                pipeline: pipeline(),
-                version: version.clone(),
-            });
-        }
-        entry.route = route;
-        Ok(())
     }
 
     /// The change that points a label at a version, or takes it away. None when it points there
@@ -365,104 +306,6 @@ impl State {
             version: version.cloned(),
             was: was.cloned(),
         }))
-    }
-
-    /// Makes one change. It must fit: what the change says was there must be there.
-    pub fn make(&mut self, change: &Change) -> Result<(), Misfit> {
-        match change {
-            Change::Serve {
-                pipeline,
-                version,
-                digest,
-                replaces,
-            } => {
-                if self
-                    .models
-                    .get(pipeline)
-                    .is_some_and(|entry| entry.labels.contains_key(version))
-                {
-                    return Err(Misfit::IsLabel {
-                        pipeline: pipeline.clone(),
-                        version: version.clone(),
-                    });
-                }
-                if self.digest(pipeline.as_str(), version.as_str()) != *replaces {
-                    return Err(Misfit::Digest {
-                        pipeline: pipeline.clone(),
-                        version: version.clone(),
-                    });
-                }
-                let entry = self.models.entry(pipeline.clone()).or_default();
-                self.pipelines +=
-                    usize::from(entry.versions.insert(version.clone(), *digest).is_none());
-            }
-            Change::Stop {
-                pipeline,
-                version,
-                digest,
-            } => {
-                if self
-                    .digest(pipeline.as_str(), version.as_str())
-                    .is_some_and(|served| served != *digest)
-                {
-                    return Err(Misfit::Digest {
-                        pipeline: pipeline.clone(),
-                        version: version.clone(),
-                    });
-                }
-                self.delete(pipeline, Some(version))?;
-                if let Some(entry) = self.models.get_mut(pipeline) {
-                    entry.versions.remove(version);
-                    self.pipelines -= 1;
-                    if entry.versions.is_empty() {
-                        self.models.remove(pipeline);
-                        self.rolling.remove(pipeline);
-                    }
-                }
-            }
-            Change::Label {
-                pipeline,
-                label,
-                version,
-                was,
-            } => {
-                self.label(pipeline, label, version.as_ref())?;
-                if let Some(entry) = self.models.get_mut(pipeline) {
-                    if entry.labels.get(label) != was.as_ref() {
-                        return Err(Misfit::LabelMoved {
-                            pipeline: pipeline.clone(),
-                            label: label.clone(),
-                        });
-                    }
-                    match version {
-                        Some(version) => entry.labels.insert(label.clone(), version.clone()),
-                        None => entry.labels.remove(label),
-                    };
-                }
-            }
-            Change::Route {
-                pipeline,
-                digest,
-                versions,
-                replaces,
-            } => {
-                let route = Routed {
-                    digest: *digest,
-                    versions: versions.clone(),
-                };
-                self.set_route(pipeline, replaces.as_ref(), Some(route))?;
-            }
-            Change::Rollout {
-                pipeline,
-                rollout,
-                was,
-                ..
-            } => {
-                self.set_rollout(pipeline, was.as_ref(), rollout.as_ref())?;
-            }
-            Change::Unroute { pipeline, digest } => self.set_route(pipeline, Some(digest), None)?,
-        }
-        Ok(())
     }
 }
 

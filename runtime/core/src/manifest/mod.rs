@@ -7,12 +7,14 @@
 //! text is what the store keeps, and the text's SHA-256 is the pipeline's digest.
 //!
 //! ```text
-//! text ── parse ──> Written ── resolve (reads files, so the server does it) ──> Resolved ── canonical ──> text
+//! text ── parse ──> Written ── resolve ──> Resolved ── canonical ──> text
 //! ```
 //!
+//! `resolve` reads files, so the server does it.
+//!
 //! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs,
-//! no tests, tolerance
-//! 0. Bounds: [`limits`](crate::limits), and `check` for what stages are to each other.
+//! no tests, a tolerance of 0. Bounds: [`limits`](crate::limits), and `check` for what stages are
+//! to each other.
 
 mod batch;
 mod beside;

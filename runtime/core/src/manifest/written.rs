@@ -105,53 +105,14 @@ impl Written {
         let (mut stages, mut lacking) = (Vec::new(), BTreeSet::new());
         for (index, stage) in self.pipeline.stages.iter().enumerate() {
             let before = problems.len();
-            let path = KeyPath::stage(index);
-            let component = self.sound(
-                &mut problems,
-                || path.clone().key("component"),
-                resolver.component(&stage.component),
-            );
-            let mut files = BTreeMap::new();
-            for (name, file) in &stage.files {
-                let path = || path.clone().key("files").key(name.as_str());
-                let digest = self.sound(&mut problems, path, resolver.file(file));
-                files.extend(digest.map(|digest| (name.clone(), digest)));
-            }
+            stages.push(self.resolve_stage(index, stage, resolver, &mut problems));
             if problems.len() > before {
                 lacking.insert(index);
             }
-            stages.push(Stage {
-                name: stage.name.clone(),
-                role: stage.role,
-                component: component.unwrap_or_else(|| Digest::of(b"")),
-                settings: stage.settings.clone(),
-                files,
-                inputs: stage.inputs.clone(),
-                outputs: stage.outputs.clone(),
-                limits: stage.limits.clone(),
-                batch: stage.batch.clone(),
-                isolation: stage.isolation,
-            });
         }
         let mut tests = Vec::new();
         for (index, test) in self.pipeline.tests.iter().enumerate() {
-            let path = KeyPath::test(index);
-            let request = self.sound(
-                &mut problems,
-                || path.clone().key("request"),
-                resolver.document(&test.request),
-            );
-            let expect = self.sound(
-                &mut problems,
-                || path.clone().key("expect"),
-                resolver.document(&test.expect),
-            );
-            tests.extend(request.zip(expect).map(|(request, expect)| Test {
-                name: test.name.clone(),
-                request,
-                expect,
-                tolerance: test.tolerance,
-            }));
+            tests.extend(self.resolve_test(index, test, resolver, &mut problems));
         }
         let Declared {
             name,
@@ -172,6 +133,67 @@ impl Written {
             lacking,
             problems,
         }
+    }
+
+    /// The stage with what was found of it; the rest is among the problems.
+    fn resolve_stage(
+        &self,
+        index: usize,
+        stage: &Stage<ComponentRef, FileRef>,
+        resolver: &mut impl Resolve,
+        problems: &mut Problems,
+    ) -> Stage<Digest, Digest> {
+        let path = KeyPath::stage(index);
+        let component = self.sound(
+            problems,
+            || path.clone().key("component"),
+            resolver.component(&stage.component),
+        );
+        let mut files = BTreeMap::new();
+        for (name, file) in &stage.files {
+            let path = || path.clone().key("files").key(name.as_str());
+            let digest = self.sound(problems, path, resolver.file(file));
+            files.extend(digest.map(|digest| (name.clone(), digest)));
+        }
+        Stage {
+            name: stage.name.clone(),
+            role: stage.role,
+            component: component.unwrap_or_else(|| Digest::of(b"")),
+            settings: stage.settings.clone(),
+            files,
+            inputs: stage.inputs.clone(),
+            outputs: stage.outputs.clone(),
+            limits: stage.limits.clone(),
+            batch: stage.batch.clone(),
+            isolation: stage.isolation,
+        }
+    }
+
+    /// The test, if both of its documents were found.
+    fn resolve_test(
+        &self,
+        index: usize,
+        test: &Test<DocumentRef>,
+        resolver: &mut impl Resolve,
+        problems: &mut Problems,
+    ) -> Option<Test<Digest>> {
+        let path = KeyPath::test(index);
+        let request = self.sound(
+            problems,
+            || path.clone().key("request"),
+            resolver.document(&test.request),
+        );
+        let expect = self.sound(
+            problems,
+            || path.clone().key("expect"),
+            resolver.document(&test.expect),
+        );
+        Some(Test {
+            name: test.name.clone(),
+            request: request?,
+            expect: expect?,
+            tolerance: test.tolerance,
+        })
     }
 
     fn sound<T>(

@@ -220,7 +220,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_bounds_are_where_the_proof_ends(of in 1_u32..5000, part in 0.0_f64..=1.0, alpha in 1e-6_f64..0.4) {
+        fn the_bounds_are_where_the_proof_ends(
+            of in 1_u32..5000,
+            part in 0.0_f64..=1.0,
+            alpha in 1e-6_f64..0.4,
+        ) {
             let of = f64::from(of);
             let hits = (of * part).round();
             let (low, high) = of_share(hits, of, alpha);

@@ -10,7 +10,7 @@
 //! What was counted belongs to one step of one rollout ([`Bake`]), and what it came to is kept with
 //! the turn that ended it ([`Evidence`]). Everything here is a decision over numbers and times that
 //! are passed in; who reads them and when is the server's business. Defaults and bounds:
-//! `manifest/rollout.rs`.
+//! `manifest/rollout`.
 
 mod bake;
 mod bounds;

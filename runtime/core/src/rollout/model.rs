@@ -249,7 +249,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_rollout_never_goes_on_early_nor_with_the_requests_of_another_nor_after_a_breach(events in events()) {
+    fn a_rollout_never_goes_on_early_nor_with_the_requests_of_another_nor_after_a_breach(
+        events in events(),
+    ) {
         let mut world = World::new();
         for event in events {
             world.happens(event)?;
@@ -257,7 +259,10 @@ proptest! {
     }
 
     #[test]
-    fn a_good_version_is_promoted_in_the_end_whatever_was_before(events in events(), plan in 0..2_usize) {
+    fn a_good_version_is_promoted_in_the_end_whatever_was_before(
+        events in events(),
+        plan in 0..2_usize,
+    ) {
         let mut world = World::new();
         for event in events {
             world.happens(event)?;
@@ -273,7 +278,10 @@ proptest! {
     }
 
     #[test]
-    fn a_version_that_always_fails_is_taken_back_in_the_end(events in events(), plan in 0..2_usize) {
+    fn a_version_that_always_fails_is_taken_back_in_the_end(
+        events in events(),
+        plan in 0..2_usize,
+    ) {
         let mut world = World::new();
         for event in events {
             world.happens(event)?;

@@ -66,35 +66,39 @@ pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
             });
         }
     }
-    beside(parts, &mut |part, message| {
-        flaws.push(Flaw { part, message })
-    });
+    let mut beside = |part, message| flaws.push(Flaw { part, message });
+    fallback(parts, &mut beside);
+    mirrors(parts, &mut beside);
     flaws
 }
 
-fn beside(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
-    if let Some(fallback) = &parts.fallback {
-        let others = parts
-            .variants
-            .iter()
-            .enumerate()
-            .any(|(place, _)| place != fallback.to);
-        if fallback.to >= parts.variants.len() {
-            flaw(
-                Part::Fallback,
-                format!(
-                    "leads to variant {}, and there are {}",
-                    fallback.to,
-                    parts.variants.len()
-                ),
-            );
-        } else if !others {
-            flaw(
-                Part::Fallback,
-                "can never answer: no other version is in the split".to_owned(),
-            );
-        }
+fn fallback(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
+    let Some(fallback) = &parts.fallback else {
+        return;
+    };
+    let others = parts
+        .variants
+        .iter()
+        .enumerate()
+        .any(|(place, _)| place != fallback.to);
+    if fallback.to >= parts.variants.len() {
+        flaw(
+            Part::Fallback,
+            format!(
+                "leads to variant {}, and there are {}",
+                fallback.to,
+                parts.variants.len()
+            ),
+        );
+    } else if !others {
+        flaw(
+            Part::Fallback,
+            "can never answer: no other version is in the split".to_owned(),
+        );
     }
+}
+
+fn mirrors(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
     if parts.mirrors.len() > MIRRORS_MAX {
         flaw(
             Part::Mirrors,
@@ -105,45 +109,34 @@ fn beside(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
         );
     }
     for (index, mirror) in parts.mirrors.iter().enumerate() {
+        let mut flaw = |message| flaw(Part::Mirror(index), message);
         if !(mirror.percent > 0.0 && mirror.percent <= 100.0) {
-            flaw(
-                Part::Mirror(index),
-                format!(
-                    "percent is more than 0 and at most 100, not {}",
-                    mirror.percent
-                ),
-            );
+            flaw(format!(
+                "percent is more than 0 and at most 100, not {}",
+                mirror.percent
+            ));
         }
         if mirror
             .tolerance
             .is_some_and(|tolerance| tolerance.is_nan() || tolerance < 0.0)
         {
-            flaw(
-                Part::Mirror(index),
-                "a tolerance is a number of 0 or more".to_owned(),
-            );
+            flaw("a tolerance is a number of 0 or more".to_owned());
         }
         if let Some(first) = parts.mirrors[..index]
             .iter()
             .position(|earlier| earlier.version == mirror.version)
         {
-            flaw(
-                Part::Mirror(index),
-                format!(
-                    "version `{}` is there twice; also in mirror[{first}]",
-                    mirror.version
-                ),
-            );
+            flaw(format!(
+                "version `{}` is there twice; also in mirror[{first}]",
+                mirror.version
+            ));
         }
         let alone = parts
             .variants
             .iter()
             .all(|variant| variant.version == mirror.version || variant.weight == 0.0);
         if alone {
-            flaw(
-                Part::Mirror(index),
-                "would get copies of its own requests: nobody else has a share".to_owned(),
-            );
+            flaw("would get copies of its own requests: nobody else has a share".to_owned());
         }
     }
 }

@@ -131,7 +131,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_said_to_follow_does(one in test(), other in test(), value in prop::option::of("[ab]{0,4}")) {
+        fn what_is_said_to_follow_does(
+            one in test(),
+            other in test(),
+            value in prop::option::of("[ab]{0,4}"),
+        ) {
             let value = value.as_deref().map(str::as_bytes);
             let (holds, also) = (one.holds(value), other.holds(value));
             prop_assert!(!one.implies(&other) || !holds || also, "{:?} implies {:?}", one, other);

@@ -118,21 +118,8 @@ impl<'a> Connect<'a> {
     pub(super) fn answers(&mut self, outputs: &[String]) -> Vec<(Port, Origin)> {
         let mut answers: Vec<(Port, Origin)> = Vec::new();
         for (index, source) in outputs.iter().enumerate() {
-            let found = self
-                .by_source(self.stages.len(), source, None)
-                .map(|origin| (self.port(origin), origin));
-            let found =
-                found.and_then(|(port, origin)| match answers.iter().find(|(other, _)| other.name == port.name) {
-                    Some((_, other)) => Err(format!(
-                        "another answer is called `{}` as well: `{}`; give one of them another name under its {}'s \
-                     `outputs`",
-                        shown(&port.name),
-                        self.qualified(*other),
-                        self.parts.word()
-                    )),
-                    None => Ok((port, origin)),
-                });
-            match found {
+            let found = self.by_source(self.stages.len(), source, None);
+            match found.and_then(|origin| self.answer(origin, &answers)) {
                 Ok(answer) => answers.push(answer),
                 Err(message) => {
                     let path = KeyPath::default().key("spec").key("outputs").index(index);
@@ -145,6 +132,21 @@ impl<'a> Connect<'a> {
             }
         }
         answers
+    }
+
+    /// A tensor as an answer, unless one of those before it has its name.
+    fn answer(&self, origin: Origin, before: &[(Port, Origin)]) -> Result<(Port, Origin), String> {
+        let port = self.port(origin);
+        match before.iter().find(|(other, _)| other.name == port.name) {
+            Some((_, other)) => Err(format!(
+                "another answer is called `{}` as well: `{}`; give one of them another name under its {}'s \
+                 `outputs`",
+                shown(&port.name),
+                self.qualified(*other),
+                self.parts.word()
+            )),
+            None => Ok((port, origin)),
+        }
     }
 
     /// Everything that the last stage makes.

@@ -10,6 +10,7 @@ use super::{answer, upload};
 use crate::api::ErrorBody;
 use crate::control::{ControlError, Trouble};
 use crate::http::Body;
+use crate::http_status::status;
 use crate::store::{StoreError, UploadError};
 
 /// Why there is no answer.
@@ -93,9 +94,7 @@ impl From<ControlError> for Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        let status = StatusCode::from_u16(failure.kind.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let refusal = Self::new(status, failure.message);
+        let refusal = Self::new(status(failure.kind), failure.message);
         match failure.kind {
             Kind::Overloaded => refusal.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             Kind::UnsupportedMediaType => refusal.with(

@@ -11,30 +11,68 @@ use hotstage_core::quantity::{parse_bytes, parse_duration, show_bytes, show_dura
 #[command(next_help_heading = "Ceilings on a manifest's limits")]
 pub(super) struct Ceilings {
     /// Memory of an instance.
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes(STAGE_LIMITS_MAX.memory))]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "4GiB",
+        value_parser = bytes(STAGE_LIMITS_MAX.memory)
+    )]
     max_stage_memory: u64,
     /// Time of a call.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time(STAGE_LIMITS_MAX.time))]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = time(STAGE_LIMITS_MAX.time)
+    )]
     max_stage_time: Duration,
     /// Bytes that a call hands out.
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes(STAGE_LIMITS_MAX.output_bytes))]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "4GiB",
+        value_parser = bytes(STAGE_LIMITS_MAX.output_bytes)
+    )]
     max_stage_output_bytes: u64,
     /// Buffers that an instance holds.
-    #[arg(long, value_name = "N", default_value_t = StageLimits::ceiling().handles,
-          value_parser = count(STAGE_LIMITS_MAX.handles))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = StageLimits::ceiling().handles,
+        value_parser = count(STAGE_LIMITS_MAX.handles)
+    )]
     max_stage_handles: u32,
     /// Bytes of buffers that an instance holds between calls.
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes(STAGE_LIMITS_MAX.held_bytes))]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "4GiB",
+        value_parser = bytes(STAGE_LIMITS_MAX.held_bytes)
+    )]
     max_stage_held_bytes: u64,
     /// Bytes that a call logs.
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = bytes(STAGE_LIMITS_MAX.log_bytes.into()))]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "1MiB",
+        value_parser = bytes(STAGE_LIMITS_MAX.log_bytes.into())
+    )]
     max_stage_log_bytes: u64,
     /// Instances of a stage.
-    #[arg(long, value_name = "N", default_value_t = StageLimits::ceiling().instances.max,
-          value_parser = count(STAGE_LIMITS_MAX.instances.max))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = StageLimits::ceiling().instances.max,
+        value_parser = count(STAGE_LIMITS_MAX.instances.max)
+    )]
     max_stage_instances: u32,
     /// How long an instance lies idle.
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time(STAGE_LIMITS_MAX.instances.idle))]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "24h",
+        value_parser = time(STAGE_LIMITS_MAX.instances.idle)
+    )]
     max_stage_idle: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hotstage_core::manifest::WrittenRoute;
+use hotstage_core::manifest::{WrittenRollout, WrittenRoute};
 use hotstage_core::name::Version;
 use hotstage_core::signature::Port;
 use serde_json::{Value, json};
@@ -72,10 +72,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
         Output::Json => {
             let about: Vec<Value> = checked.iter().map(describe).collect();
             let routes: Vec<Value> = routes.iter().map(describe_route).collect();
-            let rollouts: Vec<Value> = rollouts
-                .iter()
-                .map(|rollout| json!({ "name": rollout.name().as_str(), "digest": rollout.digest().to_string() }))
-                .collect();
+            let rollouts: Vec<Value> = rollouts.iter().map(describe_rollout).collect();
             let mut told = json!({ "pipelines": about, "routes": routes, "rollouts": rollouts });
             if let Some(updated) = updated {
                 told["updated"] = updated.iter().map(Updated::json).collect();
@@ -227,11 +224,21 @@ fn describe_route(route: &WrittenRoute) -> Value {
     json!({ "name": route.name().as_str(), "digest": route.digest().to_string(), "versions": versions })
 }
 
+fn describe_rollout(rollout: &WrittenRollout) -> Value {
+    json!({ "name": rollout.name().as_str(), "digest": rollout.digest().to_string() })
+}
+
 fn describe(Checked { pipeline, warnings }: &Checked<'_>) -> Value {
     let list = |ports: &[Port]| -> Vec<Value> {
         ports
             .iter()
-            .map(|port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() }))
+            .map(|port| {
+                json!({
+                    "name": port.name,
+                    "datatype": port.datatype.name(),
+                    "shape": port.protocol_shape(),
+                })
+            })
             .collect()
     };
     let stages: Vec<Value> = pipeline

@@ -48,7 +48,12 @@ pub(super) struct Args {
     #[arg(long = "model-version", value_name = "VERSION")]
     version: Option<String>,
     /// How often it is run; times are means.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     repeat: u32,
     /// How the result is printed.
     #[arg(short, long, value_enum, default_value_t)]
@@ -164,7 +169,13 @@ fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
 
 /// All rows of a CSV file as one request, as `hotstage infer` sends them.
 fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
-    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let port = |port: &Port| {
+        json!({
+            "name": port.name,
+            "datatype": port.datatype.name(),
+            "shape": port.protocol_shape(),
+        })
+    };
     let ports = &pipeline.signature().inputs;
     let about = json!({ "inputs": ports.iter().map(port).collect::<Vec<Value>>() });
     let table = Rows::read(text)?;

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Outcome, Revision, State, Verb};
 use hotstage_core::name::{ModelName, Version};
-use hotstage_core::rollout::Rolling;
 
+use super::describe::change_made;
 use super::models::{Found, Versions};
 use super::prepare::Prepared;
-use super::rollout::step_evidence;
 use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
-use crate::api::{Applied, ChangeMade, What};
+use crate::api::{Applied, What};
 use crate::board::{Model, Snapshot};
 use crate::journal::Head;
 use crate::pipeline::Pipeline;
@@ -53,8 +52,8 @@ impl Control {
         }
         drop(prepared);
         make_way();
-        // What was refused, or only tried, is nobody's; nor are the bytes of components that are
-        // compiled now.
+        // What was refused, or only tried, has no owner any more; nor have the bytes of components
+        // that are compiled now.
         self.deployer.sweep();
         done
     }
@@ -69,23 +68,14 @@ impl Control {
         self.check_head(intent.ask)?;
         let ledger = self.ledger.load_full();
         let changes = self.with_evidence(changes(&ledger.state, prepared)?);
-        // A rollback of one name ends its rollout together with the rest.
-        let of_name = intent.to.as_ref().is_some_and(|back| back.name.is_some());
-        if intent.verb != Verb::Rollout && !of_name {
-            Self::check_rollouts(&ledger.state, &changes)?;
-        }
-        let mut state = ledger.state.clone();
-        for change in &changes {
-            state.make(change)?;
-        }
-        self.check_graphs(&state, prepared)?;
+        let state = self.state_after(&intent, &ledger.state, &changes, prepared)?;
         let models = self.models(&ledger.state, &state, &changes, prepared)?;
         let outcome = outcome(prepared, intent.began);
         let mut applied = Applied {
             revision: None,
             head: ledger.head.number,
             dry_run: intent.ask.dry_run,
-            changes: changes.iter().map(told).collect(),
+            changes: changes.iter().map(change_made).collect(),
             unchanged: prepared.unchanged(&ledger.state),
             restored: prepared.restored.clone(),
             loaded: outcome.loaded,
@@ -103,25 +93,12 @@ impl Control {
         let recording = Instant::now();
         let hash = self.record(revision).await?;
         self.app.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
-        let swapping = Instant::now();
-        let before = Arc::clone(&self.app.board.read());
-        if state.pipelines().count() > WARM_MAX {
-            let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
-            prepared
-                .pipelines
-                .values()
-                .filter(is_new)
-                .for_each(|pipeline| pipeline.rest());
-        }
-        self.app.board.replace(before.with(models));
         let head = Head {
             number,
             hash,
             time_ms,
         };
-        self.ledger.store(Arc::new(Ledger { state, head }));
-        self.app.counts.swaps.took_us[2].fetch_add(microseconds(swapping.elapsed()), Relaxed);
-        self.app.counts.swaps.made.fetch_add(1, Relaxed);
+        let before = self.swap(models, Ledger { state, head }, prepared);
         for rollout in rollouts {
             self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
@@ -138,6 +115,52 @@ impl Control {
         (applied.revision, applied.head) = (Some(number), number);
         applied.took_ms = u64::try_from(intent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(applied)
+    }
+
+    /// What is served once the changes are made, if it can be.
+    fn state_after(
+        &self,
+        intent: &Intent<'_>,
+        before: &State,
+        changes: &[Change],
+        prepared: &Prepared,
+    ) -> Result<State, ControlError> {
+        // A rollback of one name ends its rollout together with the rest.
+        let of_name = intent.to.as_ref().is_some_and(|back| back.name.is_some());
+        if intent.verb != Verb::Rollout && !of_name {
+            Self::check_rollouts(before, changes)?;
+        }
+        let mut state = before.clone();
+        for change in changes {
+            state.make(change)?;
+        }
+        self.check_graphs(&state, prepared)?;
+        Ok(state)
+    }
+
+    /// Serves these models from now on; answers what was served before.
+    fn swap(
+        &self,
+        models: Vec<(String, Option<Model>)>,
+        ledger: Ledger,
+        prepared: &Prepared,
+    ) -> Arc<Snapshot> {
+        let began = Instant::now();
+        let before = Arc::clone(&self.app.board.read());
+        if ledger.state.pipelines().count() > WARM_MAX {
+            let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
+            prepared
+                .pipelines
+                .values()
+                .filter(is_new)
+                .for_each(|pipeline| pipeline.rest());
+        }
+        self.app.board.replace(before.with(models));
+        self.ledger.store(Arc::new(ledger));
+        let swaps = &self.app.counts.swaps;
+        swaps.took_us[2].fetch_add(microseconds(began.elapsed()), Relaxed);
+        swaps.made.fetch_add(1, Relaxed);
+        before
     }
 
     /// Answers when the revision and everything that it names are on the disk.
@@ -214,7 +237,8 @@ impl Control {
 }
 
 /// What the changes need. It must be there at the next start, and `gc` may have been quicker, with
-/// bytes that a manifest named and nobody brought again; it has its turn before or after this one.
+/// bytes that a manifest named and that were not brought again; it has its turn before or after
+/// this one.
 fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlError> {
     let mut problems = Vec::new();
     let needed = super::sweep::needed(
@@ -275,113 +299,4 @@ fn outcome(prepared: &Prepared, began: Instant) -> Outcome {
 
 pub(super) fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A change in the API's words.
-pub(super) fn told(change: &Change) -> ChangeMade {
-    let pipeline = change.pipeline().to_string();
-    match change {
-        Change::Serve {
-            version,
-            digest,
-            replaces,
-            ..
-        } => ChangeMade {
-            what: if replaces.is_some() {
-                What::Replaced
-            } else {
-                What::Added
-            },
-            pipeline,
-            version: version.to_string(),
-            label: None,
-            digest: Some(digest.to_string()),
-            was: replaces.map(|digest| digest.to_string()),
-            evidence: None,
-        },
-        Change::Stop {
-            version, digest, ..
-        } => ChangeMade {
-            what: What::Removed,
-            pipeline,
-            version: version.to_string(),
-            label: None,
-            digest: Some(digest.to_string()),
-            was: None,
-            evidence: None,
-        },
-        Change::Label {
-            label,
-            version,
-            was,
-            ..
-        } => ChangeMade {
-            what: if version.is_some() {
-                What::Labelled
-            } else {
-                What::Unlabelled
-            },
-            pipeline,
-            version: version
-                .as_ref()
-                .or(was.as_ref())
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            label: Some(label.to_string()),
-            digest: None,
-            was: was
-                .as_ref()
-                .filter(|_| version.is_some())
-                .map(ToString::to_string),
-            evidence: None,
-        },
-        Change::Route {
-            digest,
-            versions,
-            replaces,
-            ..
-        } => ChangeMade {
-            what: What::Routed,
-            pipeline,
-            version: versions
-                .iter()
-                .map(Version::as_str)
-                .collect::<Vec<_>>()
-                .join(", "),
-            label: None,
-            digest: Some(digest.to_string()),
-            was: replaces.map(|digest| digest.to_string()),
-            evidence: None,
-        },
-        Change::Rollout {
-            rollout,
-            was,
-            evidence,
-            ..
-        } => {
-            let rolling = rollout.as_ref().or(was.as_ref());
-            let gone = || "forgotten".to_owned();
-            let at = |rolling: &Rolling| {
-                format!("{} at step {}", rolling.phase.name(), rolling.step + 1)
-            };
-            ChangeMade {
-                what: What::Rollout,
-                pipeline,
-                version: String::new(),
-                label: Some(rollout.as_ref().map_or_else(gone, at)),
-                digest: rolling.map(|rolling| rolling.digest.to_string()),
-                was: None,
-                evidence: evidence.as_ref().map(step_evidence),
-            }
-        }
-        Change::Unroute { digest, .. } => ChangeMade {
-            what: What::Unrouted,
-            pipeline,
-            version: String::new(),
-            label: None,
-            digest: Some(digest.to_string()),
-            was: None,
-            evidence: None,
-        },
-    }
 }

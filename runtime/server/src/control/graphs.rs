@@ -141,28 +141,7 @@ impl Control {
     ) -> Result<(), DeployError> {
         let document = &job.document;
         let none = BTreeMap::new();
-        let find = |name: &ModelName, version: &Version| {
-            self.about_to_serve(prepared, name, version.as_str())
-        };
-        let digest = |branch: &Branch<Option<Digest>>| {
-            let member = find(&branch.pipeline, &branch.version).map(|member| member.digest);
-            // A graph that is recorded over a member that is out of service is as it was.
-            let recorded = || {
-                self.ledger
-                    .load()
-                    .state
-                    .digest(branch.pipeline.as_str(), branch.version.as_str())
-            };
-            let member = member
-                .or_else(recorded)
-                .ok_or_else(|| self.absent(branch))?;
-            // One that follows its members has the digests that they had.
-            if job.moved_by.is_some() {
-                Ok(member)
-            } else {
-                pinned(branch, member)
-            }
-        };
+        let digest = |branch: &Branch<Option<Digest>>| self.member_digest(job, prepared, branch);
         let paths = wanted.paths(document.file(), &none);
         let material = self.deployer.resolve_graph(document, paths, digest)?;
         let graph = &material.manifest;
@@ -181,7 +160,9 @@ impl Control {
             return Ok(());
         }
         if verdict != Verdict::Unchanged && !prepared.pipelines.contains_key(&digest) {
-            let member = |branch: &Branch<Digest>| find(&branch.pipeline, &branch.version);
+            let member = |branch: &Branch<Digest>| {
+                self.about_to_serve(prepared, &branch.pipeline, branch.version.as_str())
+            };
             let made = self
                 .deployer
                 .make_graph(document, &material, member, Tests::Run, progress)
@@ -204,7 +185,31 @@ impl Control {
         Ok(())
     }
 
-    /// Nobody sent this graph, so its clients must not notice that it was made again.
+    /// The digest of a member as it will be served.
+    fn member_digest(
+        &self,
+        job: &Job,
+        prepared: &Prepared,
+        branch: &Branch<Option<Digest>>,
+    ) -> Result<Digest, String> {
+        let (name, version) = (&branch.pipeline, branch.version.as_str());
+        let served = self
+            .about_to_serve(prepared, name, version)
+            .map(|member| member.digest);
+        // A graph that is recorded over a member that is out of service is as it was.
+        let recorded = || self.ledger.load().state.digest(name.as_str(), version);
+        let member = served
+            .or_else(recorded)
+            .ok_or_else(|| self.absent(branch))?;
+        // One that follows its members has the digests that they had.
+        if job.moved_by.is_some() {
+            Ok(member)
+        } else {
+            pinned(branch, member)
+        }
+    }
+
+    /// This graph was not sent, so its clients must not notice that it was made again.
     fn check_same(&self, made: &Pipeline) -> Result<(), String> {
         let snapshot = self.app.board.read();
         let versions = snapshot
@@ -344,8 +349,8 @@ fn moved_by(graph: &ResolvedGraph, prepared: &Prepared, jobs: &[Job]) -> Option<
     })
 }
 
-/// What is wrong with a graph that nobody sent is told where the change is written that it does not
-/// survive.
+/// What is wrong with a graph that was not sent is told where the change is written that it does
+/// not survive.
 fn told(job: &Job, found: Problems) -> Problems {
     let Some(place) = &job.moved_by else {
         return found;

@@ -11,9 +11,11 @@
 
 mod adapt;
 mod again;
+mod apply;
 mod cancel;
 mod change;
 mod commit;
+mod describe;
 mod experiments;
 mod graphs;
 mod line;

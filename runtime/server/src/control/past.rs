@@ -4,7 +4,7 @@ use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Revision, State};
 use jiff::Timestamp;
 
-use super::commit::told;
+use super::describe::change_made;
 use super::{Control, ControlError, Trouble};
 use crate::api::{Answered, History, RevisionInfo, Verified};
 use crate::board::newer;
@@ -203,7 +203,7 @@ fn info(revision: &Revision, hash: Digest) -> RevisionInfo {
         verb: revision.verb.name().to_owned(),
         to: revision.to,
         name: revision.name.as_ref().map(ToString::to_string),
-        changes: revision.changes.iter().map(told).collect(),
+        changes: revision.changes.iter().map(change_made).collect(),
         loaded: revision.outcome.loaded,
         compiled: revision.outcome.compiled,
         tests: revision.outcome.tests,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hotstage_core::batch;
 use hotstage_core::digest::Digest;
-use hotstage_core::manifest::{ComponentRef, KeyPath, Problem, Problems, Written, canonical_text};
+use hotstage_core::manifest::{
+    self, ComponentRef, KeyPath, Problem, Problems, Written, canonical_text,
+};
 use hotstage_core::name::Version;
 use hotstage_core::wiring::{Accepts, Parts, StageWires, plan};
 use hotstage_engine::compile::{Cached, CompileError, Compiled, Origin};
@@ -23,6 +25,9 @@ use crate::store::Blob;
 /// Files up to this many bytes stay in memory for the next instance; larger ones are read again for
 /// it.
 const HELD_BYTES_MAX: u64 = 1 << 20;
+
+/// A stage of a manifest whose names are digests by now.
+type ResolvedStage = manifest::Stage<Digest, Digest>;
 
 /// A stage that was opened.
 pub struct Opened {
@@ -150,59 +155,17 @@ async fn open(
     compiled: &Arc<Compiled>,
 ) -> Result<Opened, (KeyPath, String)> {
     let (stage, path) = (&material.manifest.stages[index], KeyPath::stage(index));
-    let files = stage
-        .files
-        .iter()
-        .map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
-    let files: Files = files
-        .collect::<Result<_, String>>()
-        .map_err(|text| (path.clone().key("files"), text))?;
     let asked = Arc::new(Asked::default());
-    let options = StageOptions {
-        pipeline: format!("{}/{}", material.manifest.name, material.manifest.version),
-        name: stage.name.to_string(),
-        settings: canonical_text(&serde_json::Value::Object(stage.settings.clone())),
-        files: Arc::new(files),
-        asked: Arc::clone(&asked),
-        limits: stage.limits.clone(),
-        isolation: stage.isolation,
-    };
+    let options = options(deployer, material, index, &asked)
+        .map_err(|text| (path.clone().key("files"), text))?;
     let opened = Stage::open(&deployer.engine, compiled, options)
         .await
-        .map_err(|error| match error {
-            OpenError::Settings(text) => setting(path.clone(), text),
-            OpenError::File(text) => {
-                let meant = super::unused::meant(&stage.files, &asked.names());
-                (path.clone().key("files"), format!("{text}{meant}"))
-            }
-            failed @ OpenError::Failed { .. } => (
-                path.clone().key("component"),
-                format!("the stage can't be opened: {failed}"),
-            ),
-        })?;
-    if let Some(ComponentRef::Box {
-        name,
-        version: Some(version),
-    }) = document
-        .pipeline()
-        .stages
-        .get(index)
-        .map(|stage| &stage.component)
-        && !is_version(&opened.about().version, version)
-    {
-        let has = &opened.about().version;
-        let message = format!("component `{name}` in the box has version {has}, not {version}");
-        return Err((path.key("component"), message));
-    }
-    let batcher = match &stage.batch {
-        None => None,
-        Some(batching) => {
-            batch::check(opened.signature())
-                .map_err(|message| (path.clone().key("batch"), message))?;
-            let lanes = (stage.limits.instances.max as usize).min(deployer.engine.concurrency());
-            Some(Arc::new(Batcher::new(batching.clone(), lanes)))
-        }
-    };
+        .map_err(|error| not_opened(path.clone(), stage, &asked, error))?;
+    let meant = document.pipeline().stages.get(index);
+    check_version(meant.map(|stage| &stage.component), &opened)
+        .map_err(|message| (path.clone().key("component"), message))?;
+    let batcher = batcher(deployer, stage, &opened)
+        .map_err(|message| (path.clone().key("batch"), message))?;
     let is_batched = material
         .manifest
         .stages
@@ -223,6 +186,83 @@ async fn open(
         gate,
     };
     Ok(Opened { step, warnings })
+}
+
+/// What the stage is opened with; the files that it asks for are noted in `asked`.
+fn options(
+    deployer: &Deployer,
+    material: &Material,
+    index: usize,
+    asked: &Arc<Asked>,
+) -> Result<StageOptions, String> {
+    let (manifest, stage) = (&material.manifest, &material.manifest.stages[index]);
+    let files = stage
+        .files
+        .iter()
+        .map(|(name, digest)| Ok((name.to_string(), file(deployer, digest)?)));
+    let files = files.collect::<Result<Files, String>>()?;
+    Ok(StageOptions {
+        pipeline: format!("{}/{}", manifest.name, manifest.version),
+        name: stage.name.to_string(),
+        settings: canonical_text(&serde_json::Value::Object(stage.settings.clone())),
+        files: Arc::new(files),
+        asked: Arc::clone(asked),
+        limits: stage.limits.clone(),
+        isolation: stage.isolation,
+    })
+}
+
+/// Why the stage could not be opened, and the place in the manifest that it is about.
+fn not_opened(
+    path: KeyPath,
+    stage: &ResolvedStage,
+    asked: &Asked,
+    error: OpenError,
+) -> (KeyPath, String) {
+    match error {
+        OpenError::Settings(text) => setting(path, text),
+        OpenError::File(text) => {
+            let meant = super::unused::meant(&stage.files, &asked.names());
+            (path.key("files"), format!("{text}{meant}"))
+        }
+        failed @ OpenError::Failed { .. } => (
+            path.key("component"),
+            format!("the stage can't be opened: {failed}"),
+        ),
+    }
+}
+
+/// A component that comes with the server has the version that the manifest asks for, if it asks
+/// for one.
+fn check_version(component: Option<&ComponentRef>, opened: &Stage) -> Result<(), String> {
+    let Some(ComponentRef::Box {
+        name,
+        version: Some(version),
+    }) = component
+    else {
+        return Ok(());
+    };
+    let has = &opened.about().version;
+    if is_version(has, version) {
+        return Ok(());
+    }
+    Err(format!(
+        "component `{name}` in the box has version {has}, not {version}"
+    ))
+}
+
+/// What makes batches for the stage, if it has any; its signature must allow them.
+fn batcher(
+    deployer: &Deployer,
+    stage: &ResolvedStage,
+    opened: &Stage,
+) -> Result<Option<Arc<Batcher>>, String> {
+    let Some(batching) = &stage.batch else {
+        return Ok(None);
+    };
+    batch::check(opened.signature())?;
+    let lanes = (stage.limits.instances.max as usize).min(deployer.engine.concurrency());
+    Ok(Some(Arc::new(Batcher::new(batching.clone(), lanes))))
 }
 
 /// What a component says of its settings begins with their key path, as in

@@ -251,7 +251,11 @@ proptest! {
         let allowed = if allows { Allowed::new(&[root.join("b")]) } else { Allowed::default() };
         let confined = Confined::new(&root.join("a"), &allowed);
         for (absolute, to) in asked {
-            let (from, path) = if absolute { (vec![], joined(&root, &to)) } else { (vec!["a"], to.join("/").into()) };
+            let (from, path) = if absolute {
+                (vec![], joined(&root, &to))
+            } else {
+                (vec!["a"], to.join("/").into())
+            };
             let found = lead(&tree, &from, &to);
             let may = found.filter(|found| found[0] == "a" || allows && found[0] == "b");
             let opened = confined.open(&path);

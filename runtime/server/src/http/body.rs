@@ -343,11 +343,15 @@ mod tests {
             announces in any::<bool>(),
             polls in 0..20_usize,
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap();
             let _entered = runtime.enter();
             let total: usize = pieces.iter().map(|(_, length)| length).sum();
             let budget = Budget::new(BYTES_MAX);
-            let mut body = Pieces { left: pieces.into(), announced: if announces { total as u64 } else { 0 } };
+            let announced = if announces { total as u64 } else { 0 };
+            let mut body = Pieces { left: pieces.into(), announced };
             let bounds = bounds(&budget);
             let mut reading = Box::pin(read_whole(&mut body, 0, &bounds));
             let mut context = Context::from_waker(Waker::noop());

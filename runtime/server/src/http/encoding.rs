@@ -106,7 +106,11 @@ enum Inflating<'a> {
 
 impl<'a> Inflating<'a> {
     fn new(body: &'a [u8], encoding: Encoding) -> Self {
-        let is_zlib = matches!(body, [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0);
+        let is_zlib = matches!(
+            body,
+            [first, second, ..]
+                if first & 15 == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0
+        );
         match encoding {
             Encoding::Gzip => Self::Gzip(GzDecoder::new(body), 1),
             Encoding::Deflate if is_zlib => Self::Zlib(ZlibDecoder::new(body)),

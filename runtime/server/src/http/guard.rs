@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::{Body, Refused, count, path, respond};
 use crate::app::App;
+use crate::http_status::status;
 use crate::lines::logged;
 
 /// The header of a request's id, both ways.
@@ -86,7 +87,7 @@ impl<'a> Call<'a> {
 
     /// The one line of a failed request, as far as there may be one more.
     fn log(&self, failure: &Failure) {
-        let (status, kind) = (failure.kind.status(), failure.kind.code());
+        let (status, kind) = (status(failure.kind).as_u16(), failure.kind.code());
         let lines = &self.app.intake.lines;
         if !(if status >= 500 {
             lines.failed()

@@ -5,6 +5,7 @@ use hotstage_core::failure::{Failure, Kind};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::Body;
+use crate::http_status::status;
 use crate::pipeline::{Headers, Pipeline};
 use crate::routing::Fell;
 
@@ -32,10 +33,8 @@ pub(super) fn with_type(
 
 /// The failure as an answer.
 pub(super) fn failure(failure: &Failure) -> Response<Body> {
-    let status =
-        StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::json!({ "error": failure.message }).to_string();
-    let mut response = with_type(status, JSON, body);
+    let mut response = with_type(status(failure.kind), JSON, body);
     response.headers_mut().insert(
         "hotstage-failure",
         HeaderValue::from_static(failure.kind.code()),

@@ -74,7 +74,13 @@ pub(super) fn model(
 }
 
 fn ports(ports: &[Port]) -> Vec<Value> {
-    let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype.name(), "shape": port.protocol_shape() });
+    let port = |port: &Port| {
+        json!({
+            "name": port.name,
+            "datatype": port.datatype.name(),
+            "shape": port.protocol_shape(),
+        })
+    };
     ports.iter().map(port).collect()
 }
 

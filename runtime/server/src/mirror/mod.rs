@@ -201,7 +201,7 @@ impl Mirror {
             }
             // Requests of clients come first; this says nothing of the version.
             Err(failure) if failure.kind == Kind::Overloaded => {
-                drop(self.counts.dropped.fetch_add(1, Relaxed))
+                self.counts.dropped.fetch_add(1, Relaxed);
             }
             Err(failure) => {
                 self.counts.failed.fetch_add(1, Relaxed);

@@ -193,7 +193,10 @@ mod tests {
 
     fn answers() -> impl Strategy<Value = Answer> {
         // Few values, so that many pairs are alike.
-        let score = prop_oneof![4 => (0..8_u8).prop_map(|eighth| f32::from(eighth) / 8.0), 1 => Just(f32::NAN)];
+        let score = prop_oneof![
+            4 => (0..8_u8).prop_map(|eighth| f32::from(eighth) / 8.0),
+            1 => Just(f32::NAN),
+        ];
         (0..3_u8, prop::collection::vec(score, 1..3))
     }
 
@@ -223,13 +226,17 @@ mod tests {
         ) {
             let mut report = Report::new(2, keep);
             for (number, (one, other)) in pairs.iter().enumerate() {
-                let request = Payload::Tensors(vec![Tensor::from_bytes_elements([number.to_string().as_bytes()])]);
+                let text = number.to_string();
+                let input = Tensor::from_bytes_elements([text.as_bytes()]);
+                let request = Payload::Tensors(vec![input]);
                 report.compare(Some(&request), &tensors(one), &tensors(other), None);
             }
             let orders = pairs.iter().map(|(one, other)| order(one, other)).enumerate();
-            let mut sorted: Vec<(usize, (u64, u64, u64))> = orders.filter(|(_, by)| *by != (0, 0, 0)).collect();
+            let mut sorted: Vec<(usize, (u64, u64, u64))> =
+                orders.filter(|(_, by)| *by != (0, 0, 0)).collect();
             sorted.sort_by_key(|(_, by)| std::cmp::Reverse(*by));
-            let expected: Vec<String> = sorted.iter().take(keep).map(|(number, _)| number.to_string()).collect();
+            let worst = sorted.iter().take(keep);
+            let expected: Vec<String> = worst.map(|(number, _)| number.to_string()).collect();
             let kept = report.worst.iter().map(|example| match &example.request {
                 Payload::Tensors(inputs) => {
                     String::from_utf8(inputs[0].bytes_elements().next().unwrap().to_vec()).unwrap()

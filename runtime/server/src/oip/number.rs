@@ -229,8 +229,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_rounds_like_the_long_one(mantissa in -(1_i64 << 55)..1_i64 << 55, shift in 0_u32..50,
-                                                  point in 0_usize..18) {
+        fn the_short_way_rounds_like_the_long_one(
+            mantissa in -(1_i64 << 55)..1_i64 << 55,
+            shift in 0_u32..50,
+            point in 0_usize..18,
+        ) {
             let digits = format!("{:019}", (mantissa >> shift).abs());
             let (whole, fraction) = digits.split_at(19 - point);
             let whole = whole.trim_start_matches('0');
@@ -254,7 +257,8 @@ mod tests {
             let middle = f64::from_bits(middle.to_bits().wrapping_add_signed(nudge));
             for text in [format!("{middle}"), format!("{middle:.15}"), format!("{middle:.17}")] {
                 if let Some(value) = short(text.as_bytes()).and_then(|short| short.f32()) {
-                    prop_assert_eq!(value.to_bits(), text.parse::<f32>().unwrap().to_bits(), "{}", text);
+                    let long = text.parse::<f32>().unwrap();
+                    prop_assert_eq!(value.to_bits(), long.to_bits(), "{}", text);
                 }
             }
         }

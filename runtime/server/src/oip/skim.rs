@@ -311,7 +311,10 @@ mod tests {
         #[test]
         fn whatever_is_read_means_the_same_the_slow_way(
             which in 0..SOUND.len(),
-            changes in prop::collection::vec((any::<prop::sample::Index>(), CHANGE, any::<bool>()), 1..4),
+            changes in prop::collection::vec(
+                (any::<prop::sample::Index>(), CHANGE, any::<bool>()),
+                1..4,
+            ),
         ) {
             let mut text: Vec<char> = SOUND[which].chars().collect();
             for (place, with, replaces) in changes {

@@ -175,7 +175,7 @@ impl Way {
         lost: Lost,
     ) -> Result<(), Failure> {
         if let Some(failure) = lost.failure {
-            if failure.kind.status() < 500 {
+            if !failure.kind.class().is_failure_of_the_version() {
                 return Err(failure);
             }
             self.pipeline.count(Err(failure.kind));
@@ -206,7 +206,9 @@ fn learn((circuit, breaker): (Circuit, &Breaker), outcome: &Result<Answer, Lost>
         .err()
         .and_then(|lost| lost.failure.as_ref());
     match failed {
-        Some(failure) if failure.kind.status() >= 500 => breaker.failed(&circuit, Instant::now()),
+        Some(failure) if failure.kind.class().is_failure_of_the_version() => {
+            breaker.failed(&circuit, Instant::now());
+        }
         _ => breaker.answered(),
     }
 }

@@ -9,5 +9,7 @@ mod intake;
 pub mod logging;
 pub mod metrics;
 mod observed;
+mod pipelines;
 mod routes;
+mod server;
 mod triton;

@@ -10,7 +10,8 @@ use hotstage_core::role::Role;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use super::metrics::{Labels, Row, number};
+use super::metrics::{Labels, number};
+use super::pipelines::Row;
 
 /// A name without what all begin with, what it says, and its value for a pipeline.
 type Figure = (&'static str, &'static str, fn(&Row) -> f64);

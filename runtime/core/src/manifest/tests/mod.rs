@@ -3,10 +3,12 @@
 mod digest;
 mod experiments;
 mod graphs;
+mod limits;
 mod refused;
 mod rollout;
 mod routes;
 mod taken;
+mod yaml;
 
 use super::*;
 

@@ -1,11 +1,9 @@
 //! Every refusal with its full text. Each row changes one thing in a manifest that is otherwise
 //! fine.
 
-use proptest::prelude::*;
-
 use super::*;
 
-fn refused(text: &str) -> String {
+pub(super) fn refused(text: &str) -> String {
     match parse("t.yaml", text) {
         Ok(_) => "taken".to_owned(),
         Err(problems) => problems.to_string(),
@@ -13,7 +11,7 @@ fn refused(text: &str) -> String {
 }
 
 #[track_caller]
-fn check(from: &str, to: &str, expect: &str) {
+pub(super) fn check(from: &str, to: &str, expect: &str) {
     assert!(TUMOR.contains(from), "{from}");
     assert_eq!(refused(&TUMOR.replacen(from, to, 1)), expect, "{to}");
 }
@@ -188,104 +186,6 @@ fn stages() {
 }
 
 #[test]
-fn limits() {
-    for (limits, expect) in [
-        (
-            "memory: 64M",
-            "25: spec.stages[1].limits.memory: `M` is no unit of a size; did you mean `64MiB`?",
-        ),
-        (
-            "memory: 5GiB",
-            "25: spec.stages[1].limits.memory: 5GiB is more than the 4GiB that are allowed",
-        ),
-        (
-            "memory: 1",
-            "25: spec.stages[1].limits.memory: 1B is less than the least that makes sense, 64KiB",
-        ),
-        (
-            "memory: 1.5",
-            "25: spec.stages[1].limits.memory: `1.5` is no size; write a whole number of bytes, or one with a unit, \
-             like `64MiB`",
-        ),
-        (
-            "memory: [1]",
-            "25: spec.stages[1].limits.memory: expected a size, like `64MiB`, found a list",
-        ),
-        (
-            "time: 5",
-            "23: spec.stages[1].limits.time: `5` lacks a unit: `us`, `ms`, `s`, `m` and `h`",
-        ),
-        (
-            "time: 0s",
-            "23: spec.stages[1].limits.time: 0s is less than the least that makes sense, 1us",
-        ),
-        (
-            "time: 2h",
-            "23: spec.stages[1].limits.time: 2h is more than the 1h that are allowed",
-        ),
-        (
-            "handles: 0",
-            "26: spec.stages[1].limits.handles: 0 is less than the least that makes sense, 1",
-        ),
-        (
-            "handles: many",
-            "26: spec.stages[1].limits.handles: expected a whole number, found the text `many`",
-        ),
-        (
-            "handles: -1",
-            "26: spec.stages[1].limits.handles: expected a whole number, 1 or more, found the number -1",
-        ),
-        (
-            "instances: 1025",
-            "28: spec.stages[1].limits.instances: 1025 is more than the 1024 that are allowed",
-        ),
-        (
-            "instances: { min: 3, max: 2 }",
-            "35: spec.stages[1].limits.instances.min: 3 is more than the 2 that are allowed",
-        ),
-        (
-            "instances: { min: -1 }",
-            "35: spec.stages[1].limits.instances.min: expected a whole number, 0 or more, found the number -1",
-        ),
-        (
-            "instances: { reuse: once }",
-            "37: spec.stages[1].limits.instances.reuse: unknown value `once`; known: `always` and `never`",
-        ),
-        (
-            "instances: { reuse: never, min: 2 }",
-            "49: spec.stages[1].limits.instances.min: with `reuse: never` no instance is kept, as each call takes a \
-             new one; leave `min` out",
-        ),
-        (
-            "held_bytes: 5GiB",
-            "29: spec.stages[1].limits.held_bytes: 5GiB is more than the 4GiB that are allowed",
-        ),
-        (
-            "instances: { idle: 10ms }",
-            "36: spec.stages[1].limits.instances.idle: 10ms is less than the least that makes sense, 1s",
-        ),
-        (
-            "instances: { most: 2 }",
-            "30: spec.stages[1].limits.instances.most: unknown key; known: `min`, `max`, `idle` and `reuse`",
-        ),
-        (
-            "log_bytes: 1GiB",
-            "28: spec.stages[1].limits.log_bytes: 1GiB is more than the 16MiB that are allowed",
-        ),
-        (
-            "outputBytes: 1",
-            "17: spec.stages[1].limits.outputBytes: unknown key; did you mean `output_bytes`?",
-        ),
-    ] {
-        check(
-            "memory: 64MiB, time: 1s",
-            limits,
-            &format!("t.yaml:16:{expect}"),
-        );
-    }
-}
-
-#[test]
 fn outputs_and_tests() {
     check(
         "[probability]",
@@ -337,61 +237,6 @@ fn outputs_and_tests() {
 }
 
 #[test]
-fn yaml_without_its_traps() {
-    check(
-        "[1, 2.5]",
-        "&a [1, 2.5]",
-        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't taken; write the value out where it is \
-         used",
-    );
-    check(
-        "mean: [1, 2.5], std: [1.0, 1e0]",
-        "mean: &a [1], std: *a",
-        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't taken; write the value out where it is \
-         used\n\
-         t.yaml:9:38: spec.stages[0].settings.std: aliases (`*name`) aren't taken; write the value out",
-    );
-    check(
-        "2.5",
-        "!!str 2.5",
-        "t.yaml:9:29: spec.stages[0].settings.mean[1]: tags (`!!str`) aren't taken; quote what should be text",
-    );
-    let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
-    check(
-        "2.5",
-        &deep,
-        "t.yaml:9:87: spec.stages[0].settings.mean[1][0][0][0][0][0][0][0][0][0][0]…: nests deeper than the 64 \
-         levels that are allowed",
-    );
-    assert_eq!(
-        refused(""),
-        "t.yaml:1:1: there is no document here; one starts with `apiVersion: hotstage.dev/v1`"
-    );
-    assert_eq!(refused("# only words\n---\n"), refused(""));
-    assert_eq!(
-        refused("- 1"),
-        "t.yaml:1:1: expected a mapping, found a list"
-    );
-    let long = format!("{}:", "k".repeat(1025));
-    let shown = "k".repeat(80);
-    check(
-        "mean:",
-        &long,
-        &format!(
-            "t.yaml:9:19: spec.stages[0].settings: the key `{shown}…` has 1025 bytes; at most 1024 are allowed"
-        ),
-    );
-    assert_eq!(
-        refused("a: [1"),
-        "t.yaml:2:1: a[1]: this isn't YAML: while parsing a flow sequence, expected ',' or ']'"
-    );
-    assert_eq!(
-        refused(&" ".repeat((4 << 20) + 1)),
-        "t.yaml:1:1: the file has 4194305 bytes; at most 4194304 are allowed"
-    );
-}
-
-#[test]
 fn everything_at_once_in_the_order_of_the_lines() {
     let text = TUMOR
         .replace("\"2\"", "1.10")
@@ -409,51 +254,4 @@ fn everything_at_once_in_the_order_of_the_lines() {
          t.yaml:21:1: spec: missing\n\
          t.yaml:23:7: kind: unknown kind `Service`; kinds served here: `Graph`, `Pipeline`, `Rollout` and `Route`"
     );
-}
-
-/// A chain of aliases that would be 10^9 values is refused as it is read.
-#[test]
-fn an_alias_bomb_does_not_go_off() {
-    let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
-    for level in 1..9 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
-    let problems = parse("t.yaml", &text).unwrap_err();
-    assert_eq!(problems.list().len(), PROBLEMS_MAX);
-    assert!(problems.to_string().contains("\nand "));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
-    #[test]
-    fn no_text_makes_it_panic(text in "\\PC*") {
-        let _ = parse("t.yaml", &text);
-    }
-
-    #[test]
-    fn no_yaml_like_text_makes_it_panic(text in "[-a:{}\\[\\], \n\t\"'&*!|>#?%@0.~]{0,60}") {
-        let _ = parse("t.yaml", &text);
-    }
-
-    #[test]
-    fn no_change_of_a_manifest_makes_it_panic(
-        changes in prop::collection::vec(
-            (0..TUMOR.len(), "[-a:{}\\[\\], \n\t\"'&*!|>#?%@0.~é]{0,3}", 0..12_usize),
-            1..6,
-        ),
-    ) {
-        let mut text = TUMOR.to_owned();
-        for (at, insert, remove) in changes {
-            let start = text.floor_char_boundary(at.min(text.len()));
-            let end = text.ceil_char_boundary((start + remove).min(text.len()));
-            text.replace_range(start..end, &insert);
-        }
-        if let Ok(documents) = parse("t.yaml", &text) {
-            for document in documents.pipelines {
-                let _ = document.resolve(&mut Texts);
-            }
-        }
-    }
 }

@@ -81,9 +81,17 @@ fn the_canonical_text_says_every_default_and_reads_back() {
     }
 }
 
+/// Each of the specs is refused with a message that has the words.
+fn refused(specs: &[(Value, &str)]) {
+    for (spec, expect) in specs {
+        let problems = parse("t.yaml", &document(spec)).unwrap_err().to_string();
+        assert!(problems.contains(expect), "{expect}: {problems}");
+    }
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_where_it_stands() {
-    for (spec, expect) in [
+    refused(&[
         (json!({}), "spec.to: missing"),
         (
             json!({ "to": "2", "from": "2" }),
@@ -109,6 +117,13 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
             json!({ "to": "2", "steps": [{ "percent": 9 }], "bake": "1m" }),
             "spec.bake: `bake` makes steps",
         ),
+        (json!({ "to": "2", "bake": "30d" }), "spec.bake: "),
+    ]);
+}
+
+#[test]
+fn a_guard_that_makes_no_sense_is_refused_where_it_stands() {
+    refused(&[
         (
             json!({ "to": "2", "guards": [{ "errors": 1.5 }] }),
             "spec.guards[0].errors: a share is 0 or more",
@@ -149,9 +164,5 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
             json!({ "to": "2", "guards": [{ "errors": 0.1, "tolerance": 1 }] }),
             "spec.guards[0].tolerance: belongs to",
         ),
-        (json!({ "to": "2", "bake": "30d" }), "spec.bake: "),
-    ] {
-        let problems = parse("t.yaml", &document(&spec)).unwrap_err().to_string();
-        assert!(problems.contains(expect), "{expect}: {problems}");
-    }
+    ]);
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, Once};
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Dimension, Port, Signature};
 use hotstage_core::tensor::Tensor;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
     Framework as _, InferenceModel, InferenceModelExt as _, IntoRunnable as _, TValue, TVec,
     TractError, TractResult, TypedModel,
@@ -24,7 +25,7 @@ use tract_onnx::prelude::{
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 
 use self::steps::Runnable;
-use super::declared::Declared;
+use super::declared::{Declared, Ports};
 use super::errors::{ComputeError, plain};
 use super::{Bounds, GraphError, Network, Options, locked};
 
@@ -75,67 +76,14 @@ impl Plan {
         };
         let Declared { mut model, ports } = declared;
         let wanted = ports.wanted(&options.outputs)?;
-        let standard = model
-            .opset_import
-            .iter()
-            .find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
-        if let Some(opset) = standard.filter(|opset| opset.version > OPSET_MAX) {
-            let newer = format!(
-                "it uses opset {}, and the newest that is known here is {OPSET_MAX}",
-                opset.version
-            );
-            return Err(refused(newer));
-        }
-        let strings = ports
-            .inputs
-            .iter()
-            .find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
-        if let Some(Port { name, datatype, .. }) = strings {
-            return Err(refused(format!(
-                "input `{name}` is {datatype}, which tract has no tensors of"
-            )));
-        }
-        let names = wanted
-            .iter()
-            .filter_map(|&place| ports.outputs.get(place))
-            .map(|(name, _)| name.as_str());
-        if let Some(operator) = model
-            .graph
-            .as_ref()
-            .and_then(|graph| hotstage_misread::first(graph, names))
-        {
-            return Err(refused(format!(
-                "it would compute {operator} wrongly; take ONNX Runtime"
-            )));
-        }
+        check(&model, &ports, &wanted).map_err(&refused)?;
         model
             .graph
             .iter_mut()
             .for_each(hotstage_misread::tell_apart);
-        let parsed = guarded(|| {
-            let mut parsed = tract_onnx::onnx().model_for_proto_model(&model)?;
-            // What nobody wants is not computed.
-            let outlets: Vec<_> = wanted
-                .iter()
-                .filter_map(|&place| parsed.outputs.get(place).copied())
-                .collect();
-            parsed.select_output_outlets(&outlets)?;
-            Ok(parsed)
-        });
-        let parsed = parsed.map_err(&refused)?;
+        let parsed = parse(&model, &wanted).map_err(&refused)?;
         drop(model);
-        let is_fixed = ports
-            .inputs
-            .iter()
-            .all(|port| port.shape.iter().all(Option::is_some));
-        let ready = match ready(parsed.clone()) {
-            Ok(runnable) => Ready::Once(Arc::new(runnable)),
-            // An operator that nobody has does not become known with the shapes.
-            Err(reason) if is_fixed || reason.contains("nimplemented") => {
-                return Err(refused(reason));
-            }
-            Err(_) => Ready::PerShape(PerShape::try_out(parsed, &ports.inputs).map_err(&refused)?),
-        };
+        let ready = Ready::of(parsed, &ports.inputs).map_err(&refused)?;
         let seen = |place: usize| match &ready {
             Ready::Once(runnable) => shape(
                 runnable.plan().model(),
@@ -156,6 +104,21 @@ impl Plan {
                     .map(|tensor| tensor.shape().to_vec())
                     .collect(),
             ),
+        }
+    }
+}
+
+impl Ready {
+    /// Ready for all shapes where it can be, or else for each set of them.
+    fn of(parsed: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
+        let is_fixed = inputs
+            .iter()
+            .all(|port| port.shape.iter().all(Option::is_some));
+        match ready(parsed.clone()) {
+            Ok(runnable) => Ok(Self::Once(Arc::new(runnable))),
+            // An operator that tract lacks does not become known with the shapes.
+            Err(reason) if is_fixed || reason.contains("nimplemented") => Err(reason),
+            Err(_) => PerShape::try_out(parsed, inputs).map(Self::PerShape),
         }
     }
 }
@@ -268,6 +231,56 @@ impl Network for Plan {
             Ready::PerShape(_) => PLANS_MAX as u64,
         }
     }
+}
+
+/// Refuses what tract is known not to compute, or to compute wrongly.
+fn check(model: &ModelProto, ports: &Ports, wanted: &[usize]) -> Result<(), String> {
+    let standard = model
+        .opset_import
+        .iter()
+        .find(|opset| matches!(opset.domain.as_str(), "" | "ai.onnx"));
+    if let Some(opset) = standard.filter(|opset| opset.version > OPSET_MAX) {
+        return Err(format!(
+            "it uses opset {}, and the newest that is known here is {OPSET_MAX}",
+            opset.version
+        ));
+    }
+    let strings = ports
+        .inputs
+        .iter()
+        .find(|port| matches!(port.datatype, Datatype::Bytes | Datatype::Bf16));
+    if let Some(Port { name, datatype, .. }) = strings {
+        return Err(format!(
+            "input `{name}` is {datatype}, which tract has no tensors of"
+        ));
+    }
+    let names = wanted
+        .iter()
+        .filter_map(|&place| ports.outputs.get(place))
+        .map(|(name, _)| name.as_str());
+    let misread = model
+        .graph
+        .as_ref()
+        .and_then(|graph| hotstage_misread::first(graph, names));
+    match misread {
+        Some(operator) => Err(format!(
+            "it would compute {operator} wrongly; take ONNX Runtime"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The graph as tract has it. Outputs that are not wanted are not computed.
+fn parse(model: &ModelProto, wanted: &[usize]) -> Result<InferenceModel, String> {
+    guarded(|| {
+        let mut parsed = tract_onnx::onnx().model_for_proto_model(model)?;
+        let outlets: Vec<_> = wanted
+            .iter()
+            .filter_map(|&place| parsed.outputs.get(place).copied())
+            .collect();
+        parsed.select_output_outlets(&outlets)?;
+        Ok(parsed)
+    })
 }
 
 /// Shapes that might be asked for: as a rule the first dimension is rows of a batch, and the last

@@ -55,37 +55,14 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 fn about_route(name: &str, route: &RouteInfo) -> String {
     let spec = route.manifest.get("spec");
     let part = |key: &str| spec.and_then(|spec| spec.get(key));
-    let lines = |values: &[String]| values.join("\n");
-    let split: Vec<String> = route
-        .split
-        .iter()
-        .map(
-            |ShareInfo {
-                 version,
-                 weight,
-                 percent,
-             }| {
-                format!(
-                    "version {version}: weight {weight}, {}% of what no rule takes",
-                    (percent * 100.0).round() / 100.0
-                )
-            },
-        )
-        .collect();
-    let rule = |rule: &Value| {
-        let (version, percent) = (
-            rule.get("version").and_then(Value::as_str),
-            rule.get("percent"),
-        );
-        let (when, percent) = (
-            rule.get("when").cloned().unwrap_or_default(),
-            percent.cloned().unwrap_or_default(),
-        );
-        show::one_line(&format!(
-            "{when} → version {}, {percent}%",
-            version.unwrap_or("?")
-        ))
+    let json = |key: &str| part(key).map(Value::to_string).unwrap_or_default();
+    let ready = if route.ready {
+        "yes"
+    } else {
+        "no: versions that it needs are not in service"
     };
+    let salt = part("salt").and_then(Value::as_str).unwrap_or_default();
+    let split: Vec<String> = route.split.iter().map(share).collect();
     let rules: Vec<String> = part("rules")
         .and_then(Value::as_array)
         .into_iter()
@@ -95,44 +72,40 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
     show::fields([
         ("name", name.to_owned()),
         ("digest", route.digest.clone()),
-        (
-            "ready",
-            if route.ready {
-                "yes"
-            } else {
-                "no: versions that it needs are not in service"
-            }
-            .to_owned(),
-        ),
+        ("ready", ready.to_owned()),
         ("goes on without", route.out_of_service.join(", ")),
-        ("rules", lines(&rules)),
-        (
-            "sticky",
-            part("sticky").map(Value::to_string).unwrap_or_default(),
-        ),
-        ("split", lines(&split)),
-        (
-            "salt",
-            show::one_line(part("salt").and_then(Value::as_str).unwrap_or_default()),
-        ),
-        (
-            "fallback",
-            part("fallback").map(Value::to_string).unwrap_or_default(),
-        ),
+        ("rules", rules.join("\n")),
+        ("sticky", json("sticky")),
+        ("split", split.join("\n")),
+        ("salt", show::one_line(salt)),
+        ("fallback", json("fallback")),
         ("open circuits", route.open_circuits.join(", ")),
-        (
-            "mirrors",
-            part("mirror").map(Value::to_string).unwrap_or_default(),
-        ),
-        (
-            "experiment",
-            part("experiment").map(Value::to_string).unwrap_or_default(),
-        ),
-        (
-            "pins",
-            part("pin").map(Value::to_string).unwrap_or_default(),
-        ),
+        ("mirrors", json("mirror")),
+        ("experiment", json("experiment")),
+        ("pins", json("pin")),
     ])
+}
+
+/// A version's share in a route.
+fn share(share: &ShareInfo) -> String {
+    let ShareInfo {
+        version,
+        weight,
+        percent,
+    } = share;
+    let percent = (percent * 100.0).round() / 100.0;
+    format!("version {version}: weight {weight}, {percent}% of what no rule takes")
+}
+
+/// A rule of a route, as its manifest writes it.
+fn rule(rule: &Value) -> String {
+    let version = rule.get("version").and_then(Value::as_str);
+    let when = rule.get("when").cloned().unwrap_or_default();
+    let percent = rule.get("percent").cloned().unwrap_or_default();
+    show::one_line(&format!(
+        "{when} → version {}, {percent}%",
+        version.unwrap_or("?")
+    ))
 }
 
 /// What is known about a name.
@@ -185,30 +158,42 @@ pub(super) fn version<'a>(model: &'a ModelInfo, word: Option<&str>) -> Result<&'
 }
 
 fn text(about: &PipelineInfo) -> String {
-    let figures = &about.about;
-    let brought = match (&about.revision, &about.since, &about.actor) {
-        (Some(revision), since, actor) => {
-            let since = since.as_deref().unwrap_or("an unknown time");
-            format!(
-                "by revision {revision} at {since}, {}",
-                actor.as_deref().unwrap_or("unknown")
-            )
-        }
-        _ => String::new(),
+    let parts = if about.nodes.is_empty() {
+        stages(about)
+    } else {
+        nodes(about)
     };
-    let head = show::fields([
+    format!("{}\n\n{}\n\n{parts}", head(about), ports(about))
+}
+
+fn head(about: &PipelineInfo) -> String {
+    let figures = &about.about;
+    show::fields([
         ("name", about.name.clone()),
         ("version", figures.version.clone()),
         ("labels", about.labels.join(" ")),
         ("condition", get::condition(figures.condition).to_owned()),
         ("digest", figures.digest.clone()),
-        ("brought", brought),
+        ("brought", brought(about)),
         ("answered", figures.answered.to_string()),
         ("failed", figures.failed.to_string()),
         ("half of them under", show::latency(figures.p50_ms)),
         ("99 of 100 under", show::latency(figures.p99_ms)),
         ("golden tests", about.tests.join(", ")),
-    ]);
+    ])
+}
+
+/// The revision that serves the version.
+fn brought(about: &PipelineInfo) -> String {
+    let Some(revision) = &about.revision else {
+        return String::new();
+    };
+    let since = about.since.as_deref().unwrap_or("an unknown time");
+    let actor = about.actor.as_deref().unwrap_or("unknown");
+    format!("by revision {revision} at {since}, {actor}")
+}
+
+fn ports(about: &PipelineInfo) -> String {
     let port = |way: &str, port: &PortInfo| {
         let sizes: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
         [
@@ -220,29 +205,30 @@ fn text(about: &PipelineInfo) -> String {
     };
     let inputs = about.inputs.iter().map(|input| port("in", input));
     let outputs = about.outputs.iter().map(|output| port("out", output));
-    let ports = show::table(
+    show::table(
         ["way", "tensor", "datatype", "shape"],
         inputs.chain(outputs),
-    );
-    if !about.nodes.is_empty() {
-        let rows = about
-            .nodes
-            .iter()
-            .flat_map(|node| (0..node.members.len()).map(move |member| (node, member)));
-        let nodes = show::table(
-            [
-                "node",
-                "kind",
-                "asks",
-                "how",
-                "merge",
-                "digest",
-                "written at",
-            ],
-            rows.map(node),
-        );
-        return format!("{head}\n\n{ports}\n\n{nodes}");
-    }
+    )
+}
+
+fn nodes(about: &PipelineInfo) -> String {
+    let rows = about
+        .nodes
+        .iter()
+        .flat_map(|node| (0..node.members.len()).map(move |member| (node, member)));
+    let header = [
+        "node",
+        "kind",
+        "asks",
+        "how",
+        "merge",
+        "digest",
+        "written at",
+    ];
+    show::table(header, rows.map(node))
+}
+
+fn stages(about: &PipelineInfo) -> String {
     let header = [
         "stage",
         "role",
@@ -252,8 +238,7 @@ fn text(about: &PipelineInfo) -> String {
         "mean",
         "instances",
     ];
-    let stages = show::table(header, about.stages.iter().map(stage));
-    format!("{head}\n\n{ports}\n\n{stages}")
+    show::table(header, about.stages.iter().map(stage))
 }
 
 /// One member of a node; what the node does with all of them stands beside the first.

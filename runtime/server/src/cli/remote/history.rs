@@ -17,7 +17,12 @@ pub(in crate::cli) struct Args {
     /// One revision, in full.
     revision: Option<u64>,
     /// How many revisions at most.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     limit: u64,
     /// Verify every revision against the hash that the next one has of it; exit code 3 when
     /// something is wrong.

@@ -44,7 +44,12 @@ impl First {
         };
         let snapshot = control.snapshot();
         for pipeline in snapshot.pipelines() {
-            tracing::info!(pipeline = pipeline.name, version = pipeline.version, digest = %pipeline.digest, "serving");
+            tracing::info!(
+                pipeline = pipeline.name,
+                version = pipeline.version,
+                digest = %pipeline.digest,
+                "serving"
+            );
         }
         Ok(watcher)
     }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod life;
+mod limits;
 mod load;
 mod signals;
 mod sockets;
@@ -12,19 +13,19 @@ mod threads;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
-use hotstage_engine::spread;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use self::life::Life;
+use self::limits::Limits;
 use self::load::{First, Prune, ready_line, say};
 use self::signals::{Asked, Signals};
 use self::sockets::bind;
 use self::stopping::Listeners;
-use self::threads::{built, cores, runtime, workers};
+use self::threads::{Runtimes, cores, workers};
 use super::allow::Bounds;
 use super::{Common, Ending, Exit, console};
 use crate::admin::{Admin, Tokens};
@@ -38,16 +39,12 @@ use crate::deploy::Deployer;
 use crate::experiments::Experiments;
 use crate::listen;
 use crate::mirror::Mirrors;
-use crate::place::{Compute, come_last, step_back};
+use crate::place::Compute;
 use crate::store::{Access, Store};
 use crate::telemetry::logging;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
-/// Threads for changes.
-const CHANGE_THREADS: u16 = 2;
-/// Threads for the admin API's connections, and for whoever only looks.
-const ADMIN_THREADS: u16 = 1;
 
 /// Where threads for connections run.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
@@ -123,7 +120,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     compute_threads: Option<u16>,
     /// Instances at once, over all stages.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     instances: u32,
     #[command(flatten)]
     limits: Limits,
@@ -131,33 +133,6 @@ pub(super) struct Args {
     bounds: Bounds,
     #[command(flatten)]
     clients: clients::Clients,
-}
-
-/// Bounds on what clients may send.
-#[derive(Debug, clap::Args)]
-struct Limits {
-    /// Bytes of a request's body, before and after decompression.
-    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().body_bytes)]
-    max_body: usize,
-    /// Bytes of a request's headers.
-    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().header_bytes)]
-    max_headers: usize,
-    /// Connections at once.
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections)]
-    max_connections: usize,
-    /// Requests that may wait for an instance of a pipeline; more get 503.
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().queue)]
-    max_queue: usize,
-    /// Seconds that a client's body may pause.
-    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().client_timeout.as_secs())]
-    client_timeout: u64,
-    /// Seconds that a connection may be silent: between requests, or in a request's headers.
-    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().idle.as_secs(),
-          value_parser = clap::value_parser!(u64).range(1..))]
-    idle_timeout: u64,
-    /// Seconds that requests in flight may take after SIGTERM.
-    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().drain.as_secs())]
-    drain_timeout: u64,
 }
 
 impl Args {
@@ -186,23 +161,6 @@ impl Args {
     }
 }
 
-impl Limits {
-    fn resolve(&self) -> ServerLimits {
-        ServerLimits {
-            body_bytes: self.max_body,
-            header_bytes: self.max_headers,
-            connections: self
-                .max_connections
-                .clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
-            queue: self.max_queue,
-            client_timeout: Duration::from_secs(self.client_timeout),
-            idle: Duration::from_secs(self.idle_timeout),
-            drain: Duration::from_secs(self.drain_timeout),
-            ..ServerLimits::default()
-        }
-    }
-}
-
 pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     console::speak(args.log_format);
     args.check()?;
@@ -210,45 +168,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     let _logging = logging::start(args.log_format, "info");
     let io_cores = args.io_cores.of(args.io_threads);
     let io = workers(args.io_threads, &io_cores)?;
-    let compute = runtime(
-        Builder::new_multi_thread().on_thread_start(spread::enter),
-        "compute",
-        args.compute_threads,
-    )?;
-    let mirrors = built(
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .on_thread_start(come_last),
-        "mirror",
-    )?;
+    let runtimes = Runtimes::start(args.compute_threads)?;
     let (listener, address) = io.first().block_on(bind(&args.http, "--http"))?;
-    // Changes wait for the disk and run golden tests: on threads of their own, so that no request
-    // waits for either, and that step back, so that a busy server's requests do not notice.
-    let changes = runtime(
-        Builder::new_multi_thread().on_thread_start(step_back),
-        "change",
-        Some(CHANGE_THREADS),
-    )?;
-    let looks = runtime(
-        &mut Builder::new_multi_thread(),
-        "admin",
-        Some(ADMIN_THREADS),
-    )?;
     let admin = match args.admin.as_str() {
         NOWHERE => None,
-        admin => Some(looks.block_on(bind(admin, "--admin"))?),
+        admin => Some(runtimes.admin.block_on(bind(admin, "--admin"))?),
     };
     let deployer = Arc::new(deployer(args, limits.queue)?);
-    let app = Arc::new(App {
-        board: Board::default(),
-        compute: Compute::new(compute.handle().clone()).beside(io_cores),
-        mirrors: Mirrors::new(mirrors.handle().clone()),
-        intake: args.clients.intake(&limits, (&args.http, address)),
-        limits,
-        counts: ServerCounts::default(),
-        experiments: Experiments::start(deployer.store.root())
-            .map_err(|error| Ending::new(Exit::Defect, error))?,
-    });
+    let app = Arc::new(app(args, limits, address, &runtimes, io_cores, &deployer)?);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let serving = io.first().spawn(listen::serve(
         Arc::clone(&app),
@@ -262,12 +189,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
     control.store().say_admin(admin_address)?;
     let administering = match admin {
         Some((listener, address)) => {
-            let admin = administration(args, (&app, &control), address, &changes)?;
-            Some(looks.spawn(listen::serve_admin(
-                Arc::new(admin),
-                listener,
-                told_to(stopped),
-            )))
+            let admin = administration(args, (&app, &control), address, &runtimes.changes)?;
+            let serving = listen::serve_admin(Arc::new(admin), listener, told_to(stopped));
+            Some(runtimes.admin.spawn(serving))
         }
         None => None,
     };
@@ -277,31 +201,51 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
         serving,
         administering,
     };
-    // Nobody is to be disturbed yet. On a thread of its own, so that a signal is heard whatever it
-    // reads.
-    let loading = compute.spawn(args.first().load(Arc::clone(&control)));
-    let (asked, tasks) = match io.first().block_on(loaded(loading, &mut signals))? {
-        Loaded::Stopped(asked) => (asked, Vec::new()),
+    // There are no requests yet that it could hold up. It runs on a thread of its own, so that a
+    // signal is heard whatever it reads.
+    let loading = runtimes
+        .compute
+        .spawn(args.first().load(Arc::clone(&control)));
+    let asked = match io.first().block_on(loaded(loading, &mut signals))? {
+        Loaded::Stopped(asked) => asked,
         Loaded::All(watcher) => {
-            let mut tasks = vec![changes.spawn(adapt(Arc::clone(&control)))];
-            tasks.push(changes.spawn(watch_rollouts(Arc::clone(&control))));
-            tasks.extend(watcher.map(|watcher| changes.spawn(watcher.follow(say))));
+            let tasks = background(&runtimes.changes, &control, watcher);
             deployer.give_way();
             app.board.enter(Phase::Serving);
             console::print(&ready_line(&app, address, admin_address));
-            (io.first().block_on(signals.asked_to_stop()), tasks)
+            let asked = io.first().block_on(signals.asked_to_stop());
+            tasks.iter().for_each(JoinHandle::abort);
+            asked
         }
     };
-    tasks.into_iter().for_each(|task| task.abort());
     let stopping = stopping::stop(&app, &mut signals, asked, args.life.grace(), listeners);
     let exit = io.first().block_on(stopping)?;
     app.experiments.close();
-    looks.block_on(control.close());
+    runtimes.admin.block_on(control.close());
     control.store().say_admin(None)?;
-    [compute, mirrors, changes, looks]
-        .into_iter()
-        .for_each(Runtime::shutdown_background);
+    runtimes.shut_down();
     Ok(exit)
+}
+
+/// What every request may use.
+fn app(
+    args: &Args,
+    limits: ServerLimits,
+    address: SocketAddr,
+    runtimes: &Runtimes,
+    io_cores: Cores,
+    deployer: &Deployer,
+) -> Result<App, Ending> {
+    Ok(App {
+        board: Board::default(),
+        compute: Compute::new(runtimes.compute.handle().clone()).beside(io_cores),
+        mirrors: Mirrors::new(runtimes.mirrors.handle().clone()),
+        intake: args.clients.intake(&limits, (&args.http, address)),
+        limits,
+        counts: ServerCounts::default(),
+        experiments: Experiments::start(deployer.store.root())
+            .map_err(|error| Ending::new(Exit::Defect, error))?,
+    })
 }
 
 /// What became of loading.
@@ -312,7 +256,7 @@ enum Loaded {
 }
 
 async fn loaded(
-    mut loading: tokio::task::JoinHandle<Result<Option<Watcher>, Ending>>,
+    mut loading: JoinHandle<Result<Option<Watcher>, Ending>>,
     signals: &mut Signals,
 ) -> Result<Loaded, Ending> {
     tokio::select! {
@@ -325,6 +269,20 @@ async fn loaded(
             Ok(Loaded::Stopped(asked))
         }
     }
+}
+
+/// What changes what is served by itself, from now on.
+fn background(
+    changes: &Runtime,
+    control: &Arc<Control>,
+    watcher: Option<Box<Watcher>>,
+) -> Vec<JoinHandle<()>> {
+    let mut tasks = vec![
+        changes.spawn(adapt(Arc::clone(control))),
+        changes.spawn(watch_rollouts(Arc::clone(control))),
+    ];
+    tasks.extend(watcher.map(|watcher| changes.spawn(watcher.follow(say))));
+    tasks
 }
 
 /// The admin API, which listens on that address.

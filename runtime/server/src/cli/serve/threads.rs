@@ -8,7 +8,60 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::super::{Ending, Exit};
 use crate::cores::Cores;
+use crate::place::{come_last, step_back};
 use crate::workers::Workers;
+
+/// Threads for changes.
+const CHANGE_THREADS: u16 = 2;
+/// Threads for the admin API's connections, and for requests there that change nothing.
+const ADMIN_THREADS: u16 = 1;
+
+/// The runtimes beside the threads for connections.
+pub(super) struct Runtimes {
+    /// The admin API's connections.
+    pub(super) admin: Runtime,
+    /// Changes wait for the disk and run golden tests: on threads of their own, so that no request
+    /// waits for either, and that step back, so that a busy server's requests do not notice.
+    pub(super) changes: Runtime,
+    /// Copies of requests.
+    pub(super) mirrors: Runtime,
+    /// Guests that take long.
+    pub(super) compute: Runtime,
+}
+
+impl Runtimes {
+    pub(super) fn start(compute_threads: Option<u16>) -> Result<Self, Ending> {
+        Ok(Self {
+            compute: runtime(
+                Builder::new_multi_thread().on_thread_start(spread::enter),
+                "compute",
+                compute_threads,
+            )?,
+            mirrors: runtime(
+                Builder::new_multi_thread().on_thread_start(come_last),
+                "mirror",
+                Some(1),
+            )?,
+            changes: runtime(
+                Builder::new_multi_thread().on_thread_start(step_back),
+                "change",
+                Some(CHANGE_THREADS),
+            )?,
+            admin: runtime(
+                &mut Builder::new_multi_thread(),
+                "admin",
+                Some(ADMIN_THREADS),
+            )?,
+        })
+    }
+
+    /// Ends them all, whatever still runs there.
+    pub(super) fn shut_down(self) {
+        [self.compute, self.mirrors, self.changes, self.admin]
+            .into_iter()
+            .for_each(Runtime::shutdown_background);
+    }
+}
 
 /// As many threads as a runtime has unless it is told.
 pub(super) fn cores() -> usize {
@@ -29,18 +82,10 @@ pub(super) fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers
     Ok(Arc::new(workers))
 }
 
-pub(super) fn runtime(
-    builder: &mut Builder,
-    name: &str,
-    threads: Option<u16>,
-) -> Result<Runtime, Ending> {
+fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }
-    built(builder, name)
-}
-
-pub(super) fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending> {
     builder
         .thread_name(name)
         .enable_all()
@@ -48,6 +93,6 @@ pub(super) fn built(builder: &mut Builder, name: &str) -> Result<Runtime, Ending
         .map_err(|error| no_threads(&error))
 }
 
-pub(super) fn no_threads(error: &std::io::Error) -> Ending {
+fn no_threads(error: &std::io::Error) -> Ending {
     Ending::new(Exit::Defect, format!("can't start threads: {error}"))
 }

@@ -215,7 +215,7 @@ fn served(pipeline: &Pipeline) -> Served {
     let servers = Kind::ALL
         .iter()
         .zip(&counts.failed)
-        .filter(|(kind, _)| kind.status() >= 500);
+        .filter(|(kind, _)| kind.class().is_failure_of_the_version());
     let failed: u64 = servers.map(|(_, count)| count.load(Relaxed)).sum();
     let errors = failed + counts.fell[CIRCUIT].load(Relaxed);
     Served {

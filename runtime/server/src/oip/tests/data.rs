@@ -56,186 +56,190 @@ fn each_datatype_takes_what_it_can_hold() {
     }
 }
 
+/// A datatype, data of one element, and why that is none.
+const NO_ELEMENTS: &[(Datatype, &str, &str)] = &[
+    (
+        Datatype::Fp32,
+        r#"["abc"]"#,
+        "element 0 is \"abc\"; FP32 takes numbers",
+    ),
+    (
+        Datatype::Fp32,
+        "[null]",
+        "element 0 is null; FP32 takes numbers",
+    ),
+    (
+        Datatype::Fp32,
+        "[true]",
+        "element 0 is true; FP32 takes numbers",
+    ),
+    (
+        Datatype::Fp32,
+        r#"["1.5"]"#,
+        "element 0 is \"1.5\"; FP32 takes numbers",
+    ),
+    (
+        Datatype::Fp32,
+        "[1e39]",
+        "element 0 is 1e39, which FP32 can't hold",
+    ),
+    (
+        Datatype::Fp64,
+        "[-1e400]",
+        "element 0 is -1e400, which FP64 can't hold",
+    ),
+    (
+        Datatype::Fp32,
+        r#"[{"a": 1}]"#,
+        "element 0 is {\"a\":; FP32 takes numbers",
+    ),
+    (
+        Datatype::Uint8,
+        "[256]",
+        "element 0 is 256; UINT8 takes whole numbers from 0 to 255",
+    ),
+    (
+        Datatype::Uint8,
+        "[-1]",
+        "element 0 is -1; UINT8 takes whole numbers from 0 to 255",
+    ),
+    (
+        Datatype::Int32,
+        "[3.5]",
+        "element 0 is 3.5; INT32 takes whole numbers from -2147483648 to 2147483647",
+    ),
+    (
+        Datatype::Uint64,
+        "[18446744073709551616]",
+        "element 0 is 18446744073709551616; UINT64 takes whole numbers from 0 to 18446744073709551615",
+    ),
+    (
+        Datatype::Bool,
+        "[2]",
+        "element 0 is 2; BOOL takes true, false, 1 and 0",
+    ),
+    (
+        Datatype::Bool,
+        "[-1]",
+        "element 0 is -1; BOOL takes true, false, 1 and 0",
+    ),
+    (
+        Datatype::Bool,
+        "[null]",
+        "element 0 is null; BOOL takes true, false, 1 and 0",
+    ),
+    (
+        Datatype::Bytes,
+        "[5]",
+        "element 0 is 5; BYTES takes strings",
+    ),
+    (
+        Datatype::Bytes,
+        "[null]",
+        "element 0 is null; BYTES takes strings",
+    ),
+    (
+        Datatype::Bytes,
+        r#"["\ud800"]"#,
+        r#"element 0 is "\ud800", which escapes half a surrogate pair"#,
+    ),
+    (
+        Datatype::Fp16,
+        "[1]",
+        "FP16 can't be given in JSON; send it with the binary tensor extension",
+    ),
+    (
+        Datatype::Bf16,
+        "[1]",
+        "BF16 can't be given in JSON; send it with the binary tensor extension",
+    ),
+    (Datatype::Int8, "5", "data must be a list, given 5"),
+    (
+        Datatype::Int8,
+        r#""[1]""#,
+        "data must be a list, given \"[1]\"",
+    ),
+];
+
 #[test]
 fn what_is_no_element() {
-    let table = [
-        (
-            Datatype::Fp32,
-            r#"["abc"]"#,
-            "element 0 is \"abc\"; FP32 takes numbers",
-        ),
-        (
-            Datatype::Fp32,
-            "[null]",
-            "element 0 is null; FP32 takes numbers",
-        ),
-        (
-            Datatype::Fp32,
-            "[true]",
-            "element 0 is true; FP32 takes numbers",
-        ),
-        (
-            Datatype::Fp32,
-            r#"["1.5"]"#,
-            "element 0 is \"1.5\"; FP32 takes numbers",
-        ),
-        (
-            Datatype::Fp32,
-            "[1e39]",
-            "element 0 is 1e39, which FP32 can't hold",
-        ),
-        (
-            Datatype::Fp64,
-            "[-1e400]",
-            "element 0 is -1e400, which FP64 can't hold",
-        ),
-        (
-            Datatype::Fp32,
-            r#"[{"a": 1}]"#,
-            "element 0 is {\"a\":; FP32 takes numbers",
-        ),
-        (
-            Datatype::Uint8,
-            "[256]",
-            "element 0 is 256; UINT8 takes whole numbers from 0 to 255",
-        ),
-        (
-            Datatype::Uint8,
-            "[-1]",
-            "element 0 is -1; UINT8 takes whole numbers from 0 to 255",
-        ),
-        (
-            Datatype::Int32,
-            "[3.5]",
-            "element 0 is 3.5; INT32 takes whole numbers from -2147483648 to 2147483647",
-        ),
-        (
-            Datatype::Uint64,
-            "[18446744073709551616]",
-            "element 0 is 18446744073709551616; UINT64 takes whole numbers from 0 to 18446744073709551615",
-        ),
-        (
-            Datatype::Bool,
-            "[2]",
-            "element 0 is 2; BOOL takes true, false, 1 and 0",
-        ),
-        (
-            Datatype::Bool,
-            "[-1]",
-            "element 0 is -1; BOOL takes true, false, 1 and 0",
-        ),
-        (
-            Datatype::Bool,
-            "[null]",
-            "element 0 is null; BOOL takes true, false, 1 and 0",
-        ),
-        (
-            Datatype::Bytes,
-            "[5]",
-            "element 0 is 5; BYTES takes strings",
-        ),
-        (
-            Datatype::Bytes,
-            "[null]",
-            "element 0 is null; BYTES takes strings",
-        ),
-        (
-            Datatype::Bytes,
-            r#"["\ud800"]"#,
-            r#"element 0 is "\ud800", which escapes half a surrogate pair"#,
-        ),
-        (
-            Datatype::Fp16,
-            "[1]",
-            "FP16 can't be given in JSON; send it with the binary tensor extension",
-        ),
-        (
-            Datatype::Bf16,
-            "[1]",
-            "BF16 can't be given in JSON; send it with the binary tensor extension",
-        ),
-        (Datatype::Int8, "5", "data must be a list, given 5"),
-        (
-            Datatype::Int8,
-            r#""[1]""#,
-            "data must be a list, given \"[1]\"",
-        ),
-    ];
-    for (datatype, data, message) in table {
-        assert_eq!(given(datatype, &[1], data).unwrap_err(), message);
+    for (datatype, data, message) in NO_ELEMENTS {
+        assert_eq!(given(*datatype, &[1], data).unwrap_err(), *message);
     }
 }
 
-type Expected<'a> = Result<&'a [u8], &'a str>;
+type Expected = Result<&'static [u8], &'static str>;
+
+/// A shape, data, and what it reads as.
+const LISTS: &[(&[u64], &str, Expected)] = &[
+    (&[2, 2], "[1,2,3,4]", Ok(&[1, 2, 3, 4])),
+    (&[2, 2], "[[1, 2],\n\t[3, 4]]", Ok(&[1, 2, 3, 4])),
+    (&[1, 2, 1], "[[[1],[2]]]", Ok(&[1, 2])),
+    (&[], "[7]", Ok(&[7])),
+    (&[0], "[]", Ok(&[])),
+    (&[2, 0], "[]", Ok(&[])),
+    (&[2, 0], "[[],[]]", Ok(&[])),
+    (&[0, 3], "[]", Ok(&[])),
+    (
+        &[2, 30],
+        "[1,2,3]",
+        Err("shape [2, 30] takes 60 elements, given 3"),
+    ),
+    (&[2], "[1,2,3]", Err("shape [2] takes 2 elements, given 3")),
+    (&[2], "[]", Err("shape [2] takes 2 elements, given 0")),
+    (&[], "[]", Err("shape [] takes 1 elements, given 0")),
+    (
+        &[2, 2],
+        "[[1,2],[3]]",
+        Err("data[1] has 1 value, where shape [2, 2] takes 2"),
+    ),
+    (
+        &[2, 2],
+        "[[1,2]]",
+        Err("data has 1 value, where shape [2, 2] takes 2"),
+    ),
+    (
+        &[2, 2],
+        "[[1,2],[3,4],[5,6]]",
+        Err("data has 3 values, where shape [2, 2] takes 2"),
+    ),
+    (
+        &[1, 2, 2],
+        "[[[1,2],[3,4,5]]]",
+        Err("data[0][1] has 3 values, where shape [1, 2, 2] takes 2"),
+    ),
+    (
+        &[2, 2],
+        "[[1,2],3,4]",
+        Err("data[1] is no list, where shape [2, 2] needs one"),
+    ),
+    (
+        &[1, 2, 2],
+        "[[1,2],[3,4]]",
+        Err("data[0][0] is no list, where shape [1, 2, 2] needs one"),
+    ),
+    (
+        &[2, 2],
+        "[1,2,[3,4]]",
+        Err("data[2] is a list among plain values"),
+    ),
+    (&[2], "[[1,2]]", Err("data is nested deeper than shape [2]")),
+    (&[], "[[1]]", Err("data is nested deeper than shape []")),
+    (
+        &[2, 2],
+        "[[[1,2],[3,4]]]",
+        Err("data is nested deeper than shape [2, 2]"),
+    ),
+    (
+        &[0, 3],
+        "[[1,2,3]]",
+        Err("data has 1 value, where shape [0, 3] takes 0"),
+    ),
+];
 
 #[test]
 fn lists_are_flat_or_as_the_shape_says() {
-    let table: &[(&[u64], &str, Expected<'_>)] = &[
-        (&[2, 2], "[1,2,3,4]", Ok(&[1, 2, 3, 4])),
-        (&[2, 2], "[[1, 2],\n\t[3, 4]]", Ok(&[1, 2, 3, 4])),
-        (&[1, 2, 1], "[[[1],[2]]]", Ok(&[1, 2])),
-        (&[], "[7]", Ok(&[7])),
-        (&[0], "[]", Ok(&[])),
-        (&[2, 0], "[]", Ok(&[])),
-        (&[2, 0], "[[],[]]", Ok(&[])),
-        (&[0, 3], "[]", Ok(&[])),
-        (
-            &[2, 30],
-            "[1,2,3]",
-            Err("shape [2, 30] takes 60 elements, given 3"),
-        ),
-        (&[2], "[1,2,3]", Err("shape [2] takes 2 elements, given 3")),
-        (&[2], "[]", Err("shape [2] takes 2 elements, given 0")),
-        (&[], "[]", Err("shape [] takes 1 elements, given 0")),
-        (
-            &[2, 2],
-            "[[1,2],[3]]",
-            Err("data[1] has 1 value, where shape [2, 2] takes 2"),
-        ),
-        (
-            &[2, 2],
-            "[[1,2]]",
-            Err("data has 1 value, where shape [2, 2] takes 2"),
-        ),
-        (
-            &[2, 2],
-            "[[1,2],[3,4],[5,6]]",
-            Err("data has 3 values, where shape [2, 2] takes 2"),
-        ),
-        (
-            &[1, 2, 2],
-            "[[[1,2],[3,4,5]]]",
-            Err("data[0][1] has 3 values, where shape [1, 2, 2] takes 2"),
-        ),
-        (
-            &[2, 2],
-            "[[1,2],3,4]",
-            Err("data[1] is no list, where shape [2, 2] needs one"),
-        ),
-        (
-            &[1, 2, 2],
-            "[[1,2],[3,4]]",
-            Err("data[0][0] is no list, where shape [1, 2, 2] needs one"),
-        ),
-        (
-            &[2, 2],
-            "[1,2,[3,4]]",
-            Err("data[2] is a list among plain values"),
-        ),
-        (&[2], "[[1,2]]", Err("data is nested deeper than shape [2]")),
-        (&[], "[[1]]", Err("data is nested deeper than shape []")),
-        (
-            &[2, 2],
-            "[[[1,2],[3,4]]]",
-            Err("data is nested deeper than shape [2, 2]"),
-        ),
-        (
-            &[0, 3],
-            "[[1,2,3]]",
-            Err("data has 1 value, where shape [0, 3] takes 0"),
-        ),
-    ];
-    for (shape, data, expected) in table {
+    for (shape, data, expected) in LISTS {
         let expected = expected.map(<[u8]>::to_vec).map_err(str::to_owned);
         assert_eq!(
             given(Datatype::Uint8, shape, data),

@@ -92,7 +92,10 @@ fn a_message_repeats_only_so_much() {
 
 proptest! {
     #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), header in prop::option::of(0_usize..220)) {
+    fn any_bytes(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        header in prop::option::of(0_usize..220),
+    ) {
         try_all(&bytes, header);
     }
 
@@ -104,8 +107,10 @@ proptest! {
     }
 
     #[test]
-    fn mutated_requests(edits in prop::collection::vec((0..VALID.len(), any::<u8>(), 0..4_u8), 1..4),
-                        header in prop::option::of(0..VALID.len())) {
+    fn mutated_requests(
+        edits in prop::collection::vec((0..VALID.len(), any::<u8>(), 0..4_u8), 1..4),
+        header in prop::option::of(0..VALID.len()),
+    ) {
         let mut bytes = VALID.as_bytes().to_vec();
         for (at, byte, kind) in edits {
             let at = at % bytes.len();

@@ -69,9 +69,18 @@ fn ports(named: &[(String, Tensor)]) -> Vec<Port> {
     named.iter().map(port).collect()
 }
 
+/// A wish for this output.
+fn wish(output: usize, is_binary: bool) -> Wish {
+    let form = if is_binary { Form::Binary } else { Form::Json };
+    Wish { output, form }
+}
+
 proptest! {
     #[test]
-    fn requests_come_back(tensors in prop::collection::vec(any_tensor(), 0..4), id in prop::option::of(".{0,9}")) {
+    fn requests_come_back(
+        tensors in prop::collection::vec(any_tensor(), 0..4),
+        id in prop::option::of(".{0,9}"),
+    ) {
         let named = named(&tensors);
         let body = encode_request(id.as_deref(), &named).unwrap();
         prop_assert_eq!(&parse_named(&body, Side::Input).unwrap(), &named);
@@ -84,9 +93,11 @@ proptest! {
     fn responses_come_back(tensors in prop::collection::vec((any_tensor(), any::<bool>()), 0..4)) {
         let (tensors, binary): (Vec<_>, Vec<_>) = tensors.into_iter().unzip();
         let named = named(&tensors);
-        let form = |output| Wish { output, form: if binary[output] { Form::Binary } else { Form::Json } };
-        let wishes = Wishes((0..tensors.len()).rev().map(form).collect());
-        let encoded = Encoder::new("m", "1", &ports(&named)).encode(None, &wishes, &tensors).unwrap();
+        let wishes = (0..tensors.len()).rev().map(|output| wish(output, binary[output]));
+        let wishes = Wishes(wishes.collect());
+        let encoded = Encoder::new("m", "1", &ports(&named))
+            .encode(None, &wishes, &tensors)
+            .unwrap();
         prop_assert_eq!(encoded.json_length.is_some(), binary.contains(&true));
         let mut back = parse_response(&encoded.body.into(), encoded.json_length).unwrap();
         back.reverse();
@@ -94,15 +105,21 @@ proptest! {
     }
 
     #[test]
-    fn mixed_requests_come_back(tensors in prop::collection::vec((any_tensor(), any::<bool>()), 1..4)) {
+    fn mixed_requests_come_back(
+        tensors in prop::collection::vec((any_tensor(), any::<bool>()), 1..4),
+    ) {
         // A response is a request's inputs by another key.
         let (tensors, binary): (Vec<_>, Vec<_>) = tensors.into_iter().unzip();
         let named = named(&tensors);
-        let form = |output| Wish { output, form: if binary[output] { Form::Binary } else { Form::Json } };
-        let wishes = Wishes((0..tensors.len()).map(form).collect());
-        let encoded = Encoder::new("m", "1", &ports(&named)).encode(None, &wishes, &tensors).unwrap();
+        let wishes = (0..tensors.len()).map(|output| wish(output, binary[output]));
+        let wishes = Wishes(wishes.collect());
+        let encoded = Encoder::new("m", "1", &ports(&named))
+            .encode(None, &wishes, &tensors)
+            .unwrap();
         let length = encoded.json_length.unwrap_or(encoded.body.len());
-        let json = std::str::from_utf8(&encoded.body[..length]).unwrap().replacen("\"outputs\"", "\"inputs\"", 1);
+        let json = std::str::from_utf8(&encoded.body[..length])
+            .unwrap()
+            .replacen("\"outputs\"", "\"inputs\"", 1);
         let body = [json.as_bytes(), &encoded.body[length..]].concat();
         let signature = Signature { inputs: ports(&named), outputs: vec![] };
         let ask = decode(&signature, body, Some(json.len())).unwrap();

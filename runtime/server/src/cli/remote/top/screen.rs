@@ -101,8 +101,23 @@ fn lines(state: &State, plan: &Plan, width: usize, now: Timestamp) -> Vec<Line<'
 
 /// What the server is, and what it does.
 pub(super) fn head(state: &State) -> [Vec<Part>; 2] {
-    let (status, all) = (&state.traffic.status, &state.traffic.all);
-    let part = |rank, style, text: String| Part { text, style, rank };
+    [server(state), traffic(state)]
+}
+
+fn part(rank: u8, style: Style, text: String) -> Part {
+    Part { text, style, rank }
+}
+
+/// What the server is; while it gives no answer, that alone.
+fn server(state: &State) -> Vec<Part> {
+    if let Some(Lost { since, why }) = &state.lost {
+        let since = since.strftime("%H:%M:%S UTC");
+        return vec![
+            part(0, BAD, format!("no answer since {since}; trying again")),
+            part(1, DIM, shown(why)),
+        ];
+    }
+    let status = &state.traffic.status;
     let ready = if status.ready {
         part(0, GOOD, "ready".to_owned())
     } else {
@@ -131,13 +146,12 @@ pub(super) fn head(state: &State) -> [Vec<Part>; 2] {
     if state.is_paused {
         server.insert(0, part(0, CARE, "paused".to_owned()));
     }
-    if let Some(Lost { since, why }) = &state.lost {
-        let since = since.strftime("%H:%M:%S UTC");
-        server = vec![
-            part(0, BAD, format!("no answer since {since}; trying again")),
-            part(1, DIM, shown(why)),
-        ];
-    }
+    server
+}
+
+/// What the server does; dim while it gives no answer.
+fn traffic(state: &State) -> Vec<Part> {
+    let (status, all) = (&state.traffic.status, &state.traffic.all);
     let failed = if all.failed_per_second > 0.0 {
         BAD
     } else {
@@ -169,7 +183,7 @@ pub(super) fn head(state: &State) -> [Vec<Part>; 2] {
     if state.lost.is_some() {
         traffic.iter_mut().for_each(|part| part.style = DIM);
     }
-    [server, traffic]
+    traffic
 }
 
 fn head_lines(state: &State, many: usize, width: usize) -> Vec<Line<'static>> {

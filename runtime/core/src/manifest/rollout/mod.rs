@@ -3,7 +3,8 @@
 //! ```yaml
 //! spec:
 //!   to: "2"
-//!   strategy: canary          # canary, linear, all-at-once or mirror-first; or `steps: [ { percent: 10, bake: 5m } ]`
+//!   strategy: canary          # canary, linear, all-at-once or mirror-first;
+//!                             # or `steps: [ { percent: 10, bake: 5m } ]`
 //!   percent: 10
 //!   bake: 5m
 //!   guards: [ { errors: 0.01, min_samples: 200, window: 1m }, { p99_ratio: 1.5 } ]
@@ -12,7 +13,10 @@
 //!
 //! Defaults: canary; 10 percent, for linear steps of 20; 5 minutes a step; guards of 1 % errors and
 //! a p99 of twice the other version's, 100 samples and a minute each; the label `stable`; no
-//! timeout. Bounds: [`STEPS_MAX`], [`GUARDS_MAX`]; times are 1 ms to a week.
+//! timeout. Bounds: [`STEPS_MAX`], [`GUARDS_MAX`](crate::rollout::GUARDS_MAX); times are 1 ms to a
+//! week.
+
+mod guard;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,27 +26,18 @@ use serde_json::{Value, json};
 use super::beside::time;
 use super::canonical::canonical_text;
 use super::decode::{Decoder, Fields};
-use super::limits::count;
 use super::node::Node;
 use super::problem::{KeyPath, Problem, Problems, Step as StepOf};
 use super::read::number;
 use super::resolved::NotCanonical;
 use super::{API_VERSION, read};
 use crate::digest::Digest;
-use crate::limits::is_observed_name;
 use crate::name::{ModelName, Version};
 use crate::quantity::show_duration;
-use crate::rollout::{GUARDS_MAX, Guard, Measure, Metric, Plan, STEPS_MAX, Step};
+use crate::rollout::{Plan, STEPS_MAX, Step};
 
 const TIME_MAX: Duration = Duration::from_hours(24 * 7);
 const BAKE: Duration = Duration::from_secs(300);
-const WINDOW: Duration = Duration::from_secs(60);
-/// As far back as counters are kept.
-const WINDOW_MAX: Duration = Duration::from_secs(600);
-const SAMPLES: u32 = 100;
-const SAMPLES_MAX: u32 = 1_000_000_000;
-const NAME_BYTES_MAX: usize = 64;
-const METRIC_NAME: &str = "a stage's metric is called by 1 to 64 lower-case letters, digits and `_`, and begins with a letter";
 
 /// A rollout as written.
 #[derive(Clone, Debug)]
@@ -164,10 +159,10 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Plan> {
     }
     let steps = steps(here, &fields, node);
     let guards = here
-        .optional(&fields, "guards", |here, node| here.list(node, guard))
-        .unwrap_or_else(usual);
+        .optional(&fields, "guards", |here, node| here.list(node, guard::read))
+        .unwrap_or_else(guard::usual);
     if let Some(steps) = &steps {
-        check_guards(here, &fields, node, &guards, steps);
+        guard::check(here, &fields, node, &guards, steps);
     }
     let labels = here.optional(&fields, "labels", |here, node| {
         here.list(node, Decoder::parsed)
@@ -288,179 +283,6 @@ fn step(here: &mut Decoder, node: &Node) -> Option<Step> {
     })
 }
 
-fn guard(here: &mut Decoder, node: &Node) -> Option<Guard> {
-    let known = [
-        "name",
-        "errors",
-        "p99",
-        "p99_ratio",
-        "disagreement",
-        "metric",
-        "tolerance",
-        "min_samples",
-        "window",
-    ];
-    let fields = here.fields(node, &known)?;
-    let mut measures = Vec::new();
-    for measure in Measure::WORDS {
-        let limit = here.optional(&fields, measure.name(), |here, node| {
-            limit(here, node, &measure)
-        });
-        measures.extend(limit.map(|limit| (measure, limit)));
-    }
-    measures.extend(here.optional(&fields, "metric", metric));
-    let written = known[1..6]
-        .iter()
-        .filter(|word| fields.get(word).is_some())
-        .count();
-    if written != 1 {
-        let words = known[1..6].join("`, `");
-        here.report(
-            node.place,
-            format!("a guard looks at one of `{words}`, and this one at {written}"),
-        );
-        return None;
-    }
-    let name = here.optional(&fields, "name", |here, node| {
-        let name = here.text(node)?;
-        let sound =
-            (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
-        let sound = if sound {
-            Ok(name.to_owned())
-        } else {
-            Err(format!("a name has 1 to {NAME_BYTES_MAX} letters"))
-        };
-        here.sound(node, sound)
-    });
-    let samples = here.optional(&fields, "min_samples", |here, node| {
-        count(here, node, SAMPLES_MAX)
-    });
-    let window = here.optional(&fields, "window", |here, node| time(here, node, WINDOW_MAX));
-    let tolerance = here.optional(&fields, "tolerance", |here, node| {
-        let tolerance = number(here, node, "a number, like 1e-3")?;
-        let sound = (tolerance >= 0.0).then_some(tolerance);
-        here.sound(
-            node,
-            sound.ok_or_else(|| "a tolerance is a number of 0 or more".to_owned()),
-        )
-    });
-    let (measure, limit) = measures.pop()?;
-    if let (Some(node), true) = (fields.get("tolerance"), measure != Measure::Disagreement) {
-        at(
-            here,
-            &fields,
-            node,
-            "tolerance",
-            "belongs to `disagreement`: answers of other guards are not compared".to_owned(),
-        );
-    }
-    Some(Guard {
-        name: name.unwrap_or_else(|| measure.to_string()),
-        measure,
-        limit,
-        min_samples: samples.unwrap_or(SAMPLES).into(),
-        window: window.unwrap_or(WINDOW),
-        tolerance,
-    })
-}
-
-/// A stage's metric, and the bound on its mean.
-fn metric(here: &mut Decoder, node: &Node) -> Option<(Measure, f64)> {
-    let fields = here.fields(node, &["stage", "name", "min", "max"])?;
-    let stage = here.required(&fields, "stage", |here, node| {
-        here.text(node).map(str::to_owned)
-    });
-    let name = here.required(&fields, "name", |here, node| {
-        let name = here.text(node)?;
-        let sound = is_observed_name(name).then(|| name.to_owned());
-        here.sound(node, sound.ok_or_else(|| METRIC_NAME.to_owned()))
-    });
-    let bound = |here: &mut Decoder, node: &Node| number(here, node, "a number, like 0.5");
-    let (min, max) = (
-        here.optional(&fields, "min", bound),
-        here.optional(&fields, "max", bound),
-    );
-    if fields.get("min").is_some() == fields.get("max").is_some() {
-        here.report(
-            node.place,
-            "a metric has a `min` or a `max`; for both write two guards".to_owned(),
-        );
-        return None;
-    }
-    Some((
-        Measure::Metric(Metric {
-            stage: stage?,
-            name: name?,
-            is_least: min.is_some(),
-        }),
-        min.or(max)?,
-    ))
-}
-
-fn limit(here: &mut Decoder, node: &Node, measure: &Measure) -> Option<f64> {
-    if *measure == Measure::P99 {
-        return time(here, node, TIME_MAX).map(|time| time.as_secs_f64() * 1e3);
-    }
-    let limit = number(here, node, "a number, like 0.01")?;
-    let sound = match measure {
-        Measure::P99Ratio if limit > 0.0 => Ok(limit),
-        Measure::P99Ratio => Err(format!("a ratio is more than 0, not {limit}")),
-        _ if (0.0..1.0).contains(&limit) => Ok(limit),
-        _ => Err(format!(
-            "a share is 0 or more and less than 1, not {limit}; 0.01 is one of a hundred"
-        )),
-    };
-    here.sound(node, sound)
-}
-
-/// Guards when nobody names any.
-fn usual() -> Vec<Guard> {
-    let guard = |measure: Measure, limit| Guard {
-        name: measure.to_string(),
-        measure,
-        limit,
-        min_samples: SAMPLES.into(),
-        window: WINDOW,
-        tolerance: None,
-    };
-    vec![guard(Measure::Errors, 0.01), guard(Measure::P99Ratio, 2.0)]
-}
-
-/// Each has a name of its own, and a step that gives it samples.
-fn check_guards(
-    here: &mut Decoder,
-    fields: &Fields<'_>,
-    node: &Node,
-    guards: &[Guard],
-    steps: &[Step],
-) {
-    let mut report = |message| at(here, fields, node, "guards", message);
-    if guards.len() > GUARDS_MAX {
-        report(format!(
-            "{} guards; at most {GUARDS_MAX} are allowed",
-            guards.len()
-        ));
-    }
-    for (index, guard) in guards.iter().enumerate() {
-        if guards[..index]
-            .iter()
-            .any(|earlier| earlier.name == guard.name)
-        {
-            report(format!(
-                "two guards are called `{}`; give one of them another `name`",
-                guard.name
-            ));
-        }
-        if !steps.iter().any(|step| guard.is_judged_in(step)) {
-            let message = format!(
-                "guard `{}` would never see a sample: only a step of 0 percent mirrors",
-                guard.name
-            );
-            report(format!("{message}; start with `strategy: mirror-first`"));
-        }
-    }
-}
-
 fn written(plan: &Plan) -> Value {
     let Plan {
         to,
@@ -474,25 +296,7 @@ fn written(plan: &Plan) -> Value {
         .iter()
         .map(|Step { percent, bake }| json!({ "percent": percent, "bake": show_duration(*bake) }))
         .collect();
-    let guards: Vec<Value> = guards
-        .iter()
-        .map(|guard| {
-            let mut written =
-                json!({ "name": guard.name, "min_samples": guard.min_samples, "window": show_duration(guard.window) });
-            written[guard.measure.name()] = match &guard.measure {
-                Measure::Metric(Metric { stage, name, is_least }) => {
-                    let bound = if *is_least { "min" } else { "max" };
-                    json!({ "stage": stage, "name": name, bound: guard.limit })
-                }
-                Measure::P99 => json!(show_duration(Duration::from_secs_f64(guard.limit / 1e3))),
-                _ => json!(guard.limit),
-            };
-            if let Some(tolerance) = guard.tolerance {
-                written["tolerance"] = json!(tolerance);
-            }
-            written
-        })
-        .collect();
+    let guards: Vec<Value> = guards.iter().map(guard::written).collect();
     let labels: Vec<&str> = labels.iter().map(Version::as_str).collect();
     let mut spec = json!({ "to": to.as_str(), "steps": steps, "guards": guards, "labels": labels });
     if let Some(from) = from {

@@ -1,0 +1,4 @@
+//! What a graph decides: plans as tables of text, and conditions and merges over tensors.
+
+mod plans;
+mod values;

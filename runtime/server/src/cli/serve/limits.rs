@@ -1,0 +1,58 @@
+//! Flags of what a client may send, and of how long it may take. Defaults:
+//! [`ServerLimits::default`].
+
+use std::time::Duration;
+
+use hotstage_core::limits::ServerLimits;
+
+/// Bounds on what clients may send.
+#[derive(Debug, clap::Args)]
+pub(super) struct Limits {
+    /// Bytes of a request's body, before and after decompression.
+    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().body_bytes)]
+    max_body: usize,
+    /// Bytes of a request's headers.
+    #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().header_bytes)]
+    max_headers: usize,
+    /// Connections at once.
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections)]
+    max_connections: usize,
+    /// Requests that may wait for an instance of a pipeline; more get 503.
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().queue)]
+    max_queue: usize,
+    /// Seconds that a client's body may pause.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = ServerLimits::default().client_timeout.as_secs()
+    )]
+    client_timeout: u64,
+    /// Seconds that a connection may be silent: between requests, or in a request's headers.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = ServerLimits::default().idle.as_secs(),
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    idle_timeout: u64,
+    /// Seconds that requests in flight may take after SIGTERM.
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().drain.as_secs())]
+    drain_timeout: u64,
+}
+
+impl Limits {
+    pub(super) fn resolve(&self) -> ServerLimits {
+        ServerLimits {
+            body_bytes: self.max_body,
+            header_bytes: self.max_headers,
+            connections: self
+                .max_connections
+                .clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
+            queue: self.max_queue,
+            client_timeout: Duration::from_secs(self.client_timeout),
+            idle: Duration::from_secs(self.idle_timeout),
+            drain: Duration::from_secs(self.drain_timeout),
+            ..ServerLimits::default()
+        }
+    }
+}
