@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hotstage::pipeline::Pipeline;
-use hotstage::place::Compute;
+use hotstage::executors::compute::ComputePool;
+use hotstage::serving::pipeline::Pipeline;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
@@ -21,7 +21,7 @@ use hotstage_engine::Tensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::Outcome;
-use crate::deploy::Workshop;
+use crate::deploy::Host;
 use crate::measure::{Effort, Side, compare};
 use crate::origin::Origin;
 use crate::question;
@@ -50,11 +50,11 @@ enum Floor {
 
 impl Case {
     /// The example: 30 floats.
-    pub(crate) fn tumor(workshop: &Workshop, origin: &Origin) -> Outcome<Self> {
+    pub(crate) fn tumor(host: &Host, origin: &Origin) -> Outcome<Self> {
         let manifest = origin.manifest();
         Ok(Self {
             name: "chain, rewrite".to_owned(),
-            pipeline: workshop.load(&manifest)?,
+            pipeline: host.load(&manifest)?,
             shape: Shape::from_slice(&[1, 30]),
             bytes: question::row(origin)?,
             floor: Floor::Steps(Steps::of(&manifest)?),
@@ -62,15 +62,15 @@ impl Case {
     }
 
     /// The same stages with as many columns as wanted.
-    fn wide(workshop: &Workshop, floats: usize) -> Outcome<Self> {
-        workshop.write(&format!("weights-{floats}.safetensors"), &weights(floats)?)?;
-        let manifest = workshop.write(
+    fn wide(host: &Host, floats: usize) -> Outcome<Self> {
+        host.write(&format!("weights-{floats}.safetensors"), &weights(floats)?)?;
+        let manifest = host.write(
             &format!("rewrite-{floats}.yaml"),
             wide_manifest(floats)?.as_bytes(),
         )?;
         Ok(Self {
             name: "chain, rewrite".to_owned(),
-            pipeline: workshop.load(&manifest)?,
+            pipeline: host.load(&manifest)?,
             shape: Shape::from_slice(&[1, floats as u64]),
             bytes: some_floats(floats, 100.0),
             floor: Floor::Steps(Steps::of(&manifest)?),
@@ -78,12 +78,12 @@ impl Case {
     }
 
     /// Three stages that look at nothing.
-    fn pass_on(workshop: &Workshop, floats: usize) -> Outcome<Self> {
-        Self::passing_on(workshop, floats, "pass-on.yaml", PASS_ON)
+    fn pass_on(host: &Host, floats: usize) -> Outcome<Self> {
+        Self::passing_on(host, floats, "pass-on.yaml", PASS_ON)
     }
 
     /// The same with a fresh instance of each stage for each call.
-    fn fresh(workshop: &Workshop, floats: usize) -> Outcome<Self> {
+    fn fresh(host: &Host, floats: usize) -> Outcome<Self> {
         let fresh = |line: &str| match line.strip_suffix(" }") {
             Some(stage) if line.starts_with("    - ") => {
                 format!("{stage}, limits: {{ instances: {{ reuse: never }} }} }}\n")
@@ -91,18 +91,18 @@ impl Case {
             _ => format!("{line}\n"),
         };
         Self::passing_on(
-            workshop,
+            host,
             floats,
             "fresh.yaml",
             &PASS_ON.lines().map(fresh).collect::<String>(),
         )
     }
 
-    fn passing_on(workshop: &Workshop, floats: usize, file: &str, text: &str) -> Outcome<Self> {
-        let manifest = workshop.write(file, text.as_bytes())?;
+    fn passing_on(host: &Host, floats: usize, file: &str, text: &str) -> Outcome<Self> {
+        let manifest = host.write(file, text.as_bytes())?;
         Ok(Self {
             name: "chain, pass on".to_owned(),
-            pipeline: workshop.load(&manifest)?,
+            pipeline: host.load(&manifest)?,
             shape: Shape::from_slice(&[floats as u64]),
             bytes: some_floats(floats, 1.0),
             floor: Floor::Nothing,
@@ -127,9 +127,9 @@ impl Case {
     }
 
     /// Both sides must say the same.
-    fn check(&self, workshop: &Workshop) -> Outcome {
-        let place = workshop.place();
-        let ours = workshop
+    fn check(&self, host: &Host) -> Outcome {
+        let place = host.place();
+        let ours = host
             .io
             .block_on(self.pipeline.infer(&place, self.payload()?))?
             .outputs;
@@ -146,15 +146,15 @@ impl Case {
         }
     }
 
-    fn measure(&self, workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
+    fn measure(&self, host: &Host, effort: &Effort, table: &mut Table) -> Outcome {
         tell(&format!("{} of {} floats", self.name, self.floats()));
-        self.check(workshop)?;
-        let place = workshop.place();
+        self.check(host)?;
+        let place = host.place();
         let [run, infer, floor] = compare(
             effort,
             [
-                self.ours_run(workshop),
-                self.ours_infer(workshop, &place),
+                self.ours_run(host),
+                self.ours_infer(host, &place),
                 self.floor(),
             ],
         )?;
@@ -170,9 +170,9 @@ impl Case {
         Ok(())
     }
 
-    fn ours_run<'a>(&'a self, workshop: &'a Workshop) -> Side<'a> {
+    fn ours_run<'a>(&'a self, host: &'a Host) -> Side<'a> {
         Box::new(move |times| {
-            workshop.io.block_on(async {
+            host.io.block_on(async {
                 let began = Instant::now();
                 for _ in 0..times {
                     black_box(
@@ -186,9 +186,9 @@ impl Case {
         })
     }
 
-    fn ours_infer<'a>(&'a self, workshop: &'a Workshop, place: &'a Compute) -> Side<'a> {
+    fn ours_infer<'a>(&'a self, host: &'a Host, place: &'a ComputePool) -> Side<'a> {
         Box::new(move |times| {
-            workshop.io.block_on(async {
+            host.io.block_on(async {
                 let began = Instant::now();
                 for _ in 0..times {
                     black_box(self.pipeline.infer(place, self.payload()?).await?);
@@ -297,10 +297,10 @@ spec:
 
 /// All sizes.
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
-    let workshop = Workshop::open(origin)?;
-    Case::tumor(&workshop, origin)?.measure(&workshop, effort, table)?;
+    let host = Host::open(origin)?;
+    Case::tumor(&host, origin)?.measure(&host, effort, table)?;
     for floats in SIZES {
-        Case::wide(&workshop, floats)?.measure(&workshop, effort, table)?;
+        Case::wide(&host, floats)?.measure(&host, effort, table)?;
     }
     if !origin.has_guest("echo") {
         table.note(format!(
@@ -310,17 +310,17 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
         return Ok(());
     }
     for floats in [30].into_iter().chain(SIZES) {
-        Case::pass_on(&workshop, floats)?.measure(&workshop, effort, table)?;
+        Case::pass_on(&host, floats)?.measure(&host, effort, table)?;
     }
-    measure_fresh(&workshop, effort, table)
+    measure_fresh(&host, effort, table)
 }
 
 /// What it costs that no call's instance has seen another call (`instances: { reuse: never }`).
-fn measure_fresh(workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
-    let (fresh, warm) = (Case::fresh(workshop, 30)?, Case::pass_on(workshop, 30)?);
+fn measure_fresh(host: &Host, effort: &Effort, table: &mut Table) -> Outcome {
+    let (fresh, warm) = (Case::fresh(host, 30)?, Case::pass_on(host, 30)?);
     tell("three fresh instances for each call");
-    fresh.check(workshop)?;
-    let [fresh, warm] = compare(effort, [fresh.ours_run(workshop), warm.ours_run(workshop)])?;
+    fresh.check(host)?;
+    let [fresh, warm] = compare(effort, [fresh.ours_run(host), warm.ours_run(host)])?;
     table.push(Line::difference(
         "chain, pass on, 30 floats: three fresh instances, beside warm ones",
         "µs",
@@ -332,14 +332,14 @@ fn measure_fresh(workshop: &Workshop, effort: &Effort, table: &mut Table) -> Out
 
 /// Nothing but one chain, over and over.
 pub(crate) fn profile(origin: &Origin, floats: usize, duration: Duration) -> Outcome {
-    let workshop = Workshop::open(origin)?;
+    let host = Host::open(origin)?;
     let case = if floats == 30 {
-        Case::tumor(&workshop, origin)?
+        Case::tumor(&host, origin)?
     } else {
-        Case::wide(&workshop, floats)?
+        Case::wide(&host, floats)?
     };
-    case.check(&workshop)?;
-    let mut side = case.ours_run(&workshop);
+    case.check(&host)?;
+    let mut side = case.ours_run(&host);
     let (began, mut requests, mut took) = (Instant::now(), 0_u32, Duration::ZERO);
     while began.elapsed() < duration {
         took += side(100)?;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hotstage::compiler::Compilers;
-use hotstage::deploy::{Boxes, Deployer, Quiet};
-use hotstage::pipeline::Pipeline;
-use hotstage::place::Compute;
-use hotstage::store::{Access, Store};
+use hotstage::control::compiler::Compilers;
+use hotstage::control::deploy::{ComponentDirs, Deployer, Quiet};
+use hotstage::executors::compute::ComputePool;
+use hotstage::serving::pipeline::Pipeline;
+use hotstage::state::store::{Access, Store};
 use hotstage_core::compile_limits::CompileLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use crate::Outcome;
 use crate::origin::Origin;
 
 /// What the server has around its pipelines: two runtimes, an engine and a store of its own.
-pub(crate) struct Workshop {
+pub(crate) struct Host {
     /// For short guests.
     pub(crate) io: Runtime,
     /// For long ones.
@@ -27,12 +27,12 @@ pub(crate) struct Workshop {
     directory: TempDir,
 }
 
-impl Workshop {
+impl Host {
     pub(crate) fn open(origin: &Origin) -> Outcome<Self> {
         let directory = tempfile::tempdir()?;
         let store = Store::open(&directory.path().join("state"), Access::Share)?;
         let engine = Engine::new(&EngineOptions::default())?;
-        let boxes = Boxes(vec![origin.components.clone(), origin.guests.clone()]);
+        let boxes = ComponentDirs(vec![origin.components.clone(), origin.guests.clone()]);
         let compilers = Compilers::new(CompileLimits::default());
         let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers);
         Ok(Self {
@@ -44,8 +44,8 @@ impl Workshop {
     }
 
     /// Where `Pipeline::infer` may move a chain.
-    pub(crate) fn place(&self) -> Compute {
-        Compute::new(self.compute.handle().clone())
+    pub(crate) fn place(&self) -> ComputePool {
+        ComputePool::new(self.compute.handle().clone())
     }
 
     /// The one pipeline of a manifest, with everything a server checks before it serves.
@@ -59,7 +59,7 @@ impl Workshop {
             .ok_or("the manifest has no pipeline")?)
     }
 
-    /// Puts a file where manifests of this workshop may name it.
+    /// Puts a file where manifests of this host may name it.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Outcome<PathBuf> {
         let path = self.directory.path().join(name);
         std::fs::write(&path, bytes)?;

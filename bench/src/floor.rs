@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use bytes::{Bytes, BytesMut};
-use hotstage::http_status::status;
-use hotstage::listen;
-use hotstage::oip::binary::{HEADER, parse_header_length};
-use hotstage::oip::request::{Ask, Decoder};
-use hotstage::oip::response::Encoder;
-use hotstage::workers::Workers;
+use hotstage::codecs::oip::binary::{HEADER, parse_header_length};
+use hotstage::codecs::oip::request::{DecodedRequest, Decoder};
+use hotstage::codecs::oip::response::Encoder;
+use hotstage::executors::io::Workers;
+use hotstage::frontends::http_status::status;
+use hotstage::transport::listen;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::ServerLimits;
@@ -106,11 +106,14 @@ impl Floor {
             )?),
             None => None,
         };
-        let Ask {
-            id, inputs, wishes, ..
+        let DecodedRequest {
+            id,
+            inputs,
+            requested,
+            ..
         } = self.decoder.decode(&body, header_length)?;
         let outputs = self.steps.run(&inputs)?;
-        let encoded = self.encoder.encode(id.as_deref(), &wishes, &outputs)?;
+        let encoded = self.encoder.encode(id.as_deref(), &requested, &outputs)?;
         let mut response = Response::new(Full::new(encoded.body.into()));
         let headers = response.headers_mut();
         let content_type = match encoded.json_length {

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotstage::pipeline::Pipeline;
-use hotstage::place::{Compute, Pace};
+use hotstage::executors::compute::{ComputePool, Pace};
+use hotstage::serving::pipeline::Pipeline;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 use crate::chain::Case;
-use crate::deploy::Workshop;
+use crate::deploy::Host;
 use crate::measure::{Effort, cpu, median, percentile};
 use crate::origin::Origin;
 use crate::table::{Line, Table, tell};
@@ -65,18 +65,18 @@ struct Site {
     at: Where,
     pipeline: Arc<Pipeline>,
     compute: tokio::runtime::Handle,
-    place: Compute,
+    place: ComputePool,
     pace: Arc<Pace>,
 }
 
 impl Site {
-    fn new(at: Where, pipeline: &Arc<Pipeline>, workshop: &Workshop) -> Self {
+    fn new(at: Where, pipeline: &Arc<Pipeline>, host: &Host) -> Self {
         let (pipeline, pace) = (Arc::clone(pipeline), Arc::default());
         Self {
             at,
             pipeline,
-            compute: workshop.compute.handle().clone(),
-            place: workshop.place(),
+            compute: host.compute.handle().clone(),
+            place: host.place(),
             pace,
         }
     }
@@ -103,8 +103,8 @@ impl Site {
 
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
     tell("placement");
-    let workshop = Workshop::open(origin)?;
-    throughput(origin, &workshop, effort, table)?;
+    let host = Host::open(origin)?;
+    throughput(origin, &host, effort, table)?;
     if !origin.has_guest("spins") {
         let guests = origin.guests.display();
         table.note(format!(
@@ -112,15 +112,11 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
         ));
         return Ok(());
     }
-    let spins = workshop.load(&workshop.write("spins.yaml", SPINS.as_bytes())?)?;
-    report_lateness(
-        "timers, idle",
-        lateness(&workshop, None, effort.round)?,
-        table,
-    );
+    let spins = host.load(&host.write("spins.yaml", SPINS.as_bytes())?)?;
+    report_lateness("timers, idle", lateness(&host, None, effort.round)?, table);
     for at in Where::ALL {
-        let site = Site::new(at, &spins, &workshop);
-        let late = lateness(&workshop, Some(&site), effort.round)?;
+        let site = Site::new(at, &spins, &host);
+        let late = lateness(&host, Some(&site), effort.round)?;
         report_lateness(
             &format!("timers while guests spin {}", at.name()),
             late,
@@ -130,14 +126,14 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     Ok(())
 }
 
-fn throughput(origin: &Origin, workshop: &Workshop, effort: &Effort, table: &mut Table) -> Outcome {
-    let case = Arc::new(Case::tumor(workshop, origin)?);
+fn throughput(origin: &Origin, host: &Host, effort: &Effort, table: &mut Table) -> Outcome {
+    let case = Arc::new(Case::tumor(host, origin)?);
     let mut figures = Where::ALL.map(|_| (Vec::new(), Vec::new()));
     for round in 0..=effort.rounds {
         for (at, (per_second, cpu_each)) in Where::ALL.into_iter().zip(&mut figures) {
-            let site = Site::new(at, &case.pipeline, workshop);
+            let site = Site::new(at, &case.pipeline, host);
             let began = (Instant::now(), cpu("self")?);
-            let answers = f64::from(answers(workshop, &case, &site, effort.round)?);
+            let answers = f64::from(answers(host, &case, &site, effort.round)?);
             // The first round warms.
             if round > 0 {
                 per_second.push(answers / began.0.elapsed().as_secs_f64());
@@ -173,8 +169,8 @@ fn throughput(origin: &Origin, workshop: &Workshop, effort: &Effort, table: &mut
 }
 
 /// How many requests are answered in a while.
-fn answers(workshop: &Workshop, case: &Arc<Case>, site: &Site, duration: Duration) -> Outcome<u32> {
-    workshop.io.block_on(async {
+fn answers(host: &Host, case: &Arc<Case>, site: &Site, duration: Duration) -> Outcome<u32> {
+    host.io.block_on(async {
         let end = Instant::now() + duration;
         let mut tasks = JoinSet::new();
         for _ in 0..TASKS {
@@ -190,7 +186,7 @@ fn answers(workshop: &Workshop, case: &Arc<Case>, site: &Site, duration: Duratio
                     }
                     Outcome::Ok(answers)
                 },
-                workshop.io.handle(),
+                host.io.handle(),
             );
         }
         let mut answers = 0;
@@ -202,9 +198,9 @@ fn answers(workshop: &Workshop, case: &Arc<Case>, site: &Site, duration: Duratio
 }
 
 /// How late a timer of the IO runtime came, in nanoseconds, each time.
-fn lateness(workshop: &Workshop, spinning: Option<&Site>, duration: Duration) -> Outcome<Vec<u64>> {
+fn lateness(host: &Host, spinning: Option<&Site>, duration: Duration) -> Outcome<Vec<u64>> {
     let end = Instant::now() + duration;
-    let spinners = workshop.io.metrics().num_workers();
+    let spinners = host.io.metrics().num_workers();
     let mut tasks = JoinSet::new();
     for site in spinning
         .into_iter()
@@ -224,9 +220,9 @@ fn lateness(workshop: &Workshop, spinning: Option<&Site>, duration: Duration) ->
             }
             Outcome::Ok(())
         };
-        tasks.spawn_on(spin, workshop.io.handle());
+        tasks.spawn_on(spin, host.io.handle());
     }
-    let timer = workshop.io.spawn(async move {
+    let timer = host.io.spawn(async move {
         let mut late = Vec::new();
         while Instant::now() < end {
             let due = Instant::now() + PERIOD;
@@ -235,7 +231,7 @@ fn lateness(workshop: &Workshop, spinning: Option<&Site>, duration: Duration) ->
         }
         late
     });
-    workshop.io.block_on(async {
+    host.io.block_on(async {
         let late = timer.await?;
         while let Some(ended) = tasks.join_next().await {
             ended??;

@@ -5,14 +5,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hotstage::pipeline::Pipeline;
-use hotstage::routing::Routing;
+use hotstage::serving::pipeline::Pipeline;
+use hotstage::serving::routing::Routing;
 use hotstage_core::manifest::parse;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::deploy::Workshop;
+use crate::deploy::Host;
 use crate::measure::{Effort, Side, compare};
 use crate::origin::Origin;
 use crate::table::{Goal, Line, Table, tell};
@@ -27,8 +27,8 @@ const GOAL: f64 = 300.0;
 
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
     tell("a route's decision");
-    let workshop = Workshop::open(origin)?;
-    let routing = routing(&workshop)?;
+    let host = Host::open(origin)?;
+    let routing = routing(&host)?;
     let headers = headers();
     let names: Vec<HeaderName> = HEADERS
         .iter()
@@ -57,7 +57,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     Ok(())
 }
 
-fn routing(workshop: &Workshop) -> Outcome<Routing> {
+fn routing(host: &Host) -> Outcome<Routing> {
     let mut pipelines: Vec<Arc<Pipeline>> = Vec::new();
     for version in 0..VARIANTS {
         let manifest = json!({
@@ -67,11 +67,11 @@ fn routing(workshop: &Workshop) -> Outcome<Routing> {
                 { "name": "s", "role": "preprocess", "component": "scale", "settings": { "mean": [0], "std": [1] } },
             ] },
         });
-        let path = workshop.write(
+        let path = host.write(
             &format!("m-{version}.yaml"),
             manifest.to_string().as_bytes(),
         )?;
-        pipelines.push(workshop.load(&path)?);
+        pipelines.push(host.load(&path)?);
     }
     let documents =
         parse("route", &document().to_string()).map_err(|problems| problems.to_string())?;

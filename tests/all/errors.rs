@@ -149,7 +149,7 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let request = || tumor::request("benign");
-    let wish = |wishes: Value| request().with("outputs", wishes);
+    let wish = |requested: Value| request().with("outputs", requested);
     let parameters =
         |parameters: Value| wish(json!([{ "name": "label", "parameters": parameters }]));
     for (request, message) in [

@@ -128,10 +128,16 @@ fn an_answer_holds_what_was_asked_for_and_never_null() {
 #[test]
 fn outputs_come_as_chosen_in_the_order_chosen() {
     let server = Setup::tumor().start();
-    let names = |wishes: &[&str]| {
-        let wishes: Vec<Value> = wishes.iter().map(|name| json!({ "name": name })).collect();
+    let names = |requested: &[&str]| {
+        let requested: Vec<Value> = requested
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
         let answer = server
-            .infer("tumor", &tumor::request("benign").with("outputs", wishes))
+            .infer(
+                "tumor",
+                &tumor::request("benign").with("outputs", requested),
+            )
             .ok()
             .json();
         let outputs = answer["outputs"].as_array().unwrap().iter();

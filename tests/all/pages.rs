@@ -22,7 +22,7 @@ const SYMBOL_ROWS: usize = 30;
 /// Of the bar: a block for each symbol, and black behind it.
 const BLOCK: usize = 24;
 const GAP: usize = 12;
-/// Boxes grow by area × 1.6 ÷ circumference.
+/// ComponentDirs grow by area × 1.6 ÷ circumference.
 const GROWN: f64 = 300.0 * 40.0 * 1.6 / 680.0;
 
 const WHITE: [u8; 3] = [255; 3];

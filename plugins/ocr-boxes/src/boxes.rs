@@ -1,4 +1,4 @@
-//! Boxes: from the detector's map to places on the page, in the order in which one reads.
+//! ComponentDirs: from the detector's map to places on the page, in the order in which one reads.
 //!
 //! Each region that is large and sure enough becomes a rectangle, grown and scaled to the page; its
 //! corners are whole numbers within the page. Read from top to bottom; what begins less than
@@ -14,7 +14,7 @@ use crate::score::mean;
 const SHORTER_MIN: f32 = 3.0;
 /// Pixels of the page that both sides of a box must be longer than.
 const SIDE_MIN: f32 = 4.0;
-/// Boxes that begin within as many pixels stand on one line.
+/// ComponentDirs that begin within as many pixels stand on one line.
 const SAME_LINE: f32 = 10.0;
 
 /// Corners on the page: upper left, upper right, lower right, lower left.

@@ -1,4 +1,4 @@
-//! Boxes around the middle of a line, grown to the line: an offset with round corners, in whole
+//! ComponentDirs around the middle of a line, grown to the line: an offset with round corners, in whole
 //! numbers.
 //!
 //! The detector was trained on shrunk boxes. Growing follows Clipper's round joins (arc tolerance

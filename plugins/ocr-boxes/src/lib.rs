@@ -60,9 +60,9 @@ impl Default for Settings {
 
 /// The settings are all there is.
 #[derive(Debug)]
-pub struct Boxes(Settings);
+pub struct ComponentDirs(Settings);
 
-impl Model for Boxes {
+impl Model for ComponentDirs {
     type Settings = Settings;
     const SUMMARY: &'static str =
         "Finds the lines in the map of a text detector, and cuts them out of the page.";
@@ -123,7 +123,7 @@ impl Model for Boxes {
     }
 }
 
-impl Boxes {
+impl ComponentDirs {
     fn crops(&self, page: &View<'_>, boxes: &[Corners]) -> Result<Vec<Raster>, Failure> {
         let most = self.0.max_crop_pixels;
         let pixels = boxes
@@ -190,7 +190,7 @@ impl Settings {
     }
 }
 
-export!(model: Boxes);
+export!(model: ComponentDirs);
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Boxes;
+use super::ComponentDirs;
 
 const MAP: [usize; 4] = [1, 1, 96, 128];
 const PAGE: [usize; 4] = [1, 72, 100, 3];
@@ -21,7 +21,7 @@ struct Case {
     crops: Vec<u8>,
 }
 
-fn open(settings: Value) -> testing::Bench<Boxes> {
+fn open(settings: Value) -> testing::Bench<ComponentDirs> {
     testing::open_model(settings, Files::none()).unwrap()
 }
 
@@ -138,7 +138,7 @@ fn more_than_is_allowed_is_refused() {
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let check = |settings: Value, text: &str| {
-        let refusal = testing::open_model::<Boxes>(settings, Files::none())
+        let refusal = testing::open_model::<ComponentDirs>(settings, Files::none())
             .unwrap_err()
             .to_string();
         assert_eq!(refusal, text);

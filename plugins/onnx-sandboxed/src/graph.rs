@@ -56,7 +56,7 @@ impl Graph {
             .into_iter()
             .filter_map(|place| names().nth(place))
             .collect();
-        if let Some(operator) = hotstage_misread::first(graph, wanted) {
+        if let Some(operator) = hotstage_onnx_compat::first(graph, wanted) {
             return Err(refuse(format!(
                 "tract would compute {operator} wrongly; take the component `onnx`"
             )));
@@ -129,7 +129,7 @@ fn decode(bytes: &[u8]) -> Result<ModelProto, String> {
     proto
         .graph
         .iter_mut()
-        .for_each(hotstage_misread::tell_apart);
+        .for_each(hotstage_onnx_compat::tell_apart);
     Ok(proto)
 }
 

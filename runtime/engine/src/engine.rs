@@ -15,8 +15,8 @@ use crate::bindings;
 use crate::clock::Clock;
 use crate::graph::{self, FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
-use crate::idle::LOOK;
-use crate::slots::Slots;
+use crate::idle_instances::LOOK;
+use crate::instance_budget::InstanceBudget;
 
 /// Core instances of a component: the author's code, and shims for the imports. One in Rust has 3,
 /// one with Python inside 14.
@@ -72,7 +72,7 @@ pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Arc<Linker<Guest>>,
     pub(crate) clock: Clock,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) slots: Arc<InstanceBudget>,
     pub(crate) graphs: Arc<Graphs>,
     concurrency: usize,
 }
@@ -106,7 +106,7 @@ impl Engine {
         bindings::stages::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
         let clock = Clock::default();
         clock.start(&wasmtime)?;
-        let slots = Slots::new(options.instances);
+        let slots = InstanceBudget::new(options.instances);
         reclaim(&slots)?;
         let EngineOptions {
             concurrency,
@@ -179,7 +179,7 @@ pub(crate) fn code_config() -> Config {
 }
 
 /// Starts the thread that gives up instances which nobody needs. It ends with the engine.
-fn reclaim(slots: &Arc<Slots>) -> std::io::Result<()> {
+fn reclaim(slots: &Arc<InstanceBudget>) -> std::io::Result<()> {
     let slots = Arc::downgrade(slots);
     std::thread::Builder::new()
         .name("reclaim".into())

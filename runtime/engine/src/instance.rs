@@ -13,16 +13,16 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::{Port, Signature};
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::believe;
 use crate::bindings::model::Model;
 use crate::bindings::postprocessor::Postprocessor;
 use crate::bindings::preprocessor::Preprocessor;
 use crate::bindings::preprocessor::exports::hotstage::serving::preprocess;
 use crate::bindings::stages;
 use crate::convert::{self, Tensors};
+use crate::description;
 use crate::host::{Breach, Guest, Phase};
+use crate::instance_budget::Slot;
 use crate::opening::Opening;
-use crate::slots::Slot;
 use crate::stage::{Parts, Pre};
 use crate::trap::CallError;
 
@@ -170,7 +170,7 @@ impl Instance {
             }
         };
         self.store.data_mut().opening = None;
-        believe::about(
+        description::about(
             about.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?,
         )
     }
@@ -184,7 +184,7 @@ impl Instance {
         let (opening, limits) = begin_opening(&mut self.store, limits);
         let opened = opening.measure(self.open_guest(settings)).await;
         self.store.data_mut().opening = None;
-        let opened = believe::opened(
+        let opened = description::opened(
             opened.map_err(|error| CallError::trapped(&error, self.store.data(), &limits))?,
         )?;
         self.store

@@ -11,7 +11,6 @@
 //! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody
 //! above it names wasmtime.
 
-mod believe;
 mod bindings;
 mod bounds;
 mod check;
@@ -19,28 +18,29 @@ mod clock;
 pub mod compile;
 pub mod compiler;
 mod convert;
+mod description;
 pub mod engine;
 pub mod fuzzing;
-mod give_way;
 pub mod graph;
 mod host;
-mod idle;
+mod idle_instances;
 mod instance;
+mod instance_budget;
+mod instance_pool;
 mod load;
 mod log;
 mod observed;
 mod opening;
-mod pool;
-mod slots;
-pub mod spread;
+pub mod sharded;
 pub mod stage;
 mod trap;
+mod yielding_compiler;
 
 pub use crate::check::Role;
 pub use crate::convert::Tensors;
-pub use crate::give_way::give_way;
 pub use crate::host::{Asked, Content, File, Files, Keeper};
 pub use crate::instance::{About, OpenError};
 pub use crate::load::SigningKey;
 pub use crate::observed::Observation;
 pub use crate::trap::CallError;
+pub use crate::yielding_compiler::yield_between_passes;

@@ -23,7 +23,7 @@ use crate::compile::Compiled;
 use crate::convert::Tensors;
 use crate::engine::{Engine, PLACES_MAX, TABLES_PER_PLACE};
 use crate::host::{Asked, Files, Guest, Phase};
-use crate::idle::Idle;
+use crate::idle_instances::Idle;
 use crate::instance::{About, Instance, OpenError, Opened};
 use crate::log::StageLog;
 use crate::observed::{Observation, Observed};

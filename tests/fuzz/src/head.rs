@@ -1,9 +1,9 @@
 //! What is read of a request before its body: path, query of the admin API, encodings, the length
 //! of a binary body's JSON. An input is lines, one for each.
 
-use hotstage::admin::fuzzing::{endpoints, read_query};
-use hotstage::http::fuzzing::{accepts_compressed, read_path};
-use hotstage::oip::binary::parse_header_length;
+use hotstage::codecs::oip::binary::parse_header_length;
+use hotstage::frontends::admin::fuzzing::{endpoints, read_query};
+use hotstage::frontends::http::fuzzing::{accepts_compressed, read_path};
 use hotstage_core::failure::Kind;
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hotstage::compiler::Work;
+use hotstage::control::compiler::Work;
 use hotstage_fuzz::worker::{self, Plan, Seen};
 use hotstage_fuzz::{TARGETS, Target, corpus, runner};
 
@@ -69,8 +69,8 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    if hotstage::compiler::worker::is_one() {
-        return hotstage::compiler::worker::main();
+    if hotstage::control::compiler::worker::is_one() {
+        return hotstage::control::compiler::worker::main();
     }
     let done = match Cli::parse().verb {
         Verb::Run {

@@ -6,13 +6,13 @@
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use hotstage::http::fuzzing;
-use hotstage::oip::document::{encode_request, parse_named, parse_response};
-use hotstage::oip::fuzzing::quick_reader_agrees;
-use hotstage::oip::place::Side;
-use hotstage::oip::request::{Ask, Decoder};
-use hotstage::oip::response::Encoder;
-use hotstage::oip::wishes::{Form, Wishes};
+use hotstage::codecs::oip::document::{encode_request, parse_named, parse_response};
+use hotstage::codecs::oip::field_path::Side;
+use hotstage::codecs::oip::fuzzing::quick_reader_agrees;
+use hotstage::codecs::oip::request::{DecodedRequest, Decoder};
+use hotstage::codecs::oip::requested_outputs::{Form, RequestedOutputs};
+use hotstage::codecs::oip::response::Encoder;
+use hotstage::frontends::http::fuzzing;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::{Dimension, Port, Signature};
@@ -109,7 +109,7 @@ fn decode(signature: &Signature, body: &Bytes, length: Option<usize>) {
     }
 }
 
-fn taken(decoder: &Decoder, signature: &Signature, ask: &Ask, body: &Bytes) {
+fn taken(decoder: &Decoder, signature: &Signature, ask: &DecodedRequest, body: &Bytes) {
     assert_eq!(ask.inputs.len(), signature.inputs.len());
     for (port, tensor) in signature.inputs.iter().zip(&ask.inputs) {
         port.accepts(tensor).unwrap();
@@ -124,7 +124,7 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &Ask, body: &Bytes) {
         );
     }
     assert!(
-        ask.wishes
+        ask.requested
             .0
             .iter()
             .all(|wish| wish.output < signature.outputs.len())
@@ -140,8 +140,8 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &Ask, body: &Bytes) {
     }
     let encoder = Encoder::new("m", "1", &signature.inputs);
     for form in [Form::Json, Form::Binary] {
-        let wishes = Wishes::all(named.len(), form);
-        let Ok(encoded) = encoder.encode(ask.id.as_deref(), &wishes, &ask.inputs) else {
+        let requested = RequestedOutputs::all(named.len(), form);
+        let Ok(encoded) = encoder.encode(ask.id.as_deref(), &requested, &ask.inputs) else {
             assert_eq!(form, Form::Json, "bytes are always written");
             continue;
         };

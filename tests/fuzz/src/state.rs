@@ -9,9 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use hotstage::admin::{OPERATOR_FILE, Tokens};
-use hotstage::journal::{self, Journal, recover};
-use hotstage::store::{Access, Store};
+use hotstage::frontends::admin::{OPERATOR_FILE, Tokens};
+use hotstage::state::journal::{self, Journal, recover};
+use hotstage::state::store::{Access, Store};
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Outcome, Revision, Verb};
 use hotstage_engine::compile::{Artifacts, Cached};

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use hotstage::compiler::{Compilers, Source, Work};
+use hotstage::control::compiler::{Compilers, Source, Work};
 use hotstage_core::compile_limits::{CompileLimits, ComponentLimits};
 use hotstage_core::role::Role;
 use hotstage_engine::compile::CompileError;

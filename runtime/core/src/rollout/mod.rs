@@ -97,7 +97,7 @@ pub struct Rolling {
 
 /// What becomes of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Transition {
     /// It is at this step.
     Step(usize),
     /// It stays there, or goes on.
@@ -116,13 +116,13 @@ impl Rolling {
 
     /// Where it is after a turn.
     #[must_use]
-    pub fn after(&self, turn: Turn) -> Self {
+    pub fn after(&self, turn: Transition) -> Self {
         let (mut step, mut phase) = (self.step, self.phase);
         match turn {
-            Turn::Step(next) => step = u32::try_from(next).unwrap_or(u32::MAX),
-            Turn::Pause(pause) => phase = if pause { Phase::Paused } else { Phase::Running },
-            Turn::Promote => phase = Phase::Promoted,
-            Turn::TakeBack(how) => phase = how,
+            Transition::Step(next) => step = u32::try_from(next).unwrap_or(u32::MAX),
+            Transition::Pause(pause) => phase = if pause { Phase::Paused } else { Phase::Running },
+            Transition::Promote => phase = Phase::Promoted,
+            Transition::TakeBack(how) => phase = how,
         }
         Self {
             step,

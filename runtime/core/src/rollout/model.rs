@@ -119,7 +119,7 @@ impl World {
         };
     }
 
-    fn turn(&mut self, turn: Turn) {
+    fn turn(&mut self, turn: Transition) {
         let rolling = self
             .rolling
             .as_ref()
@@ -130,7 +130,7 @@ impl World {
         // As the journal has it.
         self.rolling = Some(serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap());
         self.revision += 1;
-        if let Turn::Step(_) = turn {
+        if let Transition::Step(_) = turn {
             self.begin_step();
         }
     }
@@ -153,9 +153,9 @@ impl World {
                 self.begin_step();
             }
             Event::Start(_) => {}
-            Event::Pause(pause) => self.turn(Turn::Pause(pause)),
-            Event::Promote => self.turn(Turn::Promote),
-            Event::Abort => self.turn(Turn::TakeBack(Phase::Aborted)),
+            Event::Pause(pause) => self.turn(Transition::Pause(pause)),
+            Event::Promote => self.turn(Transition::Promote),
+            Event::Abort => self.turn(Transition::TakeBack(Phase::Aborted)),
             Event::Traffic(requests, failed) => {
                 let failed = failed.min(requests);
                 self.counts.to.requests += requests;
@@ -220,9 +220,9 @@ impl World {
         if can_record {
             match next {
                 Next::Stay => {}
-                Next::Step(step) => self.turn(Turn::Step(step)),
-                Next::Promote => self.turn(Turn::Promote),
-                Next::TakeBack(_) => self.turn(Turn::TakeBack(Phase::RolledBack)),
+                Next::Step(step) => self.turn(Transition::Step(step)),
+                Next::Promote => self.turn(Transition::Promote),
+                Next::TakeBack(_) => self.turn(Transition::TakeBack(Phase::RolledBack)),
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ mod tests {
 
     struct Key(Vec<u8>);
 
-    impl Facts for Key {
+    impl Attributes for Key {
         fn value(&self, _: usize) -> Option<&[u8]> {
             Some(&self.0)
         }

@@ -110,7 +110,7 @@ pub struct Route {
 }
 
 /// What a request says, as far as routes may ask. Nothing is copied for an answer.
-pub trait Facts {
+pub trait Attributes {
     /// The value of a source of the route, by its place; the first, where there are several.
     fn value(&self, source: usize) -> Option<&[u8]>;
 }
@@ -206,17 +206,17 @@ impl Route {
 
     /// The variant that answers. `chance` gives a number that nobody can foresee; it is asked at
     /// most once.
-    pub fn decide(&self, facts: &impl Facts, chance: impl FnOnce() -> u64) -> Choice {
+    pub fn decide(&self, attributes: &impl Attributes, chance: impl FnOnce() -> u64) -> Choice {
         // Each is looked up once, however many rules ask for it.
         let mut known: [Option<&[u8]>; KNOWN] = [None; KNOWN];
         for (source, value) in known.iter_mut().take(self.sources.len()).enumerate() {
-            *value = facts.value(source);
+            *value = attributes.value(source);
         }
         let value = |source: usize| {
             known
                 .get(source)
                 .copied()
-                .unwrap_or_else(|| facts.value(source))
+                .unwrap_or_else(|| attributes.value(source))
         };
         let key = self.sticky.and_then(value);
         let (key, by) = match key {

@@ -7,7 +7,7 @@ use super::*;
 /// Headers of a request, and what the route asks for.
 struct Request<'a>(&'a Route, &'a [(&'a str, &'a str)]);
 
-impl Facts for Request<'_> {
+impl Attributes for Request<'_> {
     fn value(&self, source: usize) -> Option<&[u8]> {
         let Source::Header(wanted) = &self.0.sources()[source] else {
             return None;

@@ -25,7 +25,7 @@ use super::library::{CPU, Runtime};
 use super::session::Shared;
 use super::watch::Watched;
 use super::{Bounds, GraphError, Network, Options, locked, values};
-use crate::spread;
+use crate::sharded;
 
 pub(super) struct Sessions {
     signature: Signature,
@@ -94,7 +94,7 @@ impl Sessions {
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
-        let (after, own_first) = self.turns.split_at(spread::first_of(self.turns.len()));
+        let (after, own_first) = self.turns.split_at(sharded::first_of(self.turns.len()));
         let free = own_first
             .iter()
             .chain(after)

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::ceilings::Ceilings;
-use crate::deploy::Deployer;
+use crate::control::deploy::Deployer;
 use crate::files::Allowed;
 
 /// Of every verb that reads manifests from a disk.

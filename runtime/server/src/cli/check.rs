@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::allow::Bounds;
 use super::goldens::Updated;
 use super::workbench::Workbench;
-use super::{Common, Ending, Exit, console, goldens};
-use crate::deploy::{Failing, Loaded, warm};
-use crate::pipeline::{Graph, Node, Pipeline};
+use super::{CliError, Common, Exit, console, goldens};
+use crate::control::deploy::{Failing, Loaded, warm};
+use crate::serving::pipeline::{Graph, Node, Pipeline};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -51,7 +51,7 @@ pub(super) enum Output {
     Json,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let paths: Vec<PathBuf> = args.paths.iter().chain(&args.files).cloned().collect();
     let bench = Workbench::open(&args.common, &args.bounds)?;
     let updated = args
@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
             } else {
                 ("warnings", "are")
             };
-            Err(Ending::new(
+            Err(CliError::new(
                 Exit::Refused,
                 format!("{warnings} {what}, which {verb} an error with --strict"),
             ))

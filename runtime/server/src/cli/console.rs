@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::control::Loading;
-use crate::deploy::Progress;
+use crate::control::deploy::Progress;
 use crate::telemetry::logging::{Format, no_colour};
 
 const RED: Style = AnsiColor::Red.on_default().bold();

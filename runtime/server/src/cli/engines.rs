@@ -7,8 +7,8 @@ use hotstage_engine::graph;
 use serde_json::{Value, json};
 
 use super::check::Output;
-use super::{Ending, Exit, console};
-use crate::engines::{Finder, probe};
+use super::{CliError, Exit, console};
+use crate::control::onnxruntime::{Finder, probe};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,9 +33,9 @@ struct Row {
     note: String,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     if let Some(path) = &args.probe {
-        let loaded = graph::probe(path).map_err(|reason| Ending::new(Exit::Refused, reason))?;
+        let loaded = graph::probe(path).map_err(|reason| CliError::new(Exit::Refused, reason))?;
         console::print(
             &json!({ "version": loaded.version, "providers": loaded.providers }).to_string(),
         );

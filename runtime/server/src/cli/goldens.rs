@@ -17,10 +17,10 @@ use hotstage_core::tensor::Tensor;
 use serde_json::{Value, json};
 
 use super::workbench::Workbench;
-use super::{Ending, Exit, console};
-use crate::deploy::{Failed, Failing, Named, Outcome};
+use super::{CliError, Exit, console};
+use crate::codecs::oip::document::encode_request;
+use crate::control::deploy::{Failed, Failing, Named, Outcome};
 use crate::files::{self, Allowed, Confined};
-use crate::oip::document::encode_request;
 
 /// One output of one test that expects something else now.
 pub(super) struct Updated {
@@ -36,7 +36,7 @@ impl Updated {
 }
 
 /// Rewrites the expectations of all tests that fail; says which.
-pub(super) fn update(bench: &Workbench, paths: &[PathBuf]) -> Result<Vec<Updated>, Ending> {
+pub(super) fn update(bench: &Workbench, paths: &[PathBuf]) -> Result<Vec<Updated>, CliError> {
     let failed = bench.load(paths, Failing::Told)?.failed;
     let mut edits = Edits::default();
     let (mut updated, mut refused) = (Vec::new(), Vec::new());
@@ -47,7 +47,7 @@ pub(super) fn update(bench: &Workbench, paths: &[PathBuf]) -> Result<Vec<Updated
         }
     }
     if !refused.is_empty() {
-        return Err(Ending::new(Exit::Refused, refused.join("\n")));
+        return Err(CliError::new(Exit::Refused, refused.join("\n")));
     }
     edits.write()?;
     Ok(updated)
@@ -228,7 +228,7 @@ impl Edits {
     }
 
     /// Writes every file that changes.
-    fn write(self) -> Result<(), Ending> {
+    fn write(self) -> Result<(), CliError> {
         for (file, Edited { mut text, values }) in self.0 {
             // From the end, so that the places before it stay.
             for ((start, end), value) in values.iter().rev() {
@@ -236,7 +236,7 @@ impl Edits {
             }
             if !values.is_empty() {
                 put(&file, &text).map_err(|error| {
-                    Ending::new(
+                    CliError::new(
                         Exit::Refused,
                         format!("can't write {}: {error}", file.display()),
                     )

@@ -27,11 +27,11 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use hotstage_engine::engine::EngineOptions;
 
 use self::graph_flags::GraphFlags;
-use crate::compiler::{Compilers, worker};
-use crate::control::{ControlError, Trouble};
-use crate::deploy::{Boxes, DeployError};
-use crate::engines::{Finder, graph_process};
-use crate::store::{StoreError, default_directory};
+use crate::control::compiler::{Compilers, worker};
+use crate::control::deploy::{ComponentDirs, DeployError};
+use crate::control::onnxruntime::{Finder, graph_process};
+use crate::control::{ControlError, ErrorKind};
+use crate::state::store::{StoreError, default_directory};
 
 /// Serve machine-learning pipelines made of sandboxed WebAssembly stages.
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ enum Verb {
     Engines(engines::Args),
     /// Go on with a damaged journal from the revisions that are whole.
     Recover(recover::Args),
-    /// Compute one graph for the server that has started this process.
+    /// ComputePool one graph for the server that has started this process.
     #[command(hide = true)]
     GraphProcess,
     /// Print a completion script for a shell.
@@ -107,12 +107,12 @@ impl From<Exit> for ExitCode {
 }
 
 /// An ending that is not well, and the sentence that says why.
-struct Ending {
+struct CliError {
     exit: Exit,
     message: String,
 }
 
-impl Ending {
+impl CliError {
     #[expect(
         clippy::needless_pass_by_value,
         reason = "errors are handed over as they come"
@@ -125,7 +125,7 @@ impl Ending {
     }
 }
 
-impl From<StoreError> for Ending {
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let exit = match error {
             StoreError::Full { .. } => Exit::DiskFull,
@@ -135,20 +135,20 @@ impl From<StoreError> for Ending {
     }
 }
 
-impl From<ControlError> for Ending {
+impl From<ControlError> for CliError {
     fn from(error: ControlError) -> Self {
         let exit = match error.kind {
-            Trouble::Invalid | Trouble::NotFound | Trouble::Conflict | Trouble::Refused => {
+            ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Refused => {
                 Exit::Refused
             }
-            Trouble::Full => Exit::DiskFull,
-            Trouble::Defect => Exit::State,
+            ErrorKind::Full => Exit::DiskFull,
+            ErrorKind::Defect => Exit::State,
         };
         Self::new(exit, error)
     }
 }
 
-impl From<DeployError> for Ending {
+impl From<DeployError> for CliError {
     fn from(error: DeployError) -> Self {
         match error {
             DeployError::Store(error) => error.into(),
@@ -205,8 +205,8 @@ impl Common {
         }
     }
 
-    fn boxes(&self) -> Boxes {
-        Boxes::new(self.components.clone())
+    fn boxes(&self) -> ComponentDirs {
+        ComponentDirs::new(self.components.clone())
     }
 }
 
@@ -220,15 +220,15 @@ fn state_directory(named: Option<&Path>) -> PathBuf {
 }
 
 #[cfg(target_os = "linux")]
-fn graph_work() -> Result<Exit, Ending> {
+fn graph_work() -> Result<Exit, CliError> {
     hotstage_engine::graph::work()
         .map(|()| Exit::Done)
-        .map_err(|error| Ending::new(Exit::Defect, error))
+        .map_err(|error| CliError::new(Exit::Defect, error))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn graph_work() -> Result<Exit, Ending> {
-    Err(Ending::new(
+fn graph_work() -> Result<Exit, CliError> {
+    Err(CliError::new(
         Exit::Usage,
         "graphs have processes of their own on Linux alone",
     ))
@@ -260,7 +260,7 @@ pub fn main() -> ExitCode {
     };
     match ending {
         Ok(exit) => exit.into(),
-        Err(Ending { exit, message }) => {
+        Err(CliError { exit, message }) => {
             console::error(&message);
             exit.into()
         }

@@ -1,9 +1,9 @@
 //! `hotstage recover`: go on with a journal from the revisions before the damage.
 
-use super::{Common, Ending, console};
+use super::{CliError, Common, console};
 use crate::control::ControlError;
-use crate::journal::recover;
-use crate::store::{Access, Store};
+use crate::state::journal::recover;
+use crate::state::store::{Access, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -11,7 +11,7 @@ pub(super) struct Args {
     common: Common,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     // As a server opens it: no server may run on it meanwhile.
     let store = Store::open(&args.common.state(), Access::Serve)?;
     let recovered = recover(store.root()).map_err(ControlError::from)?;

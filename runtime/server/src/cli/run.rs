@@ -23,10 +23,10 @@ use super::allow::Bounds;
 use super::check::Output;
 use super::infer::rows::{self, Plan, Table as Rows};
 use super::workbench::Workbench;
-use super::{Common, Ending, Exit, console};
-use crate::deploy::Failing;
-use crate::oip::wishes::{Form, Wishes};
-use crate::pipeline::{Pipeline, Step};
+use super::{CliError, Common, Exit, console};
+use crate::codecs::oip::requested_outputs::{Form, RequestedOutputs};
+use crate::control::deploy::Failing;
+use crate::serving::pipeline::{Pipeline, Step};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -64,7 +64,7 @@ pub(super) struct Args {
     bounds: Bounds,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let bench = Workbench::open(&args.common, &args.bounds)?;
     let loaded = bench.load(&args.paths, Failing::Told)?;
     for failed in &loaded.failed {
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), Ending> {
     Ok(())
 }
 
-fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pipeline>, Ending> {
+fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pipeline>, CliError> {
     let fits = |pipeline: &&Arc<Pipeline>| {
         args.model
             .as_ref()
@@ -108,7 +108,7 @@ fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pip
         [one] => Ok(one),
         [] => {
             let all = list(&mut pipelines.iter());
-            Err(Ending::new(
+            Err(CliError::new(
                 Exit::Refused,
                 format!("no such pipeline here; there are: {all}"),
             ))
@@ -117,12 +117,12 @@ fn chosen<'a>(args: &Args, pipelines: &'a [Arc<Pipeline>]) -> Result<&'a Arc<Pip
             let all = list(&mut found.iter().copied());
             let message =
                 format!("several pipelines: {all}; say which with --model and --model-version");
-            Err(Ending::new(Exit::Usage, message))
+            Err(CliError::new(Exit::Usage, message))
         }
     }
 }
 
-fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
+fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, CliError> {
     let mut bytes = Vec::new();
     let read = if args.input == Path::new("-") {
         std::io::stdin()
@@ -133,7 +133,7 @@ fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, Ending> {
         std::fs::read(&args.input)
     };
     let refused = |message: String| {
-        Ending::new(
+        CliError::new(
             Exit::Refused,
             format!("{}: {message}", args.input.display()),
         )
@@ -217,14 +217,14 @@ async fn measure(
     args: &Args,
     pipeline: &Arc<Pipeline>,
     payload: &Payload,
-) -> Result<Measured, Ending> {
+) -> Result<Measured, CliError> {
     let failed = |failure: hotstage_core::failure::Failure| {
         let cause = failure
             .cause
             .as_ref()
             .and_then(|cause| cause.lines().next())
             .map(|cause| format!(" ({cause})"));
-        Ending::new(
+        CliError::new(
             Exit::Failed,
             format!("{}{}", failure.message, cause.unwrap_or_default()),
         )
@@ -266,14 +266,14 @@ fn read(step: &Step) -> (f64, u64) {
 }
 
 impl Measured {
-    fn answer(&self, pipeline: &Pipeline) -> Result<String, Ending> {
-        let wishes = Wishes::all(self.outputs.len(), Form::Json);
-        let encoded = pipeline.encoder.encode(None, &wishes, &self.outputs);
-        let encoded = encoded.map_err(|failure| Ending::new(Exit::Failed, failure.message))?;
+    fn answer(&self, pipeline: &Pipeline) -> Result<String, CliError> {
+        let requested = RequestedOutputs::all(self.outputs.len(), Form::Json);
+        let encoded = pipeline.encoder.encode(None, &requested, &self.outputs);
+        let encoded = encoded.map_err(|failure| CliError::new(Exit::Failed, failure.message))?;
         Ok(String::from_utf8_lossy(&encoded.body).into_owned())
     }
 
-    fn json(&self, pipeline: &Pipeline) -> Result<Value, Ending> {
+    fn json(&self, pipeline: &Pipeline) -> Result<Value, CliError> {
         let answer: Value = serde_json::from_str(&self.answer(pipeline)?).unwrap_or_default();
         let stages: Vec<Value> = self
             .stages
@@ -288,7 +288,7 @@ impl Measured {
         Ok(json!({ "answer": answer, "mean_ms": self.mean_ms, "stages": stages }))
     }
 
-    fn table(&self, pipeline: &Pipeline) -> Result<String, Ending> {
+    fn table(&self, pipeline: &Pipeline) -> Result<String, CliError> {
         let mut text = self.answer(pipeline)?;
         let mut table = Table::new();
         table

@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use super::{Ending, Exit};
+use super::{CliError, Exit};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn parse(url: &str, example: &str) -> Result<Self, Ending> {
+    pub(super) fn parse(url: &str, example: &str) -> Result<Self, CliError> {
         let usage = |what: &str| {
-            Ending::new(
+            CliError::new(
                 Exit::Usage,
                 format!("`{url}` {what}; an example: {example}"),
             )
@@ -45,7 +45,7 @@ mod tests {
     fn target(url: &str) -> String {
         match Target::parse(url, "http://127.0.0.1:8002") {
             Ok(Target { authority, prefix }) => format!("{authority} {prefix}"),
-            Err(Ending { exit, message }) => format!("{exit:?} {message}"),
+            Err(CliError { exit, message }) => format!("{exit:?} {message}"),
         }
     }
 

@@ -12,10 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use super::allow::Bounds;
-use super::{Common, Ending, Exit, console};
-use crate::deploy::{Deployer, Failing, Loaded};
+use super::{CliError, Common, Exit, console};
+use crate::control::deploy::{Deployer, Failing, Loaded};
 use crate::files::Allowed;
-use crate::store::{Access, Store};
+use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
 
 /// A deployer, and a thread to run it on.
@@ -27,11 +27,11 @@ pub(super) struct Workbench {
 }
 
 impl Workbench {
-    pub(super) fn open(common: &Common, bounds: &Bounds) -> Result<Self, Ending> {
+    pub(super) fn open(common: &Common, bounds: &Bounds) -> Result<Self, CliError> {
         let logging = logging::start(logging::Format::Text, "warn,guest=info");
         let store = Arc::new(Store::open(&common.state(), Access::Share)?);
         let engine =
-            Engine::new(&common.engine()).map_err(|error| Ending::new(Exit::Defect, error))?;
+            Engine::new(&common.engine()).map_err(|error| CliError::new(Exit::Defect, error))?;
         let mut deployer = Deployer::new(
             engine,
             store,
@@ -43,7 +43,7 @@ impl Workbench {
         // Whoever tries pipelines makes the first call, and looks at what comes of it.
         deployer.warms = false;
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+        let runtime = runtime.map_err(|error| CliError::new(Exit::Defect, error))?;
         Ok(Self {
             deployer,
             runtime,
@@ -53,7 +53,7 @@ impl Workbench {
 
     /// Everything that the manifests describe, checked; what becomes of golden tests that fail is
     /// the caller's choice.
-    pub(super) fn load(&self, paths: &[PathBuf], failing: Failing) -> Result<Loaded, Ending> {
+    pub(super) fn load(&self, paths: &[PathBuf], failing: Failing) -> Result<Loaded, CliError> {
         Ok(self
             .runtime
             .block_on(self.deployer.load_as(paths, failing, &console::Steps))?)

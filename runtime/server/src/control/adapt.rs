@@ -20,11 +20,11 @@ use hotstage_core::journal::ADAPT_ACTOR;
 use hotstage_core::manifest::Documents;
 
 use super::prepare::Wanted;
-use super::{Ask, Cancel, Control, ControlError, Gone};
+use super::{Cancel, ChangeOptions, Control, ControlError, Removals};
 use crate::api::Applied;
-use crate::deploy::Quiet;
-use crate::experiments::{Known, Trial};
-use crate::routing::Routing;
+use crate::control::deploy::Quiet;
+use crate::serving::experiments::{Known, Trial};
+use crate::serving::routing::Routing;
 
 /// How often it is seen whether a look is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -112,9 +112,9 @@ impl Control {
             documents: &documents,
             sent: None,
             replace: false,
-            gone: &Gone::default(),
+            gone: &Removals::default(),
         };
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: reason(routing, &known, &next),
             if_revision: Some(ledger.head.number),
             dry_run: false,

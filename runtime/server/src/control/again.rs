@@ -11,14 +11,14 @@ use hotstage_core::name::{ModelName, Version};
 
 use super::models::{Found, Versions};
 use super::{Control, ControlError};
-use crate::board::{Absent, Why};
-use crate::deploy::{DeployError, Revived};
-use crate::pipeline::Pipeline;
+use crate::control::deploy::{DeployError, Restored};
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{Absent, Why};
 
 impl Control {
     /// Whether a version is recorded as served and could not be opened.
     pub(super) fn has_failed(&self, name: &ModelName, digest: &Digest) -> bool {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let absent = snapshot
             .model(name.as_str())
             .map_or(&[][..], |model| model.absent());
@@ -40,13 +40,13 @@ impl Control {
             };
             match self
                 .deployer
-                .revive(&format!("{name}/{version}"), &absent.digest)
+                .restore(&format!("{name}/{version}"), &absent.digest)
                 .await
             {
-                Ok(Revived::Pipeline(pipeline)) => {
+                Ok(Restored::Pipeline(pipeline)) => {
                     drop(opened.insert(absent.digest, Arc::new(*pipeline)))
                 }
-                Ok(Revived::Graph(graph)) => asleep.push(*graph),
+                Ok(Restored::Graph(graph)) => asleep.push(*graph),
                 Err(error) => failure = failure.or(Some((name.clone(), version.clone(), error))),
             }
         }
@@ -56,12 +56,12 @@ impl Control {
         asleep.extend(self.failed_graphs(asked));
         let served = |branch: &Branch<Digest>| self.served_member(branch);
         // A graph that still lacks a member stays out of service, for the reason that it has.
-        self.deployer.wake(asleep, &mut opened, served).await;
+        self.deployer.link(asleep, &mut opened, served).await;
         (self.put_back(&opened).await, failure)
     }
 
     fn failed_version(&self, name: &ModelName, version: &Version) -> Option<Absent> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let absent = snapshot.model(name.as_str())?.absent();
         absent
             .iter()
@@ -70,8 +70,11 @@ impl Control {
     }
 
     /// Graphs that are out of service, beside those that were asked for.
-    fn failed_graphs(&self, asked: &[(ModelName, Version)]) -> Vec<crate::deploy::Asleep> {
-        let snapshot = self.app.board.read();
+    fn failed_graphs(
+        &self,
+        asked: &[(ModelName, Version)],
+    ) -> Vec<crate::control::deploy::PendingGraph> {
+        let snapshot = self.app.registry.read();
         let is_asked = |name: &str, absent: &Absent| {
             asked.iter().any(|(asked, version)| {
                 asked.as_str() == name && version.as_str() == absent.version
@@ -83,8 +86,8 @@ impl Control {
         let graphs = failed.filter_map(|(name, absent)| {
             let called = format!("{name}/{}", absent.version);
             match self.deployer.recorded(&called, &absent.digest).ok()? {
-                crate::deploy::Recorded::Graph(graph) => Some(*graph),
-                crate::deploy::Recorded::Pipeline(_) => None,
+                crate::control::deploy::Recorded::Graph(graph) => Some(*graph),
+                crate::control::deploy::Recorded::Pipeline(_) => None,
             }
         });
         graphs.collect()
@@ -94,7 +97,7 @@ impl Control {
     async fn put_back(&self, opened: &HashMap<Digest, Arc<Pipeline>>) -> Vec<String> {
         let _turn = self.turn.lock().await;
         let ledger = self.ledger.load_full();
-        let snapshot = Arc::clone(&self.app.board.read());
+        let snapshot = Arc::clone(&self.app.registry.read());
         let names: BTreeSet<&str> = opened
             .values()
             .map(|pipeline| pipeline.name.as_str())
@@ -126,7 +129,7 @@ impl Control {
             let Some(versions) = Versions::of(entry, find) else {
                 continue;
             };
-            let Ok(door) = self.door(entry, &versions, &[]) else {
+            let Ok(default_target) = self.default_target(entry, &versions, &[]) else {
                 continue;
             };
             let back = versions
@@ -134,16 +137,16 @@ impl Control {
                 .values()
                 .filter(|pipeline| opened.contains_key(&pipeline.digest));
             restored.extend(back.map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)));
-            models.push((name.to_owned(), versions.model(entry, door)));
+            models.push((name.to_owned(), versions.model(entry, default_target)));
         }
-        self.app.board.replace(snapshot.with(models));
+        self.app.registry.replace(snapshot.with(models));
         restored
     }
 
     /// All versions of a name that could not be opened.
     pub(super) async fn open_name_again(&self, name: &ModelName) -> Result<(), ControlError> {
         let asked: Vec<(ModelName, Version)> = {
-            let snapshot = self.app.board.read();
+            let snapshot = self.app.registry.read();
             let absent = snapshot
                 .model(name.as_str())
                 .map_or(&[][..], |model| model.absent());

@@ -15,9 +15,9 @@ use hotstage_core::name::{ModelName, Version};
 use super::commit::Intent;
 use super::prepare::{Sent, Wanted};
 use super::routes::Draft;
-use super::{Ask, Cancel, Control, ControlError, Gone, Trouble};
+use super::{Cancel, ChangeOptions, Control, ControlError, ErrorKind, Removals};
 use crate::api::{Applied, ApplyRequest};
-use crate::deploy::{DeployError, Paths, Progress, Quiet, in_order};
+use crate::control::deploy::{DeployError, Paths, Progress, Quiet, in_order};
 
 impl Control {
     /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the
@@ -28,7 +28,7 @@ impl Control {
         request: &ApplyRequest,
         cancel: &Cancel,
     ) -> Result<Applied, ControlError> {
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: request.reason.clone(),
             if_revision: request.if_revision,
             dry_run: request.dry_run,
@@ -38,7 +38,7 @@ impl Control {
             documents: &sent.documents,
             sent: Some(&sent),
             replace: request.replace,
-            gone: &Gone::default(),
+            gone: &Removals::default(),
         };
         self.apply_documents(actor, &ask, &wanted, &Quiet, cancel)
             .await
@@ -48,10 +48,10 @@ impl Control {
     pub async fn apply_local(
         &self,
         actor: &str,
-        ask: &Ask,
+        ask: &ChangeOptions,
         documents: &Documents,
         replace: bool,
-        gone: &Gone,
+        gone: &Removals,
         progress: &dyn Progress,
     ) -> Result<Applied, ControlError> {
         let wanted = Wanted {
@@ -127,7 +127,7 @@ impl Control {
     pub(super) async fn apply_documents(
         &self,
         actor: &str,
-        ask: &Ask,
+        ask: &ChangeOptions,
         wanted: &Wanted<'_>,
         progress: &dyn Progress,
         cancel: &Cancel,
@@ -138,7 +138,7 @@ impl Control {
             prepared = self.prepare(wanted, ask, progress) => prepared,
             () = cancel.cancelled() => {
                 let message = "the client left while the change was prepared; nothing changed";
-                Err(ControlError::new(Trouble::Conflict, message))
+                Err(ControlError::new(ErrorKind::Conflict, message))
             }
         };
         let prepared = match prepared {

@@ -10,7 +10,7 @@ use hotstage_core::name::{ModelName, Version};
 
 use super::commit::Intent;
 use super::prepare::Prepared;
-use super::{Ask, Control, ControlError, Trouble};
+use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, LabelsRequest};
 
 impl Control {
@@ -20,7 +20,7 @@ impl Control {
         actor: &str,
         name: &str,
         version: Option<&str>,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         self.end(actor, name, version, ask, Verb::Delete).await
     }
@@ -30,7 +30,7 @@ impl Control {
         actor: &str,
         name: &str,
         version: Option<&str>,
-        ask: &Ask,
+        ask: &ChangeOptions,
         verb: Verb,
     ) -> Result<Applied, ControlError> {
         self.check(ask)?;
@@ -54,7 +54,7 @@ impl Control {
         &self,
         actor: &str,
         name: &str,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         self.check(ask)?;
         let name: ModelName = named(name)?;
@@ -78,7 +78,7 @@ impl Control {
         name: &str,
         label: &str,
         version: Option<&str>,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         self.check(ask)?;
         let (name, label): (ModelName, Version) = (named(name)?, named(label)?);
@@ -113,7 +113,7 @@ impl Control {
             if_revision,
             dry_run,
         } = request;
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: reason.clone(),
             if_revision: *if_revision,
             dry_run: *dry_run,
@@ -122,14 +122,14 @@ impl Control {
         let name: ModelName = named(name)?;
         if labels.is_empty() {
             return Err(ControlError::new(
-                Trouble::Invalid,
+                ErrorKind::Invalid,
                 "labels: is empty; there is no label to move",
             ));
         }
-        let mut wishes: Vec<(Label, Option<Version>)> = Vec::with_capacity(labels.len());
+        let mut requested: Vec<(Label, Option<Version>)> = Vec::with_capacity(labels.len());
         for (label, version) in labels {
             let label = named(label)?;
-            wishes.push((label, version.as_deref().map(named).transpose()?));
+            requested.push((label, version.as_deref().map(named).transpose()?));
         }
         let intent = Intent {
             actor,
@@ -139,7 +139,7 @@ impl Control {
             began: Instant::now(),
         };
         self.commit(intent, Prepared::default(), |state, _| {
-            let changes = wishes
+            let changes = requested
                 .iter()
                 .map(|(label, version)| state.label(&name, label, version.as_ref()));
             Ok(changes
@@ -153,7 +153,7 @@ impl Control {
 
     /// Ends all versions of a name, so that `load` brings them back.
     pub async fn unload(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
-        self.end(actor, name, None, &Ask::default(), Verb::Unload)
+        self.end(actor, name, None, &ChangeOptions::default(), Verb::Unload)
             .await
     }
 
@@ -168,7 +168,7 @@ impl Control {
             let last = self.last_entries().await?.remove(&name);
             let never = || {
                 ControlError::new(
-                    Trouble::NotFound,
+                    ErrorKind::NotFound,
                     format!("`{name}` was never served; apply it first"),
                 )
             };
@@ -177,7 +177,7 @@ impl Control {
         let prepared = self.prepare_again(&back).await?;
         let intent = Intent {
             actor,
-            ask: &Ask::default(),
+            ask: &ChangeOptions::default(),
             verb: Verb::Load,
             to: None,
             began,
@@ -222,26 +222,26 @@ impl Control {
     }
 
     /// What can be said before anything is prepared.
-    pub(super) fn check(&self, ask: &Ask) -> Result<(), ControlError> {
+    pub(super) fn check(&self, ask: &ChangeOptions) -> Result<(), ControlError> {
         if ask.reason.len() > REASON_BYTES_MAX {
             let message = format!(
                 "the reason has {} bytes; at most {REASON_BYTES_MAX} are taken",
                 ask.reason.len()
             );
-            return Err(ControlError::new(Trouble::Invalid, message));
+            return Err(ControlError::new(ErrorKind::Invalid, message));
         }
         self.check_head(ask)
     }
 
     /// Whether what the caller has seen is still so.
-    pub(super) fn check_head(&self, ask: &Ask) -> Result<(), ControlError> {
+    pub(super) fn check_head(&self, ask: &ChangeOptions) -> Result<(), ControlError> {
         let head = self.head();
         match ask.if_revision {
             Some(expected) if expected != head => {
                 let message = format!(
                     "the newest revision is {head}, not {expected}: look at it and try again"
                 );
-                Err(ControlError::new(Trouble::Conflict, message))
+                Err(ControlError::new(ErrorKind::Conflict, message))
             }
             _ => Ok(()),
         }
@@ -273,5 +273,5 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse()
-        .map_err(|error: T::Err| ControlError::new(Trouble::Invalid, error.to_string()))
+        .map_err(|error: T::Err| ControlError::new(ErrorKind::Invalid, error.to_string()))
 }

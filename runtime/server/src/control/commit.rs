@@ -12,26 +12,26 @@ use hotstage_core::name::{ModelName, Version};
 use super::describe::change_made;
 use super::models::{Found, Versions};
 use super::prepare::Prepared;
-use super::{Ask, Control, ControlError, Ledger, Trouble, WARM_MAX};
+use super::{ChangeOptions, Control, ControlError, ErrorKind, Ledger, WARM_MAX};
 use crate::api::{Applied, What};
-use crate::board::{Model, Snapshot};
-use crate::journal::Head;
-use crate::pipeline::Pipeline;
-use crate::place::make_way;
-use crate::store::Store;
+use crate::executors::compute::yield_to_requests;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{Model, Snapshot};
+use crate::state::journal::Head;
+use crate::state::store::Store;
 
 /// Who wants what, why, and since when.
 pub(super) struct Intent<'a> {
     pub(super) actor: &'a str,
-    pub(super) ask: &'a Ask,
+    pub(super) ask: &'a ChangeOptions,
     pub(super) verb: Verb,
     /// Of a rollback.
-    pub(super) to: Option<Back>,
+    pub(super) to: Option<RollbackTarget>,
     pub(super) began: Instant,
 }
 
 /// Where a rollback leads.
-pub(super) struct Back {
+pub(super) struct RollbackTarget {
     /// After this revision things were as they shall be.
     pub(super) revision: u64,
     /// For one name alone.
@@ -51,7 +51,7 @@ impl Control {
             self.app.counts.swaps.refused.fetch_add(1, Relaxed);
         }
         drop(prepared);
-        make_way();
+        yield_to_requests();
         // What was refused, or only tried, has no owner any more; nor have the bytes of components
         // that are compiled now.
         self.deployer.sweep();
@@ -110,7 +110,7 @@ impl Control {
         {
             self.rollout_moved.notify_one();
         }
-        make_way();
+        yield_to_requests();
         self.retire(&before, &applied.changes);
         (applied.revision, applied.head) = (Some(number), number);
         applied.took_ms = u64::try_from(intent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -146,7 +146,7 @@ impl Control {
         prepared: &Prepared,
     ) -> Arc<Snapshot> {
         let began = Instant::now();
-        let before = Arc::clone(&self.app.board.read());
+        let before = Arc::clone(&self.app.registry.read());
         if ledger.state.pipelines().count() > WARM_MAX {
             let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
             prepared
@@ -155,7 +155,7 @@ impl Control {
                 .filter(is_new)
                 .for_each(|pipeline| pipeline.rest());
         }
-        self.app.board.replace(before.with(models));
+        self.app.registry.replace(before.with(models));
         self.ledger.store(Arc::new(ledger));
         let swaps = &self.app.counts.swaps;
         swaps.took_us[2].fetch_add(microseconds(began.elapsed()), Relaxed);
@@ -168,9 +168,9 @@ impl Control {
         let store = Arc::clone(self.store());
         let recorded = self.with_journal(move |journal| {
             let needed = stored(&store, &revision.changes)?;
-            make_way();
-            store.settle(&needed)?;
-            make_way();
+            yield_to_requests();
+            store.sync(&needed)?;
+            yield_to_requests();
             Ok::<_, ControlError>(journal.append(&revision)?)
         });
         recorded.await?
@@ -207,7 +207,7 @@ impl Control {
         prepared: &Prepared,
     ) -> Result<Vec<(String, Option<Model>)>, ControlError> {
         let names: BTreeSet<&ModelName> = changes.iter().map(Change::pipeline).collect();
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         names
             .into_iter()
             .map(|name| {
@@ -227,10 +227,10 @@ impl Control {
                 let versions = Versions::of(entry, find).ok_or_else(|| {
                     let message =
                         format!("what is served under `{name}` has changed meanwhile; try again");
-                    ControlError::new(Trouble::Conflict, message)
+                    ControlError::new(ErrorKind::Conflict, message)
                 })?;
-                let door = self.door(entry, &versions, &prepared.routes)?;
-                Ok((name.to_string(), versions.model(entry, door)))
+                let default_target = self.default_target(entry, &versions, &prepared.routes)?;
+                Ok((name.to_string(), versions.model(entry, default_target)))
             })
             .collect()
     }
@@ -251,7 +251,7 @@ fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlE
         .pop()
         .or(missing.map(|digest| format!("{digest} was freed meanwhile; try again")));
     message.map_or(Ok(needed), |message| {
-        Err(ControlError::new(Trouble::Conflict, message))
+        Err(ControlError::new(ErrorKind::Conflict, message))
     })
 }
 

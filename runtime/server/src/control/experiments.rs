@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use hotstage_core::experiment::{Evidence, Interval, Verdict, verdict};
 use hotstage_core::failure::{Failure, Kind};
 
-use super::{Control, ControlError, Trouble};
+use super::{Control, ControlError, ErrorKind};
 use crate::api::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
-use crate::counts::histogram::quantile_ms;
-use crate::experiments::{Known, Trial};
-use crate::pipeline::Pipeline;
-use crate::routing::Routing;
+use crate::serving::counts::histogram::quantile_ms;
+use crate::serving::experiments::{Known, Trial};
+use crate::serving::pipeline::Pipeline;
+use crate::serving::routing::Routing;
 
 impl Control {
     /// An experiment at this moment.
@@ -23,7 +23,7 @@ impl Control {
 
     /// The experiment of a name, and the route that it is in.
     fn trial(&self, name: &str) -> Result<(Arc<Routing>, Arc<Trial>), ControlError> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
         let routing = model.routing();
         let found =
@@ -31,7 +31,7 @@ impl Control {
         found.ok_or_else(|| {
             let message =
                 format!("`{name}` has no experiment; the key `experiment` of its route starts one");
-            ControlError::new(Trouble::NotFound, message)
+            ControlError::new(ErrorKind::NotFound, message)
         })
     }
 }
@@ -95,7 +95,7 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
         alpha: plan.alpha,
         worth: plan.worth,
         keep_seconds: plan.keep.as_secs(),
-        since: super::past::shown(known.since_ms),
+        since: super::history::shown(known.since_ms),
         verdict,
         better,
         says,
@@ -155,9 +155,9 @@ impl From<Failure> for ControlError {
     /// What experiments remember can't be read, or too many ask.
     fn from(failure: Failure) -> Self {
         let kind = if failure.kind.is_retryable() {
-            Trouble::Conflict
+            ErrorKind::Conflict
         } else {
-            Trouble::Defect
+            ErrorKind::Defect
         };
         Self::new(kind, failure.message)
     }

@@ -17,9 +17,9 @@ use hotstage_core::signature::{Port, Signature};
 use hotstage_core::suggest::hint;
 
 use super::prepare::{Prepared, Wanted, conflict};
-use super::{Control, ControlError, Trouble};
-use crate::deploy::{DeployError, Progress, Tests, in_order, pinned};
-use crate::pipeline::Pipeline;
+use super::{Control, ControlError, ErrorKind};
+use crate::control::deploy::{DeployError, Progress, Tests, in_order, pinned};
+use crate::serving::pipeline::Pipeline;
 
 /// A graph that is about to be made.
 struct Job {
@@ -95,7 +95,7 @@ impl Control {
         prepared: &Prepared,
         jobs: &mut Vec<Job>,
     ) -> Result<(), ControlError> {
-        let snapshot = Arc::clone(&self.app.board.read());
+        let snapshot = Arc::clone(&self.app.registry.read());
         let goes = |pipeline: &Pipeline| {
             let mut gone = wanted.gone.versions.iter();
             gone.any(|(name, version)| {
@@ -118,7 +118,7 @@ impl Control {
                 let called = format!("the graph {}/{}", pipeline.name, pipeline.version);
                 let (document, _) =
                     ResolvedGraph::read(&called, &graph.canonical()).map_err(|error| {
-                        ControlError::new(Trouble::Defect, format!("{called} is {error}"))
+                        ControlError::new(ErrorKind::Defect, format!("{called} is {error}"))
                     })?;
                 jobs.push(Job {
                     document,
@@ -211,7 +211,7 @@ impl Control {
 
     /// This graph was not sent, so its clients must not notice that it was made again.
     fn check_same(&self, made: &Pipeline) -> Result<(), String> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let versions = snapshot
             .model(&made.name)
             .map_or(&[][..], |model| model.versions());
@@ -275,7 +275,7 @@ impl Control {
         after: &State,
         prepared: &Prepared,
     ) -> Result<(), ControlError> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         for (name, version, digest) in after.pipelines() {
             let of_name = || {
                 snapshot
@@ -307,7 +307,7 @@ impl Control {
                         "{member} can't go: the graph {name}/{version} names it; change or delete the graph first"
                     ),
                 };
-                return Err(ControlError::new(Trouble::Conflict, message));
+                return Err(ControlError::new(ErrorKind::Conflict, message));
             }
         }
         Ok(())
@@ -315,7 +315,7 @@ impl Control {
 
     /// A member that is served, as a graph from the store names it.
     pub(super) fn served_member(&self, branch: &Branch<Digest>) -> Option<Arc<Pipeline>> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let versions = snapshot.model(branch.pipeline.as_str())?.versions();
         versions
             .iter()

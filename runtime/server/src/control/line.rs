@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use hotstage_core::digest::Digest;
 
 use super::locked;
-use crate::deploy::{DeployError, Deployer, Recorded, Revived, Unopened};
+use crate::control::deploy::{DeployError, Deployer, Recorded, Restored, Unopened};
 
 /// Several threads take from it.
 pub(super) struct Line {
@@ -39,7 +39,7 @@ impl Line {
     pub(super) async fn next(
         &self,
         deployer: &Deployer,
-    ) -> Option<(String, Digest, Result<Revived, DeployError>)> {
+    ) -> Option<(String, Digest, Result<Restored, DeployError>)> {
         loop {
             let place = self.next.fetch_add(1, Relaxed);
             let Some((called, digest)) = self.wanted.get(place) else {
@@ -47,7 +47,7 @@ impl Line {
             };
             let outcome = match deployer.recorded(called, digest) {
                 Err(error) => Err(error),
-                Ok(Recorded::Graph(graph)) => Ok(Revived::Graph(graph)),
+                Ok(Recorded::Graph(graph)) => Ok(Restored::Graph(graph)),
                 Ok(Recorded::Pipeline(unopened)) => {
                     let bytes = deployer.bytes_to_compile(&unopened);
                     if bytes > 0 {
@@ -82,6 +82,6 @@ impl Line {
     }
 }
 
-async fn open(deployer: &Deployer, unopened: &Unopened) -> Result<Revived, DeployError> {
-    Ok(Revived::Pipeline(Box::new(deployer.open(unopened).await?)))
+async fn open(deployer: &Deployer, unopened: &Unopened) -> Result<Restored, DeployError> {
+    Ok(Restored::Pipeline(Box::new(deployer.open(unopened).await?)))
 }

@@ -10,14 +10,14 @@ use hotstage_core::journal::{Change, Entry};
 use hotstage_core::manifest::{NotCanonical, Resolved, Test};
 use hotstage_core::signature::Port;
 
-use super::{Control, ControlError, Trouble, locked};
+use super::{Control, ControlError, ErrorKind, locked};
 use crate::api::{
     Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo,
     PortInfo, StageInfo, VersionInfo,
 };
-use crate::board::{Absent, Model, Why, newer};
-use crate::counts::histogram::quantile_ms;
-use crate::pipeline::{Graph, Pipeline, Step};
+use crate::serving::counts::histogram::quantile_ms;
+use crate::serving::pipeline::{Graph, Pipeline, Step};
+use crate::serving::registry::{Absent, Model, Why, newer};
 
 impl Control {
     /// So many names after this one, in order.
@@ -66,13 +66,13 @@ impl Control {
         let hint = hotstage_core::suggest::hint(name, names.iter().copied());
         let name = hotstage_core::suggest::shown(name);
         ControlError::new(
-            Trouble::NotFound,
+            ErrorKind::NotFound,
             format!("there is no pipeline `{name}`; {hint}"),
         )
     }
 
     fn about(&self, name: &str, entry: &Entry) -> ModelInfo {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let model = snapshot.model(name);
         let mut versions: Vec<VersionInfo> = entry
             .versions
@@ -131,7 +131,7 @@ impl Control {
         version: Option<&str>,
     ) -> Result<PipelineInfo, ControlError> {
         let pipeline = {
-            let snapshot = self.app.board.read();
+            let snapshot = self.app.registry.read();
             let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
             let found = match version {
                 Some(version) => model.version(version),
@@ -142,7 +142,7 @@ impl Control {
                 if let (Condition::Failed, Some(why)) = absence(absent()) {
                     let version = version.unwrap_or_default();
                     return ControlError::new(
-                        Trouble::Conflict,
+                        ErrorKind::Conflict,
                         format!("{name}/{version} can't be opened: {why}"),
                     );
                 }
@@ -156,13 +156,13 @@ impl Control {
                     "`{name}` has no version or label `{version}`; it has {}",
                     versions.join(", ")
                 );
-                ControlError::new(Trouble::NotFound, message)
+                ControlError::new(ErrorKind::NotFound, message)
             })?
         };
         let text = self.store().get(&pipeline.digest)?.unwrap_or_default();
         let (stages, tests) =
             parts(&pipeline, &String::from_utf8_lossy(&text)).map_err(|error| {
-                ControlError::new(Trouble::Defect, format!("{} is {error}", pipeline.digest))
+                ControlError::new(ErrorKind::Defect, format!("{} is {error}", pipeline.digest))
             })?;
         let brought = self.brought(&pipeline).await?;
         let ledger = self.ledger.load();
@@ -181,7 +181,7 @@ impl Control {
             labels: labels.collect(),
             revision: brought.as_ref().map(|brought| brought.0),
             actor: brought.as_ref().map(|brought| brought.1.clone()),
-            since: brought.map(|brought| super::past::shown(brought.2)),
+            since: brought.map(|brought| super::history::shown(brought.2)),
             inputs: signature.inputs.iter().map(port).collect(),
             outputs: signature.outputs.iter().map(port).collect(),
             stages,
@@ -210,7 +210,7 @@ impl Control {
                 }
                 true
             })?;
-            Ok::<_, crate::journal::JournalError>(brought)
+            Ok::<_, crate::state::journal::JournalError>(brought)
         });
         Ok(found.await??)
     }

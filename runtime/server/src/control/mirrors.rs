@@ -8,17 +8,17 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::Port;
 use serde_json::{Value, json};
 
-use super::{Control, ControlError, Trouble};
+use super::{Control, ControlError, ErrorKind};
 use crate::api::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
-use crate::counts::histogram::quantile_ms;
-use crate::mirror::{Example, Mirror, Window};
-use crate::oip::document::show;
+use crate::codecs::oip::document::show;
+use crate::serving::counts::histogram::quantile_ms;
+use crate::serving::mirror::{Example, Mirror, Window};
 
 impl Control {
     /// The mirrors of a name's route.
     pub fn mirrors(&self, name: &str) -> Result<Mirrors, ControlError> {
         let route = self.model(name)?.route;
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let routing = snapshot.model(name).and_then(|model| model.routing());
         let mirrors = routing.map_or(&[][..], |routing| routing.mirrors());
         if mirrors.is_empty() {
@@ -28,7 +28,7 @@ impl Control {
                 "there is no route"
             };
             return Err(ControlError::new(
-                Trouble::NotFound,
+                ErrorKind::NotFound,
                 format!("nothing is mirrored for `{name}`: {why}"),
             ));
         }

@@ -15,14 +15,18 @@ mod apply;
 mod cancel;
 mod change;
 mod commit;
+pub mod compiler;
+pub mod deploy;
 mod describe;
+mod error;
 mod experiments;
 mod graphs;
+mod history;
 mod line;
 mod look;
 mod mirrors;
 mod models;
-mod past;
+pub mod onnxruntime;
 mod prepare;
 mod retire;
 mod rollback;
@@ -32,7 +36,6 @@ mod start;
 mod status;
 mod sweep;
 mod traffic;
-mod trouble;
 mod watch;
 
 use std::net::SocketAddr;
@@ -45,16 +48,16 @@ use hotstage_core::name::{ModelName, Version};
 
 pub use self::adapt::adapt;
 pub use self::cancel::{Cancel, CancelOnDrop, cancel_on_drop};
+pub use self::error::{ControlError, ErrorKind};
 use self::retire::Retired;
 pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;
-pub use self::trouble::{ControlError, Trouble};
 pub use self::watch::{News, WatchOptions, Watcher};
-use crate::app::App;
-use crate::board::Snapshot;
-use crate::deploy::Deployer;
-use crate::journal::{Clerk, Head, Journal};
-use crate::store::Store;
+use crate::control::deploy::Deployer;
+use crate::frontends::app::App;
+use crate::serving::registry::Snapshot;
+use crate::state::journal::{Head, Journal, JournalHandle};
+use crate::state::store::Store;
 
 /// Beyond so many pipelines, those without traffic keep no instance: the first request makes one.
 const WARM_MAX: usize = 100;
@@ -86,7 +89,7 @@ impl Default for Options {
 
 /// What a caller says beside what it wants.
 #[derive(Clone, Debug, Default)]
-pub struct Ask {
+pub struct ChangeOptions {
     /// Why; kept in the journal.
     pub reason: String,
     /// Refuse when the newest revision is not this one.
@@ -97,7 +100,7 @@ pub struct Ask {
 
 /// What ends with a change.
 #[derive(Clone, Debug, Default)]
-pub struct Gone {
+pub struct Removals {
     /// Versions.
     pub versions: Vec<(ModelName, Version)>,
     /// Names whose routes end.
@@ -115,7 +118,7 @@ pub(crate) struct Ledger {
 pub struct Control {
     pub(crate) app: Arc<App>,
     deployer: Arc<Deployer>,
-    journal: Clerk,
+    journal: JournalHandle,
     ledger: ArcSwap<Ledger>,
     /// Held from the last check of a change to its swap.
     turn: tokio::sync::Mutex<()>,
@@ -141,7 +144,7 @@ impl Control {
 
     /// What is served right now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.app.board.read())
+        Arc::clone(&self.app.registry.read())
     }
 
     /// The newest revision.
@@ -174,7 +177,7 @@ impl Control {
         self.journal
             .ask(work)
             .await
-            .map_err(|_| ControlError::new(Trouble::Defect, lost))
+            .map_err(|_| ControlError::new(ErrorKind::Defect, lost))
     }
 }
 

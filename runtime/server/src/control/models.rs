@@ -12,9 +12,9 @@ use hotstage_core::journal::Entry;
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::name::Version;
 
-use crate::board::{Absent, Door, Model, Why};
-use crate::pipeline::Pipeline;
-use crate::routing::{Routing, Unfit};
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{Absent, DefaultTarget, Model, Why};
+use crate::serving::routing::{Routing, Unfit};
 
 /// A version that is recorded.
 pub(super) enum Found {
@@ -57,19 +57,19 @@ impl Versions {
         Some(versions)
     }
 
-    /// The door behind which a route decides between them.
-    pub(super) fn door(
+    /// The default_target behind which a route decides between them.
+    pub(super) fn default_target(
         &self,
         route: &WrittenRoute,
         before: Option<&Routing>,
-    ) -> Result<Door, String> {
+    ) -> Result<DefaultTarget, String> {
         if self.waits(route) {
-            return Ok(Door::Closed);
+            return Ok(DefaultTarget::Closed);
         }
         let find = |version: &str| self.in_service.get(version).map(Arc::clone);
         match Routing::degraded(route, find, before) {
-            Ok(routing) => Ok(Door::Route(Arc::new(routing))),
-            Err(Unfit::Absent { .. }) => Ok(Door::Closed),
+            Ok(routing) => Ok(DefaultTarget::Route(Arc::new(routing))),
+            Err(Unfit::Absent { .. }) => Ok(DefaultTarget::Closed),
             Err(Unfit::Input { message }) => Err(format!(
                 "the route `{}` does not fit its versions: {message}",
                 route.name()
@@ -105,8 +105,8 @@ impl Versions {
         !covered && needed.any(|(_, variant)| comes(&variant.version))
     }
 
-    /// The model of the entry, behind this door.
-    pub(super) fn model(self, entry: &Entry, door: Door) -> Option<Model> {
+    /// The model of the entry, behind this default_target.
+    pub(super) fn model(self, entry: &Entry, default_target: DefaultTarget) -> Option<Model> {
         let label = |(label, to): (&Version, &Version)| {
             Some((label.to_string(), Arc::clone(self.in_service.get(to)?)))
         };
@@ -115,7 +115,7 @@ impl Versions {
             self.in_service.into_values().collect(),
             self.absent,
             labels,
-            door,
+            default_target,
         )
     }
 }

@@ -9,11 +9,11 @@ use hotstage_core::journal::{Change, State, Verdict};
 use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, Written, WrittenRoute};
 use hotstage_core::name::{ModelName, Version};
 
-use super::{Ask, Control, ControlError, Gone, Trouble, locked};
+use super::{ChangeOptions, Control, ControlError, ErrorKind, Removals, locked};
 use crate::api::Document;
-use crate::board::Phase;
-use crate::deploy::{DeployError, Paths, Progress, Revived, Tests, sent};
-use crate::pipeline::{Made, Pipeline};
+use crate::control::deploy::{DeployError, Paths, Progress, Restored, Tests, sent};
+use crate::serving::pipeline::{Made, Pipeline};
+use crate::serving::registry::Phase;
 
 /// What a change is made of.
 #[derive(Default)]
@@ -43,7 +43,7 @@ pub(super) struct Wanted<'a> {
     /// A version that is served may get another digest.
     pub(super) replace: bool,
     /// What ends with it.
-    pub(super) gone: &'a Gone,
+    pub(super) gone: &'a Removals,
 }
 
 impl Wanted<'_> {
@@ -67,7 +67,7 @@ impl Sent {
     pub(super) fn read(documents: &[Document]) -> Result<Self, ControlError> {
         if documents.is_empty() {
             return Err(ControlError::new(
-                Trouble::Invalid,
+                ErrorKind::Invalid,
                 "documents: is empty; there is nothing to apply",
             ));
         }
@@ -80,7 +80,7 @@ impl Sent {
             for (path, digest) in given {
                 let digest = digest.parse().map_err(|error| {
                     ControlError::new(
-                        Trouble::Invalid,
+                        ErrorKind::Invalid,
                         format!("documents: {file}: paths: {path}: {error}"),
                     )
                 })?;
@@ -88,7 +88,7 @@ impl Sent {
             }
             if paths.insert(file.clone(), digests).is_some() {
                 return Err(ControlError::new(
-                    Trouble::Invalid,
+                    ErrorKind::Invalid,
                     format!("documents: {file} is there twice"),
                 ));
             }
@@ -198,7 +198,7 @@ impl Control {
     pub(super) async fn prepare(
         &self,
         wanted: &Wanted<'_>,
-        ask: &Ask,
+        ask: &ChangeOptions,
         progress: &dyn Progress,
     ) -> Result<Prepared, ControlError> {
         let mut problems = Problems::default();
@@ -217,7 +217,7 @@ impl Control {
         // would be missed again.
         let mut prepared = problems.or(prepared)?;
         // A start has just tried.
-        if !ask.dry_run && self.app.board.phase() != Phase::Starting {
+        if !ask.dry_run && self.app.registry.phase() != Phase::Starting {
             self.restore(&mut prepared).await?;
         }
         self.prepare_graphs(wanted, &mut prepared, progress).await?;
@@ -333,9 +333,9 @@ impl Control {
                 Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
                 _ => {
                     let called = format!("{pipeline}/{version}");
-                    match self.deployer.revive(&called, digest).await? {
-                        Revived::Pipeline(pipeline) => prepared.opened(*pipeline),
-                        Revived::Graph(graph) => {
+                    match self.deployer.restore(&called, digest).await? {
+                        Restored::Pipeline(pipeline) => prepared.opened(*pipeline),
+                        Restored::Graph(graph) => {
                             asleep.push(*graph);
                             continue;
                         }
@@ -347,7 +347,7 @@ impl Control {
         let served = |branch: &Branch<Digest>| self.served_member(branch);
         let (made, failures) = self
             .deployer
-            .wake(asleep, &mut prepared.pipelines, served)
+            .link(asleep, &mut prepared.pipelines, served)
             .await;
         if let Some((_, error)) = failures.into_iter().next() {
             return Err(error.into());

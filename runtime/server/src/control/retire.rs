@@ -13,9 +13,9 @@ use hotstage_core::digest::Digest;
 
 use super::{Control, locked};
 use crate::api::ChangeMade;
-use crate::board::Snapshot;
-use crate::pipeline::Pipeline;
-use crate::place::make_way;
+use crate::executors::compute::yield_to_requests;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::Snapshot;
 
 /// Versions that are kept, over all names.
 const KEPT_MAX: usize = 1000;
@@ -57,7 +57,7 @@ impl Retired {
 impl Control {
     /// Takes note of what a swap took out of service, and of what it brought back.
     pub(super) fn retire(&self, before: &Snapshot, changes: &[ChangeMade]) {
-        let after = self.app.board.read();
+        let after = self.app.registry.read();
         let mut given_up = Vec::new();
         {
             let mut retired = locked(&self.retired);
@@ -105,7 +105,7 @@ impl Control {
                 // request.
                 let swaps = &app.counts.swaps;
                 for pipeline in given_up {
-                    make_way();
+                    yield_to_requests();
                     let overdue = drain(pipeline, bound, &swaps.drained).await;
                     swaps.overdue.fetch_add(u64::from(overdue), Relaxed);
                     swaps.freed.fetch_add(1, Relaxed);

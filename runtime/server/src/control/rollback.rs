@@ -10,10 +10,10 @@ use hotstage_core::journal::{Entry, Origin, State, Trail, Verb};
 use hotstage_core::name::ModelName;
 
 use super::change::named;
-use super::commit::{Back, Intent};
-use super::{Ask, Control, ControlError, Trouble};
+use super::commit::{Intent, RollbackTarget};
+use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, RollbackRequest};
-use crate::journal::JournalError;
+use crate::state::journal::JournalError;
 
 /// Names that a refusal spells out.
 const NAMED_MAX: usize = 10;
@@ -25,7 +25,7 @@ impl Control {
         actor: &str,
         request: &RollbackRequest,
     ) -> Result<Applied, ControlError> {
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: request.reason.clone(),
             if_revision: request.if_revision,
             dry_run: request.dry_run,
@@ -49,7 +49,7 @@ impl Control {
         actor: &str,
         asked: Option<u64>,
         head: u64,
-        ask: Ask,
+        ask: ChangeOptions,
     ) -> Result<Applied, ControlError> {
         let began = Instant::now();
         let to = asked.unwrap_or(head.saturating_sub(1));
@@ -62,7 +62,7 @@ impl Control {
             .state;
         // What it is a step back from is this head: with another one, the caller has seen something
         // else.
-        let ask = Ask {
+        let ask = ChangeOptions {
             if_revision: ask.if_revision.or(Some(head)),
             ..ask
         };
@@ -71,7 +71,7 @@ impl Control {
             check_lost(&state.state, &target, to)?;
         }
         let prepared = self.prepare_again(&state.state.changes_to(&target)).await?;
-        let to = Some(Back {
+        let to = Some(RollbackTarget {
             revision: to,
             name: None,
         });
@@ -91,7 +91,7 @@ impl Control {
         actor: &str,
         name: ModelName,
         to: Option<u64>,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         let began = Instant::now();
         let ledger = self.ledger.load_full();
@@ -105,7 +105,7 @@ impl Control {
         let prepared = self
             .prepare_again(&ledger.state.changes_of(&name, entry.as_ref()))
             .await?;
-        let back = Some(Back {
+        let back = Some(RollbackTarget {
             revision,
             name: Some(name.clone()),
         });
@@ -121,7 +121,7 @@ impl Control {
             // something else.
             if state.model(name.as_str()) != now {
                 let message = format!("`{name}` was changed meanwhile: look at it and try again");
-                return Err(ControlError::new(Trouble::Conflict, message));
+                return Err(ControlError::new(ErrorKind::Conflict, message));
             }
             Ok(state.changes_of(&name, entry.as_ref()))
         })
@@ -160,7 +160,7 @@ impl Control {
 
 fn no_revision(to: u64, head: u64) -> ControlError {
     let message = format!("there is no revision {to} to go back to; the newest is {head}");
-    ControlError::new(Trouble::NotFound, message)
+    ControlError::new(ErrorKind::NotFound, message)
 }
 
 /// Refuses what would leave names without any version.
@@ -188,7 +188,7 @@ fn check_lost(state: &State, target: &State, to: u64) -> Result<(), ControlError
          shall go: `hotstage delete {first}`; or serve nothing at all: `hotstage rollback --to 0`",
         named.join(", ")
     );
-    Err(ControlError::new(Trouble::Conflict, message))
+    Err(ControlError::new(ErrorKind::Conflict, message))
 }
 
 /// Refuses to take a name out of service by the way.
@@ -197,5 +197,5 @@ fn not_served(name: &ModelName, revision: u64) -> ControlError {
         "`{name}` had no version after revision {revision}, so every call to it would get 404; if that is meant: \
          `hotstage delete {name}`, or `hotstage rollback {name} --to 0`; `hotstage history` shows what was served when"
     );
-    ControlError::new(Trouble::Conflict, message)
+    ControlError::new(ErrorKind::Conflict, message)
 }

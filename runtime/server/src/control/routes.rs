@@ -12,11 +12,11 @@ use hotstage_core::suggest::hint;
 
 use super::models::Versions;
 use super::prepare::Prepared;
-use super::{Control, ControlError, Trouble};
+use super::{Control, ControlError, ErrorKind};
 use crate::api::{RouteInfo, ShareInfo};
-use crate::board::{Door, Model};
-use crate::pipeline::Pipeline;
-use crate::routing::{Routing, Unfit};
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{DefaultTarget, Model};
+use crate::serving::routing::{Routing, Unfit};
 
 /// Changes that are put together, each fitting what those before it leave.
 pub(super) struct Draft {
@@ -112,7 +112,7 @@ impl Control {
         version: &str,
     ) -> Option<Arc<Pipeline>> {
         prepared.pipeline(name, version).or_else(|| {
-            let snapshot = self.app.board.read();
+            let snapshot = self.app.registry.read();
             let versions = snapshot.model(name.as_str())?.versions();
             versions
                 .iter()
@@ -162,25 +162,25 @@ impl Control {
     }
 
     /// Who answers calls to a name that ask for no version.
-    pub(super) fn door(
+    pub(super) fn default_target(
         &self,
         entry: &Entry,
         versions: &Versions,
         written: &[WrittenRoute],
-    ) -> Result<Door, ControlError> {
+    ) -> Result<DefaultTarget, ControlError> {
         let Some(routed) = &entry.route else {
-            return Ok(Door::Newest);
+            return Ok(DefaultTarget::Newest);
         };
         let route = match written.iter().find(|route| route.digest() == routed.digest) {
             Some(route) => route.clone(),
             None => self.stored_route(&routed.digest)?,
         };
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let before = snapshot
             .model(route.name().as_str())
             .and_then(Model::routing);
-        let door = versions.door(&route, before.map(|before| &**before));
-        door.map_err(|message| ControlError::new(Trouble::Conflict, message))
+        let default_target = versions.default_target(&route, before.map(|before| &**before));
+        default_target.map_err(|message| ControlError::new(ErrorKind::Conflict, message))
     }
 
     /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
@@ -213,7 +213,7 @@ impl Control {
 
     /// A route that is in the store.
     pub(super) fn stored_route(&self, digest: &Digest) -> Result<WrittenRoute, ControlError> {
-        let damaged = |message| ControlError::new(Trouble::Defect, message);
+        let damaged = |message| ControlError::new(ErrorKind::Defect, message);
         let text = self
             .store()
             .get(digest)?

@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 use super::line::Line;
 use super::models::{Found, Versions};
 use super::retire::Retired;
-use super::{Control, ControlError, Ledger, Options, Trouble, WARM_MAX};
-use crate::app::App;
-use crate::board::{Door, Why};
-use crate::deploy::{Asleep, DeployError, Deployer, Revived};
-use crate::journal::{Clerk, Journal};
-use crate::pipeline::Pipeline;
-use crate::place::step_back;
+use super::{Control, ControlError, ErrorKind, Ledger, Options, WARM_MAX};
+use crate::control::deploy::{DeployError, Deployer, PendingGraph, Restored};
+use crate::executors::compute::run_below_requests;
+use crate::frontends::app::App;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{DefaultTarget, Why};
+use crate::state::journal::{Journal, JournalHandle};
 
 /// How often what was loaded begins to serve.
 const SWAP_EVERY: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ const SWAP_EVERY: Duration = Duration::from_millis(100);
 const LOADED_WAITING: usize = 64;
 
 /// One version, with what became of it.
-type Loaded = (String, Digest, Result<Revived, DeployError>);
+type Loaded = (String, Digest, Result<Restored, DeployError>);
 
 /// What is told while pipelines are loaded.
 pub trait Loading: Sync {
@@ -48,7 +48,7 @@ struct Start<'a> {
     opened: HashMap<Digest, Arc<Pipeline>>,
     failed: HashMap<Digest, Arc<str>>,
     /// Graphs whose members are not all there yet.
-    asleep: Vec<Asleep>,
+    asleep: Vec<PendingGraph>,
     /// Names of which something is new.
     news: BTreeSet<String>,
     /// What can't be served, with the reasons.
@@ -65,18 +65,18 @@ impl Control {
         let journal = Journal::open(deployer.store.root())?;
         let replayed = journal.replay(None)?;
         let no_thread =
-            |error| ControlError::new(Trouble::Defect, format!("can't start a thread: {error}"));
+            |error| ControlError::new(ErrorKind::Defect, format!("can't start a thread: {error}"));
         let ledger = Ledger {
             state: replayed.state,
             head: replayed.head,
         };
         if options.allow_damaged {
-            app.board.allow_dark();
+            app.registry.allow_dark();
         }
         Ok(Self {
             app,
             deployer,
-            journal: Clerk::start(journal, step_back).map_err(no_thread)?,
+            journal: JournalHandle::start(journal, run_below_requests).map_err(no_thread)?,
             ledger: ArcSwap::from_pointee(ledger),
             turn: tokio::sync::Mutex::new(()),
             retired: Mutex::new(Retired::default()),
@@ -118,12 +118,12 @@ impl Control {
                 Err(_) => {}
             }
             if swapped.elapsed() >= SWAP_EVERY && start.has_news() {
-                self.wake(&mut start).await;
+                self.link(&mut start).await;
                 self.put_in_service(&mut start);
                 swapped = Instant::now();
             }
         }
-        self.wake(&mut start).await;
+        self.link(&mut start).await;
         self.give_up(&mut start).await;
         self.put_in_service(&mut start);
         // Components' own bytes are not needed once their code is.
@@ -152,7 +152,7 @@ impl Control {
             );
             let load = async move {
                 while let Some((called, digest, revived)) = line.next(&deployer).await {
-                    if let (Ok(Revived::Pipeline(pipeline)), false) = (&revived, is_warm) {
+                    if let (Ok(Restored::Pipeline(pipeline)), false) = (&revived, is_warm) {
                         pipeline.rest();
                     }
                     if loaded.send((called, digest, revived)).await.is_err() {
@@ -178,9 +178,9 @@ impl Control {
     }
 
     /// Makes the graphs whose members are there.
-    async fn wake(&self, start: &mut Start<'_>) {
+    async fn link(&self, start: &mut Start<'_>) {
         while !start.asleep.is_empty() {
-            let is_there = |asleep: &Asleep| {
+            let is_there = |asleep: &PendingGraph| {
                 let mut members = asleep.graph.branches();
                 members.all(|(_, branch)| start.opened.contains_key(&branch.digest))
             };
@@ -215,14 +215,14 @@ impl Control {
         }
     }
 
-    async fn make_graphs(&self, start: &mut Start<'_>, graphs: Vec<Asleep>) {
+    async fn make_graphs(&self, start: &mut Start<'_>, graphs: Vec<PendingGraph>) {
         let digests: HashMap<String, Digest> = graphs
             .iter()
             .map(|asleep| (called(asleep), asleep.graph.digest()))
             .collect();
         let (made, failures) = self
             .deployer
-            .wake(graphs, &mut start.opened, |_| None)
+            .link(graphs, &mut start.opened, |_| None)
             .await;
         made.into_iter().for_each(|graph| start.opened(graph));
         for (called, error) in failures {
@@ -248,7 +248,7 @@ impl Control {
              meanwhile, leave --require-all out",
             problems.join("\n")
         );
-        Err(ControlError::new(Trouble::Defect, message))
+        Err(ControlError::new(ErrorKind::Defect, message))
     }
 
     /// Puts what is new into the table.
@@ -260,10 +260,10 @@ impl Control {
             .collect();
         let next = self
             .app
-            .board
+            .registry
             .read()
             .with(models.into_iter().map(|(name, model)| (name, Some(model))));
-        self.app.board.replace(next);
+        self.app.registry.replace(next);
     }
 }
 
@@ -280,10 +280,10 @@ impl<'a> Start<'a> {
         }
     }
 
-    fn take(&mut self, called: &str, digest: Digest, revived: Result<Revived, DeployError>) {
+    fn take(&mut self, called: &str, digest: Digest, revived: Result<Restored, DeployError>) {
         match revived {
-            Ok(Revived::Pipeline(pipeline)) => self.opened(Arc::new(*pipeline)),
-            Ok(Revived::Graph(graph)) => self.asleep.push(*graph),
+            Ok(Restored::Pipeline(pipeline)) => self.opened(Arc::new(*pipeline)),
+            Ok(Restored::Graph(graph)) => self.asleep.push(*graph),
             Err(error) => self.failed(called, digest, &error.to_string()),
         }
     }
@@ -305,7 +305,7 @@ impl<'a> Start<'a> {
     }
 
     /// A name, as far as it is loaded.
-    fn model(&self, name: &str) -> Option<crate::board::Model> {
+    fn model(&self, name: &str) -> Option<crate::serving::registry::Model> {
         let entry = self.state.model(name)?;
         let versions = Versions::of(entry, |_, digest| {
             let why = || {
@@ -318,20 +318,20 @@ impl<'a> Start<'a> {
                 |found| Found::Serves(Arc::clone(found)),
             ))
         })?;
-        let door = match &entry.route {
-            None => Door::Newest,
+        let default_target = match &entry.route {
+            None => DefaultTarget::Newest,
             // One that can't be read lets nobody through.
             Some(routed) => {
                 let route = self.routes.get(&routed.digest);
                 route
-                    .and_then(|route| versions.door(route, None).ok())
-                    .unwrap_or(Door::Closed)
+                    .and_then(|route| versions.default_target(route, None).ok())
+                    .unwrap_or(DefaultTarget::Closed)
             }
         };
-        versions.model(entry, door)
+        versions.model(entry, default_target)
     }
 }
 
-fn called(asleep: &Asleep) -> String {
+fn called(asleep: &PendingGraph) -> String {
     format!("{}/{}", asleep.graph.name, asleep.graph.version)
 }

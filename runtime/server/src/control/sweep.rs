@@ -9,10 +9,10 @@ use hotstage_core::graph::ResolvedGraph;
 use hotstage_core::journal::Change;
 use hotstage_core::manifest::{Resolved, WrittenRollout, WrittenRoute};
 
-use super::{Control, ControlError, Trouble, locked};
+use super::{Control, ControlError, ErrorKind, locked};
 use crate::api::{Gc, GcRequest};
-use crate::journal::JournalError;
-use crate::store::Store;
+use crate::state::journal::JournalError;
+use crate::state::store::Store;
 
 impl Control {
     /// Frees what is not needed; with `dry_run` says what that would be.
@@ -48,7 +48,7 @@ impl Control {
             if let Some(problem) = problems.into_iter().next() {
                 // A manifest that can't be read may need anything.
                 let message = format!("nothing was freed: {problem}");
-                return Err(ControlError::new(Trouble::Defect, message));
+                return Err(ControlError::new(ErrorKind::Defect, message));
             }
             let min_age = Duration::from_secs(request.min_age_seconds);
             let freed = store.sweep(&needed, min_age, request.dry_run)?;
@@ -59,7 +59,7 @@ impl Control {
         });
         let lost = || {
             ControlError::new(
-                Trouble::Defect,
+                ErrorKind::Defect,
                 "the sweep failed; this is a defect of the server",
             )
         };

@@ -14,9 +14,9 @@ use hotstage_core::rollout::Buckets;
 use super::look::{absence, absent_from, instances};
 use super::{Control, locked};
 use crate::api::{Condition, Order, Rates, Traffic, VersionTraffic};
-use crate::board::{Door, Phase, newer};
-use crate::counts::histogram::quantile_ms;
-use crate::pipeline::Pipeline;
+use crate::serving::counts::histogram::quantile_ms;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::{DefaultTarget, Phase, newer};
 
 /// Who asks beyond these waits for a turn.
 pub(super) const MEASURED_AT_ONCE: usize = 16;
@@ -107,7 +107,7 @@ impl Control {
     /// Waits, at most until the server stops.
     async fn let_pass(&self, interval: Duration) {
         let began = Instant::now();
-        while self.app.board.phase() != Phase::Stopping {
+        while self.app.registry.phase() != Phase::Stopping {
             let left = interval.saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;
@@ -143,7 +143,7 @@ impl Control {
 
     /// Every version that is loaded, by name and age; those out of service come last.
     fn everything(&self) -> Vec<(Arc<Pipeline>, Condition)> {
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let mut loaded: Vec<_> = snapshot
             .pipelines()
             .map(|pipeline| (Arc::clone(pipeline), Condition::Ready))
@@ -185,7 +185,7 @@ impl Control {
             });
         }
         let ledger = self.ledger.load();
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         for (name, version, digest) in ledger.state.pipelines() {
             let model = snapshot.model(name.as_str());
             let versions = model.map_or(&[][..], |model| model.versions());
@@ -221,7 +221,7 @@ impl Control {
     }
 
     fn told(&self, row: &Row<'_>) -> VersionTraffic {
-        let (ledger, snapshot) = (self.ledger.load(), self.app.board.read());
+        let (ledger, snapshot) = (self.ledger.load(), self.app.registry.read());
         let is_served = matches!(
             row.condition,
             Condition::Ready | Condition::Loading | Condition::Failed
@@ -234,7 +234,7 @@ impl Control {
         let labels = labels.filter(|(_, to)| is_served && to.as_str() == row.version);
         let model = snapshot
             .model(row.name)
-            .filter(|model| matches!(model.door(), Door::Newest));
+            .filter(|model| matches!(model.default_target(), DefaultTarget::Newest));
         let newest = model.and_then(|model| model.newest());
         VersionTraffic {
             name: row.name.to_owned(),

@@ -8,8 +8,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::metrics::{Durations, Labels, number};
-use crate::counts::batches::Cut;
-use crate::pipeline::Pipeline;
+use crate::serving::counts::batches::Cut;
+use crate::serving::pipeline::Pipeline;
 
 /// The counts of one batched stage at a moment.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use prometheus_client::metrics::MetricType;
 
 use super::metrics::Count;
-use crate::intake::Intake;
+use crate::transport::intake::Intake;
 
 pub(super) fn counts(intake: &Intake) -> Vec<Count> {
     let value = |count: u64| vec![("", count as f64)];

@@ -14,8 +14,8 @@ use super::observed::{self, ObservedRow};
 use super::pipelines::{self, Row};
 use super::routes::Rows;
 use super::{intake, server, triton};
-use crate::app::App;
-use crate::counts::{ROLLOUTS, SWAP_STEPS};
+use crate::frontends::app::App;
+use crate::serving::counts::{ROLLOUTS, SWAP_STEPS};
 
 /// The text that a scrape gets, in the format that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Exposition {
 /// All figures at this moment.
 pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
-    let snapshot = app.board.read();
+    let snapshot = app.registry.read();
     let counts = [
         server::counts(&app.counts),
         intake::counts(&app.intake),

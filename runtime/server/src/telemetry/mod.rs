@@ -10,6 +10,7 @@ pub mod logging;
 pub mod metrics;
 mod observed;
 mod pipelines;
+pub mod request_log;
 mod routes;
 mod server;
 mod triton;

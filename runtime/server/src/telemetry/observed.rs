@@ -5,7 +5,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
 use super::metrics::{Labels, number};
-use crate::pipeline::Pipeline;
+use crate::serving::pipeline::Pipeline;
 
 /// What one stage observed.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::metrics::{Durations, Labels, number};
-use crate::counts::CACHED;
-use crate::counts::histogram::Histogram;
-use crate::pipeline::{Pipeline, Step};
+use crate::serving::counts::CACHED;
+use crate::serving::counts::histogram::Histogram;
+use crate::serving::pipeline::{Pipeline, Step};
 
 /// The figures of one pipeline.
 #[derive(Debug)]

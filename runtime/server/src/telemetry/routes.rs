@@ -7,9 +7,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::metrics::{Durations, Labels, number};
-use crate::board::Snapshot;
-use crate::counts::FALLS;
-use crate::mirror::Mirror;
+use crate::serving::counts::FALLS;
+use crate::serving::mirror::Mirror;
+use crate::serving::registry::Snapshot;
 
 /// What became of a mirror's copies; in the order in which [`MirrorRow`] has them.
 const OUTCOMES: [&str; 4] = ["agreed", "disagreed", "failed", "dropped"];

@@ -6,8 +6,8 @@ use hotstage_core::failure::Kind;
 use prometheus_client::metrics::MetricType;
 
 use super::metrics::Count;
-use crate::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
-use crate::experiments;
+use crate::serving::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
+use crate::serving::experiments;
 
 /// What the server counts of requests, changes and rollouts.
 pub(super) fn counts(counts: &ServerCounts) -> Vec<Count> {

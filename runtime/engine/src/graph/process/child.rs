@@ -25,7 +25,7 @@ use super::lane::{AREA, KEPT, Lane, Numbers, Side};
 use super::shared::Shared;
 use super::wire::{Described, Parcel, Reader, Writer};
 use super::worker::outcome;
-use crate::spread;
+use crate::sharded;
 
 /// How long a caller waits before it gives its thread up: what a guest may take of it.
 const SLICE: Duration = Duration::from_millis(1);
@@ -229,7 +229,7 @@ impl Worker {
 
     /// A lane that is free, when one is. None where the time is over, or the process.
     async fn free(&self, deadline: Instant) -> Option<usize> {
-        let first = spread::first_of(self.lanes.len());
+        let first = sharded::first_of(self.lanes.len());
         loop {
             let all = (first..self.lanes.len()).chain(0..first);
             if let Some(number) = { all }.find(|&number| self.takes(number)) {

@@ -80,7 +80,7 @@ impl Plan {
         model
             .graph
             .iter_mut()
-            .for_each(hotstage_misread::tell_apart);
+            .for_each(hotstage_onnx_compat::tell_apart);
         let parsed = parse(&model, &wanted).map_err(&refused)?;
         drop(model);
         let ready = Ready::of(parsed, &ports.inputs).map_err(&refused)?;
@@ -261,7 +261,7 @@ fn check(model: &ModelProto, ports: &Ports, wanted: &[usize]) -> Result<(), Stri
     let misread = model
         .graph
         .as_ref()
-        .and_then(|graph| hotstage_misread::first(graph, names));
+        .and_then(|graph| hotstage_onnx_compat::first(graph, names));
     match misread {
         Some(operator) => Err(format!(
             "it would compute {operator} wrongly; take ONNX Runtime"

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::super::target::Target;
-use super::{Ending, Exit};
+use super::{CliError, Exit};
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
@@ -19,27 +19,27 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(url: &str) -> Result<Self, Ending> {
+    pub(super) fn new(url: &str) -> Result<Self, CliError> {
         Ok(Self {
             target: Target::parse(url, "http://127.0.0.1:8000")?,
         })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Ending> {
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, CliError> {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, Ending> {
+    pub(super) async fn post(&self, path: &str, body: Bytes) -> Result<Bytes, CliError> {
         self.send(Method::POST, path, body).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Ending> {
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, CliError> {
         let away = |error: &dyn std::fmt::Display| {
             let message = format!(
                 "can't reach a server at {}: {error}; is it running? `hotstage serve` starts one",
                 self.target.authority
             );
-            Ending::new(Exit::Unreachable, message)
+            CliError::new(Exit::Unreachable, message)
         };
         let stream = TcpStream::connect(&self.target.authority)
             .await
@@ -54,7 +54,7 @@ impl Client {
             .header(header::HOST, &self.target.authority)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
-            .map_err(|error| Ending::new(Exit::Usage, error))?;
+            .map_err(|error| CliError::new(Exit::Usage, error))?;
         let response = sender
             .send_request(request)
             .await
@@ -65,7 +65,7 @@ impl Client {
             .collect()
             .await;
         let body = body
-            .map_err(|error| Ending::new(Exit::Failed, format!("the answer broke off: {error}")))?
+            .map_err(|error| CliError::new(Exit::Failed, format!("the answer broke off: {error}")))?
             .to_bytes();
         if status.is_success() {
             return Ok(body);
@@ -75,7 +75,7 @@ impl Client {
             .get("error")
             .and_then(serde_json::Value::as_str)
             .unwrap_or("no explanation");
-        Err(Ending::new(
+        Err(CliError::new(
             Exit::Failed,
             format!("the server says {status}: {text}"),
         ))

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use self::client::Client;
 use super::check::Output;
-use super::{Ending, Exit, console};
-use crate::oip::document::{encode_request, parse_response};
+use super::{CliError, Exit, console};
+use crate::codecs::oip::document::{encode_request, parse_response};
 
 /// Rows that go into one request.
 const ROWS: usize = 1000;
@@ -43,15 +43,15 @@ pub(super) struct Args {
     output: Output,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Ending> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+    let runtime = runtime.map_err(|error| CliError::new(Exit::Defect, error))?;
     runtime.block_on(ask(args))
 }
 
-async fn ask(args: &Args) -> Result<(), Ending> {
+async fn ask(args: &Args) -> Result<(), CliError> {
     let text = read(&args.file)?;
     let client = Client::new(&args.url)?;
     if rows::is_csv(&args.file) {
@@ -61,12 +61,13 @@ async fn ask(args: &Args) -> Result<(), Ending> {
     print(args, &answer, None)
 }
 
-async fn ask_rows(args: &Args, client: &Client, text: &[u8]) -> Result<(), Ending> {
+async fn ask_rows(args: &Args, client: &Client, text: &[u8]) -> Result<(), CliError> {
     let about = client.get(&path(args, "")).await?;
     let about: Value =
-        serde_json::from_slice(&about).map_err(|error| Ending::new(Exit::Failed, error))?;
-    let refuse =
-        |message: String| Ending::new(Exit::Refused, format!("{}: {message}", args.file.display()));
+        serde_json::from_slice(&about).map_err(|error| CliError::new(Exit::Failed, error))?;
+    let refuse = |message: String| {
+        CliError::new(Exit::Refused, format!("{}: {message}", args.file.display()))
+    };
     let table = rows::Table::read(text).map_err(refuse)?;
     let plan = rows::Plan::new(&table, &about).map_err(refuse)?;
     if let Some(remark) = plan.remark(&table) {
@@ -94,18 +95,18 @@ fn path(args: &Args, end: &str) -> String {
     format!("/v2/models/{}{version}{end}", quote(&args.model))
 }
 
-fn print(args: &Args, answer: &Bytes, beside: Option<&show::Columns>) -> Result<(), Ending> {
+fn print(args: &Args, answer: &Bytes, beside: Option<&show::Columns>) -> Result<(), CliError> {
     if args.output == Output::Json {
         console::print(&String::from_utf8_lossy(answer));
         return Ok(());
     }
     let outputs = parse_response(answer, None)
-        .map_err(|failure| Ending::new(Exit::Failed, failure.message))?;
+        .map_err(|failure| CliError::new(Exit::Failed, failure.message))?;
     console::print(&show::table(&outputs, beside));
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Ending> {
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin()
@@ -116,7 +117,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Ending> {
         fs::read(path)
     };
     read.map_err(|error| {
-        Ending::new(
+        CliError::new(
             Exit::Refused,
             format!("can't read {}: {error}", path.display()),
         )

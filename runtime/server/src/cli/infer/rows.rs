@@ -12,8 +12,8 @@ use hotstage_core::tensor::{Shape, Tensor};
 use serde_json::{Value, json};
 
 use super::show::Columns;
-use crate::oip::document::parse_named;
-use crate::oip::place::Side;
+use crate::codecs::oip::document::parse_named;
+use crate::codecs::oip::field_path::Side;
 
 /// Whether a file calls itself CSV.
 pub(in crate::cli) fn is_csv(path: &Path) -> bool {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::client::quote;
 use super::duration::moment;
-use super::{Ending, Exit, Remote, show};
+use super::{CliError, Exit, Remote, show};
 use crate::api::Answered;
 
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,9 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
-    let at =
-        moment(&args.at, Timestamp::now()).map_err(|message| Ending::new(Exit::Usage, message))?;
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
+    let at = moment(&args.at, Timestamp::now())
+        .map_err(|message| CliError::new(Exit::Usage, message))?;
     let path = format!(
         "/v1/models/{}/answered?time={}",
         quote(&args.name),

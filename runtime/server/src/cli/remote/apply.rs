@@ -8,7 +8,7 @@ use http::Method;
 use super::super::allow::AllowPath;
 use super::client::{Client, Got};
 use super::gather::{Gathered, gather};
-use super::{Change, Ending, Exit, Remote, show, upload};
+use super::{Change, CliError, Exit, Remote, show, upload};
 use crate::api::{Applied, ApplyRequest, Document};
 
 #[derive(Debug, clap::Args)]
@@ -39,13 +39,13 @@ pub(super) struct Manifests {
 
 impl Manifests {
     /// Reads them and what they point at, or says everything that is wrong with any of it.
-    pub(super) fn gather(&self) -> Result<Gathered, Ending> {
+    pub(super) fn gather(&self) -> Result<Gathered, CliError> {
         gather(&self.files, &self.allow.allowed())
-            .map_err(|problems| Ending::new(Exit::Refused, problems))
+            .map_err(|problems| CliError::new(Exit::Refused, problems))
     }
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let mut client = args.change.client(&args.remote)?;
     let gathered = args.manifests.gather()?;
     upload::send(&mut client, &gathered.files).await?;
@@ -66,7 +66,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 pub(super) async fn try_out(
     client: &mut Client,
     documents: Vec<Document>,
-) -> Result<Got<Applied>, Ending> {
+) -> Result<Got<Applied>, CliError> {
     post(
         client,
         &ApplyRequest {
@@ -79,6 +79,6 @@ pub(super) async fn try_out(
     .await
 }
 
-async fn post(client: &mut Client, request: &ApplyRequest) -> Result<Got<Applied>, Ending> {
+async fn post(client: &mut Client, request: &ApplyRequest) -> Result<Got<Applied>, CliError> {
     Ok(client.call(Method::POST, "/v1/apply", request).await?)
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::super::target::Target;
-use super::{Ending, Exit};
+use super::{CliError, Exit};
 use crate::api::ErrorBody;
 
 /// Bytes of an answer that are read.
@@ -40,7 +40,7 @@ pub(super) struct Client {
 
 /// One request, as often as it must be sent.
 #[derive(Clone)]
-struct Ask {
+struct ChangeOptions {
     method: Method,
     path: String,
     headers: Vec<(HeaderName, String)>,
@@ -61,7 +61,7 @@ pub(super) struct Got<T> {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum ClientError {
     /// Nobody is there, or no longer.
     Away(String),
     /// The server says no.
@@ -75,7 +75,7 @@ pub(super) enum Trouble {
     Strange(String),
 }
 
-impl Trouble {
+impl ClientError {
     /// Whether the same request may well succeed a little later.
     pub(super) fn passes(&self) -> bool {
         match self {
@@ -93,12 +93,12 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for Ending {
-    fn from(trouble: Trouble) -> Self {
+impl From<ClientError> for CliError {
+    fn from(trouble: ClientError) -> Self {
         match trouble {
-            Trouble::Away(message) => Self::new(Exit::Unreachable, message),
-            Trouble::Strange(message) => Self::new(Exit::Failed, message),
-            Trouble::Said { status, text } => {
+            ClientError::Away(message) => Self::new(Exit::Unreachable, message),
+            ClientError::Strange(message) => Self::new(Exit::Failed, message),
+            ClientError::Said { status, text } => {
                 let exit = match status {
                     StatusCode::UNPROCESSABLE_ENTITY => Exit::Refused,
                     StatusCode::INSUFFICIENT_STORAGE => Exit::DiskFull,
@@ -139,7 +139,10 @@ impl Client {
     }
 
     /// Reads something.
-    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<Got<T>, Trouble> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+    ) -> Result<Got<T>, ClientError> {
         understand(
             self.send(Method::GET, path, Vec::new(), Bytes::new())
                 .await?,
@@ -150,7 +153,7 @@ impl Client {
     pub(super) async fn delete<T: DeserializeOwned>(
         &mut self,
         path: &str,
-    ) -> Result<Got<T>, Trouble> {
+    ) -> Result<Got<T>, ClientError> {
         understand(
             self.send(Method::DELETE, path, Vec::new(), Bytes::new())
                 .await?,
@@ -163,9 +166,9 @@ impl Client {
         method: Method,
         path: &str,
         request: &impl Serialize,
-    ) -> Result<Got<T>, Trouble> {
+    ) -> Result<Got<T>, ClientError> {
         let body =
-            serde_json::to_vec(request).map_err(|error| Trouble::Strange(error.to_string()))?;
+            serde_json::to_vec(request).map_err(|error| ClientError::Strange(error.to_string()))?;
         let headers = vec![(header::CONTENT_TYPE, "application/json".to_owned())];
         understand(self.send(method, path, headers, body.into()).await?)
     }
@@ -177,8 +180,8 @@ impl Client {
         path: &str,
         headers: Vec<(HeaderName, String)>,
         body: Bytes,
-    ) -> Result<Answer, Trouble> {
-        let ask = Ask {
+    ) -> Result<Answer, ClientError> {
+        let ask = ChangeOptions {
             method,
             path: format!("{}{path}", self.target.prefix),
             headers,
@@ -202,8 +205,8 @@ impl Client {
     async fn exchange(
         &mut self,
         mut sender: SendRequest<Full<Bytes>>,
-        ask: &Ask,
-    ) -> hyper::Result<Result<Answer, Trouble>> {
+        ask: &ChangeOptions,
+    ) -> hyper::Result<Result<Answer, ClientError>> {
         sender.ready().await?;
         let mut request = Request::builder()
             .method(&ask.method)
@@ -221,7 +224,7 @@ impl Client {
         let request = match request.body(Full::new(ask.body.clone())) {
             Ok(request) => request,
             Err(error) => {
-                return Ok(Err(Trouble::Strange(format!(
+                return Ok(Err(ClientError::Strange(format!(
                     "`{}` can't be asked: {error}",
                     ask.path
                 ))));
@@ -232,7 +235,11 @@ impl Client {
         #[expect(clippy::disallowed_methods, reason = "`Limited` is the bound")]
         let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) => return Ok(Err(Trouble::Away(format!("the answer broke off: {error}")))),
+            Err(error) => {
+                return Ok(Err(ClientError::Away(format!(
+                    "the answer broke off: {error}"
+                ))));
+            }
         };
         self.sender = Some(sender);
         Ok(if parts.status.is_success() {
@@ -245,7 +252,7 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Trouble> {
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let stream =
             tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.target.authority))
                 .await;
@@ -265,21 +272,21 @@ impl Client {
         Ok(sender)
     }
 
-    fn away(&self, error: &dyn std::fmt::Display) -> Trouble {
+    fn away(&self, error: &dyn std::fmt::Display) -> ClientError {
         let authority = &self.target.authority;
-        Trouble::Away(format!(
+        ClientError::Away(format!(
             "can't reach a server's admin API at {authority}: {error}; is it running? `hotstage serve` starts one"
         ))
     }
 }
 
-fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, Trouble> {
+fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, ClientError> {
     let value = serde_json::from_slice(&answer.body).and_then(|mut value: Value| {
         make_printable(&mut value);
         serde_json::from_value(value)
     });
     let value = value.map_err(|error| {
-        Trouble::Strange(format!("the server's answer can't be understood: {error}"))
+        ClientError::Strange(format!("the server's answer can't be understood: {error}"))
     })?;
     Ok(Got {
         value,
@@ -311,13 +318,13 @@ fn make_printable(value: &mut Value) {
     }
 }
 
-fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
+fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
     let text = match serde_json::from_slice::<ErrorBody>(body) {
         // One problem to a line; the rest is what clients and files gave.
         Ok(ErrorBody { error }) if !error.is_empty() => printable::lines(&error).into_owned(),
         _ => format!("the server says {status} and no more"),
     };
-    Trouble::Said { status, text }
+    ClientError::Said { status, text }
 }
 
 #[cfg(test)]
@@ -336,13 +343,13 @@ mod tests {
                 StatusCode::from_u16(status).unwrap(),
                 br#"{"error":"a.yaml:1:1: no"}"#,
             );
-            let ending = Ending::from(trouble);
+            let ending = CliError::from(trouble);
             assert_eq!(
                 (ending.exit, ending.message.as_str()),
                 (exit, "a.yaml:1:1: no")
             );
         }
-        let ending = Ending::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
+        let ending = CliError::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
         assert_eq!(
             ending.message,
             "the server says 502 Bad Gateway and no more"
@@ -365,7 +372,7 @@ mod tests {
             StatusCode::CONFLICT,
             "{\"error\":\"a\\u001b[2J\u{202e}b\\nc\"}".as_bytes(),
         );
-        assert_eq!(Ending::from(refused).message, "a\\u001b[2J\\u202eb\nc");
+        assert_eq!(CliError::from(refused).message, "a\\u001b[2J\\u202eb\nc");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `hotstage delete`: take a version, a route, or a name with all its versions, out of service.
 
 use super::client::quote;
-use super::{Change, Ending, Remote, show};
+use super::{Change, CliError, Remote, show};
 use crate::api::Applied;
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let version = args
         .version
         .as_deref()

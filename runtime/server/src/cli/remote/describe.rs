@@ -4,8 +4,8 @@ use std::iter::once;
 
 use serde_json::Value;
 
-use super::client::{Client, Trouble, quote};
-use super::{Ending, Exit, Remote, get, show};
+use super::client::{Client, ClientError, quote};
+use super::{CliError, Exit, Remote, get, show};
 use crate::api::{
     Condition, ModelInfo, NodeInfo, PipelineInfo, PortInfo, RouteInfo, ShareInfo, StageInfo,
     VersionInfo,
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let mut client = args.remote.client()?;
     if args.route {
         let got = client
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
             .await?;
         let Some(route) = &got.value.route else {
             let message = format!("{} has no route; its newest version answers", args.name);
-            return Err(Ending::new(Exit::Failed, message));
+            return Err(CliError::new(Exit::Failed, message));
         };
         let text = about_route(&args.name, route);
         show::tell(args.remote.output, &got, |_| text);
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     }
     let model = model(&mut client, &args.name).await?;
     let version = version(&model, args.version.as_deref())
-        .map_err(|message| Ending::new(Exit::Failed, message))?;
+        .map_err(|message| CliError::new(Exit::Failed, message))?;
     let path = format!(
         "/v1/models/{}/versions/{}",
         quote(&args.name),
@@ -109,7 +109,7 @@ fn rule(rule: &Value) -> String {
 }
 
 /// What is known about a name.
-pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, Trouble> {
+pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, ClientError> {
     Ok(client
         .get(&format!("/v1/models/{}", quote(name)))
         .await?

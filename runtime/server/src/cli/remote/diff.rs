@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::apply::{Manifests, try_out};
 use super::client::{Client, quote};
-use super::{Ending, Exit, Output, Remote, console, lines, show, upload};
+use super::{CliError, Exit, Output, Remote, console, lines, show, upload};
 use crate::api::{ChangeMade, PipelineInfo, What};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
+pub(super) async fn run(args: &Args) -> Result<Exit, CliError> {
     let mut client = args.remote.client()?;
     let gathered = args.manifests.gather()?;
     upload::send(&mut client, &gathered.files).await?;
@@ -55,7 +55,7 @@ async fn replaced(
     change: &ChangeMade,
     written: &Written,
     resolved: &Resolved,
-) -> Result<Vec<String>, Ending> {
+) -> Result<Vec<String>, CliError> {
     let path = format!(
         "/v1/models/{}/versions/{}",
         quote(&change.pipeline),

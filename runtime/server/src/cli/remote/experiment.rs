@@ -1,7 +1,7 @@
 //! `hotstage experiment`: which variant of a route earns more, and whether that can be said yet.
 
 use super::client::quote;
-use super::{Ending, Output, Remote, show};
+use super::{CliError, Output, Remote, show};
 use crate::api::{ExperimentInfo, IntervalInfo, VariantInfo};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ struct StatusArgs {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let Verb::Status(args) = &args.verb;
     let path = format!("/v1/models/{}/experiment", quote(&args.name));
     let got = args.remote.client()?.get::<ExperimentInfo>(&path).await?;

@@ -18,7 +18,7 @@ use hotstage_core::manifest::{
 };
 
 use crate::api::Document;
-use crate::deploy;
+use crate::control::deploy;
 use crate::files::{Allowed, Confined, OpenError};
 
 /// Bytes that are hashed at a time.

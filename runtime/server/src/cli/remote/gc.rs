@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::duration::duration;
-use super::{Ending, Remote, show};
+use super::{CliError, Remote, show};
 use crate::api::{Gc, GcRequest};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let request = GcRequest {
         dry_run: args.dry_run,
         keep_revisions: args.keep_revisions,

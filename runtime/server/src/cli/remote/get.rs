@@ -1,7 +1,7 @@
 //! `hotstage get`: what is served, one line for each version.
 
 use super::client::{Client, quote};
-use super::{Ending, Output, Remote, console, show};
+use super::{CliError, Output, Remote, console, show};
 use crate::api::{Condition, ModelInfo, Page, VersionInfo};
 
 /// Names that are asked for at a time.
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let mut client = args.remote.client()?;
     if let Some(name) = &args.name {
         let got = client
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     list(&mut client, args).await
 }
 
-async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
+async fn list(client: &mut Client, args: &Args) -> Result<(), CliError> {
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut models = Vec::new();
     let mut after = String::new();

@@ -4,7 +4,7 @@
 use hotstage_core::printable::one_line;
 
 use super::client::Client;
-use super::{Ending, Exit, Output, Remote, console, show};
+use super::{CliError, Exit, Output, Remote, console, show};
 use crate::api::{History, RevisionInfo, Verified};
 
 /// Revisions that are asked for at a time.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
+pub(super) async fn run(args: &Args) -> Result<Exit, CliError> {
     let mut client = args.remote.client()?;
     if args.verify {
         let got = client.get::<Verified>("/v1/verify").await?;
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
     Ok(Exit::Done)
 }
 
-async fn list(client: &mut Client, args: &Args) -> Result<(), Ending> {
+async fn list(client: &mut Client, args: &Args) -> Result<(), CliError> {
     let mut left = args.limit;
     let mut before = String::new();
     let mut revisions = Vec::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::Method;
 
 use super::client::quote;
-use super::{Change, Ending, Exit, Remote, show};
+use super::{Change, CliError, Exit, Remote, show};
 use crate::api::{Applied, LabelsRequest};
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(in crate::cli) struct Args {
     name: String,
     /// A label and the version that it shall point at, or a label and a minus, which removes it.
     #[arg(value_name = "LABEL=VERSION|LABEL-", required = true, value_parser = wish)]
-    labels: Vec<Wish>,
+    labels: Vec<RequestedOutput>,
     /// Say what would change; change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -27,18 +27,20 @@ pub(in crate::cli) struct Args {
 
 /// What shall become of a label: a version that it points at, or none, which removes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wish {
+struct RequestedOutput {
     label: String,
     version: Option<String>,
 }
 
-fn wish(text: &str) -> Result<Wish, String> {
+fn wish(text: &str) -> Result<RequestedOutput, String> {
     match (text.split_once('='), text.strip_suffix('-')) {
-        (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => Ok(Wish {
-            label: label.to_owned(),
-            version: Some(version.to_owned()),
-        }),
-        (None, Some(label)) if !label.is_empty() => Ok(Wish {
+        (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => {
+            Ok(RequestedOutput {
+                label: label.to_owned(),
+                version: Some(version.to_owned()),
+            })
+        }
+        (None, Some(label)) if !label.is_empty() => Ok(RequestedOutput {
             label: label.to_owned(),
             version: None,
         }),
@@ -48,13 +50,13 @@ fn wish(text: &str) -> Result<Wish, String> {
     }
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let Change {
         if_revision,
         reason,
         ..
     } = &args.change;
-    let labels = labels(&args.labels).map_err(|message| Ending::new(Exit::Usage, message))?;
+    let labels = labels(&args.labels).map_err(|message| CliError::new(Exit::Usage, message))?;
     let request = LabelsRequest {
         labels,
         reason: reason.clone(),
@@ -71,9 +73,9 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
     Ok(())
 }
 
-fn labels(wishes: &[Wish]) -> Result<BTreeMap<String, Option<String>>, String> {
+fn labels(requested: &[RequestedOutput]) -> Result<BTreeMap<String, Option<String>>, String> {
     let mut labels = BTreeMap::new();
-    for Wish { label, version } in wishes {
+    for RequestedOutput { label, version } in requested {
         if labels.insert(label.clone(), version.clone()).is_some() {
             return Err(format!(
                 "the label `{label}` is there twice; say once where it shall point"
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_minus_at_the_end_removes() {
-        let point = |label: &str, version: &str| Wish {
+        let point = |label: &str, version: &str| RequestedOutput {
             label: label.to_owned(),
             version: Some(version.to_owned()),
         };
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(wish("stable=2-"), Ok(point("stable", "2-")));
         assert_eq!(
             wish("stable-"),
-            Ok(Wish {
+            Ok(RequestedOutput {
                 label: "stable".to_owned(),
                 version: None
             })
@@ -109,15 +111,15 @@ mod tests {
 
     #[test]
     fn a_label_is_moved_once() {
-        let wishes = |texts: &[&str]| {
+        let requested = |texts: &[&str]| {
             texts
                 .iter()
                 .map(|text| wish(text).unwrap())
-                .collect::<Vec<Wish>>()
+                .collect::<Vec<RequestedOutput>>()
         };
-        assert_eq!(labels(&wishes(&["a=1", "b-"])).unwrap().len(), 2);
+        assert_eq!(labels(&requested(&["a=1", "b-"])).unwrap().len(), 2);
         assert!(
-            labels(&wishes(&["a=1", "a-"]))
+            labels(&requested(&["a=1", "a-"]))
                 .unwrap_err()
                 .contains("`a` is there twice")
         );

@@ -1,7 +1,7 @@
 //! `hotstage mirrors`: what mirrored versions would have answered, beside what clients got.
 
 use super::client::quote;
-use super::{Ending, Remote, show};
+use super::{CliError, Remote, show};
 use crate::api::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let got = args
         .remote
         .client()?

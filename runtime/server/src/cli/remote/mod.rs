@@ -33,7 +33,7 @@ mod whereabouts;
 use std::path::PathBuf;
 
 use super::check::Output;
-use super::{Ending, Exit, console};
+use super::{CliError, Exit, console};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
@@ -113,11 +113,11 @@ struct Change {
 }
 
 /// Does what the arguments say.
-pub(super) fn run(verb: &Verb) -> Result<Exit, Ending> {
+pub(super) fn run(verb: &Verb) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Ending::new(Exit::Defect, error))?;
+    let runtime = runtime.map_err(|error| CliError::new(Exit::Defect, error))?;
     runtime.block_on(async {
         let done = match verb {
             Verb::Diff(args) => return Box::pin(diff::run(args)).await,

@@ -6,7 +6,7 @@
 
 use http::Method;
 
-use super::{Change, Ending, Remote, show};
+use super::{Change, CliError, Remote, show};
 use crate::api::{Applied, RollbackRequest};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let request = RollbackRequest {
         name: args.name.clone(),
         to: args.to,

@@ -8,7 +8,7 @@ use http::Method;
 
 use self::start::{Start, start};
 use super::client::quote;
-use super::{Change, Ending, Exit, Remote, show};
+use super::{Change, CliError, Exit, Remote, show};
 use crate::api::{Applied, FindingInfo, GuardInfo, RolloutInfo, Steer, SteerRequest, StepPast};
 use crate::cli::check::Output;
 use crate::cli::console;
@@ -62,7 +62,7 @@ struct Steering {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
+pub(super) async fn run(args: &Args) -> Result<Exit, CliError> {
     let (steering, order) = match &args.verb {
         Verb::Start(args) => return start(args).await,
         Verb::Status(args) => return status(args).await,
@@ -91,7 +91,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Ending> {
     Ok(Exit::Done)
 }
 
-async fn status(args: &Status) -> Result<Exit, Ending> {
+async fn status(args: &Status) -> Result<Exit, CliError> {
     let path = format!("/v1/models/{}/rollout", quote(&args.name));
     let mut client = args.remote.client()?;
     let mut shown = String::new();

@@ -1,6 +1,6 @@
 //! `hotstage status`: how a server is.
 
-use super::{Ending, Remote, show};
+use super::{CliError, Remote, show};
 use crate::api::Status;
 
 #[derive(Debug, clap::Args)]
@@ -9,7 +9,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let got = args.remote.client()?.get::<Status>("/v1/status").await?;
     show::tell(args.remote.output, &got, text);
     Ok(())

@@ -11,9 +11,9 @@ use hotstage_core::digest::Digest;
 use http::{HeaderMap, HeaderName, Method};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::client::{Client, Trouble};
+use super::client::{Client, ClientError};
 use super::gather::{Blob, Files};
-use super::{Ending, Exit, console, show};
+use super::{CliError, Exit, console, show};
 
 /// Bytes of a part.
 const PART_BYTES: u64 = 4 << 20;
@@ -27,7 +27,7 @@ const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 
 /// Sends what is missing; says how many bytes that were.
-pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, Ending> {
+pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, CliError> {
     let mut missing = Vec::new();
     for (digest, blob) in files {
         if let Some(offset) = patiently(client, digest).await? {
@@ -47,7 +47,7 @@ pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, Endi
 }
 
 /// Where the upload goes on. None: the server has all bytes.
-async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, Trouble> {
+async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, ClientError> {
     match client
         .send(Method::HEAD, &path(digest), Vec::new(), Bytes::new())
         .await
@@ -58,11 +58,11 @@ async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, Tro
     }
 }
 
-async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, Ending> {
+async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, CliError> {
     for tries in 1.. {
         match offset(client, digest).await {
             // Who is not there at all is told at once.
-            Err(trouble @ Trouble::Said { .. }) if trouble.passes() && tries < TRIES_MAX => {
+            Err(trouble @ ClientError::Said { .. }) if trouble.passes() && tries < TRIES_MAX => {
                 pause(tries).await
             }
             known => return Ok(known?),
@@ -71,7 +71,7 @@ async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, 
     Ok(Some(0))
 }
 
-fn place(headers: &HeaderMap) -> Result<Option<u64>, Trouble> {
+fn place(headers: &HeaderMap) -> Result<Option<u64>, ClientError> {
     let text = |name| {
         headers
             .get(name)
@@ -82,9 +82,9 @@ fn place(headers: &HeaderMap) -> Result<Option<u64>, Trouble> {
         return Ok(None);
     }
     let offset = text(OFFSET).and_then(|offset| offset.parse().ok());
-    offset
-        .map(Some)
-        .ok_or_else(|| Trouble::Strange("the server does not say how far the upload is".to_owned()))
+    offset.map(Some).ok_or_else(|| {
+        ClientError::Strange("the server does not say how far the upload is".to_owned())
+    })
 }
 
 async fn one(
@@ -93,7 +93,7 @@ async fn one(
     blob: &Blob,
     start: u64,
     meter: &mut Meter,
-) -> Result<(), Ending> {
+) -> Result<(), CliError> {
     let mut known = Some(start);
     // The furthest that any attempt came: bytes that are sent again are no progress.
     let mut furthest = start;
@@ -103,7 +103,7 @@ async fn one(
         let trouble = match pour(client, digest, blob, known.take(), &mut furthest, meter).await {
             Ok(()) => return Ok(()),
             Err(Stop::Here(ending)) => return Err(ending),
-            Err(Stop::Trouble(trouble)) => trouble,
+            Err(Stop::ClientError(trouble)) => trouble,
         };
         tries = if furthest > before { 1 } else { tries + 1 };
         if !trouble.passes() || tries > TRIES_MAX {
@@ -120,14 +120,14 @@ async fn one(
 /// Why an attempt ended.
 enum Stop {
     /// By the server or on the way.
-    Trouble(Trouble),
+    ClientError(ClientError),
     /// By the file here.
-    Here(Ending),
+    Here(CliError),
 }
 
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ClientError> for Stop {
+    fn from(trouble: ClientError) -> Self {
+        Self::ClientError(trouble)
     }
 }
 
@@ -169,9 +169,9 @@ async fn pour(
     }
 }
 
-fn part(blob: &Blob, at: u64) -> Result<Bytes, Ending> {
+fn part(blob: &Blob, at: u64) -> Result<Bytes, CliError> {
     let shown = blob.path.display();
-    let refuse = |what: String| Ending::new(Exit::Refused, format!("{shown} {what}"));
+    let refuse = |what: String| CliError::new(Exit::Refused, format!("{shown} {what}"));
     let unreadable = |error: std::io::Error| refuse(format!("can't be read: {error}"));
     let length = blob
         .bytes
@@ -180,7 +180,7 @@ fn part(blob: &Blob, at: u64) -> Result<Bytes, Ending> {
     let length = length.min(PART_BYTES);
     let mut file = blob
         .open()
-        .map_err(|error| Ending::new(Exit::Refused, error))?;
+        .map_err(|error| CliError::new(Exit::Refused, error))?;
     file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
     let mut part = Vec::new();
     file.take(length)

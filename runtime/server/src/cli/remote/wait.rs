@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Trouble};
+use super::client::{Client, ClientError};
 use super::duration::duration;
-use super::{Ending, Exit, Output, Remote, console, describe, get};
+use super::{CliError, Exit, Output, Remote, console, describe, get};
 use crate::api::{Condition, ModelInfo, VersionInfo};
 
 /// Between two questions.
@@ -48,7 +48,7 @@ fn digest(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let end = Instant::now() + args.timeout;
     let mut client = None;
     loop {
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let message = format!("gave up after {:?}: {}", args.timeout, ending.message);
-            return Err(Ending { message, ..ending });
+            return Err(CliError { message, ..ending });
         }
         tokio::time::sleep(PAUSE.min(left)).await;
     }
@@ -73,12 +73,12 @@ pub(super) async fn run(args: &Args) -> Result<(), Ending> {
 enum Seen {
     Ready(Box<ModelInfo>),
     /// What it would end with now.
-    Not(Ending),
+    Not(CliError),
     /// No waiting mends it.
-    Never(Ending),
+    Never(CliError),
 }
 
-async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
+async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, CliError> {
     let known = match client {
         Some(client) => client,
         None => match args.remote.client() {
@@ -92,12 +92,12 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, Ending> {
             let model = served(model);
             match what_is_missing(&model, args.version.as_deref(), args.digest.as_deref()) {
                 Missing::Nothing => Ok(Seen::Ready(Box::new(model))),
-                Missing::Yet(message) => Ok(Seen::Not(Ending::new(Exit::Failed, message))),
-                Missing::ForGood(message) => Ok(Seen::Never(Ending::new(Exit::Failed, message))),
+                Missing::Yet(message) => Ok(Seen::Not(CliError::new(Exit::Failed, message))),
+                Missing::ForGood(message) => Ok(Seen::Never(CliError::new(Exit::Failed, message))),
             }
         }
         Err(trouble) => {
-            let is_away = matches!(trouble, Trouble::Away(_));
+            let is_away = matches!(trouble, ClientError::Away(_));
             let may_come = trouble.passes() || trouble.is_not_found();
             if is_away {
                 // A server that starts again has another port.

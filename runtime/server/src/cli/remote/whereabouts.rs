@@ -6,33 +6,33 @@ use std::path::Path;
 
 use super::super::target::Target;
 use super::client::Client;
-use super::{Change, Ending, Exit, Remote, actor};
-use crate::admin::{OPERATOR_FILE, READER_FILE};
+use super::{Change, CliError, Exit, Remote, actor};
 use crate::cli::state_directory;
-use crate::store::ADMIN_ADDRESS;
+use crate::frontends::admin::{OPERATOR_FILE, READER_FILE};
+use crate::state::store::ADMIN_ADDRESS;
 
 /// What an address looks like, for whoever typed something else.
 const EXAMPLE: &str = "http://127.0.0.1:8002";
 
 impl Change {
     /// The server that a change goes to, on behalf of who makes it.
-    pub(super) fn client(&self, remote: &Remote) -> Result<Client, Ending> {
+    pub(super) fn client(&self, remote: &Remote) -> Result<Client, CliError> {
         remote.client_with(OPERATOR_FILE, self.actor.as_deref())
     }
 }
 
 impl Remote {
     /// The server that the arguments mean. Nothing is sent yet.
-    pub(super) fn client(&self) -> Result<Client, Ending> {
+    pub(super) fn client(&self) -> Result<Client, CliError> {
         self.client_with(OPERATOR_FILE, None)
     }
 
     /// The same for who only looks.
-    pub(super) fn reader(&self) -> Result<Client, Ending> {
+    pub(super) fn reader(&self) -> Result<Client, CliError> {
         self.client_with(READER_FILE, None)
     }
 
-    fn client_with(&self, token_file: &str, actor: Option<&str>) -> Result<Client, Ending> {
+    fn client_with(&self, token_file: &str, actor: Option<&str>) -> Result<Client, CliError> {
         let token = self.token_file.as_deref().map(token).transpose()?;
         let actor = actor.map(str::to_owned).or_else(actor::login);
         if let Some(server) = &self.server {
@@ -48,7 +48,7 @@ impl Remote {
     }
 }
 
-fn local(state: &Path) -> Result<Target, Ending> {
+fn local(state: &Path) -> Result<Target, CliError> {
     let file = state.join(ADMIN_ADDRESS);
     let address = fs::read_to_string(&file)
         .ok()
@@ -59,14 +59,15 @@ fn local(state: &Path) -> Result<Target, Ending> {
              and --server says where a server is",
             state.display()
         );
-        return Err(Ending::new(Exit::Unreachable, message));
+        return Err(CliError::new(Exit::Unreachable, message));
     };
     Target::parse(&format!("http://{address}"), EXAMPLE)
 }
 
-fn token(file: &Path) -> Result<String, Ending> {
+fn token(file: &Path) -> Result<String, CliError> {
     let shown = file.display();
-    let refuse = |what: String| Ending::new(Exit::Usage, format!("the token file {shown} {what}"));
+    let refuse =
+        |what: String| CliError::new(Exit::Usage, format!("the token file {shown} {what}"));
     let text =
         fs::read_to_string(file).map_err(|error| refuse(format!("can't be read: {error}")))?;
     let token = text.trim();

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use hotstage_core::limits::{LOG_RATE, ServerLimits};
 
-use super::super::{Ending, Exit};
-use crate::hosts::Hosts;
-use crate::intake::Intake;
-use crate::lines::Lines;
+use super::super::{CliError, Exit};
+use crate::telemetry::request_log::RequestLog;
+use crate::transport::hosts::Hosts;
+use crate::transport::intake::Intake;
 
 /// Bodies of the largest size that there is memory for, unless it is said how much.
 const BODIES: u64 = 4;
@@ -46,7 +46,7 @@ pub(in super::super) struct Clients {
 
 impl Clients {
     /// The limits with these among them.
-    pub(super) fn bound(&self, limits: &ServerLimits) -> Result<ServerLimits, Ending> {
+    pub(super) fn bound(&self, limits: &ServerLimits) -> Result<ServerLimits, CliError> {
         let largest = limits.body_bytes as u64;
         let body_memory = match self.max_body_memory {
             Some(bytes) if bytes < largest => {
@@ -54,7 +54,7 @@ impl Clients {
                     "--max-body-memory {bytes} has no room for a single body of --max-body {largest}; raise the one or \
                      lower the other"
                 );
-                return Err(Ending::new(Exit::Usage, message));
+                return Err(CliError::new(Exit::Usage, message));
             }
             Some(bytes) => bytes,
             None => limits.body_memory.max(largest.saturating_mul(BODIES)),
@@ -80,7 +80,7 @@ impl Clients {
         Intake::new(
             limits,
             Hosts::of(told, address, &self.allow_hosts),
-            Lines::new(self.log_rate),
+            RequestLog::new(self.log_rate),
         )
     }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use hotstage_core::manifest::Documents;
 
-use super::super::{Ending, console};
-use crate::app::App;
-use crate::control::{Ask, Control, ControlError, Gone, News, Trouble, WatchOptions, Watcher};
+use super::super::{CliError, console};
+use crate::control::{
+    ChangeOptions, Control, ControlError, ErrorKind, News, Removals, WatchOptions, Watcher,
+};
+use crate::frontends::app::App;
 
 /// Pipelines that the ready line names; of more it says how many.
 const NAMED_MAX: usize = 20;
@@ -34,7 +36,7 @@ pub(super) enum Prune {
 impl First {
     /// Serves what was served last, and then what is given now; answers who follows the files from
     /// then on.
-    pub(super) async fn load(self, control: Arc<Control>) -> Result<Option<Watcher>, Ending> {
+    pub(super) async fn load(self, control: Arc<Control>) -> Result<Option<Watcher>, CliError> {
         let watcher = match self.watch {
             None => {
                 self.given(&control).await?;
@@ -55,7 +57,7 @@ impl First {
     }
 
     /// What is given. Where some of it is refused, and not all is required, the rest is served.
-    async fn given(&self, control: &Control) -> Result<(), Ending> {
+    async fn given(&self, control: &Control) -> Result<(), CliError> {
         let documents = if self.files.is_empty() {
             Documents::default()
         } else {
@@ -64,7 +66,7 @@ impl First {
         control.start(&console::Loads::default()).await?;
         if !documents.is_empty() {
             match self.apply(control, &documents).await {
-                Err(error) if error.kind == Trouble::Refused && !self.require_all => {
+                Err(error) if error.kind == ErrorKind::Refused && !self.require_all => {
                     self.apply_what_can_be(control, documents, error).await?;
                 }
                 applied => applied?,
@@ -74,11 +76,11 @@ impl First {
     }
 
     async fn apply(&self, control: &Control, documents: &Documents) -> Result<(), ControlError> {
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: "given at the start".to_owned(),
-            ..Ask::default()
+            ..ChangeOptions::default()
         };
-        let (gone, steps) = (Gone::default(), console::Steps);
+        let (gone, steps) = (Removals::default(), console::Steps);
         control
             .apply_local("serve", &ask, documents, self.replace, &gone, &steps)
             .await
@@ -91,13 +93,13 @@ impl First {
         control: &Control,
         documents: Documents,
         error: ControlError,
-    ) -> Result<(), Ending> {
+    ) -> Result<(), CliError> {
         let singles = one_by_one(documents);
         let (all, mut refused) = (singles.len(), Vec::new());
         for single in &singles {
             match self.apply(control, single).await {
                 Ok(()) => {}
-                Err(error) if error.kind == Trouble::Refused => refused.push(error),
+                Err(error) if error.kind == ErrorKind::Refused => refused.push(error),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -111,7 +113,7 @@ impl First {
     }
 
     /// Each document by itself; what is refused waits until it is mended.
-    async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, Ending> {
+    async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, CliError> {
         let options = WatchOptions {
             paths: self.files.clone(),
             replace: self.replace,
@@ -181,7 +183,7 @@ pub(super) fn say(news: News<'_>) {
 }
 
 pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let snapshot = app.board.read();
+    let snapshot = app.registry.read();
     let pipelines: Vec<String> = snapshot
         .pipelines()
         .map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version))
@@ -194,7 +196,7 @@ pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAdd
     let admin = admin
         .map(|admin| format!("; admin on http://{admin}"))
         .unwrap_or_default();
-    match app.board.readiness() {
+    match app.registry.readiness() {
         Ok(()) => format!("hotstage is ready on http://{address} serving {serving}{admin}"),
         Err(why) => {
             format!("hotstage is not ready on http://{address} serving {serving}{admin}: {why}")

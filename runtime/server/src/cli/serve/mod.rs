@@ -27,21 +27,21 @@ use self::sockets::bind;
 use self::stopping::Listeners;
 use self::threads::{Runtimes, cores, workers};
 use super::allow::Bounds;
-use super::{Common, Ending, Exit, console};
-use crate::admin::{Admin, Tokens};
-use crate::app::App;
-use crate::board::{Board, Phase};
-use crate::cache::Cache;
+use super::{CliError, Common, Exit, console};
+use crate::control::deploy::Deployer;
 use crate::control::{Control, Options, Watcher, adapt, watch_rollouts};
-use crate::cores::Cores;
-use crate::counts::ServerCounts;
-use crate::deploy::Deployer;
-use crate::experiments::Experiments;
-use crate::listen;
-use crate::mirror::Mirrors;
-use crate::place::Compute;
-use crate::store::{Access, Store};
+use crate::executors::affinity::CoreAffinity;
+use crate::executors::compute::ComputePool;
+use crate::frontends::admin::{Admin, Tokens};
+use crate::frontends::app::App;
+use crate::serving::cache::Cache;
+use crate::serving::counts::ServerCounts;
+use crate::serving::experiments::Experiments;
+use crate::serving::mirror::Mirrors;
+use crate::serving::registry::{Phase, Registry};
+use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
+use crate::transport::listen;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
@@ -56,12 +56,12 @@ enum IoCores {
 }
 
 impl IoCores {
-    fn of(self, threads: Option<u16>) -> Cores {
+    fn of(self, threads: Option<u16>) -> CoreAffinity {
         let threads = threads.map_or_else(cores, usize::from);
         match self {
-            Self::Auto => Cores::auto(threads),
-            Self::Own => Cores::own(threads),
-            Self::Any => Cores::any(),
+            Self::Auto => CoreAffinity::auto(threads),
+            Self::Own => CoreAffinity::own(threads),
+            Self::Any => CoreAffinity::any(),
         }
     }
 }
@@ -136,9 +136,9 @@ pub(super) struct Args {
 }
 
 impl Args {
-    fn check(&self) -> Result<(), Ending> {
+    fn check(&self) -> Result<(), CliError> {
         if self.watch && self.files.iter().any(|path| path == Path::new("-")) {
-            return Err(Ending::new(
+            return Err(CliError::new(
                 Exit::Usage,
                 "--watch follows files and folders; standard input can't be followed",
             ));
@@ -161,7 +161,7 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
+pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     console::speak(args.log_format);
     args.check()?;
     let limits = args.clients.bound(&args.limits.resolve())?;
@@ -211,7 +211,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Ending> {
         Loaded::All(watcher) => {
             let tasks = background(&runtimes.changes, &control, watcher);
             deployer.give_way();
-            app.board.enter(Phase::Serving);
+            app.registry.enter(Phase::Serving);
             console::print(&ready_line(&app, address, admin_address));
             let asked = io.first().block_on(signals.asked_to_stop());
             tasks.iter().for_each(JoinHandle::abort);
@@ -233,18 +233,18 @@ fn app(
     limits: ServerLimits,
     address: SocketAddr,
     runtimes: &Runtimes,
-    io_cores: Cores,
+    io_cores: CoreAffinity,
     deployer: &Deployer,
-) -> Result<App, Ending> {
+) -> Result<App, CliError> {
     Ok(App {
-        board: Board::default(),
-        compute: Compute::new(runtimes.compute.handle().clone()).beside(io_cores),
+        registry: Registry::default(),
+        compute: ComputePool::new(runtimes.compute.handle().clone()).beside(io_cores),
         mirrors: Mirrors::new(runtimes.mirrors.handle().clone()),
         intake: args.clients.intake(&limits, (&args.http, address)),
         limits,
         counts: ServerCounts::default(),
         experiments: Experiments::start(deployer.store.root())
-            .map_err(|error| Ending::new(Exit::Defect, error))?,
+            .map_err(|error| CliError::new(Exit::Defect, error))?,
     })
 }
 
@@ -256,12 +256,12 @@ enum Loaded {
 }
 
 async fn loaded(
-    mut loading: JoinHandle<Result<Option<Watcher>, Ending>>,
+    mut loading: JoinHandle<Result<Option<Watcher>, CliError>>,
     signals: &mut Signals,
-) -> Result<Loaded, Ending> {
+) -> Result<Loaded, CliError> {
     tokio::select! {
         loaded = &mut loading => {
-            let lost = |error| Ending::new(Exit::Defect, format!("loading failed: {error}"));
+            let lost = |error| CliError::new(Exit::Defect, format!("loading failed: {error}"));
             Ok(Loaded::All(loaded.map_err(lost)??.map(Box::new)))
         }
         asked = signals.asked_to_stop() => {
@@ -291,7 +291,7 @@ fn administration(
     (app, control): (&App, &Arc<Control>),
     address: SocketAddr,
     changes: &Runtime,
-) -> Result<Admin, Ending> {
+) -> Result<Admin, CliError> {
     let tokens = Tokens::open(control.store().root())?;
     let (control, limits) = (Arc::clone(control), app.limits.clone());
     let intake = args
@@ -306,14 +306,14 @@ fn administration(
     })
 }
 
-fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
+fn deployer(args: &Args, queue: usize) -> Result<Deployer, CliError> {
     let store = Store::open(&args.common.state(), Access::Serve)?;
     let options = EngineOptions {
         instances: args.instances,
         concurrency: args.compute_threads.map_or_else(cores, usize::from),
         ..args.common.engine()
     };
-    let engine = Engine::new(&options).map_err(|error| Ending::new(Exit::Defect, error))?;
+    let engine = Engine::new(&options).map_err(|error| CliError::new(Exit::Defect, error))?;
     let compilers = args.common.compilers();
     let mut deployer = Deployer::new(
         engine,
@@ -327,7 +327,7 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, Ending> {
     Ok(deployer)
 }
 
-fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<Control>, Ending> {
+fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<Control>, CliError> {
     let options = Options {
         keep_versions: args.keep_versions,
         drain: app.limits.drain,

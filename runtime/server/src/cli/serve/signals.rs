@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::super::{Ending, Exit};
+use super::super::{CliError, Exit};
 
 /// The signals that ask the server to stop.
 pub(super) struct Signals {
@@ -20,9 +20,9 @@ pub(super) enum Asked {
 }
 
 impl Signals {
-    pub(super) fn listen() -> Result<Self, Ending> {
+    pub(super) fn listen() -> Result<Self, CliError> {
         let broken =
-            |error| Ending::new(Exit::Defect, format!("can't listen for signals: {error}"));
+            |error| CliError::new(Exit::Defect, format!("can't listen for signals: {error}"));
         let terminate = signal(SignalKind::terminate()).map_err(broken)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
         Ok(Self {

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::super::{Ending, Exit};
-use crate::listen;
+use super::super::{CliError, Exit};
+use crate::transport::listen;
 
-pub(super) async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), Ending> {
+pub(super) async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), CliError> {
     let bound = async {
         listen::bind(address)
             .await
@@ -19,7 +19,7 @@ pub(super) async fn bind(address: &str, flag: &str) -> Result<(TcpListener, Sock
     Ok((listener, address))
 }
 
-fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> Ending {
+fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> CliError {
     let message = match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             format!("{address} is in use; stop what listens there, or choose another with {flag}")
@@ -31,5 +31,5 @@ fn cannot_bind(address: &str, flag: &str, error: &std::io::Error) -> Ending {
         }
         _ => format!("can't listen on {address}: {error}"),
     };
-    Ending::new(Exit::Address, message)
+    CliError::new(Exit::Address, message)
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
-use super::super::{Ending, Exit};
+use super::super::{CliError, Exit};
 use super::signals::{Asked, Signals};
-use crate::app::App;
-use crate::board::Phase;
+use crate::frontends::app::App;
+use crate::serving::registry::Phase;
 
 /// The listeners: each says at its end whether all requests in flight could finish.
 pub(super) struct Listeners {
@@ -29,8 +29,8 @@ pub(super) async fn stop(
     asked: Asked,
     grace: Duration,
     listeners: Listeners,
-) -> Result<Exit, Ending> {
-    app.board.enter(Phase::Stopping);
+) -> Result<Exit, CliError> {
+    app.registry.enter(Phase::Stopping);
     let grace = if asked == Asked::Terminate {
         grace
     } else {
@@ -51,7 +51,7 @@ pub(super) async fn stop(
     Ok(Exit::CutOff)
 }
 
-async fn drain(grace: Duration, listeners: Listeners) -> Result<bool, Ending> {
+async fn drain(grace: Duration, listeners: Listeners) -> Result<bool, CliError> {
     if !grace.is_zero() {
         tracing::info!(
             ?grace,
@@ -61,7 +61,7 @@ async fn drain(grace: Duration, listeners: Listeners) -> Result<bool, Ending> {
     }
     tracing::info!("draining");
     listeners.stop.send_replace(true);
-    let lost = |error| Ending::new(Exit::Defect, format!("a listener failed: {error}"));
+    let lost = |error| CliError::new(Exit::Defect, format!("a listener failed: {error}"));
     let mut drained = listeners.serving.await.map_err(lost)?;
     if let Some(administering) = listeners.administering {
         drained &= administering.await.map_err(lost)?;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use hotstage_engine::spread;
+use hotstage_engine::sharded;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::{Ending, Exit};
-use crate::cores::Cores;
-use crate::place::{come_last, step_back};
-use crate::workers::Workers;
+use super::super::{CliError, Exit};
+use crate::executors::affinity::CoreAffinity;
+use crate::executors::compute::{run_below_requests, run_when_idle};
+use crate::executors::io::Workers;
 
 /// Threads for changes.
 const CHANGE_THREADS: u16 = 2;
@@ -30,20 +30,20 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    pub(super) fn start(compute_threads: Option<u16>) -> Result<Self, Ending> {
+    pub(super) fn start(compute_threads: Option<u16>) -> Result<Self, CliError> {
         Ok(Self {
             compute: runtime(
-                Builder::new_multi_thread().on_thread_start(spread::enter),
+                Builder::new_multi_thread().on_thread_start(sharded::enter),
                 "compute",
                 compute_threads,
             )?,
             mirrors: runtime(
-                Builder::new_multi_thread().on_thread_start(come_last),
+                Builder::new_multi_thread().on_thread_start(run_when_idle),
                 "mirror",
                 Some(1),
             )?,
             changes: runtime(
-                Builder::new_multi_thread().on_thread_start(step_back),
+                Builder::new_multi_thread().on_thread_start(run_below_requests),
                 "change",
                 Some(CHANGE_THREADS),
             )?,
@@ -70,10 +70,13 @@ pub(super) fn cores() -> usize {
 
 /// Threads for connections: the first ones that answer requests, so that each writes to places of
 /// its own.
-pub(super) fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers>, Ending> {
+pub(super) fn workers(
+    threads: Option<u16>,
+    cores: &CoreAffinity,
+) -> Result<Arc<Workers>, CliError> {
     let entered = cores.clone();
     let enter = move || {
-        spread::enter();
+        sharded::enter();
         entered.enter();
     };
     let threads = threads.map_or_else(self::cores, usize::from);
@@ -82,7 +85,7 @@ pub(super) fn workers(threads: Option<u16>, cores: &Cores) -> Result<Arc<Workers
     Ok(Arc::new(workers))
 }
 
-fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, Ending> {
+fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Runtime, CliError> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.into());
     }
@@ -93,6 +96,6 @@ fn runtime(builder: &mut Builder, name: &str, threads: Option<u16>) -> Result<Ru
         .map_err(|error| no_threads(&error))
 }
 
-fn no_threads(error: &std::io::Error) -> Ending {
-    Ending::new(Exit::Defect, format!("can't start threads: {error}"))
+fn no_threads(error: &std::io::Error) -> CliError {
+    CliError::new(Exit::Defect, format!("can't start threads: {error}"))
 }

@@ -9,10 +9,10 @@ use hotstage_core::suggest::hint;
 
 use super::super::prepare::Prepared;
 use super::super::routes::Draft;
-use super::super::{Control, ControlError, Trouble};
+use super::super::{Control, ControlError, ErrorKind};
 use super::steps::step_parts;
-use crate::board::newer;
-use crate::pipeline::Pipeline;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::newer;
 
 impl Control {
     /// The changes that begin a rollout.
@@ -81,7 +81,7 @@ impl Control {
         let message = format!(
             "a rollout of `{name}` to version `{to}` is under way; promote or abort it first"
         );
-        Err(ControlError::new(Trouble::Conflict, message))
+        Err(ControlError::new(ErrorKind::Conflict, message))
     }
 
     /// The version that gives the share: the one that is named, else the one that has the most.

@@ -6,7 +6,7 @@
 //! does.
 
 mod begin;
-mod look;
+mod query;
 mod steps;
 mod watch;
 
@@ -16,15 +16,15 @@ use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, State, Verb};
 use hotstage_core::manifest::{Documents, WrittenRollout, parse};
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Phase, Rolling, Turn};
+use hotstage_core::rollout::{Phase, Rolling, Transition};
 
-pub(super) use self::look::step_evidence;
+pub(super) use self::query::step_evidence;
 pub(super) use self::watch::Watches;
 pub use self::watch::watch_rollouts;
 use super::commit::Intent;
 use super::prepare::Prepared;
 use super::routes::Draft;
-use super::{Ask, Control, ControlError, Trouble};
+use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, RolloutRequest, Steer};
 
 impl Control {
@@ -63,7 +63,7 @@ impl Control {
         };
         let documents = parse(file, &request.document)?;
         let invalid =
-            |message: &str| ControlError::new(Trouble::Invalid, format!("{file}: {message}"));
+            |message: &str| ControlError::new(ErrorKind::Invalid, format!("{file}: {message}"));
         let [rollout] = &documents.rollouts[..] else {
             return Err(invalid("needs one document of kind Rollout"));
         };
@@ -73,7 +73,7 @@ impl Control {
         {
             return Err(invalid("holds more than a rollout; apply it instead"));
         }
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: request.reason.clone(),
             if_revision: request.if_revision,
             dry_run: request.dry_run,
@@ -86,7 +86,7 @@ impl Control {
         &self,
         actor: &str,
         rollout: &WrittenRollout,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         let intent = Intent {
             actor,
@@ -107,14 +107,14 @@ impl Control {
         actor: &str,
         name: &str,
         order: Steer,
-        ask: &Ask,
+        ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         let name: ModelName = super::change::named(name)?;
         let turn = match order {
-            Steer::Pause => Turn::Pause(true),
-            Steer::Resume => Turn::Pause(false),
-            Steer::Promote => Turn::Promote,
-            Steer::Abort => Turn::TakeBack(Phase::Aborted),
+            Steer::Pause => Transition::Pause(true),
+            Steer::Resume => Transition::Pause(false),
+            Steer::Promote => Transition::Promote,
+            Steer::Abort => Transition::TakeBack(Phase::Aborted),
         };
         self.turn_rollout(actor, &name, ask, turn, None).await
     }
@@ -124,8 +124,8 @@ impl Control {
         &self,
         actor: &str,
         name: &ModelName,
-        ask: &Ask,
-        turn: Turn,
+        ask: &ChangeOptions,
+        turn: Transition,
         at: Option<&Rolling>,
     ) -> Result<Applied, ControlError> {
         let intent = Intent {
@@ -146,7 +146,7 @@ impl Control {
                 }
                 _ => {
                     let message = format!("no rollout of `{name}` is under way");
-                    Err(ControlError::new(Trouble::Conflict, message))
+                    Err(ControlError::new(ErrorKind::Conflict, message))
                 }
             }
         })
@@ -164,7 +164,7 @@ impl Control {
                     "a rollout of `{pipeline}` is under way and moves its route; promote or abort it first: `hotstage \
                      rollout abort {pipeline}`"
                 );
-                return Err(ControlError::new(Trouble::Conflict, message));
+                return Err(ControlError::new(ErrorKind::Conflict, message));
             }
         }
         Ok(())
@@ -172,7 +172,7 @@ impl Control {
 
     /// A rollout's plan that is in the store.
     fn stored_rollout(&self, digest: &Digest) -> Result<WrittenRollout, ControlError> {
-        let damaged = |message| ControlError::new(Trouble::Defect, message);
+        let damaged = |message| ControlError::new(ErrorKind::Defect, message);
         let text = self
             .store()
             .get(digest)?
@@ -182,7 +182,7 @@ impl Control {
     }
 }
 
-/// How rollouts begin or end with some changes, as places in [`ROLLOUTS`](crate::counts::ROLLOUTS).
+/// How rollouts begin or end with some changes, as places in [`ROLLOUTS`](crate::serving::counts::ROLLOUTS).
 pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
     let counted = changes.iter().filter_map(|change| {
         let Change::Rollout {

@@ -5,12 +5,12 @@ use hotstage_core::experiment;
 use hotstage_core::journal::{Change, Entry, Label, Routed, State};
 use hotstage_core::manifest::WrittenRoute;
 use hotstage_core::name::ModelName;
-use hotstage_core::rollout::{Plan, Rolling, Turn, mirrored, moved};
+use hotstage_core::rollout::{Plan, Rolling, Transition, mirrored, moved};
 use hotstage_core::route::{Flaw, Parts, Variant};
 
 use super::super::routes::Draft;
-use super::super::{Control, ControlError, Trouble};
-use crate::board::newer;
+use super::super::{Control, ControlError, ErrorKind};
+use crate::serving::registry::newer;
 
 /// What the routes of all steps are made of.
 pub(super) struct Base {
@@ -26,19 +26,19 @@ impl Control {
         name: &ModelName,
         entry: &Entry,
         rolling: &Rolling,
-        turn: Turn,
+        turn: Transition,
     ) -> Result<Vec<Change>, ControlError> {
         let plan = self.stored_rollout(&rolling.digest)?.plan().clone();
         let mut draft = Draft::of(state);
         let next = rolling.after(turn);
         match turn {
-            Turn::Pause(_) => {}
-            Turn::Step(step) => {
+            Transition::Pause(_) => {}
+            Transition::Step(step) => {
                 let base = self.base(name, rolling, None)?;
                 let parts = step_parts(&base.parts, rolling, &plan, step);
                 draft.add(self.rerouted(state, name, &base, parts)?)?;
             }
-            Turn::TakeBack(_) => {
+            Transition::TakeBack(_) => {
                 let base = self.base(name, rolling, None)?;
                 // Without a route before, the newest version would answer: the one that is taken
                 // back.
@@ -50,7 +50,7 @@ impl Control {
                 };
                 draft.add(self.rerouted(state, name, &base, parts)?)?;
             }
-            Turn::Promote => {
+            Transition::Promote => {
                 draft.add(self.promoted(state, name, entry, rolling, &plan)?)?;
                 let is_moved = |label: &&Label| entry.labels.get(*label) == Some(&rolling.from);
                 for label in plan.labels.iter().filter(is_moved) {
@@ -128,7 +128,7 @@ impl Control {
         let flawed = |flaws: Vec<Flaw>| {
             let flaws: Vec<String> = flaws.into_iter().map(|flaw| flaw.message).collect();
             ControlError::new(
-                Trouble::Refused,
+                ErrorKind::Refused,
                 format!(
                     "the route of this step makes no sense: {}",
                     flaws.join("; ")
@@ -147,7 +147,7 @@ impl Control {
         // What can't be read back would be missed at the next start.
         WrittenRoute::parse(&route.canonical()).map_err(|error| {
             ControlError::new(
-                Trouble::Refused,
+                ErrorKind::Refused,
                 format!("the route of this step is {error}"),
             )
         })?;

@@ -14,14 +14,14 @@ use hotstage_core::failure::Kind;
 use hotstage_core::journal::Change;
 use hotstage_core::name::ModelName;
 use hotstage_core::rollout::{
-    Bake, Copies, Counts, Guard, Measure, Next, Phase, Plan, Rolling, Served, Turn, Values,
+    Bake, Copies, Counts, Guard, Measure, Next, Phase, Plan, Rolling, Served, Transition, Values,
 };
 
-use super::super::{Ask, Control, locked};
-use crate::board::Model;
-use crate::counts::FALLS;
-use crate::mirror::Mirror;
-use crate::pipeline::Pipeline;
+use super::super::{ChangeOptions, Control, locked};
+use crate::serving::counts::FALLS;
+use crate::serving::mirror::Mirror;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::Model;
 
 /// How often counters are read.
 const TICK: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub async fn watch_rollouts(control: Arc<Control>) {
     loop {
         // A step's counters are read as soon as it begins.
         let _ = tokio::time::timeout(TICK, control.rollout_moved.notified()).await;
-        if control.app.board.phase() == crate::board::Phase::Serving {
+        if control.app.registry.phase() == crate::serving::registry::Phase::Serving {
             control.look_at_rollouts().await;
         }
     }
@@ -70,13 +70,16 @@ impl Control {
             };
             let (turn, reason) = match next {
                 Next::Stay => continue,
-                Next::Step(step) => (Turn::Step(step), format!("step {} held", rolling.step + 1)),
-                Next::Promote => (Turn::Promote, "every step held".to_owned()),
-                Next::TakeBack(why) => (Turn::TakeBack(Phase::RolledBack), why),
+                Next::Step(step) => (
+                    Transition::Step(step),
+                    format!("step {} held", rolling.step + 1),
+                ),
+                Next::Promote => (Transition::Promote, "every step held".to_owned()),
+                Next::TakeBack(why) => (Transition::TakeBack(Phase::RolledBack), why),
             };
-            let ask = Ask {
+            let ask = ChangeOptions {
                 reason: reason.clone(),
-                ..Ask::default()
+                ..ChangeOptions::default()
             };
             match self
                 .turn_rollout(ACTOR, &name, &ask, turn, Some(rolling))
@@ -104,7 +107,7 @@ impl Control {
             Some(watch) => Arc::clone(watch.bake.plan()),
             None => Arc::new(self.stored_rollout(&rolling.digest).ok()?.plan().clone()),
         };
-        let snapshot = self.app.board.read();
+        let snapshot = self.app.registry.read();
         let model = snapshot.model(name.as_str())?;
         let [to, from] = both(model, &plan, rolling)?;
         let counts = counts(model, &plan, [to, from]);

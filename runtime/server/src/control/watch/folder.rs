@@ -15,8 +15,8 @@ use hotstage_core::manifest::Documents;
 
 use super::super::Control;
 use super::key::{Doc, Key, split};
-use super::look::{Listing, Stamp};
-use crate::deploy::Paths;
+use super::scan::{Listing, Stamp};
+use crate::control::deploy::Paths;
 
 /// How long files that move keep others waiting.
 const UNREST_MAX: Duration = Duration::from_secs(2);

@@ -11,7 +11,7 @@ use hotstage_core::manifest::{
 use hotstage_core::name::{ModelName, Version};
 use serde::{Deserialize, Serialize};
 
-use super::look::Stamp;
+use super::scan::Stamp;
 
 /// What a document is about. In the order in which documents are applied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use super::super::{Control, ControlError};
 use super::ACTOR;
 use super::folder::of_graph;
 use super::key::Key;
-use crate::store::Store;
+use crate::state::store::Store;
 
 /// The file's name in the state directory.
 const FILE: &str = "watched.json";
@@ -74,7 +74,7 @@ impl Memory {
                 }
                 true
             })?;
-            Ok::<_, crate::journal::JournalError>(missed)
+            Ok::<_, crate::state::journal::JournalError>(missed)
         });
         for revision in missed.await?? {
             memory.head = revision.number;

@@ -12,9 +12,9 @@
 
 mod folder;
 mod key;
-mod look;
 mod memory;
 mod pass;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,9 +27,9 @@ use tokio::task::JoinHandle;
 use self::folder::{Folder, Seen};
 use self::key::Key;
 use self::memory::Memory;
-use super::{Control, ControlError, Trouble};
+use super::{Control, ControlError, ErrorKind};
 use crate::api::Applied;
-use crate::deploy::Progress;
+use crate::control::deploy::Progress;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -92,7 +92,7 @@ pub struct Watcher {
 struct Refused {
     /// What it said then.
     identity: Option<Digest>,
-    trouble: Trouble,
+    trouble: ErrorKind,
     /// What was said.
     text: String,
     is_pipeline: bool,

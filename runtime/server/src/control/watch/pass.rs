@@ -10,7 +10,7 @@ use hotstage_core::follow::{Step, step, step_once};
 use hotstage_core::manifest::Documents;
 use hotstage_core::name::ModelName;
 
-use super::super::{Ask, ControlError, Gone, Trouble};
+use super::super::{ChangeOptions, ControlError, ErrorKind, Removals};
 use super::key::{Doc, Key};
 use super::memory::said;
 use super::{ACTOR, AGAIN_MAX, AGAIN_MIN, News, Refused, Watcher};
@@ -225,7 +225,7 @@ impl Watcher {
     }
 
     async fn apply(&self, jobs: &[Job]) -> Result<Applied, ControlError> {
-        let (mut documents, mut gone) = (Documents::default(), Gone::default());
+        let (mut documents, mut gone) = (Documents::default(), Removals::default());
         for Job { key, doc } in jobs {
             match (doc, key) {
                 (Some(doc), _) => documents.append(doc.documents.clone()),
@@ -236,9 +236,9 @@ impl Watcher {
                 (None, Key::Rollout { .. }) => {}
             }
         }
-        let ask = Ask {
+        let ask = ChangeOptions {
             reason: "a watched file changed".to_owned(),
-            ..Ask::default()
+            ..ChangeOptions::default()
         };
         self.control
             .apply_local(ACTOR, &ask, &documents, true, &gone, &*self.progress)
@@ -296,7 +296,7 @@ impl Refused {
     /// Whether another state of things may change the answer. A pipeline is refused for what it is,
     /// nearly always.
     const fn may_depend_on_others(&self) -> bool {
-        !self.is_pipeline || matches!(self.trouble, Trouble::Conflict | Trouble::NotFound)
+        !self.is_pipeline || matches!(self.trouble, ErrorKind::Conflict | ErrorKind::NotFound)
     }
 }
 

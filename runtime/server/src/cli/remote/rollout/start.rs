@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::{Change, Ending, Exit, Remote, show};
+use super::super::{Change, CliError, Exit, Remote, show};
 use crate::api::{Applied, RolloutRequest};
 
 /// What a document says, too.
@@ -81,7 +81,7 @@ pub(super) struct Start {
     remote: Remote,
 }
 
-pub(super) async fn start(args: &Start) -> Result<Exit, Ending> {
+pub(super) async fn start(args: &Start) -> Result<Exit, CliError> {
     let (file, document) = match &args.file {
         Some(path) => (path.display().to_string(), read(path)?),
         None => ("the command line".to_owned(), document(args)?.to_string()),
@@ -109,7 +109,7 @@ pub(super) async fn start(args: &Start) -> Result<Exit, Ending> {
 }
 
 /// The document that the options mean.
-fn document(args: &Start) -> Result<Value, Ending> {
+fn document(args: &Start) -> Result<Value, CliError> {
     let mut spec = json!({});
     let texts = [
         ("to", &args.to),
@@ -146,7 +146,7 @@ fn document(args: &Start) -> Result<Value, Ending> {
             .filter_map(|guard| guard["name"].as_str())
             .collect();
         let meant = hotstage_core::rollout::guardrail(&read(path)?, &names).map_err(|message| {
-            Ending::new(Exit::Refused, format!("{}: {message}", path.display()))
+            CliError::new(Exit::Refused, format!("{}: {message}", path.display()))
         })?;
         if let (Some(spec), Value::Object(meant)) = (spec.as_object_mut(), meant) {
             spec.extend(meant);
@@ -200,9 +200,9 @@ fn guard(text: &str) -> Result<Value, String> {
     Ok(guard)
 }
 
-fn read(path: &Path) -> Result<String, Ending> {
+fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| {
-        Ending::new(
+        CliError::new(
             Exit::Refused,
             format!("{} can't be read: {error}", path.display()),
         )

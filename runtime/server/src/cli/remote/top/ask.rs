@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::client::{Client, Got, Trouble, quote};
-use super::{Ending, Exit, Remote};
+use super::super::client::{Client, ClientError, Got, quote};
+use super::{CliError, Exit, Remote};
 use crate::api::{History, Order, RevisionInfo, Traffic};
 
 /// How long an answer may take beyond what it measures.
@@ -15,7 +15,7 @@ const REVISIONS: usize = 20;
 
 /// What is wanted next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct RequestedOutput {
     pub(super) interval: Duration,
     pub(super) order: Order,
     /// Versions.
@@ -50,11 +50,11 @@ impl<'a> Asker<'a> {
         }
     }
 
-    pub(super) async fn ask(&mut self, wish: &Wish) -> Result<News, Ending> {
+    pub(super) async fn ask(&mut self, wish: &RequestedOutput) -> Result<News, CliError> {
         let asking = Box::pin(self.try_ask(wish));
         let told = match tokio::time::timeout(wish.interval + PATIENCE, asking).await {
             Ok(told) => told,
-            Err(_) => Err(Ending::new(
+            Err(_) => Err(CliError::new(
                 Exit::Unreachable,
                 "the server does not answer in time",
             )),
@@ -66,7 +66,7 @@ impl<'a> Asker<'a> {
         told
     }
 
-    async fn try_ask(&mut self, wish: &Wish) -> Result<News, Ending> {
+    async fn try_ask(&mut self, wish: &RequestedOutput) -> Result<News, CliError> {
         let client = match &mut self.client {
             Some(client) => client,
             None => self.client.insert(self.remote.reader()?),
@@ -88,8 +88,8 @@ impl<'a> Asker<'a> {
     }
 }
 
-fn path(wish: &Wish) -> String {
-    let Wish {
+fn path(wish: &RequestedOutput) -> String {
+    let RequestedOutput {
         interval,
         order,
         limit,
@@ -107,7 +107,7 @@ fn path(wish: &Wish) -> String {
     )
 }
 
-async fn newest(client: &mut Client) -> Result<Vec<RevisionInfo>, Trouble> {
+async fn newest(client: &mut Client) -> Result<Vec<RevisionInfo>, ClientError> {
     let got = client
         .get::<History>(&format!("/v1/revisions?limit={REVISIONS}"))
         .await?;
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_query() {
-        let mut wish = Wish {
+        let mut wish = RequestedOutput {
             interval: Duration::from_secs(1),
             order: Order::Rate,
             limit: 100,

@@ -25,7 +25,7 @@ use self::ask::Asker;
 use self::keys::Next;
 use self::state::State;
 use self::terminal::Screen;
-use super::{Ending, Exit, Output, Remote, console, show};
+use super::{CliError, Exit, Output, Remote, console, show};
 use crate::api::Order;
 
 /// The first measurement is short, so that there is soon something to see.
@@ -62,7 +62,7 @@ fn orders() -> impl TypedValueParser<Value = Order> {
     words.map(|word| Order::parse(&word).unwrap_or_default())
 }
 
-pub(super) async fn run(args: &Args) -> Result<(), Ending> {
+pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let mut state = State::new(args.sort);
     let mut asker = Asker::new(&args.remote);
     if args.once || args.remote.output == Output::Json || !is_terminal() {
@@ -87,7 +87,7 @@ fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
-async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(), Ending> {
+async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::open()?;
     loop {
@@ -133,8 +133,8 @@ async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(),
 struct Signals([Signal; 3]);
 
 impl Signals {
-    fn listen() -> Result<Self, Ending> {
-        let listen = |kind| signal(kind).map_err(|error| Ending::new(Exit::Defect, error));
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(|error| CliError::new(Exit::Defect, error));
         let (terminate, interrupt) = (
             listen(SignalKind::terminate())?,
             listen(SignalKind::interrupt())?,

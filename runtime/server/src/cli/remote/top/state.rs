@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Ending;
-use super::ask::{News, Wish};
+use super::CliError;
+use super::ask::{News, RequestedOutput};
 use crate::api::{Order, RevisionInfo, Traffic, VersionTraffic};
 
 /// Versions that are asked for, at least and at most.
@@ -51,9 +51,9 @@ impl State {
     }
 
     /// What to ask for next, so that so many rows are there.
-    pub(super) fn wish(&self, interval: Duration, rows: usize) -> Wish {
+    pub(super) fn wish(&self, interval: Duration, rows: usize) -> RequestedOutput {
         let limit = (rows + AHEAD).clamp(LIMIT_MIN, LIMIT_MAX);
-        Wish {
+        RequestedOutput {
             interval,
             order: self.order,
             limit,
@@ -62,7 +62,7 @@ impl State {
     }
 
     /// Takes in an answer, or that there is none.
-    pub(super) fn learn(&mut self, told: Result<News, Ending>, now: Timestamp) {
+    pub(super) fn learn(&mut self, told: Result<News, CliError>, now: Timestamp) {
         match told {
             Ok(news) => {
                 self.traffic = news.traffic;
@@ -167,7 +167,7 @@ pub(super) mod tests {
             body: bytes::Bytes::new(),
             revisions: None,
         };
-        let gone = || Ending::new(Exit::Unreachable, "can't reach it\nat all");
+        let gone = || CliError::new(Exit::Unreachable, "can't reach it\nat all");
         state.learn(Ok(news()), at(10));
         state.learn(Err(gone()), at(11));
         state.learn(Err(gone()), at(12));

@@ -10,7 +10,7 @@ use ratatui::crossterm::event::{self, Event, KeyEvent};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::state::State;
-use super::{Ending, Exit, screen};
+use super::{CliError, Exit, screen};
 
 /// Keys that wait to be handled; who types faster waits.
 const KEYS: usize = 64;
@@ -25,7 +25,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn open() -> Result<Self, Ending> {
+    pub(super) fn open() -> Result<Self, CliError> {
         let (sender, events) = channel(KEYS);
         let terminal = ratatui::try_init().map_err(|error| {
             give_back();
@@ -40,7 +40,7 @@ impl Screen {
         Ok(screen)
     }
 
-    pub(super) fn draw(&mut self, state: &mut State) -> Result<(), Ending> {
+    pub(super) fn draw(&mut self, state: &mut State) -> Result<(), CliError> {
         let now = Timestamp::now();
         self.terminal
             .draw(|frame| screen::draw(frame, state, now))
@@ -49,12 +49,12 @@ impl Screen {
     }
 
     /// The next key; none when the terminal has another size, which is a reason to draw.
-    pub(super) async fn pressed(&mut self) -> Result<Option<KeyEvent>, Ending> {
+    pub(super) async fn pressed(&mut self) -> Result<Option<KeyEvent>, CliError> {
         match self.events.recv().await {
             Some(Ok(Event::Key(key))) => Ok(Some(key)),
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => Err(defect(&error)),
-            None => Err(Ending::new(
+            None => Err(CliError::new(
                 Exit::Defect,
                 "the terminal can't be read any more",
             )),
@@ -73,8 +73,8 @@ fn give_back() {
     let _ = ratatui::try_restore();
 }
 
-fn defect(error: &io::Error) -> Ending {
-    Ending::new(
+fn defect(error: &io::Error) -> CliError {
+    CliError::new(
         Exit::Defect,
         format!("the terminal can't be used: {error}; --once does without"),
     )

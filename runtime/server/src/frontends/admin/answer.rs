@@ -1,0 +1,28 @@
+//! Answers that are granted: JSON, whole.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::frontends::http::Body;
+
+/// 200 with the value as JSON.
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
+    // Our own types become text without fail: their keys are all texts.
+    let (status, text) = match serde_json::to_vec(value) {
+        Ok(text) => (StatusCode::OK, text),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            br#"{"error":"the answer can't be written"}"#.to_vec(),
+        ),
+    };
+    let mut response = Response::new(Body::new(text.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    // What is served changes; nobody shall show an old answer.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,219 @@
+//! HTTP: from a request's method and path to the one function that answers it, and every failure to
+//! `{"error": …}`.
+//!
+//! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id,
+//! answers, logs a failure once, turns a panic into that request's own 500, and sees to what is
+//! left of the request's body. Below it plain `?` is enough.
+
+pub(crate) mod body;
+mod encoding;
+mod feedback;
+pub mod fuzzing;
+mod guard;
+mod infer;
+mod metadata;
+mod path;
+mod respond;
+pub(crate) mod rest;
+
+use std::convert::Infallible;
+use std::ops::Deref;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::suggest::shown;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+
+use self::guard::{Call, caught};
+use self::path::Target;
+use self::rest::Rest;
+use crate::frontends::app::App;
+use crate::serving::pipeline::Pipeline;
+use crate::serving::registry::Phase;
+use crate::serving::router;
+use crate::serving::routing::{FallbackReason, RoutedRequest, Routing};
+use crate::transport::connections::RequestGuard;
+
+/// An answer's body: whole, since every answer is computed before it is sent.
+pub type Body = Full<Bytes>;
+
+/// An open connection, and what its requests may use.
+pub struct Connection(Arc<App>);
+
+impl Connection {
+    /// Counts it, until it is dropped.
+    pub fn open(app: &Arc<App>) -> Self {
+        app.counts.connections.fetch_add(1, Relaxed);
+        Self(Arc::clone(app))
+    }
+}
+
+impl Deref for Connection {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.counts.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Answers one request. Never fails: a failure is an answer too.
+pub async fn serve_one(
+    visit: RequestGuard<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let app: &App = &visit;
+    let (head, mut body) = request.into_parts();
+    let call = Call::begin(app, &head);
+    // Pinned here, so that it is not copied on its way down.
+    let outcome = {
+        let answering = pin!(dispatch(app, &head, call.id(), &mut body));
+        match caught(answering).await {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(
+                Failure::new(Kind::Internal, "the server failed on this request")
+                    .because(panic)
+                    .into(),
+            ),
+        }
+    };
+    let mut response = call.finish(outcome);
+    if !body.is_end_stream() {
+        let asked = rest::Asked::of(head.version, &head.headers);
+        if rest::settle(asked, &mut body, &mut response).await == Rest::Unread {
+            visit.leaves_unread();
+        }
+    }
+    if app.registry.phase() == Phase::Stopping {
+        send_elsewhere(&visit, head.version, &mut response);
+    }
+    Ok(response)
+}
+
+/// The server is stopping: the client is asked to come again on another connection, which may lead
+/// elsewhere.
+fn send_elsewhere(
+    visit: &RequestGuard<Connection>,
+    version: Version,
+    response: &mut Response<Body>,
+) {
+    if version == Version::HTTP_2 {
+        visit.end_soon();
+    } else {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+async fn dispatch(
+    app: &App,
+    head: &Parts,
+    id: &HeaderValue,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Refused> {
+    app.intake
+        .hosts
+        .check(head.version, &head.uri, &head.headers)?;
+    check_headers(app, &head.headers)?;
+    let target = path::target(head.uri.path())?;
+    if !target.methods().contains(&head.method) {
+        let message = format!(
+            "{} is not allowed here; allowed: {}",
+            shown(head.method.as_str()),
+            target.allow()
+        );
+        return Err(Failure::new(Kind::MethodNotAllowed, message).into());
+    }
+    let told = match target {
+        Target::Infer { model, version } => {
+            let way = route(app, &model, version.as_deref(), |routing| {
+                routing.choose(&head.headers)
+            })?;
+            return infer::answer(app, way, head, body, id).await;
+        }
+        Target::Feedback { model } => feedback::take(app, &model, head, body).await,
+        Target::Server => Ok(metadata::server()),
+        Target::Live => Ok(metadata::live()),
+        Target::Ready => metadata::ready(app),
+        Target::Models => Ok(metadata::models(app)),
+        Target::Model { model, version } => metadata::model(app, &model, version.as_deref()),
+        Target::ModelReady { model, version } => {
+            metadata::model_ready(app, &model, version.as_deref())
+        }
+        Target::Metrics => metadata::metrics(app, &head.headers),
+    };
+    Ok(told?)
+}
+
+/// A request without an answer, and the pipeline that it was for, as far as it came.
+struct Refused {
+    failure: Failure,
+    pipeline: Option<Arc<Pipeline>>,
+    /// The variant in whose place that one was asked.
+    fell: Option<FallbackReason>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            pipeline: None,
+            fell: None,
+        }
+    }
+}
+
+/// The way that a path means.
+fn route(
+    app: &App,
+    model: &str,
+    version: Option<&str>,
+    choose: impl FnOnce(&Arc<Routing>) -> Result<RoutedRequest, Failure>,
+) -> Result<RoutedRequest, Failure> {
+    router::route(&app.registry.read(), model, version, choose).map_err(|failure| {
+        // While the server starts, a model that is not there yet is no client's mistake.
+        if failure.kind != Kind::NotFound || app.registry.phase() != Phase::Starting {
+            return failure;
+        }
+        Failure::new(
+            Kind::NotReady,
+            format!(
+                "the server is starting; model `{}` is not there yet",
+                shown(model)
+            ),
+        )
+    })
+}
+
+/// What the headers may weigh. Beyond that nothing else is looked at.
+fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if bytes > app.limits.header_bytes {
+        let message = format!(
+            "the headers have {bytes} bytes; at most {} are taken",
+            app.limits.header_bytes
+        );
+        return Err(Failure::new(Kind::HeadersTooLarge, message));
+    }
+    Ok(())
+}
+
+/// Counts a failure. Here, so that each is counted once.
+fn count(app: &App, failure: &Failure) {
+    app.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
+}

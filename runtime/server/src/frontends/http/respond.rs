@@ -1,0 +1,114 @@
+//! Answers: JSON bodies, failures as `{"error": …}`, and the headers that say what answered.
+
+use bytes::Bytes;
+use hotstage_core::failure::{Failure, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::Body;
+use crate::frontends::http_status::status;
+use crate::serving::pipeline::{Headers, Pipeline};
+use crate::serving::routing::FallbackReason;
+
+/// Bytes of the header that says whom a graph asked; what is beyond is cut off.
+const ASKED_BYTES_MAX: usize = 2048;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// 200 with JSON.
+pub(super) fn json(body: impl Into<Bytes>) -> Response<Body> {
+    with_type(StatusCode::OK, JSON, body)
+}
+
+pub(super) fn with_type(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// The failure as an answer.
+pub(super) fn failure(failure: &Failure) -> Response<Body> {
+    let body = serde_json::json!({ "error": failure.message }).to_string();
+    let mut response = with_type(status(failure.kind), JSON, body);
+    response.headers_mut().insert(
+        "hotstage-failure",
+        HeaderValue::from_static(failure.kind.code()),
+    );
+    if failure.kind.is_retryable() {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if failure.kind == Kind::UnsupportedMediaType {
+        response.headers_mut().insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("gzip, deflate, identity"),
+        );
+    }
+    if matches!(failure.kind, Kind::RequestTimeout | Kind::BodyTooLarge) {
+        // What is left of the body is not read, so the connection can't go on.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// 200 with JSON that is still to come, from a pipeline.
+pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    // With room for all that most answers have: growing means hashing them again, and more than a
+    // kilobyte is slow to allocate.
+    *response.headers_mut() = HeaderMap::with_capacity(6);
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    name_pipeline(&mut response, pipeline);
+    response
+}
+
+/// Says whom a graph asked where it had a choice.
+pub(super) fn name_asked(response: &mut Response<Body>, mut asked: String) {
+    if asked.is_empty() {
+        return;
+    }
+    // Names are ASCII, and so every place is the end of a character.
+    asked.truncate(ASKED_BYTES_MAX);
+    if let Ok(value) = HeaderValue::try_from(asked) {
+        response.headers_mut().insert("hotstage-asked", value);
+    }
+}
+
+/// Says which pipeline answered: enough to find each component, file and setting of it.
+pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
+    static NAMES: [HeaderName; 3] = [
+        HeaderName::from_static("hotstage-pipeline"),
+        HeaderName::from_static("hotstage-version"),
+        HeaderName::from_static("hotstage-digest"),
+    ];
+    let Headers {
+        name,
+        version,
+        digest,
+    } = pipeline.headers.own();
+    for (header, value) in NAMES.iter().zip([name, version, digest]) {
+        // The names were checked when they were parsed; a value that is no header text is left out.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+}
+
+/// Says who should have answered, and why it did not: `"2";because=stage_failed` (an item of RFC
+/// 9651).
+pub(super) fn name_fallen(response: &mut Response<Body>, fell: &FallbackReason) {
+    // Versions hold no quotes and nothing that a header can't.
+    if let Ok(value) =
+        HeaderValue::from_str(&format!("\"{}\";because={}", fell.version, fell.because))
+    {
+        response.headers_mut().insert("hotstage-fallback", value);
+    }
+}

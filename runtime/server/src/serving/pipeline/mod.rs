@@ -1,0 +1,453 @@
+//! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, and
+//! what is counted about it.
+//!
+//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as
+//! its members together; `queue` more wait; the rest is refused with 503.
+
+mod adapter;
+mod batch;
+mod chain;
+mod graph;
+mod join;
+mod node;
+mod slots;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hotstage_core::digest::Digest;
+use hotstage_core::failure::{Failure, Kind};
+use hotstage_core::manifest::Problem;
+use hotstage_core::quantity::show_duration;
+use hotstage_core::request::Payload;
+use hotstage_core::signature::Signature;
+use hotstage_core::tensor::Tensor;
+use hotstage_engine::Tensors;
+use hotstage_engine::sharded::Sharded;
+
+pub use self::adapter::Adapter;
+pub use self::batch::Batcher;
+use self::chain::Counted;
+pub use self::chain::{Chain, Step};
+use self::graph::Asking;
+pub use self::graph::Graph;
+pub use self::node::Node;
+use crate::codecs::oip::request::Decoder;
+use crate::codecs::oip::response::Encoder;
+use crate::executors::compute::{ComputePool, Pace};
+use crate::serving::admission::{Admission, Permit};
+use crate::serving::cache::Cache;
+use crate::serving::counts::PipelineCounts;
+
+/// Turns of a pipeline with a batched stage.
+const BATCH_TURNS_MAX: usize = 4096;
+
+/// What a pipeline runs.
+pub enum Body {
+    /// Stages of its own.
+    Chain(Chain),
+    /// Other pipelines.
+    Graph(Graph),
+}
+
+/// What came of a request.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// One tensor for each output.
+    pub outputs: Tensors,
+    /// Whom a graph's nodes asked that had a choice; empty where there was none.
+    pub asked: String,
+    /// Whether the cache had it; none where it was not asked.
+    pub cached: Option<bool>,
+}
+
+/// One version of a pipeline. On cache lines of its own: in front of it lies the count of those who
+/// hold it, which every request writes.
+#[repr(align(128))]
+pub struct Pipeline {
+    /// What clients call it.
+    pub name: String,
+    /// The label that a person chose.
+    pub version: String,
+    /// Of the canonical manifest.
+    pub digest: Digest,
+    /// What it runs.
+    pub body: Body,
+    /// Reads requests of its signature.
+    pub decoder: Decoder,
+    /// Writes answers of its signature.
+    pub encoder: Encoder,
+    /// What is counted about it.
+    pub counts: PipelineCounts,
+    /// What its answers say of it.
+    pub headers: Sharded<Headers>,
+    /// How it was made.
+    pub made: Made,
+    /// What its author should know, though it serves.
+    pub warnings: Vec<Problem>,
+    /// Where its answers are kept, if they are.
+    pub cache: Option<Arc<Cache>>,
+    pace: Pace,
+    admission: Admission,
+}
+
+/// How a pipeline was made, for the journal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Made {
+    /// Components that were compiled for it.
+    pub compiled: u32,
+    /// Golden tests that it passed.
+    pub tests: u32,
+}
+
+/// Texts of a pipeline's answers, shared with each of them of a few threads: parts of one buffer,
+/// so that they share one count.
+pub struct Headers {
+    /// The name.
+    pub name: Bytes,
+    /// The version.
+    pub version: Bytes,
+    /// The digest.
+    pub digest: Bytes,
+}
+
+impl Headers {
+    fn new(name: &str, version: &str, digest: &Digest) -> Self {
+        let mut rest = Bytes::from(format!("{name}{version}{digest}"));
+        let mut part = |length| rest.split_to(length);
+        Self {
+            name: part(name.len()),
+            version: part(version.len()),
+            digest: rest,
+        }
+    }
+}
+
+impl AsRef<Admission> for Pipeline {
+    fn as_ref(&self) -> &Admission {
+        &self.admission
+    }
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(
+        name: String,
+        version: String,
+        digest: Digest,
+        body: Body,
+        waiting_max: usize,
+    ) -> Self {
+        let signature = match &body {
+            Body::Chain(chain) => &chain.plan.signature,
+            Body::Graph(graph) => &graph.plan.signature,
+        };
+        let decoder = Decoder::new(&name, signature);
+        let encoder = Encoder::new(&name, &version, &signature.outputs);
+        let admission = Admission::new(turns(&body), waiting_max);
+        let headers = Sharded::few(|| Headers::new(&name, &version, &digest));
+        let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
+        let (warnings, cache) = (Vec::new(), None);
+        Self {
+            name,
+            version,
+            digest,
+            body,
+            decoder,
+            encoder,
+            counts,
+            headers,
+            made,
+            warnings,
+            cache,
+            pace,
+            admission,
+        }
+    }
+
+    /// What flows in and out.
+    pub const fn signature(&self) -> &Signature {
+        match &self.body {
+            Body::Chain(chain) => &chain.plan.signature,
+            Body::Graph(graph) => &graph.plan.signature,
+        }
+    }
+
+    /// Its own stages, in order; none of a graph.
+    pub fn steps(&self) -> &[Step] {
+        match &self.body {
+            Body::Chain(chain) => &chain.steps,
+            Body::Graph(_) => &[],
+        }
+    }
+
+    /// What it is, if it is a graph.
+    pub const fn graph(&self) -> Option<&Graph> {
+        match &self.body {
+            Body::Chain(_) => None,
+            Body::Graph(graph) => Some(graph),
+        }
+    }
+
+    /// Levels of graphs.
+    pub fn depth(&self) -> usize {
+        self.graph().map_or(0, Graph::depth)
+    }
+
+    /// Pipelines that one request runs at most.
+    pub fn runs(&self) -> usize {
+        self.graph().map_or(1, Graph::runs)
+    }
+
+    /// Content types of raw bodies that it takes in place of tensors.
+    pub fn accepts(&self) -> &[String] {
+        match &self.body {
+            Body::Chain(chain) => chain.steps.first().map_or(&[], |step| step.stage.accepts()),
+            // Whom a node asks that has several branches is known only when there are tensors.
+            Body::Graph(graph) => graph
+                .nodes
+                .first()
+                .and_then(|node| node.only())
+                .map_or(&[], |only| only.accepts()),
+        }
+    }
+
+    /// Drops its idle instances; the next request makes new ones.
+    pub fn rest(&self) {
+        self.steps().iter().for_each(|step| step.stage.rest());
+    }
+
+    /// Requests that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
+    /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
+    pub fn count(&self, outcome: Result<(), Kind>) {
+        match outcome {
+            Ok(()) => self.counts.answered.add(1),
+            Err(kind) => drop(self.counts.failed[kind as usize].fetch_add(1, Relaxed)),
+        }
+    }
+
+    /// Computes one answer: waits for its turn, runs the chain where it belongs.
+    pub async fn infer(
+        self: &Arc<Self>,
+        compute: &ComputePool,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let elements = elements(&payload);
+        let result = match &self.body {
+            Body::Chain(_) => match (&self.cache, &payload) {
+                (Some(cache), Payload::Tensors(_)) => {
+                    self.infer_cached(cache, compute, payload).await
+                }
+                _ => self.infer_chain(compute, payload).await,
+            },
+            Body::Graph(graph) => self.infer_graph(graph, compute, payload).await,
+        };
+        if result.is_ok() {
+            self.counts.elements.add(elements);
+        }
+        result
+    }
+
+    /// What was answered to the same inputs before; or the answer, which is kept.
+    async fn infer_cached(
+        self: &Arc<Self>,
+        cache: &Cache,
+        compute: &ComputePool,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let inputs: &[Tensor] = match &payload {
+            Payload::Tensors(inputs) => inputs,
+            Payload::Raw { .. } => &[],
+        };
+        let key = Cache::key(&self.digest, inputs);
+        let count = |hit: bool| self.counts.cached[usize::from(!hit)].fetch_add(1, Relaxed);
+        if let Some(outputs) = cache.get(&key) {
+            count(true);
+            return Ok(Answer {
+                outputs,
+                cached: Some(true),
+                ..Answer::default()
+            });
+        }
+        count(false);
+        let answer = self.infer_chain(compute, payload).await?;
+        cache.put(key, &answer.outputs);
+        Ok(Answer {
+            cached: Some(false),
+            ..answer
+        })
+    }
+
+    async fn infer_chain(
+        self: &Arc<Self>,
+        compute: &ComputePool,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let began = Instant::now();
+        let turn = self.turn().await?;
+        // On the heap at once: it may move to another thread, and every future around it stays
+        // small.
+        let chain = Box::pin(async move {
+            let began = Instant::now();
+            let mut now = began;
+            let result = turn.run(&mut now, payload).await;
+            turn.pace.learn(now - began);
+            (result, now)
+        });
+        let (result, ended) = compute.run(&self.pace, chain).await;
+        self.counts.durations.record(ended - began);
+        result.map(|outputs| Answer {
+            outputs,
+            ..Answer::default()
+        })
+    }
+
+    /// On the heap: a graph may ask a graph.
+    fn infer_graph<'a>(
+        self: &'a Arc<Self>,
+        graph: &'a Graph,
+        compute: &'a ComputePool,
+        payload: Payload,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let work = async {
+                let _turn = self.turn().await?;
+                graph.run(self, Asking::Served(compute), payload).await
+            };
+            let result = match graph.deadline {
+                None => work.await,
+                Some(deadline) => match tokio::time::timeout(deadline, work).await {
+                    Ok(result) => result,
+                    Err(_) => {
+                        let deadline = show_duration(deadline);
+                        let message = format!(
+                            "graph `{}` took longer than its deadline of {deadline}",
+                            self.name
+                        );
+                        Err(Failure::new(Kind::DeadlineExceeded, message))
+                    }
+                },
+            };
+            // One that got no turn took no time.
+            if !matches!(&result, Err(failure) if failure.kind == Kind::Overloaded) {
+                self.counts.durations.record(began.elapsed());
+            }
+            result
+        })
+    }
+
+    /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its
+    /// end.
+    pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
+        self.turn()
+            .await?
+            .run_as(Counted::Copy, &mut Instant::now(), payload)
+            .await
+            .map(|answer| answer.outputs)
+    }
+
+    /// Waits until it may run.
+    async fn turn(self: &Arc<Self>) -> Result<Permit<Self>, Failure> {
+        Admission::turn(self).await.ok_or_else(|| {
+            let waiting = self.admission.waiting_max();
+            let message = format!(
+                "pipeline `{}` has {waiting} requests waiting already; try again",
+                self.name
+            );
+            Failure::new(Kind::Overloaded, message)
+        })
+    }
+
+    /// Runs it right here, whoever else runs.
+    pub async fn run(&self, now: &mut Instant, payload: Payload) -> Result<Tensors, Failure> {
+        match &self.body {
+            Body::Chain(chain) => chain.run(self, now, payload, Counted::Yes).await,
+            Body::Graph(_) => self
+                .run_as(Counted::Copy, now, payload)
+                .await
+                .map(|answer| answer.outputs),
+        }
+    }
+
+    /// The same for a golden test or a warm-up call, which is nobody's request: no metric counts
+    /// it.
+    pub(crate) fn try_out<'a>(&'a self, now: &'a mut Instant, payload: Payload) -> Running<'a> {
+        self.run_as(Counted::Trial, now, payload)
+    }
+
+    /// On the heap: a graph may ask a graph.
+    fn run_as<'a>(
+        &'a self,
+        counted: Counted,
+        now: &'a mut Instant,
+        payload: Payload,
+    ) -> Running<'a> {
+        Box::pin(async move {
+            match &self.body {
+                Body::Chain(chain) => {
+                    let outputs = chain.run(self, now, payload, counted).await?;
+                    Ok(Answer {
+                        outputs,
+                        ..Answer::default()
+                    })
+                }
+                Body::Graph(graph) => graph.run(self, Asking::Tried(counted), payload).await,
+            }
+        })
+    }
+}
+
+/// A run right here.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
+
+/// How many may run at once.
+fn turns(body: &Body) -> usize {
+    match body {
+        // Those who wait for a batch hold a turn: there are enough to fill it. Each stage still has
+        // its own bound then.
+        Body::Chain(chain) => {
+            match chain
+                .steps
+                .iter()
+                .filter_map(|step| step.batcher.as_ref())
+                .map(|it| it.room())
+                .max()
+            {
+                Some(room) => room.min(BATCH_TURNS_MAX),
+                None => chain
+                    .steps
+                    .iter()
+                    .map(|step| step.stage.limits().instances.max as usize)
+                    .min()
+                    .unwrap_or(1),
+            }
+        }
+        // Its members say themselves how many may run; it only says how many requests it holds.
+        Body::Graph(graph) => {
+            let members = graph.nodes.iter().flat_map(|node| &node.members);
+            members
+                .map(|member| turns(&member.body))
+                .fold(0, usize::saturating_add)
+                .max(1)
+        }
+    }
+}
+
+/// How many inferences a request asks for: its first input's elements along the first dimension.
+fn elements(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Tensors(inputs) => inputs
+            .first()
+            .and_then(|input| input.shape().first().copied())
+            .unwrap_or(1),
+        Payload::Raw { .. } => 1,
+    }
+}

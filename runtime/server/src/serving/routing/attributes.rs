@@ -1,0 +1,227 @@
+//! What a route may ask of a request: values of its headers, cookies, parameters and inputs, as
+//! bytes.
+
+use bytes::Bytes;
+use hotstage_core::datatype::Datatype;
+use hotstage_core::request::Payload;
+use hotstage_core::route::{Attributes, Source};
+use hotstage_core::signature::Port;
+use hotstage_core::suggest::hint;
+use hotstage_core::tensor::Tensor;
+use http::{HeaderMap, HeaderName, header};
+
+use crate::codecs::oip::parameters::parameter;
+
+/// What a route asks for, as a request has it.
+pub(super) enum AttributeSource {
+    Header(HeaderName),
+    Cookie(String),
+    Parameter(String),
+    /// By its place in the signature.
+    Input(usize),
+}
+
+impl AttributeSource {
+    /// Finds a source in a request to pipelines of these inputs.
+    pub(super) fn new(source: &Source, inputs: &[Port]) -> Result<Self, String> {
+        match source {
+            // Its name was checked when it was read; a header without a name is never there.
+            Source::Header(name) => {
+                Ok(HeaderName::try_from(name).map_or(Self::Cookie(String::new()), Self::Header))
+            }
+            Source::Cookie(name) => Ok(Self::Cookie(name.clone())),
+            Source::Parameter(name) => Ok(Self::Parameter(name.clone())),
+            Source::Input(name) => {
+                let place = inputs.iter().position(|port| port.name == *name);
+                let names = inputs.iter().map(|port| port.name.as_str());
+                let place = place
+                    .ok_or_else(|| format!("there is no input `{name}`; {}", hint(name, names)))?;
+                let datatype = inputs[place].datatype;
+                if is_float(datatype) {
+                    return Err(format!(
+                        "input `{name}` is {datatype}, and a float is no key: equal numbers may be written in other \
+                         ways; take one of whole numbers, BOOL or BYTES"
+                    ));
+                }
+                Ok(Self::Input(place))
+            }
+        }
+    }
+}
+
+/// A request's headers.
+pub(super) struct HeadAttributes<'a> {
+    pub(super) asks: &'a [AttributeSource],
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Attributes for HeadAttributes<'_> {
+    fn value(&self, source: usize) -> Option<&[u8]> {
+        match self.asks.get(source)? {
+            AttributeSource::Header(name) => self.headers.get(name).map(|value| value.as_bytes()),
+            AttributeSource::Cookie(name) => cookie(self.headers, name.as_bytes()),
+            AttributeSource::Parameter(_) | AttributeSource::Input(_) => None,
+        }
+    }
+}
+
+/// All of a request.
+pub struct WholeRequest<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its own `parameters`, as they came.
+    pub parameters: Option<&'a Bytes>,
+    /// Its inputs.
+    pub payload: &'a Payload,
+}
+
+/// All of a request, where what is asked for was looked up.
+pub(super) struct KnownAttributes<'a> {
+    head: HeadAttributes<'a>,
+    /// What is in the body, in the order of what is asked for.
+    body: Vec<Option<Vec<u8>>>,
+}
+
+impl<'a> WholeRequest<'a> {
+    /// Looks up what is asked for.
+    pub(super) fn attributes(&self, asks: &'a [AttributeSource]) -> KnownAttributes<'a>
+    where
+        Self: 'a,
+    {
+        let body = asks.iter().map(|ask| match ask {
+            AttributeSource::Parameter(name) => {
+                parameter(self.parameters?, name).map(String::into_bytes)
+            }
+            AttributeSource::Input(place) => match self.payload {
+                Payload::Tensors(inputs) => first(inputs.get(*place)?),
+                Payload::Raw { .. } => None,
+            },
+            AttributeSource::Header(_) | AttributeSource::Cookie(_) => None,
+        });
+        KnownAttributes {
+            body: body.collect(),
+            head: HeadAttributes {
+                asks,
+                headers: self.headers,
+            },
+        }
+    }
+}
+
+impl Attributes for KnownAttributes<'_> {
+    fn value(&self, source: usize) -> Option<&[u8]> {
+        self.body
+            .get(source)?
+            .as_deref()
+            .or_else(|| self.head.value(source))
+    }
+}
+
+/// A tensor's first element as text; bytes as they are.
+fn first(tensor: &Tensor) -> Option<Vec<u8>> {
+    let data = tensor.data();
+    let unsigned = |bytes: &[u8]| {
+        let mut wide = [0; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        u64::from_le_bytes(wide)
+    };
+    let bytes = tensor.datatype().size().map(|size| data.get(..size));
+    let text = match (tensor.datatype(), bytes) {
+        (Datatype::Bytes, _) => return tensor.bytes_elements().next().map(<[u8]>::to_vec),
+        (Datatype::Bool, Some(bytes)) => (unsigned(bytes?) != 0).to_string(),
+        (Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Int64, Some(bytes)) => {
+            let bytes = bytes?;
+            // The sign is the highest bit of what is there.
+            let unused = 64 - 8 * u32::try_from(bytes.len()).ok()?;
+            ((unsigned(bytes) << unused).cast_signed() >> unused).to_string()
+        }
+        (_, Some(bytes)) => unsigned(bytes?).to_string(),
+        (_, None) => return None,
+    };
+    Some(text.into_bytes())
+}
+
+const fn is_float(datatype: Datatype) -> bool {
+    matches!(
+        datatype,
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64
+    )
+}
+
+/// A cookie's value (RFC 6265, section 4.2.1).
+fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs
+        .map(<[u8]>::trim_ascii)
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use hotstage_core::tensor::Shape;
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn cookies_are_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("a=1; beta=yes;c=3"),
+        );
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("d=\"x y\"; empty="),
+        );
+        for (name, value) in [
+            ("a", Some("1")),
+            ("beta", Some("yes")),
+            ("c", Some("3")),
+            ("empty", Some("")),
+            ("bet", None),
+        ] {
+            assert_eq!(
+                cookie(&headers, name.as_bytes()),
+                value.map(str::as_bytes),
+                "{name}"
+            );
+        }
+        assert_eq!(cookie(&HeaderMap::new(), b"a"), None);
+    }
+
+    #[test]
+    fn the_first_element_is_text() {
+        let tensor = |datatype, bytes: &[u8]| {
+            Tensor::new(
+                datatype,
+                Shape::from_slice(&[1]),
+                Bytes::copy_from_slice(bytes),
+            )
+            .unwrap()
+        };
+        for (tensor, expect) in [
+            (tensor(Datatype::Int8, &[0xfe]), Some("-2")),
+            (
+                tensor(Datatype::Int64, &[42, 0, 0, 0, 0, 0, 0, 0]),
+                Some("42"),
+            ),
+            (tensor(Datatype::Uint16, &[0xff, 0xff]), Some("65535")),
+            (tensor(Datatype::Bool, &[1]), Some("true")),
+            (
+                Tensor::from_bytes_elements([b"x y".as_slice(), b"z"]),
+                Some("x y"),
+            ),
+            (Tensor::from_bytes_elements([]), None),
+        ] {
+            assert_eq!(
+                first(&tensor).as_deref(),
+                expect.map(str::as_bytes),
+                "{tensor:?}"
+            );
+        }
+    }
+}
