@@ -1,4 +1,4 @@
-//! The rules of `docs/style.md` and the floors of `docs/architecture.md`, as far as a machine can
+//! The rules of `docs/style.md` and the planes of `docs/architecture.md`, as far as a machine can
 //! check them.
 //!
 //! Every test reads the sources and reports all it found at once, each as
@@ -10,12 +10,12 @@ use source::{Finding, Tree};
 
 #[path = "tidy/borders.rs"]
 mod borders;
-#[path = "tidy/floors.rs"]
-mod floors;
 #[path = "tidy/links.rs"]
 mod links;
 #[path = "tidy/names.rs"]
 mod names;
+#[path = "tidy/planes.rs"]
+mod planes;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/source.rs"]
@@ -61,7 +61,7 @@ fn crates_name_only_what_their_border_lets_in() {
 
 #[test]
 fn the_servers_imports_point_down() {
-    nothing(floors::check(&Tree::read()));
+    nothing(planes::check(&Tree::read()));
 }
 
 #[test]

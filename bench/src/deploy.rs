@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hotstage::control::compiler::Compilers;
 use hotstage::control::deploy::{ComponentDirs, Deployer, Quiet};
 use hotstage::executors::compute::ComputePool;
+use hotstage::protocols;
 use hotstage::serving::pipeline::Pipeline;
 use hotstage::state::store::{Access, Store};
 use hotstage_core::compile_limits::CompileLimits;
@@ -34,7 +35,7 @@ impl Host {
         let engine = Engine::new(&EngineOptions::default())?;
         let boxes = ComponentDirs(vec![origin.components.clone(), origin.guests.clone()]);
         let compilers = Compilers::new(CompileLimits::default());
-        let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers);
+        let deployer = Deployer::new(engine, store.into(), boxes, 1024, compilers, protocols::ALL);
         Ok(Self {
             io: runtime("io")?,
             compute: runtime("compute")?,

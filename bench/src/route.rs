@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hotstage::frontends::http::HttpAttributes;
 use hotstage::serving::pipeline::Pipeline;
 use hotstage::serving::routing::Routing;
 use hotstage_core::manifest::parse;
@@ -38,7 +39,8 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     let ours: Side<'_> = Box::new(|times| {
         let began = Instant::now();
         for _ in 0..times {
-            black_box(routing.decide(black_box(&headers)).is_ok());
+            let request = HttpAttributes::of_head(black_box(&headers));
+            black_box(routing.decide(&request).is_ok());
         }
         Ok(began.elapsed())
     });

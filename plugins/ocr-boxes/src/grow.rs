@@ -1,5 +1,5 @@
-//! ComponentDirs around the middle of a line, grown to the line: an offset with round corners, in whole
-//! numbers.
+//! ComponentDirs around the middle of a line, grown to the line: an offset with round corners, in
+//! whole numbers.
 //!
 //! The detector was trained on shrunk boxes. Growing follows Clipper's round joins (arc tolerance
 //! 0.25), of which only the hull matters here. Bound: a corner becomes at most as many points as

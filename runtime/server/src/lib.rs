@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! | --- | --- |
 //! | `cli` | the command line |
+//! | `protocols` | every protocol that the server speaks |
 //! | `frontends` | HTTP for clients, HTTP for the admin |
 //! | `control` | changes to what is served: checking, compiling, deploying, rollouts |
 //! | `serving` | the data plane: from inputs to outputs |
@@ -11,6 +12,7 @@
 //! | `state` | the state directory: blobs and the journal |
 //! | `transport` | connections, and what clients may take |
 //! | `executors` | the threads that work runs on |
+//! | `extensions` | what protocols prepare for one version of a model |
 //! | `files` | opening what others name: regular files only, within the folders that are allowed |
 //! | `api` | the admin API's requests and answers |
 
@@ -19,8 +21,10 @@ pub mod cli;
 pub mod codecs;
 pub mod control;
 pub mod executors;
+pub mod extensions;
 pub mod files;
 pub mod frontends;
+pub mod protocols;
 pub mod serving;
 pub mod state;
 pub mod telemetry;

@@ -24,6 +24,7 @@ use super::check::Output;
 use super::infer::rows::{self, Plan, Table as Rows};
 use super::workbench::Workbench;
 use super::{CliError, Common, Exit, console};
+use crate::codecs::oip::Codec;
 use crate::codecs::oip::requested_outputs::{Form, RequestedOutputs};
 use crate::control::deploy::Failing;
 use crate::serving::pipeline::{Pipeline, Step};
@@ -149,7 +150,7 @@ fn payload(args: &Args, pipeline: &Pipeline) -> Result<Payload, CliError> {
     match args.content_type.clone().or(first.filter(|_| !is_json)) {
         None if rows::is_csv(&args.input) => table_rows(pipeline, &bytes).map_err(refused),
         None => {
-            let ask = pipeline
+            let ask = codec(pipeline)?
                 .decoder
                 .decode(&bytes, None)
                 .map_err(|failure| refused(failure.message))?;
@@ -261,6 +262,12 @@ async fn measure(
     })
 }
 
+/// What reads requests for it and writes its answers.
+fn codec(pipeline: &Pipeline) -> Result<&Codec, CliError> {
+    let codec = pipeline.extensions.get();
+    codec.map_err(|failure| CliError::new(Exit::Defect, failure.message))
+}
+
 fn read(step: &Step) -> (f64, u64) {
     (step.durations.read().0, step.stage.copied())
 }
@@ -268,7 +275,9 @@ fn read(step: &Step) -> (f64, u64) {
 impl Measured {
     fn answer(&self, pipeline: &Pipeline) -> Result<String, CliError> {
         let requested = RequestedOutputs::all(self.outputs.len(), Form::Json);
-        let encoded = pipeline.encoder.encode(None, &requested, &self.outputs);
+        let encoded = codec(pipeline)?
+            .encoder
+            .encode(None, &requested, &self.outputs);
         let encoded = encoded.map_err(|failure| CliError::new(Exit::Failed, failure.message))?;
         Ok(String::from_utf8_lossy(&encoded.body).into_owned())
     }

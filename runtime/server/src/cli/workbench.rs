@@ -15,6 +15,7 @@ use super::allow::Bounds;
 use super::{CliError, Common, Exit, console};
 use crate::control::deploy::{Deployer, Failing, Loaded};
 use crate::files::Allowed;
+use crate::protocols;
 use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
 
@@ -38,6 +39,7 @@ impl Workbench {
             common.boxes(),
             ServerLimits::default().queue,
             common.compilers(),
+            protocols::ALL,
         );
         bounds.set(&mut deployer);
         // Whoever tries pipelines makes the first call, and looks at what comes of it.

@@ -60,7 +60,12 @@ pub async fn adapt(control: Arc<Control>) {
             match control.adapt(&routing, trial, adapt).await {
                 Ok(None) => {}
                 Ok(Some(applied)) => {
-                    control.app.experiments.counts().moves.fetch_add(1, Relaxed);
+                    control
+                        .serving
+                        .experiments
+                        .counts()
+                        .moves
+                        .fetch_add(1, Relaxed);
                     tracing::info!(target: "experiments", name = trial.name, revision = applied.head, "weights moved");
                 }
                 Err(error) => {
@@ -96,7 +101,7 @@ impl Control {
             // It was changed since it was looked for.
             return Ok(None);
         }
-        let known = self.app.experiments.known(trial).await?;
+        let known = self.serving.experiments.known(trial).await?;
         let weights = routing.weights_by_chance();
         let Some(next) = next(&weights, &known, adapt, seed(trial, &known)) else {
             return Ok(None);

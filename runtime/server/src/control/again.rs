@@ -18,7 +18,7 @@ use crate::serving::registry::{Absent, Why};
 impl Control {
     /// Whether a version is recorded as served and could not be opened.
     pub(super) fn has_failed(&self, name: &ModelName, digest: &Digest) -> bool {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let absent = snapshot
             .model(name.as_str())
             .map_or(&[][..], |model| model.absent());
@@ -61,7 +61,7 @@ impl Control {
     }
 
     fn failed_version(&self, name: &ModelName, version: &Version) -> Option<Absent> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let absent = snapshot.model(name.as_str())?.absent();
         absent
             .iter()
@@ -74,7 +74,7 @@ impl Control {
         &self,
         asked: &[(ModelName, Version)],
     ) -> Vec<crate::control::deploy::PendingGraph> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let is_asked = |name: &str, absent: &Absent| {
             asked.iter().any(|(asked, version)| {
                 asked.as_str() == name && version.as_str() == absent.version
@@ -97,7 +97,7 @@ impl Control {
     async fn put_back(&self, opened: &HashMap<Digest, Arc<Pipeline>>) -> Vec<String> {
         let _turn = self.turn.lock().await;
         let ledger = self.ledger.load_full();
-        let snapshot = Arc::clone(&self.app.registry.read());
+        let snapshot = Arc::clone(&self.serving.registry.read());
         let names: BTreeSet<&str> = opened
             .values()
             .map(|pipeline| pipeline.name.as_str())
@@ -139,14 +139,14 @@ impl Control {
             restored.extend(back.map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version)));
             models.push((name.to_owned(), versions.model(entry, default_target)));
         }
-        self.app.registry.replace(snapshot.with(models));
+        self.serving.registry.replace(snapshot.with(models));
         restored
     }
 
     /// All versions of a name that could not be opened.
     pub(super) async fn open_name_again(&self, name: &ModelName) -> Result<(), ControlError> {
         let asked: Vec<(ModelName, Version)> = {
-            let snapshot = self.app.registry.read();
+            let snapshot = self.serving.registry.read();
             let absent = snapshot
                 .model(name.as_str())
                 .map_or(&[][..], |model| model.absent());

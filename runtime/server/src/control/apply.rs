@@ -144,7 +144,7 @@ impl Control {
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.app.counts.swaps.refused.fetch_add(1, Relaxed);
+                self.serving.counts.swaps.refused.fetch_add(1, Relaxed);
                 // What was loaded for it has no owner any more.
                 self.deployer.sweep();
                 return Err(error);

@@ -48,7 +48,7 @@ impl Control {
     ) -> Result<Applied, ControlError> {
         let done = self.commit_in_turn(intent, &prepared, changes).await;
         if done.is_err() {
-            self.app.counts.swaps.refused.fetch_add(1, Relaxed);
+            self.serving.counts.swaps.refused.fetch_add(1, Relaxed);
         }
         drop(prepared);
         yield_to_requests();
@@ -89,10 +89,11 @@ impl Control {
         let rollouts = super::rollout::counted(&ledger.state, &changes);
         let revision = self.revision_of(&intent, &ledger.head, changes, outcome);
         let (number, time_ms) = (revision.number, revision.time_ms);
-        self.app.counts.swaps.took_us[0].fetch_add(microseconds(intent.began.elapsed()), Relaxed);
+        self.serving.counts.swaps.took_us[0]
+            .fetch_add(microseconds(intent.began.elapsed()), Relaxed);
         let recording = Instant::now();
         let hash = self.record(revision).await?;
-        self.app.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
+        self.serving.counts.swaps.took_us[1].fetch_add(microseconds(recording.elapsed()), Relaxed);
         let head = Head {
             number,
             hash,
@@ -100,7 +101,7 @@ impl Control {
         };
         let before = self.swap(models, Ledger { state, head }, prepared);
         for rollout in rollouts {
-            self.app.counts.rollouts[rollout].fetch_add(1, Relaxed);
+            self.serving.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
         drop(turn);
         if applied
@@ -146,7 +147,7 @@ impl Control {
         prepared: &Prepared,
     ) -> Arc<Snapshot> {
         let began = Instant::now();
-        let before = Arc::clone(&self.app.registry.read());
+        let before = Arc::clone(&self.serving.registry.read());
         if ledger.state.pipelines().count() > WARM_MAX {
             let is_new = |pipeline: &&Arc<Pipeline>| before.model(&pipeline.name).is_none();
             prepared
@@ -155,9 +156,9 @@ impl Control {
                 .filter(is_new)
                 .for_each(|pipeline| pipeline.rest());
         }
-        self.app.registry.replace(before.with(models));
+        self.serving.registry.replace(before.with(models));
         self.ledger.store(Arc::new(ledger));
-        let swaps = &self.app.counts.swaps;
+        let swaps = &self.serving.counts.swaps;
         swaps.took_us[2].fetch_add(microseconds(began.elapsed()), Relaxed);
         swaps.made.fetch_add(1, Relaxed);
         before
@@ -207,7 +208,7 @@ impl Control {
         prepared: &Prepared,
     ) -> Result<Vec<(String, Option<Model>)>, ControlError> {
         let names: BTreeSet<&ModelName> = changes.iter().map(Change::pipeline).collect();
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         names
             .into_iter()
             .map(|name| {

@@ -17,13 +17,13 @@ impl Control {
     /// An experiment at this moment.
     pub async fn experiment(&self, name: &str) -> Result<ExperimentInfo, ControlError> {
         let (routing, trial) = self.trial(name)?;
-        let known = self.app.experiments.known(&trial).await?;
+        let known = self.serving.experiments.known(&trial).await?;
         Ok(about(&routing, &trial, &known))
     }
 
     /// The experiment of a name, and the route that it is in.
     fn trial(&self, name: &str) -> Result<(Arc<Routing>, Arc<Trial>), ControlError> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
         let routing = model.routing();
         let found =

@@ -95,7 +95,7 @@ impl Control {
         prepared: &Prepared,
         jobs: &mut Vec<Job>,
     ) -> Result<(), ControlError> {
-        let snapshot = Arc::clone(&self.app.registry.read());
+        let snapshot = Arc::clone(&self.serving.registry.read());
         let goes = |pipeline: &Pipeline| {
             let mut gone = wanted.gone.versions.iter();
             gone.any(|(name, version)| {
@@ -211,7 +211,7 @@ impl Control {
 
     /// This graph was not sent, so its clients must not notice that it was made again.
     fn check_same(&self, made: &Pipeline) -> Result<(), String> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let versions = snapshot
             .model(&made.name)
             .map_or(&[][..], |model| model.versions());
@@ -275,7 +275,7 @@ impl Control {
         after: &State,
         prepared: &Prepared,
     ) -> Result<(), ControlError> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         for (name, version, digest) in after.pipelines() {
             let of_name = || {
                 snapshot
@@ -315,7 +315,7 @@ impl Control {
 
     /// A member that is served, as a graph from the store names it.
     pub(super) fn served_member(&self, branch: &Branch<Digest>) -> Option<Arc<Pipeline>> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let versions = snapshot.model(branch.pipeline.as_str())?.versions();
         versions
             .iter()

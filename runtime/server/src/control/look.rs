@@ -72,7 +72,7 @@ impl Control {
     }
 
     fn about(&self, name: &str, entry: &Entry) -> ModelInfo {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let model = snapshot.model(name);
         let mut versions: Vec<VersionInfo> = entry
             .versions
@@ -131,7 +131,7 @@ impl Control {
         version: Option<&str>,
     ) -> Result<PipelineInfo, ControlError> {
         let pipeline = {
-            let snapshot = self.app.registry.read();
+            let snapshot = self.serving.registry.read();
             let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
             let found = match version {
                 Some(version) => model.version(version),

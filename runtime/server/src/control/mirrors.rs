@@ -18,7 +18,7 @@ impl Control {
     /// The mirrors of a name's route.
     pub fn mirrors(&self, name: &str) -> Result<Mirrors, ControlError> {
         let route = self.model(name)?.route;
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let routing = snapshot.model(name).and_then(|model| model.routing());
         let mirrors = routing.map_or(&[][..], |routing| routing.mirrors());
         if mirrors.is_empty() {

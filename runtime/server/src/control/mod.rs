@@ -54,7 +54,7 @@ pub use self::rollout::watch_rollouts;
 pub use self::start::Loading;
 pub use self::watch::{News, WatchOptions, Watcher};
 use crate::control::deploy::Deployer;
-use crate::frontends::app::App;
+use crate::serving::Serving;
 use crate::serving::registry::Snapshot;
 use crate::state::journal::{Head, Journal, JournalHandle};
 use crate::state::store::Store;
@@ -116,7 +116,7 @@ pub(crate) struct Ledger {
 
 /// Whoever changes what is served.
 pub struct Control {
-    pub(crate) app: Arc<App>,
+    pub(crate) serving: Arc<Serving>,
     deployer: Arc<Deployer>,
     journal: JournalHandle,
     ledger: ArcSwap<Ledger>,
@@ -144,7 +144,7 @@ impl Control {
 
     /// What is served right now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.app.registry.read())
+        Arc::clone(&self.serving.registry.read())
     }
 
     /// The newest revision.

@@ -217,7 +217,7 @@ impl Control {
         // would be missed again.
         let mut prepared = problems.or(prepared)?;
         // A start has just tried.
-        if !ask.dry_run && self.app.registry.phase() != Phase::Starting {
+        if !ask.dry_run && self.serving.registry.phase() != Phase::Starting {
             self.restore(&mut prepared).await?;
         }
         self.prepare_graphs(wanted, &mut prepared, progress).await?;

@@ -57,7 +57,7 @@ impl Retired {
 impl Control {
     /// Takes note of what a swap took out of service, and of what it brought back.
     pub(super) fn retire(&self, before: &Snapshot, changes: &[ChangeMade]) {
-        let after = self.app.registry.read();
+        let after = self.serving.registry.read();
         let mut given_up = Vec::new();
         {
             let mut retired = locked(&self.retired);
@@ -96,7 +96,7 @@ impl Control {
         }
         if !given_up.is_empty() {
             let (app, deployer, bound) = (
-                Arc::clone(&self.app),
+                Arc::clone(&self.serving),
                 Arc::clone(&self.deployer),
                 self.options.drain,
             );

@@ -112,7 +112,7 @@ impl Control {
         version: &str,
     ) -> Option<Arc<Pipeline>> {
         prepared.pipeline(name, version).or_else(|| {
-            let snapshot = self.app.registry.read();
+            let snapshot = self.serving.registry.read();
             let versions = snapshot.model(name.as_str())?.versions();
             versions
                 .iter()
@@ -175,7 +175,7 @@ impl Control {
             Some(route) => route.clone(),
             None => self.stored_route(&routed.digest)?,
         };
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let before = snapshot
             .model(route.name().as_str())
             .and_then(Model::routing);

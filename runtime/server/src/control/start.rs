@@ -21,7 +21,7 @@ use super::retire::Retired;
 use super::{Control, ControlError, ErrorKind, Ledger, Options, WARM_MAX};
 use crate::control::deploy::{DeployError, Deployer, PendingGraph, Restored};
 use crate::executors::compute::run_below_requests;
-use crate::frontends::app::App;
+use crate::serving::Serving;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Why};
 use crate::state::journal::{Journal, JournalHandle};
@@ -58,7 +58,7 @@ struct Start<'a> {
 impl Control {
     /// Opens the journal and reads it. Nothing is loaded yet.
     pub fn open(
-        app: Arc<App>,
+        serving: Arc<Serving>,
         deployer: Arc<Deployer>,
         options: Options,
     ) -> Result<Self, ControlError> {
@@ -71,10 +71,10 @@ impl Control {
             head: replayed.head,
         };
         if options.allow_damaged {
-            app.registry.allow_dark();
+            serving.registry.allow_dark();
         }
         Ok(Self {
-            app,
+            serving,
             deployer,
             journal: JournalHandle::start(journal, run_below_requests).map_err(no_thread)?,
             ledger: ArcSwap::from_pointee(ledger),
@@ -160,7 +160,7 @@ impl Control {
                     }
                 }
             };
-            tasks.spawn_on(load, self.app.compute.threads());
+            tasks.spawn_on(load, self.serving.compute.threads());
         }
         // They end by themselves, when all is loaded or nobody takes any more.
         tasks.detach_all();
@@ -259,11 +259,11 @@ impl Control {
             .filter_map(|name| Some((name.clone(), start.model(&name)?)))
             .collect();
         let next = self
-            .app
+            .serving
             .registry
             .read()
             .with(models.into_iter().map(|(name, model)| (name, Some(model))));
-        self.app.registry.replace(next);
+        self.serving.registry.replace(next);
     }
 }
 

@@ -18,9 +18,9 @@ impl Control {
     pub fn status(&self) -> Status {
         let ledger = self.ledger.load();
         let (kept, draining) = self.out_of_service();
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let served = snapshot.pipelines().count();
-        let counts = &self.app.counts;
+        let counts = &self.serving.counts;
         let mut failed = self.failed();
         let many = failed.len();
         failed.truncate(TOLD_MAX);
@@ -28,7 +28,7 @@ impl Control {
             .absent()
             .filter(|(_, absent)| absent.why == Why::Loading)
             .count();
-        let readiness = self.app.registry.readiness();
+        let readiness = self.serving.registry.readiness();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: readiness.is_ok(),
@@ -60,7 +60,7 @@ impl Control {
 
     /// Everything that should be in service and can't be, by name.
     fn failed(&self) -> Vec<OutOfService> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let versions = snapshot.absent().filter_map(|(name, absent)| {
             let Why::Failed(why) = &absent.why else { return None };
             let version = &absent.version;
@@ -84,8 +84,8 @@ impl Control {
 
     /// Routes that let nobody through, although nothing is loading any more.
     fn failed_routes(&self) -> Vec<OutOfService> {
-        let (ledger, snapshot) = (self.ledger.load(), self.app.registry.read());
-        if self.app.registry.phase() == Phase::Starting {
+        let (ledger, snapshot) = (self.ledger.load(), self.serving.registry.read());
+        if self.serving.registry.phase() == Phase::Starting {
             return Vec::new();
         }
         let closed = ledger.state.routes().filter_map(|(name, routed)| {
@@ -121,7 +121,7 @@ impl Control {
     pub async fn index(&self) -> Result<Vec<(String, String, bool, String)>, ControlError> {
         let unloaded = self.last_entries().await?;
         let ledger = self.ledger.load();
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let mut rows = Vec::new();
         for (name, version, digest) in ledger.state.pipelines() {
             let model = snapshot.model(name.as_str());

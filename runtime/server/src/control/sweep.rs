@@ -53,8 +53,15 @@ impl Control {
             let min_age = Duration::from_secs(request.min_age_seconds);
             let freed = store.sweep(&needed, min_age, request.dry_run)?;
             Ok(Gc {
+                dry_run: request.dry_run,
+                blobs: freed.blobs,
+                blob_bytes: freed.blob_bytes,
+                compiled: freed.compiled,
+                compiled_bytes: freed.compiled_bytes,
+                abandoned: freed.abandoned,
+                abandoned_bytes: freed.abandoned_bytes,
+                kept: freed.kept,
                 oldest_revision: oldest,
-                ..freed
             })
         });
         let lost = || {

@@ -107,7 +107,7 @@ impl Control {
     /// Waits, at most until the server stops.
     async fn let_pass(&self, interval: Duration) {
         let began = Instant::now();
-        while self.app.registry.phase() != Phase::Stopping {
+        while self.serving.registry.phase() != Phase::Stopping {
             let left = interval.saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;
@@ -132,7 +132,7 @@ impl Control {
     }
 
     fn server(&self) -> Reading {
-        let counts = &self.app.counts;
+        let counts = &self.serving.counts;
         let failed = counts.failed.iter().map(|count| count.load(Relaxed)).sum();
         Reading {
             requests: counts.requests.read(),
@@ -143,7 +143,7 @@ impl Control {
 
     /// Every version that is loaded, by name and age; those out of service come last.
     fn everything(&self) -> Vec<(Arc<Pipeline>, Condition)> {
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let mut loaded: Vec<_> = snapshot
             .pipelines()
             .map(|pipeline| (Arc::clone(pipeline), Condition::Ready))
@@ -185,7 +185,7 @@ impl Control {
             });
         }
         let ledger = self.ledger.load();
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         for (name, version, digest) in ledger.state.pipelines() {
             let model = snapshot.model(name.as_str());
             let versions = model.map_or(&[][..], |model| model.versions());
@@ -221,7 +221,7 @@ impl Control {
     }
 
     fn told(&self, row: &Row<'_>) -> VersionTraffic {
-        let (ledger, snapshot) = (self.ledger.load(), self.app.registry.read());
+        let (ledger, snapshot) = (self.ledger.load(), self.serving.registry.read());
         let is_served = matches!(
             row.condition,
             Condition::Ready | Condition::Loading | Condition::Failed

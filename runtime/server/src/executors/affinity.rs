@@ -1,4 +1,5 @@
-//! CoreAffinity: each thread for connections keeps to one of its own, while nothing long is computed.
+//! CoreAffinity: each thread for connections keeps to one of its own, while nothing long is
+//! computed.
 //!
 //! Where more threads are busy than there are cores, Linux may put two of these on one core and
 //! leave the other to whoever else is busy; they then take turns of a clock tick, which is four

@@ -22,6 +22,11 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// The directories that manifests may reach beside their own folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed(Arc<[PathBuf]>);

@@ -6,11 +6,15 @@
 
 pub mod admission;
 pub mod cache;
+pub mod context;
 pub mod counts;
 pub mod experiments;
+mod infer;
 pub mod mirror;
 pub mod pipeline;
 pub(crate) mod random;
 pub mod registry;
 pub mod router;
 pub mod routing;
+
+pub use self::infer::{Serving, Target};

@@ -14,8 +14,9 @@ use super::observed::{self, ObservedRow};
 use super::pipelines::{self, Row};
 use super::routes::Rows;
 use super::{intake, server, triton};
-use crate::frontends::app::App;
+use crate::serving::Serving;
 use crate::serving::counts::{ROLLOUTS, SWAP_STEPS};
+use crate::transport::intake::Intake;
 
 /// The text that a scrape gets, in the format that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +48,17 @@ impl Exposition {
 }
 
 /// All figures at this moment.
-pub fn render(app: &App, exposition: Exposition) -> Result<String, std::fmt::Error> {
+pub fn render(
+    serving: &Serving,
+    intake: &Intake,
+    exposition: Exposition,
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
-    let snapshot = app.registry.read();
+    let snapshot = serving.registry.read();
     let counts = [
-        server::counts(&app.counts),
-        intake::counts(&app.intake),
-        server::experiments(app.experiments.counts()),
+        server::counts(&serving.counts),
+        intake::counts(intake),
+        server::experiments(serving.experiments.counts()),
     ]
     .concat();
     let rows = snapshot

@@ -107,8 +107,8 @@ impl<H> Drop for RequestGuard<H> {
     }
 }
 
-/// A connection's place among the connections, which it has until this is dropped; its task hears here
-/// how it is to end.
+/// A connection's place among the connections, which it has until this is dropped; its task hears
+/// here how it is to end.
 pub(crate) struct ConnectionSlot {
     connections: Arc<Connections>,
     number: u64,

@@ -183,7 +183,7 @@ pub(super) fn say(news: News<'_>) {
 }
 
 pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let snapshot = app.registry.read();
+    let snapshot = app.serving.registry.read();
     let pipelines: Vec<String> = snapshot
         .pipelines()
         .map(|pipeline| format!("{}/{}", pipeline.name, pipeline.version))
@@ -196,7 +196,7 @@ pub(super) fn ready_line(app: &App, address: SocketAddr, admin: Option<SocketAdd
     let admin = admin
         .map(|admin| format!("; admin on http://{admin}"))
         .unwrap_or_default();
-    match app.registry.readiness() {
+    match app.serving.registry.readiness() {
         Ok(()) => format!("hotstage is ready on http://{address} serving {serving}{admin}"),
         Err(why) => {
             format!("hotstage is not ready on http://{address} serving {serving}{admin}: {why}")

@@ -34,6 +34,9 @@ use crate::executors::affinity::CoreAffinity;
 use crate::executors::compute::ComputePool;
 use crate::frontends::admin::{Admin, Tokens};
 use crate::frontends::app::App;
+use crate::frontends::listen;
+use crate::protocols;
+use crate::serving::Serving;
 use crate::serving::cache::Cache;
 use crate::serving::counts::ServerCounts;
 use crate::serving::experiments::Experiments;
@@ -41,7 +44,6 @@ use crate::serving::mirror::Mirrors;
 use crate::serving::registry::{Phase, Registry};
 use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
-use crate::transport::listen;
 
 /// What `--admin` says for no admin API.
 const NOWHERE: &str = "none";
@@ -211,7 +213,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         Loaded::All(watcher) => {
             let tasks = background(&runtimes.changes, &control, watcher);
             deployer.give_way();
-            app.registry.enter(Phase::Serving);
+            app.serving.registry.enter(Phase::Serving);
             console::print(&ready_line(&app, address, admin_address));
             let asked = io.first().block_on(signals.asked_to_stop());
             tasks.iter().for_each(JoinHandle::abort);
@@ -220,7 +222,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     };
     let stopping = stopping::stop(&app, &mut signals, asked, args.life.grace(), listeners);
     let exit = io.first().block_on(stopping)?;
-    app.experiments.close();
+    app.serving.experiments.close();
     runtimes.admin.block_on(control.close());
     control.store().say_admin(None)?;
     runtimes.shut_down();
@@ -236,15 +238,18 @@ fn app(
     io_cores: CoreAffinity,
     deployer: &Deployer,
 ) -> Result<App, CliError> {
-    Ok(App {
+    let serving = Serving {
         registry: Registry::default(),
         compute: ComputePool::new(runtimes.compute.handle().clone()).beside(io_cores),
         mirrors: Mirrors::new(runtimes.mirrors.handle().clone()),
-        intake: args.clients.intake(&limits, (&args.http, address)),
-        limits,
-        counts: ServerCounts::default(),
         experiments: Experiments::start(deployer.store.root())
             .map_err(|error| CliError::new(Exit::Defect, error))?,
+        counts: ServerCounts::default(),
+    };
+    Ok(App {
+        serving: Arc::new(serving),
+        intake: args.clients.intake(&limits, (&args.http, address)),
+        limits,
     })
 }
 
@@ -321,6 +326,7 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, CliError> {
         args.common.boxes(),
         queue,
         compilers,
+        protocols::ALL,
     );
     args.bounds.set(&mut deployer);
     deployer.cache = (args.response_cache > 0).then(|| Arc::new(Cache::new(args.response_cache)));
@@ -334,7 +340,11 @@ fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<C
         allow_damaged: args.life.allow_damaged,
         require_all: args.life.require_all,
     };
-    Ok(Arc::new(Control::open(Arc::clone(app), deployer, options)?))
+    Ok(Arc::new(Control::open(
+        Arc::clone(&app.serving),
+        deployer,
+        options,
+    )?))
 }
 
 /// Done when the server is told to stop.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::super::{CliError, Exit};
-use crate::transport::listen;
+use crate::frontends::listen;
 
 pub(super) async fn bind(address: &str, flag: &str) -> Result<(TcpListener, SocketAddr), CliError> {
     let bound = async {

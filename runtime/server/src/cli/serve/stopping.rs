@@ -30,7 +30,7 @@ pub(super) async fn stop(
     grace: Duration,
     listeners: Listeners,
 ) -> Result<Exit, CliError> {
-    app.registry.enter(Phase::Stopping);
+    app.serving.registry.enter(Phase::Stopping);
     let grace = if asked == Asked::Terminate {
         grace
     } else {
@@ -39,7 +39,7 @@ pub(super) async fn stop(
     let drained = tokio::select! {
         drained = drain(grace, listeners) => drained?,
         _ = signals.asked_to_stop() => {
-            let in_flight = app.counts.in_flight();
+            let in_flight = app.serving.counts.in_flight();
             tracing::warn!(in_flight, "a second signal: ending at once");
             in_flight == 0
         }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use hotstage_core::failure::Failure;
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub(super) struct Parameters {
     pub(super) binary_data: Option<bool>,
     /// A tensor: its bytes follow the JSON.
     pub(super) binary_data_size: Option<usize>,
+    /// A request: how long the client waits for its answer.
+    pub(super) timeout: Option<Duration>,
 }
 
 impl Parameters {
@@ -56,6 +59,14 @@ impl Parameters {
         match (place, key) {
             (FieldPath::Top, "binary_data_output") => {
                 self.binary_data_output = Some(boolean(place, key, value)?)
+            }
+            // As Triton has it: microseconds, and 0 for no bound.
+            (FieldPath::Top, "timeout") => {
+                let microseconds: u64 = value.parse().map_err(|_not_a_number| {
+                    must_be(place, key, "a number of microseconds", value)
+                })?;
+                let timeout = Duration::from_micros(microseconds);
+                self.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
             }
             (FieldPath::RequestedOutput(_), "binary_data") => {
                 self.binary_data = Some(boolean(place, key, value)?)

@@ -1,5 +1,7 @@
 //! A request's body into the tensors that the first stage takes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hotstage_core::failure::Failure;
 use hotstage_core::limits::REQUEST_ID_BYTES_MAX;
@@ -27,6 +29,8 @@ pub struct DecodedRequest {
     pub requested: RequestedOutputs,
     /// The request's own `parameters`, as they came.
     pub parameters: Option<Bytes>,
+    /// How long the client waits for the answer: the parameter `timeout`, in microseconds.
+    pub timeout: Option<Duration>,
 }
 
 /// Reads requests for one model.
@@ -61,6 +65,7 @@ impl Decoder {
                 inputs,
                 requested,
                 parameters: None,
+                timeout: None,
             });
         }
         let (json, blobs) = binary::split(Owner::Model(&self.model), body, header_length)?;
@@ -72,6 +77,7 @@ impl Decoder {
         let requested =
             RequestedOutputs::read(envelope.outputs.as_ref(), default, &self.signature.outputs)?;
         let inputs = self.inputs(given, blobs)?;
+        let timeout = parameters.timeout;
         // A part of the body: nothing is copied.
         let parameters = envelope
             .parameters
@@ -81,6 +87,7 @@ impl Decoder {
             inputs,
             requested,
             parameters,
+            timeout,
         })
     }
 

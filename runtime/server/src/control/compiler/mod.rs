@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use self::wire::Header;
 pub use self::wire::Work;
+use crate::state::store::Blob;
 
 /// A component's bytes, a piece at a time, so that they are never all in memory.
 pub trait Source {
@@ -34,6 +35,16 @@ pub trait Source {
     fn bytes(&self) -> u64;
     /// The next piece; an empty one is the end. An error says what is wrong with the bytes.
     fn next(&mut self) -> Result<&[u8], String>;
+}
+
+impl Source for Blob {
+    fn bytes(&self) -> u64 {
+        Self::bytes(self)
+    }
+
+    fn next(&mut self) -> Result<&[u8], String> {
+        Self::next(self)
+    }
 }
 
 /// Starts the processes that compile, and says what came of it.

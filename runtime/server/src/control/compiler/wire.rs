@@ -1,8 +1,8 @@
 //! What crosses the pipes between the server and a process that compiles.
 //!
-//! To the process: the length of a header, the header, the component. RollbackTarget: the same with a reply,
-//! and machine code behind it. Lengths are 32 bits, little-endian; headers are JSON. Bound:
-//! [`HEADER_BYTES_MAX`].
+//! To the process: the length of a header, the header, the component. RollbackTarget: the same with
+//! a reply, and machine code behind it. Lengths are 32 bits, little-endian; headers are JSON.
+//! Bound: [`HEADER_BYTES_MAX`].
 
 use std::io::{self, Read, Write};
 

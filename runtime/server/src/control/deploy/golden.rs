@@ -13,6 +13,7 @@ use hotstage_core::request::Payload;
 use hotstage_core::tensor::Tensor;
 
 use super::{DeployError, Progress};
+use crate::codecs::oip::Codec;
 use crate::codecs::oip::document::parse_named;
 use crate::codecs::oip::field_path::Side;
 use crate::serving::pipeline::Pipeline;
@@ -137,9 +138,10 @@ async fn try_one(
 }
 
 async fn answer(pipeline: &Pipeline, request: &Bytes) -> Result<Named, Failure> {
-    let ask = pipeline.decoder.decode(request, None)?;
+    let Codec { decoder, .. } = pipeline.extensions.get()?;
+    let request = decoder.decode(request, None)?;
     let tensors = pipeline
-        .try_out(&mut Instant::now(), Payload::Tensors(ask.inputs))
+        .try_out(&mut Instant::now(), Payload::Tensors(request.inputs))
         .await?
         .outputs;
     let names = pipeline

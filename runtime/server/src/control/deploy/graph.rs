@@ -67,8 +67,14 @@ impl Deployer {
         let body = Graph::new(graph.clone(), plan, members);
         check_size(document, &body)?;
         let (name, version) = (graph.name.to_string(), graph.version.to_string());
-        let mut pipeline =
-            Pipeline::new(name, version, graph.digest(), Body::Graph(body), self.queue);
+        let mut pipeline = Pipeline::new(
+            name,
+            version,
+            graph.digest(),
+            Body::Graph(body),
+            self.queue,
+            self.prepare,
+        );
         if tests == Tests::Run {
             let problem = |path: &KeyPath, message| document.problem(path, message);
             let document_of = |digest: &Digest| material.document(digest);

@@ -39,6 +39,7 @@ use self::shared::Shared;
 pub use self::warm::{Unwarmed, warm};
 use crate::control::compiler::Compilers;
 use crate::executors::compute::yield_to_requests;
+use crate::extensions::Prepare;
 use crate::files::Allowed;
 use crate::serving::cache::Cache;
 use crate::serving::pipeline::Pipeline;
@@ -63,6 +64,8 @@ pub struct Deployer {
     /// Whether a pipeline that computes a graph gets a call before the first client's.
     pub warms: bool,
     compilers: Compilers,
+    /// What protocols prepare for each version.
+    prepare: &'static [Prepare],
     shared: Arc<Shared>,
 }
 
@@ -97,6 +100,7 @@ impl Deployer {
         boxes: ComponentDirs,
         queue: usize,
         compilers: Compilers,
+        prepare: &'static [Prepare],
     ) -> Self {
         let shared = Arc::new(Shared::new(Arc::clone(&store)));
         let (allowed, ceiling) = (Allowed::default(), StageLimits::ceiling());
@@ -110,6 +114,7 @@ impl Deployer {
             ceiling,
             warms: true,
             compilers,
+            prepare,
             shared,
         }
     }
@@ -156,7 +161,7 @@ impl Deployer {
     ) -> Result<Pipeline, DeployError> {
         ceilings::check(&self.ceiling, document, &material.manifest).or(())?;
         let (opened, compiled) = open::stages(self, document, material, progress).await?;
-        let mut pipeline = open::wire(document, material, opened, self.queue)?;
+        let mut pipeline = open::wire(document, material, opened, self.queue, self.prepare)?;
         pipeline.made.compiled = compiled;
         pipeline.cache = self.cache.clone().filter(|_| material.manifest.cache);
         if tests == Tests::Run {

@@ -16,8 +16,9 @@ use tokio::sync::Semaphore;
 
 use super::resolve::Material;
 use super::{DeployError, Deployer, Progress};
-use crate::control::compiler::{Source as _, Work};
+use crate::control::compiler::Work;
 use crate::executors::compute::yield_to_requests;
+use crate::extensions::Prepare;
 use crate::serving::counts::histogram::Histogram;
 use crate::serving::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 use crate::state::store::Blob;
@@ -302,6 +303,7 @@ pub(super) fn wire(
     material: &Material,
     opened: Vec<Opened>,
     queue: usize,
+    prepare: &'static [Prepare],
 ) -> Result<Pipeline, DeployError> {
     let manifest = &material.manifest;
     let wires: Vec<StageWires<'_>> = manifest
@@ -333,7 +335,7 @@ pub(super) fn wire(
     }
     let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
     let body = Body::Chain(Chain { steps, plan });
-    let mut pipeline = Pipeline::new(name, version, manifest.digest(), body, queue);
+    let mut pipeline = Pipeline::new(name, version, manifest.digest(), body, queue, prepare);
     pipeline.warnings = warnings;
     Ok(pipeline)
 }

@@ -182,7 +182,8 @@ impl Control {
     }
 }
 
-/// How rollouts begin or end with some changes, as places in [`ROLLOUTS`](crate::serving::counts::ROLLOUTS).
+/// How rollouts begin or end with some changes, as places in
+/// [`ROLLOUTS`](crate::serving::counts::ROLLOUTS).
 pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
     let counted = changes.iter().filter_map(|change| {
         let Change::Rollout {

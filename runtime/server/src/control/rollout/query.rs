@@ -119,7 +119,7 @@ impl Control {
             };
         }
         drop(watches);
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let are_served = snapshot
             .model(name.as_str())
             .is_some_and(|model| both(model, plan, rolling).is_some());

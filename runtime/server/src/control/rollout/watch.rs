@@ -49,7 +49,7 @@ pub async fn watch_rollouts(control: Arc<Control>) {
     loop {
         // A step's counters are read as soon as it begins.
         let _ = tokio::time::timeout(TICK, control.rollout_moved.notified()).await;
-        if control.app.registry.phase() == crate::serving::registry::Phase::Serving {
+        if control.serving.registry.phase() == crate::serving::registry::Phase::Serving {
             control.look_at_rollouts().await;
         }
     }
@@ -107,7 +107,7 @@ impl Control {
             Some(watch) => Arc::clone(watch.bake.plan()),
             None => Arc::new(self.stored_rollout(&rolling.digest).ok()?.plan().clone()),
         };
-        let snapshot = self.app.registry.read();
+        let snapshot = self.serving.registry.read();
         let model = snapshot.model(name.as_str())?;
         let [to, from] = both(model, &plan, rolling)?;
         let counts = counts(model, &plan, [to, from]);

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::frontends::http::Body;
+use crate::transport::body::ResponseBody as Body;
 
 /// 200 with the value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Response<Body> {

@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::request::AdminRequest;
 use super::tokens::Role;
 use super::{Admin, answer, request};
-use crate::frontends::http::Body;
+use crate::transport::body::ResponseBody as Body;
 
 /// Makes a type's schema.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;

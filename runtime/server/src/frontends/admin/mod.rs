@@ -39,11 +39,11 @@ use self::refusal::Refusal;
 use self::request::AdminRequest;
 pub use self::tokens::{OPERATOR_FILE, READER_FILE, Role, Tokens};
 use crate::control::{Cancel, Control, cancel_on_drop};
-use crate::frontends::http::Body;
-use crate::frontends::http::rest::{self, Rest};
 use crate::telemetry::request_log::{RequestLog, logged};
+use crate::transport::body::ResponseBody as Body;
 use crate::transport::connections::RequestGuard;
 use crate::transport::intake::Intake;
+use crate::transport::unread_body::{self as rest, Rest};
 
 /// The newest revision, on every answer to somebody who is known.
 static REVISION: HeaderName = HeaderName::from_static("hotstage-revision");

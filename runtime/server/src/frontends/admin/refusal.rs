@@ -9,9 +9,9 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use super::{answer, upload};
 use crate::api::ErrorBody;
 use crate::control::{ControlError, ErrorKind};
-use crate::frontends::http::Body;
 use crate::frontends::http_status::status;
 use crate::state::store::{StoreError, UploadError};
+use crate::transport::body::ResponseBody as Body;
 
 /// Why there is no answer.
 #[derive(Debug)]

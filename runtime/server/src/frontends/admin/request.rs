@@ -11,7 +11,7 @@ use super::lent::Lent;
 use super::query::{Query, shown};
 use super::refusal::Refusal;
 use crate::control::Cancel;
-use crate::frontends::http::body::{Bounds, read_whole};
+use crate::transport::body::{Bounds, read_whole};
 
 /// A request.
 pub(super) struct AdminRequest<B> {

@@ -18,14 +18,15 @@ use crate::control::Options;
 use crate::control::compiler::Compilers;
 use crate::control::deploy::{ComponentDirs, Deployer};
 use crate::executors::compute::ComputePool;
-use crate::frontends::app::App;
+use crate::frontends::listen;
+use crate::protocols;
+use crate::serving::Serving;
 use crate::serving::counts::ServerCounts;
 use crate::serving::experiments::Experiments;
 use crate::serving::mirror::Mirrors;
 use crate::serving::registry::Registry;
 use crate::state::store::{Access, Store};
 use crate::transport::hosts::Hosts;
-use crate::transport::listen;
 
 /// A server with nothing to serve, and a connection to it.
 struct Asking {
@@ -53,18 +54,24 @@ impl Asking {
             body_bytes: 4096,
             ..ServerLimits::default()
         };
-        let app = App {
+        let serving = Serving {
             registry: Registry::default(),
             compute: ComputePool::new(Handle::current()),
             mirrors: Mirrors::new(Handle::current()),
-            limits: limits.clone(),
-            intake: Intake::new(&limits, Hosts::Any, RequestLog::new(50)),
-            counts: ServerCounts::default(),
             experiments: Experiments::start(directory.path()).unwrap(),
+            counts: ServerCounts::default(),
         };
         let compilers = Compilers::new(CompileLimits::default());
-        let deployer = Deployer::new(engine, store, ComponentDirs(Vec::new()), 1, compilers);
-        let control = Control::open(Arc::new(app), Arc::new(deployer), Options::default()).unwrap();
+        let deployer = Deployer::new(
+            engine,
+            store,
+            ComponentDirs(Vec::new()),
+            1,
+            compilers,
+            protocols::ALL,
+        );
+        let control =
+            Control::open(Arc::new(serving), Arc::new(deployer), Options::default()).unwrap();
         let tokens = Tokens::open(directory.path()).unwrap();
         let intake = Intake::new(&limits, Hosts::Any, RequestLog::new(50));
         let admin = Arc::new(Admin {

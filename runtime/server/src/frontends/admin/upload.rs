@@ -19,8 +19,8 @@ use super::query::shown;
 use super::refusal::Refusal;
 use super::request::{self, AdminRequest};
 use crate::api::UploadInfo;
-use crate::frontends::http::body::next_piece;
 use crate::state::store::{Begun, Upload, UploadError};
+use crate::transport::body::next_piece;
 
 pub(super) const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(super) const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");

@@ -15,12 +15,12 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::body::Bounds;
-use super::{Body, body, encoding, respond};
+use super::{Body, encoding, respond};
 use crate::frontends::app::App;
 use crate::serving::experiments::{Id, Reward, Trial};
 use crate::serving::registry::{DefaultTarget, Phase};
 use crate::serving::router;
+use crate::transport::body::{self, Bounds};
 
 /// Rewards at once.
 const REWARDS_MAX: usize = 10_000;
@@ -42,10 +42,10 @@ pub(super) async fn take(
     if let Some(encoding) = encoding::of_request(&head.headers)? {
         let (share, bytes_max) = (bounds.share(), bounds.bytes_max);
         let decoding = async move { encoding::decode(&body, encoding, share, bytes_max).await };
-        body = app.compute.away_in_slices(decoding).await?;
+        body = app.serving.compute.away_in_slices(decoding).await?;
     }
     let (ids, rewards) = read(&body)?;
-    let taken = app.experiments.take(&trial, rewards).await?;
+    let taken = app.serving.experiments.take(&trial, rewards).await?;
     let unknown: Vec<&str> = taken
         .unknown
         .iter()
@@ -62,14 +62,14 @@ pub(super) async fn take(
 }
 
 fn trial(app: &App, model: &str) -> Result<Arc<Trial>, Failure> {
-    let snapshot = app.registry.read();
+    let snapshot = app.serving.registry.read();
     let found = router::find(&snapshot, model)?;
     let is_partial = found
         .routing()
         .is_some_and(|routing| !routing.out_of_service().is_empty());
     if matches!(found.default_target(), DefaultTarget::Closed)
         || is_partial
-        || app.registry.phase() == Phase::Starting
+        || app.serving.registry.phase() == Phase::Starting
     {
         let message =
             format!("not all versions behind the route `{model}` are in service; try again later");

@@ -16,7 +16,7 @@ use hotstage_core::limits::{LOGGED_ERROR_BYTES_MAX, LOGGED_PATH_BYTES_MAX, REQUE
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-use super::{Body, Refused, count, path, respond};
+use super::{Body, Refused, count, headers, path, respond};
 use crate::frontends::app::App;
 use crate::frontends::http_status::status;
 use crate::telemetry::request_log::logged;
@@ -38,7 +38,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn begin(app: &'a App, head: &'a Parts) -> Self {
-        app.counts.requests.add(1);
+        app.serving.counts.requests.add(1);
         Self {
             app,
             head,
@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
                 self.log(&failure);
                 let mut response = respond::failure(&failure);
                 if let Some(pipeline) = pipeline {
-                    respond::name_pipeline(&mut response, &pipeline);
+                    headers::name_pipeline(&mut response, &pipeline);
                 }
                 if let Some(fell) = &fell {
                     respond::name_fallen(&mut response, fell);
@@ -116,9 +116,9 @@ impl<'a> Call<'a> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.app.counts.over.add(1);
+        self.app.serving.counts.over.add(1);
         if self.is_open {
-            self.app.counts.abandoned.fetch_add(1, Relaxed);
+            self.app.serving.counts.abandoned.fetch_add(1, Relaxed);
             let id = self.id.to_str().unwrap_or_default();
             let path = logged(self.head.uri.path(), LOGGED_PATH_BYTES_MAX);
             tracing::debug!(target: "request", id, path = &*path, "the client went away");

@@ -1,10 +1,10 @@
-//! `POST …/infer`: the way that nearly every request takes.
+//! `POST …/infer`: read the body, decode, infer, encode.
 //!
-//! Read the body, decode, run, encode. A body that is encoded, or long to read, goes to the compute
-//! runtime for that, like a long guest: how long an encoded one is, nobody knows before it is
-//! decoded.
+//! A body that is compressed, or longer than [`LONG_BODY`], is decoded on the compute pool: how
+//! long a compressed one is, is not known before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -16,17 +16,22 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use hyper::body::Incoming;
 
-use super::body::Bounds;
-use super::{Body, Refused, body, encoding, respond};
+use tokio::time::Instant;
+
+use super::attributes::HttpAttributes;
+use super::{Body, Refused, encoding, respond};
 use crate::codecs::oip::request::DecodedRequest;
 use crate::codecs::oip::requested_outputs::{Form, RequestedOutputs};
-use crate::codecs::oip::{self, binary::parse_header_length};
+use crate::codecs::oip::{self, Codec, binary::parse_header_length};
 use crate::frontends::app::App;
-use crate::serving::pipeline::Pipeline;
-use crate::serving::routing::{RoutedRequest, WholeRequest};
+use crate::serving::Serving;
+use crate::serving::context::RequestContext;
+use crate::serving::pipeline::{Answer, Pipeline};
+use crate::serving::routing::{FallbackReason, RoutedRequest};
+use crate::transport::body::{self, Bounds};
 use crate::transport::budget::Share;
 
-/// Bodies above this are decoded on the compute runtime: a megabyte of JSON takes some
+/// Bodies above this are decoded on the compute pool: a megabyte of JSON takes some
 /// milliseconds.
 const LONG_BODY: usize = 256 << 10;
 static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
@@ -34,100 +39,103 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 
 pub(super) async fn answer(
     app: &App,
-    mut routed: RoutedRequest,
+    mut request: RoutedRequest,
     head: &Parts,
     body: &mut Incoming,
     id: &HeaderValue,
 ) -> Result<Response<Body>, Refused> {
-    match ask(app, &mut routed, head, body, id).await {
-        Ok(response) => {
-            routed.pipeline.count(Ok(()));
-            Ok(response)
-        }
+    match infer(app, &mut request, head, body, id).await {
+        Ok(response) => Ok(response),
         Err(failure) => {
-            routed.pipeline.count(Err(failure.kind));
+            Serving::failed(&request, &failure);
             Err(Refused {
                 failure,
-                pipeline: Some(routed.pipeline),
-                fell: routed.fell,
+                pipeline: Some(request.pipeline),
+                fell: request.fell,
             })
         }
     }
 }
 
-async fn ask(
+async fn infer(
     app: &App,
-    routed: &mut RoutedRequest,
+    request: &mut RoutedRequest,
     head: &Parts,
     body: &mut Incoming,
     request_id: &HeaderValue,
 ) -> Result<Response<Body>, Failure> {
-    let headers = &head.headers;
-    let bounds = Bounds::of(&app.limits, &app.intake.bodies, head.version);
-    let json = headers
-        .get(&HEADER)
-        .and_then(|length| length.to_str().ok()?.parse().ok())
-        .unwrap_or_default();
-    let body = body::read_whole(body, json, &bounds).await?;
-    let asked = match encoding::of_request(headers)? {
-        None if body.len() <= LONG_BODY => read(routed.reader(), headers, body, bounds.share())?,
-        encoding => {
-            let (pipeline, headers) = (Arc::clone(routed.reader()), headers.clone());
-            let (bytes_max, plain, decoded) = (bounds.bytes_max, bounds.share(), bounds.share());
-            let reading = async move {
-                let body = match encoding {
-                    Some(encoding) => encoding::decode(&body, encoding, plain, bytes_max).await?,
-                    None => body,
-                };
-                read(&pipeline, &headers, body, decoded)
-            };
-            app.compute.away_in_slices(reading).await?
-        }
-    };
+    let began = Instant::now();
     let DecodedBody {
         id,
         payload,
         requested,
         parameters,
+        timeout,
         decoded: _decoded,
-    } = asked;
-    routed.resolve(&WholeRequest {
-        headers,
-        parameters: parameters.as_ref(),
-        payload: &payload,
-    })?;
-    let answer = routed.infer(&app.compute, &app.mirrors, payload).await?;
-    let encoded = routed
-        .encoder()
-        .encode(id.as_deref(), &requested, &answer.outputs)?;
-    let mut response = respond::answer(&routed.pipeline);
-    respond::name_asked(&mut response, answer.asked);
-    if let Some(hit) = answer.cached {
-        let word = if hit { "hit" } else { "miss" };
-        response
-            .headers_mut()
-            .insert("hotstage-cache", HeaderValue::from_static(word));
-    }
-    if let Some(fell) = &routed.fell {
-        respond::name_fallen(&mut response, fell);
-    }
+    } = decode(app, request, head, body).await?;
+    let attributes = HttpAttributes::of_request(&head.headers, parameters.as_ref());
+    let context = RequestContext {
+        attributes: &attributes,
+        deadline: timeout.map(|timeout| began + timeout),
+    };
+    let answer = app.serving.infer(&context, request, payload).await?;
+    let Codec { encoder, .. } = request.encoding().get()?;
+    let encoded = encoder.encode(id.as_deref(), &requested, &answer.outputs)?;
+    let mut response = respond::answer(&request.pipeline);
+    describe(&mut response, &answer, request.fell.as_ref());
     if let Some(length) = encoded.json_length {
         response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
-        response
-            .headers_mut()
-            .insert(&HEADER, HeaderValue::from(length));
+        let length = HeaderValue::from(length);
+        response.headers_mut().insert(&HEADER, length);
     }
-    if let Some(part) = routed.part.take() {
-        // Before the answer is sent: feedback may come at once.
-        let own = id.as_deref().filter(|id| !id.is_empty());
-        app.experiments
-            .note(part, own.map_or(request_id.as_bytes(), str::as_bytes));
+    let own_id = id.as_deref().filter(|id| !id.is_empty());
+    let id = own_id.map_or(request_id.as_bytes(), str::as_bytes);
+    app.serving.answered(request, id);
+    let wanted = encoding::wanted(&head.headers);
+    Ok(encoding::encode(response, encoded.body, wanted))
+}
+
+/// Reads the body and decodes it: on this thread, unless that may take long.
+async fn decode(
+    app: &App,
+    request: &RoutedRequest,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Result<DecodedBody, Failure> {
+    let headers = &head.headers;
+    let bounds = Bounds::of(&app.limits, &app.intake.bodies, head.version);
+    let json_length = headers
+        .get(&HEADER)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or_default();
+    let body = body::read_whole(body, json_length, &bounds).await?;
+    let pipeline = request.decoding();
+    let encoding = encoding::of_request(headers)?;
+    if encoding.is_none() && body.len() <= LONG_BODY {
+        return read(pipeline, headers, body, bounds.share());
     }
-    Ok(encoding::encode(
-        response,
-        encoded.body,
-        encoding::wanted(headers),
-    ))
+    let (pipeline, headers) = (Arc::clone(pipeline), headers.clone());
+    let (bytes_max, plain, decoded) = (bounds.bytes_max, bounds.share(), bounds.share());
+    let reading = async move {
+        let body = match encoding {
+            Some(encoding) => encoding::decode(&body, encoding, plain, bytes_max).await?,
+            None => body,
+        };
+        read(&pipeline, &headers, body, decoded)
+    };
+    app.serving.compute.away_in_slices(reading).await
+}
+
+/// Headers that say how the answer came about, where that is not the usual way.
+fn describe(response: &mut Response<Body>, answer: &Answer, fell: Option<&FallbackReason>) {
+    respond::name_asked(response, &answer.asked);
+    if let Some(hit) = answer.cached {
+        let word = HeaderValue::from_static(if hit { "hit" } else { "miss" });
+        response.headers_mut().insert("hotstage-cache", word);
+    }
+    if let Some(fell) = fell {
+        respond::name_fallen(response, fell);
+    }
 }
 
 /// What the body says.
@@ -136,6 +144,8 @@ struct DecodedBody {
     payload: Payload,
     requested: RequestedOutputs,
     parameters: Option<Bytes>,
+    /// How long the client waits for the answer.
+    timeout: Option<Duration>,
     /// The part of the budget of what is not the body's own bytes.
     decoded: Option<Share>,
 }
@@ -158,19 +168,22 @@ fn read(
     {
         return raw(pipeline, content_type, body);
     }
-    let ask = pipeline.decoder.decode(&body, header_length);
+    let Codec { decoder, .. } = pipeline.extensions.get()?;
+    let request = decoder.decode(&body, header_length);
     let DecodedRequest {
         id,
         inputs,
         requested,
         parameters,
-    } = ask.map_err(|failure| misread(failure, pipeline, headers, &body))?;
+        timeout,
+    } = request.map_err(|failure| misread(failure, pipeline, headers, &body))?;
     decoded.cover(beside(&body, &inputs))?;
     Ok(DecodedBody {
         id,
         payload: Payload::Tensors(inputs),
         requested,
         parameters,
+        timeout,
         decoded: Some(decoded),
     })
 }
@@ -269,6 +282,7 @@ fn raw(pipeline: &Pipeline, content_type: String, body: Bytes) -> Result<Decoded
         payload,
         requested,
         parameters: None,
+        timeout: None,
         decoded: None,
     })
 }

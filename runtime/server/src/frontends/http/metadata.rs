@@ -8,9 +8,10 @@ use hotstage_core::signature::Port;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Body, respond, route};
+use super::headers::name_pipeline;
+use super::{Body, respond};
 use crate::frontends::app::App;
-use crate::serving::router;
+use crate::serving::{Target, router};
 use crate::telemetry::metrics::{self, Exposition};
 
 /// Extensions of the protocol that are served. Only those.
@@ -31,13 +32,15 @@ pub(super) fn ready(app: &App) -> Result<Response<Body>, Failure> {
 }
 
 fn require_ready(app: &App) -> Result<(), Failure> {
-    app.registry
+    app.serving
+        .registry
         .readiness()
         .map_err(|why| Failure::new(Kind::NotReady, format!("the server is not ready: {why}")))
 }
 
 pub(super) fn models(app: &App) -> Response<Body> {
     let names: Vec<Value> = app
+        .serving
         .registry
         .read()
         .names()
@@ -53,8 +56,12 @@ pub(super) fn model(
     version: Option<&str>,
 ) -> Result<Response<Body>, Failure> {
     // Behind a route all take and give the same.
-    let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
-    let snapshot = app.registry.read();
+    let target = Target {
+        model: name,
+        version,
+    };
+    let pipeline = app.serving.described(target)?;
+    let snapshot = app.serving.registry.read();
     let versions: Vec<&str> = router::find(&snapshot, name)?
         .versions()
         .iter()
@@ -69,7 +76,7 @@ pub(super) fn model(
         "outputs": ports(&signature.outputs),
     });
     let mut response = respond::json(about.to_string());
-    respond::name_pipeline(&mut response, &pipeline);
+    name_pipeline(&mut response, &pipeline);
     Ok(response)
 }
 
@@ -89,9 +96,13 @@ pub(super) fn model_ready(
     name: &str,
     version: Option<&str>,
 ) -> Result<Response<Body>, Failure> {
-    let pipeline = route(app, name, version, |routing| Ok(routing.way(0)))?.pipeline;
+    let target = Target {
+        model: name,
+        version,
+    };
+    let pipeline = app.serving.described(target)?;
     let mut response = respond::json(json!({ "name": pipeline.name, "ready": true }).to_string());
-    respond::name_pipeline(&mut response, &pipeline);
+    name_pipeline(&mut response, &pipeline);
     Ok(response)
 }
 
@@ -101,7 +112,7 @@ pub(super) fn metrics(app: &App, headers: &HeaderMap) -> Result<Response<Body>, 
             .get(header::ACCEPT)
             .and_then(|accept| accept.to_str().ok()),
     );
-    let text = metrics::render(app, exposition).map_err(|error| {
+    let text = metrics::render(&app.serving, &app.intake, exposition).map_err(|error| {
         Failure::new(Kind::Internal, "the metrics can't be written").because(error)
     })?;
     Ok(respond::with_type(

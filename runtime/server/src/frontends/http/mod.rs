@@ -5,16 +5,16 @@
 //! answers, logs a failure once, turns a panic into that request's own 500, and sees to what is
 //! left of the request's body. Below it plain `?` is enough.
 
-pub(crate) mod body;
+mod attributes;
 mod encoding;
 mod feedback;
 pub mod fuzzing;
 mod guard;
+mod headers;
 mod infer;
 mod metadata;
 mod path;
 mod respond;
-pub(crate) mod rest;
 
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -22,26 +22,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest::shown;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
-use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
+pub use self::attributes::HttpAttributes;
 use self::guard::{Call, caught};
+pub use self::headers::prepare;
 use self::path::Target;
-use self::rest::Rest;
 use crate::frontends::app::App;
+use crate::serving;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::Phase;
-use crate::serving::router;
-use crate::serving::routing::{FallbackReason, RoutedRequest, Routing};
+use crate::serving::routing::FallbackReason;
+pub use crate::transport::body::ResponseBody as Body;
 use crate::transport::connections::RequestGuard;
-
-/// An answer's body: whole, since every answer is computed before it is sent.
-pub type Body = Full<Bytes>;
+use crate::transport::unread_body::{self as rest, Rest};
 
 /// An open connection, and what its requests may use.
 pub struct Connection(Arc<App>);
@@ -49,7 +47,7 @@ pub struct Connection(Arc<App>);
 impl Connection {
     /// Counts it, until it is dropped.
     pub fn open(app: &Arc<App>) -> Self {
-        app.counts.connections.fetch_add(1, Relaxed);
+        app.serving.counts.connections.fetch_add(1, Relaxed);
         Self(Arc::clone(app))
     }
 }
@@ -64,7 +62,7 @@ impl Deref for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.counts.connections.fetch_sub(1, Relaxed);
+        self.0.serving.counts.connections.fetch_sub(1, Relaxed);
     }
 }
 
@@ -95,7 +93,7 @@ pub async fn serve_one(
             visit.leaves_unread();
         }
     }
-    if app.registry.phase() == Phase::Stopping {
+    if app.serving.registry.phase() == Phase::Stopping {
         send_elsewhere(&visit, head.version, &mut response);
     }
     Ok(response)
@@ -138,10 +136,13 @@ async fn dispatch(
     }
     let told = match target {
         Target::Infer { model, version } => {
-            let way = route(app, &model, version.as_deref(), |routing| {
-                routing.choose(&head.headers)
-            })?;
-            return infer::answer(app, way, head, body, id).await;
+            let attributes = HttpAttributes::of_head(&head.headers);
+            let target = serving::Target {
+                model: &model,
+                version: version.as_deref(),
+            };
+            let request = app.serving.route(target, &attributes)?;
+            return infer::answer(app, request, head, body, id).await;
         }
         Target::Feedback { model } => feedback::take(app, &model, head, body).await,
         Target::Server => Ok(metadata::server()),
@@ -175,28 +176,6 @@ impl From<Failure> for Refused {
     }
 }
 
-/// The way that a path means.
-fn route(
-    app: &App,
-    model: &str,
-    version: Option<&str>,
-    choose: impl FnOnce(&Arc<Routing>) -> Result<RoutedRequest, Failure>,
-) -> Result<RoutedRequest, Failure> {
-    router::route(&app.registry.read(), model, version, choose).map_err(|failure| {
-        // While the server starts, a model that is not there yet is no client's mistake.
-        if failure.kind != Kind::NotFound || app.registry.phase() != Phase::Starting {
-            return failure;
-        }
-        Failure::new(
-            Kind::NotReady,
-            format!(
-                "the server is starting; model `{}` is not there yet",
-                shown(model)
-            ),
-        )
-    })
-}
-
 /// What the headers may weigh. Beyond that nothing else is looked at.
 fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     let bytes: usize = headers
@@ -215,5 +194,5 @@ fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Counts a failure. Here, so that each is counted once.
 fn count(app: &App, failure: &Failure) {
-    app.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
+    app.serving.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
 }

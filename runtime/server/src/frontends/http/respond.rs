@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::Body;
+use super::headers::name_pipeline;
 use crate::frontends::http_status::status;
-use crate::serving::pipeline::{Headers, Pipeline};
+use crate::serving::pipeline::Pipeline;
 use crate::serving::routing::FallbackReason;
 
 /// Bytes of the header that says whom a graph asked; what is beyond is cut off.
@@ -71,34 +72,13 @@ pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
 }
 
 /// Says whom a graph asked where it had a choice.
-pub(super) fn name_asked(response: &mut Response<Body>, mut asked: String) {
+pub(super) fn name_asked(response: &mut Response<Body>, asked: &str) {
     if asked.is_empty() {
         return;
     }
-    // Names are ASCII, and so every place is the end of a character.
-    asked.truncate(ASKED_BYTES_MAX);
+    let asked = &asked[..asked.floor_char_boundary(ASKED_BYTES_MAX)];
     if let Ok(value) = HeaderValue::try_from(asked) {
         response.headers_mut().insert("hotstage-asked", value);
-    }
-}
-
-/// Says which pipeline answered: enough to find each component, file and setting of it.
-pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
-    static NAMES: [HeaderName; 3] = [
-        HeaderName::from_static("hotstage-pipeline"),
-        HeaderName::from_static("hotstage-version"),
-        HeaderName::from_static("hotstage-digest"),
-    ];
-    let Headers {
-        name,
-        version,
-        digest,
-    } = pipeline.headers.own();
-    for (header, value) in NAMES.iter().zip([name, version, digest]) {
-        // The names were checked when they were parsed; a value that is no header text is left out.
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
-            response.headers_mut().insert(header, value);
-        }
     }
 }
 

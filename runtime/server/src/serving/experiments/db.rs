@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::trial::Part;
 use super::{Id, Known, Note, Reward, Taken, Trial};
+use crate::files::sync_directory;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "experiments.db";
@@ -97,7 +98,7 @@ impl ExperimentDb {
                 connection.execute_batch(SCHEMA)
             });
         prepared.map_err(described)?;
-        crate::state::store::sync_directory(state_directory).map_err(|error| error.to_string())?;
+        sync_directory(state_directory).map_err(|error| error.to_string())?;
         Ok(Self {
             connection,
             open: Opened::default(),

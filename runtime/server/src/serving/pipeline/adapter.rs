@@ -11,24 +11,29 @@ use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
 
 use super::Pipeline;
-use crate::codecs::oip::response::Encoder;
+use crate::extensions::{Extensions, Subject};
 
 /// What stands between a route and such a variant.
 pub struct Adapter {
     /// Whose signature is the route's.
     pub first: Arc<Pipeline>,
-    /// Writes the route's outputs under the variant's version.
-    pub encoder: Encoder,
+    /// What protocols encode the route's outputs with, under the variant's version.
+    pub extensions: Extensions,
     places: Adaptation,
 }
 
 impl Adapter {
     /// Between the route of `first` and `variant`.
     pub fn new(first: Arc<Pipeline>, variant: &Pipeline, places: Adaptation) -> Arc<Self> {
-        let encoder = Encoder::new(&variant.name, &variant.version, &first.signature().outputs);
+        let extensions = first.extensions.another(&Subject {
+            name: &variant.name,
+            version: &variant.version,
+            digest: &variant.digest,
+            signature: first.signature(),
+        });
         Arc::new(Self {
             first,
-            encoder,
+            extensions,
             places,
         })
     }

@@ -1,10 +1,10 @@
 //! A graph at its place: its nodes, and the pipelines that they ask.
 //!
 //! The graph itself computes next to nothing: it runs where its request is, and every pipeline that
-//! it asks goes where it belongs ([`place`](crate::executors::compute)), waits for its own turn and keeps its
-//! own limits. Whoever drops a request to a graph drops all of it. Default: no deadline and no
-//! timeouts; `spec.deadline` bounds all nodes together, a member's `timeout` one call. Golden
-//! tests, for which nobody waits, have no timeouts.
+//! it asks goes where it belongs ([`place`](crate::executors::compute)), waits for its own turn and
+//! keeps its own limits. Whoever drops a request to a graph drops all of it. Default: no deadline
+//! and no timeouts; `spec.deadline` bounds all nodes together, a member's `timeout` one call.
+//! Golden tests, for which nobody waits, have no timeouts.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Several calls at once, on one task.
 //!
-//! A call that takes long goes to threads of its own ([`place`](crate::executors::compute)), so what is polled
-//! here is short. Whoever drops this drops every call. Bound: as many as a node has branches; each
-//! wake asks all that still run.
+//! A call that takes long goes to threads of its own ([`place`](crate::executors::compute)), so
+//! what is polled here is short. Whoever drops this drops every call. Bound: as many as a node has
+//! branches; each wake asks all that still run.
 
 use std::pin::Pin;
 use std::task::Poll;

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use bytes::Bytes;
 use hotstage_core::digest::Digest;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::manifest::Problem;
@@ -26,7 +25,6 @@ use hotstage_core::request::Payload;
 use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 use hotstage_engine::Tensors;
-use hotstage_engine::sharded::Sharded;
 
 pub use self::adapter::Adapter;
 pub use self::batch::Batcher;
@@ -35,9 +33,8 @@ pub use self::chain::{Chain, Step};
 use self::graph::Asking;
 pub use self::graph::Graph;
 pub use self::node::Node;
-use crate::codecs::oip::request::Decoder;
-use crate::codecs::oip::response::Encoder;
 use crate::executors::compute::{ComputePool, Pace};
+use crate::extensions::{Extensions, Prepare, Subject};
 use crate::serving::admission::{Admission, Permit};
 use crate::serving::cache::Cache;
 use crate::serving::counts::PipelineCounts;
@@ -76,14 +73,10 @@ pub struct Pipeline {
     pub digest: Digest,
     /// What it runs.
     pub body: Body,
-    /// Reads requests of its signature.
-    pub decoder: Decoder,
-    /// Writes answers of its signature.
-    pub encoder: Encoder,
+    /// What protocols prepared for it.
+    pub extensions: Extensions,
     /// What is counted about it.
     pub counts: PipelineCounts,
-    /// What its answers say of it.
-    pub headers: Sharded<Headers>,
     /// How it was made.
     pub made: Made,
     /// What its author should know, though it serves.
@@ -103,29 +96,6 @@ pub struct Made {
     pub tests: u32,
 }
 
-/// Texts of a pipeline's answers, shared with each of them of a few threads: parts of one buffer,
-/// so that they share one count.
-pub struct Headers {
-    /// The name.
-    pub name: Bytes,
-    /// The version.
-    pub version: Bytes,
-    /// The digest.
-    pub digest: Bytes,
-}
-
-impl Headers {
-    fn new(name: &str, version: &str, digest: &Digest) -> Self {
-        let mut rest = Bytes::from(format!("{name}{version}{digest}"));
-        let mut part = |length| rest.split_to(length);
-        Self {
-            name: part(name.len()),
-            version: part(version.len()),
-            digest: rest,
-        }
-    }
-}
-
 impl AsRef<Admission> for Pipeline {
     fn as_ref(&self) -> &Admission {
         &self.admission
@@ -140,30 +110,31 @@ impl Pipeline {
         digest: Digest,
         body: Body,
         waiting_max: usize,
+        prepare: &'static [Prepare],
     ) -> Self {
         let signature = match &body {
             Body::Chain(chain) => &chain.plan.signature,
             Body::Graph(graph) => &graph.plan.signature,
         };
-        let decoder = Decoder::new(&name, signature);
-        let encoder = Encoder::new(&name, &version, &signature.outputs);
+        let subject = Subject {
+            name: &name,
+            version: &version,
+            digest: &digest,
+            signature,
+        };
+        let extensions = Extensions::new(prepare, &subject);
         let admission = Admission::new(turns(&body), waiting_max);
-        let headers = Sharded::few(|| Headers::new(&name, &version, &digest));
-        let (counts, pace, made) = (PipelineCounts::default(), Pace::default(), Made::default());
-        let (warnings, cache) = (Vec::new(), None);
         Self {
             name,
             version,
             digest,
             body,
-            decoder,
-            encoder,
-            counts,
-            headers,
-            made,
-            warnings,
-            cache,
-            pace,
+            extensions,
+            counts: PipelineCounts::default(),
+            made: Made::default(),
+            warnings: Vec::new(),
+            cache: None,
+            pace: Pace::default(),
             admission,
         }
     }

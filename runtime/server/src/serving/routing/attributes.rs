@@ -1,20 +1,18 @@
 //! What a route may ask of a request: values of its headers, cookies, parameters and inputs, as
 //! bytes.
 
-use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::request::Payload;
 use hotstage_core::route::{Attributes, Source};
 use hotstage_core::signature::Port;
 use hotstage_core::suggest::hint;
 use hotstage_core::tensor::Tensor;
-use http::{HeaderMap, HeaderName, header};
 
-use crate::codecs::oip::parameters::parameter;
+use crate::serving::context::{AttributeName, RequestAttributes};
 
 /// What a route asks for, as a request has it.
 pub(super) enum AttributeSource {
-    Header(HeaderName),
+    Header(AttributeName),
     Cookie(String),
     Parameter(String),
     /// By its place in the signature.
@@ -27,7 +25,7 @@ impl AttributeSource {
         match source {
             // Its name was checked when it was read; a header without a name is never there.
             Source::Header(name) => {
-                Ok(HeaderName::try_from(name).map_or(Self::Cookie(String::new()), Self::Header))
+                Ok(AttributeName::new(name).map_or(Self::Cookie(String::new()), Self::Header))
             }
             Source::Cookie(name) => Ok(Self::Cookie(name.clone())),
             Source::Parameter(name) => Ok(Self::Parameter(name.clone())),
@@ -49,66 +47,51 @@ impl AttributeSource {
     }
 }
 
-/// A request's headers.
+/// The head of a request: all that is known before its body is read.
 pub(super) struct HeadAttributes<'a> {
-    pub(super) asks: &'a [AttributeSource],
-    pub(super) headers: &'a HeaderMap,
+    pub(super) sources: &'a [AttributeSource],
+    pub(super) request: &'a dyn RequestAttributes,
 }
 
 impl Attributes for HeadAttributes<'_> {
     fn value(&self, source: usize) -> Option<&[u8]> {
-        match self.asks.get(source)? {
-            AttributeSource::Header(name) => self.headers.get(name).map(|value| value.as_bytes()),
-            AttributeSource::Cookie(name) => cookie(self.headers, name.as_bytes()),
+        match self.sources.get(source)? {
+            AttributeSource::Header(name) => self.request.header(name),
+            AttributeSource::Cookie(name) => self.request.cookie(name),
             AttributeSource::Parameter(_) | AttributeSource::Input(_) => None,
         }
     }
 }
 
-/// All of a request.
-pub struct WholeRequest<'a> {
-    /// Its headers.
-    pub headers: &'a HeaderMap,
-    /// Its own `parameters`, as they came.
-    pub parameters: Option<&'a Bytes>,
-    /// Its inputs.
-    pub payload: &'a Payload,
-}
-
-/// All of a request, where what is asked for was looked up.
-pub(super) struct KnownAttributes<'a> {
+/// All of a request, with the values of its body looked up.
+pub(super) struct AllAttributes<'a> {
     head: HeadAttributes<'a>,
-    /// What is in the body, in the order of what is asked for.
+    /// Values of the body, in the order of the sources.
     body: Vec<Option<Vec<u8>>>,
 }
 
-impl<'a> WholeRequest<'a> {
-    /// Looks up what is asked for.
-    pub(super) fn attributes(&self, asks: &'a [AttributeSource]) -> KnownAttributes<'a>
-    where
-        Self: 'a,
-    {
-        let body = asks.iter().map(|ask| match ask {
-            AttributeSource::Parameter(name) => {
-                parameter(self.parameters?, name).map(String::into_bytes)
-            }
-            AttributeSource::Input(place) => match self.payload {
+impl<'a> AllAttributes<'a> {
+    pub(super) fn new(
+        sources: &'a [AttributeSource],
+        request: &'a dyn RequestAttributes,
+        payload: &Payload,
+    ) -> Self {
+        let value = |source: &AttributeSource| match source {
+            AttributeSource::Parameter(name) => request.parameter(name).map(String::into_bytes),
+            AttributeSource::Input(place) => match payload {
                 Payload::Tensors(inputs) => first(inputs.get(*place)?),
                 Payload::Raw { .. } => None,
             },
             AttributeSource::Header(_) | AttributeSource::Cookie(_) => None,
-        });
-        KnownAttributes {
-            body: body.collect(),
-            head: HeadAttributes {
-                asks,
-                headers: self.headers,
-            },
+        };
+        Self {
+            head: HeadAttributes { sources, request },
+            body: sources.iter().map(value).collect(),
         }
     }
 }
 
-impl Attributes for KnownAttributes<'_> {
+impl Attributes for AllAttributes<'_> {
     fn value(&self, source: usize) -> Option<&[u8]> {
         self.body
             .get(source)?
@@ -148,50 +131,12 @@ const fn is_float(datatype: Datatype) -> bool {
     )
 }
 
-/// A cookie's value (RFC 6265, section 4.2.1).
-fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
-    let pairs = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    pairs
-        .map(<[u8]>::trim_ascii)
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use hotstage_core::tensor::Shape;
-    use http::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn cookies_are_found_among_others() {
-        let mut headers = HeaderMap::new();
-        headers.append(
-            header::COOKIE,
-            HeaderValue::from_static("a=1; beta=yes;c=3"),
-        );
-        headers.append(
-            header::COOKIE,
-            HeaderValue::from_static("d=\"x y\"; empty="),
-        );
-        for (name, value) in [
-            ("a", Some("1")),
-            ("beta", Some("yes")),
-            ("c", Some("3")),
-            ("empty", Some("")),
-            ("bet", None),
-        ] {
-            assert_eq!(
-                cookie(&headers, name.as_bytes()),
-                value.map(str::as_bytes),
-                "{name}"
-            );
-        }
-        assert_eq!(cookie(&HeaderMap::new(), b"a"), None);
-    }
 
     #[test]
     fn the_first_element_is_text() {

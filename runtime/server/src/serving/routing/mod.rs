@@ -1,9 +1,9 @@
 //! A route at its place: the decision, the pipelines that it decides between, and what goes on
 //! beside it.
 //!
-//! A route that asks for headers and cookies alone decides before the body is there; one that asks
-//! for parameters or inputs when it is read, which all of its versions do alike. A decision looks
-//! each value up once and waits for nobody; one by the head allocates nothing.
+//! A route that asks for headers and cookies alone decides before the body is there; one that
+//! sources for parameters or inputs when it is read, which all of its versions do alike. A decision
+//! looks each value up once and waits for nothing; one by the head allocates nothing.
 
 mod attributes;
 mod breaker;
@@ -20,19 +20,18 @@ use hotstage_core::route::{Adapt, Attributes, Circuit, Parts, Route, Source, dra
 use hotstage_core::signature::Signature;
 use hotstage_core::suggest::shown;
 use hotstage_engine::Tensors;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
-use self::attributes::AttributeSource;
-pub use self::attributes::WholeRequest;
+use self::attributes::{AllAttributes, AttributeSource, HeadAttributes};
 use self::breaker::Breaker;
 pub use self::routed_request::{FallbackReason, RoutedRequest};
+use crate::serving::context::RequestAttributes;
 use crate::serving::experiments::{Part, Trial};
 use crate::serving::mirror::{Mirror, Mirrors};
 use crate::serving::pipeline::{Adapter, Pipeline};
 use crate::serving::random::next_u64;
 
 /// The header that says which version answered, and by which a client may ask for it again.
-static PIN: HeaderName = HeaderName::from_static("hotstage-version");
+const PIN: &str = "hotstage-version";
 
 /// A route that can be served.
 pub struct Routing {
@@ -41,7 +40,7 @@ pub struct Routing {
     /// What decides.
     route: Route,
     /// What it asks for, in its order.
-    asks: Vec<AttributeSource>,
+    sources: Vec<AttributeSource>,
     /// In the order of its split.
     variants: Vec<Arc<Pipeline>>,
     /// One for each variant; none for one that agrees with the first.
@@ -148,12 +147,12 @@ impl Routing {
                 .degraded(|place| matches!(found.get(place), Some(Some(_))))
                 .ok_or(absent)?;
         }
-        let asks = route
+        let sources = route
             .sources()
             .iter()
             .map(|source| AttributeSource::new(source, &first.signature().inputs))
             .collect::<Result<_, _>>();
-        let asks: Vec<AttributeSource> = asks.map_err(|message| Unfit::Input { message })?;
+        let sources: Vec<AttributeSource> = sources.map_err(|message| Unfit::Input { message })?;
         let mirrors = mirrors(parts, &found, &adapters, before);
         let out_of_service = written
             .versions()
@@ -182,7 +181,7 @@ impl Routing {
         let digest = written.digest();
         Ok(Self {
             digest,
-            asks,
+            sources,
             route,
             variants,
             adapters,
@@ -194,78 +193,88 @@ impl Routing {
         })
     }
 
-    /// The way of a request of these headers. Where more must be known, [`RoutedRequest::resolve`] decides.
-    pub fn choose(self: &Arc<Self>, headers: &HeaderMap) -> Result<RoutedRequest, Failure> {
+    /// Routes a request by its head. Where more must be known, [`RoutedRequest::resolve`] decides.
+    pub fn choose(
+        self: &Arc<Self>,
+        request: &dyn RequestAttributes,
+    ) -> Result<RoutedRequest, Failure> {
         if self.is_open {
-            // All of them read requests alike. A pin to nobody is refused before the body is read.
-            self.pinned(headers)?;
+            // Any variant decodes the request alike. A pin to an unknown version is refused before
+            // the body is read.
+            self.pinned(request)?;
             return Ok(self.way(0));
         }
-        let (variant, part) = self.decide(headers)?;
+        let (variant, part) = self.decide(request)?;
         Ok(RoutedRequest {
             part,
             ..self.way(variant)
         })
     }
 
-    /// The variant that answers, by the headers alone, and the request's part in the route's
+    /// The variant that answers, by the head alone, and the request's part in the route's
     /// experiment.
-    pub fn decide(&self, headers: &HeaderMap) -> Result<(usize, Option<Part>), Failure> {
-        self.dealt(
-            headers,
-            &attributes::HeadAttributes {
-                asks: &self.asks,
-                headers,
-            },
-        )
+    pub fn decide(
+        &self,
+        request: &dyn RequestAttributes,
+    ) -> Result<(usize, Option<Part>), Failure> {
+        let sources = &self.sources;
+        self.dealt(request, &HeadAttributes { sources, request })
     }
 
     /// The same, by all of a request.
-    fn decide_whole(&self, whole: &WholeRequest<'_>) -> Result<(usize, Option<Part>), Failure> {
-        self.dealt(whole.headers, &whole.attributes(&self.asks))
+    fn decide_whole(
+        &self,
+        request: &dyn RequestAttributes,
+        payload: &Payload,
+    ) -> Result<(usize, Option<Part>), Failure> {
+        self.dealt(
+            request,
+            &AllAttributes::new(&self.sources, request, payload),
+        )
     }
 
     fn dealt(
         &self,
-        headers: &HeaderMap,
+        request: &dyn RequestAttributes,
         attributes: &impl Attributes,
     ) -> Result<(usize, Option<Part>), Failure> {
-        // Who asks for a variant was not dealt it.
-        if let Some(variant) = self.pinned(headers)? {
+        // A pinned request was not randomised, so it stays out of the experiment.
+        if let Some(variant) = self.pinned(request)? {
             return Ok((variant, None));
         }
         let choice = self.route.decide(attributes, next_u64);
+        let trial = self.trial.as_ref();
         Ok((
             choice.variant,
-            self.trial
-                .as_ref()
-                .and_then(|trial| Trial::part(trial, choice)),
+            trial.and_then(|trial| Trial::part(trial, choice)),
         ))
     }
 
     /// The variant that the request names, where the route lets it. A name that is none of a
     /// variant is refused, as is one that is out of service: a request for one version must not get
     /// an answer of another.
-    fn pinned(&self, headers: &HeaderMap) -> Result<Option<usize>, Failure> {
-        let Some(asked) = headers.get(&PIN).filter(|_| self.route.parts().pin) else {
+    fn pinned(&self, request: &dyn RequestAttributes) -> Result<Option<usize>, Failure> {
+        if !self.route.parts().pin {
+            return Ok(None);
+        }
+        let Some(asked) = request.pinned_version() else {
             return Ok(None);
         };
-        let named = asked
-            .to_str()
+        let named = std::str::from_utf8(asked)
             .ok()
             .and_then(|version| self.route.position(version));
         let place = named.ok_or_else(|| self.unknown(asked))?;
         if self.route.answering(place) == Some(place) {
             return Ok(Some(place));
         }
-        let asked = shown(&String::from_utf8_lossy(asked.as_bytes()));
+        let asked = shown(&String::from_utf8_lossy(asked));
         Err(Failure::new(
             Kind::NotReady,
             format!("header `{PIN}`: version `{asked}` is not in service"),
         ))
     }
 
-    fn unknown(&self, asked: &HeaderValue) -> Failure {
+    fn unknown(&self, asked: &[u8]) -> Failure {
         let versions: Vec<&str> = self
             .variants
             .iter()
@@ -275,7 +284,7 @@ impl Routing {
             .variants
             .first()
             .map_or("", |variant| variant.name.as_str());
-        let asked = shown(&String::from_utf8_lossy(asked.as_bytes()));
+        let asked = shown(&String::from_utf8_lossy(asked));
         Failure::invalid(format!(
             "header `{PIN}`: the route `{name}` has no version `{asked}`; it has {}; without the header the route \
              chooses",
@@ -376,7 +385,7 @@ impl Routing {
         &self.out_of_service
     }
 
-    /// Versions that nobody asks now, as they failed too often.
+    /// Versions whose circuit is open.
     pub fn open_circuits(&self) -> impl Iterator<Item = &str> {
         let circuit = self.patience().1;
         let open =

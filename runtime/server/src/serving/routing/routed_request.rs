@@ -14,10 +14,11 @@ use hotstage_core::quantity::show_duration;
 use hotstage_core::request::Payload;
 use hotstage_core::route::Circuit;
 
+use super::Routing;
 use super::breaker::Breaker;
-use super::{Routing, WholeRequest};
-use crate::codecs::oip::response::Encoder;
 use crate::executors::compute::ComputePool;
+use crate::extensions::Extensions;
+use crate::serving::context::RequestAttributes;
 use crate::serving::experiments::Part;
 use crate::serving::mirror::Mirrors;
 use crate::serving::pipeline::{Adapter, Answer, Pipeline};
@@ -64,33 +65,37 @@ impl RoutedRequest {
         }
     }
 
-    /// Decides by all of a request, where its headers alone were not enough.
-    pub fn resolve(&mut self, whole: &WholeRequest<'_>) -> Result<(), Failure> {
+    /// Decides by all of a request, where its head alone was not enough.
+    pub fn resolve(
+        &mut self,
+        request: &dyn RequestAttributes,
+        payload: &Payload,
+    ) -> Result<(), Failure> {
         if let Some((routing, variant)) = &mut self.routed
             && routing.is_open
         {
-            let (chosen, part) = routing.decide_whole(whole)?;
+            let (chosen, part) = routing.decide_whole(request, payload)?;
             (self.pipeline, self.adapter) = routing.variant(chosen);
             (*variant, self.part) = (chosen, part);
         }
         Ok(())
     }
 
-    /// Who reads the request.
-    pub fn reader(&self) -> &Arc<Pipeline> {
+    /// The pipeline whose signature the request is decoded by.
+    pub fn decoding(&self) -> &Arc<Pipeline> {
         self.adapter
             .as_ref()
             .map_or(&self.pipeline, |adapter| &adapter.first)
     }
 
-    /// What writes the answer.
-    pub fn encoder(&self) -> &Encoder {
+    /// What protocols encode the answer with.
+    pub fn encoding(&self) -> &Extensions {
         self.adapter
             .as_ref()
-            .map_or(&self.pipeline.encoder, |adapter| &adapter.encoder)
+            .map_or(&self.pipeline.extensions, |adapter| &adapter.extensions)
     }
 
-    /// Asks who answers.
+    /// Runs the chosen pipeline.
     async fn ask(&self, compute: &ComputePool, payload: Payload) -> Result<Answer, Failure> {
         let Some(adapter) = &self.adapter else {
             return self.pipeline.infer(compute, payload).await;

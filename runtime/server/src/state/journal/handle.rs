@@ -38,8 +38,8 @@ enum Asked {
 pub struct Lost;
 
 impl JournalHandle {
-    /// Starts the thread, which begins with `first` and ends when the journal is dropped and its work
-    /// done.
+    /// Starts the thread, which begins with `first` and ends when the journal is dropped and its
+    /// work done.
     pub fn start(mut journal: Journal, first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (asking, mut asked) = mpsc::channel(WAITING_MAX);
         thread::Builder::new()

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use hotstage_core::digest::{Digest, Hasher};
 
 use super::StoreError;
-use crate::control::compiler::Source;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 64 << 10;
@@ -87,14 +86,14 @@ impl Blob {
             piece: vec![0; PIECE],
         })
     }
-}
 
-impl Source for Blob {
-    fn bytes(&self) -> u64 {
+    /// How many bytes there are.
+    pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    fn next(&mut self) -> Result<&[u8], String> {
+    /// The next piece; an empty one is the end. An error says what is wrong with the bytes.
+    pub fn next(&mut self) -> Result<&[u8], String> {
         let read = loop {
             match self.file.read(&mut self.piece) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,5 @@
-//! Freeing what nobody needs.
+//! Garbage collection: freeing blobs, compiled components and temporary files that no revision
+//! needs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +10,25 @@ use std::time::Duration;
 use hotstage_core::digest::Digest;
 
 use super::{Store, StoreError};
-use crate::api::Gc;
+
+/// What was freed, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Blobs: components, files, manifests.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Compiled components.
+    pub compiled: u64,
+    /// Their bytes.
+    pub compiled_bytes: u64,
+    /// Uploads and temporary files that were given up.
+    pub abandoned: u64,
+    /// Their bytes.
+    pub abandoned_bytes: u64,
+    /// Blobs that are kept.
+    pub kept: u64,
+}
 
 impl Store {
     /// Removes blobs, compiled components and temporary files that are not needed and older than
@@ -19,11 +38,8 @@ impl Store {
         needed: &HashSet<Digest>,
         min_age: Duration,
         dry_run: bool,
-    ) -> Result<Gc, StoreError> {
-        let mut freed = Gc {
-            dry_run,
-            ..Gc::default()
-        };
+    ) -> Result<Swept, StoreError> {
+        let mut freed = Swept::default();
         for folder in list(&self.root.join("blobs"))? {
             for file in list(&folder.path())? {
                 if digest_of(&file).is_some_and(|digest| needed.contains(&digest)) {

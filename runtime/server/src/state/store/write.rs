@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::StoreError;
+use crate::files;
 
 /// Writes the bytes under the path, durably: when this returns, a power cut can't take them away.
 pub(super) fn write_whole(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
@@ -76,6 +77,5 @@ impl Temporary {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let synced = File::open(path).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| StoreError::io("sync", path, error))
+    files::sync_directory(path).map_err(|error| StoreError::io("sync", path, error))
 }

@@ -3,9 +3,10 @@
 //! One task accepts connections, and gives each to the thread that is to have it (`workers.rs`).
 //! Inference and administration listen apart, each with its own bounds: connections at once (more
 //! wait in the system's queue, `BACKLOG` of them), those of one peer (more are refused,
-//! `peers.rs`), the time that a connection may be silent (`connections.rs`), the streams of one HTTP/2
-//! connection and the bytes that these have on their way. On shutdown nothing new is accepted, idle
-//! connections close, requests in flight finish, or are cut off when the drain time is over.
+//! `peers.rs`), the time that a connection may be silent (`connections.rs`), the streams of one
+//! HTTP/2 connection and the bytes that these have on their way. On shutdown nothing new is
+//! accepted, idle connections close, requests in flight finish, or are cut off when the drain time
+//! is over.
 
 mod refuse;
 

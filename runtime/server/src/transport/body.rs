@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::limits::{BODY_GRACE, ServerLimits};
 use http::Version;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -23,6 +23,9 @@ use crate::transport::budget::{Budget, SMALL, SMALL_STREAM, Share};
 /// Where the bytes of a tensor lie best: a vector register loads them at once, and every element is
 /// at its own border.
 const ALIGNMENT: usize = 64;
+
+/// The body of a response: whole, since every answer is computed before it is sent.
+pub type ResponseBody = Full<Bytes>;
 
 /// What a body may be.
 #[derive(Clone, Copy)]

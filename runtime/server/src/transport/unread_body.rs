@@ -10,8 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
 
-use super::Body;
-use super::body::next_piece;
+use super::body::{ResponseBody as Body, next_piece};
 
 /// Bytes that are read to keep a connection.
 const BYTES_MAX: usize = 256 << 10;
