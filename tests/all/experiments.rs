@@ -79,6 +79,11 @@ fn known(server: &Server) -> Vec<(u64, u64, f64)> {
         .collect()
 }
 
+/// What each answer of a version earns.
+fn worth(version: &str) -> f64 {
+    if version == "2" { 1.0 } else { 0.25 }
+}
+
 #[test]
 fn feedback_counts_once_for_the_version_that_answered_and_survives_a_restart() {
     let state = warm();
@@ -90,7 +95,7 @@ fn feedback_counts_once_for_the_version_that_answered_and_survives_a_restart() {
     let second = versions.iter().filter(|version| *version == "2").count() as u64;
     assert!((5..=35).contains(&second), "{versions:?}");
     // Late and in any order; a retry changes nothing, whatever it says.
-    let reward = |id: usize| json!({ "id": id.to_string(), "reward": if versions[id] == "2" { 1.0 } else { 0.25 } });
+    let reward = |id: usize| json!({ "id": id.to_string(), "reward": worth(&versions[id]) });
     let all: Value = (0..40).rev().map(reward).collect();
     let told = say(&mut connection, &all).ok().json();
     assert_eq!(

@@ -196,27 +196,8 @@ fn a_rollout_that_is_over_keeps_what_its_steps_came_to() {
     );
     let past = ended["past"].as_array().unwrap();
     assert_eq!(past.len(), 2, "{ended}");
-    for (index, (step, reason)) in past
-        .iter()
-        .zip(["step 1 held", "every step held"])
-        .enumerate()
-    {
-        let evidence = &step["evidence"];
-        assert_eq!(
-            (&evidence["step"], &step["reason"]),
-            (&json!(index + 1), &json!(reason))
-        );
-        let found = &evidence["guards"][0];
-        assert!(found["samples"].as_u64().unwrap() >= 30, "{step}");
-        let [low, high] = ["low", "high"].map(|key| found[key].as_f64().unwrap());
-        assert!(low <= 0.0 && high > 0.0 && high < 0.5, "{step}");
-        let revision = admin.get(&format!("/v1/revisions/{}", step["revision"]));
-        let changes = revision["changes"].as_array().unwrap();
-        let kept = changes
-            .iter()
-            .find(|change| change["what"] == "rollout")
-            .unwrap();
-        assert_eq!(&kept["evidence"], evidence);
+    for (number, reason) in [(1, "step 1 held"), (2, "every step held")] {
+        check_step(&admin, &past[number - 1], number, reason);
     }
     assert!(
         past[1]["evidence"]["baked_ms"].as_u64().unwrap() >= 200,
@@ -238,6 +219,27 @@ fn a_rollout_that_is_over_keeps_what_its_steps_came_to() {
         shown.contains("step 2 baked") && shown.contains("errors: 0.00 % (0.00 % to"),
         "{shown}"
     );
+}
+
+/// A step that has ended: what its guard found, and the revision that keeps it.
+#[track_caller]
+fn check_step(admin: &Admin, step: &Value, number: usize, reason: &str) {
+    let evidence = &step["evidence"];
+    assert_eq!(
+        (&evidence["step"], &step["reason"]),
+        (&json!(number), &json!(reason))
+    );
+    let found = &evidence["guards"][0];
+    assert!(found["samples"].as_u64().unwrap() >= 30, "{step}");
+    let [low, high] = ["low", "high"].map(|key| found[key].as_f64().unwrap());
+    assert!(low <= 0.0 && high > 0.0 && high < 0.5, "{step}");
+    let revision = admin.get(&format!("/v1/revisions/{}", step["revision"]));
+    let changes = revision["changes"].as_array().unwrap();
+    let kept = changes
+        .iter()
+        .find(|change| change["what"] == "rollout")
+        .unwrap();
+    assert_eq!(&kept["evidence"], evidence);
 }
 
 #[test]

@@ -114,13 +114,31 @@ fn weights_rules_keys_and_pins_decide() {
     assert_eq!(metadata["versions"], json!(["1", "2"]));
 }
 
+/// A stage that takes BYTES and whole numbers, so that an input can be a key.
+fn identity(version: &str) -> Value {
+    let stage = stage("preprocess", "identity_all");
+    crate::harness::manifest::version("m", version, [stage])
+}
+
+/// A request for the identity: the text in `bytes`, the number in `int32`, and anything elsewhere.
+fn request(bytes: &str, number: i32, parameters: &Value) -> Value {
+    let ones = [
+        "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64",
+    ];
+    let input = |name: &str, data: Value| json!({ "name": name, "datatype": name.to_uppercase(), "shape": [1], "data": data });
+    let mut inputs = vec![input("bool", json!([true]))];
+    inputs.extend(ones.map(|name| input(name, json!([1]))));
+    inputs.push(input("int32", json!([number])));
+    inputs.push(input("bytes", json!([bytes])));
+    let halves = [("fp16", "FP16"), ("bf16", "BF16")];
+    inputs.extend(halves.map(|(name, datatype)| {
+        json!({ "name": name, "datatype": datatype, "shape": [1], "parameters": { "binary_data_size": 2 } })
+    }));
+    json!({ "inputs": inputs, "parameters": parameters, "outputs": [{ "name": "int32" }] })
+}
+
 #[test]
 fn what_is_in_the_body_decides_too() {
-    // A stage that takes BYTES and whole numbers, so that an input can be a key.
-    let all = |version: &str| {
-        let stage = stage("preprocess", "identity_all");
-        crate::harness::manifest::version("m", version, [stage])
-    };
     let spec = json!({
         "split": split(&[("1", 50.0), ("2", 50.0)]),
         "sticky": { "input": "int32" },
@@ -129,31 +147,9 @@ fn what_is_in_the_body_decides_too() {
             { "when": { "input": { "bytes": { "prefix": "eu-" } } }, "version": "1" },
         ],
     });
-    let server = Setup::of([all("1"), all("2"), route(&spec)]).start();
+    let server = Setup::of([identity("1"), identity("2"), route(&spec)]).start();
     let ask = |bytes: &str, number: i32, parameters: &Value| {
-        let numbers = [
-            "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64",
-        ];
-        let mut inputs: Vec<Value> = numbers
-            .iter()
-            .map(|name| {
-                let data = if *name == "bool" {
-                    json!([true])
-                } else {
-                    json!([1])
-                };
-                json!({ "name": name, "datatype": name.to_uppercase(), "shape": [1], "data": data })
-            })
-            .collect();
-        inputs
-            .push(json!({ "name": "int32", "datatype": "INT32", "shape": [1], "data": [number] }));
-        inputs.push(json!({ "name": "bytes", "datatype": "BYTES", "shape": [1], "data": [bytes] }));
-        let halves = [("fp16", "FP16"), ("bf16", "BF16")];
-        inputs.extend(halves.map(|(name, datatype)| {
-            json!({ "name": name, "datatype": datatype, "shape": [1], "parameters": { "binary_data_size": 2 } })
-        }));
-        let request =
-            json!({ "inputs": inputs, "parameters": parameters, "outputs": [{ "name": "int32" }] });
+        let request = request(bytes, number, parameters);
         let response = server.infer_binary("m", &request, &[&[0, 0], &[0, 0]]);
         assert_eq!(response.status, 200, "{}", response.text());
         response.header("hotstage-version").unwrap().to_owned()

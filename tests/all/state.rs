@@ -1,5 +1,7 @@
 //! The state directory: what is damaged is never trusted, what is cut off never matters.
 
+mod cache;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -85,121 +87,6 @@ fn one_server_at_a_time_runs_on_a_directory() {
 }
 
 #[test]
-fn what_is_in_the_cache_is_trusted_only_when_it_is_ours() {
-    let (state, entry) = with_one_entry();
-    assert!(
-        serves(state.path())
-            .iter()
-            .all(|line| !line.contains("compil")),
-        "it was not cached"
-    );
-    let good = fs::read(&entry).unwrap();
-    let flipped = |at: usize| {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1;
-        bytes
-    };
-    // The same component, signed with another directory's key.
-    let (_other, foreign) = with_one_entry();
-    let foreign = fs::read(foreign).unwrap();
-    assert_ne!(good[..32], foreign[..32], "two directories sign alike");
-    let damages = [
-        ("its signature", flipped(0)),
-        ("its first byte of code", flipped(32)),
-        ("its middle", flipped(good.len() / 2)),
-        ("its end", flipped(good.len() - 1)),
-        ("half of it", good[..good.len() / 2].to_vec()),
-        ("only a signature", good[..32].to_vec()),
-        ("less than a signature", good[..5].to_vec()),
-        ("nothing", Vec::new()),
-        ("more than it", [good.as_slice(), b"x"].concat()),
-        ("a foreign one", foreign),
-    ];
-    for (what, bytes) in damages {
-        fs::remove_file(&entry).unwrap();
-        fs::write(&entry, &bytes).unwrap();
-        let log = serves(state.path());
-        assert_eq!(
-            log.iter().filter(|line| line.contains(RECOMPILED)).count(),
-            1,
-            "{what}: {log:#?}"
-        );
-        assert!(fs::read(&entry).unwrap() != bytes, "{what} is still there");
-        let log = serves(state.path());
-        assert!(
-            log.iter().all(|line| !line.contains("compil")),
-            "{what}: {log:#?}"
-        );
-    }
-}
-
-#[test]
-fn an_entry_of_another_component_is_not_taken() {
-    let (state, echo) = with_one_entry();
-    let traps = || {
-        Setup::of([pipeline("t", [model("traps")])])
-            .state(state.path())
-            .start()
-    };
-    traps().stop();
-    let other = files(&state.path().join("cache"))
-        .into_iter()
-        .find(|path| *path != echo)
-        .unwrap();
-    // It is whole and it is ours, but it is of `echo`.
-    fs::remove_file(&other).unwrap();
-    fs::copy(&echo, &other).unwrap();
-    let server = traps();
-    assert_eq!(
-        server.ask(&crate::guests::request("t", &[13.0])).status,
-        500
-    );
-    assert!(
-        server
-            .stop()
-            .stderr
-            .iter()
-            .any(|line| line.contains(RECOMPILED))
-    );
-}
-
-#[test]
-fn a_key_that_is_damaged_or_gone_costs_the_cache_alone() {
-    let (state, _) = with_one_entry();
-    let key = state.path().join("cache.key");
-    for damage in [
-        Some(&b"short"[..]),
-        Some(b""),
-        Some(&[7; 33]),
-        Some(&[7; 32]),
-        None,
-    ] {
-        match damage {
-            Some(bytes) => fs::write(&key, bytes).unwrap(),
-            None => fs::remove_file(&key).unwrap(),
-        }
-        let log = serves(state.path());
-        assert!(
-            log.iter().any(|line| line.contains(RECOMPILED)),
-            "{damage:?}: {log:#?}"
-        );
-        let is_odd = damage.is_some_and(|bytes| bytes.len() != 32);
-        assert_eq!(
-            log.iter()
-                .any(|line| line.contains("the cache's key was damaged")),
-            is_odd,
-            "{damage:?}: {log:#?}"
-        );
-        assert_eq!(fs::read(&key).unwrap().len(), 32);
-        assert!(
-            serves(state.path())
-                .iter()
-                .all(|line| !line.contains("compil"))
-        );
-    }
-}
-
-#[test]
 fn what_is_secret_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let (state, entry) = with_one_entry();
@@ -270,36 +157,6 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
         fs::set_permissions(&path, fs::Permissions::from_mode(right)).unwrap();
         check().ended(0);
     }
-}
-
-/// Something that would be waited for in the place of an entry: it is compiled again.
-#[test]
-fn a_fifo_or_a_link_in_the_cache_is_no_entry() {
-    let (state, entry) = with_one_entry();
-    let elsewhere = state.path().join("tmp/elsewhere");
-    for make in [
-        "mv \"$0\" \"$1\" && ln -s \"$1\" \"$0\"",
-        "rm \"$0\" && mkfifo \"$0\"",
-    ] {
-        let made = std::process::Command::new("sh")
-            .args(["-c", make])
-            .args([&entry, &elsewhere])
-            .status();
-        assert!(made.unwrap().success());
-        serves(state.path());
-        assert!(fs::symlink_metadata(&entry).unwrap().is_file(), "{make}");
-    }
-}
-
-#[test]
-fn the_cache_may_be_deleted_while_the_server_runs() {
-    let (state, _) = with_one_entry();
-    let server = start(state.path());
-    fs::remove_dir_all(state.path().join("cache")).unwrap();
-    assert_eq!(ask(&server, "p", &[1.5]), [1.5]);
-    server.stop();
-    serves(state.path());
-    assert_eq!(files(&state.path().join("cache")).len(), 1);
 }
 
 #[test]

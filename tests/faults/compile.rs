@@ -63,14 +63,14 @@ fn a_neighbour_is_answered_while_a_large_component_compiles() {
             steady.extend((before..compiling.len()).map(|_| window()));
         });
     }
-    figure(
-        "apply, compilation included",
-        median_and_most(&took).0,
-        "s",
-        None,
-    );
-    let ((steady, steady_most), (compiling, most)) =
-        (median_and_most(&steady), median_and_most(&compiling));
+    report(&took, &steady, &compiling);
+}
+
+/// Seconds that each apply took, and of each window the p99 in milliseconds.
+fn report(took: &[f64], steady: &[f64], compiling: &[f64]) {
+    let apply = median_and_most(took).0;
+    figure("apply, compilation included", apply, "s", None);
+    let (steady, steady_most) = median_and_most(steady);
     figure(
         "the neighbour's p99 while nothing is compiled, median of windows",
         steady,
@@ -78,6 +78,7 @@ fn a_neighbour_is_answered_while_a_large_component_compiles() {
         None,
     );
     figure("the same in the worst window", steady_most, "ms", None);
+    let (compiling, most) = median_and_most(compiling);
     figure(
         "the neighbour's p99 while it is compiled, median of windows",
         compiling,

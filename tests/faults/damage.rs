@@ -8,7 +8,7 @@ use super::effort::{self, Chance, tell};
 use super::load::Load;
 use super::pipelines::doubles;
 use crate::harness::admin::{Admin, ask};
-use crate::harness::server::Setup;
+use crate::harness::server::{Ended, Server, Setup};
 use crate::harness::state::warm;
 
 const PATH: &str = "/v2/models/m/infer";
@@ -45,6 +45,48 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, permissions).unwrap();
 }
 
+/// After a start with a damaged file: it is refused and names the file, or versions that are
+/// served are right, and the file is named if one is not.
+#[track_caller]
+fn check(started: Result<Server, Ended>, path: &Path, round: u32) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (told, is_named) = match started {
+        Ok(server) => {
+            let missing = (1..6).filter(|number| !is_served(&server, *number, round));
+            let is_missing = missing.count() > 0;
+            (server.stop().stderr.join("\n"), is_missing)
+        }
+        Err(ended) => {
+            let told = ended.stderr.join("\n");
+            let path = path.display();
+            assert_eq!(ended.code, Some(4), "round {round}, {path}: {told}");
+            (told, true)
+        }
+    };
+    assert_eq!(
+        is_named,
+        told.contains(name),
+        "round {round}: `{name}` is damaged, and this is said: {told}"
+    );
+}
+
+/// Whether a version answers, which must be right, or is out of service.
+#[track_caller]
+fn is_served(server: &Server, number: u64, round: u32) -> bool {
+    let path = format!("/v2/models/m/versions/{number}/infer");
+    match ask(&mut server.connect(), &path) {
+        Ok(answer) => {
+            let expected = (2.0 * number as f64, number.to_string());
+            assert_eq!(answer, expected, "round {round}, {path}");
+            true
+        }
+        Err(response) => {
+            assert_eq!(response.status, 503, "round {round}, {path}");
+            false
+        }
+    }
+}
+
 #[test]
 fn a_flipped_bit_is_never_served() {
     let state = warm();
@@ -61,51 +103,9 @@ fn a_flipped_bit_is_never_served() {
         let candidates = files(state.path());
         let path = &candidates[usize::try_from(chance.below(candidates.len() as u64)).unwrap()];
         let good = flip(path, &mut chance);
-        match Setup::of([]).state(state.path()).try_start() {
-            Ok(server) => {
-                let mut missing = 0;
-                for number in 1..6_u64 {
-                    let path = format!("/v2/models/m/versions/{number}/infer");
-                    match ask(&mut server.connect(), &path) {
-                        Ok(answer) => {
-                            assert_eq!(
-                                answer,
-                                (2.0 * number as f64, number.to_string()),
-                                "round {round}, {path}"
-                            );
-                        }
-                        Err(response) => {
-                            assert_eq!(response.status, 503, "round {round}, {path}");
-                            missing += 1;
-                        }
-                    }
-                }
-                let told = server.stop().stderr.join("\n");
-                let name = path.file_name().unwrap().to_str().unwrap();
-                assert_eq!(
-                    missing > 0,
-                    told.contains(name),
-                    "round {round}: `{name}` is damaged, and this is said: {told}"
-                );
-            }
-            Err(ended) => {
-                refused += 1;
-                let (told, name) = (
-                    ended.stderr.join("\n"),
-                    path.file_name().unwrap().to_str().unwrap(),
-                );
-                assert_eq!(
-                    ended.code,
-                    Some(4),
-                    "round {round}, {}: {told}",
-                    path.display()
-                );
-                assert!(
-                    told.contains(name),
-                    "round {round}: `{name}` is damaged, and this is said: {told}"
-                );
-            }
-        }
+        let started = Setup::of([]).state(state.path()).try_start();
+        refused += u32::from(started.is_err());
+        check(started, path, round);
         // A start replaces what it can make anew, and removes what says where it listened.
         if path.exists() {
             write(path, &good);

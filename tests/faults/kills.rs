@@ -13,7 +13,7 @@ use super::pipelines::doubles;
 use crate::harness::admin::{Admin, applies, ask, labels};
 use crate::harness::http::Request;
 use crate::harness::pause;
-use crate::harness::server::Setup;
+use crate::harness::server::{Server, Setup};
 use crate::harness::state::warm;
 
 /// The longest time that a server lives before it is killed.
@@ -77,6 +77,52 @@ fn served(model: &Value) -> (BTreeSet<u64>, Option<u64>) {
     )
 }
 
+/// What a start serves: the number of its last revision, which must be whole.
+#[track_caller]
+fn head_of(server: &Server, admin: &Admin, round: u64) -> u64 {
+    let head = admin.get("/v1/status")["head"].as_u64().unwrap();
+    assert_eq!(
+        admin.get("/v1/verify")["problems"],
+        json!([]),
+        "round {round}"
+    );
+    if head > 0 {
+        assert_eq!(
+            served(&admin.get("/v1/models/m")),
+            served_after(head),
+            "round {round}, revision {head}"
+        );
+        let (value, version) = ask(&mut server.connect(), "/v2/models/m/infer").unwrap();
+        assert_eq!(value, 2.0 * version.parse::<f64>().unwrap());
+    }
+    head
+}
+
+/// Makes one change after another until the server is killed; the last that was acknowledged.
+fn change_until_killed(server: &Server, admin: &Admin, head: u64, life: Duration) -> u64 {
+    let id = server.starting.id();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            pause(life);
+            Command::new("sh")
+                .args(["-c", &format!("kill -KILL {id}")])
+                .status()
+                .unwrap();
+        });
+        let mut acknowledged = head;
+        for number in head + 1.. {
+            // The connection breaks off when the server does; every answer before that must be a
+            // yes.
+            let Ok(response) = attempt(admin, request(&change(number))) else {
+                break;
+            };
+            acknowledged = response.ok().json()["head"].as_u64().unwrap();
+            assert_eq!(acknowledged, number);
+        }
+        acknowledged
+    })
+}
+
 #[test]
 fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
     let rounds = effort::of(12, 1000);
@@ -88,56 +134,18 @@ fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
     for round in 0..=rounds {
         let server = Setup::of([]).state(state.path()).start();
         let admin = Admin::of(&server);
-        let head = admin.get("/v1/status")["head"].as_u64().unwrap();
+        let head = head_of(&server, &admin, round);
         assert!(
-            head >= acknowledged,
-            "round {round}: {acknowledged} were acknowledged, {head} are there"
-        );
-        assert!(
-            head <= acknowledged + 1,
+            (acknowledged..=acknowledged + 1).contains(&head),
             "round {round}: {acknowledged} were acknowledged, {head} are there"
         );
         unacknowledged += head - acknowledged;
         acknowledged = head;
-        assert_eq!(
-            admin.get("/v1/verify")["problems"],
-            json!([]),
-            "round {round}"
-        );
-        if head > 0 {
-            assert_eq!(
-                served(&admin.get("/v1/models/m")),
-                served_after(head),
-                "round {round}, revision {head}"
-            );
-            let (value, version) = ask(&mut server.connect(), "/v2/models/m/infer").unwrap();
-            assert_eq!(value, 2.0 * version.parse::<f64>().unwrap());
-        }
         if round == rounds {
             break;
         }
-        let (id, life) = (
-            server.starting.id(),
-            Duration::from_micros(chance.below(LIFE_MS * 1000)),
-        );
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                pause(life);
-                Command::new("sh")
-                    .args(["-c", &format!("kill -KILL {id}")])
-                    .status()
-                    .unwrap();
-            });
-            for number in head + 1.. {
-                // The connection breaks off when the server does; every answer before that must be
-                // a yes.
-                let Ok(response) = attempt(&admin, request(&change(number))) else {
-                    break;
-                };
-                acknowledged = response.ok().json()["head"].as_u64().unwrap();
-                assert_eq!(acknowledged, number);
-            }
-        });
+        let life = Duration::from_micros(chance.below(LIFE_MS * 1000));
+        acknowledged = change_until_killed(&server, &admin, head, life);
         idle += u64::from(acknowledged == head);
     }
     assert!(acknowledged > 0, "every kill came before the first change");

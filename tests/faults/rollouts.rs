@@ -177,15 +177,15 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 #[test]
 fn callers_do_not_notice_a_mirror() {
-    let spec = |mirror: Value| {
+    let route = |mirror: Value| {
         document(
             "Route",
             &json!({ "split": [{ "version": "1" }], "mirror": mirror }),
         )
     };
     let plain = document("Route", &json!({ "split": [{ "version": "1" }] }));
-    let mirrored = spec(json!([{ "version": "2" }]));
-    let stalled = spec(json!([{ "version": "3" }]));
+    let mirrored = route(json!([{ "version": "2" }]));
+    let stalled = route(json!([{ "version": "3" }]));
     let guest = |name: &str, as_version: &str| version("m", as_version, [model(name)]);
     let server = Setup::of([
         guest("echo", "1"),
@@ -195,57 +195,75 @@ fn callers_do_not_notice_a_mirror() {
     ])
     .start();
     let admin = Admin::of(&server);
-    let (mut without, mut keeping_up, mut stalling) = (Vec::new(), Vec::new(), Vec::new());
+    let window = |route: &Value| {
+        admin.apply(std::slice::from_ref(route)).ok();
+        p99_of_a_window(&server)
+    };
+    let mut windows = Windows::default();
     let mut dropped = 0;
     for _ in 0..effort::of(1, 15) {
-        for (route, windows) in [
-            (&plain, &mut without),
-            (&mirrored, &mut keeping_up),
-            (&stalled, &mut stalling),
-        ] {
-            admin.apply(std::slice::from_ref(route)).ok();
-            windows.push(p99_of_a_window(&server));
-            if std::ptr::eq(route, &raw const mirrored) {
-                let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
-                assert_eq!(
-                    (&mirror["disagreed"], &mirror["failed"]),
-                    (&json!(0), &json!(0)),
-                    "{mirror}"
-                );
-                assert!(mirror["compared"].as_u64().unwrap() > 0, "{mirror}");
-                dropped += mirror["dropped"].as_u64().unwrap();
-            }
-        }
+        windows.without.push(window(&plain));
+        windows.keeping_up.push(window(&mirrored));
+        dropped += copies_dropped(&admin);
+        windows.stalling.push(window(&stalled));
     }
     tell(format_args!(
         "rollouts: every request mirrored, beside {RATE} requests a second"
     ));
-    let [without, keeping_up, stalling] =
-        [without, keeping_up, stalling].map(|windows| median_and_most(&windows).0);
-    figure(
-        "p99 without a mirror, median of windows",
-        without,
-        "ms",
-        None,
-    );
-    figure(
-        "p99 with a mirror that keeps up, to that",
-        keeping_up / without,
-        "×",
-        Some(1.05),
-    );
-    figure(
-        "p99 with a mirror that stalls, to that",
-        stalling / without,
-        "×",
-        Some(1.1),
-    );
+    windows.report();
     figure(
         "copies dropped while it keeps up",
         f64::from(u32::try_from(dropped).unwrap()),
         "",
         None,
     );
+}
+
+/// How many copies a mirror dropped whose version answers as the other does: some were compared,
+/// and all were alike.
+#[track_caller]
+fn copies_dropped(admin: &Admin) -> u64 {
+    let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
+    assert_eq!(
+        (&mirror["disagreed"], &mirror["failed"]),
+        (&json!(0), &json!(0)),
+        "{mirror}"
+    );
+    assert!(mirror["compared"].as_u64().unwrap() > 0, "{mirror}");
+    mirror["dropped"].as_u64().unwrap()
+}
+
+/// The p99 of each window, in milliseconds.
+#[derive(Default)]
+struct Windows {
+    without: Vec<f64>,
+    keeping_up: Vec<f64>,
+    stalling: Vec<f64>,
+}
+
+impl Windows {
+    fn report(&self) {
+        let [without, keeping_up, stalling] =
+            [&self.without, &self.keeping_up, &self.stalling].map(|of| median_and_most(of).0);
+        figure(
+            "p99 without a mirror, median of windows",
+            without,
+            "ms",
+            None,
+        );
+        figure(
+            "p99 with a mirror that keeps up, to that",
+            keeping_up / without,
+            "×",
+            Some(1.05),
+        );
+        figure(
+            "p99 with a mirror that stalls, to that",
+            stalling / without,
+            "×",
+            Some(1.1),
+        );
+    }
 }
 
 /// Milliseconds that 99 of 100 answers of a window took; all of them must be right.

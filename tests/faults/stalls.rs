@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::effort::{self, figure, tell};
-use super::load::{Load, attempt};
+use super::load::{Load, Round, attempt};
 use super::pipelines::doubles;
-use crate::harness::admin::{Admin, ask};
+use crate::harness::admin::{Admin, applies, ask};
 use crate::harness::http::Request;
-use crate::harness::server::Setup;
+use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 use crate::harness::{pause, root, skipped};
 
@@ -32,40 +34,83 @@ pub(crate) fn library(folder: &Folder) -> Option<PathBuf> {
         .then_some(path)
 }
 
+/// A server whose flushes stall while a file is there.
+struct Stalling {
+    state: Folder,
+    library: PathBuf,
+    /// The file.
+    flag: PathBuf,
+}
+
+impl Stalling {
+    fn setup(&self, manifests: Vec<Value>) -> Setup {
+        let setup = Setup::of(manifests).state(self.state.path());
+        setup
+            .env("LD_PRELOAD", self.library.to_str().unwrap())
+            .env("STALL_FILE", self.flag.to_str().unwrap())
+    }
+
+    fn begin(&self) {
+        fs::write(&self.flag, "").unwrap();
+    }
+
+    fn end(&self) {
+        fs::remove_file(&self.flag).unwrap();
+    }
+}
+
 #[test]
 fn a_disk_that_stalls_stalls_no_request() {
     let folder = Folder::new();
     let Some(library) = library(&folder) else {
         return skipped("a stalled disk needs a C compiler, `cc`");
     };
-    let flag = folder.path().join("stalled");
-    let state = warm();
-    let setup = |manifests: Vec<serde_json::Value>| {
-        let setup = Setup::of(manifests).state(state.path());
-        setup
-            .env("LD_PRELOAD", library.to_str().unwrap())
-            .env("STALL_FILE", flag.to_str().unwrap())
+    let disk = Stalling {
+        state: warm(),
+        library,
+        flag: folder.path().join("stalled"),
     };
-    let server = setup(vec![doubles("m", 1)]).start();
-    let admin = Admin::of(&server);
-    let steady = Load::during(
-        server.address,
-        PATH,
-        Some(RATE),
-        effort::of(Duration::from_secs(1), Duration::from_secs(10)),
+    let server = disk.setup(vec![doubles("m", 1)]).start();
+    let took = effort::of(Duration::from_secs(1), Duration::from_secs(10));
+    let steady = Load::during(server.address, PATH, Some(RATE), took).faultless();
+    let stalled = stall_a_change(&disk, &server, took);
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (4.0, "2".to_owned())
     );
-    let steady = steady.faultless();
-    fs::write(&flag, "").unwrap();
-    let stall = effort::of(Duration::from_secs(1), Duration::from_secs(10));
+    tell(format_args!(
+        "stalls: flushes that take {took:?} while {RATE} requests a second are answered"
+    ));
+    figure(
+        "p99 while the disk is stalled, to steady",
+        stalled.took(99) / steady.took(99),
+        "×",
+        None,
+    );
+    kill_in_a_flush(&disk, server);
+    // Whatever is there is whole.
+    let server = disk.setup(Vec::new()).start();
+    let (value, version) = ask(&mut server.connect(), PATH).unwrap();
+    assert!(
+        value == 2.0 * version.parse::<f64>().unwrap() && matches!(version.as_str(), "2" | "3"),
+        "{version}"
+    );
+    assert_eq!(Admin::of(&server).get("/v1/verify")["ok"], true);
+}
+
+/// Version 2 is applied while the disk is stalled for so long; the traffic meanwhile.
+fn stall_a_change(disk: &Stalling, server: &Server, stall: Duration) -> Round {
+    let admin = Admin::of(server);
+    disk.begin();
     let load = Load::begin(server.address, PATH, Some(RATE));
     let began = Instant::now();
-    let stalled = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let applying = scope.spawn(|| {
             let status = admin.apply(&[doubles("m", 2)]).status;
             (status, began.elapsed())
         });
         while began.elapsed() < stall {
-            // Whoever looks is answered meanwhile, and sees what was before.
+            // A question is answered meanwhile, with what was before.
             assert_eq!(admin.get("/v1/status")["head"], 1);
             assert_eq!(
                 ask(&mut server.connect(), PATH).unwrap(),
@@ -78,32 +123,21 @@ fn a_disk_that_stalls_stalls_no_request() {
             "a change was acknowledged that is not on the disk"
         );
         let stalled = load.end().faultless();
-        fs::remove_file(&flag).unwrap();
+        disk.end();
         let (status, took) = applying.join().unwrap();
         assert_eq!(status, 200);
         assert!(took >= stall);
         stalled
-    });
-    assert_eq!(
-        ask(&mut server.connect(), PATH).unwrap(),
-        (4.0, "2".to_owned())
-    );
-    tell(format_args!(
-        "stalls: flushes that take {stall:?} while {RATE} requests a second are answered"
-    ));
-    figure(
-        "p99 while the disk is stalled, to steady",
-        stalled.took(99) / steady.took(99),
-        "×",
-        None,
-    );
+    })
+}
 
-    // Killed in the middle of a stalled flush: whatever is there is whole.
-    fs::write(&flag, "").unwrap();
+/// The server is killed in the middle of a stalled flush of version 3.
+fn kill_in_a_flush(disk: &Stalling, server: Server) {
+    let admin = Admin::of(&server);
+    disk.begin();
     std::thread::scope(|scope| {
         let applying = scope.spawn(|| {
-            let request =
-                crate::harness::admin::applies(&[doubles("m", 3)], &serde_json::json!({}));
+            let request = applies(&[doubles("m", 3)], &json!({}));
             attempt(&admin, request).is_ok()
         });
         pause(Duration::from_millis(200));
@@ -115,12 +149,5 @@ fn a_disk_that_stalls_stalls_no_request() {
         );
     });
     drop(server);
-    fs::remove_file(&flag).unwrap();
-    let server = setup(Vec::new()).start();
-    let (value, version) = ask(&mut server.connect(), PATH).unwrap();
-    assert!(
-        value == 2.0 * version.parse::<f64>().unwrap() && matches!(version.as_str(), "2" | "3"),
-        "{version}"
-    );
-    assert_eq!(Admin::of(&server).get("/v1/verify")["ok"], true);
+    disk.end();
 }

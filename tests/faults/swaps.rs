@@ -49,31 +49,13 @@ fn versions_come_and_go_at_full_load() {
         pause(Duration::from_millis(100));
     }
     load.end().faultless();
-    let (mut steady, mut swapping) = (pace.windows(effort::of(1, 6)), Vec::new());
-    let before = resident(&server);
-    let mut most = before;
-    // Stretches with changes, and between them a look at how it goes without, so that both see the
-    // same machine.
-    let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
-    let windows = usize::try_from(took.as_secs().div_ceil(pace.window.as_secs())).unwrap();
-    let stretches = windows.div_ceil(stretch);
-    for done in 1..=stretches {
-        swapping.extend(changes.during(|| pace.windows(stretch)));
-        most = most.max(resident(&server));
-        pace.look();
-        steady.extend(pace.windows(1));
-        let [with, without] = [
-            &swapping[swapping.len() - stretch..],
-            &steady[steady.len() - 1..],
-        ]
-        .map(|of| p99(of).0);
-        tell(format_args!(
-            "  {done} of {stretches}: {:.0} requests a second, p99 {:.2} ms with changes and {:.2} without",
-            pace.rate(),
-            with / 1e3,
-            without / 1e3,
-        ));
-    }
+    let mut seen = Seen {
+        steady: pace.windows(effort::of(1, 6)),
+        swapping: Vec::new(),
+        most: resident(&server),
+    };
+    let before = seen.most;
+    seen.change_in_stretches(&mut pace, &changes);
     let wanted = effort::of(60, 2000);
     if changes.made.load(SeqCst) < wanted {
         let load = Load::begin(server.address, PATH, Some(pace.rate() / 4.0));
@@ -82,12 +64,12 @@ fn versions_come_and_go_at_full_load() {
         }
         load.end().faultless();
     }
-    let most = most.max(resident(&server));
+    let most = seen.most.max(resident(&server));
     // The same load for as long as before, so that what is compared is alike: threads that work on
     // changes have gone.
-    steady.extend(pace.windows(effort::of(1, 6)));
+    seen.steady.extend(pace.windows(effort::of(1, 6)));
     let after = resident(&server);
-    report(&steady, &swapping);
+    report(&seen.steady, &seen.swapping);
     tell(format_args!(
         "  {} changes of what is served were made",
         changes.made.load(SeqCst)
@@ -105,6 +87,38 @@ fn versions_come_and_go_at_full_load() {
         Some(1.05),
     );
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+}
+
+/// What was seen without changes, and with them.
+struct Seen {
+    steady: Vec<Round>,
+    swapping: Vec<Round>,
+    /// Bytes of resident memory at most.
+    most: f64,
+}
+
+impl Seen {
+    /// Stretches with changes, and between them a look at how it goes without, so that both see the
+    /// same machine.
+    fn change_in_stretches(&mut self, pace: &mut Pace<'_>, changes: &Changes<'_>) {
+        let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
+        let windows = usize::try_from(took.as_secs().div_ceil(pace.window.as_secs())).unwrap();
+        let stretches = windows.div_ceil(stretch);
+        for done in 1..=stretches {
+            let with = changes.during(|| pace.windows(stretch));
+            self.most = self.most.max(resident(pace.server));
+            pace.look();
+            let without = pace.windows(1);
+            tell(format_args!(
+                "  {done} of {stretches}: {:.0} requests a second, p99 {:.2} ms with changes and {:.2} without",
+                pace.rate(),
+                p99(&with).0 / 1e3,
+                p99(&without).0 / 1e3,
+            ));
+            self.swapping.extend(with);
+            self.steady.extend(without);
+        }
+    }
 }
 
 /// How fast to ask. What the machine can do moves by a tenth within minutes, and 80 % of what it

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::echo::{Asker, Seen};
 use super::effort::{self, figure, tell};
 use crate::harness::manifest::{model, version};
+use crate::harness::metrics::Metrics;
 use crate::harness::process::{children, resident};
 use crate::harness::server::{Server, Setup};
 
@@ -64,30 +65,33 @@ fn requests_that_trap_leave_nothing_behind() {
         before / 1e6
     );
     let metrics = server.metrics();
-    for name in ["m", "n"] {
-        let sum = |family: &str| -> f64 {
-            let of = format!("{family}{{");
-            let named = format!("\"{name}\"");
-            let samples = metrics.samples.iter();
-            samples
-                .filter(|(series, _)| series.starts_with(&of) && series.contains(&named))
-                .map(|(_, value)| value)
-                .sum()
-        };
-        let (exist, created) = (
-            sum("hotstage_stage_instances"),
-            sum("hotstage_stage_instances_created_total"),
-        );
-        let ended = sum("hotstage_stage_instances_ended_total");
-        assert!(created > 0.0, "no metric of `{name}`'s instances");
-        assert_eq!(exist, created - ended);
-        // Whoever asks at once needs one each; the others have ended.
-        assert!(
-            (1.0..=CONNECTIONS as f64).contains(&exist),
-            "{exist} instances of `{name}` exist"
-        );
-    }
+    check_instances(&metrics, "m");
+    check_instances(&metrics, "n");
     assert!(children(server.starting.id()).is_empty());
+}
+
+/// No instance is leaked: what was created has ended, but for those that answer.
+#[track_caller]
+fn check_instances(metrics: &Metrics, name: &str) {
+    let sum = |family: &str| -> f64 {
+        let of = format!("{family}{{");
+        let named = format!("\"{name}\"");
+        let samples = metrics.samples.iter();
+        samples
+            .filter(|(series, _)| series.starts_with(&of) && series.contains(&named))
+            .map(|(_, value)| value)
+            .sum()
+    };
+    let exist = sum("hotstage_stage_instances");
+    let created = sum("hotstage_stage_instances_created_total");
+    let ended = sum("hotstage_stage_instances_ended_total");
+    assert!(created > 0.0, "no metric of `{name}`'s instances");
+    assert_eq!(exist, created - ended);
+    // Requests that come at once need one each; the others have ended.
+    assert!(
+        (1.0..=CONNECTIONS as f64).contains(&exist),
+        "{exist} instances of `{name}` exist"
+    );
 }
 
 /// So many questions, half of them to a guest that panics and half to one that traps without a

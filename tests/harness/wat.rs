@@ -7,12 +7,15 @@
 //!
 //! | it may define | called |
 //! | --- | --- |
-//! | `(func $misbehave (param $x i32) (result i32)` | with the list of inputs; answers what `$answer` or `$fail`
-//! answer | | `(func $any (param $x i32)` | in every call, before |
+//! | `(func $misbehave (param $x i32) (result i32)` | with the list of inputs |
+//! | `(func $any (param $x i32)` | in every call, before |
 //! | `(func $post` | after every call, in the function that lets go of its answer |
 //! | `(func $realloc (param i32 i32 i32 i32) (result i32)` | when the host wants memory |
-//! | `(func $describe (result i32)`, `(func $open (result i32)` | they answer [`DESCRIBED`] and [`OPENED`] |
+//! | `(func $describe (result i32)` | its answer is [`DESCRIBED`] |
+//! | `(func $open (result i32)` | its answer is [`OPENED`] |
 //! | `(memory (export "memory")`, `(start …)` | |
+//!
+//! `$misbehave` answers what `$answer` or `$fail` answer.
 //!
 //! Records lie as the canonical ABI has them; the words that a guest may want to change have names
 //! below.

@@ -225,14 +225,7 @@ impl Resize {
             size,
             shortest,
             longest,
-            fit,
-            pad,
-            place,
             multiple_of,
-            enlarge,
-            shrink,
-            filter,
-            convention,
             ..
         } = self;
         let given = [size.is_some(), shortest.is_some(), longest.is_some()];
@@ -255,44 +248,42 @@ impl Resize {
                 ));
             }
         }
-        let needless = [
-            ("fit", fit.is_some() && size.is_none(), "`size`"),
-            (
-                "multiple_of",
-                multiple_of.is_some() && size.is_some(),
-                "`shortest` or `longest`",
-            ),
-            (
-                "enlarge",
-                enlarge.is_some() && size.is_some(),
-                "`shortest` or `longest`",
-            ),
-            (
-                "shrink",
-                shrink.is_some() && size.is_some(),
-                "`shortest` or `longest`",
-            ),
-            (
-                "pad",
-                pad.is_some() && *fit != Some(Fit::Contain),
-                "`fit: contain`",
-            ),
-            (
-                "place",
-                place.is_some() && *fit != Some(Fit::Contain),
-                "`fit: contain`",
-            ),
-        ];
-        if let Some((key, _, with)) = needless.iter().find(|(_, needless, _)| *needless) {
-            return Err(format!(
-                "settings.resize.{key}: has an effect with {with} only; remove it"
-            ));
-        }
-        if (*filter, *convention) == (Filter::Hamming, Convention::Opencv) {
+        self.check_effect()?;
+        if (self.filter, self.convention) == (Filter::Hamming, Convention::Opencv) {
             return Err("settings.resize.filter: OpenCV has no `hamming`; use `convention: pillow`, or another filter"
                 .to_owned());
         }
         Ok(())
+    }
+
+    /// A key that changes nothing beside the others that are set is refused.
+    fn check_effect(&self) -> Result<(), String> {
+        let Self {
+            fit,
+            pad,
+            place,
+            multiple_of,
+            enlarge,
+            shrink,
+            ..
+        } = self;
+        let has_size = self.size.is_some();
+        let is_contained = *fit == Some(Fit::Contain);
+        let (one_side, contain) = ("`shortest` or `longest`", "`fit: contain`");
+        let needless = [
+            ("fit", fit.is_some() && !has_size, "`size`"),
+            ("multiple_of", multiple_of.is_some() && has_size, one_side),
+            ("enlarge", enlarge.is_some() && has_size, one_side),
+            ("shrink", shrink.is_some() && has_size, one_side),
+            ("pad", pad.is_some() && !is_contained, contain),
+            ("place", place.is_some() && !is_contained, contain),
+        ];
+        match needless.iter().find(|(_, is_needless, _)| *is_needless) {
+            Some((key, _, with)) => Err(format!(
+                "settings.resize.{key}: has an effect with {with} only; remove it"
+            )),
+            None => Ok(()),
+        }
     }
 }
 

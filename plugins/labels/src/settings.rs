@@ -213,26 +213,40 @@ impl Settings {
             ));
         }
         match (count, &self.below, thresholds) {
-            (2, Some(_), None) => Err("settings.below: with two labels it needs settings.threshold, the score that \
-                                       either of them must reach; add it"
-                .to_owned()),
+            (2, Some(_), None) => Err(
+                "settings.below: with two labels it needs settings.threshold, the score that \
+                 either of them must reach; add it"
+                    .to_owned(),
+            ),
             (_, Some(_), thresholds) => {
-                Ok(Rule::Largest { top_k, thresholds: Some(thresholds.unwrap_or(Thresholds::Same(THRESHOLD))) })
+                let thresholds = thresholds.unwrap_or(Thresholds::Same(THRESHOLD));
+                Ok(Rule::Largest {
+                    top_k,
+                    thresholds: Some(thresholds),
+                })
             }
-            (_, None, Some(Thresholds::Own(_))) => Err("settings.thresholds: has no effect without settings.below, \
-                                                        the label of a score under its threshold, or \
-                                                        settings.multi_label"
-                .to_owned()),
-            (2, None, thresholds) if top_k == 1 => {
-                Ok(Rule::Second { threshold: thresholds.map_or(THRESHOLD, |thresholds| thresholds.of(0)) })
-            }
-            (2, None, Some(_)) => Err("settings.threshold: with settings.top_k both labels are answered whatever it \
-                                       is; remove one of them, or add settings.below"
-                .to_owned()),
-            (_, None, Some(_)) => Err("settings.threshold: with more than two labels it needs settings.below, the \
-                                       label of a score under it"
-                .to_owned()),
-            (_, None, None) => Ok(Rule::Largest { top_k, thresholds: None }),
+            (_, None, Some(Thresholds::Own(_))) => Err(
+                "settings.thresholds: has no effect without settings.below, the label of a score \
+                 under its threshold, or settings.multi_label"
+                    .to_owned(),
+            ),
+            (2, None, thresholds) if top_k == 1 => Ok(Rule::Second {
+                threshold: thresholds.map_or(THRESHOLD, |thresholds| thresholds.of(0)),
+            }),
+            (2, None, Some(_)) => Err(
+                "settings.threshold: with settings.top_k both labels are answered whatever it is; \
+                 remove one of them, or add settings.below"
+                    .to_owned(),
+            ),
+            (_, None, Some(_)) => Err(
+                "settings.threshold: with more than two labels it needs settings.below, the \
+                 label of a score under it"
+                    .to_owned(),
+            ),
+            (_, None, None) => Ok(Rule::Largest {
+                top_k,
+                thresholds: None,
+            }),
         }
     }
 

@@ -56,83 +56,30 @@ pub(crate) struct Wrong {
 
 impl Layout {
     pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
-        let Settings {
-            columns,
-            header,
-            delimiter,
-            missing,
-            absent,
-            tensors,
-            input,
-            rows_max,
-            ..
-        } = settings;
-        if columns.is_empty() || COLUMNS_MAX < columns.len() {
-            let count = columns.len();
-            return Err(format!(
-                "settings.columns: has {count} elements; 1 to {COLUMNS_MAX} are possible"
-            ));
-        }
-        let &[delimiter] = delimiter.as_bytes() else {
-            return Err(format!(
-                "settings.delimiter: is `{}`; one ASCII character is needed",
-                shown(delimiter.as_bytes())
-            ));
-        };
-        if matches!(delimiter, b'"' | b'\r' | b'\n') || !delimiter.is_ascii() {
-            return Err(
-                "settings.delimiter: is a quote or the end of a line, which have their own meaning"
-                    .to_owned(),
-            );
-        }
-        if *rows_max == 0 {
-            return Err("settings.rows_max: is 0; 1 or more is needed".to_owned());
-        }
-        if *tensors == Tensors::Columns && input.is_some() {
-            return Err(
-                "settings.input: has no effect, as with `tensors: columns` each column has an input of its own \
-                        name; remove it"
-                    .to_owned(),
-            );
-        }
-        let missing = MissingTexts::new(missing.clone());
-        let (mut listed, mut sources) = (Vec::with_capacity(columns.len()), Vec::<String>::new());
-        for (index, column) in columns.iter().enumerate() {
-            let known = sources.iter().position(|source| *source == column.name);
-            let source = known.unwrap_or_else(|| {
-                sources.push(column.name.clone());
-                sources.len() - 1
-            });
-            let column = Column::new(column, &missing)
-                .map_err(|wrong| format!("settings.columns[{index}]{wrong}"))?;
-            listed.push(Listed {
-                source,
-                width: column.width(),
-                column,
-            });
-        }
-        let width = listed.iter().map(|listed| listed.width).sum();
+        check_columns(settings)?;
+        let delimiter = delimiter(settings)?;
+        check_rows_and_input(settings)?;
+        let missing = MissingTexts::new(settings.missing.clone());
+        let (columns, sources) = listed(settings, &missing)?;
+        let width = columns.iter().map(|listed| listed.width).sum();
         if !(1..=WIDTH_MAX).contains(&width) {
             return Err(format!(
                 "settings.columns: make a matrix of {width} columns; 1 to {WIDTH_MAX} are possible"
             ));
         }
-        let datatypes = datatypes(settings, &listed, &sources)?;
-        let places = places(header.as_deref(), &sources)?;
-        let rows_max = (*rows_max).min(ELEMENTS_MAX / width);
-        let is_headless = header.is_some();
-        let absent = *absent;
+        let datatypes = datatypes(settings, &columns, &sources)?;
+        let places = places(settings.header.as_deref(), &sources)?;
         Ok(Self {
-            columns: listed,
+            columns,
             sources,
             datatypes,
             places,
-            is_headless,
-            absent,
+            is_headless: settings.header.is_some(),
+            absent: settings.absent,
             delimiter,
             missing,
             width,
-            rows_max,
+            rows_max: settings.rows_max.min(ELEMENTS_MAX / width),
         })
     }
 
@@ -192,6 +139,70 @@ impl Layout {
     pub(crate) fn name(&self, source: usize) -> &str {
         self.sources.get(source).map_or("?", String::as_str)
     }
+}
+
+fn check_columns(settings: &Settings) -> Result<(), String> {
+    let count = settings.columns.len();
+    if (1..=COLUMNS_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(format!(
+        "settings.columns: has {count} elements; 1 to {COLUMNS_MAX} are possible"
+    ))
+}
+
+fn delimiter(settings: &Settings) -> Result<u8, String> {
+    let &[delimiter] = settings.delimiter.as_bytes() else {
+        return Err(format!(
+            "settings.delimiter: is `{}`; one ASCII character is needed",
+            shown(settings.delimiter.as_bytes())
+        ));
+    };
+    if matches!(delimiter, b'"' | b'\r' | b'\n') || !delimiter.is_ascii() {
+        return Err(
+            "settings.delimiter: is a quote or the end of a line, which have their own meaning"
+                .to_owned(),
+        );
+    }
+    Ok(delimiter)
+}
+
+fn check_rows_and_input(settings: &Settings) -> Result<(), String> {
+    if settings.rows_max == 0 {
+        return Err("settings.rows_max: is 0; 1 or more is needed".to_owned());
+    }
+    if settings.tensors == Tensors::Columns && settings.input.is_some() {
+        return Err(
+            "settings.input: has no effect, as with `tensors: columns` each column has an input \
+             of its own name; remove it"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The listed columns, and the names that they take their values from, each once.
+fn listed(
+    settings: &Settings,
+    missing: &MissingTexts,
+) -> Result<(Vec<Listed>, Vec<String>), String> {
+    let mut listed = Vec::with_capacity(settings.columns.len());
+    let mut sources = Vec::<String>::new();
+    for (index, column) in settings.columns.iter().enumerate() {
+        let known = sources.iter().position(|source| *source == column.name);
+        let source = known.unwrap_or_else(|| {
+            sources.push(column.name.clone());
+            sources.len() - 1
+        });
+        let column = Column::new(column, missing)
+            .map_err(|wrong| format!("settings.columns[{index}]{wrong}"))?;
+        listed.push(Listed {
+            source,
+            width: column.width(),
+            column,
+        });
+    }
+    Ok((listed, sources))
 }
 
 /// The datatype of each source's own input: what the settings say, or what most fits its first use.

@@ -211,12 +211,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(table in prop::collection::vec(prop::collection::vec("[a\",\r\n ]{0,6}", 2), 0..9)) {
+        fn what_is_written_is_read(
+            table in prop::collection::vec(prop::collection::vec("[a\",\r\n ]{0,6}", 2), 0..9)
+        ) {
             let quoted = |field: &String| format!("\"{}\"", field.replace('"', "\"\""));
-            let lines = table.iter().map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(","));
-            let body = lines.collect::<Vec<_>>().join("\r\n");
-            let records = read(body.as_bytes()).unwrap();
-            prop_assert_eq!(records.into_iter().map(|(_, fields)| fields).collect::<Vec<_>>(), table);
+            let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",");
+            let body = table.iter().map(line).collect::<Vec<_>>().join("\r\n");
+            let records = read(body.as_bytes()).unwrap().into_iter();
+            let fields: Vec<_> = records.map(|(_, fields)| fields).collect();
+            prop_assert_eq!(fields, table);
         }
 
         #[test]

@@ -3,6 +3,7 @@
 
 mod golden;
 mod refused;
+mod refused_settings;
 
 use hotstage_sdk::{Datatype, Failure, Files, Tensor, testing};
 use proptest::prelude::*;

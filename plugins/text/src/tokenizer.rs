@@ -184,14 +184,14 @@ impl Tokenizer {
             max_length: most,
             ..self.truncation
         };
-        let (mut first, mut second) = truncate_encodings(first, second, &params).map_err(|error| match error
-            .downcast_ref::<TruncationError>(
-        ) {
+        let refusal = |error: tokenizers::Error| match error.downcast_ref::<TruncationError>() {
             Some(_) => Failure::invalid_input(format!(
                 "{place}: the text of the pair that is never cut makes too many tokens; at most {most} fit"
             )),
             None => defect(error),
-        })?;
+        };
+        let (mut first, mut second) =
+            truncate_encodings(first, second, &params).map_err(refusal)?;
         // What was cut off; `process` would make rows of it.
         first.take_overflowing();
         second

@@ -9,105 +9,107 @@ use crate::harness::state::{Folder, warm};
 
 const PATH: &str = "/v2/models/m/infer";
 
+/// The command line beside the server of a state directory.
+struct Commands<'a> {
+    state: &'a str,
+}
+
+impl Commands<'_> {
+    fn run(&self, arguments: &[&str]) -> Ran {
+        hotstage(arguments.iter().copied().chain(["--state", self.state]))
+    }
+
+    /// What a command prints that succeeds.
+    #[track_caller]
+    fn printed(&self, arguments: &[&str]) -> String {
+        self.run(arguments).ended(0).stdout
+    }
+}
+
 #[test]
 fn a_version_is_applied_labelled_rolled_back_and_deleted() {
     let state = warm();
-    let folder = Folder::new();
-    let at = state.path().to_str().unwrap();
+    let commands = Commands {
+        state: state.path().to_str().unwrap(),
+    };
     let server = Setup::of([]).state(state.path()).start();
-    let run =
-        |arguments: &[&str]| -> Ran { hotstage(arguments.iter().copied().chain(["--state", at])) };
-    let one = folder.write("one.yaml", times("m", "1", 2.0).to_string());
-    let two = folder.write("two.yaml", times("m", "2", 4.0).to_string());
-    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
-    assert!(
-        run(&["apply", "-f", one])
-            .ended(0)
-            .stdout
-            .starts_with("added m/1 sha256:")
-    );
-    assert!(
-        run(&["apply", "-f", one])
-            .ended(0)
-            .stdout
-            .contains("nothing changed; revision 1 stands")
-    );
-    assert!(run(&["diff", "-f", two]).ended(9).stdout.contains("m/2"));
-    assert!(
-        run(&["apply", "-f", two, "--dry-run"])
-            .ended(0)
-            .stdout
-            .contains("dry run: nothing was changed")
-    );
-    run(&[
-        "apply",
-        "-f",
-        folder.path().to_str().unwrap(),
-        "--reason",
-        "a better fit",
-    ])
-    .ended(0);
-    run(&["wait", "m", "--version", "2"]).ended(0);
+    check_apply(&commands);
     assert_eq!(
         ask(&mut server.connect(), PATH).unwrap(),
         (4.0, "2".to_owned())
     );
-    let labelled = run(&["label", "m", "stable=2", "canary=1"]).ended(0).stdout;
+    check_labels(&commands);
+    check_history(&commands);
+    commands.printed(&["rollback", "--to", "1"]);
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (2.0, "1".to_owned())
+    );
+    let got = commands.printed(&["get", "-o", "json"]);
+    assert!(got.contains("\"answers\":\"1\""), "{got}");
+    let answered = commands.printed(&["answered", "m"]);
+    assert!(answered.contains("version   1"), "{answered}");
+    commands.printed(&["gc", "--dry-run"]);
+    commands.printed(&["delete", "m"]);
+    assert_eq!(ask(&mut server.connect(), PATH).unwrap_err().status, 404);
+    server.stop();
+    let alone = commands.run(&["get"]);
+    assert!(
+        alone.code == Some(7) && alone.stderr.contains("--server"),
+        "{alone:?}"
+    );
+}
+
+fn check_apply(commands: &Commands<'_>) {
+    let folder = Folder::new();
+    let one = folder.write("one.yaml", times("m", "1", 2.0).to_string());
+    let two = folder.write("two.yaml", times("m", "2", 4.0).to_string());
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    let added = commands.printed(&["apply", "-f", one]);
+    assert!(added.starts_with("added m/1 sha256:"), "{added}");
+    let again = commands.printed(&["apply", "-f", one]);
+    assert!(
+        again.contains("nothing changed; revision 1 stands"),
+        "{again}"
+    );
+    let differing = commands.run(&["diff", "-f", two]).ended(9).stdout;
+    assert!(differing.contains("m/2"), "{differing}");
+    let tried = commands.printed(&["apply", "-f", two, "--dry-run"]);
+    assert!(tried.contains("dry run: nothing was changed"), "{tried}");
+    let both = folder.path().to_str().unwrap();
+    commands.printed(&["apply", "-f", both, "--reason", "a better fit"]);
+    commands.printed(&["wait", "m", "--version", "2"]);
+}
+
+fn check_labels(commands: &Commands<'_>) {
+    let labelled = commands.printed(&["label", "m", "stable=2", "canary=1"]);
     assert!(
         labelled.contains("labelled m stable → 2") && labelled.contains("revision 3 "),
         "{labelled}"
     );
-    run(&["label", "m", "canary-", "nothing=9"]).ended(8);
-    assert!(
-        run(&["label", "m", "canary-", "--dry-run"])
-            .ended(0)
-            .stdout
-            .contains("unlabelled m canary")
-    );
-    assert_eq!(run(&["label", "m", "a=1", "a=2"]).ended(2).stdout, "");
-    let held = run(&["delete", "m", "--version", "2"]).ended(8);
+    commands
+        .run(&["label", "m", "canary-", "nothing=9"])
+        .ended(8);
+    let tried = commands.printed(&["label", "m", "canary-", "--dry-run"]);
+    assert!(tried.contains("unlabelled m canary"), "{tried}");
+    let twice = commands.run(&["label", "m", "a=1", "a=2"]).ended(2);
+    assert_eq!(twice.stdout, "");
+    let held = commands.run(&["delete", "m", "--version", "2"]).ended(8);
     assert!(
         held.stderr.contains("the label `stable` points at it"),
         "{}",
         held.stderr
     );
-    let history = run(&["history"]).ended(0).stdout;
+}
+
+fn check_history(commands: &Commands<'_>) {
+    let history = commands.printed(&["history"]);
     assert!(
         history.contains("a better fit") && history.contains("labelled m stable → 2"),
         "{history}"
     );
-    assert!(
-        run(&["history", "--verify"])
-            .ended(0)
-            .stdout
-            .starts_with("ok 3 revisions")
-    );
-    run(&["rollback", "--to", "1"]).ended(0);
-    assert_eq!(
-        ask(&mut server.connect(), PATH).unwrap(),
-        (2.0, "1".to_owned())
-    );
-    assert!(
-        run(&["get", "-o", "json"])
-            .ended(0)
-            .stdout
-            .contains("\"answers\":\"1\"")
-    );
-    assert!(
-        run(&["answered", "m"])
-            .ended(0)
-            .stdout
-            .contains("version   1")
-    );
-    run(&["gc", "--dry-run"]).ended(0);
-    run(&["delete", "m"]).ended(0);
-    assert_eq!(ask(&mut server.connect(), PATH).unwrap_err().status, 404);
-    server.stop();
-    let nobody = run(&["get"]);
-    assert!(
-        nobody.code == Some(7) && nobody.stderr.contains("--server"),
-        "{nobody:?}"
-    );
+    let verified = commands.printed(&["history", "--verify"]);
+    assert!(verified.starts_with("ok 3 revisions"), "{verified}");
 }
 
 #[test]

@@ -108,35 +108,31 @@ fn a_variant_without_a_share_never_matters() {
         "{model}"
     );
     assert_eq!(model["route"]["out_of_service"], json!(["2"]));
-    let state = server.starting.state.to_str().unwrap();
-    let told = hotstage(["status", "--state", state]).ended(0).stdout;
-    assert!(
-        told.contains("m/2: ") && told.contains("hotstage delete m --version 2"),
-        "{told}"
-    );
-    // Nobody waits for what no waiting mends.
-    let waited = hotstage([
-        "wait",
-        "m",
-        "--version",
-        "2",
-        "--timeout",
-        "60s",
-        "--state",
-        state,
-    ])
-    .ended(8);
-    assert!(
-        waited.stderr.contains("m/2 can't be opened"),
-        "{}",
-        waited.stderr
-    );
+    check_commands(&server);
     // It may be given up, once no route names it.
     admin
         .apply(&[route(&json!({ "split": [{ "version": "1" }] }))])
         .ok();
     admin.delete("/v1/models/m/versions/2").ok();
     assert_eq!(admin.get("/v1/status")["failed"], 0);
+}
+
+/// The command line names what is missing and what to type, and does not wait for it: no waiting
+/// mends it.
+fn check_commands(server: &Server) {
+    let state = server.starting.state.to_str().unwrap();
+    let told = hotstage(["status", "--state", state]).ended(0).stdout;
+    assert!(
+        told.contains("m/2: ") && told.contains("hotstage delete m --version 2"),
+        "{told}"
+    );
+    let wait = ["wait", "m", "--version", "2", "--timeout", "60s"];
+    let waited = hotstage(wait.into_iter().chain(["--state", state])).ended(8);
+    assert!(
+        waited.stderr.contains("m/2 can't be opened"),
+        "{}",
+        waited.stderr
+    );
 }
 
 #[test]

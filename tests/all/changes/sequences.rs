@@ -50,95 +50,147 @@ impl Draw {
     }
 }
 
-/// A request, and what is served after it; none where it must be refused.
-fn step(draw: &mut Draw, record: &Record) -> (Value, Option<(Paper, Vec<&'static str>)>) {
+/// What is served after a request, and the names that it touched; none where it must be refused.
+type Expected = Option<(Paper, Vec<&'static str>)>;
+
+/// A request, and what comes of it.
+fn step(draw: &mut Draw, record: &Record) -> (Value, Expected) {
     let name = NAMES[draw.below(3)];
     let version = (draw.below(3) + 1).to_string();
-    let mut paper = record.now().clone();
-    let sheet = paper.get(name).cloned().unwrap_or_default();
-    let done = |paper: Paper| Some((paper, vec![name]));
+    let change = Change {
+        record,
+        name,
+        sheet: record.now().get(name).cloned().unwrap_or_default(),
+        version,
+    };
     match draw.below(10) {
-        0..=2 => {
-            let factor = u8::try_from(draw.below(4) + 1).unwrap();
-            paper
-                .entry(name)
-                .or_default()
-                .versions
-                .insert(version.clone(), factor);
-            (
-                json!({ "apply": [times(name, &version, factor.into())] }),
-                done(paper),
-            )
-        }
-        3 => {
-            let fits = sheet.versions.contains_key(&version)
-                && sheet.stable.as_ref() != Some(&version)
-                && sheet.route.as_ref() != Some(&version);
-            let path = format!("/v1/models/{name}/versions/{version}");
-            let left = paper.entry(name).or_default();
-            left.versions.remove(&version);
-            if left.versions.is_empty() {
-                paper.remove(name);
-            }
-            (json!({ "delete": path }), done(paper).filter(|_| fits))
-        }
-        4 => {
-            let fits = sheet.versions.contains_key(&version);
-            paper.entry(name).or_default().stable = Some(version.clone());
-            (
-                json!({ "label": [name, version] }),
-                done(paper).filter(|_| fits),
-            )
-        }
-        5 => {
-            let fits = sheet.versions.contains_key(&version);
-            paper.entry(name).or_default().route = Some(version.clone());
-            let route = json!({
-                "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": name },
-                "spec": { "split": [{ "version": version }] },
-            });
-            (json!({ "apply": [route] }), done(paper).filter(|_| fits))
-        }
-        6 => {
-            paper.remove(name);
-            let path = format!("/v1/models/{name}");
-            (
-                json!({ "delete": path }),
-                done(paper).filter(|_| !sheet.versions.is_empty()),
-            )
-        }
-        7 | 8 => {
-            let last = record
-                .0
-                .iter()
-                .rposition(|(_, touched)| touched.contains(&name));
-            let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
-            let request = json!({ "rollback": { "name": name, "to": to } });
-            let Some(before) = to.or(last.map(|last| last - 1)).filter(|_| last.is_some()) else {
-                return (request, None);
-            };
-            match record.0[before].0.get(name) {
-                Some(then) => drop(paper.insert(name, then.clone())),
-                None if to == Some(0) || sheet.versions.is_empty() => drop(paper.remove(name)),
-                None => return (request, None),
-            }
-            (request, done(paper))
-        }
-        _ => {
-            let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
-            let then = &record.0[to.unwrap_or(record.head().saturating_sub(1))].0;
-            let lost = paper.keys().any(|name| !then.contains_key(name));
-            let touched = NAMES
-                .into_iter()
-                .filter(|name| paper.get(name) != then.get(name))
-                .collect();
-            let fits = record.head() > 0 && (to == Some(0) || !lost);
-            (
-                json!({ "rollback": { "to": to } }),
-                Some((then.clone(), touched)).filter(|_| fits),
-            )
-        }
+        0..=2 => change.apply(u8::try_from(draw.below(4) + 1).unwrap()),
+        3 => change.delete_version(),
+        4 => change.label(),
+        5 => change.route(),
+        6 => change.delete_name(),
+        7 | 8 => change.roll_back(draw),
+        _ => roll_all_back(draw, record),
     }
+}
+
+/// A change of one name, and of a version of it.
+struct Change<'a> {
+    record: &'a Record,
+    name: &'static str,
+    /// What is served under the name before.
+    sheet: Sheet,
+    version: String,
+}
+
+impl Change<'_> {
+    /// The paper with the name's sheet changed.
+    fn paper(&self, change: impl FnOnce(&mut Sheet)) -> (Paper, Vec<&'static str>) {
+        let mut paper = self.record.now().clone();
+        change(paper.entry(self.name).or_default());
+        (paper, vec![self.name])
+    }
+
+    /// The paper without the name.
+    fn without(&self) -> (Paper, Vec<&'static str>) {
+        let mut paper = self.record.now().clone();
+        paper.remove(self.name);
+        (paper, vec![self.name])
+    }
+
+    fn is_served(&self) -> bool {
+        self.sheet.versions.contains_key(&self.version)
+    }
+
+    fn apply(&self, factor: u8) -> (Value, Expected) {
+        let paper = self.paper(|sheet| {
+            sheet.versions.insert(self.version.clone(), factor);
+        });
+        let request = json!({ "apply": [times(self.name, &self.version, factor.into())] });
+        (request, Some(paper))
+    }
+
+    fn delete_version(&self) -> (Value, Expected) {
+        let Self {
+            name,
+            sheet,
+            version,
+            ..
+        } = self;
+        let is_named = [&sheet.stable, &sheet.route]
+            .iter()
+            .any(|named| named.as_ref() == Some(version));
+        let is_last = sheet.versions.keys().all(|served| served == version);
+        let paper = if is_last {
+            self.without()
+        } else {
+            self.paper(|sheet| _ = sheet.versions.remove(version))
+        };
+        let path = format!("/v1/models/{name}/versions/{version}");
+        let fits = self.is_served() && !is_named;
+        (json!({ "delete": path }), fits.then_some(paper))
+    }
+
+    fn label(&self) -> (Value, Expected) {
+        let paper = self.paper(|sheet| sheet.stable = Some(self.version.clone()));
+        let request = json!({ "label": [self.name, self.version] });
+        (request, self.is_served().then_some(paper))
+    }
+
+    fn route(&self) -> (Value, Expected) {
+        let paper = self.paper(|sheet| sheet.route = Some(self.version.clone()));
+        let route = json!({
+            "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": self.name },
+            "spec": { "split": [{ "version": self.version }] },
+        });
+        (
+            json!({ "apply": [route] }),
+            self.is_served().then_some(paper),
+        )
+    }
+
+    fn delete_name(&self) -> (Value, Expected) {
+        let path = format!("/v1/models/{}", self.name);
+        let fits = !self.sheet.versions.is_empty();
+        (json!({ "delete": path }), fits.then(|| self.without()))
+    }
+
+    /// The name goes back, to before its last change or to a revision.
+    fn roll_back(&self, draw: &mut Draw) -> (Value, Expected) {
+        let name = self.name;
+        let past = &self.record.0;
+        let last = past
+            .iter()
+            .rposition(|(_, touched)| touched.contains(&name));
+        let to = (draw.below(2) == 0).then(|| draw.below(self.record.head() + 1));
+        let request = json!({ "rollback": { "name": name, "to": to } });
+        let Some(before) = to.or(last.map(|last| last - 1)).filter(|_| last.is_some()) else {
+            return (request, None);
+        };
+        let expected = match past[before].0.get(name) {
+            Some(then) => Some(self.paper(|sheet| *sheet = then.clone())),
+            None if to == Some(0) || self.sheet.versions.is_empty() => Some(self.without()),
+            None => None,
+        };
+        (request, expected)
+    }
+}
+
+/// All names go back, to before the last revision or to one of the past.
+fn roll_all_back(draw: &mut Draw, record: &Record) -> (Value, Expected) {
+    let now = record.now();
+    let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
+    let then = &record.0[to.unwrap_or(record.head().saturating_sub(1))].0;
+    let lost = now.keys().any(|name| !then.contains_key(name));
+    let touched = NAMES
+        .into_iter()
+        .filter(|name| now.get(name) != then.get(name))
+        .collect();
+    let fits = record.head() > 0 && (to == Some(0) || !lost);
+    (
+        json!({ "rollback": { "to": to } }),
+        fits.then(|| (then.clone(), touched)),
+    )
 }
 
 fn served(admin: &Admin) -> Paper {

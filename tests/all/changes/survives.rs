@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::admin::{Admin, ask, times};
 use crate::harness::command::hotstage;
-use crate::harness::server::Setup;
+use crate::harness::server::{Server, Setup};
 use crate::harness::state::warm;
 
 const PATH: &str = "/v2/models/m/infer";
@@ -58,70 +58,14 @@ fn damage_is_named_and_mended() {
             fs::write(&blob, &bad).unwrap();
         };
         damage();
-        let Err(ended) = again(state.path()).args("--require-all").try_start() else {
-            panic!("it serves damaged bytes")
-        };
-        let told = ended.stderr.join("\n");
-        assert_eq!(ended.code, Some(4), "{told}");
-        assert!(
-            told.contains(blob.to_str().unwrap())
-                && told.contains("m/1")
-                && told.contains("serve -f"),
-            "{told}"
-        );
+        check_refused(state.path(), &blob);
         // Without that, the version is out of service by itself, which is all that there is.
         let server = again(state.path()).start();
-        let admin = Admin::of(&server);
-        let refused = ask(&mut server.connect(), PATH).unwrap_err();
-        assert_eq!(
-            (refused.status, refused.header("hotstage-failure")),
-            (503, Some("not_ready"))
-        );
-        assert!(!refused.text().contains("blobs"), "{}", refused.text());
-        assert_eq!(server.get("/v2/health/ready").status, 503);
-        let status = admin.get("/v1/status");
-        assert_eq!(
-            (&status["ready"], &status["loading"], &status["failed"]),
-            (&json!(false), &json!(0), &json!(1))
-        );
-        let failed = &status["out_of_service"][0];
-        assert_eq!(
-            (&failed["name"], &failed["version"]),
-            (&json!("m"), &json!("1"))
-        );
-        assert!(
-            failed["why"]
-                .as_str()
-                .unwrap()
-                .contains(blob.to_str().unwrap()),
-            "{failed}"
-        );
-        assert!(
-            failed["remedy"]
-                .as_str()
-                .unwrap()
-                .contains("hotstage apply"),
-            "{failed}"
-        );
-        assert_eq!(
-            admin.get("/v1/models/m")["versions"][0]["condition"],
-            "failed"
-        );
-        // The manifest that it came from mends it while the server runs, and at a start.
-        let applied = admin.apply(&[times("m", "1", 2.0)]).ok().json();
-        assert_eq!(
-            (&applied["restored"], &applied["revision"]),
-            (&json!(["m/1"]), &json!(null)),
-            "{applied}"
-        );
-        assert_eq!(
-            ask(&mut server.connect(), PATH).unwrap(),
-            (2.0, "1".to_owned())
-        );
-        assert_eq!(server.get("/v2/health/ready").status, 200);
-        assert_eq!(admin.get("/v1/status")["failed"], 0);
+        check_out_of_service(&server, &blob);
+        check_mended(&server);
         server.stop();
         assert_eq!(fs::read(&blob).unwrap(), good);
+        // And at a start.
         damage();
         let server = again(state.path()).args("--allow-damaged").start();
         assert_eq!(server.get("/v2/health/ready").status, 200);
@@ -130,6 +74,68 @@ fn damage_is_named_and_mended() {
         assert_eq!(fs::read(&blob).unwrap(), good);
     }
     again(state.path()).args("--require-all").start().stop();
+}
+
+/// With `--require-all` there is no start.
+#[track_caller]
+fn check_refused(state: &Path, blob: &Path) {
+    let Err(ended) = again(state).args("--require-all").try_start() else {
+        panic!("it serves damaged bytes")
+    };
+    let told = ended.stderr.join("\n");
+    assert_eq!(ended.code, Some(4), "{told}");
+    assert!(
+        told.contains(blob.to_str().unwrap()) && told.contains("m/1") && told.contains("serve -f"),
+        "{told}"
+    );
+}
+
+/// A client learns that the version is not ready; an operator which file it is, and what to type.
+#[track_caller]
+fn check_out_of_service(server: &Server, blob: &Path) {
+    let admin = Admin::of(server);
+    let refused = ask(&mut server.connect(), PATH).unwrap_err();
+    assert_eq!(
+        (refused.status, refused.header("hotstage-failure")),
+        (503, Some("not_ready"))
+    );
+    assert!(!refused.text().contains("blobs"), "{}", refused.text());
+    assert_eq!(server.get("/v2/health/ready").status, 503);
+    let status = admin.get("/v1/status");
+    assert_eq!(
+        (&status["ready"], &status["loading"], &status["failed"]),
+        (&json!(false), &json!(0), &json!(1))
+    );
+    let failed = &status["out_of_service"][0];
+    assert_eq!(
+        (&failed["name"], &failed["version"]),
+        (&json!("m"), &json!("1"))
+    );
+    let says = |key: &str, part: &str| failed[key].as_str().unwrap().contains(part);
+    assert!(says("why", blob.to_str().unwrap()), "{failed}");
+    assert!(says("remedy", "hotstage apply"), "{failed}");
+    assert_eq!(
+        admin.get("/v1/models/m")["versions"][0]["condition"],
+        "failed"
+    );
+}
+
+/// The manifest that it came from mends it while the server runs.
+#[track_caller]
+fn check_mended(server: &Server) {
+    let admin = Admin::of(server);
+    let applied = admin.apply(&[times("m", "1", 2.0)]).ok().json();
+    assert_eq!(
+        (&applied["restored"], &applied["revision"]),
+        (&json!(["m/1"]), &json!(null)),
+        "{applied}"
+    );
+    assert_eq!(
+        ask(&mut server.connect(), PATH).unwrap(),
+        (2.0, "1".to_owned())
+    );
+    assert_eq!(server.get("/v2/health/ready").status, 200);
+    assert_eq!(admin.get("/v1/status")["failed"], 0);
 }
 
 #[test]

@@ -104,6 +104,18 @@ fn model_of(server: &Server, name: &str) -> Value {
     Admin::of(server).get(&format!("/v1/models/{name}"))
 }
 
+/// Begins a rollout of version 2 that stays under way until it is told.
+fn roll_out(admin: &Admin) {
+    let spec = json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" });
+    let rollout = document("Rollout", "m", &spec).to_string();
+    admin
+        .post(
+            "/v1/rollouts",
+            &json!({ "document": rollout, "file": "r.yaml" }),
+        )
+        .ok();
+}
+
 #[test]
 fn an_untouched_route_is_not_applied_over_a_promotion() {
     let (folder, state) = (Folder::new(), warm());
@@ -116,14 +128,7 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
     }
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
-    let rollout = json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" });
-    let rollout = document("Rollout", "m", &rollout).to_string();
-    admin
-        .post(
-            "/v1/rollouts",
-            &json!({ "document": rollout, "file": "r.yaml" }),
-        )
-        .ok();
+    roll_out(&admin);
     // While it is under way, others are edited, and a version of its own name comes; its route is
     // refused.
     folder.write("3.yaml", times("m", "3", 8.0).to_string());
@@ -185,17 +190,7 @@ fn what_is_refused_is_applied_when_the_reason_is_gone() {
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
     admin.apply(&[times("m", "2", 4.0)]).ok();
-    let rollout = document(
-        "Rollout",
-        "m",
-        &json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" }),
-    );
-    admin
-        .post(
-            "/v1/rollouts",
-            &json!({ "document": rollout.to_string(), "file": "r.yaml" }),
-        )
-        .ok();
+    roll_out(&admin);
     // The rollout moved the route, and owns it: the file is changed as well.
     folder.write(
         "route.yaml",

@@ -170,10 +170,62 @@ fn server() -> Server {
     .start()
 }
 
-#[test]
-fn no_verb_lets_a_stranger_write_to_the_terminal() {
-    let server = server();
-    let admin = Admin::of(&server);
+/// What is typed; `FILE` is a manifest.
+const VERBS: [&str; 24] = [
+    "get",
+    "get m",
+    "describe m",
+    "describe g",
+    "describe m --route",
+    "describe nobody",
+    "history",
+    "history 1",
+    "history 2",
+    "history --verify",
+    "history 99",
+    "status",
+    "diff -f FILE",
+    "apply -f FILE --dry-run",
+    "apply -f FILE --replace --dry-run",
+    "top --every 0.1",
+    "mirrors m --windows --examples",
+    "experiment status m",
+    "answered m",
+    "label m new=2 --dry-run",
+    "rollback m --dry-run",
+    "rollback --to 1 --dry-run",
+    "delete g --dry-run",
+    "gc --dry-run",
+];
+
+/// Runs it once for people and once for programs.
+#[track_caller]
+fn check_verb(arguments: &[&str]) {
+    for output in [&["-o", "json"][..], &[]] {
+        let arguments = [arguments, output].concat();
+        let ran = hotstage(arguments.iter().copied());
+        check(&ran, &arguments);
+        assert!(
+            !ran.stderr.contains("can't be understood"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+        assert!(
+            ran.code != Some(2) && ran.code.is_some(),
+            "{arguments:?}: {ran:?}"
+        );
+        // What is printed as JSON is still the server's JSON.
+        if !output.is_empty() && ran.code == Some(0) {
+            for line in ran.stdout.lines() {
+                serde_json::from_str::<Value>(line)
+                    .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"));
+            }
+        }
+    }
+}
+
+/// Three answers that mirrors have answered too, and a reason that hurts a terminal.
+fn fill(server: &Server, admin: &Admin) {
     for number in 0..3 {
         server.infer("m", &one(f64::from(number) + 1.0)).ok();
     }
@@ -186,68 +238,28 @@ fn no_verb_lets_a_stranger_write_to_the_terminal() {
         .body(body)
         .header("content-type", "application/json");
     admin.ask(label).ok();
+}
+
+#[test]
+fn no_verb_lets_a_stranger_write_to_the_terminal() {
+    let server = server();
+    let admin = Admin::of(&server);
+    fill(&server, &admin);
     let folder = Folder::new();
     let file = folder.write("m.yaml", times("m", "3", 16.0).to_string());
-    let (file, token) = (
-        file.to_str().unwrap(),
-        server.starting.state.join("admin-token"),
-    );
+    let file = file.to_str().unwrap();
+    let token = server.starting.state.join("admin-token");
     let token = token.to_str().unwrap();
-    let (straight, poisoned) = (
-        format!("http://{}", admin.address),
-        format!("http://{}", in_the_middle(&admin)),
-    );
-    let verbs: [&[&str]; 24] = [
-        &["get"],
-        &["get", "m"],
-        &["describe", "m"],
-        &["describe", "g"],
-        &["describe", "m", "--route"],
-        &["describe", "nobody"],
-        &["history"],
-        &["history", "1"],
-        &["history", "2"],
-        &["history", "--verify"],
-        &["history", "99"],
-        &["status"],
-        &["diff", "-f", file],
-        &["apply", "-f", file, "--dry-run"],
-        &["apply", "-f", file, "--replace", "--dry-run"],
-        &["top", "--every", "0.1"],
-        &["mirrors", "m", "--windows", "--examples"],
-        &["experiment", "status", "m"],
-        &["answered", "m"],
-        &["label", "m", "new=2", "--dry-run"],
-        &["rollback", "m", "--dry-run"],
-        &["rollback", "--to", "1", "--dry-run"],
-        &["delete", "g", "--dry-run"],
-        &["gc", "--dry-run"],
-    ];
+    let straight = format!("http://{}", admin.address);
+    let poisoned = format!("http://{}", in_the_middle(&admin));
     for url in [&straight, &poisoned] {
-        for verb in verbs {
-            for output in [&["-o", "json"][..], &[]] {
-                let more = ["--server", url, "--token-file", token];
-                let arguments: Vec<&str> =
-                    verb.iter().chain(&more).chain(output).copied().collect();
-                let ran = hotstage(arguments.iter().copied());
-                check(&ran, &arguments);
-                assert!(
-                    !ran.stderr.contains("can't be understood"),
-                    "{arguments:?}: {}",
-                    ran.stderr
-                );
-                assert!(
-                    ran.code != Some(2) && ran.code.is_some(),
-                    "{arguments:?}: {ran:?}"
-                );
-                // What is printed as JSON is still the server's JSON.
-                if !output.is_empty() && ran.code == Some(0) {
-                    for line in ran.stdout.lines() {
-                        serde_json::from_str::<Value>(line)
-                            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {line}"));
-                    }
-                }
-            }
+        for verb in VERBS {
+            let words = verb.split(' ');
+            let words = words.map(|word| if word == "FILE" { file } else { word });
+            let arguments: Vec<&str> = words
+                .chain(["--server", url, "--token-file", token])
+                .collect();
+            check_verb(&arguments);
         }
     }
     // It was there to be shown, and is shown as what it is.

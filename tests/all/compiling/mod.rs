@@ -16,6 +16,8 @@ use crate::harness::state::{Folder, warm};
 use crate::harness::{components, eventually, manifest, pause};
 
 pub(crate) mod bombs;
+mod component_bombs;
+mod module_bombs;
 
 /// Bounds that end the largest bombs sooner than the defaults do.
 const BOUNDS: &str = "--compile-memory 268435456 --compile-cpu-time 5";

@@ -57,69 +57,68 @@ fn with_file(path: &str) -> String {
     )
 }
 
+/// Files of a stage by each way out of the folder, and what is said about them.
+const OUTSIDE: [(&str, &str); 8] = [
+    (
+        "../outside/secret",
+        "files.weights: vendor/../outside/secret leads out of the manifest's folder, to ",
+    ),
+    (
+        "./link",
+        "files.weights: vendor/./link leads out of the manifest's folder, to ",
+    ),
+    ("./links/secret", "leads out of the manifest's folder, to "),
+    (
+        "/etc/passwd",
+        "files.weights: /etc/passwd leads out of the manifest's folder, to /etc/passwd; ",
+    ),
+    (
+        "/proc/self/environ",
+        "files.weights: /proc/self/environ is made up by the kernel",
+    ),
+    (
+        "/dev/zero",
+        "files.weights: /dev/zero is a device, not a file",
+    ),
+    (
+        "./fifo",
+        "files.weights: vendor/./fifo is a FIFO, not a file",
+    ),
+    ("./", "files.weights: vendor/./ is a folder, not a file"),
+];
+
+/// A manifest whose test has these documents.
+fn with_test(request: &str, expect: &str) -> String {
+    format!("{HEAD}{ECHO}  tests:\n    - {{ name: t, request: {request}, expect: {expect} }}\n")
+}
+
 #[test]
 fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
     let folder = folder();
-    let absolute = folder
-        .path()
-        .join("outside/secret")
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let test = |request: &str, expect: &str| {
-        format!("{HEAD}{ECHO}  tests:\n    - {{ name: t, request: {request}, expect: {expect} }}\n")
-    };
-    let place = folder.path().canonicalize().unwrap();
-    for (manifest, says) in [
+    let absolute = folder.path().join("outside/secret");
+    let mut manifests: Vec<(String, &str)> =
+        OUTSIDE.map(|(path, says)| (with_file(path), says)).into();
+    manifests.extend([
         (
-            with_file("../outside/secret"),
-            "files.weights: vendor/../outside/secret leads out of the manifest's folder, to ",
-        ),
-        (
-            with_file(&absolute),
+            with_file(absolute.to_str().unwrap()),
             "leads out of the manifest's folder, to ",
-        ),
-        (
-            with_file("./link"),
-            "files.weights: vendor/./link leads out of the manifest's folder, to ",
-        ),
-        (
-            with_file("./links/secret"),
-            "leads out of the manifest's folder, to ",
-        ),
-        (
-            with_file("/etc/passwd"),
-            "files.weights: /etc/passwd leads out of the manifest's folder, to /etc/passwd; ",
-        ),
-        (
-            with_file("/proc/self/environ"),
-            "files.weights: /proc/self/environ is made up by the kernel",
-        ),
-        (
-            with_file("/dev/zero"),
-            "files.weights: /dev/zero is a device, not a file",
-        ),
-        (
-            with_file("./fifo"),
-            "files.weights: vendor/./fifo is a FIFO, not a file",
-        ),
-        (
-            with_file("./"),
-            "files.weights: vendor/./ is a folder, not a file",
         ),
         (
             format!("{HEAD}{ECHO}").replace("./echo", "../outside/echo"),
             "component: vendor/../outside/echo.wasm leads out",
         ),
         (
-            test("./links/secret", "./expect.json"),
+            with_test("./links/secret", "./expect.json"),
             "tests[0].request: vendor/./links/secret leads out",
         ),
         (
-            test("./fifo", "./fifo"),
+            with_test("./fifo", "./fifo"),
             "tests[0].expect: vendor/./fifo is a FIFO",
         ),
-    ] {
+    ]);
+    let outside = folder.path().canonicalize().unwrap().join("outside");
+    let flag = format!("--allow-path {}", outside.display());
+    for (manifest, says) in manifests {
         folder.write("vendor/p.yaml", &manifest);
         let ran = check(&folder, &["vendor/p.yaml"]).ended(3);
         assert!(ran.stderr.contains(says), "{says}: {}", ran.stderr);
@@ -129,7 +128,6 @@ fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
             ran.stderr
         );
         if says.contains("leads out") && manifest.contains("outside") {
-            let flag = format!("--allow-path {}", place.join("outside").display());
             assert!(ran.stderr.contains(&flag), "{flag}: {}", ran.stderr);
         }
     }

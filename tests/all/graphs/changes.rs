@@ -8,7 +8,7 @@ use crate::harness::admin::{Admin, one, scale, tensor, times};
 use crate::harness::command::hotstage;
 use crate::harness::manifest::{model, version};
 use crate::harness::root;
-use crate::harness::server::Setup;
+use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 
 #[test]
@@ -16,57 +16,13 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     let server = two().start();
     let admin = Admin::of(&server);
     admin.label("m", "stable", "1").ok();
-    let call = |version: &str| json!([{ "name": "a", "pipeline": "m", "version": version }]);
-    let apply = |manifests: &[Value], part: &str| refused(&admin.apply(manifests), 422, part);
-    apply(&[graph("g", &call("7"))], "0.yaml:1:");
-    apply(
-        &[graph("g", &call("7"))],
-        "spec.nodes[0].version: there is no version `7` of `m`; known: `1` and `2`",
-    );
-    apply(
-        &[graph("g", &call("stable"))],
-        "`stable` is a label; a graph names versions",
-    );
-    let other = json!([{ "name": "a", "pipeline": "n", "version": "1" }]);
-    apply(
-        &[graph("g", &other)],
-        "spec.nodes[0].version: there is no pipeline `n`; known: `m`; apply it first, or together",
-    );
-    let named = |name: &str| json!([{ "name": "a", "pipeline": name, "version": "1" }]);
-    apply(
-        &[graph("g", &named("g"))],
-        "spec.nodes[0].version: is the graph itself",
-    );
-    apply(
-        &[
-            graph("g", &named("h")),
-            graph("h", &named("i")),
-            graph("i", &named("g")),
-        ],
-        "the graphs name each other in a circle: ",
-    );
-    let mut pinned = call("1");
-    pinned[0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
-    apply(
-        &[graph("g", &pinned)],
-        "leave `digest` out, or apply the version that has it",
-    );
-    let mut wide = times("m", "3", 2.0);
-    wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
-    let both = json!([{ "name": "a", "ensemble": [member("1"), member("3")], "merge": { "features": "mean" } }]);
-    apply(
-        &[wide, graph("g", &both)],
-        "spec.nodes[0].ensemble[1].inputs.features: `m/3` takes `features` FP32 [-1, 2]",
-    );
-    let both = json!([{ "name": "a", "ensemble": [member("1"), member("2")] }]);
-    apply(
-        &[graph("g", &both)],
-        "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`",
-    );
+    check_names(&admin);
+    check_ensembles(&admin);
     let mut tested = mean("g");
     let expect = |value: f64| json!({ "outputs": [tensor(value)] });
     tested["spec"]["tests"] = json!([{ "name": "t", "request": one(1.0), "expect": expect(5.0) }]);
-    apply(
+    check_refused(
+        &admin,
         &[tested.clone()],
         "spec.tests[0].expect: test `t`: features[0, 0]: expected 5, got 3",
     );
@@ -84,6 +40,68 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     // The members' own figures know nothing of the test.
     let answered = r#"hotstage_requests_total{pipeline="m",version="1",outcome="answered"}"#;
     assert_eq!(server.metrics().value(answered), 1.0);
+}
+
+#[track_caller]
+fn check_refused(admin: &Admin, manifests: &[Value], part: &str) {
+    refused(&admin.apply(manifests), 422, part);
+}
+
+/// A graph names versions that are there, and neither itself nor a graph that names it.
+fn check_names(admin: &Admin) {
+    let call =
+        |name: &str, version: &str| json!([{ "name": "a", "pipeline": name, "version": version }]);
+    let apply = |manifests: &[Value], part: &str| check_refused(admin, manifests, part);
+    apply(&[graph("g", &call("m", "7"))], "0.yaml:1:");
+    apply(
+        &[graph("g", &call("m", "7"))],
+        "spec.nodes[0].version: there is no version `7` of `m`; known: `1` and `2`",
+    );
+    apply(
+        &[graph("g", &call("m", "stable"))],
+        "`stable` is a label; a graph names versions",
+    );
+    apply(
+        &[graph("g", &call("n", "1"))],
+        "spec.nodes[0].version: there is no pipeline `n`; known: `m`; apply it first, or together",
+    );
+    apply(
+        &[graph("g", &call("g", "1"))],
+        "spec.nodes[0].version: is the graph itself",
+    );
+    apply(
+        &[
+            graph("g", &call("h", "1")),
+            graph("h", &call("i", "1")),
+            graph("i", &call("g", "1")),
+        ],
+        "the graphs name each other in a circle: ",
+    );
+    let mut pinned = call("m", "1");
+    pinned[0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
+    apply(
+        &[graph("g", &pinned)],
+        "leave `digest` out, or apply the version that has it",
+    );
+}
+
+/// Members of an ensemble take the same, and what they give is merged.
+fn check_ensembles(admin: &Admin) {
+    let mut wide = times("m", "3", 2.0);
+    wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
+    let merge = json!({ "features": "mean" });
+    let both = json!([{ "name": "a", "ensemble": [member("1"), member("3")], "merge": merge }]);
+    check_refused(
+        admin,
+        &[wide, graph("g", &both)],
+        "spec.nodes[0].ensemble[1].inputs.features: `m/3` takes `features` FP32 [-1, 2]",
+    );
+    let both = json!([{ "name": "a", "ensemble": [member("1"), member("2")] }]);
+    check_refused(
+        admin,
+        &[graph("g", &both)],
+        "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`",
+    );
 }
 
 #[test]
@@ -137,7 +155,7 @@ fn a_graph_follows_its_members_and_keeps_them() {
     );
     let admin = Admin::of(&server);
     admin.apply(&[over]).ok();
-    assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
+    assert_eq!(both_graphs(&server), (3.0, 3.0));
     for path in ["/v1/models/m/versions/1", "/v1/models/m", "/v1/models/g"] {
         refused(
             &admin.delete(path),
@@ -145,36 +163,54 @@ fn a_graph_follows_its_members_and_keeps_them() {
             "names it; change or delete the graph first",
         );
     }
-    let digest = |admin: &Admin, name: &str| {
-        admin.get(&format!("/v1/models/{name}/versions/1"))["digest"].clone()
-    };
-    let (before, before_over) = (digest(&admin, "g"), digest(&admin, "over"));
+    let before = (digest(&admin, "g"), digest(&admin, "over"));
     // A member gets another digest: both graphs are made again, in the same revision.
     let replaced = admin
         .apply_with(&[times("m", "1", 8.0)], &json!({ "replace": true }))
         .ok()
         .json();
-    let changed: Vec<(&str, &str)> = replaced["changes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|change| {
-            (
-                change["what"].as_str().unwrap(),
-                change["pipeline"].as_str().unwrap(),
-            )
-        })
-        .collect();
+    let change = |change: &Value| ["what", "pipeline"].map(|key| change[key].clone());
+    let changes = replaced["changes"].as_array().unwrap().iter();
+    let changes: Vec<[Value; 2]> = changes.map(change).collect();
     assert_eq!(
-        changed,
-        [("replaced", "m"), ("replaced", "g"), ("replaced", "over")]
+        json!(changes),
+        json!([["replaced", "m"], ["replaced", "g"], ["replaced", "over"]])
     );
-    assert_eq!((value(&server, "g"), value(&server, "over")), (6.0, 6.0));
-    assert_ne!(
-        (digest(&admin, "g"), digest(&admin, "over")),
-        (before.clone(), before_over.clone())
-    );
-    // One that does not fit them is refused, and nothing changes.
+    assert_eq!(both_graphs(&server), (6.0, 6.0));
+    assert_ne!((digest(&admin, "g"), digest(&admin, "over")), before);
+    check_unfit_members(&server, &admin);
+    admin.post("/v1/rollback", &json!({})).ok();
+    assert_eq!((digest(&admin, "g"), digest(&admin, "over")), before);
+    assert_eq!(both_graphs(&server), (3.0, 3.0));
+    server.stop();
+    let server = Setup::of([]).state(state.path()).start();
+    let admin = Admin::of(&server);
+    assert_eq!(both_graphs(&server), (3.0, 3.0));
+    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+    admin
+        .post(
+            "/v1/gc",
+            &json!({ "keep_revisions": 1, "min_age_seconds": 0 }),
+        )
+        .ok();
+    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
+    assert_eq!(digest(&admin, "g"), before.0);
+    admin.delete("/v1/models/over").ok();
+    admin.delete("/v1/models/g").ok();
+    admin.delete("/v1/models/m").ok();
+}
+
+/// What the graph `g`, and `over` that names it, answer to 1.
+fn both_graphs(server: &Server) -> (f64, f64) {
+    (value(server, "g"), value(server, "over"))
+}
+
+fn digest(admin: &Admin, name: &str) -> Value {
+    admin.get(&format!("/v1/models/{name}/versions/1"))["digest"].clone()
+}
+
+/// A member that does not fit its graphs is refused, and nothing changes.
+fn check_unfit_members(server: &Server, admin: &Admin) {
     let replace = |stage: Value, why: &str| {
         let unfit = admin.apply_with(&[version("m", "1", [stage])], &json!({ "replace": true }));
         refused(&unfit, 422, "0.yaml:1:");
@@ -184,7 +220,7 @@ fn a_graph_follows_its_members_and_keeps_them() {
             "metadata.version: the graph g/1 names this version and does not fit it any more: ",
         );
         refused(&unfit, 422, why);
-        assert_eq!(value(&server, "g"), 6.0);
+        assert_eq!(value(server, "g"), 6.0);
     };
     let mut wide = scale("scale", 0.0, 1.0);
     wide["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
@@ -196,28 +232,6 @@ fn a_graph_follows_its_members_and_keeps_them() {
         model("echo"),
         "spec: it would take and give something else: x FP32 [-1], features FP32 [-1, 1] -> ",
     );
-    admin.post("/v1/rollback", &json!({})).ok();
-    assert_eq!(
-        (digest(&admin, "g"), digest(&admin, "over")),
-        (before.clone(), before_over)
-    );
-    assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
-    server.stop();
-    let server = Setup::of([]).state(state.path()).start();
-    let admin = Admin::of(&server);
-    assert_eq!((value(&server, "g"), value(&server, "over")), (3.0, 3.0));
-    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
-    admin
-        .post(
-            "/v1/gc",
-            &json!({ "keep_revisions": 1, "min_age_seconds": 0 }),
-        )
-        .ok();
-    assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
-    assert_eq!(digest(&admin, "g"), before);
-    admin.delete("/v1/models/over").ok();
-    admin.delete("/v1/models/g").ok();
-    admin.delete("/v1/models/m").ok();
 }
 
 #[test]

@@ -164,86 +164,89 @@ fn what_ends_too_small_too_long_or_too_different_is_refused() {
     );
 }
 
+#[track_caller]
+fn check_settings(settings: Value, start: &str) {
+    let refusal = testing::open_preprocessor::<Image>(settings, Files::none())
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(refusal.starts_with(start), "{refusal}");
+}
+
 #[test]
-fn settings_that_make_no_sense_are_refused() {
-    let check = |settings: Value, start: &str| {
-        let refusal = testing::open_preprocessor::<Image>(settings, Files::none())
-            .map(drop)
-            .unwrap_err()
-            .to_string();
-        assert!(refusal.starts_with(start), "{refusal}");
-    };
-    let resize = |resize: Value| json!({ "resize": resize });
+fn a_resize_that_makes_no_sense_is_refused() {
+    let check = |resize: Value, start: &str| check_settings(json!({ "resize": resize }), start);
     check(
-        resize(json!({})),
+        json!({}),
         "settings.resize: needs exactly one of `size`, `shortest` and `longest`",
     );
     check(
-        resize(json!({ "size": [1, 1], "longest": 1 })),
+        json!({ "size": [1, 1], "longest": 1 }),
         "settings.resize: needs exactly one of",
     );
     check(
-        resize(json!({ "size": [1, 0] })),
+        json!({ "size": [1, 0] }),
         "settings.resize.size[1]: is 0; 1 to 65535 are allowed",
     );
     check(
-        resize(json!({ "size": [60_000, 60_000] })),
+        json!({ "size": [60_000, 60_000] }),
         "settings.resize.size: is 60000 × 60000; settings.max_pixels",
     );
     check(
-        resize(json!({ "shortest": 0 })),
+        json!({ "shortest": 0 }),
         "settings.resize.shortest: is 0; 1 to 65535",
     );
     check(
-        resize(json!({ "shortest": 9, "fit": "cover" })),
+        json!({ "shortest": 9, "fit": "cover" }),
         "settings.resize.fit: has an effect with `size` only",
     );
     check(
-        resize(json!({ "size": [9, 9], "multiple_of": 2 })),
+        json!({ "size": [9, 9], "multiple_of": 2 }),
         "settings.resize.multiple_of: has an effect with `shor",
     );
     check(
-        resize(json!({ "size": [9, 9], "pad": [1, 2, 3] })),
+        json!({ "size": [9, 9], "pad": [1, 2, 3] }),
         "settings.resize.pad: has an effect with `fit: contain`",
     );
     let hamming = json!({ "size": [9, 9], "filter": "hamming", "convention": "opencv" });
+    check(hamming, "settings.resize.filter: OpenCV has no `hamming`");
     check(
-        resize(hamming),
-        "settings.resize.filter: OpenCV has no `hamming`",
-    );
-    check(
-        resize(json!({ "size": [9, 9], "filter": "cubic" })),
+        json!({ "size": [9, 9], "filter": "cubic" }),
         "settings.resize.filter: unknown variant `cubic`",
     );
-    check(
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    check_settings(
         json!({ "crop": [9, 9], "resize": { "size": [8, 9] } }),
         "settings.crop: is 9 × 9, and settings.resize.size",
     );
-    check(
+    check_settings(
         json!({ "mean": [1.0] }),
         "settings.mean: has 1 elements; it needs one for each of 3 channels",
     );
-    check(
+    check_settings(
         json!({ "colour": "grey", "std": [0.0] }),
         "settings.std[0]: is not more than 0",
     );
-    check(
+    check_settings(
         json!({ "scale": 0.0 }),
         "settings.scale: is 0; a finite number other than 0",
     );
-    check(
+    check_settings(
         json!({ "datatype": "uint8", "scale": 1.0 }),
         "settings.scale: has no effect on UINT8",
     );
-    check(
+    check_settings(
         json!({ "max_pixels": 0 }),
         "settings.max_pixels: is 0; it must be at least 1",
     );
-    check(
+    check_settings(
         json!({ "background": [0, 0, 256] }),
         "settings.background[2]: expected u8, found integer `256`",
     );
-    check(
+    check_settings(
         json!({ "color": "rgb" }),
         "settings.color: unknown field `color`",
     );
