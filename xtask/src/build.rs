@@ -8,7 +8,7 @@ use std::fs;
 
 use crate::artifacts::{self, Component};
 use crate::run::{OrStop, Outcome, cargo, check, step};
-use crate::workspace::{GUESTS, Workspace, ensure_wasm_target};
+use crate::workspace::{GUESTS, Profile, Workspace, ensure_wasm_target};
 
 /// Builds the components and the server.
 ///
@@ -97,20 +97,18 @@ fn runtime(workspace: &Workspace) -> Outcome {
 /// One program of the workspace, for this machine.
 ///
 /// Selected out of the whole workspace, as the tests are: dependencies then get the features that
-/// all members ask for together, and the minutes of the WebAssembly compiler are spent once.
+/// all members ask for together, and the minutes of the WebAssembly compiler are spent once. In the
+/// tests' profile the tests are built along with it: dependencies of tests ask for more features,
+/// and half of all dependencies would be built a second time.
 pub(crate) fn program(workspace: &Workspace, name: &str) -> Outcome {
-    let profile = workspace.profile.name();
-    let words = [
-        "build",
-        "--profile",
-        profile,
-        "--workspace",
-        "--exclude",
-        GUESTS,
-        "--bin",
-        name,
-    ];
-    check(cargo().current_dir(&workspace.root).args(words))
+    let mut command = cargo();
+    command.current_dir(&workspace.root);
+    command.args(["build", "--profile", workspace.profile.name(), "--workspace"]);
+    command.args(["--exclude", GUESTS, "--bin", name]);
+    if workspace.profile == Profile::Tests {
+        command.arg("--tests");
+    }
+    check(&mut command)
 }
 
 fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static str) {
