@@ -1,10 +1,8 @@
-//! The rules of `docs/style.md` and the planes of `docs/architecture.md`, as far as a machine can
-//! check them.
+//! Checks of the rules of `docs/style.md` and the planes of `docs/architecture.md`.
 //!
-//! Every test reads the sources and reports all it found at once, each as
-//! `path:line: what; what to do`. The numbers and lists stand at the top of the file that checks
-//! them. Each checker has tests of its own on a few lines of text, so that none can go blind
-//! unnoticed.
+//! Every test reads the sources and reports all findings at once, each as `path:line: what; what to
+//! do`. The numbers and lists are at the top of the file that checks them. Each checker has its own
+//! unit tests, so that it can't stop working unnoticed.
 
 use source::{Finding, Tree};
 
@@ -22,6 +20,8 @@ mod shape;
 mod source;
 #[path = "tidy/wall.rs"]
 mod wall;
+#[path = "tidy/words.rs"]
+mod words;
 
 #[track_caller]
 fn nothing(findings: impl IntoIterator<Item = Finding>) {
@@ -37,7 +37,7 @@ fn nothing(findings: impl IntoIterator<Item = Finding>) {
     );
 }
 
-/// A walk that finds nothing would let everything pass.
+/// Without files every check would pass.
 #[test]
 fn the_sources_are_found() {
     let tree = Tree::read();
@@ -55,7 +55,7 @@ fn the_sources_are_found() {
 }
 
 #[test]
-fn crates_name_only_what_their_border_lets_in() {
+fn crates_use_only_what_their_border_allows() {
     nothing(Tree::read().rust().flat_map(borders::check));
 }
 
@@ -65,7 +65,7 @@ fn the_servers_imports_point_down() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_has_module_documentation() {
     nothing(Tree::read().rust().filter_map(shape::head));
 }
 
@@ -109,6 +109,11 @@ fn links_in_documents_lead_somewhere() {
 }
 
 #[test]
-fn the_wall_is_what_the_golden_says() {
+fn the_abi_matches_its_golden_file() {
     nothing(wall::check(&Tree::read().root));
+}
+
+#[test]
+fn retired_words_do_not_return() {
+    nothing(Tree::read().files.iter().flat_map(words::check));
 }

@@ -1,7 +1,7 @@
-"""`cargo xtask bench peers`: Hotstage beside other model servers, in turns, on the same work.
+"""`cargo xtask bench peers`: compares Hotstage with other model servers on the same work.
 
-Environments, models and results lie under `target/peers`. Every server is first started once to see that it answers
-rightly; then come the rounds, each with every server started anew. Ends with 1 if an answer was wrong or failed.
+Environments, models and results are in `target/peers`. Every server is first started once to check its answers. In each
+round every server is started again and measured. Exit code 1 if a request failed or an answer was wrong.
 """
 
 import argparse
@@ -38,25 +38,25 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--only", type=names(SERVERS_BY_NAME), default=list(SERVERS_BY_NAME), metavar="NAMES",
-        help="servers, with commas between [default: all]")
+        help="servers to measure, separated by commas [default: all]")
     add("--workload", type=names(WORKLOADS), default=list(WORKLOADS), metavar="NAMES",
-        help=f"of {', '.join(WORKLOADS)}, with commas between [default: all]")
-    add("--seconds", type=int, default=5, help="of load in a round [default: 5]")
-    add("--warm-up", type=int, default=2, metavar="SECONDS", help="of load before it [default: 2]")
-    add("--repeat", type=int, default=5, metavar="ROUNDS", help="[default: 5]")
-    add("--docs", action="store_true", help="write docs/bench/peers.md and peers.svg as well")
-    add("--note", action="append", default=[], metavar="TEXT", help="what a reader should know of the run; repeatable")
-    add("--from", dest="file", metavar="FILE", help="measure nothing; show the results of an earlier run")
+        help=f"workloads of {', '.join(WORKLOADS)}, separated by commas [default: all]")
+    add("--seconds", type=int, default=5, help="seconds of load in a round [default: 5]")
+    add("--warm-up", type=int, default=2, metavar="SECONDS", help="seconds of load before a round [default: 2]")
+    add("--repeat", type=int, default=5, metavar="ROUNDS", help="number of rounds [default: 5]")
+    add("--docs", action="store_true", help="also write docs/bench/peers.md and peers.svg")
+    add("--note", action="append", default=[], metavar="TEXT", help="note about the run for its readers; repeatable")
+    add("--from", dest="file", metavar="FILE", help="print the results of an earlier run; measure nothing")
     return parser.parse_args()
 
 
-def tell(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
     plan = arguments()
-    # So that the server under way is ended, too.
+    # Ends the running server too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if plan.file:
         with open(plan.file) as file:
@@ -71,7 +71,7 @@ def main() -> int:
         document.write(run)
     bad = [record for record in run["records"] if "error" in record or record.get("failed")]
     for record in bad:
-        tell(f"error: {record['server']}, {record['workload']}: {record.get('error') or 'requests failed'}")
+        log(f"error: {record['server']}, {record['workload']}: {record.get('error') or 'requests failed'}")
     return int(bool(bad))
 
 
@@ -80,7 +80,7 @@ def measure_all(plan: argparse.Namespace) -> dict:
     for venv in dict.fromkeys(["direct", *(server.venv for server in servers if server.venv)]):
         prepare(venv)
     make_models()
-    # Before this run's own load.
+    # Read before this run's own load.
     machine = document.machine()
     run = {
         "command": " ".join(["cargo xtask bench", *(["--dist"] if IS_DIST else []), "peers", *sys.argv[1:]]),
@@ -93,9 +93,9 @@ def measure_all(plan: argparse.Namespace) -> dict:
     path = RESULTS / time.strftime("%Y-%m-%d-%H%M%S.json")
     for workload in (WORKLOADS[name] for name in plan.workload):
         rounds(plan, servers, workload, run)
-        # Kept as far as it came.
+        # Saved after each workload, so that an interrupted run keeps its results.
         path.write_text(json.dumps(run, indent=1))
-    tell(f"results: {path}")
+    log(f"results: {path}")
     return run
 
 
@@ -110,7 +110,7 @@ def rounds(plan: argparse.Namespace, servers: list[Server], workload: Workload, 
         record = measure(server, workload, None)
         if "error" in record:
             run["records"].append(record)
-            tell(f"{workload.name}: {server.name}: {record['error']}")
+            log(f"{workload.name}: {server.name}: {record['error']}")
         else:
             sound.append(server)
     for number in range(1, plan.repeat + 1):
@@ -118,7 +118,7 @@ def rounds(plan: argparse.Namespace, servers: list[Server], workload: Workload, 
             record = measure(server, workload, Effort(plan.seconds, plan.warm_up))
             run["records"].append(record | {"round": number})
             rate = record.get("error") or f"{record['per_second']:9,.1f} requests/s"
-            tell(f"{workload.name} {number}/{plan.repeat}  {server.name:16} {rate}")
+            log(f"{workload.name} {number}/{plan.repeat}  {server.name:16} {rate}")
 
 
 if __name__ == "__main__":

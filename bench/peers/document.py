@@ -1,4 +1,4 @@
-"""The run as a page: what it ran on, the tables, the picture, and what has to be known to read them."""
+"""The run as a page: the machine, the tables, the picture, and how to read them."""
 
 import os
 import platform
@@ -15,22 +15,22 @@ from table import tables
 READING = """\
 How to read it:
 
-- Each figure is the median of the rounds, with the lowest and the highest. Servers take turns, each started anew in
-  each round, so whatever else the machine does, it does to all. **To Hotstage** is the ratio of requests/s; `≈` stands
-  where the ranges touch: then nothing is said. A ratio in parentheses is of one round, and says little. Compare rows
-  of one table only.
-- The load is `wrk`, one thread on the same cores, each connection with one request under way. p50 and p99 follow from
+- Each figure is the median of the rounds, with the lowest and the highest. Every round measures each server once, newly
+  started, so that disturbances by other processes affect all of them. **To Hotstage** is the ratio of requests/s; `≈`
+  means that the ranges overlap, so neither server counts as faster. A ratio in parentheses comes from a single round
+  and is unreliable. Compare rows of one table only.
+- The load is `wrk`, one thread on the same cores, each connection with one request in flight. p50 and p99 follow from
   connections and requests/s.
-- CPU is that of all the server's processes, in user space and in the kernel, and the figure that a busy machine
-  disturbs least. Memory is PSS under load: a page that processes share counts once. Start is from the process's start
-  to the first right answer, with caches (compiled code, Python's bytecode) warm.
-- Before and after its load every server is asked once and must say the right label and score; what is not 2xx and what
-  broke off is counted, printed in the row, and ends the run with 1.
+- CPU is that of all the server's processes, in user space and in the kernel; a busy machine disturbs this figure least.
+  Memory is PSS under load: a shared page counts once. Start is from the process's start to the first right answer, with
+  warm caches (compiled code, Python's bytecode).
+- Before and after its load every server gets one request and must return the right label and score. Responses other
+  than 2xx and broken connections are counted and printed in the row; the exit code is then 1.
 - One worker process per server and one thread per call of ONNX Runtime; in `image` and `jpeg` as many workers or
   instances as cores (FastAPI: its thread pool), since one would leave a core idle. No server logs its requests.
-- MLServer and BentoML take tensors as JSON only, so their `image` rows hold the reading of 1.6 MB of text.
-- Triton is its real server out of NVIDIA's wheel, whose only backend is Python; its own ONNX backend comes in a
-  container image only and is not measured here.
+- MLServer and BentoML take tensors as JSON only, so their `image` rows include parsing 1.6 MB of text.
+- Triton is the server in NVIDIA's wheel, whose only backend is Python; its ONNX backend comes in a container image only
+  and is not measured here.
 """
 
 
@@ -60,7 +60,7 @@ def all_versions(names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def first_line(command) -> str:
-    # wrk says its version and ends with 1.
+    # wrk prints its version and exits with 1.
     done = subprocess.run(command, capture_output=True, text=True)
     return (done.stdout + done.stderr).strip().splitlines()[0]
 
@@ -80,8 +80,8 @@ def page(run: dict) -> str:
     notes = "".join(f"- {note}\n" for note in [*run["notes"], *failed])
     return (
         "# Beside other servers\n\n"
-        "Hotstage and what people serve the same pipeline with today, on the same ONNX file, the same rows, the same "
-        f"machine, in turns.\n\n```\n{run['command']}\n```\n\n![Requests per second and CPU time](peers.svg)\n\n"
+        "Hotstage and other model servers with the same pipeline, on the same ONNX file, the same rows and the same "
+        f"machine.\n\n```\n{run['command']}\n```\n\n![Requests per second and CPU time](peers.svg)\n\n"
         f"{tables(run['records'])}\n\n{READING}\n## The servers\n\n{servers}\n\n"
         f"## The run\n\n{listed}\n{notes}\n## Versions\n\n{pins}\n"
     )

@@ -1,7 +1,7 @@
-"""One virtual environment per peer, holding what its pinned requirements say, and what must be put together in it.
+"""One virtual environment per peer with its pinned requirements, and the files that must be assembled in it.
 
-An environment is made anew when its requirements change. Triton's Python backend embeds the interpreter's shared
-library, which a distribution's Python has; `PYTHON` names another one.
+An environment is made again when its requirements change. Triton's Python backend embeds the interpreter's shared
+library, which a distribution's Python provides; `PYTHON` selects another interpreter.
 """
 
 import os
@@ -22,7 +22,7 @@ def interpreter() -> str:
 def prepare(name: str) -> None:
     wanted = SERVERS / name / "requirements.txt"
     folder = HOME / "venvs" / name
-    # Written last: an environment that was interrupted half-way has none and is made again.
+    # Written last: an interrupted installation leaves none and is repeated.
     stamp = folder / "installed.txt"
     if stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
         return
@@ -34,7 +34,7 @@ def prepare(name: str) -> None:
 
 
 def make_models() -> None:
-    """The ONNX files, bodies and expected answers. Seeded, so that every run makes the same."""
+    """Makes the ONNX files, bodies and expected answers; seeded, so that every run makes the same."""
     script = CODE / "models.py"
     stamp = MODELS / "made-by.py"
     if not stamp.exists() or stamp.read_bytes() != script.read_bytes():
@@ -45,7 +45,7 @@ def make_models() -> None:
 
 
 def make_triton() -> Path:
-    """Triton's backend folder: the wheel has the Python backend in parts, one stub for each version of Python."""
+    """Assembles Triton's backend folder: the wheel has the Python backend in parts, with a stub per Python version."""
     wheel = packages("triton") / "pytriton/tritonserver"
     folder = HOME / "triton/backends/python"
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def make_triton() -> Path:
 
 
 def versions(name: str) -> dict[str, str]:
-    """The versions of what the requirements name, as installed."""
+    """The installed versions of the required packages."""
     lines = (SERVERS / name / "requirements.txt").read_text().splitlines()
     names = [line.split("=")[0].split("<")[0].split("[")[0] for line in lines if line and line[0] != "#"]
     code = "import sys; from importlib.metadata import version; [print(version(name)) for name in sys.argv[1:]]"

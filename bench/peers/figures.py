@@ -1,18 +1,18 @@
-"""Arithmetic of figures: percentiles, the median and the range of rounds, and whether a difference is believed."""
+"""Statistics: percentiles, the median and the range of rounds, and whether a difference is significant."""
 
 from dataclasses import dataclass
 from statistics import median
 
 
 def percentile(samples: list[float], percent: float) -> float:
-    """The sample that so many percent lie below."""
+    """The percentile of the samples."""
     ordered = sorted(samples)
     return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] if ordered else float("nan")
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What the rounds of one figure say together."""
+    """The median and the range of one figure over the rounds."""
 
     middle: float
     low: float
@@ -24,7 +24,7 @@ class Spread:
         return cls(median(values), min(values), max(values), len(values))
 
     def touches(self, other: "Spread") -> bool:
-        """Whether the ranges do: then nothing is said about which is larger."""
+        """Whether the ranges overlap: then neither value counts as larger."""
         return self.low <= other.high and other.low <= self.high
 
     def show(self, scale: float = 1.0) -> str:
@@ -33,7 +33,7 @@ class Spread:
 
 
 def show(value: float) -> str:
-    """Three digits or so."""
+    """About three digits."""
     size = abs(value)
     if size >= 100:
         return f"{value:,.0f}"
@@ -43,7 +43,7 @@ def show(value: float) -> str:
 
 
 def ratio(one: Spread, other: Spread) -> str:
-    """One to the other, or that it can't be told; in parentheses where single rounds leave no range to believe."""
+    """The ratio, or `≈` if the ranges overlap; in parentheses if there is a single round and so no range."""
     if one.touches(other):
         return "≈"
     shown = f"× {show(one.middle / other.middle)}"

@@ -1,4 +1,4 @@
-"""Asking a server: once, until it answers, or as fast as `wrk` can over so many connections."""
+"""Requests to a server: one, repeated until it answers, or as many as `wrk` can send over some connections."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ PATIENCE = 600
 
 
 class Failed(Exception):
-    """Why a server could not be measured."""
+    """The reason why a server could not be measured."""
 
 
 def ask(port: int, request: Request) -> tuple[int, bytes, str | None]:
@@ -31,7 +31,7 @@ def ask(port: int, request: Request) -> tuple[int, bytes, str | None]:
 
 
 def first_answer(process: Process, port: int, request: Request, workload: Workload) -> float:
-    """Seconds from the process's start to its first answer, which must be right. Until then it may refuse."""
+    """Seconds from the process's start to its first answer, which must be right. Earlier requests may fail."""
     last = "it never listened"
     while time.monotonic() - process.began < PATIENCE:
         if process.child.poll() is not None:
@@ -51,7 +51,7 @@ def first_answer(process: Process, port: int, request: Request, workload: Worklo
 
 
 def another_answer(port: int, request: Request, workload: Workload) -> None:
-    """One more, which must be right too."""
+    """Sends one more request, whose answer must be right too."""
     status, body, head_length = ask(port, request)
     if status != 200:
         raise Failed(f"after the load it answered {status} {body[:300].decode(errors='replace')}")
@@ -65,7 +65,7 @@ def check(workload: Workload, body: bytes, head_length: str | None) -> None:
 
 
 def run(port: int, request: Request, connections: int, seconds: float) -> dict:
-    """What wrk counted: one thread, each connection with one request under way."""
+    """The results of wrk: one thread, each connection with one request in flight."""
     headers = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
     with tempfile.NamedTemporaryFile() as body:
         body.write(request.body)

@@ -1,4 +1,4 @@
-"""One server on one workload: started, asked, loaded, weighed, ended."""
+"""Measures one server on one workload: starts it, checks an answer, runs the load, and stops it."""
 
 import json
 import time
@@ -20,10 +20,10 @@ class Effort:
 
 
 def measure(server: Server, workload: Workload, effort: Effort | None) -> dict:
-    """What came of it; without an effort, whether it starts and answers rightly."""
+    """The results; without an effort, only whether it starts and gives the right answer."""
     record = {"server": server.name, "workload": workload.name}
     ports = free_ports(3)
-    # Before the start, whose time is taken.
+    # Done before the start, because the start is timed.
     request = server.request(workload)
     LOGS.mkdir(parents=True, exist_ok=True)
     with open(LOGS / f"{server.name}-{workload.name}.log", "w") as log:

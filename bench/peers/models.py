@@ -1,10 +1,10 @@
-"""Makes what all servers are asked and serve: two ONNX files, the contents of bodies, and the right answers.
+"""Makes the inputs of all measurements: two ONNX files, the request bodies, and the right answers.
 
     tabular.onnx   features [rows, 30] → scores [rows, 1]: the network and the weights of `examples/tumor`, version 1
     image.onnx     image [rows, 3, 224, 224] → scores [rows, 1000]: the shape of MobileNetV2, seeded weights
 
-Run in the environment `direct`, with `PEERS_MODELS` set. The second's weights are random and its labels mean nothing;
-it costs what the real one costs. The photograph is made of waves and noise, so that it compresses as one does.
+Run in the environment `direct`, with `PEERS_MODELS` set. The second model has random weights and meaningless labels,
+but costs as much as a real one. The photograph is made of waves and noise, so that it compresses like a real one.
 """
 
 import json
@@ -29,7 +29,7 @@ BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 
 
 class Graph:
-    """Nodes in a row, each fed by the one before unless it says otherwise."""
+    """A chain of nodes; each takes the output of the one before, unless it names another input."""
 
     def __init__(self, given: str):
         self.nodes, self.weights, self.last = [], [], given
@@ -99,7 +99,7 @@ class MobileNet(Graph):
 
     def convolve(self, given: int, made: int, kernel=1, stride=1, groups=1, bounded=True) -> int:
         shape = (made, given // groups, kernel, kernel)
-        # Scaled so that signals neither grow nor fade on their way through fifty layers.
+        # Scaled so that activations neither grow nor vanish over fifty layers.
         scale = numpy.sqrt((2 if bounded else 1) / numpy.prod(shape[1:]))
         weight = self.weight(self.random.standard_normal(shape) * scale)
         bias = self.weight(self.random.standard_normal(made) / 100)

@@ -1,4 +1,4 @@
-"""Where things are: the code here, what is built, and everything generated under `target/peers`."""
+"""Paths: the code here, the builds, and all generated files in `target/peers`."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ RESULTS = HOME / "results"
 LOGS = HOME / "logs"
 SCRATCH = HOME / "scratch"
 
-# As `cargo xtask bench peers` says, or else where a build leaves them.
+# Set by `cargo xtask bench peers`; else where a build leaves them.
 HOTSTAGE = Path(os.environ.get("HOTSTAGE_BIN") or TARGET / "release/hotstage")
 COMPONENTS = Path(os.environ.get("HOTSTAGE_COMPONENTS") or TARGET / "components")
-# Whether it is what others get, as `cargo xtask dist` builds it.
+# Whether the distribution of `cargo xtask dist` is measured.
 IS_DIST = HOTSTAGE.parent.name == "dist"
 FLOOR = Path(os.environ.get("HOTSTAGE_BENCH") or TARGET / "release/hotstage-bench")
 
@@ -32,12 +32,12 @@ def python(environment: str) -> Path:
 
 
 def packages(environment: str) -> Path:
-    """Where an environment's packages lie."""
+    """The folder of an environment's packages."""
     return next((HOME / "venvs" / environment / "lib").glob("python3*/site-packages"))
 
 
 def onnxruntime() -> Path:
-    """The shared library that Hotstage loads: the very one of ONNX Runtime's Python package."""
+    """The shared library that Hotstage loads: that of ONNX Runtime's Python package."""
     return next((packages("direct") / "onnxruntime/capi").glob("libonnxruntime.so.*"))
 
 
@@ -49,7 +49,7 @@ def wrk() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. A server that needs several can't be given 0 for each."""
+    """Ports that are free now. Not every server accepts port 0 for all its ports."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

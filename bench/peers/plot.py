@@ -1,4 +1,4 @@
-"""Bars as a picture that any browser shows: for each workload requests/s, and CPU time per request beside them."""
+"""A bar chart as SVG: for each workload requests/s, and CPU time per request beside them."""
 
 from html import escape
 
@@ -9,7 +9,7 @@ from workloads import WORKLOADS
 # Pixels.
 WIDTH, NAMES, BAR, GAP, TOP, PANEL = 900, 130, 16, 6, 46, 285
 FIGURE = 65
-# Told apart in grey, too.
+# These colours differ in greyscale too.
 OUR_COLOUR, COLOUR, RANGE = "#1660a8", "#b9c4cf", "#333"
 PANELS = (("requests/s, more is better", "per_second"), ("CPU s per 1,000 requests, less is better", "cpu"))
 
@@ -45,7 +45,7 @@ def bar_top(y: int, place: int) -> int:
 
 
 def bar(x: float, y: float, each: Spread, scale: float, colour: str) -> str:
-    """The median as a bar, the range as a line through its end, the figure behind both."""
+    """The median as a bar, the range as a line through its end, and the figure after both."""
     middle = y + BAR / 2
     low, high = x + each.low * scale, x + each.high * scale
     return (

@@ -1,4 +1,4 @@
-"""A server's processes: started, weighed, and ended with everything that they started."""
+"""A server's processes: starts them, measures them, and ends them with all their children."""
 
 import contextlib
 import os
@@ -9,21 +9,21 @@ import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-# Of /proc/PID/stat, counted from the state behind the program's name.
+# Indexes of fields in /proc/PID/stat, counted from the state after the program's name.
 PARENT, SESSION, USER, SYSTEM, STARTED = 1, 3, 11, 12, 19
 PATIENCE = 15
 
 
 def stat(pid: int) -> list[str] | None:
     try:
-        # The program's name, in parentheses, may hold anything.
+        # The program's name, in parentheses, may contain any character.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
 
 
 def family(root: int) -> dict[int, str]:
-    """A process, what descends from it and what is left in its session, each with its time of start."""
+    """A process, its descendants and the rest of its session, each with its start time."""
     found = {int(entry): stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}
     alive = {pid: fields for pid, fields in found.items() if fields}
     members = {pid for pid, fields in alive.items() if pid == root or int(fields[SESSION]) == root}
@@ -35,18 +35,18 @@ def family(root: int) -> dict[int, str]:
 
 
 def lives(pid: int, began: str) -> bool:
-    """Whether this is still the process that began then, and not another that was given its number."""
+    """Whether this is the process that started then, and not a later one with the same id."""
     fields = stat(pid)
     return fields is not None and fields[STARTED] == began and fields[0] != "Z"
 
 
 def cpu_seconds(pids) -> float:
-    """CPU time so far, in user space and in the kernel."""
+    """CPU seconds so far, in user space and in the kernel."""
     return sum(int(fields[USER]) + int(fields[SYSTEM]) for fields in map(stat, pids) if fields) / TICKS
 
 
 def memory(pids) -> int:
-    """Bytes in memory; a page that several processes share counts once (PSS)."""
+    """Bytes in memory; a shared page counts once (PSS)."""
     total = 0
     for pid in pids:
         try:
@@ -58,7 +58,7 @@ def memory(pids) -> int:
 
 
 class Process:
-    """A server, in a session of its own."""
+    """A server in its own session."""
 
     def __init__(self, command, environment, folder, log, piped: bool = False):
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class Process:
         return list(family(self.child.pid))
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL for what remains."""
+        """Sends SIGTERM, then SIGKILL to what remains."""
         started = family(self.child.pid)
         self.child.terminate()
         try:
@@ -91,7 +91,7 @@ class Process:
 
 
 class Weight:
-    """CPU time and the most memory of a server while the block runs."""
+    """CPU time and peak memory of a server while the block runs."""
 
     def __init__(self, process: Process, every: float = 1.0):
         self.process, self.every = process, every

@@ -1,7 +1,7 @@
-"""The servers, in a table's order: how each is started, what it is asked, which workloads it takes.
+"""The servers, in a table's order: how each is started, its requests and its workloads.
 
-One worker process and one thread per call of ONNX Runtime, as each does it by itself; for images, whose graph keeps a
-core busy, as many workers or instances as cores where a server does not use several by itself.
+One worker process and one thread per call of ONNX Runtime, in each server's own way. For images, whose graph keeps a
+core busy, there are as many workers or instances as cores, unless a server uses several cores by itself.
 """
 
 import os
@@ -36,7 +36,7 @@ def workers(workload: Workload) -> int:
 
 
 def protocol(workload: Workload, path: str = INFER) -> Request:
-    """As much of the protocol as serves the workload: text for rows, bytes for tensors and pictures."""
+    """The protocol format for the workload: JSON for rows, binary for tensors and pictures."""
     if workload.name == "jpeg":
         picture = photograph()
         return protocol_binary(path, workload, len(picture).to_bytes(4, "little") + picture, "BYTES")
@@ -49,7 +49,7 @@ def hotstage(sandboxed: bool) -> Server:
     def launch(workload: Workload, ports: list[int]) -> Launch:
         manifest, state = pipelines.manifest(workload, sandboxed), pipelines.state(name)
         command = [HOTSTAGE, "serve", "--admin", "none", "-f", manifest, "--state", state, "--components", COMPONENTS]
-        # What an earlier run served there may differ; its compiled code is as good.
+        # An earlier run may have served another manifest there; its compiled code is reused.
         command += ["--allow-path", MODELS, "--replace", "--http", f"127.0.0.1:{ports[0]}"]
         return Launch(command, {} if sandboxed else {"HOTSTAGE_ONNXRUNTIME": str(onnxruntime())})
 
@@ -118,7 +118,7 @@ def mlserver(in_process: bool) -> Server:
         return Launch(command, of_python(workload, "mlserver") | settings)
 
     def request(workload: Workload) -> Request:
-        # Its HTTP takes no binary tensors.
+        # Its HTTP API does not support binary tensors.
         return protocol_base64(INFER, photograph()) if workload.name == "jpeg" else protocol_json(INFER, workload)
 
     name, about = ("mlserver-inproc", "without a worker process") if in_process else ("mlserver", "its default")
@@ -151,7 +151,7 @@ def triton(layout: str, about: str, workloads: tuple[str, ...] = EVERYTHING) -> 
             "--metrics-address=127.0.0.1", f"--metrics-port={ports[2]}",
             "--allow-gpu-metrics=false",
         ]
-        # Its interpreter finds numpy by the first Python of the PATH.
+        # Its interpreter finds numpy through the first Python in PATH.
         path = f"{python('triton').parent}:{os.environ['PATH']}"
         libraries = {"PATH": path, "LD_LIBRARY_PATH": str(packages("triton") / "nvidia_pytriton.libs")}
         return Launch(command, of_python(workload, "triton") | libraries)

@@ -1,4 +1,4 @@
-"""What there is to know of a server: how it is started, what it is asked, which workloads it takes."""
+"""The description of a server: how it is started, its requests and its workloads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,12 +23,12 @@ class Launch:
 class Server:
     name: str
     about: str
-    # Whose packages and versions; none for what the project builds.
+    # Environment with its packages; `None` for programs that the project builds.
     venv: str | None
     launch: Callable[[Workload, list[int]], Launch]
     request: Callable[[Workload], Request]
     workloads: tuple[str, ...] = EVERYTHING
-    # Why it can't be measured, if so.
+    # The reason why it can't be measured, or `None`.
     missing: Callable[[Workload], str | None] = lambda workload: None
-    # Not a server: asked over its stdin.
+    # Not a server: a loop that is controlled over its stdin.
     is_loop: bool = False

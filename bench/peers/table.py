@@ -1,4 +1,4 @@
-"""Records to tables in Markdown, whose columns are aligned for a terminal as well."""
+"""Records as Markdown tables, with columns that are aligned on a terminal too."""
 
 from collections import defaultdict
 
@@ -12,7 +12,7 @@ Group = dict[str, list[dict]]
 
 
 def groups(records: list[dict]) -> dict[str, Group]:
-    """Good records by workload, then by server, in the order of both lists."""
+    """Successful records by workload, then by server, in the order of both lists."""
     found: dict[str, Group] = {}
     for workload in WORKLOADS:
         by_server = defaultdict(list)
@@ -29,7 +29,7 @@ def spread(rounds: list[dict], key: str) -> Spread:
 
 
 def reference(group: Group) -> str | None:
-    """Whom the others are held against."""
+    """The server that the others are compared with."""
     return next((name for name in OURS if name in group), None)
 
 
@@ -55,7 +55,7 @@ def cells(name: str, rounds: list[dict], ours: list[dict] | None, is_ours: bool)
 
 
 def markdown(heads, lines: list[list[str]]) -> str:
-    """The first two columns to the left, figures to the right."""
+    """Aligns the first two columns to the left and figures to the right."""
     widths = [max(map(len, column)) for column in zip(heads, *lines)]
 
     def line(texts) -> str:

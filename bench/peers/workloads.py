@@ -1,4 +1,4 @@
-"""What is asked: the workloads, the bodies in the forms that servers understand, and the check of an answer."""
+"""The workloads, the request bodies in all formats, and the check of an answer."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from places import MODELS
 HEADER_LENGTH = "Inference-Header-Content-Length"
 JSON = {"Content-Type": "application/json"}
 BYTES = {"Content-Type": "application/octet-stream"}
-# Between two libraries' exponentials and sums, and between two decoders of JPEG.
+# Tolerances: between two libraries' exponentials and sums, and between two JPEG decoders.
 TOLERANCE = {"tabular": 1e-5, "batch": 1e-5, "image": 1e-3, "jpeg": 0.1}
 
 
@@ -19,7 +19,7 @@ class Workload:
     name: str
     title: str
     connections: int
-    # The model's file, its input, and the shape that it is asked for.
+    # The model's file, its input, and the shape of a request.
     model: str
     tensor: str
     shape: tuple[int, ...]
@@ -40,12 +40,12 @@ WORKLOADS = {
 
 @dataclass
 class Request:
-    """One POST."""
+    """One POST request."""
 
     path: str
     body: bytes
     headers: dict[str, str]
-    # What a table calls the body's form.
+    # The name of the body's format in a table.
     form: str
 
 
@@ -59,20 +59,20 @@ def numbers(workload: Workload, scaled: bool = False) -> list[float]:
 
 
 def shortest(value: float) -> float:
-    """The number of fewest digits that is read back as the same FP32."""
+    """The shortest decimal that is read back as the same FP32."""
     tries = (float(f"{value:.{digits}g}") for digits in range(6, 10))
     return next(number for number in tries if struct.pack("<f", number) == struct.pack("<f", value))
 
 
 def protocol_json(path: str, workload: Workload, scaled: bool = False) -> Request:
-    """The Open Inference Protocol, all text."""
+    """The Open Inference Protocol in JSON."""
     data = numbers(workload, scaled)
     tensor = {"name": workload.tensor, "datatype": "FP32", "shape": workload.shape, "data": data}
     return Request(path, dumps({"inputs": [tensor]}), JSON, "protocol, JSON")
 
 
 def protocol_base64(path: str, data: bytes) -> Request:
-    """The same with one element of BYTES in base64, as MLServer's codec takes it."""
+    """The same with one BYTES element in base64, as MLServer's codec expects it."""
     text = base64.b64encode(data).decode()
     tensor = {"name": "image", "datatype": "BYTES", "shape": [1, 1], "data": [text]}
     tensor["parameters"] = {"content_type": "base64"}
@@ -80,7 +80,7 @@ def protocol_base64(path: str, data: bytes) -> Request:
 
 
 def protocol_binary(path: str, workload: Workload, data: bytes, datatype: str = "FP32") -> Request:
-    """The protocol's binary tensor extension: a JSON head, then the tensor's bytes; so is the answer."""
+    """The protocol's binary tensor extension, for the request and the answer: a JSON head, then the tensor's bytes."""
     shape = workload.shape if datatype == "FP32" else (1, 1)
     tensor = {"name": workload.tensor, "datatype": datatype, "shape": shape}
     tensor["parameters"] = {"binary_data_size": len(data)}
@@ -98,7 +98,7 @@ def plain_json(path: str, workload: Workload, key: str) -> Request:
 
 
 def raw_floats(path: str, workload: Workload) -> Request:
-    """Nothing but the floats; the shape is in a header."""
+    """Only the floats; the shape is in a header."""
     shape = ",".join(map(str, workload.shape))
     return Request(path, floats(workload), {**BYTES, "X-Shape": shape}, "raw floats")
 
@@ -121,7 +121,7 @@ def expected(workload: Workload) -> dict:
 
 
 def read_answer(body: bytes, head_length: str | None) -> dict[str, list]:
-    """Outputs by name, whichever form the answer has."""
+    """Outputs by name, for each format of answers."""
     head = json.loads(body if head_length is None else body[: int(head_length)])
     if isinstance(head, list):
         return {name: [row[name] for row in head] for name in head[0]}
@@ -150,7 +150,7 @@ def unpack(data: bytes, datatype: str) -> list:
 
 
 def wrong(workload: Workload, answer: dict[str, list], right: dict) -> str | None:
-    """What is wrong with an answer. Where a model was asked alone, its scores are looked at as the last step would."""
+    """What is wrong with an answer, or `None`. If only the model is served, this adds the last step."""
     if "scores" in answer and "label" not in answer:
         scores = flat(answer["scores"])
         score = max(scores)

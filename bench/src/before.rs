@@ -1,8 +1,8 @@
-//! `http --before PROGRAM`: two builds of the server under the same load, in turns.
+//! `http --before PROGRAM`: compares two builds of the server under the same load, in alternation.
 //!
-//! A change to the request path is measured so. Whatever else the machine does, it does it to both:
-//! rounds are short, and the side that goes first changes with each. Eight times as many rounds as
-//! `http` has.
+//! Use it for changes of the request path. Both builds see the same disturbances: rounds are short,
+//! and the build that goes first changes with each. There are eight times as many rounds as in
+//! `http`.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use crate::origin::Origin;
 use crate::question::Question;
 use crate::table::{Goal, Line, Table, tell};
 
-/// Requests per second, of those of the other build.
+/// Requests per second, relative to the other build.
 const RATE: Goal = Goal::AtLeast(0.98);
-/// CPU time per request, of that of the other build.
+/// CPU time per request, relative to the other build.
 const CPU: Goal = Goal::AtMost(1.02);
-/// Rounds for each of `http`'s.
+/// Rounds for each round of `http`.
 const ROUNDS: usize = 8;
 
 /// One build under load.
@@ -45,7 +45,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// JSON, then binary. The build before is shown as the floor.
+/// JSON, then binary. The other build takes the place of the floor.
 pub(crate) fn measure(
     origin: &Origin,
     program: &Path,

@@ -1,9 +1,9 @@
-//! `chain`: three warm stages in this process, beside the same steps as plain functions.
+//! `chain`: three warm stages in this process, compared with the same steps as plain functions.
 //!
-//! The difference is what the wall costs: moving into and out of three sandboxes, and the tensors'
-//! copies. One request at a time, made anew each time as a decoder makes it: its bytes belong to
-//! nobody else. `rewrite` reads and changes the tensor in the first stage and reads it in the
-//! second; `pass on` looks at nothing, so its floor does nothing.
+//! The difference is the cost of the sandbox: entering and leaving three instances, and copying
+//! tensors. One request at a time; its bytes are allocated anew each time, as by a decoder. In
+//! `rewrite` the first stage reads and changes the tensor and the second reads it; in `pass on` no
+//! stage reads it, so the floor does nothing.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -28,7 +28,7 @@ use crate::question;
 use crate::steps::Steps;
 use crate::table::{Goal, Line, Table, tell};
 
-/// Microseconds beyond the floor, by floats.
+/// Microseconds above the floor, by the number of floats.
 const GOALS: [(usize, f64); 2] = [(30, 5.0), (150_528, 350.0)];
 const SIZES: [usize; 2] = [3_072, 150_528];
 /// Scores of the made-up models.
@@ -61,7 +61,7 @@ impl Case {
         })
     }
 
-    /// The same stages with as many columns as wanted.
+    /// The same stages with any number of columns.
     fn wide(host: &Host, floats: usize) -> Outcome<Self> {
         host.write(&format!("weights-{floats}.safetensors"), &weights(floats)?)?;
         let manifest = host.write(
@@ -77,7 +77,7 @@ impl Case {
         })
     }
 
-    /// Three stages that look at nothing.
+    /// Three stages that do not read their input.
     fn pass_on(host: &Host, floats: usize) -> Outcome<Self> {
         Self::passing_on(host, floats, "pass-on.yaml", PASS_ON)
     }
@@ -109,7 +109,7 @@ impl Case {
         })
     }
 
-    /// One request, of its own bytes.
+    /// One request with bytes of its own.
     pub(crate) fn payload(&self) -> Outcome<Payload> {
         Ok(Payload::Tensors(vec![self.input()?]))
     }
@@ -126,7 +126,7 @@ impl Case {
         self.bytes.len() / 4
     }
 
-    /// Both sides must say the same.
+    /// Both sides must give the same answer.
     fn check(&self, host: &Host) -> Outcome {
         let place = host.place();
         let ours = host
@@ -218,7 +218,7 @@ impl Floor {
     }
 }
 
-/// Exponentials may differ in their last bits between here and the sandbox.
+/// Exponentials may differ in their last bits between the host and the sandbox.
 fn is_close(ours: &Tensor, floor: &Tensor) -> bool {
     if ours.datatype() != Datatype::Fp32 {
         return ours == floor;
@@ -240,7 +240,7 @@ fn is_close(ours: &Tensor, floor: &Tensor) -> bool {
             .all(|(ours, floor)| (ours - floor).abs() < 1e-5)
 }
 
-/// Numbers between 0 and `scale` that look like nothing in particular, the same in every run.
+/// Pseudo-random numbers between 0 and `scale`, the same in every run.
 fn some_floats(count: usize, scale: f32) -> Vec<u8> {
     let mut state = 7_u32;
     let mut next = || {
@@ -295,7 +295,7 @@ spec:
     - { name: third, role: postprocess, component: echo_post, inputs: { x: y } }
 ";
 
-/// All sizes.
+/// Measures all sizes.
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
     let host = Host::open(origin)?;
     Case::tumor(&host, origin)?.measure(&host, effort, table)?;
@@ -315,7 +315,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     measure_fresh(&host, effort, table)
 }
 
-/// What it costs that no call's instance has seen another call (`instances: { reuse: never }`).
+/// The cost of a fresh instance for each call (`instances: { reuse: never }`).
 fn measure_fresh(host: &Host, effort: &Effort, table: &mut Table) -> Outcome {
     let (fresh, warm) = (Case::fresh(host, 30)?, Case::pass_on(host, 30)?);
     tell("three fresh instances for each call");
@@ -330,7 +330,7 @@ fn measure_fresh(host: &Host, effort: &Effort, table: &mut Table) -> Outcome {
     Ok(())
 }
 
-/// Nothing but one chain, over and over.
+/// Runs one chain in a loop.
 pub(crate) fn profile(origin: &Origin, floats: usize, duration: Duration) -> Outcome {
     let host = Host::open(origin)?;
     let case = if floats == 30 {

@@ -1,4 +1,4 @@
-//! A server in a process of its own: ours, or the floor.
+//! A server in a child process: Hotstage or the floor.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use crate::Outcome;
 use crate::measure::{cpu, resident};
 use crate::origin::Origin;
 
-/// A running server. Dropped, it is gone.
+/// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -21,8 +21,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Ours, with a state directory of its own, ready. Started twice: a process that compiled keeps
-    /// the compiler's memory, and one that serves has nothing to compile as a rule.
+    /// Starts Hotstage with its own state directory, and waits until it is ready. It is started
+    /// twice: a process that compiled keeps the compiler's memory, and a server in service usually
+    /// compiles nothing.
     pub(crate) fn ours(origin: &Origin) -> Outcome<Self> {
         let state = tempfile::tempdir()?;
         let mut command = serve(
@@ -34,7 +35,7 @@ impl Server {
         Self::start(&mut command, state)
     }
 
-    /// The floor: this program, once more.
+    /// Starts the floor, which is a verb of this program.
     pub(crate) fn floor() -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["floor", "--port", "0"]);
@@ -69,7 +70,7 @@ impl Server {
                 child.kill()?;
                 child.wait()?;
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
-                Err(format!("the server did not say where it listens, but `{line}`: {said}").into())
+                Err(format!("the server printed no address, but `{line}`: {said}").into())
             }
         }
     }
@@ -79,7 +80,7 @@ impl Server {
         cpu(&self.child.id().to_string())
     }
 
-    /// Bytes that are resident now.
+    /// Resident bytes now.
     pub(crate) fn resident(&self) -> Outcome<f64> {
         resident(&self.child.id().to_string())
     }
@@ -91,7 +92,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already, which is as good.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

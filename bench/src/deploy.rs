@@ -1,4 +1,4 @@
-//! Pipelines in this process, made as the server makes them.
+//! Pipelines in this process, built as the server builds them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Outcome;
 use crate::origin::Origin;
 
-/// What the server has around its pipelines: two runtimes, an engine and a store of its own.
+/// What a server needs for its pipelines: two runtimes, an engine and a store.
 pub(crate) struct Host {
-    /// For short guests.
+    /// For short guest calls.
     pub(crate) io: Runtime,
-    /// For long ones.
+    /// For long guest calls.
     pub(crate) compute: Runtime,
     deployer: Deployer,
-    /// For manifests and state; gone afterwards.
+    /// For manifests and state; removed at the end.
     directory: TempDir,
 }
 
@@ -44,12 +44,12 @@ impl Host {
         })
     }
 
-    /// Where `Pipeline::infer` may move a chain.
+    /// The compute pool for `Pipeline::infer`.
     pub(crate) fn place(&self) -> ComputePool {
         ComputePool::new(self.compute.handle().clone())
     }
 
-    /// The one pipeline of a manifest, with everything a server checks before it serves.
+    /// The one pipeline of a manifest, after all checks of the server.
     pub(crate) fn load(&self, manifest: &Path) -> Outcome<Arc<Pipeline>> {
         let loaded = self
             .compute
@@ -60,7 +60,7 @@ impl Host {
             .ok_or("the manifest has no pipeline")?)
     }
 
-    /// Puts a file where manifests of this host may name it.
+    /// Writes a file to the folder that manifests of this host may refer to.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Outcome<PathBuf> {
         let path = self.directory.path().join(name);
         std::fs::write(&path, bytes)?;
@@ -68,8 +68,8 @@ impl Host {
     }
 }
 
-/// One for all its threads, as the server has for long guests; its connections have one for each
-/// thread.
+/// One shard of counters for all threads of the runtime, as in the server's compute pool; I/O
+/// threads have one each.
 fn runtime(name: &str) -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread()
         .thread_name(name)

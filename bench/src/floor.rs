@@ -1,8 +1,8 @@
-//! `floor`: the least that a server can be which answers the same requests.
+//! `floor`: a minimal server that answers the same requests.
 //!
-//! The same hyper with the same settings, the same threads, allocator and codec as ours, around
-//! plain functions. What is missing is what a product adds: sandboxes, placement, routing,
-//! admission, request ids, metrics, time limits.
+//! It uses the same hyper with the same settings, threads, allocator and codec as Hotstage, around
+//! plain functions. It has no sandboxes, compute pool, routing, admission, request ids, metrics or
+//! time limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ struct Floor {
     encoder: Encoder,
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) fn serve(origin: &Origin, at: u16) -> Outcome {
     let signature = Signature {
         inputs: vec![port("features", Datatype::Fp32, vec![None, Some(30)])],
@@ -73,7 +73,7 @@ async fn accept(listener: TcpListener, workers: &Workers, floor: Arc<Floor>) -> 
                 return;
             };
             let service = service_fn(move |request| answer(Arc::clone(&floor), request));
-            // A client that goes away is no news.
+            // A client that disconnects is not an error.
             let _ = builder
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -95,7 +95,7 @@ async fn answer(
 impl Floor {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Failure> {
         if request.method() != Method::POST || request.uri().path() != PATH {
-            return Err(Failure::new(Kind::NotFound, "nothing there"));
+            return Err(Failure::new(Kind::NotFound, "there is no such endpoint"));
         }
         let (head, body) = request.into_parts();
         let body = read(body).await?;
@@ -128,7 +128,7 @@ impl Floor {
     }
 }
 
-/// The body, without a copy when it came in one piece.
+/// The body; it is not copied if it arrived in one piece.
 async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();

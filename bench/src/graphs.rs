@@ -1,10 +1,9 @@
-//! Native graphs: what a process of their own costs a call, and whether a sandboxed stage notices
-//! one beside it.
+//! Native ONNX graphs: the cost of a separate process per call, and the effect of a graph on a
+//! sandboxed stage beside it.
 //!
-//! `hotstage run` measures each side, in turns; the best of the rounds counts. The graph is a small
-//! perceptron that the tests have too, on tract. Rows: 30 floats and 602 KB, in a process of the
-//! graph's own ↔ in the server's; `scale` over 400,000 floats, beside a graph in the same process ↔
-//! without one.
+//! `hotstage run` measures both sides in alternation; the best round counts. The graph is a small
+//! perceptron of the tests, on tract. Rows: 30 floats and 602 KB, in the graph's own process ↔ in
+//! the server's; `scale` over 400,000 floats, with a graph in the same process ↔ without one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,9 +21,9 @@ const COLUMNS: usize = 6;
 const FEW: usize = 5;
 const PICTURE: usize = 25_088;
 const MANY: usize = 66_667;
-/// Microseconds that a process may cost a call of 30 floats.
+/// Bound on the cost of a process for a call of 30 floats, in microseconds.
 const COST: Goal = Goal::AtMost(30.0);
-/// How much longer something may take that is to cost next to nothing.
+/// Bound on the ratio where a cost of almost nothing is expected.
 const NEXT_TO_NOTHING: Goal = Goal::AtMost(1.1);
 
 pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Outcome {
@@ -106,8 +105,7 @@ impl<'a> Bench<'a> {
         self.folder.path().join(name)
     }
 
-    /// Milliseconds that a stage takes on each side, a side being a manifest and where its graphs
-    /// compute.
+    /// Milliseconds of a stage on each side. A side is a manifest and a place where its graphs run.
     fn compare(
         &self,
         effort: &Effort,

@@ -1,9 +1,8 @@
-//! How often a guard takes back a version that keeps to its limit, and how soon one that does not:
-//! thousands of rollouts, looked at ten times a second. Beside it the value in the guard's window
-//! against the limit, as often.
+//! `guards`: how often guards roll back a rollout whose version keeps its limit, and how soon they
+//! roll back one that does not. Thousands of simulated rollouts, evaluated ten times a second. For
+//! comparison, the plain value in the guard's window is checked against the limit as often.
 //!
-//! Seeds are fixed and time is counted, not measured, so that the same figures come out on every
-//! machine.
+//! Seeds are fixed and time is simulated, so the figures are the same on every machine.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,9 +19,9 @@ use crate::Outcome;
 use crate::plot::{self, Panel, Series};
 use crate::table::{Goal, Line, Table, tell};
 
-/// Between two readings.
+/// Interval between two evaluations.
 const TICK: Duration = Duration::from_millis(100);
-/// Requests to the new version, and to the other one, between two readings: 40 and 360 a second.
+/// Requests to the new version and to the other one per interval: 40 and 360 a second.
 const PER_TICK: [u32; 2] = [4, 36];
 /// The guards' defaults.
 const MIN_SAMPLES: u64 = 100;
@@ -32,13 +31,13 @@ const RATIO_MAX: f64 = 2.0;
 /// A mean duration of the other version, in microseconds.
 const MEAN_US: f64 = 1000.0;
 
-/// How many rollouts, and of how many readings.
+/// The number of rollouts, and of evaluations in each.
 struct Size {
     rollouts: u64,
     ticks: usize,
 }
 
-/// Who is taken back at which reading, of those that are.
+/// For each rollout the evaluation at which it was rolled back, if it was.
 struct Taken {
     ours: Vec<Option<usize>>,
     by_value: Vec<Option<usize>>,
@@ -56,8 +55,7 @@ fn guard(measure: Measure, limit: f64) -> Guard {
     }
 }
 
-/// One step that lasts, and the guards of a rollout for which nobody names any: each has half of
-/// the chance.
+/// One long step with the default guards of a rollout, which share the allowed error probability.
 fn plan() -> Outcome<Plan> {
     let guards = vec![
         guard(Measure::Errors, ERRORS_MAX),
@@ -77,7 +75,7 @@ fn plan() -> Outcome<Plan> {
     })
 }
 
-/// Two versions, of which the new one fails with this rate and takes so many times as long.
+/// Two versions. The new one fails at this rate and is slower by this factor.
 struct Traffic {
     draws: Draws,
     rate: f64,
@@ -95,21 +93,21 @@ impl Traffic {
         }
     }
 
-    /// What comes between two readings.
+    /// Adds the requests of one interval.
     fn tick(&mut self) {
         let [to, from] = PER_TICK;
         for _ in 0..to {
             self.counts.to.requests += 1;
             self.counts.to.errors += u64::from(self.draws.unit() < self.rate);
         }
-        // Who measures only errors needs no durations.
+        // Errors alone need no durations.
         if self.slower > 0.0 {
             self.durations(to, self.slower, |counts| &mut counts.to);
             self.durations(from, 1.0, |counts| &mut counts.from);
         }
     }
 
-    /// Exponential ones.
+    /// Adds exponentially distributed durations.
     fn durations(&mut self, many: u32, times: f64, of: impl Fn(&mut Counts) -> &mut Served) {
         for _ in 0..many {
             let microseconds = -self.draws.unit().ln() * MEAN_US * times;
@@ -119,7 +117,7 @@ impl Traffic {
     }
 }
 
-/// The p99 of a version's durations, as a guard without bounds would have it.
+/// The p99 of a version's durations, as a guard without confidence bounds would see it.
 fn p99_us(durations: &Buckets) -> f64 {
     let wanted = durations.iter().sum::<u64>() as f64 * 0.99;
     let mut seen = 0.0;
@@ -145,7 +143,7 @@ fn p99_us(durations: &Buckets) -> f64 {
     0.0
 }
 
-/// Whether the value in the window is beyond a limit.
+/// Whether the value in the window exceeds a limit.
 fn is_beyond(window: &Counts) -> bool {
     let Counts { to, from, .. } = window;
     let errors = to.requests >= MIN_SAMPLES && to.errors as f64 > ERRORS_MAX * to.requests as f64;
@@ -158,8 +156,8 @@ fn is_beyond(window: &Counts) -> bool {
     errors || timed && p99_us(&to.durations) > RATIO_MAX * p99_us(&from.durations)
 }
 
-/// Rollouts of a version with this rate of errors, that takes so many times as long; 0: without
-/// durations.
+/// Simulates rollouts of a version with this error rate and this factor of durations; factor 0:
+/// without durations.
 fn rollouts(size: &Size, rate: f64, slower: f64) -> Outcome<Taken> {
     let plan = Arc::new(plan()?);
     let (digest, from) = (Digest::of(b"simulated"), "1".parse()?);
@@ -212,12 +210,12 @@ fn seconds(tick: usize) -> f64 {
     TICK.as_secs_f64() * tick as f64
 }
 
-/// How many of a hundred were taken back.
+/// The percentage of rollouts that were rolled back.
 fn percent(taken: &[Option<usize>]) -> f64 {
     taken.iter().flatten().count() as f64 / taken.len() as f64 * 100.0
 }
 
-/// When the one in the middle was; none where fewer than half are.
+/// The median time of the rollback; `None` if fewer than half were rolled back.
 fn median(taken: &[Option<usize>]) -> Option<f64> {
     let mut ticks: Vec<usize> = taken.iter().flatten().copied().collect();
     ticks.sort_unstable();
@@ -273,13 +271,12 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
         let [ours, by_value] = [ours, by_value].map(|taken| median(&taken).unwrap_or(f64::NAN));
         table.push(Line::beside("… after, median", "s", ours, by_value));
     }
-    table.note("guards: beside is the value in the guard's window against its limit, at every reading; 40 requests a");
-    table
-        .note("second to the new version, 360 to the other, ten readings a second, default guards");
+    table.note("guards: beside is the value in the guard's window against its limit, at every tick; 40 requests a");
+    table.note("second to the new version, 360 to the other, ten ticks a second, default guards");
     Ok(())
 }
 
-/// The share of rollouts that are taken back by a moment.
+/// The share of rollouts rolled back by each moment.
 fn curve(taken: &[Option<usize>], ticks: usize) -> Vec<(f64, f64)> {
     let by = |tick: usize| {
         taken.iter().flatten().filter(|at| **at <= tick).count() as f64 / taken.len() as f64
@@ -287,7 +284,7 @@ fn curve(taken: &[Option<usize>], ticks: usize) -> Vec<(f64, f64)> {
     (10..=ticks).map(|tick| (seconds(tick), by(tick))).collect()
 }
 
-/// Draws who is taken back until when.
+/// Draws the share of rollouts that were rolled back over time.
 pub(crate) fn draw(path: &Path) -> Outcome {
     tell("4 × 1,000 rollouts");
     let size = Size {

@@ -1,4 +1,4 @@
-//! `http`: the server under load, in turns with the floor.
+//! `http`: the server under load, in alternation with the floor.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use crate::pace;
 use crate::question::Question;
 use crate::table::{Goal, Line, Table, tell};
 
-/// Of the floor's requests per second.
+/// Requests per second, relative to the floor.
 const RATIO: Goal = Goal::AtLeast(0.75);
-/// Milliseconds of the server's CPU time, per request.
+/// CPU time of the server per request, in milliseconds.
 const CPU: Goal = Goal::AtMost(0.03);
 /// Megabytes.
 const RESIDENT: Goal = Goal::AtMost(80.0);
 
-/// Of the most that it answers: how much is asked of it where latencies are looked at.
+/// Load for the latency figures, in percent of the highest rate.
 const PERCENT: u32 = 70;
-/// p99 as a multiple of p50 there.
+/// p99 as a multiple of p50 at that load.
 const TAIL: Goal = Goal::AtMost(5.0);
 
-/// What the rounds of one server add up to.
+/// Sums over the rounds of one server.
 #[derive(Default)]
 pub(crate) struct Sum {
     pub(crate) per_second: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
     pub(crate) cpu: Duration,
-    /// The load generator's own.
+    /// CPU time of the load generator.
     asking: Duration,
     answers: u32,
     resident: f64,
@@ -109,7 +109,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
     Ok(())
 }
 
-/// p99 and p50 while less is asked than could be answered: medians of the rounds.
+/// p99 and p50 below the highest rate: medians of the rounds.
 fn tail(what: &str, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<Line> {
     let (mut p99, mut p50) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
@@ -125,7 +125,7 @@ fn tail(what: &str, load: &mut Load<'_>, peak: f64, effort: &Effort) -> Outcome<
     ))
 }
 
-/// Answers the requests per second of both.
+/// Returns the requests per second of both.
 fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> (f64, f64) {
     let mut medians = |of: fn(&mut Sum) -> &mut Vec<f64>| (median(of(ours)), median(of(floor)));
     let (per_second, p50, p99) = (
@@ -156,7 +156,7 @@ fn report(name: &str, ours: &mut Sum, floor: &mut Sum, table: &mut Table) -> (f6
     per_second
 }
 
-/// Load alone, for a profiler that watches the server's process.
+/// Runs only the load, for a profiler of the server's process.
 pub(crate) fn profile(origin: &Origin, duration: Duration, binary: bool, floor: bool) -> Outcome {
     let server = if floor {
         Server::floor()?

@@ -1,8 +1,8 @@
-//! The load: some connections, each with one request under way, from one thread.
+//! The load: some connections, each with one request in flight, from one thread.
 //!
-//! The generator runs on the cores of the server that it measures, so it does as little as it can:
-//! the request's bytes are ready, an answer is looked at for its status, its length and its body,
-//! which must be the first answer's. The first answer is checked for what it says.
+//! The generator shares the cores with the server, so it does little: the request's bytes are
+//! prepared, and of an answer it checks the status, the length and that the body equals the first
+//! answer's. The first answer's content is checked fully.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use crate::Outcome;
 use crate::measure::percentile;
 use crate::question::{Answer, Question};
 
-/// Connections.
+/// Number of connections.
 pub(crate) const CONNECTIONS: usize = 16;
 /// More than any answer has.
 const ANSWER_BYTES: usize = 8 << 10;
-/// After that the server is taken for dead.
+/// Time without an answer after which the server counts as dead.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Open connections to one server.
@@ -38,7 +38,7 @@ struct Client {
     asked: Instant,
 }
 
-/// What one round brought.
+/// The result of one round.
 pub(crate) struct Round {
     pub(crate) answers: u32,
     pub(crate) per_second: f64,
@@ -74,7 +74,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Keeps every connection busy for so long, and then takes what is still to come.
+    /// Keeps every connection busy for `duration`, and then reads the remaining answers.
     pub(crate) fn run(&mut self, duration: Duration) -> Outcome<Round> {
         let began = Instant::now();
         let end = began + duration;
@@ -106,12 +106,12 @@ impl<'a> Load<'a> {
         round(took, began)
     }
 
-    /// Sends the question on a connection. Its latency counts from `since`.
+    /// Sends the request on a connection. Its latency counts from `since`.
     pub(crate) fn ask(&mut self, client: usize, since: Instant) -> Outcome {
         self.clients[client].ask(&self.question.bytes, since)
     }
 
-    /// Takes what came on a connection; when the question was asked, if that is its answer now.
+    /// Reads from a connection; returns the time of the request if its answer is complete.
     pub(crate) fn answered(&mut self, client: usize) -> Outcome<Option<Instant>> {
         let client = &mut self.clients[client];
         Ok(client
@@ -125,7 +125,7 @@ impl<'a> Load<'a> {
     }
 }
 
-/// What latencies in nanoseconds add up to.
+/// Summarises latencies in nanoseconds.
 pub(crate) fn round(mut took: Vec<u32>, began: Instant) -> Outcome<Round> {
     let answers = u32::try_from(took.len())?;
     let per_second = f64::from(answers) / began.elapsed().as_secs_f64();
@@ -142,7 +142,7 @@ impl Client {
     fn ask(&mut self, request: &[u8], now: Instant) -> Outcome {
         self.asked = now;
         let written = self.stream.write(request)?;
-        // A socket's buffer holds many requests, and only one is under way.
+        // A socket's buffer holds many requests, and only one is in flight.
         if written == request.len() {
             Ok(())
         } else {
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// Takes what came. Says whether that is an answer now.
+    /// Reads what arrived. Returns whether the answer is complete.
     fn listen(&mut self, question: &Question, expected: &mut Vec<u8>) -> Outcome<bool> {
         match self.stream.read(&mut self.buffer[self.filled..]) {
             Ok(0) => return Err("the server closed a connection".into()),
@@ -177,7 +177,7 @@ impl Client {
             expected.extend_from_slice(answer.body);
         } else if answer.body != expected.as_slice() {
             return Err(format!(
-                "an answer unlike the first: {}",
+                "an answer that differs from the first: {}",
                 String::from_utf8_lossy(answer.body)
             )
             .into());

@@ -1,21 +1,21 @@
-//! Benchmarks: what sandbox, placement and protocol cost, each measured beside a floor in the same
+//! Benchmarks: the cost of sandbox, placement and protocol, each compared with a floor in the same
 //! run.
 //!
-//! Every figure is a ratio or a difference to something that ran in turns with it, because this is
-//! mostly run on machines that do other things too. Times are reported, never asserted: a missed
-//! goal is said and ends well. A wrong answer ends with 1.
+//! Every figure is a ratio or a difference to something measured in alternation with it, because
+//! the machine may be busy with other work. Times are reported, never asserted: a missed goal is
+//! printed and the exit code is 0. A wrong answer ends with exit code 1.
 //!
-//! | room | what it measures |
+//! | benchmark | what it measures |
 //! | --- | --- |
 //! | `chain` | three warm stages in this process ↔ the same steps as plain functions |
 //! | `http` | the server ↔ the same hyper and codec around plain functions (`floor`) |
 //! | `http --before` | the server ↔ another build of it |
 //! | `start` | from the process's start to its first answer |
-//! | `route` | a route's decision ↔ looking up the same headers |
+//! | `route` | a route's decision ↔ reading the same headers |
 //! | `graphs` | native graphs in own processes ↔ in the server's; a stage beside one ↔ alone |
 //! | `trials` | how often an experiment's intervals are wrong, how soon they decide ↔ fixed size |
-//! | `guards` | how often a rollout is taken back by chance, how soon with reason ↔ plain values |
-//! | `placement` | guests on the IO workers, on threads of their own, or where `place` puts them |
+//! | `guards` | how often a rollout is rolled back by chance, how soon with reason ↔ plain values |
+//! | `placement` | guests on the I/O threads, on the compute pool, or where `place` puts them |
 
 mod before;
 mod chain;
@@ -53,24 +53,23 @@ use crate::table::Table;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a step of a benchmark ends with.
+/// The result of a step of a benchmark.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Measure Hotstage beside a floor. Numbers mean something on an idle machine only.
+/// Measure Hotstage beside a floor. Results are meaningful on an idle machine only.
 #[derive(Debug, Parser)]
 #[command(name = "hotstage-bench", args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// What to measure [default: everything].
+    /// Benchmarks to run [default: all].
     #[arg(value_enum)]
     what: Vec<What>,
-    /// Shorter rounds, and fewer: to see whether it works.
+    /// Run fewer and shorter rounds, to check that the benchmarks work.
     #[arg(long)]
     quick: bool,
-    /// Another build of the server, to measure `http` in turns with: its requests and its CPU time
-    /// are the floor then.
+    /// Another build of the server, which `http` alternates with; it takes the place of the floor.
     #[arg(long, value_name = "PROGRAM")]
     before: Option<PathBuf>,
-    /// Where to write the table as JSON as well.
+    /// Also write the table to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(subcommand)]
@@ -85,15 +84,15 @@ enum What {
     Http,
     /// The server's start.
     Start,
-    /// On which threads guests run.
+    /// Threads on which guests run.
     Placement,
-    /// Native graphs: processes of their own, and sandboxed stages beside them.
+    /// Native graphs: their own processes, and sandboxed stages beside them.
     Graphs,
     /// A route's decision.
     Route,
-    /// An experiment's intervals. No times: simulated tests.
+    /// An experiment's intervals. Simulated tests, no times.
     Trials,
-    /// A rollout's guards. No times: simulated rollouts.
+    /// A rollout's guards. Simulated rollouts, no times.
     Guards,
 }
 
@@ -101,45 +100,45 @@ enum What {
 enum Verb {
     /// Serve the floor of `http`: plain functions behind hyper.
     Floor {
-        /// Where to listen on 127.0.0.1; 0 takes any free port, and the ready line says which.
+        /// Port on 127.0.0.1; 0 picks a free port, which the ready line shows.
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
     /// Draw how often an experiment's intervals hold, as SVG.
     DrawTrials {
-        /// Where to.
+        /// File to write.
         file: PathBuf,
     },
-    /// Draw who is taken back by a rollout's guards until when, as SVG.
+    /// Draw the share of rollouts that guards roll back over time, as SVG.
     DrawGuards {
-        /// Where to.
+        /// File to write.
         file: PathBuf,
     },
     /// Run one chain in a loop, for a profiler.
     ProfileChain {
-        /// 30 is the example; any other number is as wide.
+        /// Floats of the input; 30 is the example.
         #[arg(long, default_value_t = 30)]
         floats: usize,
-        /// How long.
+        /// Duration in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// Load the server, and leave its process to a profiler.
+    /// Load the server, for a profiler of its process.
     ProfileHttp {
-        /// How long.
+        /// Duration in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
-        /// Binary tensors in place of JSON.
+        /// Send binary tensors instead of JSON.
         #[arg(long)]
         binary: bool,
-        /// The floor in place of the server.
+        /// Load the floor instead of the server.
         #[arg(long)]
         floor: bool,
     },
 }
 
 fn main() -> ExitCode {
-    // Components are compiled in processes of this program, as the server does.
+    // Components are compiled in child processes of this program, as in the server.
     if worker::is_one() {
         return worker::main();
     }

@@ -1,4 +1,4 @@
-//! Times, taken in turns: whatever else the machine does, it does it to all sides alike.
+//! Measures times in alternation, so that disturbances by other processes affect all sides alike.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub(crate) struct Effort {
     pub(crate) batches: usize,
     /// Rounds of load on each server.
     pub(crate) rounds: usize,
-    /// How long a round takes.
+    /// Duration of a round.
     pub(crate) round: Duration,
-    /// Load before the first round.
+    /// Duration of the load before the first round.
     pub(crate) warm_up: Duration,
     /// Starts of the server.
     pub(crate) starts: usize,
@@ -40,14 +40,14 @@ impl Effort {
     };
 }
 
-/// How long a batch should take: long beside a clock's reading, short beside a neighbour's burst of
-/// work.
+/// Target duration of a batch: long compared with reading the clock, short compared with a burst of
+/// other work.
 const BATCH: Duration = Duration::from_millis(2);
 
-/// Runs something so many times and says how long that took.
+/// Runs something so many times and returns the duration.
 pub(crate) type Side<'a> = Box<dyn FnMut(u32) -> Outcome<Duration> + 'a>;
 
-/// Microseconds that each side takes for one, measured in turns.
+/// Microseconds of one run on each side, measured in alternation.
 pub(crate) fn compare<const N: usize>(
     effort: &Effort,
     mut sides: [Side<'_>; N],
@@ -72,9 +72,9 @@ pub(crate) fn compare<const N: usize>(
     Ok(best)
 }
 
-/// How many make a batch.
+/// The number of runs in a batch.
 fn calibrate(side: &mut Side<'_>) -> Outcome<u32> {
-    // What is called for the first time is cold.
+    // The first calls are cold.
     side(3)?;
     let mut times = 1;
     while side(times)? < BATCH && times < 1 << 20 {
@@ -83,24 +83,23 @@ fn calibrate(side: &mut Side<'_>) -> Outcome<u32> {
     Ok(times)
 }
 
-/// The middle one. Sorts.
+/// The median. Sorts the samples.
 pub(crate) fn median(samples: &mut [f64]) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The sample that so many percent lie below. Sorts.
+/// The percentile. Sorts the samples.
 pub(crate) fn percentile<T: Ord + Copy + Default>(samples: &mut [T], percent: usize) -> T {
     samples.sort_unstable();
     let index = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
     samples.get(index).copied().unwrap_or_default()
 }
 
-/// CPU time that a process took so far, in user space and in the kernel. The kernel counts in
-/// hundredths of a second.
+/// CPU time of a process so far, in user space and in the kernel, in units of 10 ms.
 pub(crate) fn cpu(process: &str) -> Outcome<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The program's name, in parentheses, may hold anything.
+    // The program's name, in parentheses, may contain any character.
     let (_, fields) = text.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
     let ticks: u64 = fields
         .split_whitespace()

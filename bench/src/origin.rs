@@ -1,5 +1,5 @@
-//! Where things that were built lie, as `cargo xtask bench` says, or else where a build leaves
-//! them.
+//! Paths of what was built: from the environment that `cargo xtask bench` sets, else the places
+//! where a build leaves them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Origin {
     /// The server. `HOTSTAGE_BIN`.
     pub(crate) server: PathBuf,
-    /// The components in the box. `HOTSTAGE_COMPONENTS`.
+    /// The bundled components. `HOTSTAGE_COMPONENTS`.
     pub(crate) components: PathBuf,
     /// The guest programs of the tests; some rows need them. `HOTSTAGE_GUESTS`.
     pub(crate) guests: PathBuf,
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// The manifest of the example's version 1, whose answers the checks and the floor know.
+    /// The manifest of the example's version 1. The checks and the floor expect its answers.
     pub(crate) fn manifest(&self) -> PathBuf {
         self.tumor.join("tumor-v1.yaml")
     }

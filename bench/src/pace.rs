@@ -1,8 +1,9 @@
-//! The load at a rate: requests are due at even times, whether the server keeps up or not.
+//! The load at a fixed rate: requests are due at even intervals, whether the server keeps up or
+//! not.
 //!
-//! A request goes out on a connection that is free when it is due; its latency counts from then,
-//! also when none was free. Between two looks the generator sleeps, since it runs on the server's
-//! cores: bound: [`NAP`] late.
+//! A due request is sent on a free connection. Its latency counts from the time when it was due,
+//! also if no connection was free. The generator sleeps between polls, because it shares the
+//! server's cores. Bound on its delay: [`NAP`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,10 +13,10 @@ use mio::Events;
 use crate::Outcome;
 use crate::load::{CONNECTIONS, Load, PATIENCE, Round, round};
 
-/// Between two looks.
+/// Interval between two polls.
 const NAP: Duration = Duration::from_micros(50);
 
-/// Asks `per_second` times a second for so long, and takes what is still to come.
+/// Sends `per_second` requests a second for `duration`, and reads the remaining answers.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

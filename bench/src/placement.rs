@@ -1,9 +1,9 @@
 //! `placement`: the evidence for where guests run (docs/decisions/0003-where-guests-run.md).
 //!
-//! Two questions, each for three places: *inline*, on the IO worker that has the request; *away*,
-//! always on the compute runtime; *hybrid*, as `place` does it. What does a request of a few
-//! microseconds cost there? And how late do the IO workers' timers come, and with them sockets,
-//! while as many guests spin as there are IO workers?
+//! Compares three placements: *inline*, on the I/O thread that has the request; *away*, always on
+//! the compute pool; *hybrid*, as `place` decides. Measures the cost of a request of a few
+//! microseconds, and the delay of the I/O threads' timers, and so of their sockets, while one guest
+//! per I/O thread spins.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,12 +24,12 @@ use crate::measure::{Effort, cpu, median, percentile};
 use crate::origin::Origin;
 use crate::table::{Line, Table, tell};
 
-/// Requests under way at once.
+/// Requests in flight.
 const TASKS: usize = 16;
-/// How often a timer should come.
+/// Interval of the timer.
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// A guest that never answers, until its time is over.
+/// A guest that spins until its time limit.
 const SPINS: &str = "apiVersion: hotstage.dev/v1
 kind: Pipeline
 metadata: { name: spins, version: \"1\" }
@@ -37,8 +37,8 @@ spec:
   stages:
     - { name: spins, role: model, component: spins, limits: { time: 300ms } }
 ";
-/// What makes it spin.
-const TOLD: f32 = 13.0;
+/// The input that makes it spin.
+const SPIN: f32 = 13.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {
@@ -59,7 +59,7 @@ impl Where {
     }
 }
 
-/// A pipeline at a place.
+/// A pipeline with a placement.
 #[derive(Clone)]
 struct Site {
     at: Where,
@@ -134,7 +134,7 @@ fn throughput(origin: &Origin, host: &Host, effort: &Effort, table: &mut Table) 
             let site = Site::new(at, &case.pipeline, host);
             let began = (Instant::now(), cpu("self")?);
             let answers = f64::from(answers(host, &case, &site, effort.round)?);
-            // The first round warms.
+            // The first round warms up.
             if round > 0 {
                 per_second.push(answers / began.0.elapsed().as_secs_f64());
                 cpu_each.push((cpu("self")? - began.1).as_secs_f64() * 1e6 / answers);
@@ -168,7 +168,7 @@ fn throughput(origin: &Origin, host: &Host, effort: &Effort, table: &mut Table) 
     Ok(())
 }
 
-/// How many requests are answered in a while.
+/// The number of requests answered in `duration`.
 fn answers(host: &Host, case: &Arc<Case>, site: &Site, duration: Duration) -> Outcome<u32> {
     host.io.block_on(async {
         let end = Instant::now() + duration;
@@ -181,7 +181,7 @@ fn answers(host: &Host, case: &Arc<Case>, site: &Site, duration: Duration) -> Ou
                     while Instant::now() < end {
                         site.run(case.payload()?).await?;
                         answers += 1;
-                        // A connection waits for its client here.
+                        // A connection would wait for its client here.
                         tokio::task::yield_now().await;
                     }
                     Outcome::Ok(answers)
@@ -197,7 +197,7 @@ fn answers(host: &Host, case: &Arc<Case>, site: &Site, duration: Duration) -> Ou
     })
 }
 
-/// How late a timer of the IO runtime came, in nanoseconds, each time.
+/// The delays of a timer on the I/O runtime, in nanoseconds.
 fn lateness(host: &Host, spinning: Option<&Site>, duration: Duration) -> Outcome<Vec<u64>> {
     let end = Instant::now() + duration;
     let spinners = host.io.metrics().num_workers();
@@ -210,13 +210,13 @@ fn lateness(host: &Host, spinning: Option<&Site>, duration: Duration) -> Outcome
         let site = site.clone();
         let spin = async move {
             while Instant::now() < end {
-                let told = Tensor::new(
+                let spin_input = Tensor::new(
                     Datatype::Fp32,
                     Shape::from_slice(&[1]),
-                    TOLD.to_le_bytes().to_vec().into(),
+                    SPIN.to_le_bytes().to_vec().into(),
                 )?;
-                // It runs into its limit, every time.
-                let _ = site.run(Payload::Tensors(vec![told])).await;
+                // Every call reaches its time limit.
+                let _ = site.run(Payload::Tensors(vec![spin_input])).await;
             }
             Outcome::Ok(())
         };

@@ -1,4 +1,4 @@
-//! Curves over a logarithmic axis, as a picture that any browser shows: a few panels side by side.
+//! Curves over a logarithmic axis, as SVG: a few panels side by side.
 
 use std::fmt::Write as _;
 
@@ -9,9 +9,9 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 46.0;
-/// Points of a curve that are drawn: more than that nobody sees.
+/// Bound on the points drawn of a curve; more would not be visible.
 const POINTS: f64 = 240.0;
-/// Colours that can be told apart in grey, too; the second curve is dashed.
+/// Colours that differ in greyscale too; the second curve is dashed.
 const LINES: [&str; 2] = [
     "stroke=\"#1660a8\"",
     "stroke=\"#c25a00\" stroke-dasharray=\"5 3\"",
@@ -21,16 +21,16 @@ const GREY: &str = "stroke=\"#999\" stroke-width=\"1\"";
 /// One curve.
 pub(crate) struct Series {
     pub(crate) name: &'static str,
-    /// In order of the first, which is more than 0.
+    /// Sorted by the first value, which is greater than 0.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// Curves over one pair of axes.
 pub(crate) struct Panel {
     pub(crate) title: &'static str,
-    /// A height, and what it is.
+    /// A marked height and its label.
     pub(crate) marked: Option<(f64, &'static str)>,
-    /// The vertical axis' ends.
+    /// The ends of the vertical axis.
     pub(crate) from: f64,
     pub(crate) to: f64,
     /// At most two.
@@ -45,7 +45,7 @@ pub(crate) fn svg(panels: &[Panel], below: &str) -> String {
          font-size=\"12\" fill=\"#222\">\n<rect width=\"{width}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n"
     );
     for (place, panel) in panels.iter().enumerate() {
-        // A text takes whatever is written into it.
+        // Writing to a `String` can't fail.
         let _ = writeln!(
             out,
             "<g transform=\"translate({} 0)\">",

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::origin::Origin;
 
-/// Where both servers answer.
+/// The path on both servers.
 pub(crate) const PATH: &str = "/v2/models/tumor/infer";
-/// How far a score may be from the training framework's.
+/// Tolerance between a score and that of the training framework.
 const TOLERANCE: f64 = 1e-5;
 
-/// A request as it goes over the wire, and what its answer must say.
+/// The bytes of a request, and the expected answer.
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) name: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Question {
     score: f64,
 }
 
-/// One answer, whole.
+/// One complete answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: &'a [u8],
@@ -29,7 +29,7 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Question {
-    /// The example's row, all text.
+    /// The example's row as JSON.
     pub(crate) fn json(origin: &Origin) -> Outcome<Self> {
         let body = std::fs::read(origin.tumor.join("tests/row-malignant.json"))?;
         let head = format!(
@@ -39,7 +39,7 @@ impl Question {
         Self::new("JSON", origin, &head, &body)
     }
 
-    /// The same row, binary in and out.
+    /// The same row as a binary tensor, with a binary answer.
     pub(crate) fn binary(origin: &Origin) -> Outcome<Self> {
         let tensor = row(origin)?;
         let mut body = json!({
@@ -78,7 +78,7 @@ impl Question {
         })
     }
 
-    /// Whether the answer is right to the last digit that matters.
+    /// Checks the label and the score.
     pub(crate) fn check(&self, answer: &Answer<'_>) -> Outcome {
         let given = match answer.header(HEADER) {
             Some(length) => from_binary(answer.body, length.parse()?),
@@ -102,7 +102,7 @@ impl Question {
 }
 
 impl<'a> Answer<'a> {
-    /// The answer at the start of what came so far, if it is whole.
+    /// The answer at the start of `bytes`, if it is complete.
     pub(crate) fn read(bytes: &'a [u8]) -> Outcome<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
             return Ok(None);
@@ -143,7 +143,7 @@ fn from_json(body: &[u8]) -> Option<(String, f64)> {
     Some((first(0).as_str()?.to_owned(), first(1).as_f64()?))
 }
 
-/// The label with its length before it, and the score behind it.
+/// The label with its length before it, and the score after it.
 fn from_binary(body: &[u8], json_length: usize) -> Option<(String, f64)> {
     let (length, rest) = body.get(json_length..)?.split_first_chunk::<4>()?;
     let (label, score) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
@@ -172,7 +172,7 @@ fn read(origin: &Origin, name: &str) -> Outcome<Value> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
+    reason = "this function rounds on purpose"
 )]
 const fn narrow(value: f64) -> f32 {
     value as f32

@@ -1,5 +1,5 @@
-//! What a route's decision costs: ten variants, twenty rules of which none fits, a sticky key,
-//! beside the look-up of the same headers alone.
+//! `route`: the cost of a route's decision with ten variants, twenty rules that do not match, and a
+//! sticky key, compared with reading the same headers.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::table::{Goal, Line, Table, tell};
 
 const VARIANTS: usize = 10;
 const RULES: usize = 20;
-/// Headers that the rules ask for, in turns.
+/// Headers of the rules, in rotation.
 const HEADERS: [&str; 4] = ["x-cohort", "x-site", "x-client", "x-tier"];
 const STICKY: &str = "x-patient-id";
 /// Nanoseconds.
@@ -87,7 +87,7 @@ fn routing(host: &Host) -> Outcome<Routing> {
     Routing::new(route, find, None).map_err(|unfit| format!("{unfit:?}").into())
 }
 
-/// Rules of every kind, of which none fits the request below.
+/// Rules of every kind; none matches the request below.
 fn document() -> Value {
     let rules: Vec<Value> = (0..RULES)
         .map(|number| {
@@ -109,7 +109,7 @@ fn document() -> Value {
     })
 }
 
-/// As a client's, with some that the route does not ask for.
+/// A client's headers, some of which the route does not read.
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in [

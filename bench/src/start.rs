@@ -1,8 +1,8 @@
 //! `start`: from the process's start to its first right answer.
 //!
-//! Somebody connects and asks again every millisecond until an answer is 200. `warm`: the state
-//! directory has the machine code from an earlier start. `cold`: an empty state directory, so
-//! everything is compiled.
+//! A client connects and sends a request every millisecond until the status is 200. `warm`: the
+//! state directory has the machine code of an earlier start. `cold`: the state directory is empty,
+//! so everything is compiled.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::origin::Origin;
 use crate::question::{Answer, Question};
 use crate::table::{Goal, Line, Table, tell};
 
-/// Milliseconds with machine code in the cache.
+/// Bound with cached machine code, in milliseconds.
 const WARM: Goal = Goal::AtMost(150.0);
 const POLL: Duration = Duration::from_millis(1);
 /// A start that takes longer has failed.
@@ -55,7 +55,7 @@ pub(crate) fn measure(origin: &Origin, effort: &Effort, table: &mut Table) -> Ou
 
 /// Milliseconds of one start.
 fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
-    // Taken and given back: nobody else is likely to get it in the meantime.
+    // The port is bound and released; another process is unlikely to take it in between.
     let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let mut command = serve(origin, state, address);
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -71,7 +71,7 @@ fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
         }
         #[expect(
             clippy::disallowed_methods,
-            reason = "this thread's only work is to wait; it is nobody's worker"
+            reason = "this thread only waits; it runs no async tasks"
         )]
         std::thread::sleep(POLL);
     }
@@ -80,7 +80,7 @@ fn once(origin: &Origin, question: &Question, state: &Path) -> Outcome<f64> {
     Ok(took.as_secs_f64() * 1e3)
 }
 
-/// Whether there is an answer of status 200 already. It must be right.
+/// Whether there is an answer of status 200, which must be right.
 fn ask(address: SocketAddr, question: &Question) -> Outcome<bool> {
     let Ok(mut stream) = TcpStream::connect(address) else {
         return Ok(false);
@@ -105,7 +105,7 @@ struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // It may be gone already, which is as good.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,8 +1,7 @@
-//! The floor's arithmetic: what `scale`, `mlp` and `labels` do, as plain functions on slices.
+//! The floor's arithmetic: `scale`, `mlp` and `labels` as plain functions on slices.
 //!
-//! Settings and weights are those of a manifest, so that both sides compute the same. Sums run in
-//! the order of the plugin's, and the inner loops are such that the compiler can use vectors, as
-//! somebody would write it who cares.
+//! Settings and weights come from a manifest, so both sides compute the same. Sums run in the
+//! plugin's order, and the inner loops are written so that the compiler can vectorise them.
 
 use std::path::Path;
 
@@ -17,7 +16,7 @@ use serde_json::Value;
 
 use crate::Outcome;
 
-/// The exponent's bits: all of them are set in what is not finite.
+/// The exponent's bits; all are set in infinities and NaN.
 const EXPONENT: u32 = 0x7f80_0000;
 
 /// Three steps.
@@ -34,7 +33,7 @@ pub(crate) struct Steps {
 #[derive(Debug)]
 struct Layer {
     bias: Vec<f32>,
-    /// `[inputs, outputs]`, the file's the other way round.
+    /// `[inputs, outputs]`, the transpose of the file's matrix.
     weights: Vec<f32>,
 }
 
@@ -184,7 +183,7 @@ impl Steps {
 
 impl Layer {
     fn apply(&self, given: &[f32]) -> Vec<f32> {
-        // With the count of outputs known, the sums stay in registers.
+        // With a constant number of outputs, the sums stay in registers.
         match self.bias.len() {
             8 => self.apply_sized::<8>(given),
             16 => self.apply_sized::<16>(given),
@@ -242,7 +241,7 @@ fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
+    reason = "this function rounds on purpose"
 )]
 const fn round(value: f64) -> f32 {
     value as f32

@@ -1,9 +1,9 @@
-//! What was measured, as one table and as JSON.
+//! The results, as a table and as JSON.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the table is what this program is for"
+    reason = "the table is this program's output"
 )]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 
-/// Everything that was measured, in order.
+/// All results, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     lines: Vec<Line>,
@@ -31,7 +31,7 @@ pub(crate) struct Line {
     goal: Option<Goal>,
 }
 
-/// What a figure is held against.
+/// The bound for a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     AtLeast(f64),
@@ -58,7 +58,7 @@ impl Line {
         }
     }
 
-    /// Ours, and the floor that is only shown beside it.
+    /// Our figure, with the floor shown beside it.
     pub(crate) fn beside(
         what: impl Into<String>,
         unit: &'static str,
@@ -71,7 +71,7 @@ impl Line {
         }
     }
 
-    /// Ours divided by the floor.
+    /// Our figure divided by the floor.
     pub(crate) fn ratio(
         what: impl Into<String>,
         unit: &'static str,
@@ -84,7 +84,7 @@ impl Line {
         }
     }
 
-    /// Ours less the floor.
+    /// Our figure minus the floor.
     pub(crate) fn difference(
         what: impl Into<String>,
         unit: &'static str,
@@ -97,7 +97,7 @@ impl Line {
         }
     }
 
-    /// Holds the ratio, the difference, or the figure itself against a goal.
+    /// Sets a goal for the ratio, the difference or the figure.
     pub(crate) fn goal(self, goal: Goal) -> Self {
         Self {
             goal: Some(goal),
@@ -182,7 +182,7 @@ impl Table {
         self.lines.push(line);
     }
 
-    /// Something that a reader of the table should know.
+    /// Adds a note below the table.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
@@ -211,7 +211,7 @@ impl Table {
     }
 }
 
-/// A figure of three digits or so.
+/// About three digits.
 fn show(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,
@@ -222,17 +222,17 @@ fn show(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// Says what is being measured, and where it is.
+/// Prints what is being measured.
 pub(crate) fn tell(text: &str) {
     eprintln!("{text}");
 }
 
-/// Why there is no table.
+/// Prints why there is no table.
 pub(crate) fn complain(error: &dyn std::error::Error) {
     eprintln!("error: {error}");
 }
 
-/// The line by which a server says that it is ready.
+/// Prints a server's ready line.
 pub(crate) fn ready(text: &str) {
     println!("{text}");
 }

@@ -1,8 +1,8 @@
-//! Whether an experiment's intervals hold: thousands of tests between equals, looked at after every
-//! ten answers; how soon a difference is found; and, beside both, an interval for one sample size
-//! that is looked at as often.
+//! `trials`: whether an experiment's intervals hold. Thousands of simulated tests between equal
+//! variants, evaluated after every ten answers; also how soon a difference is found. For
+//! comparison, an interval for a fixed sample size is evaluated as often.
 //!
-//! Seeds are fixed, so that the same figures come out on every machine. Nothing here is a time.
+//! Seeds are fixed, so the figures are the same on every machine. No times are measured.
 
 use std::path::Path;
 
@@ -12,18 +12,18 @@ use crate::Outcome;
 use crate::plot::{self, Panel, Series};
 use crate::table::{Goal, Line, Table, tell};
 
-/// Answers between two looks.
-const LOOK: usize = 10;
-/// Answers between two moves of weights.
+/// Answers between two evaluations.
+const STEP: usize = 10;
+/// Answers between two changes of the weights.
 const MOVE: usize = 1000;
-/// What an interval of 95 percent for one sample size reaches, in standard errors.
+/// Half width of a 95 percent interval for a fixed sample size, in standard errors.
 const REACH: f64 = 1.96;
-/// Rewards of each variant before that one is looked at: below, nobody would.
+/// Rewards of each variant before the fixed-size interval is evaluated.
 const ENOUGH: u64 = 30;
-/// What is to be had when one in twenty may be wrong, in percent.
+/// Bound on false alarms, in percent, if one in twenty may be wrong.
 const ALARMS_MAX: f64 = 5.0;
 
-/// How many tests, and of how many answers.
+/// The number of tests, and of answers in each.
 struct Size {
     tests: u64,
     answers: usize,
@@ -33,16 +33,16 @@ struct Size {
 struct Trial {
     draws: Draws,
     rates: [f64; 2],
-    /// The part of the requests that goes to the second.
+    /// Share of the requests that the second variant gets.
     share: f64,
     evidence: [Evidence; 2],
 }
 
-/// What an interval said over many tests, look by look.
+/// Results of an interval over many tests, by evaluation.
 struct Seen {
-    /// Tests in which it had always held so far.
+    /// Tests in which the interval has held so far.
     held: Vec<u32>,
-    /// Sum of its widths, and of how many.
+    /// Sum of the widths, and their number.
     widths: Vec<(f64, u32)>,
 }
 
@@ -77,13 +77,13 @@ impl Trial {
         verdict(&[Some(&self.evidence[0]), Some(&self.evidence[1])], worth)
     }
 
-    /// The difference's interval.
+    /// The interval of the difference.
     fn always_valid(&self) -> (f64, f64) {
         let difference = self.evidence[1].sequence.minus(&self.evidence[0].sequence);
         (difference.low, difference.high)
     }
 
-    /// The textbook's, of rewards that are 0 or 1.
+    /// The textbook interval for rewards of 0 or 1.
     fn for_one_size(&self) -> Option<(f64, f64)> {
         let of = |evidence: &Evidence| {
             let (count, mean) = (evidence.sequence.count(), evidence.sequence.mean()?);
@@ -96,21 +96,21 @@ impl Trial {
 }
 
 impl Seen {
-    fn new(looks: usize) -> Self {
+    fn new(steps: usize) -> Self {
         Self {
-            held: vec![0; looks],
-            widths: vec![(0.0, 0); looks],
+            held: vec![0; steps],
+            widths: vec![(0.0, 0); steps],
         }
     }
 
-    /// Takes note of a look; `holds` says whether it had held so far, and does.
-    fn look(&mut self, look: usize, interval: Option<(f64, f64)>, holds: &mut bool) {
+    /// Records an evaluation; `holds` is whether the interval has held in this test so far.
+    fn step(&mut self, step: usize, interval: Option<(f64, f64)>, holds: &mut bool) {
         if let Some((low, high)) = interval {
             *holds &= low <= 0.0 && 0.0 <= high;
-            self.widths[look].0 += high - low;
-            self.widths[look].1 += 1;
+            self.widths[step].0 += high - low;
+            self.widths[step].1 += 1;
         }
-        self.held[look] += u32::from(*holds);
+        self.held[step] += u32::from(*holds);
     }
 
     fn alarms(&self, tests: u64) -> f64 {
@@ -120,7 +120,7 @@ impl Seen {
 
     fn coverage(&self, tests: u64) -> Vec<(f64, f64)> {
         let held = self.held.iter().enumerate();
-        held.map(|(look, held)| (answers(look), f64::from(*held) / tests as f64))
+        held.map(|(step, held)| (answers(step), f64::from(*held) / tests as f64))
             .collect()
     }
 
@@ -131,42 +131,42 @@ impl Seen {
             .enumerate()
             .filter(|(_, (_, many))| *many > 0);
         widths
-            .map(|(look, (sum, many))| (answers(look), sum / f64::from(*many)))
+            .map(|(step, (sum, many))| (answers(step), sum / f64::from(*many)))
             .collect()
     }
 }
 
-fn answers(look: usize) -> f64 {
-    ((look + 1) * LOOK) as f64
+fn answers(step: usize) -> f64 {
+    ((step + 1) * STEP) as f64
 }
 
-/// Tests between equals: the always-valid interval, and the one for one sample size.
+/// Tests between equal variants: the always-valid interval, and the one for a fixed sample size.
 fn between_equals(size: &Size, rate: f64, adaptive: bool) -> [Seen; 2] {
-    let looks = size.answers / LOOK;
-    let mut seen = [Seen::new(looks), Seen::new(looks)];
+    let steps = size.answers / STEP;
+    let mut seen = [Seen::new(steps), Seen::new(steps)];
     for seed in 0..size.tests {
         let mut trial = Trial::new(seed, [rate, rate]);
         let mut holds = [true, true];
-        for look in 0..looks {
-            if adaptive && look > 0 && (look * LOOK).is_multiple_of(MOVE) {
+        for step in 0..steps {
+            if adaptive && step > 0 && (step * STEP).is_multiple_of(MOVE) {
                 trial.adapt();
             }
-            (0..LOOK).for_each(|_| trial.answer());
-            seen[0].look(look, Some(trial.always_valid()), &mut holds[0]);
-            seen[1].look(look, trial.for_one_size(), &mut holds[1]);
+            (0..STEP).for_each(|_| trial.answer());
+            seen[0].step(step, Some(trial.always_valid()), &mut holds[0]);
+            seen[1].step(step, trial.for_one_size(), &mut holds[1]);
         }
     }
     seen
 }
 
-/// Answers until a verdict, of tests in the middle; none where fewer than half of them come to it.
+/// Median number of answers until a verdict; `None` if fewer than half of the tests reach it.
 fn until(expected: Verdict, rates: [f64; 2], worth: f64, size: &Size) -> Option<f64> {
     let mut needed: Vec<usize> = (0..size.tests)
         .filter_map(|seed| {
             let mut trial = Trial::new(seed, rates);
-            (1..=size.answers / LOOK).find_map(|look| {
-                (0..LOOK).for_each(|_| trial.answer());
-                (trial.verdict(worth) == expected).then_some(look * LOOK)
+            (1..=size.answers / STEP).find_map(|step| {
+                (0..STEP).for_each(|_| trial.answer());
+                (trial.verdict(worth) == expected).then_some(step * STEP)
             })
         })
         .collect();
@@ -175,8 +175,8 @@ fn until(expected: Verdict, rates: [f64; 2], worth: f64, size: &Size) -> Option<
     needed.get(middle).map(|answers| *answers as f64)
 }
 
-/// Answers that a test of one size needs to find the difference four times of five.
-fn for_one_look([one, other]: [f64; 2]) -> f64 {
+/// Answers with which a test of fixed size finds the difference in four of five cases.
+fn for_fixed_size([one, other]: [f64; 2]) -> f64 {
     const REACHES: f64 = REACH + 0.84;
     let variance = one * (1.0 - one) + other * (1.0 - other);
     2.0 * REACHES * REACHES * variance / ((other - one) * (other - one))
@@ -228,7 +228,7 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
             "answers until {} is better than {}, median",
             rates[1], rates[0]
         );
-        table.push(Line::beside(what, "", needed, for_one_look(rates)));
+        table.push(Line::beside(what, "", needed, for_fixed_size(rates)));
     }
     for worth in [0.02, 0.05] {
         let needed = until(Verdict::NoDifference, [0.1, 0.1], worth, &long).unwrap_or(f64::NAN);
@@ -238,8 +238,8 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Outcome {
             needed,
         ));
     }
-    table.note("experiments: beside is an interval of 95 % for one sample size, looked at as often (false alarms), or");
-    table.note("looked at once, with a power of 80 % (answers)");
+    table.note("experiments: beside is an interval of 95 % for one sample size, evaluated as often (false alarms), or");
+    table.note("evaluated once, with a power of 80 % (answers)");
     Ok(())
 }
 
@@ -265,7 +265,7 @@ pub(crate) fn draw(path: &Path) -> Outcome {
         ]
     };
     let coverage = Panel {
-        title: "tests whose interval has held at every look so far",
+        title: "tests whose interval has held at every step so far",
         marked: Some((0.95, "95 %")),
         from: 0.5,
         to: 1.0,

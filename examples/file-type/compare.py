@@ -1,13 +1,13 @@
-"""Ask a running server about hundreds of files, and compare each answer with that of the official package.
+"""Classify hundreds of files with a running server, and compare each answer with that of the official package.
 
     python compare.py http://127.0.0.1:8000 [FOLDER…]
 
-Takes files of as many kinds as the folders have (by default /usr/share, /usr/lib, this repository and Python's
-packages), at most --each of one extension, in a seeded order; and files made here: archives, pictures, tables, tiny
-ones, empty ones, white space. Each is asked about twice, as is the package: alone, here as a raw body, and in a batch,
-here as an element of a tensor. Prints the agreement for each type; exits with 1 if a label differs, or a score by more
-than 1e-4. Of a short file the package has one score alone and another in a batch (README.md says why); in a batch,
-either is right.
+Takes files of all kinds from the folders (default: /usr/share, /usr/lib, this repository and Python's packages), at
+most --each per extension, in a seeded order. Adds generated files: archives, pictures, tables, tiny files, empty files,
+white space. The server and the package classify each file twice: alone (here as a raw body), and in a batch (here as an
+element of a tensor). Prints the agreement for each type; exits with 1 if a label differs, or a score differs by more
+than 1e-4. For a short file the package gives one score alone and another in a batch (README.md explains why); in a
+batch, either is accepted.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from made import made
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-4
-# A batch is closed at either.
+# A batch ends at either bound.
 BATCH_FILES = 32
 BATCH_BYTES = 16 << 20
-# Of a larger file only the ends are sent, which gets the same answer.
+# For a larger file only both ends are sent; the answer is the same.
 WHOLE_BYTES = 1 << 20
 BLOCK = 4096
 
@@ -73,7 +73,7 @@ def sent(path: Path) -> bytes:
 
 
 def made_in(folder: str) -> Iterator[Path]:
-    """The files that are made here."""
+    """The generated files."""
     for name, content in made().items():
         path = Path(folder, name)
         path.write_bytes(content)
@@ -109,7 +109,7 @@ def ask(server: str, body: bytes, headers: dict[str, str]) -> list[Answer]:
 
 
 def ask_batch(server: str, batch: list[Path]) -> list[Answer]:
-    """All files in one binary tensor: a header in JSON, then each file behind its length."""
+    """All files in one binary tensor: a JSON header, then each file with its length before it."""
     contents = [sent(path) for path in batch]
     data = b"".join(struct.pack("<I", len(content)) + content for content in contents)
     header = json.dumps({
@@ -122,19 +122,19 @@ def ask_batch(server: str, batch: list[Path]) -> list[Answer]:
 
 
 def ask_alone(server: str, path: Path) -> list[Answer]:
-    """The file as the body, and nothing else."""
+    """The file as a raw body."""
     return ask(server, sent(path), {"content-type": "application/octet-stream"})
 
 
 class Way(NamedTuple):
-    """One way of asking: for each file the answers that are right, and the one that came."""
+    """One request form: for each file the accepted answers, and the server's answer."""
     name: str
     right: list[tuple[Answer, ...]]
     got: list[Answer]
 
 
 def report(paths: list[Path], ways: list[Way]) -> bool:
-    """Prints what differs, and the agreement for each type; whether all agree."""
+    """Prints the differences and the agreement for each type; returns whether all agree."""
     rows = {}
     largest = 0.0
     for way, index in ((way, index) for index in range(len(paths)) for way in ways):
@@ -164,9 +164,9 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", metavar="FOLDER", default=[
         "/usr/share", "/usr/lib", str(REPOSITORY), sysconfig.get_paths()["purelib"],
     ])
-    parser.add_argument("--each", type=int, default=5, help="files of one extension (default: 5)")
-    parser.add_argument("--most", type=int, default=1200, help="files of the folders in all (default: 1200)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed takes other files (default: 1)")
+    parser.add_argument("--each", type=int, default=5, help="maximum files per extension (default: 5)")
+    parser.add_argument("--most", type=int, default=1200, help="maximum files from the folders (default: 1200)")
+    parser.add_argument("--seed", type=int, default=1, help="seed for the selection of files (default: 1)")
     arguments = parser.parse_args()
 
     with TemporaryDirectory() as folder:

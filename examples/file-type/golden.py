@@ -1,12 +1,12 @@
-"""Write the golden tests: files that JSON can say, and what the official package answers.
+"""Write the golden tests: files that JSON can represent, and the official package's answers.
 
     python golden.py
 
 Writes tests/kinds.json, tests/short.json and the expected answers beside them; the same bytes each time.
 
-The kinds fill the model's windows. Of a file that leaves most of them empty, the model's score depends on the order in
-which sums are added up (README.md says why), so the answers of one processor would be no test for another. Writes
-nothing more and fails when the package's own scores, alone and in a batch, are not the same to SPREAD.
+The files of kinds.json fill the model's windows. For a file that leaves most of them empty, the score depends on the
+order of summation (README.md explains why), so the answers of one processor would not be a valid test on another. Fails
+without writing more if the package's scores alone and in a batch differ by more than SPREAD.
 """
 
 import json
@@ -54,7 +54,7 @@ OBJECT = "{n} 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 {n}92] /Con
 
 
 def several(text: str, before: str = "", after: str = "") -> str:
-    """As many parts as fill the windows."""
+    """Repeats the part until it fills the windows."""
     whole = before
     for n in range(11, 99):
         if len(whole) > 2500:
@@ -74,7 +74,7 @@ KINDS = {
     "pdf": several(OBJECT, "%PDF-1.4\n", "trailer\n<< /Root 1 0 R /Size 40 >>\nstartxref\n4711\n%%EOF\n"),
 }
 
-# Known without the model.
+# Classified without the model.
 SHORT = {
     "nothing": "",
     "seven letters": "letters",

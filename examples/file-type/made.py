@@ -1,4 +1,4 @@
-"""Files that compare.py makes itself: formats that a machine may lack, and those at the edges of the rules."""
+"""Files that compare.py generates: formats that a machine may lack, and edge cases of the rules."""
 
 import bz2
 import gzip
@@ -53,7 +53,7 @@ def formats() -> dict[str, bytes]:
 
 
 def edges() -> dict[str, bytes]:
-    """Lengths around those that the rules name, with and without white space, UTF-8 or not."""
+    """Files with lengths around the limits of the rules, with and without white space, UTF-8 or not."""
     space = b" \t\r\n\x0b\x0c"
     files = {"nothing": b"", "white space": space * 20, "a block of white space": b" " * 4096}
     for length in (1, 2, 6, 7, 8, 9, 15):

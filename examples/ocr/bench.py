@@ -1,11 +1,11 @@
-"""How many pages a second: a running server, beside the Python package behind FastAPI, in turns on the same machine.
+"""Measure pages per second of a running server and of the Python package behind FastAPI, alternately.
 
     python bench.py http://127.0.0.1:8000
 
-The package runs in one uvicorn process that this script starts, on the same ONNX Runtime if the server was told so
-(`--onnxruntime`): once with the package's own number of threads, once with one for each network. While one is asked,
-the others idle. Each round asks for every page once, by as many callers as `--concurrency` says. With `--pid`, the
-server's process, the processors' time of a page is printed, too, which says more on a machine that has other work.
+This script starts the package in one uvicorn process, once with its default number of threads and once with one thread
+per network. It uses the same ONNX Runtime as the server if the server was started with that library (`--onnxruntime`).
+While one is measured, the others idle. Each round sends every page once, from `--concurrency` callers. With `--pid` (the
+server's process id) it also prints the CPU time per page, which is more meaningful on a busy machine.
 """
 
 import argparse
@@ -31,13 +31,13 @@ def ask(url, page):
 
 
 def worked(pid):
-    """The processors' seconds that a process has had; Linux says so."""
+    """The CPU seconds of a process (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def serve(threads):
-    """Starts the package; answers its address and process."""
+    """Starts the package's server and returns its address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -73,7 +73,7 @@ def main():
                 for name, url in subjects.items():
                     begin, had = time.perf_counter(), worked(pids[name]) if name in pids else 0.0
                     round_waits = list(callers.map(lambda page: ask(url, page), files))
-                    if number:  # the first one warms
+                    if number:  # the first round is a warm-up
                         seconds[name].append(time.perf_counter() - begin)
                         waits[name] += round_waits
                         work[name].append((worked(pids[name]) - had) / len(files) if name in pids else float("nan"))

@@ -1,10 +1,10 @@
-"""Asks a running server and the Python package about the same pages, and prints where they differ.
+"""Reads the same pages with a running server and the Python package, and prints where they differ.
 
     python compare.py http://127.0.0.1:8000
 
-A page agrees when both read the same lines, in the same order: the same texts, corners at most 2 pixels apart, and
-scores at most 0.005 apart; 0.05 in a JPEG, of which two decoders make levels that differ by one. Exits with 1 if a
-page does not.
+A page agrees if both read the same lines in the same order: the same texts, corners at most 2 pixels apart, and scores
+at most 0.005 apart (0.05 in a JPEG, because two decoders give pixel values that differ by one). Exits with 1 if a page
+does not agree.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PIXELS_APART = 2.0
 
 
 def ask(server, page):
-    """What the server reads: (text, score, corners) for each line."""
+    """The server's lines: (text, score, corners) for each."""
     headers = {"content-type": "application/octet-stream"}
     request = urllib.request.Request(f"{server}/v2/models/ocr/infer", page, headers)
     with urllib.request.urlopen(request) as answer:
@@ -31,7 +31,7 @@ def ask(server, page):
 
 
 def differences(ours, theirs, kind):
-    """What differs, in words, and how far scores and corners are apart."""
+    """The differences in words, and the largest differences of scores and corners."""
     if [text for text, _, _ in ours] != [text for text, _, _ in theirs]:
         mine, other = [text for text, _, _ in ours], [text for text, _, _ in theirs]
         pairs = [(a, b) for a, b in zip(mine, other) if a != b][:3]
@@ -45,7 +45,7 @@ def differences(ours, theirs, kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", nargs="?", default="http://127.0.0.1:8000")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="each draws pages with other words")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="each draws other pages")
     options = parser.parse_args()
     package = RapidOCR()
     rows = []

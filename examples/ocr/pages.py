@@ -1,4 +1,4 @@
-"""Pages of text, drawn on the spot: what compare.py and bench.py ask about.
+"""Draws the pages of text that compare.py and bench.py use.
 
 Fonts are DejaVu, which comes with matplotlib, and Noto's Chinese one, which comes with mplfonts.
 """
@@ -12,7 +12,7 @@ import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 DEJAVU = Path(matplotlib.get_data_path()) / "fonts/ttf"
-# Found, not imported: the package wants more than a font needs.
+# Located without importing the package, because its import needs more dependencies.
 NOTO = Path(importlib.util.find_spec("mplfonts").origin).parent / "fonts/NotoSansCJKsc-Regular.otf"
 
 WORDS = (

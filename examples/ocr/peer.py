@@ -1,6 +1,6 @@
-"""The Python package behind FastAPI, as bench.py asks it: `POST /`, a picture as the body.
+"""The Python package behind FastAPI, for bench.py: `POST /` with a picture as the body.
 
-THREADS is what each of its three networks may use; the package's own default, all cores, unless set.
+THREADS is the number of threads per network; default: the package's own, all cores.
 """
 
 import os

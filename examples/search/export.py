@@ -2,12 +2,12 @@
 
     python export.py FOLDER
 
-reads FOLDER/model.safetensors and writes FOLDER/model.onnx. No training framework is needed, and each run writes the
-same bytes; the script prints their SHA-256 and fails if fetch.toml says another one.
+reads FOLDER/model.safetensors and writes FOLDER/model.onnx. It needs no training framework, and each run writes the
+same bytes; the script prints their SHA-256 and fails if fetch.toml has a different one.
 
 Inputs `input_ids`, `attention_mask` and `token_type_ids`, INT64 [batch, sequence]; output `last_hidden_state`, FP32
-[batch, sequence, 384]. Operators are those of opset 13, in the order in which runtimes look for what they can fuse:
-layer normalisation and GELU are spelled out.
+[batch, sequence, 384]. It uses operators of opset 13, in the patterns that runtimes recognise and fuse: layer
+normalisation and GELU are composed of basic operators.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 OPSET, IR = 13, 8
 LAYERS, HEADS, WIDTH = 6, 12, 384
 EPSILON = 1e-12
-# What is added to the scores of tokens that the mask hides. exp(-10000) is 0 in every precision.
+# Added to the scores of masked tokens. exp(-10000) is 0 in every precision.
 HIDDEN = -10_000.0
 
 
@@ -34,7 +34,7 @@ class Graph:
         self.weights, self.nodes, self.constants, self.known = weights, [], [], set()
 
     def constant(self, name: str, array: np.ndarray) -> str:
-        """A constant, once for each name."""
+        """Adds a constant, unless one of this name exists."""
         if name not in self.known:
             self.known.add(name)
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -51,12 +51,12 @@ class Graph:
         return self.constant(name, array.T if transposed else array)
 
     def node(self, operator: str, *inputs: str, to: str, **attributes) -> str:
-        """Adds a node and answers the name of its output."""
+        """Adds a node and returns the name of its output."""
         self.nodes.append(helper.make_node(operator, list(inputs), [to], name=to, **attributes))
         return to
 
     def cast(self, given: str, to: str) -> str:
-        # The attribute is called `to` as well.
+        # The attribute has the name `to`, too.
         self.nodes.append(helper.make_node("Cast", [given], [to], name=to, to=TensorProto.FLOAT))
         return to
 
@@ -85,13 +85,13 @@ class Graph:
 
 
 def embeddings(graph: Graph) -> str:
-    """Word, kind and place of each token, as one vector."""
+    """The sum of the word, segment and position embeddings of each token."""
     words = graph.node(
         "Gather", graph.weight("embeddings.word_embeddings.weight"), "input_ids", to="embeddings.words", axis=0)
     kinds = graph.node(
         "Gather", graph.weight("embeddings.token_type_embeddings.weight"), "token_type_ids", to="embeddings.kinds",
         axis=0)
-    # As many places as the row has tokens.
+    # One position for each token of the row.
     shape = graph.node("Shape", "input_ids", to="embeddings.shape")
     length = graph.node("Slice", shape, graph.integers(1), graph.integers(2), graph.integers(0), to="embeddings.length")
     places = graph.node(
@@ -103,7 +103,7 @@ def embeddings(graph: Graph) -> str:
 
 
 def hiding(graph: Graph) -> str:
-    """[batch, 1, 1, sequence]: 0 for a token, much less than 0 for what fills up the row."""
+    """[batch, 1, 1, sequence]: 0 for a token, a large negative number for padding."""
     mask = graph.node("Unsqueeze", "attention_mask", graph.integers(1, 2), to="mask.widened")
     mask = graph.cast(mask, to="mask.float")
     gaps = graph.node("Sub", graph.scalar(1.0), mask, to="mask.gaps")
@@ -111,11 +111,11 @@ def hiding(graph: Graph) -> str:
 
 
 def attention(graph: Graph, given: str, mask: str, weights: str, to: str) -> str:
-    """Each token looks at each other one, in twelve ways."""
+    """Self-attention with twelve heads."""
 
     def heads(kind: str, order: list[int]) -> str:
         made = graph.linear(given, f"{weights}.self.{kind}", to=f"{to}.{kind}")
-        # A size of 0 is the input's own.
+        # A size of 0 keeps the input's size.
         parted = graph.node("Reshape", made, graph.integers(0, 0, HEADS, WIDTH // HEADS), to=f"{to}.{kind}.parted")
         return graph.node("Transpose", parted, to=f"{to}.{kind}.heads", perm=order)
 

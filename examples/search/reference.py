@@ -1,7 +1,7 @@
-"""The same embeddings without the server: what compare.py holds it against.
+"""The same embeddings without the server, as the reference for compare.py.
 
-`embed` is what the model's authors publish as its use: tokenizer, graph, mean over the tokens, length 1. `forward` is
-the graph once more, in plain numpy and float64, straight from the weights.
+`embed` follows the usage that the model's authors publish: tokenizer, graph, mean over the tokens, length 1. `forward`
+computes the graph in plain numpy and float64, directly from the weights.
 
     python reference.py
 
@@ -24,7 +24,7 @@ HEADS = 12
 
 
 def tokenise(texts: list[str]) -> dict[str, np.ndarray]:
-    """Rows of tokens, as long as the longest one."""
+    """Rows of tokens, padded to the longest one."""
     tokenizer = Tokenizer.from_file(str(FETCHED / "tokenizer.json"))
     tokenizer.enable_truncation(TOKENS_MAX)
     tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")

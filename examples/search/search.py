@@ -2,8 +2,8 @@
 
     python search.py [--server http://127.0.0.1:8000] QUESTION…
 
-Splits the documents into paragraphs, asks the server for their embeddings a batch at a time, and prints for each
-question the paragraphs whose embeddings point most nearly the same way. Python's standard library and numpy.
+Splits the documents into paragraphs, requests their embeddings in batches, and prints for each question the paragraphs
+with the most similar embeddings. Needs Python's standard library and numpy.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(path: Path) -> list[Paragraph]:
-    """What is prose in a Markdown file: no code, no tables, no headings."""
+    """The prose of a Markdown file, without code, tables and headings."""
     found, lines, start, code = [], [], 1, False
     for number, line in enumerate([*path.read_text().splitlines(), ""], 1):
         code ^= line.startswith("```")
@@ -58,7 +58,7 @@ def embed(server: str, texts: list[str]) -> np.ndarray:
 
 def index(server: str, corpus: list[Paragraph]) -> np.ndarray:
     """The embeddings of all paragraphs."""
-    # Rows of a batch are as long as its longest one, so texts of like length go together.
+    # A batch is padded to its longest row, so texts of similar length are batched together.
     order = sorted(range(len(corpus)), key=lambda number: len(corpus[number].text))
     rows = [None] * len(corpus)
     for start in range(0, len(order), BATCH):

@@ -1,8 +1,8 @@
-"""Ask a running server about all held-out rows in one request, with nothing but Python's standard library.
+"""Send all held-out rows to a running server in one request, with Python's standard library only.
 
     python3 client.py http://127.0.0.1:8000
 
-Exits with 1 if fewer than 96 % of the rows are classified rightly.
+Exits with 1 if fewer than 96 % of the rows are classified correctly.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""The same as client.py with Triton's own client, unchanged: tensors travel as raw bytes behind a short JSON head.
+"""The same as client.py with Triton's own client: tensors are sent as raw bytes after a short JSON header.
 
     pip install 'tritonclient[http]==2.73.0'
     python3 client_triton.py 127.0.0.1:8000

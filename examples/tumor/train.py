@@ -1,18 +1,18 @@
-"""Train both versions of the tumor classifier and write everything that the example commits beside this script.
+"""Train both versions of the tumor classifier and write the generated files of this example.
 
 Writes held-out.csv, the requests of the golden tests under tests/, and for each version N: weights-vN.safetensors,
 scores-vN.csv, the expected answers under tests/, and the numbers of the `scale` stage in tumor-vN.yaml (the three lists
-between brackets; the rest of that file is written by people).
+between brackets; the rest of that file is maintained by hand).
 
 Seeded and single-threaded: with the versions in requirements.txt, each run writes the same bytes (README.md says on
-which machines). Writes nothing and fails when the weights of a version, rounded to the 32 bits that are stored, no
-longer give the framework's own scores.
+which machines). Fails without writing anything if the weights of a version, rounded to the stored 32 bits, do not
+reproduce the framework's scores.
 """
 
 import os
 
-# Before numpy is imported. Several threads, or the kernels for another processor, add up a sum in another order; its
-# last bits differ, and after some hundred steps of training so do the weights. Prescott's kernels run on any x86-64.
+# Set before numpy is imported. With several threads, or kernels for another processor, sums are added in another order;
+# their last bits differ, and after some hundred training steps so do the weights. Prescott's kernels run on any x86-64.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_CORETYPE"] = "Prescott"
@@ -45,7 +45,7 @@ LARGEST_DIFFERENCE = 1e-5
 
 
 class Version(NamedTuple):
-    """What one version of the pipeline may be, before training decides."""
+    """The search space of one version, before training."""
 
     number: str
     layouts: tuple[tuple[int, ...], ...]
@@ -61,7 +61,7 @@ VERSIONS = (
 
 
 class Model(NamedTuple):
-    """What training made of a version."""
+    """The result of training a version."""
 
     scaler: StandardScaler
     stored: bytes
@@ -73,13 +73,13 @@ class Model(NamedTuple):
 def read_data() -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The measurements in raw units, 1 where the tumor is malignant, and the names of the columns."""
     data = load_breast_cancer()
-    # scikit-learn counts malignant as 0; a score should grow with the danger.
+    # In scikit-learn malignant is class 0; here a higher score means malignant.
     malignant = (data.target_names[data.target] == "malignant").astype(np.int64)
     return data.data, malignant, [str(name).replace(" ", "_") for name in data.feature_names]
 
 
 def train(layouts: tuple, rows: np.ndarray, malignant: np.ndarray) -> tuple[StandardScaler, MLPClassifier]:
-    """Fit scaler and network, with the layout and the weight decay that cross-validation on these same rows prefers."""
+    """Fit scaler and network; cross-validation on the same rows chooses the layout and the weight decay."""
     network = MLPClassifier(activation="relu", solver="lbfgs", max_iter=5000, random_state=SEED)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), network),
@@ -109,7 +109,7 @@ def tensors(network: MLPClassifier) -> dict[str, np.ndarray]:
 
 
 def forward(weights: dict[str, np.ndarray], scaler: StandardScaler, rows: np.ndarray, dtype: type) -> np.ndarray:
-    """What the pipeline computes, in plain numpy: scale, the network's layers, sigmoid. All of it in `dtype`."""
+    """Compute the pipeline in plain numpy: scale, the network's layers, sigmoid; all in `dtype`."""
     hidden = (rows.astype(dtype) - scaler.mean_.astype(dtype)) / scaler.scale_.astype(dtype)
     last = len(weights) // 2 - 1
     for layer in range(last + 1):
@@ -138,7 +138,7 @@ def request_body(rows: np.ndarray) -> dict:
 
 
 def answer_body(scores: np.ndarray) -> dict:
-    """The answer to expect, scores as the shortest FP32 decimals."""
+    """The expected answer, with scores as the shortest FP32 decimals."""
     count = len(scores)
     return {"outputs": [
         {"name": "label", "datatype": "BYTES", "shape": [count], "data": [LABELS[int(s >= THRESHOLD)] for s in scores]},
@@ -147,7 +147,7 @@ def answer_body(scores: np.ndarray) -> dict:
 
 
 def fill_manifest(path: Path, lists: dict[str, list]) -> None:
-    """Replace the bracketed list behind each key; leave every other byte of the manifest as it is."""
+    """Replace the bracketed list of each key; keep every other byte of the manifest."""
     text = path.read_text()
     for key, values in lists.items():
         items = [str(value) for value in values]
@@ -163,7 +163,7 @@ def make(version: Version, train_rows: np.ndarray, train_malignant: np.ndarray, 
     """Train a version, and check that its stored weights give the framework's scores of the held-out rows."""
     print(f"\nversion {version.number}, by 5-fold cross-validation on the training rows:")
     scaler, network = train(version.layouts, train_rows, train_malignant)
-    # A client sends FP32, so the framework is asked about the same rounded numbers.
+    # A client sends FP32, so the framework gets the same rounded numbers.
     sent = held_rows.astype(np.float32).astype(np.float64)
     scores = network.predict_proba(scaler.transform(sent))[:, 1]
     stored = save(tensors(network))
@@ -178,7 +178,7 @@ def make(version: Version, train_rows: np.ndarray, train_malignant: np.ndarray, 
 
 
 def report(scores: np.ndarray, malignant: np.ndarray) -> None:
-    """Print what these scores of the held-out rows are worth."""
+    """Print the accuracy and other figures of these scores on the held-out rows."""
     said = scores >= THRESHOLD
     (true_benign, false_alarm), (missed, true_malignant) = confusion_matrix(malignant, said)
     print(f"held-out accuracy {np.mean(said == malignant):.4f} ({true_benign + true_malignant} of {len(scores)} "
@@ -193,7 +193,7 @@ def report(scores: np.ndarray, malignant: np.ndarray) -> None:
 def golden_rows(scores: np.ndarray, malignant: np.ndarray) -> dict[str, list[int]]:
     """Held-out rows by the name of their golden test.
 
-    Rightly classified, and far enough from 0 and 1 that a wrong digit anywhere shows in the score.
+    Correctly classified, and far enough from 0 and 1 that any wrong digit changes the score.
     """
     right = np.flatnonzero((scores >= THRESHOLD) == malignant)
 
@@ -218,7 +218,7 @@ def main() -> None:
 
     write_csv(HERE / "held-out.csv", [*columns, "diagnosis"],
               [[*row, LABELS[truth]] for row, truth in zip(held_rows.tolist(), held_malignant)])
-    # All versions are asked about the same rows, those that suit the first.
+    # All versions use the same rows, chosen for the first version.
     golden = golden_rows(models[0].scores, held_malignant)
     for name, chosen in golden.items():
         write_json(HERE / "tests" / f"{name}.json", request_body(held_rows[chosen]))

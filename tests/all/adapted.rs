@@ -1,5 +1,5 @@
-//! Variants that take and give something else than their route, and stand in because the route says
-//! how.
+//! Variants whose signature differs from the route's, used through an adapter that the route
+//! defines.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use crate::harness::http::{Request, Response};
 use crate::harness::manifest::{With as _, model, version};
 use crate::harness::server::{Server, Setup};
 
-/// Version 2 multiplies by 4; it calls its input `x` and its output `y`, and has another one, `z`,
-/// before it.
+/// Version 2 multiplies by 4. Its input is `x`, its output `y`, and another output `z` comes before
+/// `y`.
 fn other() -> Value {
     let first = scale("first", 0.0, 1.0).with("inputs", json!({ "features": "request.x" }));
     let first = first.with("outputs", json!({ "features": "z" }));
@@ -57,7 +57,7 @@ fn a_route_reads_and_writes_as_its_first_version() {
         assert_eq!(response.json()["outputs"], json!([output]), "{version}");
         assert_eq!(response.json()["model_version"], version);
     }
-    // Past the route it is what it is.
+    // Called directly, the version keeps its own signature.
     let request =
         json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1.0] }] });
     let direct = server
@@ -68,7 +68,7 @@ fn a_route_reads_and_writes_as_its_first_version() {
         (&direct["outputs"][0]["name"], &direct["outputs"][1]["name"]),
         (&json!("z"), &json!("y"))
     );
-    // An error names what the client sent.
+    // An error uses the client's names.
     let wrong = one(1.0).to_string().replace("FP32", "INT32");
     let refused =
         server.ask(&Request::post("/v2/models/m/infer", wrong).header("hotstage-version", "2"));
@@ -77,7 +77,7 @@ fn a_route_reads_and_writes_as_its_first_version() {
 }
 
 #[test]
-fn a_mirror_goes_through_the_same_door() {
+fn a_mirror_uses_the_adapter() {
     let silent = json!({ "version": "2", "weight": 0, "inputs": { "x": "features" }, "outputs": { "y": "features" } });
     let more = json!({ "mirror": [{ "version": "2", "keep": 1 }] });
     let server = Setup::of([times("m", "1", 4.0), other(), route(&silent, &more)]).start();
@@ -85,7 +85,7 @@ fn a_mirror_goes_through_the_same_door() {
     ask(&server, "1");
     let mirror = || admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
     eventually("the copy is compared", || mirror()["compared"] == 1);
-    // Both multiply by 4: not only the shapes are the same.
+    // Both multiply by 4, so values agree as well as shapes.
     assert_eq!(
         (&mirror()["disagreed"], &mirror()["failed"]),
         (&json!(0), &json!(0))
@@ -93,7 +93,7 @@ fn a_mirror_goes_through_the_same_door() {
 }
 
 #[test]
-fn a_fallback_goes_through_the_same_door() {
+fn a_fallback_uses_the_adapter() {
     let echo = model("echo")
         .with("inputs", json!({ "x": "request.q" }))
         .with("outputs", json!({ "y": "z" }));
@@ -122,7 +122,7 @@ fn a_fallback_goes_through_the_same_door() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_what_is_there() {
+fn an_adapter_that_does_not_match_is_refused_with_the_available_names() {
     for (second, expect) in [
         (
             json!({ "version": "2" }),

@@ -1,4 +1,4 @@
-//! What every answer says of itself, and the one log line of each that failed.
+//! The headers and ids of every answer, and the single log line of each failed request.
 
 use std::process::Output;
 
@@ -11,7 +11,7 @@ use crate::harness::{components, root, state, tumor};
 
 const TUMOR: &str = "/v2/models/tumor/infer";
 
-/// What `hotstage check -o json` says about the example.
+/// The report of `hotstage check -o json` for the example.
 fn checked() -> Value {
     let state = state::warm();
     let mut check = program();
@@ -96,7 +96,7 @@ fn an_answer_repeats_the_clients_id_or_has_one_of_its_own() {
     }
 }
 
-/// Each is sent with an id, so that its line is found.
+/// Each request has an id, so that its log line can be found.
 fn refusals() -> Vec<(&'static str, Request, u16, &'static str)> {
     vec![
         ("a", Request::post(TUMOR, "{}"), 400, "invalid_input"),
@@ -167,7 +167,7 @@ fn each_failed_request_has_one_line_in_the_log_and_no_other_has_any() {
 }
 
 #[test]
-fn a_defect_is_an_error_in_the_log_with_what_the_client_does_not_read() {
+fn a_defect_is_logged_as_an_error_with_details_hidden_from_the_client() {
     let server = Setup::of([pipeline("traps", [model("traps")])])
         .args("--log-format json")
         .start();
@@ -201,9 +201,9 @@ fn a_defect_is_an_error_in_the_log_with_what_the_client_does_not_read() {
     );
 }
 
-/// What a client sends must not make a line of its own, nor colour a terminal.
+/// Client text must not create a log line of its own or colour a terminal.
 #[test]
-fn a_line_of_the_log_stays_one_line_whatever_the_client_sends() {
+fn client_text_never_breaks_a_log_line() {
     for format in ["json", "text"] {
         let server = Setup::tumor()
             .args(&format!("--log-format {format}"))

@@ -1,5 +1,5 @@
-//! Graphs obey the limits of their stage: time, memory and a crash cost the call, wherever the
-//! graph computes.
+//! Graphs respect the limits of their stage: exceeding time or memory, or a crash, fails only the
+//! call, in either process.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 use crate::onnx::{floats, net};
 
-/// More than the product below takes by far less than it would take by itself.
+/// Far more memory than a call needs otherwise; the product below exceeds it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// `most = max(0, 1, …, n - 1)`: the client says how many.
+/// `most = max(0, 1, …, n - 1)`: the client chooses `n`.
 fn range() -> Vec<u8> {
     Model::default()
         .input("n", Type::Int64, &[])
@@ -30,8 +30,8 @@ fn range() -> Vec<u8> {
         .bytes()
 }
 
-/// A table of all products of two columns, times itself `times` times: one operator that takes as
-/// long as the client likes, or many of them.
+/// The outer product of two columns, multiplied by itself `times` times: one operator of arbitrary
+/// duration, or many operators.
 fn product(times: usize) -> Vec<u8> {
     let mut graph = Model::default()
         .input("x", Type::Float, &[None, Some(1)])
@@ -55,7 +55,7 @@ fn columns(side: usize) -> Value {
     json!({ "inputs": [floats("x", &[side, 1], &zeros), floats("y", &[1, side], &zeros)] })
 }
 
-/// A server with the graph under a name, and a stage that has nothing to do with it.
+/// A server with the graph under a name, and an unrelated stage.
 fn beside(graph: &[u8], limits: Value, arguments: &str) -> (Server, Folder) {
     let folder = Folder::new();
     let stage = net(&folder, graph, &json!({})).with("limits", limits);
@@ -63,7 +63,7 @@ fn beside(graph: &[u8], limits: Value, arguments: &str) -> (Server, Folder) {
         pipeline("m", [stage]),
         pipeline("neighbour", [model("echo")]),
     ];
-    // With backtraces the server reads its own symbols, which takes hundreds of megabytes.
+    // With backtraces enabled the server reads its symbols, which takes hundreds of megabytes.
     (
         Setup::of(manifests)
             .args(arguments)
@@ -106,7 +106,7 @@ fn a_size_of_the_clients_is_bounded(arguments: &str) {
         );
         neighbour(&server);
     }
-    // More than a size can be, which is the client's mistake.
+    // Beyond the range of a size, so it is a client error.
     assert_eq!(ask(i64::MAX).status, 400);
     assert_eq!(
         ask(1 << 20).ok().json()["outputs"][0]["data"],
@@ -161,7 +161,7 @@ fn one_operator_without_an_end_is_ended_and_hurts_no_other_call() {
     let mut late = server.connect();
     // A trillion multiplications.
     late.send(&Request::post("/v2/models/m/infer", columns(10_000).to_string()).bytes());
-    // Calls of the same graph that are in its process when that is killed are asked again.
+    // Calls of the same graph that are in its process when it is killed are retried.
     while began.elapsed() < Duration::from_secs(4) {
         neighbour(&server);
         assert_eq!(
@@ -178,7 +178,7 @@ fn one_operator_without_an_end_is_ended_and_hurts_no_other_call() {
     assert_ne!(process::of_graphs(&server), before);
 }
 
-/// Pages of memory that a process has.
+/// Memory pages of a process.
 fn pages(process: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
     statm.split(' ').nth(1).unwrap().parse().unwrap()
@@ -193,7 +193,7 @@ fn a_crash_of_the_engine_costs_the_call_alone() {
         };
         let mut lost = server.connect();
         lost.send(&Request::post("/v2/models/m/infer", columns(10_000).to_string()).bytes());
-        // Once it computes, it has the memory of the table.
+        // When it computes, it has allocated the memory of the table.
         while pages(process) < 50_000 {
             neighbour(&server);
         }

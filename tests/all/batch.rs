@@ -1,5 +1,5 @@
-//! Batching: requests that come together are called together, each gets its own rows, and a bad one
-//! fails alone.
+//! Batching: concurrent requests share a call, each gets its own rows, and a bad request fails
+//! alone.
 
 use std::sync::Barrier;
 use std::thread;
@@ -22,7 +22,7 @@ fn double() -> Vec<u8> {
         .bytes()
 }
 
-/// A server whose model waits for others, so that requests of one moment surely meet.
+/// A server whose model waits for other requests, so that simultaneous requests form one batch.
 fn served(graph: &[u8], batch: Value) -> (Server, Folder) {
     let folder = Folder::new();
     let stage = net(&folder, graph, &json!({})).with("batch", batch);
@@ -34,7 +34,7 @@ fn served(graph: &[u8], batch: Value) -> (Server, Folder) {
     )
 }
 
-/// Asks all of it at one moment; the answers in order.
+/// Sends all requests at once; returns the answers in order.
 fn at_once(server: &Server, requests: &[Value]) -> Vec<Response> {
     let start = Barrier::new(requests.len());
     thread::scope(|scope| {
@@ -53,7 +53,7 @@ fn at_once(server: &Server, requests: &[Value]) -> Vec<Response> {
     })
 }
 
-/// A count of the batched stage.
+/// A counter of the batched stage.
 fn count(server: &Server, name: &str) -> f64 {
     server
         .metrics()
@@ -72,13 +72,13 @@ fn rows(request: usize, rows: usize, columns: usize) -> (Value, Value) {
 }
 
 #[test]
-fn those_who_come_together_are_called_together_and_get_their_own() {
+fn concurrent_requests_share_a_call_and_get_their_own_rows() {
     let (server, _folder) = served(&double(), json!({ "max_rows": 64, "max_delay": "300ms" }));
     let asked: Vec<(Value, Value)> = (0..12)
         .map(|request| rows(request, 1 + request % 3, 2))
         .collect();
     let requests: Vec<Value> = asked.iter().map(|(request, _)| request.clone()).collect();
-    // One request has warmed it.
+    // The warm-up sent one request.
     let counted = || ["requests_total", "rows_count", "rows_sum"].map(|name| count(&server, name));
     let [requests_before, batches_before, rows_before] = counted();
     for (answer, (_, expected)) in at_once(&server, &requests).into_iter().zip(&asked) {
@@ -99,7 +99,7 @@ fn those_who_come_together_are_called_together_and_get_their_own() {
 #[test]
 fn a_bad_request_fails_alone() {
     let folder = Folder::new();
-    // Rows are looked up in a table of two: an index beyond its end fails the whole call.
+    // The model looks rows up in a table of two: an index beyond its end fails the whole call.
     let table = Model::default()
         .input("i", Type::Int64, &[None])
         .weights("table", &[2], &[10.0, 20.0])
@@ -136,7 +136,7 @@ fn shapes_that_differ_are_not_joined_and_none_is_lost() {
 }
 
 #[test]
-fn a_server_that_nobody_else_asks_answers_at_once() {
+fn a_single_request_does_not_wait_for_a_batch() {
     let (server, _folder) = served(&double(), json!(true));
     let empty = || {
         let series = r#"hotstage_batches_total{pipeline="m",version="1",stage="net",cut="empty"}"#;
@@ -154,7 +154,7 @@ fn a_server_that_nobody_else_asks_answers_at_once() {
 }
 
 #[test]
-fn one_that_waited_too_long_is_told_to_come_again() {
+fn a_request_that_waited_too_long_gets_503_with_retry_after() {
     const MOST: usize = 4;
     let batch = json!({ "timeout": "100ms", "max_rows": MOST });
     let spins = model("spins")
@@ -165,8 +165,8 @@ fn one_that_waited_too_long_is_told_to_come_again() {
         .start();
     let ask = |x: &[f64]| server.infer("m", &json!({ "inputs": [floats("x", &[x.len()], x)] }));
     thread::scope(|scope| {
-        // As many rows as a batch may have: nobody takes it along, behind another request's row it
-        // would not spin. Who stood still before it began may be told to come again, and does.
+        // It fills a batch, so it joins no other request; in a batch with other rows first it would
+        // not spin. A request that waits before it runs may get 503, and is retried.
         let busy = scope.spawn(|| {
             loop {
                 let answer = ask(&[13.0; MOST]);
@@ -175,7 +175,7 @@ fn one_that_waited_too_long_is_told_to_come_again() {
                 }
             }
         });
-        // Whoever is answered came before it.
+        // Requests that are answered came before it.
         let late = loop {
             let answer = ask(&[1.0]);
             if answer.status != 200 {

@@ -1,4 +1,4 @@
-//! What goes on beside a route's decision: fallbacks, circuits and mirrors, from outside.
+//! Fallbacks, circuit breakers and mirrors, from outside.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ fn route(spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": "m" }, "spec": spec })
 }
 
-/// A guest under a version's name.
+/// A guest as a version.
 fn guest(name: &str, as_version: &str) -> Value {
     version("m", as_version, [model(name)])
 }
 
-/// Version 2 is chosen always, and version 1 is its fallback.
+/// The route always chooses version 2; version 1 is its fallback.
 fn falling(guest_of_2: &str, more: &Value) -> Setup {
     let mut fallback = json!({ "version": "1" });
     fallback
@@ -36,8 +36,8 @@ fn falling(guest_of_2: &str, more: &Value) -> Setup {
     ])
 }
 
-/// Who answered, and what the answer says of who should have.
-fn told(response: &Response) -> (&str, Option<&str>) {
+/// The version that answered, and the version that the answer names as the chosen one.
+fn answered_by(response: &Response) -> (&str, Option<&str>) {
     assert_eq!(response.status, 200, "{}", response.text());
     (
         response.header("hotstage-version").unwrap(),
@@ -53,11 +53,14 @@ fn ask(server: &Server, number: f32) -> Response {
 fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
     let server = falling("fails_internal", &json!({})).start();
     let response = ask(&server, 13.0);
-    assert_eq!(told(&response), ("1", Some("\"2\";because=stage_failed")));
+    assert_eq!(
+        answered_by(&response),
+        ("1", Some("\"2\";because=stage_failed"))
+    );
     assert_eq!(response.json()["outputs"][0]["data"], json!([13.0]));
     assert_eq!(response.json()["model_version"], "1");
-    assert_eq!(told(&ask(&server, 1.0)), ("2", None));
-    // Where the fallback fails as well, the answer says that it was asked, and in whose place.
+    assert_eq!(answered_by(&ask(&server, 1.0)), ("2", None));
+    // If the fallback fails as well, the answer names both versions.
     let both = json!([{ "version": "1", "weight": 0 }, { "version": "2", "weight": 1 }]);
     let spec = json!({ "split": both, "fallback": { "version": "1" } });
     let failing = Setup::of([
@@ -76,7 +79,7 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
         Some("\"2\";because=stage_failed")
     );
     assert_eq!(response.header("hotstage-version"), Some("1"));
-    // Both are counted where they happened.
+    // Both failures are counted at their versions.
     let versions = &Admin::of(&server).get("/v1/models/m")["versions"];
     assert_eq!(
         (
@@ -88,7 +91,7 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
     );
     let server = falling("fails_invalid", &json!({})).start();
     assert_eq!(ask(&server, 13.0).status, 400);
-    // One that is asked for by its version fails as it does.
+    // A request that names its version gets no fallback.
     let server = falling("traps", &json!({})).start();
     let direct = Request::post(
         "/v2/models/m/versions/2/infer",
@@ -96,7 +99,7 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
     );
     assert_eq!(server.ask(&direct).status, 500);
     assert_eq!(
-        told(&ask(&server, 13.0)),
+        answered_by(&ask(&server, 13.0)),
         ("1", Some("\"2\";because=stage_trapped"))
     );
 }
@@ -105,10 +108,10 @@ fn a_failure_is_answered_by_the_fallback_and_a_clients_mistake_is_not() {
 fn a_slow_variant_is_given_up_and_a_bad_one_is_left_alone_for_a_while() {
     let server = falling("spins", &json!({ "timeout": "50ms" })).start();
     assert_eq!(
-        told(&ask(&server, 13.0)),
+        answered_by(&ask(&server, 13.0)),
         ("1", Some("\"2\";because=timeout"))
     );
-    assert_eq!(told(&ask(&server, 1.0)), ("2", None));
+    assert_eq!(answered_by(&ask(&server, 1.0)), ("2", None));
     let server = falling(
         "fails_internal",
         &json!({ "circuit": { "failures": 2, "open": "1s" } }),
@@ -116,26 +119,26 @@ fn a_slow_variant_is_given_up_and_a_bad_one_is_left_alone_for_a_while() {
     .start();
     for _ in 0..2 {
         assert_eq!(
-            told(&ask(&server, 13.0)),
+            answered_by(&ask(&server, 13.0)),
             ("1", Some("\"2\";because=stage_failed"))
         );
     }
     let opened = Instant::now();
-    let open = told(&ask(&server, 1.0)) == ("1", Some("\"2\";because=circuit"));
+    let open = answered_by(&ask(&server, 1.0)) == ("1", Some("\"2\";because=circuit"));
     assert!(open || opened.elapsed() >= Duration::from_secs(1));
     let described = Admin::of(&server).get("/v1/models/m")["route"]["open_circuits"].clone();
     assert!(
         described == json!(["2"]) || opened.elapsed() >= Duration::from_secs(1),
         "{described}"
     );
-    while told(&ask(&server, 1.0)).0 == "1" {
+    while answered_by(&ask(&server, 1.0)).0 == "1" {
         assert!(opened.elapsed() < PATIENCE);
         pause(Duration::from_millis(50));
     }
-    assert_eq!(told(&ask(&server, 1.0)), ("2", None));
+    assert_eq!(answered_by(&ask(&server, 1.0)), ("2", None));
 }
 
-/// Asks for the mirrors until this holds of the first one.
+/// Polls the mirrors until the condition holds for the first one.
 fn mirror(admin: &Admin, holds: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
@@ -164,7 +167,7 @@ fn a_mirror_gets_copies_and_says_how_its_answers_differ() {
         assert_eq!(response.header("hotstage-version"), Some("1"));
     }
     let seen = mirror(&admin, |mirror| mirror["compared"] == 10);
-    // Of 10 the answers are 20 and 25; from 7 on they differ by more than 3.
+    // For 10 the answers are 20 and 25; from 7 on they differ by more than 3.
     assert_eq!(
         (&seen["disagreed"], &seen["dropped"], &seen["failed"]),
         (&json!(4), &json!(0), &json!(0))
@@ -188,23 +191,24 @@ fn a_mirror_gets_copies_and_says_how_its_answers_differ() {
     assert_eq!(worst[0]["request"]["inputs"][0]["data"], json!([10.0]));
     assert_eq!(worst[0]["answer"]["outputs"][0]["data"], json!([20.0]));
     assert_eq!(worst[0]["mirrored"]["outputs"][0]["data"], json!([25.0]));
-    // Its answers are nobody's: the version has answered nothing, and can't go while it is named.
+    // No client gets its answers: the version has answered nothing, and can't be deleted while a
+    // route names it.
     assert_eq!(admin.get("/v1/models/m")["versions"][1]["answered"], 0);
     assert_eq!(admin.delete("/v1/models/m/versions/3").status, 409);
     let at = server.starting.state.to_str().unwrap();
-    let told = hotstage(["mirrors", "m", "--examples", "--state", at]).ended(0);
+    let shown = hotstage(["mirrors", "m", "--examples", "--state", at]).ended(0);
     assert!(
-        told.stdout.contains("4 (40.00%)") && told.stdout.contains("example 1"),
+        shown.stdout.contains("4 (40.00%)") && shown.stdout.contains("example 1"),
         "{}",
-        told.stdout
+        shown.stdout
     );
     for part in [
         "example 1: largest |Δ| 5.000000",
         "example 2: largest |Δ| 4.500000",
     ] {
-        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+        assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
     }
-    // A route that changes elsewhere goes on with the mirror; another mirror begins anew.
+    // A change elsewhere in the route keeps the mirror's counts; another mirror starts at zero.
     let mut pinned = spec(3.0);
     pinned["pin"] = json!(true);
     admin.apply(&[route(&pinned)]).ok();
@@ -219,7 +223,7 @@ fn a_mirror_that_stalls_or_fails_costs_its_copies_and_nothing_else() {
     let server = Setup::of([guest("echo", "1"), guest("spins", "2"), route(&spec)]).start();
     let admin = Admin::of(&server);
     for _ in 0..20 {
-        assert_eq!(told(&ask(&server, 13.0)), ("1", None));
+        assert_eq!(answered_by(&ask(&server, 13.0)), ("1", None));
     }
     let seen = mirror(&admin, |mirror| mirror["dropped"].as_u64() >= Some(1));
     assert_eq!(
@@ -230,7 +234,7 @@ fn a_mirror_that_stalls_or_fails_costs_its_copies_and_nothing_else() {
         json!({ "split": [{ "version": "1" }], "mirror": [{ "version": "3", "percent": 50 }] });
     admin.apply(&[guest("traps", "3"), route(&spec)]).ok();
     for _ in 0..100 {
-        assert_eq!(told(&ask(&server, 13.0)), ("1", None));
+        assert_eq!(answered_by(&ask(&server, 13.0)), ("1", None));
     }
     let seen = mirror(&admin, |mirror| mirror["failed"] == mirror["sent"]);
     assert!(

@@ -1,7 +1,7 @@
-//! The binary tensor extension: where the JSON ends, whose bytes are whose, and bodies that are all
-//! bytes.
+//! The binary tensor extension: the length of the JSON, the bytes of each tensor, and raw binary
+//! bodies.
 //!
-//! Texts that clients of other servers look for are asserted to the letter.
+//! Error texts that clients of other servers match are asserted exactly.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::harness::tumor;
 const TUMOR: &str = "/v2/models/tumor/infer";
 const HEADER: &str = "inference-header-content-length";
 
-/// A request with rows in bytes, as Triton's client writes it.
+/// A request with binary rows, encoded like Triton's client.
 fn rows(count: usize, bytes: usize) -> Value {
     let parameters = json!({ "binary_data_size": bytes });
     json!({ "inputs": [{ "name": "features", "shape": [count, 30], "datatype": "FP32", "parameters": parameters }] })
@@ -33,7 +33,7 @@ fn score(bytes: &[u8], expected: f32) {
     assert!((got - expected).abs() < 1e-5, "{got} is not {expected}");
 }
 
-/// The answer to the malignant row, all of it in bytes.
+/// The answer to the malignant row, with binary outputs.
 #[track_caller]
 fn check_malignant(response: &Response) {
     let (json, bytes) = response.binary();
@@ -89,7 +89,7 @@ fn json_may_be_answered_in_bytes_without_any_header() {
     check_malignant(&response);
 }
 
-/// A header of 0: the body is the only input, all outputs come in bytes.
+/// A header of 0: the body is the only input, and all outputs are binary.
 #[test]
 fn a_body_of_bytes_alone_is_the_only_input() {
     let server = Setup::tumor().start();
@@ -98,7 +98,7 @@ fn a_body_of_bytes_alone_is_the_only_input() {
     assert_eq!(row.len(), 120);
     check_malignant(&raw(&row).ok());
 
-    // Shape [-1,30]: as many rows as the bytes make.
+    // Shape [-1,30]: the number of bytes determines the rows.
     let (json, _) = (raw(&tumor::bytes("batch")).ok().binary().0, ());
     assert_eq!(json["outputs"][1]["shape"], json!([3]));
     let (json, _) = (raw(&[]).ok().binary().0, ());
@@ -151,7 +151,7 @@ fn a_header_that_fits_no_body_is_refused() {
             "{value}"
         );
     }
-    // A length that cuts the JSON.
+    // A length that truncates the JSON.
     let response = server.ask(&Request::post(TUMOR, body).header(HEADER, 10));
     assert_eq!(response.status, 400);
     assert!(
@@ -171,7 +171,7 @@ fn refused(server: &Server, request: &Value, blob: &[u8], expected: &str) {
 }
 
 #[test]
-fn bytes_that_do_not_fit_are_refused_in_words_that_clients_know() {
+fn bytes_of_wrong_length_are_refused_with_texts_that_clients_match() {
     let server = Setup::tumor().start();
     let row = [0; 120];
     let short =
@@ -214,7 +214,7 @@ fn bytes_that_do_not_fit_are_refused_in_words_that_clients_know() {
     );
 }
 
-/// A datatype is more than a number of bytes.
+/// A datatype restricts the values, not only the number of bytes.
 #[test]
 fn bytes_that_are_no_such_elements_are_refused() {
     let server = Setup::of([pipeline("identity", [stage("preprocess", "identity_all")])]).start();

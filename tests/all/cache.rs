@@ -1,4 +1,4 @@
-//! The response cache: the same question gets the same answer, and nothing else does.
+//! The response cache: equal requests get the cached answer, and other requests do not.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::http::Response;
 use crate::harness::manifest::{model, pipeline};
 use crate::harness::server::Setup;
 
-/// Two columns around zero, with or without the cache.
+/// Scales two columns, with or without the cache.
 fn example(cache: bool) -> Value {
     let mut scale = json!({ "name": "scale", "role": "preprocess", "component": "scale" });
     scale["settings"] = json!({ "mean": [1, 1], "std": [2, 2] });
@@ -34,7 +34,7 @@ fn the_same_question_is_answered_once() {
     assert_eq!(ask(&server, [1.0, 3.0]), (miss.clone(), json!([0.0, 1.0])));
     assert_eq!(ask(&server, [1.0, 3.0]), (hit, json!([0.0, 1.0])));
     assert_eq!(ask(&server, [1.0, 5.0]), (miss, json!([0.0, 2.0])));
-    // Another way to write the same tensor.
+    // A different encoding of the same tensor.
     let bytes: Vec<u8> = [1.0_f32, 5.0]
         .iter()
         .flat_map(|number| number.to_le_bytes())

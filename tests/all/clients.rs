@@ -1,7 +1,7 @@
-//! Other people's clients, unchanged: scripts in `tests/clients`, run by the Python that
-//! `cargo xtask test` prepares.
+//! Third-party clients, unmodified: scripts in `tests/clients`, run by the Python that `cargo xtask
+//! test` prepares.
 //!
-//! A script runs its checks, prints one line for each, and fails if one did.
+//! A script prints one line per check, and fails if one check fails.
 
 mod onnxruntime;
 

@@ -1,5 +1,5 @@
-//! The dashboard in `examples/grafana` asks for what there is: every series and every label that
-//! its queries name.
+//! The server exports every series and label that the queries of the dashboard in
+//! `examples/grafana` name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::harness::metrics::Metrics;
 use crate::harness::root;
 use crate::harness::server::Setup;
 
-/// Label names of each metric, as Prometheus' own format has them.
+/// Label names of each metric, in Prometheus' text format.
 type Known = BTreeMap<String, BTreeSet<String>>;
 
 fn known(metrics: &Metrics) -> Known {
@@ -28,7 +28,7 @@ fn known(metrics: &Metrics) -> Known {
     known
 }
 
-/// The words of a query that are not inside quotes.
+/// The words of a query outside quotes.
 fn words(query: &str) -> Vec<String> {
     let bare: String = query.split('"').step_by(2).collect::<Vec<_>>().join("\"");
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || "_$".contains(letter);
@@ -109,7 +109,7 @@ fn every_query_names_what_there_is() {
     for query in &queries {
         check(query, &known);
     }
-    // The other way round: what the dashboard leaves out is left out on purpose.
+    // Conversely, the list names every metric that the dashboard omits on purpose.
     let shown: BTreeSet<String> = queries.iter().flat_map(|query| words(query)).collect();
     let left_out = [
         "nv_",

@@ -1,5 +1,4 @@
-//! Every datatype through a pipeline that changes nothing: in JSON and in bytes, in, out, and
-//! mixed.
+//! Every datatype through an identity pipeline: JSON and binary, for inputs and outputs, and mixed.
 
 mod refused;
 mod rows;
@@ -14,8 +13,8 @@ fn identity() -> Server {
     Setup::of([pipeline("identity", [stage("preprocess", "identity_all")])]).start()
 }
 
-/// Sends some rows in JSON and the rest in bytes, and asks for some outputs in JSON and the rest in
-/// bytes; the outputs in the opposite order. Whatever way it went, each tensor must come back.
+/// Sends some rows as JSON and the rest as binary, and requests some outputs as JSON and the rest
+/// as binary, in the opposite order. Each tensor must return unchanged.
 #[track_caller]
 fn check(rows: &[Row], json_in: impl Fn(usize) -> bool, json_out: impl Fn(usize) -> bool) {
     let server = identity();
@@ -31,8 +30,8 @@ fn check(rows: &[Row], json_in: impl Fn(usize) -> bool, json_out: impl Fn(usize)
     }
     let is_text = |(index, row): &(usize, &Row)| row.json.is_some() && json_out(*index);
     let answered: Vec<(usize, &Row)> = rows.iter().enumerate().rev().collect();
-    let wish = |item: &(usize, &Row)| json!({ "name": item.1.name(), "parameters": { "binary_data": !is_text(item) } });
-    let outputs: Vec<Value> = answered.iter().map(wish).collect();
+    let requested = |item: &(usize, &Row)| json!({ "name": item.1.name(), "parameters": { "binary_data": !is_text(item) } });
+    let outputs: Vec<Value> = answered.iter().map(requested).collect();
     let request = json!({ "inputs": inputs, "outputs": outputs });
     let response = server.infer_binary("identity", &request, &blobs).ok();
 
@@ -119,7 +118,7 @@ fn empty_tensors_of_all_datatypes_come_back() {
     check(&empty(), |index| index % 2 == 0, |index| index % 2 == 1);
 }
 
-/// Whole numbers are whole however they are written, and 1 and 0 are true and false.
+/// Whole numbers may be written in any notation, and 1 and 0 mean true and false.
 #[test]
 fn numbers_may_be_written_in_any_way_that_means_them() {
     let server = Setup::of([pipeline("identity", [stage("preprocess", "identity_all")])]).start();

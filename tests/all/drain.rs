@@ -1,5 +1,5 @@
-//! SIGTERM: not ready but there for a while; then nothing new is let in, what is in flight
-//! finishes, and what does not is cut.
+//! SIGTERM: the server is not ready but answers for a while; then it accepts nothing new, finishes
+//! requests in flight, and cuts off those that take too long.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn slow(arguments: &str) -> Server {
         .start()
 }
 
-/// A request of so many million steps, in flight.
+/// Puts a request in flight that takes this many million steps.
 fn in_flight(server: &Server, millions: u32) -> Connection {
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
     let mut connection = server.connect();
@@ -43,7 +43,7 @@ fn draining(server: &Server) {
         .stderr
         .find(|line| line.contains("draining"))
         .expect("it did not say that it drains");
-    eventually("nobody new is let in", || {
+    eventually("no new connection is accepted", || {
         TcpStream::connect(server.address).is_err()
     });
 }
@@ -70,7 +70,7 @@ fn a_request_in_flight_is_answered_before_the_end() {
 }
 
 #[test]
-fn a_request_that_takes_too_long_is_cut_off_and_said_so() {
+fn a_request_that_takes_too_long_is_cut_off_and_logged() {
     let mut server = slow("--drain-timeout 1");
     let mut busy = in_flight(&server, 1_000_000);
     draining(&server);
@@ -106,7 +106,7 @@ fn an_idle_server_ends_at_once() {
     }
 }
 
-/// Not ready, and still there: whoever sends requests hears of the end before it comes.
+/// Not ready, but answering: clients learn of the end before it comes.
 #[test]
 fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
     let mut server = slow("--stop-grace 600");
@@ -116,11 +116,15 @@ fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
     eventually("it is not ready", || {
         server.get("/v2/health/ready").status == 503
     });
-    let told = server.get("/v2/health/ready");
-    assert!(told.text().contains("stopping"), "{}", told.text());
+    let not_ready = server.get("/v2/health/ready");
+    assert!(
+        not_ready.text().contains("stopping"),
+        "{}",
+        not_ready.text()
+    );
     server.get("/v2/health/live").ok();
     assert_eq!(
-        server.get("/v2/models/nobody/ready").status,
+        server.get("/v2/models/unknown/ready").status,
         404,
         "what it serves is known"
     );
@@ -129,13 +133,13 @@ fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
         "/v2/models/slow/infer",
         json!({ "inputs": [input] }).to_string(),
     );
-    // Each connection gets one more answer, which says that it is the last.
+    // Each connection gets one more answer, which announces its end.
     for connection in [&mut kept, &mut server.connect()] {
         let answer = connection.ask(&infer).ok();
         assert_eq!(answer.header("connection"), Some("close"));
         connection.expect_closed();
     }
-    // A second signal ends it at once, of either kind; nothing was cut off.
+    // A second signal of either kind ends it at once; nothing was cut off.
     server.terminate();
     let ended = server.starting.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -149,7 +153,7 @@ fn for_a_while_after_sigterm_it_answers_and_is_not_ready() {
 }
 
 #[test]
-fn an_interrupt_leaves_the_grace_out() {
+fn an_interrupt_skips_the_grace_period() {
     let mut server = slow("--stop-grace 600");
     server.starting.signal("INT");
     let ended = server.starting.wait();

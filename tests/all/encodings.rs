@@ -1,4 +1,4 @@
-//! gzip and deflate, both ways, and bodies that only claim to be either.
+//! gzip and deflate, in both directions, and bodies with a false encoding.
 
 use std::io::{Read as _, Write as _};
 
@@ -45,10 +45,10 @@ fn bodies_are_decompressed() {
         ("gzip", gzip(&plain)),
         ("GZIP", gzip(&plain)),
         ("x-gzip", gzip(&plain)),
-        // Several members in a row are one stream (RFC 1952, 2.2).
+        // Several consecutive members are one stream (RFC 1952, 2.2).
         ("gzip", [gzip(head), gzip(tail)].concat()),
         ("deflate", zlib(&plain)),
-        // Not what the name means, but what some clients send.
+        // Not the name's meaning, but some clients send it.
         ("deflate", deflate(&plain)),
         ("identity", plain.clone()),
         ("", plain.clone()),
@@ -57,7 +57,7 @@ fn bodies_are_decompressed() {
     }
 }
 
-/// The length of the JSON is told before compression.
+/// The header gives the length of the JSON before compression.
 #[test]
 fn the_binary_header_refers_to_the_decompressed_body() {
     let server = Setup::tumor().start();
@@ -92,7 +92,7 @@ fn a_bomb_is_refused_like_the_body_it_would_become() {
         &ask(&server, "gzip", gzip(&padded(100_000))).ok().json(),
     );
     let bomb = vec![b' '; 50 << 20];
-    let too_large = "the body has more than 100000 bytes once it is decompressed, which is all that is taken here";
+    let too_large = "the decompressed body has more than 100000 bytes, the maximum here";
     for (encoding, body) in [
         ("gzip", gzip(&padded(100_001))),
         ("gzip", gzip(&bomb)),
@@ -143,7 +143,7 @@ fn an_unknown_encoding_is_415_with_those_that_are_known() {
     for encoding in ["br", "zstd", "gzip, gzip", "gzip;q=1"] {
         let response = ask(&server, encoding, "{}");
         let expected =
-            format!("content encoding `{encoding}` is not understood; send gzip, deflate or none");
+            format!("content encoding `{encoding}` is not supported; send gzip, deflate or none");
         assert_eq!((response.status, response.error()), (415, expected));
         assert_eq!(
             response.header("hotstage-failure"),
@@ -156,7 +156,7 @@ fn an_unknown_encoding_is_415_with_those_that_are_known() {
     }
 }
 
-/// Millions of empty members are little to send and long to read.
+/// Millions of empty members are small to send and slow to decompress.
 #[test]
 fn a_body_of_many_members_is_refused() {
     let server = Setup::tumor().start();
@@ -190,8 +190,8 @@ fn a_body_that_grows_beyond_measure_is_refused() {
     );
 }
 
-/// One thread has all connections. What forty of them sent is long to decompress, and takes another
-/// thread long; the neighbour on the first is answered while that goes on.
+/// One thread has all connections. Forty bodies take long to decompress, on another thread; the
+/// neighbour on the first thread is answered meanwhile.
 #[test]
 fn a_neighbour_does_not_wait_for_what_is_decompressed() {
     let server = Setup::tumor()
@@ -222,7 +222,7 @@ fn a_neighbour_does_not_wait_for_what_is_decompressed() {
     }
 }
 
-/// Reads the body back. The length that is told is that of what was sent.
+/// Decompresses the body. The content length must be that of the compressed body.
 #[track_caller]
 fn decoded(response: &Response) -> Vec<u8> {
     let mut plain = Vec::new();
@@ -233,20 +233,20 @@ fn decoded(response: &Response) -> Vec<u8> {
         Some("deflate") => ZlibDecoder::new(&response.body[..])
             .read_to_end(&mut plain)
             .unwrap(),
-        Some(other) => panic!("nobody asked for {other}"),
+        Some(other) => panic!("the client did not accept {other}"),
         None => return response.body.clone(),
     };
     assert_eq!(response.header("vary"), Some("accept-encoding"));
     plain
 }
 
-/// `echo` with so many numbers: 4 bytes of JSON for each, there and back.
+/// `echo` with this many numbers: 4 bytes of JSON for each, in both directions.
 fn numbers(count: usize) -> Value {
     json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [count], "data": vec![0.5; count] }] })
 }
 
 #[test]
-fn answers_are_compressed_as_the_client_likes() {
+fn answers_are_compressed_as_the_client_accepts() {
     let server = Setup::of([pipeline("echo", [model("echo")])]).start();
     let (small, large) = (numbers(1), numbers(1000));
     for (accepted, for_small, for_large) in [
@@ -254,7 +254,7 @@ fn answers_are_compressed_as_the_client_likes() {
         ("identity", None, None),
         ("br", None, None),
         ("gzip;q=0", None, None),
-        // Who asks for one encoding and nothing else gets it at once: Triton's client does.
+        // A client that accepts a single encoding gets it at once, as Triton's client does.
         ("gzip", Some("gzip"), Some("gzip")),
         ("deflate", Some("deflate"), Some("deflate")),
         ("gzip, deflate", None, Some("gzip")),

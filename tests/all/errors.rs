@@ -1,7 +1,6 @@
-//! Every way to be refused: the status, the kind for machines, and the sentence that says what to
-//! do.
+//! Every refusal: the status, the error code, and the message.
 //!
-//! All rows of a table go over one connection: a refusal must not end it.
+//! All rows of a table use one connection: a refusal must not end it.
 
 mod inputs;
 
@@ -33,7 +32,7 @@ fn with(key: &str, value: impl Into<Value>) -> Value {
 }
 
 #[test]
-fn a_body_that_is_no_json_is_told_where_it_breaks() {
+fn invalid_json_is_refused_with_its_position() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let deep = format!(
@@ -55,12 +54,12 @@ fn a_body_that_is_no_json_is_told_where_it_breaks() {
             b"{\"id\":\"\xff\"}",
             "the request isn't JSON: byte 7 isn't UTF-8",
         ),
-        (b"[]", "the request makes no sense: "),
-        (b"{\"inputs\":{}}", "the request makes no sense: "),
-        (b"{\"inputs\":[5]}", "the request makes no sense: "),
+        (b"[]", "the request is not valid: "),
+        (b"{\"inputs\":{}}", "the request is not valid: "),
+        (b"{\"inputs\":[5]}", "the request is not valid: "),
         (
             b"{\"id\":\"a\",\"id\":\"b\"}",
-            "the request makes no sense: duplicate field `id`",
+            "the request is not valid: duplicate field `id`",
         ),
         (deep.as_bytes(), "the request isn't JSON: EOF"),
     ] {
@@ -71,10 +70,9 @@ fn a_body_that_is_no_json_is_told_where_it_breaks() {
     }
 }
 
-/// A message repeats a client's text, but not a megabyte of it, and never as anything but JSON
-/// text.
+/// A message repeats the client's text, but shortened, and escaped as JSON text.
 #[test]
-fn what_a_message_repeats_is_short_and_escaped() {
+fn client_text_in_a_message_is_short_and_escaped() {
     let server = Setup::tumor().start();
     let response = server.infer(
         "tumor",
@@ -89,7 +87,7 @@ fn what_a_message_repeats_is_short_and_escaped() {
 }
 
 #[test]
-fn what_is_not_there_is_404_with_what_is() {
+fn an_unknown_name_is_404_with_the_known_ones() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let near = "there is no model `tumour`; did you mean `tumor`?";
@@ -176,7 +174,7 @@ fn a_wrong_method_is_405_with_those_that_are_right() {
     }
 }
 
-/// Triton's Python client sends none, curl sends a form's, and others send what they like.
+/// Triton's Python client sends none, curl sends that of a form, others send anything.
 #[test]
 fn a_content_type_is_never_a_reason_to_refuse() {
     let server = Setup::tumor().start();
@@ -202,9 +200,9 @@ fn a_content_type_is_never_a_reason_to_refuse() {
     }
 }
 
-/// A body that says what it is and is not taken here is no broken JSON.
+/// A body with an unsupported content type is not reported as broken JSON.
 #[test]
-fn a_body_of_another_type_is_told_what_is_taken_and_how_to_send_csv() {
+fn a_body_of_another_type_is_refused_with_the_accepted_types() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let takes = "it takes tensors, in JSON (application/json) or binary (application/octet-stream with \
@@ -220,7 +218,7 @@ fn a_body_of_another_type_is_told_what_is_taken_and_how_to_send_csv() {
         let request = Request::post(TUMOR, body).header("content-type", content_type);
         check(&mut connection, &request, 400, "invalid_input", &message);
     }
-    // What says JSON, or nothing, or looks like it, is told where it breaks.
+    // A body that claims to be JSON, has no type, or looks like JSON is refused with the position.
     for (content_type, body) in [
         ("application/json", "a,b"),
         ("text/plain", "a,b"),

@@ -1,5 +1,5 @@
-//! Experiments from outside: feedback finds its answer, what is wrong with it is said, what was
-//! taken stays, and weights follow rewards.
+//! Experiments: feedback is matched to its answer, bad feedback is refused, accepted feedback is
+//! kept, and weights follow rewards.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn clicked() -> Value {
     json!({ "reward": { "name": "clicked" } })
 }
 
-/// One answer under this id; the version that gave it.
+/// Sends a request with this id; returns the version that answered.
 fn ask(connection: &mut Connection, id: &str, headers: &[(&str, &str)]) -> String {
     let mut request = one(1.0);
     request["id"] = json!(id);
@@ -63,7 +63,7 @@ fn status(server: &Server) -> Value {
     Admin::of(server).get("/v1/models/m/experiment")
 }
 
-/// Of each version: answers, rewards, and their mean.
+/// For each version: answers, rewards, and their mean.
 fn known(server: &Server) -> Vec<(u64, u64, f64)> {
     let status = status(server);
     let variants = status["variants"].as_array().unwrap().iter();
@@ -79,7 +79,7 @@ fn known(server: &Server) -> Vec<(u64, u64, f64)> {
         .collect()
 }
 
-/// What each answer of a version earns.
+/// The reward for each answer of a version.
 fn worth(version: &str) -> f64 {
     if version == "2" { 1.0 } else { 0.25 }
 }
@@ -94,29 +94,29 @@ fn feedback_counts_once_for_the_version_that_answered_and_survives_a_restart() {
         .collect();
     let second = versions.iter().filter(|version| *version == "2").count() as u64;
     assert!((5..=35).contains(&second), "{versions:?}");
-    // Late and in any order; a retry changes nothing, whatever it says.
+    // Late and in any order; a repeated reward changes nothing.
     let reward = |id: usize| json!({ "id": id.to_string(), "reward": worth(&versions[id]) });
     let all: Value = (0..40).rev().map(reward).collect();
-    let told = say(&mut connection, &all).ok().json();
+    let reply = say(&mut connection, &all).ok().json();
     assert_eq!(
-        told,
+        reply,
         json!({ "name": "m", "counted": 40, "duplicates": 0, "unknown": [] })
     );
-    let told = say(
+    let reply = say(
         &mut connection,
         &json!([{ "id": "7", "reward": 0 }, { "id": "x", "reward": 1 }]),
     )
     .ok()
     .json();
     assert_eq!(
-        told,
+        reply,
         json!({ "name": "m", "counted": 0, "duplicates": 1, "unknown": ["x"] })
     );
     assert_eq!(
         known(&server),
         [(40 - second, 40 - second, 0.25), (second, second, 1.0)]
     );
-    // Without an id of its own, the request has the server's.
+    // A request without an id gets one from the server.
     let answer = connection
         .ask(&Request::post(INFER, one(1.0).to_string()))
         .ok();
@@ -158,12 +158,14 @@ fn feedback_counts_once_for_the_version_that_answered_and_survives_a_restart() {
 fn feedback_that_was_acknowledged_survives_a_kill() {
     let state = warm();
     let mut setup = tried(&clicked(), &json!({}));
-    for turn in 1..=4 {
+    for round in 1..=4 {
         let mut server = setup.state(state.path()).start();
-        assert!(turn == 1 || known(&server).iter().map(|of| of.1).sum::<u64>() == (turn - 1) * 10);
+        assert!(
+            round == 1 || known(&server).iter().map(|of| of.1).sum::<u64>() == (round - 1) * 10
+        );
         let mut connection = server.connect();
         for id in 0..10 {
-            let id = format!("{turn}-{id}");
+            let id = format!("{round}-{id}");
             ask(&mut connection, &id, &[]);
             say(&mut connection, &json!({ "id": id, "reward": 0.5 })).ok();
         }
@@ -194,9 +196,9 @@ fn bad_feedback_is_refused_before_anything_is_counted() {
         );
     };
     refused(
-        json!({ "id": "nobody", "reward": 1 }),
+        json!({ "id": "missing", "reward": 1 }),
         404,
-        "knows no answer `nobody`",
+        "has no answer `missing`",
     );
     refused(
         json!({ "id": "a", "reward": 1.01 }),
@@ -210,7 +212,7 @@ fn bad_feedback_is_refused_before_anything_is_counted() {
     );
     refused(json!([]), 400, "empty list");
     assert_eq!(known(&server).iter().map(|of| of.1).sum::<u64>(), 0);
-    // Whom a rule or a client's own choice sends somewhere is not part of a comparison.
+    // Requests that a rule or a pin routes are not part of the comparison.
     assert_eq!(ask(&mut connection, "ruled", &[("x-a", "b")]), "2");
     assert_eq!(
         say(&mut connection, &json!({ "id": "ruled", "reward": 1 })).status,
@@ -224,9 +226,9 @@ fn bad_feedback_is_refused_before_anything_is_counted() {
         say(&mut connection, &json!({ "id": "direct", "reward": 1 })).status,
         404
     );
-    let nobody = server.post("/v2/models/other/feedback", r#"{"id":"a","reward":1}"#);
+    let other = server.post("/v2/models/other/feedback", r#"{"id":"a","reward":1}"#);
     assert_eq!(
-        (nobody.status, nobody.error().contains("no model `other`")),
+        (other.status, other.error().contains("no model `other`")),
         (404, true)
     );
     Admin::of(&server).delete("/v1/models/m/route").ok();
@@ -245,7 +247,7 @@ fn bad_feedback_is_refused_before_anything_is_counted() {
 }
 
 #[test]
-fn the_command_line_says_which_is_better() {
+fn the_command_line_shows_the_better_version() {
     let server = tried(
         &json!({ "reward": { "name": "clicked" }, "worth": 0.1 }),
         &json!({}),
@@ -349,12 +351,12 @@ fn an_adaptive_experiment_moves_weights_by_revisions_and_leaves_keys_alone() {
         .filter(|_| ask(&mut connection, "again", &[]) == "2")
         .count();
     assert!(second > 140, "{second} of 200");
-    // The evidence went on over the revisions.
+    // The evidence continues across revisions.
     assert_eq!(known(&server).iter().map(|of| of.1).sum::<u64>(), 200);
 }
 
 #[test]
-fn an_experiment_that_makes_no_sense_is_refused_where_it_stands() {
+fn an_invalid_experiment_is_refused_with_its_position() {
     let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).start();
     let admin = Admin::of(&server);
     let refused = |experiment: Value, part: &str| {

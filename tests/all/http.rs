@@ -1,5 +1,5 @@
-//! HTTP/1.1 as clients really speak it: connections that live on, requests in pieces, and clients
-//! that go away.
+//! HTTP/1.1 as real clients use it: persistent connections, requests in pieces, and clients that
+//! disconnect.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn requests_sent_at_once_are_answered_in_their_order() {
     assert_eq!(answers[2]["name"], "hotstage");
 }
 
-/// An answer that waited for the rest of the next request would wait for ever.
+/// If an answer waited for the rest of the next request, it would wait for ever.
 #[test]
 fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
     let server = Setup::tumor().start();
@@ -100,7 +100,7 @@ fn a_request_may_come_in_any_pieces() {
 }
 
 #[test]
-fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+fn a_client_that_expects_100_continue_gets_it() {
     let server = Setup::tumor().start();
     let request = Request::post(TUMOR, benign()).header("expect", "100-continue");
     let mut connection = server.connect();
@@ -110,9 +110,9 @@ fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
     tumor::check("benign", &connection.answer().unwrap().ok().json());
 }
 
-/// The point of waiting is that a body which nobody wants is never sent.
+/// With `expect: 100-continue`, a body that is not needed is never sent.
 #[test]
-fn a_client_that_waits_is_refused_without_being_asked() {
+fn a_client_that_expects_100_continue_can_be_refused_first() {
     let server = Setup::tumor().args("--max-body 1000").start();
     for (path, length, status) in [
         (TUMOR, 1001, 413),
@@ -132,7 +132,7 @@ fn a_client_that_waits_is_refused_without_being_asked() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_and_harms_nobody() {
+fn invalid_http_is_refused_without_other_effects() {
     let server = Setup::tumor().start();
     let mut bystander = server.connect();
     for bytes in [
@@ -158,7 +158,7 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
 }
 
 #[test]
-fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
+fn clients_that_disconnect_leave_nothing_behind() {
     let server = Setup::tumor().start();
     let bytes = Request::post(TUMOR, benign()).bytes();
     let mut watcher = server.connect();
@@ -180,7 +180,7 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
         eventually("it is gone", || figure("hotstage_http_connections") == 1.0);
         assert_eq!(figure("hotstage_http_requests_in_flight"), 1.0);
     }
-    // Each is counted once, as one or the other.
+    // Each is counted exactly once.
     let failed = figure(r#"hotstage_http_failures_total{kind="invalid_input"}"#);
     assert_eq!(failed + figure("hotstage_http_abandoned_total"), 2.0);
     tumor::check(
@@ -190,7 +190,7 @@ fn clients_that_go_away_in_the_middle_leave_nothing_behind() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait_for_their_turn() {
+fn connections_beyond_the_limit_wait() {
     let server = Setup::tumor().args("--max-connections 2").start();
     let (mut first, mut second, mut third) = (server.connect(), server.connect(), server.connect());
     first.ask(&Request::get("/v2")).ok();
@@ -207,8 +207,8 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     first.ask(&Request::get("/v2")).ok();
 }
 
-/// Many clients send a request's head and its body apart. A refusal between the two must cost
-/// neither an error nor the connection.
+/// Many clients send a request's head and its body separately. A refusal between the two must cause
+/// neither an error nor a closed connection.
 #[test]
 fn a_refusal_before_the_body_came_keeps_the_connection() {
     let server = Setup::tumor().start();
@@ -236,7 +236,7 @@ fn a_refusal_before_the_body_came_keeps_the_connection() {
             );
         }
     }
-    // One that asks for something and sends a body with it is no different.
+    // The same for a request without a body in its protocol, sent with one.
     let mut connection = server.connect();
     for _ in 0..3 {
         connection.send_all(
@@ -250,10 +250,10 @@ fn a_refusal_before_the_body_came_keeps_the_connection() {
     }
 }
 
-/// Nobody reads megabytes for nothing: the answer comes at once and says that the connection ends,
-/// and the client can send all the same.
+/// The server does not read megabytes for nothing: it answers at once and announces the end of the
+/// connection, and the client can still send everything.
 #[test]
-fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
+fn a_long_unread_body_closes_its_connection_in_order() {
     let server = Setup::tumor().start();
     let admin = Admin::of(&server);
     let body = vec![b' '; 4 << 20];
@@ -275,7 +275,7 @@ fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
         );
         connection.expect_closed();
     }
-    // One that sends nothing of its body is not waited for long.
+    // The server does not wait long for a client that sends nothing of its body.
     let mut connection = server.connect();
     connection.send_all(&Request::post("/v2/models/zebra/infer", benign()).head());
     let response = connection.answer().unwrap();
@@ -287,7 +287,7 @@ fn a_long_body_that_nobody_reads_ends_its_connection_in_order() {
     connection.expect_closed();
 }
 
-/// The status line of the answer to a request that is sent as it stands.
+/// Sends a request verbatim and returns the status line of the answer.
 fn status(address: std::net::SocketAddr, request: &str) -> u16 {
     let mut connection = Connection::open(address);
     connection.send(request.as_bytes());
@@ -366,9 +366,9 @@ fn a_request_has_one_host_and_on_loopback_one_of_its_own() {
 }
 
 #[test]
-fn a_server_for_other_machines_takes_any_host_unless_it_is_told() {
+fn a_server_for_other_machines_accepts_any_host_by_default() {
     let open = Setup::of([]).http("0.0.0.0:0").start();
-    let told = Setup::of([])
+    let named = Setup::of([])
         .http("0.0.0.0:0")
         .args("--allow-host models.example")
         .start();
@@ -385,9 +385,9 @@ fn a_server_for_other_machines_takes_any_host_unless_it_is_told() {
     );
     assert_eq!(
         (
-            ask(&told, "evil.example"),
-            ask(&told, "models.example"),
-            ask(&told, "127.0.0.1")
+            ask(&named, "evil.example"),
+            ask(&named, "models.example"),
+            ask(&named, "127.0.0.1")
         ),
         (421, 200, 200)
     );

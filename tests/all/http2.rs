@@ -1,4 +1,4 @@
-//! HTTP/2 in clear text, by prior knowledge, on the same port.
+//! HTTP/2 in clear text, with prior knowledge, on the same port.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
 use crate::harness::{PATIENCE, tumor};
 
-/// A body that stops within.
+/// A body that stops halfway.
 struct Unfinished(Option<Bytes>);
 
 impl Body for Unfinished {
@@ -94,7 +94,7 @@ impl Answer {
     }
 }
 
-/// Runs a conversation, bounded like everything else.
+/// Runs a conversation, with the usual time bound.
 fn run(conversation: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -163,9 +163,9 @@ fn requests_of_one_connection_do_not_wait_for_each_other() {
     });
 }
 
-/// A refusal must not take the other requests of its connection with it.
+/// A refusal must not fail the other requests of its connection.
 #[test]
-fn a_body_that_is_too_large_costs_its_own_request_alone() {
+fn a_body_that_is_too_large_fails_only_its_own_request() {
     let server = Setup::tumor().args("--max-body 1000").start();
     run(async {
         let client = Client::open(&server).await;
@@ -186,7 +186,7 @@ fn a_body_that_is_too_large_costs_its_own_request_alone() {
 }
 
 #[test]
-fn headers_that_weigh_too_much_are_431() {
+fn headers_that_are_too_large_are_431() {
     let server = Setup::tumor().start();
     run(async {
         let client = Client::open(&server).await;
@@ -204,8 +204,8 @@ fn headers_that_weigh_too_much_are_431() {
     });
 }
 
-/// The streams of one connection have no more memory than all clients together, and a neighbour is
-/// answered meanwhile.
+/// The streams of one connection share the memory bound of all clients, and a neighbour is answered
+/// meanwhile.
 #[test]
 fn the_streams_of_one_connection_share_the_memory_of_all_bodies() {
     const BYTES: usize = 900_000;
@@ -236,8 +236,8 @@ fn the_streams_of_one_connection_share_the_memory_of_all_bodies() {
             })
         };
         let mut asked: Vec<_> = (0..12).map(|_| ask()).collect();
-        // At most four of them fit, so that the others are refused; those that fit wait for the
-        // rest of theirs.
+        // At most four of them fit, so the others are refused; those that fit wait for the rest of
+        // their bodies.
         let mut refused = 0;
         while refused < 8 {
             let (done, waiting): (Vec<_>, Vec<_>) =
@@ -279,9 +279,9 @@ fn the_authority_is_the_host() {
     });
 }
 
-/// A refusal before the body came costs its own stream alone.
+/// A refusal before the body arrives ends only its own stream.
 #[test]
-fn a_body_that_nobody_reads_costs_its_own_request_alone() {
+fn an_unread_body_ends_only_its_own_request() {
     let server = Setup::tumor().start();
     run(async {
         let client = Client::open(&server).await;

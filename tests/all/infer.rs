@@ -1,4 +1,4 @@
-//! Inference with JSON: what a request may say, and what an answer says.
+//! Inference with JSON: the forms of a request and of an answer.
 
 use serde_json::{Value, json};
 
@@ -21,8 +21,8 @@ fn rows_get_the_answers_that_the_framework_gave() {
     }
 }
 
-/// The example's folder holds both versions. Their golden requests are shared; what they answer is
-/// not.
+/// The example's folder contains both versions. They share golden requests and have different
+/// answers.
 #[test]
 fn each_version_scores_the_held_out_rows_as_its_framework_did_and_the_newest_answers() {
     let server = Setup::files([root().join("examples/tumor")]).start();
@@ -66,7 +66,7 @@ fn echo() -> Server {
     Setup::of([pipeline("echo", [model("echo")])]).start()
 }
 
-/// `echo` with one number, plus what the test is about.
+/// `echo` with one number, plus the test's keys.
 fn one() -> Value {
     json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [7] }] })
 }
@@ -79,7 +79,7 @@ fn answer() -> Value {
 #[test]
 fn an_answer_holds_what_was_asked_for_and_never_null() {
     let server = echo();
-    let wish = |wish: Value| one().with("outputs", json!([wish]));
+    let requesting = |requesting: Value| one().with("outputs", json!([requesting]));
     let table = [
         (one(), answer()),
         (
@@ -106,13 +106,15 @@ fn an_answer_holds_what_was_asked_for_and_never_null() {
             answer(),
         ),
         (one().with("outputs", json!([])), answer()),
-        (wish(json!({ "name": "y" })), answer()),
+        (requesting(json!({ "name": "y" })), answer()),
         (
-            wish(json!({ "name": "y", "parameters": { "binary_data": false, "other": 1.5 } })),
+            requesting(
+                json!({ "name": "y", "parameters": { "binary_data": false, "other": 1.5 } }),
+            ),
             answer(),
         ),
         (
-            one().with("something", json!({ "of": ["somebody", "else's"] })),
+            one().with("something", json!({ "of": ["anything", "else's"] })),
             answer(),
         ),
     ];
@@ -151,7 +153,7 @@ fn outputs_come_as_chosen_in_the_order_chosen() {
     assert_eq!(names(&["score", "label"]), ["score", "label"]);
 }
 
-/// Flat, nested as the shape says, spread over lines, keys in any order.
+/// Flat, nested by shape, spread over lines, keys in any order.
 #[test]
 fn data_may_be_laid_out_in_any_way_that_fits_its_shape() {
     let server = Setup::tumor().start();

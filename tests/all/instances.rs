@@ -1,5 +1,5 @@
-//! How many instances a stage has: made before it serves, while they are needed, given up when they
-//! are not.
+//! The number of instances of a stage: created before it serves, kept while needed, dropped when
+//! idle.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn serve(instances: &Value, arguments: &str) -> Server {
         .start()
 }
 
-/// A request that takes so many million steps.
+/// A request that takes this many million steps.
 fn steps(model: &str, millions: u32) -> Request {
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
     Request::post(
@@ -42,13 +42,13 @@ fn crowd(server: &Server) {
 }
 
 #[test]
-fn the_least_is_there_before_the_first_request() {
+fn the_minimum_exists_before_the_first_request() {
     let server = serve(&json!({ "min": 3, "max": 8 }), "");
     assert_eq!(instances(&server), 3.0);
 }
 
 #[test]
-fn what_a_crowd_needed_goes_when_it_has_gone() {
+fn instances_of_a_burst_are_dropped_after_it() {
     for (written, least) in [
         (json!({ "idle": "1s" }), 1.0),
         (json!({ "min": 0, "idle": "1s" }), 0.0),
@@ -59,15 +59,15 @@ fn what_a_crowd_needed_goes_when_it_has_gone() {
             instances(&server) > 1.0
         });
         eventually("idle ones are given up", || instances(&server) == least);
-        // The next request makes what it needs.
+        // The next request creates the instance that it needs.
         server.ask(&steps("slow", 0)).ok();
         assert_eq!(instances(&server), 1.0);
     }
 }
 
-/// Where places are short, a least that is written is nobody else's.
+/// If slots are short, a configured minimum is never taken away.
 #[test]
-fn a_least_is_kept_whoever_needs_its_places() {
+fn a_minimum_is_kept_when_others_need_slots() {
     let least = |name: &str, min: Option<u32>| {
         let instances = min.map_or(json!({ "max": 2 }), |min| json!({ "min": min, "max": 2 }));
         pipeline(
@@ -96,7 +96,7 @@ fn a_least_is_kept_whoever_needs_its_places() {
 }
 
 #[test]
-fn a_least_without_places_is_refused() {
+fn a_minimum_without_free_slots_is_refused() {
     let stage = model("slow").with("limits", json!({ "instances": { "min": 4 } }));
     let message = Setup::of([pipeline("slow", [stage])])
         .args("--instances 3")

@@ -131,7 +131,7 @@ fn the_memory_of_all_bodies_has_room_for_one() {
     let ran = crate::harness::command::run(command, b"").ended(2);
     assert!(
         ran.stderr
-            .contains("--max-body-memory 1999 has no room for a single body"),
+            .contains("--max-body-memory 1999 is smaller than one body"),
         "{}",
         ran.stderr
     );
@@ -167,9 +167,9 @@ fn one_peer_can_not_fill_the_server_with_bodies_that_trickle() {
         figure(&mut newcomer, "hotstage_http_connections_refused_total"),
         1.0
     );
-    // One that leaves makes room for the next of its peer.
+    // A closed connection frees memory for the next one of its peer.
     trickling.pop();
-    eventually("there is room again", || {
+    eventually("the peer may connect again", || {
         server.connect().ask(&Request::get("/v2")).status == 200
     });
 }

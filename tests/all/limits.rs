@@ -1,4 +1,4 @@
-//! What the server takes from clients, and what happens one byte, one second, one request beyond.
+//! The server's limits on clients, each tested one byte, one second or one request beyond.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::harness::{eventually, pause};
 const TUMOR: &str = "/v2/models/tumor/infer";
 const SLOW: &str = "/v2/models/slow/infer";
 
-/// One request at a time, for as long as it takes.
+/// One request at a time, without a time limit.
 fn slow(arguments: &str) -> Server {
     let stage = model("slow").with("limits", json!({ "instances": 1, "time": "600s" }));
     Setup::of([pipeline("slow", [stage])])
@@ -21,7 +21,7 @@ fn slow(arguments: &str) -> Server {
         .start()
 }
 
-/// A request that takes so many million steps: half a second for each thousand.
+/// A request that takes this many million steps: half a second per thousand.
 fn steps(millions: u32) -> Request {
     let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [millions] });
     Request::post(SLOW, json!({ "inputs": [input] }).to_string())
@@ -50,7 +50,7 @@ fn a_body_that_pauses_is_408_and_the_end_of_its_connection() {
             &response,
             408,
             "request_timeout",
-            "the body did not come: nothing for 1s",
+            "the body stalled: no bytes for 1s",
         );
         assert_eq!(response.header("connection"), Some("close"));
         connection.expect_closed();
@@ -74,16 +74,15 @@ fn a_request_has_a_hundred_header_fields_at_most() {
     assert_eq!([100, 101].map(status), [200, 431]);
 }
 
-/// Whoever has a connection and does not use it gives its place back; whoever waits for an answer
-/// keeps it.
+/// An idle connection is closed; a connection that waits for an answer is kept.
 #[test]
-fn who_is_silent_is_sent_away_and_who_waits_or_asks_is_not() {
+fn idle_connections_are_closed_and_busy_ones_are_not() {
     let server = slow("--idle-timeout 2 --max-connections 4");
     let [mut silent, mut slow_head, mut waiting, mut asking] =
         std::array::from_fn(|_| server.connect());
     slow_head.send(b"GET /v2/health/live HTTP/1.1\r\nhost: te");
     waiting.send(&steps(8000).bytes());
-    // Longer than a connection may be silent.
+    // Longer than a connection may be idle.
     for _ in 0..12 {
         assert_eq!(asking.ask(&Request::get("/v2/health/live")).status, 200);
         pause(Duration::from_millis(250));
@@ -91,14 +90,14 @@ fn who_is_silent_is_sent_away_and_who_waits_or_asks_is_not() {
     silent.expect_closed();
     slow_head.expect_closed();
     assert_eq!(waiting.answer().unwrap().status, 200);
-    // Their places are free: all four are taken again by these.
+    // Their slots are free: these four connections take all of them.
     let [mut first, mut second] = std::array::from_fn(|_| server.connect());
     for connection in [&mut first, &mut second, &mut asking, &mut waiting] {
         assert_eq!(connection.ask(&Request::get("/v2/health/live")).status, 200);
     }
 }
 
-/// The bound is on a pause, not on the whole: a large body over a slow line is fine.
+/// The bound applies to a pause, not to the whole: a large body on a slow line is accepted.
 #[test]
 fn a_body_that_keeps_coming_is_waited_for() {
     let server = Setup::tumor().args("--client-timeout 1").start();
@@ -131,7 +130,7 @@ fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_not() {
     connection.expect_closed();
 }
 
-/// Nobody should have to send a gigabyte to hear that it is too much.
+/// A client must not need to send a gigabyte to learn that it is too much.
 #[test]
 fn an_announced_body_that_is_too_large_is_refused_before_it_comes() {
     let server = Setup::tumor().start();
@@ -158,7 +157,7 @@ fn a_body_in_chunks_is_counted_as_it_comes() {
     let head = Request::post(TUMOR, [])
         .header("transfer-encoding", "chunked")
         .head();
-    // In pieces, and in one that is too large by itself.
+    // In pieces, and as one chunk that is too large by itself.
     for chunks in [
         vec![chunk(600), chunk(600)],
         vec![chunk(1001)],
@@ -179,10 +178,10 @@ fn a_body_in_chunks_is_counted_as_it_comes() {
 }
 
 #[test]
-fn headers_that_weigh_too_much_are_431() {
+fn headers_that_are_too_large_are_431() {
     let server = Setup::tumor().args("--max-headers 2000").start();
     let weighing = |bytes: usize| {
-        // Name, value and four bytes around them; `host: localhost` is there already.
+        // Name, value and four bytes of separators; `host: localhost` is included.
         let request = Request::get("/v2/health/live");
         request.header(
             "x",
@@ -200,10 +199,10 @@ fn headers_that_weigh_too_much_are_431() {
     assert!(response.header("x-request-id").is_some());
 }
 
-/// Far beyond, the server stops reading: no body of ours, but a status still, and others are served
-/// on.
+/// Far beyond the limit the server stops reading: it sends a status without a body, and other
+/// clients are served.
 #[test]
-fn headers_beyond_all_measure_are_431_as_well() {
+fn headers_far_beyond_the_limit_are_431_as_well() {
     let server = Setup::tumor().start();
     let many = (0..300).fold(Request::get("/v2"), |request, index| {
         request.header(&format!("x-{index}"), "y")
@@ -231,12 +230,11 @@ fn outcome(server: &Server, outcome: &str) -> f64 {
 }
 
 #[test]
-fn more_than_may_wait_is_503_and_told_to_come_again() {
+fn requests_beyond_the_queue_are_503_with_retry_after() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(4000).bytes());
-    // It must be there before anybody else, or it is the one that is refused. Two: it, and the
-    // scrape.
+    // It must arrive first, or it is the one that is refused. Two: this request and the scrape.
     eventually("it is being answered", || {
         server.metrics().value("hotstage_http_requests_in_flight") == 2.0
     });
@@ -261,7 +259,7 @@ fn more_than_may_wait_is_503_and_told_to_come_again() {
 }
 
 #[test]
-fn as_many_as_may_wait_are_answered_in_the_end() {
+fn queued_requests_are_answered() {
     let server = slow("--max-queue 2");
     let mut waiting: Vec<_> = (0..3).map(|_| server.connect()).collect();
     for connection in &mut waiting {
@@ -288,16 +286,17 @@ fn as_many_as_may_wait_are_answered_in_the_end() {
     );
 }
 
-/// Waits for a request that was sent: whoever asks before it is there takes the only place from it.
+/// Waits until a sent request is in flight; a request that arrives earlier would take the only
+/// permit.
 fn is_taken(server: &Server) {
-    // Itself, and the scrape.
+    // This request and the scrape.
     eventually("it is there", || {
         server.metrics().value("hotstage_http_requests_in_flight") == 2.0
     });
 }
 
 #[test]
-fn requests_that_find_no_place_are_counted_at_their_pipeline() {
+fn refused_requests_are_counted_at_their_pipeline() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(3000).bytes());
@@ -311,9 +310,9 @@ fn requests_that_find_no_place_are_counted_at_their_pipeline() {
     assert_eq!(outcome(&server, "overloaded"), f64::from(refused));
 }
 
-/// A client that goes away takes its request with it: the guest is stopped, and its place is free.
+/// A disconnected client cancels its request: the guest is stopped and its permit is free.
 #[test]
-fn a_client_that_goes_away_frees_its_place() {
+fn a_client_that_disconnects_frees_its_permit() {
     let server = slow("--max-queue 0");
     let mut first = server.connect();
     first.send(&steps(1_000_000).bytes());

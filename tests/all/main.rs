@@ -1,9 +1,8 @@
-//! The server from outside: the protocol to the byte, what a manifest may say, and what a guest may
-//! try.
+//! The server from outside: the protocol to the byte, manifests, and faults of guests.
 //!
-//! One binary, because linking costs more than running, and because its tests share what was
-//! compiled for the first of them. `cargo xtask test` builds what it needs; a test that drives
-//! somebody else's client is in [`clients`].
+//! One test binary, because linking costs more than running, and because its tests share compiled
+//! components. `cargo xtask test` builds everything it needs; the tests of third-party clients are
+//! in [`clients`].
 
 #![expect(
     clippy::unwrap_used,
@@ -57,6 +56,7 @@ mod starting;
 mod state;
 mod tabular;
 mod texts;
+mod timeouts;
 mod top;
 mod trees;
 mod walkthrough;

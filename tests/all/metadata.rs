@@ -1,4 +1,4 @@
-//! What the server and its models say of themselves, and whether they are ready.
+//! Metadata of the server and its models, and health checks.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn server_and_models_say_what_they_are() {
     );
 }
 
-/// Triton's client looks at the status alone, KServe's at `live` and `ready` in the JSON.
+/// Triton's client checks only the status, KServe's the keys `live` and `ready` of the JSON.
 #[test]
 fn health_satisfies_clients_of_both_kinds() {
     let server = Setup::tumor().start();
@@ -105,7 +105,7 @@ fn head_is_get_without_the_body() {
         "/v2",
         "/v2/health/ready",
         "/v2/models/tumor",
-        "/v2/models/nobody",
+        "/v2/models/unknown",
         "/metrics",
     ] {
         let head = connection.ask(&Request::new("HEAD", path));
@@ -127,7 +127,7 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn all_versions_are_told_and_the_newest_answers() {
+fn all_versions_are_listed_and_the_newest_answers() {
     let server = echoes().start();
     let versions = |path| server.get(path).ok().json()["versions"].clone();
     assert_eq!(versions("/v2/models/echo"), json!(["9", "10"]));

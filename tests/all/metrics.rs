@@ -1,4 +1,4 @@
-//! `/metrics`: both formats say the same, and each figure moves exactly as the requests did.
+//! `/metrics`: both formats agree, and each figure changes exactly with the requests.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::harness::metrics::{Metrics, OPEN};
 use crate::harness::server::Setup;
 use crate::harness::tumor;
 
-/// What differs between two moments, for counters and the counts of histograms alone: sums are
-/// times.
+/// The differences between two scrapes, for counters and for the counts of histograms; their sums
+/// are times.
 fn moved(before: &Metrics, after: &Metrics) -> BTreeMap<String, f64> {
     let is_counted = |series: &str| {
         let name = series.split('{').next().unwrap();
@@ -100,18 +100,18 @@ fn figures_move_exactly_as_requests_do() {
 fn a_call_that_ends_its_instance_is_counted_at_its_stage() {
     let server = Setup::of([pipeline("traps", [model("traps")])]).start();
     let mut connection = server.connect();
-    let told = |number: u32| {
+    let triggering = |number: u32| {
         let input = json!({ "name": "x", "datatype": "FP32", "shape": [1], "data": [number] });
         Request::post(
             "/v2/models/traps/infer",
             json!({ "inputs": [input] }).to_string(),
         )
     };
-    connection.ask(&told(0)).ok();
+    connection.ask(&triggering(0)).ok();
     let labels = r#"pipeline="traps",version="1""#;
     check(
         &mut connection,
-        &[told(13)],
+        &[triggering(13)],
         &[
             (
                 &format!(r#"hotstage_requests_total{{{labels},outcome="stage_trapped"}}"#),
@@ -131,7 +131,7 @@ fn a_call_that_ends_its_instance_is_counted_at_its_stage() {
 }
 
 #[test]
-fn gauges_say_what_is_there_now() {
+fn gauges_show_the_current_state() {
     let server = Setup::tumor().start();
     let mut scraper = server.connect();
     for others in 0..3 {
@@ -171,7 +171,7 @@ fn tritons_names_say_the_same() {
     };
     let failed =
         metrics.value(r#"nv_inference_request_failure{model="tumor",version="1",reason="OTHER"}"#);
-    // Three rows and one; a request that was refused is no inference.
+    // Three rows and one; a refused request is not an inference.
     assert_eq!(
         (
             figure("request_success"),
@@ -194,7 +194,7 @@ fn tritons_names_say_the_same() {
     assert_eq!(figure("pending_request_count"), 0.0);
 }
 
-/// Buckets grow, the last holds everything, and the sum is one of that many durations.
+/// Buckets are cumulative, the last one counts everything, and the sum is plausible.
 #[test]
 fn histograms_are_sound() {
     let server = Setup::tumor().start();

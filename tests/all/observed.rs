@@ -1,4 +1,4 @@
-//! What stages observe: at `/metrics`, and as what a rollout judges a version by.
+//! Metrics that stages observe: at `/metrics`, and as guards of a rollout.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::http::Request;
 use crate::harness::manifest::{With as _, pipeline, stage};
 use crate::harness::server::{Server, Setup};
 
-/// Answers its input as a score; observes it.
+/// Returns its input as a score and observes it.
 fn scoring(as_version: &str, factor: f64) -> Value {
     let label = json!({
         "name": "label", "role": "postprocess", "component": "labels",
@@ -44,7 +44,7 @@ fn values_are_counted_and_summed_up() {
     assert_eq!(metrics.value(&series("hotstage_stage_metric_sum")), 2.0);
 }
 
-/// Golden tests and warm-up calls are nobody's requests, and neither is opening an instance.
+/// Golden tests and warm-up calls are not requests, and neither is opening an instance.
 #[test]
 fn a_fresh_server_has_counted_nothing() {
     let request =
@@ -87,7 +87,7 @@ fn a_fresh_server_has_counted_nothing() {
 }
 
 #[test]
-fn a_rollout_holds_a_version_against_what_its_stages_observe() {
+fn a_rollout_guards_on_observed_metrics() {
     for (factor, phase, reason) in [
         (1.0, "promoted", "every step held"),
         (
@@ -112,7 +112,7 @@ fn a_rollout_holds_a_version_against_what_its_stages_observe() {
             )
             .ok();
         let rollout = || admin.get("/v1/models/m/rollout");
-        // What came before the watch looked first is not the step's.
+        // Values from before the first measurement do not count for the step.
         eventually("it is over", || {
             ask(&server, 5);
             rollout()["phase"] != "running"

@@ -1,6 +1,5 @@
-//! ONNX graphs without a line of code: the component `onnx` on the engine that is always there, and
-//! what a file, a setting or a request that is wrong gets. What ONNX Runtime does with the same is
-//! among the clients.
+//! ONNX graphs without code: the component `onnx` on tract, and the errors for invalid files,
+//! settings and requests. The tests with ONNX Runtime are in `clients`.
 
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ fn increment() -> Vec<u8> {
         .bytes()
 }
 
-/// `y = x[i]`: an index may lie beyond the end.
+/// `y = x[i]`: an index may be out of range.
 pub(crate) fn gather() -> Vec<u8> {
     Model::default()
         .input("x", Type::Float, &[None])
@@ -32,10 +31,10 @@ pub(crate) fn gather() -> Vec<u8> {
         .bytes()
 }
 
-/// The labels of that stage's metrics.
+/// The metric labels of that stage.
 pub(crate) const NET: &str = r#"{pipeline="m",version="1",stage="net"}"#;
 
-/// A stage of a graph that lies in a folder, on tract unless the settings say otherwise.
+/// A stage with a graph from a folder, on tract unless the settings say otherwise.
 pub(crate) fn net(folder: &Folder, graph: &[u8], settings: &Value) -> Value {
     let mut all = json!({ "engine": "tract" });
     all.as_object_mut()
@@ -53,7 +52,7 @@ fn ask(server: &Server, inputs: impl Into<Vec<Value>>) -> Response {
     server.infer("m", &json!({ "inputs": inputs.into() }))
 }
 
-/// Why `hotstage check` refuses a pipeline of this stage.
+/// The error of `hotstage check` for a pipeline with this stage.
 #[track_caller]
 pub(crate) fn refused(stage: Value) -> String {
     let folder = Folder::new();
@@ -98,7 +97,7 @@ fn a_graph_answers_under_its_own_names() {
 }
 
 #[test]
-fn an_input_without_an_answer_is_the_clients_mistake() {
+fn an_input_that_the_graph_rejects_is_a_client_error() {
     let folder = Folder::new();
     let server = Setup::of([pipeline("m", [net(&folder, &gather(), &json!({}))])]).start();
     let index =
@@ -116,7 +115,7 @@ fn an_input_without_an_answer_is_the_clients_mistake() {
         .ok()
         .json();
     assert_eq!(right["outputs"][0]["data"], json!([6.0]));
-    // The instance has answered all four.
+    // One instance answered all four.
     assert_eq!(
         server
             .metrics()
@@ -126,7 +125,7 @@ fn an_input_without_an_answer_is_the_clients_mistake() {
 }
 
 #[test]
-fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
+fn an_invalid_graph_file_is_refused_with_a_reason() {
     let folder = Folder::new();
     let says = |graph: &[u8], settings: &Value| refused(net(&folder, graph, settings));
     assert!(
@@ -168,10 +167,10 @@ fn a_file_that_is_no_graph_is_refused_with_what_is_wrong() {
 }
 
 #[test]
-fn a_graph_that_is_ready_for_no_shapes_is_refused_with_what_helps() {
+fn a_graph_that_fails_for_all_shapes_is_refused_with_advice() {
     let folder = Folder::new();
-    // One branch answers as many numbers as it is given, the other their shape: ONNX lets them
-    // differ.
+    // One branch returns as many numbers as its input has, the other returns their shape: ONNX
+    // allows different shapes.
     let graph = Model::default()
         .input("c", Type::Bool, &[])
         .input("x", Type::Int64, &[None, None])
@@ -186,7 +185,7 @@ fn a_graph_that_is_ready_for_no_shapes_is_refused_with_what_helps() {
 }
 
 #[test]
-fn an_engine_that_is_not_here_is_said_with_what_is() {
+fn a_missing_engine_is_refused_with_the_available_ones() {
     let folder = Folder::new();
     let error = refused(net(
         &folder,
@@ -236,7 +235,7 @@ fn an_engine_that_is_not_here_is_said_with_what_is() {
 }
 
 #[test]
-fn what_crosses_the_wall_is_counted_to_the_byte() {
+fn bytes_across_the_abi_are_counted_exactly() {
     let folder = Folder::new();
     let cost = |manifest: &Value, request: &Value| {
         let (file, input) = (
@@ -270,7 +269,7 @@ fn what_crosses_the_wall_is_counted_to_the_byte() {
         ),
         [48]
     );
-    // Large: a picture's 602,112 bytes stay with the host, whoever computes on them.
+    // Large: a picture's 602,112 bytes stay with the host, in either engine.
     let picture = Model::default()
         .input("x", Type::Float, &[None, Some(3), Some(224), Some(224)])
         .node("Relu", &["x"], &["y"])

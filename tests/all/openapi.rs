@@ -1,4 +1,4 @@
-//! Answers against the protocol's own description, where it lies beside the repository
+//! Answers checked against the protocol's OpenAPI description, if it exists beside the repository
 //! (`../shared/spec`).
 
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::harness::server::Setup;
 use crate::harness::{root, skipped, tumor};
 
-/// The document's schemas, by name; `None` where it is not there.
+/// The document's schemas by name; `None` if the document is missing.
 fn schemas() -> Option<Map<String, Value>> {
     let path = root().join("../shared/spec/open_inference_rest.yaml");
     let Ok(text) = fs::read_to_string(&path) else {
@@ -28,13 +28,14 @@ fn schemas() -> Option<Map<String, Value>> {
     }
 }
 
-/// A value of YAML as JSON. Scalars are text: nothing here depends on a number of the document.
+/// A YAML value as JSON. Scalars are text, because nothing here depends on a number of the
+/// document.
 fn value<'a>(events: &mut impl Iterator<Item = Event<'a>>) -> Value {
     let event = events.next().unwrap();
     after(event, events).unwrap()
 }
 
-/// The value that begins with this event; `None` at the end of a list or an object.
+/// The value that starts with this event; `None` at the end of a list or an object.
 fn after<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> Option<Value> {
     match event {
         Event::Scalar(text, ScalarStyle::Plain, ..) if text == "true" => Some(json!(true)),
@@ -60,7 +61,7 @@ fn after<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> 
     }
 }
 
-/// Everything that is wrong with a value, by where it is.
+/// All errors of a value, by path.
 fn misfits(
     schemas: &Map<String, Value>,
     schema: &Value,
@@ -158,7 +159,7 @@ fn answers_are_as_the_protocol_describes_them() {
         let mut found = Vec::new();
         misfits(&schemas, &schemas[name], &response.json(), name, &mut found);
         if name == "inference_request" {
-            // Of the check itself: an error is no request.
+            // Health checks: an error body is not a request error.
             let missing = [
                 "inference_request.inputs is missing",
                 "inference_request.error is not described",

@@ -1,9 +1,7 @@
-//! Reading text, as `examples/ocr` does: its manifest as it is, over networks that are written
-//! here. What they read are coloured blocks, so the page to read is drawn here as well, and nothing
-//! has to be fetched.
+//! Reading text as in `examples/ocr`: its manifest unchanged, with small networks that are written
+//! here. They read coloured blocks, so the page is drawn here as well, and nothing must be fetched.
 //!
-//! That the real networks read real pages as the package does is `examples/ocr/compare.py`'s to
-//! say.
+//! `examples/ocr/compare.py` checks that the real networks read real pages as the package does.
 
 use std::fs;
 
@@ -15,14 +13,13 @@ use crate::harness::root;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 
-/// A line is a bar of this many pixels, of which the upper rows are symbols and the lower ones
-/// grey.
+/// A line is a bar with this many pixels; its upper rows are symbols and its lower rows are grey.
 const BAR: [usize; 2] = [300, 40];
 const SYMBOL_ROWS: usize = 30;
-/// Of the bar: a block for each symbol, and black behind it.
+/// The bar's width: a block for each symbol, and a black end.
 const BLOCK: usize = 24;
 const GAP: usize = 12;
-/// ComponentDirs grow by area × 1.6 ÷ circumference.
+/// The boxes grow by area × 1.6 ÷ circumference.
 const GROWN: f64 = 300.0 * 40.0 * 1.6 / 680.0;
 
 const WHITE: [u8; 3] = [255; 3];
@@ -78,8 +75,8 @@ impl Picture {
         }
     }
 
-    /// As a BMP file of 24 bits a pixel: the last row first, blue first. Widths are multiples of
-    /// four here, so that rows need no padding.
+    /// As a BMP file with 24 bits per pixel: the last row first, blue first. All widths are
+    /// multiples of four here, so rows need no padding.
     fn bmp(&self) -> Vec<u8> {
         const HEADERS: usize = 54;
         let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
@@ -103,7 +100,7 @@ impl Picture {
     }
 }
 
-/// Everything but white is likely to be text.
+/// Everything except white is likely to be text.
 fn detector() -> Vec<u8> {
     Model::default()
         .input("x", Type::Float, &[None, Some(3), None, None])
@@ -115,7 +112,7 @@ fn detector() -> Vec<u8> {
         .bytes()
 }
 
-/// Upside down is what is brighter above than below.
+/// A bar that is brighter above than below is upside down.
 fn direction() -> Vec<u8> {
     const HALF: usize = 24 * 192;
     let half = |weight: f32| std::iter::repeat_n(weight, HALF);
@@ -132,12 +129,12 @@ fn direction() -> Vec<u8> {
         .bytes()
 }
 
-/// For each column: nothing, red, green, blue, or the blank that the manifest appends, which
-/// nothing is.
+/// For each column: blank, red, green, blue, or the symbol that the manifest appends, which no
+/// column has.
 fn reader() -> Vec<u8> {
     const SURE: f32 = 60.0;
     const ROWS: usize = 48;
-    // The networks' order of channels: blue first.
+    // The networks' channel order: blue first.
     let weights: Vec<f32> = [None, Some(2), Some(1), Some(0), None]
         .into_iter()
         .flat_map(|own| {
@@ -200,7 +197,7 @@ fn lines_are_found_turned_and_read() {
     ];
     for (text, [x, y]) in lines {
         let line = Picture::line(text);
-        // The second one stands on its head.
+        // The second bar is upside down.
         page.put(&if y == 180 { line.upside_down() } else { line }, x, y);
     }
     let answer = read(&server, &page).ok();

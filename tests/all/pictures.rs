@@ -1,6 +1,6 @@
-//! The component `image` behind the wall: pictures as raw bodies and as elements of a tensor, and
-//! what a file that is damaged, too large or no picture gets. Its numbers are checked beside its
-//! code.
+//! The component `image` through the server: pictures as raw bodies and as tensor elements, and the
+//! errors for files that are damaged, too large or not pictures. Unit tests beside its code check
+//! its numbers.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::harness::server::{Server, Setup};
 
 const INFER: &str = "/v2/models/pictures/infer";
 
-/// Pixels as they are decoded: UINT8 `[-1,3,h,w]`.
+/// Decoded pixels: UINT8 `[-1,3,h,w]`.
 fn served() -> Server {
     let settings = json!({ "datatype": "uint8" });
     let stage = json!({ "name": "image", "role": "preprocess", "component": "image", "settings": settings });
@@ -32,7 +32,7 @@ fn raw(server: &Server, content_type: &str, file: &[u8]) -> Response {
     server.ask(&Request::post(INFER, file).header("content-type", content_type))
 }
 
-/// The files as the elements of one tensor, of the binary extension.
+/// The files as elements of one binary tensor.
 fn tensor(server: &Server, files: &[&[u8]]) -> Response {
     let length = |file: &[u8]| u32::try_from(file.len()).unwrap().to_le_bytes();
     let data: Vec<u8> = files
@@ -59,7 +59,7 @@ fn pixels(response: Response) -> (Value, Vec<u8>) {
     )
 }
 
-/// What Pillow makes of a sample.
+/// Pillow's result for a sample.
 fn expected(name: &str) -> Vec<u8> {
     let cases: Vec<Value> = serde_json::from_slice(&reference("expected.json")).unwrap();
     let is_it =
@@ -74,7 +74,7 @@ fn expected(name: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A sample whose header, sum included, says another width and height.
+/// A sample whose header, with a valid checksum, has another width and height.
 fn says_size(width: u32, height: u32) -> Vec<u8> {
     let mut file = sample("colour.png");
     file[16..24].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
@@ -142,7 +142,7 @@ fn a_file_that_cannot_be_read_is_the_clients_error_and_the_server_goes_on() {
             (refused.status, refused.error()),
             (400, format!("the body is {text}"))
         );
-        // Behind one that is right: the message says which it is.
+        // After a valid file: the message names the wrong element.
         let refused = tensor(&server, &[&png, &file]);
         assert_eq!(
             (refused.status, refused.error()),
@@ -166,7 +166,7 @@ fn a_file_that_cannot_be_read_is_the_clients_error_and_the_server_goes_on() {
         "{}",
         refused.error()
     );
-    // No trap and no restart: the instance that warmed up has answered everything.
+    // No trap and no restart: the instance of the warm-up answered everything.
     let labels = r#"{pipeline="pictures",version="1",stage="image"}"#;
     assert_eq!(
         server

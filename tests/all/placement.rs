@@ -1,4 +1,4 @@
-//! Where guests run: one that takes long holds up neither a neighbour nor the server's own work.
+//! Where guests run: a long call delays neither a neighbour nor the server's own work.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -9,7 +9,7 @@ use crate::guests::{data, of_stage, request};
 use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::{Server, Setup};
 
-/// Guests that spin at once: more than there are threads for them.
+/// Guests that spin concurrently: more than there are threads for them.
 const SPINNING: usize = 4;
 /// Answers that a neighbour must get meanwhile. On an idle machine it gets a thousand.
 const MEANWHILE: usize = 5;
@@ -27,7 +27,7 @@ fn serve(time: &str, arguments: &str) -> Server {
 #[track_caller]
 fn check(arguments: &str) {
     let server = serve("2s", arguments);
-    // The pipeline is known to be quick until the first of these has ended, so each starts on the
+    // The pipeline counts as fast until the first of these has ended, so each starts on the I/O
     // thread that read it.
     let mut busy: Vec<_> = (0..SPINNING).map(|_| server.connect()).collect();
     busy.iter_mut()
@@ -35,7 +35,7 @@ fn check(arguments: &str) {
     let is_over = AtomicBool::new(false);
     let answered = thread::scope(|scope| {
         scope.spawn(|| {
-            // Whichever ends first ends about when this one does: all have the same time.
+            // All have the same limit, so all end at about the same time.
             let first = busy[0].answer().unwrap();
             is_over.store(true, Relaxed);
             assert_eq!(
@@ -76,8 +76,8 @@ fn guests_that_spin_hold_up_no_neighbour_on_one_thread_each() {
     check("--io-threads 1 --compute-threads 1");
 }
 
-/// A pipeline that takes long as a rule starts beside the IO threads at once; a quick call of it is
-/// still answered.
+/// A pipeline that is usually slow starts on the compute pool at once; a quick call of it is still
+/// answered.
 #[test]
 fn a_pipeline_that_is_slow_as_a_rule_is_answered_all_the_same() {
     let server = Setup::of([
@@ -107,7 +107,7 @@ fn a_guest_stops_when_its_client_goes_away() {
     for gone in 1..=3 {
         let mut connection = server.connect();
         connection.send(&request("spins", &[13.0]).bytes());
-        // It runs once it is in flight: this request is the other one.
+        // It runs once it is in flight; the scrape is the other request.
         wait_until(&server, |metrics| {
             metrics.value("hotstage_http_requests_in_flight") >= 2.0
         });
@@ -124,9 +124,9 @@ fn a_guest_stops_when_its_client_goes_away() {
     assert_eq!(metrics.value(&of_stage("instances", "spins")), 1.0);
 }
 
-/// Those who wait behind it have their turn when it is gone.
+/// The requests that wait behind it proceed when it is cancelled.
 #[test]
-fn a_client_that_goes_away_gives_its_turn_to_the_next() {
+fn a_client_that_disconnects_frees_its_permit_for_the_next() {
     let spins = model("spins").with("limits", json!({ "time": "1h", "instances": 1 }));
     let server = Setup::of([pipeline("spins", [spins])]).start();
     let mut busy = server.connect();
@@ -162,7 +162,7 @@ fn a_guest_that_spins_does_not_keep_the_server_from_stopping() {
     );
 }
 
-/// Asks until it is so.
+/// Polls until the condition holds.
 #[track_caller]
 fn wait_until(server: &Server, is: impl Fn(&crate::harness::metrics::Metrics) -> bool) {
     let deadline = std::time::Instant::now() + crate::harness::PATIENCE;

@@ -1,5 +1,5 @@
-//! What a rollout goes by: its own time and its own samples, failures that a circuit hides, and
-//! what it keeps of them.
+//! Rollouts: their time and samples, failures behind an open circuit, and the results that they
+//! keep.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn a_rollout_right_after_another_with_the_same_plan_begins_at_zero() {
             admin.apply(&[route()]).ok();
         }
         start(&admin, &plan).ok();
-        // Several readings later.
+        // Several measurements later.
         eventually("its step has lasted a while", || {
             let now = status(&admin);
             assert_eq!(
@@ -123,7 +123,7 @@ fn a_circuit_does_not_hide_a_version_that_fails() {
 }
 
 #[test]
-fn a_step_that_can_not_be_judged_says_so_and_stays() {
+fn a_step_without_enough_data_waits_and_says_so() {
     let server = failing(with_circuit());
     let admin = Admin::of(&server);
     let guards = json!([{ "errors": 0.01, "min_samples": 1_000_000, "window": "100ms" }]);
@@ -160,7 +160,7 @@ fn a_step_that_can_not_be_judged_says_so_and_stays() {
 }
 
 #[test]
-fn a_rollout_that_is_over_keeps_what_its_steps_came_to() {
+fn a_finished_rollout_keeps_the_results_of_its_steps() {
     let state = warm();
     let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0), route()])
         .state(state.path())
@@ -221,7 +221,7 @@ fn a_rollout_that_is_over_keeps_what_its_steps_came_to() {
     );
 }
 
-/// A step that has ended: what its guard found, and the revision that keeps it.
+/// A finished step: its guard's result, and the revision that records it.
 #[track_caller]
 fn check_step(admin: &Admin, step: &Value, number: usize, reason: &str) {
     let evidence = &step["evidence"];
@@ -243,7 +243,7 @@ fn check_step(admin: &Admin, step: &Value, number: usize, reason: &str) {
 }
 
 #[test]
-fn a_breach_is_kept_and_so_is_what_was_seen_before_an_abort() {
+fn results_of_a_breach_and_of_an_abort_are_kept() {
     let server = failing(route());
     let admin = Admin::of(&server);
     let spec = |min_samples: u32| {

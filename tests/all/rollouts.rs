@@ -1,4 +1,4 @@
-//! Rollouts from outside: a version earns its share, loses it, and nothing else is lost.
+//! Rollouts: a version gets its share step by step, loses it on failures, and no request is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -47,8 +47,7 @@ fn two() -> Setup {
     Setup::of([times("m", "1", 2.0), times("m", "2", 4.0), route()])
 }
 
-/// Asks with `request` until the rollout is over; answers how it ended, and what was answered
-/// meanwhile.
+/// Sends `request` until the rollout is over; returns its result and the answers.
 fn traffic(server: &Server, admin: &Admin, request: &Request) -> (Value, Vec<Response>) {
     let (over, began) = (AtomicBool::new(false), Instant::now());
     std::thread::scope(|scope| {
@@ -145,7 +144,7 @@ fn a_version_that_fails_is_taken_back_within_a_second_and_nothing_else_fails() {
         assert_eq!(answer.status, if by == "1" { 200 } else { 500 });
     }
     assert_eq!(server.ask(&request("m", &[13.0])).status, 200);
-    // The same again is the same rollout to `apply`, and another try to somebody who starts it.
+    // Applying the same document again keeps the rollout; starting it again is a new attempt.
     let again = document(
         "Rollout",
         &json!({ "to": "2", "percent": 20, "bake": "1h", "guards": guards }),
@@ -163,7 +162,7 @@ fn a_version_that_fails_is_taken_back_within_a_second_and_nothing_else_fails() {
 }
 
 #[test]
-fn a_mirror_shows_a_bad_version_before_anybody_meets_it() {
+fn a_mirror_detects_a_bad_version_before_it_answers() {
     let server = two().start();
     let admin = Admin::of(&server);
     let guards = json!([{ "disagreement": 0.1, "tolerance": 0.5, "min_samples": 10 }]);
@@ -191,7 +190,7 @@ fn a_mirror_shows_a_bad_version_before_anybody_meets_it() {
 }
 
 #[test]
-fn it_stops_goes_on_and_ends_as_people_say_and_owns_the_route_meanwhile() {
+fn it_pauses_resumes_and_ends_on_command_and_owns_the_route() {
     let server = two().start();
     let admin = Admin::of(&server);
     let ten = json!({ "to": "2", "bake": "1h" });
@@ -231,7 +230,7 @@ fn it_stops_goes_on_and_ends_as_people_say_and_owns_the_route_meanwhile() {
     start(&admin, &ten).ok();
     steer(&admin, "promote").ok();
     assert_eq!(split(&admin), json!([["1", 0.0], ["2", 100.0]]));
-    // A step back in history is the route of then; nobody's rollout goes on by it.
+    // A rollback restores the route of that time; it resumes no rollout.
     let head = admin.get("/v1/status")["head"].as_u64().unwrap();
     admin.post("/v1/rollback", &json!({ "to": head - 1 })).ok();
     assert_eq!(split(&admin), json!([["1", 90.0], ["2", 10.0]]));
@@ -278,12 +277,12 @@ fn it_goes_on_after_a_restart_and_without_a_route_before() {
     let (ended, answers) = traffic(&server, &admin, &ask);
     assert_eq!(ended["phase"], "promoted", "{ended}");
     assert!(answers.iter().all(|answer| answer.status == 200));
-    // It is the newest, so no route is needed any more.
+    // It is the newest version, so no route is needed any more.
     assert_eq!(admin.get("/v1/models/m")["answers"], "2");
 }
 
 #[test]
-fn what_can_not_begin_is_refused_and_changes_nothing() {
+fn an_invalid_rollout_is_refused_and_changes_nothing() {
     let server = two().start();
     let admin = Admin::of(&server);
     let head = admin.get("/v1/status")["head"].clone();
@@ -294,7 +293,7 @@ fn what_can_not_begin_is_refused_and_changes_nothing() {
         ),
         (
             json!({ "to": "1" }),
-            "spec.from: nobody but version `1` has a share",
+            "spec.from: no version except `1` has a share",
         ),
         (
             json!({ "to": "2", "from": "9" }),

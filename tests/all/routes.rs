@@ -1,4 +1,4 @@
-//! Routes from outside: who answers, what is refused, what survives.
+//! Routes: which version answers, what is refused, what is persisted.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn ask(server: &Server, headers: &[(&str, &str)]) -> Response {
     server.ask(&headers.iter().fold(request, with))
 }
 
-/// The version that answers; its value must be that version's.
+/// The version that answers; the value must be that version's.
 fn version(server: &Server, headers: &[(&str, &str)]) -> String {
     let response = ask(server, headers).ok();
     let version = response.header("hotstage-version").unwrap().to_owned();
@@ -66,7 +66,7 @@ fn weights_rules_keys_and_pins_decide() {
             pin
         );
     }
-    // Who asks for one version gets no answer of another.
+    // A request for one version is never answered by another.
     for pin in ["9", "stable", "", "\"1\""] {
         let refused = ask(&server, &[("x-cohort", "pilot"), ("hotstage-version", pin)]);
         assert_eq!(
@@ -105,7 +105,7 @@ fn weights_rules_keys_and_pins_decide() {
         "{} of 300 requests",
         by_chance.len()
     );
-    // A version that is asked for by its name needs no route.
+    // A request that names its version needs no route.
     let direct = server
         .post("/v2/models/m/versions/2/infer", one(1.0).to_string())
         .ok();
@@ -120,7 +120,8 @@ fn identity(version: &str) -> Value {
     crate::harness::manifest::version("m", version, [stage])
 }
 
-/// A request for the identity: the text in `bytes`, the number in `int32`, and anything elsewhere.
+/// A request for the identity: the text in `bytes`, the number in `int32`, and arbitrary other
+/// inputs.
 fn request(bytes: &str, number: i32, parameters: &Value) -> Value {
     let ones = [
         "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int64", "fp32", "fp64",
@@ -167,7 +168,7 @@ fn what_is_in_the_body_decides_too() {
     let ones = by_key.iter().filter(|version| *version == "1").count();
     assert!((12..=52).contains(&ones), "{ones} of 64");
     let admin = Admin::of(&server);
-    // Without the key a pin is only a header that the route does not look at.
+    // Without `key`, a pin is only a header that the route ignores.
     let elsewhere = Request::post(PATH, "{}").header("hotstage-version", "9");
     assert!(!server.ask(&elsewhere).error().contains("hotstage-version"));
     let mut pinned = spec;
@@ -182,7 +183,7 @@ fn what_is_in_the_body_decides_too() {
     for (sticky, expect) in [
         (
             json!({ "input": "fp32" }),
-            "input `fp32` is FP32, and a float is no key",
+            "input `fp32` is FP32, and a float can't be a key",
         ),
         (json!({ "input": "int31" }), "there is no input `int31`"),
     ] {
@@ -225,8 +226,8 @@ fn a_route_is_changed_rolled_back_deleted_and_is_there_after_a_restart() {
         (&model["answers"], &model["route"]["split"][0]["percent"]),
         (&Value::Null, &json!(100.0))
     );
-    // Another version of other inputs' names can't stand behind the same route, nor replace one
-    // that does.
+    // A version with other input names can't be added to the route, nor replace one of its
+    // versions.
     server.stop();
     let server = Setup::of([]).state(state.path()).start();
     let admin = Admin::of(&server);
@@ -247,7 +248,7 @@ fn a_route_is_changed_rolled_back_deleted_and_is_there_after_a_restart() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_where_it_stands() {
+fn an_invalid_route_is_refused_with_its_position() {
     let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).start();
     let admin = Admin::of(&server);
     admin.label("m", "stable", "1").ok();
@@ -263,8 +264,8 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     );
     let label = refused(&json!({ "split": split(&[("stable", 1.0)]) }));
     assert!(label.contains("`stable` is a label"), "{label}");
-    let nobody = refused(&json!({ "split": split(&[("1", 0.0)]) }));
-    assert!(nobody.contains("all weights are 0"), "{nobody}");
+    let zero = refused(&json!({ "split": split(&[("1", 0.0)]) }));
+    assert!(zero.contains("all weights are 0"), "{zero}");
     let explodes =
         json!({ "when": { "header": { "a": { "matches": "(a|b)*a(a|b){20}" } } }, "version": "1" });
     let explodes = refused(&json!({ "split": split(&[("1", 1.0)]), "rules": [explodes] }));
@@ -287,7 +288,8 @@ fn what_does_not_fit_is_refused_where_it_stands() {
         "{}",
         response.error()
     );
-    // Nothing of it is there, and a version behind a route can't become another.
+    // Nothing of it is applied, and a version behind a route can't be replaced by one of another
+    // signature.
     assert_eq!(
         admin.get("/v1/models/m")["versions"]
             .as_array()
@@ -342,7 +344,7 @@ fn the_command_line_and_a_watched_folder_know_routes() {
     pause(std::time::Duration::from_millis(20));
     write(&[("1", 0.0), ("2", 1.0)]);
     crate::harness::eventually("the edit is live", || version(&server, &[]) == "2");
-    // Both in one edit: the route stops naming a version, and the version goes.
+    // Both in one edit: the route stops naming a version, and the version is removed.
     std::fs::remove_file(folder.path().join("1.yaml")).unwrap();
     write(&[("2", 1.0)]);
     let versions = || {

@@ -1,6 +1,6 @@
-//! The component `onnx-sandboxed` behind the wall: the same graphs, with the same answers, as
-//! `onnx` gives on tract, without an engine of the host. One test, since compiling the component
-//! takes half a minute.
+//! The component `onnx-sandboxed`: for the same graphs it gives the same answers as `onnx` on
+//! tract, without an engine of the host. One test, because compiling the component takes half a
+//! minute.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::harness::server::{Server, Setup, program};
 use crate::harness::state::{self, Folder};
 use crate::onnx::{floats, net};
 
-/// `y = relu(x · w + b)`, any number of rows of three, to two columns.
+/// `y = relu(x · w + b)`, from any number of rows of three to two columns.
 fn layer() -> Vec<u8> {
     Model::default()
         .input("x", Type::Float, &[None, Some(3)])
@@ -27,8 +27,8 @@ fn layer() -> Vec<u8> {
         .bytes()
 }
 
-/// Products of matrices that no tile fits, with all that is computed together with one: what is
-/// added to columns and to rows, bounds, slopes, another product, and its result turned about.
+/// Matrix products with sizes that are no multiple of a tile, with fused operations: sums over
+/// columns and rows, bounds, slopes, another product, and a transposed result.
 fn products() -> Vec<u8> {
     let numbers = |count: u8| -> Vec<f32> {
         (0..count)
@@ -96,7 +96,7 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
     for rows in [1, 4, 33] {
         agree(&server, ["sandboxed", "native"], [rows, 3]);
     }
-    // Every number of rows that a tile has, a whole one with some more, and many.
+    // Every number of rows within a tile, a whole tile plus some rows, and many.
     for rows in (1..=9).chain([16, 100]) {
         agree(&server, ["products", "native-products"], [rows, 13]);
     }
@@ -129,7 +129,7 @@ fn the_sandbox_answers_as_the_native_engine_does_and_refuses_what_is_wrong() {
     assert_eq!(server.get("/v2/models/damaged").status, 404);
 }
 
-/// Both give the same answers to so many rows.
+/// Both give the same answers for this many rows.
 #[track_caller]
 fn agree(server: &Server, [model, native]: [&str; 2], shape: [usize; 2]) {
     let data: Vec<f64> = (0..shape[0] * shape[1])
@@ -162,8 +162,8 @@ fn agree(server: &Server, [model, native]: [&str; 2], shape: [usize; 2]) {
     }
 }
 
-/// Has the component compiled for the server that comes then: that takes longer than a server may
-/// take to start.
+/// Compiles the component before the server starts, because compiling takes longer than a server's
+/// start may take.
 fn compile(manifest: &Value) {
     let (folder, state) = (Folder::new(), state::warm());
     let manifest = folder.write("m.yaml", manifest.to_string());

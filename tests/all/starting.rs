@@ -1,4 +1,4 @@
-//! A server that is not ready yet: alive, and honest about it.
+//! A server during start: alive, and not ready.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ use crate::harness::manifest::{With as _, model, pipeline};
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 
-/// Loading takes as long as the guest that never gets open, which is more than the test needs.
+/// Loading takes as long as the guest that never finishes opening, longer than the test needs.
 #[test]
 fn a_server_that_is_loading_lives_and_is_not_ready() {
     let port = TcpListener::bind("127.0.0.1:0")
@@ -17,7 +17,7 @@ fn a_server_that_is_loading_lives_and_is_not_ready() {
         .local_addr()
         .unwrap();
     let stage = model("spins_in_open").with("limits", json!({ "time": "60s" }));
-    // With nothing compiled, so that it says when it begins.
+    // Without compiled components, so that it logs the start of compilation.
     let folder = Folder::new();
     let starting = Setup::of([pipeline("spins", [stage])])
         .state(folder.path().join("state"))

@@ -1,4 +1,4 @@
-//! The state directory: what is damaged is never trusted, what is cut off never matters.
+//! The state directory: damaged files are never trusted, incomplete files are ignored.
 
 mod cache;
 
@@ -22,7 +22,7 @@ fn start(state: &Path) -> Server {
         .start()
 }
 
-/// Starts a server, asks it, stops it; what it logged.
+/// Starts a server, sends a request, stops it; returns the log.
 #[track_caller]
 fn serves(state: &Path) -> Vec<String> {
     let server = start(state);
@@ -32,7 +32,7 @@ fn serves(state: &Path) -> Vec<String> {
     ended.stderr
 }
 
-/// The files of a folder and of those in it.
+/// The files of a folder and of its subfolders.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -44,7 +44,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A state directory that knows one component, alone in its cache.
+/// A state directory with exactly one component in its cache.
 fn with_one_entry() -> (Folder, PathBuf) {
     let folder = Folder::new();
     serves(folder.path());
@@ -70,7 +70,7 @@ fn one_server_at_a_time_runs_on_a_directory() {
         state.path().display()
     );
     assert_eq!((ended.code, ended.stderr), (Some(4), vec![expected]));
-    // A check may use it meanwhile.
+    // `check` may use it at the same time.
     let folder = with_guests(&["echo"]);
     folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
     check_with(
@@ -87,7 +87,7 @@ fn one_server_at_a_time_runs_on_a_directory() {
 }
 
 #[test]
-fn what_is_secret_is_for_its_owner_alone() {
+fn secret_files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let (state, entry) = with_one_entry();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
@@ -103,7 +103,7 @@ fn what_is_secret_is_for_its_owner_alone() {
 }
 
 #[test]
-fn what_others_may_write_or_read_is_refused_with_what_to_type() {
+fn loose_permissions_are_refused_with_the_command_to_type() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = with_guests(&["echo"]);
     folder.write("pipeline.yaml", format!("{HEAD}{ECHO}"));
@@ -136,7 +136,7 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
             "cache.key",
             0o644,
             0o600,
-            "cache.key can't be used: others can read it; take their rights away with chmod 600",
+            "cache.key can't be used: others can read it; remove their rights with chmod 600",
         ),
     ] {
         let path = state.path().join(name);
@@ -160,7 +160,7 @@ fn what_others_may_write_or_read_is_refused_with_what_to_type() {
 }
 
 #[test]
-fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
+fn a_damaged_blob_is_named_and_storing_it_again_repairs_it() {
     let folder = with_guests(&["echo"]);
     let state = warm();
     let check = |stage: &str| {
@@ -174,7 +174,7 @@ fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
         )
     };
     check(ECHO).ended(0);
-    // The largest is the component.
+    // The largest file is the component.
     let blob = files(&state.path().join("blobs"))
         .into_iter()
         .max_by_key(|path| fs::metadata(path).unwrap().len())
@@ -186,7 +186,7 @@ fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
         fs::write(&blob, damage).unwrap();
         let ran = check(&by_digest).ended(4);
         let expected = format!(
-            "error: {} is damaged: its bytes are not those that its name promises; delete it, and it will be \
+            "error: {} is damaged: its bytes do not match its digest; delete it, and it will be \
              stored again",
             blob.display()
         );
@@ -196,9 +196,9 @@ fn a_damaged_blob_is_named_and_storing_it_again_mends_it() {
     }
 }
 
-/// Killed at any moment: the next start finds nothing that is half there.
+/// Killed at any moment: the next start finds no partial state.
 #[test]
-fn a_start_that_is_cut_off_leaves_nothing_that_matters() {
+fn an_interrupted_start_leaves_no_partial_state() {
     let folder = Folder::new();
     let whole = {
         let began = Instant::now();
@@ -207,12 +207,12 @@ fn a_start_that_is_cut_off_leaves_nothing_that_matters() {
     };
     let manifest = || Setup::of([pipeline("p", [model("echo")])]);
     for step in 0..20_u32 {
-        // A fresh directory each time, then one that was cut off before.
+        // A fresh directory the first time, then the interrupted one.
         let state = folder.path().join(format!("cut-{}", step % 10));
         let moment = whole * (step + 1) / 24;
         let starting = manifest().state(&state).spawn();
         let began = Instant::now();
-        // No news comes at a moment, so this turns round instead of waiting.
+        // Nothing reports the moment, so this polls.
         while began.elapsed() < moment.min(Duration::from_secs(2)) {
             std::thread::yield_now();
         }
@@ -241,7 +241,7 @@ fn nothing_in_tmp_is_ever_read() {
     }
     let log = serves(state.path());
     assert!(log.iter().all(|line| !line.contains("compil")), "{log:#?}");
-    // A first start that was cut off leaves `tmp` alone; it is still nobody else's.
+    // An interrupted first start leaves only `tmp`; the directory is still ours.
     let folder = Folder::new();
     let cut = folder.path().join("cut");
     fs::create_dir_all(cut.join("tmp")).unwrap();
@@ -249,7 +249,7 @@ fn nothing_in_tmp_is_ever_read() {
     serves(&cut);
 }
 
-/// What the marker says decides, before anything is written.
+/// The marker's content decides before anything is written.
 #[test]
 fn a_marker_that_is_not_ours_is_not_overwritten() {
     let folder = with_guests(&["echo"]);
@@ -275,6 +275,6 @@ fn a_marker_that_is_not_ours_is_not_overwritten() {
         assert_eq!(fs::read_to_string(marker).unwrap(), text);
         assert_eq!(files(state.path()).len(), 1);
     }
-    // Asking for help touches nothing.
+    // `--help` touches nothing.
     hotstage(["check", "--help"]).ended(0);
 }

@@ -1,5 +1,4 @@
-//! Rows of a table as a person has them: a file of CSV, and JSON lines, through the example's
-//! classifier.
+//! Table rows as users have them: CSV files and JSON lines, through the example's classifier.
 
 use std::fs;
 
@@ -42,7 +41,7 @@ fn a_file_gets_the_scores_that_training_gave_its_rows() {
         .skip(1)
         .map(|line| line.parse().unwrap())
         .collect();
-    // The first label's and the second's, for each row.
+    // The scores of the first and the second label, for each row.
     let malignant: Vec<f64> = output(&answer, "scores")
         .iter()
         .skip(1)
@@ -92,7 +91,7 @@ fn json_lines_and_tensors_get_the_same_as_a_file() {
         .ask(&Request::post(INFER, csv).header("content-type", "text/csv"))
         .ok();
     assert_eq!(json.json(), csv.json());
-    // Without a content type of its own, a request is the protocol's.
+    // Without a content type, the body is a request of the protocol.
     let tensors = server
         .infer("tumor-csv", &tumor::request("benign"))
         .ok()
@@ -101,7 +100,7 @@ fn json_lines_and_tensors_get_the_same_as_a_file() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_refused_with_the_place() {
+fn an_invalid_file_is_refused_with_the_position() {
     let server = served();
     let check = |body: String, expected: &str| {
         let response = server.ask(&Request::post(INFER, body).header("content-type", "text/csv"));

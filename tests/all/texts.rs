@@ -1,6 +1,6 @@
-//! The components `text` and `embed` behind the wall: texts from JSON and from a raw body, what a
-//! client is told, and what is refused before it is served. Their numbers are checked beside their
-//! code.
+//! The components `text` and `embed` through the server: texts from JSON and from raw bodies,
+//! clients' errors, and settings that are refused. Unit tests beside their code check their
+//! numbers.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn texts_become_rows_of_tokens() {
 }
 
 #[test]
-fn a_text_that_is_none_is_the_clients_error() {
+fn an_invalid_text_is_a_client_error() {
     let server = Setup::of([pipeline("tokens", [tokens()])]).start();
     let refused =
         server.ask(&Request::post(TOKENS, *b"caf\xe9.").header("content-type", "text/plain"));
@@ -105,7 +105,7 @@ fn token_embeddings_become_one_for_each_text() {
     let answer = ask([1, 0]).ok().json();
     assert_eq!(answer["outputs"][0]["shape"], json!([1, 2]));
     assert_eq!(answer["outputs"][0]["data"], json!([0.6, 0.8]));
-    // Nothing that a client of a whole pipeline could mend.
+    // A client of a whole pipeline can't correct this error.
     let refused = ask([0, 0]);
     assert_eq!(refused.status, 500);
     assert!(

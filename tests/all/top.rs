@@ -1,5 +1,5 @@
-//! `hotstage top`: as text where there is no terminal, and in a real one, which `tmux` makes;
-//! without it those tests are skipped, aloud.
+//! `hotstage top`: as text without a terminal, and in a real terminal, which `tmux` creates;
+//! without tmux those tests are skipped, with a message.
 
 use std::fs;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::harness::server::{Server, Setup, program};
 use crate::harness::state::{Folder, warm};
 use crate::harness::{eventually, pause, skipped};
 
-/// Between two looks at a screen that is drawn once a second.
+/// Interval between two reads of a screen that is redrawn every second.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Asks `busy` again and again, while `work` goes on.
+/// Sends requests to `busy` repeatedly while `work` runs.
 fn under_load<T>(server: &Server, work: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -30,7 +30,7 @@ fn under_load<T>(server: &Server, work: impl FnOnce() -> T) -> T {
                 ask(&mut connection, "/v2/models/busy/infer").unwrap();
             }
         });
-        // Also when it fails: the scope waits for its threads.
+        // Stop even if it fails, because the scope waits for its threads.
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         is_over.store(true, Relaxed);
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -50,7 +50,7 @@ fn traffic_is_what_happened_meanwhile() {
     let server = setup().start();
     let admin = Admin::of(&server);
     let reader = fs::read_to_string(server.starting.state.join("reader-token")).unwrap();
-    // What happened before does not count.
+    // Earlier requests do not count.
     ask(&mut server.connect(), "/v2/models/idle/infer").unwrap();
     let traffic = under_load(&server, || {
         let request = Request::get("/v1/traffic?interval_ms=300&limit=2");
@@ -166,14 +166,14 @@ fn without_a_terminal_it_is_one_text() {
     );
 }
 
-/// A terminal with a shell in it, gone when it is dropped.
+/// A terminal with a shell in it, closed on drop.
 struct Terminal {
-    /// tmux keeps its socket there.
+    /// The folder of tmux's socket.
     folder: Folder,
 }
 
 impl Terminal {
-    /// None where there is no `tmux`.
+    /// `None` without `tmux`.
     fn open(columns: u16, rows: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             skipped("there is no `tmux` to make a terminal");
@@ -208,7 +208,7 @@ impl Terminal {
 
     fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new("tmux");
-        // A socket's path must be short, so it is named from its folder.
+        // A socket's path must be short, so it is relative to its folder.
         command
             .args(["-S", "tmux"])
             .args(arguments)
@@ -224,7 +224,7 @@ impl Terminal {
         command
     }
 
-    /// Types a line, which the shell runs.
+    /// Types a line for the shell.
     fn run(&self, line: &str) {
         self.tmux(["send-keys", "-l", line]);
         self.tmux(["send-keys", "Enter"]);
@@ -248,7 +248,7 @@ impl Terminal {
         self.tmux(["capture-pane", "-p"])
     }
 
-    /// The screen, once all these texts are on it.
+    /// Waits until the screen contains all these texts.
     #[track_caller]
     fn shows(&self, texts: &[&str]) -> String {
         self.becomes(&format!("{texts:?}"), |screen| {
@@ -275,7 +275,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The line of a shell that watches a server, notes its process in a file, and says how it ended.
+/// A shell line that watches a server, writes its process id to a file, and prints how it ended.
 fn watch(state: &Path) -> String {
     let (program, state) = (program(), state.display());
     let program = program.get_program().display().to_string();
@@ -284,7 +284,7 @@ fn watch(state: &Path) -> String {
     )
 }
 
-/// The rate that stands in the row of a name.
+/// The rate in the row of a name.
 fn rate(screen: &str, name: &str) -> f64 {
     let rates = |line: &str| {
         line.split_whitespace()
@@ -295,7 +295,7 @@ fn rate(screen: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn a_terminal_shows_rates_at_any_size_and_is_given_back() {
+fn a_terminal_shows_rates_at_any_size_and_is_restored() {
     let Some(terminal) = Terminal::open(100, 30) else {
         return;
     };
@@ -354,7 +354,7 @@ fn a_terminal_shows_rates_at_any_size_and_is_given_back() {
         !after.contains("q quit") && !after.contains("requests/s"),
         "{after}"
     );
-    // What is typed is seen again, and the cursor too.
+    // Typed text and the cursor are visible again.
     terminal.run("echo so-it-is");
     terminal.becomes("the echo", |screen| screen.matches("so-it-is").count() == 2);
     assert_eq!(
@@ -376,7 +376,7 @@ fn a_server_that_comes_back_is_watched_on() {
     terminal.shows(&["ready", "busy"]);
     server.stop();
     terminal.shows(&["no answer since ", "; trying again", "busy"]);
-    // Another port, and all that it remembers.
+    // Another port, and all recorded state.
     let server = Setup::of([]).state(state.path()).start();
     terminal.becomes("it is back", |screen| {
         screen.contains("ready") && !screen.contains("trying again")
@@ -384,7 +384,7 @@ fn a_server_that_comes_back_is_watched_on() {
     under_load(&server, || {
         terminal.becomes("the rate of `busy`", |screen| rate(screen, "busy") > 0.0)
     });
-    // A signal gives the terminal back as a key does.
+    // A signal restores the terminal, as a key does.
     let id = fs::read_to_string(terminal.folder.path().join("id")).unwrap();
     let signalled = Command::new("sh")
         .args(["-c", &format!("kill -TERM {id}")])

@@ -1,5 +1,5 @@
-//! The example's version made of trees, as scikit-learn's exporter writes them: every held-out row
-//! gets the score that scikit-learn gave it, on tract here, on ONNX Runtime among the clients.
+//! The example's tree version, exported from scikit-learn: every held-out row gets scikit-learn's
+//! score, on tract here, on ONNX Runtime in `clients`.
 
 use std::fs;
 
@@ -10,8 +10,7 @@ use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 use crate::harness::{root, tumor};
 
-/// Serves that version on an engine, golden tests included, and asks about every row that was held
-/// out.
+/// Serves that version on an engine, golden tests included, and requests all held-out rows.
 #[track_caller]
 pub(crate) fn check(engine: &str, arguments: &str) {
     let folder = Folder::new();

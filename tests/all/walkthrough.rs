@@ -1,8 +1,8 @@
-//! The walk-through in the example's README: each command is typed as it stands there, and prints
-//! what stands there.
+//! The walk-through in the example's README: runs each command and compares its output with the
+//! README.
 //!
-//! `cargo xtask golden` writes the output anew. Digests, times and durations are not the same
-//! everywhere; they are compared by their kind.
+//! `cargo xtask golden` updates the output. Digests, times and durations vary, so they are compared
+//! by kind.
 
 use std::fs;
 use std::path::Path;
@@ -77,8 +77,7 @@ fn the_readme_shows_what_happens() {
     );
 }
 
-/// The lines, with what changes from run to run named by its kind, and columns as wide as they may
-/// be.
+/// The lines, with varying words replaced by their kind, and without column padding.
 fn by_kind(text: &str) -> Vec<String> {
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -99,7 +98,7 @@ fn by_kind(text: &str) -> Vec<String> {
                 {
                     "TIME"
                 }
-                // How many a guard has seen when it is asked is a matter of moments.
+                // A guard's sample count depends on the moment of the query.
                 word if is_count && word.parse::<u64>().is_ok() => "COUNT",
                 word if is_bound && word.trim_start_matches('(').parse::<f64>().is_ok() => "BOUND",
                 word if unit && word.parse::<f64>().is_ok() => "DURATION",

@@ -9,20 +9,26 @@ from expected import OWN
 
 HEAD = """# Conformance to ONNX
 
-What comes of the ONNX project's own backend tests (`onnx.backend.test`, with its own runner's tolerances) when each is
-served as a pipeline of one stage and asked over HTTP with binary tensors. Written by
-`cargo xtask conformance --update`; `tests/conformance/expected.json` keeps what passed, and a run without `--update`
-fails when one of those does not pass, or on a wrong answer that is not named there with a reason.
+See which of ONNX's own tests each engine passes, and what it refuses. Run them again with:
 
-| column | means |
+```sh
+cargo xtask conformance              # fails if a test that passed before fails, or on a new wrong answer
+cargo xtask conformance --update     # also writes this page and tests/conformance/expected.json
+```
+
+The tests are the ONNX project's backend tests (`onnx.backend.test`, with its own runner's tolerances). Each is served as a
+pipeline of one stage and called over HTTP with binary tensors. `tests/conformance/expected.json` records what passed, and
+the reason for each known wrong answer.
+
+| column | meaning |
 | --- | --- |
-| passed | every output as expected; where chance decides (`RandomNormal`, dropout in training), its shape and type |
+| passed | every output as expected; for random outputs (`RandomNormal`, dropout in training), shape and type |
 | not a tensor | refused at load: an input or output is a sequence, a map or an optional, or of float8, 4 bits, complex |
 | unsupported | refused at load, and the engine's own package does not give the expected answer either |
 | refused here | refused at load, though the engine's own package gives the expected answer |
-| refused at call | 4xx to the vector's inputs |
-| engine differs | not what the vector expects, and the engine's own Python package answers the same |
-| wrong | not what the vector expects, nor what the engine's own package answers |
+| refused at call | 4xx for the vector's inputs |
+| engine differs | not what the vector expects, and the engine's own Python package gives the same answer |
+| wrong | neither what the vector expects nor what the engine's own package answers |
 | failed | 5xx |
 | crashed or hung | the server ended, or needed more than 20 s |
 """

@@ -1,4 +1,4 @@
-//! The admin API of a server under test, and pipelines whose answers say which version gave them.
+//! Client for a server's admin API, and pipelines whose answers identify their version.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ impl Admin {
         }
     }
 
-    /// One request with a token of the test's choice.
+    /// One request with the given token.
     pub(crate) fn ask_as(&self, token: &str, request: Request) -> Response {
         let bearer = format!("Bearer {token}");
         Connection::open(self.address).ask(&request.header("authorization", bearer.as_str()))
@@ -61,7 +61,7 @@ impl Admin {
         self.apply_with(manifests, &json!({}))
     }
 
-    /// The same with more keys of the request.
+    /// The same with more keys in the request.
     pub(crate) fn apply_with(&self, manifests: &[Value], more: &Value) -> Response {
         let files: BTreeSet<String> = manifests.iter().flat_map(paths).collect();
         for path in files {
@@ -70,13 +70,13 @@ impl Admin {
         self.ask(applies(manifests, more))
     }
 
-    /// Uploads bytes; answers their digest.
+    /// Uploads bytes and returns their digest.
     pub(crate) fn upload(&self, bytes: &[u8]) -> String {
         self.try_upload(bytes).ok();
         super::sha256(bytes)
     }
 
-    /// The same, where it may be refused.
+    /// The same for uploads that may be refused.
     pub(crate) fn try_upload(&self, bytes: &[u8]) -> Response {
         let path = format!("/v1/uploads/{}", super::sha256(bytes));
         let there = self.ask(Request::get(&path)).ok();
@@ -90,7 +90,7 @@ impl Admin {
     }
 }
 
-/// Applies manifests whose components are there already, with more keys of the request.
+/// Applies manifests whose components are already uploaded, with more keys in the request.
 pub(crate) fn applies(manifests: &[Value], more: &Value) -> Request {
     let documents = manifests.iter().enumerate().map(|(index, manifest)| {
         let digest = |path: &String| json!(super::sha256(&std::fs::read(path).unwrap()));
@@ -116,7 +116,7 @@ pub(crate) fn labels(model: &str, label: &str, version: &str) -> Request {
         .header("content-type", "application/json")
 }
 
-/// The components that a manifest names by their paths.
+/// The components that a manifest refers to by path.
 fn paths(manifest: &Value) -> Vec<String> {
     let stages = manifest["spec"]["stages"].as_array();
     let named = stages
@@ -129,29 +129,29 @@ fn paths(manifest: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A pipeline that multiplies by a factor, so that its answer says which version it is.
+/// A pipeline that multiplies by a factor, so that its answer identifies its version.
 pub(crate) fn times(name: &str, version_: &str, factor: f64) -> Value {
     version(name, version_, [scale("scale", 0.0, 1.0 / factor)])
 }
 
-/// A stage that makes `(x - mean) / std` of its input.
+/// A stage that computes `(x - mean) / std`.
 pub(crate) fn scale(name: &str, mean: f64, std: f64) -> Value {
     json!({
         "name": name, "role": "preprocess", "component": "scale", "settings": { "mean": [mean], "std": [std] },
     })
 }
 
-/// What asks a pipeline of such stages for its answer to one number.
+/// A request with one number for a pipeline of such stages.
 pub(crate) fn one(number: f64) -> Value {
     json!({ "inputs": [tensor(number)] })
 }
 
-/// One number as such a pipeline takes and gives it.
+/// One number as input or output of such a pipeline.
 pub(crate) fn tensor(number: f64) -> Value {
     json!({ "name": "features", "datatype": "FP32", "shape": [1, 1], "data": [number] })
 }
 
-/// What a version made by [`times`] answers to 1.0, and the version that the answer names.
+/// The answer of a version made by [`times`] to 1.0, and the version that the answer names.
 pub(crate) fn ask(connection: &mut Connection, path: &str) -> Result<(f64, String), Response> {
     let response = connection.ask(&Request::post(path, one(1.0).to_string()));
     if response.status != 200 {

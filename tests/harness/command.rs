@@ -1,4 +1,4 @@
-//! Commands that end by themselves: run to their end, within [`PATIENCE`](super::PATIENCE).
+//! Commands that run to their end, within [`PATIENCE`](super::PATIENCE).
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,18 +8,18 @@ use super::lines::Lines;
 use super::server::program;
 use super::{components, state};
 
-/// How a command ended, and what it printed.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
-    /// Without what says how long a step may take.
+    /// Without lines about the duration of steps.
     pub(crate) stderr: String,
 }
 
 impl Ran {
-    /// Itself, which must have ended with this code.
+    /// Returns itself after asserting the exit code.
     #[track_caller]
     pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(
@@ -33,15 +33,15 @@ impl Ran {
     }
 }
 
-/// Runs a command of the program, with these arguments.
+/// Runs a CLI command with these arguments.
 pub(crate) fn hotstage<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Ran {
     let mut command = program();
     command.args(arguments).env_remove("HOTSTAGE_URL");
     run(command, b"")
 }
 
-/// `hotstage check` in a folder, with a state directory that knows what other tests compiled, and
-/// the box.
+/// `hotstage check` in a folder, with the bundled components and a state directory that shares
+/// other tests' compiled components.
 pub(crate) fn check<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
     let state = state::warm();
     let ran = check_with(folder, state.path(), &components(), arguments, b"");
@@ -49,7 +49,7 @@ pub(crate) fn check<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a s
     ran
 }
 
-/// The same with everything chosen.
+/// The same with every argument given.
 pub(crate) fn check_with<'a>(
     folder: &Path,
     state: &Path,
@@ -67,7 +67,7 @@ pub(crate) fn check_with<'a>(
     run(command, input)
 }
 
-/// Runs a command with this on its standard input.
+/// Runs a command with this standard input.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
     let child = command
         .stdin(Stdio::piped())
@@ -91,7 +91,7 @@ pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
     }
 }
 
-/// Goes with the test that waits for it.
+/// Kills the process when the waiting test ends.
 struct Killed(Child);
 
 impl Drop for Killed {

@@ -1,6 +1,6 @@
-//! Texts that people read, kept in `tests/golden` so that a change of them shows in review.
+//! User-visible texts, stored in `tests/golden` so that reviews show their changes.
 //!
-//! `cargo xtask golden` writes them anew.
+//! `cargo xtask golden` updates them.
 
 use std::fs;
 
@@ -14,11 +14,11 @@ pub(crate) fn check(name: &str, text: &str) {
     }
 }
 
-/// What differs, for tests that compare several. With `UPDATE_GOLDENS=1` the file is written
+/// The difference, for tests that compare several files. With `UPDATE_GOLDENS=1` it writes the file
 /// instead.
 pub(crate) fn difference(name: &str, text: &str) -> Option<String> {
     let path = root().join("tests/golden").join(format!("{name}.txt"));
-    // A file of text ends with a line's end.
+    // A text file ends with a newline.
     let text = format!("{}\n", text.trim_end());
     if std::env::var_os("UPDATE_GOLDENS").is_some_and(|update| update == "1") {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -34,8 +34,7 @@ pub(crate) fn difference(name: &str, text: &str) -> Option<String> {
     })
 }
 
-/// The text with each `sha256:…` cut short: the digest of what a compiler makes is not the same
-/// everywhere.
+/// The text with each `sha256:…` shortened: the digest of compiled code differs between machines.
 pub(crate) fn without_digests(text: &str) -> String {
     let mut pieces = text.split("sha256:");
     let mut short = pieces.next().unwrap_or_default().to_owned();

@@ -1,8 +1,7 @@
-//! An HTTP/1.1 client that hides nothing: it sends the bytes it is given and checks the bytes it
-//! gets.
+//! A low-level HTTP/1.1 client: it sends given bytes and checks the received bytes.
 //!
-//! An answer must be framed by `content-length`: the server computes every answer before it sends
-//! it.
+//! An answer must be framed by `content-length`, because the server computes every answer before it
+//! sends it.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -12,8 +11,8 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// A request to be sent as it stands. `host` is added, and `content-length` where there is a body
-/// and no other framing.
+/// A request to be sent verbatim. `host` is added, and `content-length` if there is a body without
+/// other framing.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
@@ -23,7 +22,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// One without a body.
+    /// A request without a body.
     pub(crate) fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -53,21 +52,21 @@ impl Request {
         self
     }
 
-    /// `POST` with a body as the binary extension has it: JSON, then the tensors' bytes.
+    /// `POST` with a body of the binary extension: JSON, then the tensors' bytes.
     pub(crate) fn binary(path: &str, json: &Value, blobs: &[&[u8]]) -> Self {
         let json = json.to_string();
         let body = [json.as_bytes(), &blobs.concat()].concat();
         Self::post(path, body).header("inference-header-content-length", json.len())
     }
 
-    /// One more header.
+    /// Adds a header.
     #[must_use]
     pub(crate) fn header(mut self, name: &str, value: impl fmt::Display + Copy) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// Everything before the body, the empty line included.
+    /// Everything before the body, including the empty line.
     pub(crate) fn head(&self) -> Vec<u8> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: localhost\r\n",
@@ -87,17 +86,17 @@ impl Request {
         head.into_bytes()
     }
 
-    /// The whole.
+    /// The whole request.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         [self.head(), self.body.clone().unwrap_or_default()].concat()
     }
 }
 
-/// What came back.
+/// A received answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// Names in lower case, in the order they came in.
+    /// Names in lower case, in the order received.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -116,7 +115,7 @@ impl Response {
         value
     }
 
-    /// Itself, which must be 200.
+    /// Returns itself after asserting status 200.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.status, 200, "{}", self.text());
@@ -128,7 +127,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON, which its content type must say.
+    /// The body as JSON; the content type must match.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(
@@ -141,7 +140,7 @@ impl Response {
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The message of an error, which must be `{"error": "…"}` and nothing more.
+    /// The message of an error; the body must be exactly `{"error": "…"}`.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
         assert!(
@@ -156,7 +155,7 @@ impl Response {
         object["error"].as_str().unwrap().to_owned()
     }
 
-    /// An answer of the binary extension: its JSON, and the bytes behind.
+    /// An answer of the binary extension: its JSON, and the bytes after it.
     #[track_caller]
     pub(crate) fn binary(&self) -> (Value, &[u8]) {
         assert_eq!(
@@ -186,12 +185,12 @@ impl Connection {
         Self::try_open(address).unwrap()
     }
 
-    /// The same where the server may be gone.
+    /// The same for a server that may have ended.
     pub(crate) fn try_open(address: SocketAddr) -> io::Result<Self> {
         Self::over(TcpStream::connect(address)?)
     }
 
-    /// From an address of this machine's choice: to the server, another peer.
+    /// From a chosen local address, which the server treats as another peer.
     pub(crate) fn open_from(own: &str, address: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -228,8 +227,8 @@ impl Connection {
         .expect("closed without an answer")
     }
 
-    /// Sends bytes. A server that has answered already may have closed; what it said is still there
-    /// to be read.
+    /// Sends bytes. A server that has already answered may have closed the connection; its answer
+    /// can still be read.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Err(error) = self.stream.write_all(bytes) {
             assert!(
@@ -242,19 +241,19 @@ impl Connection {
         }
     }
 
-    /// The next answer, interim ones included; `None` when the server closed instead.
+    /// The next answer, including interim ones; `None` if the server closed instead.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> Option<Response> {
         self.read(true)
     }
 
-    /// Sends bytes to a server that must still take them.
+    /// Sends bytes to a server that must still accept them.
     #[track_caller]
     pub(crate) fn send_all(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Whether something has come that was not read yet.
+    /// Whether unread bytes have arrived.
     pub(crate) fn has_answer(&self) -> bool {
         self.stream.set_nonblocking(true).unwrap();
         let is_there = self.stream.peek(&mut [0]).is_ok();
@@ -262,12 +261,12 @@ impl Connection {
         is_there
     }
 
-    /// No more will be sent.
+    /// Shuts down the sending side.
     pub(crate) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Waits until the server closes, which it must do without another word.
+    /// Waits until the server closes the connection, without another answer.
     #[track_caller]
     pub(crate) fn expect_closed(&mut self) {
         if let Some(response) = self.answer() {
@@ -281,7 +280,7 @@ impl Connection {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The next answer, where the server may be gone before it is whole.
+    /// The next answer; the server may end before it is complete.
     pub(crate) fn try_read(&mut self, has_body: bool) -> Result<Option<Response>, String> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -331,7 +330,7 @@ impl Connection {
         Ok(Some(response))
     }
 
-    /// Reads on. False at the end, however the server made it.
+    /// Reads more bytes. False at the end of the stream, clean or not.
     #[track_caller]
     fn more(&mut self) -> bool {
         let mut piece = [0; 64 << 10];

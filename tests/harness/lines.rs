@@ -1,4 +1,4 @@
-//! What a process prints, line by line, as it comes.
+//! Reads the output of a process line by line.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::PATIENCE;
 
-/// One of a process's two streams. A thread reads it to its end.
+/// One of a process's output streams. A thread reads it to its end.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -44,7 +44,7 @@ impl Lines {
         lines
     }
 
-    /// The first line that `is` finds, once it is there; `None` when the stream ended without it.
+    /// Waits for the first line that `is` accepts; `None` if the stream ended without it.
     pub(crate) fn find(&self, mut is: impl FnMut(&str) -> bool) -> Option<String> {
         self.wait(|text| match text.lines.iter().find(|line| is(line)) {
             Some(line) => Some(Some(line.clone())),
@@ -63,7 +63,7 @@ impl Lines {
             .any(|line| line.contains(word))
     }
 
-    /// Everything, once the stream has ended.
+    /// All lines, after the stream has ended.
     pub(crate) fn all(&self) -> Vec<String> {
         self.wait(|text| text.is_over.then(|| text.lines.clone()))
     }

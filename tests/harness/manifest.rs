@@ -1,4 +1,4 @@
-//! Pipelines as manifests. JSON is YAML, so they are built as values.
+//! Pipelines as manifests. JSON is YAML, so they are built as JSON values.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub(crate) fn pipeline(name: &str, stages: impl Into<Vec<Value>>) -> Value {
     version(name, "1", stages)
 }
 
-/// The same with a version of one's own.
+/// The same with the given version.
 pub(crate) fn version(name: &str, version: &str, stages: impl Into<Vec<Value>>) -> Value {
     json!({
         "apiVersion": "hotstage.dev/v1",
@@ -19,19 +19,19 @@ pub(crate) fn version(name: &str, version: &str, stages: impl Into<Vec<Value>>) 
     })
 }
 
-/// A stage that a guest is: `model("slow")`, then more keys as in
-/// `model("slow").with("limits", json!({…}))`.
+/// A stage with a guest: `model("slow")`. More keys follow as in `model("slow").with("limits",
+/// json!({…}))`.
 pub(crate) fn model(name: &str) -> Value {
     stage("model", name)
 }
 
-/// A stage that a guest is, in another role.
+/// A stage with a guest in another role.
 pub(crate) fn stage(role: &str, name: &str) -> Value {
-    // Names of stages have no underscores.
+    // Stage names have no underscores.
     json!({ "name": name.replace('_', "-"), "role": role, "component": guest(name) })
 }
 
-/// One more key of a stage or another object.
+/// Adds a key to a stage or another object.
 pub(crate) trait With {
     fn with(self, key: &str, value: impl Into<Value>) -> Value;
 }

@@ -1,24 +1,24 @@
 //! `/metrics`, parsed strictly: each family is described once, before its samples, and each sample
-//! belongs to one.
+//! belongs to one family.
 
 use std::collections::BTreeMap;
 
 use super::http::{Connection, Request};
 
-/// What asks for OpenMetrics instead of Prometheus' older format.
+/// The `accept` header for OpenMetrics instead of Prometheus' text format.
 pub(crate) const OPEN: &str = "application/openmetrics-text";
 
-/// All samples of one moment.
+/// All samples of one scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Metrics {
-    /// By their text before the value, without empty braces: `hotstage_http_requests_total`.
+    /// Keyed by the text before the value, without empty braces: `hotstage_http_requests_total`.
     pub(crate) samples: BTreeMap<String, f64>,
-    /// Type by family.
+    /// Types by family.
     pub(crate) families: BTreeMap<String, String>,
 }
 
 impl Metrics {
-    /// Asks for them on an open connection.
+    /// Scrapes on an open connection.
     #[track_caller]
     pub(crate) fn of(connection: &mut Connection) -> Self {
         let response = connection
@@ -32,7 +32,7 @@ impl Metrics {
         )
     }
 
-    /// Reads the text without an end mark, in OpenMetrics or in Prometheus' older format.
+    /// Parses OpenMetrics text without its end mark, or Prometheus' text format.
     #[track_caller]
     pub(crate) fn parse(text: &str, is_open: bool) -> Self {
         let mut metrics = Self {
@@ -66,7 +66,7 @@ impl Metrics {
         let suffixes: &[&str] = match self.families[family].as_str() {
             "counter" if is_open => &["_total"],
             "counter" | "gauge" => &[""],
-            // Triton's names, which OpenMetrics does not take for counters.
+            // Triton's names, which are not valid counter names in OpenMetrics.
             "unknown" if is_open => &[""],
             "histogram" => &["_bucket", "_sum", "_count"],
             other => panic!("{family} is a {other}"),
@@ -79,7 +79,7 @@ impl Metrics {
         assert_eq!(old, None, "{series} comes twice");
     }
 
-    /// A sample; one that is not there counts as 0, as in the differences that Prometheus makes.
+    /// A sample; a missing one counts as 0, as in Prometheus' differences.
     pub(crate) fn value(&self, series: &str) -> f64 {
         self.samples.get(series).copied().unwrap_or(0.0)
     }

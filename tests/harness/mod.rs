@@ -38,7 +38,7 @@ pub(crate) mod state;
 pub(crate) mod tumor;
 pub(crate) mod wat;
 
-/// How long anything may take before the test fails. Far more than it takes on a slow machine.
+/// The bound of every wait. Much longer than any step takes on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The repository.
@@ -49,12 +49,12 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
-/// `target/components`: the box.
+/// `target/components`: the bundled components.
 pub(crate) fn components() -> PathBuf {
     found("HOTSTAGE_COMPONENTS", "target/components")
 }
 
-/// `target/guests/<name>.wasm`: a program that misbehaves in its own way.
+/// `target/guests/<name>.wasm`: a test guest.
 pub(crate) fn guest(name: &str) -> PathBuf {
     let path = guests().join(format!("{name}.wasm"));
     assert!(
@@ -65,7 +65,7 @@ pub(crate) fn guest(name: &str) -> PathBuf {
     path
 }
 
-/// Where those lie.
+/// The folder of the guests.
 pub(crate) fn guests() -> PathBuf {
     found("HOTSTAGE_GUESTS", "target/guests")
 }
@@ -74,13 +74,13 @@ fn found(variable: &str, place: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root().join(place), PathBuf::from)
 }
 
-/// Lets time pass. For what happens at a moment, never for what must have happened by then.
+/// Sleeps. Only to let something happen at a moment, never to wait until something has happened.
 pub(crate) fn pause(duration: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "a test's own thread may rest")]
+    #[expect(clippy::disallowed_methods, reason = "a test's own thread may sleep")]
     std::thread::sleep(duration);
 }
 
-/// The name of bytes in the store.
+/// The digest of bytes, as the blob store names it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     let digits: String = sha2::Sha256::digest(bytes)
@@ -90,13 +90,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{digits}")
 }
 
-/// Says that a test checked nothing, and why: past the runner, which shows only what failed.
+/// Reports that a test was skipped, and why; bypasses the test runner, which shows only failures.
 pub(crate) fn skipped(why: &str) {
-    // Nobody may be reading.
+    // The output may be closed.
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// Asks until it is so. The question should be one to the server: it takes a moment itself.
+/// Polls until the condition holds. The condition should query the server, which takes a moment.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Small ONNX models, written field by field: protocol buffers of ONNX's `onnx.proto`, IR version
+//! Small ONNX models, encoded field by field: protocol buffers of ONNX's `onnx.proto`, IR version
 //! 8.
 
 /// An element type, by ONNX's number for it.
@@ -10,11 +10,11 @@ pub(crate) enum Type {
     Bool = 9,
 }
 
-/// ONNX's numbers for an attribute that is a list of whole numbers, and for one that is a graph.
+/// ONNX's numbers for attributes of the types INTS and GRAPH.
 const INTS: u64 = 7;
 const GRAPH: u64 = 5;
 
-/// A model that grows.
+/// A model under construction.
 #[derive(Default)]
 pub(crate) struct Model {
     nodes: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// An input; a dimension of `None` may be any size.
+    /// An input; a dimension of `None` is dynamic.
     pub(crate) fn input(mut self, name: &str, kind: Type, shape: &[Option<u64>]) -> Self {
         field(&mut self.inputs, 11, &port(name, kind, shape));
         self
@@ -41,7 +41,7 @@ impl Model {
         self.node_of(operator, inputs, outputs, &[])
     }
 
-    /// The same with attributes that are lists of whole numbers.
+    /// The same with attributes that are lists of integers.
     pub(crate) fn node_of(
         mut self,
         operator: &str,
@@ -73,7 +73,7 @@ impl Model {
         self
     }
 
-    /// An `If` of a condition: one operator on one input in each branch.
+    /// An `If` node: one operator with one input in each branch.
     pub(crate) fn branches(
         mut self,
         condition: &str,
@@ -105,7 +105,7 @@ impl Model {
         self
     }
 
-    /// Constant numbers under a name.
+    /// A constant tensor of floats.
     pub(crate) fn weights(self, name: &str, shape: &[u64], numbers: &[f32]) -> Self {
         let bytes: Vec<u8> = numbers
             .iter()
@@ -114,7 +114,7 @@ impl Model {
         self.constant(name, Type::Float, shape, &bytes)
     }
 
-    /// Constant whole numbers under a name: shapes, axes.
+    /// A constant tensor of integers: shapes, axes.
     pub(crate) fn integers(self, name: &str, numbers: &[i64]) -> Self {
         let bytes: Vec<u8> = numbers
             .iter()
@@ -123,7 +123,7 @@ impl Model {
         self.constant(name, Type::Int64, &[numbers.len() as u64], &bytes)
     }
 
-    /// A constant whole number without dimensions.
+    /// A constant integer scalar.
     pub(crate) fn scalar(self, name: &str, number: i64) -> Self {
         self.constant(name, Type::Int64, &[], &number.to_le_bytes())
     }
@@ -138,13 +138,13 @@ impl Model {
         self
     }
 
-    /// Another version of the standard operators than 17.
+    /// Sets the version of the standard operators; default: 17.
     pub(crate) fn opset(mut self, version: u64) -> Self {
         self.opset = Some(version);
         self
     }
 
-    /// The file.
+    /// The encoded file.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut graph = self.nodes;
         field(&mut graph, 2, b"test");

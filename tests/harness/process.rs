@@ -1,8 +1,8 @@
-//! What the kernel says of a server's process.
+//! Data of the kernel about a server's process.
 
 use super::server::Server;
 
-/// The processes that compute a server's graphs.
+/// The server's graph processes.
 pub(crate) fn of_graphs(server: &Server) -> Vec<u32> {
     let parent = format!("PPid:\t{}\n", server.starting.id());
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
@@ -16,7 +16,7 @@ pub(crate) fn of_graphs(server: &Server) -> Vec<u32> {
     .collect()
 }
 
-/// Whether a process is there, and more than a name that its parent has not read yet.
+/// Whether a process exists and is not a zombie.
 pub(crate) fn is_alive(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     status
@@ -24,9 +24,8 @@ pub(crate) fn is_alive(id: u32) -> bool {
         .any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
-/// Bytes of memory that are resident now, counted page by page: the sum in `status` is behind by up
-/// to a megabyte. Pages that were given back, and that the kernel takes as soon as it needs them
-/// (madvise(2), `MADV_FREE`), are left out.
+/// Bytes of resident memory, counted page by page: the sum in `status` lags by up to a megabyte.
+/// Freed pages that the kernel can reclaim at any time (madvise(2), `MADV_FREE`) are excluded.
 pub(crate) fn resident(server: &Server) -> f64 {
     let text =
         std::fs::read_to_string(format!("/proc/{}/smaps_rollup", server.starting.id())).unwrap();
@@ -44,7 +43,7 @@ pub(crate) fn resident(server: &Server) -> f64 {
     (kilobytes("Rss:") - kilobytes("LazyFree:")) * 1024.0
 }
 
-/// The most bytes that were resident at once since the process began.
+/// Peak resident bytes since the process began.
 pub(crate) fn peak(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/status", server.starting.id())).unwrap();
     let line = text
@@ -59,15 +58,15 @@ pub(crate) fn peak(server: &Server) -> f64 {
         * 1024.0
 }
 
-/// Processes that the server started and that run still, by id.
+/// Ids of the server's running child processes.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let ids = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     ids.filter(|id: &u32| is_child(*id, parent)).collect()
 }
 
-/// The fourth field (proc_pid_stat(5)); the second one, in parentheses, may hold anything. A
-/// process that ended and was not waited for yet runs no more.
+/// The fourth field (proc_pid_stat(5)); the second one, in parentheses, can contain anything. A
+/// zombie does not count as running.
 fn is_child(id: u32, parent: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else {
         return false;

@@ -1,4 +1,4 @@
-//! `hotstage serve` on a free port, with a state directory of its own, stopped when it is dropped.
+//! `hotstage serve` on a free port, with its own state directory, stopped on drop.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use super::metrics::Metrics;
 use super::state::{self, Folder};
 use super::{components, guests, root};
 
-/// Where a build of the whole workspace in the tests' own profile leaves it.
+/// The location of a workspace build in the tests' profile.
 fn beside_the_tests() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests
@@ -23,7 +23,7 @@ fn beside_the_tests() -> PathBuf {
         .join("hotstage")
 }
 
-/// The program, in the repository's root, untouched by the variables of whoever runs the tests.
+/// The program, in the repository's root, without the environment of the test runner.
 pub(crate) fn program() -> Command {
     let path = std::env::var_os("HOTSTAGE_BIN").map_or_else(beside_the_tests, PathBuf::from);
     let mut command = Command::new(path);
@@ -45,7 +45,7 @@ pub(crate) fn program() -> Command {
     ] {
         command.env_remove(variable);
     }
-    // Manifests of tests name guests, and files of the examples, wherever these lie.
+    // Manifests of tests refer to guests and example files outside of their folder.
     command.env(
         "HOTSTAGE_ALLOW_PATH",
         std::env::join_paths([root(), guests()]).unwrap(),
@@ -53,19 +53,19 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// What a server is started with.
+/// The arguments of a server.
 pub(crate) struct Setup {
     manifests: Vec<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    /// Of manifests that the test made.
+    /// Folders of manifests that the test wrote.
     made: Folder,
     state: Option<PathBuf>,
     http: String,
 }
 
 impl Setup {
-    /// These files or folders of manifests.
+    /// Serves these files or folders of manifests.
     pub(crate) fn files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self {
             manifests: paths.into_iter().collect(),
@@ -77,17 +77,17 @@ impl Setup {
         }
     }
 
-    /// Version 1 of `examples/tumor`.
+    /// Serves version 1 of `examples/tumor`.
     pub(crate) fn tumor() -> Self {
         Self::files([root().join("examples/tumor/tumor-v1.yaml")])
     }
 
-    /// Manifests from [`manifest`](super::manifest).
+    /// Serves manifests from [`manifest`](super::manifest).
     pub(crate) fn of(manifests: impl IntoIterator<Item = Value>) -> Self {
         Self::files([]).and(manifests)
     }
 
-    /// More such manifests.
+    /// Adds such manifests.
     #[must_use]
     pub(crate) fn and(mut self, manifests: impl IntoIterator<Item = Value>) -> Self {
         for manifest in manifests {
@@ -98,7 +98,7 @@ impl Setup {
         self
     }
 
-    /// More arguments, as typed: `"--max-queue 0"`.
+    /// Adds arguments, as typed: `"--max-queue 0"`.
     #[must_use]
     pub(crate) fn args(mut self, arguments: &str) -> Self {
         self.arguments
@@ -106,21 +106,22 @@ impl Setup {
         self
     }
 
-    /// A variable of the environment.
+    /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A state directory that the test keeps, instead of a warm one that goes with the server.
+    /// Uses a state directory that the test keeps, instead of a warm one that is dropped with the
+    /// server.
     #[must_use]
     pub(crate) fn state(mut self, path: impl Into<PathBuf>) -> Self {
         self.state = Some(path.into());
         self
     }
 
-    /// An address of the test's choice, instead of any free port.
+    /// Uses the given address instead of a free port.
     #[must_use]
     pub(crate) fn http(mut self, address: impl fmt::Display + Copy) -> Self {
         self.http = address.to_string();
@@ -139,7 +140,7 @@ impl Setup {
         })
     }
 
-    /// Starts it, and answers when it is ready or has ended instead.
+    /// Starts it and waits until it is ready or has ended.
     pub(crate) fn try_start(self) -> Result<Server, Ended> {
         let mut starting = self.spawn();
         let serves = |line: &str| {
@@ -161,7 +162,7 @@ impl Setup {
         Ok(Server { address, starting })
     }
 
-    /// Starts it, without waiting for anything.
+    /// Starts it without waiting.
     pub(crate) fn spawn(self) -> Starting {
         let kept = self.state.is_none().then(state::warm);
         let state = self
@@ -179,7 +180,7 @@ impl Setup {
             ])
             .arg(&state);
         command.arg("--components").arg(components());
-        // A stage that is slow on purpose must not end by its limit, however slow the machine is.
+        // A deliberately slow stage must not reach its limit, even on a slow machine.
         command.args(["--max-stage-time", "1h", "--max-stage-log-bytes", "16MiB"]);
         for manifest in &self.manifests {
             command.arg("-f").arg(manifest);
@@ -189,7 +190,7 @@ impl Setup {
             .iter()
             .any(|argument| argument == "--stop-grace")
         {
-            // Nobody has to be told that it goes.
+            // Stopping needs no grace period.
             command.args(["--stop-grace", "0"]);
         }
         command.args(self.arguments).envs(self.environment);
@@ -210,7 +211,7 @@ impl Setup {
     }
 }
 
-/// A process that has been started.
+/// A started process.
 pub(crate) struct Starting {
     child: Child,
     pub(crate) stdout: Lines,
@@ -219,10 +220,10 @@ pub(crate) struct Starting {
     _kept: (Option<Folder>, Folder),
 }
 
-/// How a process ended.
+/// The exit code and output of a process.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<String>,
     pub(crate) stderr: Vec<String>,
@@ -234,7 +235,7 @@ impl Starting {
         self.child.id()
     }
 
-    /// Sends a signal: `"TERM"`.
+    /// Sends a signal, for example `"TERM"`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh")
             .args(["-c", &format!("kill -{name} {}", self.id())])
@@ -243,7 +244,7 @@ impl Starting {
         assert!(status.success());
     }
 
-    /// Whether it has ended already.
+    /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -268,7 +269,7 @@ impl Drop for Starting {
     }
 }
 
-/// A server that is ready.
+/// A ready server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) starting: Starting,
@@ -280,7 +281,7 @@ impl Server {
         Connection::open(self.address)
     }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request on its own connection.
     #[track_caller]
     pub(crate) fn ask(&self, request: &Request) -> Response {
         self.connect().ask(request)
@@ -312,25 +313,24 @@ impl Server {
         ))
     }
 
-    /// `/metrics` of this moment. The scrape counts itself: as a request, in flight, on a
-    /// connection.
+    /// Scrapes `/metrics`. The scrape counts itself: as a request, in flight, on a connection.
     #[track_caller]
     pub(crate) fn metrics(&self) -> Metrics {
         Metrics::of(&mut self.connect())
     }
 
-    /// Ends it as a power cut would; its state directory stays with the test.
+    /// Kills it like a power cut; the test keeps its state directory.
     pub(crate) fn kill(mut self) {
         self.starting.signal("KILL");
         self.starting.wait();
     }
 
-    /// Asks it to end, with SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.starting.signal("TERM");
     }
 
-    /// Ends it and says how that went, and all it printed.
+    /// Stops it and returns its exit code and output.
     pub(crate) fn stop(mut self) -> Ended {
         self.terminate();
         self.starting.wait()

@@ -1,10 +1,10 @@
-//! State directories that start with everything compiled.
+//! State directories with compiled components.
 //!
-//! Compiling a component takes about a second, so the tests of one run share what was compiled: a
+//! Compiling a component takes about a second, so the tests of one run share compiled components: a
 //! shelf of cache entries and the key that signs them. A new state directory gets the key and a
-//! link to each entry; what a server compiles itself goes to the shelf for the next. The server
-//! replaces entries and never writes into them; a test that damages one must do the same (remove,
-//! then write).
+//! link to each entry; entries that a server compiles are added to the shelf. The server replaces
+//! entries and never writes into them; a test that damages an entry must do the same (remove, then
+//! write).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::server::program;
 use super::{components, root};
 
-/// A directory that nobody else uses, gone when it is dropped.
+/// A private directory, removed on drop.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -25,7 +25,7 @@ impl Folder {
         self.0.path()
     }
 
-    /// Writes a file and answers its path.
+    /// Writes a file and returns its path.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         fs::write(&path, text).unwrap();
@@ -33,7 +33,7 @@ impl Folder {
     }
 }
 
-/// A state directory whose cache knows what any test before has compiled.
+/// A state directory whose cache holds everything that earlier tests compiled.
 pub(crate) fn warm() -> Folder {
     let folder = Folder::new();
     let shelf = shelf();
@@ -44,8 +44,8 @@ pub(crate) fn warm() -> Folder {
     folder
 }
 
-/// Puts on the shelf what a server compiled for itself. Entries under another key are useless and
-/// stay where they are.
+/// Adds a server's compiled entries to the shelf. Entries under another key are useless and
+/// skipped.
 pub(crate) fn harvest(state: &Path) {
     let shelf = shelf();
     let key = |root: &Path| fs::read(root.join("cache.key")).ok();
@@ -57,12 +57,13 @@ pub(crate) fn harvest(state: &Path) {
 fn link(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
-        // It is there already, or a server is just replacing it: both cost a compilation at most.
+        // The entry exists already, or a server is replacing it; the cost is at most one
+        // compilation.
         let _ = fs::hard_link(entry.path(), to.join(entry.file_name()));
     }
 }
 
-/// The directory with the entries, warmed with the box's components.
+/// The shelf, with the bundled components compiled.
 fn shelf() -> &'static Path {
     static SHELF: OnceLock<PathBuf> = OnceLock::new();
     SHELF.get_or_init(|| {
@@ -87,8 +88,7 @@ fn shelf() -> &'static Path {
     })
 }
 
-/// Where this run keeps its directories. Those of runs that are over, however they ended, are
-/// removed.
+/// The folder of this run's directories. Directories of ended runs are removed.
 fn place() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
@@ -102,7 +102,7 @@ fn place() -> &'static Path {
             }
         }
         let place = all.join(format!("run-{}", std::process::id()));
-        // A process id comes again.
+        // Process ids are reused.
         let _ = fs::remove_dir_all(&place);
         fs::create_dir_all(&place).unwrap();
         place

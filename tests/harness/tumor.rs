@@ -1,4 +1,4 @@
-//! Rows of `examples/tumor`, with the answers that the training framework gave.
+//! Rows of `examples/tumor`, with the training framework's answers.
 
 use std::fs;
 
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::root;
 
-/// One row as a request: `"benign"`, `"malignant"`; or three: `"batch"`.
+/// One row as a request: `"benign"`, `"malignant"`; or three rows: `"batch"`.
 pub(crate) fn request(which: &str) -> Value {
     read(&format!("row-{which}.json"))
 }
 
-/// The outputs that are expected for it.
+/// The expected outputs for it.
 pub(crate) fn expected(which: &str) -> Value {
     read(&format!("row-{which}.out.json"))
 }
 
-/// All rows that were held out, as one request.
+/// All held-out rows, as one request.
 pub(crate) fn held_out() -> Value {
     let rows = csv("held-out.csv");
     let data: Vec<f64> = rows
@@ -27,7 +27,7 @@ pub(crate) fn held_out() -> Value {
     json!({ "inputs": [{ "name": "features", "datatype": "FP32", "shape": [rows.len(), 30], "data": data }] })
 }
 
-/// The framework's score of each of them, from the file of a version: `"scores-v1.csv"`.
+/// The framework's score for each of them, from the file of a version: `"scores-v1.csv"`.
 pub(crate) fn scores(file: &str) -> Vec<f64> {
     csv(file)
         .iter()
@@ -35,7 +35,7 @@ pub(crate) fn scores(file: &str) -> Vec<f64> {
         .collect()
 }
 
-/// What each of them truly is: `benign` or `malignant`.
+/// The true class of each: `benign` or `malignant`.
 pub(crate) fn diagnoses() -> Vec<String> {
     csv("held-out.csv")
         .into_iter()
@@ -43,7 +43,7 @@ pub(crate) fn diagnoses() -> Vec<String> {
         .collect()
 }
 
-/// The tensor of a request, as the binary extension has it.
+/// The tensor of a request, in binary form.
 pub(crate) fn bytes(which: &str) -> Vec<u8> {
     let request = request(which);
     let data = request["inputs"][0]["data"].as_array().unwrap().iter();
@@ -51,7 +51,7 @@ pub(crate) fn bytes(which: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Both outputs in JSON, the score to `1e-5`.
+/// Asserts both outputs in JSON, the score to `1e-5`.
 #[track_caller]
 pub(crate) fn check(which: &str, answer: &Value) {
     let (got, expected) = (answer["outputs"].as_array().unwrap(), expected(which));
@@ -84,7 +84,7 @@ pub(crate) fn check(which: &str, answer: &Value) {
     }
 }
 
-/// A file's rows without its header.
+/// The rows of a CSV file, without its header.
 fn csv(name: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(root().join("examples/tumor").join(name)).unwrap();
     text.lines()

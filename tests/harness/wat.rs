@@ -1,23 +1,24 @@
-//! Components out of WebAssembly text, for what no compiler would make.
+//! Components from WebAssembly text, for guests that no compiler would generate.
 //!
-//! A guest is a few lines of text. Around them come everything that a stage imports, a memory of
+//! A guest is a few lines of text. This module adds everything that a stage imports, a memory of
 //! four pages, an allocator, and a model like those of `tests/guests`: `x` FP32 `[-1]` in, `y` FP32
-//! `[-1]` out, `y = x`, and `$misbehave` when `x[0]` is 13. A guest replaces what it defines
-//! itself:
+//! `[-1]` out, `y = x`, and `$misbehave` when `x[0]` is 13. A guest's own definitions replace the
+//! default ones:
 //!
 //! | it may define | called |
 //! | --- | --- |
 //! | `(func $misbehave (param $x i32) (result i32)` | with the list of inputs |
 //! | `(func $any (param $x i32)` | in every call, before |
-//! | `(func $post` | after every call, in the function that lets go of its answer |
-//! | `(func $realloc (param i32 i32 i32 i32) (result i32)` | when the host wants memory |
+//! | `(func $post` | after every call, in the function that frees its answer |
+//!
+//! | `(func $realloc (param i32 i32 i32 i32) (result i32)` | when the host needs memory |
 //! | `(func $describe (result i32)` | its answer is [`DESCRIBED`] |
 //! | `(func $open (result i32)` | its answer is [`OPENED`] |
 //! | `(memory (export "memory")`, `(start …)` | |
 //!
-//! `$misbehave` answers what `$answer` or `$fail` answer.
+//! `$misbehave` returns the result of `$answer` or `$fail`.
 //!
-//! Records lie as the canonical ABI has them; the words that a guest may want to change have names
+//! Records have the layout of the canonical ABI; the words that a guest may change have names
 //! below.
 
 use std::fmt::Write as _;
@@ -30,15 +31,15 @@ use wit_parser::Resolve;
 use super::root;
 use super::state::Folder;
 
-/// Where the description lies: address and length of name, version, summary and schema.
+/// Address of the description: address and length of name, version, summary and schema.
 pub(crate) const DESCRIBED: u32 = 1024;
-/// Where the answer to `open` lies: 0 for ok, then address and length of inputs, of outputs, and of
+/// Address of the result of `open`: 0 for ok, then address and length of inputs, of outputs, and of
 /// content types.
 pub(crate) const OPENED: u32 = 1056;
 /// The input: address and length of its name, datatype, address and length of its shape.
 pub(crate) const INPUT: u32 = 1104;
 
-/// The WASI that some guests misuse, as far as they do.
+/// The parts of WASI that some guests misuse.
 const WASI: [(&str, &str); 4] = [
     (
         "io.wit",
@@ -90,7 +91,7 @@ const WORLDS: &str = "package test:hostile;
     world model { include wasi; include hotstage:serving/model@0.1.0; }
     world preprocessor { include wasi; include hotstage:serving/preprocessor@0.1.0; }";
 
-/// Module, name in it, name here and type of everything that may be called.
+/// Module, import name, local name and type of every imported function.
 const IMPORTS: [(&str, &str, &str); 20] = [
     (
         "hotstage:serving/tensors@0.1.0",
@@ -182,7 +183,7 @@ const IMPORTS: [(&str, &str, &str); 20] = [
     ),
 ];
 
-/// What a guest has unless it defines it: how its definition begins, and the definition.
+/// The default definitions of a guest: the beginning of a definition, and the definition.
 const DEFAULTS: [(&str, &str); 7] = [
     ("(memory ", r#"(memory (export "memory") 4)"#),
     (
@@ -245,13 +246,13 @@ const PREPROCESSOR: &str = r#"
     (func (export "hotstage:serving/preprocess@0.1.0#preprocess")
       (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)"#;
 
-/// A model out of a guest's text.
+/// Builds a model from a guest's text.
 #[track_caller]
 pub(crate) fn model(text: &str) -> Vec<u8> {
     component("model", MODEL, text)
 }
 
-/// A preprocessor out of a guest's text. It can be opened and no more.
+/// Builds a preprocessor from a guest's text. It can only be opened.
 #[track_caller]
 pub(crate) fn preprocessor(text: &str) -> Vec<u8> {
     component("preprocessor", PREPROCESSOR, text)
@@ -313,7 +314,7 @@ fn module(exports: &str, text: &str) -> String {
     module + COMMON + exports + "\n" + text + ")"
 }
 
-/// Bytes as the text format writes them.
+/// Bytes in the syntax of the text format.
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "\\{byte:02x}").unwrap();
@@ -321,12 +322,11 @@ fn escaped(bytes: &[u8]) -> String {
     })
 }
 
-/// A component that instantiates a core module, so many times, beside what it does. The module may
-/// import nothing.
+/// A component that also instantiates a core module this many times. The module may import nothing.
 #[track_caller]
 pub(crate) fn beside(mut component: Vec<u8>, module: &str, times: u32) -> Vec<u8> {
-    // A component's sections: 1 is a core module, 2 are core instances. What is appended comes last
-    // in each.
+    // Component sections: 1 is a core module, 2 are core instances. Appended items come last in
+    // each.
     let modules = sections(&component)
         .iter()
         .filter(|section| **section == 1)
@@ -335,7 +335,7 @@ pub(crate) fn beside(mut component: Vec<u8>, module: &str, times: u32) -> Vec<u8
     append(&mut component, 1, &module);
     let mut instances = leb(times);
     for _ in 0..times {
-        // Instantiates it, with no arguments.
+        // Instantiates it without arguments.
         instances.push(0);
         instances.extend(leb(u32::try_from(modules).unwrap()));
         instances.push(0);
@@ -390,7 +390,7 @@ impl Shelf {
         Self(Folder::new())
     }
 
-    /// Writes a component and answers where it is.
+    /// Writes a component and returns its path.
     pub(crate) fn put(&self, name: &str, component: &[u8]) -> PathBuf {
         self.0.write(&format!("{name}.wasm"), component)
     }

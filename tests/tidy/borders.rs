@@ -1,15 +1,15 @@
-//! What a crate, or a room in it, never names. Cargo keeps a crate from what it does not depend on;
-//! this keeps it from std, from what it depends on for another reason, and from a dependency that
-//! somebody adds in passing.
+//! Names that a crate or module must not use. Cargo already prevents the use of crates that are not
+//! dependencies; this check covers std, dependencies that exist for another reason, and
+//! dependencies added by accident.
 
 use crate::names::{Path, paths};
 use crate::source::{File, Finding};
 
 /// One border.
 struct Border {
-    /// Paths that start with one of these.
+    /// Forbidden: paths that start with one of these.
     within: &'static [&'static str],
-    /// Paths that start like this; `*::Name` is that name anywhere.
+    /// Exceptions: paths that start with one of these; `*::Name` means that name anywhere.
     never: &'static [&'static str],
     why: &'static str,
 }
@@ -57,7 +57,7 @@ const BORDERS: &[Border] = &[
     Border {
         within: &["sdk/", "plugins/", "tests/guests/"],
         never: &["hotstage", "hotstage_core", "hotstage_engine"],
-        why: "a guest sees the wall and nothing behind it",
+        why: "a guest sees the ABI and nothing behind it",
     },
     Border {
         within: &[
@@ -74,7 +74,7 @@ const BORDERS: &[Border] = &[
     },
 ];
 
-/// Files that a border leaves out, and why.
+/// Files that a border excludes, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[(
     "runtime/server/src/serving/context.rs",
     "header names are those of the crate `http`, which gRPC uses too: they are hashed once",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_may_look_over_the_border() {
+    fn tests_may_cross_the_border() {
         check(
             "runtime/core/src/a.rs",
             "fn f() {}\n#[cfg(test)]\nmod tests { use std::fs; }",
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn guests_and_rooms_have_borders_too() {
+    fn guests_and_modules_have_borders_too() {
         check("sdk/rust/src/a.rs", "use hotstage_core::tensor;", &[1]);
         check(
             "runtime/server/src/serving/pipeline/run.rs",

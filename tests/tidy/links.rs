@@ -1,4 +1,4 @@
-//! Links from one document to another: each leads to a file that is there.
+//! Links between documents: each must lead to an existing file.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) fn check(root: &Path, document: &File) -> Vec<Finding> {
         .collect()
 }
 
-/// The relative targets of a document's links, each with its line. What stands in code is no link.
+/// The relative targets of a document's links, each with its line. Links in code do not count.
 fn targets(text: &str) -> Vec<(usize, String)> {
     let mut targets = Vec::new();
     let mut in_code = false;
@@ -51,7 +51,7 @@ fn targets(text: &str) -> Vec<(usize, String)> {
     targets
 }
 
-/// A target without its title and its fragment, if it is one of this repository's files.
+/// A target without its title and fragment, if it is a file of this repository.
 fn relative(target: &str) -> Option<&str> {
     let target = target.split_whitespace().next()?.trim_matches(['<', '>']);
     let is_elsewhere = target.contains("://") || target.starts_with("mailto:");
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn relative_targets_are_taken_and_others_left() {
+    fn only_relative_targets_are_checked() {
         let text = "[a](b.md#c) ![i](d/e.png \"title\") [w](https://example.org/x) [h](#here)\n\n[r]: ../f.md\n";
         assert_eq!(
             targets(text),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_must_be_there() {
+    fn a_target_must_exist() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let document = File::new("a.md", "[here](tidy.rs)\n[gone](no-such-file.md)\n");
         let found = check(root, &document);

@@ -1,9 +1,9 @@
-//! The paths that code names: `use a::{b, c::d}` is `a::b` and `a::c::d`; so is `a::b` in an
+//! The paths that code uses: `use a::{b, c::d}` is `a::b` and `a::c::d`; so is `a::b` in an
 //! expression.
 
 use crate::source::is_word;
 
-/// One path, and the line on which its last name stands.
+/// One path, and the line of its last name.
 #[derive(Debug, PartialEq, Clone)]
 pub(crate) struct Path {
     pub(crate) line: usize,
@@ -24,7 +24,7 @@ impl Path {
     }
 }
 
-/// All paths of two names or more, and those of one that a `use` brings in.
+/// All paths with at least two names, and single names that a `use` imports.
 pub(crate) fn paths(code: &str) -> Vec<Path> {
     let mut reader = Reader {
         tokens: tokens(code),
@@ -61,7 +61,7 @@ impl Reader<'_> {
             .is_some_and(|(_, had)| *had == token)
     }
 
-    /// Reads one path from its first name on, and every path of the tree it may end in.
+    /// Reads one path from its first name, with every path of the tree at its end.
     fn path(&mut self, before: &[String]) {
         let mut names = before.to_vec();
         let mut line = 0;
@@ -101,7 +101,7 @@ impl Reader<'_> {
     }
 }
 
-/// Words, `::`, and every other character by itself, each with its line.
+/// Words, `::`, and every other character, each with its line.
 fn tokens(code: &str) -> Vec<(usize, &str)> {
     let mut tokens = Vec::new();
     for (line, text) in (1..).zip(code.lines()) {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_are_spread_out() {
+    fn use_trees_are_expanded() {
         check(
             "use std::{fs, io::{self, Read}};",
             &["std::fs", "std::io::self", "std::io::Read"],

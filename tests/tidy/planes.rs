@@ -1,14 +1,14 @@
-//! The server's planes: which top-level module may name which.
+//! The server's planes: which top-level module may use which.
 //!
-//! The data plane names neither the control plane nor the state directory nor a front end; front
-//! ends name both planes, and not each other. A change to one plane then needs no look at another.
+//! The data plane uses neither the control plane nor the state directory nor a front end; front
+//! ends use both planes, but not each other. So a plane can change without its neighbours.
 
 use std::collections::BTreeSet;
 
 use crate::names::{Path, paths};
 use crate::source::{File, Finding, Tree};
 
-/// One top-level module and those that it may name beside itself.
+/// One top-level module and the modules that it may use besides itself.
 struct Plane {
     name: &'static str,
     may_name: &'static [&'static str],
@@ -73,11 +73,11 @@ const PLANES: &[Plane] = &[
     ),
 ];
 
-/// Front ends, which do not name each other.
+/// Front ends, which do not use each other.
 const FRONT_ENDS: &[&str] = &["admin", "http"];
 
-/// Where they are. `lib.rs` and `main.rs` stand outside: they list the modules and enter at the
-/// top.
+/// The source folder. `lib.rs` and `main.rs` are exempt: they list the modules and start the
+/// program.
 const SERVER: &str = "runtime/server/src/";
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
@@ -140,8 +140,8 @@ fn names_another_front_end(path: &Path, modules: &[String]) -> bool {
         && own != other
 }
 
-/// The modules that lead to a file: `frontends`, `http`, `path` for `frontends/http/path.rs`. None
-/// for what is in no plane.
+/// The modules that lead to a file: `frontends`, `http`, `path` for `frontends/http/path.rs`.
+/// `None` for a file in no plane.
 fn modules(file: &File) -> Option<Vec<String>> {
     let below = file.path.strip_prefix(SERVER)?.strip_suffix(".rs")?;
     let below = below.strip_suffix("/mod").unwrap_or(below);
@@ -149,14 +149,14 @@ fn modules(file: &File) -> Option<Vec<String>> {
     (!is_outside).then(|| below.split('/').map(str::to_owned).collect())
 }
 
-/// The module of the root that a path leads to, from a file that lies so deep.
+/// The top-level module that a path refers to, from a file at this depth.
 fn target(path: &Path, depth: usize) -> Option<&str> {
     let names = &path.names;
     if names[0] == "crate" {
         return names.get(1).map(String::as_str);
     }
-    // `super::super::state` from `serving/router.rs`. A module inside a file shifts the count, so
-    // only planes count.
+    // `super::super::state` from `serving/router.rs`. An inline module would shift the count, so
+    // only names of planes count.
     let ups = names.iter().take_while(|name| *name == "super").count();
     let is_plane = |name: &&str| PLANES.iter().any(|plane| plane.name == *name);
     names
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_module_is_in_a_plane() {
-        check("attic.rs", "", &["`attic` is in no plane"]);
+        check("other.rs", "", &["`other` is in no plane"]);
         check("lib.rs", "mod http;", &[]);
     }
 

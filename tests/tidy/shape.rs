@@ -1,18 +1,18 @@
-//! What a file looks like: its head, its length, its functions, its width, and what it must not
-//! hold.
+//! The form of a file: its module documentation, its length, its functions, its width, and
+//! forbidden content.
 
 use crate::source::{File, Finding, Tree, is_word, line_of};
 
-/// Lines of a file, inline tests not counted. Aim for 150.
+/// Lines of a file without inline tests. Aim for 150.
 const FILE_LINES_MAX: usize = 400;
 
 /// Lines of a function, from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Characters of a line, as in `rustfmt.toml`. Comments are broken by hand; strings are not.
+/// Characters of a line, as in `rustfmt.toml`. Comments must be wrapped; strings need not be.
 const COLUMNS_MAX: usize = 100;
 
-/// Files that may hold unsafe code, or directories of such files, and why there.
+/// Files or directories that may contain unsafe code, and why.
 const UNSAFE: &[(&str, &str)] = &[
     (
         "runtime/engine/src/load.rs",
@@ -40,11 +40,11 @@ const UNSAFE: &[(&str, &str)] = &[
     ),
     (
         "tests/guests/examples/",
-        "a guest that lies about the wall binds to it by hand; it can harm itself alone",
+        "a guest with an invalid ABI is bound by hand; it can harm only itself",
     ),
 ];
 
-/// Marks of something left for later. In pieces, so that this file is not found by its own rule.
+/// Marks of unfinished work. Split, so that this file does not contain them.
 const MARKS: &[&str] = &[
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -62,7 +62,7 @@ pub(crate) fn head(file: &File) -> Option<Finding> {
 pub(crate) fn file_length(file: &File) -> Option<Finding> {
     let lines = file.lines_before_tests();
     let what = format!(
-        "has {lines} lines before its tests, {FILE_LINES_MAX} at most; which part is a room of its own?"
+        "has {lines} lines before its tests, {FILE_LINES_MAX} at most; move a part to its own module"
     );
     (lines > FILE_LINES_MAX).then(|| file.finding(1, what))
 }
@@ -114,7 +114,7 @@ pub(crate) fn widths(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// Whether a line would fit without what its string literals say: those are not broken.
+/// Whether a line would fit without the contents of its string literals, which are not wrapped.
 fn is_wide_for_a_string(text: &str, code: &str) -> bool {
     let after_code = text.get(code.trim_end().len()..).unwrap_or_default();
     if after_code.trim_start().starts_with("//") {
@@ -175,7 +175,7 @@ pub(crate) fn unfinished(file: &File) -> Vec<Finding> {
     findings
 }
 
-/// Where a whole word stands.
+/// The positions of a whole word.
 fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> {
     text.match_indices(word)
         .map(|(at, _)| at)
@@ -186,7 +186,7 @@ fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> {
         })
 }
 
-/// Where the body of a function starts, counted from after `fn`. None for one that has no body.
+/// The start of a function's body, counted from after `fn`. `None` without a body.
 fn body_start(rest: &str) -> Option<usize> {
     let mut depth = 0_i32;
     for (at, c) in rest.char_indices() {
@@ -195,7 +195,7 @@ fn body_start(rest: &str) -> Option<usize> {
             ')' | ']' => depth -= 1,
             '{' if depth == 0 => return Some(at),
             ';' if depth == 0 => return None,
-            // The end of something that holds a function's type rather than a function.
+            // The end of an item that contains a function type instead of a function.
             _ if depth < 0 => return None,
             _ => {}
         }
@@ -203,7 +203,7 @@ fn body_start(rest: &str) -> Option<usize> {
     None
 }
 
-/// The place after the brace that closes the one at `open`.
+/// The position after the brace that closes the one at `open`.
 fn block_end(code: &str, open: usize) -> usize {
     let mut depth = 0_i32;
     for (at, c) in code[open..].char_indices() {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_says_something() {
+    fn module_documentation_has_text() {
         assert_eq!(head(&rust("//! Why.\n")), None);
         for text in ["", "use a;", "//!\n", "// Why.", "\n//! Late."] {
             assert!(head(&rust(text)).is_some(), "{text:?}");

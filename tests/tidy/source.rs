@@ -1,21 +1,21 @@
-//! The repository's text files, and Rust with its comments and strings blanked out.
+//! The repository's text files, and Rust sources with comments and strings blanked out.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is read. Anything else is data.
+/// The files that are read. All others are data.
 const EXTENSIONS: &[&str] = &["rs", "wit", "toml", "md", "py", "sh", "yaml", "yml"];
 
-/// Directories that hold no source of ours. So do those whose name starts with a dot, but for `.ci`
-/// and `.cargo`.
+/// Directories without sources of this project. Names that start with a dot are skipped as well,
+/// except `.ci` and `.cargo`.
 const NOT_OURS: &[&str] = &["target", "node_modules", "__pycache__"];
 
-/// Something that breaks a rule.
+/// A violation of a rule.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) path: String,
-    /// From 1.
+    /// Counted from 1.
     pub(crate) line: usize,
     /// What is wrong, and why or what to do.
     pub(crate) what: String,
@@ -29,13 +29,13 @@ impl fmt::Display for Finding {
 
 /// One text file.
 pub(crate) struct File {
-    /// From the root, with forward slashes.
+    /// Relative to the root, with forward slashes.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// For Rust: the text with a blank for each character of a comment, a string or a character
-    /// literal. Lines and columns are those of the text.
+    /// For Rust: the text with a blank for each character of a comment, string or character
+    /// literal. Lines and columns are unchanged.
     pub(crate) code: String,
-    /// For Rust: where in `code` an inline `#[cfg(test)]` module starts, or the end.
+    /// For Rust: the position in `code` of an inline `#[cfg(test)]` module, or the end.
     tests_from: usize,
 }
 
@@ -64,7 +64,7 @@ impl File {
         }
     }
 
-    /// The code without its tests, be they a module at its end or files of their own (`tests.rs`,
+    /// The code without its tests: inline modules at the end, or separate files (`tests.rs`,
     /// `tests/`).
     pub(crate) fn production(&self) -> &str {
         let below = self.path.split_once("/src/").map_or("", |(_, below)| below);
@@ -83,13 +83,13 @@ impl File {
         &self.code[self.tests_from..]
     }
 
-    /// How many lines stand before the inline tests.
+    /// The number of lines before the inline tests.
     pub(crate) fn lines_before_tests(&self) -> usize {
         self.code[..self.tests_from].lines().count()
     }
 }
 
-/// Everything that was read.
+/// All files.
 pub(crate) struct Tree {
     pub(crate) root: PathBuf,
     pub(crate) files: Vec<File>,
@@ -115,7 +115,7 @@ impl Tree {
 
 #[expect(
     clippy::expect_used,
-    reason = "a tree that can't be read can't be judged"
+    reason = "a tree that can't be read can't be checked"
 )]
 fn walk(root: &Path, under: &str, files: &mut Vec<File>) {
     let directory = root.join(under);
@@ -130,7 +130,7 @@ fn walk(root: &Path, under: &str, files: &mut Vec<File>) {
         let kind = entry.file_type().expect("entries have a type");
         if kind.is_dir() {
             let is_hidden = name.starts_with('.') && name != ".ci" && name != ".cargo";
-            // A directory that cargo or a cache tool made says so, whatever its name.
+            // A directory that cargo or a cache tool created is marked as such, whatever its name.
             let is_cache = entry.path().join("CACHEDIR.TAG").exists();
             if !is_hidden && !is_cache && !NOT_OURS.contains(&name.as_str()) {
                 walk(root, &path, files);
@@ -148,7 +148,7 @@ fn walk(root: &Path, under: &str, files: &mut Vec<File>) {
     }
 }
 
-/// The line, from 1, of a place in a text.
+/// The line, from 1, of a position in a text.
 pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
@@ -171,7 +171,7 @@ fn tests_start(code: &str) -> Option<usize> {
         })
 }
 
-/// Puts a blank in place of every byte of comments, strings and character literals; line ends stay.
+/// Replaces every byte of comments, strings and character literals by a blank; newlines stay.
 fn blank(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -193,7 +193,7 @@ fn blank(text: &str) -> String {
     code
 }
 
-/// How many bytes of a comment, string or character literal start here.
+/// The number of bytes of a comment, string or character literal that starts here.
 fn opaque(rest: &str, in_word: bool) -> usize {
     let ends = |end: Option<usize>| end.unwrap_or(rest.len());
     if rest.starts_with("//") {
@@ -249,7 +249,7 @@ fn block_comment(rest: &str) -> usize {
     rest.len()
 }
 
-/// Where a literal's text ends, its closing quote included, counted from after the opening one.
+/// The end of a literal's text, including its closing quote, counted from after the opening one.
 fn closing(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn inline_tests_are_told_from_production() {
+    fn inline_tests_are_distinguished_from_production() {
         let file = File::new("a.rs", "//! A.\nfn f() {}\n#[cfg(test)]\nmod tests {\n}\n");
         assert_eq!(file.lines_before_tests(), 2);
         assert!(file.production().contains("fn f") && file.tests().starts_with("#[cfg(test)]"));

@@ -1,5 +1,5 @@
-//! The WIT package as other tools see it: parsed, resolved and printed again. A change to it is a
-//! decision, so it shows in a golden file beside the change to its source.
+//! The ABI: the WIT package as other tools see it, parsed, resolved and printed. A change of the
+//! ABI is a decision, so it must show in a golden file.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::source::{File, Finding};
 
 const GOLDEN: &str = "tests/golden/wit.txt";
 
-/// Compares, or with `UPDATE_GOLDENS=1` writes anew.
+/// Compares with the golden file, or writes it with `UPDATE_GOLDENS=1`.
 pub(crate) fn check(root: &Path) -> Option<Finding> {
     let printed = match resolved(&root.join("wit")) {
         Ok(printed) => printed,
@@ -42,7 +42,7 @@ fn resolved(directory: &Path) -> Result<String, String> {
     Ok(printer.output.to_string())
 }
 
-/// The first line in which they differ.
+/// The first different line.
 fn compare(golden: &str, printed: &str) -> Option<Finding> {
     if golden == printed {
         return None;

@@ -1,7 +1,6 @@
-//! Components as files: which ones a build made, and how they reach the directory that others read.
+//! Component files: finds those that a build made, and copies them to the components directory.
 //!
-//! cargo says what it made in its JSON messages, so no file name is guessed and no stale file is
-//! taken for a new one.
+//! File names are read from cargo's JSON messages, so a stale file is never taken for a new one.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,17 +12,17 @@ use serde_json::Value;
 use crate::run::{OrStop, Outcome, Stop, cargo, shown};
 use crate::workspace::{WASM, Workspace};
 
-/// One component that was built.
+/// One built component.
 pub(crate) struct Component {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
-    /// Whether it differs from what lay there before.
+    /// Whether it differs from the previous file.
     pub(crate) changed: bool,
 }
 
-/// Builds what `selection` (cargo's own words) names for [`WASM`], and puts each component into
-/// `into`.
+/// Builds the packages of `selection` (cargo arguments) for [`WASM`], and copies each component
+/// into `into`.
 pub(crate) fn build(
     workspace: &Workspace,
     selection: &[&str],
@@ -72,7 +71,7 @@ pub(crate) fn build(
 
 /// The name and file of a component, if this message of cargo's is about one.
 ///
-/// A plugin goes by its directory (`plugins/scale`), a guest program by its example's name.
+/// A plugin is named after its directory (`plugins/scale`), a guest program after its example.
 fn made(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message["reason"] != "compiler-artifact" {
@@ -99,8 +98,8 @@ fn made(line: &str) -> Option<(String, PathBuf)> {
     Some((name, file))
 }
 
-/// Copies a component, atomically and only if it differs: a server that watches the directory never
-/// sees half a file, nor a change that is none.
+/// Copies a component atomically, and only if it differs. A server that watches the directory never
+/// sees half a file or a change without a difference.
 fn publish(name: String, from: &Path, into: &Path) -> Outcome<Component> {
     let bytes = fs::read(from).or_stop(|| format!("can't read {}", from.display()))?;
     let path = into.join(format!("{name}.wasm"));
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plugin_goes_by_its_directory_and_a_guest_by_its_example() {
+    fn plugins_are_named_by_directory_and_guests_by_example() {
         let plugin = r#"{"reason": "compiler-artifact", "manifest_path": "/w/plugins/scale/Cargo.toml",
             "target": {"kind": ["cdylib"], "name": "hotstage_plugin_scale"},
             "filenames": ["/t/libx.rlib", "/t/hotstage_plugin_scale.wasm"]}"#;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the benchmarks, on what was just built.
+//! `cargo xtask bench`: builds everything and runs the benchmarks.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,36 +9,35 @@ use crate::peers;
 use crate::run::{Outcome, Stop, check, step};
 use crate::workspace::{SERVER, Workspace};
 
-/// The benchmarks and their floor.
+/// The benchmark program; it includes the floor.
 pub(crate) const PROGRAM: &str = "hotstage-bench";
 
 /// Builds everything, then runs the benchmarks.
 ///
-/// Numbers mean something on an idle machine only. `cargo xtask bench -- --help` lists what there
-/// is to measure; `cargo xtask bench peers` measures other model servers in turns with ours, and
-/// takes `--help` as well.
+/// Results are meaningful on an idle machine only. `cargo xtask bench -- --help` lists the
+/// benchmarks; `cargo xtask bench peers` compares with other model servers and has its own
+/// `--help`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure target/dist, which `cargo xtask dist --with-bench` left, and build nothing but
-    /// guests
+    /// Measure target/dist, which `cargo xtask dist --with-bench` made, and build only guests
     #[arg(long)]
     dist: bool,
-    /// Passed on to the benchmarks
+    /// Arguments for the benchmarks
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
-/// What is measured.
+/// Which build is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// What tests run as well; built anew.
+    /// The release profile, built now.
     Release,
-    /// What others get, as it lies there.
+    /// The distribution in target/dist, as it is.
     Dist,
 }
 
 impl Build {
-    /// The benchmarks' program, once all that it measures is there.
+    /// The benchmark program, after everything that it measures is built.
     pub(crate) fn program(self, workspace: &Workspace) -> Outcome<PathBuf> {
         if self == Self::Release {
             build::all(workspace)?;
@@ -56,14 +55,14 @@ impl Build {
             Some(missing) => {
                 let missing = workspace.short(&missing).display();
                 Err(Stop::new(format!(
-                    "{missing} is not there; `cargo xtask dist --with-bench` makes it"
+                    "{missing} does not exist; `cargo xtask dist --with-bench` makes it"
                 )))
             }
             None => Ok(place.join(PROGRAM)),
         }
     }
 
-    /// Tells the command where it is.
+    /// Sets the environment variables with the paths of the build.
     pub(crate) fn export(self, workspace: &Workspace, command: &mut Command) {
         workspace.export(command);
         if self == Self::Dist {

@@ -1,8 +1,8 @@
-//! `cargo xtask build`: the components and the server, where everything else looks for them.
+//! `cargo xtask build`: builds the components and the server.
 //!
-//! Leaves `target/components/<name>.wasm` and `target/release/hotstage`. Components come first:
-//! they are small, and a plugin author's mistake shows after seconds rather than after the server's
-//! minutes.
+//! Output: `target/components/<name>.wasm` and `target/release/hotstage`. Components are built
+//! first, because they take seconds and the server takes minutes: a plugin author sees a mistake
+//! soon.
 
 use std::fs;
 
@@ -12,11 +12,11 @@ use crate::workspace::{GUESTS, Profile, Workspace, ensure_wasm_target};
 
 /// Builds the components and the server.
 ///
-/// Installs Rust's wasm32-wasip2 target where rustup can, and leaves target/components/NAME.wasm
-/// and target/release/hotstage.
+/// Installs Rust's wasm32-wasip2 target with rustup if it is missing. Output:
+/// target/components/NAME.wasm and target/release/hotstage.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Build only this half
+    /// Build only one of the two
     #[arg(long, value_enum)]
     only: Option<Half>,
 }
@@ -57,7 +57,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
     Ok(())
 }
 
-/// Everything that a running server needs.
+/// Builds everything that a running server needs.
 pub(crate) fn all(workspace: &Workspace) -> Outcome {
     components(workspace)?;
     runtime(workspace)
@@ -75,7 +75,7 @@ pub(crate) fn components(workspace: &Workspace) -> Outcome<Vec<Component>> {
     })
 }
 
-/// The guest programs of the black-box tests.
+/// Builds the guest programs of the black-box tests.
 pub(crate) fn guests(workspace: &Workspace) -> Outcome {
     if !workspace.has_guests {
         return Ok(());
@@ -94,16 +94,19 @@ fn runtime(workspace: &Workspace) -> Outcome {
     step("building the server", || program(workspace, "hotstage"))
 }
 
-/// One program of the workspace, for this machine.
+/// Builds one program of the workspace, for this machine.
 ///
-/// Selected out of the whole workspace, as the tests are: dependencies then get the features that
-/// all members ask for together, and the minutes of the WebAssembly compiler are spent once. In the
-/// tests' profile the tests are built along with it: dependencies of tests ask for more features,
-/// and half of all dependencies would be built a second time.
+/// Builds it as part of the whole workspace, as tests do. Dependencies then have the same features
+/// in both builds, so the WebAssembly compiler, which takes minutes, is built once.
 pub(crate) fn program(workspace: &Workspace, name: &str) -> Outcome {
     let mut command = cargo();
     command.current_dir(&workspace.root);
-    command.args(["build", "--profile", workspace.profile.name(), "--workspace"]);
+    command.args([
+        "build",
+        "--profile",
+        workspace.profile.name(),
+        "--workspace",
+    ]);
     command.args(["--exclude", GUESTS, "--bin", name]);
     if workspace.profile == Profile::Tests {
         command.arg("--tests");
@@ -115,7 +118,7 @@ fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static s
     let note = if component.changed {
         "new"
     } else {
-        "as before"
+        "unchanged"
     };
     (
         workspace.short(&component.path).display().to_string(),
@@ -124,7 +127,7 @@ fn row(workspace: &Workspace, component: &Component) -> (String, u64, &'static s
     )
 }
 
-/// Bytes for people: `66.3 KiB`.
+/// A size for people: `66.3 KiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
     if kib < 1024.0 {

@@ -1,7 +1,8 @@
-//! The Python that the client tests run: `target/venv`, made from `tests/clients/requirements.txt`.
+//! The Python environment of the client tests: `target/venv`, made from
+//! `tests/clients/requirements.txt`.
 //!
-//! A test that drives somebody else's client lives in a module named `clients` of the black-box
-//! suite. Where the packages can't be had, those tests are left out by name, so that they count as
+//! A test that runs a third-party client is in a module named `clients` of the black-box suite. If
+//! the packages can't be installed, libtest skips those tests by name, so that they count as
 //! skipped and never as passed.
 
 use std::path::PathBuf;
@@ -10,27 +11,26 @@ use crate::python;
 use crate::run::Outcome;
 use crate::workspace::Workspace;
 
-/// What libtest leaves out where there is no client to test with.
+/// The filter that skips the client tests.
 pub(crate) const TESTS: &str = "clients::";
 
 /// Whether the client tests can run.
 pub(crate) enum Clients {
-    /// With this interpreter.
+    /// Yes, with this interpreter.
     Ready(PathBuf),
-    /// No, and here is why and what to do.
+    /// No; the text says why and what to do.
     Missing(String),
 }
 
 impl Clients {
-    /// Makes the environment, or brings it up to date.
+    /// Creates or updates the environment.
     ///
-    /// Missing clients are an error where `required`: an automated run must not turn green because
-    /// it tested less.
+    /// Missing clients are an error if `required`: a CI run must not pass because it tested less.
     pub(crate) fn prepare(workspace: &Workspace, required: bool) -> Outcome<Self> {
         let wanted = workspace.root.join("tests/clients/requirements.txt");
         if !wanted.exists() {
             return Ok(Self::Missing(format!(
-                "{} is not there",
+                "{} does not exist",
                 workspace.short(&wanted).display()
             )));
         }

@@ -1,9 +1,10 @@
-//! `cargo xtask conformance`: the ONNX project's own backend tests, each through a served pipeline.
+//! `cargo xtask conformance`: runs the ONNX project's backend tests, each through a served
+//! pipeline.
 //!
-//! Builds what it needs, makes `target/conformance/venv` from `tests/conformance/requirements.txt`,
-//! and leaves the work to `tests/conformance/run.py`. Results, logs and the vectors that were not
-//! answered as expected are left beside the environment. It takes some minutes for each engine;
-//! `cargo xtask test` does without it.
+//! Builds the server, creates `target/conformance/venv` from `tests/conformance/requirements.txt`,
+//! and runs `tests/conformance/run.py`. Results, logs and the vectors with unexpected answers are
+//! kept beside the environment. It takes some minutes for each engine; `cargo xtask test` does not
+//! include it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,31 +15,31 @@ use crate::{build, python};
 
 const ENGINES: [&str; 3] = ["onnxruntime", "tract", "onnx-sandboxed"];
 
-/// Serves every backend test of the ONNX project, asks it, and compares the answers.
+/// Serves every backend test of the ONNX project, and compares the answers.
 ///
-/// Fails when a vector that passed before does not pass now, and on a wrong answer, a failure, a
-/// crash or a hang that tests/conformance/expected.json does not name.
+/// Fails if a vector that passed before does not pass now, and on a wrong answer, a failure, a
+/// crash or a hang that tests/conformance/expected.json does not list.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this engine; repeat it for more [default: onnxruntime and tract]
+    /// Test only this engine; repeatable [default: onnxruntime and tract]
     #[arg(long, value_name = "NAME", value_parser = ENGINES)]
     engine: Vec<String>,
-    /// Only vectors whose folder.name contains this: node.test_conv
+    /// Test only vectors whose folder.name contains this, such as node.test_conv
     #[arg(long, value_name = "FILTER")]
     only: Option<String>,
-    /// Vectors at once
+    /// Vectors tested at the same time
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: u16,
-    /// Where results, logs and failures go [default: target/conformance]
+    /// Folder for results, logs and failures [default: target/conformance]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Write docs/conformance.md and tests/conformance/expected.json anew
+    /// Rewrite docs/conformance.md and tests/conformance/expected.json
     #[arg(long, conflicts_with = "only")]
     update: bool,
-    /// A server's program, in place of one that is built now
+    /// Path of the server program [default: built now]
     #[arg(long, value_name = "PATH", requires = "components")]
     program: Option<PathBuf>,
-    /// Its folder of components
+    /// Folder of its components
     #[arg(long, value_name = "DIR", requires = "program")]
     components: Option<PathBuf>,
 }
@@ -80,5 +81,5 @@ pub(crate) fn main(args: &Args) -> Outcome {
             .arg("--update")
             .arg(workspace.root.join("docs/conformance.md"));
     }
-    step("asking the vectors", || check(&mut command))
+    step("testing the vectors", || check(&mut command))
 }

@@ -1,9 +1,8 @@
-//! `cargo xtask demo`: the tumor example, from source to answers.
+//! `cargo xtask demo`: serves the tumor example from source, and prints its answers.
 //!
-//! Starts the server that was just built on a free port with a state directory of its own, asks it
-//! about held-out patients, and checks what it says: the command fails if an answer does, or if the
-//! model is right less often than [`ACCURACY_MIN`]. It holds the server until Ctrl-C, or not at all
-//! where nobody is watching.
+//! Starts the built server on a free port with a temporary state directory, classifies held-out
+//! patients, and checks the answers: the command fails if a request fails or if the accuracy is
+//! below [`ACCURACY_MIN`]. The server runs until Ctrl-C; without a terminal it stops at once.
 
 use std::io::IsTerminal;
 
@@ -20,20 +19,20 @@ mod rows;
 
 /// Builds everything and shows the example answering.
 ///
-/// Starts a server on a free port, classifies held-out patients of examples/tumor, prints what came
-/// back and what made it, and keeps the server until Ctrl-C.
+/// Starts a server on a free port, classifies held-out patients of examples/tumor, prints the
+/// answers and the version that made them, and runs until Ctrl-C.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Stop after the answers; also the default where stdin or stdout is no terminal
+    /// Stop after the answers; the default if stdin or stdout is not a terminal
     #[arg(long)]
     once: bool,
 }
 
-/// The example's newest version is right 0.98 of the time; less than this, and something between
-/// the file and the answer broke.
+/// The example's newest version has an accuracy of 0.98. A lower figure means a defect between the
+/// file and the answer.
 const ACCURACY_MIN: f64 = 0.96;
 
-/// How many of each truth the table shows.
+/// Rows of each diagnosis in the table.
 const SHOWN_EACH: usize = 4;
 
 pub(crate) fn main(args: &Args) -> Outcome {
@@ -44,20 +43,20 @@ pub(crate) fn main(args: &Args) -> Outcome {
     let start = || Server::start(&workspace, &workspace.binary(), &[], place.path());
     let mut server = step("starting the server", start)?;
 
-    let mut told = tell(&server, &rows);
+    let mut outcome = show(&server, &rows);
     let watched = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if told.is_ok() && watched && !args.once {
+    if outcome.is_ok() && watched && !args.once {
         println!(
-            "\nThe server is yours until Ctrl-C. Its log: {}",
+            "\nThe server runs until Ctrl-C. Its log: {}",
             server.log().display()
         );
-        told = server.stay();
+        outcome = server.stay();
     }
     let stopped = step("stopping the server", || server.stop());
-    told.and(stopped)
+    outcome.and(stopped)
 }
 
-fn tell(server: &Server, rows: &[Row]) -> Outcome {
+fn show(server: &Server, rows: &[Row]) -> Outcome {
     let model = Model::find(server.address(), "tumor")?;
     let some = rows::of_each(rows, SHOWN_EACH)?;
     let answer = model.ask(&some)?;
@@ -99,8 +98,8 @@ fn check(rows: &[Row], answer: &Answer) -> Outcome {
     );
     if accuracy < ACCURACY_MIN {
         return Err(Stop::new(format!(
-            "the model is right {accuracy:.3} of the time and should be {ACCURACY_MIN} at least; did its weights, its \
-             scaling or the order of the columns change?"
+            "the model is right {accuracy:.3} of the time and should be {ACCURACY_MIN} at least; check its weights, its \
+             scaling and the order of the columns"
         )));
     }
     Ok(())

@@ -1,14 +1,13 @@
-//! `cargo xtask dist`: the server as it is given to others, optimised as a whole for what it does
-//! under load.
+//! `cargo xtask dist`: builds the server for distribution, with profile-guided optimisation across
+//! crates.
 //!
-//! Three steps: a server with counters is built; it answers for a while, which shows where requests
-//! go and where they do not (`train`); with that profile the server is built once more, optimised
-//! across its crates. A request runs through a little of much code, and so where that lies counts
-//! for more than how any of it is written: docs/performance.md says how much. Two builds are long,
-//! so tests and everyday work use the release profile.
+//! Three steps: build a server with counters; run it under load, which records the hot paths
+//! (`train`); build again with that profile. A request runs through many functions once, so the
+//! placement of code matters more than the code itself: docs/performance.md has the figures. Two
+//! builds take long, so tests and everyday work use the release profile.
 //!
-//! Leaves `target/dist`: the server, and the components where it looks for them. That folder is all
-//! there is to copy.
+//! Output: `target/dist` with the server and the components where it looks for them. That folder is
+//! complete and can be copied.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -24,19 +23,19 @@ use crate::workspace::{GUESTS, SERVER, Workspace};
 mod questions;
 mod train;
 
-/// Builds the server for others: optimised as a whole, by a profile of its own load.
+/// Builds the server for distribution, optimised by a profile of its own load.
 ///
-/// Takes half an hour on two cores, and the compiler's profile tools, which it installs where
-/// rustup can. Leaves target/dist with the server and the components.
+/// Takes half an hour on two cores. Installs the compiler's profile tools with rustup if they are
+/// missing. Output: target/dist with the server and the components.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Optimise across crates only: half the time, and less of what it brings
+    /// Optimise across crates without a profile: half the build time, less speed
     #[arg(long)]
     no_profile: bool,
-    /// Build the benchmarks and their floor alike, for `cargo xtask bench --dist`
+    /// Build the benchmarks and their floor in the same way, for `cargo xtask bench --dist`
     #[arg(long)]
     with_bench: bool,
-    /// How long the server with counters is asked, in seconds
+    /// Length of the load that makes the profile, in seconds
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
 }
@@ -65,7 +64,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
     install(&workspace, &programs)
 }
 
-/// The flag that has the compiler use a profile, which is made first.
+/// Makes a profile, and returns the compiler flag that uses it.
 fn profile(
     workspace: &Workspace,
     compiler: &Compiler,
@@ -78,17 +77,17 @@ fn profile(
     let counting = step("building the server with counters", || {
         compiler.program(workspace, SERVER, Some(&generate))
     })?;
-    step("asking it", || {
+    step("running the load", || {
         train::run(workspace, &counting, place.path(), seconds)
     })?;
     let folder = workspace.target.join("dist-profile");
-    // Each has a name of its own: cargo knows a flag by its text, and of most packages it looks at
-    // nothing else.
+    // The folder has a new name each time: cargo identifies a flag by its text and does not read
+    // most files that flags refer to.
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |now| now.as_secs());
     let merged = folder.join(format!("{now}.profdata"));
-    // What an earlier one left; there may be none.
+    // Removes an earlier profile; there may be none.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).or_stop(|| format!("can't make {}", folder.display()))?;
     check(
@@ -109,7 +108,7 @@ fn flag(flag: &str, path: &Path) -> OsString {
 /// The compiler that cargo calls.
 struct Compiler {
     sysroot: PathBuf,
-    /// What it compiles for unless it is told.
+    /// Its default target.
     host: String,
 }
 
@@ -118,7 +117,7 @@ impl Compiler {
         let (sysroot, version) = (rustc(&["--print", "sysroot"])?, rustc(&["-vV"])?);
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
         let host = host
-            .ok_or_else(|| Stop::new("`rustc -vV` names no host"))?
+            .ok_or_else(|| Stop::new("`rustc -vV` prints no host"))?
             .to_owned();
         Ok(Self {
             sysroot: sysroot.trim().into(),
@@ -126,8 +125,8 @@ impl Compiler {
         })
     }
 
-    /// What makes a profile of counts. It must be of the compiler's own version, so no other one is
-    /// looked for.
+    /// The tool that merges counts into a profile. It must have the compiler's own version, so only
+    /// the toolchain's is used.
     fn profile_tool(&self) -> Outcome<PathBuf> {
         let tool = self
             .sysroot
@@ -149,8 +148,8 @@ impl Compiler {
         ))
     }
 
-    /// A program of the workspace in the profile `shipped`, with one more flag. The flag is the
-    /// target's alone: what runs while it is built counts nothing.
+    /// Builds a program of the workspace in the profile `shipped`, with one more flag. The flag
+    /// applies to the target only: build scripts and macros are not instrumented.
     fn program(&self, workspace: &Workspace, name: &str, flag: Option<&OsStr>) -> Outcome<PathBuf> {
         let mut command = cargo();
         command.current_dir(&workspace.root).args([
@@ -160,8 +159,8 @@ impl Compiler {
             "--target",
             &self.host,
         ]);
-        // Out of the whole workspace, as what is tested: with the same features of all that it is
-        // made of.
+        // Builds it as part of the whole workspace, as tests do, so that dependencies have the same
+        // features.
         command.args(["--workspace", "--exclude", GUESTS, "--bin", name]);
         if let Some(flag) = flag {
             let given = std::env::var("RUSTFLAGS").unwrap_or_default();
@@ -170,7 +169,7 @@ impl Compiler {
                 .map(OsStr::new)
                 .chain([flag])
                 .collect();
-            // In this form a flag may have spaces in it.
+            // This variable allows flags that contain spaces.
             command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\u{1f}")));
         }
         check(&mut command)?;
@@ -178,8 +177,7 @@ impl Compiler {
     }
 }
 
-/// Puts together what is given to others: anew, so that nothing of an earlier one is taken for a
-/// part of it.
+/// Fills target/dist from scratch, so that no file of an earlier build remains.
 fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
     let place = workspace.dist();
     let components = place.join("components");
@@ -212,7 +210,10 @@ fn install(workspace: &Workspace, programs: &[PathBuf]) -> Outcome {
         }
     }
     println!("components  {count}, {}", build::size(all));
-    println!("all of it is in {}", workspace.short(&place).display());
+    println!(
+        "the distribution is in {}",
+        workspace.short(&place).display()
+    );
     Ok(())
 }
 
@@ -222,7 +223,7 @@ mod tests {
     use crate::workspace::Profile;
 
     #[test]
-    fn what_is_given_to_others_has_nothing_of_an_earlier_one() {
+    fn a_distribution_has_no_file_of_an_earlier_one() {
         let place = tempfile::tempdir().unwrap();
         let write = |path: &str| {
             let path = place.path().join(path);

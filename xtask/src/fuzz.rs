@@ -1,9 +1,9 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz`, under libFuzzer or without instrumentation, and
-//! mutated components through the process that compiles.
+//! `cargo xtask fuzz`: runs the targets of `tests/fuzz`, under libFuzzer or without
+//! instrumentation, and feeds mutated components to the compiler process.
 //!
-//! libFuzzer begins with the committed corpus (`fuzz/corpus`) and keeps what it learns in
-//! `target/fuzz/corpus`; what it finds lies in `target/fuzz/artifacts`. Its programs are compiled
-//! once more, with instrumentation: that takes as long as the whole server does.
+//! libFuzzer starts with the committed corpus (`fuzz/corpus`) and stores new entries in
+//! `target/fuzz/corpus` and findings in `target/fuzz/artifacts`. Its programs are compiled
+//! separately, with instrumentation, which takes as long as the whole server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,56 +18,56 @@ use crate::workspace::Workspace;
 /// The program that runs targets without instrumentation.
 const PROGRAM: &str = "hotstage-fuzz";
 
-/// What stands where a target may, and is none.
+/// The name that selects the compiler process instead of a target.
 const WORKER: &str = "worker";
 
-/// Resident megabytes at which libFuzzer calls an input a finding, and seconds.
+/// libFuzzer's limits: resident megabytes, and seconds for one input.
 const MEGABYTES_MAX: &str = "-rss_limit_mb=4096";
 const SECONDS_MAX: &str = "-timeout=25";
 
-/// Fuzzes every decoder of bytes that others send.
+/// Fuzzes every decoder of untrusted bytes.
 ///
 /// Without a name: every target for a minute, under libFuzzer (`cargo install --locked cargo-fuzz`;
-/// any toolchain). `worker`: mutated components through the process that compiles. Ends with 1 if
+/// any toolchain). `worker`: mutated components through the compiler process. Exit code 1 if
 /// anything was found.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Targets, as fuzz/corpus has them; `worker`; none is all targets
+    /// Targets, as named in fuzz/corpus, or `worker` [default: all targets]
     targets: Vec<String>,
-    /// Seconds of each target
+    /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
-    /// Hours of all targets together, in place of seconds of each
+    /// Hours for all targets together, instead of seconds for each
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     hours: Option<f64>,
-    /// Without instrumentation: the corpus and seeded mutations of it, as `cargo xtask test` does
+    /// Run without instrumentation: the corpus and seeded mutations, as `cargo xtask test` does
     #[arg(long)]
     quick: bool,
-    /// With --quick: executions of each; with `worker`: components [default: 1000]
+    /// With --quick: executions for each target; with `worker`: components [default: 1000]
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// With --quick and `worker`: which mutations are made
+    /// With --quick and `worker`: seed of the mutations
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// With `worker`: compile each as well
+    /// With `worker`: compile each component too
     #[arg(long)]
     compile: bool,
-    /// Run these files through one target, to see a finding again
+    /// Run these files through one target, to reproduce a finding
     #[arg(long, value_name = "FILE", num_args = 1..)]
     replay: Vec<PathBuf>,
-    /// Write the corpus of every target: what is not there yet of the repository's examples
+    /// Add missing entries from the repository's examples to the corpus of every target
     #[arg(long)]
     write_corpus: bool,
-    /// What libFuzzer's programs are compiled with
+    /// Sanitizer for libFuzzer's programs
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Sanitizer {
-    /// Panics and signals are found; the targets are safe Rust
+    /// Finds panics and signals; sufficient for safe Rust
     None,
-    /// Wrong memory accesses of C and of unsafe code, too; slower
+    /// Also finds memory errors of C and unsafe code; slower
     Address,
 }
 
@@ -75,7 +75,9 @@ pub(crate) fn main(args: &Args) -> Outcome {
     let workspace = Workspace::read()?;
     let is_worker = args.targets.iter().any(|target| target == WORKER);
     if is_worker && args.targets.len() > 1 {
-        return Err(Stop::new(format!("`{WORKER}` stands alone")));
+        return Err(Stop::new(format!(
+            "`{WORKER}` can't be combined with targets"
+        )));
     }
     if is_worker || args.quick || args.write_corpus || !args.replay.is_empty() {
         return without_instrumentation(&workspace, args, is_worker);
@@ -139,7 +141,7 @@ fn without_instrumentation(workspace: &Workspace, args: &Args, is_worker: bool) 
     step("running them", || check(&mut command))
 }
 
-/// The targets that were asked for, out of those that there are.
+/// The given targets, each of which must exist; all if none is given.
 fn chosen(workspace: &Workspace, asked: &[String]) -> Outcome<Vec<String>> {
     let path = workspace.root.join("fuzz/Cargo.toml");
     let text = fs::read_to_string(&path).or_stop(|| format!("can't read {}", path.display()))?;
@@ -156,10 +158,10 @@ fn chosen(workspace: &Workspace, asked: &[String]) -> Outcome<Vec<String>> {
     }
 }
 
-/// Whole seconds of so many hours.
+/// Hours in whole seconds.
 pub(crate) fn seconds_of(hours: f64) -> Outcome<u64> {
     let duration = Duration::try_from_secs_f64(hours * 3600.0)
-        .or_stop(|| format!("{hours} hours are no time"))?;
+        .or_stop(|| format!("{hours} is not a valid number of hours"))?;
     Ok(duration.as_secs().max(1))
 }
 
@@ -176,14 +178,14 @@ fn programs(manifest: &str) -> Result<Vec<String>, toml::de::Error> {
         .collect())
 }
 
-/// Compiles the programs; answers their folder.
+/// Compiles the programs; returns their folder.
 fn compile(workspace: &Workspace, sanitizer: Sanitizer, targets: &[String]) -> Outcome<PathBuf> {
     if answer(cargo().args(["fuzz", "--version"])).is_none() {
         return Err(Stop::new(
-            "cargo-fuzz is not there; `cargo install --locked cargo-fuzz` adds it, and `--quick` does without",
+            "cargo-fuzz is missing; `cargo install --locked cargo-fuzz` adds it, and `--quick` runs without it",
         ));
     }
-    // The versions that everything else here is tested with; cargo adds what libFuzzer needs.
+    // The same locked versions as the workspace; cargo adds what libFuzzer needs.
     let (from, to) = (
         workspace.root.join("Cargo.lock"),
         workspace.root.join("fuzz/Cargo.lock"),
@@ -192,7 +194,7 @@ fn compile(workspace: &Workspace, sanitizer: Sanitizer, targets: &[String]) -> O
         .or_stop(|| format!("can't copy {} to {}", from.display(), to.display()))?;
     let about = rustc(&["-vV"])?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.ok_or_else(|| Stop::new("`rustc -vV` names no host"))?;
+    let host = host.ok_or_else(|| Stop::new("`rustc -vV` prints no host"))?;
     let place = workspace.target.join("fuzz/build");
     let sanitizer_name = if sanitizer == Sanitizer::None {
         "none"
@@ -215,7 +217,7 @@ fn compile(workspace: &Workspace, sanitizer: Sanitizer, targets: &[String]) -> O
             .arg(&place)
             .arg(target);
         if sanitizer != Sanitizer::None {
-            // Sanitizers are behind a flag that stable compilers have, and hide.
+            // Stable compilers allow sanitizers with this variable only.
             command.env("RUSTC_BOOTSTRAP", "1");
         }
         check(&mut command)?;
@@ -223,7 +225,7 @@ fn compile(workspace: &Workspace, sanitizer: Sanitizer, targets: &[String]) -> O
     Ok(place.join(host).join("release"))
 }
 
-/// What came of one target.
+/// The result of one target.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
     target: String,
@@ -263,7 +265,7 @@ fn fuzz(workspace: &Workspace, program: &Path, target: &str, seconds: u64) -> Ou
     findings.retain(|path| !before.contains(path));
     if !status.success() && findings.is_empty() {
         return Err(Stop::new(format!(
-            "{target} ended without an input to show ({status}): see {}",
+            "{target} failed without saving an input ({status}): see {}",
             log.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask golden`: writes the goldens anew from what the code says now.
+//! `cargo xtask golden`: rewrites the golden files from the current behaviour.
 //!
 //! A golden is a decision: read the difference before you commit it.
 
@@ -16,6 +16,6 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Outcome {
     test::with(&args.test, test::Goldens::Rewrite)?;
-    eprintln!("Goldens are as the code says now: read `git diff` before you commit them.");
+    eprintln!("The goldens are updated: read `git diff` before you commit them.");
     Ok(())
 }

@@ -1,28 +1,27 @@
-//! HTTP/1.1 as anybody's client speaks it, without a client library: requests on one connection,
-//! one after another.
+//! A small HTTP/1.1 client without a library: sequential requests on one connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a connection, a write or a read may take.
+/// Timeout of a connection, a write and a read.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What an answer's head, and its body, may weigh; those that are asked for here have a few
+/// Bound on the bytes of a response's head and of its body; expected responses have a few
 /// kilobytes.
 const REPLY_BYTES_MAX: u64 = 16 << 20;
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// Names in lower case, in the order in which they came.
+    /// Names in lower case, in the order received.
     pub(crate) headers: Vec<(String, String)>,
-    /// Of what is no text, a likeness.
+    /// Decoded as UTF-8 with replacement characters.
     pub(crate) body: String,
 }
 
-/// A connection that is kept.
+/// A kept-alive connection.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -37,7 +36,7 @@ impl Connection {
         open().map_err(|error: std::io::Error| format!("can't connect to {to}: {error}"))
     }
 
-    /// Sends what [`request`] made, and reads the whole answer.
+    /// Sends the bytes of [`request`], and reads the whole response.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Reply, String> {
         self.0
             .get_mut()
@@ -47,7 +46,7 @@ impl Connection {
     }
 }
 
-/// A request as it goes over the wire.
+/// The bytes of a request.
 pub(crate) fn request(
     to: SocketAddr,
     method: &str,
@@ -66,7 +65,7 @@ pub(crate) fn request(
     [text.as_bytes(), body].concat()
 }
 
-/// One request on a connection of its own, with a JSON body if there is one.
+/// Sends one request on its own connection, with a JSON body if given.
 pub(crate) fn exchange(
     to: SocketAddr,
     method: &str,
@@ -89,7 +88,7 @@ fn read(from: &mut impl BufRead) -> Result<Reply, String> {
             .map_err(|error| error.to_string())?;
         line.strip_suffix("\r\n")
             .map(str::to_owned)
-            .ok_or_else(|| "the answer broke off".to_owned())
+            .ok_or_else(|| "the answer was cut off".to_owned())
     };
     let no_http = || "the answer is not one of HTTP/1.1 with a content-length".to_owned();
     let first = line()?;
@@ -120,9 +119,9 @@ fn read(from: &mut impl BufRead) -> Result<Reply, String> {
     from.set_limit(length);
     from.read_to_end(&mut body)
         .map_err(|error| error.to_string())?;
-    // Cut short, an answer is no answer.
+    // A truncated body is an error.
     if body.len() as u64 != length {
-        return Err("the answer broke off".to_owned());
+        return Err("the answer was cut off".to_owned());
     }
     Ok(Reply {
         status,
@@ -153,17 +152,17 @@ mod tests {
         let refused = |bytes: &[u8]| read(&mut &*bytes).unwrap_err();
         assert_eq!(
             refused(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"),
-            "the answer broke off"
+            "the answer was cut off"
         );
         assert_eq!(
             refused(b"HTTP/1.1 200 OK\r\ncontent-le"),
-            "the answer broke off"
+            "the answer was cut off"
         );
         assert!(
             refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}")
                 .contains("content-length")
         );
-        assert_eq!(refused(b""), "the answer broke off");
+        assert_eq!(refused(b""), "the answer was cut off");
     }
 
     #[test]

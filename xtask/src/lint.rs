@@ -1,14 +1,14 @@
-//! `cargo xtask lint`: what a test can't check.
+//! `cargo xtask lint`: checks that are not tests: formatting, clippy, licences, documentation.
 //!
-//! Clippy and rustdoc run in the dev profile: they share one set of checked dependencies, and
-//! neither needs code to be generated, so on a clean clone this is the cheapest profile there is.
+//! Clippy and rustdoc run in the dev profile. They share its checked dependencies and generate no
+//! code, so on a clean clone it is the cheapest profile.
 
 use crate::run::{Outcome, Stop, answer, cargo, check, step};
 use crate::workspace::{GUESTS, WASM, Workspace, ensure_wasm_target};
 
 /// Checks formatting, clippy (host and components), licences and documentation.
 ///
-/// Each check runs even if one before it fails, so that one run shows everything.
+/// All checks run even if one fails, so that one run shows everything.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -28,7 +28,7 @@ pub(crate) fn main(_: &Args) -> Outcome {
     }
     if answer(cargo().args(["deny", "--version"])).is_none() {
         eprintln!(
-            "==> checking dependencies: not run, `cargo install --locked cargo-deny` adds it"
+            "==> checking dependencies: not run; `cargo install --locked cargo-deny` installs it"
         );
     } else if step("checking dependencies", || {
         check(cargo().current_dir(&workspace.root).args(DENY))
@@ -44,10 +44,10 @@ pub(crate) fn main(_: &Args) -> Outcome {
     }
 }
 
-/// Advisories need a database from the network, so they have their own run; these need nothing.
+/// Without advisories, which need a database from the network and have their own run.
 const DENY: [&str; 6] = ["deny", "--offline", "check", "bans", "licenses", "sources"];
 
-/// Each check's title and cargo's words for it.
+/// Each check's title and cargo arguments.
 fn checks(workspace: &Workspace) -> Vec<(&'static str, Vec<&str>)> {
     let warnings = ["--", "-D", "warnings"];
     let host = [

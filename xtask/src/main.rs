@@ -1,8 +1,8 @@
-//! The project's own commands: `cargo xtask <verb>`.
+//! The project's development commands: `cargo xtask <verb>`.
 //!
-//! Each verb is one file and says what it does in its head. Nothing here runs anything but cargo,
-//! rustup, python3 and what those built or installed, so a clean clone needs a Rust toolchain and,
-//! for the client tests and for what examples fetch, Python.
+//! Each verb is one file, described in its head. The commands run only cargo, rustup, python3 and
+//! programs that these built or installed. So a clean clone needs a Rust toolchain and, for client
+//! tests and fetched files, Python.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -34,7 +34,7 @@ mod server;
 mod test;
 mod workspace;
 
-/// Builds, tries, tests and measures Hotstage.
+/// Builds, tests and measures Hotstage.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",

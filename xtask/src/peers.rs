@@ -1,8 +1,8 @@
-//! `cargo xtask bench peers`: Hotstage beside other model servers, on the same ONNX file, in turns.
+//! `cargo xtask bench peers`: compares Hotstage with other model servers on the same ONNX file.
 //!
-//! The harness is Python's standard library, in `bench/peers`, as most of the servers are Python;
-//! `--help` says what it takes. Environments, models and results lie under `target/peers`. What is
-//! measured is built first, unless `HOTSTAGE_BIN` names a server: then that one is, with the
+//! The harness is in `bench/peers` and uses Python's standard library only; `--help` lists its
+//! options. Environments, models and results are in `target/peers`. Everything that is measured is
+//! built first, unless `HOTSTAGE_BIN` names a server: then that server is measured, with the
 //! components of `HOTSTAGE_COMPONENTS`.
 
 use std::env;
@@ -13,13 +13,13 @@ use crate::bench::Build;
 use crate::run::{Outcome, check};
 use crate::workspace::Workspace;
 
-/// With these, nothing is measured.
+/// Options with which nothing is measured.
 const WITHOUT_SERVERS: [&str; 3] = ["-h", "--help", "--from"];
 
 pub(crate) fn main(what: Build, args: &[OsString]) -> Outcome {
     let workspace = Workspace::read()?;
     let mut command = Command::new("python3");
-    // A Python file compiled beside its source would be litter in the tree.
+    // Prevents compiled Python files in the source tree.
     command
         .arg("-B")
         .arg(workspace.root.join("bench/peers"))

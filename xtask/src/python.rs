@@ -1,5 +1,4 @@
-//! Environments of Python: a venv per list of requirements, made once and again when the list
-//! changes.
+//! Python environments: one venv for each list of requirements, made again when the list changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,22 +6,21 @@ use std::process::Command;
 
 use crate::run::{OrStop, Outcome, Stop, check, step};
 
-/// The interpreter of the environment `venv`, in which these `requirements` are installed.
+/// The interpreter of the environment `venv` with `requirements` installed.
 pub(crate) fn environment(requirements: &Path, venv: &Path, title: &str) -> Outcome<PathBuf> {
     let wanted = fs::read_to_string(requirements)
         .or_stop(|| format!("can't read {}", requirements.display()))?;
     let python = venv.join("bin/python");
-    // Written last: an environment that was interrupted half-way has none and is made again.
+    // Written last: an interrupted installation leaves none and is repeated.
     let stamp = venv.join("installed.txt");
     let is_current = python.exists() && fs::read_to_string(&stamp).is_ok_and(|had| had == wanted);
     if !is_current {
         step(title, || install(requirements, venv, &python)).map_err(|stop| {
             Stop::new(format!(
-                "{stop}; install Python 3 with its venv module and see that pip reaches an index"
+                "{stop}; install Python 3 with its venv module and check that pip can reach an index"
             ))
         })?;
-        // A stamp that can't be written costs the next run the same installation again, nothing
-        // else.
+        // Without a stamp, the next run only repeats the installation.
         let _ = fs::write(&stamp, wanted);
     }
     Ok(python)

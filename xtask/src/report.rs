@@ -1,18 +1,18 @@
-//! What a test run amounts to, added up from libtest's closing lines.
+//! The summary of a test run, computed from libtest's closing lines.
 
-/// How many tests did what.
+/// Numbers of tests by result.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) ignored: u64,
-    /// Left out by a filter or a `--skip`.
+    /// Skipped by a filter or by `--skip`.
     pub(crate) filtered: u64,
 }
 
 impl Report {
-    /// Adds one line of cargo's output, if it is one that counts: `test result: ok. 5 passed; 0
-    /// failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
+    /// Adds one line of cargo's output if it has the form `test result: ok. 5 passed; 0 failed; 1
+    /// ignored; 0 measured; 2 filtered out; finished in 0.01s`.
     pub(crate) fn read(&mut self, line: &str) {
         let Some((_, counts)) = line.split_once("test result: ") else {
             return;
@@ -37,7 +37,7 @@ impl Report {
         }
     }
 
-    /// The summary. Tests that a person filtered out were not asked for; they are not skipped.
+    /// The summary. Tests that the user filtered out are not counted as skipped.
     pub(crate) fn summary(&self, person_filtered: bool) -> String {
         let skipped = self.ignored + if person_filtered { 0 } else { self.filtered };
         format!(

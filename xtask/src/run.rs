@@ -1,19 +1,18 @@
-//! Steps, child processes, and the one error that ends a command.
+//! Steps, child processes, and the error type of the commands.
 //!
-//! A step is announced on stderr when it starts and again, with its seconds, when it is done: a
-//! build on a small machine takes minutes, and a silent one looks like a broken one. stdout carries
-//! results only.
+//! A step is announced on stderr at its start and, with its duration, at its end, because a build
+//! may take minutes. stdout carries results only.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::process::Command;
 use std::time::Instant;
 
-/// Why a command ends here: one sentence that says what to do.
+/// Why a command failed: one sentence that says what to do.
 #[derive(Debug)]
 pub(crate) struct Stop(String);
 
-/// What a step or a command answers.
+/// The result of a step or a command.
 pub(crate) type Outcome<T = ()> = Result<T, Stop>;
 
 impl Stop {
@@ -28,7 +27,7 @@ impl fmt::Display for Stop {
     }
 }
 
-/// Gives an error from below the sentence that it needs up here.
+/// Replaces a low-level error by a sentence for the user.
 pub(crate) trait OrStop<T> {
     fn or_stop(self, doing: impl FnOnce() -> String) -> Outcome<T>;
 }
@@ -58,7 +57,7 @@ pub(crate) fn cargo() -> Command {
     Command::new(cargo)
 }
 
-/// What the compiler that cargo calls says of itself.
+/// The output of the compiler that cargo calls.
 pub(crate) fn rustc(args: &[&str]) -> Outcome<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     answer(Command::new(rustc).args(args)).ok_or_else(|| {
@@ -69,7 +68,7 @@ pub(crate) fn rustc(args: &[&str]) -> Outcome<String> {
     })
 }
 
-/// Has rustup install something, and says whether it did: it may not be there.
+/// Has rustup install something. Returns whether that succeeded; rustup may be missing.
 pub(crate) fn rustup(what: &str, args: &[&str]) -> bool {
     eprintln!("==> installing {what}");
     Command::new("rustup")
@@ -78,7 +77,7 @@ pub(crate) fn rustup(what: &str, args: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Runs a command to its end. Its output goes where ours goes, and says what was wrong.
+/// Runs a command to its end. Its output, which explains a failure, is passed through.
 pub(crate) fn check(command: &mut Command) -> Outcome {
     let shown = shown(command);
     let status = command
@@ -93,7 +92,7 @@ pub(crate) fn check(command: &mut Command) -> Outcome {
     }
 }
 
-/// Runs a command and answers what it printed, or nothing when it can't be started or fails.
+/// Runs a command and returns its output, or `None` if it can't be started or fails.
 pub(crate) fn answer(command: &mut Command) -> Option<String> {
     let output = command
         .output()
@@ -102,7 +101,7 @@ pub(crate) fn answer(command: &mut Command) -> Option<String> {
     String::from_utf8(output.stdout).ok()
 }
 
-/// The command as one would type it.
+/// The command as it would be typed.
 pub(crate) fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut line = program

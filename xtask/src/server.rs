@@ -1,9 +1,8 @@
-//! A server in a process of its own: started, waited for, and stopped the way an init system stops
-//! one.
+//! A server in a child process: starts it, waits until it is ready, and stops it as an init system
+//! would.
 //!
-//! It runs in a process group of its own, so a Ctrl-C in the terminal reaches this program alone.
-//! There is then one way for it to end, whatever the reason: SIGTERM, drain, exit 0. A second
-//! Ctrl-C ends it at once.
+//! It has its own process group, so Ctrl-C in the terminal reaches this program only. The server
+//! then always ends in the same way: SIGTERM, drain, exit 0. A second Ctrl-C kills it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -23,22 +22,23 @@ use signal_hook::iterator::Signals;
 use crate::run::{OrStop, Outcome, Stop};
 use crate::workspace::Workspace;
 
-/// A first start compiles the components; on a small, busy machine that takes a while.
+/// Bound on the start: a first start compiles the components, which is slow on a small, busy
+/// machine.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// What a drain may take.
+/// Bound on the drain.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// Lines of the log that a failure shows.
 const LOG_LINES: usize = 30;
 
-/// What can happen while this program waits.
+/// Events that this program waits for.
 enum Event {
-    /// The server said that it is ready, and where.
+    /// The server is ready on this address.
     Ready(SocketAddr),
-    /// The server closed its stdout: it is gone.
+    /// The server closed its stdout: it has ended.
     Gone,
-    /// Somebody wants this program to end.
+    /// A signal asks this program to end.
     Stop,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `program` with an example and what else `serve` takes, its state and its log in
+    /// Starts `program` with an example and further arguments of `serve`, with its state and log in
     /// `place`, and waits until it is ready.
     pub(crate) fn start(
         workspace: &Workspace,
@@ -108,22 +108,22 @@ impl Server {
         self.address
     }
 
-    /// What the server writes to stderr.
+    /// The file of the server's stderr.
     pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Waits until somebody wants an end.
+    /// Waits for a signal.
     pub(crate) fn stay(&mut self) -> Outcome {
         if let Ok(Event::Stop) = self.events.recv() {
             return Ok(());
         }
-        // Its stdout is closed: it has ended, or is about to.
+        // Its stdout is closed, so it has ended or is about to.
         let _ = self.child.wait();
-        Err(self.failure("the server ended although nobody asked it to"))
+        Err(self.failure("the server ended unexpectedly"))
     }
 
-    /// Asks for a drain, and sees that it ends well.
+    /// Sends SIGTERM, and checks that the server drains and exits with 0.
     pub(crate) fn stop(&mut self) -> Outcome {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             let pid = Pid::from_child(&self.child);
@@ -161,7 +161,7 @@ impl Server {
         }
     }
 
-    /// A sentence, with the end of the log under it.
+    /// An error with the end of the log.
     fn failure(&self, sentence: &str) -> Stop {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
@@ -171,9 +171,9 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Whatever way this program ends, no server stays behind.
+    /// No server outlives this program.
     fn drop(&mut self) {
-        // Both fail only for a child that `stop` has already waited for.
+        // Both fail only if `stop` has already reaped the child.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -182,13 +182,13 @@ impl Drop for Server {
 fn watch(mut signals: Signals, events: SyncSender<Event>) {
     thread::spawn(move || {
         for _ in signals.forever() {
-            // A full queue holds a signal that nobody has read yet; one more would say nothing new.
+            // A full queue already holds an unread signal.
             let _ = events.try_send(Event::Stop);
         }
     });
 }
 
-/// Passes on what the server says, and takes from it the address.
+/// Forwards the server's output, and reads its address from it.
 fn listen(stdout: ChildStdout, events: SyncSender<Event>) {
     thread::spawn(move || {
         let mut is_ready = false;
@@ -198,12 +198,12 @@ fn listen(stdout: ChildStdout, events: SyncSender<Event>) {
                 is_ready = events.send(Event::Ready(address)).is_ok();
             }
         }
-        // Nobody listens any more once this program is about to end.
+        // The receiver is gone if this program is about to end.
         let _ = events.send(Event::Gone);
     });
 }
 
-/// The address in a line that says `ready` and `http://ADDRESS:PORT`.
+/// The address in a line that contains `ready` and `http://ADDRESS:PORT`.
 fn ready_at(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line
         .split_once("http://")
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_only_passed_on() {
+    fn other_lines_are_only_forwarded() {
         assert_eq!(ready_at("listening on http://127.0.0.1:8080"), None);
         assert_eq!(ready_at("ready"), None);
         assert_eq!(ready_at("ready at http://localhost"), None);

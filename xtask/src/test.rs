@@ -1,10 +1,9 @@
-//! `cargo xtask test`: every test there is, on what was just built, and one line at the end that
-//! says how it went.
+//! `cargo xtask test`: runs every test on fresh builds, and prints a summary as the last line.
 //!
-//! Everything runs in a profile of its own, `tests` (Cargo.toml): the server under test and the
-//! crates' tests share one set of dependencies. Those are optimised, because compiling components
-//! with an unoptimised compiler would take longer than all tests together; our own crates are
-//! compiled quickly, and check their arithmetic for overflow.
+//! Everything is built in the profile `tests` (Cargo.toml), so the server under test and the
+//! crates' tests share one set of dependencies. Dependencies are optimised, because an unoptimised
+//! WebAssembly compiler would take longer than all tests together; the project's own crates are
+//! compiled quickly, with overflow checks.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -18,18 +17,18 @@ use crate::workspace::{GUESTS, Profile, Workspace};
 /// Builds everything, then runs unit, property, documentation and black-box tests.
 ///
 /// Components, guest programs and the server are built first. Tests find them through HOTSTAGE_BIN,
-/// HOTSTAGE_COMPONENTS and HOTSTAGE_GUESTS; tests that drive Python clients find an interpreter
-/// through HOTSTAGE_PYTHON and are skipped where there is none.
+/// HOTSTAGE_COMPONENTS and HOTSTAGE_GUESTS. Tests with Python clients find an interpreter through
+/// HOTSTAGE_PYTHON and are skipped without one.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run only tests whose name contains one of these
     filters: Vec<String>,
-    /// Fail, rather than skip, if the Python clients can't be installed; CI=true implies it
+    /// Fail, instead of skipping, if the Python clients can't be installed; CI=true implies it
     #[arg(long)]
     require_clients: bool,
 }
 
-/// What a test does about a golden file that differs.
+/// What tests do with a golden file that differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goldens {
     Compare,
@@ -79,7 +78,7 @@ pub(crate) fn with(args: &Args, goldens: Goldens) -> Outcome {
     done
 }
 
-/// Runs the tests, passing on what they print and reading along.
+/// Runs the tests, forwards their output and counts results.
 fn stream(command: &mut Command, report: &mut Report) -> Outcome {
     let shown = shown(command);
     let mut child = command
@@ -94,7 +93,7 @@ fn stream(command: &mut Command, report: &mut Report) -> Outcome {
             .ok_or_else(|| Stop::new("the tests have no stdout"))?,
     );
     let mut line = Vec::new();
-    // Bytes, not text: a failing test may print anything, and none of it may end the run.
+    // Bytes, not text: a failing test may print anything without ending the run.
     while output
         .read_until(b'\n', &mut line)
         .or_stop(|| format!("lost the output of `{shown}`"))?
@@ -109,12 +108,12 @@ fn stream(command: &mut Command, report: &mut Report) -> Outcome {
     let status = child.wait().or_stop(|| format!("lost `{shown}`"))?;
     if !status.success() {
         return Err(Stop::new(format!(
-            "`{shown}` failed ({status}); look for `FAILED` or `error` above"
+            "`{shown}` failed ({status}); see `FAILED` or `error` above"
         )));
     }
     if report.passed == 0 {
         return Err(Stop::new(
-            "no test ran; is there one whose name contains the filter?",
+            "no test ran; check that a test's name contains the filter",
         ));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Where things are, as cargo says: the root, the target directory, which crates are plugins and
-//! guests.
+//! Paths and packages of the workspace, from `cargo metadata`: the root, the target directory, the
+//! plugins and the guests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,27 +8,27 @@ use serde_json::Value;
 
 use crate::run::{Outcome, Stop, answer, cargo, rustc, rustup};
 
-/// What components are compiled for.
+/// The target for which components are compiled.
 pub(crate) const WASM: &str = "wasm32-wasip2";
 
 /// The package whose examples are the guest programs of the black-box tests. It builds for [`WASM`]
 /// only.
 pub(crate) const GUESTS: &str = "hotstage-guests";
 
-/// The server and command line, as its package and its program are called.
+/// The name of the server's package and program.
 pub(crate) const SERVER: &str = "hotstage";
 
-/// How programs for this machine are compiled: cargo's profile of that name.
+/// The cargo profile of programs for this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// What users and benchmarks run.
+    /// For users and benchmarks.
     Release,
-    /// What tests run: our own crates are compiled in a fraction of the time, with overflow checks.
+    /// For tests: the project's own crates compile much faster, with overflow checks.
     Tests,
 }
 
 impl Profile {
-    /// As cargo takes it, and as the folder below the target directory is called.
+    /// The profile's name, and its folder in the target directory.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -40,22 +40,21 @@ impl Profile {
 /// The workspace as `cargo metadata` describes it.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Honours `CARGO_TARGET_DIR` and cargo's own configuration.
+    /// Respects `CARGO_TARGET_DIR` and cargo's own configuration.
     pub(crate) target: PathBuf,
     /// Packages under `plugins/`.
     pub(crate) plugins: Vec<String>,
-    /// Whether the guest programs' package is there.
+    /// Whether the package of the guest programs exists.
     pub(crate) has_guests: bool,
-    /// What this command builds and runs programs with.
+    /// The profile of programs that this command builds and runs.
     pub(crate) profile: Profile,
 }
 
 impl Workspace {
-    /// The workspace, whose programs are compiled as users run them.
+    /// The workspace with the release profile.
     pub(crate) fn read() -> Outcome<Self> {
         let mut command = cargo();
-        // The alias runs from wherever it was typed; this file's crate knows where the workspace
-        // is.
+        // The alias may run in any directory; this crate's path gives the workspace.
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         command
             .args([
@@ -96,12 +95,12 @@ impl Workspace {
         })
     }
 
-    /// The components in the box, by name: `scale.wasm`.
+    /// Directory of the bundled components, as `NAME.wasm`.
     pub(crate) fn components(&self) -> PathBuf {
         self.target.join("components")
     }
 
-    /// The guest programs of the black-box tests.
+    /// Directory of the guest programs of the black-box tests.
     pub(crate) fn guests(&self) -> PathBuf {
         self.target.join("guests")
     }
@@ -116,12 +115,12 @@ impl Workspace {
         self.target.join(self.profile.name()).join(name)
     }
 
-    /// What is given to others (`cargo xtask dist`).
+    /// The distribution (`cargo xtask dist`).
     pub(crate) fn dist(&self) -> PathBuf {
         self.target.join("dist")
     }
 
-    /// Tells tests and benches where to find what was built.
+    /// Sets the environment variables with which tests and benches find what was built.
     pub(crate) fn export(&self, command: &mut Command) {
         command
             .current_dir(&self.root)
@@ -130,13 +129,13 @@ impl Workspace {
             .env("HOTSTAGE_GUESTS", self.guests());
     }
 
-    /// A path as one would type it in the workspace.
+    /// A path relative to the workspace.
     pub(crate) fn short<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
 }
 
-/// Sees to it that components can be compiled; installs the target where rustup is there to do it.
+/// Installs the wasm32-wasip2 target with rustup if it is missing.
 pub(crate) fn ensure_wasm_target() -> Outcome {
     let sysroot = rustc(&["--print", "sysroot"])?;
     let is_there = Path::new(sysroot.trim())

@@ -1,10 +1,10 @@
-"""Train the version of the tumor classifier that is made of trees, and write what is committed beside this script.
+"""Train the tree version of the tumor classifier, and write the files that are committed in this folder.
 
 Writes trees.onnx, scores.csv (scikit-learn's probability of `malignant` for each row of ../held-out.csv) and the expected
 answers of the golden tests under tests/. Split, columns and the requests of the golden tests are those of ../train.py.
 
 Seeded and single-threaded: with the versions in requirements.txt, each run writes the same bytes (README.md says on which
-machines). Writes nothing and fails when ONNX Runtime, asked with the file, gives other scores than scikit-learn.
+machines). Fails without writing anything if the file gives other scores on ONNX Runtime than scikit-learn.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parent
 sys.path.insert(0, str(EXAMPLE))
-# Before numpy: it makes sums come out the same on every machine.
+# Import it before numpy: it sets up numpy so that sums are the same on every machine.
 import train
 
 import numpy as np
@@ -25,14 +25,14 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 
-# No more than a hundred: tract takes some 15 µs for each tree and row.
+# At most a hundred, because tract takes some 15 µs per tree and row.
 GRID = {"n_estimators": (25, 50, 100), "max_depth": (1, 2, 3), "max_features": (None, "sqrt")}
-# The oldest that has everything in the graph; a newer one would shut out older engines for nothing.
+# The oldest opset with all operators of the graph; a newer one would exclude older engines.
 OPSETS = {"": 17, "ai.onnx.ml": 1}
 
 
 def boost(rows: np.ndarray, malignant: np.ndarray) -> GradientBoostingClassifier:
-    """Fit the trees, as many, as deep and as random as cross-validation on these same rows prefers."""
+    """Fit the trees; cross-validation on the same rows chooses their number, depth and random columns."""
     search = GridSearchCV(
         GradientBoostingClassifier(subsample=0.5, random_state=train.SEED),
         GRID,
@@ -54,7 +54,7 @@ def exported(trees: GradientBoostingClassifier, columns: int) -> bytes:
         options={"zipmap": False},
         target_opset=OPSETS,
     )
-    # Labels are the business of the stage after this one.
+    # The next stage computes the labels.
     [labels] = [output for output in model.graph.output if output.name != "probabilities"]
     model.graph.output.remove(labels)
     [ensemble] = [node for node in model.graph.node if node.op_type == "TreeEnsembleClassifier"]
@@ -64,9 +64,9 @@ def exported(trees: GradientBoostingClassifier, columns: int) -> bytes:
 
 
 def fold_base_value(ensemble: onnx.NodeProto) -> None:
-    """Add the score that all rows begin with to each leaf of the first tree.
+    """Add the base score to each leaf of the first tree.
 
-    For two classes ONNX Runtime takes one base value, and tract insists on two.
+    For two classes ONNX Runtime takes one base value, and tract requires two.
     """
     named = {attribute.name: attribute for attribute in ensemble.attribute}
     [base] = named["base_values"].floats
@@ -78,7 +78,7 @@ def fold_base_value(ensemble: onnx.NodeProto) -> None:
 
 
 def check(stored: bytes, rows: np.ndarray, scores: np.ndarray) -> None:
-    """End the script if the file does not say of these rows what the framework says."""
+    """End the script if the file and the framework give different scores for these rows."""
     session = InferenceSession(stored, providers=["CPUExecutionProvider"])
     [probabilities] = session.run(["probabilities"], {"features": rows.astype(np.float32)})
     difference = np.abs(probabilities[:, 1] - scores).max()
@@ -95,7 +95,7 @@ def main() -> None:
     print("by 5-fold cross-validation on the training rows:")
     trees = boost(train_rows, train_malignant)
     stored = exported(trees, len(columns))
-    # Trees compare in 32 bits, as clients send them.
+    # Trees compare 32-bit values, as clients send them.
     check(stored, rows, trees.predict_proba(rows)[:, 1])
     scores = trees.predict_proba(held_rows)[:, 1]
     train.report(scores, held_malignant)

@@ -54,13 +54,15 @@ pub enum Kind {
     StageSignature,
     /// A graph took longer than its deadline.
     DeadlineExceeded,
+    /// The answer took longer than the client said that it would wait.
+    ClientTimeout,
     /// Our own defect.
     Internal,
 }
 
 impl Kind {
     /// All of them, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -80,6 +82,7 @@ impl Kind {
         Self::StageHandles,
         Self::StageSignature,
         Self::DeadlineExceeded,
+        Self::ClientTimeout,
         Self::Internal,
     ];
 
@@ -105,6 +108,7 @@ impl Kind {
             Self::StageHandles => "stage_handles",
             Self::StageSignature => "stage_signature",
             Self::DeadlineExceeded => "deadline_exceeded",
+            Self::ClientTimeout => "client_timeout",
             Self::Internal => "internal",
         }
     }
@@ -123,6 +127,7 @@ impl Kind {
             Self::Overloaded => Class::Overload,
             Self::NotReady | Self::StageUnavailable => Class::Unavailable,
             Self::StageTimeout | Self::DeadlineExceeded => Class::Deadline,
+            Self::ClientTimeout => Class::Cancelled,
             Self::StageFailed
             | Self::StageTrapped
             | Self::StageMemory
@@ -153,13 +158,15 @@ pub enum Class {
     Server,
     /// The answer took too long.
     Deadline,
+    /// The client stopped waiting.
+    Cancelled,
 }
 
 impl Class {
     /// Whether the version that was asked is to blame: a fallback answers, circuit breakers and
     /// guards count it.
     pub const fn is_failure_of_the_version(self) -> bool {
-        !matches!(self, Self::Client)
+        !matches!(self, Self::Client | Self::Cancelled)
     }
 }
 

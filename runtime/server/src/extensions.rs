@@ -1,8 +1,8 @@
-//! What protocols prepare for one version of a model when it is deployed: decoders, encoders, the
-//! texts of headers.
+//! Values that protocols prepare for one version of a model when it is deployed: decoders,
+//! encoders, header values.
 //!
-//! The data plane keeps these values beside the pipeline and looks at none of them, so that another
-//! protocol changes nothing here. Bound: one value of each protocol that is registered.
+//! The data plane keeps these values beside the pipeline without using them, so a new protocol does
+//! not change the data plane. Bound: one value for each registered protocol.
 
 use std::any::{Any, type_name};
 
@@ -10,26 +10,26 @@ use hotstage_core::digest::Digest;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Signature;
 
-/// A version, as a protocol presents it.
+/// A version, as protocols present it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// What clients call the model.
+    /// The model name that clients use.
     pub name: &'a str,
-    /// Of the pipeline that answers.
+    /// The version of the pipeline that answers.
     pub version: &'a str,
-    /// Of the pipeline that answers.
+    /// The digest of the pipeline that answers.
     pub digest: &'a Digest,
-    /// What clients send and get.
+    /// The inputs and outputs that clients send and get.
     pub signature: &'a Signature,
 }
 
-/// What is prepared; found again by its type.
+/// A prepared value, found by its type.
 pub type Value = Box<dyn Any + Send + Sync>;
 
 /// Prepares one protocol's value.
 pub type Prepare = fn(&Subject<'_>) -> Value;
 
-/// One version's values.
+/// The prepared values of one version.
 pub struct Extensions {
     prepare: &'static [Prepare],
     values: Box<[Value]>,
@@ -42,12 +42,12 @@ impl Extensions {
         Self { prepare, values }
     }
 
-    /// The same protocols for another subject.
+    /// Prepares the values of the same protocols for another subject.
     pub fn another(&self, subject: &Subject<'_>) -> Self {
         Self::new(self.prepare, subject)
     }
 
-    /// The value of this type. A type that no protocol prepared is a defect of the server.
+    /// The value of this type. A missing type is a defect of the server.
     pub fn get<T: 'static>(&self) -> Result<&T, Failure> {
         let found = self.values.iter().find_map(|value| value.downcast_ref());
         found.ok_or_else(|| missing(type_name::<T>()))

@@ -1,19 +1,19 @@
-//! The Hotstage server. Floors, top first; imports point down only, and a test keeps it so.
+//! The Hotstage server, in layers, top first. Imports point down only, which a test checks.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! | --- | --- |
 //! | `cli` | the command line |
 //! | `protocols` | every protocol that the server speaks |
-//! | `frontends` | HTTP for clients, HTTP for the admin |
+//! | `frontends` | the inference API and the admin API, both over HTTP |
 //! | `control` | changes to what is served: checking, compiling, deploying, rollouts |
 //! | `serving` | the data plane: from inputs to outputs |
 //! | `codecs` | bytes of a protocol to tensors, and back |
 //! | `telemetry` | metrics and log lines |
 //! | `state` | the state directory: blobs and the journal |
-//! | `transport` | connections, and what clients may take |
+//! | `transport` | connections, and bounds on what clients may use |
 //! | `executors` | the threads that work runs on |
 //! | `extensions` | what protocols prepare for one version of a model |
-//! | `files` | opening what others name: regular files only, within the folders that are allowed |
+//! | `files` | opening files that a manifest names: regular files only, within allowed folders |
 //! | `api` | the admin API's requests and answers |
 
 pub mod api;

@@ -1,9 +1,9 @@
-//! The `hotstage` program: an allocator, and the command line.
+//! The `hotstage` program: sets the allocator and runs the command line.
 
 use std::process::ExitCode;
 
-/// Tensors of every size come and go with each request; the system's allocator gives large ones
-/// back to the system, and fetching their pages again costs twenty times the copy.
+/// Every request allocates and frees tensors of many sizes. The system's allocator returns large
+/// ones to the system, and faulting their pages in again costs twenty times the copy.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,8 +1,8 @@
-//! Every protocol that the server speaks: one line each.
+//! The list of all protocols that the server speaks.
 
 use crate::codecs::oip;
 use crate::extensions::Prepare;
 use crate::frontends::http;
 
-/// What they prepare for each version of a model.
+/// Their `prepare` functions.
 pub const ALL: &[Prepare] = &[oip::prepare, http::prepare];

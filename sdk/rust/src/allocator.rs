@@ -1,41 +1,39 @@
-//! The component's memory: a shelf of free blocks for each small size, over the standard library's
-//! allocator.
+//! The component's global allocator: a free list (a *shelf*) for each small size class, over the
+//! standard library's allocator.
 //!
-//! A call of a small stage allocates and frees a dozen times, on both sides of the wall: lists
-//! cross it as memory of the component's own. In the sandbox the standard library's allocator takes
-//! two hundred instructions for each, which made a third of a small stage. Here a block that was
-//! freed lies on its size's shelf, for the next of that size.
+//! A call of a small stage allocates and frees about a dozen times, because lists cross the ABI as
+//! memory of the component. In the sandbox the standard library's allocator takes about 200
+//! instructions each time, a third of a small stage. Here a freed block goes to the shelf of its
+//! size class and serves the next allocation of that class.
 //!
-//! Default: on. A component that brings its own `#[global_allocator]` turns the feature `allocator`
-//! off. Bounds: [`SHELF`] blocks on each of [`SHELVES`] shelves, less than 300 KiB in all; what is
-//! larger, or finds its shelf full, is the standard library's, and all of it is bounded by the
-//! stage's limit `memory`.
-//!
-//! Unsafe, as an allocator is. It runs inside the sandbox, so a mistake in it could harm its own
-//! component alone.
+//! Default: on; a component with its own `#[global_allocator]` disables the feature `allocator`.
+//! Bounds: [`SHELVES`] shelves of at most [`SHELF`] blocks, less than 300 KiB in all. Larger blocks
+//! and blocks whose shelf is full go to the standard library's allocator. The stage's limit
+//! `memory` bounds everything. An error here can harm only the component itself: it runs in the
+//! sandbox.
 
 #![expect(
     unsafe_code,
-    reason = "an allocator hands out raw memory; see its head"
+    reason = "an allocator hands out raw memory; see the module documentation"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::{NonNull, null_mut};
 
-/// Sizes of blocks go up in such steps.
+/// Difference between two size classes, in bytes.
 const STEP: usize = 16;
-/// As many sizes as there are shelves.
+/// Number of size classes.
 const SHELVES: usize = 32;
-/// Most blocks on one.
+/// Maximum number of blocks on one shelf.
 const SHELF: u32 = 32;
-/// What every block is aligned to.
+/// Alignment of every block, in bytes.
 const ALIGN: usize = 8;
 
 /// The shelves of one thread.
 pub(crate) struct Shelves([Shelf; SHELVES]);
 
-/// Free blocks of one size, each of which holds the place of the next.
+/// A linked list of free blocks of one size class.
 struct Shelf {
     first: Cell<Option<NonNull<Block>>>,
     count: Cell<u32>,
@@ -65,24 +63,23 @@ impl Shelves {
 impl Shelf {
     fn take(&self) -> Option<NonNull<Block>> {
         let block = self.first.get()?;
-        // SAFETY: what lies on a shelf was given up by its owner, and `put` wrote a `Block` into
-        // it.
+        // SAFETY: blocks on a shelf have no other owner, and `put` wrote a `Block` into each.
         self.first.set(unsafe { block.as_ref() }.next);
         self.count.set(self.count.get() - 1);
         Some(block)
     }
 
-    /// Says whether there was room.
+    /// Adds a block, or returns false if the shelf is full.
     ///
     /// # Safety
     ///
-    /// The block is as large as this shelf's, aligned to [`ALIGN`], and nobody else's.
+    /// The block has this shelf's size, is aligned to [`ALIGN`], and has no other owner.
     unsafe fn put(&self, block: NonNull<Block>) -> bool {
         if self.count.get() == SHELF {
             return false;
         }
-        // SAFETY: the caller's promise; the smallest block is larger than a `Block`, and as well
-        // aligned.
+        // SAFETY: the caller's promise; every block is at least as large and as aligned as a
+        // `Block`.
         unsafe {
             block.write(Block {
                 next: self.first.get(),
@@ -94,7 +91,7 @@ impl Shelf {
     }
 }
 
-/// The shelf for memory of this layout.
+/// The shelf for a layout; `None` if it is too large or too strictly aligned.
 const fn shelf_of(layout: Layout) -> Option<usize> {
     let index = layout.size().wrapping_sub(1) / STEP;
     if index < SHELVES && layout.align() <= ALIGN {
@@ -112,10 +109,9 @@ const fn block_of(shelf: usize) -> Layout {
     }
 }
 
-// SAFETY: memory is the standard library's, asked for with the layout of its shelf and given back
-// with the same one, or with its own where it has no shelf; both follow from the layout that the
-// caller must give both times. Between, a block has one owner: a caller, or the shelf that it lies
-// on.
+// SAFETY: all memory comes from the standard library's allocator. It is allocated and freed with
+// the layout of its shelf, or with its own layout if it has no shelf; both are determined by the
+// layout that the caller must pass each time. A block always has one owner: a caller or a shelf.
 unsafe impl GlobalAlloc for Shelves {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -133,22 +129,23 @@ unsafe impl GlobalAlloc for Shelves {
     #[inline]
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         let (Some(index), Some(block)) = (shelf_of(layout), NonNull::new(memory)) else {
-            // SAFETY: memory without a shelf came from there, with this layout.
+            // SAFETY: memory without a shelf was allocated by `System`, with this layout.
             return unsafe { System.dealloc(memory, layout) };
         };
-        // SAFETY: it was allocated with this layout, so for this shelf, and its owner gives it up.
+        // SAFETY: it was allocated with this layout, so it has this shelf's size; its owner frees
+        // it.
         if !unsafe { self.0[index].put(block.cast()) } {
-            // SAFETY: a block came from there, with the layout of its shelf.
+            // SAFETY: a block was allocated by `System`, with the layout of its shelf.
             unsafe { System.dealloc(memory, block_of(index)) }
         }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller promises that the size is sound with this alignment.
+        // SAFETY: the caller promises that the size is valid with this alignment.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (shelf_of(layout), shelf_of(wanted)) {
             (Some(had), Some(wanted)) if had == wanted => return memory,
-            // SAFETY: memory without a shelf came from there, with this layout.
+            // SAFETY: memory without a shelf was allocated by `System`, with this layout.
             (None, None) => return unsafe { System.realloc(memory, layout, size) },
             _ => {}
         }
@@ -157,8 +154,8 @@ unsafe impl GlobalAlloc for Shelves {
         if moved.is_null() {
             return null_mut();
         }
-        // SAFETY: both are at least as long as is copied, and the new one is nobody else's; the old
-        // one's owner gives it up, as its layout says.
+        // SAFETY: both blocks are at least as long as the copy, the new block has no other owner,
+        // and the caller frees the old one with its layout.
         unsafe {
             memory.copy_to_nonoverlapping(moved, layout.size().min(size));
             self.dealloc(memory, layout);
@@ -175,7 +172,7 @@ static ALLOCATOR: Shelves = Shelves::new();
 mod tests {
     use super::*;
 
-    /// Memory that somebody has, filled with a byte of its own.
+    /// An allocation, filled with its own byte.
     struct Had {
         memory: *mut u8,
         layout: Layout,
@@ -194,23 +191,23 @@ mod tests {
             }
         }
 
-        /// Nobody else wrote to it.
+        /// Whether no other allocation overwrote it.
         fn is_whole(&self, size: usize) -> bool {
-            // SAFETY: as many bytes were written when it was made.
+            // SAFETY: `new` wrote this many bytes.
             unsafe { std::slice::from_raw_parts(self.memory, size) }
                 .iter()
                 .all(|byte| *byte == self.fill)
         }
     }
 
-    /// Numbers that look like chance and are the same each time.
+    /// Deterministic pseudo-random numbers.
     fn chance(state: &mut u32, bound: u32) -> usize {
         *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         usize::try_from((*state >> 8) % bound).unwrap()
     }
 
     #[test]
-    fn memory_has_one_owner_whatever_comes_and_goes() {
+    fn allocations_never_overlap() {
         let (shelves, mut state, mut all) = (Shelves::new(), 7, Vec::<Had>::new());
         for round in 0..100_000_usize {
             let fill = u8::try_from(round % 251).unwrap();
@@ -220,7 +217,7 @@ mod tests {
                     let index = chance(&mut state, u32::try_from(all.len()).unwrap());
                     let had = all.swap_remove(index);
                     assert!(had.is_whole(had.layout.size()));
-                    // SAFETY: it was allocated with this layout, and is not looked at again.
+                    // SAFETY: it was allocated with this layout and is not used again.
                     unsafe { shelves.dealloc(had.memory, had.layout) };
                 }
                 2 if !all.is_empty() => {
@@ -249,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_freed_is_taken_again_and_a_shelf_is_bounded() {
+    fn freed_blocks_are_reused_and_a_shelf_is_bounded() {
         let (shelves, layout) = (Shelves::new(), Layout::from_size_align(100, 8).unwrap());
         // SAFETY: the size is not 0; each is freed once, with its layout.
         unsafe {

@@ -1,8 +1,7 @@
 //! The type of one element, and the Rust types that go with it.
 //!
-//! Every datatype but `BYTES` has one Rust type, its [`Element`], so that a typed view of a tensor
-//! needs no run-time choice: asking for `f32` asks for `FP32`. Bound: the list is closed and is the
-//! wall's.
+//! Every datatype except `BYTES` has one Rust type, its [`Element`], so the type parameter of a
+//! view selects the datatype: `f32` means `FP32`. Bound: the list is fixed by the ABI.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use bytemuck::NoUninit;
 use bytemuck::checked::CheckedBitPattern;
 use half::{bf16, f16};
 
-/// Every datatype that flows through a pipeline.
+/// The datatypes of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -34,7 +33,7 @@ pub enum Datatype {
 }
 
 impl Datatype {
-    /// The protocol's name: `FP32`.
+    /// The name in the Open Inference Protocol, for example `FP32`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bool => "BOOL",
@@ -76,9 +75,9 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A Rust type that is the element of a datatype. Closed: the datatypes are.
+/// A Rust type that represents the elements of a datatype. Sealed, as the datatypes are fixed.
 pub trait Element: CheckedBitPattern + NoUninit + Default + sealed::Sealed {
-    /// The datatype whose elements these are.
+    /// The datatype of these elements.
     const DATATYPE: Datatype;
 }
 

@@ -1,18 +1,17 @@
-//! Why a stage can't be opened, and why a call has no answer: the wall's variants, with
-//! constructors.
+//! Errors of opening and calling a stage: the ABI's variants, with constructors.
 //!
-//! The case decides who reads the text: a client reads [`Failure::InvalidInput`] and
-//! [`Failure::Unavailable`], the operator reads the rest. Bound: the host cuts a text after 4 KiB.
+//! The client receives the text of [`Failure::InvalidInput`] and [`Failure::Unavailable`]; the
+//! texts of all other variants go to the operator only. Bound: the host cuts a text after 4 KiB.
 
 use crate::datatype::Datatype;
 
-/// Why a stage can't be opened. The deploy is refused; what is served stays.
+/// Why a stage can't be opened. The deploy is refused and serving does not change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The settings do not make sense. Say which key, what it holds and what it should hold.
+    /// The settings are not valid. Say which key, its value and what is expected.
     #[error("{0}")]
     Settings(String),
-    /// A file is missing, damaged or of another kind. Say which.
+    /// A file is missing, damaged or of the wrong format. Say which file.
     #[error("{0}")]
     File(String),
     /// A defect of the stage.
@@ -21,12 +20,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The settings do not make sense.
+    /// The settings are not valid.
     pub fn settings(text: impl Into<String>) -> Self {
         Self::Settings(text.into())
     }
 
-    /// A file is missing, damaged or of another kind.
+    /// A file is missing, damaged or of the wrong format.
     pub fn file(text: impl Into<String>) -> Self {
         Self::File(text.into())
     }
@@ -40,25 +39,25 @@ impl OpenError {
 /// Why a call has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The tensors have the right types but no meaning here. The client reads the text and should
-    /// not retry. Say which input, which element, and what would be right.
+    /// The tensors match the signature, but their content is not valid. The client receives the
+    /// text and should not retry. Say which input, which element, and what is expected.
     #[error("{0}")]
     InvalidInput(String),
-    /// Not now, but maybe later. The client may retry.
+    /// A temporary condition. The client receives the text and may retry.
     #[error("{0}")]
     Unavailable(String),
-    /// A defect of the stage. Only the log sees the text.
+    /// A defect of the stage. The text is logged and not sent to the client.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Failure {
-    /// The client sent something that has no meaning here.
+    /// The client's input is not valid.
     pub fn invalid_input(text: impl Into<String>) -> Self {
         Self::InvalidInput(text.into())
     }
 
-    /// Not now, but maybe later.
+    /// A temporary condition; the client may retry.
     pub fn unavailable(text: impl Into<String>) -> Self {
         Self::Unavailable(text.into())
     }
@@ -69,12 +68,12 @@ impl Failure {
     }
 }
 
-/// A tensor that is not what the stage's code takes it for. Inside a call that is a defect of the
-/// stage: the host has already checked what came in.
+/// The stage's code misuses a tensor. Inside a call this is a defect of the stage, because the host
+/// has already checked the inputs against the signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
+#[expect(missing_docs, reason = "the messages document the variants")]
 pub enum TensorError {
-    #[error("the tensor is {given}, looked at as {expected}")]
+    #[error("the tensor is {given}, read as {expected}")]
     Datatype { expected: Datatype, given: Datatype },
     #[error("shape {shape:?} takes {expected} elements of {datatype}, given {given}")]
     Elements {
@@ -89,7 +88,7 @@ pub enum TensorError {
     TooManyDimensions(usize),
     #[error("an element of BYTES holds {0} bytes; at most 4294967295 are allowed")]
     ElementTooLong(usize),
-    #[error("the bytes are no elements of {0}")]
+    #[error("the bytes are not valid elements of {0}")]
     NotElements(Datatype),
 }
 

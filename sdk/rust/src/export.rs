@@ -1,13 +1,13 @@
-//! The macro that makes a component of a stage.
+//! The macro that turns a stage into a component.
 //!
-//! It names the wall's functions and nothing else: what they do lies in `wall`. Natively it only
-//! checks the types.
+//! It only exports the ABI's functions; the module `wall` implements them. Natively it only checks
+//! the types.
 
-/// Makes a component of a stage: `export!(model: Times);`, once in a crate.
+/// Turns a stage into a component: `export!(model: Times);`, once in a crate.
 ///
-/// The role is `preprocessor`, `model` or `postprocessor`. The component's version is the crate's,
-/// and its name is the crate's without `hotstage-plugin-`; another one goes behind it:
-/// `export!(model: Times, name: "times")`.
+/// The role is `preprocessor`, `model` or `postprocessor`. The component's version is the crate's
+/// version. Its name is the crate's name without the prefix `hotstage-plugin-`, unless a name
+/// follows: `export!(model: Times, name: "times")`.
 #[macro_export]
 macro_rules! export {
     ($role:ident: $stage:ty) => {
@@ -47,7 +47,7 @@ macro_rules! export {
     };
 }
 
-/// The same for the three roles.
+/// The part of `export!` that all roles share.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {

@@ -1,13 +1,13 @@
 //! The files that the manifest gives to a stage: weights, vocabularies, tables.
 //!
-//! Read-only, and the same for the whole life of an instance. Natively they come from a map. Bound:
-//! a file that is read lies in the instance's memory, so it must fit the stage's limit `memory`.
+//! Read-only, and constant for the life of an instance. Natively they come from a map. Bound: a
+//! file is read into the instance's memory, so it must fit the stage's limit `memory`.
 
 use std::collections::BTreeMap;
 
 use crate::error::OpenError;
 
-/// The stage's files, by the names that the manifest gives them.
+/// The stage's files, keyed by their names in the manifest.
 #[derive(Debug)]
 pub struct Files {
     source: Source,
@@ -41,7 +41,7 @@ impl Files {
         }
     }
 
-    /// What the manifest gives.
+    /// The files that the manifest gives the stage.
     #[cfg(target_arch = "wasm32")]
     pub(crate) const fn of_host() -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Files {
         }
     }
 
-    /// The whole file, or an error that tells the operator which key of `files` is missing.
+    /// Reads a whole file. The error names the missing key of `files`.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, OpenError> {
         let bytes = match &self.source {
             #[cfg(target_arch = "wasm32")]

@@ -1,52 +1,51 @@
-//! Neural networks on the host's engines: ONNX graphs, at native speed, for models.
+//! Neural networks on the host's engines: ONNX graphs at native speed, for the role model.
 //!
-//! Open one in [`Model::open`](crate::Model::open) and keep it; then a call only computes. Tensors
-//! pass through as handles, so a large one is never copied into the stage. Natively there is no
-//! engine: a test says with [`stand_in`] what a file computes. Bounds: computing counts towards the
-//! call's `time`, what it answers towards `output_bytes`.
+//! Open a graph in [`Model::open`](crate::Model::open) and keep it, so that a call only computes.
+//! Large tensors pass through as handles and are not copied into the stage. Natively there is no
+//! engine: a test registers a function for a file with [`stand_in`]. Bounds: computation counts
+//! towards the call's `time`, outputs towards `output_bytes`.
 
 use crate::error::{Failure, OpenError};
 use crate::host;
 use crate::signature::Signature;
 use crate::tensor::Tensor;
 
-/// Which engine computes a graph.
+/// The engine that runs a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// ONNX Runtime where the server found one, tract otherwise.
+    /// ONNX Runtime if the server found it, tract otherwise.
     #[default]
     Auto,
     /// ONNX Runtime.
     OnnxRuntime,
-    /// tract, which every server has.
+    /// tract, which every server contains.
     Tract,
 }
 
-/// What becomes of ONNX Runtime's arena, the memory for what flows between operators, when a
-/// computation is over.
+/// What happens to ONNX Runtime's arena, the memory for intermediate tensors, after a computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arena {
-    /// It stays for the next computation, which is then faster.
+    /// Keep it for the next computation, which is then faster.
     #[default]
     Keep,
-    /// It is given back after every computation.
+    /// Free it after every computation.
     Shrink,
 }
 
-/// How a graph is opened.
+/// Options for opening a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Which engine computes it.
+    /// The engine that runs the graph.
     pub engine: Engine,
-    /// Threads that one computation is spread over.
+    /// Threads for one computation.
     pub threads: u32,
-    /// Computations at once; 0: as many as the server computes on.
+    /// Concurrent computations; 0 means the number of the server's compute threads.
     pub concurrency: u32,
-    /// Execution providers of ONNX Runtime, the preferred first: `cuda`.
+    /// Execution providers of ONNX Runtime in order of preference, for example `cuda`.
     pub providers: Vec<String>,
-    /// The outputs that are wanted, in this order; none: all.
+    /// The requested outputs, in this order; empty means all.
     pub outputs: Vec<String>,
-    /// What becomes of the engine's arena when a computation is over.
+    /// What happens to the engine's arena after a computation.
     pub arena: Arena,
 }
 
@@ -69,10 +68,10 @@ pub enum GraphError {
     /// The manifest gives the stage no file of this name.
     #[error("no file `{0}`: add it to the stage's `files` in the manifest")]
     NotFound(String),
-    /// The file is no graph, or none that the engine can compute.
+    /// The file is not a graph, or the engine can't run it.
     #[error("{0}")]
     Refused(String),
-    /// The engine or the execution provider is not here.
+    /// The server lacks the engine or the execution provider.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -86,29 +85,29 @@ impl From<GraphError> for OpenError {
     }
 }
 
-/// A graph that is ready to compute.
+/// An opened graph.
 #[derive(Debug)]
 pub struct Graph(host::Graph);
 
 impl Graph {
-    /// Opens a file of the stage. Stages that open the same file with the same options share one
-    /// graph.
+    /// Opens one of the stage's files. Stages that open the same file with the same options share
+    /// one graph.
     pub fn open(file: &str, options: &Options) -> Result<Self, GraphError> {
         host::Graph::open(file, options).map(Self)
     }
 
-    /// The graph's inputs and outputs, by their own names.
+    /// The graph's inputs and outputs, with the names of the ONNX file.
     pub fn signature(&self) -> Signature {
         self.0.signature()
     }
 
-    /// Takes one tensor for each input, in order; answers one for each output.
+    /// Takes one tensor for each input, in order; returns one for each output.
     pub fn compute(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Failure> {
         self.0.compute(inputs)
     }
 }
 
-/// What opening `file` gives and what it computes, natively and on this thread: a test's engine.
+/// Registers a stand-in for the graph in `file`, on this thread. For native tests only.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn stand_in(
     file: &str,

@@ -1,7 +1,7 @@
-//! The tensors of one call, by name.
+//! The input tensors of one call, by name.
 //!
-//! A name is looked up by a scan over the signature, without hashing. A tensor is read from the
-//! host when somebody looks at it, not before. Bound: 256 ports.
+//! A name is found by a linear scan over the signature, without hashing. A held tensor is fetched
+//! from the host on first access. Bound: 256 ports.
 
 use ndarray::ArrayViewD;
 
@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::signature::{Port, no_such, place};
 use crate::tensor::{BytesElements, Tensor};
 
-/// What a call was given. Look at a tensor with [`f32`](Self::f32) and its siblings;
+/// The inputs of a call. Read a tensor with [`f32`](Self::f32) and its siblings;
 /// [`take`](Self::take) it to change it in place or to pass it on.
 #[derive(Debug)]
 pub struct Inputs {
@@ -30,7 +30,7 @@ impl Inputs {
         &self.ports
     }
 
-    /// A tensor, to look at.
+    /// Borrows a tensor.
     pub fn get(&self, name: &str) -> Result<&Tensor, Failure> {
         let Some(index) = place(&self.ports, name) else {
             return Err(Failure::Internal(no_such("input", &self.ports, name)));
@@ -41,7 +41,7 @@ impl Inputs {
             .ok_or_else(|| taken(name))
     }
 
-    /// A tensor, to own: to change in place, to pass on, or to drop early.
+    /// Takes ownership of a tensor, to change it in place, pass it on, or drop it early.
     pub fn take(&mut self, name: &str) -> Result<Tensor, Failure> {
         let Some(index) = place(&self.ports, name) else {
             return Err(Failure::Internal(no_such("input", &self.ports, name)));
@@ -52,7 +52,7 @@ impl Inputs {
             .ok_or_else(|| taken(name))
     }
 
-    /// All tensors, in the order of the signature, to own.
+    /// Takes ownership of all tensors, in signature order.
     pub fn take_all(&mut self) -> Result<Vec<Tensor>, Failure> {
         let ports = &self.ports;
         let all = self
@@ -84,13 +84,13 @@ impl Inputs {
             .map_err(|error| Failure::Internal(format!("input `{name}`: {error}")))
     }
 
-    /// Takes the tensors of the next call, in signature order.
+    /// Stores the tensors of the next call, in signature order.
     pub(crate) fn load(&mut self, tensors: impl Iterator<Item = Tensor>) {
         self.tensors.clear();
         self.tensors.extend(tensors.map(Some));
     }
 
-    /// Lets go of what the call did not take.
+    /// Drops the tensors that the call did not take.
     pub(crate) fn clear(&mut self) {
         self.tensors.clear();
     }

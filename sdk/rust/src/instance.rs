@@ -1,7 +1,6 @@
-//! One opened stage, and the room its calls reuse.
+//! One opened stage, with input and output buffers that its calls reuse.
 //!
-//! Shared by the wall's adapter and by the test bench, so that natively a stage runs the code that
-//! it runs in production.
+//! The ABI adapter and the test bench share this code, so native tests run what production runs.
 
 use serde::de::DeserializeOwned;
 
@@ -22,7 +21,7 @@ pub(crate) struct Instance<S> {
 }
 
 impl<S> Instance<S> {
-    /// Reads the settings, opens the stage and checks what it says of itself.
+    /// Parses the settings, opens the stage and checks its signature.
     pub(crate) fn open<T: DeserializeOwned>(
         settings: &str,
         files: &Files,
@@ -43,7 +42,7 @@ impl<S> Instance<S> {
         ))
     }
 
-    /// Runs one call on the given tensors, and wraps its answers.
+    /// Runs one call on the given tensors and wraps each output.
     pub(crate) fn call<W>(
         &mut self,
         tensors: impl Iterator<Item = Tensor>,

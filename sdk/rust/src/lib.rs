@@ -40,9 +40,9 @@
 //!     }
 //!
 //!     fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
-//!         let mut tensor = inputs.take("x")?; // ours now, so it may be changed in place
+//!         let mut tensor = inputs.take("x")?; // owned, so it can be changed in place
 //!         tensor.f32_mut()?.mapv_inplace(|element| element * self.factor);
-//!         outputs.put("y", tensor) // and answered without a copy
+//!         outputs.put("y", tensor) // moved into the answer, without a copy
 //!     }
 //! }
 //!
@@ -58,13 +58,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Build it with `crate-type = ["cdylib", "rlib"]` for `wasm32-wasip2`; the file that comes out is
-//! the component.
+//! Build it with `crate-type = ["cdylib", "rlib"]` for `wasm32-wasip2`; the resulting `.wasm` file
+//! is the component.
 //!
-//! To look at an input without owning it, `inputs.f32("x")?` is an `ndarray` view. To answer
-//! something new, `outputs.make_f32("y", &[rows, 2])?` lends room to write into. [`Files`] are the
-//! weights and tables that the manifest gives the stage, [`graphs`] computes neural networks on the
-//! host's engines, [`log`] writes lines for the operator, and [`metrics`] keeps numbers for them.
+//! `inputs.f32("x")?` borrows an input as an `ndarray` view. `outputs.make_f32("y", &[rows, 2])?`
+//! allocates an output and lends it as a mutable view. [`Files`] are the weights and tables that
+//! the manifest gives the stage, [`graphs`] runs neural networks on the host's engines, [`log`]
+//! writes log lines, and [`metrics`] records values for the server's metrics.
 
 #[cfg(any(test, all(target_arch = "wasm32", feature = "allocator")))]
 mod allocator;
@@ -94,7 +94,7 @@ pub use files::Files;
 /// The types of `FP16` and `BF16`.
 pub use half::{bf16, f16};
 pub use inputs::Inputs;
-/// The arrays that views are, so that a stage and its SDK agree on the version.
+/// The array library of the views, re-exported so that a stage uses the SDK's version.
 pub use ndarray;
 pub use outputs::Outputs;
 pub use settings::NoSettings;

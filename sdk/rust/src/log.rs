@@ -1,14 +1,14 @@
-//! Lines for the operator: `log::info!("opened {n} columns")`.
+//! Log lines for the operator: `log::info!("opened {n} columns")`.
 //!
-//! A line is formatted only when somebody listens to its level; the host is asked for that level at
-//! most once a call. Natively the lines go to stderr. Bounds: the stage's limit `log_bytes` for
-//! each call, and the host's rate limit.
+//! A line is formatted only if its level is enabled; the SDK queries the host's level at most once
+//! per call. Natively the lines go to stderr. Bounds: the stage's limit `log_bytes` per call, and
+//! the host's rate limit.
 
 use std::cell::Cell;
 
-/// How much a line matters.
+/// The severity of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each case is the level that everybody knows")]
+#[expect(missing_docs, reason = "each case is the well-known log level")]
 pub enum Level {
     Trace,
     Debug,
@@ -18,11 +18,11 @@ pub enum Level {
 }
 
 thread_local! {
-    /// The lowest level that the host listens to, if this call has asked already.
+    /// The host's lowest enabled level, cached for the current call.
     static THRESHOLD: Cell<Option<Level>> = const { Cell::new(None) };
 }
 
-/// Whether anybody listens to this level. Ask before you compute something only to log it.
+/// Whether the host logs this level. Check it before computing something only to log it.
 pub fn enabled(level: Level) -> bool {
     let threshold = THRESHOLD.get().unwrap_or_else(|| {
         let asked = crate::host::log_threshold();
@@ -32,12 +32,12 @@ pub fn enabled(level: Level) -> bool {
     threshold <= level
 }
 
-/// Writes one line, whether or not anybody listens. The macros of this module ask first.
+/// Writes one line without checking the level. The macros of this module check it first.
 pub fn write(level: Level, message: &str) {
     crate::host::log_write(level, message);
 }
 
-/// The operator may change the level between two calls.
+/// Clears the cached level, because the operator may change it between calls.
 pub(crate) fn forget_threshold() {
     THRESHOLD.set(None);
 }
@@ -82,13 +82,13 @@ macro_rules! __error {
     ($($text:tt)+) => { $crate::__log!(Error, $($text)+) };
 }
 
-/// Writes a line that only somebody who hunts a defect reads, with `format!`'s arguments.
+/// Logs at level debug, with the arguments of `format!`.
 pub use crate::__debug as debug;
-/// Writes a line about something that is broken, with `format!`'s arguments.
+/// Logs at level error, with the arguments of `format!`: something is broken.
 pub use crate::__error as error;
-/// Writes a line about something worth knowing, with `format!`'s arguments.
+/// Logs at level info, with the arguments of `format!`.
 pub use crate::__info as info;
-/// Writes a line about every step, with `format!`'s arguments.
+/// Logs at level trace, with the arguments of `format!`: every step.
 pub use crate::__trace as trace;
-/// Writes a line about something that may be wrong, with `format!`'s arguments.
+/// Logs at level warn, with the arguments of `format!`: something may be wrong.
 pub use crate::__warn as warn;

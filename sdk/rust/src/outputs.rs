@@ -1,8 +1,8 @@
-//! The answers of one call, by name.
+//! The output tensors of one call, by name.
 //!
-//! Each is checked against the signature as it is put, so that a mistake names the output. The
-//! bytes travel with the answer, whatever their size; a tensor that was passed on unread travels as
-//! its handle. Bound: 256 ports.
+//! `put` checks each tensor against the signature, so that an error names the output. The bytes are
+//! returned inline at any size; a tensor that was passed on unread is returned as its handle.
+//! Bound: 256 ports.
 
 use ndarray::{ArrayRef, ArrayViewMutD, Dimension};
 
@@ -11,7 +11,7 @@ use crate::error::{Failure, TensorError};
 use crate::signature::{Port, no_such, place};
 use crate::tensor::{DIMENSIONS_MAX, Tensor};
 
-/// What a call answers: every output of the signature must be put once.
+/// The outputs of a call. Every output of the signature must be put.
 #[derive(Debug)]
 pub struct Outputs {
     ports: Vec<Port>,
@@ -30,12 +30,12 @@ impl Outputs {
         &self.ports
     }
 
-    /// Answers with a tensor, without a copy. A second one of the same name replaces the first.
+    /// Sets an output, without a copy. A second tensor of the same name replaces the first.
     pub fn put(&mut self, name: &str, tensor: Tensor) -> Result<(), Failure> {
         self.place(name, tensor).map(drop)
     }
 
-    /// Answers with a tensor for each output, in the order of the signature, without a copy.
+    /// Sets all outputs, in signature order, without a copy.
     pub fn put_all(&mut self, tensors: Vec<Tensor>) -> Result<(), Failure> {
         if tensors.len() != self.ports.len() {
             return Err(Failure::Internal(format!(
@@ -52,7 +52,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Answers with a copy of the elements, in row-major order.
+    /// Sets an output to a copy of the elements, in row-major order.
     pub fn put_slice<T: Element>(
         &mut self,
         name: &str,
@@ -63,7 +63,7 @@ impl Outputs {
         self.put(name, tensor)
     }
 
-    /// Answers with a copy of an array. [`make`](Self::make) saves the copy.
+    /// Sets an output to a copy of an array. [`make`](Self::make) avoids the copy.
     pub fn put_array<T: Element, D: Dimension>(
         &mut self,
         name: &str,
@@ -76,7 +76,7 @@ impl Outputs {
         self.put_slice(name, array.shape(), &elements)
     }
 
-    /// Answers with `BYTES`, in row-major order.
+    /// Sets an output of `BYTES` elements, in row-major order.
     pub fn put_bytes<E: AsRef<[u8]>>(
         &mut self,
         name: &str,
@@ -87,7 +87,7 @@ impl Outputs {
         self.put(name, tensor)
     }
 
-    /// Answers with an array of zeros, and lends it to be written in place.
+    /// Sets an output to an array of zeros and returns a mutable view of it.
     pub fn make<T: Element>(
         &mut self,
         name: &str,
@@ -99,7 +99,7 @@ impl Outputs {
             .map_err(|error| named(name, &error))
     }
 
-    /// Answers with an array of zeros, and lends its elements in row-major order.
+    /// Sets an output to an array of zeros and returns its elements in row-major order.
     pub fn make_slice<T: Element>(
         &mut self,
         name: &str,
@@ -117,7 +117,7 @@ impl Outputs {
         };
         debug_assert!(
             tensor.shape().len() <= DIMENSIONS_MAX,
-            "a tensor's constructor checks its shape"
+            "the constructor checks the shape"
         );
         self.ports[index]
             .accepts(&tensor)
@@ -125,7 +125,7 @@ impl Outputs {
         Ok(self.tensors[index].insert(tensor))
     }
 
-    /// Hands the answers over, in signature order.
+    /// Takes the outputs, in signature order.
     pub(crate) fn unload<'a, W>(
         &'a mut self,
         wrap: impl Fn(Tensor) -> W + 'a,
@@ -141,7 +141,7 @@ impl Outputs {
         Ok(answers)
     }
 
-    /// Forgets what a call put before it failed.
+    /// Drops the outputs of a failed call.
     pub(crate) fn clear(&mut self) {
         self.tensors.fill_with(|| None);
     }

@@ -1,6 +1,6 @@
-//! From the manifest's JSON to the author's struct, and from the struct to its JSON Schema.
+//! Parses a stage's settings into the author's struct, and derives their JSON Schema.
 //!
-//! An error says the key path, what the key should hold and what it holds:
+//! An error names the key path, the expected type and the value found:
 //! `settings.std[3]: expected f64, found string "x"`.
 
 use schemars::{JsonSchema, SchemaGenerator};
@@ -10,12 +10,12 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::error::OpenError;
 
-/// The settings of a stage that has none. Any key is refused.
+/// For a stage without settings. Any key is refused.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
-/// Reads the settings.
+/// Parses the settings.
 pub(crate) fn parse<S: DeserializeOwned>(text: &str) -> Result<S, OpenError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let settings = serde_path_to_error::deserialize(&mut reader)
@@ -44,7 +44,7 @@ fn explain(path: &Path, message: &str) -> String {
             Segment::Unknown => {}
         }
     }
-    // The text is made by a machine, so its lines and columns help nobody.
+    // The host generates the JSON text, so line and column mean nothing to the user.
     let message = message
         .rsplit_once(" at line ")
         .map_or(message, |(message, _)| message);
@@ -67,7 +67,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Settings {
         /// One for each column.
-        #[expect(dead_code, reason = "only its place in an error matters here")]
+        #[expect(dead_code, reason = "the tests only check its key path in errors")]
         std: Vec<f64>,
     }
 

@@ -1,18 +1,18 @@
-//! What flows in and out of a stage, in the order in which calls pass it.
+//! The inputs and outputs of a stage, in the order in which calls pass them.
 //!
-//! Names are wired to places once, when the stage is opened; a call carries no names. Bounds: 256
-//! ports each way, names of 1 to 256 bytes, 16 dimensions.
+//! The host matches names to positions once, when it opens the stage; a call carries no names.
+//! Bounds: 256 inputs, 256 outputs, names of 1 to 256 bytes, 16 dimensions.
 
 use crate::datatype::Datatype;
 use crate::error::OpenError;
 use crate::tensor::{DIMENSIONS_MAX, Tensor};
 
-/// Most inputs, or outputs.
+/// Maximum number of inputs, and of outputs.
 const PORTS_MAX: usize = 256;
-/// Most bytes of a port's name.
+/// Maximum length of a port's name in bytes.
 const NAME_BYTES_MAX: usize = 256;
 
-/// A dimension: a size, or any.
+/// The size of a dimension; `None` means any size.
 pub type Dimension = Option<u64>;
 
 /// A dimension of any size.
@@ -25,28 +25,28 @@ pub const fn size(size: usize) -> Dimension {
     Some(size as u64)
 }
 
-/// A named place for one tensor.
+/// A named input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Unique on its side of the signature.
+    /// Unique among the inputs, or among the outputs.
     pub name: String,
-    /// What its elements are.
+    /// The type of its elements.
     pub datatype: Datatype,
     /// The dimensions.
     pub shape: Vec<Dimension>,
 }
 
-/// What flows in and out, in call order.
+/// The inputs and outputs of a stage, in call order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
-    /// What a call takes.
+    /// The inputs of a call.
     pub inputs: Vec<Port>,
-    /// What a call answers.
+    /// The outputs of a call.
     pub outputs: Vec<Port>,
 }
 
 impl Signature {
-    /// Nothing in, nothing out.
+    /// A signature without inputs and outputs.
     pub fn new() -> Self {
         Self::default()
     }
@@ -83,7 +83,7 @@ impl Signature {
         self
     }
 
-    /// What the host would refuse. A name often comes from the settings, so they are what is wrong.
+    /// Applies the host's checks. Failures are settings errors, as names often come from settings.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
             if ports.len() > PORTS_MAX {
@@ -119,7 +119,7 @@ impl Signature {
 }
 
 impl Port {
-    /// Whether the tensor may take this place; the error says what was expected and what was given.
+    /// Checks a tensor against this port; the error names the expected and the given type.
     pub(crate) fn accepts(&self, tensor: &Tensor) -> Result<(), String> {
         let fits = self.datatype == tensor.datatype()
             && self.shape.len() == tensor.shape().len()
@@ -154,13 +154,13 @@ impl Port {
     }
 }
 
-/// Where a name lies. A linear scan: signatures are short, and comparing lengths settles most of
-/// it.
+/// The index of a port. A linear scan: signatures are short, and most comparisons end at the
+/// length.
 pub(crate) fn place(ports: &[Port], name: &str) -> Option<usize> {
     ports.iter().position(|port| port.name == name)
 }
 
-/// What to say about a name that the signature lacks.
+/// The error text for a name that the signature lacks.
 #[cold]
 pub(crate) fn no_such(side: &str, ports: &[Port], name: &str) -> String {
     let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
@@ -172,7 +172,7 @@ pub(crate) fn no_such(side: &str, ports: &[Port], name: &str) -> String {
     format!("the signature has no {side} `{name}`; it has {names}")
 }
 
-/// Names as people read them: `a`, `b`.
+/// Formats names for messages: `a`, `b`.
 pub(crate) fn list<N: AsRef<str>>(names: &[N]) -> String {
     let quoted: Vec<String> = names
         .iter()

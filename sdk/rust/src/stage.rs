@@ -1,9 +1,9 @@
-//! What an author writes: one trait for each role.
+//! The traits that a plugin author implements, one for each role.
 //!
-//! The host opens an instance once, then calls it any number of times, one after another, and may
-//! drop it between any two calls. So an instance keeps nothing that `open` can't make again, and
-//! answers depend on the arguments, the settings and the files alone. Bounds: the stage's limits on
-//! memory, time and output.
+//! The host opens an instance once, then calls it any number of times, one call at a time, and may
+//! drop it between calls. An instance must therefore keep only state that `open` can recreate, and
+//! outputs must depend on inputs, settings and files alone. Bounds: the stage's limits on memory,
+//! time and output bytes.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use crate::inputs::Inputs;
 use crate::outputs::Outputs;
 use crate::signature::Signature;
 
-/// The first stage: from what a client sent to what the model takes.
+/// The first stage: turns the client's inputs into the model's inputs.
 pub trait Preprocessor: Sized {
     /// What the manifest may set; [`NoSettings`](crate::NoSettings) if nothing.
     type Settings: DeserializeOwned + JsonSchema;
@@ -25,8 +25,8 @@ pub trait Preprocessor: Sized {
     /// Prepares an instance. Every instance of a stage has the same signature.
     fn open(settings: Self::Settings, files: &Files) -> Result<(Self, Signature), OpenError>;
 
-    /// Content types of raw bodies that [`raw`](Self::raw) takes: `image/jpeg`, `image/*`. None
-    /// unless overridden.
+    /// Content types of raw bodies that [`raw`](Self::raw) takes, such as `image/jpeg` or
+    /// `image/*`. Default: none.
     fn accepts(&self) -> &[&str] {
         &[]
     }
@@ -34,8 +34,8 @@ pub trait Preprocessor: Sized {
     /// Answers one call.
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure>;
 
-    /// Answers one call whose body is not tensors. The content type is in lower case and without
-    /// parameters.
+    /// Answers one call with a raw body instead of tensors. The content type is in lower case and
+    /// without parameters.
     fn raw(
         &mut self,
         content_type: &str,
@@ -64,7 +64,7 @@ pub trait Model: Sized {
     fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure>;
 }
 
-/// The last stage: from what the model said to what a client asked for.
+/// The last stage: turns the model's outputs into the client's outputs.
 pub trait Postprocessor: Sized {
     /// What the manifest may set; [`NoSettings`](crate::NoSettings) if nothing.
     type Settings: DeserializeOwned + JsonSchema;

@@ -1,10 +1,9 @@
-//! One array: typed, shaped, little-endian, row-major, without padding. Its name is its place in a
-//! signature.
+//! A tensor: typed, shaped, little-endian, row-major, without padding. Its position in the
+//! signature gives its name.
 //!
-//! A large tensor's bytes stay with the host until somebody looks at them; one that nobody looks at
-//! passes through as a handle. Whoever owns a tensor may change its bytes in place and answer with
-//! it, and nothing is copied. Bound: 16 dimensions; the bytes of an answer are bounded by the
-//! stage's limit `output_bytes`.
+//! The bytes of a large tensor stay with the host until first access; an unread tensor passes
+//! through as a handle. An owned tensor can be changed in place and returned without a copy.
+//! Bounds: 16 dimensions; the stage's limit `output_bytes` for the bytes of an answer.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -16,25 +15,24 @@ use crate::datatype::{Datatype, Element};
 use crate::error::TensorError;
 use crate::host::Buffer;
 
-/// Most dimensions that a tensor may have.
+/// Maximum number of dimensions.
 pub(crate) const DIMENSIONS_MAX: usize = 16;
 
 /// An array whose length fits its shape.
 pub struct Tensor {
     datatype: Datatype,
     shape: Vec<u64>,
-    /// Empty as long as the host holds the bytes.
+    /// Empty while the host holds the bytes.
     bytes: OnceCell<Bytes>,
-    /// Given up when the bytes are read.
+    /// Consumed when the bytes are read.
     held: Cell<Option<Buffer>>,
 }
 
-/// Bytes that lie where a view of 8-byte elements may start.
+/// Bytes aligned for views of 8-byte elements.
 #[derive(Clone, Debug)]
 enum Bytes {
     Aligned(Vec<u8>),
-    /// A copy of bytes that did not, and how many they are. Common allocators never let this
-    /// happen.
+    /// An aligned copy of unaligned bytes, and their number. Never needed with common allocators.
     Moved(Vec<u64>, usize),
 }
 
@@ -132,12 +130,12 @@ impl Tensor {
         self.datatype
     }
 
-    /// Sizes of the dimensions, outermost first. Empty is a scalar.
+    /// Sizes of the dimensions, outermost first. Empty for a scalar.
     pub fn shape(&self) -> &[u64] {
         &self.shape
     }
 
-    /// The bytes as they cross the wall. The first look at a held tensor reads it from the host.
+    /// The bytes in the ABI's layout. The first access to a held tensor fetches it from the host.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes
             .get_or_init(|| Bytes::new(self.held.take().map(Buffer::consume).unwrap_or_default()))
@@ -192,7 +190,7 @@ impl Tensor {
         })
     }
 
-    /// Bytes that already have the wall's layout: the host's, or made right here.
+    /// Wraps bytes that already have the ABI's layout.
     pub(crate) fn from_parts(datatype: Datatype, shape: Vec<u64>, bytes: Vec<u8>) -> Self {
         Self {
             datatype,
@@ -212,7 +210,7 @@ impl Tensor {
         }
     }
 
-    /// Takes it apart: a handle if nobody has looked, the bytes otherwise.
+    /// Splits the tensor into its parts: the handle if it is still unread, the bytes otherwise.
     pub(crate) fn into_parts(self) -> (Datatype, Vec<u64>, Result<Vec<u8>, Buffer>) {
         let data = match self.held.into_inner() {
             Some(buffer) => Err(buffer),
@@ -236,7 +234,7 @@ impl Tensor {
         }
     }
 
-    /// The shape as `ndarray` takes it. Up to four dimensions need no allocation there.
+    /// The shape for `ndarray`, which allocates only for more than four dimensions.
     fn dimensions(&self) -> IxDyn {
         let mut sizes = [0; DIMENSIONS_MAX];
         let rank = self.shape.len().min(DIMENSIONS_MAX);
@@ -289,7 +287,7 @@ typed! {
     f64, f64, as_f64, f64_mut;
 }
 
-/// Walks the elements of a `BYTES` tensor.
+/// Iterates over the elements of a `BYTES` tensor.
 #[derive(Clone, Debug)]
 pub struct BytesElements<'a> {
     rest: &'a [u8],
@@ -306,13 +304,13 @@ impl<'a> Iterator for BytesElements<'a> {
     }
 }
 
-/// How many elements the shape has, if their bytes fit into memory.
+/// The number of elements of the shape, if their bytes fit into memory.
 fn elements_of(datatype: Datatype, shape: &[usize]) -> Result<usize, TensorError> {
     if shape.len() > DIMENSIONS_MAX {
         return Err(TensorError::TooManyDimensions(shape.len()));
     }
-    // A 0 among the sizes makes the product 0, but the others must still make sense: the host asks
-    // the same.
+    // A size of 0 makes the product 0, but the other sizes must still be valid, as the host checks
+    // them too.
     let nonzero = shape
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
@@ -384,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_lie_askew_are_moved() {
+    fn unaligned_bytes_are_moved() {
         let words = vec![u64::from_ne_bytes([1, 0, 0, 0, 2, 0, 0, 0]), 3];
         let moved = Bytes::Moved(words, 12);
         let mut tensor = Tensor::u32(&[3], [0; 3]).unwrap();
@@ -398,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_tensor_is_read_when_somebody_looks() {
+    fn a_held_tensor_is_read_on_first_access() {
         let held = || {
             Tensor::from_held(
                 Datatype::Fp32,
@@ -407,9 +405,9 @@ mod tests {
             )
         };
         assert!(held().into_parts().2.is_err());
-        let looked_at = held();
-        assert_eq!(looked_at.slice::<f32>().unwrap(), [1.5]);
-        assert_eq!(looked_at.into_parts().2.unwrap(), 1.5_f32.to_le_bytes());
+        let tensor = held();
+        assert_eq!(tensor.slice::<f32>().unwrap(), [1.5]);
+        assert_eq!(tensor.into_parts().2.unwrap(), 1.5_f32.to_le_bytes());
     }
 
     #[test]
@@ -421,7 +419,7 @@ mod tests {
             .as_i64()
             .unwrap_err()
             .to_string();
-        assert_eq!(error, "the tensor is FP32, looked at as INT64");
+        assert_eq!(error, "the tensor is FP32, read as INT64");
         let error = Tensor::zeros::<u64>(&[usize::MAX, 0])
             .unwrap_err()
             .to_string();
@@ -433,6 +431,6 @@ mod tests {
             .as_bool()
             .unwrap_err()
             .to_string();
-        assert_eq!(error, "the tensor is UINT8, looked at as BOOL");
+        assert_eq!(error, "the tensor is UINT8, read as BOOL");
     }
 }

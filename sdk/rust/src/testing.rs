@@ -1,7 +1,7 @@
-//! Opens a stage natively, and calls it as the host would: for an author's `cargo test`.
+//! A test bench for plugin authors: opens a stage natively and calls it as the host would.
 //!
-//! The settings go through JSON, the tensors are checked against the signature on both sides, and
-//! what is larger than 16 KiB arrives as a handle that is read when the stage looks.
+//! Settings go through JSON, inputs and outputs are checked against the signature, and tensors of
+//! more than 16 KiB arrive as handles, which are read on first access.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -28,14 +28,14 @@ pub struct Bench<S> {
     run: Run<S>,
 }
 
-/// What a call answered.
+/// The outputs of a call.
 #[derive(Debug)]
 pub struct Answer {
     tensors: Vec<(String, Tensor)>,
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-/// What the stage observed since this was last asked, on this thread: names and values, in order.
+/// Takes the metrics observed on this thread since the last call: names and values, in order.
 pub fn observed() -> Vec<(String, f64)> {
     crate::host::observed()
 }
@@ -89,7 +89,7 @@ impl<S> Bench<S> {
         })
     }
 
-    /// What the stage says that flows in and out.
+    /// The signature that `open` returned.
     pub const fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -99,13 +99,13 @@ impl<S> Bench<S> {
         &self.settings_schema
     }
 
-    /// The stage itself.
+    /// The opened stage.
     pub const fn stage(&self) -> &S {
         &self.instance.stage
     }
 
-    /// Calls the stage with tensors by name, in any order. Tensors that do not fit the signature
-    /// are refused as the host refuses them, before the stage sees them.
+    /// Calls the stage with named tensors, in any order. As in the host, tensors that do not match
+    /// the signature are refused before the stage is called.
     pub fn call<N: AsRef<str>>(
         &mut self,
         inputs: impl IntoIterator<Item = (N, Tensor)>,
@@ -136,8 +136,8 @@ impl<S> Bench<S> {
 }
 
 impl<S: Preprocessor> Bench<S> {
-    /// Calls the stage with a raw body. A content type that the stage does not accept is refused as
-    /// the host refuses it.
+    /// Calls the stage with a raw body. As in the host, a content type that the stage does not
+    /// accept is refused.
     pub fn call_raw(&mut self, content_type: &str, body: &[u8]) -> Result<Answer, Failure> {
         let accepts = self.instance.stage.accepts();
         let accepted = |pattern: &&str| match pattern.strip_suffix('*') {
@@ -185,7 +185,7 @@ impl Answer {
     }
 }
 
-/// What the host does with a tensor of more than 16 KiB.
+/// Passes a tensor of more than 16 KiB by handle, as the host does.
 #[cfg(not(target_arch = "wasm32"))]
 fn hold_if_large(tensor: Tensor) -> Tensor {
     const INLINE_BYTES_MAX: usize = 16 << 10;

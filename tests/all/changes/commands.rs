@@ -1,5 +1,4 @@
-//! The command line beside a running server: it finds it, uploads what is missing, and prints what
-//! changed.
+//! CLI verbs with a running server: they find it, upload missing files, and print the changes.
 
 use crate::harness::admin::{ask, times};
 use crate::harness::command::{Ran, hotstage};
@@ -9,7 +8,7 @@ use crate::harness::state::{Folder, warm};
 
 const PATH: &str = "/v2/models/m/infer";
 
-/// The command line beside the server of a state directory.
+/// Runs CLI commands against the server of a state directory.
 struct Commands<'a> {
     state: &'a str,
 }
@@ -19,7 +18,7 @@ impl Commands<'_> {
         hotstage(arguments.iter().copied().chain(["--state", self.state]))
     }
 
-    /// What a command prints that succeeds.
+    /// The output of a command, which must succeed.
     #[track_caller]
     fn printed(&self, arguments: &[&str]) -> String {
         self.run(arguments).ended(0).stdout

@@ -1,4 +1,4 @@
-//! A version that can't be opened at a start is out of service by itself.
+//! A version that can't be opened at a start is the only one out of service.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn served(manifests: Vec<Value>, gone: &[(&str, &str)]) -> (Folder, Server) {
     (state, server)
 }
 
-/// Who answers so many calls, each with a key of its own.
+/// The versions that answer this many calls, each with its own key.
 fn answers(server: &Server, many: u32) -> Vec<String> {
     let mut connection = server.connect();
     let call =
@@ -109,7 +109,7 @@ fn a_variant_without_a_share_never_matters() {
     );
     assert_eq!(model["route"]["out_of_service"], json!(["2"]));
     check_commands(&server);
-    // It may be given up, once no route names it.
+    // The version may be deleted once no route names it.
     admin
         .apply(&[route(&json!({ "split": [{ "version": "1" }] }))])
         .ok();
@@ -117,14 +117,14 @@ fn a_variant_without_a_share_never_matters() {
     assert_eq!(admin.get("/v1/status")["failed"], 0);
 }
 
-/// The command line names what is missing and what to type, and does not wait for it: no waiting
-/// mends it.
+/// The command line names what is missing and the command to type, and does not wait: waiting would
+/// not help.
 fn check_commands(server: &Server) {
     let state = server.starting.state.to_str().unwrap();
-    let told = hotstage(["status", "--state", state]).ended(0).stdout;
+    let output = hotstage(["status", "--state", state]).ended(0).stdout;
     assert!(
-        told.contains("m/2: ") && told.contains("hotstage delete m --version 2"),
-        "{told}"
+        output.contains("m/2: ") && output.contains("hotstage delete m --version 2"),
+        "{output}"
     );
     let wait = ["wait", "m", "--version", "2", "--timeout", "60s"];
     let waited = hotstage(wait.into_iter().chain(["--state", state])).ended(8);
@@ -136,7 +136,7 @@ fn check_commands(server: &Server) {
 }
 
 #[test]
-fn only_the_keys_of_who_is_missing_move_and_they_come_back() {
+fn only_the_keys_of_a_missing_variant_move_and_they_move_back() {
     let split = json!([{ "version": "1" }, { "version": "2" }, { "version": "3" }]);
     let spec = json!({ "split": split, "sticky": { "header": "k" } });
     let versions = vec![
@@ -169,7 +169,7 @@ fn only_the_keys_of_who_is_missing_move_and_they_come_back() {
 }
 
 #[test]
-fn the_fallback_answers_for_who_is_missing() {
+fn the_fallback_answers_for_a_missing_variant() {
     let split = json!([{ "version": "1", "weight": 0 }, { "version": "2" }, { "version": "3" }]);
     let spec =
         json!({ "split": split, "sticky": { "header": "k" }, "fallback": { "version": "1" } });
@@ -190,7 +190,7 @@ fn the_fallback_answers_for_who_is_missing() {
 }
 
 #[test]
-fn a_name_without_any_version_in_service_makes_the_server_unready_and_nobody_else() {
+fn a_name_without_a_version_in_service_makes_only_the_server_unready() {
     let (_state, server) = served(
         vec![times("m", "1", 2.0), times("n", "1", 4.0)],
         &[("m", "1")],
@@ -256,7 +256,7 @@ fn a_graph_waits_for_its_member_and_comes_back_with_it() {
     assert_eq!(server.get("/v2/health/ready").status, 200);
 }
 
-/// What takes seconds to compile keeps no other from answering.
+/// A slow compilation delays no other version.
 #[test]
 fn a_model_answers_as_soon_as_it_is_ready_whatever_else_is_still_loading() {
     let (state, folder) = (warm(), Folder::new());

@@ -1,4 +1,4 @@
-//! Who changed what, and what answered when.
+//! The history: who changed what, and which version answered at which time.
 
 use std::time::Duration;
 
@@ -58,12 +58,12 @@ fn every_change_is_a_revision_that_names_the_one_before() {
 }
 
 #[test]
-fn what_answered_at_a_time_can_be_said_later() {
+fn the_version_that_answered_at_a_time_can_be_queried() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     pause(Duration::from_millis(5));
     admin.apply(&[times("m", "2", 4.0)]).ok();
-    // Times have milliseconds; each revision gets its own.
+    // Times have milliseconds; each revision gets a distinct one.
     pause(Duration::from_millis(5));
     admin.delete("/v1/models/m").ok();
     let revisions = admin.get("/v1/revisions");
@@ -91,7 +91,7 @@ fn what_answered_at_a_time_can_be_said_later() {
     assert_eq!(
         admin
             .ask(Request::get(
-                "/v1/models/nobody/answered?time=2026-01-01T00:00:00Z"
+                "/v1/models/unknown/answered?time=2026-01-01T00:00:00Z"
             ))
             .status,
         404
@@ -110,7 +110,7 @@ fn what_no_kept_revision_needs_is_freed() {
         .args("--keep-versions 0")
         .start();
     let admin = Admin::of(&server);
-    let extra = admin.upload(b"bytes that nobody names");
+    let extra = admin.upload(b"unreferenced bytes");
     let sweep = |dry_run: bool| {
         let request = json!({ "dry_run": dry_run, "min_age_seconds": 0, "keep_revisions": 1 });
         admin.post("/v1/gc", &request).ok().json()

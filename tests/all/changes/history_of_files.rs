@@ -1,8 +1,8 @@
-//! `serve --watch` against a simple model: random edits, removals, nonsense, changes by another
-//! hand, and power cuts.
+//! `serve --watch` against a simple model: random edits, removals, invalid files, changes by other
+//! means, and power cuts.
 //!
-//! The model says what is served after each step; the server must come to it, and stay there while
-//! the folder is gone through once more.
+//! The model predicts what is served after each step. The server must reach that state, and keep it
+//! while it scans the folder once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::harness::eventually;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 
-/// A version of `m`, or its route. What it says is a number: a factor, or the version that gets all
+/// A version of `m`, or its route. Its content is a number: a factor, or the version that gets all
 /// calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -33,16 +33,16 @@ type Said = BTreeMap<Key, u8>;
 #[derive(Clone, Debug, Default)]
 struct Model {
     files: Said,
-    /// Files that hold nonsense.
+    /// Invalid files.
     bad: BTreeSet<Key>,
     base: Said,
     served: Said,
-    /// Gone at the last start, and kept.
+    /// Absent at the last start, and kept.
     orphans: BTreeSet<Key>,
 }
 
 impl Model {
-    /// Whether it may be served so.
+    /// Whether this state can be served.
     fn fits(served: &Said) -> bool {
         served
             .get(&Key::Route)
@@ -63,12 +63,12 @@ impl Model {
         }
     }
 
-    /// Follows the files until nothing more happens.
+    /// Synchronises with the files until nothing changes any more.
     fn settle(&mut self) {
         while KEYS.iter().any(|key| self.follow(*key)) {}
     }
 
-    /// One document; says whether something happened.
+    /// Synchronises one document; returns whether anything changed.
     fn follow(&mut self, key: Key) -> bool {
         let [base, file, served] =
             [&self.base, &self.files, &self.served].map(|said| said.get(&key).copied());
@@ -78,7 +78,7 @@ impl Model {
         if file.is_some() {
             self.orphans.remove(&key);
         }
-        // It was not touched; or what is served was, which is no reason.
+        // The file did not change; or the served state changed, which alone is no reason to apply.
         let is_touched = file != base;
         let becomes_known = is_touched && file == served;
         let is_asked_for = is_touched && served == base && !self.orphans.contains(&key);
@@ -146,7 +146,7 @@ fn edit(model: &mut Model, folder: &Folder, chance: &mut Chance) -> String {
     match what {
         0 | 1 => {
             model.files.remove(&key);
-            // It may not be there.
+            // It may not exist.
             let _ = std::fs::remove_file(folder.path().join(&name));
             format!("{key:?} is removed")
         }
@@ -163,7 +163,7 @@ fn edit(model: &mut Model, folder: &Folder, chance: &mut Chance) -> String {
     }
 }
 
-/// Another hand.
+/// A change by other means than the folder.
 fn by_hand(model: &mut Model, admin: &Admin, chance: &mut Chance) -> String {
     let key = chance.key();
     let value = Some(chance.value(key)).filter(|_| chance.below(3) > 0);
@@ -202,7 +202,7 @@ fn served(server: &Server) -> Said {
 }
 
 #[test]
-fn what_is_served_is_what_the_model_says() {
+fn the_server_serves_what_the_model_predicts() {
     let (folder, state) = (Folder::new(), warm());
     let seed = std::env::var("HOTSTAGE_SEED")
         .ok()
@@ -241,7 +241,7 @@ fn what_is_served_is_what_the_model_says() {
             &format!("{:?} is served; seed {seed}: {history:#?}", model.served),
             || is_so(&server),
         );
-        // Whoever applies more than was asked for does so by now.
+        // A server that applies too much would have done so by now.
         let marker = step.to_string();
         folder.write("z.yaml", times("z", &marker, f64::from(step)).to_string());
         let path = format!("/v2/models/z/versions/{marker}/infer");

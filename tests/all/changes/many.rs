@@ -1,4 +1,4 @@
-//! More pipelines than there are places for instances.
+//! More pipelines than instance slots.
 
 use crate::harness::admin::{Admin, ask, times};
 use crate::harness::server::Setup;

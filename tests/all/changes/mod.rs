@@ -1,5 +1,4 @@
-//! Changing what is served, over the admin API: what is recorded, what is swapped, what is refused,
-//! what survives.
+//! Changes over the admin API: what is recorded, swapped, refused, and kept.
 
 mod commands;
 mod degraded;

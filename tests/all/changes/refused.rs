@@ -1,4 +1,4 @@
-//! What is refused leaves everything as it was, and says why.
+//! A refused change leaves everything unchanged and names the reason.
 
 use serde_json::json;
 
@@ -57,7 +57,7 @@ fn a_refused_change_leaves_no_trace() {
 }
 
 #[test]
-fn a_golden_test_that_fails_shows_what_it_got() {
+fn a_failed_golden_test_shows_the_answer() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let mut wrong = times("m", "2", 4.0);
@@ -77,7 +77,7 @@ fn a_golden_test_that_fails_shows_what_it_got() {
 fn a_dry_run_checks_everything_and_changes_nothing() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
-    let told = admin
+    let report = admin
         .apply_with(
             &[times("m", "2", 4.0), times("m", "1", 2.0)],
             &json!({ "dry_run": true }),
@@ -85,18 +85,18 @@ fn a_dry_run_checks_everything_and_changes_nothing() {
         .ok()
         .json();
     assert_eq!(
-        (&told["revision"], &told["head"], &told["dry_run"]),
+        (&report["revision"], &report["head"], &report["dry_run"]),
         (&json!(null), &json!(1), &json!(true))
     );
     assert_eq!(
-        (&told["changes"][0]["version"], &told["unchanged"]),
+        (&report["changes"][0]["version"], &report["unchanged"]),
         (&json!("2"), &json!(["m/1"]))
     );
     assert_eq!(admin.get("/v1/models/m")["answers"], "1");
 }
 
 #[test]
-fn who_looked_at_something_else_is_told() {
+fn a_change_based_on_an_outdated_revision_is_refused() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let stale = admin.apply_with(&[times("m", "2", 4.0)], &json!({ "if_revision": 7 }));
@@ -104,7 +104,7 @@ fn who_looked_at_something_else_is_told() {
         (stale.status, stale.error().as_str()),
         (
             409,
-            "the newest revision is 1, not 7: look at it and try again"
+            "the newest revision is 1, not 7: check what changed and try again"
         )
     );
     admin
@@ -114,7 +114,7 @@ fn who_looked_at_something_else_is_told() {
 }
 
 #[test]
-fn nobody_comes_in_without_a_token_and_readers_only_look() {
+fn requests_need_a_token_and_reader_tokens_only_read() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let reader = std::fs::read_to_string(server.starting.state.join("reader-token")).unwrap();
@@ -128,7 +128,7 @@ fn nobody_comes_in_without_a_token_and_readers_only_look() {
     let refused = admin.ask_as(reader, Request::new("DELETE", "/v1/models/m"));
     assert_eq!(refused.status, 403);
     assert!(!refused.error().contains(reader));
-    // Inference knows nothing of it.
+    // Inference needs no token.
     assert_eq!(server.get("/v1/status").status, 404);
     for name in ["admin-token", "reader-token"] {
         use std::os::unix::fs::PermissionsExt as _;
@@ -141,7 +141,7 @@ fn nobody_comes_in_without_a_token_and_readers_only_look() {
 }
 
 #[test]
-fn an_upload_goes_on_where_it_was_cut_off_and_must_be_what_it_says() {
+fn an_upload_resumes_at_its_offset_and_must_match_its_digest() {
     let server = Setup::of([times("m", "1", 2.0)]).start();
     let admin = Admin::of(&server);
     let bytes = vec![42_u8; 100_000];

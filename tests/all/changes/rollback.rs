@@ -1,5 +1,5 @@
-//! Going back, for one name or for all: neighbours stay, and nothing goes out of service by the
-//! way.
+//! Rollback of one name or of all: other names do not change, and a rollback takes nothing else out
+//! of service.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn back(admin: &Admin, request: &Value) -> Response {
     admin.post("/v1/rollback", request)
 }
 
-/// What a name answers to 1, and which version says so.
+/// The answer of a name to 1, and its version.
 fn answer(server: &Server, name: &str) -> Result<(f64, String), u16> {
     ask(&mut server.connect(), &format!("/v2/models/{name}/infer"))
         .map_err(|response| response.status)
@@ -48,7 +48,8 @@ fn one_name_goes_back_and_its_neighbours_stay() {
     admin.apply(&[times("n", "2", 5.0)]).ok();
     admin.label("n", "stable", "2").ok();
     let neighbour = admin.get("/v1/models/n");
-    // Without a revision: before the last change of the name, whatever came to others since.
+    // Without a revision: the state before the last change of the name, regardless of later changes
+    // of other names.
     let tried = back(&admin, &json!({ "name": "m", "dry_run": true }))
         .ok()
         .json();
@@ -64,7 +65,7 @@ fn one_name_goes_back_and_its_neighbours_stay() {
         (&tried["changes"], &json!(6))
     );
     assert_eq!(admin.get("/v1/models/m")["labels"], json!([]));
-    // With one: as it was then.
+    // With a revision: the name's state at that revision.
     back(&admin, &json!({ "name": "m", "to": 1 })).ok();
     assert_eq!(
         (answer(&server, "m"), answer(&server, "n")),
@@ -80,15 +81,15 @@ fn one_name_goes_back_and_its_neighbours_stay() {
         (&revision["verb"], &revision["name"], &revision["to"]),
         (&json!("rollback"), &json!("m"), &json!(1))
     );
-    // A rollback is a change, too: the next one takes it back.
+    // A rollback is a change as well: the next rollback reverts it.
     back(&admin, &json!({ "name": "m" })).ok();
     assert_eq!(answer(&server, "m"), Ok((4.0, "2".to_owned())));
-    // What others change meanwhile is no conflict; another revision than the expected one is.
+    // Concurrent changes of other names are no conflict; a revision other than the expected one is.
     refused(
         &back(&admin, &json!({ "name": "m", "if_revision": 7 })),
         &["the newest revision is 8, not 7"],
     );
-    assert_eq!(back(&admin, &json!({ "name": "nobody" })).status, 404);
+    assert_eq!(back(&admin, &json!({ "name": "unknown" })).status, 404);
     assert_eq!(back(&admin, &json!({ "name": "m", "to": 99 })).status, 404);
     assert_eq!(admin.get("/v1/verify")["ok"], true);
 }
@@ -133,7 +134,7 @@ fn nothing_goes_out_of_service_by_a_rollback_unless_it_is_asked_for() {
     let server = Setup::of([]).start();
     let admin = Admin::of(&server);
     admin.apply(&[times("iris", "1", 2.0)]).ok();
-    // A refused apply is no revision, so a step back would lead to nothing.
+    // A refused apply is not a revision, so one step back would change nothing.
     assert_eq!(admin.apply(&[json!({ "kind": "Pipelin" })]).status, 422);
     refused(
         &back(&admin, &json!({})),
@@ -152,7 +153,7 @@ fn nothing_goes_out_of_service_by_a_rollback_unless_it_is_asked_for() {
         ],
     );
     assert_eq!(answer(&server, "iris"), Ok((2.0, "1".to_owned())));
-    // Nor does a neighbour that came later.
+    // Nor does another name that was added later.
     admin.apply(&[times("iris", "2", 4.0)]).ok();
     admin.apply(&[times("rose", "1", 3.0)]).ok();
     refused(
@@ -169,7 +170,7 @@ fn nothing_goes_out_of_service_by_a_rollback_unless_it_is_asked_for() {
         (answer(&server, "iris"), answer(&server, "rose")),
         (Ok((2.0, "1".to_owned())), Ok((3.0, "1".to_owned())))
     );
-    // Asked for, it is done: for one name, and for all.
+    // On request it is done: for one name, and for all.
     back(&admin, &json!({ "name": "rose", "to": 0 })).ok();
     assert_eq!(
         (answer(&server, "rose"), answer(&server, "iris")),
@@ -213,13 +214,13 @@ fn a_rollout_is_one_change_and_one_that_is_under_way_ends_with_it() {
         "{done}"
     );
     assert_eq!(admin.get("/v1/models/m")["route"]["digest"], before);
-    // No rollout goes on after that, so the next one may begin.
+    // No rollout continues after that, so a new one may begin.
     start("1ms");
     eventually("the rollout is promoted", || {
         admin.get("/v1/models/m/rollout")["phase"] == "promoted"
     });
     assert_eq!(answer(&server, "m"), Ok((4.0, "2".to_owned())));
-    // From its end back to what was before its beginning, whatever steps it made.
+    // From its end back to the state before its beginning, regardless of its steps.
     back(&admin, &json!({ "name": "m" })).ok();
     assert_eq!(admin.get("/v1/models/m")["route"]["digest"], before);
     assert_eq!(
@@ -229,7 +230,7 @@ fn a_rollout_is_one_change_and_one_that_is_under_way_ends_with_it() {
 }
 
 #[test]
-fn a_graph_holds_what_it_stands_on() {
+fn a_graph_protects_its_members() {
     let member = |version: &str| json!({ "pipeline": "m", "version": version });
     let graph = json!({
         "apiVersion": "hotstage.dev/v1", "kind": "Graph", "metadata": { "name": "g", "version": "1" },
@@ -249,15 +250,15 @@ fn a_graph_holds_what_it_stands_on() {
         .ok();
     refused(
         &back(&admin, &json!({ "name": "m" })),
-        &["the graph g/1 stands on m/1", "change both in one revision"],
+        &["the graph g/1 uses m/1", "change both in one revision"],
     );
-    // All names together fit.
+    // A rollback of all names together is valid.
     back(&admin, &json!({})).ok();
     assert_eq!(answer(&server, "g"), Ok((3.0, "1".to_owned())));
 }
 
 #[test]
-fn the_command_line_rolls_back_one_name_and_says_who() {
+fn the_command_line_rolls_back_one_name_and_records_the_actor() {
     let server = Setup::of([times("m", "1", 2.0), times("n", "1", 3.0)]).start();
     let admin = Admin::of(&server);
     let at = server.starting.state.to_str().unwrap();

@@ -1,5 +1,5 @@
-//! Any sequence of changes and rollbacks leads where a map by name says: the same sequences on
-//! every machine.
+//! Random sequences of changes and rollbacks must lead to the state that a simple model predicts.
+//! The sequences are the same on every machine.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::harness::state::warm;
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const STEPS: usize = 60;
 
-/// What is served under a name.
+/// The expected state of a name.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sheet {
     /// Each version with its factor.
@@ -24,7 +24,7 @@ struct Sheet {
 
 type Paper = BTreeMap<&'static str, Sheet>;
 
-/// What happened, on paper: the state after each revision, and the names that it touched.
+/// The model's journal: the state after each revision, and the names that it changed.
 struct Record(Vec<(Paper, Vec<&'static str>)>);
 
 impl Record {
@@ -37,7 +37,7 @@ impl Record {
     }
 }
 
-/// Numbers that are the same in every run (an LCG of Knuth's).
+/// Deterministic pseudo-random numbers (Knuth's LCG).
 struct Draw(u64);
 
 impl Draw {
@@ -50,10 +50,10 @@ impl Draw {
     }
 }
 
-/// What is served after a request, and the names that it touched; none where it must be refused.
+/// The state after a request and the names that it changes; `None` if it must be refused.
 type Expected = Option<(Paper, Vec<&'static str>)>;
 
-/// A request, and what comes of it.
+/// A request and its expected result.
 fn step(draw: &mut Draw, record: &Record) -> (Value, Expected) {
     let name = NAMES[draw.below(3)];
     let version = (draw.below(3) + 1).to_string();
@@ -74,24 +74,24 @@ fn step(draw: &mut Draw, record: &Record) -> (Value, Expected) {
     }
 }
 
-/// A change of one name, and of a version of it.
+/// A change of one name, and of one of its versions.
 struct Change<'a> {
     record: &'a Record,
     name: &'static str,
-    /// What is served under the name before.
+    /// The name's state before the change.
     sheet: Sheet,
     version: String,
 }
 
 impl Change<'_> {
-    /// The paper with the name's sheet changed.
+    /// The whole state with this name's state replaced.
     fn paper(&self, change: impl FnOnce(&mut Sheet)) -> (Paper, Vec<&'static str>) {
         let mut paper = self.record.now().clone();
         change(paper.entry(self.name).or_default());
         (paper, vec![self.name])
     }
 
-    /// The paper without the name.
+    /// The whole state without the name.
     fn without(&self) -> (Paper, Vec<&'static str>) {
         let mut paper = self.record.now().clone();
         paper.remove(self.name);
@@ -155,7 +155,7 @@ impl Change<'_> {
         (json!({ "delete": path }), fits.then(|| self.without()))
     }
 
-    /// The name goes back, to before its last change or to a revision.
+    /// Rolls the name back, before its last change or to a revision.
     fn roll_back(&self, draw: &mut Draw) -> (Value, Expected) {
         let name = self.name;
         let past = &self.record.0;
@@ -176,7 +176,7 @@ impl Change<'_> {
     }
 }
 
-/// All names go back, to before the last revision or to one of the past.
+/// Rolls all names back, before the last revision or to an earlier one.
 fn roll_all_back(draw: &mut Draw, record: &Record) -> (Value, Expected) {
     let now = record.now();
     let to = (draw.below(2) == 0).then(|| draw.below(record.head() + 1));
@@ -236,7 +236,7 @@ fn served(admin: &Admin) -> Paper {
 }
 
 #[test]
-fn a_random_sequence_leads_where_the_paper_says() {
+fn a_random_sequence_leads_to_the_models_state() {
     let state = warm();
     let mut record = Record(vec![(Paper::new(), Vec::new())]);
     let mut draw = Draw(20_261_130);
@@ -247,36 +247,36 @@ fn a_random_sequence_leads_where_the_paper_says() {
         let (request, expected) = step(&mut draw, &record);
         let response = if let Some(path) = request["delete"].as_str() {
             admin.delete(path)
-        } else if let Some(wish) = request["label"].as_array() {
+        } else if let Some(labelled) = request["label"].as_array() {
             admin.label(
-                wish[0].as_str().unwrap(),
+                labelled[0].as_str().unwrap(),
                 "stable",
-                wish[1].as_str().unwrap(),
+                labelled[1].as_str().unwrap(),
             )
         } else if let Some(manifests) = request["apply"].as_array() {
             admin.apply_with(manifests, &json!({ "replace": true }))
         } else {
             admin.post("/v1/rollback", &request["rollback"])
         };
-        let told = format!("step {number}: {request}: {}", response.text());
+        let context = format!("step {number}: {request}: {}", response.text());
         match expected {
             Some((paper, touched)) => {
-                assert_eq!(response.status, 200, "{told}");
+                assert_eq!(response.status, 200, "{context}");
                 let revision = response.json()["revision"].clone();
-                assert_eq!(revision.is_null(), &paper == record.now(), "{told}");
+                assert_eq!(revision.is_null(), &paper == record.now(), "{context}");
                 if !revision.is_null() {
-                    assert_eq!(revision.as_u64(), Some(record.0.len() as u64), "{told}");
+                    assert_eq!(revision.as_u64(), Some(record.0.len() as u64), "{context}");
                     record.0.push((paper, touched));
                 }
                 done += 1;
             }
             None => {
-                assert!(matches!(response.status, 404 | 409 | 422), "{told}");
+                assert!(matches!(response.status, 404 | 409 | 422), "{context}");
                 refused += 1;
             }
         }
-        assert_eq!(&served(&admin), record.now(), "{told}");
-        // What was acknowledged is there after a restart.
+        assert_eq!(&served(&admin), record.now(), "{context}");
+        // Acknowledged changes are present after a restart.
         if number == STEPS / 2 {
             server.stop();
             server = Setup::of([]).state(state.path()).start();

@@ -1,5 +1,5 @@
-//! What was acknowledged is there after any end; what is damaged is named, with what can be saved
-//! and how.
+//! Acknowledged changes survive any end of the server; damage is reported, with the way to repair
+//! it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn blobs(state: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn damage_is_named_and_mended() {
+fn damage_is_reported_and_repaired() {
     let state = warm();
     let setup = || Setup::of([times("m", "1", 2.0)]).state(state.path());
     setup().start().stop();
@@ -59,7 +59,7 @@ fn damage_is_named_and_mended() {
         };
         damage();
         check_refused(state.path(), &blob);
-        // Without that, the version is out of service by itself, which is all that there is.
+        // Without the flag, only this version is out of service.
         let server = again(state.path()).start();
         check_out_of_service(&server, &blob);
         check_mended(&server);
@@ -76,21 +76,24 @@ fn damage_is_named_and_mended() {
     again(state.path()).args("--require-all").start().stop();
 }
 
-/// With `--require-all` there is no start.
+/// With `--require-all` the server does not start.
 #[track_caller]
 fn check_refused(state: &Path, blob: &Path) {
     let Err(ended) = again(state).args("--require-all").try_start() else {
         panic!("it serves damaged bytes")
     };
-    let told = ended.stderr.join("\n");
-    assert_eq!(ended.code, Some(4), "{told}");
+    let output = ended.stderr.join("\n");
+    assert_eq!(ended.code, Some(4), "{output}");
     assert!(
-        told.contains(blob.to_str().unwrap()) && told.contains("m/1") && told.contains("serve -f"),
-        "{told}"
+        output.contains(blob.to_str().unwrap())
+            && output.contains("m/1")
+            && output.contains("serve -f"),
+        "{output}"
     );
 }
 
-/// A client learns that the version is not ready; an operator which file it is, and what to type.
+/// The client learns that the version is not ready; the operator learns which file is damaged and
+/// which command to type.
 #[track_caller]
 fn check_out_of_service(server: &Server, blob: &Path) {
     let admin = Admin::of(server);
@@ -120,7 +123,7 @@ fn check_out_of_service(server: &Server, blob: &Path) {
     );
 }
 
-/// The manifest that it came from mends it while the server runs.
+/// Applying its manifest repairs it while the server runs.
 #[track_caller]
 fn check_mended(server: &Server) {
     let admin = Admin::of(server);
@@ -139,7 +142,7 @@ fn check_mended(server: &Server) {
 }
 
 #[test]
-fn a_damaged_journal_is_named_and_goes_on_from_what_is_whole() {
+fn a_damaged_journal_is_reported_and_recovers_its_valid_part() {
     let state = warm();
     let server = Setup::of([times("m", "1", 2.0)])
         .state(state.path())
@@ -159,11 +162,11 @@ fn a_damaged_journal_is_named_and_goes_on_from_what_is_whole() {
     let Err(ended) = again(state.path()).try_start() else {
         panic!("it serves a forged journal")
     };
-    let told = ended.stderr.join("\n");
-    assert_eq!(ended.code, Some(4), "{told}");
+    let output = ended.stderr.join("\n");
+    assert_eq!(ended.code, Some(4), "{output}");
     assert!(
-        told.contains("revision 2") && told.contains("hotstage recover"),
-        "{told}"
+        output.contains("revision 2") && output.contains("hotstage recover"),
+        "{output}"
     );
     let recovered = hotstage(["recover", "--state", state.path().to_str().unwrap()]).ended(0);
     assert!(

@@ -1,4 +1,4 @@
-//! Versions come and go under traffic; every answer is whole and of one version.
+//! Versions are swapped under traffic; every answer is complete and of one version.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
@@ -22,7 +22,7 @@ fn a_new_version_answers_at_once_and_a_rollback_brings_the_old_one_back() {
         (&json!(2), &json!("added"))
     );
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
-    // The old one can still be called by its name.
+    // The old version can still be called by its number.
     assert_eq!(
         ask(&mut connection, "/v2/models/m/versions/1/infer").unwrap(),
         (2.0, "1".to_owned())
@@ -36,7 +36,8 @@ fn a_new_version_answers_at_once_and_a_rollback_brings_the_old_one_back() {
             .status,
         404
     );
-    // And forward again: a rollback is a revision, too, and what is kept loaded is not opened anew.
+    // And forward again: a rollback is a revision as well, and versions that stay loaded are not
+    // opened again.
     let forward = admin.post("/v1/rollback", &json!({ "to": 2 })).ok().json();
     assert_eq!(
         (&forward["revision"], &forward["loaded"]),
@@ -45,7 +46,7 @@ fn a_new_version_answers_at_once_and_a_rollback_brings_the_old_one_back() {
     assert_eq!(ask(&mut connection, PATH).unwrap(), (4.0, "2".to_owned()));
 }
 
-/// Stops the askers when it is dropped.
+/// Stops the client threads when it is dropped.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -60,7 +61,7 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
     let admin = Admin::of(&server);
     let (stop, asked) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        // Also when a change fails, or the askers would ask for ever.
+        // The threads must stop even if a change fails.
         let _stopping = Stop(&stop);
         for _ in 0..4 {
             scope.spawn(|| {
@@ -80,13 +81,13 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
         for number in 2..=40_u32 {
             let version = number.to_string();
             admin.apply(&[times("m", &version, f64::from(number))]).ok();
-            // One that was rolled back is gone already.
+            // A version that was rolled back is already gone.
             if number % 3 == 0 && (number - 1) % 7 != 0 {
                 let older = (number - 1).to_string();
                 admin.delete(&format!("/v1/models/m/versions/{older}")).ok();
             }
             if number % 5 == 0 {
-                // A bad one among them changes nothing.
+                // A bad version among them changes nothing.
                 let mut bad = times("m", "999", 999.0);
                 bad["spec"]["stages"][0]["settings"]["std"] = json!([0.0]);
                 assert_eq!(admin.apply(&[bad]).status, 422);
@@ -101,7 +102,7 @@ fn no_request_fails_or_mixes_versions_while_versions_are_swapped() {
 }
 
 #[test]
-fn a_label_stands_where_a_version_may() {
+fn a_label_is_accepted_in_place_of_a_version() {
     let server = Setup::of([times("m", "1", 2.0), times("m", "2", 4.0)]).start();
     let admin = Admin::of(&server);
     let mut connection = server.connect();
@@ -152,7 +153,7 @@ fn tritons_repository_calls_load_and_unload() {
     assert_eq!(ask(&mut connection, PATH).unwrap(), (2.0, "1".to_owned()));
     assert_eq!(
         admin
-            .ask(Request::post("/v2/repository/models/nobody/load", ""))
+            .ask(Request::post("/v2/repository/models/unknown/load", ""))
             .status,
         404
     );

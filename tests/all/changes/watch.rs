@@ -1,4 +1,4 @@
-//! `serve --watch`: what changes in a folder is applied, and nothing else.
+//! `serve --watch` applies the changes of a folder, and nothing else.
 
 use std::path::Path;
 use std::time::Duration;
@@ -72,18 +72,18 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
-/// All calls to a version.
+/// A route of all calls to one version.
 fn route(version: &str) -> Value {
     document("Route", "m", &json!({ "split": [{ "version": version }] }))
 }
 
-/// What a version answers to 1; none when there is no such version.
+/// The answer of a version to 1; `None` if there is no such version.
 fn answer(server: &Server, name: &str) -> Option<(f64, String)> {
     pause(Duration::from_millis(20));
     ask(&mut server.connect(), &format!("/v2/models/{name}/infer")).ok()
 }
 
-/// Waits until the watcher has been through the folder: files that are later in it are live.
+/// Waits for a scan of the folder: files that sort later are live.
 fn gone_through(server: &Server, folder: &Folder, factor: f64) {
     let version = factor.to_string();
     folder.write("z.yaml", times("z", &version, factor).to_string());
@@ -92,7 +92,7 @@ fn gone_through(server: &Server, folder: &Folder, factor: f64) {
     });
 }
 
-fn told(server: &Server) -> String {
+fn held_back(server: &Server) -> String {
     let status = Admin::of(server).get("/v1/status");
     status
         .get("not_applied")
@@ -104,7 +104,7 @@ fn model_of(server: &Server, name: &str) -> Value {
     Admin::of(server).get(&format!("/v1/models/{name}"))
 }
 
-/// Begins a rollout of version 2 that stays under way until it is told.
+/// Begins a rollout of version 2 that stays in progress until a command ends it.
 fn roll_out(admin: &Admin) {
     let spec = json!({ "to": "2", "strategy": "all-at-once", "bake": "600s" });
     let rollout = document("Rollout", "m", &spec).to_string();
@@ -129,8 +129,8 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
     let server = watching(&folder, state.path(), "").start();
     let admin = Admin::of(&server);
     roll_out(&admin);
-    // While it is under way, others are edited, and a version of its own name comes; its route is
-    // refused.
+    // During the rollout, other files are edited and a new version of the name arrives; an edit of
+    // its route is refused.
     folder.write("3.yaml", times("m", "3", 8.0).to_string());
     folder.write("other.yaml", times("other", "1", 3.0).to_string());
     gone_through(&server, &folder, 1.0);
@@ -152,15 +152,15 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
     let server = watching(&folder, state.path(), "").start();
     gone_through(&server, &folder, 3.0);
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
-    // Who edits the route now meets what the promotion made of it: it is kept out, and said.
+    // An edit of the route now conflicts with the promotion: it is held back and reported.
     folder.write("route.yaml", route("3").to_string());
-    eventually("the conflict is told", || {
-        told(&server).contains("the route m")
+    eventually("the conflict is reported", || {
+        held_back(&server).contains("the route m")
     });
     assert!(
-        told(&server).contains("hotstage apply -f"),
+        held_back(&server).contains("hotstage apply -f"),
         "{}",
-        told(&server)
+        held_back(&server)
     );
     assert!(
         server
@@ -170,11 +170,11 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
             .is_some()
     );
     assert_eq!(answer(&server, "m"), Some((4.0, "2".to_owned())));
-    // It is over when the file says what is served, and then an edit is one again.
+    // The conflict ends when the file matches the served state; then an edit is applied again.
     let promoted = &model_of(&server, "m")["route"]["manifest"];
     folder.write("route.yaml", promoted.to_string());
     eventually("the conflict is over", || {
-        !told(&server).contains("the route m")
+        !held_back(&server).contains("the route m")
     });
     folder.write("route.yaml", route("3").to_string());
     eventually("the edit is live", || {
@@ -183,7 +183,7 @@ fn an_untouched_route_is_not_applied_over_a_promotion() {
 }
 
 #[test]
-fn what_is_refused_is_applied_when_the_reason_is_gone() {
+fn a_refused_file_is_applied_when_the_reason_is_gone() {
     let (folder, state) = (Folder::new(), warm());
     folder.write("1.yaml", times("m", "1", 2.0).to_string());
     folder.write("route.yaml", route("1").to_string());
@@ -191,7 +191,7 @@ fn what_is_refused_is_applied_when_the_reason_is_gone() {
     let admin = Admin::of(&server);
     admin.apply(&[times("m", "2", 4.0)]).ok();
     roll_out(&admin);
-    // The rollout moved the route, and owns it: the file is changed as well.
+    // The rollout changed the route and owns it, and the file was edited as well.
     folder.write(
         "route.yaml",
         document(
@@ -201,18 +201,22 @@ fn what_is_refused_is_applied_when_the_reason_is_gone() {
         )
         .to_string(),
     );
-    eventually("it is kept out", || told(&server).contains("the route m"));
+    eventually("it is kept out", || {
+        held_back(&server).contains("the route m")
+    });
     admin
         .post("/v1/models/m/rollout", &json!({ "order": "abort" }))
         .ok();
-    // What is served is again what was applied last: nobody else changed it.
+    // The served state is again the last applied one, without other changes.
     eventually("it is applied", || {
         admin.get("/v1/models/m")["route"]["split"][0]["weight"] == 7.0
     });
-    eventually("nothing is kept out", || told(&server).is_empty());
-    // A route to a version that comes later, and a removal that waits for its route.
+    eventually("nothing is kept out", || held_back(&server).is_empty());
+    // A route to a version that arrives later, and a removal that waits for its route.
     folder.write("route.yaml", route("3").to_string());
-    eventually("it is refused", || told(&server).contains("no version `3`"));
+    eventually("it is refused", || {
+        held_back(&server).contains("no version `3`")
+    });
     std::fs::remove_file(folder.path().join("1.yaml")).unwrap();
     admin.apply(&[times("m", "3", 8.0)]).ok();
     eventually("the route is live", || {
@@ -260,34 +264,38 @@ fn edits_during_the_start_are_applied() {
 }
 
 #[test]
-fn what_is_gone_at_a_start_ends_with_prune_alone() {
+fn only_prune_removes_what_is_gone_at_a_start() {
     let (folder, state) = (Folder::new(), warm());
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
     folder.write("n.yaml", times("n", "1", 4.0).to_string());
     let server = watching(&folder, state.path(), "").start();
-    // What another hand brought is nobody's to end.
+    // Versions that were applied by other means are never removed.
     Admin::of(&server).apply(&[times("own", "1", 8.0)]).ok();
     server.kill();
     std::fs::remove_file(folder.path().join("m.yaml")).unwrap();
     let server = watching(&folder, state.path(), "").start();
     gone_through(&server, &folder, 1.0);
     assert_eq!(answer(&server, "m"), Some((2.0, "1".to_owned())));
-    assert!(told(&server).contains("--prune"), "{}", told(&server));
+    assert!(
+        held_back(&server).contains("--prune"),
+        "{}",
+        held_back(&server)
+    );
     server.stop();
     let server = watching(&folder, state.path(), "--prune").start();
     assert_eq!(server.get("/v2/models/m/ready").status, 404);
     assert_eq!(answer(&server, "n"), Some((4.0, "1".to_owned())));
     assert_eq!(answer(&server, "own"), Some((8.0, "1".to_owned())));
-    assert_eq!(told(&server), "");
+    assert_eq!(held_back(&server), "");
     server.stop();
-    // Another folder says nothing about what came from this one.
+    // Another folder does not affect versions from this one.
     let other = Folder::new();
     let server = watching(&other, state.path(), "--prune").start();
     assert_eq!(answer(&server, "n"), Some((4.0, "1".to_owned())));
 }
 
 #[test]
-fn an_empty_folder_is_followed_and_so_is_one_that_gets_empty() {
+fn an_empty_folder_is_watched_and_a_folder_may_become_empty() {
     let (folder, state) = (Folder::new(), warm());
     let server = watching(&folder, state.path(), "").start();
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
@@ -340,7 +348,11 @@ fn nothing_in_a_folder_ends_the_watching() {
         "m/1 is declared twice",
         "weights",
     ] {
-        assert!(told(&server).contains(part), "{part}: {}", told(&server));
+        assert!(
+            held_back(&server).contains(part),
+            "{part}: {}",
+            held_back(&server)
+        );
     }
     assert_eq!(answer(&server, "m"), Some((2.0, "1".to_owned())));
     std::fs::remove_file(folder.path().join("twice.yaml")).unwrap();
@@ -351,7 +363,7 @@ fn nothing_in_a_folder_ends_the_watching() {
 }
 
 #[test]
-fn what_another_hand_made_of_a_version_is_not_undone() {
+fn a_version_changed_by_other_means_is_not_reverted() {
     let (folder, state) = (Folder::new(), warm());
     folder.write("m.yaml", times("m", "1", 2.0).to_string());
     let server = watching(&folder, state.path(), "").start();
@@ -362,9 +374,11 @@ fn what_another_hand_made_of_a_version_is_not_undone() {
     gone_through(&server, &folder, 1.0);
     assert_eq!(answer(&server, "m"), Some((4.0, "1".to_owned())));
     folder.write("m.yaml", times("m", "1", 8.0).to_string());
-    eventually("the conflict is told", || told(&server).contains("m/1"));
+    eventually("the conflict is reported", || {
+        held_back(&server).contains("m/1")
+    });
     assert_eq!(answer(&server, "m"), Some((4.0, "1".to_owned())));
-    // Putting back what the file had said decides for the file.
+    // Restoring the file's former content decides for the file.
     admin
         .ask(
             Request::post("/v1/rollback", json!({ "to": 1, "name": "m" }).to_string())
@@ -374,7 +388,7 @@ fn what_another_hand_made_of_a_version_is_not_undone() {
     eventually("the edit is live", || {
         answer(&server, "m") == Some((8.0, "1".to_owned()))
     });
-    // What was deleted by hand stays so.
+    // A version that was deleted by a command stays deleted.
     admin.delete("/v1/models/m/versions/1").ok();
     gone_through(&server, &folder, 2.0);
     assert_eq!(answer(&server, "m"), None);

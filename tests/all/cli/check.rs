@@ -1,5 +1,5 @@
-//! `hotstage check` and `hotstage run`, as far as they tell an author more than whether a pipeline
-//! would be served.
+//! `hotstage check` and `hotstage run`: their output beyond the question whether a pipeline can be
+//! served.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn run_once(folder: &Folder, input: &str) -> Ran {
 }
 
 #[test]
-fn a_stage_that_always_fails_is_warned_of() {
+fn a_stage_that_always_fails_gets_a_warning() {
     let folder = with_guests(&["forgets"]);
     folder.write(
         "pipeline.yaml",
@@ -47,8 +47,8 @@ fn a_stage_that_always_fails_is_warned_of() {
         ran.stdout
     );
     let ran = check(folder.path(), ["pipeline.yaml", "-o", "json"]).ended(0);
-    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let pipeline = &told["pipelines"][0];
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let pipeline = &report["pipelines"][0];
     assert_eq!(
         (&pipeline["warnings"][0], &pipeline["tests_passed"]),
         (&Value::from(warning), &Value::from(0))
@@ -63,7 +63,7 @@ fn a_stage_that_always_fails_is_warned_of() {
 }
 
 #[test]
-fn a_stage_that_is_well_is_not_warned_of() {
+fn a_valid_stage_gets_no_warning() {
     let folder = with_guests(&["echo"]);
     folder.write(
         "pipeline.yaml",
@@ -74,7 +74,7 @@ fn a_stage_that_is_well_is_not_warned_of() {
 }
 
 #[test]
-fn a_file_that_is_not_opened_is_warned_of() {
+fn an_unused_file_gets_a_warning() {
     let folder = with_guests(&["reports"]);
     folder.write("list.txt", "a b");
     let stage = |files: &str| {
@@ -112,7 +112,7 @@ fn a_file_that_is_not_opened_is_warned_of() {
 const REQUEST: &str =
     r#"{"inputs": [{"name": "x", "shape": [2], "datatype": "FP32", "data": [0.5, 2]}]}"#;
 
-/// Comments, quotes and folds that nobody wants to lose.
+/// Comments, quotes and folds that an update must keep.
 const TESTS: &str = "  tests:   # kept
     - name: inline
       request: ./request.json
@@ -144,7 +144,7 @@ fn expectations_are_updated_and_nothing_else() {
         0.25] } ],  "id": "é" }"#;
     folder.write("expect.json", expect);
     check(folder.path(), ["pipeline.yaml"]).ended(3);
-    // Who wants the new answer gets it.
+    // `--update` replaces the expectation with the new answer.
     let ran = run_once(&folder, REQUEST).ended(0);
     assert!(
         ran.stderr.contains("warning: pipeline.yaml:") && ran.stderr.contains("expected shape [3]"),
@@ -187,14 +187,14 @@ fn expectations_are_updated_and_nothing_else() {
         ["pipeline.yaml", "--update-goldens", "-o", "json"],
     )
     .ended(0);
-    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(
-        (&told["updated"], &told["pipelines"][0]["tests_passed"]),
+        (&report["updated"], &report["pipelines"][0]["tests_passed"]),
         (&Value::Array(vec![]), &Value::from(3))
     );
 }
 
-/// All or nothing: the first test alone could be updated.
+/// An update changes all expectations or none, although the first test alone could be updated.
 #[test]
 fn where_one_expectation_can_not_be_rewritten_none_is() {
     let folder = with_guests(&["echo"]);

@@ -1,4 +1,4 @@
-//! How commands end: a code for scripts, one sentence on stderr for people, and a clean stdout.
+//! Exit codes for scripts, one sentence on stderr for people, and a clean stdout.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::harness::manifest::{model, pipeline};
 use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 
-/// One sentence, nothing else, no colour.
+/// One sentence without colour.
 #[track_caller]
 fn one_sentence(ran: &Ran, code: i32, says: &str) {
     assert_eq!(ran.code, Some(code), "{ran:?}");
@@ -66,7 +66,7 @@ fn wrong_arguments_end_with_2() {
     let request = file.write("request.json", "{}");
     for (url, says) in [
         ("https://127.0.0.1:1", "is not an http URL"),
-        ("127.0.0.1:1/x y", "is no URL"),
+        ("127.0.0.1:1/x y", "is not a valid URL"),
         ("/v2", "names no host"),
     ] {
         one_sentence(
@@ -96,7 +96,7 @@ fn what_is_refused_ends_with_3() {
     );
 }
 
-/// A state directory that can't be used, and how.
+/// State directories that can't be used, and why.
 #[test]
 fn a_state_directory_that_can_not_be_used_ends_with_4() {
     let folder = with_guests(&["echo"]);

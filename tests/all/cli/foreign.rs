@@ -1,5 +1,5 @@
-//! Texts of strangers in what commands print: none of their characters drives the terminal, and
-//! JSON stays JSON.
+//! Untrusted texts in the output of commands: no character controls the terminal, and JSON stays
+//! JSON.
 
 use serde_json::json;
 
@@ -10,9 +10,9 @@ use crate::harness::server::Setup;
 use crate::harness::state::{Folder, warm};
 use crate::harness::wat;
 
-/// Clears the screen, turns text round, forges a line.
+/// Clears the screen, reverses text, forges a line.
 const HOSTILE: &str = "a\u{1b}[2J\u{9b}31mb\u{202e}c\u{2066}\u{feff}\u{7f}\nerror: forged";
-/// The same as it is shown.
+/// The same text as it is displayed.
 const SHOWN: &str = r"a\u001b[2J\u009b31mb\u202ec\u2066\ufeff\u007f\nerror: forged";
 
 #[track_caller]
@@ -39,12 +39,12 @@ fn a_reason_from_the_journal_drives_nothing() {
         is_harmless(&ran.stdout);
         assert!(ran.stdout.contains(SHOWN), "{}", ran.stdout);
     }
-    // In JSON it is still what was given.
+    // JSON output keeps the original text.
     let ran = hotstage(["history", "-o", "json", "--state", at]).ended(0);
     is_harmless(&ran.stdout);
     let history: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(history["revisions"][0]["reason"], HOSTILE);
-    // What is asked for in vain is quoted, by the server and in its log.
+    // The server and its log quote an unknown name.
     let path = "/v2/models/%1B%5B2J%E2%80%AEx%0Aforged/infer";
     assert_eq!(server.ask(&Request::post(path, "{}")).status, 404);
     for line in server.stop().stderr {
@@ -58,7 +58,7 @@ fn a_component_that_is_refused_drives_nothing() {
     let text = "(data (i32.const 3000) \"a\\1b[2Jb\\e2\\80\\aec\\0ad\")
         (func $open (result i32) (call $fail (i32.const 0) (i32.const 3000) (i32.const 12)))";
     folder.write("a.wasm", wat::model(text));
-    // It traps in a function with a name of its own choice.
+    // It traps in a function whose name it chose.
     let text = "(func $f (@name \"\\1b[31mred\\e2\\80\\ae\\0aforged\") unreachable)
         (func $open (result i32) (call $f) (i32.const 0))";
     folder.write("b.wasm", wat::model(text));

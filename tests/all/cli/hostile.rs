@@ -1,9 +1,8 @@
-//! Texts that a stranger chose: no answer of a server and no file brings a terminal anything but
-//! plain lines.
+//! Hostile texts: no answer of a server and no file sends a terminal anything but plain lines.
 //!
-//! A server in the middle passes every request on and appends an escape sequence, a mark that turns
-//! the direction of writing, and a forged line to every text of every answer; reasons are hostile
-//! in the journal itself.
+//! A proxy passes every request on and appends an escape sequence, a mark that reverses the writing
+//! direction, and a forged line to every text of every answer. The journal itself contains hostile
+//! reasons.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,18 +16,18 @@ use crate::harness::http::Request;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::Folder;
 
-/// Clears a screen, changes its title, turns text round, comes back to the line's begin, and begins
-/// a line of its own.
+/// Clears a screen, changes its title, reverses text, returns to the line's beginning, and starts a
+/// new line.
 const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{feff}\u{2028}\r\u{7f}\u{8}\nFORGED";
 
-/// Texts that a program reads by their meaning.
+/// Texts that programs interpret.
 const WORDS: [&str; 4] = ["condition", "what", "verdict", "outcome"];
 
-/// What may not reach a terminal as it is, said here once more: the test must not believe the code.
+/// Characters that may not reach a terminal, listed independently of the code under test.
 fn is_hostile(c: char) -> bool {
     let is_control = c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (is_control && c != '\n') || turns || c == '\u{feff}'
+    let reverses = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (is_control && c != '\n') || reverses || c == '\u{feff}'
 }
 
 fn poisoned(value: Value) -> Value {
@@ -50,7 +49,7 @@ fn poisoned(value: Value) -> Value {
     }
 }
 
-/// Answers requests until the process ends, one to a connection.
+/// Answers one request per connection until the process ends.
 fn in_the_middle(admin: &Admin) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,7 +59,7 @@ fn in_the_middle(admin: &Admin) -> SocketAddr {
     };
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // A client that went away needs no answer.
+            // A disconnected client needs no answer.
             let _ = pass_on(&stream.unwrap(), &admin);
         }
     });
@@ -90,8 +89,8 @@ fn pass_on(mut stream: &TcpStream, admin: &Admin) -> std::io::Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    // A version that was poisoned is asked for as it was shown, with a backslash where the poison
-    // began.
+    // A poisoned version is requested as it was displayed, with a backslash where the poison
+    // begins.
     let path = path.split("%5C").next().unwrap_or(path);
     let request = Request::new(method, path)
         .body(body)
@@ -126,7 +125,7 @@ fn check(ran: &Ran, arguments: &[&str]) {
             panic!("{arguments:?}: {stream} holds {found:?}: {text:?}");
         }
     }
-    // Of an error each line is a problem of its own; results have only the lines that are meant.
+    // Each line of an error is a separate problem; results have only the intended lines.
     let forged = ran
         .stdout
         .lines()
@@ -138,8 +137,7 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }
 
-/// A server with a graph, a route that mirrors and compares, a rollout that was, and a hostile
-/// past.
+/// A server with a graph, a route with a mirror, a finished rollout, and a hostile history.
 fn server() -> Server {
     let member = |version: &str| json!({ "pipeline": "m", "version": version });
     let mut graph = document(
@@ -170,14 +168,14 @@ fn server() -> Server {
     .start()
 }
 
-/// What is typed; `FILE` is a manifest.
+/// The command; `FILE` stands for a manifest.
 const VERBS: [&str; 24] = [
     "get",
     "get m",
     "describe m",
     "describe g",
     "describe m --route",
-    "describe nobody",
+    "describe unknown",
     "history",
     "history 1",
     "history 2",
@@ -198,7 +196,7 @@ const VERBS: [&str; 24] = [
     "gc --dry-run",
 ];
 
-/// Runs it once for people and once for programs.
+/// Runs it once with text output and once with JSON output.
 #[track_caller]
 fn check_verb(arguments: &[&str]) {
     for output in [&["-o", "json"][..], &[]] {
@@ -214,7 +212,7 @@ fn check_verb(arguments: &[&str]) {
             ran.code != Some(2) && ran.code.is_some(),
             "{arguments:?}: {ran:?}"
         );
-        // What is printed as JSON is still the server's JSON.
+        // JSON output is the server's JSON.
         if !output.is_empty() && ran.code == Some(0) {
             for line in ran.stdout.lines() {
                 serde_json::from_str::<Value>(line)
@@ -224,7 +222,7 @@ fn check_verb(arguments: &[&str]) {
     }
 }
 
-/// Three answers that mirrors have answered too, and a reason that hurts a terminal.
+/// Three answers that the mirror compared, and a hostile reason.
 fn fill(server: &Server, admin: &Admin) {
     for number in 0..3 {
         server.infer("m", &one(f64::from(number) + 1.0)).ok();
@@ -241,7 +239,7 @@ fn fill(server: &Server, admin: &Admin) {
 }
 
 #[test]
-fn no_verb_lets_a_stranger_write_to_the_terminal() {
+fn no_verb_lets_hostile_text_control_the_terminal() {
     let server = server();
     let admin = Admin::of(&server);
     fill(&server, &admin);
@@ -262,7 +260,7 @@ fn no_verb_lets_a_stranger_write_to_the_terminal() {
             check_verb(&arguments);
         }
     }
-    // It was there to be shown, and is shown as what it is.
+    // The text was displayed, in its escaped form.
     let history = hotstage(["history", "--server", &straight, "--token-file", token])
         .ended(0)
         .stdout;

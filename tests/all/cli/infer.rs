@@ -1,5 +1,4 @@
-//! `hotstage infer`: rows of a CSV file, or a request of one's own; a table for people, JSON for
-//! machines.
+//! `hotstage infer`: rows of a CSV file, or a request file; a table for people, JSON for programs.
 
 use std::fs;
 
@@ -20,7 +19,7 @@ fn infer(server: &Server, arguments: &[&str]) -> Ran {
     )
 }
 
-/// The example's first rows that were held out, with their truth beside them.
+/// The example's first held-out rows, with their true labels.
 fn rows(folder: &Folder, count: usize) -> String {
     let all = fs::read_to_string(root().join("examples/tumor/held-out.csv")).unwrap();
     let text: String = all
@@ -147,7 +146,7 @@ fn the_newest_version_is_asked_unless_another_is_named() {
     );
 }
 
-/// A CSV file that does not fit the model, and what is wrong with it.
+/// A CSV file that does not match the model, and its error.
 const MISFITS: [(&str, &str, &str); 6] = [
     (
         "tumor",
@@ -162,7 +161,7 @@ const MISFITS: [(&str, &str, &str); 6] = [
     (
         "echo",
         "x\n1\ntwo\n",
-        "row 2, column `x`: `two` is no number",
+        "row 2, column `x`: `two` is not a number",
     ),
     ("echo", "x\n", "there are no rows below the header"),
     ("echo", "", "there are no rows below the header"),
@@ -193,7 +192,7 @@ fn rows_that_do_not_fit_end_with_3_before_anything_is_sent() {
     );
 }
 
-/// Without a server, the same file gives the same answers.
+/// `hotstage run` gives the same answers for the same file, without a server.
 #[test]
 fn a_run_takes_the_rows_of_a_file_as_well() {
     let (server, folder) = (Setup::tumor().start(), Folder::new());

@@ -1,4 +1,4 @@
-//! The command line as people and scripts meet it: what it says, where, and how it ends.
+//! The command line: its output, its streams, and its exit codes.
 
 mod check;
 mod codes;

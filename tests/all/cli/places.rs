@@ -1,5 +1,5 @@
-//! Disks that are full, and places that can only be read. root alone can make them; others skip
-//! these tests, aloud.
+//! Full disks and read-only directories. Only root can create them; other users skip these tests,
+//! with a message.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 use crate::harness::{components, skipped};
 
-/// A file system of its own, as long as this lives.
+/// A mounted file system, unmounted on drop.
 struct Mount {
     path: PathBuf,
     _folder: Folder,
@@ -51,7 +51,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a server that is just ending may have files open.
+        // Lazily, because a server that is just ending may have open files.
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
@@ -72,7 +72,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// The blob fits into 64 KiB less well than the directory itself.
+/// The disk has 64 KiB, too little for the blob.
 #[test]
 fn a_full_disk_ends_with_5_and_leaves_nothing_half_written() {
     let Some(mount) = Mount::new("size=128k") else {
@@ -109,7 +109,7 @@ fn a_full_disk_ends_with_5_and_leaves_nothing_half_written() {
     check(&folder, &mount.path).ended(0);
 }
 
-/// Compiled code may be lost: only the next start takes longer.
+/// Compiled code is only a cache: without it the next start takes longer.
 #[test]
 fn a_disk_without_room_for_compiled_code_serves_all_the_same() {
     // The component has 214 KiB, its machine code more than a megabyte.
@@ -135,7 +135,7 @@ fn a_disk_without_room_for_compiled_code_serves_all_the_same() {
 }
 
 #[test]
-fn a_place_that_can_only_be_read_ends_with_4() {
+fn a_read_only_directory_ends_with_4() {
     let Some(mount) = Mount::new("size=32m") else {
         return;
     };

@@ -1,4 +1,4 @@
-//! `hotstage serve`: its ready line, where it finds what it needs, and how it ends.
+//! `hotstage serve`: its ready line, how it finds its files, and how it ends.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn what_flags_say_may_come_from_the_environment() {
         .env("HOTSTAGE_COMPONENTS", components());
     run(command, b"").ended(0);
     assert!(state.join("hotstage.json").is_file());
-    // Without any, state goes to the user's own place.
+    // Without the variables, state goes to the user's data directory.
     for (variables, place) in [
         (
             [("XDG_STATE_HOME", "xdg"), ("HOME", "home")],
@@ -116,9 +116,9 @@ fn what_flags_say_may_come_from_the_environment() {
     }
 }
 
-/// The box lies beside the program, as an installation and a build have it.
+/// The bundled components are next to the program, as in an installation and a build.
 #[test]
-fn the_box_is_found_beside_the_program() {
+fn bundled_components_are_found_next_to_the_program() {
     let folder = Folder::new();
     let bin = folder.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -149,7 +149,7 @@ fn the_box_is_found_beside_the_program() {
             .arg(state.path());
         let ran = run(command, b"").ended(code);
         assert_eq!(
-            ran.stderr.contains("the box is empty"),
+            ran.stderr.contains("no components were found"),
             code == 3,
             "{ran:?}"
         );
@@ -165,7 +165,7 @@ fn an_interrupt_ends_it_as_well() {
     assert_eq!(starting.wait().code, Some(0));
 }
 
-/// Whoever reads its output may go away.
+/// The reader of its output may close the pipe.
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let manifest = root().join("examples/tumor/tumor-v1.yaml");
@@ -183,16 +183,16 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
 }
 
-/// Whoever reads the log by machine must not meet a line for people, whatever it is about.
+/// A log in JSON must not contain plain-text lines of any kind.
 #[test]
 fn a_log_in_json_is_all_of_stderr() {
     let folder = with_guests(&["echo"]);
     let manifest = folder.write("p.yaml", format!("{HEAD}{ECHO}"));
     let state = Folder::new();
-    // Nothing is compiled yet, so that it says that it compiles.
+    // Nothing is compiled yet, so that it logs the compilation.
     let setup = Setup::files([folder.path().to_owned()]).state(state.path());
     let server = setup.args("--watch --log-format json").start();
-    // What is written before the first look is no news, so it is written until it is seen.
+    // Files from before the first scan are not new, so the test writes until the server sees it.
     let edited = |text: &str, word: &str| {
         eventually(word, || {
             std::fs::write(&manifest, text).unwrap();

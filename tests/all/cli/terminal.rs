@@ -1,5 +1,5 @@
-//! What changes on a terminal: colour, and a line that moves. `script` of util-linux makes one;
-//! without it these tests are skipped, aloud.
+//! Output on a terminal: colour, and a progress line. `script` of util-linux creates a terminal;
+//! without it these tests are skipped, with a message.
 
 use std::process::Command;
 
@@ -9,14 +9,14 @@ use crate::harness::server::program;
 use crate::harness::state::Folder;
 use crate::harness::{components, guest, skipped};
 
-/// Red and bold, as an error's first word is.
+/// Red and bold, as in an error's first word.
 const RED: &str = "\u{1b}[1m\u{1b}[31m";
 /// Green and bold.
 const GREEN: &str = "\u{1b}[1m\u{1b}[32m";
 
-/// Runs `hotstage check` on a terminal; what the terminal was sent.
+/// Runs `hotstage check` on a terminal and returns the terminal's output.
 fn check(folder: &Folder, manifest: &str, variables: &[(&str, &str)]) -> Option<String> {
-    // The whole command is one word for a shell.
+    // The whole command is one shell word.
     let quoted = |path: &std::path::Path| format!("'{}'", path.display());
     let line = format!(
         "{} check -f {manifest} --state {} --components {}",
@@ -60,7 +60,7 @@ fn a_terminal_gets_colour_and_a_line_that_moves() {
         shown.contains("compiling the component of stage `echo`"),
         "{shown:?}"
     );
-    // It is wiped when it is done.
+    // The progress line is erased at the end.
     let end = shown.find(&format!("{GREEN}ok")).unwrap();
     assert!(shown[..end].contains("\u{1b}[2K"), "{shown:?}");
     let shown = check(&folder, "bad.yaml", &[]).unwrap();

@@ -1,4 +1,4 @@
-//! What the program says of itself.
+//! The program's help, version and completions.
 
 use std::process::Command;
 
@@ -6,14 +6,14 @@ use crate::harness::command::{Ran, hotstage, run};
 use crate::harness::golden;
 use crate::harness::server::program;
 
-/// With a width that does not depend on who runs the tests.
+/// A fixed width, independent of the test's environment.
 fn asked(arguments: &[&str]) -> Ran {
     let mut command = program();
     command
         .args(arguments)
         .env("COLUMNS", "100")
         .env_remove("HOTSTAGE_URL");
-    // Help shows what a variable says.
+    // Help shows the values of variables.
     command.env_remove("HOTSTAGE_ALLOW_PATH");
     run(command, b"")
 }

@@ -1,4 +1,4 @@
-//! ONNX Runtime as `pip` installs it: somebody else's library, driven through the component `onnx`.
+//! ONNX Runtime as installed by `pip`, used by the component `onnx`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn onnxruntime() -> PathBuf {
     String::from_utf8(output.stdout).unwrap().trim().into()
 }
 
-/// A server whose graphs of the folder run on ONNX Runtime.
+/// A server that runs the folder's graphs on ONNX Runtime.
 fn on_runtime(graphs: &[(&str, Vec<u8>, Value)]) -> (Server, Vec<Folder>) {
     on_runtime_with(graphs, "")
 }
@@ -146,7 +146,7 @@ fn what_it_refuses_the_other_engine_computes_and_says_so() {
         .ok()
         .json();
     assert_eq!(answer["outputs"][0]["data"], json!([0.0, 2.0]));
-    // Who insists is refused.
+    // A manifest that requires ONNX Runtime is refused.
     let folder = Folder::new();
     let stage = net(&folder, &old, &json!({ "engine": "onnxruntime" }));
     let file = folder.write("m.yaml", pipeline("m", [stage]).to_string());
@@ -219,7 +219,7 @@ fn it_reads_a_large_tensor_where_it_lies_and_is_batched() {
             .metrics()
             .value(&format!("hotstage_batch_rows_sum{NET}"))
     };
-    // One request has warmed it.
+    // The warm-up sent one request.
     let before = counted();
     for rows in [1, 3] {
         let numbers: Vec<f32> = (0..rows * 20_000_u16).map(f32::from).collect();
@@ -242,8 +242,8 @@ fn it_reads_a_large_tensor_where_it_lies_and_is_batched() {
 
 #[test]
 fn its_arena_is_kept_or_given_back() {
-    // Every product of two numbers, and the largest of them: 64 MB between two operators, and next
-    // to nothing beside.
+    // The products of all pairs of numbers, and their maximum: 64 MB between two operators, and
+    // almost nothing otherwise.
     const SIDE: usize = 4000;
     let outer = Model::default()
         .input("x", Type::Float, &[None, Some(1)])
@@ -287,7 +287,7 @@ fn it_is_found_by_its_package_and_says_what_it_has() {
     .stdout;
     let engines: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(engines["engines"][0]["engine"], "onnxruntime");
-    assert_eq!(engines["engines"][0]["note"], "`auto` takes it");
+    assert_eq!(engines["engines"][0]["note"], "used by `auto`");
     assert_eq!(engines["engines"][1]["engine"], "tract");
     let folder = Folder::new();
     let stage = net(

@@ -1,4 +1,4 @@
-//! Files that are, or claim to be, components, and that hurt a decoder or a compiler.
+//! Files that are, or claim to be, components, and that attack a decoder or a compiler.
 
 use wasm_encoder::Component;
 
@@ -12,15 +12,15 @@ use super::module_bombs::{
 };
 use crate::harness;
 
-/// What is wrong with one, and what an author reads about it.
+/// A hostile component and its error.
 pub(crate) struct Bomb {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
-    /// One of these is in the error.
+    /// The error contains one of these.
     pub(crate) says: &'static [&'static str],
 }
 
-/// What a process says that ran into one of its bounds.
+/// The errors of a process that reached one of its bounds.
 const BOUNDED: &[&str] = &[
     "memory (--compile-memory)",
     "s of processor time (--compile-cpu-time)",
@@ -36,7 +36,7 @@ fn bomb(name: &'static str, says: &'static [&'static str], bytes: Vec<u8>) -> Bo
     Bomb { name, bytes, says }
 }
 
-/// Those that only a bound on memory or time ends: each takes seconds.
+/// Files that only a memory or time bound stops: each takes seconds.
 pub(crate) fn large() -> Vec<Bomb> {
     vec![
         bomb("instances by doubling", BOUNDED, doubling(40)),
@@ -50,7 +50,7 @@ pub(crate) fn large() -> Vec<Bomb> {
     ]
 }
 
-/// Those that are refused at once.
+/// Files that are refused at once.
 pub(crate) fn small() -> Vec<Bomb> {
     [oddly_named(), too_many(), unsupported(), cut_off()]
         .into_iter()
@@ -58,7 +58,7 @@ pub(crate) fn small() -> Vec<Bomb> {
         .collect()
 }
 
-/// Names that components may have, and that no world of ours has; and a package of them.
+/// Names that components may have but our worlds do not; and a package with them.
 fn oddly_named() -> Vec<Bomb> {
     let function = |name, import| bomb(name, CRASHED, imports_function(import));
     let instance = |name, import| bomb(name, UNREADABLE, imports_instance(import));
@@ -75,7 +75,7 @@ fn oddly_named() -> Vec<Bomb> {
     ]
 }
 
-/// More of something than a bound of the decoder allows.
+/// More items than a bound of the decoder allows.
 fn too_many() -> Vec<Bomb> {
     vec![
         bomb(
@@ -106,7 +106,7 @@ fn too_many() -> Vec<Bomb> {
     ]
 }
 
-/// Features of WebAssembly that are off.
+/// Disabled WebAssembly features.
 fn unsupported() -> Vec<Bomb> {
     vec![
         bomb("a memory of 64 bits", &["memory64"], with_memory(true)),
@@ -123,7 +123,7 @@ fn unsupported() -> Vec<Bomb> {
     ]
 }
 
-/// Files that end too early.
+/// Truncated files.
 fn cut_off() -> Vec<Bomb> {
     vec![
         bomb(
@@ -144,12 +144,12 @@ fn cut_off() -> Vec<Bomb> {
     ]
 }
 
-/// What a compiler works on for longer than any test waits, in little memory.
+/// Code that compiles longer than any test waits, with little memory.
 pub(crate) fn slow() -> Vec<u8> {
     functions(200, || condition_body(5_000))
 }
 
-/// `scale`, with functions beside it that take a compiler some seconds.
+/// `scale` with additional functions that take seconds to compile.
 pub(crate) fn slow_scale() -> Vec<u8> {
     let scale = std::fs::read(harness::components().join("scale.wasm")).unwrap();
     with_section(

@@ -1,4 +1,4 @@
-//! Components that hurt a decoder or the analysis of what stands in them.
+//! Components that attack a decoder or the analysis of components.
 
 use wasm_encoder::{
     Alias, Component, ComponentBuilder, ComponentExportKind, ComponentOuterAliasKind,
@@ -16,8 +16,7 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An empty type of function or of instance (Component Model, Binary.md), and an import of it by a
-/// name.
+/// An empty function or instance type (Component Model, Binary.md), and a named import of it.
 fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
     let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
     import.extend_from_slice(name.as_bytes());
@@ -38,7 +37,7 @@ pub(super) fn imports_instance(name: &str) -> Vec<u8> {
     imports(&[1, 0x42, 0], 5, name)
 }
 
-/// A package of WIT, as tools for WIT keep it.
+/// A WIT package, in the encoding of WIT tools.
 pub(super) fn package() -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let package = resolve
@@ -80,8 +79,7 @@ pub(super) fn doubling(depth: u32) -> Vec<u8> {
         }
         inner = builder.component(None, next);
     }
-    // What is nested is only instantiated from outside: by section 5, as the last of the components
-    // that are there.
+    // The parent instantiates nested components: section 5, for the last of the components so far.
     let model = beside_mlp(NESTED_COMPONENT, &next_of(builder, inner));
     let last = sections(&model)
         .filter(|id| *id == NESTED_COMPONENT)
@@ -90,7 +88,7 @@ pub(super) fn doubling(depth: u32) -> Vec<u8> {
     with_section(model, 5, &[1, 0, u8::try_from(last).unwrap(), 0])
 }
 
-/// A component that instantiates this component of its own.
+/// A component that instantiates a nested copy of this component.
 fn next_of(mut builder: ComponentBuilder, inner: u32) -> Vec<u8> {
     builder.instantiate(
         None,
@@ -117,7 +115,7 @@ fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// A bundled model with a module or a component beside what it has.
+/// A bundled model with an additional module or component.
 pub(super) fn beside_mlp(id: u8, content: &[u8]) -> Vec<u8> {
     with_section(
         std::fs::read(crate::harness::components().join("mlp.wasm")).unwrap(),
@@ -126,7 +124,7 @@ pub(super) fn beside_mlp(id: u8, content: &[u8]) -> Vec<u8> {
     )
 }
 
-/// A component with one section more at its end.
+/// A component with one more section at its end.
 pub(super) fn with_section(mut component: Vec<u8>, id: u8, content: &[u8]) -> Vec<u8> {
     component.push(id);
     let mut length = content.len();

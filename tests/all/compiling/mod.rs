@@ -1,5 +1,5 @@
-//! Hostile components: each is one error that says why; the server, its neighbours and other
-//! changes do not notice.
+//! Hostile components: each gives one clear error; the server, other pipelines and other changes
+//! are not affected.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,9 +19,9 @@ pub(crate) mod bombs;
 mod component_bombs;
 mod module_bombs;
 
-/// Bounds that end the largest bombs sooner than the defaults do.
+/// Bounds below the defaults, so that the largest bombs end sooner.
 const BOUNDS: &str = "--compile-memory 268435456 --compile-cpu-time 5";
-/// What a server may take more while it is attacked.
+/// Additional memory that the server may take under attack.
 const MORE_BYTES: f64 = 64e6;
 
 fn model(path: &str) -> Value {
@@ -68,7 +68,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Asks the neighbour until it is told to stop; every answer must be right.
+/// Sends requests to the neighbour until `ended` is set; every answer must be right.
 fn keep_asking(server: &Server, stop: &AtomicBool) -> usize {
     let mut connection = Connection::open(server.address);
     let mut answers = 0;
@@ -85,7 +85,7 @@ fn keep_asking(server: &Server, stop: &AtomicBool) -> usize {
 }
 
 #[test]
-fn a_server_and_its_neighbours_do_not_notice() {
+fn a_server_and_its_neighbours_are_not_affected() {
     let server = Setup::of([times("neighbour", "1", 3.0)])
         .args(BOUNDS)
         .start();
@@ -94,7 +94,7 @@ fn a_server_and_its_neighbours_do_not_notice() {
     let quiet = peak(&server);
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| keep_asking(&server, &stop));
-        // Also where an assertion fails.
+        // Stop the thread even if an assertion fails.
         let stopping = Stop(&stop);
         for Bomb { name, bytes, says } in bombs::small().into_iter().chain(bombs::large()) {
             let path = folder.write("hostile.wasm", &bytes);
@@ -121,7 +121,7 @@ fn a_server_and_its_neighbours_do_not_notice() {
     assert!(children(server.starting.id()).is_empty());
 }
 
-/// One request whose answer may take long on a busy machine: compilers come last there.
+/// One request whose answer may take long on a busy machine, as compilers have the lowest priority.
 fn patient(admin: &Admin, request: Request) -> Response {
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::open(admin.address);

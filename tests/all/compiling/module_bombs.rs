@@ -1,4 +1,4 @@
-//! Core modules that hurt a compiler, each beside a bundled model.
+//! Core modules that attack a compiler, each added to a bundled model.
 
 use wasm_encoder::{
     BlockType, CodeSection, Function, FunctionSection, InstructionSink, MemorySection, MemoryType,
@@ -19,7 +19,7 @@ pub(super) fn many_functions(count: u32) -> Vec<u8> {
     })
 }
 
-/// A module of so many functions, beside a bundled model.
+/// A module with this many functions, added to a bundled model.
 pub(super) fn functions(count: u32, body: impl Fn() -> Function) -> Vec<u8> {
     beside(&module(count, body))
 }
@@ -41,7 +41,7 @@ pub(super) fn module(count: u32, body: impl Fn() -> Function) -> Module {
     module
 }
 
-/// The same with one function, which is completed here.
+/// The same with one function, whose encoding is completed here.
 fn one_function(function: &Function, fill: impl Fn(&mut InstructionSink<'_>)) -> Vec<u8> {
     functions(1, || {
         let mut body = function.clone();
@@ -52,7 +52,7 @@ fn one_function(function: &Function, fill: impl Fn(&mut InstructionSink<'_>)) ->
     })
 }
 
-/// So many steps of two instructions that do nothing.
+/// This many repetitions of two instructions without effect.
 pub(super) fn long_function(steps: u32) -> Vec<u8> {
     one_function(&Function::new([]), |body| {
         (0..steps).for_each(|_| {

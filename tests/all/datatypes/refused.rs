@@ -1,4 +1,5 @@
-//! What a datatype does not hold, and what JSON does not carry: refused by element, with the way.
+//! Values outside a datatype's range, and values that JSON can't represent, are refused with the
+//! element and the alternative.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::identity;
 use super::rows::{Row, element, extremes};
 
 #[test]
-fn what_is_no_number_and_no_text_goes_through_bytes_alone() {
+fn values_without_a_json_form_need_the_binary_form() {
     let server = identity();
     let odd = [
         (
@@ -73,7 +74,7 @@ fn what_is_no_number_and_no_text_goes_through_bytes_alone() {
     }
 }
 
-/// Elements that their datatype can't hold, and what is said about each.
+/// Elements outside of their datatype's range, and the errors.
 const UNFIT: [(&str, &str, &str); 18] = [
     (
         "UINT8",
@@ -143,7 +144,7 @@ const UNFIT: [(&str, &str, &str); 18] = [
     ),
 ];
 
-/// The first input that is wrong is told, so the others need not be there.
+/// The error names the first wrong input, so the other inputs may be missing.
 #[test]
 fn elements_that_do_not_fit_are_refused_one_by_one() {
     let server = identity();
@@ -164,7 +165,7 @@ fn elements_that_do_not_fit_are_refused_one_by_one() {
 }
 
 #[test]
-fn half_floats_are_refused_in_json_and_told_the_way() {
+fn half_floats_in_json_are_refused_with_the_alternative() {
     let server = identity();
     for datatype in ["FP16", "BF16"] {
         let name = datatype.to_lowercase();
@@ -176,7 +177,7 @@ fn half_floats_are_refused_in_json_and_told_the_way() {
         assert_eq!(server.infer("identity", &request).error(), expected);
         let request = json!({ "inputs": [], "outputs": [{ "name": name }] });
         let advice = r#"ask for it with "binary_data": true"#;
-        let expected = format!("output `{name}`: {datatype} is nothing JSON can carry; {advice}");
+        let expected = format!("output `{name}`: {datatype} can't be sent in JSON; {advice}");
         assert_eq!(server.infer("identity", &request).error(), expected);
     }
 }

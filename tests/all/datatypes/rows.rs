@@ -1,8 +1,8 @@
-//! A row for each datatype: the tensor in JSON, and in bytes.
+//! A row for each datatype: the tensor in JSON and in binary form.
 
 use serde_json::{Value, json};
 
-/// A tensor in both forms. `json` is exactly what the server writes; `None` where JSON can't carry
+/// A tensor in both forms. `json` is exactly what the server writes; `None` if JSON can't represent
 /// it.
 pub(super) struct Row {
     pub(super) datatype: &'static str,
@@ -29,13 +29,13 @@ impl Row {
         }
     }
 
-    /// In the binary part.
+    /// As a binary tensor.
     pub(super) fn in_bytes(&self) -> Value {
         let parameters = json!({ "binary_data_size": self.bytes.len() });
         json!({ "name": self.name(), "datatype": self.datatype, "shape": [self.shape], "parameters": parameters })
     }
 
-    /// In the text, where that is possible.
+    /// As a JSON tensor, if possible.
     pub(super) fn in_json(&self) -> Option<Value> {
         let data: Value = serde_json::from_str(self.json?).unwrap();
         Some(
@@ -48,7 +48,7 @@ pub(super) fn element(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_le_bytes(), bytes].concat()
 }
 
-/// The ends of each range, what lies beside zero, and texts that need care.
+/// The limits of each range, the values next to zero, and texts with special characters.
 pub(super) fn extremes() -> Vec<Row> {
     let mut rows = whole_numbers();
     rows.extend(halves());
@@ -63,7 +63,7 @@ pub(super) fn extremes() -> Vec<Row> {
     rows
 }
 
-/// Those that are exact, and true and false.
+/// Values that JSON represents exactly, and true and false.
 fn whole_numbers() -> Vec<Row> {
     vec![
         Row::new("BOOL", "[true,false]", &[[1], [0]]),
@@ -102,7 +102,7 @@ fn whole_numbers() -> Vec<Row> {
     ]
 }
 
-/// Floats that JSON does not carry.
+/// Floats that JSON can't represent.
 fn halves() -> [Row; 2] {
     [
         Row {

@@ -1,4 +1,4 @@
-//! The ways to say what is to be deployed.
+//! The ways to refer to manifests, components and files.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::harness::golden;
 use crate::harness::state::warm;
 use crate::harness::{components, root};
 
-/// The names and versions that `check` found well.
+/// The names and versions that `check` accepted.
 fn found(stdout: &str) -> Vec<String> {
     let lines = stdout.lines().filter_map(|line| line.strip_prefix("ok "));
     lines
@@ -25,7 +25,7 @@ fn named(name: &str, version: &str) -> String {
 }
 
 #[test]
-fn files_folders_and_standard_input_are_taken() {
+fn files_folders_and_standard_input_are_accepted() {
     let folder = with_guests(&["echo"]);
     fs::create_dir(folder.path().join("many")).unwrap();
     for (file, text) in [
@@ -68,7 +68,7 @@ fn files_folders_and_standard_input_are_taken() {
 }
 
 #[test]
-fn what_is_well_is_shown() {
+fn valid_pipelines_are_shown() {
     let ran = check(&root(), ["-f", "examples/tumor/tumor-v1.yaml"]).ended(0);
     golden::check("check/table", &golden::without_digests(&ran.stdout));
     let ran = check(
@@ -83,9 +83,9 @@ fn what_is_well_is_shown() {
     );
 }
 
-/// The digest is of what is computed: where files lie, and what people remark, is not in it.
+/// The digest covers what is computed, not file locations and comments.
 #[test]
-fn paths_count_from_the_manifest_and_are_not_in_the_digest() {
+fn paths_are_relative_to_the_manifest_and_not_in_the_digest() {
     let folder = with_guests(&["echo"]);
     fs::create_dir_all(folder.path().join("deep/down")).unwrap();
     let up = format!("{HEAD}{ECHO}").replace("./echo", "../../echo");
@@ -117,7 +117,7 @@ fn paths_count_from_the_manifest_and_are_not_in_the_digest() {
 }
 
 #[test]
-fn a_component_in_the_box_may_be_asked_for_by_version() {
+fn a_bundled_component_can_be_referred_to_with_its_version() {
     let folder = with_guests(&[]);
     let manifest = |component: &str| {
         format!(
@@ -136,9 +136,9 @@ fn a_component_in_the_box_may_be_asked_for_by_version() {
     }
 }
 
-/// Whatever was stored once can be named by its digest; nothing of it need be where it was.
+/// Stored content can be referred to by its digest, without its original files.
 #[test]
-fn what_was_stored_can_be_named_by_its_digest() {
+fn stored_content_can_be_referred_to_by_digest() {
     let folder = with_guests(&["echo"]);
     let state = warm();
     let check = |name: &str| {
@@ -171,7 +171,7 @@ fn what_was_stored_can_be_named_by_its_digest() {
             .replace("./expect.json", expect)
     };
     let at = |index: usize| digests[index];
-    // Keys are sorted: the component stands before the test's `expect` and `request`.
+    // Keys are sorted: the component comes before the test's `expect` and `request`.
     folder.write("digests.yaml", by_digest(at(0), at(2), at(1)));
     for file in ["echo.wasm", "request.json", "expect.json", "paths.yaml"] {
         fs::remove_file(folder.path().join(file)).unwrap();
@@ -179,7 +179,7 @@ fn what_was_stored_can_be_named_by_its_digest() {
     assert_eq!(check("digests.yaml").ended(0).stdout, first.stdout);
 }
 
-/// The blob that holds this text.
+/// The blob that contains this text.
 fn stored(state: &std::path::Path, text: &str) -> String {
     let folders = fs::read_dir(state.join("blobs")).unwrap().flatten();
     let files = folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten());

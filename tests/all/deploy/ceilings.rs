@@ -1,4 +1,4 @@
-//! What the operator lets manifests ask for.
+//! The operator's ceilings on the limits of manifests.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn each_limit_beyond_its_ceiling_is_named_with_its_flag() {
         .into_iter()
         .chain(raised);
     check(folder.path(), raised).ended(0);
-    // What is not written counts as what it stands for.
+    // A limit that is not written counts with its default.
     folder.write("pipeline.yaml", stage("memory: 64MiB"));
     let lowered = [
         "pipeline.yaml",
@@ -74,7 +74,7 @@ fn what_was_served_is_not_served_under_a_lower_ceiling() {
         log.contains(says) && log.contains("--max-stage-memory"),
         "{log}"
     );
-    // It comes back with the ceiling.
+    // It returns when the ceiling is raised.
     let server = Setup::of([]).state(state.path()).start();
     server.ask(&request("large", &[1.0])).ok();
 }

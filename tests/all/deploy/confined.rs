@@ -1,5 +1,5 @@
-//! Manifests that name files outside of their folder, and what is no file at all: refused, and
-//! never waited for.
+//! Manifests that refer to files outside of their folder, or to special files: refused without
+//! waiting.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use crate::harness::server::{Setup, program};
 use crate::harness::state::{Folder, harvest, warm};
 use crate::harness::{components, golden, guest};
 
-/// `vendor` with a manifest's own component, and `outside` with somebody else's files.
+/// `vendor` with a manifest's own component, and `outside` with unrelated files.
 fn folder() -> Folder {
     let folder = Folder::new();
     for name in ["vendor", "outside"] {
@@ -32,7 +32,7 @@ fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// As a user types it, without what tests are allowed.
+/// As a user types it, without the flags that tests add.
 fn check(folder: &Folder, arguments: &[&str]) -> Ran {
     let state = warm();
     let mut command = program();
@@ -57,7 +57,7 @@ fn with_file(path: &str) -> String {
     )
 }
 
-/// Files of a stage by each way out of the folder, and what is said about them.
+/// Files of a stage by each way out of the folder, and the errors.
 const OUTSIDE: [(&str, &str); 8] = [
     (
         "../outside/secret",
@@ -74,7 +74,7 @@ const OUTSIDE: [(&str, &str); 8] = [
     ),
     (
         "/proc/self/environ",
-        "files.weights: /proc/self/environ is made up by the kernel",
+        "files.weights: /proc/self/environ is on a kernel file system",
     ),
     (
         "/dev/zero",
@@ -122,7 +122,7 @@ fn what_leads_out_of_the_folder_is_refused_whatever_names_it() {
         folder.write("vendor/p.yaml", &manifest);
         let ran = check(&folder, &["vendor/p.yaml"]).ended(3);
         assert!(ran.stderr.contains(says), "{says}: {}", ran.stderr);
-        // A folder is no way around it.
+        // A folder gives no other way out.
         assert_eq!(
             check(&folder, &["-f", "vendor"]).ended(3).stderr,
             ran.stderr
@@ -156,18 +156,18 @@ fn an_allowed_directory_is_reached_by_every_way() {
         .ended(0);
         check(&folder, &["vendor/p.yaml", "--allow-path", "vendor"]).ended(3);
     }
-    // The root is a directory; what the kernel makes up is no file below it.
+    // The root is a directory; the kernel's virtual files are not regular files below it.
     folder.write("vendor/p.yaml", with_file("/proc/self/environ"));
     let ran = check(&folder, &["vendor/p.yaml", "--allow-path", "/"]).ended(3);
     assert!(
         ran.stderr
-            .contains("/proc/self/environ is made up by the kernel"),
+            .contains("/proc/self/environ is on a kernel file system"),
         "{}",
         ran.stderr
     );
 }
 
-/// As ConfigMaps are mounted: each name is a link through a link to a folder of the day.
+/// As ConfigMaps are mounted: each name is a link through a link to a dated folder.
 #[test]
 fn links_that_stay_in_the_folder_are_followed() {
     let folder = folder();
@@ -196,7 +196,7 @@ fn manifests_themselves_are_files() {
         &check(&folder, &["-f", "vendor"]).ended(3).stderr,
     );
     let ran = check(&folder, &["vendor/q.yaml"]).ended(3);
-    let says = "vendor/q.yaml:1:1: is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`";
+    let says = "vendor/q.yaml:1:1: is a FIFO, not a file; to read a program's output, use standard input with `-f -`";
     assert!(ran.stderr.contains(says), "{}", ran.stderr);
 }
 
@@ -218,7 +218,7 @@ fn a_fifo_in_a_watched_folder_is_one_error_and_stops_nothing() {
                 .is_some()
         );
     };
-    // It watches once it has seen an edit.
+    // It watches once it has applied an edit.
     edit("\"2\"");
     let pipe = folder.path().join("vendor/q.yaml");
     fifo(&pipe);
@@ -234,7 +234,7 @@ fn a_fifo_in_a_watched_folder_is_one_error_and_stops_nothing() {
     server.infer("p", &crate::guests::numbers(&[1.0])).ok();
 }
 
-/// What a server is sent is read by the client, so that is where the flag is.
+/// The client reads the files that it sends, so the flag belongs to the client.
 #[test]
 fn apply_uploads_nothing_from_elsewhere() {
     let folder = folder();

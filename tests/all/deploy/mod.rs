@@ -1,5 +1,4 @@
-//! From manifests on disk to pipelines that could serve, and everything that a person reads when
-//! they can't.
+//! From manifests on disk to pipelines, and the errors for manifests that can't be served.
 
 use std::os::unix::fs::symlink;
 
@@ -12,13 +11,13 @@ mod confined;
 mod refused;
 mod served;
 
-/// What every manifest of these tests begins with, as far as its stages.
+/// The beginning of every manifest of these tests, up to its stages.
 pub(crate) const HEAD: &str = "apiVersion: hotstage.dev/v1\nkind: Pipeline\nmetadata: { name: p, version: \"1\" }\nspec:\n  stages:\n";
 
-/// A stage that is nothing but right.
+/// A valid stage.
 pub(crate) const ECHO: &str = "    - { name: echo, role: model, component: ./echo.wasm }\n";
 
-/// A folder in which these guests lie under their own names.
+/// A folder with these guests under their own names.
 pub(crate) fn with_guests(names: &[&str]) -> Folder {
     let folder = Folder::new();
     for name in names {

@@ -1,5 +1,5 @@
-//! Manifests that `hotstage check` refuses. The whole text is in `tests/golden/errors`, one file
-//! for each.
+//! Manifests that `hotstage check` refuses. `tests/golden/errors` has the whole error texts, one
+//! file each.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::harness::command::{check, check_with};
 use crate::harness::state::{Folder, warm};
 use crate::harness::{golden, guest, skipped};
 
-/// The golden file's name, and what stands behind [`HEAD`].
+/// The golden file's name, and the text after [`HEAD`].
 const STAGES: &[(&str, &str)] = &[
     (
         "unknown-key",
@@ -109,7 +109,7 @@ const STAGES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The golden file's name, and what stands behind [`HEAD`] and [`ECHO`].
+/// The golden file's name, and the text after [`HEAD`] and [`ECHO`].
 const TESTS: &[(&str, &str)] = &[
     (
         "golden-test-values",
@@ -162,7 +162,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A folder with files that are not what they should be.
+/// A folder with invalid files.
 fn folder() -> Folder {
     let folder = with_guests(&["echo", "echo_pre", "echo_post"]);
     folder.write("empty.wasm", "");
@@ -202,9 +202,9 @@ fn every_refusal_says_what_is_wrong_and_where() {
     same(&differences);
 }
 
-/// Two stages, two files: nobody should have to ask nine times.
+/// Two stages, two files: one check reports all errors.
 #[test]
-fn what_is_wrong_in_several_files_is_told_at_once() {
+fn errors_in_several_files_are_reported_at_once() {
     let folder = folder();
     folder.write("a.yaml", format!("{HEAD}{}", STAGES[0].1));
     folder.write(
@@ -217,7 +217,7 @@ fn what_is_wrong_in_several_files_is_told_at_once() {
     )
     .ended(3);
     golden::check("errors/several-files", &ran.stderr);
-    // Beyond reading, each pipeline is made as far as it goes.
+    // After decoding, each pipeline is built as far as possible.
     folder.write("a.yaml", format!("{HEAD}{}", STAGES[1].1));
     folder.write(
         "b.yaml",
@@ -227,9 +227,9 @@ fn what_is_wrong_in_several_files_is_told_at_once() {
     golden::check("errors/several-pipelines", &ran.stderr);
 }
 
-/// One stage's component is nowhere, the others' settings are wrong: each is told.
+/// One stage's component is missing, the others' settings are wrong: all errors are reported.
 #[test]
-fn what_is_wrong_with_several_stages_is_told_at_once() {
+fn errors_of_several_stages_are_reported_at_once() {
     let folder = folder();
     let stages = "    - { name: scale, role: preprocess, component: scale, settings: { mean: [1], stdd: [1] } }\n    \
                   - { name: compute, role: model, component: onx, files: { model: ./nowhere.onnx } }\n    \
@@ -268,7 +268,7 @@ fn paths_that_hold_no_manifest_are_named() {
     golden::check("errors/paths", &ran.stderr);
 }
 
-/// root may read everything, so this asks as somebody else.
+/// root may read everything, so this runs as another user.
 #[test]
 fn a_folder_that_may_not_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -290,7 +290,7 @@ fn a_folder_that_may_not_be_read_is_named() {
 }
 
 #[test]
-fn a_box_that_is_empty_or_not_there_is_named() {
+fn an_empty_or_missing_folder_of_bundled_components_is_named() {
     let folder = folder();
     folder.write("pipeline.yaml", format!("{HEAD}{}", STAGES[1].1));
     for place in ["hollow", "nowhere"] {
@@ -305,14 +305,14 @@ fn a_box_that_is_empty_or_not_there_is_named() {
         )
         .ended(3);
         let expected = format!(
-            "the box is empty ({}); say where it is with --components",
+            "no components were found in {}; name their folder with --components",
             place.display()
         );
         assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
     }
 }
 
-/// Wherever a component is cut or changed: a refusal, and in one piece.
+/// A component that is cut or changed at any position is refused, and the process survives.
 #[test]
 fn no_damage_of_a_component_is_more_than_a_refusal() {
     let folder = folder();
@@ -328,7 +328,7 @@ fn no_damage_of_a_component_is_more_than_a_refusal() {
         for damaged in [&whole[..at], &changed] {
             folder.write("damaged.wasm", damaged);
             let ran = check(folder.path(), ["-f", "pipeline.yaml"]);
-            // In data, or a name, damage changes nothing that could be noticed.
+            // In data or in a name, damage changes nothing visible.
             let is_refused =
                 ran.code == Some(3) && ran.stderr.contains("spec.stages[0].component: ");
             assert!(

@@ -1,4 +1,4 @@
-//! What a manifest says about names and versions, seen by clients.
+//! Names and versions of a manifest, as clients see them.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn renames_and_earlier_tensors_reach_clients_and_stages() {
         model("echo")
             .with("inputs", json!({ "x": "request.second" }))
             .with("outputs", json!({ "y": "b" })),
-        // Not the tensor of the stage before.
+        // Not the tensor of the previous stage.
         stage("postprocess", "echo_post")
             .with("inputs", json!({ "x": "echo-pre.a" }))
             .with("outputs", json!({ "x": "c" })),

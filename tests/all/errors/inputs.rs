@@ -1,4 +1,4 @@
-//! Requests whose inputs, or what else they say, do not fit the model.
+//! Requests whose inputs, outputs or parameters do not match the model.
 
 use serde_json::{Value, json};
 
@@ -23,10 +23,10 @@ fn nested(rows: &[usize]) -> Value {
     rows.iter().map(|count| numbers(*count)).collect()
 }
 
-/// A request, and what is said about it.
+/// A request and its error.
 type Unfit = (Value, &'static str);
 
-/// Inputs of another name or datatype.
+/// Inputs with the wrong name or datatype.
 fn names_and_datatypes() -> Vec<Unfit> {
     vec![
         (
@@ -47,7 +47,7 @@ fn names_and_datatypes() -> Vec<Unfit> {
     ]
 }
 
-/// Inputs of another shape.
+/// Inputs with the wrong shape.
 fn shapes() -> Vec<Unfit> {
     let huge = json!([1_u64 << 63, 30]);
     vec![
@@ -87,7 +87,7 @@ fn shapes() -> Vec<Unfit> {
     ]
 }
 
-/// Inputs whose elements are not those of their shape.
+/// Inputs whose elements do not match their shape.
 fn data() -> Vec<Unfit> {
     vec![
         (
@@ -122,7 +122,7 @@ fn data() -> Vec<Unfit> {
     ]
 }
 
-/// Inputs that are missing, or given twice.
+/// Inputs that are missing or duplicate.
 fn lists() -> Vec<Unfit> {
     let input = tumor::request("benign")["inputs"][0].clone();
     let twice = json!({ "inputs": [input, input] });
@@ -135,7 +135,7 @@ fn lists() -> Vec<Unfit> {
 }
 
 #[test]
-fn an_input_that_does_not_fit_is_told_what_would() {
+fn a_wrong_input_is_refused_with_the_expected_one() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     for (request, message) in [names_and_datatypes(), shapes(), data(), lists()].concat() {
@@ -154,9 +154,9 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
     let server = Setup::tumor().start();
     let mut connection = server.connect();
     let request = || tumor::request("benign");
-    let wish = |requested: Value| request().with("outputs", requested);
+    let requesting = |requested: Value| request().with("outputs", requested);
     let parameters =
-        |parameters: Value| wish(json!([{ "name": "label", "parameters": parameters }]));
+        |parameters: Value| requesting(json!([{ "name": "label", "parameters": parameters }]));
     for (request, message) in [
         (request().with("id", 5), "id must be a string, given 5"),
         (
@@ -164,14 +164,14 @@ fn the_rest_of_a_request_is_checked_like_its_inputs() {
             "id has 257 bytes; at most 256 are allowed",
         ),
         (
-            wish(json!([{ "name": "labels" }])),
+            requesting(json!([{ "name": "labels" }])),
             "there is no output `labels`; did you mean `label`? the outputs are `label` and `score`",
         ),
         (
-            wish(json!([{ "name": "label" }, { "name": "label" }])),
+            requesting(json!([{ "name": "label" }, { "name": "label" }])),
             "output `label` is asked for twice",
         ),
-        (wish(json!([{}])), "outputs[0].name is missing"),
+        (requesting(json!([{}])), "outputs[0].name is missing"),
         (
             parameters(json!({ "binary_data": "yes" })),
             "outputs[0].parameters.binary_data must be true or false, given \"yes\"",

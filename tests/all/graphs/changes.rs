@@ -1,5 +1,5 @@
-//! Graphs on their way into service: what is refused, what a member's change means for them, and
-//! what they keep.
+//! Deploying graphs: what is refused, how changes of members affect them, and which members they
+//! protect.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::harness::server::{Server, Setup};
 use crate::harness::state::{Folder, warm};
 
 #[test]
-fn what_does_not_fit_is_refused_where_it_stands() {
+fn an_invalid_graph_is_refused_with_its_position() {
     let server = two().start();
     let admin = Admin::of(&server);
     admin.label("m", "stable", "1").ok();
@@ -37,7 +37,7 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     tested["spec"]["tests"][0]["expect"] = expect(3.0);
     let applied = admin.apply(&[tested]).ok().json();
     assert_eq!((&applied["tests"], value(&server, "g")), (&json!(1), 3.0));
-    // The members' own figures know nothing of the test.
+    // The members' own metrics do not include the test.
     let answered = r#"hotstage_requests_total{pipeline="m",version="1",outcome="answered"}"#;
     assert_eq!(server.metrics().value(answered), 1.0);
 }
@@ -47,7 +47,7 @@ fn check_refused(admin: &Admin, manifests: &[Value], part: &str) {
     refused(&admin.apply(manifests), 422, part);
 }
 
-/// A graph names versions that are there, and neither itself nor a graph that names it.
+/// A graph names existing versions, and neither itself nor a graph that names it.
 fn check_names(admin: &Admin) {
     let call =
         |name: &str, version: &str| json!([{ "name": "a", "pipeline": name, "version": version }]);
@@ -75,7 +75,7 @@ fn check_names(admin: &Admin) {
             graph("h", &call("i", "1")),
             graph("i", &call("g", "1")),
         ],
-        "the graphs name each other in a circle: ",
+        "the graphs name each other in a cycle: ",
     );
     let mut pinned = call("m", "1");
     pinned[0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
@@ -85,7 +85,7 @@ fn check_names(admin: &Admin) {
     );
 }
 
-/// Members of an ensemble take the same, and what they give is merged.
+/// The members of an ensemble take the same inputs, and their outputs are merged.
 fn check_ensembles(admin: &Admin) {
     let mut wide = times("m", "3", 2.0);
     wide["spec"]["stages"][0]["settings"] = json!({ "mean": [0, 0], "std": [1, 1] });
@@ -146,7 +146,7 @@ fn graphs_over_graphs_are_bounded() {
 }
 
 #[test]
-fn a_graph_follows_its_members_and_keeps_them() {
+fn a_graph_is_updated_with_its_members_and_protects_them() {
     let state = warm();
     let server = two().and([mean("g")]).state(state.path()).start();
     let over = graph(
@@ -164,7 +164,7 @@ fn a_graph_follows_its_members_and_keeps_them() {
         );
     }
     let before = (digest(&admin, "g"), digest(&admin, "over"));
-    // A member gets another digest: both graphs are made again, in the same revision.
+    // A member gets another digest: both graphs are rebuilt in the same revision.
     let replaced = admin
         .apply_with(&[times("m", "1", 8.0)], &json!({ "replace": true }))
         .ok()
@@ -200,7 +200,7 @@ fn a_graph_follows_its_members_and_keeps_them() {
     admin.delete("/v1/models/m").ok();
 }
 
-/// What the graph `g`, and `over` that names it, answer to 1.
+/// The answers of the graph `g`, and of `over`, which names it, to 1.
 fn both_graphs(server: &Server) -> (f64, f64) {
     (value(server, "g"), value(server, "over"))
 }
@@ -209,7 +209,7 @@ fn digest(admin: &Admin, name: &str) -> Value {
     admin.get(&format!("/v1/models/{name}/versions/1"))["digest"].clone()
 }
 
-/// A member that does not fit its graphs is refused, and nothing changes.
+/// A member that no longer matches its graphs is refused, and nothing changes.
 fn check_unfit_members(server: &Server, admin: &Admin) {
     let replace = |stage: Value, why: &str| {
         let unfit = admin.apply_with(&[version("m", "1", [stage])], &json!({ "replace": true }));
@@ -230,7 +230,7 @@ fn check_unfit_members(server: &Server, admin: &Admin) {
     );
     replace(
         model("echo"),
-        "spec: it would take and give something else: x FP32 [-1], features FP32 [-1, 1] -> ",
+        "spec: its inputs and outputs would change: x FP32 [-1], features FP32 [-1, 1] -> ",
     );
 }
 
@@ -257,7 +257,7 @@ fn a_graph_is_a_version_that_routes_and_labels_know() {
         409,
         "the graph m/3 names it",
     );
-    // All of a name at once: the graph goes with what it names.
+    // Deletes all of a name at once: the graph together with its members.
     admin.delete("/v1/models/m").ok();
 }
 
@@ -267,7 +267,7 @@ fn the_command_line_knows_graphs() {
     let server =
         Setup::files(["tumor-v1.yaml", "tumor-v2.yaml"].map(|file| tumor.join(file))).start();
     let at = server.starting.state.to_str().unwrap();
-    // The documents of its tests are sent along.
+    // The documents of its tests are uploaded.
     let applied = hotstage([
         "apply",
         "-f",
@@ -315,7 +315,7 @@ fn the_command_line_knows_graphs() {
 }
 
 #[test]
-fn a_graph_in_a_watched_folder_follows_its_members() {
+fn a_graph_in_a_watched_folder_is_updated_with_its_members() {
     let folder = Folder::new();
     folder.write("1.yaml", times("m", "1", 2.0).to_string());
     folder.write("2.yaml", times("m", "2", 4.0).to_string());
@@ -329,7 +329,7 @@ fn a_graph_in_a_watched_folder_follows_its_members() {
     crate::harness::eventually("the graph stands on the edited version", || {
         value(&server, "g") == 6.0
     });
-    // What it names goes with it, in one edit.
+    // The graph and its members are removed in one edit.
     for file in ["g.yaml", "2.yaml"] {
         std::fs::remove_file(folder.path().join(file)).unwrap();
     }

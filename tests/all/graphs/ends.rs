@@ -1,4 +1,4 @@
-//! What ends with a request, and what a member's failure means.
+//! Cancellation of a request's branches, and the effect of a member's failure.
 
 use serde_json::json;
 
@@ -84,7 +84,7 @@ fn a_soft_member_that_is_late_is_left_out_and_a_hard_one_is_not_waited_for() {
             Some("both=spins/1 (deadline_exceeded)")
         );
     }
-    // The only instance of the member is free each time: what it was doing is given up.
+    // The member's only instance is free each time, because its call is cancelled.
     assert_eq!(data(&server.ask(&request("spins", &[1.0]))), [1.0]);
     assert_eq!(data(&server.ask(&request("soft", &[1.0]))), [1.0]);
     for (name, node) in [("hard", "both"), ("alone", "alone")] {
@@ -123,7 +123,7 @@ fn a_soft_member_that_is_late_is_left_out_and_a_hard_one_is_not_waited_for() {
     );
 }
 
-/// A member that spins, of which one call may run at once.
+/// A member that spins, with at most one concurrent call.
 fn spinning(deadline: Option<&str>) -> Server {
     let limits = json!({ "time": "60s", "instances": 1 });
     let mut graph = graph(
@@ -159,13 +159,13 @@ fn a_deadline_bounds_every_branch_and_ends_what_still_runs() {
         late.error(),
         "graph `g` took longer than its deadline of 300ms"
     );
-    // Its only instance would be busy for a minute.
+    // Otherwise its only instance would be busy for a minute.
     assert_eq!(data(&server.ask(&request("spins", &[1.0]))), [1.0]);
     assert_eq!(data(&server.ask(&request("g", &[2.0]))), [2.0]);
 }
 
 #[test]
-fn a_client_that_leaves_takes_every_branch_with_it() {
+fn a_disconnected_client_cancels_every_branch() {
     let server = spinning(None);
     let waiting = r#"hotstage_requests_total{pipeline="echo",version="1",outcome="answered"}"#;
     let mut connection = server.connect();

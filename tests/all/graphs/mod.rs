@@ -1,4 +1,4 @@
-//! Graphs from outside: right answers are those of their members.
+//! Graphs: their answers are composed of their members' answers.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn infer(server: &Server, path: &str, body: &Value) -> Response {
     server.post(&format!("/v2/models/{path}/infer"), body.to_string())
 }
 
-/// What a graph over `times` says to 1.
+/// The answer of a graph over `times` to 1.
 fn value(server: &Server, name: &str) -> f64 {
     infer(server, name, &one(1.0)).ok().json()["outputs"][0]["data"][0]
         .as_f64()
@@ -61,7 +61,7 @@ fn answers(answer: &Value) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn the_example_says_what_its_members_say() {
+fn the_examples_answers_are_those_of_its_members() {
     let server = Setup::files([root().join("examples/tumor")]).start();
     let rows = tumor::held_out();
     let of = |path: &str| answers(&infer(&server, path, &rows).ok().json());
@@ -76,7 +76,7 @@ fn the_example_says_what_its_members_say() {
         differ += usize::from(first.0 != second.0);
     }
     assert_eq!((first.len(), differ), (143, 1));
-    // Row by row, since a switch decides for all rows of a request.
+    // Row by row, because a switch decides for all rows of a request.
     let data = rows["inputs"][0]["data"].as_array().unwrap();
     let mut unsure = 0;
     for (index, row) in data.chunks(30).enumerate() {
@@ -104,7 +104,7 @@ fn the_example_says_what_its_members_say() {
         unsure += usize::from(is_unsure);
     }
     assert_eq!(unsure, 6);
-    // One unsure row among many is enough.
+    // A single unsure row is enough.
     assert_eq!(of("tumor-careful"), second);
     let metrics = server.metrics();
     let answered = |name: &str, version: &str| {
@@ -144,7 +144,7 @@ fn tensors_stay_binary_and_are_the_members_to_the_bit() {
     assert_eq!(ask("tumor-careful").to_bits(), first.to_bits());
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the mean of two 32-bit floats is told in 32 bits"
+        reason = "the mean of two 32-bit floats is returned in 32 bits"
     )]
     let mean = f64::midpoint(first.into(), second.into()) as f32;
     assert_eq!(ask("tumor-panel").to_bits(), mean.to_bits());
@@ -167,7 +167,7 @@ fn nodes_are_wired_like_stages() {
     let server = two().and([over, chain]).start();
     for name in ["g", "over"] {
         let answer = infer(&server, name, &one(1.0)).ok().json();
-        let told: Vec<(&str, f64)> = answer["outputs"]
+        let values: Vec<(&str, f64)> = answer["outputs"]
             .as_array()
             .unwrap()
             .iter()
@@ -178,14 +178,14 @@ fn nodes_are_wired_like_stages() {
                 )
             })
             .collect();
-        assert_eq!(told, [("four", 4.0), ("features", 8.0), ("twice", 2.0)]);
+        assert_eq!(values, [("four", 4.0), ("features", 8.0), ("twice", 2.0)]);
     }
     let metadata = server.get("/v2/models/over").ok().json();
     assert_eq!(metadata["outputs"].as_array().unwrap().len(), 3);
 }
 
 #[test]
-fn a_splitter_deals_by_weight_and_a_key_meets_the_same_arm() {
+fn a_splitter_chooses_by_weight_and_a_key_gets_a_stable_arm() {
     let arms = json!([
         { "pipeline": "m", "version": "1", "weight": 70 }, { "pipeline": "m", "version": "2", "weight": 30 },
     ]);
@@ -216,7 +216,7 @@ fn a_splitter_deals_by_weight_and_a_key_meets_the_same_arm() {
 }
 
 #[test]
-fn what_flows_between_nodes_is_checked_as_between_stages() {
+fn tensors_between_nodes_are_checked_as_between_stages() {
     let nodes = json!([
         { "name": "a", "pipeline": "echo", "version": "1" },
         { "name": "b", "pipeline": "echo", "version": "1", "inputs": { "x": "a.y" } },

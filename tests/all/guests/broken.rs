@@ -1,5 +1,5 @@
-//! Calls in which a guest misbehaves. Each costs one request; the next one of the same pipeline is
-//! answered, and a neighbour is answered before, meanwhile and after.
+//! Calls in which a guest misbehaves. Each fails one request; the next request of the same pipeline
+//! succeeds, and a neighbour is answered before, during and after.
 
 use serde_json::{Value, json};
 
@@ -8,19 +8,19 @@ use crate::harness::http::Response;
 use crate::harness::manifest::{With as _, model, pipeline, stage};
 use crate::harness::server::{Server, Setup};
 
-/// What a guest does when it is told to, and what the client hears.
+/// A guest's fault, and the client's error.
 struct Row {
     guest: &'static str,
     role: &'static str,
-    told: f32,
+    trigger: f32,
     status: u16,
     kind: &'static str,
-    /// What the message says behind the names of stage and pipeline.
+    /// The message after the names of stage and pipeline.
     says: &'static str,
     instance: Instance,
 }
 
-/// What becomes of the instance.
+/// What happens to the instance.
 #[derive(PartialEq)]
 enum Instance {
     Ends,
@@ -29,7 +29,7 @@ enum Instance {
 
 const fn row(
     guest: &'static str,
-    told: f32,
+    trigger: f32,
     status: u16,
     kind: &'static str,
     says: &'static str,
@@ -37,7 +37,7 @@ const fn row(
     Row {
         guest,
         role: "model",
-        told,
+        trigger,
         status,
         kind,
         says,
@@ -215,10 +215,10 @@ fn serve() -> Server {
     Setup::of(manifests).start()
 }
 
-/// Only the guest that is about time has little of it: machines may be slow.
+/// Only the guest that tests time has a short limit, because machines may be slow.
 fn limits(guest: &str) -> Value {
     json!({
-        // 80 MiB, and 80 MiB again where the buffer is made.
+        // 80 MiB, and another 80 MiB for creating the buffer.
         "memory": if guest == "outputs_much" { "256MiB" } else { "32MiB" },
         "time": if guest == "spins" { "300ms" } else { "30s" },
         "output_bytes": "1MiB",
@@ -229,7 +229,10 @@ fn limits(guest: &str) -> Value {
 #[track_caller]
 fn check(server: &Server, row: &Row) {
     let Row {
-        guest, told, kind, ..
+        guest,
+        trigger,
+        kind,
+        ..
     } = row;
     let neighbour = || {
         assert_eq!(
@@ -249,7 +252,7 @@ fn check(server: &Server, row: &Row) {
 
     neighbour();
     let mut connection = server.connect();
-    connection.send(&request(guest, &[*told]).bytes());
+    connection.send(&request(guest, &[*trigger]).bytes());
     neighbour();
     let response = connection.answer().expect("closed without an answer");
     neighbour();
@@ -269,7 +272,7 @@ fn check(server: &Server, row: &Row) {
     assert_eq!(moved, [1.0, 1.0, ends, ends], "{guest}: {series:?}");
 }
 
-/// An honest call is answered.
+/// A normal call succeeds.
 #[track_caller]
 fn good(server: &Server, guest: &str) {
     let response = server.ask(&request(guest, &[1.0])).ok();
@@ -300,7 +303,7 @@ fn refused(row: &Row, response: &Response) {
         "stage `{}` of pipeline `{guest}` version 1 ",
         guest.replace('_', "-")
     );
-    // What is wrong with the client's input is told in the stage's own words.
+    // A message about the client's input is the stage's own text.
     assert_eq!(
         text.starts_with(&whose),
         row.status != 400,
@@ -313,7 +316,6 @@ fn refused(row: &Row, response: &Response) {
         ".rs",
         "0x",
         "panicked",
-        "told to",
         "on purpose",
         "\n",
     ] {
@@ -321,7 +323,7 @@ fn refused(row: &Row, response: &Response) {
     }
 }
 
-/// Only the first instance of a stage is described, so this guest's second one is another.
+/// Only the first instance of a stage is described, so this guest's second instance differs.
 #[test]
 fn an_instance_that_opens_as_something_else_is_refused() {
     let manifests = [
@@ -330,7 +332,7 @@ fn an_instance_that_opens_as_something_else_is_refused() {
     ];
     let server = Setup::of(manifests).start();
     assert_eq!(data(&server.ask(&request("lies_later", &[1.0]))), [1.0]);
-    // Its first instance ends with this call.
+    // This call ends its first instance.
     assert_eq!(server.ask(&request("lies_later", &[13.0])).status, 500);
     for _ in 0..3 {
         let response = server.ask(&request("lies_later", &[1.0]));
@@ -347,7 +349,7 @@ fn an_instance_that_opens_as_something_else_is_refused() {
     }
 }
 
-/// More instances than the server may run is not the stage's fault, and not for ever.
+/// Too many instances for the server is a temporary condition, not a defect of the stage.
 #[test]
 fn calls_beyond_the_servers_instances_are_put_off() {
     let spins = model("spins").with("limits", json!({ "time": "2s" }));
@@ -355,7 +357,7 @@ fn calls_beyond_the_servers_instances_are_put_off() {
         .args("--instances 1")
         .start();
     let response = std::thread::scope(|scope| {
-        // Whoever comes first has the only instance: it may be put off itself, and tries again.
+        // The first call takes the only instance; a call that gets 503 is retried.
         let busy = scope.spawn(|| while server.ask(&request("spins", &[13.0])).status != 504 {});
         // Until it runs, the only instance may answer these.
         let response = loop {

@@ -1,5 +1,5 @@
-//! What an instance keeps between calls: buffers, inputs, files; and stages whose instances keep
-//! nothing.
+//! State that an instance keeps between calls (buffers, inputs, files), and stages whose instances
+//! keep none.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::harness::wat::{self, Shelf};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// A stage that is a guest in text.
+/// A stage with a guest written as WebAssembly text.
 fn stage(shelf: &Shelf, name: &str, text: &str, limits: &Value) -> Value {
     let component = shelf.put(name, &wat::model(text));
     json!({ "name": name, "role": "model", "component": component, "limits": limits })
@@ -29,7 +29,7 @@ fn ended(server: &Server, name: &str) -> f64 {
         .value(&of_stage("instances_ended_total", name))
 }
 
-/// Keeps a buffer of a mebibyte of each call.
+/// Keeps a buffer of 1 MiB from each call.
 const HOARDS: &str = "(memory (export \"memory\") 20)
     (func $any (param i32) (drop (call $create (i32.const 0) (i32.const 1048576))))";
 
@@ -43,7 +43,7 @@ fn buffers_are_counted_from_call_to_call_and_too_many_end_their_instance() {
         neighbour,
     ])
     .start();
-    // Warming it is a call too.
+    // The warm-up is a call as well.
     let warm = held(&server, "hoards") / MIB;
     let mut seen = Vec::new();
     for call in 0..10_u8 {
@@ -70,7 +70,7 @@ fn buffers_are_counted_from_call_to_call_and_too_many_end_their_instance() {
     assert!(lines.iter().any(is_it), "{lines:#?}");
 }
 
-/// With nothing allowed, every call has its answer, and its instance ends with it.
+/// With a limit of 0, every call succeeds and its instance ends with it.
 #[test]
 fn a_stage_may_be_forbidden_to_hold_anything() {
     let shelf = Shelf::new();
@@ -104,12 +104,12 @@ fn sixty_mebibytes_of_each_call_do_not_add_up() {
         assert_eq!(ask(&server, "hoards", &[1.0]), [1.0]);
     }
     let grown = (resident(&server) - before) / MIB;
-    // 2400 if they did; an allocator keeps some for a while.
+    // 2400 if they added up; an allocator keeps some for a while.
     assert!(grown < 1024.0, "{grown} MiB more");
     assert_eq!(held(&server, "hoards"), 0.0);
 }
 
-/// Four bytes of an input must not keep the body that they came in.
+/// Four bytes of an input must not keep the request's body in memory.
 #[test]
 fn a_part_of_an_input_keeps_itself_alone() {
     let shelf = Shelf::new();
@@ -148,8 +148,7 @@ fn a_file_is_in_memory_once_however_often_it_is_opened() {
     let shelf = Shelf::new();
     let folder = Folder::new();
     let file = folder.write("large", vec![7; 16 << 20]);
-    // Opens it 500 times in a call, holds all of them, and looks whether they are as long as they
-    // should be.
+    // Opens it 500 times in a call, holds all of them, and checks their lengths.
     let text = "(data (i32.const 3000) \"large\")
         (func $misbehave (param $x i32) (result i32) (local $n i32)
           (loop $l
@@ -170,14 +169,14 @@ fn a_file_is_in_memory_once_however_often_it_is_opened() {
     let before = resident(&server);
     for name in ["one", "other"] {
         assert_eq!(ask(&server, name, &[13.0]), [13.0]);
-        // They are the file's bytes, which nobody has twice: nothing is counted, and nothing ends.
+        // The buffers share the file's bytes, so nothing is counted and no instance ends.
         assert_eq!((held(&server, name), ended(&server, name)), (0.0, 0.0));
     }
     let grown = (resident(&server) - before) / MIB;
     assert!(grown < 64.0, "{grown} MiB more");
 }
 
-/// A component of seven memories takes seven places, where `--instances` can be seen to be short.
+/// A component with seven memories takes seven slots, a shortage that `--instances` can show.
 #[test]
 fn memories_are_counted_as_places() {
     let shelf = Shelf::new();
@@ -217,7 +216,7 @@ fn memories_are_counted_as_places() {
     }
 }
 
-/// The guest counts the calls that its instance has seen.
+/// The guest counts the calls of its instance.
 #[test]
 fn each_call_may_have_an_instance_that_no_other_has_seen() {
     let counts =
@@ -245,7 +244,7 @@ fn each_call_may_have_an_instance_that_no_other_has_seen() {
     );
     let first = ask(&server, "warm", &[1.0]);
     assert_eq!(ask(&server, "warm", &[1.0]), [first[0] + 1.0]);
-    // Also when several come at once, and after one that failed.
+    // Also with concurrent calls, and after a failed one.
     assert_eq!(server.ask(&request("fresh", &[13.0])).status, 500);
     std::thread::scope(|scope| {
         for _ in 0..4 {

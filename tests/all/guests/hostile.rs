@@ -1,8 +1,8 @@
-//! Guests that no compiler would make, in WebAssembly text (`tests/harness/wat.rs`): calls against
-//! the rules of the component model, answers that are no answers, floods of every kind.
+//! Guests that no compiler would generate, in WebAssembly text (`tests/harness/wat.rs`): calls that
+//! violate the component model, invalid answers, floods of every kind.
 //!
-//! Of each: what the client hears, what the log says, what is counted, and that a neighbour is
-//! answered rightly before, meanwhile and after. In the end the memory has come back.
+//! For each, the test checks the client's error, the log, the metrics, and that a neighbour gets
+//! right answers before, during and after. At the end the memory has been released.
 
 use serde_json::json;
 
@@ -16,15 +16,15 @@ use crate::harness::process::resident;
 use crate::harness::server::{Server, Setup};
 use crate::harness::wat::{self, Shelf};
 
-/// Bytes of one log line, with its time, its level and its names.
+/// Bytes of one log line, with its time, level and names.
 const LINE_BYTES: usize = 33 << 10;
 
 #[test]
-fn whatever_a_guest_does_it_costs_one_request() {
+fn any_fault_of_a_guest_fails_one_request() {
     let shelf = Shelf::new();
     let stage = |row: &Row| {
         let component = shelf.put(row.name, &wat::model(row.text));
-        // Only guests that are about time have little of it: machines may be slow.
+        // Only guests that test time have a short limit, because machines may be slow.
         let time = if row.kind == "stage_timeout" {
             "300ms"
         } else {
@@ -43,7 +43,7 @@ fn whatever_a_guest_does_it_costs_one_request() {
     for row in ROWS {
         check(&server, row);
     }
-    // Each had up to 96 MiB of its own, and as much again on its way through the host.
+    // Each had up to 96 MiB of its own, and the same again in the host.
     eventually("the memory comes back", || {
         resident(&server) < before + f64::from(512 << 20)
     });
@@ -52,12 +52,12 @@ fn whatever_a_guest_does_it_costs_one_request() {
         let is_it = |line: &&String| {
             line.contains(" request: ") && line.contains(&format!(r#"id="{}""#, row.name))
         };
-        let told: Vec<&String> = lines.iter().filter(is_it).collect();
-        assert_eq!(told.len(), 1, "{}: {told:#?}", row.name);
+        let logged: Vec<&String> = lines.iter().filter(is_it).collect();
+        assert_eq!(logged.len(), 1, "{}: {logged:#?}", row.name);
         assert!(
-            told[0].contains(&format!(r#"kind="{}""#, row.kind)),
+            logged[0].contains(&format!(r#"kind="{}""#, row.kind)),
             "{}",
-            told[0]
+            logged[0]
         );
     }
     for line in &lines {
@@ -70,7 +70,7 @@ fn whatever_a_guest_does_it_costs_one_request() {
             line.len()
         );
     }
-    // The names that it gives its functions are in the backtrace, and drive nothing.
+    // The names of its functions are in the backtrace, escaped.
     assert!(
         lines.iter().any(|line| line.contains("u001b[31mred")),
         "{lines:#?}"
@@ -112,7 +112,7 @@ fn check(server: &Server, row: &Row) {
     assert_eq!(moved, [1.0, ends, ends], "{name}: {series:?}");
 }
 
-/// An honest call is answered.
+/// A normal call succeeds.
 #[track_caller]
 fn good(server: &Server, row: &Row) {
     let response = server.ask(&request(row.name, &[1.0]));

@@ -1,8 +1,8 @@
-//! The guests of [`hostile`](super::hostile). Each does one thing wrong when `x[0]` is 13.
+//! The guests of [`hostile`](super::hostile). Each has one fault when `x[0]` is 13.
 
 use super::row::{Row, Then, answers, breaks, fails, spins, traps};
 
-/// So many numbers that the host asks for 52 bytes, which nothing else takes.
+/// This many numbers make the host request 52 bytes, a size that no other allocation has.
 const LONG: &[f32] = &[1.; 13];
 
 pub(super) const ROWS: &[Row] = &[
@@ -172,25 +172,25 @@ pub(super) const ROWS: &[Row] = &[
     traps(
         "traps_in_post_return",
         "unreachable",
-        "(global $told (mut i32) (i32.const 0))
+        "(global $triggered (mut i32) (i32.const 0))
          (func $misbehave (param $x i32) (result i32)
-           (global.set $told (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
-         (func $post (if (global.get $told) (then unreachable)))",
+           (global.set $triggered (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
+         (func $post (if (global.get $triggered) (then unreachable)))",
     ),
     spins(
         "spins_in_post_return",
-        "(global $told (mut i32) (i32.const 0))
+        "(global $triggered (mut i32) (i32.const 0))
          (func $misbehave (param $x i32) (result i32)
-           (global.set $told (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
-         (func $post (if (global.get $told) (then (loop $l (br $l)))))",
+           (global.set $triggered (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
+         (func $post (if (global.get $triggered) (then (loop $l (br $l)))))",
     ),
     traps(
         "exits_in_post_return",
         "cannot leave component instance",
-        "(global $told (mut i32) (i32.const 0))
+        "(global $triggered (mut i32) (i32.const 0))
          (func $misbehave (param $x i32) (result i32)
-           (global.set $told (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
-         (func $post (if (global.get $told) (then (call $exit (i32.const 0)))))",
+           (global.set $triggered (i32.const 1)) (call $answer (local.get $x) (i32.const 1)))
+         (func $post (if (global.get $triggered) (then (call $exit (i32.const 0)))))",
     ),
     Row {
         x: LONG,
@@ -299,7 +299,7 @@ pub(super) const ROWS: &[Row] = &[
         "(func $misbehave (param $x i32) (result i32)
            (loop $l (call $file (i32.const 0) (i32.const 64) (i32.const 2048)) (br $l)) unreachable)",
     ),
-    // The machine's own rules.
+    // The rules of WebAssembly itself.
     traps(
         "calls_another_type",
         "indirect call type mismatch",

@@ -1,5 +1,4 @@
-//! Tensors that cross the wall by handle because they are large, and bodies that a stage takes as
-//! they are.
+//! Tensors that cross the ABI by handle because of their size, and raw bodies.
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use crate::harness::http::Request;
 use crate::harness::manifest::{With as _, model, pipeline, stage};
 use crate::harness::server::{Server, Setup};
 
-/// Name in the guest, bytes of an element.
+/// Port name in the guest, bytes per element.
 const FIXED: [(&str, usize); 13] = [
     ("bool", 1),
     ("uint8", 1),
@@ -25,7 +24,7 @@ const FIXED: [(&str, usize); 13] = [
     ("fp64", 8),
 ];
 
-/// Bytes that no two neighbours share; 0 and 1 where nothing else is allowed.
+/// Adjacent bytes that differ; 0 and 1 if other values are invalid.
 fn pattern(name: &str, length: usize) -> Vec<u8> {
     let modulus = if name == "bool" { 2 } else { 251 };
     (0..length)
@@ -33,7 +32,7 @@ fn pattern(name: &str, length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Elements of BYTES, as they travel.
+/// Elements of BYTES in wire format.
 fn elements(lengths: &[usize]) -> Vec<u8> {
     let element = |&length: &usize| {
         [
@@ -45,8 +44,7 @@ fn elements(lengths: &[usize]) -> Vec<u8> {
     lengths.iter().flat_map(element).collect()
 }
 
-/// Sends each datatype with so many bytes and BYTES of these lengths; all must come back as they
-/// went.
+/// Sends each datatype with this many bytes, and BYTES of these lengths; all must return unchanged.
 #[track_caller]
 fn passes_through(server: &Server, bytes: usize, lengths: &[usize]) {
     let mut blobs: Vec<Vec<u8>> = FIXED
@@ -85,12 +83,12 @@ fn input(name: &str, elements: usize, bytes: usize) -> Value {
 
 #[test]
 fn large_tensors_of_every_datatype_pass_through_unchanged() {
-    // Just enough for the inputs of one call: handles that were not given back would soon be too
-    // many.
+    // Just enough handles for the inputs of one call, so a leaked handle would soon exceed the
+    // limit.
     let guest = stage("preprocess", "identity_all")
         .with("limits", json!({ "handles": 14, "instances": 1 }));
     let server = Setup::of([pipeline("p", [guest])]).start();
-    // 16 KiB cross by value, one byte more by handle.
+    // 16 KiB cross by value, one more byte by handle.
     for bytes in [0, 8, (16 << 10) - 8, 16 << 10, (16 << 10) + 8, 1 << 20] {
         for _ in 0..2 {
             passes_through(&server, bytes, &[0, 1, bytes, 0, 3]);
@@ -151,7 +149,7 @@ fn an_input_of_more_tensors_than_handles_is_a_named_limit() {
     passes_through(&server, 8, &[1]);
 }
 
-/// A body, its content type, and what the stage makes of it; `None` where it is read as a request.
+/// A body, its content type, and the stage's result; `None` if it is decoded as a request.
 const BODIES: [(&str, Option<&str>); 8] = [
     ("text/plain", Some("ab")),
     ("text/plain; charset=utf-8", Some("\0\u{7f}")),
@@ -164,7 +162,7 @@ const BODIES: [(&str, Option<&str>); 8] = [
 ];
 
 #[test]
-fn a_stage_takes_bodies_of_its_content_types_as_they_are() {
+fn a_stage_takes_raw_bodies_of_its_content_types() {
     let stages = [stage("preprocess", "raw_text"), model("echo")];
     let server = Setup::of([pipeline("raw", stages), pipeline("plain", [model("echo")])]).start();
     let post = |model: &str, content_type: &str, body: &[u8]| {
@@ -183,7 +181,7 @@ fn a_stage_takes_bodies_of_its_content_types_as_they_are() {
             expected,
             "{content_type}"
         );
-        // Elsewhere a content type says nothing.
+        // Other stages ignore the content type.
         assert_eq!(
             data(&post("plain", content_type, tensors.as_bytes())),
             [7.0],

@@ -1,4 +1,4 @@
-//! What guests say reaches the operator's log, bounded and harmless, and never the client.
+//! Log output of guests reaches the operator's log, bounded and escaped, and never the client.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::server::{Server, Setup};
 
 /// Lines that a stage may log in one second; see `runtime/core/src/limits.rs`.
 const LINES_PER_SECOND: usize = 100;
-/// Bytes of one line, with room for its time, its level and its names.
+/// Bytes of one line, including its time, level and names.
 const LINE_BYTES: usize = (8 << 10) + 512;
 
 fn serve(guest: &str, log_bytes: &str) -> Server {
@@ -19,7 +19,7 @@ fn serve(guest: &str, log_bytes: &str) -> Server {
     .start()
 }
 
-/// Stops the server; what its one guest wrote, and how many lines it dropped.
+/// Stops the server; returns the lines of its only guest and the number of dropped lines.
 fn said(server: Server, guest: &str) -> (Vec<String>, f64) {
     let dropped = server
         .metrics()
@@ -43,7 +43,7 @@ fn a_flood_is_bounded_by_bytes_and_what_is_dropped_is_counted() {
     let server = serve("floods", "8KiB");
     assert_eq!(ask(&server, "floods", &[13.0]), [13.0]);
     let (lines, dropped) = said(server, "floods");
-    // A line is a little over a kilobyte.
+    // A line is slightly longer than a kilobyte.
     assert_eq!(lines.len(), 7);
     assert_eq!(dropped, 10_000.0 - 7.0);
 }
@@ -53,7 +53,7 @@ fn a_flood_is_bounded_by_lines_a_second() {
     let server = serve("floods", "16MiB");
     assert_eq!(ask(&server, "floods", &[13.0]), [13.0]);
     let (lines, dropped) = said(server, "floods");
-    // However long the call takes, it does not take ten seconds.
+    // Even a slow call takes less than ten seconds.
     assert!(
         (LINES_PER_SECOND..=10 * LINES_PER_SECOND).contains(&lines.len()),
         "{} lines",
@@ -108,9 +108,9 @@ fn what_a_guest_prints_is_logged_line_by_line() {
     assert_eq!(dropped + lines.len() as f64, 20_000.0);
 }
 
-/// Guest, what the operator reads, in which line.
+/// Guest, text in the log, marker of its line.
 const CAUSES: [(&str, &str, &str); 4] = [
-    ("traps", "told to", " guest: "),
+    ("traps", "on purpose", " guest: "),
     ("traps", "wasm backtrace", " request: "),
     (
         "fails_internal",
@@ -164,7 +164,7 @@ fn lines_for_machines_are_json() {
             .filter(is_it)
             .any(|line| line["stage"] == guest && line["message"].as_str().unwrap().contains(text))
     };
-    assert!(said("traps", "told to"), "{lines:#?}");
+    assert!(said("traps", "on purpose"), "{lines:#?}");
     assert!(said("floods", r"\u001b[31mred"), "{lines:#?}");
     let failed = lines
         .iter()

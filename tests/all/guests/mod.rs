@@ -1,7 +1,7 @@
-//! What guests may try, and what becomes of it: one failed request, never the process or a
+//! What guests may attempt, and the result: one failed request, never a failure of the process or a
 //! neighbour.
 //!
-//! `tests/guests/README.md` says what each guest does.
+//! `tests/guests/README.md` describes each guest.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(crate) fn numbers(values: &[f32]) -> Value {
     json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [values.len()], "data": values }] })
 }
 
-/// The same, ready to be sent.
+/// The same as an HTTP request.
 pub(crate) fn request(model: &str, values: &[f32]) -> Request {
     Request::post(
         &format!("/v2/models/{model}/infer"),
@@ -44,19 +44,19 @@ pub(crate) fn data(response: &Response) -> Vec<f64> {
         .collect()
 }
 
-/// Sends `x` and answers the numbers of the first output.
+/// Sends `x` and returns the numbers of the first output.
 #[track_caller]
 pub(crate) fn ask(server: &Server, model: &str, values: &[f32]) -> Vec<f64> {
     data(&server.ask(&request(model, values)))
 }
 
-/// A series of one stage's metrics, of a pipeline that is called like its guest.
+/// A metric of one stage, for a pipeline with its guest's name.
 pub(crate) fn of_stage(metric: &str, guest: &str) -> String {
     let stage = guest.replace('_', "-");
     format!(r#"hotstage_stage_{metric}{{pipeline="{guest}",version="1",stage="{stage}"}}"#)
 }
 
-/// How many requests of a pipeline ended so.
+/// The number of requests of a pipeline with this outcome.
 pub(crate) fn outcomes(pipeline: &str, outcome: &str) -> String {
     format!(r#"hotstage_requests_total{{pipeline="{pipeline}",version="1",outcome="{outcome}"}}"#)
 }

@@ -1,7 +1,7 @@
-//! Components that are refused when they are deployed: they misbehave as they open, or are not for
-//! this wall.
+//! Components that are refused at deployment: they misbehave when they are opened, or do not
+//! implement this ABI.
 //!
-//! What the person reads who wrote the manifest is in `tests/golden/errors`.
+//! `tests/golden/errors` has the messages for the manifest's author.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ fn what_can_not_serve_is_refused_with_its_reason() {
         let folder = Folder::new();
         let copy = format!("{name}.wasm");
         std::os::unix::fs::symlink(guest(name), folder.path().join(&copy)).unwrap();
-        // Opening may take ten times the limit; what does not spin has time enough.
+        // Opening may take ten times the limit, enough for every guest that does not spin.
         let time = if name.starts_with("spins") {
             "50ms"
         } else {
@@ -55,7 +55,7 @@ fn what_can_not_serve_is_refused_with_its_reason() {
             &format!("errors/guest-{name}"),
             &refusal.join("\n"),
         ));
-        // Whoever wrote the component reads its panic.
+        // The component's author needs the panic message.
         let panics = said
             .iter()
             .any(|line| line.contains("panicked at ") && line.contains(&format!("{name}.rs")));
@@ -86,18 +86,18 @@ fn a_pipeline_that_is_refused_keeps_no_other_from_being_served() {
     let server = Setup::of(manifests()).start();
     assert_eq!(ask(&server, "good", &[1.0]), [1.0]);
     assert_eq!(server.ask(&request("bad", &[1.0])).status, 404);
-    // Where nothing can be served, nothing is.
+    // If no pipeline can be served, the server does not start.
     let Err(ended) = Setup::of([pipeline("bad", [model("traps_in_open")])]).try_start() else {
         panic!("it serves")
     };
     assert_eq!(ended.code, Some(3), "{ended:?}");
 }
 
-/// Opening may take ten times as long as a call, also where a request waits for it; its own time
-/// begins behind that.
+/// Opening may take ten times as long as a call, also while a request waits for it; the request's
+/// own time starts afterwards.
 #[test]
 fn a_call_that_waits_for_an_instance_has_all_its_time() {
-    // Opening takes about three times the limit, a third of what it may take.
+    // Opening takes about three times the limit, a third of its own bound.
     let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));
     let server = Setup::of([pipeline("slow_in_open", [slow])]).start();
     for _ in 0..2 {
@@ -106,13 +106,13 @@ fn a_call_that_waits_for_an_instance_has_all_its_time() {
     }
 }
 
-/// A stage that takes a third of what it may opens on a machine that gives it a tenth of a core: it
-/// is its CPU time that counts.
+/// A stage that needs a third of its bound opens even if it gets a tenth of a core, because the
+/// bound counts CPU time.
 #[test]
 fn a_busy_machine_refuses_nothing() {
     let slow = model("slow_in_open").with("limits", json!({ "time": "250ms" }));
     let setup = || Setup::of([pipeline("slow_in_open", [slow.clone()])]);
-    // What is compiled by then is compiled for all.
+    // Components are compiled once for all.
     setup().start().stop();
     let starting = setup().spawn();
     let is_over = std::sync::atomic::AtomicBool::new(false);
@@ -133,7 +133,7 @@ fn a_busy_machine_refuses_nothing() {
     });
 }
 
-/// The server says live, and not ready, while something is being opened.
+/// The server reports live, and not ready, while a stage is being opened.
 #[test]
 fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
     let spins = model("spins_in_open").with("limits", json!({ "time": "200ms" }));
@@ -144,7 +144,7 @@ fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
     let setup = Setup::of([pipeline("p", [stage("preprocess", "echo_pre"), spins])]).http(address);
     let mut starting = setup.spawn();
     let mut live = 0;
-    // It ends by itself after two seconds of spinning; until then it must answer.
+    // It ends by itself after two seconds; until then the server must answer.
     while !starting.has_ended() {
         if let Some(status) = status_of(address, "/v2/health/live") {
             assert_eq!(status, 200);
@@ -156,7 +156,7 @@ fn a_stage_that_spins_as_it_opens_does_not_block_the_socket() {
     assert_eq!(starting.wait().code, Some(3));
 }
 
-/// `None` when nobody listens yet, or any more.
+/// `None` if the server does not listen.
 fn status_of(address: std::net::SocketAddr, path: &str) -> Option<u16> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).ok()?;

@@ -1,4 +1,4 @@
-//! A stage is a pure function: no clock, no chance, no machine. And its instances are reused until
+//! A stage is a pure function: no clock, no randomness, no machine. Its instances are reused until
 //! one ends.
 
 use serde_json::json;
@@ -28,7 +28,7 @@ fn a_sleep_ends_at_once() {
 }
 
 #[test]
-fn chance_is_the_same_from_every_start() {
+fn randomness_is_the_same_from_every_start() {
     let (one, other) = (one("reads_random"), one("reads_random"));
     let answers: Vec<_> = (0..3).map(|_| ask(&one, "reads_random", &[1.0])).collect();
     assert_eq!(
@@ -37,12 +37,12 @@ fn chance_is_the_same_from_every_start() {
             .map(|_| ask(&other, "reads_random", &[1.0]))
             .collect::<Vec<_>>()
     );
-    // It is no constant either: a hash map with one seed for all would be.
+    // Nor is it constant: a hash map with a fixed seed would be.
     assert_ne!(answers[0], answers[1]);
 }
 
 #[test]
-fn there_is_no_machine_to_look_at() {
+fn a_stage_sees_nothing_of_the_machine() {
     // No folder can be opened, no variable is set, no argument was given.
     assert_eq!(
         ask(&one("reads_files"), "reads_files", &[1.0]),
@@ -87,15 +87,15 @@ fn a_trap_ends_no_instance_of_another_stage() {
     let mut manifest = pipeline("p", stages);
     manifest["spec"]["outputs"] = json!(["calls"]);
     let server = Setup::of([manifest]).start();
-    let call = |told: f32| {
+    let call = |trigger: f32| {
         let input = |name: &str, value: f32| json!({ "name": name, "datatype": "FP32", "shape": [1], "data": [value] });
         server.infer(
             "p",
-            &json!({ "inputs": [input("n", 0.0), input("x", told)] }),
+            &json!({ "inputs": [input("n", 0.0), input("x", trigger)] }),
         )
     };
     assert_eq!(super::data(&call(1.0)), [1.0]);
-    // The count has moved on, although nobody learns of it.
+    // The counter has advanced, although no answer showed it.
     assert_eq!(call(13.0).header("hotstage-failure"), Some("stage_trapped"));
     assert_eq!(super::data(&call(1.0)), [3.0]);
 }

@@ -1,7 +1,8 @@
-//! Components that must not be opened, in WebAssembly text (`tests/harness/wat.rs`): what they say
-//! of themselves is too much, too long, or would drive a terminal; or they misbehave as they start.
+//! Components that must not be opened, in WebAssembly text (`tests/harness/wat.rs`): their
+//! descriptions are too large, too long, or would control a terminal, or they misbehave during
+//! start.
 //!
-//! Each is refused with its reason by a server that serves, which goes on answering rightly.
+//! A running server refuses each with its reason and keeps answering correctly.
 
 use serde_json::json;
 
@@ -11,18 +12,18 @@ use crate::harness::manifest::{model, pipeline};
 use crate::harness::server::Setup;
 use crate::harness::wat::{self, Shelf};
 
-/// What a component is made of.
+/// How a component is built.
 enum Made {
     Model(&'static str),
     Preprocessor(&'static str),
-    /// A model that instantiates a module so many times more.
+    /// A model that instantiates a module this many more times.
     Beside(&'static str, u32),
 }
 use Made::{Beside, Model, Preprocessor};
 
 const BROKEN: &str = "it trapped: it broke the rules of the component model";
 
-/// Name, what it is, what the person reads who applies it.
+/// Name, component, the error for the operator.
 const ROWS: [(&str, Made, &str); 37] = [
     // Signatures.
     (
@@ -62,7 +63,7 @@ const ROWS: [(&str, Made, &str); 37] = [
         "it has a signature that makes no sense: input 0 has a name of 60000 bytes",
     ),
     (
-        "a-port-that-turns-text-round",
+        "a-port-that-reverses-text",
         Model(
             "(data (i32.const 3000) \"a\\e2\\80\\aeb\")
              (func $open (result i32) (i64.store (i32.const 1104) (i64.const 0x500000bb8)) (i32.const 1056))",
@@ -116,7 +117,7 @@ const ROWS: [(&str, Made, &str); 37] = [
         "it accepts as content type 0 a text of 256 bytes; at most 255 are allowed",
     ),
     (
-        "a-content-type-that-turns-text-round",
+        "a-content-type-that-reverses-text",
         Preprocessor(
             "(data (i32.const 3000) \"\\00\\0c\\00\\00\\06\") (data (i32.const 3072) \"a/\\e2\\81\\a6b\")
              (func $open (result i32) (i64.store (i32.const 1076) (i64.const 0x100000bb8)) (i32.const 1056))",
@@ -125,7 +126,7 @@ const ROWS: [(&str, Made, &str); 37] = [
     ),
     // Descriptions.
     (
-        "a-name-that-turns-text-round",
+        "a-name-that-reverses-text",
         Model("(data (i32.const 1200) \"\\e2\\80\\8f\")"),
         "it has a name with U+200F in it, which would disturb a terminal",
     ),
@@ -174,7 +175,7 @@ const ROWS: [(&str, Made, &str); 37] = [
         Model("(func $open (result i32) (call $fail (i32.const 9) (i32.const 0) (i32.const 0)))"),
         BROKEN,
     ),
-    // What it uses up.
+    // Resources that it exhausts.
     (
         "holds-as-it-opens",
         Model(
@@ -204,7 +205,7 @@ const ROWS: [(&str, Made, &str); 37] = [
     ("data-beyond-its-memory", Model("(data (i32.const 10000000) \"x\")"), "out of bounds memory access"),
     ("elements-beyond-its-table", Model("(table 1 funcref) (elem (i32.const 9) $post)"), "out of bounds table access"),
     ("a-table-of-ten-million", Model("(table 10000000 funcref)"), "table"),
-    // What it takes of the engine's pool.
+    // Slots of the engine's pool.
     ("998-core-instances", Beside("(module)", 998), "more than 1000 instances, modules and components"),
     (
         "nine-memories",
@@ -221,7 +222,7 @@ const ROWS: [(&str, Made, &str); 37] = [
 ];
 
 #[test]
-fn what_must_not_be_opened_is_refused_with_its_reason() {
+fn invalid_components_are_refused_with_a_reason() {
     let shelf = Shelf::new();
     let server = Setup::of([pipeline("neighbour", [model("echo")])]).start();
     let admin = Admin::of(&server);
@@ -272,7 +273,7 @@ fn what_must_not_be_opened_is_refused_with_its_reason() {
         );
         assert_eq!(server.get("/v2/models/hostile").status, 404, "{name}");
     }
-    // Nothing of them is left in what the log says, either.
+    // The log contains none of their control characters either.
     for line in server.stop().stderr {
         let is_harmless = |c: char| {
             !c.is_control() && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}')

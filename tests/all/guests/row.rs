@@ -1,7 +1,6 @@
-//! What a guest of [`hostile`](super::hostile) does, and what becomes of the call: rows of its
-//! table.
+//! Rows of the table of [`hostile`](super::hostile): a guest's fault and the result of the call.
 
-/// A guest, and what becomes of the call in which it misbehaves.
+/// A guest, and the result of the call in which it misbehaves.
 pub(super) struct Row {
     pub(super) name: &'static str,
     /// See `tests/harness/wat.rs`.
@@ -13,7 +12,7 @@ pub(super) struct Row {
     pub(super) then: Then,
 }
 
-/// What becomes of the instance.
+/// What happens to the instance.
 #[derive(PartialEq)]
 pub(super) enum Then {
     Ends,
@@ -53,7 +52,7 @@ pub(super) const fn traps(name: &'static str, says: &'static str, text: &'static
     fails(name, "stage_trapped", says, text)
 }
 
-/// The host or the component model ends it, and says no more to the client.
+/// The host or the component model ends the call; the client gets no details.
 pub(super) const fn breaks(name: &'static str, text: &'static str) -> Row {
     traps(
         name,

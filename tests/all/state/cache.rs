@@ -1,4 +1,4 @@
-//! The compile cache: an entry that is damaged, foreign or no file is compiled again.
+//! The compile cache: an entry that is damaged, foreign or not a file is compiled again.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::harness::manifest::{model, pipeline};
 use crate::harness::server::Setup;
 
 #[test]
-fn what_is_in_the_cache_is_trusted_only_when_it_is_ours() {
+fn only_entries_that_this_server_signed_are_trusted() {
     let (state, entry) = with_one_entry();
     assert!(
         serves(state.path())
@@ -69,7 +69,7 @@ fn an_entry_of_another_component_is_not_taken() {
         .into_iter()
         .find(|path| *path != echo)
         .unwrap();
-    // It is whole and it is ours, but it is of `echo`.
+    // It is valid and signed by this server, but it belongs to `echo`.
     fs::remove_file(&other).unwrap();
     fs::copy(&echo, &other).unwrap();
     let server = traps();
@@ -84,7 +84,7 @@ fn an_entry_of_another_component_is_not_taken() {
 }
 
 #[test]
-fn a_key_that_is_damaged_or_gone_costs_the_cache_alone() {
+fn a_damaged_or_missing_key_invalidates_only_the_cache() {
     let (state, _) = with_one_entry();
     let key = state.path().join("cache.key");
     for damage in [
@@ -119,7 +119,7 @@ fn a_key_that_is_damaged_or_gone_costs_the_cache_alone() {
     }
 }
 
-/// Something that would be waited for in the place of an entry: it is compiled again.
+/// A special file in place of an entry must not block: the component is compiled again.
 #[test]
 fn a_fifo_or_a_link_in_the_cache_is_no_entry() {
     let (state, entry) = with_one_entry();

@@ -1,8 +1,8 @@
-//! Component files, as far as they are read without compiling them.
+//! Component files, checked without compiling them.
 //!
-//! `bounds` is our own count of a component's parts, before any decoder of others sees it. Those
-//! panic and overflow their stacks on hostile bytes, so they are fed in processes of their own
-//! alone: [`worker`](crate::worker).
+//! `bounds` counts a component's parts before any third-party decoder runs. Those decoders panic
+//! and overflow their stacks on hostile bytes, so they are fuzzed only in separate processes:
+//! [`worker`](crate::worker).
 
 use hotstage_core::compile_limits::ComponentLimits;
 use hotstage_engine::compile::CompileError;
@@ -11,7 +11,7 @@ use hotstage_engine::fuzzing;
 use crate::abi::component;
 use crate::assert_text;
 
-/// Far below the defaults, so that small inputs reach them.
+/// Bounds far below the defaults, so that small inputs reach them.
 const LIMITS: ComponentLimits = ComponentLimits {
     bytes: 60 << 10,
     functions: 50,
@@ -26,10 +26,10 @@ pub(crate) fn bounds(bytes: &[u8]) {
     if let Err(error) = &strict {
         assert_text(&error.to_string());
     }
-    // What passes narrow bounds passes wide ones.
+    // A component that passes narrow bounds must pass wide ones.
     let wide = fuzzing::bounds(bytes, &ComponentLimits::default());
     match (strict, wide) {
-        (Ok(()), Err(error)) => panic!("passes narrow bounds, and not wide ones: {error}"),
+        (Ok(()), Err(error)) => panic!("passes narrow bounds, but not wide ones: {error}"),
         (Ok(()), Ok(())) => {
             assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm"))
         }
@@ -40,7 +40,7 @@ pub(crate) fn bounds(bytes: &[u8]) {
     }
 }
 
-/// A whole small component, and hostile ones.
+/// A valid small component, and hostile ones.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![
         component::build(),
@@ -51,7 +51,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Small files that made decoders panic, or that are cut off.
+/// Small files that made decoders panic, and truncated files.
 fn hostile() -> Vec<Vec<u8>> {
     let names = [
         "a:b/c",
@@ -72,7 +72,7 @@ fn hostile() -> Vec<Vec<u8>> {
     files
 }
 
-/// A component inside a component inside …
+/// Deeply nested components.
 fn nested(depth: usize) -> Vec<u8> {
     let header = b"\0asm\x0d\0\x01\0".to_vec();
     (0..depth).fold(header.clone(), |inner, _| {
@@ -80,7 +80,7 @@ fn nested(depth: usize) -> Vec<u8> {
     })
 }
 
-/// A type of function or of instance (Component Model, Binary.md), and an import of it by a name.
+/// A function or instance type (Component Model, Binary.md), and a named import of it.
 fn imports(type_: &[u8], kind: u8, name: &str) -> Vec<u8> {
     let mut import = vec![1, 0, u8::try_from(name.len()).unwrap()];
     import.extend_from_slice(name.as_bytes());
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_is_a_whole_model_and_no_other_role() {
+    fn the_seed_is_a_valid_model_and_no_other_role() {
         let bytes = component::build();
         let fits = |role| compiler::check(&bytes, role, &ComponentLimits::default());
         fits(Role::Model).unwrap();

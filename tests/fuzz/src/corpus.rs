@@ -1,8 +1,8 @@
-//! The committed corpus: `fuzz/corpus/<target>/`, one file for each input, named by its content.
+//! The committed corpus: `fuzz/corpus/<target>/`, one file per input, named by its digest.
 //!
-//! It is made of the repository's own examples and of small files written by hand
-//! (`hotstage-fuzz corpus`, which `cargo xtask fuzz --write-corpus` runs). An input that once was a
-//! finding is added by hand and stays. Bound: [`BYTES_MAX`] over all targets.
+//! `hotstage-fuzz corpus` (run by `cargo xtask fuzz --write-corpus`) generates it from the
+//! repository's examples and from small inputs in the source. Inputs of former findings are added
+//! by hand and kept. Bound: [`BYTES_MAX`] over all targets.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -14,12 +14,12 @@ use crate::{TARGETS, Target};
 /// Bytes of the whole corpus.
 pub const BYTES_MAX: u64 = 300 << 10;
 
-/// Where it is.
+/// The corpus folder.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
 }
 
-/// The inputs of a target, in an order that is the same everywhere.
+/// The inputs of a target, in a deterministic order.
 pub fn read(target: &Target) -> io::Result<Vec<Vec<u8>>> {
     files(&folder().join(target.name))?
         .iter()
@@ -27,7 +27,7 @@ pub fn read(target: &Target) -> io::Result<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// Writes the seeds of every target; answers how many files are new.
+/// Writes the seeds of every target and returns the number of new files.
 pub fn write() -> io::Result<usize> {
     let mut new = 0;
     for target in TARGETS {
@@ -55,8 +55,8 @@ pub fn bytes() -> io::Result<u64> {
     Ok(sum)
 }
 
-/// What an input is called: the start of its digest, without an ending, so that nothing takes it
-/// for source.
+/// An input's file name: the start of its digest, without an extension, so that no tool treats it
+/// as source.
 pub fn name(bytes: &[u8]) -> String {
     Digest::of(bytes).hex()[..16].to_owned()
 }

@@ -1,11 +1,11 @@
-//! Rows of a CSV file, as `hotstage infer` makes tensors of them. The first byte chooses the
-//! model's metadata.
+//! Conversion of CSV rows to tensors, as in `hotstage infer`. The first byte selects the model's
+//! metadata.
 
 use serde_json::{Value, json};
 
 use hotstage::cli::fuzzing::rows;
 
-/// Metadata of models: a matrix, columns by name, and one that no table fits.
+/// Metadata of models: a matrix, named columns, and one that no table matches.
 fn about(choice: u8) -> Value {
     match choice % 4 {
         0 => json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [-1, -1] }] }),
@@ -28,7 +28,7 @@ pub(crate) fn run(bytes: &[u8]) {
         Ok(tensors) => {
             assert!(!tensors.is_empty());
             let count = tensors[0].1.shape()[0];
-            assert!(count > 0, "a table without rows was taken");
+            assert!(count > 0, "a table without rows was accepted");
             for (name, tensor) in tensors {
                 assert_eq!(
                     tensor.shape()[0],
@@ -43,7 +43,7 @@ pub(crate) fn run(bytes: &[u8]) {
                 );
             }
         }
-        // These texts go to the person whose file it is.
+        // The user who passed the file reads these texts.
         Err(text) => assert!(!text.is_empty()),
     }
 }

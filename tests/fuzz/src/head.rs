@@ -1,5 +1,5 @@
-//! What is read of a request before its body: path, query of the admin API, encodings, the length
-//! of a binary body's JSON. An input is lines, one for each.
+//! Decoders of a request's head: path, query of the admin API, encodings, the length of a binary
+//! body's JSON. Each line of an input feeds one of them.
 
 use hotstage::codecs::oip::binary::parse_header_length;
 use hotstage::frontends::admin::fuzzing::{endpoints, read_query};
@@ -24,9 +24,9 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// What a path names comes back when it is written down with every character escaped.
+/// A decoded path must decode to the same value after every character is percent-encoded.
 fn path(path: &str) {
-    // What hyper takes for a path: no control characters, no blanks.
+    // hyper accepts no control characters and no spaces in a path.
     if path.len() > 1024
         || path
             .chars()
@@ -50,8 +50,8 @@ fn path(path: &str) {
     }
 }
 
-/// Of every endpoint: what was read comes back when it is written down with every character
-/// escaped.
+/// For every endpoint, decoded arguments must decode to the same values after every character is
+/// percent-encoded.
 fn query(query: &str) {
     for endpoint in 0..endpoints() {
         match read_query(endpoint, query) {

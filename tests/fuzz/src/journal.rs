@@ -1,7 +1,6 @@
-//! Revisions of the journal, one to a line, and what they make of what is served.
+//! Revisions of the journal, one per line, and the served state that results from them.
 //!
-//! The server writes them itself; what reads them must still hold against a file that somebody
-//! changed.
+//! The server writes revisions itself, but its decoder must also withstand a manipulated file.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Entry, Outcome, Revision, State, Verb};
@@ -33,7 +32,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// A body that is one is written as it is read.
+/// A valid body must encode to the bytes it was decoded from.
 fn read(body: &str) -> Option<Revision> {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     let number = value["number"].as_u64().unwrap_or(1);
@@ -53,7 +52,7 @@ fn read(body: &str) -> Option<Revision> {
             .unwrap();
             assert_eq!(again, revision);
             assert_eq!(again.body(), canonical);
-            // A body under another hash, number or predecessor is none.
+            // A body with another hash, number or predecessor must be refused.
             assert!(Revision::read(body, Revision::genesis(), number, previous).is_err());
             assert!(
                 Revision::read(
@@ -73,7 +72,7 @@ fn read(body: &str) -> Option<Revision> {
     }
 }
 
-/// Makes a change, if it fits: what does not fit changes nothing.
+/// Applies a change if it is valid; a refused change must leave the state unchanged.
 fn make(state: &mut State, change: &Change) -> bool {
     let before = state.clone();
     let made = state.make(change);
@@ -81,7 +80,7 @@ fn make(state: &mut State, change: &Change) -> bool {
         assert_text(&misfit.to_string());
         assert_eq!(
             *state, before,
-            "a change that was refused ({misfit}) left something"
+            "a refused change ({misfit}) modified the state"
         );
     }
     is_sound(state);
@@ -124,18 +123,18 @@ fn is_sound(state: &State) {
             .and_then(|entry| entry.rollout.as_ref());
         assert!(
             rollout.is_some_and(|rolling| rolling.phase.is_under_way()),
-            "{name} does not roll"
+            "{name}: the rollout is not valid"
         );
     }
 }
 
-/// The changes from one state to another all fit, and lead there. Rollouts do not come back.
+/// The changes from one state to another must apply and lead there. Rollouts are not restored.
 fn leads_to(from: &State, to: &State) {
     let mut state = from.clone();
     for change in from.changes_to(to) {
         state
             .make(&change)
-            .unwrap_or_else(|misfit| panic!("{change:?} does not fit: {misfit}"));
+            .unwrap_or_else(|misfit| panic!("{change:?} does not apply: {misfit}"));
     }
     let served = |state: &State| -> Vec<(String, Entry)> {
         state
@@ -154,7 +153,7 @@ fn leads_to(from: &State, to: &State) {
     assert_eq!(served(&state), served(to));
 }
 
-/// A journal as the server writes one: versions, labels, a route; and some that do not fit.
+/// A journal as the server writes it: versions, labels, a route; and some invalid ones.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let (mut previous, mut number, mut text) = (Revision::genesis(), 0, String::new());
     for (verb, changes) in history() {

@@ -1,13 +1,12 @@
-//! Fuzz targets: one plain function for each decoder of bytes that others send.
+//! Fuzz targets: one function for each decoder of untrusted bytes.
 //!
-//! A target takes any bytes and returns; a panic is a finding. Each asserts more than that the
-//! decoder does not crash: what was decoded is written and decoded again to the same value, a fast
-//! reader agrees with the slow one, sizes keep to their bounds, errors are texts of at most
-//! [`TEXT_BYTES_MAX`].
+//! A target must return for any bytes; a panic is a finding. Targets also assert properties:
+//! decoded values encode and decode to the same value, the fast and the slow reader agree, sizes
+//! respect their bounds, and error texts have at most [`TEXT_BYTES_MAX`].
 //!
-//! The same functions run three ways: over the committed corpus and seeded mutations of it, without
-//! instrumentation ([`runner`], in `cargo xtask test`); under libFuzzer (`fuzz/`,
-//! `cargo xtask fuzz`); and, for components, in the real process that compiles ([`worker`]).
+//! The functions run in three environments: over the committed corpus and seeded mutations of it,
+//! without instrumentation ([`runner`], in `cargo xtask test`); under libFuzzer (`fuzz/`,
+//! `cargo xtask fuzz`); and, for components, in the real compile process ([`worker`]).
 
 #![expect(
     clippy::unwrap_used,
@@ -31,25 +30,25 @@ pub mod worker;
 
 use hotstage_core::failure::{Failure, Kind};
 
-/// Bytes of any error's text: four kilobytes, and how many more there were.
+/// Maximum bytes of an error text: 4 KiB, plus the note about omitted bytes.
 pub const TEXT_BYTES_MAX: usize = (4 << 10) + 64;
 
-/// One decoder, and what is fed to it.
+/// One decoder and its inputs.
 #[derive(Debug)]
 pub struct Target {
-    /// The folder of its corpus, and the name of its program under libFuzzer.
+    /// The name of its corpus folder and of its libFuzzer program.
     pub name: &'static str,
-    /// Decodes, and asserts.
+    /// Decodes an input and asserts the properties.
     pub run: fn(&[u8]),
-    /// Bytes of an input: longer ones take longer and find no more.
+    /// Maximum bytes of an input: longer ones take more time and find no more.
     pub bytes_max: usize,
-    /// Executions of the short run, about a second of them.
+    /// Executions of the short run, about one second.
     pub quick: u64,
-    /// Whole inputs from which its corpus is made.
+    /// Valid inputs from which its corpus is generated.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "abi_conversion",
@@ -134,7 +133,7 @@ pub fn run(name: &str, bytes: &[u8]) {
     (target.run)(&bytes[..bytes.len().min(target.bytes_max)]);
 }
 
-/// A text that people read: there is one, and it has a bound.
+/// Asserts that an error text is not empty and within its bound.
 #[track_caller]
 fn assert_text(text: &str) {
     assert!(!text.is_empty(), "an error without a text");
@@ -146,7 +145,7 @@ fn assert_text(text: &str) {
     );
 }
 
-/// A refusal that is the sender's own doing.
+/// Asserts that a failure is a client error.
 #[track_caller]
 fn assert_refusal(failure: &Failure, kinds: &[Kind]) {
     assert!(

@@ -1,12 +1,12 @@
-//! `hotstage-fuzz`: fuzz targets without instrumentation, and components through the process that
-//! compiles.
+//! `hotstage-fuzz`: runs fuzz targets without instrumentation, and components through the compile
+//! process.
 //!
-//! `cargo xtask fuzz` runs it. Started as `compile-worker` it is that process, as the server's
-//! program is.
+//! `cargo xtask fuzz` runs it. Started as `compile-worker` it is a compile process, like the
+//! server's binary.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this program talks to the person who typed it"
+    reason = "a command-line program prints its results"
 )]
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use hotstage::control::compiler::Work;
 use hotstage_fuzz::worker::{self, Plan, Seen};
 use hotstage_fuzz::{TARGETS, Target, corpus, runner};
 
-/// As in the server: what a compiler takes counts alike.
+/// The server's allocator, so that compiling takes the same memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -31,40 +31,40 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run targets over their corpus and mutations of it [default: all of them].
+    /// Run targets over their corpus and mutations of it
     Run {
-        /// Names of targets.
+        /// Names of targets [default: all]
         targets: Vec<String>,
-        /// Executions of each [default: about a second of them].
+        /// Executions per target [default: about one second]
         #[arg(long, value_name = "N")]
         count: Option<u64>,
-        /// Which mutations are made.
+        /// Seed of the mutations
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
     },
-    /// Run files through one target.
+    /// Run files through one target
     Replay {
-        /// The target.
+        /// Name of the target
         target: String,
-        /// Inputs.
+        /// Input files
         files: Vec<PathBuf>,
     },
-    /// Send mutated components through processes that compile.
+    /// Send mutated components through compile processes
     Worker {
-        /// How many.
+        /// Number of components
         #[arg(long, value_name = "N", default_value_t = 1000)]
         count: u64,
-        /// Which mutations are made.
+        /// Seed of the mutations
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
-        /// Compile each as well.
+        /// Compile each component [default: only check it]
         #[arg(long)]
         compile: bool,
-        /// Folders of components that are mutated, beside the corpus.
+        /// Folder of components to mutate, in addition to the corpus
         #[arg(long = "components", value_name = "FOLDER")]
         folders: Vec<PathBuf>,
     },
-    /// Write the corpus of every target anew.
+    /// Write the corpus of every target
     Corpus,
 }
 
@@ -116,7 +116,7 @@ fn find(names: &[String]) -> Result<Vec<&'static Target>, String> {
     names.iter().map(find).collect()
 }
 
-/// One line for each; whether all of them found nothing.
+/// Runs the targets and prints a line for each; returns whether there were no findings.
 fn run(targets: &[&'static Target], count: Option<u64>, seed: u64) -> bool {
     println!(
         "{:<20} {:>12} {:>10} {:>12} {:>9}",
@@ -150,22 +150,22 @@ fn replay(target: &Target, files: &[PathBuf]) -> Result<bool, String> {
 fn components(folders: &[PathBuf], plan: Plan) -> Result<bool, String> {
     let components =
         worker::components(folders).map_err(|error| format!("can't read components: {error}"))?;
-    println!("{} components are mutated", components.len());
+    println!("mutating {} components", components.len());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let tell = |done: u64, took: std::time::Duration| {
+    let progress = |done: u64, took: std::time::Duration| {
         eprintln!("  {done} after {:.0} s", took.as_secs_f64())
     };
-    let seen = runtime.block_on(worker::run(components, plan, tell));
+    let seen = runtime.block_on(worker::run(components, plan, progress));
     Ok(report(&seen, plan.count))
 }
 
 fn report(seen: &Seen, count: u64) -> bool {
     let seconds = seen.took.as_secs_f64();
-    println!("{count} components in {seconds:.1} s, each in a process of its own");
+    println!("{count} components in {seconds:.1} s, each in its own process");
     for (outcome, number) in &seen.outcomes {
         println!("  {outcome:<34} {number:>9}");
     }

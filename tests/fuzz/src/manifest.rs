@@ -1,5 +1,5 @@
-//! Manifests: every kind of document. What is read is written in its canonical form and read again
-//! to the same.
+//! Manifests: every kind of document. A decoded document is encoded in its canonical form and must
+//! decode to the same value.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::graph::{Branch, ResolvedGraph};
@@ -22,16 +22,16 @@ pub(crate) fn run(bytes: &[u8]) {
             documents.routes.iter().for_each(route);
             documents.rollouts.iter().for_each(rollout);
         }
-        Err(problems) => told(&problems, text),
+        Err(problems) => check_problems(&problems, text),
     }
     canonical(text);
 }
 
-/// All problems are somewhere in the file, and can be read.
-fn told(problems: &Problems, text: &str) {
+/// Asserts that all problems have a position in the file and a valid text.
+fn check_problems(problems: &Problems, text: &str) {
     assert!(!problems.is_empty() && problems.list().len() <= PROBLEMS_MAX);
-    // YAML ends lines at a lone carriage return, too; what is missing at the end is on the line
-    // after the last.
+    // YAML also ends lines at a lone carriage return; a key that is missing at the end is reported
+    // on the line after the last.
     let lines = text.matches(['\n', '\r']).count() + 2;
     for problem in problems.list() {
         assert_text(&problem.to_string());
@@ -41,7 +41,7 @@ fn told(problems: &Problems, text: &str) {
     }
 }
 
-/// Stands in for the loader: the digest of a reference is that of its text.
+/// Stand-in for the loader: the digest of a reference is the digest of its text.
 struct Texts;
 
 impl Resolve for Texts {
@@ -68,7 +68,7 @@ impl Resolve for Texts {
     }
 }
 
-/// The canonical text is a manifest, too, and means the same.
+/// The canonical text must be a manifest with the same meaning.
 fn pipeline(written: &Written) {
     let resolved = written.resolve(&mut Texts).unwrap();
     let text = resolved.canonical();
@@ -111,7 +111,7 @@ fn rollout(written: &WrittenRollout) {
     );
 }
 
-/// A text that the store would take is the only one of its meaning.
+/// A text that the store accepts must be the canonical one.
 fn canonical(text: &str) {
     if let Ok(resolved) = Resolved::parse(text) {
         assert_eq!(resolved.canonical(), text);
@@ -155,7 +155,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     texts.into_iter().map(String::into_bytes).collect()
 }
 
-/// A route with everything that it can have.
+/// A route with every key.
 const EXPERIMENT: &str = r#"apiVersion: hotstage.dev/v1
 kind: Route
 metadata: { name: tumor }
@@ -170,7 +170,6 @@ spec:
   experiment: { reward: binary }
 "#;
 
-/// YAML that a reader may stumble over: anchors, tags, block scalars, several documents, what is no
-/// text.
+/// YAML that is hard to parse: anchors, tags, block scalars, several documents, invalid UTF-8.
 const TANGLED: &str = "%YAML 1.2\n---\n# a comment\na: &a [1, *a, !!str 2]\n<<: {b: c}\n? [x]\n: |+\n  text\n\n  more\n\
 d: >-\n  folded\n  text\ne: 'it''s'\nf: \"\\u00e9\\x41\"\ng: ~\nh: .inf\ni: 0x1F\nj: 1_000\n...\n---\nkind: Pipelin\n";

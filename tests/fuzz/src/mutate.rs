@@ -1,12 +1,12 @@
-//! Mutations of an input, as a fuzzer makes them: bits, bytes, numbers, pieces that are doubled,
-//! cut out or taken from another input. The same seed makes the same mutations on every machine.
+//! Mutations of an input: bits, bytes, numbers, and pieces that are duplicated, removed or copied
+//! from another input. The same seed gives the same mutations on every machine.
 
-/// Numbers that look like chance and are the same each time (xorshift64*, Vigna 2016).
+/// A deterministic pseudo-random generator (xorshift64*, Vigna 2016).
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// One sequence for each seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -18,7 +18,7 @@ impl Chance {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
     }
 
-    /// One below the bound; 0 below 0.
+    /// A number below the bound; 0 if the bound is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound.max(1)).unwrap();
         usize::try_from(self.next() % bound).unwrap()
@@ -29,11 +29,11 @@ impl Chance {
     }
 }
 
-/// Bytes at which parsers go wrong: ends and borders of numbers, brackets, quotes, what opens a
-/// LEB128 number.
+/// Bytes on which parsers often fail: limits of numbers, brackets, quotes, first bytes of LEB128
+/// numbers.
 const WEIRD: &[u8] = b"\x00\x01\x7f\x80\xff\"\\{}[]:,-+.eE0\n\t &*!|>%=";
 
-/// An input with one to eight mutations; `other` gives pieces.
+/// Applies one to eight mutations to an input; pieces come from `other`.
 pub fn mutate(input: &[u8], other: &[u8], bytes_max: usize, chance: &mut Chance) -> Vec<u8> {
     let mut bytes = input[..input.len().min(bytes_max)].to_vec();
     for _ in 0..=chance.below(8) {
@@ -53,7 +53,7 @@ fn once(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
         0 => bytes[at] ^= 1 << chance.below(8),
         1 => bytes[at] = chance.byte(),
         2 => bytes[at] = WEIRD[chance.below(WEIRD.len())],
-        // A length, an index or a digit that is off by one, or by a little.
+        // Makes a length, an index or a digit off by one or by a little.
         3 => bytes[at] = bytes[at].wrapping_add(chance.byte() % 8).wrapping_sub(4),
         4 => number(&mut bytes[at..], chance),
         5 => drop(bytes.drain(at..piece(at, bytes.len(), chance))),
@@ -86,7 +86,7 @@ fn once(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     }
 }
 
-/// The end of a piece: mostly a short one.
+/// The end of a piece; most pieces are short.
 fn piece(start: usize, end: usize, chance: &mut Chance) -> usize {
     let most = if chance.below(4) == 0 {
         end - start
@@ -96,7 +96,7 @@ fn piece(start: usize, end: usize, chance: &mut Chance) -> usize {
     start + chance.below(most + 1)
 }
 
-/// Overwrites the beginning with a number of 2, 4 or 8 bytes that means much to somebody.
+/// Overwrites the beginning with a boundary value of 2, 4 or 8 bytes.
 fn number(bytes: &mut [u8], chance: &mut Chance) {
     const NUMBERS: [u64; 10] = [
         0,

@@ -1,7 +1,7 @@
 //! Bodies of inference requests: JSON, the binary extension, and compressed ones.
 //!
-//! What is decoded is written again, as a client writes a request and as the server writes an
-//! answer, and must come back the same.
+//! A decoded request is encoded as a request and as an answer; both must decode to the same
+//! tensors.
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -30,7 +30,7 @@ fn port(name: &str, datatype: Datatype, shape: &[Dimension]) -> Port {
     }
 }
 
-/// Models with inputs of every datatype that there is, so that a body fits one of them.
+/// Signatures that together have inputs of every datatype.
 fn signatures() -> Vec<Signature> {
     let outputs = || {
         vec![
@@ -63,7 +63,7 @@ pub(crate) fn json(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         assert!(
             quick_reader_agrees(text),
-            "the quick reader and the slow one read different things"
+            "the fast and the slow reader read different requests"
         );
     }
     let body = Bytes::copy_from_slice(bytes);
@@ -78,8 +78,8 @@ pub(crate) fn json(bytes: &[u8]) {
     }
 }
 
-/// The first two bytes say how long the JSON is, as a header would; with both set there is no such
-/// header.
+/// The first two bytes give the JSON's length, like the header of a binary request; if all bits
+/// are set there is no header.
 pub(crate) fn binary(bytes: &[u8]) {
     let Some((length, body)) = bytes.split_first_chunk::<2>() else {
         return;
@@ -114,8 +114,7 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &DecodedRequest, body: &
     for (port, tensor) in signature.inputs.iter().zip(&ask.inputs) {
         port.accepts(tensor).unwrap();
         assert!(is_sound(tensor));
-        // A number of JSON has a character at least, and a comma; eight bytes is the most that one
-        // becomes.
+        // A JSON number takes at least a character and a comma, and becomes at most eight bytes.
         assert!(
             tensor.data().len() <= 8 * body.len() + 8,
             "{} bytes of {}",
@@ -127,11 +126,11 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &DecodedRequest, body: &
         ask.requested
             .0
             .iter()
-            .all(|wish| wish.output < signature.outputs.len())
+            .all(|requested| requested.output < signature.outputs.len())
     );
     let names = signature.inputs.iter().map(|port| port.name.clone());
     let named: Vec<(String, Tensor)> = names.zip(ask.inputs.iter().cloned()).collect();
-    // JSON carries no 16-bit floats, no NaN, and texts in UTF-8 alone.
+    // JSON can't represent 16-bit floats, NaN, and texts that are not UTF-8.
     if let Ok(request) = encode_request(ask.id.as_deref(), &named) {
         let again = decoder
             .decode(&request.into(), None)
@@ -142,7 +141,7 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &DecodedRequest, body: &
     for form in [Form::Json, Form::Binary] {
         let requested = RequestedOutputs::all(named.len(), form);
         let Ok(encoded) = encoder.encode(ask.id.as_deref(), &requested, &ask.inputs) else {
-            assert_eq!(form, Form::Json, "bytes are always written");
+            assert_eq!(form, Form::Json, "the binary form encodes every tensor");
             continue;
         };
         let again = parse_response(&encoded.body.into(), encoded.json_length)
@@ -151,7 +150,7 @@ fn taken(decoder: &Decoder, signature: &Signature, ask: &DecodedRequest, body: &
     }
 }
 
-/// A tensor is one that its constructor takes.
+/// Asserts that the constructor accepts the tensor.
 fn is_sound(tensor: &Tensor) -> bool {
     let (datatype, shape, data) = tensor.clone().into_parts();
     Tensor::new(datatype, shape, data).is_ok()
@@ -159,7 +158,7 @@ fn is_sound(tensor: &Tensor) -> bool {
 
 const BYTES_MAX: usize = 1 << 16;
 
-/// Decodes a body as the server does, on this thread.
+/// Decodes a compressed body as the server does, on this thread.
 pub(crate) fn decompress(
     encoding: HeaderValue,
     body: &Bytes,
@@ -171,7 +170,8 @@ pub(crate) fn decompress(
     RUNTIME.with(|runtime| runtime.block_on(fuzzing::decompress(encoding, body, bytes_max)))
 }
 
-/// The first byte chooses the encoding; the rest is first what came, and then what is to be sent.
+/// The first byte selects the encoding. The rest is decoded as a compressed body, and then
+/// compressed and decoded again.
 pub(crate) fn compressed(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else {
         return;
@@ -187,7 +187,7 @@ pub(crate) fn compressed(bytes: &[u8]) {
         Ok(plain) if choice % 4 == 3 => assert_eq!(plain, body),
         Ok(plain) => {
             assert!(plain.len() <= BYTES_MAX);
-            // A bound is exact.
+            // The size bound is exact.
             assert_eq!(decode(&body, plain.len()).as_ref(), Ok(&plain));
             if let Some(less) = plain.len().checked_sub(1) {
                 let failure = decode(&body, less).unwrap_err();
@@ -199,14 +199,14 @@ pub(crate) fn compressed(bytes: &[u8]) {
     for packed in packed(&body, choice % 4) {
         match decode(&packed, body.len()) {
             Ok(plain) => assert_eq!(plain, body),
-            // What shrinks to almost nothing may be refused as what it looks like.
+            // A body with an extreme compression ratio may be refused as a bomb.
             Err(failure) if packed.len() * 20 < body.len() => refused(&failure),
-            Err(failure) => panic!("what was compressed here is refused: {failure}"),
+            Err(failure) => panic!("a valid compressed body was refused: {failure}"),
         }
     }
 }
 
-/// As clients write it; `deflate` in both of its forms.
+/// Compresses like clients do; `deflate` in both forms.
 fn packed(plain: &Bytes, encoding: u8) -> Vec<Bytes> {
     use std::io::Read as _;
     let read = |mut from: Box<dyn std::io::Read + '_>| {
@@ -218,7 +218,7 @@ fn packed(plain: &Bytes, encoding: u8) -> Vec<Bytes> {
     match encoding {
         3 => Vec::new(),
         1 => {
-            // Bare deflate that looks like zlib's header would be read as that; none of one block
+            // Raw deflate that starts like a zlib header would be misread; a single block never
             // does.
             vec![
                 read(Box::new(ZlibEncoder::new(plain, level))),
@@ -240,7 +240,7 @@ const REQUESTS: [&str; 5] = [
     r#"{"inputs":[{"name":"x","shape":[2],"datatype":"BOOL","data":[true,false]}],"outputs":null}"#,
 ];
 
-/// A request of the example, and one for each kind of model.
+/// A request of the example, and one for each signature.
 pub(crate) fn json_seeds() -> Vec<Vec<u8>> {
     let more = Datatype::ALL.map(|datatype| {
         format!(
@@ -256,7 +256,7 @@ pub(crate) fn json_seeds() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The same with their tensors behind the JSON, one that is only bytes, and one without the header.
+/// The same with binary tensors, a raw binary request, and one without the length header.
 pub(crate) fn binary_seeds() -> Vec<Vec<u8>> {
     let binary = |json: &str, blob: &[u8]| {
         let length = u16::try_from(json.len()).unwrap().to_le_bytes();

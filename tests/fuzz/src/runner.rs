@@ -1,8 +1,7 @@
-//! A target over its corpus and over seeded mutations of it, without instrumentation.
+//! Runs a target over its corpus and over seeded mutations of it, without instrumentation.
 //!
-//! What it finds is kept in `target/fuzz/findings`, so that it can be run again:
-//! `cargo xtask fuzz TARGET --replay FILE`. Default: [`Target::quick`] executions;
-//! `HOTSTAGE_FUZZ_EXECUTIONS` changes that.
+//! Findings are stored in `target/fuzz/findings`; `cargo xtask fuzz TARGET --replay FILE` runs them
+//! again. Default: [`Target::quick`] executions; `HOTSTAGE_FUZZ_EXECUTIONS` overrides it.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,21 +11,21 @@ use std::time::{Duration, Instant};
 use crate::mutate::{Chance, mutate};
 use crate::{Target, corpus};
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
-    /// Inputs that were run, the corpus among them.
+    /// Number of inputs, including the corpus.
     pub executions: u64,
-    /// How long that took.
+    /// Duration of the run.
     pub took: Duration,
-    /// Inputs on which the target panicked, as they are kept.
+    /// Files with the inputs on which the target panicked.
     pub findings: Vec<PathBuf>,
 }
 
-/// Findings after which a run ends: more of them are mostly more of the same.
+/// A run ends after this many findings, because further ones are mostly duplicates.
 const FINDINGS_MAX: usize = 5;
 
-/// Runs the corpus, and then mutations until there were so many executions.
+/// Runs the corpus, and then mutations up to this number of executions.
 pub fn run(target: &Target, executions: u64, seed: u64) -> Ran {
     let inputs = corpus::read(target)
         .unwrap_or_else(|error| panic!("no corpus of {}: {error}", target.name));
@@ -71,7 +70,7 @@ fn keep(target: &Target, input: &[u8]) -> PathBuf {
         .join("../../target/fuzz/findings")
         .join(target.name);
     let path = folder.join(corpus::name(input));
-    // Where it can't be kept, the seed makes it again.
+    // If the file can't be written, the seed reproduces the input.
     let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, input));
     path
 }

@@ -1,8 +1,7 @@
-//! Files of the state directory that were damaged, or that somebody else wrote. The first byte
-//! chooses the file.
+//! Damaged or manipulated files of the state directory. The first byte selects the file.
 //!
-//! Each is a sentence or is taken; none is changed but by `recover`, which keeps the damaged
-//! journal aside, and what it leaves is whole.
+//! Each file must be accepted or refused with a readable error. Only `recover` may change a file:
+//! it moves the damaged journal aside, and leaves a valid one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -38,7 +37,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// A damaged key costs the cache: another one takes its place.
+/// A damaged key is replaced by a new one, which invalidates the compile cache.
 fn damaged_key(content: &[u8]) {
     let folder = folder();
     let path = folder.path().join("cache.key");
@@ -49,7 +48,7 @@ fn damaged_key(content: &[u8]) {
     assert_eq!(fs::metadata(&path).unwrap().len(), 32);
 }
 
-/// In memory where there is such a place: a flush to a disk takes milliseconds.
+/// A folder in memory if possible, because a flush to disk takes milliseconds.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let builder = || tempfile::Builder::new();
@@ -59,8 +58,8 @@ fn folder() -> TempDir {
         .unwrap()
 }
 
-/// A state directory with this file; it must be there, as it was, after anybody looked at it.
-fn one_file(name: &str, content: &[u8], look: impl FnOnce(&Path)) {
+/// Opens a state directory that holds this file; the file must be unchanged afterwards.
+fn one_file(name: &str, content: &[u8], open: impl FnOnce(&Path)) {
     let folder = folder();
     let path = folder.path().join(name);
     fs::write(&path, content).unwrap();
@@ -68,7 +67,7 @@ fn one_file(name: &str, content: &[u8], look: impl FnOnce(&Path)) {
     if name != "hotstage.json" {
         fs::write(folder.path().join("hotstage.json"), "{\"format\": 1}\n").unwrap();
     }
-    look(folder.path());
+    open(folder.path());
     assert_eq!(fs::read(&path).unwrap(), content, "{name} was changed");
 }
 
@@ -78,7 +77,7 @@ fn opened(folder: &Path) {
     }
 }
 
-/// One entry of the compile cache, whatever it is called.
+/// A compile cache with one entry for every name.
 struct Entry<'a>(&'a [u8]);
 
 impl Artifacts for Entry<'_> {
@@ -93,7 +92,7 @@ impl Artifacts for Entry<'_> {
     fn save(&self, _: &str, _: &[u8]) {}
 }
 
-/// An entry that this server did not sign is not loaded.
+/// An entry that this server did not sign must not be loaded.
 fn cached(content: &[u8]) {
     let found = abi::engine().cached(
         Digest::of(b"a component"),
@@ -103,11 +102,11 @@ fn cached(content: &[u8]) {
     );
     assert!(
         matches!(found, Cached::Untrusted),
-        "machine code was loaded that was not signed"
+        "unsigned machine code was loaded"
     );
 }
 
-/// The first two bytes say how many of the last belong into SQLite's log.
+/// The first two bytes give the number of trailing bytes that belong to SQLite's log.
 fn journals(content: &[u8]) {
     let Some((length, content)) = content.split_first_chunk::<2>() else {
         return;
@@ -120,8 +119,8 @@ fn journals(content: &[u8]) {
     if !log.is_empty() {
         fs::write(folder.path().join(format!("{}-wal", journal::FILE)), log).unwrap();
     }
-    let looked = Journal::look(folder.path()).and_then(|journal| journal.unwrap().replay(None));
-    let error = match looked {
+    let peeked = Journal::look(folder.path()).and_then(|journal| journal.unwrap().replay(None));
+    let error = match peeked {
         Ok(replayed) => {
             assert_eq!(replayed.state.len(), replayed.state.pipelines().count());
             return;
@@ -132,7 +131,7 @@ fn journals(content: &[u8]) {
     assert_eq!(
         fs::read(&path).unwrap(),
         main,
-        "looking at a journal changed it"
+        "reading a journal changed it"
     );
     if let Err(error) = Journal::open(folder.path()).and_then(|journal| journal.replay(None)) {
         assert_text(&error.to_string());
@@ -156,7 +155,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     static MADE: OnceLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = OnceLock::new();
     let (whole, main, log) = MADE.get_or_init(journal_files);
     let journal = |main: &[u8], log: &[u8]| {
-        // The log's first pages: all of it is too long for a seed.
+        // The log's first pages, because the whole log is too long for a seed.
         let log = &log[..log.len().min(9000)];
         [
             &[4][..],
@@ -177,7 +176,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The file when it is closed; and the file and its log while it is open.
+/// The journal file after closing it; and the file and its log while it is open.
 fn journal_files() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let folder = folder();
     let path = folder.path().join(journal::FILE);

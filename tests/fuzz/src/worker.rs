@@ -1,10 +1,9 @@
-//! Mutated components through the real process that compiles, each in one of its own, as the server
-//! sends them.
+//! Mutated components through the real compile process, one process per component, as in the
+//! server.
 //!
-//! The inputs are mutations of the bundled components, of the tests' guests and of the corpus.
-//! Whatever a process does with one (answers, crashes, runs into a bound), the caller survives it
-//! and has success or one clear error. Default bounds: [`limits`], low ones, so that each is over
-//! soon.
+//! The inputs are mutations of the bundled components, of the test guests and of the corpus. If a
+//! process answers, crashes or reaches a bound, the caller must survive and get success or one
+//! clear error. Default bounds: [`limits`], which are low, so that each process ends soon.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,32 +20,32 @@ use hotstage_engine::compile::CompileError;
 use crate::mutate::{Chance, mutate};
 use crate::{TEXT_BYTES_MAX, corpus, target};
 
-/// Bytes of a component that is mutated: larger ones take longer and find no more.
+/// Maximum bytes of a component to mutate: larger ones take more time and find no more.
 const BYTES_MAX: usize = 1 << 20;
 
-/// What is to be done.
+/// Parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Components.
+    /// Number of components.
     pub count: u64,
-    /// One sequence of them for each seed.
+    /// Seed of the mutations.
     pub seed: u64,
-    /// Only to check each, or to compile it as well.
+    /// Whether to compile each component, or only to check it.
     pub work: Work,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Outcomes, in words, and how many had each.
+    /// Number of components by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// What was wrong.
+    /// Errors found.
     pub findings: Vec<String>,
-    /// How long it took.
+    /// Duration of the run.
     pub took: Duration,
 }
 
-/// Little of everything.
+/// Low bounds for the compile processes.
 pub fn limits() -> CompileLimits {
     CompileLimits {
         component: ComponentLimits::default(),
@@ -75,7 +74,7 @@ impl Source for Whole {
     }
 }
 
-/// Whole components: those in the folders, and the corpus.
+/// Reads the components in the folders and in the corpus.
 pub fn components(folders: &[PathBuf]) -> io::Result<Vec<Vec<u8>>> {
     let mut paths = Vec::new();
     for folder in folders {
@@ -102,8 +101,8 @@ fn is_component(path: &Path) -> bool {
             .is_some_and(|extension| extension == "wasm")
 }
 
-/// Sends so many of their mutations; a few at once.
-pub async fn run(components: Vec<Vec<u8>>, plan: Plan, tell: fn(u64, Duration)) -> Seen {
+/// Compiles mutations of the components, a few at once; calls `progress` now and then.
+pub async fn run(components: Vec<Vec<u8>>, plan: Plan, progress: fn(u64, Duration)) -> Seen {
     let limits = limits();
     let lanes = limits.processes;
     let shared = Arc::new(Shared {
@@ -113,7 +112,7 @@ pub async fn run(components: Vec<Vec<u8>>, plan: Plan, tell: fn(u64, Duration)) 
         next: AtomicU64::new(0),
         seen: Mutex::default(),
         began: Instant::now(),
-        tell,
+        progress,
     });
     let lanes: Vec<_> = (0..lanes)
         .map(|_| tokio::spawn(lane(Arc::clone(&shared))))
@@ -137,7 +136,7 @@ struct Shared {
     next: AtomicU64,
     seen: Mutex<Seen>,
     began: Instant,
-    tell: fn(u64, Duration),
+    progress: fn(u64, Duration),
 }
 
 impl Shared {
@@ -145,7 +144,7 @@ impl Shared {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Input `index`, whatever else was made before.
+    /// Input `index`, independent of the inputs before it.
     fn input(&self, index: u64) -> (Vec<u8>, Role) {
         let mut chance = Chance::new(self.plan.seed.wrapping_mul(1 << 40).wrapping_add(index));
         let count = self.components.len();
@@ -189,12 +188,12 @@ async fn lane(shared: Arc<Shared>) {
         }
         drop(seen);
         if index.is_multiple_of(1000) {
-            (shared.tell)(index, shared.began.elapsed());
+            (shared.progress)(index, shared.began.elapsed());
         }
     }
 }
 
-/// What a result is, in a few words.
+/// A short description of a result.
 fn outcome(came: &Result<Vec<u8>, CompileError>) -> &'static str {
     let text = match came {
         Ok(_) => return "taken",
@@ -217,7 +216,7 @@ fn outcome(came: &Result<Vec<u8>, CompileError>) -> &'static str {
         .map_or("refused: by the compiler", |(_, outcome)| *outcome)
 }
 
-/// What makes an error's text none that an author can use.
+/// Why an error text does not help a plugin author; `None` if it does.
 fn unclear(text: &str) -> Option<&'static str> {
     [
         (text.len() > TEXT_BYTES_MAX, "the text is too long"),
@@ -240,15 +239,15 @@ fn unclear(text: &str) -> Option<&'static str> {
     .find_map(|(is_so, what)| is_so.then_some(what))
 }
 
-/// Processes that this one started and that run still. None where there is none, or no way to tell.
+/// Number of running child processes. `None` if there is none or it can't be determined.
 fn children() -> Option<usize> {
     let parent = std::process::id().to_string();
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let count = entries
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
         .filter(|stat| {
-            // The second field, in parentheses, may hold anything; then come the state and the
-            // parent.
+            // The second field, in parentheses, can contain anything; the state and the parent
+            // follow.
             let mut fields = stat
                 .rsplit_once(") ")
                 .map_or("", |(_, fields)| fields)
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_end_has_its_words_and_a_bad_text_is_found() {
+    fn each_outcome_has_a_description_and_a_bad_text_is_found() {
         let refused = |text: &str| Err(CompileError::Refused(text.to_owned()));
         assert_eq!(outcome(&Ok(Vec::new())), "taken");
         assert_eq!(

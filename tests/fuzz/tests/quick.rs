@@ -1,5 +1,5 @@
-//! Every target over its corpus and seeded mutations of it, and some components through the process
-//! that compiles: about a second each. `cargo xtask fuzz` does more.
+//! Every fuzz target over its corpus and seeded mutations of it, and some components through the
+//! compile process: about one second each. `cargo xtask fuzz` runs longer.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
@@ -63,7 +63,7 @@ fn the_corpus_is_small() {
     assert!(bytes <= corpus::BYTES_MAX, "{bytes} bytes");
 }
 
-/// A target that panics is found, and what it panicked on is kept.
+/// A panic of a target is a finding, and its input is stored.
 #[test]
 fn a_finding_is_kept() {
     let broken = hotstage_fuzz::Target {

@@ -1,5 +1,5 @@
-//! Answers an element of BYTES that is longer than the answer when `x[0]` is 13; otherwise one that
-//! is empty.
+//! Returns a BYTES element that is longer than the whole answer when `x[0]` is 13; otherwise an
+//! empty element.
 
 use hotstage_guests::raw::{Datatype, Failure, Raw, Signature, Tensor, port, tensor};
 

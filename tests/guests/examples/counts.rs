@@ -1,10 +1,7 @@
-//! Answers how many calls this instance has seen, this one included. It shows which calls share an
-//! instance. Panics when `x[0]` is 13, so that another instance has to start over.
+//! Returns the number of calls of this instance, this one included, which shows which calls share
+//! an instance. Panics when `x[0]` is 13, so that a new instance must start.
 
-#![expect(
-    clippy::panic,
-    reason = "to end its instance is what this guest is for"
-)]
+#![expect(clippy::panic, reason = "this guest ends its instance on purpose")]
 
 use hotstage_sdk::{Failure, Files, Inputs, Model, NoSettings, OpenError, Outputs, Signature};
 
@@ -22,7 +19,7 @@ impl Model for Guest {
 
     fn infer(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         if hotstage_guests::is_told(inputs)? {
-            panic!("told to");
+            panic!("on purpose");
         }
         self.calls = self.calls.saturating_add(1);
         outputs.put_slice("y", &[1], &[f32::from(self.calls)])

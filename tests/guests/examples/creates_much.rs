@@ -1,5 +1,5 @@
 //! Hands 1 GiB to the host when `x[0]` is 13, but holds one buffer of 1 MiB at a time. Then it
-//! answers 0.
+//! returns 0.
 
 use hotstage_guests::raw::{Buffer, Failure, Raw, Tensor, floats};
 

@@ -1,4 +1,4 @@
-//! A model that imports what no host gives it: `example:other/thing@1.0.0`.
+//! A model with an import that no host provides: `example:other/thing@1.0.0`.
 
 mod unknown {
     wit_bindgen::generate!({

@@ -1,4 +1,4 @@
-//! Says "not now" when `x[0]` is 13.
+//! Fails with `unavailable` when `x[0]` is 13.
 
 use hotstage_sdk::Failure;
 

@@ -1,4 +1,4 @@
-//! Holds one more buffer, and one more, when `x[0]` is 13.
+//! Creates buffers without end and keeps them all when `x[0]` is 13.
 
 use hotstage_guests::raw::{Buffer, Failure, Raw, Tensor};
 

@@ -1,5 +1,5 @@
-//! Answers a shape of `u64::MAX` when `x[0]` is 13, and one whose bytes are 0 modulo 2^64 when it
-//! is 14.
+//! Returns a shape of `u64::MAX` when `x[0]` is 13, and one whose byte count is 0 modulo 2^64 when
+//! it is 14.
 
 use hotstage_guests::TOLD;
 use hotstage_guests::raw::{Datatype, Failure, Raw, Tensor, tensor};

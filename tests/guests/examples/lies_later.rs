@@ -1,7 +1,6 @@
-//! Says that its output is `y` if it was described before it was opened, and `z` if it was not.
+//! Names its output `y` if `describe` was called before `open`, and `z` otherwise.
 //!
-//! A stage has neither a clock nor chance to tell its instances apart, so what came before is all
-//! that it can use.
+//! A stage has no clock and no randomness, so only earlier calls can make its instances differ.
 
 use std::sync::atomic::Ordering;
 

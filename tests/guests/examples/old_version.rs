@@ -1,4 +1,4 @@
-//! A model of another version of the wall: it exports `hotstage:serving/infer@0.2.0`.
+//! A model for another version of the ABI: it exports `hotstage:serving/infer@0.2.0`.
 
 #[expect(
     unsafe_code,

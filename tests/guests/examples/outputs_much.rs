@@ -1,4 +1,4 @@
-//! Answers 80 MiB inline when `x[0]` is 13, and 80 MiB in a buffer when it is 14.
+//! Returns 80 MiB inline when `x[0]` is 13, and 80 MiB in a buffer when it is 14.
 
 use hotstage_guests::TOLD;
 use hotstage_guests::raw::{Buffer, Datatype, Failure, Payload, Raw, Tensor, tensor};

@@ -3,7 +3,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "to print is what this guest is for"
+    reason = "this guest prints on purpose"
 )]
 
 hotstage_guests::on_13!(|| {

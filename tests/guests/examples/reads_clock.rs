@@ -1,5 +1,5 @@
-//! Answers what the clocks say: days and seconds of the day since 1970, microseconds of the second,
-//! and the nanoseconds that a million steps took. A pure stage answers the same in every call.
+//! Returns the clocks' values: days since 1970, seconds of the day, microseconds of the second, and
+//! the nanoseconds that a million steps took. A pure stage returns the same in every call.
 
 use std::hint::black_box;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ hotstage_guests::answers!(|| {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let [days, seconds] = [now.as_secs() / 86_400, now.as_secs() % 86_400];
-    // Each number is small enough for an `f32` to show that it moved.
+    // Each number is small enough for an `f32` to show any change.
     vec![
         days as f32,
         seconds as f32,

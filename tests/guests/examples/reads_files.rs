@@ -1,5 +1,5 @@
-//! Answers what it sees of the machine: entries of `/` (-1 if it can't look), environment
-//! variables, arguments. A pure stage sees nothing.
+//! Returns the number of entries of `/` (-1 if it can't be read), of environment variables and of
+//! arguments. A pure stage sees none.
 
 use std::{env, fs};
 

@@ -1,5 +1,5 @@
-//! Answers 64 bits that the standard library takes for random, in four numbers. A pure stage
-//! answers the same from every fresh instance.
+//! Returns 64 bits of the standard library's randomness, as four numbers. A pure stage returns the
+//! same from every fresh instance.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

@@ -7,7 +7,7 @@ hotstage_guests::on_13!(|| {
     Ok(())
 });
 
-/// Adds after the call, so that it is no loop in disguise.
+/// Adds after the call, so that the compiler can't turn the recursion into a loop.
 fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
     if black_box(true) {

@@ -1,5 +1,5 @@
-//! A postprocessor that answers `out` BYTES `[1]`, a JSON text with `x[0]` in it. It observes a
-//! metric `seen`, when it is opened as well, and opens its file `words` if it is given.
+//! A postprocessor that returns `out` BYTES `[1]`, a JSON text with `x[0]` in it. It observes a
+//! metric `seen` in `open` and in each call, and opens its file `words` if it is given.
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Postprocessor, Signature,

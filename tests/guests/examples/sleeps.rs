@@ -1,9 +1,6 @@
 //! Sleeps for an hour when `x[0]` is 13.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "to sleep is what this guest is for"
-)]
+#![expect(clippy::disallowed_methods, reason = "this guest sleeps on purpose")]
 
 use std::time::Duration;
 

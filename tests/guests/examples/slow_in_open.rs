@@ -1,10 +1,7 @@
-//! Takes a long time when it is opened, half a second or more, and a short one, some milliseconds,
-//! when it is called. Panics when `x[0]` is 13, so that another instance has to be opened.
+//! Takes half a second or more to open, and some milliseconds per call. Panics when `x[0]` is 13,
+//! so that a new instance must be opened.
 
-#![expect(
-    clippy::panic,
-    reason = "to end its instance is what this guest is for"
-)]
+#![expect(clippy::panic, reason = "this guest ends its instance on purpose")]
 
 use std::hint::black_box;
 
@@ -15,7 +12,7 @@ hotstage_guests::model!(
     },
     |inputs, outputs| {
         if hotstage_guests::is_told(inputs)? {
-            panic!("told to");
+            panic!("on purpose");
         }
         steps(20);
         hotstage_guests::echo(inputs, outputs)

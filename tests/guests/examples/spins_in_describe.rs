@@ -1,9 +1,6 @@
 //! Runs forever when it is described.
 
-#![expect(
-    clippy::empty_loop,
-    reason = "to burn a core is what this guest is for"
-)]
+#![expect(clippy::empty_loop, reason = "this guest spins on purpose")]
 
 use hotstage_guests::raw::{Failure, Raw, Tensor};
 

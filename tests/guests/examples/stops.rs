@@ -1,5 +1,4 @@
-//! Executes an instruction that always traps when `x[0]` is 13, without a panic's message before
-//! it.
+//! Executes the instruction `unreachable`, without a panic message, when `x[0]` is 13.
 
 hotstage_guests::on_13!(|| trap());
 

@@ -1,5 +1,5 @@
 //! Panics when `x[0]` is 13.
 
-#![expect(clippy::panic, reason = "to trap is what this guest is for")]
+#![expect(clippy::panic, reason = "this guest traps on purpose")]
 
-hotstage_guests::on_13!(|| panic!("told to"));
+hotstage_guests::on_13!(|| panic!("on purpose"));

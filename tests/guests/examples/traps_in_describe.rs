@@ -1,6 +1,6 @@
 //! Panics when it is described.
 
-#![expect(clippy::panic, reason = "to trap is what this guest is for")]
+#![expect(clippy::panic, reason = "this guest traps on purpose")]
 
 use hotstage_guests::raw::{Failure, Raw, Tensor};
 

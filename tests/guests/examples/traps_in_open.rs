@@ -1,5 +1,5 @@
 //! Panics when it is opened.
 
-#![expect(clippy::panic, reason = "to trap is what this guest is for")]
+#![expect(clippy::panic, reason = "this guest traps on purpose")]
 
 hotstage_guests::in_open!(|| panic!("opened"));

@@ -1,6 +1,6 @@
 //! A preprocessor that panics when `x[0]` is 13.
 
-#![expect(clippy::panic, reason = "to trap is what this guest is for")]
+#![expect(clippy::panic, reason = "this guest traps on purpose")]
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, NoSettings, OpenError, Outputs, Preprocessor, Signature, any,
@@ -25,7 +25,7 @@ impl Preprocessor for Guest {
 
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         if hotstage_guests::is_told(inputs)? {
-            panic!("told to before the model");
+            panic!("on purpose, before the model");
         }
         let tensor = inputs.take("x")?;
         outputs.put("x", tensor)

@@ -1,4 +1,4 @@
-//! Answers two tensors where its signature has one when `x[0]` is 13, and none when it is 14.
+//! Returns two tensors where its signature has one when `x[0]` is 13, and none when it is 14.
 
 use hotstage_guests::TOLD;
 use hotstage_guests::raw::{Failure, Raw, Tensor, floats};

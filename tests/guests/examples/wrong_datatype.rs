@@ -1,4 +1,4 @@
-//! Answers INT32 where its signature says FP32 when `x[0]` is 13.
+//! Returns INT32 where its signature says FP32 when `x[0]` is 13.
 
 use hotstage_guests::raw::{Datatype, Failure, Raw, Tensor, tensor};
 

@@ -1,4 +1,4 @@
-//! Answers fewer bytes than its shape takes when `x[0]` is 13.
+//! Returns fewer bytes than its shape requires when `x[0]` is 13.
 
 use hotstage_guests::raw::{Datatype, Failure, Raw, Tensor, tensor};
 

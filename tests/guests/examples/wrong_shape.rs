@@ -1,4 +1,4 @@
-//! Answers two dimensions where its signature has one when `x[0]` is 13.
+//! Returns two dimensions where its signature has one when `x[0]` is 13.
 
 use hotstage_guests::raw::{Datatype, Failure, Raw, Tensor, tensor};
 

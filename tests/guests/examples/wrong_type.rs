@@ -1,4 +1,4 @@
-//! A model that exports the wall's interface with functions of other types.
+//! A model that exports the ABI's interface with functions of other types.
 
 #[expect(
     unsafe_code,

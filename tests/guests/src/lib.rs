@@ -1,15 +1,15 @@
-//! What the guests have in common.
+//! Code that the test guests share.
 //!
-//! A guest is a stage that does one thing wrong, or one thing that needs watching, when it is told
-//! to: when `x[0]` is
-//! 13. Otherwise it echoes, so that a test can show that an instance recovers. Most guests use the
-//!     SDK. Those that lie about what the SDK would check use [`raw`].
+//! A guest is a stage with one deliberate fault, or one behaviour that a test observes. An input
+//! with `x[0]` equal to 13 triggers it. Otherwise the guest echoes, so that a test can show that an
+//! instance recovers. Most guests use the SDK; those with faults that the SDK would catch use
+//! [`raw`].
 
 pub mod raw;
 
 use hotstage_sdk::{Datatype, Failure, Inputs, Outputs, Signature, any};
 
-/// What tells a guest to misbehave.
+/// The value of `x[0]` that triggers a guest's fault.
 pub const TOLD: f32 = 13.0;
 
 /// `x` FP32 `[-1]` in, `y` FP32 `[-1]` out.
@@ -28,7 +28,7 @@ pub fn first(inputs: &Inputs) -> Result<f32, Failure> {
         .unwrap_or_default())
 }
 
-/// Whether the call asks for misbehaviour.
+/// Whether the call triggers the fault.
 pub fn is_told(inputs: &Inputs) -> Result<bool, Failure> {
     Ok(first(inputs)? == TOLD)
 }
@@ -39,7 +39,7 @@ pub fn echo(inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
     outputs.put("y", tensor)
 }
 
-/// A model that runs `$misbehave`, a `fn() -> Result<(), Failure>`, when it is told to, and then
+/// A model that runs `$misbehave`, a `fn() -> Result<(), Failure>`, when `x[0]` is 13, and then
 /// echoes.
 #[macro_export]
 macro_rules! on_13 {
@@ -62,7 +62,7 @@ macro_rules! in_open {
     };
 }
 
-/// A model that answers every call with the floats of `$answer`, a `fn() -> Vec<f32>`.
+/// A model that returns the floats of `$answer`, a `fn() -> Vec<f32>`, from every call.
 #[macro_export]
 macro_rules! answers {
     ($answer:expr) => {
@@ -74,7 +74,7 @@ macro_rules! answers {
     };
 }
 
-/// A model of the usual signature, named like its file.
+/// A model with the default signature, named like its file.
 #[macro_export]
 macro_rules! model {
     (|$inputs:ident, $outputs:ident| $call:expr) => {

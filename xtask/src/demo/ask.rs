@@ -1,7 +1,7 @@
-//! A model as its Open Inference Protocol endpoint describes it, and questions put to it.
+//! A client for one model, based on its Open Inference Protocol metadata.
 //!
-//! The names of the input and of the outputs come from the server, as they would for any client
-//! that has only a URL.
+//! The names of the input and the outputs come from the server, as for any client that has only a
+//! URL.
 
 use std::net::SocketAddr;
 
@@ -15,20 +15,20 @@ use crate::run::{Outcome, Stop};
 pub(crate) struct Model {
     address: SocketAddr,
     path: String,
-    /// Name and datatype of its only input, rows of numbers.
+    /// Name and datatype of its only input, which takes rows of numbers.
     input: (String, String),
 }
 
-/// What it said.
+/// An answer.
 pub(crate) struct Answer {
     pub(crate) labels: Vec<String>,
     pub(crate) scores: Vec<f64>,
-    /// Headers that say which route, version and digest answered.
+    /// Headers with the route, version and digest that answered.
     pub(crate) made_by: Vec<(String, String)>,
 }
 
 impl Model {
-    /// Asks the server what the model takes.
+    /// Reads the model's metadata from the server.
     pub(crate) fn find(address: SocketAddr, name: &str) -> Outcome<Self> {
         let path = format!("/v2/models/{name}");
         let reply = ok(exchange(address, "GET", &path, None), &path)?;
@@ -45,7 +45,7 @@ impl Model {
         })
     }
 
-    /// Puts all rows into one request.
+    /// Sends all rows in one request.
     pub(crate) fn ask(&self, rows: &[&Row]) -> Outcome<Answer> {
         let path = format!("{}/infer", self.path);
         let reply = ok(
@@ -70,7 +70,7 @@ impl Model {
         })
     }
 
-    /// The same question, to paste into a shell.
+    /// The same request as a `curl` command.
     pub(crate) fn curl(&self, row: &Row) -> String {
         let Self { address, path, .. } = self;
         let body = self.body(&[row]);
@@ -84,14 +84,14 @@ impl Model {
         let shape = json!([rows.len(), width]);
         let data: Value = rows.iter().flat_map(|row| &row.features).copied().collect();
         let (name, datatype) = (json!(self.input.0), json!(self.input.1));
-        // In this order, because people read it too.
+        // The order of keys is fixed, because people read it too.
         format!(
             r#"{{"inputs":[{{"name":{name},"shape":{shape},"datatype":{datatype},"data":{data}}}]}}"#
         )
     }
 }
 
-/// Lets only a 200 through.
+/// Turns any status other than 200 into an error.
 fn ok(reply: Result<Reply, String>, path: &str) -> Outcome<Reply> {
     match reply {
         Ok(reply) if reply.status == 200 => Ok(reply),
@@ -113,8 +113,8 @@ fn parse_input(body: &str) -> Option<(String, String)> {
     ))
 }
 
-/// Labels are the output of BYTES. Scores are the first output of floats; where it holds several
-/// for each row, the largest counts.
+/// Labels are the output of datatype BYTES. Scores are the first floating-point output; if it has
+/// several values for each row, the largest counts.
 fn parse_outputs(body: &str, rows: usize) -> Option<(Vec<String>, Vec<f64>)> {
     let reply: Value = serde_json::from_str(body).ok()?;
     let outputs = reply["outputs"].as_array()?;

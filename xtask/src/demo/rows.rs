@@ -1,5 +1,5 @@
-//! Held-out patients: a header, then one row each of measurements and, last, the diagnosis that a
-//! doctor made.
+//! Held-out patients: a CSV header, then one row for each patient with measurements and, in the
+//! last column, the doctor's diagnosis.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::run::{OrStop, Outcome, Stop};
 /// One patient.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Row {
-    /// From 1, the header not counted.
+    /// From 1, without the header.
     pub(crate) number: usize,
     pub(crate) features: Vec<f64>,
     pub(crate) diagnosis: String,
 }
 
 impl Row {
-    /// Whether an answer is the truth.
+    /// Whether the label is the diagnosis.
     pub(crate) fn is(&self, label: &str) -> bool {
         self.diagnosis.eq_ignore_ascii_case(label)
     }
@@ -27,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Outcome<Vec<Row>> {
     parse(&text).map_err(|what| Stop::new(format!("{}: {what}", path.display())))
 }
 
-/// No field of this file holds a comma or a quote, so a split reads it.
+/// A split at commas suffices: no field of this file holds a comma or a quote.
 fn parse(text: &str) -> Result<Vec<Row>, String> {
     let mut lines = text.lines();
     let columns = lines.next().map_or(0, |header| header.split(',').count());
@@ -59,7 +59,7 @@ fn parse(text: &str) -> Result<Vec<Row>, String> {
     }
 }
 
-/// The first few rows of each diagnosis, in the file's order.
+/// The first rows of each diagnosis, in the file's order.
 pub(crate) fn of_each(rows: &[Row], each: usize) -> Outcome<Vec<&Row>> {
     let mut chosen: Vec<&Row> = Vec::new();
     for truth in ["benign", "malignant"] {

@@ -1,9 +1,8 @@
-//! What the server with counters is asked: many ways that a request can take, the usual ones more
-//! often.
+//! The requests of the profile load: many paths through the server, the common ones more often.
 //!
-//! Beside the example's rows in their forms, small graphs go through tract, so that the operators
-//! of the engine in the box count as used: code that was never seen at work is made small, not
-//! fast.
+//! Besides the example's rows in all formats, small graphs run through tract. Otherwise the profile
+//! would mark the operators of the bundled engine as cold, and the compiler would optimise them for
+//! size.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,18 +14,18 @@ use crate::http::{exchange, request};
 use crate::run::{OrStop, Outcome, Stop};
 use crate::workspace::Workspace;
 
-/// One of them, and how it must be answered.
+/// A request, and the status that it must get.
 pub(super) struct Question {
     pub(super) bytes: Vec<u8>,
     pub(super) status: u16,
-    /// How often in a round.
+    /// How often it is sent in one round.
     pub(super) times: usize,
 }
 
-/// Where the graphs lie, and what was asked of them when they were made.
+/// The graphs, and the inputs with which they were made.
 const GRAPHS: &str = "plugins/onnx-sandboxed/src/tests/golden";
 
-/// Manifests of the graphs, for the server to be started with.
+/// Writes manifests for the graphs, with which the server is started.
 pub(super) fn manifests(workspace: &Workspace, place: &Path) -> Outcome<Vec<PathBuf>> {
     let folder = workspace.root.join(GRAPHS);
     let write = |graph: &Value| {
@@ -49,7 +48,7 @@ pub(super) fn manifests(workspace: &Workspace, place: &Path) -> Outcome<Vec<Path
     graphs(workspace)?.iter().map(write).collect()
 }
 
-/// All of them.
+/// All requests.
 pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question>> {
     let tumor = workspace.root.join("examples/tumor");
     let read = |path: &str| {
@@ -88,7 +87,7 @@ pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question
         },
         Question {
             status: 404,
-            ..ask(1, "nobody", json, &one)
+            ..ask(1, "unknown", json, &one)
         },
         binary(to, 12, &one)?,
     ];
@@ -112,16 +111,16 @@ pub(super) fn all(workspace: &Workspace, to: SocketAddr) -> Outcome<Vec<Question
     Ok(questions)
 }
 
-/// The row as bytes, with bytes for an answer.
+/// The row as a binary tensor, with a binary answer.
 fn binary(to: SocketAddr, times: usize, row: &[u8]) -> Outcome<Question> {
     let row: Value =
-        serde_json::from_slice(row).or_stop(|| "the example's row is no JSON".to_owned())?;
+        serde_json::from_slice(row).or_stop(|| "the example's row is not JSON".to_owned())?;
     let data = row["inputs"][0]["data"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the tensor is of 32 bits, and this is its rounding"
+        reason = "the tensor has 32 bits, so values are rounded"
     )]
     let data: Vec<u8> = data
         .iter()
@@ -157,19 +156,19 @@ fn binary(to: SocketAddr, times: usize, row: &[u8]) -> Outcome<Question> {
 fn graphs(workspace: &Workspace) -> Outcome<Vec<Value>> {
     let path = workspace.root.join(GRAPHS).join("answers.json");
     let text = fs::read_to_string(&path).or_stop(|| format!("can't read {}", path.display()))?;
-    serde_json::from_str(&text).or_stop(|| format!("{} is no JSON list", path.display()))
+    serde_json::from_str(&text).or_stop(|| format!("{} is not a JSON list", path.display()))
 }
 
-/// A graph's inputs, with the datatypes that the server says they have; none where JSON has no
-/// numbers of those.
+/// A graph's inputs, with the datatypes that the server reports. `None` for datatypes without
+/// numbers in JSON.
 fn graph_body(graph: &Value, to: SocketAddr) -> Outcome<Option<String>> {
     let path = format!("/v2/models/{}", graph["graph"].as_str().unwrap_or_default());
-    let told =
+    let metadata =
         exchange(to, "GET", &path, None).map_err(|error| Stop::new(format!("{path}: {error}")))?;
-    let told: Value =
-        serde_json::from_str(&told.body).or_stop(|| format!("{path} is not answered with JSON"))?;
+    let metadata: Value = serde_json::from_str(&metadata.body)
+        .or_stop(|| format!("{path} is not answered with JSON"))?;
     let datatype = |name: &Value| {
-        let ports = told["inputs"].as_array().into_iter().flatten();
+        let ports = metadata["inputs"].as_array().into_iter().flatten();
         ports
             .clone()
             .find(|port| port["name"] == *name)

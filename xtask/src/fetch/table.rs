@@ -1,12 +1,12 @@
-//! The closing table: which files are there, how large, under which licence and from where.
+//! The closing table: each file with its size, licence and source.
 
 use crate::build::size;
 
 /// One file.
 pub(super) struct Row {
-    /// As one would type it in the workspace.
+    /// Relative to the workspace.
     pub(super) file: String,
-    /// `None` where there is no file.
+    /// `None` if there is no file.
     pub(super) bytes: Option<u64>,
     pub(super) licence: String,
     /// A package and its version, or a script.

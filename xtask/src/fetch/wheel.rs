@@ -1,9 +1,9 @@
-//! Archives of the Python package index: brought by pip, so that its own configuration of indexes,
-//! mirrors and proxies holds, and opened by Python's `zipfile`.
+//! Archives of the Python package index: downloaded by pip, so that its configuration of indexes,
+//! mirrors and proxies applies, and opened by Python's `zipfile`.
 //!
-//! The name of an archive says which interpreter and platform it is for. pip is told just that, so
-//! that any machine can fetch it: what is taken out is data, which runs nowhere. Bound: an archive
-//! lies in `target/fetch` and a member in memory; both are pinned, so neither grows by surprise.
+//! An archive's name contains its interpreter and platform. They are passed to pip, so that any
+//! machine can fetch it: only data is taken out, which runs nowhere. Memory holds one member at a
+//! time; archives are in `target/fetch`. Both are pinned, so their sizes are known.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::run::{OrStop, Outcome, Stop, step};
 const PRINT_MEMBER: &str = "import sys, zipfile; \
     sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))";
 
-/// The archive, in the cache. Fetched when it is not there or is not what was pinned.
+/// The archive in the cache; fetches it if it is missing or differs from its pin.
 pub(super) fn archive(package: &Package, cache: &Path, network: Network) -> Outcome<PathBuf> {
     let path = cache.join(&package.file.0);
     if place::look(&path, &package.sha256)? == Found::Pinned {
@@ -47,7 +47,7 @@ pub(super) fn archive(package: &Package, cache: &Path, network: Network) -> Outc
     }
 }
 
-/// A member of the archive, as it was pinned.
+/// A member of the archive; its hash must match the pin.
 pub(super) fn member(archive: &Path, take: &Take) -> Outcome<Vec<u8>> {
     let mut command = Command::new(PYTHON);
     command
@@ -126,18 +126,17 @@ fn output(command: &mut Command) -> Outcome<Output> {
         .or_stop(|| format!("can't start `{PYTHON}`; install Python 3 with pip"))
 }
 
-/// pip's options for the interpreter and the platform in the name of a wheel: the last three of its
-/// parts.
+/// pip's options for the interpreter and the platform, from the last three parts of a wheel's name.
 fn tags(file: &str) -> Outcome<Vec<String>> {
     let parts: Option<Vec<&str>> = file
         .strip_suffix(".whl")
         .map(|stem| stem.rsplitn(4, '-').collect());
     let Some(&[platforms, abis, pythons, _]) = parts.as_deref() else {
         return Err(Stop::new(format!(
-            "{file} is no wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is needed"
+            "{file} is not a wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl is needed"
         )));
     };
-    // `py2.py3` is for both: what counts is the last.
+    // `py2.py3` covers both; the last one counts.
     let python = pythons.rsplit('.').next().unwrap_or(pythons);
     let (implementation, version) = python.split_at_checked(2).unwrap_or((python, ""));
     let mut options = vec!["--implementation".to_owned(), implementation.to_owned()];
@@ -158,7 +157,7 @@ fn tags(file: &str) -> Outcome<Vec<String>> {
     Ok(options)
 }
 
-/// What pip's complaint means, and what to do about it.
+/// Explains pip's error, and what to do about it.
 fn refusal(package: &Package, complaint: &str) -> String {
     let Package {
         name,
@@ -171,7 +170,7 @@ fn refusal(package: &Package, complaint: &str) -> String {
     let says = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
     if says(&["No module named pip", "No module named 'pip'"]) {
         return format!(
-            "`{PYTHON} -m pip` is not there: install pip (`{PYTHON} -m ensurepip`, or the system's package)"
+            "`{PYTHON} -m pip` is missing: install pip (`{PYTHON} -m ensurepip`, or the system's package)"
         );
     }
     if says(&["DO NOT MATCH THE HASHES"]) {
@@ -190,12 +189,12 @@ fn refusal(package: &Package, complaint: &str) -> String {
         "Temporary failure in name resolution",
     ]) {
         return format!(
-            "pip reaches no index, so {file} can't be fetched; see to the network or to pip's configuration"
+            "pip can't reach an index, so {file} can't be fetched; check the network and pip's configuration"
         );
     }
     if says(&["No matching distribution found", "Could not find a version"]) {
         return format!(
-            "the index has no {name} {version} as {file}; see which archives it has and pin one of them"
+            "the index has no {name} {version} as {file}; pin one of the archives that it has"
         );
     }
     let last = complaint
@@ -212,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pip_is_told_what_the_archive_is_for() {
+    fn pip_gets_the_interpreter_and_platform_of_the_archive() {
         let tags = |file: &str| tags(file).unwrap().join(" ");
         assert_eq!(
             tags("magika-1.0.3-py3-none-manylinux_2_28_x86_64.whl"),
@@ -230,18 +229,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wheel_is_refused() {
+    fn a_file_that_is_not_a_wheel_is_refused() {
         assert!(
             tags("magika-1.0.3.tar.gz")
                 .unwrap_err()
                 .to_string()
-                .contains("is no wheel")
+                .contains("is not a wheel")
         );
         assert!(
             tags("magika.whl")
                 .unwrap_err()
                 .to_string()
-                .contains("is no wheel")
+                .contains("is not a wheel")
         );
     }
 
@@ -259,7 +258,7 @@ mod tests {
         );
         check(
             "WARNING: Retrying (Retry(total=4))\nERROR: Could not find a version",
-            "pip reaches no index",
+            "pip can't reach an index",
         );
         check(
             "ERROR: No matching distribution found for magika==1.0.3",

@@ -12,7 +12,7 @@ WORKERS = int(os.environ["PEERS_WORKERS"])
 BATCHING = {"batchable": True, "max_batch_size": 64, "max_latency_ms": 1000} if steps.WORKLOAD == "batch" else {}
 
 
-# No line in a log for each request, as with the other servers.
+# No log line per request, as with the other servers.
 @bentoml.service(workers=WORKERS, traffic={"timeout": 60}, logging={"access": {"enabled": False}})
 class Pipeline:
     def __init__(self):

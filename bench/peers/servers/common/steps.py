@@ -1,11 +1,11 @@
 """The steps that every Python server runs, each a plain function of arrays.
 
-    tabular, batch   scale → graph → label      the columns standardised, as the example's manifest says
+    tabular, batch   scale → graph → label      columns standardised as in the example's manifest
     image            graph → label
     jpeg             decode → graph → label     a JPEG decoded, made 224 × 224, standardised per channel
 
-`PEERS_MODELS` names the folder of the models, `PEERS_WORKLOAD` the workload. ONNX Runtime gets one thread per call:
-requests are what runs in parallel.
+`PEERS_MODELS` is the folder of the models, `PEERS_WORKLOAD` the workload. ONNX Runtime gets one thread per call,
+because requests run in parallel.
 """
 
 import io
@@ -20,13 +20,13 @@ from PIL import Image, UnidentifiedImageError
 MODELS = Path(os.environ["PEERS_MODELS"])
 WORKLOAD = os.environ.get("PEERS_WORKLOAD", "tabular")
 SIDE = 224
-# Of ImageNet, as every image classifier's training has them.
+# The mean and deviation of ImageNet, as used in training image classifiers.
 MEAN = numpy.array([0.485, 0.456, 0.406], "f4").reshape(3, 1, 1)
 STD = numpy.array([0.229, 0.224, 0.225], "f4").reshape(3, 1, 1)
 
 
 class BadInput(ValueError):
-    """The client's fault; the text says what is wrong."""
+    """A client error; the text says what is wrong."""
 
 
 def open_graph(name: str):
@@ -61,7 +61,7 @@ class Tabular:
 
 
 class Tensor:
-    """A tensor that is ready for the graph."""
+    """A tensor that needs no preprocessing."""
 
     def __init__(self):
         self.labels = json.loads((MODELS / "image.json").read_text())["labels"]

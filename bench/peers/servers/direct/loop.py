@@ -1,7 +1,7 @@
-"""ONNX Runtime called directly: no server and no codec, a thread per core, each doing all steps in a loop.
+"""ONNX Runtime called directly: no server and no codec, one thread per core runs all steps in a loop.
 
-For each line on stdin, a number of seconds, it works so long and prints what it did as a line of JSON. The first line
-that it prints is its first answer.
+Each line on stdin is a number of seconds: the loop runs that long and prints its results as a line of JSON. The first
+line that it prints is its first answer.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""FastAPI as somebody writes it by hand who cares for speed: orjson, no validation by classes, raw bodies.
+"""A hand-written, fast FastAPI service: orjson, no validation by classes, raw bodies.
 
     POST /predict   {"features": rows} as JSON
     POST /floats    little-endian floats; their shape in the header X-Shape
     POST /jpeg      a JPEG
 
-What computes for long goes to the thread pool, so that the event loop stays free and several cores are used.
+Long computations run on the thread pool, so that the event loop stays free and several cores are used.
 """
 
 import numpy

@@ -12,7 +12,7 @@ from places import COMPONENTS, EXAMPLE, MODELS, PIPELINES
 from workloads import Workload
 
 STATE = PIPELINES / "state"
-# As `common/steps.py` does it with Pillow: stretched to the size, ImageNet's mean and deviation.
+# The same preprocessing as in `common/steps.py`: stretched to the size, ImageNet's mean and deviation.
 COLOURS = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 DECODE = {"output": "image", "resize": {"size": [224, 224]}, **COLOURS}
 
@@ -46,7 +46,7 @@ def write(workload: Workload) -> Path:
 
 
 def missing(workload: Workload, sandboxed: bool) -> str | None:
-    """Why it can't be served, if so."""
+    """The reason why it can't be served, or `None`."""
     needed = ["scale", "mlp", "labels"] if sandboxed else [stage["component"] for stage in stages(workload)]
     lacking = [name for name in needed if not (COMPONENTS / f"{name}.wasm").exists()]
     return f"no component {' or '.join(lacking)}" if lacking else None
@@ -57,6 +57,6 @@ def manifest(workload: Workload, sandboxed: bool) -> Path:
 
 
 def state(name: str) -> Path:
-    """Its state directory, kept from one start to the next, as an operator's is: with its compiled components."""
+    """Its state directory, which keeps compiled components between starts, as in production."""
     STATE.mkdir(parents=True, exist_ok=True)
     return STATE / name

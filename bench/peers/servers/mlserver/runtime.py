@@ -1,4 +1,4 @@
-"""MLServer's custom runtime. Batches are made by MLServer, which puts requests together before `predict`."""
+"""MLServer's custom runtime. MLServer batches requests before it calls `predict`."""
 
 import steps
 from mlserver import MLModel

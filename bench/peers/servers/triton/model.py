@@ -1,6 +1,6 @@
 """Triton's Python backend: all steps in one model, or the one step that the model's configuration names.
 
-Requests that Triton put together in a batch are computed together. Triton's interpreter ignores PYTHONPATH, so
+Requests that Triton batches are computed together. Triton's interpreter ignores PYTHONPATH, so
 `steps.py` is linked beside this file.
 """
 
@@ -41,11 +41,11 @@ class TritonPythonModel:
 
 
 def unwrap(array):
-    """The bytes of the one element, where they are no numbers."""
+    """The bytes of the only element, if the array is not numeric."""
     return array.item() if array.dtype == object else array
 
 
 def tensors(answer):
-    """Triton's tensors have a row for each row of the batch."""
+    """Adds the second dimension that Triton expects: one row for each row of the batch."""
     label = numpy.array([text.encode() for text in answer["label"]], object)
     return [label[:, None], answer["score"][:, None]]

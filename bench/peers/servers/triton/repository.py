@@ -14,7 +14,7 @@ CODE = (SERVERS / "triton/model.py", SERVERS / "common/steps.py")
 class Tensor:
     name: str
     kind: str
-    # Without the batch.
+    # Without the batch dimension.
     dimensions: list[int]
 
 
@@ -29,7 +29,7 @@ class Step:
 
 
 def chain(workload: Workload) -> list[Step]:
-    """The steps of a workload; a tensor that is ready has none before the graph."""
+    """The steps of a workload; a tensor workload has none before the graph."""
     ready = Tensor("ready", "FP32", list(workload.shape[1:]))
     scores = Tensor("scores", "FP32", [1 if workload.model == "tabular" else 1000])
     client = Tensor(workload.tensor, *(("STRING", [1]) if workload.name == "jpeg" else ("FP32", ready.dimensions)))
@@ -39,7 +39,7 @@ def chain(workload: Workload) -> list[Step]:
 
 
 def write(layout: str, workload: Workload, cores: int) -> Path:
-    """Layouts are `single`, `ensemble` and `model`. Answers the repository's folder."""
+    """Writes a repository with the layout `single`, `ensemble` or `model`; returns its folder."""
     folder = HOME / "triton" / layout / workload.name
     shutil.rmtree(folder, ignore_errors=True)
     steps = chain(workload)
@@ -60,7 +60,7 @@ def write(layout: str, workload: Workload, cores: int) -> Path:
 
 
 def python(workload: Workload, step: str, count: int) -> str:
-    # Batches of rows pay; an image keeps a core busy by itself.
+    # Batching pays for rows only; an image keeps a core busy by itself.
     batching = "dynamic_batching { }\n" if workload.model == "tabular" else ""
     return (
         'backend: "python"\n'

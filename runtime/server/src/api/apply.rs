@@ -7,178 +7,178 @@ use serde::{Deserialize, Serialize};
 
 use super::rollout::StepEvidence;
 
-/// Documents to be served: all of them, or nothing changes.
+/// Documents to serve. Either all are applied or none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyRequest {
     /// Manifest files, in any order.
     pub documents: Vec<Document>,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
-    /// Make every check, golden tests included, and change nothing.
+    /// Run every check, golden tests included, without changing anything.
     #[serde(default)]
     pub dry_run: bool,
-    /// Let a version that is served get another digest.
+    /// Allow replacing a served version with different content.
     #[serde(default)]
     pub replace: bool,
 }
 
-/// One manifest file, and the bytes that its paths mean.
+/// One manifest file and the content of the paths it names.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    /// What the sender calls the file; problems name it.
+    /// The sender's name for the file; error messages use it.
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The digest that each path in the text stands for; its bytes were uploaded before. The server
+    /// The digest of each path in the text. The bytes must have been uploaded before; the server
     /// opens no path.
     #[serde(default)]
     pub paths: BTreeMap<String, String>,
 }
 
-/// What a change did, or would do.
+/// The result of a change or of a dry run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
-    /// The revision that records it. None: nothing changed, or it was a dry run.
+    /// The revision that records the change. None: nothing changed, or it was a dry run.
     pub revision: Option<u64>,
-    /// The newest revision now.
+    /// The newest revision after the change.
     pub head: u64,
-    /// Whether nothing was changed because that was asked for.
+    /// Whether this was a dry run.
     pub dry_run: bool,
-    /// What changed, or would.
+    /// The changes made, or that would be made.
     pub changes: Vec<ChangeMade>,
-    /// Versions that were served already, just so.
+    /// Versions that were already served with the same digest.
     pub unchanged: Vec<String>,
-    /// Of those, the ones that could not be opened before, and are in service again.
+    /// Those of `unchanged` that could not be opened before and are in service again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restored: Vec<String>,
-    /// Pipelines that were opened for it.
+    /// Number of pipelines opened for the change.
     pub loaded: u32,
-    /// Components that were compiled for it.
+    /// Number of components compiled for the change.
     pub compiled: u32,
-    /// Golden tests that passed.
+    /// Number of golden tests that passed.
     pub tests: u32,
-    /// Milliseconds that it took.
+    /// Duration in milliseconds.
     pub took_ms: u64,
 }
 
-/// What happened to something.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// A version is served that was not.
+    /// A new version is served.
     Added,
-    /// A version has another digest.
+    /// A version was replaced by different content.
     Replaced,
     /// A version is no longer served.
     Removed,
-    /// A label points elsewhere, or is new.
+    /// A label is new or points to another version.
     Labelled,
-    /// A label is gone.
+    /// A label was removed.
     Unlabelled,
-    /// A route decides from now on.
+    /// A route takes effect.
     Routed,
-    /// A route is gone: the newest version answers.
+    /// A route was removed; the newest version is the default again.
     Unrouted,
-    /// A rollout began, is at another step, or is over.
+    /// A rollout began, moved to another step, or ended.
     Rollout,
 }
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeMade {
-    /// What happened.
+    /// The kind of the change.
     pub what: What,
-    /// To which pipeline.
+    /// The pipeline.
     pub pipeline: String,
-    /// To which version; the one that the label points at now, or pointed at; those that the route
-    /// names.
+    /// The version; for labels the version the label points to, or pointed to before it was
+    /// removed; for routes the versions the route names.
     pub version: String,
-    /// The label, for labels; for rollouts how they go.
+    /// The label; for rollouts their progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The digest that is served now; for a version that was removed, the one that was.
+    /// The digest served now; for a removed version, the digest that was served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// What was there before: a digest, or a label's version.
+    /// The previous value: a digest, or a label's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
-    /// For rollouts, what the step came to that ended with this.
+    /// For rollouts, the evidence of the step that ended with this change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<StepEvidence>,
 }
 
-/// Where a label shall point.
+/// The target of a label.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRequest {
-    /// A version that is served.
+    /// A served version.
     pub version: String,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
 }
 
-/// Where labels of one name shall point: all of them, or nothing changes.
+/// The targets of several labels of one name. Either all are moved or none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelsRequest {
-    /// For each label a version that is served, or null, which takes the label away.
+    /// For each label a served version, or null to remove the label.
     pub labels: BTreeMap<String, Option<String>>,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
-    /// Make every check and change nothing.
+    /// Run every check without changing anything.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What shall be served again.
+/// The state to roll back to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
-    /// One name: its versions, labels, route and rollout; all other names stay as they are. None:
-    /// the whole server.
+    /// Roll back only this name: its versions, labels, route and rollout. Other names are
+    /// unchanged. None: roll back the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The revision after which things were as they shall be. None: as they were before the newest
-    /// revision, or before the last change of the name. A rollback that leaves a served name
-    /// without any version needs 0 here.
+    /// Restore the state after this revision. None: the state before the newest revision, or before
+    /// the last change of the name. A rollback that leaves a served name without any version
+    /// requires 0 here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
-    /// Make every check and change nothing.
+    /// Run every check without changing anything.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What may be freed.
+/// Options of garbage collection.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GcRequest {
-    /// Say what would be freed; free nothing.
+    /// Report what would be freed without freeing it.
     #[serde(default)]
     pub dry_run: bool,
-    /// Revisions, counted from the newest, whose bytes are kept so that they can be rolled back to.
+    /// Number of newest revisions whose bytes are kept, so that they can be rolled back to.
     #[serde(default = "keep_revisions")]
     pub keep_revisions: u64,
-    /// Bytes younger than this many seconds stay: somebody may be about to use them.
+    /// Keep bytes younger than this many seconds; a change in preparation may need them.
     #[serde(default = "min_age")]
     pub min_age_seconds: u64,
 }
@@ -201,24 +201,24 @@ impl Default for GcRequest {
     }
 }
 
-/// What was freed, or would be.
+/// What was freed, or would be freed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Gc {
-    /// Whether nothing was freed because that was asked for.
+    /// Whether this was a dry run.
     pub dry_run: bool,
-    /// Blobs: components, files, manifests.
+    /// Number of blobs: components, files, manifests.
     pub blobs: u64,
-    /// Their bytes.
+    /// Size of these blobs in bytes.
     pub blob_bytes: u64,
-    /// Compiled components.
+    /// Number of compiled components.
     pub compiled: u64,
-    /// Their bytes.
+    /// Size of the compiled components in bytes.
     pub compiled_bytes: u64,
-    /// Uploads and temporary files that were given up.
+    /// Number of abandoned uploads and temporary files.
     pub abandoned: u64,
-    /// Their bytes.
+    /// Size of these files in bytes.
     pub abandoned_bytes: u64,
-    /// Blobs that are kept.
+    /// Number of blobs that are kept.
     pub kept: u64,
     /// The oldest revision that can still be rolled back to.
     pub oldest_revision: u64,

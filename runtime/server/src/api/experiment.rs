@@ -1,49 +1,49 @@
-//! How an experiment stands.
+//! State of an experiment.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An experiment at a moment.
+/// State of an experiment at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentInfo {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
-    /// What the reward is called.
+    /// Name of the reward.
     pub reward: String,
     /// `fixed` or `adaptive`.
     pub strategy: String,
-    /// The chance that any difference here is ever wrong, however often it is looked at; and that
-    /// any mean is.
+    /// Bound on the probability that any reported difference is ever wrong, at any number of
+    /// checks; the same bound holds for the means.
     pub alpha: f64,
-    /// The smallest difference worth having.
+    /// Smallest difference that matters.
     pub worth: f64,
-    /// How long an answer may wait for its feedback.
+    /// How long an answer waits for feedback.
     pub keep_seconds: u64,
-    /// Since when it is known here, RFC 3339.
+    /// When the experiment became known to this server, RFC 3339.
     pub since: String,
-    /// What can be said.
+    /// The verdict so far.
     pub verdict: VerdictWord,
-    /// The version that is better, if one is.
+    /// The better version, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub better: Option<String>,
-    /// The same for people.
+    /// The verdict as text.
     pub says: String,
-    /// In the order of the split. Differences are to the first.
+    /// Variants in the order of the split. Differences are relative to the first.
     pub variants: Vec<VariantInfo>,
 }
 
-/// What can be said of an experiment.
+/// Verdict of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictWord {
-    /// Not enough is known.
+    /// Not enough evidence.
     #[default]
     KeepGoing,
-    /// One version earns more than each other.
+    /// One version earns more than every other.
     Better,
-    /// Whoever may be the best earns the same, as far as the smallest difference worth having goes.
+    /// The best versions earn the same, within the smallest difference that matters.
     NoDifference,
 }
 
@@ -54,37 +54,37 @@ pub struct VariantInfo {
     pub version: String,
     /// Its digest.
     pub digest: String,
-    /// Its part of the requests that it is dealt by chance, in a hundred.
+    /// Share of the randomly assigned requests, in percent.
     pub percent: f64,
-    /// Requests to the version since it was loaded, whoever sent them there.
+    /// Requests to the version since it was loaded, from any source.
     pub requests: u64,
-    /// Those of them that failed, by kind.
+    /// Failed requests, by kind.
     pub failed: BTreeMap<String, u64>,
-    /// The duration in milliseconds that half of its requests stayed under, since it was loaded.
+    /// Median request duration in milliseconds since the version was loaded.
     pub p50_ms: Option<f64>,
-    /// The same for 99 of 100.
+    /// 99th percentile of the duration in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Answers that are part of the experiment.
+    /// Number of answers that are part of the experiment.
     pub answers: u64,
-    /// Those that had feedback.
+    /// Number of those answers that got feedback.
     pub rewards: u64,
-    /// What they earned on average.
+    /// Mean reward.
     pub mean: Option<f64>,
-    /// Where the mean lies, at every moment at once.
+    /// Confidence interval of the mean, valid at all times at once.
     pub interval: IntervalInfo,
-    /// Whether no mean fits all rewards: it moved. The interval is that of this moment alone, and
-    /// nothing is compared.
+    /// Whether the rewards drifted, so that no single mean fits all of them. The interval then
+    /// holds for this moment only, and nothing is compared.
     pub drifts: bool,
-    /// Where the difference to the first variant lies; absent at the first.
+    /// Confidence interval of the difference to the first variant; absent for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<IntervalInfo>,
 }
 
-/// Two bounds.
+/// A closed interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IntervalInfo {
-    /// At least.
+    /// Lower bound.
     pub low: f64,
-    /// At most.
+    /// Upper bound.
     pub high: f64,
 }

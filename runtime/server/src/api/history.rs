@@ -1,4 +1,4 @@
-//! What was changed, by whom, and what answered when.
+//! The history: what was changed and by which actor, and which version answered at a given time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,11 @@ use super::apply::ChangeMade;
 /// Revisions, newest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct History {
-    /// The newest revision of all.
+    /// The newest revision.
     pub head: u64,
-    /// One page.
+    /// One page of revisions.
     pub revisions: Vec<RevisionInfo>,
-    /// Ask with `before` set to this for the next page; absent on the last.
+    /// Pass this as `before` to get the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_before: Option<u64>,
 }
@@ -20,41 +20,41 @@ pub struct History {
 /// One revision.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RevisionInfo {
-    /// Counts from 1.
+    /// The revision number, starting at 1.
     pub number: u64,
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub time: String,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// Why.
+    /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// What was asked for: `apply`, `delete`, `label`, `rollback`, `load`, `unload`, `rollout`.
+    /// The kind of change: `apply`, `delete`, `label`, `rollback`, `load`, `unload`, `rollout`.
     pub verb: String,
-    /// For a rollback: the revision that is served again.
+    /// For a rollback: the revision that was restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// For a rollback of one name: that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it changed.
+    /// The changes of this revision.
     pub changes: Vec<ChangeMade>,
-    /// Pipelines that were opened for it.
+    /// Number of pipelines opened for it.
     pub loaded: u32,
-    /// Components that were compiled for it.
+    /// Number of components compiled for it.
     pub compiled: u32,
-    /// Golden tests that passed.
+    /// Number of golden tests that passed.
     pub tests: u32,
-    /// Milliseconds that it took.
+    /// Duration in milliseconds.
     pub took_ms: u64,
-    /// The SHA-256 of its canonical body.
+    /// SHA-256 of the canonical body.
     pub hash: String,
-    /// That of the revision before.
+    /// Hash of the previous revision.
     pub previous: String,
 }
 
 impl RevisionInfo {
-    /// What was asked for, in a few words: `apply`, `rollback to 3`, `rollback tumor to 3`.
+    /// The kind of change in a few words: `apply`, `rollback to 3`, `rollback tumor to 3`.
     pub fn asked(&self) -> String {
         let name = self
             .name
@@ -66,45 +66,45 @@ impl RevisionInfo {
     }
 }
 
-/// Whether the journal is whole.
+/// Result of verifying the journal and the blob store.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
-    /// Whether every revision is what was recorded, and follows the one before.
+    /// Whether every revision matches its hash and follows the previous one.
     pub ok: bool,
-    /// Revisions that were read.
+    /// Number of revisions read.
     pub revisions: u64,
-    /// The hash of the newest revision that is whole: write it down elsewhere, and nothing before
-    /// it can be altered unseen.
+    /// Hash of the newest intact revision. Record it elsewhere: no earlier revision can then be
+    /// altered undetected.
     pub hash: String,
-    /// Blobs of what is served that were read and are what their names say.
+    /// Number of served blobs that were read and match their digest.
     pub blobs: u64,
-    /// What is wrong, one sentence each.
+    /// Problems found, one sentence each.
     pub problems: Vec<String>,
 }
 
-/// What answered calls to a name at a time.
+/// Which versions answered calls to a name at a given time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Answered {
     /// The name.
     pub pipeline: String,
-    /// When, RFC 3339.
+    /// The requested time, RFC 3339.
     pub time: String,
-    /// The revision that was in force; absent before the first.
+    /// The revision in force at that time; absent before the first.
     pub revision: Option<u64>,
-    /// When that revision came, RFC 3339.
+    /// When that revision was made, RFC 3339.
     pub since: Option<String>,
-    /// When the next one that touched the name came, RFC 3339; absent if none did.
+    /// When the next revision of this name was made, RFC 3339; absent if there is none.
     pub until: Option<String>,
-    /// The version that answered calls which named none; absent when the name was not served, and
-    /// when a route decided.
+    /// The version that answered calls without a version; absent when the name was not served, or
+    /// when a route chose the version.
     pub version: Option<String>,
-    /// Its digest.
+    /// The digest of that version.
     pub digest: Option<String>,
-    /// The digest of the route that decided who answered calls which named no version.
+    /// The digest of the route that chose the version of calls without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// Every version that could be called by its name, with its digest, oldest first.
+    /// Every version that could be called explicitly, with its digest, oldest first.
     pub versions: Vec<(String, String)>,
-    /// Every label, with its version.
+    /// Every label with its version.
     pub labels: Vec<(String, String)>,
 }

@@ -1,20 +1,20 @@
-//! What is served, as somebody sees it who asks.
+//! What is served at the moment: types of the read-only endpoints.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One page of what is served, by name.
+/// One page of served names, in alphabetical order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Page {
     /// The newest revision.
     pub head: u64,
-    /// Names, over all pages.
+    /// Number of names on all pages.
     pub total: u64,
-    /// One page.
+    /// The names of this page.
     pub models: Vec<ModelInfo>,
-    /// Ask with `after` set to this for the next page; absent on the last.
+    /// Pass this as `after` to get the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after: Option<String>,
 }
@@ -22,63 +22,63 @@ pub struct Page {
 /// One name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ModelInfo {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
-    /// The version that answers when none is asked for; absent where a route decides.
+    /// The version that answers calls without a version; absent where a route chooses it.
     pub answers: Option<String>,
-    /// The route that decides who answers when no version is asked for.
+    /// The route of calls without a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<RouteInfo>,
-    /// Oldest first.
+    /// Versions, oldest first.
     pub versions: Vec<VersionInfo>,
-    /// In order of their words.
+    /// Labels in alphabetical order.
     pub labels: Vec<LabelInfo>,
 }
 
 /// A route.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RouteInfo {
-    /// The SHA-256 of its canonical document.
+    /// SHA-256 of the canonical document.
     pub digest: String,
-    /// Whether it answers.
+    /// Whether the route is in service.
     pub ready: bool,
-    /// Versions that it names and that are not in service: it goes on without them.
+    /// Versions named by the route that are not in service; the route skips them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_service: Vec<String>,
-    /// Its variants, as it lists them.
+    /// Variants in the order of the document.
     pub split: Vec<ShareInfo>,
-    /// Versions that nobody asks now, as they failed too often.
+    /// Versions that get no requests because their circuit is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_circuits: Vec<String>,
     /// The canonical document.
     pub manifest: serde_json::Value,
 }
 
-/// What a variant gets.
+/// The share of one variant.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ShareInfo {
     /// The version.
     pub version: String,
     /// Its weight.
     pub weight: f64,
-    /// Its part of the requests that no rule takes, in a hundred.
+    /// Share of the requests that no rule matches, in percent.
     pub percent: f64,
 }
 
-/// Whether a version can answer.
+/// Condition of a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// It answers.
+    /// In service.
     #[default]
     Ready,
-    /// It will answer: the server is starting and has not come to it yet.
+    /// Loading: the server is starting and has not opened the version yet.
     Loading,
-    /// It should answer and can't be opened; `why` says more.
+    /// The version can't be opened; `why` has the reason.
     Failed,
-    /// It is out of service and still loaded, so that a rollback is instant.
+    /// Out of service, but kept loaded so that a rollback is immediate.
     Kept,
-    /// It is out of service and answers its last requests.
+    /// Out of service, and finishing its last requests.
     Draining,
 }
 
@@ -89,58 +89,58 @@ pub struct VersionInfo {
     pub version: String,
     /// Its digest.
     pub digest: String,
-    /// Whether it can answer.
+    /// Its condition.
     pub condition: Condition,
     /// Why it can't be opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Requests that it answered since it was loaded.
+    /// Requests answered since it was loaded.
     pub answered: u64,
     /// Requests that failed since it was loaded.
     pub failed: u64,
-    /// The duration in milliseconds that half of its requests stayed under, since it was loaded.
+    /// Median duration in milliseconds since it was loaded.
     pub p50_ms: Option<f64>,
-    /// The same for 99 of 100.
+    /// 99th percentile of the duration in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Instances that exist, over its stages.
+    /// Number of instances of all stages.
     pub instances: u64,
 }
 
 /// One label.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LabelInfo {
-    /// The word.
+    /// The name of the label.
     pub label: String,
-    /// The version that it points at.
+    /// The version that it points to.
     pub version: String,
 }
 
-/// One version, in full.
+/// One version in detail.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineInfo {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
-    /// The version and its figures.
+    /// The version and its counters.
     #[serde(flatten)]
     pub about: VersionInfo,
-    /// The labels that point at it.
+    /// Labels that point to it.
     pub labels: Vec<String>,
-    /// The revision that brought it.
+    /// The revision that introduced it.
     pub revision: Option<u64>,
-    /// Who brought it, and when (RFC 3339).
+    /// The actor of that revision.
     pub actor: Option<String>,
-    /// When, RFC 3339.
+    /// Time of that revision, RFC 3339.
     pub since: Option<String>,
-    /// What flows in.
+    /// Inputs.
     pub inputs: Vec<PortInfo>,
-    /// What flows out.
+    /// Outputs.
     pub outputs: Vec<PortInfo>,
-    /// In order; none of a graph.
+    /// Stages in order; empty for a graph.
     pub stages: Vec<StageInfo>,
-    /// A graph's nodes, in order.
+    /// Nodes of a graph, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeInfo>,
-    /// Golden tests, by name.
+    /// Names of the golden tests.
     pub tests: Vec<String>,
     /// The canonical manifest.
     pub manifest: serde_json::Value,
@@ -151,9 +151,9 @@ pub struct PipelineInfo {
 pub struct PortInfo {
     /// Its name.
     pub name: String,
-    /// As the Open Inference Protocol calls it.
+    /// Datatype, as named by the Open Inference Protocol.
     pub datatype: String,
-    /// -1: any.
+    /// Shape; -1 is any size.
     pub shape: Vec<i64>,
 }
 
@@ -166,16 +166,16 @@ pub struct StageInfo {
     pub role: String,
     /// The component's digest.
     pub component: String,
-    /// What the component calls itself, and its version.
+    /// The component's own name and version.
     pub describes: String,
-    /// What computes its graphs: `onnxruntime 1.32 (cpu)`. One for each graph that it opened.
+    /// Inference engine of each graph that the stage opened, such as `onnxruntime 1.32 (cpu)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<String>,
-    /// File names and digests.
+    /// Files of the stage: names and digests.
     pub files: BTreeMap<String, String>,
-    /// The mean duration of a call in milliseconds.
+    /// Mean duration of a call in milliseconds.
     pub mean_ms: Option<f64>,
-    /// Its instances.
+    /// Instances of the stage.
     pub instances: InstanceInfo,
 }
 
@@ -186,20 +186,20 @@ pub struct NodeInfo {
     pub name: String,
     /// `pipeline`, `ensemble`, `switch` or `splitter`.
     pub kind: String,
-    /// Whom it may ask.
+    /// Pipelines that it may call.
     pub members: Vec<MemberInfo>,
-    /// Of an ensemble: how each output that several give becomes one.
+    /// Ensembles: how an output given by several members is combined.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub merge: BTreeMap<String, String>,
-    /// Of a splitter: the tensor that is the key; chance decides without one.
+    /// Splitters: the tensor used as key. Without a key the choice is random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<String>,
-    /// Of a switch: `pass` where no condition needs to hold.
+    /// Switches: `pass` where no condition needs to hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
-/// A pipeline that a node may ask.
+/// A pipeline that a node may call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MemberInfo {
     /// Its name.
@@ -208,89 +208,90 @@ pub struct MemberInfo {
     pub version: String,
     /// Its digest.
     pub digest: String,
-    /// Where it stands in the manifest.
+    /// Its position in the manifest.
     pub place: String,
-    /// Of an ensemble's: whether the answer goes on without it when it fails.
+    /// Ensembles: whether the ensemble answers without this member when it fails.
     #[serde(default)]
     pub soft: bool,
-    /// Of a splitter's: its part of the sum of all weights is its share.
+    /// Splitters: the weight; the share is the weight divided by the sum of all weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// Milliseconds that it may take.
+    /// Timeout in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<f64>,
 }
 
-/// A stage's instances.
+/// Instances of a stage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceInfo {
-    /// That exist.
+    /// Existing now.
     pub exist: u64,
-    /// That were made so far.
+    /// Created so far.
     pub created: u64,
-    /// That ended so far.
+    /// Ended so far.
     pub ended: u64,
-    /// That are kept whoever needs their places; none where the manifest says nothing.
+    /// Kept even when other stages need slots of the instance budget; absent without `min` in the
+    /// manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<u64>,
-    /// At once, at most.
+    /// Maximum at once.
     pub max: u64,
 }
 
-/// The server at a moment.
+/// State of the server at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The server's version.
     pub version: String,
-    /// Whether the server is ready, as its probe says.
+    /// Whether the readiness probe succeeds.
     pub ready: bool,
-    /// Why it is not.
+    /// Why the server is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The newest revision.
     pub head: u64,
-    /// Seconds since it started.
+    /// Uptime in seconds.
     pub uptime_seconds: f64,
-    /// Versions that answer.
+    /// Number of versions in service.
     pub pipelines: u64,
-    /// Versions that will answer.
+    /// Number of versions still loading.
     pub loading: u64,
-    /// Versions and routes that should be in service and can't be.
+    /// Number of versions and routes that can't be put in service.
     #[serde(default)]
     pub failed: u64,
     /// The first of them, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_service: Vec<OutOfService>,
-    /// Of watched files, what is not applied: refused, or in conflict with what was changed
-    /// elsewhere.
+    /// Documents of watched files that are not applied: refused, or in conflict with another
+    /// change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
-    /// Versions that are out of service and still loaded.
+    /// Number of versions out of service and still loaded.
     pub kept: u64,
-    /// Versions that answer their last requests.
+    /// Number of versions finishing their last requests.
     pub draining: u64,
-    /// Requests so far, of any kind.
+    /// Number of requests so far, of any kind.
     pub requests: u64,
-    /// Requests being answered.
+    /// Number of requests in flight.
     pub in_flight: u64,
-    /// Open connections.
+    /// Number of open connections.
     pub connections: i64,
-    /// Bytes of memory that the process has.
+    /// Resident memory of the process in bytes.
     pub resident_bytes: Option<u64>,
-    /// Where inference listens.
+    /// Address of the inference listener.
     pub inference: String,
 }
 
-/// Something that should be in service and can't be.
+/// A version or route that can't be put in service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutOfService {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
-    /// The version; none for the name's route.
+    /// The version; absent for the route of the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// What mends it.
+    /// How to fix it.
     pub remedy: String,
 }

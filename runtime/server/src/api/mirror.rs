@@ -1,4 +1,4 @@
-//! What mirrors have seen.
+//! Results of mirrors.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,74 +7,73 @@ use serde_json::Value;
 /// The mirrors of a name's route.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Mirrors {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
-    /// In the order of the route.
+    /// Mirrors in the order of the route.
     pub mirrors: Vec<MirrorInfo>,
 }
 
 /// One mirror.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MirrorInfo {
-    /// Who gets copies.
+    /// The version that gets the copies.
     pub version: String,
-    /// Of all requests, so many in a hundred.
+    /// Share of the requests that is copied, in percent.
     pub percent: f64,
-    /// Copies that wait now.
+    /// Copies waiting in the queue.
     pub waiting: u64,
-    /// Copies that were taken.
+    /// Copies accepted.
     pub sent: u64,
-    /// Copies that found the queue full.
+    /// Copies dropped because the queue was full.
     pub dropped: u64,
-    /// The duration in milliseconds that half of its answers stayed under.
+    /// Median duration of an answer in milliseconds.
     pub p50_ms: Option<f64>,
-    /// The same for 99 of 100.
+    /// 99th percentile of the duration in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Since the mirror began.
+    /// Counts since the mirror began.
     #[serde(flatten)]
     pub all: MirrorWindow,
-    /// Minute by minute, the oldest first; minutes without copies are left out.
+    /// Counts per minute, oldest first; minutes without copies are left out.
     pub windows: Vec<MirrorWindow>,
-    /// The answers that differ most of all that were compared, the worst first, where the route
-    /// keeps some.
+    /// Compared answers with the largest differences, worst first, where the route keeps examples.
     pub worst: Vec<MirrorExample>,
 }
 
-/// What was seen in a while.
+/// Counts of one time window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MirrorWindow {
-    /// Seconds since it began.
+    /// Seconds since the window began.
     pub seconds_ago: f64,
-    /// Answers that were compared with those that clients got.
+    /// Answers compared with the client's answer.
     pub compared: u64,
-    /// Of those, the ones that do not agree.
+    /// Compared answers that disagree.
     pub disagreed: u64,
-    /// Copies that got no answer.
+    /// Copies that failed.
     pub failed: u64,
-    /// What the last of those said.
+    /// The error of the last failed copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// Output by output.
+    /// Agreement of each output.
     pub outputs: Vec<OutputAgreement>,
 }
 
-/// How much one output agrees.
+/// Agreement of one output.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutputAgreement {
     /// Its name.
     pub name: String,
     /// Its datatype.
     pub datatype: String,
-    /// Answers of another shape, whose elements are not compared.
+    /// Answers with a different shape; their elements are not compared.
     pub shapes_differ: u64,
-    /// Elements that were compared.
+    /// Elements compared.
     pub elements: u64,
-    /// The share of them that are equal.
+    /// Share of equal elements.
     pub agreement: Option<f64>,
-    /// For floats, the largest absolute difference.
+    /// Largest absolute difference, for floats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_abs: Option<f64>,
-    /// For floats, the mean absolute difference.
+    /// Mean absolute difference, for floats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_abs: Option<f64>,
 }
@@ -82,18 +81,18 @@ pub struct OutputAgreement {
 /// Two answers that differ.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MirrorExample {
-    /// Outputs of another shape or datatype. Examples are in the order of this, then of the next,
-    /// then of the last.
+    /// Number of outputs with another shape or datatype. Examples are sorted by this, then by the
+    /// next two fields.
     pub shapes_differ: u64,
-    /// Elements that disagree and have no difference: labels, whole numbers, booleans, NaN beside a
-    /// number.
+    /// Elements that disagree without a numeric difference: labels, integers, booleans, and NaN
+    /// against a number.
     pub unequal: u64,
-    /// The largest absolute difference of floats.
+    /// Largest absolute difference of floats.
     pub max_abs: f64,
-    /// What was asked, by the protocol's names for it.
+    /// The request, with the protocol's names.
     pub request: Value,
-    /// What the client got.
+    /// The answer that the client got.
     pub answer: Value,
-    /// What the mirror would have said.
+    /// The answer of the mirror.
     pub mirrored: Value,
 }

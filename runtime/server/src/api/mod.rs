@@ -1,6 +1,6 @@
-//! What the admin API says: every request and answer as a type.
+//! Requests and answers of the admin API, as types.
 //!
-//! The server, the command line and the OpenAPI document are all made from these. Digests are
+//! The server, the command line and the OpenAPI document all use these types. Digests are
 //! `sha256:` and 64 hexadecimal digits; times are RFC 3339 in UTC; durations are milliseconds.
 //! Unknown keys in requests are refused. Errors have the shape of the inference API's:
 //! `{"error": "…"}`, one problem to a line.
@@ -33,20 +33,20 @@ pub use self::rollout::{
 };
 pub use self::traffic::{Order, Rates, Traffic, VersionTraffic};
 
-/// The error body of every answer that is no success.
+/// Body of every error answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
-    /// What was wrong, where, and what to do; one problem to a line.
+    /// What is wrong, where, and what to do; one problem per line.
     pub error: String,
 }
 
-/// Where an upload is.
+/// State of an upload.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct UploadInfo {
-    /// The digest that the bytes must have.
+    /// The expected digest of the bytes.
     pub digest: String,
-    /// Bytes that are here; the next part starts there.
+    /// Number of bytes received; the next part starts at this offset.
     pub offset: u64,
-    /// Whether all bytes are here, verified and stored.
+    /// Whether all bytes were received, verified and stored.
     pub complete: bool,
 }

@@ -1,44 +1,44 @@
-//! Rollouts.
+//! Requests and state of rollouts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A rollout to begin.
+/// Request to begin a rollout.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutRequest {
     /// A document of `kind: Rollout`, as YAML or JSON.
     pub document: String,
-    /// What the sender calls it; problems name it.
+    /// The sender's name for the document; error messages use it.
     #[serde(default)]
     pub file: String,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
-    /// Make every check and change nothing.
+    /// Run every check without changing anything.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What somebody wants of a rollout that is under way.
+/// An order to a running rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Steer {
-    /// Stay at this step; guards are judged still.
+    /// Stay at this step; guards are still judged.
     Pause,
-    /// Go on.
+    /// Continue.
     Resume,
-    /// Give the new version all of the share, now.
+    /// Give the new version the whole share now.
     Promote,
-    /// Put the route back as it was.
+    /// Restore the previous route.
     Abort,
 }
 
 impl Steer {
-    /// The word for it.
+    /// The word in requests.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pause => "pause",
@@ -49,60 +49,60 @@ impl Steer {
     }
 }
 
-/// A rollout that shall do something.
+/// Request to steer a rollout.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SteerRequest {
-    /// What.
+    /// The order.
     pub order: Steer,
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     #[serde(default)]
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<u64>,
 }
 
-/// A rollout: the one that is under way, or the last.
+/// The running rollout of a name, or its last one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutInfo {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
     /// `running`, `paused`, `promoted`, `rolled_back` or `aborted`.
     pub phase: String,
-    /// Who gives the share.
+    /// The version that gives up the share.
     pub from: String,
-    /// Who gets it.
+    /// The version that gets the share.
     pub to: String,
-    /// The revision that began it. None: it began before that was kept.
+    /// The revision that began it. None: it began before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
-    /// The step that it is at, from 1.
+    /// The current step, from 1.
     pub step: u32,
-    /// All of them.
+    /// All steps.
     pub steps: Vec<StepInfo>,
-    /// The share of the new version now, of what the two have together.
+    /// Current share of the new version, as part of what both versions have together.
     pub percent: f64,
-    /// Milliseconds that the step has baked. None: it is over, or not looked at yet.
+    /// Milliseconds the step has baked. None: the rollout is over, or has not been evaluated yet.
     pub baked_ms: Option<u64>,
-    /// Milliseconds until the step is over, if its guards have seen enough by then.
+    /// Milliseconds until the step can end, if its guards have enough samples by then.
     pub left_ms: Option<u64>,
-    /// Why the step can't be judged, or is not decided yet, and therefore never ends by itself.
-    /// None: nothing is in its way but its time.
+    /// Why the step can't be judged or is undecided, so that it does not end by itself. None: only
+    /// its bake time is outstanding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
-    /// What ends it early; when it is over, what each said last.
+    /// Guards, which can end the rollout early; after the end, their last findings.
     pub guards: Vec<GuardInfo>,
-    /// The steps that have ended, in order, with what they came to.
+    /// Completed steps in order, with their evidence.
     #[serde(default)]
     pub past: Vec<StepPast>,
-    /// The last revision of it.
+    /// The last revision of the rollout.
     pub revision: u64,
-    /// When that was, RFC 3339.
+    /// Time of that revision, RFC 3339.
     pub time: String,
-    /// Who made it.
+    /// Actor of that revision.
     pub actor: String,
-    /// Why.
+    /// Reason of that revision.
     pub reason: String,
     /// The canonical document.
     pub manifest: serde_json::Value,
@@ -111,58 +111,58 @@ pub struct RolloutInfo {
 /// One step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StepInfo {
-    /// The new version's share. 0: it only gets copies.
+    /// Share of the new version. 0: it only gets mirrored copies.
     pub percent: f64,
-    /// Milliseconds that it stays, at least.
+    /// Minimum duration in milliseconds.
     pub bake_ms: u64,
 }
 
-/// A step that has ended.
+/// A completed step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StepPast {
-    /// The new version's share in it.
+    /// Share of the new version in that step.
     pub percent: f64,
     /// The revision that ended it.
     pub revision: u64,
-    /// When that was, RFC 3339.
+    /// Time of that revision, RFC 3339.
     pub time: String,
-    /// Who made it.
+    /// Actor of that revision.
     pub actor: String,
-    /// Why.
+    /// Reason of that revision.
     pub reason: String,
-    /// What it came to.
+    /// The evidence of the step.
     pub evidence: StepEvidence,
 }
 
-/// What a step came to.
+/// Evidence of a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepEvidence {
-    /// Which step, from 1.
+    /// Number of the step, from 1.
     pub step: u32,
     /// How long it baked.
     pub baked_ms: u64,
-    /// What its guards found.
+    /// Findings of its guards.
     pub guards: Vec<FindingInfo>,
 }
 
-/// What a guard found in a step.
+/// Finding of a guard in one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingInfo {
-    /// What people call it.
+    /// Display name of the guard.
     pub name: String,
-    /// As of [`GuardInfo`].
+    /// The measure, as in [`GuardInfo`].
     pub measure: String,
-    /// Beyond this is a breach.
+    /// The limit; a value beyond it is a breach.
     pub limit: f64,
-    /// What it was, in the whole step; of a breach, in the time that proved it.
+    /// The value over the whole step; for a breach, over the time that proved it.
     pub value: Option<f64>,
-    /// It was less than this with the chance that a guard may be wrong.
+    /// Lower confidence bound, at the guard's error probability.
     pub low: Option<f64>,
-    /// The same for more. None: too little was seen to say.
+    /// Upper confidence bound. None: too few samples.
     pub high: Option<f64>,
-    /// The three, for people.
+    /// Value and bounds as text.
     pub shown: String,
-    /// Requests, copies, or values of the metric.
+    /// Number of samples: requests, copies, or values of the metric.
     pub samples: u64,
     /// `waits`, `doubts`, `holds` or `breached`.
     pub state: String,
@@ -171,30 +171,30 @@ pub struct FindingInfo {
 /// One guard.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GuardInfo {
-    /// What people call it.
+    /// Display name of the guard.
     pub name: String,
     /// `errors`, `p99`, `p99_ratio`, `disagreement`, or a stage's metric: `label.score`.
     pub measure: String,
-    /// Beyond this is a breach: a share, milliseconds, a multiple, or the metric's own.
+    /// The limit: a share, milliseconds, a ratio, or the metric's unit. A value beyond it is a
+    /// breach.
     pub limit: f64,
-    /// What it is now.
+    /// The current value.
     pub value: Option<f64>,
-    /// It is less than this with the chance that the guard may be wrong, over all readings
-    /// together.
+    /// Lower confidence bound, at the guard's error probability over all readings together.
     #[serde(default)]
     pub low: Option<f64>,
-    /// The same for more. None: too little was seen to say.
+    /// Upper confidence bound. None: too few samples.
     #[serde(default)]
     pub high: Option<f64>,
-    /// Value, bounds and limit, for people.
+    /// Value, bounds and limit as text.
     pub shown: String,
-    /// Requests, copies, or values of the metric, in its window.
+    /// Number of samples in the window: requests, copies, or values of the metric.
     pub samples: u64,
-    /// With fewer nothing is judged, and no step ends.
+    /// Minimum number of samples; with fewer, nothing is judged and no step ends.
     pub min_samples: u64,
-    /// How far back it looks.
+    /// Length of the window.
     pub window_ms: u64,
-    /// `waits` for samples, `doubts` (beyond the limit, but maybe by chance), `holds` or
-    /// `breached`; `over` where nobody looks any more and the last step gave it nothing to see.
+    /// `waits` for samples, `doubts` (beyond the limit, but possibly by chance), `holds` or
+    /// `breached`; `over` when the rollout has ended and the last step gave the guard no samples.
     pub state: String,
 }

@@ -1,77 +1,77 @@
-//! What happens right now: how many requests, how many of them fail, how long they take.
+//! Current traffic: request rate, failure rate and durations.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::look::{Condition, Status};
 
-/// What happened while the server was watched for a moment.
+/// Traffic of one measuring interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
-    /// The server, at the end of that moment.
+    /// State of the server at the end of the interval.
     pub status: Status,
-    /// How long the moment was, in milliseconds.
+    /// Length of the interval in milliseconds.
     pub interval_ms: f64,
-    /// Requests of any kind, also those that reached no version; their durations are those of all
+    /// All requests, including those that reached no version; their durations are those of all
     /// versions.
     pub all: Rates,
-    /// Versions that there are, of the names that were asked for.
+    /// Number of versions whose name matches.
     pub total: u64,
-    /// The first of them, in the order that was asked for.
+    /// The first of them, in the requested order.
     pub versions: Vec<VersionTraffic>,
 }
 
-/// What happened to one version.
+/// Traffic of one version.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct VersionTraffic {
-    /// What clients call.
+    /// The model name that clients use.
     pub name: String,
     /// The version.
     pub version: String,
-    /// Whether it answers when no version is asked for.
+    /// Whether it answers calls without a version.
     pub answers: bool,
-    /// The labels that point at it.
+    /// Labels that point to it.
     pub labels: Vec<String>,
-    /// Whether it can answer.
+    /// Its condition.
     pub condition: Condition,
-    /// Instances that exist, over its stages.
+    /// Number of instances of all stages.
     pub instances: u64,
-    /// Its requests.
+    /// Its request rates.
     pub rates: Rates,
 }
 
-/// Requests that ended within a moment.
+/// Rates over one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rates {
-    /// For each second.
+    /// Requests per second.
     pub requests_per_second: f64,
-    /// Those that failed.
+    /// Failed requests per second.
     pub failed_per_second: f64,
-    /// The duration in milliseconds that half of them stayed under; absent where none was measured.
+    /// Median duration in milliseconds; absent where none was measured.
     pub p50_ms: Option<f64>,
-    /// The same for 99 of 100.
+    /// 99th percentile of the duration in milliseconds.
     pub p99_ms: Option<f64>,
 }
 
-/// What comes first.
+/// Sort order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// The most requests.
+    /// Highest request rate first.
     #[default]
     Rate,
-    /// The name.
+    /// By name.
     Name,
-    /// The longest durations.
+    /// Longest durations first.
     P99,
-    /// The most failures.
+    /// Most failures first.
     Errors,
 }
 
 impl Order {
-    /// All of them.
+    /// All orders.
     pub const ALL: [Self; 4] = [Self::Rate, Self::Name, Self::P99, Self::Errors];
 
-    /// Its word.
+    /// The word in queries.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Rate => "rate",
@@ -81,12 +81,12 @@ impl Order {
         }
     }
 
-    /// The one that has this word.
+    /// The order with this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|order| order.word() == word)
     }
 
-    /// Which of two comes first. What is alike is told apart by its name.
+    /// Compares two versions. Ties are ordered by name.
     pub fn compare(self, a: (&str, &Rates), b: (&str, &Rates)) -> std::cmp::Ordering {
         let figure = |rates: &Rates| match self {
             Self::Rate => rates.requests_per_second,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_most_comes_first_and_the_name_tells_the_rest_apart() {
+    fn the_highest_value_comes_first_and_ties_are_ordered_by_name() {
         let rates = |requests_per_second, failed_per_second, p99_ms| Rates {
             requests_per_second,
             failed_per_second,

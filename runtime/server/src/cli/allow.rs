@@ -1,5 +1,5 @@
-//! What manifests may name and ask for: `--allow-path`, directories in which they may name files
-//! beside their own folders (default: none), and the ceilings on their `limits`.
+//! Flags that bound what a manifest may refer to and ask for: `--allow-path`, directories outside
+//! the manifest's own folder that hold files (default: none), and the ceilings on its `limits`.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use super::ceilings::Ceilings;
 use crate::control::deploy::Deployer;
 use crate::files::Allowed;
 
-/// Of every verb that reads manifests from a disk.
+/// Flags of every verb that reads manifests from a disk.
 #[derive(Debug, clap::Args)]
 pub(super) struct AllowPath {
-    /// A directory in which manifests may name files, beside their own folder; may be given several
-    /// times [default: none].
+    /// A directory, besides a manifest's own folder, whose files manifests may refer to; repeatable
+    /// [default: none].
     #[arg(
         long,
         value_name = "DIR",
@@ -27,7 +27,7 @@ impl AllowPath {
     }
 }
 
-/// Of every verb that opens what they describe.
+/// Flags of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]
 pub(super) struct Bounds {
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Has the deployer keep to them.
+    /// Passes the bounds to the deployer.
     pub(super) fn set(&self, deployer: &mut Deployer) {
         deployer.allowed = self.allow.allowed();
         deployer.ceiling = self.ceilings.resolve();

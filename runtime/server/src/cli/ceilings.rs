@@ -1,16 +1,17 @@
-//! What a manifest may ask for under `limits`: one flag for each of its keys, of every verb that
-//! opens pipelines.
+//! Ceilings on a manifest's `limits`: one flag for each key, for every verb that opens pipelines.
+//!
+//! Default and bound: the ceilings built into the engine; a flag can only lower one.
 
 use std::time::Duration;
 
 use hotstage_core::limits::{IDLE_MIN, Instances, STAGE_LIMITS_MAX, StageLimits};
 use hotstage_core::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
 
-/// A manifest that asks for more is refused.
+/// Ceilings on `limits`. A manifest that asks for more is refused.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Ceilings on a manifest's limits")]
 pub(super) struct Ceilings {
-    /// Memory of an instance.
+    /// Memory of one instance.
     #[arg(
         long,
         value_name = "SIZE",
@@ -18,7 +19,7 @@ pub(super) struct Ceilings {
         value_parser = bytes(STAGE_LIMITS_MAX.memory)
     )]
     max_stage_memory: u64,
-    /// Time of a call.
+    /// Time of one call.
     #[arg(
         long,
         value_name = "TIME",
@@ -26,7 +27,7 @@ pub(super) struct Ceilings {
         value_parser = time(STAGE_LIMITS_MAX.time)
     )]
     max_stage_time: Duration,
-    /// Bytes that a call hands out.
+    /// Bytes that one call returns.
     #[arg(
         long,
         value_name = "SIZE",
@@ -34,7 +35,7 @@ pub(super) struct Ceilings {
         value_parser = bytes(STAGE_LIMITS_MAX.output_bytes)
     )]
     max_stage_output_bytes: u64,
-    /// Buffers that an instance holds.
+    /// Buffers that one instance holds.
     #[arg(
         long,
         value_name = "N",
@@ -42,7 +43,7 @@ pub(super) struct Ceilings {
         value_parser = count(STAGE_LIMITS_MAX.handles)
     )]
     max_stage_handles: u32,
-    /// Bytes of buffers that an instance holds between calls.
+    /// Bytes of buffers that one instance keeps between calls.
     #[arg(
         long,
         value_name = "SIZE",
@@ -50,7 +51,7 @@ pub(super) struct Ceilings {
         value_parser = bytes(STAGE_LIMITS_MAX.held_bytes)
     )]
     max_stage_held_bytes: u64,
-    /// Bytes that a call logs.
+    /// Bytes that one call logs.
     #[arg(
         long,
         value_name = "SIZE",
@@ -58,7 +59,7 @@ pub(super) struct Ceilings {
         value_parser = bytes(STAGE_LIMITS_MAX.log_bytes.into())
     )]
     max_stage_log_bytes: u64,
-    /// Instances of a stage.
+    /// Instances of one stage.
     #[arg(
         long,
         value_name = "N",
@@ -66,7 +67,7 @@ pub(super) struct Ceilings {
         value_parser = count(STAGE_LIMITS_MAX.instances.max)
     )]
     max_stage_instances: u32,
-    /// How long an instance lies idle.
+    /// Time that an unused instance is kept.
     #[arg(
         long,
         value_name = "TIME",
@@ -100,7 +101,7 @@ fn bytes(most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Syn
         let bytes = parse_bytes(text).map_err(|error| error.to_string())?;
         let fits = (1..=most).contains(&bytes);
         fits.then_some(bytes)
-            .ok_or_else(|| format!("1B to {} make sense", show_bytes(most)))
+            .ok_or_else(|| format!("must be from 1B to {}", show_bytes(most)))
     }
 }
 
@@ -117,7 +118,7 @@ fn time(
         let fits = (least..=most).contains(&time);
         fits.then_some(time).ok_or_else(|| {
             format!(
-                "{} to {} make sense",
+                "must be from {} to {}",
                 show_duration(least),
                 show_duration(most)
             )

@@ -1,5 +1,5 @@
-//! `hotstage check`: every step of a deploy, golden tests included, without serving; and what may
-//! be wrong, as warnings.
+//! `hotstage check`: runs every step of a deployment except serving: decoding, checks, compilation
+//! and golden tests. Possible mistakes are printed as warnings; with `--strict` they are errors.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,32 +22,32 @@ pub(super) struct Args {
     /// Manifests: files, folders of .yaml files, or - for standard input.
     #[arg(value_name = "PATH", required_unless_present = "files")]
     paths: Vec<PathBuf>,
-    /// The same, as `serve` takes them.
+    /// Manifests, as for PATH; the same flag as `serve -f`.
     #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Take warnings for errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
-    /// Have the golden tests that fail expect what the pipelines answer; the rest of their files
-    /// stays as it is.
+    /// Update failing golden tests with the values that the pipelines answer now; the rest of their
+    /// files stays unchanged.
     #[arg(long)]
     update_goldens: bool,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
     bounds: Bounds,
-    /// How the result is printed.
+    /// Format of the result.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
 
-/// For whom a result is printed.
+/// The format of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Output {
-    /// For people.
+    /// A table for people.
     #[default]
     Table,
-    /// For machines.
+    /// JSON for programs.
     Json,
 }
 
@@ -73,11 +73,11 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             let about: Vec<Value> = checked.iter().map(describe).collect();
             let routes: Vec<Value> = routes.iter().map(describe_route).collect();
             let rollouts: Vec<Value> = rollouts.iter().map(describe_rollout).collect();
-            let mut told = json!({ "pipelines": about, "routes": routes, "rollouts": rollouts });
+            let mut report = json!({ "pipelines": about, "routes": routes, "rollouts": rollouts });
             if let Some(updated) = updated {
-                told["updated"] = updated.iter().map(Updated::json).collect();
+                report["updated"] = updated.iter().map(Updated::json).collect();
             }
-            console::print(&told.to_string());
+            console::print(&report.to_string());
         }
         Output::Table => {
             if let Some(updated) = updated {
@@ -110,15 +110,15 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     }
 }
 
-/// A pipeline that passed every check, and what its author should look at all the same.
+/// A pipeline that passed every check, and its warnings.
 struct Checked<'a> {
     pipeline: &'a Pipeline,
     warnings: Vec<String>,
 }
 
 impl<'a> Checked<'a> {
-    /// Where no golden test makes a call, one is made up: a stage that fails always is not to pass
-    /// for well.
+    /// If no golden test makes a call, this makes one with generated input, to find a stage that
+    /// always fails.
     fn of(bench: &Workbench, pipeline: &'a Pipeline) -> Self {
         let mut warnings: Vec<String> = pipeline.warnings.iter().map(ToString::to_string).collect();
         if pipeline.made.tests == 0

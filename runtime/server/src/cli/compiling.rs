@@ -1,5 +1,6 @@
-//! Flags that bound the processes in which components are compiled: of every verb that opens
-//! pipelines.
+//! Flags that bound the compiler processes, for every verb that opens pipelines. Each component is
+//! compiled in its own process. Defaults: [`CompileLimits::default`] and
+//! [`ComponentLimits::default`].
 
 use std::time::Duration;
 
@@ -7,39 +8,39 @@ use hotstage_core::compile_limits::{CompileLimits, ComponentLimits};
 
 /// Bounds on compiling components.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Bounds on compiling a component, each in a process of its own")]
+#[command(next_help_heading = "Bounds on compiling a component; each compiles in its own process")]
 pub(super) struct Args {
-    /// Bytes of memory that compiling one component may take.
+    /// Maximum memory for compiling one component, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = CompileLimits::default().memory,
           value_parser = clap::value_parser!(u64).range(64 << 20..))]
     compile_memory: u64,
-    /// Seconds of processor time that compiling one component may take.
+    /// Maximum CPU time for compiling one component, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = CompileLimits::default().cpu.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..))]
     compile_cpu_time: u64,
-    /// Seconds that compiling one component may take on a busy machine.
+    /// Maximum wall-clock time for compiling one component, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = CompileLimits::default().wall.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..))]
     compile_timeout: u64,
-    /// Components that are compiled at once.
+    /// Maximum number of components compiled at the same time.
     #[arg(long, value_name = "N", default_value_t = CompileLimits::default().processes)]
     compile_processes: usize,
-    /// Bytes of one component's machine code.
+    /// Maximum size of one component's machine code, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = CompileLimits::default().code_bytes)]
     max_machine_code: u64,
-    /// Bytes of a component.
+    /// Maximum size of one component, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = ComponentLimits::default().bytes)]
     max_component_bytes: u64,
-    /// Functions of a component.
+    /// Maximum number of functions in one component.
     #[arg(long, value_name = "N", default_value_t = ComponentLimits::default().functions)]
     max_component_functions: usize,
-    /// Bytes of one function of a component.
+    /// Maximum size of one function of a component, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = ComponentLimits::default().body_bytes)]
     max_function_bytes: usize,
-    /// Types of a component, and imports, and exports.
+    /// Maximum number of types, of imports and of exports in one component.
     #[arg(long, value_name = "N", default_value_t = ComponentLimits::default().items)]
     max_component_items: usize,
-    /// Instances, modules and components inside a component.
+    /// Maximum number of instances, modules and components nested in one component.
     #[arg(long, value_name = "N", default_value_t = ComponentLimits::default().instances)]
     max_component_instances: usize,
 }

@@ -1,9 +1,9 @@
-//! What commands print: results on stdout, everything else on stderr, colour on a terminal only.
+//! Console output: results on stdout, everything else on stderr, colour on a terminal only.
 //!
-//! What is printed quotes strangers: a component's names, a journal's reasons, a server's answer.
-//! So everything goes through [`lines`], which writes out what would drive the terminal, as JSON
-//! does; JSON stays the same JSON. Colours are put around that, never into it. A server whose log
-//! is JSON says everything on stderr in JSON: an object a line, like those of the log.
+//! Output quotes untrusted text: a component's names, a journal's reasons, a server's answer.
+//! Everything goes through [`lines`], which escapes characters that would control the terminal, as
+//! JSON does; JSON stays the same JSON. Colours are added around that text, never inside it. A
+//! server whose log format is JSON writes everything on stderr as JSON, one object per line.
 
 #![expect(clippy::print_stderr, reason = "this is the one place that prints")]
 
@@ -25,13 +25,13 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
-/// More pipelines than these take long enough to load that somebody wants to be told.
-const LOADED_TOLD: usize = 100;
+/// From this number of pipelines on, loading takes long enough to show progress.
+const LOADED_SHOWN: usize = 100;
 
-/// Whether stderr is a log of JSON.
+/// Whether stderr carries a JSON log.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// How everything is said on stderr from now on, a panic too.
+/// Sets the format of everything that is written to stderr from now on, including panics.
 pub(super) fn speak(format: Format) {
     if format == Format::Json && !IS_JSON.swap(true, Relaxed) {
         std::panic::set_hook(Box::new(|panic| log("ERROR", &panic.to_string())));
@@ -42,7 +42,7 @@ fn is_json() -> bool {
     IS_JSON.load(Relaxed)
 }
 
-/// A line as the log has them.
+/// Formats a line like those of the log.
 fn log(level: &str, message: &str) {
     // Microseconds, as in the log's own lines.
     let timestamp = format!("{:.6}", Timestamp::now());
@@ -50,7 +50,7 @@ fn log(level: &str, message: &str) {
     eprintln!("{line}");
 }
 
-/// One or more lines of error.
+/// Prints an error of one or more lines.
 pub(super) fn error(message: &str) {
     if is_json() {
         return log("ERROR", message);
@@ -59,7 +59,7 @@ pub(super) fn error(message: &str) {
     eprintln!("{style}error{style:#}: {}", lines(message));
 }
 
-/// Something that stops nothing, and that somebody should look at.
+/// Prints a problem that does not stop the command.
 pub(super) fn warning(message: &str) {
     if is_json() {
         return log("WARN", message);
@@ -72,7 +72,7 @@ pub(super) fn warning(message: &str) {
     eprintln!("{style}warning{style:#}: {}", lines(message));
 }
 
-/// A remark that is no result.
+/// Prints information that is not a result.
 pub(super) fn note(message: &str) {
     if is_json() {
         return log("INFO", message);
@@ -80,13 +80,13 @@ pub(super) fn note(message: &str) {
     eprintln!("{}", lines(message));
 }
 
-/// A result. Whoever reads it may have gone away, which is no error.
+/// Prints a result. A reader that has closed stdout is not an error.
 pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{}", lines(text)).and_then(|()| stdout.flush());
 }
 
-/// A result that says of something that it is well.
+/// Prints a result that reports success.
 pub(super) fn print_ok(text: &str) {
     let style = if std::io::stdout().is_terminal() && !no_colour() {
         GREEN
@@ -97,18 +97,18 @@ pub(super) fn print_ok(text: &str) {
     let _ = writeln!(stdout, "{style}ok{style:#} {}", lines(text)).and_then(|()| stdout.flush());
 }
 
-/// Whether results are seen by somebody, on a terminal that can move its cursor.
+/// Whether results go to a terminal that can move its cursor.
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Takes back what was printed last.
+/// Erases the last `lines` lines of output.
 pub(super) fn erase(lines: usize) {
     let mut stdout = std::io::stdout().lock();
     let _ = write!(stdout, "\x1b[{lines}A\x1b[J").and_then(|()| stdout.flush());
 }
 
-/// Whether somebody looks at stderr, where lines may move.
+/// Whether stderr is a terminal, where lines may be redrawn.
 fn moves() -> bool {
     std::io::stderr().is_terminal() && !is_json()
 }
@@ -117,7 +117,7 @@ fn colours_stderr() -> bool {
     std::io::stderr().is_terminal() && !no_colour()
 }
 
-/// Says what a deploy is doing: a moving line on a terminal, plain lines elsewhere.
+/// Shows the progress of a deployment: a spinner on a terminal, plain lines elsewhere.
 pub(super) struct Steps;
 
 impl Progress for Steps {
@@ -144,14 +144,14 @@ impl Progress for Steps {
     }
 }
 
-/// Says how far a start is: a bar on a terminal, a line for every tenth elsewhere.
+/// Shows the progress of a start: a bar on a terminal, a line for each tenth elsewhere.
 #[derive(Default)]
 pub(super) struct Loads(OnceLock<ProgressBar>);
 
 impl Loading for Loads {
     fn loaded(&self, done: usize, of: usize) {
-        // Few are there at once.
-        if of <= LOADED_TOLD {
+        // A few pipelines load too quickly for progress to matter.
+        if of <= LOADED_SHOWN {
             return;
         }
         if moves() {
@@ -180,7 +180,7 @@ fn bar_of(pipelines: usize) -> ProgressBar {
     bar
 }
 
-/// Goes away with the step that it shows.
+/// Removes the spinner when the step ends.
 struct Spinner(ProgressBar);
 
 impl Drop for Spinner {

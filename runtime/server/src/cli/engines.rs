@@ -1,4 +1,4 @@
-//! `hotstage engines`: what computes ONNX graphs on this machine, and where it was found.
+//! `hotstage engines`: lists the engines for ONNX graphs on this machine, and where each was found.
 
 use std::path::PathBuf;
 
@@ -12,19 +12,20 @@ use crate::control::onnxruntime::{Finder, probe};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// ONNX Runtime's library, or its folder [default: looked for beside the program, on the
-    /// loader's path and in installed Python packages].
+    /// ONNX Runtime's library, or the folder that holds it [default: searched beside the program,
+    /// on the loader's path and in installed Python packages].
     #[arg(long, value_name = "PATH", env = "HOTSTAGE_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
-    /// How the result is printed.
+    /// Format of the result.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// Load this library here, and say what is in it: how it is tried without harm to anybody.
+    /// Load this library in this process and print what it holds. The parent runs this in a child
+    /// process, so that a broken library can't harm it.
     #[arg(long, value_name = "PATH", hide = true)]
     probe: Option<PathBuf>,
 }
 
-/// One engine, or what might have been one.
+/// One engine, or a library that can't be used as one.
 struct Row {
     engine: &'static str,
     version: String,
@@ -85,14 +86,14 @@ fn rows(finder: &Finder) -> Vec<Row> {
         };
         let about = probe(&candidate.path).and_then(|text| {
             serde_json::from_str::<Value>(&text)
-                .map_err(|_| "it is no ONNX Runtime that can be used".to_owned())
+                .map_err(|_| "it is not a usable ONNX Runtime".to_owned())
         });
         rows.push(match about {
             Ok(about) => {
                 let note = if is_taken {
-                    "not used: one before it is"
+                    "not used: an earlier one is"
                 } else {
-                    "`auto` takes it"
+                    "used by `auto`"
                 };
                 is_taken = true;
                 let names = about["providers"]
@@ -115,9 +116,9 @@ fn rows(finder: &Finder) -> Vec<Row> {
         });
     }
     let note = if is_taken {
-        "always there"
+        "always available"
     } else {
-        "`auto` takes it: no ONNX Runtime can be used"
+        "used by `auto`: no ONNX Runtime can be used"
     };
     rows.push(Row {
         engine: "tract",

@@ -1,11 +1,12 @@
-//! What fuzz targets call of this module's private parts. Nothing else does.
+//! Access for fuzz targets to this module's private parts. Nothing else uses it.
 
 use hotstage_core::tensor::Tensor;
 use serde_json::Value;
 
 use super::infer::rows::{Plan, Table};
 
-/// Makes tensors of all rows of a CSV file, as `hotstage infer` does for a model of this metadata.
+/// Converts all rows of a CSV file to tensors, as `hotstage infer` does for a model with this
+/// metadata.
 pub fn rows(text: &[u8], about: &Value) -> Result<Vec<(String, Tensor)>, String> {
     let table = Table::read(text)?;
     Plan::new(&table, about)?.tensors(&table, 0..table.rows())

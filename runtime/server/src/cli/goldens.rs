@@ -1,9 +1,10 @@
-//! `hotstage check --update-goldens`: what golden tests expect becomes what the pipelines answer.
+//! `hotstage check --update-goldens`: replaces what failing golden tests expect by what the
+//! pipelines answer.
 //!
-//! Only the values that differ are replaced, `data` and where needed `shape` and `datatype` of an
-//! output, in the manifest or in the test's own file; the rest of the text stays as it is, to the
-//! byte. All or nothing: where one expectation can't be rewritten, no file is touched. A file takes
-//! its new text at once, by a rename.
+//! Only the values that differ are replaced: `data` and, where needed, `shape` and `datatype` of an
+//! output, in the manifest or in the test's own file. All other bytes of the file stay the same. If
+//! one expectation can't be rewritten, no file is changed. Each file is replaced atomically, by a
+//! rename.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,7 +23,7 @@ use crate::codecs::oip::document::encode_request;
 use crate::control::deploy::{Failed, Failing, Named, Outcome};
 use crate::files::{self, Allowed, Confined};
 
-/// One output of one test that expects something else now.
+/// One output of one test whose expectation was updated.
 pub(super) struct Updated {
     file: PathBuf,
     test: String,
@@ -35,7 +36,7 @@ impl Updated {
     }
 }
 
-/// Rewrites the expectations of all tests that fail; says which.
+/// Rewrites the expectations of all failing tests, and returns them.
 pub(super) fn update(bench: &Workbench, paths: &[PathBuf]) -> Result<Vec<Updated>, CliError> {
     let failed = bench.load(paths, Failing::Told)?.failed;
     let mut edits = Edits::default();
@@ -53,10 +54,10 @@ pub(super) fn update(bench: &Workbench, paths: &[PathBuf]) -> Result<Vec<Updated
     Ok(updated)
 }
 
-/// For people.
+/// Prints the updates as text.
 pub(super) fn tell(updated: &[Updated]) {
     if updated.is_empty() {
-        console::note("no expectation had to change");
+        console::note("nothing to update: no golden test fails");
     }
     for Updated { file, test, output } in updated {
         console::note(&format!(
@@ -81,17 +82,17 @@ fn refusal(failed: &Failed, message: &str) -> String {
     )
 }
 
-/// What is to be replaced, file by file.
+/// The replacements, by file.
 #[derive(Default)]
 struct Edits(BTreeMap<PathBuf, Edited>);
 
 struct Edited {
     text: String,
-    /// By where the value begins and ends.
+    /// By the position at which the value begins and ends.
     values: BTreeMap<(usize, usize), String>,
 }
 
-/// A document that says what a test expects.
+/// A document that holds the expectation of a test.
 struct Expectation {
     file: PathBuf,
     document: Place,
@@ -134,10 +135,12 @@ impl Edits {
         let manifest = Path::new(&failed.file);
         let expectation = match &failed.test.expect {
             DocumentRef::Digest(_) => {
-                return Err("a digest says what it expects; name a file instead".to_owned());
+                return Err(
+                    "its expectation is referred to by digest; refer to a file instead".to_owned(),
+                );
             }
             DocumentRef::Inline(_) if manifest == Path::new("-") => {
-                return Err("it stands in standard input, which can't be written".to_owned());
+                return Err("it was read from standard input, which can't be rewritten".to_owned());
             }
             DocumentRef::Inline(_) => {
                 let outputs = KeyPath::test(failed.index).key("expect").key("outputs");
@@ -198,7 +201,7 @@ impl Edits {
         let Some(edited) = self.0.get_mut(file) else {
             return Ok(());
         };
-        // A document may begin with blank lines.
+        // Leading blank lines may precede the document.
         let document = if *document == Place::START {
             first(&edited.text)
         } else {
@@ -227,10 +230,10 @@ impl Edits {
         Ok(())
     }
 
-    /// Writes every file that changes.
+    /// Writes every changed file.
     fn write(self) -> Result<(), CliError> {
         for (file, Edited { mut text, values }) in self.0 {
-            // From the end, so that the places before it stay.
+            // From the end, so that earlier positions stay valid.
             for ((start, end), value) in values.iter().rev() {
                 text.replace_range(*start..*end, value);
             }
@@ -247,7 +250,7 @@ impl Edits {
     }
 }
 
-/// Where the first value of a text stands.
+/// The position of the first value in a text.
 fn first(text: &str) -> Place {
     let before = text.len()
         - text
@@ -267,7 +270,7 @@ fn first(text: &str) -> Place {
     }
 }
 
-/// A value in one line, with a space behind each comma, as people write it. JSON is YAML.
+/// A value in one line, with a space after each comma, as people write it. JSON is YAML.
 fn written(value: &Value) -> String {
     match value {
         Value::Array(items) => format!(
@@ -278,7 +281,7 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// Gives the file, or the one that a link leads to, another text at once.
+/// Replaces the content of the file, or of the link's target, atomically.
 fn put(file: &Path, text: &str) -> io::Result<()> {
     let file = fs::canonicalize(file)?;
     let name = file
@@ -289,13 +292,13 @@ fn put(file: &Path, text: &str) -> io::Result<()> {
     let beside = file.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = write(&beside, text, &file).and_then(|()| fs::rename(&beside, &file));
     if written.is_err() {
-        // Nothing half-written stays.
+        // Remove the incomplete file.
         let _ = fs::remove_file(&beside);
     }
     written
 }
 
-/// A new file with the rights of another one.
+/// Creates a file with the permissions of `like`.
 fn write(new: &Path, text: &str, like: &Path) -> io::Result<()> {
     let mut file = File::options().create_new(true).write(true).open(new)?;
     file.set_permissions(fs::metadata(like)?.permissions())?;

@@ -1,14 +1,14 @@
-//! What the operator says of ONNX graphs: where they compute, or that there are none.
+//! `--graphs`: where ONNX graphs run, or that they are refused.
 //!
-//! Default: each in a process of its own, which is what the bounds on time and memory rest on;
-//! where the system has no such processes, in the server's.
+//! Default: each graph runs in its own process, which enforces the bounds on time and memory. On
+//! systems without such processes the default is the server's process.
 
 use hotstage_engine::graph::Policy;
 
 /// Flags of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]
 pub(super) struct GraphFlags {
-    /// Where ONNX graphs compute.
+    /// Where ONNX graphs run.
     #[arg(
         long = "graphs",
         value_enum,
@@ -21,9 +21,9 @@ pub(super) struct GraphFlags {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Place {
-    /// Each in a process of its own; a stage that asks for the server's is refused.
+    /// Each in its own process; a stage with `isolation: in-process` is refused.
     Process,
-    /// Each in a process of its own, unless a stage says `isolation: in-process`.
+    /// Each in its own process, unless a stage says `isolation: in-process`.
     AllowInProcess,
     /// In the server's process, unless a stage says `isolation: process`.
     InProcess,

@@ -1,6 +1,6 @@
-//! The command line: one file per verb; each reads its arguments, does its work, prints.
+//! The command line: one file for each verb, which parses its arguments, does its work and prints.
 //!
-//! Exit codes are part of the interface: see [`Exit`].
+//! Exit codes are part of the public interface: see [`Exit`].
 
 mod allow;
 mod ceilings;
@@ -50,7 +50,7 @@ on · 7 the server can't be reached · 8 the server refused the request · 9 the
 enum Verb {
     /// Serve pipelines over HTTP.
     Serve(serve::Args),
-    /// Check pipelines as far as their golden tests, without serving them.
+    /// Check pipelines and run their golden tests, without serving them.
     Check(check::Args),
     /// Run one request through a pipeline without a server, and show what each stage costs.
     Run(run::Args),
@@ -58,11 +58,11 @@ enum Verb {
     Infer(infer::Args),
     #[command(flatten)]
     Remote(remote::Verb),
-    /// Show what computes ONNX graphs on this machine.
+    /// List the engines for ONNX graphs on this machine.
     Engines(engines::Args),
-    /// Go on with a damaged journal from the revisions that are whole.
+    /// Repair a damaged journal: keep the revisions before the damage.
     Recover(recover::Args),
-    /// ComputePool one graph for the server that has started this process.
+    /// Run one ONNX graph for the server that started this process.
     #[command(hide = true)]
     GraphProcess,
     /// Print a completion script for a shell.
@@ -72,17 +72,17 @@ enum Verb {
     },
 }
 
-/// How a command ended.
+/// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All is well.
+    /// Success.
     Done = 0,
-    /// A defect of this program, or of the machine.
+    /// A defect of this program or of the machine.
     Defect = 1,
     /// Wrong arguments (clap's own code).
     Usage = 2,
-    /// A manifest, or what it points at, is refused.
+    /// A manifest, or a file that it refers to, is refused.
     Refused = 3,
     /// The state directory can't be used.
     State = 4,
@@ -94,7 +94,7 @@ pub enum Exit {
     Unreachable = 7,
     /// The server refused the request.
     Failed = 8,
-    /// What is served is not what the manifests say.
+    /// What is served differs from the manifests.
     Different = 9,
     /// Requests in flight were cut off.
     CutOff = 10,
@@ -106,7 +106,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An ending that is not well, and the sentence that says why.
+/// Why a command failed: an exit code and a message.
 struct CliError {
     exit: Exit,
     message: String,
@@ -115,7 +115,7 @@ struct CliError {
 impl CliError {
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "errors are handed over as they come"
+        reason = "callers pass errors by value"
     )]
     fn new(exit: Exit, message: impl ToString) -> Self {
         Self {
@@ -160,14 +160,16 @@ impl From<DeployError> for CliError {
 /// Options of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where components, files and compiled code are kept
-    /// [default: the user's state folder, ~/.local/state/hotstage].
+    /// Directory for components, files and compiled code [default: the user's state folder,
+    /// ~/.local/state/hotstage].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
     state: Option<PathBuf>,
-    /// The folder of components that manifests call by a mere name [default: beside the program].
+    /// Folder of the components that manifests refer to by name alone [default: beside the
+    /// program].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_COMPONENTS")]
     components: Option<PathBuf>,
-    /// ONNX Runtime's library, or its folder [default: looked for; `hotstage engines` shows where].
+    /// ONNX Runtime's library, or the folder that holds it [default: searched; `hotstage engines`
+    /// shows where].
     #[arg(long, value_name = "PATH", env = "HOTSTAGE_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
     #[command(flatten)]
@@ -181,19 +183,19 @@ impl Common {
         state_directory(self.state.as_deref())
     }
 
-    /// Where graphs find ONNX Runtime.
+    /// How graphs find ONNX Runtime.
     fn onnxruntime(&self) -> Arc<Finder> {
         Arc::new(Finder {
             named: self.onnxruntime.clone(),
         })
     }
 
-    /// What compiles components.
+    /// The processes that compile components.
     fn compilers(&self) -> Compilers {
         Compilers::new(self.compiling.limits())
     }
 
-    /// An engine's options, as far as all verbs share them.
+    /// The engine options that all verbs share.
     fn engine(&self) -> EngineOptions {
         let (onnxruntime, policy, launch) =
             (self.onnxruntime(), self.graphs.policy(), graph_process());
@@ -205,12 +207,12 @@ impl Common {
         }
     }
 
-    fn boxes(&self) -> ComponentDirs {
+    fn component_dirs(&self) -> ComponentDirs {
         ComponentDirs::new(self.components.clone())
     }
 }
 
-/// The state directory that was named, or else the user's.
+/// The given state directory, or the user's.
 fn state_directory(named: Option<&Path>) -> PathBuf {
     let from = |name| std::env::var_os(name).map(PathBuf::from);
     named.map_or_else(
@@ -230,11 +232,11 @@ fn graph_work() -> Result<Exit, CliError> {
 fn graph_work() -> Result<Exit, CliError> {
     Err(CliError::new(
         Exit::Usage,
-        "graphs have processes of their own on Linux alone",
+        "graph processes are supported on Linux only",
     ))
 }
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and runs the verb.
 pub fn main() -> ExitCode {
     if worker::is_one() {
         return worker::main();
@@ -272,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_make_sense() {
+    fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,5 @@
-//! `hotstage recover`: go on with a journal from the revisions before the damage.
+//! `hotstage recover`: truncates a damaged journal to the revisions before the damage. The damaged
+//! journal is kept beside it.
 
 use super::{CliError, Common, console};
 use crate::control::ControlError;
@@ -12,7 +13,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    // As a server opens it: no server may run on it meanwhile.
+    // Opens the store as a server does, so that no server can use it meanwhile.
     let store = Store::open(&args.common.state(), Access::Serve)?;
     let recovered = recover(store.root()).map_err(ControlError::from)?;
     let whole = recovered.whole;
@@ -23,7 +24,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
                 "the damaged journal is kept as {}",
                 aside.display()
             ));
-            console::print(&format!("the journal goes on from revision {whole}"));
+            console::print(&format!("the journal continues from revision {whole}"));
         }
         _ => console::print(&format!(
             "the journal is whole, up to revision {whole}; nothing was changed"

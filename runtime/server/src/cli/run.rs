@@ -1,8 +1,8 @@
-//! `hotstage run`: one request through a pipeline, without a server: what it answers and what it
-//! costs.
+//! `hotstage run`: runs one request through a pipeline without a server, and prints the answer and
+//! the cost of each stage.
 //!
-//! Every check of a deploy is made first; a golden test that fails is told and stops nothing, since
-//! who wants a new answer looks at it here. The first run is not counted: it warms up.
+//! Every check of a deployment runs first. A failing golden test is only reported, because this
+//! command is used to try out new behaviour. The first run warms up and is not measured.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -35,20 +35,20 @@ pub(super) struct Args {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// The request: an Open Inference Protocol request in JSON, a CSV file with a header whose rows
-    /// become tensors, or a body that the first stage takes as it is; - reads standard input.
+    /// become tensors, or a raw body for the first stage; - reads standard input.
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
-    /// What the input is, for a body that is no JSON: image/jpeg
-    /// [default: what the first stage takes].
+    /// Media type of a body that is not JSON, such as image/jpeg [default: the type that the first
+    /// stage takes].
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Which pipeline, where the manifests describe several.
+    /// The pipeline, if the manifests describe several.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Which version of it.
+    /// Its version, if the manifests describe several.
     #[arg(long = "model-version", value_name = "VERSION")]
     version: Option<String>,
-    /// How often it is run; times are means.
+    /// Number of measured runs; the times are means.
     #[arg(
         long,
         value_name = "N",
@@ -56,7 +56,7 @@ pub(super) struct Args {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     repeat: u32,
-    /// How the result is printed.
+    /// Format of the result.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
     #[command(flatten)]
@@ -185,7 +185,7 @@ fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
         console::note(&remark);
     }
     let named = plan.tensors(&table, 0..table.rows())?;
-    // In the order of the inputs, which the plan keeps.
+    // In the order of the inputs, as in the plan.
     let tensors = named
         .into_iter()
         .map(|(_, tensor)| tensor)
@@ -198,14 +198,14 @@ fn table_rows(pipeline: &Pipeline, text: &[u8]) -> Result<Payload, String> {
     tensors.collect::<Result<_, String>>().map(Payload::Tensors)
 }
 
-/// What a run answered and cost.
+/// The answer and the cost of the runs.
 struct Measured {
     outputs: Vec<Tensor>,
     mean_ms: f64,
     stages: Vec<Cost>,
 }
 
-/// What one stage cost.
+/// The cost of one stage.
 struct Cost {
     name: String,
     mean_ms: f64,
@@ -262,7 +262,7 @@ async fn measure(
     })
 }
 
-/// What reads requests for it and writes its answers.
+/// The codec for the pipeline's requests and answers.
 fn codec(pipeline: &Pipeline) -> Result<&Codec, CliError> {
     let codec = pipeline.extensions.get();
     codec.map_err(|failure| CliError::new(Exit::Defect, failure.message))

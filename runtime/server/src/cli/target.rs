@@ -1,15 +1,15 @@
-//! A server's URL, as somebody types it: host, port, and what stands before every path.
+//! A server's URL as a user gives it: host, port, and a prefix of all paths.
 
 use http::Uri;
 
 use super::{CliError, Exit};
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     /// Host and port.
     pub(super) authority: String,
-    /// What stands before every path.
+    /// Prefix of every path.
     pub(super) prefix: String,
 }
 
@@ -21,12 +21,14 @@ impl Target {
                 format!("`{url}` {what}; an example: {example}"),
             )
         };
-        let uri: Uri = url.parse().map_err(|_| usage("is no URL"))?;
+        let uri: Uri = url.parse().map_err(|_| usage("is not a valid URL"))?;
         if uri.scheme_str().is_some_and(|scheme| scheme != "http") {
-            return Err(usage("is not an http URL; this command speaks no TLS"));
+            return Err(usage(
+                "is not an http URL; this command does not support TLS",
+            ));
         }
         if uri.query().is_some() {
-            return Err(usage("has a query, which no server's address has"));
+            return Err(usage("has a query; give the server's address without one"));
         }
         let authority = uri.authority().ok_or_else(|| usage("names no host"))?;
         let port = authority.port_u16().unwrap_or(80);

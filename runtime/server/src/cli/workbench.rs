@@ -1,7 +1,7 @@
-//! What `check` and `run` work on: everything of a deploy, and nothing of a server.
+//! What `check` and `run` use: all steps of a deployment, and no server.
 //!
-//! The state directory is shared with whoever serves from it: what is compiled here is compiled
-//! there.
+//! The state directory may belong to a server that runs: components compiled here are in its cache
+//! too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::protocols;
 use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
 
-/// A deployer, and a thread to run it on.
+/// A deployer, and a runtime for it.
 pub(super) struct Workbench {
     deployer: Deployer,
     pub(super) runtime: Runtime,
-    /// What a component prints while it is tried is for whoever tries it.
+    /// Keeps the log open: guests' log lines go to the person who tries the pipeline.
     _logging: WorkerGuard,
 }
 
@@ -36,13 +36,13 @@ impl Workbench {
         let mut deployer = Deployer::new(
             engine,
             store,
-            common.boxes(),
+            common.component_dirs(),
             ServerLimits::default().queue,
             common.compilers(),
             protocols::ALL,
         );
         bounds.set(&mut deployer);
-        // Whoever tries pipelines makes the first call, and looks at what comes of it.
+        // `check` and `run` make the first call themselves and report its result.
         deployer.warms = false;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CliError::new(Exit::Defect, error))?;
@@ -53,15 +53,15 @@ impl Workbench {
         })
     }
 
-    /// Everything that the manifests describe, checked; what becomes of golden tests that fail is
-    /// the caller's choice.
+    /// Loads and checks everything that the manifests describe. `failing` decides what a failing
+    /// golden test does.
     pub(super) fn load(&self, paths: &[PathBuf], failing: Failing) -> Result<Loaded, CliError> {
         Ok(self
             .runtime
             .block_on(self.deployer.load_as(paths, failing, &console::Steps))?)
     }
 
-    /// The directories that manifests may reach.
+    /// The directories that manifests may refer to.
     pub(super) fn allowed(&self) -> &Allowed {
         &self.deployer.allowed
     }

@@ -1,5 +1,5 @@
 //! Codecs: the bytes of one protocol to tensors, and back.
 //!
-//! No network, no clock and no engine is named here.
+//! They use no network, no clock and no engine.
 
 pub mod oip;

@@ -1,13 +1,11 @@
-//! Adaptive experiments: weights of requests without a key follow the rewards, every move a
-//! revision.
+//! Adaptive experiments: the weights of requests without a key follow the rewards.
 //!
-//! A move goes the way of an apply: the same checks, the journal, one pointer. It is the route's
-//! document with other weights, and the reason has the numbers. Whoever changes anything between
-//! the look and the move wins: the move is not made, and the next one starts from what is served
-//! then.
+//! Every move is a revision. It passes the same checks as an apply: the route's document with new
+//! weights, and a reason that lists the numbers. If another change is made between the evaluation
+//! and the move, the move is dropped, and the next one starts from what is then served.
 //!
-//! Default: each experiment is looked at every minute (`every`). Bounds: those of the route; a move
-//! of less than [`MOVE_MIN`] is not worth a revision.
+//! Default: each experiment is evaluated every minute (`every`). Bounds: those of the route; moves
+//! of less than [`MOVE_MIN`] percent are skipped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +24,13 @@ use crate::control::deploy::Quiet;
 use crate::serving::experiments::{Known, Trial};
 use crate::serving::routing::Routing;
 
-/// How often it is seen whether a look is due.
+/// How often the loop checks whether an evaluation is due.
 const TICK: Duration = Duration::from_secs(1);
-/// Percent that some weight must move by.
+/// Smallest change of a weight, in percent, for which a move is made.
 const MOVE_MIN: f64 = 1.0;
 /// Moves weights until the future is dropped.
 pub async fn adapt(control: Arc<Control>) {
-    let mut looked: HashMap<String, Instant> = HashMap::new();
+    let mut evaluated: HashMap<String, Instant> = HashMap::new();
     loop {
         tokio::time::sleep(TICK).await;
         let running: Vec<Arc<Routing>> = control
@@ -40,7 +38,7 @@ pub async fn adapt(control: Arc<Control>) {
             .routings()
             .filter(|routing| is_adaptive(routing))
             .collect();
-        looked.retain(|name, _| {
+        evaluated.retain(|name, _| {
             running
                 .iter()
                 .any(|routing| routing.trial().is_some_and(|trial| trial.name == *name))
@@ -49,8 +47,8 @@ pub async fn adapt(control: Arc<Control>) {
             let Some((trial, adapt)) = adaptive(&routing) else {
                 continue;
             };
-            // The first look is due when the experiment has run for once.
-            let last = looked
+            // The first evaluation is due one interval after the experiment began.
+            let last = evaluated
                 .entry(trial.name.clone())
                 .or_insert_with(Instant::now);
             if last.elapsed() < adapt.every {
@@ -98,7 +96,7 @@ impl Control {
             .model(&trial.name)
             .and_then(|entry| Some(entry.route.as_ref()?.digest));
         if in_force != Some(routing.digest) {
-            // It was changed since it was looked for.
+            // The route was changed in the meantime.
             return Ok(None);
         }
         let known = self.serving.experiments.known(trial).await?;
@@ -132,7 +130,7 @@ impl Control {
     }
 }
 
-/// The weights that come next, if they are worth a move. Variants without one stay without.
+/// The next weights, if the difference is worth a move. A variant with weight 0 keeps it.
 fn next(weights: &[f64], known: &Known, adapt: &Adapt, seed: u64) -> Option<Vec<f64>> {
     let pairs = || {
         weights
@@ -141,7 +139,7 @@ fn next(weights: &[f64], known: &Known, adapt: &Adapt, seed: u64) -> Option<Vec<
             .filter(|(weight, _)| **weight > 0.0)
     };
     let evidence: Vec<&Evidence> = pairs().map(|(_, evidence)| evidence).collect();
-    // Where nothing came in, nothing is known that was not known before.
+    // Without new rewards there is nothing to learn.
     if evidence.len() < 2
         || evidence
             .iter()
@@ -168,7 +166,7 @@ fn next(weights: &[f64], known: &Known, adapt: &Adapt, seed: u64) -> Option<Vec<
     moved.fold(0.0, f64::max).ge(&MOVE_MIN).then_some(next)
 }
 
-/// What is drawn depends on the experiment and on what is known, and on nothing else.
+/// The draw depends only on the experiment and its evidence.
 fn seed(trial: &Trial, known: &Known) -> u64 {
     let counts: Vec<u64> = known
         .evidence
@@ -200,7 +198,7 @@ fn reason(routing: &Routing, known: &Known, next: &[f64]) -> String {
             )
         });
     let mut reason = parts.collect::<Vec<_>>().join("; ");
-    // A reason has a bound, and a hundred variants have long names.
+    // A reason has a length limit, and a hundred variants may have long names.
     let end = reason.floor_char_boundary(hotstage_core::journal::REASON_BYTES_MAX);
     reason.truncate(end);
     reason
@@ -236,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_stays_inside_the_bounds_and_leaves_who_has_no_weight_alone() {
+    fn a_move_stays_inside_the_bounds_and_keeps_weights_of_zero() {
         let next =
             |weights: &[f64], earned: &[(u32, f64)]| next(weights, &known(earned), &plan(), 1);
         assert_eq!(

@@ -1,6 +1,7 @@
-//! Versions that could not be opened at the start, tried again: when their manifest is applied
-//! again, which puts damaged bytes back, or when their name is asked to be loaded. They are
-//! recorded as served, so this is no revision.
+//! Retries versions that could not be opened at the start.
+//!
+//! A version is retried when its manifest is applied again, which restores damaged bytes, and when
+//! its name is loaded. It is already recorded as served, so a retry makes no revision.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,8 +28,8 @@ impl Control {
             .any(|absent| absent.digest == *digest && absent.why != Why::Loading)
     }
 
-    /// Opens again what could not be opened of these versions, and then graphs over them. Answers
-    /// which are in service again, and the first failure.
+    /// Opens the failed ones of these versions again, then the graphs that use them. Returns the
+    /// versions that are in service again, and the first failure.
     pub(super) async fn open_again(
         &self,
         asked: &[(ModelName, Version)],
@@ -55,7 +56,7 @@ impl Control {
         }
         asleep.extend(self.failed_graphs(asked));
         let served = |branch: &Branch<Digest>| self.served_member(branch);
-        // A graph that still lacks a member stays out of service, for the reason that it has.
+        // A graph that still lacks a member stays out of service, with its previous reason.
         self.deployer.link(asleep, &mut opened, served).await;
         (self.put_back(&opened).await, failure)
     }
@@ -69,7 +70,7 @@ impl Control {
             .cloned()
     }
 
-    /// Graphs that are out of service, beside those that were asked for.
+    /// Graphs out of service, in addition to the requested versions.
     fn failed_graphs(
         &self,
         asked: &[(ModelName, Version)],
@@ -93,9 +94,9 @@ impl Control {
         graphs.collect()
     }
 
-    /// Puts these into service, those of them that are still recorded.
+    /// Puts these versions into service, if they are still recorded.
     async fn put_back(&self, opened: &HashMap<Digest, Arc<Pipeline>>) -> Vec<String> {
-        let _turn = self.turn.lock().await;
+        let _permit = self.turn.lock().await;
         let ledger = self.ledger.load_full();
         let snapshot = Arc::clone(&self.serving.registry.read());
         let names: BTreeSet<&str> = opened
@@ -143,7 +144,7 @@ impl Control {
         restored
     }
 
-    /// All versions of a name that could not be opened.
+    /// Retries all versions of a name that could not be opened.
     pub(super) async fn open_name_again(&self, name: &ModelName) -> Result<(), ControlError> {
         let asked: Vec<(ModelName, Version)> = {
             let snapshot = self.serving.registry.read();

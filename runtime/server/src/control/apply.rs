@@ -1,5 +1,5 @@
-//! Documents, from this machine or over the network, to a revision that serves them: all, or
-//! nothing changes.
+//! From documents, local or uploaded, to one revision that serves them. Either all documents are
+//! applied or none.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use crate::api::{Applied, ApplyRequest};
 use crate::control::deploy::{DeployError, Paths, Progress, Quiet, in_order};
 
 impl Control {
-    /// Serves the documents that were sent: all, or nothing changes. Gives up before that when the
-    /// client leaves.
+    /// Serves uploaded documents: all of them, or nothing changes. Stops before the revision is
+    /// recorded when the client disconnects.
     pub async fn apply(
         &self,
         actor: &str,
@@ -44,7 +44,7 @@ impl Control {
             .await
     }
 
-    /// Serves documents of this machine; ends what `gone` names in the same revision.
+    /// Serves local documents, and removes what `gone` names in the same revision.
     pub async fn apply_local(
         &self,
         actor: &str,
@@ -64,8 +64,7 @@ impl Control {
             .await
     }
 
-    /// Reads manifests of this machine, and keeps what they point at in the store: bytes that are
-    /// damaged there are whole again after that.
+    /// Reads local manifests and stores the bytes they reference. This also repairs damaged blobs.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Documents, ControlError> {
         let documents = self.deployer.documents(paths)?;
         let mut problems = Problems::default();
@@ -116,7 +115,7 @@ impl Control {
                     let graph = document.graph();
                     digests.insert((graph.name.clone(), graph.version.clone()), digest);
                 }
-                // What is wrong with it is said when it is applied.
+                // `apply` reports what is wrong with it.
                 Err(DeployError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -145,7 +144,7 @@ impl Control {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.serving.counts.swaps.refused.fetch_add(1, Relaxed);
-                // What was loaded for it has no owner any more.
+                // Nothing uses what was loaded for it.
                 self.deployer.sweep();
                 return Err(error);
             }

@@ -1,30 +1,31 @@
-//! A change whose client is gone is given up while it is prepared: what compiles for it is killed.
+//! Cancellation of a change whose client disconnects: preparation stops and its compiler processes
+//! are killed.
 //!
-//! Once a change is recorded it is carried out, whether its client waits or leaves.
+//! A change that is already being recorded is completed in any case.
 
 use tokio::sync::watch;
 
-/// Whether the client still waits. The default is a client that never leaves: the server itself.
+/// Tells whether the client is still connected. The default is never cancelled: the server itself.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Option<watch::Receiver<()>>);
 
-/// Held while the client waits; the change is cancelled when it is dropped.
+/// Held while the client is connected. Dropping it cancels the change.
 #[derive(Debug)]
 pub struct CancelOnDrop(
-    #[expect(dead_code, reason = "its end is what is waited for")] watch::Sender<()>,
+    #[expect(dead_code, reason = "dropping it is the signal")] watch::Sender<()>,
 );
 
-/// The two ends of one request.
+/// The two ends for one request.
 pub fn cancel_on_drop() -> (CancelOnDrop, Cancel) {
     let (sender, receiver) = watch::channel(());
     (CancelOnDrop(sender), Cancel(Some(receiver)))
 }
 
 impl Cancel {
-    /// Done when the client is gone.
+    /// Completes when the client has disconnected.
     pub(super) async fn cancelled(&self) {
         match &self.0 {
-            // Nothing is ever sent: what ends this is that the sender is dropped.
+            // Nothing is ever sent; the sender is dropped.
             Some(receiver) => while receiver.clone().changed().await.is_ok() {},
             None => std::future::pending().await,
         }

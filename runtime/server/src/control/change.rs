@@ -1,5 +1,4 @@
-//! The changes to names that are served already: versions end, labels move, what was served comes
-//! back.
+//! Changes to names that are already served: remove versions, move labels, load and unload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -14,7 +13,7 @@ use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, LabelsRequest};
 
 impl Control {
-    /// Ends a version; without one, all of a name with its labels.
+    /// Removes a version, or without `version` the whole name with its labels.
     pub async fn delete(
         &self,
         actor: &str,
@@ -49,7 +48,7 @@ impl Control {
         .await
     }
 
-    /// Ends a name's route: its newest version answers again.
+    /// Removes a name's route; its newest version becomes the default again.
     pub async fn unroute(
         &self,
         actor: &str,
@@ -71,7 +70,7 @@ impl Control {
         .await
     }
 
-    /// Points a label at a version; without one, takes the label away.
+    /// Points a label at a version, or without a version removes the label.
     pub async fn label(
         &self,
         actor: &str,
@@ -99,8 +98,7 @@ impl Control {
         .await
     }
 
-    /// Points labels of a name at versions, or takes them away, in one revision: all, or nothing
-    /// changes.
+    /// Moves or removes several labels of a name in one revision: all of them, or nothing changes.
     pub async fn labels(
         &self,
         actor: &str,
@@ -151,13 +149,13 @@ impl Control {
         .await
     }
 
-    /// Ends all versions of a name, so that `load` brings them back.
+    /// Removes all versions of a name; `load` can restore them.
     pub async fn unload(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
         self.end(actor, name, None, &ChangeOptions::default(), Verb::Unload)
             .await
     }
 
-    /// Serves a name again as it was served last. Nothing changes when it is served.
+    /// Serves a name again as it was last served. Does nothing when it is served.
     pub async fn load(&self, actor: &str, name: &str) -> Result<Applied, ControlError> {
         let began = Instant::now();
         let name: ModelName = named(name)?;
@@ -182,7 +180,7 @@ impl Control {
             to: None,
             began,
         };
-        // Only this name: others may change meanwhile.
+        // Only this name is compared; other names may change in the meantime.
         self.commit(intent, prepared, |state, _| {
             Ok(if is_served(state) {
                 Vec::new()
@@ -193,7 +191,7 @@ impl Control {
         .await
     }
 
-    /// What each name that is not served was served as last.
+    /// For each name that is not served, what it served last.
     pub(super) async fn last_entries(&self) -> Result<BTreeMap<ModelName, Entry>, ControlError> {
         self.with_journal(|journal| {
             let (mut state, mut last) = (State::default(), BTreeMap::new());
@@ -221,7 +219,7 @@ impl Control {
         .await?
     }
 
-    /// What can be said before anything is prepared.
+    /// Checks that need no preparation.
     pub(super) fn check(&self, ask: &ChangeOptions) -> Result<(), ControlError> {
         if ask.reason.len() > REASON_BYTES_MAX {
             let message = format!(
@@ -233,13 +231,13 @@ impl Control {
         self.check_head(ask)
     }
 
-    /// Whether what the caller has seen is still so.
+    /// Checks that the revision the caller expects is still the newest.
     pub(super) fn check_head(&self, ask: &ChangeOptions) -> Result<(), ControlError> {
         let head = self.head();
         match ask.if_revision {
             Some(expected) if expected != head => {
                 let message = format!(
-                    "the newest revision is {head}, not {expected}: look at it and try again"
+                    "the newest revision is {head}, not {expected}: check what changed and try again"
                 );
                 Err(ControlError::new(ErrorKind::Conflict, message))
             }

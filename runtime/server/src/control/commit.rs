@@ -1,4 +1,5 @@
-//! Record, swap: the one place where what is served changes.
+//! Commits a change: record the revision, then swap the snapshot. The only place where what is
+//! served changes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,26 +21,26 @@ use crate::serving::registry::{Model, Snapshot};
 use crate::state::journal::Head;
 use crate::state::store::Store;
 
-/// Who wants what, why, and since when.
+/// Actor, request and start time of a change.
 pub(super) struct Intent<'a> {
     pub(super) actor: &'a str,
     pub(super) ask: &'a ChangeOptions,
     pub(super) verb: Verb,
-    /// Of a rollback.
+    /// Only for a rollback.
     pub(super) to: Option<RollbackTarget>,
     pub(super) began: Instant,
 }
 
-/// Where a rollback leads.
+/// Target of a rollback.
 pub(super) struct RollbackTarget {
-    /// After this revision things were as they shall be.
+    /// The state after this revision is restored.
     pub(super) revision: u64,
-    /// For one name alone.
+    /// Only this name is rolled back.
     pub(super) name: Option<ModelName>,
 }
 
 impl Control {
-    /// Makes the change, if it fits what is served when its turn comes.
+    /// Makes the change, if it still fits what is served once it holds the lock.
     pub(super) async fn commit(
         &self,
         intent: Intent<'_>,
@@ -52,8 +53,8 @@ impl Control {
         }
         drop(prepared);
         yield_to_requests();
-        // What was refused, or only tried, has no owner any more; nor have the bytes of components
-        // that are compiled now.
+        // After a refusal or a dry run nothing uses what was loaded; nor are component bytes needed
+        // once the components are compiled.
         self.deployer.sweep();
         done
     }
@@ -64,7 +65,7 @@ impl Control {
         prepared: &Prepared,
         changes: impl Fn(&State, &Prepared) -> Result<Vec<Change>, ControlError>,
     ) -> Result<Applied, ControlError> {
-        let turn = self.turn.lock().await;
+        let permit = self.turn.lock().await;
         self.check_head(intent.ask)?;
         let ledger = self.ledger.load_full();
         let changes = self.with_evidence(changes(&ledger.state, prepared)?);
@@ -103,7 +104,7 @@ impl Control {
         for rollout in rollouts {
             self.serving.counts.rollouts[rollout].fetch_add(1, Relaxed);
         }
-        drop(turn);
+        drop(permit);
         if applied
             .changes
             .iter()
@@ -118,7 +119,7 @@ impl Control {
         Ok(applied)
     }
 
-    /// What is served once the changes are made, if it can be.
+    /// The state after the changes, or why they don't fit.
     fn state_after(
         &self,
         intent: &Intent<'_>,
@@ -126,7 +127,7 @@ impl Control {
         changes: &[Change],
         prepared: &Prepared,
     ) -> Result<State, ControlError> {
-        // A rollback of one name ends its rollout together with the rest.
+        // A rollback of one name also ends its rollout.
         let of_name = intent.to.as_ref().is_some_and(|back| back.name.is_some());
         if intent.verb != Verb::Rollout && !of_name {
             Self::check_rollouts(before, changes)?;
@@ -139,7 +140,7 @@ impl Control {
         Ok(state)
     }
 
-    /// Serves these models from now on; answers what was served before.
+    /// Publishes these models; returns the previous snapshot.
     fn swap(
         &self,
         models: Vec<(String, Option<Model>)>,
@@ -164,7 +165,7 @@ impl Control {
         before
     }
 
-    /// Answers when the revision and everything that it names are on the disk.
+    /// Returns once the revision and everything it references are on disk.
     async fn record(&self, revision: Revision) -> Result<Digest, ControlError> {
         let store = Arc::clone(self.store());
         let recorded = self.with_journal(move |journal| {
@@ -186,7 +187,7 @@ impl Control {
     ) -> Revision {
         Revision {
             number: head.number + 1,
-            // The order of revisions is that of their times, whatever the clock does.
+            // Revision times never decrease, even when the clock is set back.
             time_ms: jiff::Timestamp::now().as_millisecond().max(head.time_ms),
             actor: intent.actor.to_owned(),
             reason: intent.ask.reason.clone(),
@@ -199,7 +200,7 @@ impl Control {
         }
     }
 
-    /// The names that change, as they will be served.
+    /// The changed names as they will be served.
     fn models(
         &self,
         before: &State,
@@ -237,9 +238,9 @@ impl Control {
     }
 }
 
-/// What the changes need. It must be there at the next start, and `gc` may have been quicker, with
-/// bytes that a manifest named and that were not brought again; it has its turn before or after
-/// this one.
+/// The blobs that the changes need. They must exist at the next start, and a concurrent `gc` may
+/// have deleted some that a manifest names and the client did not upload again. `gc` holds the same
+/// lock, so it runs before or after this check.
 fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlError> {
     let mut problems = Vec::new();
     let needed = super::sweep::needed(
@@ -256,7 +257,7 @@ fn stored(store: &Store, changes: &[Change]) -> Result<HashSet<Digest>, ControlE
     })
 }
 
-/// A version as it will be. None when it is new and was not prepared.
+/// A version after the change. None when it is new and was not prepared.
 fn find(
     snapshot: &Snapshot,
     before: &State,

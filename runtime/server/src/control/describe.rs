@@ -1,4 +1,4 @@
-//! A change to what is served, as the admin API describes it.
+//! Describes a change to what is served in the types of the admin API.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Label};
@@ -8,7 +8,7 @@ use hotstage_core::rollout::{Evidence, Rolling};
 use super::rollout::step_evidence;
 use crate::api::{ChangeMade, What};
 
-/// A change in the API's words.
+/// A change as an API type.
 pub(super) fn change_made(change: &Change) -> ChangeMade {
     let pipeline = change.pipeline().to_string();
     let described = match change {
@@ -54,7 +54,7 @@ pub(super) fn change_made(change: &Change) -> ChangeMade {
     }
 }
 
-/// What happened, and nothing else.
+/// A change with only its kind set.
 const fn only(what: What) -> ChangeMade {
     ChangeMade {
         what,
@@ -81,7 +81,7 @@ fn served(version: &Version, digest: &Digest, replaces: Option<&Digest>) -> Chan
     }
 }
 
-/// A label that moved, or that was taken away: then the version is the one that it pointed at.
+/// A label that moved or was removed; in the latter case with the version it pointed to.
 fn labelled(label: &Label, version: Option<&Version>, was: Option<&Version>) -> ChangeMade {
     let what = if version.is_some() {
         What::Labelled
@@ -106,7 +106,7 @@ fn routed(digest: &Digest, versions: &[Version], replaces: Option<&Digest>) -> C
     }
 }
 
-/// Where a rollout is, and what the step came to that ended with the change.
+/// The position of a rollout, and the evidence of the step that ended with the change.
 fn rolled_out(
     rollout: Option<&Rolling>,
     was: Option<&Rolling>,

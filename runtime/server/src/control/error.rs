@@ -1,4 +1,4 @@
-//! Why a change was not made, or a question not answered.
+//! Errors of the control plane.
 
 use hotstage_core::journal::Misfit;
 use hotstage_core::manifest::Problems;
@@ -7,28 +7,27 @@ use crate::control::deploy::DeployError;
 use crate::state::journal::JournalError;
 use crate::state::store::StoreError;
 
-/// What kind of trouble it is.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The request makes no sense.
+    /// The request is malformed.
     Invalid,
-    /// There is no such thing.
+    /// The name, version or revision does not exist.
     NotFound,
-    /// It does not fit what is served now.
+    /// The request conflicts with what is served now.
     Conflict,
-    /// The documents, or what they point at, are refused.
+    /// The documents, or what they reference, are rejected.
     Refused,
     /// The disk is full.
     Full,
-    /// The state directory, or the server, is broken.
+    /// The state directory or the server is broken.
     Defect,
 }
 
-/// One or more sentences that say what was wrong, where, and what to do. What is served was left as
-/// it was.
+/// One or more sentences: what is wrong, where, and what to do. What is served is unchanged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
-#[expect(missing_docs, reason = "the type's line says it")]
+#[expect(missing_docs, reason = "described on the type")]
 pub struct ControlError {
     pub kind: ErrorKind,
     pub message: String,

@@ -1,4 +1,4 @@
-//! How an experiment stands, as somebody sees it who asks.
+//! Reports the state of experiments.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +21,7 @@ impl Control {
         Ok(about(&routing, &trial, &known))
     }
 
-    /// The experiment of a name, and the route that it is in.
+    /// The experiment of a name, and its route.
     fn trial(&self, name: &str) -> Result<(Arc<Routing>, Arc<Trial>), ControlError> {
         let snapshot = self.serving.registry.read();
         let model = snapshot.model(name).ok_or_else(|| self.no_pipeline(name))?;
@@ -36,7 +36,7 @@ impl Control {
     }
 }
 
-/// What is compared: whoever gets requests, or has got some.
+/// The compared variants: those that get requests, or have got some.
 pub(super) fn compared<'a>(routing: &Routing, known: &'a Known) -> Vec<Option<&'a Evidence>> {
     let is_in = |(weight, evidence): (f64, &'a Evidence)| {
         (weight > 0.0 || evidence.sequence.count() > 0).then_some(evidence)
@@ -65,7 +65,7 @@ fn about(routing: &Routing, trial: &Trial, known: &Known) -> ExperimentInfo {
         percent: weight / sum * 100.0,
         difference: first
             .filter(|_| place > 0)
-            .map(|first| told(&evidence.sequence.minus(first))),
+            .map(|first| interval_info(&evidence.sequence.minus(first))),
         ..variant(pipeline, evidence)
     });
     let variants: Vec<VariantInfo> = variants.collect();
@@ -138,13 +138,13 @@ fn variant(pipeline: &Pipeline, evidence: &Evidence) -> VariantInfo {
         answers: evidence.answers,
         rewards: sequence.count(),
         mean: sequence.mean(),
-        interval: told(&sequence.interval()),
+        interval: interval_info(&sequence.interval()),
         drifts: sequence.drifts(),
         difference: None,
     }
 }
 
-const fn told(interval: &Interval) -> IntervalInfo {
+const fn interval_info(interval: &Interval) -> IntervalInfo {
     IntervalInfo {
         low: interval.low,
         high: interval.high,
@@ -152,7 +152,7 @@ const fn told(interval: &Interval) -> IntervalInfo {
 }
 
 impl From<Failure> for ControlError {
-    /// What experiments remember can't be read, or too many ask.
+    /// The experiment database can't be read, or its queue is full.
     fn from(failure: Failure) -> Self {
         let kind = if failure.kind.is_retryable() {
             ErrorKind::Conflict

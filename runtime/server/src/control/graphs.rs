@@ -1,9 +1,8 @@
-//! Graphs, on their way from a document to what is served, and what a change to a member means for
-//! them.
+//! Prepares graphs, and rebuilds served graphs when a member changes.
 //!
-//! A graph is checked when the pipelines of the same change are ready. When a version that graphs
-//! name gets another digest, those graphs are made again over it, in the same change: they fit, and
-//! take and give what they did, or nothing changes. A version that a graph names can't go.
+//! A graph is checked after the pipelines of the same change are ready. When a member gets another
+//! digest, the graphs that name it are rebuilt in the same change. If one no longer fits, or its
+//! inputs or outputs would change, nothing changes. A version that a graph names can't be removed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +20,10 @@ use super::{Control, ControlError, ErrorKind};
 use crate::control::deploy::{DeployError, Progress, Tests, in_order, pinned};
 use crate::serving::pipeline::Pipeline;
 
-/// A graph that is about to be made.
+/// A graph to build.
 struct Job {
     document: WrittenGraph,
-    /// For one that follows its members: where the member is written that moves it.
+    /// For a rebuilt graph: the position of the changed member's document.
     moved_by: Option<Problem>,
 }
 
@@ -43,8 +42,7 @@ impl Job {
 }
 
 impl Control {
-    /// Makes the documents' graphs, and those that are served over what they and the documents'
-    /// pipelines change.
+    /// Builds the documents' graphs, and rebuilds served graphs whose members change.
     pub(super) async fn prepare_graphs(
         &self,
         wanted: &Wanted<'_>,
@@ -75,10 +73,10 @@ impl Control {
             };
             match made {
                 Ok(()) if !waits => {}
-                // What it names was refused, and that is said already.
+                // A member was refused, which is already reported.
                 Ok(()) => failed.push((graph.name.clone(), graph.version.clone())),
                 Err(DeployError::Refused(found)) => {
-                    problems.append(told(job, found));
+                    problems.append(moved_member_problems(job, found));
                     failed.push((graph.name.clone(), graph.version.clone()));
                 }
                 Err(error) => return Err(error.into()),
@@ -87,7 +85,7 @@ impl Control {
         Ok(problems.or(())?)
     }
 
-    /// Graphs that are served over something that is about to change, and that the documents do not
+    /// Adds served graphs whose members are about to change and which the documents do not
     /// describe.
     fn add_followers(
         &self,
@@ -196,12 +194,12 @@ impl Control {
         let served = self
             .about_to_serve(prepared, name, version)
             .map(|member| member.digest);
-        // A graph that is recorded over a member that is out of service is as it was.
+        // A recorded graph over a member that is out of service is unchanged.
         let recorded = || self.ledger.load().state.digest(name.as_str(), version);
         let member = served
             .or_else(recorded)
             .ok_or_else(|| self.absent(branch))?;
-        // One that follows its members has the digests that they had.
+        // A rebuilt graph keeps the digests of its unchanged members.
         if job.moved_by.is_some() {
             Ok(member)
         } else {
@@ -209,7 +207,7 @@ impl Control {
         }
     }
 
-    /// This graph was not sent, so its clients must not notice that it was made again.
+    /// A rebuilt graph must keep its signature, because its clients did not ask for a change.
     fn check_same(&self, made: &Pipeline) -> Result<(), String> {
         let snapshot = self.serving.registry.read();
         let versions = snapshot
@@ -233,11 +231,11 @@ impl Control {
         };
         let (now, then) = (shown(served.signature()), shown(made.signature()));
         Err(format!(
-            "it would take and give something else: {then} in place of {now}"
+            "its inputs and outputs would change: {then} instead of {now}"
         ))
     }
 
-    /// Why there is no such member.
+    /// Why the member does not exist.
     fn absent(&self, branch: &Branch<Option<Digest>>) -> String {
         let ledger = self.ledger.load();
         let (name, version) = (branch.pipeline.as_str(), branch.version.as_str());
@@ -268,8 +266,8 @@ impl Control {
         }
     }
 
-    /// Every graph that would be served stands on members that would be, each of the digest that it
-    /// was checked with.
+    /// Checks that every graph's members are served with the digests that the graph was checked
+    /// with.
     pub(super) fn check_graphs(
         &self,
         after: &State,
@@ -286,7 +284,7 @@ impl Control {
             let stored;
             let graph = match prepared.pipelines.get(&digest).or_else(served) {
                 Some(pipeline) => pipeline.graph().map(|graph| &graph.written),
-                // One that could not be loaded at the start counts all the same.
+                // A graph that could not be loaded at the start counts as well.
                 None => {
                     let text = self.store().get(&digest).ok().flatten().unwrap_or_default();
                     stored = ResolvedGraph::parse(&String::from_utf8_lossy(&text)).ok();
@@ -299,8 +297,8 @@ impl Control {
                 {
                     Some(served) if served == branch.digest => continue,
                     Some(_) => format!(
-                        "the graph {name}/{version} stands on {member} of another digest, {}; change both in one \
-                         revision, or try again if somebody was quicker",
+                        "the graph {name}/{version} uses {member} with another digest, {}; change both in one \
+                         revision, or try again if another change came first",
                         branch.digest
                     ),
                     None => format!(
@@ -313,7 +311,7 @@ impl Control {
         Ok(())
     }
 
-    /// A member that is served, as a graph from the store names it.
+    /// A served member, as named by a graph from the store.
     pub(super) fn served_member(&self, branch: &Branch<Digest>) -> Option<Arc<Pipeline>> {
         let snapshot = self.serving.registry.read();
         let versions = snapshot.model(branch.pipeline.as_str())?.versions();
@@ -324,7 +322,7 @@ impl Control {
     }
 }
 
-/// Where the first member is written that gets another digest, if one does.
+/// Position of the document of the first member that gets another digest, if any.
 fn moved_by(graph: &ResolvedGraph, prepared: &Prepared, jobs: &[Job]) -> Option<Problem> {
     graph.branches().find_map(|(_, branch)| {
         let is_meant = |name: &ModelName, version: &Version| {
@@ -349,9 +347,8 @@ fn moved_by(graph: &ResolvedGraph, prepared: &Prepared, jobs: &[Job]) -> Option<
     })
 }
 
-/// What is wrong with a graph that was not sent is told where the change is written that it does
-/// not survive.
-fn told(job: &Job, found: Problems) -> Problems {
+/// Reports the problems of a rebuilt graph at the document of the member that caused them.
+fn moved_member_problems(job: &Job, found: Problems) -> Problems {
     let Some(place) = &job.moved_by else {
         return found;
     };

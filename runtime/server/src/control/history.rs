@@ -1,4 +1,5 @@
-//! Questions about the past: who changed what, is the record whole, what answered when.
+//! Queries of the past: the changes and their actors, whether the journal is intact, which versions
+//! answered when.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Revision, State};
@@ -10,11 +11,11 @@ use crate::api::{Answered, History, RevisionInfo, Verified};
 use crate::serving::registry::newer;
 use crate::state::journal::JournalError;
 
-/// Problems that are listed.
+/// Maximum number of listed problems.
 const PROBLEMS_MAX: usize = 100;
 
 impl Control {
-    /// Revisions before this one, newest first; the newest when none is named.
+    /// Revisions before this one, newest first. Without one, starts at the newest.
     pub async fn history(
         &self,
         before: Option<u64>,
@@ -61,7 +62,7 @@ impl Control {
         Ok(found.await??)
     }
 
-    /// Reads the whole journal, and every blob that what is served needs.
+    /// Verifies the whole journal and every blob that is served.
     pub async fn verify(&self) -> Result<Verified, ControlError> {
         let (mut verified, state) = self
             .with_journal(|journal| match journal.replay(None) {
@@ -114,7 +115,7 @@ impl Control {
         Ok(verified)
     }
 
-    /// What answered calls to a name at a time.
+    /// The versions that answered calls to a name at a given time.
     pub async fn answered(&self, name: &str, time: &str) -> Result<Answered, ControlError> {
         let asked: Timestamp = time.parse().map_err(|error| {
             ControlError::new(
@@ -166,7 +167,7 @@ impl Control {
             .map(|(version, digest)| (version.to_string(), digest.to_string()))
             .collect();
         versions.sort_by(|a, b| newer(&a.0, &b.0));
-        // Behind a route each request has its own; the answers name it.
+        // Behind a route the version differs per request; each response names its version.
         let newest = versions.last().cloned().filter(|_| entry.route.is_none());
         Ok(Answered {
             pipeline: name,

@@ -1,8 +1,7 @@
-//! The line of versions that wait to be opened at a start.
+//! Queue of versions to open at the start.
 //!
-//! First those whose components are compiled already, as they are recorded; then the others, those
-//! with the fewest bytes to compile first. So nobody waits for another's long compilation who needs
-//! none.
+//! Versions whose components are compiled come first, in recorded order; then the others, fewest
+//! bytes to compile first. So a compiled version never waits for another's compilation.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,14 +11,14 @@ use hotstage_core::digest::Digest;
 use super::locked;
 use crate::control::deploy::{DeployError, Deployer, Recorded, Restored, Unopened};
 
-/// Several threads take from it.
+/// Shared by several threads.
 pub(super) struct Line {
     wanted: Vec<(String, Digest)>,
     next: AtomicUsize,
     to_compile: Mutex<Vec<ToCompile>>,
 }
 
-/// One that must be compiled first.
+/// A version that must be compiled first.
 struct ToCompile {
     bytes: u64,
     place: usize,
@@ -35,7 +34,7 @@ impl Line {
         }
     }
 
-    /// Opens the next one. None when there are no more.
+    /// Opens the next version. None when the queue is empty.
     pub(super) async fn next(
         &self,
         deployer: &Deployer,
@@ -63,7 +62,7 @@ impl Line {
             };
             return Some((called.clone(), *digest, outcome));
         }
-        // Who is still looking through the wanted takes what it finds there itself.
+        // A thread still scanning `wanted` opens the compiled versions it finds itself.
         let ToCompile {
             place, unopened, ..
         } = self.least()?;

@@ -1,4 +1,4 @@
-//! What is served, as somebody sees it who asks.
+//! Read-only queries of what is served.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::serving::pipeline::{Graph, Pipeline, Step};
 use crate::serving::registry::{Absent, Model, Why, newer};
 
 impl Control {
-    /// So many names after this one, in order.
+    /// At most `limit` names after this one, in alphabetical order.
     pub fn page(&self, after: Option<&str>, limit: usize) -> Page {
         let ledger = self.ledger.load();
         let names = ledger
@@ -124,7 +124,7 @@ impl Control {
         }
     }
 
-    /// One version, in full; the one that answers when none is named.
+    /// One version in detail; the default version when none is named.
     pub async fn pipeline(
         &self,
         name: &str,
@@ -191,7 +191,7 @@ impl Control {
         })
     }
 
-    /// The revision that brought a version last, by whom, when.
+    /// The revision that last introduced a version, its actor and its time.
     async fn brought(
         &self,
         pipeline: &Pipeline,
@@ -216,7 +216,7 @@ impl Control {
     }
 }
 
-/// Why a version of this digest is not in service, if it should be.
+/// Why a recorded version of this digest is not in service.
 pub(super) fn absent_from<'a>(model: Option<&'a Model>, digest: &Digest) -> Option<&'a Absent> {
     model?
         .absent()
@@ -224,7 +224,7 @@ pub(super) fn absent_from<'a>(model: Option<&'a Model>, digest: &Digest) -> Opti
         .find(|absent| absent.digest == *digest)
 }
 
-/// What is told of a version that is not in service.
+/// Condition and reason of a version that is not in service.
 pub(super) fn absence(absent: Option<&Absent>) -> (Condition, Option<String>) {
     match absent.map(|absent| &absent.why) {
         Some(Why::Failed(why)) => (Condition::Failed, Some(why.to_string())),
@@ -260,7 +260,7 @@ fn version_info(pipeline: &Pipeline, condition: Condition) -> VersionInfo {
     }
 }
 
-/// Instances that exist, over its stages.
+/// Number of instances of all its stages.
 pub(super) fn instances(pipeline: &Pipeline) -> u64 {
     let counts = pipeline.steps().iter().map(|step| step.stage.counts());
     counts
@@ -276,7 +276,7 @@ fn port(port: &Port) -> PortInfo {
     }
 }
 
-/// Its stages, and its golden tests by name.
+/// Its stages, and the names of its golden tests.
 fn parts(pipeline: &Pipeline, text: &str) -> Result<(Vec<StageInfo>, Vec<String>), NotCanonical> {
     let names = |tests: &[Test<Digest>]| tests.iter().map(|test| test.name.clone()).collect();
     if let Some(graph) = pipeline.graph() {

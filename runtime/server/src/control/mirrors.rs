@@ -1,4 +1,4 @@
-//! What mirrors have seen, as somebody sees it who asks.
+//! Reports the results of mirrors.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -1,13 +1,12 @@
-//! Every change to what is served: check → record → swap → drain.
+//! The control plane: every change to what is served. Check → record → swap → drain.
 //!
 //! A change is prepared while the old version serves: its pipelines are resolved, compiled, opened
-//! and tested beside others that are prepared at the same time. Then, one at a time: does it still
-//! fit what is served? → its revision is on the disk → one pointer is stored → the caller is
-//! answered. A failure at any step leaves what is served, and the journal, as they were. What is
-//! out of service stays loaded for a while, so that a rollback is instant; then it drains and is
-//! freed.
+//! and tested, concurrently with other changes. The rest happens under one lock: check that the
+//! change still fits what is served, write its revision to disk, swap one pointer, answer the
+//! caller. A failure at any step leaves what is served and the journal unchanged. A replaced
+//! version stays loaded for a while, so that a rollback is immediate; then it drains and is freed.
 //!
-//! Defaults: [`Options::default`]; the flags of `hotstage serve` change them.
+//! Defaults: [`Options::default`]; flags of `hotstage serve` change them.
 
 mod adapt;
 mod again;
@@ -59,20 +58,21 @@ use crate::serving::registry::Snapshot;
 use crate::state::journal::{Head, Journal, JournalHandle};
 use crate::state::store::Store;
 
-/// Beyond so many pipelines, those without traffic keep no instance: the first request makes one.
+/// Above this number of pipelines, those without traffic keep no instance; the first request
+/// creates one.
 const WARM_MAX: usize = 100;
 
-/// What can be chosen.
+/// Options of the control plane.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Versions of a name that stay loaded after they went out of service. `--keep-versions`.
+    /// Versions per name that stay loaded after they went out of service. `--keep-versions`.
     pub keep_versions: usize,
-    /// How long a version that is given up may answer its last requests. `--drain-timeout`.
+    /// How long a version that is being unloaded may finish its requests. `--drain-timeout`.
     pub drain: Duration,
-    /// Ready, although a name can't answer because none of its versions can be opened.
+    /// Report ready even when a name can't answer because none of its versions can be opened.
     /// `--allow-damaged`.
     pub allow_damaged: bool,
-    /// Refuse the start when a version can't be opened. `--require-all`.
+    /// Refuse to start when a version can't be opened. `--require-all`.
     pub require_all: bool,
 }
 
@@ -87,52 +87,52 @@ impl Default for Options {
     }
 }
 
-/// What a caller says beside what it wants.
+/// Options of a change.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeOptions {
-    /// Why; kept in the journal.
+    /// The reason; recorded in the journal.
     pub reason: String,
-    /// Refuse when the newest revision is not this one.
+    /// Refuse the change unless this is the newest revision.
     pub if_revision: Option<u64>,
-    /// Make every check and change nothing.
+    /// Run every check without changing anything.
     pub dry_run: bool,
 }
 
-/// What ends with a change.
+/// What a change removes.
 #[derive(Clone, Debug, Default)]
 pub struct Removals {
     /// Versions.
     pub versions: Vec<(ModelName, Version)>,
-    /// Names whose routes end.
+    /// Names whose routes are removed.
     pub routes: Vec<ModelName>,
 }
 
-/// What is served, as it is written down.
+/// The state recorded in the journal, and its newest revision.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) state: State,
     pub(crate) head: Head,
 }
 
-/// Whoever changes what is served.
+/// Makes every change to what is served.
 pub struct Control {
     pub(crate) serving: Arc<Serving>,
     deployer: Arc<Deployer>,
     journal: JournalHandle,
     ledger: ArcSwap<Ledger>,
-    /// Held from the last check of a change to its swap.
+    /// Permit for committing: held from the last check of a change to its swap.
     turn: tokio::sync::Mutex<()>,
     retired: Mutex<Retired>,
     options: Options,
     began: Instant,
-    /// Bounds how many measure traffic at once.
+    /// Limits concurrent traffic measurements.
     measuring: tokio::sync::Semaphore,
     inference: OnceLock<SocketAddr>,
-    /// What is known of rollouts that are under way.
+    /// Progress of the running rollouts.
     rollouts: Mutex<rollout::Watches>,
-    /// Of watched files, what is not applied, with the reasons.
+    /// Documents of watched files that are not applied, with the reasons.
     not_applied: Mutex<Vec<String>>,
-    /// Said when one has moved.
+    /// Notified after a rollout changed its step.
     rollout_moved: tokio::sync::Notify,
 }
 
@@ -142,7 +142,7 @@ impl Control {
         &self.deployer.store
     }
 
-    /// What is served right now.
+    /// The snapshot that is served now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.serving.registry.read())
     }
@@ -152,23 +152,23 @@ impl Control {
         self.ledger.load().head.number
     }
 
-    /// Says where inference listens, for whoever asks.
+    /// Sets the address of the inference listener, for the status report.
     pub fn set_inference(&self, address: SocketAddr) {
-        // It is said once.
+        // Only the first call counts.
         let _ = self.inference.set(address);
     }
 
-    /// Says what of watched files is not applied, for whoever asks.
+    /// Sets the documents of watched files that are not applied, for the status report.
     fn set_not_applied(&self, texts: Vec<String>) {
         *locked(&self.not_applied) = texts;
     }
 
-    /// Closes the journal: nothing more is changed, and nothing of the past is told.
+    /// Closes the journal. Changes and history queries fail afterwards.
     pub async fn close(&self) {
         self.journal.close().await;
     }
 
-    /// Work on the journal, where it may block.
+    /// Runs work on the journal, which may block, on its own thread.
     async fn with_journal<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Journal) -> T + Send + 'static,
@@ -181,7 +181,7 @@ impl Control {
     }
 }
 
-/// Nothing that is guarded so is left half changed by a panic.
+/// A panic leaves no guarded value half-changed, so poisoning is ignored.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

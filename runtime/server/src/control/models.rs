@@ -1,8 +1,9 @@
-//! From what is recorded under a name to what the table has under it.
+//! From the recorded entry of a name to its model in the registry.
 //!
-//! A version that is not in service is left out by itself: the newest of the others answers, or the
-//! route goes on between them. While versions are still being loaded, a route waits for those that
-//! it needs, so that no key moves for some seconds; with a fallback in service it does not wait.
+//! A version that is not in service is skipped: the newest of the others is the default, or the
+//! route distributes between the others. While versions are loading, a route waits for those that
+//! it needs, so that no sticky key moves for a few seconds. With its fallback in service it does
+//! not wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{Absent, DefaultTarget, Model, Why};
 use crate::serving::routing::{Routing, Unfit};
 
-/// A version that is recorded.
+/// State of a recorded version.
 pub(super) enum Found {
     Serves(Arc<Pipeline>),
     Absent(Why),
 }
 
-/// The versions of a name: those in service, and the others.
+/// The versions of a name: those in service, and the absent ones.
 #[derive(Default)]
 pub(super) struct Versions {
     pub(super) in_service: BTreeMap<Version, Arc<Pipeline>>,
@@ -30,7 +31,7 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// All versions of an entry; none when one of them is nowhere.
+    /// The versions of an entry. None if one of them is unknown.
     pub(super) fn of(
         entry: &Entry,
         find: impl Fn(&Version, &Digest) -> Option<Found>,
@@ -57,7 +58,7 @@ impl Versions {
         Some(versions)
     }
 
-    /// The default_target behind which a route decides between them.
+    /// The default target for a route between these versions.
     pub(super) fn default_target(
         &self,
         route: &WrittenRoute,
@@ -81,7 +82,7 @@ impl Versions {
         }
     }
 
-    /// Whether the route needs a version that is about to come.
+    /// Whether the route needs a version that is still loading.
     fn waits(&self, route: &WrittenRoute) -> bool {
         let parts = route.route().parts();
         let fallback = parts
@@ -105,7 +106,7 @@ impl Versions {
         !covered && needed.any(|(_, variant)| comes(&variant.version))
     }
 
-    /// The model of the entry, behind this default_target.
+    /// The model of the entry with this default target.
     pub(super) fn model(self, entry: &Entry, default_target: DefaultTarget) -> Option<Model> {
         let label = |(label, to): (&Version, &Version)| {
             Some((label.to_string(), Arc::clone(self.in_service.get(to)?)))

@@ -1,10 +1,10 @@
-//! Where ONNX Runtime is on this machine.
+//! Finds ONNX Runtime on this machine.
 //!
-//! Looked for when the first graph asks for it, in this order: what `--onnxruntime` names, what
-//! `ORT_DYLIB_PATH` names, beside the program, where the system's loader looks, in installed Python
-//! packages. The first that can be loaded is taken. A library is loaded in a process of its own
-//! before it is loaded here: one that crashes, or hangs for `PATIENCE`, costs that process and is
-//! passed over by name. Nothing is installed, and no interpreter is started.
+//! The search starts when the first graph needs it, in this order: `--onnxruntime`,
+//! `ORT_DYLIB_PATH`, beside the program, the system loader's folders, installed Python packages.
+//! The first library that loads is used. Each library is loaded in a separate process first: one
+//! that crashes, or takes longer than `PATIENCE`, is skipped and named in the error. Nothing is
+//! installed, and no Python interpreter is started.
 
 use std::env;
 use std::fs;
@@ -17,29 +17,29 @@ use hotstage_engine::graph::{FindLibrary, Launch};
 
 /// How long a library may take to load.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a process that loads one is looked at.
-const LOOK: Duration = Duration::from_millis(2);
-/// The arguments that make this program load a library, say what is in it, and end.
+/// Poll interval while the probe process runs.
+const POLL: Duration = Duration::from_millis(2);
+/// Arguments with which this program loads a library, prints its version and exits.
 pub const PROBE: [&str; 2] = ["engines", "--probe"];
 
-/// Looks for ONNX Runtime.
+/// Finds ONNX Runtime.
 #[derive(Clone, Debug, Default)]
 pub struct Finder {
-    /// The library, or the folder that it is in, that somebody named.
+    /// The library, or its folder, as named by the operator.
     pub named: Option<PathBuf>,
 }
 
-/// A library that may be ONNX Runtime.
+/// A file that may be an ONNX Runtime library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The file.
     pub path: PathBuf,
-    /// How it was found.
+    /// Where it was found.
     pub how: &'static str,
 }
 
 impl Finder {
-    /// Every library that lies where one may lie, the preferred first.
+    /// All candidate libraries, in order of preference.
     pub fn candidates(&self) -> Vec<Candidate> {
         if let Some(named) = &self.named {
             return libraries(named, "--onnxruntime");
@@ -90,7 +90,7 @@ impl FindLibrary for Finder {
             return Err(match &self.named {
                 Some(named) => format!("there is no ONNX Runtime at {}, which --onnxruntime names", named.display()),
                 None => "ONNX Runtime was not found on this machine; `pip install onnxruntime` brings it, or name its \
-                         library with --onnxruntime; `hotstage engines` shows where it is looked for"
+                         library with --onnxruntime; `hotstage engines` lists the searched places"
                     .to_owned(),
             });
         }
@@ -112,8 +112,9 @@ impl FindLibrary for Finder {
     }
 }
 
-/// How the process of a graph is started: this very program, even where its file was replaced
-/// meanwhile. Of the environment it gets what libraries and devices are found by, and no secret.
+/// How the process of a graph is started: this program, even when its file was replaced in the
+/// meantime. It gets only the environment variables with which libraries and devices are found, so
+/// no secrets.
 pub fn graph_process() -> Launch {
     let environment = env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
@@ -126,7 +127,7 @@ pub fn graph_process() -> Launch {
     }
 }
 
-/// How names of variables begin that an engine may need.
+/// Prefixes of environment variables that an engine may need.
 const ENVIRONMENT: [&str; 8] = [
     "LD_LIBRARY_PATH",
     "PATH",
@@ -138,7 +139,7 @@ const ENVIRONMENT: [&str; 8] = [
     "OPENVINO",
 ];
 
-/// Loads the library in a process of its own; answers what that printed.
+/// Loads the library in a separate process; returns the output of that process.
 pub fn probe(path: &Path) -> Result<String, String> {
     let program =
         env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
@@ -158,7 +159,7 @@ pub fn probe(path: &Path) -> Result<String, String> {
             Ok(Some(status)) => break status,
             Ok(None) if began.elapsed() < PATIENCE => wait(),
             Ok(None) | Err(_) => {
-                // It may have ended meanwhile.
+                // The process may have ended in the meantime.
                 let _ = child.kill().and_then(|()| child.wait());
                 return Err(format!("did not finish loading in {PATIENCE:?}"));
             }
@@ -166,7 +167,7 @@ pub fn probe(path: &Path) -> Result<String, String> {
     };
     let read = |pipe: Option<&mut dyn std::io::Read>| {
         let mut text = String::new();
-        // A few lines; what is not text is none of ours.
+        // The output is a few lines of text; other output is not from this program.
         let _ = pipe.map(|pipe| pipe.take(64 << 10).read_to_string(&mut text));
         text.trim().to_owned()
     };
@@ -186,10 +187,10 @@ pub fn probe(path: &Path) -> Result<String, String> {
     reason = "a graph is being loaded, on a thread that may wait for that"
 )]
 fn wait() {
-    std::thread::sleep(LOOK);
+    std::thread::sleep(POLL);
 }
 
-/// Where the system's loader looks by itself.
+/// Default folders of the system's loader.
 const LOADER: [&str; 7] = [
     "/usr/local/lib",
     "/usr/lib",
@@ -200,8 +201,8 @@ const LOADER: [&str; 7] = [
     "/opt/onnxruntime/lib",
 ];
 
-/// Folders of installed Python packages: of the environment that is active, of every interpreter on
-/// the path, of the user and of the system.
+/// Folders of installed Python packages: of the active environment, of every interpreter on the
+/// path, of the user and of the system.
 fn packages() -> Vec<PathBuf> {
     let mut prefixes: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"]
         .iter()
@@ -211,7 +212,7 @@ fn packages() -> Vec<PathBuf> {
     for folder in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
         let interpreter = folder.join("python3");
         let target = fs::canonicalize(&interpreter).ok();
-        // The environment that the link lies in, and the installation that it leads to.
+        // The environment that contains the link, and the installation that the link points to.
         let both = target
             .is_some()
             .then_some(interpreter)
@@ -236,7 +237,7 @@ fn packages() -> Vec<PathBuf> {
     found
 }
 
-/// The libraries of a folder, or the file itself, by name: the plain name first.
+/// The libraries in a folder, or the file itself. The plain name comes first.
 fn libraries(path: &Path, how: &'static str) -> Vec<Candidate> {
     let is_library = |path: &PathBuf| {
         let name = named(path);
@@ -246,7 +247,7 @@ fn libraries(path: &Path, how: &'static str) -> Vec<Candidate> {
     let paths = if path.is_dir() {
         entries(path).into_iter().filter(is_library).collect()
     } else {
-        // Whatever somebody called it.
+        // A file named directly may have any name.
         Vec::from_iter(path.is_file().then(|| path.to_owned()))
     };
     paths

@@ -1,4 +1,4 @@
-//! From documents to pipelines that could serve, while others do.
+//! From documents to pipelines that are ready to serve, while the old ones serve.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,39 +15,39 @@ use crate::control::deploy::{DeployError, Paths, Progress, Restored, Tests, sent
 use crate::serving::pipeline::{Made, Pipeline};
 use crate::serving::registry::Phase;
 
-/// What a change is made of.
+/// The parts of a change.
 #[derive(Default)]
 pub(super) struct Prepared {
     /// The versions that the documents describe.
     pub(super) wanted: Vec<(ModelName, Version, Digest)>,
-    /// Where each of them is written, for problems that are found later.
+    /// The position of each document, for problems found later.
     pub(super) places: Vec<Problem>,
-    /// Those that are not served yet, ready to be.
+    /// Those that are not served yet, ready to serve.
     pub(super) pipelines: HashMap<Digest, Arc<Pipeline>>,
     /// The routes that the documents describe.
     pub(super) routes: Vec<WrittenRoute>,
-    /// The rollouts that they describe, by name and digest.
+    /// The rollouts that the documents describe, by name and digest.
     pub(super) rollouts: Vec<(ModelName, Digest)>,
-    /// Versions that could not be opened before, and are in service again.
+    /// Versions that could not be opened before and are in service again.
     pub(super) restored: Vec<String>,
-    /// How many pipelines were opened for it.
+    /// Number of pipelines opened for the change.
     pub(super) loaded: u32,
-    /// What those took, together.
+    /// Total time of opening them.
     pub(super) made: Made,
 }
 
-/// What somebody wants to be served.
+/// The wanted state.
 pub(super) struct Wanted<'a> {
     pub(super) documents: &'a Documents,
     pub(super) sent: Option<&'a Sent>,
-    /// A version that is served may get another digest.
+    /// Whether a served version may be replaced by different content.
     pub(super) replace: bool,
-    /// What ends with it.
+    /// What the change removes.
     pub(super) gone: &'a Removals,
 }
 
 impl Wanted<'_> {
-    /// What paths in a file mean.
+    /// How paths in a file are resolved.
     pub(super) fn paths<'p>(&'p self, file: &str, none: &'p BTreeMap<String, Digest>) -> Paths<'p> {
         match self.sent {
             Some(sent) => Paths::Sent(sent.paths.get(file).unwrap_or(none)),
@@ -56,14 +56,14 @@ impl Wanted<'_> {
     }
 }
 
-/// Documents that came over the network, and what their paths mean.
+/// Uploaded documents, and the bytes their paths stand for.
 pub(super) struct Sent {
     pub(super) documents: Documents,
     paths: HashMap<String, BTreeMap<String, Digest>>,
 }
 
 impl Sent {
-    /// Reads them.
+    /// Parses them.
     pub(super) fn read(documents: &[Document]) -> Result<Self, ControlError> {
         if documents.is_empty() {
             return Err(ControlError::new(
@@ -103,7 +103,7 @@ impl Sent {
 }
 
 impl Prepared {
-    /// The changes that serve what is wanted, as things stand.
+    /// The changes that lead from the current state to the wanted one.
     pub(super) fn changes(
         &self,
         state: &State,
@@ -136,18 +136,18 @@ impl Prepared {
         Ok(problems.or(changes)?)
     }
 
-    /// Takes note of a pipeline that was opened for the change.
+    /// Records a pipeline that was opened for the change.
     pub(super) fn opened(&mut self, pipeline: Pipeline) -> Arc<Pipeline> {
         self.loaded += 1;
         self.made.compiled += pipeline.made.compiled;
         self.made.tests += pipeline.made.tests;
         for warning in &pipeline.warnings {
-            tracing::warn!(pipeline = pipeline.name, version = pipeline.version, %warning, "served all the same");
+            tracing::warn!(pipeline = pipeline.name, version = pipeline.version, %warning, "served despite a warning");
         }
         Arc::new(pipeline)
     }
 
-    /// Versions that are served already, just so.
+    /// Versions that are already served with the same digest.
     pub(super) fn unchanged(&self, state: &State) -> Vec<String> {
         let same = self.wanted.iter().filter(|(name, version, digest)| {
             state.verdict(name.as_str(), version.as_str(), *digest) == Verdict::Unchanged
@@ -194,7 +194,7 @@ pub(super) fn conflict(
 }
 
 impl Control {
-    /// Makes every check of the documents and opens what is not loaded.
+    /// Runs every check of the documents and opens the pipelines that are not loaded.
     pub(super) async fn prepare(
         &self,
         wanted: &Wanted<'_>,
@@ -213,10 +213,10 @@ impl Control {
                 Err(error) => return Err(error.into()),
             }
         }
-        // Graphs and routes are looked at when what they name is there: a version that was refused
-        // would be missed again.
+        // Graphs and routes are checked once the pipelines they name are ready. After a refused
+        // pipeline they would only report it again as missing.
         let mut prepared = problems.or(prepared)?;
-        // A start has just tried.
+        // A start has just tried this.
         if !ask.dry_run && self.serving.registry.phase() != Phase::Starting {
             self.restore(&mut prepared).await?;
         }
@@ -229,8 +229,7 @@ impl Control {
         Ok(prepared)
     }
 
-    /// Opens again what is recorded just so and could not be opened: what it needs is in the store
-    /// now.
+    /// Retries recorded versions that could not be opened; what they need is in the store now.
     async fn restore(&self, prepared: &mut Prepared) -> Result<(), ControlError> {
         let failed = prepared
             .wanted
@@ -290,7 +289,7 @@ impl Control {
             .load()
             .state
             .verdict(name.as_str(), version.as_str(), digest);
-        // What can't be served need not be compiled. It is looked at again when it is recorded.
+        // Skip compiling what can't be served. The commit checks this again.
         if let Some(message) = conflict(verdict, &name, &version, wanted.replace) {
             return Err(at(message).into());
         }
@@ -306,7 +305,7 @@ impl Control {
             prepared.pipelines.insert(digest, pipeline);
         }
         if verdict == Verdict::Unchanged && self.has_failed(&name, &digest) {
-            // Whatever of it was damaged is whole again now, but for what it is called by.
+            // All other damaged bytes are repaired by now; this restores the canonical manifest.
             self.store().put(material.manifest.canonical().as_bytes())?;
         }
         prepared.places.push(at(String::new()));
@@ -314,7 +313,7 @@ impl Control {
         Ok(())
     }
 
-    /// Opens again what the changes serve and is not loaded any more.
+    /// Opens served pipelines that are no longer loaded.
     pub(super) async fn prepare_again(&self, changes: &[Change]) -> Result<Prepared, ControlError> {
         let mut prepared = Prepared::default();
         let mut asleep = Vec::new();
@@ -329,7 +328,8 @@ impl Control {
                 continue;
             };
             let loaded = match self.loaded(digest) {
-                // What serves must be in the store, too, or the next start could not.
+                // Everything that is served must also be in the store, or the next start would
+                // fail.
                 Some(loaded) if matches!(self.store().get(digest), Ok(Some(_))) => loaded,
                 _ => {
                     let called = format!("{pipeline}/{version}");

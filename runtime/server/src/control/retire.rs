@@ -1,8 +1,8 @@
-//! What is out of service: kept for a while, then drained, then freed.
+//! Versions out of service: kept for a while, then drained, then freed.
 //!
-//! Kept: the last [`keep_versions`](super::Options) of each name, and [`KEPT_MAX`] over all names,
-//! but no graphs. What is beyond drains: requests that hold it may end, for at most `drain`;
-//! whoever drops it last frees it.
+//! Kept are the last [`keep_versions`](super::Options) of each name, [`KEPT_MAX`] over all names,
+//! and no graphs. Other versions drain: requests in flight may finish within `drain`. The last
+//! reference frees the version.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,12 +17,12 @@ use crate::executors::compute::yield_to_requests;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::Snapshot;
 
-/// Versions that are kept, over all names.
+/// Maximum number of kept versions over all names.
 const KEPT_MAX: usize = 1000;
-/// How often a version that drains is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// Poll interval while a version drains.
+const POLL: Duration = Duration::from_millis(20);
 
-/// Versions out of service, the oldest first.
+/// Versions out of service, oldest first.
 #[derive(Default)]
 pub(super) struct Retired {
     pub(super) kept: VecDeque<Arc<Pipeline>>,
@@ -30,7 +30,7 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// One that is still loaded.
+    /// A version that is still loaded.
     pub(super) fn find(&self, digest: &Digest) -> Option<Arc<Pipeline>> {
         self.kept
             .iter()
@@ -38,7 +38,7 @@ impl Retired {
             .cloned()
     }
 
-    /// Keeps one; answers those that are too many now.
+    /// Keeps a version; returns those that exceed the limits.
     fn keep(&mut self, pipeline: Arc<Pipeline>, keep_versions: usize) -> Vec<Arc<Pipeline>> {
         let name = pipeline.name.clone();
         self.kept.push_back(pipeline);
@@ -55,7 +55,7 @@ impl Retired {
 }
 
 impl Control {
-    /// Takes note of what a swap took out of service, and of what it brought back.
+    /// Records the versions that a swap took out of service or brought back.
     pub(super) fn retire(&self, before: &Snapshot, changes: &[ChangeMade]) {
         let after = self.serving.registry.read();
         let mut given_up = Vec::new();
@@ -77,8 +77,8 @@ impl Control {
                     if serves(&pipeline.digest) {
                         continue;
                     }
-                    // A graph is quickly made again, and one that was kept would keep its members
-                    // from draining.
+                    // A graph is rebuilt quickly, and a kept graph would keep its members from
+                    // draining.
                     if pipeline.graph().is_some() {
                         given_up.push(Arc::clone(pipeline));
                     } else {
@@ -87,7 +87,7 @@ impl Control {
                     }
                 }
             }
-            // Whoever holds others goes before them.
+            // A graph drains before its members.
             given_up.sort_by_key(|pipeline| std::cmp::Reverse(pipeline.depth()));
             retired
                 .draining
@@ -101,8 +101,7 @@ impl Control {
                 self.options.drain,
             );
             tokio::spawn(async move {
-                // The table that the swap replaced may still be read by somebody who does not run a
-                // request.
+                // A reader other than a request may still hold the replaced snapshot.
                 let swaps = &app.counts.swaps;
                 for pipeline in given_up {
                     yield_to_requests();
@@ -116,8 +115,8 @@ impl Control {
     }
 }
 
-/// Waits until nobody else has it, and lets go of it. Says whether that took too long; its last
-/// request frees it then.
+/// Waits until this is the last reference, and drops it. Returns whether that exceeded the bound;
+/// the last request then frees the pipeline.
 async fn drain(
     pipeline: Arc<Pipeline>,
     bound: Duration,
@@ -135,7 +134,7 @@ async fn drain(
             );
             return true;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
     false
 }

@@ -1,8 +1,8 @@
-//! Going back: to what the whole server, or one name, served after an earlier revision.
+//! Rollback: restores what the whole server, or one name, served after an earlier revision.
 //!
-//! Default: the state before the newest revision, or before the name's last change. What would
-//! leave a served name without any version is refused, unless revision 0 is asked for: going back
-//! must not take a neighbour out of service by the way.
+//! Default: the state before the newest revision, or before the name's last change. A rollback that
+//! leaves a served name without any version is refused unless revision 0 is requested, so that it
+//! can't take another pipeline out of service unnoticed.
 
 use std::time::Instant;
 
@@ -15,11 +15,11 @@ use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, RollbackRequest};
 use crate::state::journal::JournalError;
 
-/// Names that a refusal spells out.
+/// Maximum number of names that a refusal lists.
 const NAMED_MAX: usize = 10;
 
 impl Control {
-    /// Serves again what was served after an earlier revision, for one name or for all.
+    /// Restores the state after an earlier revision, for one name or for all.
     pub async fn rollback(
         &self,
         actor: &str,
@@ -60,8 +60,8 @@ impl Control {
             .with_journal(move |journal| journal.replay(Some(to)))
             .await??
             .state;
-        // What it is a step back from is this head: with another one, the caller has seen something
-        // else.
+        // The rollback is relative to this head; with another head, the caller saw a different
+        // state.
         let ask = ChangeOptions {
             if_revision: ask.if_revision.or(Some(head)),
             ..ask
@@ -117,10 +117,11 @@ impl Control {
             began,
         };
         self.commit(intent, prepared, |state, _| {
-            // Others may change meanwhile; this name may not: it would be a step back from
-            // something else.
+            // Other names may change in the meantime. If this name changes, the rollback would
+            // start from a state that the caller did not see.
             if state.model(name.as_str()) != now {
-                let message = format!("`{name}` was changed meanwhile: look at it and try again");
+                let message =
+                    format!("`{name}` was changed meanwhile: check what changed and try again");
                 return Err(ControlError::new(ErrorKind::Conflict, message));
             }
             Ok(state.changes_of(&name, entry.as_ref()))
@@ -128,7 +129,7 @@ impl Control {
         .await
     }
 
-    /// What a name was after a revision; before its last change when none is named. None: it was
+    /// The state of a name after a revision; without one, before its last change. None: it was
     /// never served.
     async fn origin(
         &self,
@@ -163,7 +164,7 @@ fn no_revision(to: u64, head: u64) -> ControlError {
     ControlError::new(ErrorKind::NotFound, message)
 }
 
-/// Refuses what would leave names without any version.
+/// Refuses a rollback that leaves names without any version.
 fn check_lost(state: &State, target: &State, to: u64) -> Result<(), ControlError> {
     let lost: Vec<&str> = state.lost_in(target).map(ModelName::as_str).collect();
     let Some(first) = lost.first() else {
@@ -178,7 +179,7 @@ fn check_lost(state: &State, target: &State, to: u64) -> Result<(), ControlError
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    // Before the first revision there was nothing that a name alone could go back to.
+    // Before the first revision no single name has a state to go back to.
     let alone = match to {
         0 => String::new(),
         to => format!("go back with one name alone: `hotstage rollback NAME --to {to}`; "),
@@ -191,7 +192,7 @@ fn check_lost(state: &State, target: &State, to: u64) -> Result<(), ControlError
     Err(ControlError::new(ErrorKind::Conflict, message))
 }
 
-/// Refuses to take a name out of service by the way.
+/// Refuses a rollback that would remove the name without saying so.
 fn not_served(name: &ModelName, revision: u64) -> ControlError {
     let message = format!(
         "`{name}` had no version after revision {revision}, so every call to it would get 404; if that is meant: \

@@ -1,4 +1,4 @@
-//! Routes, on their way from a document to what is served.
+//! Prepares routes: from a document to what is served.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Model};
 use crate::serving::routing::{Routing, Unfit};
 
-/// Changes that are put together, each fitting what those before it leave.
+/// A sequence of changes, each of which must fit the state after the previous ones.
 pub(super) struct Draft {
     pub(super) state: State,
     pub(super) changes: Vec<Change>,
@@ -59,7 +59,7 @@ impl Prepared {
         changed.map(change).collect()
     }
 
-    /// Routes that are in force already, just so.
+    /// Routes that are already in force with the same digest.
     pub(super) fn unchanged_routes(&self, state: &State) -> impl Iterator<Item = String> {
         let same = self
             .routes
@@ -77,8 +77,7 @@ fn is_in_force(route: &WrittenRoute, state: &State) -> bool {
 }
 
 impl Control {
-    /// Checks the documents' routes against what would be served with them, and keeps them in the
-    /// store.
+    /// Checks the documents' routes against the versions that will be served, and stores them.
     pub(super) fn prepare_routes(
         &self,
         documents: &Documents,
@@ -87,8 +86,8 @@ impl Control {
         let mut problems = Problems::default();
         let ledger = self.ledger.load();
         for route in &documents.routes {
-            // One that is in force was checked when it came, and goes on without versions that are
-            // out of service.
+            // A route in force was checked when it was applied, and skips versions that are out of
+            // service.
             if is_in_force(route, &ledger.state) {
                 prepared.routes.push(route.clone());
                 continue;
@@ -104,7 +103,7 @@ impl Control {
         Ok(problems.or(())?)
     }
 
-    /// A version as it will be: as the documents have it, else as it is.
+    /// A version as it will be served: from the documents, else as it is now.
     pub(super) fn about_to_serve(
         &self,
         prepared: &Prepared,
@@ -161,7 +160,7 @@ impl Control {
         route.version_problem(variant, message)
     }
 
-    /// Who answers calls to a name that ask for no version.
+    /// The default target of a name: what answers calls without a version.
     pub(super) fn default_target(
         &self,
         entry: &Entry,
@@ -183,7 +182,7 @@ impl Control {
         default_target.map_err(|message| ControlError::new(ErrorKind::Conflict, message))
     }
 
-    /// A route as somebody sees it who asks. One that can't be read is told by its digest alone.
+    /// A route as an API type. A route that can't be read has only its digest.
     pub(super) fn route_info(&self, routed: &Routed, model: Option<&Model>) -> RouteInfo {
         let (digest, written) = (
             routed.digest.to_string(),
@@ -211,7 +210,7 @@ impl Control {
         }
     }
 
-    /// A route that is in the store.
+    /// Reads a route from the store.
     pub(super) fn stored_route(&self, digest: &Digest) -> Result<WrittenRoute, ControlError> {
         let damaged = |message| ControlError::new(ErrorKind::Defect, message);
         let text = self
@@ -223,10 +222,10 @@ impl Control {
     }
 }
 
-/// What a route's variants get of the requests that no rule takes.
+/// Shares of a route's variants in the requests that no rule matches.
 fn shares(route: &WrittenRoute) -> Vec<ShareInfo> {
     let parts = route.route().parts();
-    // Weights that moved are those of requests without a key: without one to look for, of all.
+    // Adapted weights apply to requests without a key; without a configured key, to all requests.
     let moved = route
         .experiment()
         .and_then(Plan::drawn)

@@ -1,9 +1,9 @@
-//! The start: exactly what the last acknowledged revision says is served again, from the store and
+//! The start: serves exactly what the last acknowledged revision recorded, from the blob store and
 //! the compile cache.
 //!
-//! Each version goes into service soon after it is opened, whatever else is still to come: those
-//! that are compiled already first, then the others, the smallest first. One that can't be opened
-//! is out of service by itself, and says why; `--require-all` refuses the start instead.
+//! Each version goes into service soon after it is opened, independently of the others: compiled
+//! ones first, then the others by size. A version that can't be opened is out of service with a
+//! reason; with `--require-all` the server refuses to start instead.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -26,37 +26,37 @@ use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Why};
 use crate::state::journal::{Journal, JournalHandle};
 
-/// How often what was loaded begins to serve.
+/// Interval at which loaded versions are put into service.
 const SWAP_EVERY: Duration = Duration::from_millis(100);
 
-/// Pipelines that wait to be served after they were loaded.
+/// Maximum number of loaded pipelines waiting to be put into service.
 const LOADED_WAITING: usize = 64;
 
-/// One version, with what became of it.
+/// One version and its result.
 type Loaded = (String, Digest, Result<Restored, DeployError>);
 
-/// What is told while pipelines are loaded.
+/// Progress reports during loading.
 pub trait Loading: Sync {
-    /// So many of so many are loaded.
+    /// `done` of `of` versions are loaded.
     fn loaded(&self, done: usize, of: usize);
 }
 
-/// How far a start is.
+/// Progress of a start.
 struct Start<'a> {
     state: &'a State,
     routes: HashMap<Digest, WrittenRoute>,
     opened: HashMap<Digest, Arc<Pipeline>>,
     failed: HashMap<Digest, Arc<str>>,
-    /// Graphs whose members are not all there yet.
+    /// Graphs whose members are not all loaded.
     asleep: Vec<PendingGraph>,
-    /// Names of which something is new.
+    /// Names with changes that are not in service yet.
     news: BTreeSet<String>,
     /// What can't be served, with the reasons.
     problems: Vec<String>,
 }
 
 impl Control {
-    /// Opens the journal and reads it. Nothing is loaded yet.
+    /// Opens and replays the journal. Nothing is loaded yet.
     pub fn open(
         serving: Arc<Serving>,
         deployer: Arc<Deployer>,
@@ -90,14 +90,14 @@ impl Control {
         })
     }
 
-    /// Loads everything that the journal says is served; each begins to serve soon after it is
-    /// loaded.
+    /// Loads everything that is recorded as served; each version is put into service soon after it
+    /// is loaded.
     pub async fn start(&self, loading: &dyn Loading) -> Result<(), ControlError> {
-        let turn = self.turn.lock().await;
+        let permit = self.turn.lock().await;
         let ledger = self.ledger.load_full();
         let mut start = Start::of(&ledger.state);
         self.read_routes(&mut start);
-        // From now on, whoever asks for one of them is told that it comes.
+        // From now on, requests for these versions are refused as loading, not as unknown.
         start.news = ledger
             .state
             .models()
@@ -107,7 +107,7 @@ impl Control {
         let (mut arriving, many) = self.load_all(&ledger.state);
         let (mut done, mut swapped) = (0, Instant::now());
         loop {
-            // What is opened goes into service soon, also when nothing more comes for long.
+            // Opened versions are put into service even when the next one takes long.
             match tokio::time::timeout(SWAP_EVERY, arriving.recv()).await {
                 Ok(None) => break,
                 Ok(Some((called, digest, revived))) => {
@@ -126,13 +126,14 @@ impl Control {
         self.link(&mut start).await;
         self.give_up(&mut start).await;
         self.put_in_service(&mut start);
-        // Components' own bytes are not needed once their code is.
+        // The component bytes are not needed once they are compiled.
         self.deployer.sweep();
-        drop(turn);
+        drop(permit);
         self.report(&start.problems, ledger.head.number)
     }
 
-    /// Has threads open all versions; they come as they are opened. Says how many there are.
+    /// Starts threads that open all versions; results arrive as they are ready. Returns the number
+    /// of versions.
     fn load_all(&self, state: &State) -> (tokio::sync::mpsc::Receiver<Loaded>, usize) {
         let wanted: Vec<(String, Digest)> = state
             .pipelines()
@@ -162,12 +163,12 @@ impl Control {
             };
             tasks.spawn_on(load, self.serving.compute.threads());
         }
-        // They end by themselves, when all is loaded or nobody takes any more.
+        // The threads end when everything is loaded or the receiver is dropped.
         tasks.detach_all();
         (arriving, many)
     }
 
-    /// The routes that are in force.
+    /// Reads the routes in force.
     fn read_routes(&self, start: &mut Start<'_>) {
         for (name, routed) in start.state.routes() {
             match self.stored_route(&routed.digest) {
@@ -177,7 +178,7 @@ impl Control {
         }
     }
 
-    /// Makes the graphs whose members are there.
+    /// Links the graphs whose members are loaded.
     async fn link(&self, start: &mut Start<'_>) {
         while !start.asleep.is_empty() {
             let is_there = |asleep: &PendingGraph| {
@@ -195,7 +196,7 @@ impl Control {
         }
     }
 
-    /// Says of all that did not come that it won't.
+    /// Marks everything that did not load as failed.
     async fn give_up(&self, start: &mut Start<'_>) {
         let left = std::mem::take(&mut start.asleep);
         self.make_graphs(start, left).await;
@@ -251,7 +252,7 @@ impl Control {
         Err(ControlError::new(ErrorKind::Defect, message))
     }
 
-    /// Puts what is new into the table.
+    /// Publishes new versions in the registry.
     fn put_in_service(&self, start: &mut Start<'_>) {
         let names = std::mem::take(&mut start.news);
         let models: Vec<_> = names
@@ -304,7 +305,7 @@ impl<'a> Start<'a> {
             .extend(called.rsplit_once('/').map(|(name, _)| name.to_owned()));
     }
 
-    /// A name, as far as it is loaded.
+    /// The model of a name, as far as it is loaded.
     fn model(&self, name: &str) -> Option<crate::serving::registry::Model> {
         let entry = self.state.model(name)?;
         let versions = Versions::of(entry, |_, digest| {
@@ -320,7 +321,7 @@ impl<'a> Start<'a> {
         })?;
         let default_target = match &entry.route {
             None => DefaultTarget::Newest,
-            // One that can't be read lets nobody through.
+            // A route that can't be read stays closed.
             Some(routed) => {
                 let route = self.routes.get(&routed.digest);
                 route

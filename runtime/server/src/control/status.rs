@@ -1,5 +1,5 @@
-//! How the server is: whether it is ready, what is in service, and what should be and is not, with
-//! why and what to do.
+//! Reports the state of the server: readiness, what is in service, what can't be, why, and how to
+//! fix it.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -10,11 +10,11 @@ use super::{Control, ControlError, locked};
 use crate::api::{Condition, OutOfService, Status};
 use crate::serving::registry::{Phase, Why, newer};
 
-/// Of what is out of service, so many are told with their reasons.
-const TOLD_MAX: usize = 100;
+/// Maximum number of failures reported with their reasons.
+const FAILURES_MAX: usize = 100;
 
 impl Control {
-    /// The server at this moment.
+    /// The state of the server at this moment.
     pub fn status(&self) -> Status {
         let ledger = self.ledger.load();
         let (kept, draining) = self.out_of_service();
@@ -23,7 +23,7 @@ impl Control {
         let counts = &self.serving.counts;
         let mut failed = self.failed();
         let many = failed.len();
-        failed.truncate(TOLD_MAX);
+        failed.truncate(FAILURES_MAX);
         let loading = snapshot
             .absent()
             .filter(|(_, absent)| absent.why == Why::Loading)
@@ -41,7 +41,7 @@ impl Control {
             out_of_service: failed,
             not_applied: locked(&self.not_applied)
                 .iter()
-                .take(TOLD_MAX)
+                .take(FAILURES_MAX)
                 .cloned()
                 .collect(),
             kept: kept as u64,
@@ -82,7 +82,7 @@ impl Control {
         failed
     }
 
-    /// Routes that let nobody through, although nothing is loading any more.
+    /// Routes that stay closed although nothing is loading any more.
     fn failed_routes(&self) -> Vec<OutOfService> {
         let (ledger, snapshot) = (self.ledger.load(), self.serving.registry.read());
         if self.serving.registry.phase() == Phase::Starting {
@@ -104,7 +104,7 @@ impl Control {
         closed.collect()
     }
 
-    /// How many versions are kept, and how many drain.
+    /// Number of kept and of draining versions.
     fn out_of_service(&self) -> (usize, usize) {
         let retired = locked(&self.retired);
         (
@@ -117,7 +117,7 @@ impl Control {
         )
     }
 
-    /// Every version of every name with whether it answers, for the repository protocol.
+    /// Every version of every name and whether it is ready, for the repository API.
     pub async fn index(&self) -> Result<Vec<(String, String, bool, String)>, ControlError> {
         let unloaded = self.last_entries().await?;
         let ledger = self.ledger.load();
@@ -151,7 +151,7 @@ impl Control {
     }
 }
 
-/// What the system says that the process has in memory.
+/// Resident memory of the process in bytes, as reported by the system.
 fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;

@@ -1,4 +1,5 @@
-//! `gc`: what no kept revision needs, nobody has loaded, and nobody has just brought, is freed.
+//! `gc`: frees what no kept revision references, no loaded pipeline uses, and no client uploaded
+//! recently.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use crate::state::journal::JournalError;
 use crate::state::store::Store;
 
 impl Control {
-    /// Frees what is not needed; with `dry_run` says what that would be.
+    /// Frees unneeded data; with `dry_run` only reports it.
     pub async fn gc(&self, request: &GcRequest) -> Result<Gc, ControlError> {
-        // Nothing is recorded meanwhile, so what is needed does not grow.
-        let _turn = self.turn.lock().await;
+        // The permit keeps changes from being recorded, so the needed set does not grow.
+        let _permit = self.turn.lock().await;
         let oldest = self
             .head()
             .saturating_sub(request.keep_revisions.saturating_sub(1))
@@ -46,7 +47,7 @@ impl Control {
             let mut problems = Vec::new();
             let needed = needed(&store, manifests.into_iter(), &mut problems);
             if let Some(problem) = problems.into_iter().next() {
-                // A manifest that can't be read may need anything.
+                // An unreadable manifest could reference anything.
                 let message = format!("nothing was freed: {problem}");
                 return Err(ControlError::new(ErrorKind::Defect, message));
             }
@@ -74,7 +75,7 @@ impl Control {
     }
 }
 
-/// Everything that these manifests need, themselves included.
+/// Everything that these manifests reference, and the manifests themselves.
 pub(super) fn needed(
     store: &Store,
     manifests: impl Iterator<Item = Digest>,
@@ -109,7 +110,7 @@ pub(super) fn needed(
             }
             Err(error) => error,
         };
-        // A graph's members are served by themselves; routes and rollouts point at nothing.
+        // A graph's members are served in their own right; routes and rollouts reference nothing.
         match ResolvedGraph::parse(&text) {
             Ok(graph) => needed.extend(
                 graph

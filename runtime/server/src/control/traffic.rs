@@ -1,8 +1,8 @@
-//! What happens right now: the counters are read, read again a moment later, and subtracted.
+//! Current traffic: the counters are read twice, `interval` apart, and subtracted.
 //!
-//! Whoever asks waits for that moment, so nothing is kept between two questions, and nothing is
-//! added to the path of a request. Bounds: [`MEASURED_AT_ONCE`], each with about 300 bytes for a
-//! loaded version; a server that stops ends the moment early.
+//! The caller waits for the interval, so nothing is stored between queries and nothing is added to
+//! the request path. Bounds: [`MEASURED_AT_ONCE`] measurements at a time, each with about 300 bytes
+//! per loaded version. A stopping server ends the interval early.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,12 +18,12 @@ use crate::serving::counts::histogram::quantile_ms;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Phase, newer};
 
-/// Who asks beyond these waits for a turn.
+/// Maximum number of concurrent measurements; more callers wait.
 pub(super) const MEASURED_AT_ONCE: usize = 16;
-/// How often it is seen whether the server stops.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval of checking whether the server stops.
+const POLL: Duration = Duration::from_millis(50);
 
-/// Counters at a moment, or what was added to them between two.
+/// Counters at one moment, or their increase between two.
 #[derive(Clone, Copy, Default)]
 struct Reading {
     requests: u64,
@@ -31,15 +31,15 @@ struct Reading {
     durations: Buckets,
 }
 
-/// All counters at a moment.
+/// All counters at one moment.
 struct Readings {
     at: Instant,
     server: Reading,
-    /// By where the version lies. It may go before the moment is over; its place stays taken.
+    /// Keyed by the pipeline's address. The weak reference keeps the address from being reused.
     versions: HashMap<usize, (Weak<Pipeline>, Reading)>,
 }
 
-/// A version and what happened to it.
+/// A version and its rates.
 struct Row<'a> {
     name: &'a str,
     version: &'a str,
@@ -88,8 +88,8 @@ impl Reading {
 }
 
 impl Control {
-    /// Measures for so long; answers the first versions in this order, of names that this text is a
-    /// part of.
+    /// Measures for `interval`; returns the first `limit` versions in this order, of names that
+    /// contain `part`.
     pub async fn traffic(
         &self,
         interval: Duration,
@@ -97,14 +97,14 @@ impl Control {
         limit: usize,
         part: &str,
     ) -> Traffic {
-        // It is never closed.
-        let _turn = self.measuring.acquire().await;
+        // The semaphore is never closed.
+        let _permit = self.measuring.acquire().await;
         let before = self.readings();
         self.let_pass(interval).await;
         self.compared(&before, order, limit, part)
     }
 
-    /// Waits, at most until the server stops.
+    /// Waits for the interval, or until the server stops.
     async fn let_pass(&self, interval: Duration) {
         let began = Instant::now();
         while self.serving.registry.phase() != Phase::Stopping {
@@ -112,7 +112,7 @@ impl Control {
             if left.is_zero() {
                 break;
             }
-            tokio::time::sleep(LOOK.min(left)).await;
+            tokio::time::sleep(POLL.min(left)).await;
         }
     }
 
@@ -141,7 +141,7 @@ impl Control {
         }
     }
 
-    /// Every version that is loaded, by name and age; those out of service come last.
+    /// Every loaded version, by name and age; those out of service come last.
     fn everything(&self) -> Vec<(Arc<Pipeline>, Condition)> {
         let snapshot = self.serving.registry.read();
         let mut loaded: Vec<_> = snapshot
@@ -166,7 +166,7 @@ impl Control {
         let mut all = self.server().since(&before.server);
         let mut rows = Vec::new();
         for (pipeline, condition) in &loaded {
-            // One that came meanwhile began at zero.
+            // A version loaded in the meantime began at zero.
             let earlier = before
                 .versions
                 .get(&place(pipeline))
@@ -210,7 +210,7 @@ impl Control {
                 .then_with(versions)
         });
         rows.truncate(limit);
-        let versions = rows.iter().map(|row| self.told(row)).collect();
+        let versions = rows.iter().map(|row| self.version_traffic(row)).collect();
         Traffic {
             status: self.status(),
             interval_ms: seconds * 1e3,
@@ -220,7 +220,7 @@ impl Control {
         }
     }
 
-    fn told(&self, row: &Row<'_>) -> VersionTraffic {
+    fn version_traffic(&self, row: &Row<'_>) -> VersionTraffic {
         let (ledger, snapshot) = (self.ledger.load(), self.serving.registry.read());
         let is_served = matches!(
             row.condition,
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_what_was_added_in_between() {
+    fn rates_are_the_increase_between_two_readings() {
         let reading = |requests, failed, fast, slow| {
             let mut durations = Buckets::default();
             (durations[10], durations[20]) = (fast, slow);
@@ -275,7 +275,7 @@ mod tests {
             (rates.requests_per_second, rates.failed_per_second),
             (100.0, 2.0)
         );
-        // The slow ones were there before.
+        // The slow requests were counted before.
         assert_eq!((rates.p50_ms, rates.p99_ms), (Some(1.024), Some(1.024)));
         assert_eq!(Reading::default().rates(1.0), Rates::default());
     }

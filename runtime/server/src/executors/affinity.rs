@@ -1,16 +1,15 @@
-//! CoreAffinity: each thread for connections keeps to one of its own, while nothing long is
-//! computed.
+//! Core affinity: pins each I/O thread to a core of its own while no long computation runs.
 //!
-//! Where more threads are busy than there are cores, Linux may put two of these on one core and
-//! leave the other to whoever else is busy; they then take turns of a clock tick, which is four
-//! milliseconds on many machines, and every request on the one waits while the other runs. With a
-//! core each that can't happen. But a thread that keeps to its core waits there for guests that
-//! compute for long, where another would go elsewhere. So they let go when something long begins,
-//! and take their cores again when none has run for a second (docs/decisions/0003). Default: that;
-//! `--io-cores own` never lets go, `any` never keeps. It is done where there are exactly as many
-//! threads as cores that the process may use, as there are unless `--io-threads` or a control group
-//! says otherwise. Other threads run where they like. Bound: a look each second, and a system call
-//! for each thread when it lets go or keeps.
+//! When more threads are busy than there are cores, Linux may put two I/O threads on one core, and
+//! a request on one waits for the other's time slice, which is four milliseconds on many machines.
+//! Pinned threads avoid that. But a pinned thread can't move away from a core on which a guest
+//! computes for long. So the threads are unpinned when a long computation begins, and pinned again
+//! when none has run for a second (docs/decisions/0003).
+//!
+//! Default: `--io-cores auto`, as described; `own` never unpins, `any` never pins. Threads are
+//! pinned only if there are exactly as many as cores that the process may use, which is so unless
+//! `--io-threads` or a control group changes it. Other threads are not pinned. Cost: one check a
+//! second, and one system call for each thread when it is pinned or unpinned.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +17,13 @@ use std::time::Duration;
 
 use system::Thread;
 
-/// How often it is looked whether anything long runs.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often it is checked whether a long computation runs.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Hands a core to each thread that enters.
+/// Assigns a core to each thread that enters.
 #[derive(Clone, Debug)]
 pub struct CoreAffinity {
-    /// None where each thread runs where it likes.
+    /// `None` when threads are not pinned.
     own: Option<Arc<Hand>>,
 }
 
@@ -32,30 +31,31 @@ pub struct CoreAffinity {
 struct Hand {
     cores: Vec<usize>,
     lets_go: bool,
-    /// Those that have the core of the same place; they live as long as the process.
+    /// The thread at position `i` has core `i`. These threads live as long as the process.
     threads: Mutex<Vec<Thread>>,
     is_kept: AtomicBool,
-    /// Long computations under way, and whether one ended since the last look.
+    /// Long computations in progress.
     long: AtomicUsize,
+    /// Whether one ended since the last check.
     was_long: AtomicBool,
 }
 
-/// Something long is computed, until this is dropped.
+/// Marks a long computation until it is dropped.
 #[derive(Debug)]
 pub struct Long<'a>(Option<&'a Hand>);
 
 impl CoreAffinity {
-    /// One for each of so many threads, if there are as many.
+    /// Always pins, if there are as many cores as threads.
     pub fn own(threads: usize) -> Self {
         Self::hand(threads, false)
     }
 
-    /// The same, while nothing long is computed.
+    /// Pins while no long computation runs, if there are as many cores as threads.
     pub fn auto(threads: usize) -> Self {
         Self::hand(threads, true)
     }
 
-    /// Threads run where they like.
+    /// Never pins.
     pub const fn any() -> Self {
         Self { own: None }
     }
@@ -75,13 +75,11 @@ impl CoreAffinity {
         }
     }
 
-    /// The calling thread has the next core from now on. A thread beyond their number has all of
-    /// them.
+    /// Pins the calling thread to the next core. Further threads may use all cores.
     pub fn enter(&self) {
         let Some(hand) = &self.own else { return };
         let (this, mut threads) = (Thread::this(), hand.threads());
-        // One beyond their number may end, and the system gives its name to another: it is not
-        // kept.
+        // A further thread may end and its id be reused, so it is not remembered.
         if threads.len() == hand.cores.len() {
             return this.keep_to(&hand.cores);
         }
@@ -89,7 +87,7 @@ impl CoreAffinity {
         hand.place(this, threads.len() - 1);
     }
 
-    /// Tells that something long begins.
+    /// Marks the start of a long computation.
     pub fn long(&self) -> Long<'_> {
         let hand = self.own.as_deref().filter(|hand| hand.lets_go);
         if let Some(hand) = hand {
@@ -101,15 +99,15 @@ impl CoreAffinity {
         Long(hand)
     }
 
-    /// Looks each second, for ever, whether the threads may have their cores again.
+    /// Checks once a second, forever, whether the threads may be pinned again.
     pub async fn look(self) {
         let Some(hand) = self.own.filter(|hand| hand.lets_go) else {
             return;
         };
-        let mut looks = tokio::time::interval(LOOK);
+        let mut checks = tokio::time::interval(INTERVAL);
         loop {
-            looks.tick().await;
-            hand.look();
+            checks.tick().await;
+            hand.tick();
         }
     }
 }
@@ -119,14 +117,14 @@ impl Hand {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self) {
+    fn tick(&self) {
         let was_long = self.was_long.swap(false, SeqCst);
         if was_long || self.is_kept.load(SeqCst) || self.long.load(SeqCst) > 0 {
             return;
         }
         let threads = self.threads();
         self.set(&threads, true);
-        // Whoever began meanwhile may have seen that nothing was kept yet.
+        // A computation that began meanwhile may have seen the threads still unpinned.
         if self.long.load(SeqCst) > 0 {
             self.set(&threads, false);
         }
@@ -163,7 +161,7 @@ mod system {
     use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
     use nix::unistd::{Pid, gettid};
 
-    /// A thread, as the system names it.
+    /// A thread's id in the system.
     #[derive(Clone, Copy, Debug)]
     pub(super) struct Thread(Pid);
 
@@ -172,7 +170,7 @@ mod system {
             Self(gettid())
         }
 
-        /// A system that refuses lets the thread run anywhere.
+        /// Errors are ignored: the thread then may run on any core.
         pub(super) fn keep_to(self, cores: &[usize]) {
             let mut set = CpuSet::new();
             if cores.iter().all(|core| set.set(*core).is_ok()) {
@@ -221,16 +219,16 @@ mod tests {
 
     use super::*;
 
-    /// A thread that has entered and waits.
+    /// A thread that has entered and then waits.
     fn entered(cores: &CoreAffinity) -> (Thread, SyncSender<()>) {
         let cores = cores.clone();
-        let ((told, tell), (end, ended)) = (sync_channel(1), sync_channel::<()>(1));
+        let ((sender, receiver), (end, ended)) = (sync_channel(1), sync_channel::<()>(1));
         std::thread::spawn(move || {
             cores.enter();
-            told.send(Thread::this()).unwrap();
+            sender.send(Thread::this()).unwrap();
             let _ = ended.recv();
         });
-        (tell.recv().unwrap(), end)
+        (receiver.recv().unwrap(), end)
     }
 
     #[test]
@@ -241,13 +239,13 @@ mod tests {
             assert_eq!(entered(&cores).0.cores(), [*core]);
         }
         assert_eq!(entered(&cores).0.cores(), all);
-        // These never let go.
+        // `own` never unpins.
         let (_long, own) = (cores.long(), cores.own.clone().unwrap());
         assert!(own.is_kept.load(SeqCst));
     }
 
     #[test]
-    fn threads_let_go_while_something_long_is_computed_and_for_a_look_after_it() {
+    fn threads_are_unpinned_during_long_work_and_one_interval_after_it() {
         let all = system::allowed();
         let cores = CoreAffinity::auto(all.len());
         let threads: Vec<_> = all.iter().map(|_| entered(&cores)).collect();
@@ -264,13 +262,13 @@ mod tests {
         let (first, second) = (cores.long(), cores.long());
         assert_eq!(now(), any);
         drop(first);
-        hand.look();
-        hand.look();
+        hand.tick();
+        hand.tick();
         assert_eq!(now(), any, "the second one runs");
         drop(second);
-        hand.look();
+        hand.tick();
         assert_eq!(now(), any, "it ended just now");
-        hand.look();
+        hand.tick();
         assert_eq!(now(), own);
         let _third = cores.long();
         assert_eq!(now(), any);
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_handed_out_where_the_numbers_differ_or_nobody_asks() {
+    fn threads_are_not_pinned_when_the_numbers_differ_or_with_any() {
         let all = system::allowed();
         assert_eq!(entered(&CoreAffinity::auto(all.len() + 1)).0.cores(), all);
         assert_eq!(entered(&CoreAffinity::any()).0.cores(), all);

@@ -1,13 +1,11 @@
-//! Where guests run: first on the thread that has the request, then, if they take long, on threads
-//! of their own.
+//! The executor of guest calls: the I/O thread of the request at first, then the compute pool.
 //!
-//! Most pipelines answer in microseconds, and handing those to another thread would cost more than
-//! they do. So a chain starts on the IO worker that read its request, where it may stay until its
+//! Most pipelines answer in microseconds, and moving them to another thread would cost more than
+//! they do. So a chain starts on the I/O thread that read its request and may stay there until its
 //! guest has run for one to two ticks of the epoch (a millisecond each while guests run long, four
-//! otherwise). Then its future is moved to the compute runtime, and goes on there: the listeners
-//! and timers never wait longer than that for a guest. A pipeline that takes long as a rule
-//! (`LONG`) goes to the compute runtime at once. `docs/decisions/0003-where-guests-run.md` has the
-//! measurements.
+//! otherwise). Then its future moves to the compute pool and continues there, so listeners and
+//! timers never wait longer than that for a guest. A pipeline whose average exceeds `LONG` starts
+//! in the compute pool. `docs/decisions/0003-where-guests-run.md` has the measurements.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,16 +21,16 @@ use tokio::task::JoinHandle;
 
 use crate::executors::affinity::CoreAffinity;
 
-/// A pipeline whose chain takes this long on average starts on the compute runtime.
+/// A pipeline whose chain takes this long on average starts in the compute pool.
 const LONG: Duration = Duration::from_micros(500);
-/// The average moves by one part in 2^3 with each request.
+/// The weight of one request in the average is 1 / 2^3.
 const WEIGHT: u32 = 3;
 
-/// The threads for guests that take long.
+/// The threads for long guest calls.
 #[derive(Clone, Debug)]
 pub struct ComputePool {
     runtime: Handle,
-    /// Those of the threads that chains start on: they let go of them while a chain is here.
+    /// The affinity of the I/O threads, which are unpinned while a chain runs here.
     cores: CoreAffinity,
 }
 
@@ -41,9 +39,9 @@ pub struct ComputePool {
 pub struct Pace(AtomicU64);
 
 impl Pace {
-    /// Learns from one request. Two at once may lose one of them; an average can bear that, a lock
-    /// would cost more. Nothing is to be learnt where all are far from long, and then nothing is
-    /// written: all threads share this.
+    /// Adds one request to the average. Of two concurrent updates one may be lost, which an average
+    /// tolerates; a lock would cost more. When both the average and the request are far below
+    /// `LONG`, nothing is written, because all threads share this value.
     pub fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let average = self.0.load(Relaxed);
@@ -60,7 +58,7 @@ impl Pace {
 }
 
 impl ComputePool {
-    /// Uses the runtime behind the handle.
+    /// Uses the runtime of this handle.
     pub const fn new(runtime: Handle) -> Self {
         Self {
             runtime,
@@ -68,17 +66,17 @@ impl ComputePool {
         }
     }
 
-    /// The same beside threads that may have these cores for themselves.
+    /// Unpins these I/O threads while a long computation runs.
     pub fn beside(self, cores: CoreAffinity) -> Self {
         Self { cores, ..self }
     }
 
-    /// The threads themselves, for work that is neither a request's nor short.
+    /// The runtime of the pool, for long work that does not belong to a request.
     pub const fn threads(&self) -> &Handle {
         &self.runtime
     }
 
-    /// Runs the chain. When the caller goes away, so does the chain.
+    /// Runs the chain. Dropping the returned future cancels it.
     pub async fn run<F>(&self, pace: &Pace, mut chain: Pin<Box<F>>) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
@@ -92,13 +90,13 @@ impl ComputePool {
         joined(AbortOnDrop(self.runtime.spawn(chain))).await
     }
 
-    /// Does some work that takes long and waits for nothing, away from the IO workers.
+    /// Runs long, non-blocking work in the pool.
     pub async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.away_in_slices(async { work() }).await
     }
 
-    /// The same for work that yields now and then to what else is there. When its caller goes away
-    /// it ends at the next such place.
+    /// Runs long work that yields now and then. Dropping the returned future ends it at the next
+    /// yield.
     pub async fn away_in_slices<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -111,22 +109,22 @@ impl ComputePool {
 async fn joined<T>(mut task: AbortOnDrop<T>) -> T {
     match (&mut task.0).await {
         Ok(output) => output,
-        // The work panicked; the request's own guard makes that its 500.
+        // The work panicked; the request's own guard answers 500.
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is going down, and the process with it: nobody is left to be told.
+        // The runtime is shutting down with the process, so no caller is left.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Puts the calling thread last: it gets a core that nobody else wants.
+/// Lowers the calling thread to idle priority: it runs only on a core that is otherwise idle.
 pub fn run_when_idle() {
     rank(NormalThreadSchedulePolicy::Idle, ThreadPriority::Min);
 }
 
-/// Puts the calling thread behind those that answer requests: where all cores are wanted it gets a
-/// tenth of one, and when it wakes it waits for its turn (`SCHED_BATCH`).
+/// Lowers the calling thread's priority below the threads that answer requests: when all cores are
+/// busy it gets about a tenth of one, and it never preempts when it wakes (`SCHED_BATCH`).
 pub fn run_below_requests() {
-    // Of 99; in Linux's terms a niceness of 10.
+    // Of 99; on Linux a nice value of 10.
     if let Ok(priority) = ThreadPriorityValue::try_from(22) {
         rank(
             NormalThreadSchedulePolicy::Batch,
@@ -135,14 +133,14 @@ pub fn run_below_requests() {
     }
 }
 
-/// Lets requests that wait for the calling thread's core go first: to be called between two pieces
-/// of work that nobody waits for. A thread that stepped back gets little of a core, but that in one
-/// piece: milliseconds, without this.
+/// Yields to requests that wait for this thread's core. Call it between two pieces of background
+/// work: a low-priority thread gets a small share of a core, but without yielding it takes that
+/// share in slices of milliseconds.
 pub fn yield_to_requests() {
     std::thread::yield_now();
 }
 
-/// A system that refuses lets the thread run as usual.
+/// Errors are ignored: the thread then runs at normal priority.
 fn rank(policy: NormalThreadSchedulePolicy, priority: ThreadPriority) {
     let (this, policy) = (
         thread_priority::thread_native_id(),
@@ -151,7 +149,7 @@ fn rank(policy: NormalThreadSchedulePolicy, priority: ThreadPriority) {
     let _ = thread_priority::set_thread_priority_and_policy(this, priority, policy);
 }
 
-/// Polls once and says what came of it.
+/// Polls once and returns the result.
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
@@ -187,7 +185,7 @@ mod tests {
             run_below_requests();
             std::fs::read_to_string("/proc/thread-self/stat").unwrap()
         });
-        // The 19th field (proc_pid_stat(5)); the second one, in parentheses, may hold anything.
+        // The 19th field (proc_pid_stat(5)); the second one, in parentheses, may contain any text.
         let stat = stat.join().unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         assert_eq!(fields.split(' ').nth(16), Some("10"));

@@ -1,11 +1,11 @@
-//! The threads that answer: each has connections of its own, from their first byte to their last.
+//! I/O threads: each one owns its connections from their first byte to their last.
 //!
-//! A connection goes to the thread that has the fewest, and stays there. A thread waits for its own
-//! connections and for nobody else's, so no request is handed from one thread to another, nor are
-//! its buffers and its instances' memory from one core to another; what takes long leaves the
-//! thread (`place`). docs/decisions/0003 has the measurements. Default: a thread per core;
-//! `--io-threads` says otherwise. Bound: all requests of one connection, of HTTP/2 too, are
-//! answered by one thread, but for what is long to compute.
+//! A new connection goes to the thread with the fewest connections and stays there. A thread polls
+//! only its own connections, so no request moves between threads, and its buffers and instances'
+//! memory stay with one core. Long computations move to the compute pool
+//! ([`compute`](crate::executors::compute)). docs/decisions/0003 has the measurements. Default: one
+//! thread for each core; `--io-threads` changes it. Bound: one thread serves all requests of a
+//! connection, including HTTP/2.
 
 use std::future::Future;
 use std::io;
@@ -16,24 +16,24 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// Some threads, or a runtime's.
+/// I/O threads of their own, or a runtime's threads.
 #[derive(Debug)]
 pub struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
 struct Worker {
     handle: Handle,
-    /// What it was given and has not ended.
+    /// The number of tasks that it was given and that have not ended.
     given: Arc<AtomicUsize>,
-    /// Dropped, the thread ends.
+    /// Dropping it ends the thread.
     _stay: Option<oneshot::Sender<()>>,
 }
 
-/// One of what a worker was given.
+/// Counts one task of a worker until it is dropped.
 struct Given(Arc<AtomicUsize>);
 
 impl Workers {
-    /// Starts so many threads; `enter` is what each does first, one after another.
+    /// Starts this many threads; each calls `enter` first, one thread after another.
     pub fn start(
         name: &str,
         threads: usize,
@@ -43,15 +43,15 @@ impl Workers {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let (stay, ended) = oneshot::channel();
-            let (told, entered) = std::sync::mpsc::sync_channel(1);
+            let (sender, entered) = std::sync::mpsc::sync_channel(1);
             let enter = enter.clone();
             thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(move || {
                     enter();
-                    // Nobody waits for it any more only if the start failed.
-                    let _ = told.send(());
-                    // The error means that the workers are gone, which is what is waited for.
+                    // The receiver is gone only if the start failed.
+                    let _ = sender.send(());
+                    // An error means that the workers were dropped, which ends the thread.
                     let _ = runtime.block_on(ended);
                     runtime.shutdown_background();
                 })?;
@@ -68,7 +68,7 @@ impl Workers {
             .map(Self)
     }
 
-    /// The threads of a runtime that is there already, whichever of them.
+    /// Uses the threads of an existing runtime.
     pub fn of(handle: Handle) -> Self {
         Self(vec![Worker {
             handle,
@@ -77,12 +77,12 @@ impl Workers {
         }])
     }
 
-    /// The first one, for what belongs to none.
+    /// The first worker, for tasks that belong to no connection.
     pub fn first(&self) -> &Handle {
         &self.0[0].handle
     }
 
-    /// Has the one that has the fewest do this to its end.
+    /// Runs a task on the worker that has the fewest, to its end.
     pub fn give(&self, work: impl Future<Output = ()> + Send + 'static) {
         let Some(worker) = self
             .0
@@ -113,25 +113,25 @@ mod tests {
     #[test]
     fn each_thread_has_as_many_as_the_others_and_keeps_them() {
         let workers = Workers::start("io", 2, || {}).unwrap();
-        let (told, tell) = std::sync::mpsc::sync_channel(8);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(8);
         let mut ends = Vec::new();
         let mut give = || {
             let (end, ended) = oneshot::channel::<()>();
-            let told = told.clone();
+            let sender = sender.clone();
             workers.give(async move {
-                told.send(thread::current().id()).unwrap();
+                sender.send(thread::current().id()).unwrap();
                 let _ = ended.await;
-                told.send(thread::current().id()).unwrap();
+                sender.send(thread::current().id()).unwrap();
             });
             ends.push(end);
-            tell.recv().unwrap()
+            receiver.recv().unwrap()
         };
         let [first, second, third, fourth] = [give(), give(), give(), give()];
         assert_ne!(first, second);
         assert!((third == first && fourth == second) || (third == second && fourth == first));
-        // The first one is done: its thread has room.
+        // The first task ends, so its thread has the fewest.
         drop(ends.remove(0));
-        assert_eq!(tell.recv().unwrap(), first);
+        assert_eq!(receiver.recv().unwrap(), first);
         while workers
             .0
             .iter()
@@ -142,12 +142,12 @@ mod tests {
             thread::yield_now();
         }
         let (end, ended) = oneshot::channel::<()>();
-        let told = told.clone();
+        let sender = sender.clone();
         workers.give(async move {
-            told.send(thread::current().id()).unwrap();
+            sender.send(thread::current().id()).unwrap();
             let _ = ended.await;
         });
-        assert_eq!(tell.recv().unwrap(), first);
+        assert_eq!(receiver.recv().unwrap(), first);
         drop(end);
     }
 }

@@ -1,5 +1,4 @@
-//! Where work runs: I/O threads with their connections, and the compute pool for guests that take
-//! long.
+//! The executors: I/O threads with their connections, and the compute pool for long guest calls.
 
 pub mod affinity;
 pub mod compute;

@@ -1,14 +1,14 @@
-//! Opens a path below a folder in one step of the kernel's: `openat2` with `RESOLVE_BENEATH`, on
-//! Linux since 5.6.
+//! Opens a path below a folder in one system call: `openat2` with `RESOLVE_BENEATH`, on Linux since
+//! 5.6.
 //!
-//! It answers the path's file or nothing. Nothing says little: the kernel may be too old or forbid
-//! the call, a link may be absolute and yet lead back, or the path leads out. Whoever asks then
-//! walks ([`walk`](super::walk)), and that decides.
+//! It returns the file or `None`. `None` proves nothing: the kernel may be too old or forbid the
+//! call, an absolute link may lead back into the folder, or the path leads out. The caller then
+//! walks the path ([`walk`](super::walk)), which decides.
 
 use std::fs::File;
 use std::path::Path;
 
-/// The file, opened for reading without waiting, if the kernel is sure that it lies below the
+/// Opens the file for reading without blocking, if the kernel confirms that it lies below the
 /// folder.
 #[cfg(target_os = "linux")]
 pub(super) fn open(folder: &Path, path: &Path) -> Option<File> {
@@ -22,8 +22,8 @@ pub(super) fn open(folder: &Path, path: &Path) -> Option<File> {
         Mode::empty(),
     )
     .ok()?;
-    // Looked at before it is opened for reading: that would set a device going, or wake whoever
-    // writes into a FIFO.
+    // Check the type first: opening a device for reading may start it, and opening a FIFO wakes its
+    // writer.
     let seen = openat2(
         &folder,
         path,
@@ -41,7 +41,7 @@ pub(super) fn open(folder: &Path, path: &Path) -> Option<File> {
         .map(File::from)
 }
 
-/// Elsewhere there is no such step.
+/// Other systems have no such call.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn open(_: &Path, _: &Path) -> Option<File> {
     None

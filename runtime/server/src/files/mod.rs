@@ -1,14 +1,14 @@
-//! Opens files that others name: a manifest its components, weights and golden tests, an operator a
-//! manifest.
+//! Opens files that manifests and operators name: components, weights and golden tests of a
+//! manifest, and manifests themselves.
 //!
 //! Only regular files are opened, and opening never blocks: a FIFO, a device, a socket or a folder
-//! is an error that says so. What a manifest names must lie in the manifest's own folder, or in a
-//! directory that the operator allows (`--allow-path`), after every symbolic link and `..` is
+//! is an error that names its type. A file of a manifest must lie in the manifest's own folder, or
+//! in a directory that the operator allows (`--allow-path`), after all symbolic links and `..` are
 //! followed; files of `/proc`, `/sys` and the like are refused unless the allowed directory itself
-//! is one of theirs. What was checked is what is read: the check is made on the directories that
-//! were opened on the way (`walk.rs`), never on a path that is opened again.
+//! is one of theirs. The file that was checked is the file that is read: the check uses the
+//! directories that were opened during the walk (`walk.rs`), and no path is opened twice.
 //!
-//! Default: nothing but the folder. Bounds: `LINKS_MAX` symbolic links on a way.
+//! Default: the manifest's folder only. Bound: `LINKS_MAX` symbolic links in one path.
 
 mod beneath;
 mod walk;
@@ -22,30 +22,30 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-/// Makes the names in a directory durable.
+/// Makes the entries of a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// The directories that manifests may reach beside their own folders.
+/// Directories that manifests may use in addition to their own folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed(Arc<[PathBuf]>);
 
 impl Allowed {
-    /// These.
+    /// Allows these directories.
     pub fn new(directories: &[PathBuf]) -> Self {
         Self(directories.into())
     }
 }
 
-/// Where the files of one manifest may lie.
+/// The directories in which the files of one manifest may lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confined {
     folder: PathBuf,
     allowed: Allowed,
 }
 
-/// Why a file is not opened. The text begins with the path as it was asked for.
+/// Why a file is not opened. The message begins with the path as written.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum OpenError {
@@ -63,7 +63,7 @@ pub enum OpenError {
         folder: PathBuf,
         found: PathBuf,
     },
-    #[error("{} is made up by the kernel; a manifest's files lie on a disk", path.display())]
+    #[error("{} is on a kernel file system; a manifest's files must be on a disk", path.display())]
     Kernel { path: PathBuf },
     #[error("can't read {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -88,7 +88,7 @@ impl Confined {
         }
     }
 
-    /// What a manifest of this name may name: its folder's files. Standard input, `-`, counts from
+    /// The files that this manifest may name: those in its folder, or, for standard input (`-`), in
     /// the current folder.
     pub fn of(manifest: &str, allowed: &Allowed) -> Self {
         Self::new(
@@ -97,16 +97,15 @@ impl Confined {
         )
     }
 
-    /// A path that counts from the folder.
+    /// Resolves a path relative to the folder.
     pub fn path(&self, written: impl AsRef<Path>) -> PathBuf {
         self.folder.join(written)
     }
 
-    /// Opens a path that counts from the folder, for reading.
+    /// Opens a path relative to the folder, for reading.
     pub fn open(&self, written: impl AsRef<Path>) -> Result<File, OpenError> {
         let path = self.path(&written);
-        // The kernel's own check, where there is one: of what stays in the folder, as nearly all
-        // does.
+        // First let the kernel check, which succeeds for files in the folder, the common case.
         if let Some(file) = beneath::open(here(&self.folder), written.as_ref()) {
             return regular(file, &path, None);
         }
@@ -133,9 +132,9 @@ impl Confined {
     }
 }
 
-/// Opens a file that the operator names, wherever it lies; its links are followed.
+/// Opens a file that the operator names, in any directory; links are followed.
 pub fn open(path: &Path) -> Result<File, OpenError> {
-    // Looked at first: opening a device may set something going.
+    // Check the type first: opening a device may have side effects.
     let about = fs::metadata(path).map_err(|error| OpenError::io(path, error))?;
     is_file(&about, path)?;
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -152,7 +151,7 @@ pub fn open(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Opens a file of the server's own, in a directory where nobody else writes: never through a link
+/// Opens the server's own file, in a directory where only the server writes; never follows a link
 /// in its place.
 pub fn open_own(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
@@ -163,7 +162,7 @@ pub fn open_own(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::Error::other("it is no regular file"))
+        Err(io::Error::other("it is not a regular file"))
     }
 }
 
@@ -171,8 +170,8 @@ fn flag_bits(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
-/// The file, if it is a regular one and no fiction of the kernel's. Its device may be that of a
-/// directory that is allowed, which then is such a fiction itself.
+/// Returns the file if it is regular and not on a kernel file system, unless it is on the same
+/// device as the allowed directory.
 fn regular(file: File, path: &Path, allowed: Option<u64>) -> Result<File, OpenError> {
     let about = file
         .metadata()
@@ -208,7 +207,7 @@ fn is_file(about: &fs::Metadata, path: &Path) -> Result<(), OpenError> {
 
 fn hint(what: &str) -> &'static str {
     if what == walk::FIFO {
-        "; what a program writes is taken from standard input, with `-f -`"
+        "; to read a program's output, use standard input with `-f -`"
     } else {
         ""
     }

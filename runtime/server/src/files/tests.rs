@@ -1,5 +1,5 @@
-//! Which files may be opened, tried on trees of directories, files and links against a model of
-//! them.
+//! Which files may be opened: tests on trees of directories, files and links, compared with a
+//! model.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -28,17 +28,17 @@ fn fifo(path: &Path) {
     .unwrap();
 }
 
-/// Runs it on a thread of its own: what blocks is a failure and not a hang.
+/// Runs the work on a thread of its own, so that blocking fails the test instead of hanging it.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (told, answer) = std::sync::mpsc::channel();
-    std::thread::spawn(move || told.send(work()));
+    let (sender, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
     answer
         .recv_timeout(Duration::from_secs(30))
         .expect("opening blocks")
 }
 
 #[test]
-fn what_is_no_regular_file_is_named_and_never_waited_for() {
+fn a_file_that_is_not_regular_is_named_and_never_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     fifo(&path.join("fifo"));
@@ -48,7 +48,7 @@ fn what_is_no_regular_file_is_named_and_never_waited_for() {
     for (name, what) in [
         (
             "fifo",
-            "is a FIFO, not a file; what a program writes is taken from standard input, with `-f -`",
+            "is a FIFO, not a file; to read a program's output, use standard input with `-f -`",
         ),
         ("link", "is a FIFO"),
         ("dir", "is a folder, not a file"),
@@ -83,25 +83,25 @@ fn what_leads_out_names_the_flag_and_the_directory() {
     let vendor = root.join("vendor");
     let confined = Confined::new(&vendor, &Allowed::default());
     assert_eq!(text(confined.open("./weights").unwrap()), "vendor");
-    // An absolute link, or a way that leads out and back: what counts is where the file lies.
+    // An absolute link, or a path that leads out and back: the file's real location counts.
     for way in ["back", "../shared/../vendor/weights"] {
         assert_eq!(text(confined.open(way).unwrap()), "vendor", "{way}");
     }
     let absolute = root.join("shared/weights");
     for way in ["link", "../shared/weights", absolute.to_str().unwrap()] {
-        let told = confined.open(way).unwrap_err().to_string();
+        let message = confined.open(way).unwrap_err().to_string();
         let flag = format!(
             "allow its directory with --allow-path {}",
             root.join("shared").display()
         );
         assert!(
-            told.contains("leads out of the manifest's folder, to ") && told.ends_with(&flag),
-            "{told}"
+            message.contains("leads out of the manifest's folder, to ") && message.ends_with(&flag),
+            "{message}"
         );
         let allowed = Confined::new(&vendor, &Allowed::new(&[root.join("shared")]));
         assert_eq!(text(allowed.open(way).unwrap()), "shared", "{way}");
     }
-    // Beside a directory is not below it.
+    // A directory with the same name prefix is not below the allowed one.
     fs::create_dir(root.join("shared-not")).unwrap();
     fs::write(root.join("shared-not/x"), "").unwrap();
     let allowed = Confined::new(&vendor, &Allowed::new(&[root.join("shared")]));
@@ -113,7 +113,7 @@ fn what_leads_out_names_the_flag_and_the_directory() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_the_kernel_makes_up_is_no_file_of_a_manifest() {
+fn files_on_kernel_file_systems_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     symlink("/proc/self", folder.path().join("self")).unwrap();
     let open = |allowed: &str, path: &str| {
@@ -134,14 +134,14 @@ fn what_the_kernel_makes_up_is_no_file_of_a_manifest() {
         "self/environ",
         "/proc/sys/kernel/ostype",
     ] {
-        let told = open("/", path).unwrap_err();
-        assert!(told.contains("is made up by the kernel"), "{told}");
+        let message = open("/", path).unwrap_err();
+        assert!(message.contains("is on a kernel file system"), "{message}");
     }
     assert_eq!(open("/proc/sys/kernel", "/proc/sys/kernel/ostype"), Ok(()));
 }
 
 #[test]
-fn circles_of_links_end() {
+fn cycles_of_links_end() {
     let folder = tempfile::tempdir().unwrap();
     symlink("b", folder.path().join("a")).unwrap();
     symlink("a", folder.path().join("b")).unwrap();
@@ -159,7 +159,7 @@ type Names = Vec<&'static str>;
 enum Kind {
     Directory,
     File,
-    /// To these names, from the root of the tree or from where the link is.
+    /// To these names, from the root of the tree or from the link's directory.
     Link(bool, Names),
 }
 
@@ -178,7 +178,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Where the names lead to, if that is a file of the tree.
+/// The names of the file to which the path leads, if it is in the tree.
 fn lead(tree: &Tree, from: &[&'static str], to: &[&'static str]) -> Option<Names> {
     let (mut at, mut ahead, mut links) = (from.to_vec(), to.to_vec(), 0);
     ahead.reverse();
@@ -213,7 +213,7 @@ fn joined(root: &Path, names: &[&str]) -> PathBuf {
         .fold(root.to_owned(), |path, name| path.join(name))
 }
 
-/// Makes what can be made: below directories that are there, under names that are free.
+/// Creates the entries that can be created: below existing directories, under free names.
 fn make(root: &Path, wanted: Vec<(Names, Kind)>) -> Tree {
     let mut tree = Tree::from([(vec![], Kind::Directory)]);
     let first = ["a", "b"].map(|name| (vec![name], Kind::Directory));

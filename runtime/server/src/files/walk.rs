@@ -1,9 +1,9 @@
-//! Opens a path directory by directory, so that it is known where the file really lies.
+//! Opens a path directory by directory, so that the file's real location is known.
 //!
-//! Each directory is opened from the one before, never through a symbolic link: links are read and
-//! followed here, and `..` goes back to the directory that was passed. So the directories that are
-//! held are those that the file lies below, whatever is renamed or linked meanwhile. Bounds:
-//! [`LINKS_MAX`] links, [`STEPS_MAX`] steps.
+//! Each directory is opened from the previous one, never through a symbolic link: links are read
+//! and followed here, and `..` goes back to the previous directory. So the open directories are
+//! those above the file, even if files are renamed or linked meanwhile. Bounds: [`LINKS_MAX`]
+//! links, [`STEPS_MAX`] steps.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,15 +17,15 @@ use rustix::io::Errno;
 
 use super::OpenError;
 
-/// Symbolic links on a way; the kernel follows as many.
+/// The most symbolic links in one path; Linux has the same bound.
 pub(super) const LINKS_MAX: u32 = 40;
-/// Names on a way, those of links included.
+/// The most names in one path, including those of links.
 const STEPS_MAX: u32 = 4096;
 
-/// What a FIFO is called.
+/// The word for a FIFO in messages.
 pub(super) const FIFO: &str = "a FIFO";
 
-/// A directory is opened to go on from it, not to be listed: its owner may forbid that.
+/// Directories are opened for traversal only, as their owner may forbid listing them.
 #[cfg(target_os = "linux")]
 const DIRECTORY: OFlags = OFlags::PATH
     .union(OFlags::DIRECTORY)
@@ -37,16 +37,16 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// A file that was opened, and where it lies.
+/// An opened file and its location.
 pub(super) struct Found {
     pub(super) file: File,
-    /// Without links and `..`.
+    /// The path without links and `..`.
     pub(super) place: PathBuf,
     /// Device and inode of every directory above it.
     above: Vec<(u64, u64)>,
 }
 
-/// Why there is none.
+/// Why no file was opened.
 pub(super) enum Lost {
     NotAFile(&'static str),
     Io(io::Error),
@@ -83,21 +83,21 @@ impl Found {
     }
 }
 
-/// A directory that is held, and its name in the one before.
+/// An open directory, and its name in the previous one.
 struct Held {
     name: OsString,
     directory: File,
 }
 
-/// The way so far, from the root.
+/// The directories walked so far, from the root.
 struct Way {
     held: Vec<Held>,
-    /// Names that are still to be followed, the next one last.
+    /// The names still to walk, the next one last.
     ahead: Vec<OsString>,
     links: u32,
 }
 
-/// Opens a regular file, for reading and without waiting.
+/// Opens a regular file for reading, without blocking.
 pub(super) fn open(path: &Path) -> Result<Found, Lost> {
     let path = std::path::absolute(path)?;
     let mut way = Way {
@@ -144,7 +144,7 @@ impl Way {
         &self.held[self.held.len() - 1].directory
     }
 
-    /// Puts the names of a path ahead.
+    /// Puts the names of a path in front of the names still to walk.
     fn follow(&mut self, path: &Path) -> Result<(), Lost> {
         if path.has_root() {
             self.held.truncate(1);
@@ -192,7 +192,7 @@ impl Way {
     }
 }
 
-/// Whether the file is on one of the file systems in which the kernel shows and takes settings.
+/// Whether the file is on a file system in which the kernel exposes its state and settings.
 #[cfg(target_os = "linux")]
 pub(super) fn is_kernels(file: &File) -> bool {
     /// proc, sysfs, debugfs, tracefs, securityfs, configfs, cgroup, cgroup2, bpf, devpts, pstore,
@@ -211,13 +211,13 @@ pub(super) fn is_kernels(file: &File) -> bool {
         0x6165_676c,
         0xde5e_81e4,
     ];
-    // What can't be asked is taken for one.
+    // When the check fails, assume that it is.
     rustix::fs::fstatfs(file).map_or(true, |about| {
         u64::try_from(about.f_type).is_ok_and(|kind| MAGIC.contains(&kind))
     })
 }
 
-/// Elsewhere nothing is known of such.
+/// Other systems have no check.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_kernels(_: &File) -> bool {
     false

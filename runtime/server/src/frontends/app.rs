@@ -1,4 +1,4 @@
-//! What every request of the HTTP front end may use: built once, at the start.
+//! State shared by all requests of the HTTP front end: built once, at the start.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use hotstage_core::limits::ServerLimits;
 use crate::serving::Serving;
 use crate::transport::intake::Intake;
 
-/// The front end's parts that outlive requests.
+/// The parts of the front end that outlive a request.
 pub struct App {
     /// The data plane.
     pub serving: Arc<Serving>,
-    /// What is taken from clients.
+    /// Limits per client.
     pub limits: ServerLimits,
-    /// What is taken from all of them together.
+    /// Limits shared by all clients.
     pub intake: Intake,
 }

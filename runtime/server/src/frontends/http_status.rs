@@ -1,9 +1,9 @@
-//! The HTTP status of a failure: one table for the HTTP front ends.
+//! Maps failure kinds to HTTP statuses: one table for all HTTP front ends.
 
 use hotstage_core::failure::Kind;
 use http::StatusCode;
 
-/// The status that a client gets.
+/// The HTTP status of a failure kind.
 pub const fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::InvalidInput => StatusCode::BAD_REQUEST,
@@ -17,7 +17,9 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::Overloaded | Kind::NotReady | Kind::StageUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Kind::StageTimeout | Kind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Kind::StageTimeout | Kind::DeadlineExceeded | Kind::ClientTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
         Kind::StageFailed
         | Kind::StageTrapped
         | Kind::StageMemory
@@ -35,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_error_is_the_clients_fault_and_no_other() {
+    fn only_client_errors_have_4xx_statuses() {
         for kind in Kind::ALL {
             assert_eq!(
                 status(kind).is_client_error(),

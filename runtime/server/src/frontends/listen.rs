@@ -1,12 +1,11 @@
-//! Sockets: accept, speak HTTP/1.1 or HTTP/2 in clear text, and drain.
+//! Listeners: accept connections, speak HTTP/1.1 or cleartext HTTP/2, and drain.
 //!
-//! One task accepts connections, and gives each to the thread that is to have it (`workers.rs`).
-//! Inference and administration listen apart, each with its own bounds: connections at once (more
-//! wait in the system's queue, `BACKLOG` of them), those of one peer (more are refused,
-//! `peers.rs`), the time that a connection may be silent (`connections.rs`), the streams of one
-//! HTTP/2 connection and the bytes that these have on their way. On shutdown nothing new is
-//! accepted, idle connections close, requests in flight finish, or are cut off when the drain time
-//! is over.
+//! One task accepts connections and assigns each to a thread (`executors/io.rs`). Inference and
+//! administration listen separately, each with its own bounds: connections at once (more wait in
+//! the kernel queue, at most `BACKLOG`), connections per peer (more are refused,
+//! `transport/peers.rs`), idle time (`transport/connections.rs`), streams per HTTP/2 connection and
+//! bytes in flight on them. On shutdown no connection is accepted, idle connections close, and
+//! requests in flight finish or are cut off after the drain time.
 
 mod refuse;
 
@@ -39,20 +38,20 @@ use crate::transport::connections::{Connections, End, RequestGuard};
 use crate::transport::intake::Intake;
 use crate::transport::peers::{PeerPlace, Peers};
 
-/// Connections that wait in the system's queue to be accepted, as far as the system allows.
+/// Maximum connections in the kernel's accept queue; the kernel may allow fewer.
 const BACKLOG: u32 = 1024;
 
-/// Streams of one HTTP/2 connection at once.
+/// Maximum concurrent streams of one HTTP/2 connection.
 const STREAMS: u32 = 128;
-/// Bytes of bodies that an HTTP/2 connection, and that one of its streams, may have on their way,
-/// before a request has taken them: so much, and no more, lies outside the budget of bodies.
+/// Flow-control window of an HTTP/2 connection and of each stream, in bytes. These bytes are not
+/// counted in the budget of bodies.
 const WINDOW: u32 = 1 << 20;
-/// An HTTP/2 connection on which nothing comes is asked whether anybody is there.
+/// Interval of keep-alive pings on a quiet HTTP/2 connection.
 const PING: Duration = Duration::from_secs(75);
-/// After a failed accept (no file handles left, say) the listener rests a moment rather than spin.
+/// Pause after a failed accept, for example without free file handles.
 const REST: Duration = Duration::from_millis(50);
 
-/// Opens the socket. Port 0 takes any free one.
+/// Opens the socket. Port 0 takes any free port.
 pub async fn bind(address: &str) -> io::Result<TcpListener> {
     let mut last = None;
     for address in lookup_host(address).await? {
@@ -70,14 +69,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()
     }?;
-    // A server that starts again must not wait for connections of the one before to be forgotten.
+    // A restarted server must not wait until old connections have timed out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves inference until `stop` is done, then drains. Says whether every request in flight could
-/// finish.
+/// Serves inference until `stop` completes, then drains. Returns whether all requests in flight
+/// finished.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -95,7 +94,7 @@ pub async fn serve(
     .await
 }
 
-/// Serves the admin API in the same way.
+/// Serves the admin API in the same manner.
 pub async fn serve_admin(
     admin: Arc<Admin>,
     listener: TcpListener,
@@ -113,7 +112,7 @@ pub async fn serve_admin(
     .await
 }
 
-/// Who may come in.
+/// Admission of connections.
 struct Entry<'a> {
     limits: &'a ServerLimits,
     peers: Arc<Peers>,
@@ -132,12 +131,12 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// A connection that is one too many for its peer.
+    /// Refuses a connection beyond the limit of its peer.
     fn refuse(&self, stream: TcpStream, peer: SocketAddr, workers: &Workers) {
         self.intake.refused.fetch_add(1, Relaxed);
         if self.intake.lines.refused() {
             let connections_max = self.limits.connections_per_peer;
-            tracing::warn!(target: "connection", %peer, connections_max, "refused: its peer has as many as it may");
+            tracing::warn!(target: "connection", %peer, connections_max, "refused: too many connections of its peer");
         }
         if let Some(telling) = self.refuser.refuse(stream) {
             workers.give(telling);
@@ -145,12 +144,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A connection's places, for as long as it lasts.
+/// The permits of a connection, held until it ends.
 type Places = (OwnedSemaphorePermit, PeerPlace);
 
-/// Hands each request of each connection to `answer`, with what `open` returned when the connection
-/// came. Each has one of its own, so that no count of holders is written by all threads. The visit
-/// ends when the request is answered.
+/// Passes each request to `answer`, with the value that `open` returned for its connection. Each
+/// connection has its own value, so that threads don't share a reference count. The guard ends when
+/// the request is answered.
 async fn accept<Held, Answer, Answering>(
     entry: &Entry<'_>,
     (listener, workers): (TcpListener, &Workers),
@@ -201,15 +200,14 @@ where
         .is_ok()
 }
 
-/// Accepts connections for ever, as many at once as have a place, and from each peer as many as it
-/// may have.
+/// Accepts connections forever, within the total limit and the limit per peer.
 async fn welcome(
     entry: &Entry<'_>,
     (listener, workers): (&TcpListener, &Workers),
     greet: impl Fn(TcpStream, Places),
 ) {
     let places = Arc::new(Semaphore::new(entry.limits.connections));
-    // The places are there for as long as somebody may ask for one.
+    // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, address)) => match entry.peers.admit(address.ip()) {
@@ -224,17 +222,17 @@ async fn welcome(
     }
 }
 
-/// What speaks HTTP on a connection, with the bounds on a client's headers, streams and silence.
+/// HTTP settings of a connection: bounds of headers and streams, and keep-alive.
 pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // Who is silent is sent away without.
+        // The idle reaper closes silent connections, so hyper's timer is redundant.
         .header_read_timeout(None)
-        // Answers are small: one buffer is cheaper to send than a list of pieces.
+        // Responses are small: one buffer is cheaper to send than a list of buffers.
         .writev(false)
-        // Above our own bound, so that ours answers with a body. Beyond 100 fields hyper answers
-        // 431: more than that it would not read on the stack.
+        // Larger than our own limit, so that our check answers with a body. Above 100 fields hyper
+        // answers 431; with a higher limit it would parse headers on the heap.
         .max_buf_size((limits.header_bytes * 2).max(64 << 10));
     builder
         .http2()
@@ -247,19 +245,19 @@ pub fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// The stream, which is waited for on the calling thread from now on.
+/// Registers the stream with the runtime of the calling thread.
 pub fn here(stream: TcpStream) -> Option<TcpStream> {
     let moved = stream
         .into_std()
         .and_then(TcpStream::from_std)
         .and_then(|stream| {
-            // Answers are small and whole; waiting for more to send with them only delays.
+            // Responses are small and complete; waiting for more data only delays them.
             stream.set_nodelay(true)?;
             Ok(stream)
         });
     moved
         .inspect_err(
-            |error| tracing::debug!(target: "connection", %error, "gone before it was heard"),
+            |error| tracing::debug!(target: "connection", %error, "closed before it was served"),
         )
         .ok()
 }

@@ -1,5 +1,5 @@
-//! Front ends: a listener's protocol, statuses and headers around the data plane or the control
-//! plane. HTTP for clients and HTTP for the admin do not know each other.
+//! Front ends: listeners and protocols on top of the data plane or the control plane. The inference
+//! and the admin front end don't depend on each other.
 
 pub mod admin;
 pub mod app;

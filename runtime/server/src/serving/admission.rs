@@ -1,10 +1,10 @@
-//! Who may run, and how many may wait for that.
+//! Admission of one pipeline: permits to run, and a bounded number of waiting requests.
 //!
-//! Turns lie spread, some with each thread, which takes its own first. One that is free is taken
-//! with one atomic exchange, and given back with one; nothing is locked unless somebody waits.
-//! Waiters are woken in the order in which they came, though one that has just come may be quicker.
-//! Whatever the turns are for holds them, and each turn holds that. Bounds: as many turns as there
-//! are instances, and `waiting_max` waiters.
+//! Permits are sharded by thread, and a thread takes its own first. Taking and returning a free
+//! permit is one atomic operation each; nothing is locked unless a request waits. Waiters are woken
+//! in the order of their arrival, but a request that has just arrived may take the permit first.
+//! The guarded object owns the permits; each permit keeps it alive. Bounds: one permit for each
+//! instance, and `waiting_max` waiters.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use hotstage_engine::sharded::Sharded;
 use tokio::sync::Notify;
 
-/// The turns of one pipeline.
+/// The permits of one pipeline, and the number of requests that wait for one.
 pub struct Admission {
     free: Sharded<AtomicUsize>,
     waiting: AtomicUsize,
@@ -21,16 +21,19 @@ pub struct Admission {
     given_back: Notify,
 }
 
-/// The right to run what has the turns; given back when it is dropped.
+/// Permission to run the guarded object; returned when it is dropped.
 pub struct Permit<T: AsRef<Admission>>(Arc<T>);
 
 impl Admission {
-    /// So many turns, and so many that may wait for one.
-    pub fn new(turns: usize, waiting_max: usize) -> Self {
+    /// Creates `permits` free permits; at most `waiting_max` requests may wait for one.
+    pub fn new(permits: usize, waiting_max: usize) -> Self {
         let free: Sharded<AtomicUsize> = Sharded::default();
         let places = free.all().count();
         for (place, free) in free.all().enumerate() {
-            free.store(turns / places + usize::from(place < turns % places), SeqCst);
+            free.store(
+                permits / places + usize::from(place < permits % places),
+                SeqCst,
+            );
         }
         Self {
             free,
@@ -40,17 +43,17 @@ impl Admission {
         }
     }
 
-    /// How many wait now.
+    /// How many requests wait now.
     pub fn waiting(&self) -> usize {
         self.waiting.load(SeqCst).min(self.waiting_max)
     }
 
-    /// How many may wait.
+    /// How many requests may wait.
     pub const fn waiting_max(&self) -> usize {
         self.waiting_max
     }
 
-    /// A turn: at once when one is free, else when one is given back. `None`: too many wait
+    /// Takes a permit, waiting until one is free. Returns `None` when too many requests wait
     /// already.
     pub async fn turn<T: AsRef<Self>>(of: &Arc<T>) -> Option<Permit<T>> {
         let this: &Self = (**of).as_ref();
@@ -60,7 +63,7 @@ impl Admission {
         Some(Permit(Arc::clone(of)))
     }
 
-    /// Waits until it has taken a turn. False: too many wait already.
+    /// Waits until a permit is taken. Returns false when too many requests wait already.
     async fn wait(&self) -> bool {
         let waiting = Waiting::begin(&self.waiting);
         if waiting.number > self.waiting_max {
@@ -68,8 +71,8 @@ impl Admission {
         }
         loop {
             let mut given_back = std::pin::pin!(self.given_back.notified());
-            // From here on no turn is missed: one given back before was seen by `take`, one after
-            // wakes us.
+            // From here on no returned permit is missed: `take` sees one returned before, and one
+            // returned later wakes this task.
             given_back.as_mut().enable();
             if self.take() {
                 return true;
@@ -98,14 +101,15 @@ impl<T: AsRef<Admission>> Drop for Permit<T> {
     fn drop(&mut self) {
         let this: &Admission = (*self.0).as_ref();
         this.free.own().fetch_add(1, SeqCst);
-        // Who waits says so before it looks for a turn a last time, so one of us sees the other.
+        // A waiter counts itself before it tries a last time to take a permit, so either it sees
+        // this permit or this thread sees the waiter.
         if this.waiting.load(SeqCst) > 0 {
             this.given_back.notify_one();
         }
     }
 }
 
-/// Counts one that waits, also when its client goes away.
+/// Counts one waiter until it is dropped, which covers a client that goes away.
 struct Waiting<'a> {
     count: &'a AtomicUsize,
     number: usize,
@@ -132,34 +136,37 @@ mod tests {
 
     use super::*;
 
-    struct Room(Admission);
+    struct Guarded(Admission);
 
-    impl AsRef<Admission> for Room {
+    impl AsRef<Admission> for Guarded {
         fn as_ref(&self) -> &Admission {
             &self.0
         }
     }
 
-    fn room(turns: usize, waiting_max: usize) -> Arc<Room> {
-        Arc::new(Room(Admission::new(turns, waiting_max)))
+    fn guarded(permits: usize, waiting_max: usize) -> Arc<Guarded> {
+        Arc::new(Guarded(Admission::new(permits, waiting_max)))
     }
 
     #[test]
-    fn no_more_run_than_there_are_turns_and_nobody_is_forgotten() {
+    fn no_more_run_than_there_are_permits_and_every_waiter_gets_one() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
             .build()
             .unwrap();
         runtime.block_on(async {
-            let room = room(3, usize::MAX);
+            let guarded = guarded(3, usize::MAX);
             let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let mut tasks = Vec::new();
             for _ in 0..64 {
-                let (room, running, most) =
-                    (Arc::clone(&room), Arc::clone(&running), Arc::clone(&most));
+                let (guarded, running, most) = (
+                    Arc::clone(&guarded),
+                    Arc::clone(&running),
+                    Arc::clone(&most),
+                );
                 tasks.push(tokio::spawn(async move {
                     for _ in 0..500 {
-                        let _turn = Admission::turn(&room).await.unwrap();
+                        let _permit = Admission::turn(&guarded).await.unwrap();
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         tokio::task::yield_now().await;
                         running.fetch_sub(1, SeqCst);
@@ -170,31 +177,31 @@ mod tests {
                 task.await.unwrap();
             }
             assert_eq!(most.load(SeqCst), 3);
-            let free: usize = room.0.free.all().map(|free| free.load(SeqCst)).sum();
-            assert_eq!((free, room.0.waiting.load(SeqCst)), (3, 0));
+            let free: usize = guarded.0.free.all().map(|free| free.load(SeqCst)).sum();
+            assert_eq!((free, guarded.0.waiting.load(SeqCst)), (3, 0));
         });
     }
 
     #[test]
-    fn too_many_are_turned_away_and_one_that_leaves_makes_room() {
+    fn too_many_waiters_are_refused_and_an_aborted_one_frees_its_place() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
         runtime.block_on(async {
-            let room = room(1, 1);
-            let turn = Admission::turn(&room).await.unwrap();
-            let waiting = |room: &Arc<Room>| {
-                let room = Arc::clone(room);
-                tokio::spawn(async move { Admission::turn(&room).await.is_some() })
+            let guarded = guarded(1, 1);
+            let permit = Admission::turn(&guarded).await.unwrap();
+            let waiting = |guarded: &Arc<Guarded>| {
+                let guarded = Arc::clone(guarded);
+                tokio::spawn(async move { Admission::turn(&guarded).await.is_some() })
             };
-            let waiter = waiting(&room);
+            let waiter = waiting(&guarded);
             tokio::task::yield_now().await;
-            assert!(Admission::turn(&room).await.is_none());
+            assert!(Admission::turn(&guarded).await.is_none());
             waiter.abort();
             assert!(waiter.await.is_err());
-            let waiter = waiting(&room);
+            let waiter = waiting(&guarded);
             tokio::task::yield_now().await;
-            drop(turn);
+            drop(permit);
             assert!(waiter.await.unwrap());
         });
     }

@@ -1,9 +1,9 @@
-//! Answers that were given before: of pipelines whose manifest says `cache: true`, in memory.
+//! The response cache: in memory, for pipelines whose manifest says `cache: true`.
 //!
-//! Sound because a stage is a pure function of its inputs, settings and files: the key is the
-//! SHA-256 of the pipeline's digest and of every input's datatype, shape and bytes. Only answers
-//! are kept, never failures. What is asked least goes first when the bound is reached:
-//! `--response-cache`, 64 MiB unless it says otherwise. Nothing is kept across a restart.
+//! It is sound because a stage is a pure function of its inputs, settings and files. The key is the
+//! SHA-256 of the pipeline's digest and of every input's datatype, shape and bytes. Only successful
+//! answers are kept. Bound: `--response-cache` bytes, 64 MiB by default; the least used entries are
+//! evicted first. Nothing survives a restart.
 
 use hotstage_core::digest::{Digest, Hasher};
 use hotstage_core::tensor::Tensor;
@@ -11,14 +11,14 @@ use hotstage_engine::Tensors;
 use quick_cache::Weighter;
 use quick_cache::sync;
 
-/// Bytes that an entry takes beside its tensors' own: key, shapes, counts.
+/// Bytes of an entry beside its tensors' data: key, shapes, counts.
 const ENTRY_BYTES: u64 = 256;
-/// What an answer is thought to take, to size the tables.
+/// Assumed bytes of one answer, to size the tables.
 const TYPICAL_BYTES: u64 = 1 << 10;
-/// The largest share of the cache that one answer may take.
+/// One answer takes at most one part in `SHARE_MAX` of the cache.
 const SHARE_MAX: u64 = 8;
 
-/// The answers of all pipelines.
+/// The cached answers of all pipelines.
 pub struct Cache {
     entries: sync::Cache<Digest, Tensors, Weight>,
     bytes_max: u64,
@@ -42,7 +42,7 @@ fn weight(answer: &Tensors) -> u64 {
 }
 
 impl Cache {
-    /// Keeps at most so many bytes; with 0, nothing.
+    /// Keeps at most this many bytes; 0 disables the cache.
     pub fn new(bytes_max: u64) -> Self {
         let items = usize::try_from(bytes_max / TYPICAL_BYTES)
             .unwrap_or(usize::MAX)
@@ -53,12 +53,13 @@ impl Cache {
         }
     }
 
-    /// The name of the answer of this pipeline to these inputs.
+    /// The cache key of these inputs to this pipeline.
     pub fn key(pipeline: &Digest, inputs: &[Tensor]) -> Digest {
         let mut hash = Hasher::default();
         hash.add(pipeline.bytes());
         for tensor in inputs {
-            // Each part says its own length, so that no two lists of tensors read the same.
+            // Each part begins with its length, so that different lists of tensors hash
+            // differently.
             hash.add(&[tensor.datatype() as u8]);
             hash.add(&(tensor.shape().len() as u64).to_le_bytes());
             tensor
@@ -71,21 +72,21 @@ impl Cache {
         hash.finish()
     }
 
-    /// The answer, if it is kept.
+    /// The cached answer.
     pub fn get(&self, key: &Digest) -> Option<Tensors> {
         self.entries.get(key)
     }
 
-    /// Keeps an answer, unless it is too large.
+    /// Caches an answer unless it is too large.
     pub fn put(&self, key: Digest, answer: &Tensors) {
         if weight(answer) <= self.bytes_max / SHARE_MAX {
-            // Copied: a tensor may be a part of something larger, which it would keep in memory.
+            // Copied: a tensor may be a slice of a larger buffer, which it would keep in memory.
             self.entries
                 .insert(key, answer.iter().map(Tensor::compact).collect());
         }
     }
 
-    /// How many answers are kept, and how many bytes they take.
+    /// How many answers are cached, and how many bytes they take.
     pub fn size(&self) -> (usize, u64) {
         (self.entries.len(), self.entries.weight())
     }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_of_the_pipeline_and_of_all_that_is_asked() {
+    fn a_key_depends_on_the_pipeline_and_every_input() {
         let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
         let keys = [
             Cache::key(&one, &[tensor(&[2], 1)]),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stays_within_its_bound() {
+    fn the_cache_stays_within_its_bound() {
         let cache = Cache::new(64 << 10);
         for number in 0..200_u8 {
             cache.put(Digest::of(&[number]), &vec![tensor(&[1024], number)]);

@@ -1,20 +1,21 @@
-//! What a front end knows of a request beside its inputs, in no protocol's terms.
+//! The request context: what a front end passes to the data plane beside the inputs, independent of
+//! the protocol.
 
 use http::HeaderName;
 use tokio::time::Instant;
 
-/// One request.
+/// The context of one request.
 pub struct RequestContext<'a> {
-    /// What routes decide by.
+    /// The attributes that routes decide by.
     pub attributes: &'a dyn RequestAttributes,
-    /// When the answer comes too late. A computation that is not done by then is cut short.
+    /// When the client stops waiting. A computation that is not finished by then is cancelled.
     pub deadline: Option<Instant>,
 }
 
-/// Where routes find what they ask for: headers of HTTP, metadata of gRPC, or what else a protocol
-/// has.
+/// Attributes that routes read: headers of HTTP, metadata of gRPC, or the equivalent of another
+/// protocol.
 pub trait RequestAttributes: Send + Sync {
-    /// The version that the client asks a route for.
+    /// The version to which the client pins a routed request.
     fn pinned_version(&self) -> Option<&[u8]>;
 
     /// A header's value.
@@ -27,13 +28,13 @@ pub trait RequestAttributes: Send + Sync {
     fn parameter(&self, name: &str) -> Option<String>;
 }
 
-/// The name of a header or of a gRPC metadata entry. Both are kept under names of the crate `http`,
-/// which are found faster than texts are; nothing else of HTTP is named in the data plane.
+/// The name of a header or of a gRPC metadata entry. It wraps a type of the crate `http`, whose
+/// lookup is faster than one by text; the data plane uses nothing else of HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeName(HeaderName);
 
 impl AttributeName {
-    /// A name as a route has it. None for what can't be one.
+    /// Parses a name from a route. `None` when it is not a valid header name.
     pub fn new(name: &str) -> Option<Self> {
         HeaderName::try_from(name).ok().map(Self)
     }

@@ -1,9 +1,9 @@
-//! The inference service: the one way from a request to an answer, for every protocol.
+//! The inference service: the only path from a request to an answer, for every protocol.
 //!
-//! A front end asks [`Serving::route`] which version answers, decodes the request by that version's
-//! signature, asks [`Serving::infer`] for the outputs, encodes them, and says how that ended
-//! ([`Serving::answered`], [`Serving::failed`]). Routes, fallbacks, mirrors, experiments, deadlines
-//! and counters are the same for all of them.
+//! A front end calls [`Serving::route`] to get the version that answers, decodes the request by
+//! that version's signature, calls [`Serving::infer`] for the outputs, encodes them, and reports
+//! the result ([`Serving::answered`], [`Serving::failed`]). Routes, fallbacks, mirrors,
+//! experiments, deadlines and counters are the same for all front ends.
 
 use std::sync::Arc;
 
@@ -21,32 +21,32 @@ use super::router;
 use super::routing::{RoutedRequest, Routing};
 use crate::executors::compute::ComputePool;
 
-/// What a request asks for.
+/// The model and version that a request asks for.
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     /// The model's name.
     pub model: &'a str,
-    /// A version of it, or a label of one; without it the model's route decides, or its newest
-    /// version answers.
+    /// A version or a label of one. Without it the model's route decides; without a route, the
+    /// newest version answers.
     pub version: Option<&'a str>,
 }
 
 /// The data plane's parts, which outlive requests.
 pub struct Serving {
-    /// What is served right now.
+    /// What is served at this moment.
     pub registry: Registry,
-    /// Where long guests run.
+    /// Where long guest calls run.
     pub compute: ComputePool,
     /// Where copies of requests run.
     pub mirrors: Mirrors,
-    /// What experiments remember.
+    /// The memory of experiments.
     pub experiments: Experiments,
-    /// What is counted about requests that reach no pipeline, and connections.
+    /// Counters of connections and of requests that reach no pipeline.
     pub counts: ServerCounts,
 }
 
 impl Serving {
-    /// Which version answers, as far as the head of the request says it.
+    /// Chooses the version that answers, as far as the request's head decides that.
     pub fn route(
         &self,
         target: Target<'_>,
@@ -55,7 +55,7 @@ impl Serving {
         self.find(target, |routing| routing.choose(request))
     }
 
-    /// A version whose signature is that of all that may answer.
+    /// A version whose signature is that of every version that may answer.
     pub fn described(&self, target: Target<'_>) -> Result<Arc<Pipeline>, Failure> {
         self.find(target, |routing| Ok(routing.way(0)))
             .map(|request| request.pipeline)
@@ -69,7 +69,7 @@ impl Serving {
         let Target { model, version } = target;
         let found = router::route(&self.registry.read(), model, version, choose);
         found.map_err(|failure| {
-            // While the server starts, a model that is not there yet is no client's mistake.
+            // While the server starts, a missing model is not the client's mistake.
             if failure.kind != Kind::NotFound || self.registry.phase() != Phase::Starting {
                 return failure;
             }
@@ -94,17 +94,17 @@ impl Serving {
         match tokio::time::timeout_at(deadline, Box::pin(answer)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::new(
-                Kind::DeadlineExceeded,
+                Kind::ClientTimeout,
                 "the answer was not there within the request's `timeout`",
             )),
         }
     }
 
-    /// Counts a request whose answer is about to be sent. `id` is what feedback will name it by.
+    /// Counts a request whose answer is about to be sent. `id` is the id that feedback will use.
     pub fn answered(&self, request: &mut RoutedRequest, id: &[u8]) {
         request.pipeline.count(Ok(()));
         if let Some(part) = request.part.take() {
-            // Before the answer is sent: feedback may come at once.
+            // Before the answer is sent, because feedback may arrive at once.
             self.experiments.note(part, id);
         }
     }

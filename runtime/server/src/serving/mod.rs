@@ -1,8 +1,8 @@
 //! The data plane: from inputs to outputs.
 //!
 //! A request takes one snapshot of the [`registry`], is routed to a pipeline version ([`router`],
-//! [`routing`]), waits for a permit ([`admission`]), and runs its stages ([`pipeline`]). Nothing
-//! here names a protocol, the control plane, the state directory or a front end.
+//! [`routing`]), waits for a permit ([`admission`]), and runs the pipeline's stages ([`pipeline`]).
+//! Nothing here names a protocol, the control plane, the state directory or a front end.
 
 pub mod admission;
 pub mod cache;

@@ -1,9 +1,10 @@
-//! Numbers that nobody can foresee, for whoever deals requests by chance.
+//! Fast random numbers for random assignments. Clients can't predict them; they are not for
+//! secrets.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// The next one of this thread's own row (SplitMix64; Steele, Lea & Flood 2014).
+/// The next number of this thread's own sequence (SplitMix64; Steele, Lea & Flood 2014).
 pub(crate) fn next_u64() -> u64 {
     thread_local! {
         static LAST: Cell<u64> = Cell::new(RandomState::new().hash_one(0));

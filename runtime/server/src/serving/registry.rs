@@ -1,12 +1,12 @@
-//! What is served right now, and whether that is what should be.
+//! The registry: what is served at this moment, and whether the server is ready.
 //!
-//! Readers take a snapshot, an immutable table behind one atomic pointer, and keep what they found
-//! in it to the end of their request. Whoever changes what is served builds the next table and
-//! stores it. A version that should be served and is not in service (yet, or because it can't be
-//! opened) is in the table too, so that a request for it gets 503 rather than 404.
+//! Readers take a snapshot, an immutable table behind one atomic pointer, and use it to the end of
+//! their request. A change builds the next table and stores it. A version that should be served but
+//! is not in service (still loading, or it can't be opened) is in the table too, so that a request
+//! for it gets 503 rather than 404.
 //!
-//! Ready is a server that serves, with every name answering calls; `--allow-damaged` leaves the
-//! second half out.
+//! The server is ready when it serves and every name can answer a call without a version;
+//! `--allow-damaged` drops the second condition.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use hotstage_core::digest::Digest;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::routing::Routing;
 
-/// Names that a probe is told of, of those that can't answer.
+/// How many of the names that can't answer a readiness probe lists.
 const DARK_NAMED_MAX: usize = 5;
 
-/// The table of one moment.
+/// The table at one moment.
 #[derive(Default)]
 pub struct Snapshot {
     models: HashMap<String, Arc<Model>>,
@@ -31,11 +31,11 @@ pub struct Snapshot {
 
 /// The versions of one name, oldest first.
 pub struct Model {
-    /// Those in service.
+    /// Versions in service.
     versions: Vec<Arc<Pipeline>>,
-    /// Those that should be and are not.
+    /// Versions that should be in service and are not.
     absent: Vec<Absent>,
-    /// Words that stand for a version in service.
+    /// Labels of versions in service.
     labels: Vec<(String, Arc<Pipeline>)>,
     default_target: DefaultTarget,
 }
@@ -47,33 +47,33 @@ pub struct Absent {
     pub version: String,
     /// The labels that point at it.
     pub labels: Vec<String>,
-    /// Of its canonical manifest.
+    /// The digest of its canonical manifest.
     pub digest: Digest,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
 /// Why a version is not in service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The server is starting and has not come to it yet.
+    /// The server is starting and has not loaded it yet.
     Loading,
-    /// It can't be opened. The text is for the operator: it may hold paths.
+    /// It can't be opened. The text is for the operator: it may contain paths.
     Failed(Arc<str>),
 }
 
-/// Who answers when no version is asked for.
+/// What answers when no version is asked for.
 #[derive(Clone)]
 pub enum DefaultTarget {
     /// The newest version.
     Newest,
-    /// Whom a route says.
+    /// The route's choice.
     Route(Arc<Routing>),
-    /// Nobody: a route is in force, and the versions that it needs are not in service.
+    /// Nothing: a route is in force, and the versions that it needs are not in service.
     Closed,
 }
 
-/// What the server is doing.
+/// The server's phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
@@ -96,7 +96,7 @@ pub enum NotReady {
     Dark(Vec<String>),
 }
 
-/// The pointer to the current snapshot, and what the server is doing.
+/// The pointer to the current snapshot, and the server's phase.
 #[derive(Default)]
 pub struct Registry {
     current: ArcSwap<Snapshot>,
@@ -106,17 +106,17 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The table of this moment.
+    /// The current table.
     pub fn read(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
     }
 
-    /// Serves the next table from now on.
+    /// Makes `next` the current table.
     pub fn replace(&self, next: Snapshot) {
         self.current.store(Arc::new(next));
     }
 
-    /// What the server is doing.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Starting,
@@ -125,22 +125,22 @@ impl Registry {
         }
     }
 
-    /// Says what the server does from now on.
+    /// Enters a phase.
     pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// Whether a name that can't answer makes the server unready: it does, unless this is said.
+    /// Lets the server be ready although a name can't answer.
     pub fn allow_dark(&self) {
         self.allows_dark.store(true, Relaxed);
     }
 
-    /// Whether everything that should be served is, as far as the operator asks for that.
+    /// Whether the server is ready.
     pub fn is_ready(&self) -> bool {
         self.readiness().is_ok()
     }
 
-    /// The same, with the reason.
+    /// Whether the server is ready, with the reason if it is not.
     pub fn readiness(&self) -> Result<(), NotReady> {
         match self.phase() {
             Phase::Starting => return Err(NotReady::Starting),
@@ -183,8 +183,8 @@ impl std::fmt::Display for NotReady {
 }
 
 impl Snapshot {
-    /// The next table: this one, with other models under some names; none at all where there is no
-    /// version.
+    /// The next table: this one with the models of some names replaced; a name without versions is
+    /// removed.
     #[must_use]
     pub fn with(&self, models: impl IntoIterator<Item = (String, Option<Model>)>) -> Self {
         let (mut next, mut dark) = (self.models.clone(), self.dark.clone());
@@ -250,8 +250,8 @@ impl Snapshot {
 }
 
 impl Model {
-    /// These versions, in any order, those that are missing, and the labels that point at some of
-    /// the first. None when there is no version.
+    /// A model of these versions, in any order, the absent versions, and the labels of versions in
+    /// service. `None` when there is no version.
     pub fn new(
         mut versions: Vec<Arc<Pipeline>>,
         absent: Vec<Absent>,
@@ -267,12 +267,12 @@ impl Model {
         })
     }
 
-    /// Who answers when no version is asked for.
+    /// What answers when no version is asked for.
     pub const fn default_target(&self) -> &DefaultTarget {
         &self.default_target
     }
 
-    /// Whether a call that asks for no version can be answered.
+    /// Whether a call without a version can be answered.
     pub fn answers(&self) -> bool {
         !self.versions.is_empty() && !matches!(self.default_target, DefaultTarget::Closed)
     }
@@ -290,7 +290,7 @@ impl Model {
         self.versions.last()
     }
 
-    /// This version, or the one that this label points at.
+    /// A version by its name or label.
     pub fn version(&self, version: &str) -> Option<&Arc<Pipeline>> {
         let labelled = || {
             self.labels
@@ -304,17 +304,17 @@ impl Model {
             .or_else(labelled)
     }
 
-    /// Those in service, oldest first.
+    /// Versions in service, oldest first.
     pub fn versions(&self) -> &[Arc<Pipeline>] {
         &self.versions
     }
 
-    /// Those that should be in service and are not.
+    /// Versions that should be in service and are not.
     pub fn absent(&self) -> &[Absent] {
         &self.absent
     }
 
-    /// The same for this version, or for the one that this label points at.
+    /// An absent version by its name or label.
     pub fn absent_version(&self, version: &str) -> Option<&Absent> {
         let is_labelled = |absent: &&Absent| absent.labels.iter().any(|label| label == version);
         self.absent
@@ -325,7 +325,7 @@ impl Model {
 }
 
 /// Orders version labels: runs of digits by value, the rest as text, so that `10` is newer than `9`
-/// and `1.10` than `1.9`.
+/// and `1.10` newer than `1.9`.
 pub fn newer(a: &str, b: &str) -> std::cmp::Ordering {
     fn parts(version: &str) -> Vec<(u128, &str)> {
         version

@@ -1,4 +1,4 @@
-//! From a name in a URL to the pipeline version that answers.
+//! From a model name to the pipeline version that answers.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use hotstage_core::suggest;
 use crate::serving::registry::{DefaultTarget, Model, Snapshot, Why};
 use crate::serving::routing::{RoutedRequest, Routing};
 
-/// Names that are compared with one that is not there: a wrong name must stay cheap beside any
-/// number of models.
+/// How many names are compared with an unknown one, so that the hint stays cheap for any number of
+/// models.
 const NAMES: usize = 1000;
 
-/// The way to who answers: the version asked for; else the variant that `choose` finds behind the
-/// name's route; else the newest. Who should answer and is not in service is not ready; who is not
-/// known is not found.
+/// Routes a request: to the version asked for; else to the variant that `choose` takes from the
+/// name's route; else to the newest version. A known version that is not in service fails as not
+/// ready, an unknown one as not found.
 pub fn route(
     snapshot: &Snapshot,
     name: &str,
@@ -33,13 +33,13 @@ pub fn route(
         .ok_or_else(|| missing(model, name, version))
 }
 
-/// Why nobody answers.
+/// Why no version answers.
 fn missing(model: &Model, name: &str, version: Option<&str>) -> Failure {
     let Some(version) = version else {
         let message = match model.default_target() {
             DefaultTarget::Closed => format!(
-                "the versions that the route of model `{name}` needs are not in service; ask for one that is by \
-                 /versions/"
+                "the versions that the route of model `{name}` needs are not in service; request a version in \
+                 service with /versions/"
             ),
             _ => format!("no version of model `{name}` is in service"),
         };
@@ -69,7 +69,7 @@ fn missing(model: &Model, name: &str, version: Option<&str>) -> Failure {
     Failure::new(Kind::NotFound, message)
 }
 
-/// All versions of a name.
+/// The model of a name.
 pub fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Model, Failure> {
     snapshot.model(name).ok_or_else(|| {
         let names: Vec<&str> = snapshot.some_names(NAMES).collect();

@@ -1,5 +1,4 @@
-//! Metrics of stages whose calls are joined: how large batches are, why they were not larger, and
-//! how long they waited.
+//! Metrics of batched stages: batch sizes, the reasons for their sizes, and waiting times.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,7 +10,7 @@ use super::metrics::{Durations, Labels, number};
 use crate::serving::counts::batches::Cut;
 use crate::serving::pipeline::Pipeline;
 
-/// The counts of one batched stage at a moment.
+/// Counters of one batched stage.
 #[derive(Debug)]
 pub(super) struct BatchRow {
     pipeline: String,
@@ -25,7 +24,7 @@ pub(super) struct BatchRow {
 }
 
 impl BatchRow {
-    /// One for each batched stage.
+    /// One row per batched stage.
     pub(super) fn read(pipeline: &Pipeline) -> impl Iterator<Item = Self> {
         pipeline.steps().iter().filter_map(|step| {
             let counts = &step.batcher.as_ref()?.counts;
@@ -51,7 +50,7 @@ impl BatchRow {
     }
 }
 
-/// Writes them; nothing where no stage is batched.
+/// Writes the metrics; nothing if no stage is batched.
 pub(super) fn encode(
     rows: &[BatchRow],
     encoder: &mut DescriptorEncoder<'_>,
@@ -68,7 +67,7 @@ pub(super) fn encode(
             .encode_family(&row.labels())?
             .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
     }
-    let help = "Time that the first request of a batch waited for its call to begin";
+    let help = "Time from the first request of a batch to the start of its call";
     let mut metric = encoder.encode_descriptor(
         "hotstage_batch_wait",
         help,
@@ -81,7 +80,7 @@ pub(super) fn encode(
             .encode_family(&row.labels())?
             .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
     }
-    let help = "Batches by the reason that they were not larger";
+    let help = "Batches by the reason for their size";
     let mut metric =
         encoder.encode_descriptor("hotstage_batches", help, None, MetricType::Counter)?;
     for row in rows {
@@ -98,12 +97,12 @@ pub(super) fn encode(
     let figures: [(&str, &str, Figure); 2] = [
         (
             "hotstage_batch_requests",
-            "Requests that were in a batch, alone or not",
+            "Requests in batches, including batches of one",
             |row| row.requests,
         ),
         (
             "hotstage_batch_retries",
-            "Requests that were called again, alone, as their batch had failed",
+            "Requests that were retried alone after their batch failed",
             |row| row.again,
         ),
     ];

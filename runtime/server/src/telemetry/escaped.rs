@@ -1,10 +1,10 @@
-//! Log lines on their way out: what would drive a terminal or forge a line is written out, and a
-//! line has an end.
+//! Escapes log lines: control characters that could drive a terminal or forge a line are written as
+//! escapes, and the length of a line is bounded.
 //!
-//! It stands behind the formatter, on the thread that writes, so that no field of any line can be
-//! forgotten and no request pays for it. Colours are the formatter's own: it writes out every
-//! escape character of a field itself, so the sequences that are left set its colours. Bound:
-//! [`LINE_BYTES_MAX`]; what is cut off is counted.
+//! It runs behind the formatter, on the writing thread, so it covers every field and costs no
+//! request time. The formatter escapes every escape character in a field, so the remaining colour
+//! sequences are its own. Bound: [`LINE_BYTES_MAX`]; the number of bytes cut off is part of the
+//! line.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use super::logging::Format;
 
-/// Bytes of a line. Failures have texts of 4 KiB, guests lines of 8 KiB; only something unforeseen
-/// is longer.
+/// Maximum bytes of a line. Failures have texts of 4 KiB and guests lines of 8 KiB, so other lines
+/// are shorter.
 const LINE_BYTES_MAX: usize = 32 << 10;
 
-/// A writer of whole lines, one for each `write`.
+/// A writer that gets whole lines, one per `write`.
 pub(super) struct Escaped<W> {
     pub(super) inner: W,
     pub(super) format: Format,
@@ -38,7 +38,7 @@ impl<W: Write> Write for Escaped<W> {
         } else {
             one_line(&line)
         };
-        // In one piece, so that nothing gets between a line and its end.
+        // One write, so that no other output comes between a line and its end.
         self.inner.write_all(format!("{line}{end}").as_bytes())?;
         Ok(bytes.len())
     }
@@ -55,7 +55,7 @@ fn bounded(line: &str, format: Format) -> Cow<'_, str> {
     if format == Format::Json
         && let Ok(mut object) = serde_json::from_str(line)
     {
-        // Or it would be no JSON any more.
+        // Cutting the line itself would break the JSON.
         cut_strings(&mut object);
         return Cow::Owned(object.to_string());
     }
@@ -71,7 +71,7 @@ fn cut_strings(value: &mut Value) {
     }
 }
 
-/// Everything but the sequences that set colours.
+/// The parts between the sequences that set colours.
 fn between_colours(line: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -81,7 +81,7 @@ fn between_colours(line: &str) -> Cow<'_, str> {
         let end = length
             .filter(|&length| parameters[length..].starts_with('m'))
             .map(|length| start + 2 + length + 1);
-        // What sets no colour is foreign, up to and with its escape character.
+        // Anything else is escaped, up to and including its escape character.
         let (foreign, kept) = end.map_or((start + 1, start + 1), |end| (start, end));
         out.push_str(&one_line(&rest[..foreign]));
         out.push_str(&rest[foreign..kept]);

@@ -1,5 +1,5 @@
-//! Figures of what is taken from clients: the memory of bodies, and what was refused or left out to
-//! keep the bounds.
+//! Metrics of limits on clients: the memory of bodies, and what was refused or dropped to stay
+//! within the limits.
 
 use prometheus_client::metrics::MetricType;
 
@@ -12,23 +12,23 @@ pub(super) fn counts(intake: &Intake) -> Vec<Count> {
     vec![
         (
             "hotstage_http_body_bytes",
-            "Bytes of memory that request bodies take, small ones left out",
+            "Bytes of memory taken by request bodies, except small ones",
             MetricType::Gauge,
             value(intake.bodies.used()),
         ),
         total(
             "hotstage_http_bodies_refused",
-            "Bodies that found no memory left",
+            "Bodies refused because the memory budget was used up",
             intake.bodies.refused(),
         ),
         total(
             "hotstage_http_connections_refused",
-            "Connections of peers that had as many as one may have",
+            "Connections refused because their peer had the maximum",
             intake.refused(),
         ),
         total(
             "hotstage_http_log_lines_dropped",
-            "Log lines about requests that were left out, as there were too many",
+            "Log lines about requests that were dropped by the rate limit",
             intake.lines.dropped(),
         ),
     ]

@@ -1,8 +1,8 @@
-//! Log lines on stderr: text for people, or JSON with one object a line.
+//! Log lines on stderr: plain text, or one JSON object per line.
 //!
-//! `RUST_LOG` chooses what is shown (default: `info`). Lines go through a queue of `LINES`; what
-//! does not fit is dropped, never waited for. What is foreign in a line can neither drive a
-//! terminal nor forge another line (`escaped`).
+//! `RUST_LOG` sets the level (default: `info`). Lines go through a queue of `LINES`; lines that do
+//! not fit are dropped, so logging never blocks. Client text in a line can neither drive a terminal
+//! nor forge another line (`escaped`).
 
 use std::io::IsTerminal as _;
 
@@ -11,20 +11,20 @@ use tracing_subscriber::EnvFilter;
 
 use super::escaped::Escaped;
 
-/// Lines that may wait to be written.
+/// Maximum lines waiting to be written.
 const LINES: usize = 8192;
 
-/// How a line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// For machines.
+    /// JSON.
     Json,
 }
 
-/// Starts logging. What waits is written when the guard is dropped.
+/// Starts logging. Waiting lines are written when the guard is dropped.
 pub fn start(format: Format, default_level: &str) -> WorkerGuard {
     let has_colours = format == Format::Text && std::io::stderr().is_terminal() && !no_colour();
     let stderr = Escaped {
@@ -53,7 +53,7 @@ pub fn start(format: Format, default_level: &str) -> WorkerGuard {
     guard
 }
 
-/// The convention of no-color.org.
+/// Whether colours are off, by the convention of no-color.org.
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

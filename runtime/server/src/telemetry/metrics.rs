@@ -1,8 +1,7 @@
-//! Metrics in the Prometheus text format (OpenMetrics), read off the counters on each scrape.
+//! Metrics in the Prometheus and OpenMetrics text formats, read from the counters on each scrape.
 //!
-//! The pipelines keep their own counters, so a request touches nothing but atomics that it already
-//! has, and a pipeline that is gone leaves no series behind. Units are in the names: seconds,
-//! bytes.
+//! Each pipeline has its own counters: a request only touches atomics that it uses anyway, and an
+//! unloaded pipeline leaves no series behind. Metric names include the unit: seconds, bytes.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -18,17 +17,17 @@ use crate::serving::Serving;
 use crate::serving::counts::{ROLLOUTS, SWAP_STEPS};
 use crate::transport::intake::Intake;
 
-/// The text that a scrape gets, in the format that it asks for.
+/// The text format of a scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposition {
-    /// Prometheus' own, version 0.0.4.
+    /// Prometheus text format 0.0.4.
     Prometheus,
     /// OpenMetrics 1.0.
     OpenMetrics,
 }
 
 impl Exposition {
-    /// What an `Accept` header asks for.
+    /// The format that an `Accept` header asks for.
     pub fn wanted(accept: Option<&str>) -> Self {
         let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
         if open {
@@ -38,7 +37,7 @@ impl Exposition {
         }
     }
 
-    /// Its content type.
+    /// The content type.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -47,7 +46,7 @@ impl Exposition {
     }
 }
 
-/// All figures at this moment.
+/// All metrics at this moment.
 pub fn render(
     serving: &Serving,
     intake: &Intake,
@@ -89,15 +88,16 @@ pub fn render(
     })
 }
 
-/// OpenMetrics as Prometheus' older format: there a counter's `# TYPE` bears the name of its
-/// samples, units are not written, and the end needs no mark.
+/// Converts OpenMetrics to the older Prometheus format: there the `# TYPE` of a counter has the
+/// name of its samples, and there are no units and no end mark.
 fn to_prometheus(text: &str) -> String {
     let is_counter = |name: &str| text.contains(&format!("# TYPE {name} counter\n"));
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
             ["#", "EOF"] | ["#", "UNIT", ..] => {}
-            // Counters whose names are not OpenMetrics' own; here they may say what they are.
+            // Counters whose names do not follow OpenMetrics; this format can declare them as
+            // counters.
             ["#", "TYPE", name, "unknown"] => out.push_str(&format!("# TYPE {name} counter\n")),
             ["#", word @ ("HELP" | "TYPE"), name, rest] if is_counter(name) => {
                 out.push_str(&format!("# {word} {name}_total {rest}\n"));
@@ -111,7 +111,7 @@ fn to_prometheus(text: &str) -> String {
     out
 }
 
-/// All figures at one moment.
+/// All metrics at one moment.
 #[derive(Debug)]
 struct Reading {
     counts: Vec<Count>,
@@ -121,7 +121,7 @@ struct Reading {
     observed: Vec<ObservedRow>,
 }
 
-/// Name, help, kind, and the values by failure kind; by no kind at all where there is one value.
+/// Name, help, type, and values by failure kind, or one value without a kind.
 pub(super) type Count = (
     &'static str,
     &'static str,

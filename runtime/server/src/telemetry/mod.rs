@@ -1,7 +1,7 @@
-//! What the server tells about itself: log lines and metrics.
+//! Telemetry: log lines and metrics.
 //!
-//! The data plane never waits for either. Log lines go through a bounded queue and are dropped, and
-//! counted, when the writer can't keep up; metrics are atomic counters that a scrape reads.
+//! The data plane never waits for either. Log lines go through a bounded queue; when the writer is
+//! too slow they are dropped and counted. Metrics are atomic counters that a scrape reads.
 
 mod batches;
 mod escaped;

@@ -1,4 +1,4 @@
-//! What stages observe: how many values, and their sum, under the names that the stages give them.
+//! Metrics that stages observe: count and sum of the values, by stage and name.
 
 use hotstage_engine::Observation;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 use super::metrics::{Labels, number};
 use crate::serving::pipeline::Pipeline;
 
-/// What one stage observed.
+/// Observations of one stage.
 #[derive(Debug)]
 pub(super) struct ObservedRow {
     pipeline: String,
@@ -18,7 +18,7 @@ pub(super) struct ObservedRow {
 }
 
 impl ObservedRow {
-    /// One for each stage that observed anything.
+    /// One row per stage that observed anything.
     pub(super) fn read(pipeline: &Pipeline) -> impl Iterator<Item = Self> {
         pipeline.steps().iter().filter_map(|step| {
             let (metrics, dropped) = step.stage.observed();
@@ -47,7 +47,7 @@ impl ObservedRow {
     }
 }
 
-/// Writes them; nothing where nothing was observed.
+/// Writes the metrics; nothing if there are no observations.
 pub(super) fn encode(
     rows: &[ObservedRow],
     encoder: &mut DescriptorEncoder<'_>,
@@ -63,7 +63,7 @@ pub(super) fn encode(
             MetricType::Counter,
             |seen| seen.count as f64,
         ),
-        // Values may be negative, so it is no counter.
+        // Values may be negative, so the sum is not a counter.
         (
             "hotstage_stage_metric_sum",
             "Sum of the values that a stage observed",
@@ -81,7 +81,7 @@ pub(super) fn encode(
             number(metric.encode_family(&labels)?, kind, figure(seen))?;
         }
     }
-    let help = "Values that were dropped: of a name too many, or no finite number";
+    let help = "Values that were dropped: too many names, or not a finite number";
     let mut metric = encoder.encode_descriptor(
         "hotstage_stage_metric_dropped",
         help,

@@ -13,16 +13,16 @@ use crate::serving::counts::CACHED;
 use crate::serving::counts::histogram::Histogram;
 use crate::serving::pipeline::{Pipeline, Step};
 
-/// The figures of one pipeline.
+/// Counters of one pipeline.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) pipeline: String,
     pub(super) version: String,
-    /// Inferences, as Triton counts them.
+    /// Inferences, counted as Triton does.
     pub(super) elements: u64,
     pub(super) waiting: usize,
     outcomes: Vec<(&'static str, u64)>,
-    /// Where answers are kept.
+    /// None without a response cache.
     cached: Option<[u64; CACHED.len()]>,
     durations: Durations,
     stages: Vec<StageRow>,
@@ -70,7 +70,7 @@ impl Row {
         vec![("pipeline", &self.pipeline), ("version", &self.version)]
     }
 
-    /// Requests that ended so.
+    /// Number of requests with this outcome.
     pub(super) fn outcome(&self, code: &str) -> f64 {
         self.outcomes
             .iter()
@@ -78,12 +78,12 @@ impl Row {
             .map_or(0.0, |(_, count)| *count as f64)
     }
 
-    /// Microseconds of all its requests.
+    /// Total duration of all requests in microseconds.
     pub(super) fn total_us(&self) -> f64 {
         self.durations.0 * 1e6
     }
 
-    /// Microseconds in its stages of a role.
+    /// Total duration in stages of this role, in microseconds.
     pub(super) fn stages_us(&self, role: Role) -> f64 {
         self.stages
             .iter()
@@ -110,7 +110,7 @@ impl StageRow {
     }
 }
 
-/// The metrics of these pipelines.
+/// Writes the metrics of these pipelines.
 pub(super) fn encode(
     rows: &[Row],
     encoder: &mut DescriptorEncoder<'_>,
@@ -121,7 +121,7 @@ pub(super) fn encode(
 }
 
 fn requests(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-    let help = "Inference requests by outcome: answered, or the failure's kind";
+    let help = "Inference requests by outcome: answered, or the kind of failure";
     let mut metric =
         encoder.encode_descriptor("hotstage_requests", help, None, MetricType::Counter)?;
     for row in rows {
@@ -134,7 +134,7 @@ fn requests(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std
             )?;
         }
     }
-    let help = "Requests that the cache had an answer to, or not, of pipelines that use it";
+    let help = "Requests to pipelines with a response cache, by hit or miss";
     let mut metric =
         encoder.encode_descriptor("hotstage_cache_requests", help, None, MetricType::Counter)?;
     for (row, counts) in rows.iter().filter_map(|row| Some((row, row.cached?))) {
@@ -151,7 +151,7 @@ fn requests(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std
 }
 
 fn durations(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-    let help = "Time from the first stage to the last, waiting for a turn included";
+    let help = "Time from the first stage to the last, including the wait for a permit";
     let mut metric = encoder.encode_descriptor(
         "hotstage_request_duration",
         help,
@@ -164,7 +164,7 @@ fn durations(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), st
             .encode_family(&row.labels())?
             .encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
     }
-    let help = "Time of one call of a stage, the wall included";
+    let help = "Time of one call of a stage, including the ABI crossing";
     let mut metric = encoder.encode_descriptor(
         "hotstage_stage_duration",
         help,
@@ -192,7 +192,7 @@ fn instances(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), st
         ),
         (
             "hotstage_stage_instances_created",
-            "Instances that were made",
+            "Instances that were created",
             MetricType::Counter,
             |stage| stage.created,
         ),
@@ -210,7 +210,7 @@ fn instances(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> Result<(), st
         ),
         (
             "hotstage_stage_held_bytes",
-            "Bytes of buffers that instances hold between calls, files left out",
+            "Bytes of buffers that instances hold between calls, except files",
             MetricType::Gauge,
             |stage| stage.held,
         ),

@@ -1,9 +1,8 @@
-//! Log lines about requests: how many there may be, and what of a client's text is in them.
+//! Rate limit and escaping for log lines about requests.
 //!
-//! Whoever can send requests can cause lines. Default: [`LOG_RATE`] a second about requests that
-//! were refused, and as many about those that failed here, so that neither hides the other;
-//! `--log-rate` says otherwise. What is beyond is left out and counted, and once a second a line
-//! says how many. Text is cut, and what drives a terminal or reorders a line is written out.
+//! Any client can cause log lines. Default: [`LOG_RATE`] lines per second for refused requests and
+//! as many for failed ones, so that neither hides the other; `--log-rate` changes it. Further lines
+//! are dropped and counted, and the number is logged once a second. Client text is cut and escaped.
 //!
 //! [`LOG_RATE`]: hotstage_core::limits::LOG_RATE
 
@@ -15,10 +14,10 @@ use std::time::{Duration, Instant};
 use hotstage_core::printable;
 use tokio::runtime::Handle;
 
-/// How often it is said how many lines were left out.
+/// Interval of logging the number of dropped lines.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The lines of a server. Clones share what is left.
+/// Rate limits of a server's request log. Clones share them.
 #[derive(Clone, Debug)]
 pub struct RequestLog {
     refused: Arc<Rate>,
@@ -26,7 +25,7 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// So many a second of each kind.
+    /// With a limit of `per_second` lines of each kind.
     pub fn new(per_second: u32) -> Self {
         let rate = |what| Arc::new(Rate::new(per_second, what));
         Self {
@@ -35,41 +34,41 @@ impl RequestLog {
         }
     }
 
-    /// Whether there may be one more about a request that was refused.
+    /// Whether a line about a refused request may be written.
     pub(crate) fn refused(&self) -> bool {
         self.refused.line()
     }
 
-    /// Whether there may be one more about a request that failed here.
+    /// Whether a line about a failed request may be written.
     pub(crate) fn failed(&self) -> bool {
         self.failed.line()
     }
 
-    /// RequestLog that were left out.
+    /// Number of dropped lines.
     pub fn dropped(&self) -> u64 {
         self.refused.dropped.load(Relaxed) + self.failed.dropped.load(Relaxed)
     }
 }
 
-/// So many lines a second.
+/// Rate limit of one kind of line.
 #[derive(Debug)]
 struct Rate {
     per_second: u32,
     what: &'static str,
     began: Instant,
-    /// The second that `lines` counts, since `began`.
+    /// The second for which `lines` counts, since `began`.
     second: AtomicU64,
     lines: AtomicU32,
     dropped: AtomicU64,
-    /// Of those, the ones that a line told of.
-    told: AtomicU64,
+    /// Number of dropped lines that were already reported.
+    reported: AtomicU64,
 }
 
-/// What becomes of a line.
+/// What happens to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Written,
-    /// The first one of a second that is not.
+    /// The first dropped line of a second.
     FirstDropped,
     Dropped,
 }
@@ -77,7 +76,7 @@ enum Fate {
 impl Rate {
     fn new(per_second: u32, what: &'static str) -> Self {
         let zero = || AtomicU64::new(0);
-        let (second, dropped, told) = (zero(), zero(), zero());
+        let (second, dropped, reported) = (zero(), zero(), zero());
         Self {
             per_second,
             what,
@@ -85,7 +84,7 @@ impl Rate {
             second,
             lines: AtomicU32::new(0),
             dropped,
-            told,
+            reported,
         }
     }
 
@@ -97,14 +96,14 @@ impl Rate {
             let this = Arc::clone(self);
             threads.spawn(async move {
                 tokio::time::sleep(SECOND).await;
-                this.tell();
+                this.report();
             });
         }
         fate == Fate::Written
     }
 
-    /// Two threads at a second's edge may let a few lines more through; that costs nothing, and a
-    /// lock would.
+    /// Two threads at the edge of a second may let a few more lines through; a lock would cost
+    /// more.
     fn next(&self, second: u64) -> Fate {
         if self.second.swap(second, Relaxed) != second {
             self.lines.store(0, Relaxed);
@@ -121,21 +120,21 @@ impl Rate {
         }
     }
 
-    fn tell(&self) {
-        let dropped = self.untold();
+    fn report(&self) {
+        let dropped = self.unreported();
         if dropped > 0 {
             tracing::warn!(target: "request", dropped, outcome = self.what, "log lines were left out");
         }
     }
 
-    fn untold(&self) -> u64 {
+    fn unreported(&self) -> u64 {
         let dropped = self.dropped.load(Relaxed);
-        dropped - self.told.swap(dropped, Relaxed).min(dropped)
+        dropped - self.reported.swap(dropped, Relaxed).min(dropped)
     }
 }
 
-/// A client's text as a field of a log line: at most so many bytes of it, and nothing in it that
-/// drives a terminal or reorders the line. Both formats write out ends of lines themselves.
+/// Client text for a log field: at most `bytes_max` bytes, and without characters that drive a
+/// terminal or reorder the line. Both formats escape line breaks themselves.
 pub(crate) fn logged(text: &str, bytes_max: usize) -> Cow<'_, str> {
     let kept = &text[..text.floor_char_boundary(bytes_max)];
     let shown = printable::lines(kept);
@@ -167,9 +166,9 @@ mod tests {
                 FirstDropped
             ]
         );
-        assert_eq!((rate.untold(), rate.untold()), (3, 0));
+        assert_eq!((rate.unreported(), rate.unreported()), (3, 0));
         rate.next(1);
-        assert_eq!((rate.untold(), rate.dropped.load(Relaxed)), (1, 4));
+        assert_eq!((rate.unreported(), rate.dropped.load(Relaxed)), (1, 4));
     }
 
     #[test]

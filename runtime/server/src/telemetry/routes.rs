@@ -11,10 +11,10 @@ use crate::serving::counts::FALLS;
 use crate::serving::mirror::Mirror;
 use crate::serving::registry::Snapshot;
 
-/// What became of a mirror's copies; in the order in which [`MirrorRow`] has them.
+/// Outcomes of mirrored copies, in the order of [`MirrorRow`].
 const OUTCOMES: [&str; 4] = ["agreed", "disagreed", "failed", "dropped"];
 
-/// The figures of all routes.
+/// Counters of all routes.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     shares: Vec<ShareRow>,
@@ -91,7 +91,7 @@ impl Rows {
         encoder: &mut DescriptorEncoder<'_>,
     ) -> Result<(), std::fmt::Error> {
         self.routes(encoder)?;
-        let help = "Requests that the fallback answered in this version's place, by why";
+        let help = "Requests that the fallback answered instead of this version, by reason";
         let mut metric =
             encoder.encode_descriptor("hotstage_fallbacks", help, None, MetricType::Counter)?;
         for row in &self.falls {
@@ -112,12 +112,12 @@ impl Rows {
         let figures: [(&str, &str, Figure); 2] = [
             (
                 "hotstage_route_share",
-                "The part of the requests that no rule takes, 0 to 1",
+                "Share of the requests that no rule matches, 0 to 1",
                 |row| row.share,
             ),
             (
                 "hotstage_circuit_open",
-                "Whether nobody asks this version, as it failed too often",
+                "Whether the circuit is open, so that this version gets no requests",
                 |row| f64::from(u8::from(row.is_open)),
             ),
         ];
@@ -136,7 +136,7 @@ impl Rows {
     }
 
     fn mirrored(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let help = "Copies of requests by what became of them: agreed, disagreed, failed, dropped";
+        let help = "Copies of requests by outcome: agreed, disagreed, failed, dropped";
         let mut metric =
             encoder.encode_descriptor("hotstage_mirror_copies", help, None, MetricType::Counter)?;
         for row in &self.mirrors {
@@ -149,7 +149,7 @@ impl Rows {
                 )?;
             }
         }
-        let help = "Copies that wait for a mirror";
+        let help = "Copies waiting for a mirror";
         let mut metric =
             encoder.encode_descriptor("hotstage_mirror_waiting", help, None, MetricType::Gauge)?;
         for row in &self.mirrors {
@@ -161,7 +161,7 @@ impl Rows {
             )?;
         }
         let (help, unit) = (
-            "Time of a mirror's answer, waiting for a core included",
+            "Time of a mirror's answer, including the wait for a core",
             Some(&Unit::Seconds),
         );
         let mut metric = encoder.encode_descriptor(
@@ -185,7 +185,7 @@ impl MirrorRow {
     fn read(mirror: &Mirror) -> Self {
         let counts = &mirror.counts;
         let value = |count: &AtomicU64| count.load(Relaxed);
-        // In this order, so that what is counted in between makes no difference negative.
+        // Read in this order, so that concurrent updates make no difference negative.
         let disagreed = value(&counts.disagreed);
         let agreed = value(&counts.compared).saturating_sub(disagreed);
         Self {

@@ -9,7 +9,7 @@ use super::metrics::Count;
 use crate::serving::counts::{ROLLOUTS, SWAP_STEPS, ServerCounts, Swaps};
 use crate::serving::experiments;
 
-/// What the server counts of requests, changes and rollouts.
+/// Counters of requests, changes and rollouts.
 pub(super) fn counts(counts: &ServerCounts) -> Vec<Count> {
     let value = |count: u64| vec![("", count as f64)];
     let connections = vec![("", counts.connections.load(Relaxed) as f64)];
@@ -37,13 +37,13 @@ pub(super) fn counts(counts: &ServerCounts) -> Vec<Count> {
         ),
         (
             "hotstage_http_abandoned",
-            "Requests whose client went away first",
+            "Requests whose client disconnected before the answer",
             MetricType::Counter,
             value(counts.abandoned.load(Relaxed)),
         ),
         (
             "hotstage_http_requests_in_flight",
-            "Requests being answered",
+            "Requests in flight",
             MetricType::Gauge,
             value(counts.in_flight()),
         ),
@@ -58,14 +58,14 @@ pub(super) fn counts(counts: &ServerCounts) -> Vec<Count> {
     .chain(swaps(&counts.swaps))
     .chain([(
         "hotstage_rollouts",
-        "Rollouts, by how they began and ended",
+        "Rollouts by phase: started, promoted, rolled_back, aborted",
         MetricType::Counter,
         rollouts,
     )])
     .collect()
 }
 
-/// What experiments count.
+/// Counters of experiments.
 pub(super) fn experiments(counts: &experiments::Counts) -> Vec<Count> {
     let experiments::Counts {
         answers,
@@ -91,7 +91,7 @@ pub(super) fn experiments(counts: &experiments::Counts) -> Vec<Count> {
         ),
         (
             "hotstage_experiment_feedback",
-            "Rewards that came: counted, for an answer that had one, or for one that nobody knows",
+            "Rewards by result: counted, for an answer that had one, or for an unknown answer",
             MetricType::Counter,
             by_kind(&[
                 ("counted", counted),
@@ -101,14 +101,14 @@ pub(super) fn experiments(counts: &experiments::Counts) -> Vec<Count> {
         ),
         (
             "hotstage_experiment_moves",
-            "Revisions by which adaptive experiments moved weights",
+            "Revisions in which adaptive experiments moved weights",
             MetricType::Counter,
             vec![("", value(moves))],
         ),
     ]
 }
 
-/// What changes to what is served count.
+/// Counters of changes to what is served.
 fn swaps(swaps: &Swaps) -> Vec<Count> {
     let value = |count: &AtomicU64| count.load(Relaxed) as f64;
     let steps = SWAP_STEPS
@@ -129,7 +129,7 @@ fn swaps(swaps: &Swaps) -> Vec<Count> {
         ),
         (
             "hotstage_swap_seconds",
-            "Time that changes took, by step: prepare, record, swap",
+            "Time of changes by step: prepare, record, swap",
             MetricType::Counter,
             steps.collect(),
         ),
@@ -150,7 +150,7 @@ fn swaps(swaps: &Swaps) -> Vec<Count> {
         ),
         total(
             "hotstage_requests_drained",
-            "Requests that ran on while their version drained",
+            "Requests in flight when their version began to drain",
             &swaps.drained,
         ),
     ]

@@ -1,9 +1,9 @@
-//! Triton's names for what is counted, so that its dashboards and alerts show this server too.
+//! Triton's metric names, so that dashboards and alerts for Triton work with this server.
 //!
-//! Labels are Triton's (`model`, `version`), times are sums in microseconds. What a stage computes
-//! counts by its role: preprocess stages as compute_input, model stages as compute_infer,
-//! postprocess stages as compute_output; what is left of a request's time is its queue time. Names
-//! and meanings: Triton Inference Server, user guide, "Metrics".
+//! Labels are Triton's (`model`, `version`); times are sums in microseconds. Time in preprocess
+//! stages is compute_input, in model stages compute_infer, in postprocess stages compute_output;
+//! the rest of a request's time is queue time. Names and meanings: Triton Inference Server, user
+//! guide, "Metrics".
 
 use hotstage_core::failure::Kind;
 use hotstage_core::role::Role;
@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use super::metrics::{Labels, number};
 use super::pipelines::Row;
 
-/// A name without what all begin with, what it says, and its value for a pipeline.
+/// A name without the common prefix, its help, and its value for a pipeline.
 type Figure = (&'static str, &'static str, fn(&Row) -> f64);
 
 const TOTALS: [Figure; 8] = [
@@ -27,12 +27,12 @@ const TOTALS: [Figure; 8] = [
     ),
     (
         "exec_count",
-        "Executions of the model; requests are not joined",
+        "Executions of the model; requests are not batched",
         |row| row.outcome("answered"),
     ),
     (
         "request_duration_us",
-        "Time of requests, waiting included",
+        "Time of requests, including waiting",
         Row::total_us,
     ),
     (
@@ -58,14 +58,14 @@ const TOTALS: [Figure; 8] = [
     ),
 ];
 
-/// Writes them for these pipelines.
+/// Writes the metrics of these pipelines.
 pub(super) fn encode(
     rows: &[Row],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), std::fmt::Error> {
     for (name, help, figure) in TOTALS {
-        // OpenMetrics wants a suffix on counters, which Triton's names lack: there their kind stays
-        // unsaid.
+        // OpenMetrics requires a suffix on counters, which Triton's names lack, so their type is
+        // unknown there.
         let name = format!("nv_inference_{name}");
         let mut metric = encoder.encode_descriptor(&name, help, None, MetricType::Unknown)?;
         for row in rows {
@@ -91,7 +91,7 @@ pub(super) fn encode(
             number(metric.encode_family(&labels)?, MetricType::Gauge, failed)?;
         }
     }
-    let help = "Requests that wait for a turn";
+    let help = "Requests waiting for a permit";
     let mut metric = encoder.encode_descriptor(
         "nv_inference_pending_request_count",
         help,
@@ -114,8 +114,8 @@ fn labels(row: &Row) -> Labels<'_> {
 
 const REASONS: [&str; 3] = ["REJECTED", "BACKEND", "OTHER"];
 
-/// Turned away before it ran, or failed in a stage, or neither. Requests whose client left reach no
-/// pipeline's count.
+/// Rejected before it ran, failed in a stage, or other. Requests whose client disconnected are not
+/// counted by any pipeline.
 fn reason_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Overloaded => "REJECTED",

@@ -1,8 +1,8 @@
-//! A request's body, whole, within its bounds: its own bytes, the memory of all bodies together
-//! (`budget`), the time between two pieces, a rate, and the time of the whole.
+//! Reads a whole request body within its bounds: its size, the memory of all bodies together
+//! ([`budget`](super::budget)), the time between two pieces, a minimum rate, and the total time.
 //!
-//! Defaults: those of [`ServerLimits`]. A body that is here already, as nearly all are, meets
-//! neither a timer nor a clock, and a small one not even the budget.
+//! Defaults: those of [`ServerLimits`]. A body that has already arrived, as nearly all have, uses
+//! neither a timer nor a clock, and a small one does not touch the budget.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -20,14 +20,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::transport::budget::{Budget, SMALL, SMALL_STREAM, Share};
 
-/// Where the bytes of a tensor lie best: a vector register loads them at once, and every element is
-/// at its own border.
+/// The alignment of tensors in memory, in bytes: one vector register loads it at once, and elements
+/// do not cross it.
 const ALIGNMENT: usize = 64;
 
 /// The body of a response: whole, since every answer is computed before it is sent.
 pub type ResponseBody = Full<Bytes>;
 
-/// What a body may be.
+/// The bounds on one body.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds<'a> {
     pub(crate) budget: &'a Arc<Budget>,
@@ -35,13 +35,13 @@ pub(crate) struct Bounds<'a> {
     /// Bytes that the budget does not count.
     pub(crate) free: usize,
     pause: Duration,
-    /// Bytes a second; 0: no bound.
+    /// Least bytes a second; 0: no bound.
     rate: u64,
     whole: Duration,
 }
 
 impl<'a> Bounds<'a> {
-    /// What the server takes over this version of HTTP.
+    /// The server's bounds for this version of HTTP.
     pub(crate) const fn of(
         limits: &ServerLimits,
         budget: &'a Arc<Budget>,
@@ -58,7 +58,7 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// The same for at most so many bytes.
+    /// Lowers the size bound to `bytes`.
     pub(crate) fn at_most(self, bytes: usize) -> Self {
         Self {
             bytes_max: self.bytes_max.min(bytes),
@@ -66,14 +66,14 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// Nothing of the budget yet.
+    /// An empty share of the budget.
     pub(crate) fn share(&self) -> Share {
         Share::none(self.budget, self.free)
     }
 }
 
-/// Reads a body. One that came in one piece, as small ones do, is not copied. In a longer one what
-/// lies behind `head` bytes is aligned: an engine then reads a tensor where it lies.
+/// Reads a body. A body in one piece, as small ones are, is not copied. In a longer one the part
+/// after `head` bytes is aligned, so that an engine can read a tensor in place.
 pub(crate) async fn read_whole<B>(
     body: &mut B,
     head: usize,
@@ -102,8 +102,7 @@ where
             continue;
         }
         if whole.is_empty() {
-            // Pages that nothing is written to yet take no memory, so this is not counted before
-            // the bytes are there.
+            // Untouched pages use no memory, so the reserved bytes are counted only as they arrive.
             whole.reserve(announced.max(first.len() + piece.len()) + ALIGNMENT);
             padding = whole.as_ptr().addr().wrapping_add(head).wrapping_neg() % ALIGNMENT;
             whole.resize(padding, 0);
@@ -138,15 +137,15 @@ where
     }
 }
 
-/// How a body came so far.
+/// The progress of a body.
 #[derive(Debug, Default)]
 struct Pace {
-    /// When it was waited for first.
+    /// When the server first waited for it.
     began: Option<Instant>,
     received: usize,
 }
 
-/// Which bound in time is over.
+/// The time bound that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slow {
     Pause(Duration),
@@ -155,7 +154,7 @@ enum Slow {
 }
 
 impl Pace {
-    /// Until when the next piece must come, and why not later.
+    /// The time by which the next piece must arrive, and the bound that sets it.
     fn deadline(&mut self, now: Instant, bounds: &Bounds<'_>) -> (Instant, Slow) {
         let began = *self.began.get_or_insert(now);
         let pause = (now + bounds.pause, Slow::Pause(bounds.pause));
@@ -181,13 +180,13 @@ impl Slow {
     #[cold]
     fn failure(self) -> Failure {
         let message = match self {
-            Self::Pause(patience) => format!("the body did not come: nothing for {patience:?}"),
+            Self::Pause(patience) => format!("the body stalled: no bytes for {patience:?}"),
             Self::Rate { bytes, rate } => format!(
                 "the body came too slowly: {bytes} bytes so far, where at least {rate} a second are expected after the \
                  first {BODY_GRACE:?}"
             ),
             Self::Whole(bound) => {
-                format!("the body took longer than {bound:?}, which is all that it may take")
+                format!("the body took longer than {bound:?}, the longest time that is allowed")
             }
         };
         Failure::new(Kind::RequestTimeout, message)
@@ -211,7 +210,7 @@ where
         .unwrap_or_else(|_| Err(slow.failure()))
 }
 
-/// What is here already needs no timer.
+/// Polls once: a piece that has already arrived needs no timer.
 async fn at_once<B>(body: &mut B) -> Poll<Result<Option<Bytes>, Failure>>
 where
     B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
@@ -228,12 +227,14 @@ where
         match body.frame().await {
             None => return Ok(None),
             Some(Ok(frame)) => {
-                // Trailers are nobody's business here.
+                // Trailers are ignored.
                 if let Ok(piece) = frame.into_data() {
                     return Ok(Some(piece));
                 }
             }
-            Some(Err(error)) => return Err(Failure::invalid("the body broke off").because(error)),
+            Some(Err(error)) => {
+                return Err(Failure::invalid("the body ended too early").because(error));
+            }
         }
     }
 }
@@ -260,7 +261,7 @@ mod tests {
     const BYTES_MAX: u64 = 250_000;
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Pieces, each after so many polls in vain.
+    /// Pieces, each returned after this many pending polls.
     struct Pieces {
         left: VecDeque<(usize, usize)>,
         announced: u64,
@@ -332,7 +333,7 @@ mod tests {
             Slow::Pause(SECOND * 20),
         );
         check(50, 1_000_000, &bounds, 60, Slow::Whole(SECOND * 60));
-        // The clock starts when it is waited for.
+        // The clock starts at the first wait.
         let mut pace = Pace::default();
         assert_eq!(pace.deadline(began, &bounds).0, began + SECOND * 10);
         assert_eq!(pace.began, Some(began));

@@ -1,14 +1,14 @@
-//! The memory that bodies of requests take: all of them together have one bound.
+//! The memory budget of request bodies: one bound for all of them together.
 //!
-//! A body is counted while it comes, in steps of up to `STEP`, and until the last tensor that lies
-//! in its bytes is dropped, whoever holds that. What a body is decompressed to, and what its JSON
-//! is decoded to, counts too. A body that finds no memory left is refused by itself: those that are
-//! there go on. Default: `--max-body-memory`, 1 GiB.
+//! A body is counted while it arrives, in steps of up to `STEP`, until the last tensor that is a
+//! slice of it is dropped. Decompressed bodies and tensors decoded from JSON count too. A body that
+//! exceeds the budget is refused; other bodies are not affected. Default: `--max-body-memory`, 1
+//! GiB.
 //!
 //! A small body is free: up to `SMALL` bytes over HTTP/1.1, where a connection has one body at a
-//! time and reads into a buffer of that size anyway, so that connections bound these; up to
-//! `SMALL_STREAM` over HTTP/2, where all streams of a connection then have half of what its
-//! flow-control window is. So the commonest request touches nothing here.
+//! time and a read buffer of that size anyway, so the number of connections bounds them; up to
+//! `SMALL_STREAM` over HTTP/2, where all streams of a connection together then use half of its
+//! flow-control window. So the most common request does not touch the budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
 
-/// Bytes of a body over HTTP/1.1 that are not counted.
+/// The largest body over HTTP/1.1 that is not counted, in bytes.
 pub(crate) const SMALL: usize = 64 << 10;
-/// Bytes of a body over HTTP/2 that are not counted.
+/// The largest body over HTTP/2 that is not counted, in bytes.
 pub(crate) const SMALL_STREAM: usize = 4 << 10;
-/// Bytes by which the part of a long body grows at least; that of a shorter one doubles.
+/// A share grows by its own size, but by at most this many bytes, at a time.
 const STEP: u64 = 256 << 10;
 
-/// What all bodies may take, and what they take now.
+/// The bound on all bodies, and the bytes in use.
 #[derive(Debug)]
 pub struct Budget {
     bytes_max: u64,
@@ -32,7 +32,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many bytes for all bodies.
+    /// Allows `bytes_max` bytes for all bodies.
     pub fn new(bytes_max: u64) -> Arc<Self> {
         Arc::new(Self {
             bytes_max,
@@ -41,12 +41,12 @@ impl Budget {
         })
     }
 
-    /// Bytes that bodies take now.
+    /// Bytes in use.
     pub fn used(&self) -> u64 {
         self.used.load(Relaxed)
     }
 
-    /// Bodies that were refused as no memory was left.
+    /// Bodies that were refused because the budget was used up.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
@@ -63,14 +63,14 @@ impl Budget {
     fn exhausted(&self) -> Failure {
         self.refused.fetch_add(1, Relaxed);
         let message = format!(
-            "the bodies of all requests take as much memory as they may, {} bytes (--max-body-memory); try again",
+            "the bodies of all requests use all of their memory, {} bytes (--max-body-memory); try again",
             self.bytes_max
         );
         Failure::new(Kind::Overloaded, message)
     }
 }
 
-/// One body's part of the budget; given back when it is dropped.
+/// One body's share of the budget; returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
@@ -80,7 +80,7 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Nothing yet, and nothing as long as the body is no longer than `free`.
+    /// An empty share; it stays empty while the body has at most `free` bytes.
     pub(crate) fn none(budget: &Arc<Budget>, free: usize) -> Self {
         Self {
             budget: Arc::clone(budget),
@@ -89,15 +89,15 @@ impl Share {
         }
     }
 
-    /// Grows to at least so many bytes. Refused, it keeps what it had.
+    /// Grows to at least `bytes`. On failure it keeps its size.
     pub(crate) fn cover(&mut self, bytes: usize) -> Result<(), Failure> {
         let bytes = bytes as u64;
         if bytes <= self.bytes.max(self.free) {
             return Ok(());
         }
         let missing = bytes - self.bytes;
-        // Rarely, as each step is written by all threads; but the last bytes of the budget are for
-        // whoever needs them.
+        // Large steps, because all threads write this counter; when a step does not fit, exactly
+        // the missing bytes.
         let taken = [missing.max(self.bytes.min(STEP)), missing]
             .into_iter()
             .find(|bytes| self.budget.take(*bytes));
@@ -105,7 +105,7 @@ impl Share {
         Ok(())
     }
 
-    /// Gives back what is beyond so many bytes: all of it, where they are free.
+    /// Returns what exceeds `bytes`, or everything if `bytes` are free.
     pub(crate) fn trim(&mut self, bytes: usize) {
         let bytes = Some(bytes as u64)
             .filter(|bytes| *bytes > self.free)
@@ -116,7 +116,7 @@ impl Share {
         }
     }
 
-    /// The bytes, which keep this share until the last part of them is dropped.
+    /// The bytes, which keep this share until their last slice is dropped.
     pub(crate) fn hold(mut self, bytes: Bytes) -> Bytes {
         self.trim(bytes.len());
         if self.bytes == 0 {
@@ -138,7 +138,7 @@ impl Drop for Share {
     }
 }
 
-/// Bytes that are counted.
+/// Counted bytes.
 struct Held {
     bytes: Bytes,
     _share: Share,
@@ -176,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_bytes_are_there_for_whoever_needs_no_more() {
+    fn the_last_bytes_go_to_a_body_that_needs_no_more() {
         let budget = Budget::new(1000);
         let (mut first, mut second) = (Share::none(&budget, 0), Share::none(&budget, 0));
         first.cover(600).unwrap();
         second.cover(300).unwrap();
-        // Twice as much is not there, but this is.
+        // Doubling does not fit, but this does.
         second.cover(400).unwrap();
         let failure = second.cover(401).unwrap_err();
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
         second.cover(401).unwrap();
     }
 
-    /// What may happen to a body.
+    /// The events of a body.
     #[derive(Clone, Debug)]
     enum Event {
         Begins { free: usize },
@@ -218,7 +218,7 @@ mod tests {
         ]
     }
 
-    /// Bodies that come, and bytes of those that are whole.
+    /// Bodies that are arriving, and bytes of complete ones.
     #[derive(Default)]
     struct World {
         coming: Vec<(Share, usize)>,
@@ -239,7 +239,7 @@ mod tests {
                 }
                 Event::IsWhole { body } if !self.coming.is_empty() => {
                     let (share, length) = self.coming.swap_remove(body % coming);
-                    // Zeroed pages that nobody touches cost nothing.
+                    // Untouched zero pages use no memory.
                     self.whole.push(share.hold(vec![0; length].into()));
                 }
                 Event::IsShared { bytes } if !self.whole.is_empty() => {

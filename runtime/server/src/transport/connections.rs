@@ -1,12 +1,12 @@
-//! The connections of a listener: silent ones are closed, and at the end all are told.
+//! The connections of one listener: closes idle ones, and drains all of them at shutdown.
 //!
-//! Silent is who says nothing, stops in the middle of a request's headers, has no more to ask, or
-//! takes no more of an answer: a connection that answers no request, and to which nothing could be
-//! sent, for [`ServerLimits::idle`]. One task looks at all of them, five times in that time, and
-//! compares what each has counted; it closes them up to one look later than it might. So a request
-//! costs some additions to memory that its connection has for itself, where a timer of its own and
-//! a channel to hear of the end through would cost a tenth of all that is done for it. Those that
-//! speak HTTP/2 are left alone once they have asked something: pings find those that are dead.
+//! A connection is idle when no request is in flight and nothing was written for
+//! [`ServerLimits::idle`]. That covers clients that send nothing, stop in the middle of a request's
+//! headers, or stop reading an answer. One task checks all connections five times in that period,
+//! so a connection closes up to one check later than it could. A request then costs only a few
+//! writes to its connection's own cache line; a timer and a channel for each connection would add a
+//! tenth to its cost. Connections that have received an HTTP/2 request are exempt: pings find the
+//! dead ones.
 //!
 //! [`ServerLimits::idle`]: hotstage_core::limits::ServerLimits::idle
 
@@ -25,32 +25,32 @@ use tokio::sync::Notify;
 
 use self::tracked_stream::TrackedStream;
 
-/// Looks in the time that a connection may be silent.
-const LOOKS: u32 = 5;
+/// Checks in the period after which a connection is idle.
+const CHECKS: u32 = 5;
 
-/// What a connection counts, in a line of memory that it has for itself.
+/// The activity of one connection, on its own cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Activity {
-    /// Requests that are answered now.
+    /// Requests in flight.
     open: AtomicU32,
-    /// Times that something was sent.
+    /// The number of writes.
     sent: AtomicU32,
-    /// It asked in HTTP/2.
+    /// It received an HTTP/2 request.
     is_pinged: AtomicBool,
-    /// It ends before all is read that its client sends.
+    /// It ends before everything that its client sends has been read.
     is_unread: AtomicBool,
-    /// How it is to end: an [`End`].
+    /// The requested end: an [`End`].
     end: AtomicU8,
-    /// Its task, once that runs.
+    /// Wakes the connection's task, once that runs.
     task: Mutex<Option<Waker>>,
 }
 
-/// How a connection ends before it does by itself.
+/// How a connection is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
 pub(crate) enum End {
-    /// When what it is about is done.
+    /// After the requests in flight.
     Soon = 1,
     Now,
 }
@@ -64,7 +64,7 @@ impl Activity {
     }
 }
 
-/// A connection with whatever its requests use.
+/// A connection and the state that its requests use.
 pub(crate) struct ConnectionState<H> {
     held: H,
     pulse: Arc<Activity>,
@@ -74,20 +74,20 @@ pub(crate) struct ConnectionState<H> {
 pub struct RequestGuard<H>(Arc<ConnectionState<H>>);
 
 impl<H> RequestGuard<H> {
-    pub(crate) fn begin(caller: &Arc<ConnectionState<H>>, version: Version) -> Self {
-        caller.pulse.open.fetch_add(1, Relaxed);
+    pub(crate) fn begin(connection: &Arc<ConnectionState<H>>, version: Version) -> Self {
+        connection.pulse.open.fetch_add(1, Relaxed);
         if version == Version::HTTP_2 {
-            caller.pulse.is_pinged.store(true, Relaxed);
+            connection.pulse.is_pinged.store(true, Relaxed);
         }
-        Self(Arc::clone(caller))
+        Self(Arc::clone(connection))
     }
 
-    /// The connection ends with this answer, though its client still sends something.
+    /// Ends the connection with this answer, although its client still sends data.
     pub(crate) fn leaves_unread(&self) {
         self.0.pulse.is_unread.store(true, Relaxed);
     }
 
-    /// Has its connection end when what it is about is done.
+    /// Ends the connection after the requests in flight.
     pub(crate) fn end_soon(&self) {
         self.0.pulse.end(End::Soon);
     }
@@ -107,8 +107,8 @@ impl<H> Drop for RequestGuard<H> {
     }
 }
 
-/// A connection's place among the connections, which it has until this is dropped; its task hears
-/// here how it is to end.
+/// A connection's entry in [`Connections`], removed when it is dropped. Its task learns here how it
+/// is to end.
 pub(crate) struct ConnectionSlot {
     connections: Arc<Connections>,
     number: u64,
@@ -118,16 +118,16 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// Its stream, whose sound is heard here.
+    /// Wraps the connection's stream to track its writes.
     pub(crate) fn hears(&self, stream: TcpStream) -> TrackedStream {
         TrackedStream::new(stream, Arc::clone(&self.pulse))
     }
 
-    /// How it is to end, said once. To be asked each time that the task is polled.
+    /// The requested end, returned once. Call it at each poll of the task.
     pub(crate) fn listen(&mut self, context: &Context<'_>) -> Option<End> {
         if !self.is_listening {
-            // Whoever ends it finds this, or it finds below that it is ended: both have had the
-            // lock before they look.
+            // `Activity::end` either finds this waker, or has stored `end` before it is loaded
+            // below: both sides take the lock first.
             *locked(&self.pulse.task) = Some(context.waker().clone());
             self.is_listening = true;
         }
@@ -157,20 +157,20 @@ pub(crate) struct Connections {
     idle: Duration,
     next: AtomicU64,
     watched: Mutex<HashMap<u64, Watched>>,
-    /// One has left.
+    /// Notified when a connection leaves.
     left: Notify,
 }
 
 #[derive(Debug)]
 struct Watched {
     pulse: Arc<Activity>,
-    /// What it had sent at the last look, and for how many looks that has been so.
+    /// The number of writes at the last check, and the checks since it last changed.
     sent: u32,
-    looks: u32,
+    checks: u32,
 }
 
 impl Connections {
-    /// Connections may be silent for so long.
+    /// Closes connections that are idle for this long.
     pub(crate) fn new(idle: Duration) -> Self {
         Self {
             idle,
@@ -180,7 +180,7 @@ impl Connections {
         }
     }
 
-    /// A connection that comes, with what its requests use.
+    /// Adds a connection, with the state that its requests use.
     pub(crate) fn admit<H>(self: &Arc<Self>, held: H) -> (Arc<ConnectionState<H>>, ConnectionSlot) {
         let pulse = Arc::new(Activity::default());
         let number = self.next.fetch_add(1, Relaxed);
@@ -189,7 +189,7 @@ impl Connections {
             Watched {
                 pulse: Arc::clone(&pulse),
                 sent: 0,
-                looks: 0,
+                checks: 0,
             },
         );
         let place = ConnectionSlot {
@@ -202,12 +202,12 @@ impl Connections {
         (Arc::new(ConnectionState { held, pulse }), place)
     }
 
-    /// Closes connections that are silent, for as long as it is polled.
+    /// Closes idle connections while it is polled.
     pub(crate) async fn keep(&self) {
-        let mut looks = tokio::time::interval((self.idle / LOOKS).max(Duration::from_millis(1)));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut checks = tokio::time::interval((self.idle / CHECKS).max(Duration::from_millis(1)));
+        checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            checks.tick().await;
             for watched in locked(&self.watched).values_mut() {
                 if watched.is_silent() {
                     watched.pulse.end(End::Now);
@@ -216,7 +216,7 @@ impl Connections {
         }
     }
 
-    /// Tells all that they are to end, and waits until they have.
+    /// Asks all connections to end, and waits until they have.
     pub(crate) async fn end(&self) {
         for watched in locked(&self.watched).values() {
             watched.pulse.end(End::Soon);
@@ -240,18 +240,18 @@ impl Watched {
             sent.load(Relaxed),
             is_pinged.load(Relaxed),
         );
-        self.looks = if open == 0 && sent == self.sent && !is_pinged {
-            self.looks + 1
+        self.checks = if open == 0 && sent == self.sent && !is_pinged {
+            self.checks + 1
         } else {
             0
         };
         self.sent = sent;
-        // The first of them may have come right after it spoke.
-        self.looks > LOOKS
+        // The first check may have come right after a write.
+        self.checks > CHECKS
     }
 }
 
-/// A list of numbers is never half changed.
+/// Ignores poisoning: no guarded value is left inconsistent by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -261,30 +261,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silent_is_who_neither_waits_for_an_answer_nor_takes_one() {
-        let caller = Arc::new(ConnectionState {
+    fn a_connection_is_silent_when_no_request_is_open_and_nothing_is_sent() {
+        let connection = Arc::new(ConnectionState {
             held: (),
             pulse: Arc::default(),
         });
-        let pulse = &caller.pulse;
+        let pulse = &connection.pulse;
         let mut watched = Watched {
             pulse: Arc::clone(pulse),
             sent: 0,
-            looks: 0,
+            checks: 0,
         };
-        let mut silent_after = |looks: u32| {
-            (1..=looks)
+        let mut silent_after = |checks: u32| {
+            (1..=checks)
                 .map(|_| watched.is_silent())
                 .position(|silent| silent)
         };
-        assert_eq!(silent_after(LOOKS), None);
-        let visit = RequestGuard::begin(&caller, Version::HTTP_11);
-        assert_eq!(silent_after(10 * LOOKS), None);
-        drop(visit);
+        assert_eq!(silent_after(CHECKS), None);
+        let guard = RequestGuard::begin(&connection, Version::HTTP_11);
+        assert_eq!(silent_after(10 * CHECKS), None);
+        drop(guard);
         pulse.sent.store(1, Relaxed);
-        // The look that sees the answer, and then those that see nothing more.
-        assert_eq!(silent_after(3 * LOOKS), Some(1 + LOOKS as usize));
-        drop(RequestGuard::begin(&caller, Version::HTTP_2));
-        assert_eq!(silent_after(10 * LOOKS), None);
+        // One check sees the write; the next ones see no activity.
+        assert_eq!(silent_after(3 * CHECKS), Some(1 + CHECKS as usize));
+        drop(RequestGuard::begin(&connection, Version::HTTP_2));
+        assert_eq!(silent_after(10 * CHECKS), None);
     }
 }

@@ -1,14 +1,14 @@
-//! Which names a request may give as its host.
+//! The host names that a request may use.
 //!
-//! A page in a browser can have its own name resolve to this machine ("DNS rebinding") and then
-//! reads what a server on loopback answers; only the name gives it away. Default: a server on a
-//! loopback address takes loopback addresses, `localhost`, its own address and the name that it was
-//! told to listen on; one on another address takes any name. `--allow-host NAME` adds names, and
-//! then holds for every address; `--allow-host '*'` takes any.
+//! A web page can make its own name resolve to this machine ("DNS rebinding") and then read what a
+//! server on loopback answers; only the host name shows it. Default: a server on a loopback address
+//! accepts loopback addresses, `localhost`, its own address and the name in its listen flag; a
+//! server on another address accepts any name. `--allow-host NAME` adds a name and then restricts
+//! the names on every address; `--allow-host '*'` accepts any.
 //!
-//! In HTTP/1.1 a request has exactly one Host (RFC 9112, 3.2). Where the target is absolute, or in
-//! HTTP/2, the target's own authority is the host. Nothing is allocated; bound: what a request's
-//! headers may weigh.
+//! An HTTP/1.1 request has exactly one Host (RFC 9112, 3.2). When the target is absolute, or in
+//! HTTP/2, the target's authority is the host. The check allocates nothing; the bound on a
+//! request's headers bounds its input.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,33 +16,33 @@ use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest::shown;
 use http::{HeaderMap, Uri, Version, header};
 
-/// The name that takes any.
+/// The name that accepts any host.
 const ANY: &str = "*";
 
-/// The names that are taken.
+/// The accepted names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hosts {
-    /// Whatever a client says.
+    /// Any name.
     Any,
-    /// These, beside what always means a server on its own machine.
+    /// These names, and those that always mean a server on its own machine.
     Known {
-        /// Where it listens.
+        /// The address that the server listens on.
         address: IpAddr,
-        /// Without ports. The commonest first.
+        /// Without ports; the most common first.
         names: Vec<String>,
     },
 }
 
 impl Hosts {
-    /// For a server that was told to listen on `told` (a host and a port), does so on `address`,
-    /// and was given these names.
-    pub fn of(told: &str, address: SocketAddr, allowed: &[String]) -> Self {
+    /// The names for a server with the listen flag `listen` (a host and a port), which listens on
+    /// `address` and has these `--allow-host` names.
+    pub fn of(listen: &str, address: SocketAddr, allowed: &[String]) -> Self {
         let is_open = allowed.is_empty() && !address.ip().to_canonical().is_loopback();
         if is_open || allowed.iter().any(|name| name == ANY) {
             return Self::Any;
         }
         let address = address.ip().to_canonical();
-        let own = split(told)
+        let own = split(listen)
             .map(|(name, _)| name.to_owned())
             .filter(|name| !name.is_empty());
         let allowed = allowed.iter().map(|name| {
@@ -57,7 +57,7 @@ impl Hosts {
         }
     }
 
-    /// Whether a request's host is in order, and is one of these.
+    /// Checks that a request has a valid host, and that it is accepted.
     pub fn check(
         &self,
         version: Version,
@@ -86,21 +86,20 @@ impl Hosts {
         }
         let Some((name, _)) = split(host) else {
             let message = format!(
-                "the host `{}` is none; send a name or an address, and a port if need be",
+                "the host `{}` is not valid; send a name or an address, with an optional port",
                 shown(host)
             );
             return Err(Failure::invalid(message));
         };
-        // Only HTTP/1.0 may leave it out, and browsers have not spoken that for long.
+        // Only HTTP/1.0 may omit it, and browsers no longer use that version.
         if self.takes(name) || name.is_empty() && version < Version::HTTP_11 {
             Ok(())
         } else {
-            Err(stranger(name))
+            Err(unknown_host(name))
         }
     }
 
-    /// Whether it is one of the names to the letter, which nearly all are: then there is nothing to
-    /// parse.
+    /// Whether it equals one of the names, which is the common case and needs no parsing.
     fn knows(&self, host: &str) -> bool {
         let Self::Known { names, .. } = self else {
             return false;
@@ -126,16 +125,16 @@ impl Hosts {
 }
 
 #[cold]
-fn stranger(name: &str) -> Failure {
+fn unknown_host(name: &str) -> Failure {
     let message = format!(
-        "the host `{}` is none of this server's; call it localhost or by its address, or start it with --allow-host \
-         and that name",
+        "the host `{}` is not a name of this server; call it localhost or by its address, or start it with \
+         --allow-host and that name",
         shown(name)
     );
     Failure::new(Kind::MisdirectedRequest, message)
 }
 
-/// Bytes of a registered name: RFC 3986 allows `sub-delims` and percent signs in one.
+/// Bytes of a registered name: RFC 3986 allows `sub-delims` and percent signs in it.
 const NAME: [bool; 256] = {
     let mut allowed = [false; 256];
     let bytes = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%!$&'()*+,;=";
@@ -147,7 +146,7 @@ const NAME: [bool; 256] = {
     allowed
 };
 
-/// A host's name or address, without brackets, and its port. `None` where it is neither.
+/// A host's name or address, without brackets, and its port. `None` if it is neither.
 fn split(host: &str) -> Option<(&str, &str)> {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => {
@@ -246,7 +245,7 @@ mod tests {
                 "{host}"
             );
             let uri = format!("http://{host}/v2");
-            // The target goes before the header.
+            // The target takes precedence over the header.
             assert_eq!(status(&hosts, Version::HTTP_2, &uri, &[]), 200, "{host}");
             assert_eq!(
                 status(&hosts, Version::HTTP_11, &uri, &["evil.example"]),
@@ -289,9 +288,9 @@ mod tests {
     }
 
     #[test]
-    fn another_address_takes_any_host_unless_it_is_told() {
-        let (told, address) = ("0.0.0.0:8000", "0.0.0.0:8000".parse().unwrap());
-        assert_eq!(Hosts::of(told, address, &[]), Hosts::Any);
+    fn another_address_accepts_any_host_unless_names_are_given() {
+        let (listen, address) = ("0.0.0.0:8000", "0.0.0.0:8000".parse().unwrap());
+        assert_eq!(Hosts::of(listen, address, &[]), Hosts::Any);
         assert_eq!(
             Hosts::of(
                 "127.0.0.1:1",
@@ -300,7 +299,7 @@ mod tests {
             ),
             Hosts::Any
         );
-        let hosts = Hosts::of(told, address, &["models.example:443".to_owned()]);
+        let hosts = Hosts::of(listen, address, &["models.example:443".to_owned()]);
         assert_eq!(
             status(&hosts, Version::HTTP_11, "/v2", &["models.example"]),
             200

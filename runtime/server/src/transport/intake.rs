@@ -1,6 +1,5 @@
-//! What a listener takes from its clients, beside the bounds on each request: which hosts they may
-//! name, the memory of all bodies, the log lines that they may cause, and the connections that were
-//! too many.
+//! What one listener accepts from its clients, in addition to the bounds on each request: host
+//! names, the memory of all bodies, log lines, and a counter of refused connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,21 +10,21 @@ use crate::telemetry::request_log::RequestLog;
 use crate::transport::budget::Budget;
 use crate::transport::hosts::Hosts;
 
-/// One for inference, one for administration, so that neither takes what the other needs.
+/// One for inference and one for administration, so that neither uses up the other's resources.
 #[derive(Debug)]
 pub struct Intake {
-    /// Names that requests may give as their host.
+    /// Names that requests may use as their host.
     pub hosts: Hosts,
-    /// The memory of bodies.
+    /// The memory budget of bodies.
     pub bodies: Arc<Budget>,
-    /// RequestLog about requests.
+    /// The log of requests.
     pub lines: RequestLog,
-    /// Connections that were refused, as their peer had as many as it may have.
+    /// Connections that were refused because their peer had too many.
     pub refused: Arc<AtomicU64>,
 }
 
 impl Intake {
-    /// The first one.
+    /// The intake of the first listener.
     pub fn new(limits: &ServerLimits, hosts: Hosts, lines: RequestLog) -> Self {
         Self {
             hosts,
@@ -35,8 +34,8 @@ impl Intake {
         }
     }
 
-    /// Another one, for other hosts and with a budget of its own. What is counted and logged is
-    /// counted together.
+    /// Another listener's intake, with its own hosts and memory budget. The log and the counter are
+    /// shared.
     #[must_use]
     pub fn beside(&self, limits: &ServerLimits, hosts: Hosts) -> Self {
         let (lines, refused) = (self.lines.clone(), Arc::clone(&self.refused));
@@ -48,7 +47,7 @@ impl Intake {
         }
     }
 
-    /// Connections that were refused.
+    /// Connections that were refused because their peer had too many.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }

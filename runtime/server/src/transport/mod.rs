@@ -1,4 +1,4 @@
-//! Connections, and what clients may take of the server: bytes, time, connections, names.
+//! Connections, and the bounds on what clients may use: bytes, time, connections, host names.
 
 pub mod body;
 pub mod budget;

@@ -1,25 +1,25 @@
-//! How many connections each peer has: a client that opens all of them would leave none to others.
+//! Bounds the connections of each peer, so that one client can't use up all of them.
 //!
-//! A peer is an IPv4 address, or an IPv6 network of 64 bits, as one host has all of its addresses.
-//! Default: half of `--max-connections`, 64 at least; `--max-connections-per-peer` says otherwise.
-//! Behind a proxy all clients are one peer: the flag should then say as many as there may be at
-//! all. Bound: an entry for each peer that is connected.
+//! A peer is an IPv4 address, or an IPv6 /64 network, since one host may have all of its addresses.
+//! Default: half of `--max-connections`, 64 at least; `--max-connections-per-peer` changes it.
+//! Behind a proxy all clients are one peer: set the flag to `--max-connections` there. Bound: one
+//! entry for each connected peer.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bits of an IPv6 address that name a network.
+/// The bits of an IPv6 address that name its /64 network.
 const NETWORK: u128 = !0 << 64;
 
-/// The connections of each peer.
+/// The number of connections of each peer.
 #[derive(Debug)]
 pub(crate) struct Peers {
     connections_max: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection's place among its peer's, until it is dropped.
+/// One connection of a peer, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct PeerPlace {
     peers: Arc<Peers>,
@@ -27,7 +27,7 @@ pub(crate) struct PeerPlace {
 }
 
 impl Peers {
-    /// So many connections for each.
+    /// Allows each peer this many connections.
     pub(crate) fn new(connections_max: usize) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
@@ -35,7 +35,7 @@ impl Peers {
         })
     }
 
-    /// A place for one more connection from there; `None` when it has all that it may have.
+    /// Adds a connection from this address; `None` when its peer has too many.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<PeerPlace> {
         let peer = peer(address);
         let mut open = self.open();
@@ -51,7 +51,7 @@ impl Peers {
         })
     }
 
-    /// Numbers are never half changed.
+    /// Ignores poisoning: no guarded value is left inconsistent by a panic.
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_one_peer_and_who_left_is_forgotten() {
+    fn a_network_is_one_peer_and_a_disconnected_one_is_forgotten() {
         let peers = Peers::new(1);
         let place = peers.admit(address("2001:db8::1")).unwrap();
         assert!(peers.admit(address("2001:db8::ffff:2")).is_none());

@@ -1,9 +1,8 @@
-//! What is left of a request's body when the request is answered already.
+//! The unread rest of a request's body when the request has already been answered.
 //!
-//! A connection goes on behind a body only once that is read. So a short rest is read and dropped
-//! first; a long one, or one that does not come, ends the connection, and the answer says so.
-//! Bounds: [`BYTES_MAX`], [`TIME_MAX`]. Nothing of this in HTTP/2, where each request has a stream
-//! of its own, and nothing for a body that was read.
+//! A connection can serve the next request only after that rest is read. A short rest is read and
+//! dropped; for a long or stalled one the connection closes, and the answer says so. Bounds:
+//! [`BYTES_MAX`], [`TIME_MAX`]. HTTP/2 does not need this, as each request has its own stream.
 
 use std::time::Duration;
 
@@ -12,39 +11,39 @@ use hyper::body::{Body as _, Incoming};
 
 use super::body::{ResponseBody as Body, next_piece};
 
-/// Bytes that are read to keep a connection.
+/// Bytes that are read to keep a connection open.
 const BYTES_MAX: usize = 256 << 10;
 /// How long they may take.
 const TIME_MAX: Duration = Duration::from_secs(1);
 
-/// What there is to know of a request.
+/// What the decision needs to know of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     version: Version,
-    /// Its client waits to be asked for its body: it need not send it now, and to read it would be
-    /// to ask.
-    waits_for_word: bool,
+    /// The client sent `Expect`: it sends the body only after a 100 Continue, which reading the
+    /// body would trigger.
+    expects_continue: bool,
 }
 
 impl Asked {
     pub(crate) fn of(version: Version, headers: &HeaderMap) -> Self {
         Self {
             version,
-            waits_for_word: headers.contains_key(header::EXPECT),
+            expects_continue: headers.contains_key(header::EXPECT),
         }
     }
 }
 
-/// How a request leaves its connection.
+/// The state of the connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// The next request can come.
+    /// The next request can be read.
     Nothing,
-    /// The connection ends with the answer, and bytes may still be on their way.
+    /// The connection closes after the answer, and bytes may still be in transit.
     Unread,
 }
 
-/// Reads what is left, or else has the answer say that the connection ends.
+/// Reads the rest, or marks the answer with `Connection: close`.
 pub(crate) async fn settle(
     asked: Asked,
     body: &mut Incoming,
@@ -53,7 +52,7 @@ pub(crate) async fn settle(
     if asked.version > Version::HTTP_11 || body.is_end_stream() {
         return Rest::Nothing;
     }
-    let was_asked = !asked.waits_for_word || response.status().is_success();
+    let was_asked = !asked.expects_continue || response.status().is_success();
     let is_worth_it = was_asked
         && !response.headers().contains_key(header::CONNECTION)
         && body.size_hint().lower() <= BYTES_MAX as u64;
@@ -66,7 +65,7 @@ pub(crate) async fn settle(
     Rest::Unread
 }
 
-/// Whether it ended within the bound.
+/// Whether the body ended within the bound.
 async fn is_read(body: &mut Incoming) -> bool {
     let mut bytes = 0;
     loop {

@@ -1,7 +1,7 @@
-//! What the stage asks of its host: held bytes, files, graphs, log lines, metrics.
+//! The host functions that a stage uses: held bytes, files, graphs, log lines, metrics.
 //!
-//! Inside WebAssembly these are the wall's imports; natively, under `cargo test`, stand-ins with
-//! the same names, so that no other file needs to know which of the two it runs on.
+//! In WebAssembly these are the ABI's imports; natively, under `cargo test`, they are stand-ins
+//! with the same names, so no other file depends on the target.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;

@@ -1,5 +1,5 @@
-//! The host's stand-in under `cargo test`: held bytes lie in a vector, log lines go to stderr, and
-//! a graph computes what the test says.
+//! Stand-in for the host under `cargo test`: held bytes are a vector, log lines go to stderr, and a
+//! graph runs a function that the test provides.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::log::Level;
 use crate::signature::Signature;
 use crate::tensor::Tensor;
 
-/// Bytes that nobody has looked at yet.
+/// Bytes that the stage has not read yet.
 #[derive(Debug)]
 pub(crate) struct Buffer(pub(crate) Vec<u8>);
 
@@ -24,13 +24,13 @@ impl Buffer {
 
 #[expect(
     clippy::print_stderr,
-    reason = "natively there is no host; a test's output is where a log line helps"
+    reason = "natively there is no host; log lines belong in the test's output"
 )]
 pub(crate) fn log_write(level: Level, message: &str) {
     eprintln!("{level:?}: {message}");
 }
 
-/// Everything is listened to in a test.
+/// Tests log every level.
 pub(crate) const fn log_threshold() -> Level {
     Level::Trace
 }
@@ -43,12 +43,12 @@ pub(crate) fn observe(name: &str, value: f64) {
     OBSERVED.with_borrow_mut(|observed| observed.push((name.to_owned(), value)));
 }
 
-/// What this thread observed since it was last asked.
+/// Takes the values that this thread has observed since the last call.
 pub(crate) fn observed() -> Vec<(String, f64)> {
     OBSERVED.take()
 }
 
-/// A graph that a test made.
+/// A graph that a test registered.
 #[derive(Clone)]
 pub(crate) struct Graph(Rc<StandIn>);
 
@@ -60,7 +60,7 @@ struct StandIn {
 type Compute = dyn Fn(Vec<Tensor>) -> Result<Vec<Tensor>, Failure>;
 
 thread_local! {
-    /// By the file that opens them.
+    /// Keyed by file name.
     static STAND_INS: RefCell<BTreeMap<String, Graph>> = const { RefCell::new(BTreeMap::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! The host behind the wall.
+//! The real host, through the ABI's imports.
 
 use crate::error::Failure;
 use crate::graphs::{Arena, Engine, GraphError, Options};
@@ -44,7 +44,7 @@ pub(crate) fn file_read(name: &str) -> Option<Vec<u8>> {
     files::open(name).ok().map(Buffer::consume)
 }
 
-/// A graph that the host computes.
+/// A graph that the host runs.
 #[derive(Debug)]
 pub(crate) struct Graph(graphs::Graph);
 

@@ -1,4 +1,4 @@
-//! Stages that get something wrong, on the bench: what the author is told.
+//! The error messages that plugin authors get from the test bench.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::{
 
 type Call = fn(&mut Inputs, &mut Outputs) -> Result<(), Failure>;
 
-/// A model that runs the function whose number it is given.
+/// A model that runs one of [`CALLS`], selected by its settings.
 struct Runs(Call);
 
 const CALLS: &[Call] = &[
@@ -68,7 +68,7 @@ fn a_mistake_in_a_call_names_the_tensor() {
     check(1, "output `y` was never put");
     check(2, "the signature has no output `z`; it has `y`");
     check(3, "output `y`: expected FP32 [-1, -1], given INT64 [1]");
-    check(4, "input `x`: the tensor is FP32, looked at as FP64");
+    check(4, "input `x`: the tensor is FP32, read as FP64");
     check(5, "the signature has no input `features`; it has `x`");
     check(
         6,
@@ -102,7 +102,7 @@ fn answers_come_back_by_name() {
 }
 
 #[test]
-fn what_does_not_fit_never_reaches_the_stage() {
+fn tensors_that_do_not_match_the_signature_never_reach_the_stage() {
     let mut bench = open_model::<Runs>(json!({ "number": 0 }), Files::none()).unwrap();
     let mut refusal =
         |name: &str, tensor: Tensor| bench.call([(name, tensor)]).unwrap_err().to_string();
@@ -120,7 +120,7 @@ fn what_does_not_fit_never_reaches_the_stage() {
     );
 }
 
-/// Takes text and nothing else, and reads a file.
+/// Takes raw text bodies only, and reads a file.
 struct Text;
 
 impl Preprocessor for Text {

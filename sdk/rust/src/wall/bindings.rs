@@ -1,8 +1,8 @@
-//! What `wit-bindgen` makes of the wall. Nothing here is for authors.
+//! Bindings that `wit-bindgen` generates from the ABI. Not public API.
 //!
-//! One world for each role, so that a component exports its own role and no other: only the macro
-//! of the role that [`export!`](crate::export) names brings a world's exports into the component.
-//! The types are made once.
+//! Each role has its own world, so that a component exports one role only: a world's exports enter
+//! the component through the macro of the role that [`export!`](crate::export) names. The types are
+//! generated once and shared.
 
 #![expect(missing_docs, reason = "generated")]
 

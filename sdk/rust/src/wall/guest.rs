@@ -1,7 +1,8 @@
-//! Between the wall's generated types and the author's: what [`export!`](crate::export) calls.
+//! Converts between the ABI's generated types and the SDK's types; [`export!`](crate::export) calls
+//! these functions.
 //!
-//! A call moves tensors, and copies no bytes. The instance's own room is reused, so a call
-//! allocates what the wall hands over and what the author makes, and nothing else.
+//! A call moves tensors and copies no bytes. The instance's buffers are reused, so a call allocates
+//! only what the ABI hands over and what the author creates.
 
 use std::cell::RefCell;
 
@@ -41,7 +42,7 @@ impl<S> Slot<S> {
         Self(RefCell::new(None))
     }
 
-    /// Runs a call on what is open. Calls come one after another, so the borrow never fails.
+    /// Runs a call on the opened stage. Calls never overlap, so the borrow never fails.
     fn call(
         &self,
         inputs: Vec<WallTensor>,
@@ -64,7 +65,7 @@ impl<S> Slot<S> {
     }
 }
 
-/// What the component says of itself.
+/// The component's description of itself.
 pub fn describe<S: JsonSchema>(name: &str, version: &str, summary: &str) -> Description {
     Description {
         name: name

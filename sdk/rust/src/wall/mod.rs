@@ -1,5 +1,5 @@
-//! The wall itself. No interface for authors: [`export!`](crate::export) names what is here, and it
-//! changes with the wall.
+//! The ABI (the WIT package `hotstage:serving`) and its adapter. Not public API: only
+//! [`export!`](crate::export) refers to these items, and they change with the ABI.
 
 pub mod bindings;
 pub mod guest;

@@ -1,10 +1,9 @@
-//! A model of a few instructions that answers whatever bytes it is asked with.
+//! A model of a few instructions that returns its input bytes as the raw call result.
 //!
-//! Its call copies the first tensor's bytes to [`IMAGE`] and answers that address: what the host
-//! then reads as a result, its list, its records and its pointers is all up to those bytes. So the
-//! input of the fuzz target is what crosses the wall, to the byte (Component Model,
-//! CanonicalABI.md). Memory: statics below [`IMAGE`], the image, and a heap from [`HEAP`] that
-//! begins anew with each call.
+//! A call copies the first tensor's bytes to [`IMAGE`] and returns that address. Those bytes decide
+//! what the host reads as the result, its list, its records and its pointers. So the fuzz input is
+//! the memory image that crosses the ABI, byte for byte (Component Model, CanonicalABI.md). Memory:
+//! statics below [`IMAGE`], the image, and a heap from [`HEAP`] that is reset with each call.
 
 use wasm_encoder::{
     CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection,
@@ -13,11 +12,11 @@ use wasm_encoder::{
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Where statics begin.
+/// Address of the statics.
 const STATICS: u32 = 1 << 10;
-/// Where the answer is.
+/// Address of the answer.
 pub(crate) const IMAGE: u32 = 1 << 16;
-/// Where what the host hands over is put.
+/// Address of the heap, where the host's arguments are stored.
 const HEAP: u32 = 2 << 16;
 const PAGES: u64 = 4;
 
@@ -27,7 +26,7 @@ const UINT8: u8 = 1;
 pub(crate) const FP32: u8 = 11;
 pub(crate) const BYTES: u8 = 13;
 
-/// The component's file.
+/// Builds the component file.
 pub(crate) fn build() -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
@@ -43,12 +42,12 @@ pub(crate) fn build() -> Vec<u8> {
         .unwrap()
 }
 
-/// Records and texts, one behind the other.
+/// Static records and texts, laid out one after another.
 #[derive(Default)]
 struct Statics(Vec<u8>);
 
 impl Statics {
-    /// Adds bytes at an address that is a multiple of 8; answers it.
+    /// Adds bytes at an address that is a multiple of 8 and returns it.
     fn put(&mut self, bytes: &[u8]) -> u32 {
         self.0.resize(self.0.len().next_multiple_of(8), 0);
         let at = STATICS + u32::try_from(self.0.len()).unwrap();
@@ -56,7 +55,7 @@ impl Statics {
         at
     }
 
-    /// Adds a text; answers its pointer and length as they stand in a record.
+    /// Adds a text and returns its pointer and length, encoded as in a record.
     fn text(&mut self, text: &str) -> Vec<u8> {
         words(&[
             self.put(text.as_bytes()),
@@ -64,7 +63,7 @@ impl Statics {
         ])
     }
 
-    /// Adds a list of ports; answers its pointer and length.
+    /// Adds a list of ports and returns its pointer and length.
     fn ports(&mut self, ports: &[(&str, u8, &[Option<u64>])]) -> Vec<u8> {
         let mut records = Vec::new();
         for (name, datatype, shape) in ports {
@@ -89,7 +88,7 @@ pub(crate) fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// `describe`'s record and `open`'s result, at the addresses that come first.
+/// The statics, and the addresses of `describe`'s record and `open`'s result.
 fn statics() -> (Statics, u32, u32) {
     let mut statics = Statics::default();
     let description: Vec<u8> = [
@@ -108,7 +107,7 @@ fn statics() -> (Statics, u32, u32) {
         ("flags", BOOL, &[Some(3)]),
     ]);
     let description = statics.put(&description);
-    // The first word says that it is no error.
+    // The first word is the discriminant: not an error.
     let opened = statics.put(&[words(&[0]), inputs, outputs].concat());
     (statics, description, opened)
 }
@@ -174,8 +173,8 @@ fn module() -> Vec<u8> {
     module.finish()
 }
 
-/// `(old, old size, alignment, size)`: the next free address. What grows beyond the memory is the
-/// host's error to see.
+/// `(old, old size, alignment, size)`: returns the next free address. The host must detect an
+/// address beyond the memory.
 fn realloc() -> Function {
     let mut function = Function::new([(1, ValType::I32)]);
     let mut body = function.instructions();
@@ -202,7 +201,7 @@ fn answers(address: u32) -> Function {
     function
 }
 
-/// `(tensors, count)`: copies the first tensor's bytes, which came inline.
+/// `(tensors, count)`: copies the bytes of the first tensor, which is inline.
 fn infer() -> Function {
     let word = |offset| MemArg {
         offset,

@@ -1,9 +1,8 @@
-//! What a guest answers, from its memory to the host's tensors: the conversion at the wall, through
-//! the real engine.
+//! Conversion of a guest's answer from its memory to the host's tensors, through the real engine.
 //!
-//! The input is the memory that a guest points the host at (`component`). Whatever it holds, the
-//! call ends with tensors that fit the signature, or with an error of the stage; and tensors are
-//! what the bytes say, as a second, slower reading of the same bytes finds (`reading`).
+//! The input is the guest memory that holds the answer (`component`). For any input, the call must
+//! return tensors that match the signature, or an error of the stage. Returned tensors must equal
+//! those of a second, simpler decoder (`reading`).
 
 pub(crate) mod component;
 mod reading;
@@ -27,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::assert_text;
 
-/// Bytes that a call may hand out: few, so that inputs reach the bound.
+/// Output bytes of a call: few, so that inputs reach the bound.
 const OUTPUT_BYTES: u64 = 64 << 10;
 
 /// The process's engine.
@@ -42,7 +41,7 @@ pub(crate) fn engine() -> &'static Engine {
     })
 }
 
-/// Keeps nothing.
+/// A compile cache that stores nothing.
 struct Nowhere;
 
 impl Artifacts for Nowhere {
@@ -57,11 +56,11 @@ impl Artifacts for Nowhere {
     fn save(&self, _: &str, _: &[u8]) {}
 }
 
-/// The stage, and what runs its calls.
+/// The stage and the runtime for its calls.
 struct Host {
     runtime: Runtime,
     stage: Stage,
-    /// Larger than what crosses by value, so that the guest gets a handle.
+    /// Larger than the limit for inline tensors, so that the guest gets a handle.
     held: Bytes,
 }
 
@@ -122,10 +121,13 @@ pub(crate) fn run(image: &[u8]) {
             let bytes: usize = tensors.iter().map(|tensor| tensor.data().len()).sum();
             assert!(
                 bytes as u64 <= OUTPUT_BYTES + host.held.len() as u64,
-                "{bytes} bytes were handed out"
+                "{bytes} bytes were returned"
             );
             if let Some(read) = reading::of(image, &host.held) {
-                assert_eq!(tensors, read, "the host reads other tensors than there are");
+                assert_eq!(
+                    tensors, read,
+                    "the host and the second decoder read different tensors"
+                );
             }
         }
         Err(error) => {
@@ -144,11 +146,11 @@ pub(crate) fn run(image: &[u8]) {
     let (created, ended, _) = host.stage.counts();
     assert!(
         created - ended <= 1,
-        "{created} instances were made and {ended} ended: one is leaked"
+        "{created} instances were created and {ended} ended: an instance leaked"
     );
 }
 
-/// Whole answers, of each kind that there is.
+/// Valid answers of every kind.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     reading::seeds()
 }

@@ -1,5 +1,4 @@
-//! A second reading of a guest's answer, slow and plain: where everything that is pointed at lies
-//! in the image.
+//! A second, simple decoder of a guest's answer, for answers whose pointers all lie in the image.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -10,7 +9,7 @@ use super::component::{BOOL, BYTES, FP32, IMAGE, words};
 /// Bytes of a record `tensor`: the datatype, the shape's list, and the payload.
 const RECORD: usize = 24;
 
-/// The tensors of an image; None where it is an error, or points at what is not known here.
+/// The tensors of an image; `None` if it holds an error, or a pointer or handle unknown here.
 pub(super) fn of(image: &[u8], held: &Bytes) -> Option<Vec<Tensor>> {
     let word =
         |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?) as usize);
@@ -33,7 +32,7 @@ pub(super) fn of(image: &[u8], held: &Bytes) -> Option<Vec<Tensor>> {
                 let (start, length) = (inside(word(at + 16)?)?, word(at + 20)?);
                 Bytes::copy_from_slice(image.get(start..start.checked_add(length)?)?)
             }
-            // The only handle that the guest was given.
+            // The only handle that the guest holds.
             _ => held.clone(),
         };
         Tensor::new(datatype, shape, data).ok()
@@ -45,7 +44,7 @@ pub(super) fn of(image: &[u8], held: &Bytes) -> Option<Vec<Tensor>> {
 struct Image(Vec<u8>);
 
 impl Image {
-    /// Adds bytes; answers their address.
+    /// Adds bytes and returns their address.
     fn put(&mut self, bytes: &[u8]) -> u32 {
         self.0.resize(self.0.len().next_multiple_of(8), 0);
         let at = IMAGE + u32::try_from(self.0.len()).unwrap();
@@ -72,7 +71,7 @@ impl Image {
         self.record(datatype, shape, [0, at, u32::try_from(data.len()).unwrap()])
     }
 
-    /// The result with this list of tensors.
+    /// Finishes the image with a result that holds these tensors.
     fn answer(mut self, records: &[Vec<u8>]) -> Vec<u8> {
         let list = self.put(&records.concat());
         let head = words(&[0, list, u32::try_from(records.len()).unwrap()]);
@@ -81,7 +80,7 @@ impl Image {
     }
 }
 
-/// Answers as a guest gives them: right ones, one with a handle, and failures.
+/// Typical answers of a guest: valid ones, one with a handle, and failures.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let new = || Image(vec![0; 16]);
     let floats = [1.0_f32, -2.5, 3.0, f32::NAN]

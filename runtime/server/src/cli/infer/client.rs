@@ -1,4 +1,4 @@
-//! One connection to a server, and what its answers mean for the command.
+//! One connection to a server, and the mapping of its answers to exit codes.
 
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use super::super::target::Target;
 use super::{CliError, Exit};
 
-/// Bytes of an answer that are read.
+/// Bound on the bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
-/// Where the server is.
+/// A server's address.
 pub(super) struct Client {
     target: Target,
 }
@@ -65,7 +65,12 @@ impl Client {
             .collect()
             .await;
         let body = body
-            .map_err(|error| CliError::new(Exit::Failed, format!("the answer broke off: {error}")))?
+            .map_err(|error| {
+                CliError::new(
+                    Exit::Failed,
+                    format!("the connection broke during the answer: {error}"),
+                )
+            })?
             .to_bytes();
         if status.is_success() {
             return Ok(body);

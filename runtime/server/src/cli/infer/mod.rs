@@ -1,4 +1,4 @@
-//! `hotstage infer`: send rows of a CSV file, or a request of one's own, to a server; print the
+//! `hotstage infer`: sends rows of a CSV file, or a complete request, to a server, and prints the
 //! answer.
 
 mod client;
@@ -17,20 +17,20 @@ use super::check::Output;
 use super::{CliError, Exit, console};
 use crate::codecs::oip::document::{encode_request, parse_response};
 
-/// Rows that go into one request.
+/// Rows of one request.
 const ROWS: usize = 1000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model's name.
     model: String,
-    /// A CSV file with a header, or a JSON file that holds an Open Inference Protocol request; -
-    /// reads JSON from standard input.
+    /// A CSV file with a header, or a JSON file with an Open Inference Protocol request; - reads
+    /// JSON from standard input.
     file: PathBuf,
-    /// The version to ask; the newest when it is left out.
+    /// The version that answers [default: the newest].
     #[arg(long = "model-version", value_name = "VERSION")]
     version: Option<String>,
-    /// Where the server is.
+    /// URL of the server.
     #[arg(
         long,
         value_name = "URL",
@@ -38,7 +38,7 @@ pub(super) struct Args {
         env = "HOTSTAGE_URL"
     )]
     url: String,
-    /// How the answer is printed. JSON prints each answer of the server on a line of its own.
+    /// Format of the answer. JSON prints each answer of the server on its own line.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }

@@ -1,8 +1,8 @@
 //! Rows of a CSV file → the inputs that a model's metadata asks for.
 //!
 //! A model with one two-dimensional input gets a matrix of all numeric columns, in the file's
-//! order. A model with several inputs, or one-dimensional ones, gets each from the column of its
-//! name. Columns that are not sent are shown beside the answer.
+//! order. A model with several inputs, or with one-dimensional ones, gets each input from the
+//! column of that name. Columns that are not sent are printed beside the answer.
 
 use std::ops::Range;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::show::Columns;
 use crate::codecs::oip::document::parse_named;
 use crate::codecs::oip::field_path::Side;
 
-/// Whether a file calls itself CSV.
+/// Whether the file's name ends in `.csv`.
 pub(in crate::cli) fn is_csv(path: &Path) -> bool {
     path.extension()
         .is_some_and(|kind| kind.eq_ignore_ascii_case("csv"))
@@ -64,7 +64,7 @@ impl Table {
     }
 }
 
-/// Which columns go into which input.
+/// Maps columns to inputs.
 pub(in crate::cli) struct Plan {
     inputs: Vec<Input>,
     /// Columns that are not sent.
@@ -79,12 +79,12 @@ struct Input {
 }
 
 impl Plan {
-    /// Fits the columns to the inputs of a model's metadata.
+    /// Matches the columns to the inputs of a model's metadata.
     pub(in crate::cli) fn new(table: &Table, about: &Value) -> Result<Self, String> {
         let inputs = about
             .get("inputs")
             .and_then(Value::as_array)
-            .ok_or("the server's metadata names no inputs")?;
+            .ok_or("the server's metadata lists no inputs")?;
         let inputs = match inputs.as_slice() {
             [only] if shape(only).len() == 2 && !matches!(shape(only)[..], [_, 1]) => {
                 vec![matrix(table, only)?]
@@ -101,7 +101,7 @@ impl Plan {
         Ok(Self { inputs, left })
     }
 
-    /// Says what is not sent.
+    /// Names the columns that are not sent.
     pub(in crate::cli) fn remark(&self, table: &Table) -> Option<String> {
         let names: Vec<&str> = self
             .left
@@ -111,7 +111,7 @@ impl Plan {
         (!names.is_empty()).then(|| format!("not sent, only shown: {}", names.join(", ")))
     }
 
-    /// The columns that are shown beside an answer.
+    /// The columns that are printed beside an answer.
     pub(super) fn beside(&self, table: &Table, rows: Range<usize>) -> Columns {
         let column = |&column: &usize| {
             let cells = rows
@@ -157,7 +157,7 @@ impl Input {
                 let text = table.cell(row, column);
                 let cell: Value = serde_json::from_str(text).map_err(|_| {
                     format!(
-                        "row {}, column `{}`: `{text}` is no number",
+                        "row {}, column `{}`: `{text}` is not a number",
                         row + 1,
                         table.names[column]
                     )
@@ -175,7 +175,7 @@ impl Input {
             .into_iter()
             .next()
             .map(|(_, tensor)| tensor)
-            .ok_or_else(|| "no tensor".to_owned())
+            .ok_or_else(|| "the request holds no tensor".to_owned())
     }
 
     fn shape(&self, rows: &Range<usize>) -> Shape {

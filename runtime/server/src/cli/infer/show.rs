@@ -1,11 +1,11 @@
-//! An answer as a table: a line for each element of dimension 0, a column for each output.
+//! An answer as a table: a row for each element of dimension 0, a column for each output.
 
 use comfy_table::{ContentArrangement, Table, presets};
 use half::{bf16, f16};
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::Tensor;
 
-/// Elements of one cell that are shown.
+/// Bound on the elements shown in one cell.
 const ELEMENTS: usize = 8;
 
 /// Columns of the input that are shown beside the answer.

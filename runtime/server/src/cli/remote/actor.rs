@@ -1,17 +1,17 @@
-//! Who changes something: what the record keeps beside the token's role.
+//! The actor: the name that a revision records beside the token's role.
 //!
-//! Default: the login name, from `USER` or `LOGNAME`, else the name that the system has for the
-//! user. Nothing proves it: whoever has the token may say any name. Bound: [`CHARS_MAX`].
+//! Default: the login name from `USER` or `LOGNAME`, else the system's name for the user. It is not
+//! proven: a client with the token may send any name. Bound: [`CHARS_MAX`].
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-/// Characters of a name, as the server takes them.
+/// Bound on the characters of a name; the server has the same.
 const CHARS_MAX: usize = 256;
-/// Characters of a login name that are sent.
+/// Bound on the characters of a login name.
 const LOGIN_CHARS_MAX: usize = 64;
 
-/// A name that somebody typed, if it is one that the server takes.
+/// Parses a given name, and refuses one that the server would refuse.
 pub(super) fn parse(text: &str) -> Result<String, String> {
     let name = text.trim();
     let is_printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
@@ -33,14 +33,14 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     }
 }
 
-/// Who is logged in, in characters that any header and any log may hold.
+/// The login name, reduced to characters that are valid in any header and log.
 pub(super) fn login() -> Option<String> {
     let named = || {
         ["USER", "LOGNAME"]
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
     };
-    // A process is its user's, and so is what the system shows of it.
+    // A process belongs to its user, so its files under /proc do too.
     let known = || {
         user(
             &fs::read_to_string("/etc/passwd").ok()?,
@@ -50,7 +50,7 @@ pub(super) fn login() -> Option<String> {
     plain(&named().or_else(known)?)
 }
 
-/// The name of a user in a text like `/etc/passwd`.
+/// The name of the user with this number in a text like `/etc/passwd`.
 fn user(passwd: &str, id: u32) -> Option<String> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -1,4 +1,4 @@
-//! `hotstage answered`: what answered calls to a name at some time.
+//! `hotstage answered`: which versions answered calls to a name at some time.
 
 use jiff::Timestamp;
 
@@ -9,9 +9,9 @@ use crate::api::Answered;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the pipeline, graph or route.
     name: String,
-    /// When: as in 2026-03-01T12:00:00Z, or `10m ago`.
+    /// The time: 2026-03-01T12:00:00Z, or `10m ago`.
     #[arg(long, value_name = "TIME", default_value = "now")]
     at: String,
     #[command(flatten)]
@@ -45,7 +45,7 @@ fn text(answered: &Answered) -> String {
         labels,
     } = answered;
     if version.is_none() && route.is_none() {
-        return format!("nothing answered calls to {pipeline} at {time}");
+        return format!("{pipeline} was not served at {time}");
     }
     let from = since
         .as_deref()
@@ -100,7 +100,7 @@ mod tests {
         };
         assert_eq!(
             text(&answered),
-            "nothing answered calls to tumor at 2026-03-01T12:00:00Z"
+            "tumor was not served at 2026-03-01T12:00:00Z"
         );
         answered.version = Some("2".to_owned());
         let text = text(&answered);

@@ -1,5 +1,5 @@
-//! `hotstage apply`: check the manifests here, send what they point at, and have the server serve
-//! them all or nothing.
+//! `hotstage apply`: checks the manifests, uploads the files that they refer to, and has the server
+//! apply all of them or none.
 
 use std::path::PathBuf;
 
@@ -15,10 +15,10 @@ use crate::api::{Applied, ApplyRequest, Document};
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     manifests: Manifests,
-    /// Make every check, golden tests included, and change nothing.
+    /// Run every check, golden tests included, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Let a version that is served get another digest.
+    /// Allow replacing a served version with different content.
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-/// What is applied, or compared.
+/// What is applied or compared.
 #[derive(Debug, clap::Args)]
 pub(super) struct Manifests {
     /// Manifests: files, folders of .yaml files, or - for standard input.
@@ -38,7 +38,7 @@ pub(super) struct Manifests {
 }
 
 impl Manifests {
-    /// Reads them and what they point at, or says everything that is wrong with any of it.
+    /// Reads the manifests and the files that they refer to, or reports everything that is wrong.
     pub(super) fn gather(&self) -> Result<Gathered, CliError> {
         gather(&self.files, &self.allow.allowed())
             .map_err(|problems| CliError::new(Exit::Refused, problems))
@@ -61,8 +61,8 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What applying the documents would change. A version with another digest is a difference, not an
-/// error.
+/// What applying the documents would change. A served version with another digest counts as a
+/// difference, not as an error.
 pub(super) async fn try_out(
     client: &mut Client,
     documents: Vec<Document>,

@@ -1,7 +1,7 @@
-//! One connection to the admin API, kept between requests, and what its answers mean for a command.
+//! One kept-alive connection to the admin API, and the mapping of its answers to exit codes.
 //!
-//! A connection that was idle may be gone by the time it is used: a request that the server can't
-//! have seen, or that changes nothing, is sent once more on a new one. Answers are bounded by
+//! The server may have closed an idle connection. A request that it can't have received, or that
+//! changes nothing, is then sent once more on a new connection. Bound on an answer:
 //! [`ANSWER_BYTES_MAX`].
 
 use std::borrow::Cow;
@@ -22,38 +22,38 @@ use super::super::target::Target;
 use super::{CliError, Exit};
 use crate::api::ErrorBody;
 
-/// Bytes of an answer that are read.
+/// Bound on the bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// The key of canonical manifests in answers.
 const MANIFEST: &str = "manifest";
-/// How long a connection may take to come about.
+/// Bound on the time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Talks to one server.
+/// A client of one server.
 pub(super) struct Client {
     target: Target,
     token: Option<String>,
-    /// Who asks, if that is known.
+    /// The name to send as the actor, if it is known.
     actor: Option<String>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
-/// One request, as often as it must be sent.
+/// One request, which can be sent again.
 #[derive(Clone)]
-struct ChangeOptions {
+struct ApiRequest {
     method: Method,
     path: String,
     headers: Vec<(HeaderName, String)>,
     body: Bytes,
 }
 
-/// An answer that is a success.
+/// A successful answer.
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// An answer, understood and word by word.
+/// An answer: its decoded value and its bytes.
 pub(super) struct Got<T> {
     pub(super) value: T,
     pub(super) body: Bytes,
@@ -62,21 +62,21 @@ pub(super) struct Got<T> {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum ClientError {
-    /// Nobody is there, or no longer.
+    /// The server can't be reached, or the connection broke.
     Away(String),
-    /// The server says no.
+    /// The server refused the request.
     Said {
-        /// With this status.
+        /// The status.
         status: StatusCode,
-        /// And these words.
+        /// The message.
         text: String,
     },
-    /// It says something that nobody here understands.
+    /// The answer can't be decoded.
     Strange(String),
 }
 
 impl ClientError {
-    /// Whether the same request may well succeed a little later.
+    /// Whether the same request may succeed a little later.
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Away(_) => true,
@@ -87,7 +87,7 @@ impl ClientError {
         }
     }
 
-    /// Whether the server says that there is no such thing.
+    /// Whether the server answered 404.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Said { status, .. } if *status == StatusCode::NOT_FOUND)
     }
@@ -116,7 +116,7 @@ impl From<ClientError> for CliError {
     }
 }
 
-/// A name as one segment of a path, or as a value of a query.
+/// Percent-encodes a name for one segment of a path or one value of a query.
 pub(super) fn quote(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -138,7 +138,7 @@ impl Client {
         }
     }
 
-    /// Reads something.
+    /// Sends a GET request.
     pub(super) async fn get<T: DeserializeOwned>(
         &mut self,
         path: &str,
@@ -149,7 +149,7 @@ impl Client {
         )
     }
 
-    /// Removes something.
+    /// Sends a DELETE request.
     pub(super) async fn delete<T: DeserializeOwned>(
         &mut self,
         path: &str,
@@ -160,7 +160,7 @@ impl Client {
         )
     }
 
-    /// Sends a document.
+    /// Sends a JSON document.
     pub(super) async fn call<T: DeserializeOwned>(
         &mut self,
         method: Method,
@@ -173,7 +173,7 @@ impl Client {
         understand(self.send(method, path, headers, body.into()).await?)
     }
 
-    /// Sends bytes under headers of one's own.
+    /// Sends bytes with additional headers.
     pub(super) async fn send(
         &mut self,
         method: Method,
@@ -181,7 +181,7 @@ impl Client {
         headers: Vec<(HeaderName, String)>,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let ask = ChangeOptions {
+        let ask = ApiRequest {
             method,
             path: format!("{}{path}", self.target.prefix),
             headers,
@@ -201,11 +201,11 @@ impl Client {
             .unwrap_or_else(|error| Err(self.away(&error)))
     }
 
-    /// The outer result says whether the connection held.
+    /// The outer result says whether the connection worked.
     async fn exchange(
         &mut self,
         mut sender: SendRequest<Full<Bytes>>,
-        ask: &ChangeOptions,
+        ask: &ApiRequest,
     ) -> hyper::Result<Result<Answer, ClientError>> {
         sender.ready().await?;
         let mut request = Request::builder()
@@ -225,7 +225,7 @@ impl Client {
             Ok(request) => request,
             Err(error) => {
                 return Ok(Err(ClientError::Strange(format!(
-                    "`{}` can't be asked: {error}",
+                    "can't build the request for `{}`: {error}",
                     ask.path
                 ))));
             }
@@ -237,7 +237,7 @@ impl Client {
             Ok(body) => body.to_bytes(),
             Err(error) => {
                 return Ok(Err(ClientError::Away(format!(
-                    "the answer broke off: {error}"
+                    "the connection broke during the answer: {error}"
                 ))));
             }
         };
@@ -260,7 +260,7 @@ impl Client {
             Ok(stream) => stream.map_err(|error| self.away(&error))?,
             Err(_) => {
                 return Err(self.away(&format_args!(
-                    "no answer within {} s",
+                    "no connection within {} s",
                     CONNECT_TIME_MAX.as_secs()
                 )));
             }
@@ -294,9 +294,8 @@ fn understand<T: DeserializeOwned>(answer: Answer) -> Result<Got<T>, ClientError
     })
 }
 
-/// Writes out what would drive a terminal or forge a line, in every text of an answer: none of them
-/// is printed otherwise. Manifests stay as they are, as they are compared; who prints one sees to
-/// it there.
+/// Escapes characters that would control a terminal or forge a line, in every text of an answer.
+/// Manifests stay unchanged, because they are compared; code that prints one escapes it.
 fn make_printable(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -320,9 +319,9 @@ fn make_printable(value: &mut Value) {
 
 fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
     let text = match serde_json::from_slice::<ErrorBody>(body) {
-        // One problem to a line; the rest is what clients and files gave.
+        // One problem on each line; other control characters come from clients and files.
         Ok(ErrorBody { error }) if !error.is_empty() => printable::lines(&error).into_owned(),
-        _ => format!("the server says {status} and no more"),
+        _ => format!("the server answered {status} without a message"),
     };
     ClientError::Said { status, text }
 }
@@ -352,7 +351,7 @@ mod tests {
         let ending = CliError::from(refusal(StatusCode::BAD_GATEWAY, b"<html>"));
         assert_eq!(
             ending.message,
-            "the server says 502 Bad Gateway and no more"
+            "the server answered 502 Bad Gateway without a message"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `hotstage delete`: take a version, a route, or a name with all its versions, out of service.
+//! `hotstage delete`: takes a version, a route, or a name with all its versions out of service.
 
 use super::client::quote;
 use super::{Change, CliError, Remote, show};
@@ -6,15 +6,15 @@ use crate::api::Applied;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the pipeline, graph or route.
     name: String,
-    /// One version; all of them when it is left out.
+    /// Delete only this version [default: all versions].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Only the name's route: its newest version answers again.
+    /// Delete only the name's route; its newest version then answers.
     #[arg(long, conflicts_with = "version")]
     route: bool,
-    /// Say what would be removed; remove nothing.
+    /// Show what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
 }
 
 impl Change {
-    /// For requests that have no body.
+    /// The query of a request that has no body.
     pub(super) fn query(&self, dry_run: bool) -> String {
         let mut parts = Vec::new();
         if !self.reason.is_empty() {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_holds_what_was_said() {
+    fn a_query_holds_the_given_options() {
         let change = Change::default();
         assert_eq!(change.query(false), "");
         let change = Change {

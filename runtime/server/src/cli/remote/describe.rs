@@ -1,4 +1,4 @@
-//! `hotstage describe`: everything about one version, or about a route.
+//! `hotstage describe`: prints all details of one version or of a route.
 
 use std::iter::once;
 
@@ -13,12 +13,12 @@ use crate::api::{
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the pipeline, graph or route.
     name: String,
-    /// A version or a label [default: the version that answers when none is asked for].
+    /// A version or a label [default: the version that answers by default].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// The name's route: who answers what share, and why.
+    /// Describe the name's route: its rules, shares, fallbacks and mirrors.
     #[arg(long, conflicts_with = "version")]
     route: bool,
     #[command(flatten)]
@@ -59,7 +59,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
     let ready = if route.ready {
         "yes"
     } else {
-        "no: versions that it needs are not in service"
+        "no: versions that it needs are out of service"
     };
     let salt = part("salt").and_then(Value::as_str).unwrap_or_default();
     let split: Vec<String> = route.split.iter().map(share).collect();
@@ -73,7 +73,7 @@ fn about_route(name: &str, route: &RouteInfo) -> String {
         ("name", name.to_owned()),
         ("digest", route.digest.clone()),
         ("ready", ready.to_owned()),
-        ("goes on without", route.out_of_service.join(", ")),
+        ("serves without", route.out_of_service.join(", ")),
         ("rules", rules.join("\n")),
         ("sticky", json("sticky")),
         ("split", split.join("\n")),
@@ -94,7 +94,7 @@ fn share(share: &ShareInfo) -> String {
         percent,
     } = share;
     let percent = (percent * 100.0).round() / 100.0;
-    format!("version {version}: weight {weight}, {percent}% of what no rule takes")
+    format!("version {version}: weight {weight}, {percent}% of the requests that match no rule")
 }
 
 /// A rule of a route, as its manifest writes it.
@@ -108,7 +108,7 @@ fn rule(rule: &Value) -> String {
     ))
 }
 
-/// What is known about a name.
+/// Asks the server for a name's versions.
 pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, ClientError> {
     Ok(client
         .get(&format!("/v1/models/{}", quote(name)))
@@ -116,9 +116,9 @@ pub(super) async fn model(client: &mut Client, name: &str) -> Result<ModelInfo, 
         .value)
 }
 
-/// The version that a word means: a version, else a label, else the one that answers.
+/// Resolves a version or a label; without either, the version that answers by default.
 pub(super) fn version<'a>(model: &'a ModelInfo, word: Option<&str>) -> Result<&'a str, String> {
-    // What is kept or drains is out of service: no word means it.
+    // Kept and draining versions are out of service and can't be named.
     let served = || {
         let is_served = |about: &&VersionInfo| {
             !matches!(about.condition, Condition::Kept | Condition::Draining)
@@ -177,13 +177,13 @@ fn head(about: &PipelineInfo) -> String {
         ("brought", brought(about)),
         ("answered", figures.answered.to_string()),
         ("failed", figures.failed.to_string()),
-        ("half of them under", show::latency(figures.p50_ms)),
-        ("99 of 100 under", show::latency(figures.p99_ms)),
+        ("p50", show::latency(figures.p50_ms)),
+        ("p99", show::latency(figures.p99_ms)),
         ("golden tests", about.tests.join(", ")),
     ])
 }
 
-/// The revision that serves the version.
+/// The revision that put the version in service.
 fn brought(about: &PipelineInfo) -> String {
     let Some(revision) = &about.revision else {
         return String::new();
@@ -194,10 +194,10 @@ fn brought(about: &PipelineInfo) -> String {
 }
 
 fn ports(about: &PipelineInfo) -> String {
-    let port = |way: &str, port: &PortInfo| {
+    let port = |direction: &str, port: &PortInfo| {
         let sizes: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
         [
-            way.to_owned(),
+            direction.to_owned(),
             port.name.clone(),
             port.datatype.clone(),
             format!("[{}]", sizes.join(", ")),
@@ -206,7 +206,7 @@ fn ports(about: &PipelineInfo) -> String {
     let inputs = about.inputs.iter().map(|input| port("in", input));
     let outputs = about.outputs.iter().map(|output| port("out", output));
     show::table(
-        ["way", "tensor", "datatype", "shape"],
+        ["direction", "tensor", "datatype", "shape"],
         inputs.chain(outputs),
     )
 }
@@ -241,7 +241,7 @@ fn stages(about: &PipelineInfo) -> String {
     show::table(header, about.stages.iter().map(stage))
 }
 
-/// One member of a node; what the node does with all of them stands beside the first.
+/// One member of a node; what the node does with all its members is printed with the first.
 fn node((node, index): (&NodeInfo, usize)) -> [String; 7] {
     let member = &node.members[index];
     let merge = node
@@ -260,7 +260,7 @@ fn node((node, index): (&NodeInfo, usize)) -> [String; 7] {
     ]
 }
 
-/// How a member is asked, and what its failure means.
+/// How a member is called, and whether its failure matters.
 fn how(node: &NodeInfo, index: usize) -> String {
     let member = &node.members[index];
     let mut how = Vec::new();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_service_is_no_version_to_speak_of() {
+    fn a_version_out_of_service_cannot_be_named() {
         let about = |version: &str, condition| VersionInfo {
             version: version.to_owned(),
             condition,
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_says_what_each_member_means() {
+    fn a_graph_lists_each_members_role() {
         let member = |version: &str| MemberInfo {
             pipeline: "tumor".to_owned(),
             version: version.to_owned(),

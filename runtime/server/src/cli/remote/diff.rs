@@ -1,4 +1,5 @@
-//! `hotstage diff`: what `apply` would change, and which lines of the canonical manifests differ.
+//! `hotstage diff`: shows what `apply` would change, and which lines of the canonical manifests
+//! differ.
 
 use hotstage_core::digest::Digest;
 use hotstage_core::manifest::{ComponentRef, Resolved, Written, canonical_text};
@@ -74,9 +75,9 @@ async fn replaced(
     ))
 }
 
-/// The canonical manifest that the server would make. Which component a mere name means is known to
-/// the server alone: if the one that is served makes the digest right, it is that; else its name
-/// stands there.
+/// The canonical manifest that the server would make. Only the server can resolve a component that
+/// is named without a digest. If the component served now gives the expected digest, it is that
+/// one; else the manifest shows the name.
 fn wanted(written: &Written, resolved: &Resolved, served: &Value, digest: Option<&str>) -> Value {
     let Ok(mut wanted) = serde_json::from_str::<Value>(&resolved.canonical()) else {
         return Value::Null;

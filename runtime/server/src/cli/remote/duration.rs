@@ -1,4 +1,5 @@
-//! Durations and times as people write them: `90s`, `1h30m`, `10m ago`, `2026-03-01T12:00:00Z`.
+//! Durations and times in the notation of the command line: `90s`, `1h30m`, `10m ago`,
+//! `2026-03-01T12:00:00Z`.
 
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ const UNITS: [(&str, u64); 6] = [
     ("w", 604_800_000),
 ];
 
-/// Reads a duration.
+/// Parses a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let refuse = || format!("`{text}` is no duration; examples: 500ms, 30s, 10m, 1h30m, 2d");
+    let refuse = || format!("`{text}` is not a duration; examples: 500ms, 30s, 10m, 1h30m, 2d");
     let mut rest = text.trim();
     let mut milliseconds: u64 = 0;
     if rest.is_empty() {
@@ -42,11 +43,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(milliseconds))
 }
 
-/// Reads a time: RFC 3339, or so long before now.
+/// Parses a time: RFC 3339, or a duration before now.
 pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let refuse = || {
         format!(
-            "`{text}` is no time; examples: 2026-03-01T12:00:00Z, 2026-03-01T13:00:00+01:00, 10m ago"
+            "`{text}` is not a time; examples: 2026-03-01T12:00:00Z, 2026-03-01T13:00:00+01:00, 10m ago"
         )
     };
     let text = text.trim();
@@ -90,7 +91,7 @@ mod tests {
             "é",
         ] {
             assert!(
-                duration(text).unwrap_err().contains("is no duration"),
+                duration(text).unwrap_err().contains("is not a duration"),
                 "{text}"
             );
         }
@@ -109,7 +110,7 @@ mod tests {
         }
         for text in ["", "ago", "yesterday", "10 minutes ago", "99999999999d ago"] {
             assert!(
-                moment(text, now).unwrap_err().contains("is no time"),
+                moment(text, now).unwrap_err().contains("is not a time"),
                 "{text}"
             );
         }

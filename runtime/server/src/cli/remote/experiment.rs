@@ -1,4 +1,5 @@
-//! `hotstage experiment`: which variant of a route earns more, and whether that can be said yet.
+//! `hotstage experiment`: which variant of a route earns more, and whether the data suffice to say
+//! so.
 
 use super::client::quote;
 use super::{CliError, Output, Remote, show};
@@ -12,15 +13,15 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Say how an experiment stands: requests, rewards, intervals, differences, and what follows.
+    /// Show an experiment: requests, rewards, intervals, differences and the verdict.
     Status(StatusArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
-    /// The name that clients call.
+    /// Name of the route.
     name: String,
-    /// The same as `--output json`.
+    /// Same as `--output json`.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -53,7 +54,7 @@ fn text(about: &ExperimentInfo) -> String {
         (
             "intervals",
             format!(
-                "hold at every moment at once, with a chance of {} %",
+                "valid at all times together, with a probability of {} %",
                 sure(about.alpha)
             ),
         ),
@@ -75,8 +76,8 @@ fn text(about: &ExperimentInfo) -> String {
     format!("{head}\n\n{table}\n\n{}", about.says)
 }
 
-/// The chance that no difference, or no mean, is ever wrong, in percent, without the digits that a
-/// float makes up.
+/// The probability, in percent, that no interval is ever wrong, rounded to hide floating-point
+/// errors.
 fn sure(alpha: f64) -> f64 {
     ((1.0 - alpha) * 1e6).round() / 1e4
 }

@@ -1,9 +1,9 @@
-//! Manifests on this machine → what `apply` sends: their texts, and the digest of every file that
-//! they point at.
+//! Local manifests → the request of `apply`: their texts, and the digests of the files that they
+//! refer to.
 //!
-//! Everything that is wrong here is said at once and before anything is sent. Components that are
-//! called by a mere name or by a digest are the server's to find. Bounds: those of the server,
-//! [`COMPONENT_BYTES_MAX`] and [`FILE_BYTES_MAX`].
+//! All problems are reported at once, before anything is sent. Components that are named without a
+//! path are resolved by the server. Bounds: those of the server, [`COMPONENT_BYTES_MAX`] and
+//! [`FILE_BYTES_MAX`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,41 +24,41 @@ use crate::files::{Allowed, Confined, OpenError};
 /// Bytes that are hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// What manifest files mean.
+/// The content of manifest files.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// The files, as they are sent.
     pub(super) documents: Vec<Document>,
-    /// What they point at.
+    /// The files that they refer to.
     pub(super) files: Files,
-    /// Each document, and the same with digests. The digest of a component with a mere name is that
-    /// of no bytes.
+    /// Each document, as written and with digests. The digest of a component that the server
+    /// resolves is that of no bytes.
     pub(super) manifests: Vec<(Written, Resolved)>,
 }
 
-/// The files that paths lead to, by the digest of their bytes.
+/// The files, by the digest of their bytes.
 pub(super) type Files = BTreeMap<Digest, Blob>;
 
-/// A file, and how long it was when it was hashed.
+/// A file, and its length when it was hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Blob {
-    /// As people read it.
+    /// As messages show it.
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
-    /// Where it may lie, and what it is called there.
+    /// The directory that confines it, and its path there.
     place: (Confined, String),
 }
 
 impl Blob {
-    /// Opens it again, no less carefully than before: it may have been replaced meanwhile.
+    /// Opens the file again with the same checks, because it may have been replaced.
     pub(super) fn open(&self) -> Result<File, OpenError> {
         let (folder, name) = &self.place;
         folder.open(name)
     }
 }
 
-/// Reads the manifests, and hashes what they point at, in their folders or in directories that are
-/// allowed.
+/// Reads the manifests and hashes the files that they refer to, which must lie in the manifests'
+/// folders or in allowed directories.
 pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, Problems> {
     let (texts, mut problems) = deploy::texts(paths, allowed);
     let written = deploy::sent(
@@ -97,7 +97,7 @@ pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, P
             paths,
             hashed: &mut hashed,
         };
-        // Its members are the server's to find.
+        // The server resolves its members.
         let unknown =
             |branch: &Branch<Option<Digest>>| Ok(branch.digest.unwrap_or_else(|| Digest::of(b"")));
         if let Err(found) = document.resolve(&mut finder, unknown) {
@@ -115,15 +115,15 @@ pub(super) fn gather(paths: &[PathBuf], allowed: &Allowed) -> Result<Gathered, P
 
 struct Finder<'a> {
     folder: Confined,
-    /// As written → digest.
+    /// Written path → digest.
     paths: &'a mut BTreeMap<String, String>,
-    /// So that no file is read twice.
+    /// Ensures that no file is read twice.
     hashed: &'a mut BTreeMap<PathBuf, (Digest, Blob)>,
 }
 
 impl Finder<'_> {
     fn path(&mut self, written: &str, bytes_max: u64) -> Result<Digest, String> {
-        // Without the `.` of `./weights`, so that messages and bars read well.
+        // Removes the `.` of `./weights` for messages and progress bars.
         let path: PathBuf = self.folder.path(written).components().collect();
         let (digest, bytes) = match self.hashed.get(&path) {
             Some((digest, blob)) => (*digest, blob.bytes),
@@ -174,8 +174,7 @@ impl Resolve for Finder<'_> {
     }
 }
 
-/// The digest of a file's bytes, and how many they are. A file that is larger than any may be is
-/// not read.
+/// The digest and the length of a file. A file above the bound is not read.
 fn hash(mut file: File, path: &Path) -> Result<(Digest, u64), String> {
     let shown = path.display();
     let trouble = |error: std::io::Error| format!("can't read {shown}: {error}");

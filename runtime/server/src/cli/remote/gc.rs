@@ -1,4 +1,4 @@
-//! `hotstage gc`: free the bytes that neither what is served nor a rollback needs.
+//! `hotstage gc`: frees the bytes that are needed neither for what is served nor for a rollback.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::api::{Gc, GcRequest};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Say what would be freed; free nothing.
+    /// Show what would be freed, and free nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Revisions, counted from the newest, whose bytes are kept so that they can be rolled back to.
+    /// Newest revisions that stay available for a rollback.
     #[arg(long, value_name = "N", default_value_t = GcRequest::default().keep_revisions)]
     keep_revisions: u64,
-    /// Bytes younger than this stay: somebody may be about to use them.
+    /// Keep bytes younger than this: an upload may be about to use them.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     min_age: Duration,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let request = GcRequest {
         dry_run: args.dry_run,
         keep_revisions: args.keep_revisions,
-        // Rounded up: what is asked to stay stays.
+        // Rounded up, so that no byte is freed too early.
         min_age_seconds: args
             .min_age
             .as_millis()

@@ -1,17 +1,17 @@
-//! `hotstage get`: what is served, one line for each version.
+//! `hotstage get`: lists what is served, one line for each version.
 
 use super::client::{Client, quote};
 use super::{CliError, Output, Remote, console, show};
 use crate::api::{Condition, ModelInfo, Page, VersionInfo};
 
-/// Names that are asked for at a time.
+/// Names per request.
 const PAGE: u64 = 500;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// One name; all of them when it is left out.
+    /// Only this name [default: all names].
     name: Option<String>,
-    /// How many names at most [default: all].
+    /// Maximum number of names to list [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     #[command(flatten)]
@@ -89,8 +89,8 @@ fn table(models: &[ModelInfo]) -> String {
 
 fn row(model: &ModelInfo, about: &VersionInfo) -> [String; 10] {
     let is_default = model.answers.as_ref() == Some(&about.version);
-    // The star marks the version that answers when none is asked for; behind a route, each has its
-    // share of those.
+    // The star marks the version that answers by default. In a route, each version has a share
+    // instead.
     let share = model
         .route
         .iter()
@@ -123,7 +123,7 @@ fn row(model: &ModelInfo, about: &VersionInfo) -> [String; 10] {
     ]
 }
 
-/// A condition in a word.
+/// A condition as one word.
 pub(super) fn condition(condition: Condition) -> &'static str {
     match condition {
         Condition::Ready => "ready",

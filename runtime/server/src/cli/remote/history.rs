@@ -1,5 +1,5 @@
-//! `hotstage history`: what was changed, newest first; one revision in full; or whether the record
-//! is whole.
+//! `hotstage history`: lists the revisions, newest first; shows one in full; or verifies the
+//! journal.
 
 use hotstage_core::printable::one_line;
 
@@ -7,16 +7,16 @@ use super::client::Client;
 use super::{CliError, Exit, Output, Remote, console, show};
 use crate::api::{History, RevisionInfo, Verified};
 
-/// Revisions that are asked for at a time.
+/// Revisions per request.
 const PAGE: u64 = 100;
-/// Changes of a revision that a line names.
+/// Bound on the changes that a line names.
 const CHANGES: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// One revision, in full.
+    /// Show only this revision, in full.
     revision: Option<u64>,
-    /// How many revisions at most.
+    /// Maximum number of revisions to list.
     #[arg(
         long,
         value_name = "N",
@@ -24,8 +24,7 @@ pub(in crate::cli) struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     limit: u64,
-    /// Verify every revision against the hash that the next one has of it; exit code 3 when
-    /// something is wrong.
+    /// Verify every revision against the hash in its successor; exit code 3 if one does not match.
     #[arg(long, conflicts_with = "revision")]
     verify: bool,
     #[command(flatten)]
@@ -104,7 +103,7 @@ fn row(revision: &RevisionInfo) -> [String; 6] {
         revision.actor.clone(),
         revision.asked(),
         changes.join("\n"),
-        // On its line: a line break would look like another row.
+        // On one line: a line break would look like another row.
         one_line(&revision.reason).into_owned(),
     ]
 }
@@ -128,7 +127,7 @@ fn revision(revision: &RevisionInfo) -> String {
     ])
 }
 
-/// What the steps of rollouts came to that ended with it.
+/// The guards' results for the rollout steps that this revision ended.
 fn evidence(revision: &RevisionInfo) -> String {
     let found = revision
         .changes
@@ -149,7 +148,7 @@ fn evidence(revision: &RevisionInfo) -> String {
     found.collect::<Vec<_>>().join("\n")
 }
 
-/// What was read, behind an `ok` where all is well.
+/// A summary of what was verified; it starts with `ok` if the journal is intact.
 fn verified(verified: &Verified) -> String {
     let Verified {
         ok,

@@ -1,5 +1,5 @@
-//! `hotstage label`: point labels at versions, or remove them: all of them in one revision, or
-//! none.
+//! `hotstage label`: moves labels to versions, or removes them. One revision changes all given
+//! labels or none.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::api::{Applied, LabelsRequest};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the pipeline or graph.
     name: String,
-    /// A label and the version that it shall point at, or a label and a minus, which removes it.
-    #[arg(value_name = "LABEL=VERSION|LABEL-", required = true, value_parser = wish)]
-    labels: Vec<RequestedOutput>,
-    /// Say what would change; change nothing.
+    /// `LABEL=VERSION` points the label at the version; `LABEL-` removes it.
+    #[arg(value_name = "LABEL=VERSION|LABEL-", required = true, value_parser = parse)]
+    labels: Vec<LabelChange>,
+    /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -25,22 +25,22 @@ pub(in crate::cli) struct Args {
     remote: Remote,
 }
 
-/// What shall become of a label: a version that it points at, or none, which removes it.
+/// The requested state of a label: the version that it points at, or none to remove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct RequestedOutput {
+struct LabelChange {
     label: String,
     version: Option<String>,
 }
 
-fn wish(text: &str) -> Result<RequestedOutput, String> {
+fn parse(text: &str) -> Result<LabelChange, String> {
     match (text.split_once('='), text.strip_suffix('-')) {
         (Some((label, version)), _) if !label.is_empty() && !version.is_empty() => {
-            Ok(RequestedOutput {
+            Ok(LabelChange {
                 label: label.to_owned(),
                 version: Some(version.to_owned()),
             })
         }
-        (None, Some(label)) if !label.is_empty() => Ok(RequestedOutput {
+        (None, Some(label)) if !label.is_empty() => Ok(LabelChange {
             label: label.to_owned(),
             version: None,
         }),
@@ -73,13 +73,11 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-fn labels(requested: &[RequestedOutput]) -> Result<BTreeMap<String, Option<String>>, String> {
+fn labels(requested: &[LabelChange]) -> Result<BTreeMap<String, Option<String>>, String> {
     let mut labels = BTreeMap::new();
-    for RequestedOutput { label, version } in requested {
+    for LabelChange { label, version } in requested {
         if labels.insert(label.clone(), version.clone()).is_some() {
-            return Err(format!(
-                "the label `{label}` is there twice; say once where it shall point"
-            ));
+            return Err(format!("the label `{label}` is given twice; give it once"));
         }
     }
     Ok(labels)
@@ -91,21 +89,21 @@ mod tests {
 
     #[test]
     fn a_minus_at_the_end_removes() {
-        let point = |label: &str, version: &str| RequestedOutput {
+        let point = |label: &str, version: &str| LabelChange {
             label: label.to_owned(),
             version: Some(version.to_owned()),
         };
-        assert_eq!(wish("stable=2"), Ok(point("stable", "2")));
-        assert_eq!(wish("stable=2-"), Ok(point("stable", "2-")));
+        assert_eq!(parse("stable=2"), Ok(point("stable", "2")));
+        assert_eq!(parse("stable=2-"), Ok(point("stable", "2-")));
         assert_eq!(
-            wish("stable-"),
-            Ok(RequestedOutput {
+            parse("stable-"),
+            Ok(LabelChange {
                 label: "stable".to_owned(),
                 version: None
             })
         );
         for text in ["stable", "-", "=2", "stable=", ""] {
-            assert!(wish(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 
@@ -114,14 +112,14 @@ mod tests {
         let requested = |texts: &[&str]| {
             texts
                 .iter()
-                .map(|text| wish(text).unwrap())
-                .collect::<Vec<RequestedOutput>>()
+                .map(|text| parse(text).unwrap())
+                .collect::<Vec<LabelChange>>()
         };
         assert_eq!(labels(&requested(&["a=1", "b-"])).unwrap().len(), 2);
         assert!(
             labels(&requested(&["a=1", "a-"]))
                 .unwrap_err()
-                .contains("`a` is there twice")
+                .contains("`a` is given twice")
         );
     }
 }

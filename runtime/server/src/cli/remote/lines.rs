@@ -1,11 +1,11 @@
-//! The lines that differ between two texts, with a few around them, as `diff -u` shows them.
+//! The lines that differ between two texts, with some context, as `diff -u` shows them.
 //!
-//! Bound: [`CELLS_MAX`] pairs of lines are compared. Texts that differ over more than that are
-//! shown as one block out and one block in.
+//! Bound: [`CELLS_MAX`] pairs of lines are compared. Beyond that, the differing part is shown as
+//! one block removed and one block added.
 
-/// Lines that are shown around a difference.
+/// Lines of context around a difference.
 const AROUND: usize = 3;
-/// Pairs of lines that are compared.
+/// Bound on the pairs of lines that are compared.
 const CELLS_MAX: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ enum Line<'a> {
     In(&'a str),
 }
 
-/// What it takes to come from one text to the other; empty when they are the same.
+/// The removed and added lines between two texts; empty if the texts are equal.
 pub(super) fn difference(one: &str, other: &str) -> Vec<String> {
     let (one, other): (Vec<&str>, Vec<&str>) = (one.lines().collect(), other.lines().collect());
     let lines = align(&one, &other);
@@ -69,7 +69,7 @@ fn align<'a>(one: &[&'a str], other: &[&'a str]) -> Vec<Line<'a>> {
     lines
 }
 
-/// The longest common part by its lengths, in a table of `left` by `right`.
+/// The longest common subsequence, by a table of lengths of `left` by `right`.
 fn middle<'a>(left: &[&'a str], right: &[&'a str], lines: &mut Vec<Line<'a>>) {
     let width = right.len() + 1;
     if (left.len() + 1).saturating_mul(width) > CELLS_MAX {

@@ -1,4 +1,4 @@
-//! `hotstage mirrors`: what mirrored versions would have answered, beside what clients got.
+//! `hotstage mirrors`: compares the answers of mirrored versions with those that clients got.
 
 use super::client::quote;
 use super::{CliError, Remote, show};
@@ -6,12 +6,12 @@ use crate::api::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreeme
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the route.
     name: String,
-    /// Each minute on its own.
+    /// Show each minute by itself.
     #[arg(long)]
     windows: bool,
-    /// The requests whose answers differ most, where the route keeps some.
+    /// Show the requests whose answers differ most, if the route keeps examples.
     #[arg(long)]
     examples: bool,
     #[command(flatten)]
@@ -67,7 +67,7 @@ fn text(mirrors: &Mirrors, windows: bool, examples: bool) -> String {
     for mirror in &mirrors.mirrors {
         if let Some(failure) = &mirror.all.failure {
             parts.push(format!(
-                "version {} failed last because: {failure}",
+                "last failure of version {}: {failure}",
                 mirror.version
             ));
         }
@@ -149,7 +149,7 @@ fn rows<'a>(
     })
 }
 
-/// A number and its part of another.
+/// A number, and its percentage of another.
 fn share(part: u64, of: u64) -> String {
     let percent = if of == 0 {
         0.0
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirror_is_told_by_figures_and_outputs() {
+    fn a_mirror_is_shown_by_figures_and_outputs() {
         let output = OutputAgreement {
             name: "label".to_owned(),
             agreement: Some(0.9375),

@@ -1,9 +1,9 @@
-//! The verbs that talk to a running server's admin API: what they have in common, and one file for
-//! each.
+//! The verbs that call a running server's admin API: their shared options, and one file for each
+//! verb.
 //!
-//! Default: the server that runs on the state directory, over loopback, with the token that it left
-//! there. `--server` names another one. Results go to stdout, as a table or as the API's answers
-//! word by word; the rest goes to stderr.
+//! Default: the server that runs on the state directory, over loopback, with the token in that
+//! directory. `--server` selects another one. Results go to stdout, as a table or as the API's
+//! JSON; the rest goes to stderr.
 
 mod actor;
 mod answered;
@@ -37,68 +37,67 @@ use super::{CliError, Exit, console};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
-    /// Change what a server serves to what manifests say; nothing else is touched.
+    /// Apply manifests to a running server; nothing else changes.
     Apply(apply::Args),
-    /// Say what `apply` would change: exit code 0 for nothing, 9 for something.
+    /// Show what `apply` would change; exit code 0 if nothing, 9 if something.
     Diff(diff::Args),
     /// List what is served.
     Get(get::Args),
-    /// Say everything about one version, or about a route.
+    /// Show all details of one version or of a route.
     Describe(describe::Args),
-    /// Say what mirrored versions would have answered.
+    /// Compare the answers of mirrored versions with those that clients got.
     Mirrors(mirrors::Args),
-    /// Take a version, a route, or a name with all its versions, out of service.
+    /// Take a version, a route, or a name with all its versions out of service.
     Delete(delete::Args),
     /// Point labels at versions, or remove them.
     Label(label::Args),
-    /// Wait until a version can answer.
+    /// Wait until a version is ready.
     Wait(wait::Args),
-    /// List what was changed, when and by whom; or verify that record.
+    /// List the revisions with their time, actor and changes; or verify the journal.
     History(history::Args),
-    /// Serve again what was served before.
+    /// Restore an earlier revision.
     Rollback(rollback::Args),
-    /// Give a version its share step by step, watched by guards.
+    /// Shift a route's share to a new version step by step, under guards.
     Rollout(rollout::Args),
-    /// Say what answered calls to a name at some time.
+    /// Show which versions answered calls to a name at some time.
     Answered(answered::Args),
-    /// Say which variant of a route earns more.
+    /// Show which variant of a route earns more.
     Experiment(experiment::Args),
-    /// Free the bytes that nothing needs any more.
+    /// Delete stored bytes that nothing refers to any more.
     Gc(gc::Args),
-    /// Say how a server is.
+    /// Show the state of a server.
     Status(status::Args),
-    /// Watch what a server does, on the whole terminal.
+    /// Show a server's live traffic, full screen.
     Top(top::Args),
 }
 
-/// Options of every verb here.
+/// Options of all verbs here.
 #[derive(Debug, clap::Args)]
 struct Remote {
-    /// The admin API's address, as in http://127.0.0.1:8002
-    /// [default: of the server that runs on the state directory].
+    /// URL of the admin API, such as http://127.0.0.1:8002 [default: the server that runs on the
+    /// state directory].
     #[arg(long, value_name = "URL", env = "HOTSTAGE_SERVER")]
     server: Option<String>,
-    /// The file that holds the admin API's token
-    /// [default without --server: the one in the state directory].
+    /// File that holds the admin API's token [default without --server: the one in the state
+    /// directory].
     #[arg(long, value_name = "FILE", env = "HOTSTAGE_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// The state directory of a server on this machine
-    /// [default: the user's state folder, ~/.local/state/hotstage].
+    /// State directory of a server on this machine [default: the user's state folder,
+    /// ~/.local/state/hotstage].
     #[arg(long, value_name = "DIR", env = "HOTSTAGE_STATE")]
     state: Option<PathBuf>,
-    /// How the result is printed. JSON prints each answer of the server as it came, on a line of
-    /// its own.
+    /// Format of the result. JSON prints each answer of the server unchanged, on its own line.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
 
-/// Options of every verb that changes something.
+/// Options of all verbs that change something.
 #[derive(Debug, Default, clap::Args)]
 struct Change {
-    /// Change nothing unless this is the newest revision.
+    /// Fail unless this is the newest revision.
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
-    /// Why; the record keeps it.
+    /// Reason for the change, recorded in the revision.
     #[arg(
         long,
         value_name = "TEXT",
@@ -106,13 +105,13 @@ struct Change {
         hide_default_value = true
     )]
     reason: String,
-    /// Who changes it, for the record. It is what you say it is: only the token is checked
-    /// [default: the login name].
+    /// Name of the person or program that makes the change, recorded in the revision. It is not
+    /// verified: only the token is checked [default: the login name].
     #[arg(long, value_name = "NAME", env = "HOTSTAGE_ACTOR", value_parser = actor::parse)]
     actor: Option<String>,
 }
 
-/// Does what the arguments say.
+/// Runs the verb.
 pub(super) fn run(verb: &Verb) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,8 +1,8 @@
-//! `hotstage rollback`: serve again what was served before, under one name or under all. What was
-//! changed since stays in the record.
+//! `hotstage rollback`: restores an earlier revision for one name or for all. Later revisions stay
+//! in the journal.
 //!
 //! Default: one step back, for the whole server. A rollback that would leave a served name without
-//! any version is refused unless it says `--to 0`.
+//! any version is refused unless `--to 0` is given.
 
 use http::Method;
 
@@ -11,15 +11,13 @@ use crate::api::{Applied, RollbackRequest};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Roll back this name alone: its versions, labels, route and rollout; all others stay
-    /// [default: all names].
+    /// Roll back only this name: its versions, labels, route and rollout [default: all names].
     name: Option<String>,
-    /// The revision after which things were as they shall be; 0 is before the first, when nothing
-    /// was served [default: the one before the newest, or before the last change of NAME; a rollout
-    /// is one change].
+    /// The revision to restore; 0 is the empty state before the first [default: the one before the
+    /// newest, or before the last change of NAME; a rollout is one change].
     #[arg(long, value_name = "REVISION")]
     to: Option<u64>,
-    /// Say what would change; change nothing.
+    /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `hotstage rollout`: begin one, look at it, steer it.
+//! `hotstage rollout`: starts, shows and steers a rollout.
 
 mod start;
 
@@ -13,9 +13,9 @@ use crate::api::{Applied, FindingInfo, GuardInfo, RolloutInfo, Steer, SteerReque
 use crate::cli::check::Output;
 use crate::cli::console;
 
-/// How often `--watch` looks.
-const LOOK: Duration = Duration::from_millis(500);
-/// Characters of the bar of a share.
+/// Interval of `--watch`.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Width of the bar that shows a share, in characters.
 const BAR: u32 = 20;
 
 #[derive(Debug, clap::Args)]
@@ -26,26 +26,26 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Give a version its share, step by step.
+    /// Start a rollout, which shifts a share to a version step by step.
     Start(Box<Start>),
-    /// Say where a rollout is, and what its guards see.
+    /// Show a rollout: its step, and the guards' values.
     Status(Status),
-    /// Stay at this step; guards are judged still.
+    /// Stay at this step; guards are still evaluated.
     Pause(Steering),
-    /// Go on.
+    /// Continue a paused rollout.
     Resume(Steering),
-    /// Give the new version all of the share, now.
+    /// Give the new version the whole share now.
     Promote(Steering),
-    /// Put the route back as it was.
+    /// Restore the route as it was before the rollout.
     Abort(Steering),
 }
 
 #[derive(Debug, clap::Args)]
 struct Status {
-    /// The name that clients call.
+    /// Name of the route.
     name: String,
-    /// Look again and again until it is over: exit code 0 when it was promoted, 8 when it was taken
-    /// back.
+    /// Refresh until the rollout is over; exit code 0 if it was promoted, 8 if it was rolled back
+    /// or aborted.
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
@@ -54,7 +54,7 @@ struct Status {
 
 #[derive(Debug, clap::Args)]
 struct Steering {
-    /// The name that clients call.
+    /// Name of the route.
     name: String,
     #[command(flatten)]
     change: Change,
@@ -102,7 +102,7 @@ async fn status(args: &Status) -> Result<Exit, CliError> {
             erase(&shown);
             show::tell(args.remote.output, &got, text);
         } else if console::is_terminal() {
-            // Without a terminal, only how it ended is printed.
+            // Without a terminal, only the final state is printed.
             let text = text(&got.value);
             erase(&shown);
             console::print(&text);
@@ -112,11 +112,11 @@ async fn status(args: &Status) -> Result<Exit, CliError> {
             let taken_back = args.watch && got.value.phase != "promoted";
             return Ok(if taken_back { Exit::Failed } else { Exit::Done });
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Goes back over what was printed last, on a terminal.
+/// Erases what was printed last, on a terminal.
 fn erase(shown: &str) {
     if !shown.is_empty() {
         console::erase(shown.lines().count());
@@ -126,7 +126,11 @@ fn erase(shown: &str) {
 fn text(rollout: &RolloutInfo) -> String {
     let step = match rollout.left_ms {
         _ if !["running", "paused"].contains(&rollout.phase.as_str()) => String::new(),
-        Some(0) => format!("{} of {}, guards decide", rollout.step, rollout.steps.len()),
+        Some(0) => format!(
+            "{} of {}, waiting for guards",
+            rollout.step,
+            rollout.steps.len()
+        ),
         Some(left) => format!(
             "{} of {}, {} left",
             rollout.step,
@@ -215,7 +219,7 @@ mod tests {
     use crate::api::StepEvidence;
 
     #[test]
-    fn a_rollout_that_is_over_shows_what_its_steps_came_to() {
+    fn a_finished_rollout_shows_its_steps() {
         let found = FindingInfo {
             name: "errors".to_owned(),
             shown: "0.10 %".to_owned(),
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_is_told_with_its_share_and_its_guards() {
+    fn a_rollout_shows_its_share_and_its_guards() {
         let guard = GuardInfo {
             name: "errors".to_owned(),
             state: "holds".to_owned(),

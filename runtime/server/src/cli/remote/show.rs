@@ -1,8 +1,7 @@
-//! Answers as people read them: what changed, tables no wider than the terminal, short digests,
-//! sizes, durations.
+//! Text output of answers: changes, tables that fit the terminal, short digests, sizes, durations.
 //!
-//! Texts of the server and of files are foreign: those of answers are on one line each when they
-//! come here, and what drives a terminal is written out in every cell.
+//! Texts from the server and from files are untrusted. Those in answers are already on one line
+//! each when they arrive here; control characters are escaped in every cell.
 
 use std::io::IsTerminal as _;
 
@@ -16,10 +15,10 @@ use crate::api::{Applied, ChangeMade};
 
 /// Digits of a digest that are shown.
 const DIGITS: usize = 12;
-/// Versions that were served already, just so, that are named.
+/// Bound on the unchanged versions that are named.
 const UNCHANGED_MAX: usize = 20;
 
-/// Prints an answer word by word, or as text.
+/// Prints an answer as JSON, unchanged, or as text.
 pub(super) fn tell<T>(output: Output, got: &Got<T>, text: impl FnOnce(&T) -> String) {
     match output {
         Output::Json => json(&got.body),
@@ -27,18 +26,18 @@ pub(super) fn tell<T>(output: Output, got: &Got<T>, text: impl FnOnce(&T) -> Str
     }
 }
 
-/// Prints an answer word by word. What drives a terminal is written out as JSON writes it: it is
-/// the same JSON.
+/// Prints an answer as JSON. Control characters are escaped as JSON escapes them, so the document
+/// stays the same.
 pub(super) fn json(body: &[u8]) {
     console::print(&printable::lines(&String::from_utf8_lossy(body)));
 }
 
-/// A text that somebody gave, on one line.
+/// An untrusted text on one line.
 pub(super) fn one_line(text: &str) -> String {
     printable::one_line(text).into_owned()
 }
 
-/// What a change did, one line each, and the sum of it.
+/// The changes, one on each line, and a summary.
 pub(super) fn applied(applied: &Applied) -> String {
     let mut lines: Vec<String> = applied.changes.iter().map(change).collect();
     lines.extend(
@@ -87,7 +86,7 @@ fn summary(applied: &Applied) -> String {
     }
 }
 
-/// One change, its digests short.
+/// One change, with short digests.
 pub(super) fn change(change: &ChangeMade) -> String {
     let short = |digest: &Option<String>| digest.as_deref().map(short);
     one_line(
@@ -100,7 +99,7 @@ pub(super) fn change(change: &ChangeMade) -> String {
     )
 }
 
-/// Enough of a digest to tell it from others; anything else as it is.
+/// A digest's first digits; any other text unchanged.
 pub(super) fn short(digest: &str) -> String {
     match digest
         .strip_prefix("sha256:")
@@ -111,7 +110,7 @@ pub(super) fn short(digest: &str) -> String {
     }
 }
 
-/// A table that fits the terminal; elsewhere it is as wide as it must be.
+/// A table that fits the terminal; without a terminal, as wide as needed.
 pub(super) fn table<R: Into<Row>>(
     header: impl Into<Row>,
     rows: impl IntoIterator<Item = R>,
@@ -122,7 +121,7 @@ pub(super) fn table<R: Into<Row>>(
     table.trim_fmt()
 }
 
-/// A row whose cells move no cursor.
+/// A row with control characters escaped.
 fn printed(row: impl Into<Row>) -> Row {
     let row: Row = row.into();
     Row::from(
@@ -132,7 +131,7 @@ fn printed(row: impl Into<Row>) -> Row {
     )
 }
 
-/// Names and their values, one to a line.
+/// Names and values, one pair on each line.
 pub(super) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut table = plain();
     let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
@@ -159,7 +158,7 @@ pub(super) fn count(number: u64, word: &str) -> String {
     format!("{number} {word}{end}")
 }
 
-/// A size in the unit that suits it.
+/// A size in a suitable unit.
 pub(super) fn bytes(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
@@ -174,7 +173,7 @@ pub(super) fn bytes(bytes: u64) -> String {
     format!("{size:.1} {}", units[unit])
 }
 
-/// A duration in the unit that suits it.
+/// A duration in a suitable unit.
 pub(super) fn milliseconds(milliseconds: u64) -> String {
     if milliseconds < 10_000 {
         format!("{milliseconds} ms")
@@ -183,7 +182,7 @@ pub(super) fn milliseconds(milliseconds: u64) -> String {
     }
 }
 
-/// A part of a second that may be very short; nothing where nothing was measured.
+/// A duration that may be below a millisecond; empty if nothing was measured.
 pub(super) fn latency(milliseconds: Option<f64>) -> String {
     match milliseconds {
         None => "-".to_owned(),
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_a_line_and_the_sum_comes_last() {
+    fn a_change_is_a_line_and_the_summary_comes_last() {
         let labelled = ChangeMade {
             label: Some("stable".to_owned()),
             digest: None,

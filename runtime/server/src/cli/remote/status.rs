@@ -1,4 +1,4 @@
-//! `hotstage status`: how a server is.
+//! `hotstage status`: shows the state of a server.
 
 use super::{CliError, Remote, show};
 use crate::api::Status;
@@ -16,7 +16,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
 }
 
 fn text(status: &Status) -> String {
-    let told = status.out_of_service.iter().map(|failed| {
+    let failures = status.out_of_service.iter().map(|failed| {
         let version = failed
             .version
             .as_deref()
@@ -29,9 +29,9 @@ fn text(status: &Status) -> String {
             failed.remedy
         )
     });
-    let mut told: Vec<String> = told.collect();
-    let more = status.failed.saturating_sub(told.len() as u64);
-    told.extend((more > 0).then(|| format!("and {more} more: `hotstage get` lists them")));
+    let mut failures: Vec<String> = failures.collect();
+    let more = status.failed.saturating_sub(failures.len() as u64);
+    failures.extend((more > 0).then(|| format!("and {more} more: `hotstage get` lists them")));
     let ready = match (&status.why, status.ready) {
         (Some(why), false) => format!("no: {why}"),
         (None, false) => "no".to_owned(),
@@ -45,7 +45,7 @@ fn text(status: &Status) -> String {
         ("up for", uptime(status.uptime_seconds)),
         ("versions ready", status.pipelines.to_string()),
         ("loading", status.loading.to_string()),
-        ("out of service", told.join("\n")),
+        ("out of service", failures.join("\n")),
         ("not applied", status.not_applied.join("\n")),
         ("kept", status.kept.to_string()),
         ("draining", status.draining.to_string()),
@@ -61,9 +61,9 @@ fn text(status: &Status) -> String {
     ])
 }
 
-/// How long, in two units at most.
+/// A duration in at most two units.
 pub(super) fn uptime(seconds: f64) -> String {
-    // What a float that is out of range becomes is of no matter: it saturates.
+    // An out-of-range float saturates, which is harmless here.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "fractions of a second are not shown"

@@ -1,7 +1,7 @@
-//! Sends the files that the server lacks, in parts, from where an earlier attempt stopped.
+//! Uploads the files that the server lacks, in parts, and resumes interrupted uploads.
 //!
-//! What is cut off is tried again, after longer and longer pauses, until [`TRIES_MAX`] attempts in
-//! a row got nowhere.
+//! An interrupted upload is retried after growing pauses. Bound: [`TRIES_MAX`] attempts in a row
+//! without progress.
 
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::{CliError, Exit, console, show};
 
 /// Bytes of a part.
 const PART_BYTES: u64 = 4 << 20;
-/// Attempts in a row that get nowhere before the upload is given up.
+/// Attempts in a row without progress before the upload fails.
 const TRIES_MAX: u32 = 6;
-/// Half of the pause after the first attempt; each later one is twice as long. All together outlast
-/// the server's patience with a client that went away, which holds the upload meanwhile.
+/// Half of the pause after the first attempt; each later pause is twice as long. Together they
+/// outlast the time for which the server keeps an upload locked after its client disappeared.
 const PAUSE: Duration = Duration::from_millis(250);
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 
-/// Sends what is missing; says how many bytes that were.
+/// Uploads the missing files. Returns the number of bytes sent.
 pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, CliError> {
     let mut missing = Vec::new();
     for (digest, blob) in files {
@@ -46,7 +46,7 @@ pub(super) async fn send(client: &mut Client, files: &Files) -> Result<u64, CliE
     Ok(total)
 }
 
-/// Where the upload goes on. None: the server has all bytes.
+/// The offset at which to resume. `None` if the server has all bytes.
 async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, ClientError> {
     match client
         .send(Method::HEAD, &path(digest), Vec::new(), Bytes::new())
@@ -61,7 +61,7 @@ async fn offset(client: &mut Client, digest: &Digest) -> Result<Option<u64>, Cli
 async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, CliError> {
     for tries in 1.. {
         match offset(client, digest).await {
-            // Who is not there at all is told at once.
+            // An unreachable server is reported at once.
             Err(trouble @ ClientError::Said { .. }) if trouble.passes() && tries < TRIES_MAX => {
                 pause(tries).await
             }
@@ -83,7 +83,7 @@ fn place(headers: &HeaderMap) -> Result<Option<u64>, ClientError> {
     }
     let offset = text(OFFSET).and_then(|offset| offset.parse().ok());
     offset.map(Some).ok_or_else(|| {
-        ClientError::Strange("the server does not say how far the upload is".to_owned())
+        ClientError::Strange("the server's answer lacks the upload's offset".to_owned())
     })
 }
 
@@ -95,7 +95,7 @@ async fn one(
     meter: &mut Meter,
 ) -> Result<(), CliError> {
     let mut known = Some(start);
-    // The furthest that any attempt came: bytes that are sent again are no progress.
+    // The furthest offset of any attempt: sending bytes again is no progress.
     let mut furthest = start;
     let mut tries = 1;
     loop {
@@ -119,9 +119,9 @@ async fn one(
 
 /// Why an attempt ended.
 enum Stop {
-    /// By the server or on the way.
+    /// Because of the server or the network.
     ClientError(ClientError),
-    /// By the file here.
+    /// Because of the local file.
     Here(CliError),
 }
 
@@ -206,10 +206,10 @@ fn path(digest: &Digest) -> String {
     format!("/v1/uploads/{digest}")
 }
 
-/// How far the upload is: a moving bar on a terminal, a line for each file elsewhere.
+/// Shows the progress of the upload: a bar on a terminal, a line for each file elsewhere.
 struct Meter {
     bar: Option<ProgressBar>,
-    /// Bytes of the files before, less those of this file that were sent earlier.
+    /// Bytes of the earlier files, less those of this file that were sent before.
     before: u64,
     start: u64,
     end: u64,

@@ -1,7 +1,8 @@
-//! `hotstage wait`: until a version can answer, or the time is up.
+//! `hotstage wait`: waits until a version is ready, or the timeout expires.
 //!
-//! A server that is not there yet is waited for too. What no waiting mends, as a wrong token or a
-//! version that can't be opened, ends it at once. Bound: `--timeout`, 30 s.
+//! It also waits for a server that is not reachable yet. An error that does not go away, such as a
+//! wrong token or a version that can't be opened, ends it at once. Default bound: `--timeout`, 30
+//! s.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +11,23 @@ use super::duration::duration;
 use super::{CliError, Exit, Output, Remote, console, describe, get};
 use crate::api::{Condition, ModelInfo, VersionInfo};
 
-/// Between two questions.
+/// Interval between two requests.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Digits of a digest that must be given, and that it has.
+/// Digits of a digest that must be given, and its full length.
 const DIGITS_MIN: usize = 8;
 const DIGITS_MAX: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The name that clients call.
+    /// Name of the pipeline, graph or route.
     name: String,
-    /// A version or a label [default: the version that answers when none is asked for].
+    /// A version or a label [default: the version that answers by default].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Only a version with this digest counts; its first 8 digits are enough, with or without
-    /// `sha256:`.
+    /// Wait for a version with this digest; its first 8 digits suffice, with or without `sha256:`.
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     digest: Option<String>,
-    /// How long to wait at most.
+    /// Maximum time to wait.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     timeout: Duration,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     loop {
         let ending = match ask(args, &mut client).await? {
             Seen::Ready(model) => {
-                tell(args, &model);
+                print_ready(args, &model);
                 return Ok(());
             }
             Seen::Not(ending) => ending,
@@ -69,12 +69,12 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     }
 }
 
-/// What one question found.
+/// The result of one request.
 enum Seen {
     Ready(Box<ModelInfo>),
-    /// What it would end with now.
+    /// Not ready, with the error to report on a timeout.
     Not(CliError),
-    /// No waiting mends it.
+    /// An error that waiting does not resolve.
     Never(CliError),
 }
 
@@ -100,7 +100,7 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, CliError>
             let is_away = matches!(trouble, ClientError::Away(_));
             let may_come = trouble.passes() || trouble.is_not_found();
             if is_away {
-                // A server that starts again has another port.
+                // A restarted server has another port.
                 *client = None;
             }
             if may_come {
@@ -112,7 +112,7 @@ async fn ask(args: &Args, client: &mut Option<Client>) -> Result<Seen, CliError>
     }
 }
 
-/// What is missing of what is waited for.
+/// What the version still lacks.
 #[derive(Debug, PartialEq, Eq)]
 enum Missing {
     Nothing,
@@ -120,7 +120,7 @@ enum Missing {
     ForGood(String),
 }
 
-/// The model without versions that are out of service: nobody waits for those.
+/// The model without the versions that are out of service, which can't become ready.
 fn served(mut model: ModelInfo) -> ModelInfo {
     model
         .versions
@@ -159,7 +159,7 @@ fn what_is_missing(model: &ModelInfo, word: Option<&str>, digest: Option<&str>) 
     }
 }
 
-fn tell(args: &Args, model: &ModelInfo) {
+fn print_ready(args: &Args, model: &ModelInfo) {
     match args.remote.output {
         Output::Json => console::print(&serde_json::to_string(model).unwrap_or_default()),
         Output::Table => console::print(&format!("{} is ready", args.name)),

@@ -1,4 +1,4 @@
-//! Where the server is, and the token that it wants.
+//! Finds the server and its token.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,23 +11,23 @@ use crate::cli::state_directory;
 use crate::frontends::admin::{OPERATOR_FILE, READER_FILE};
 use crate::state::store::ADMIN_ADDRESS;
 
-/// What an address looks like, for whoever typed something else.
+/// An example for messages about malformed addresses.
 const EXAMPLE: &str = "http://127.0.0.1:8002";
 
 impl Change {
-    /// The server that a change goes to, on behalf of who makes it.
+    /// A client for changes, with the actor's name.
     pub(super) fn client(&self, remote: &Remote) -> Result<Client, CliError> {
         remote.client_with(OPERATOR_FILE, self.actor.as_deref())
     }
 }
 
 impl Remote {
-    /// The server that the arguments mean. Nothing is sent yet.
+    /// A client of the selected server. Nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, CliError> {
         self.client_with(OPERATOR_FILE, None)
     }
 
-    /// The same for who only looks.
+    /// A client for read-only requests.
     pub(super) fn reader(&self) -> Result<Client, CliError> {
         self.client_with(READER_FILE, None)
     }
@@ -56,7 +56,7 @@ fn local(state: &Path) -> Result<Target, CliError> {
     let Some(address) = address else {
         let message = format!(
             "no server runs on the state directory {}; `hotstage serve` starts one, --state names another directory, \
-             and --server says where a server is",
+             --server gives a server's URL",
             state.display()
         );
         return Err(CliError::new(Exit::Unreachable, message));
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_without_a_server_is_told_with_the_way_out() {
+    fn a_directory_without_a_server_names_the_flags_to_use() {
         let directory = tempfile::tempdir().unwrap();
         let ending = local(directory.path()).err().unwrap();
         assert_eq!(ending.exit, Exit::Unreachable);

@@ -1,6 +1,6 @@
-//! Flags of `serve` on what its clients may do together: memory and pace of bodies, connections of
-//! one peer, hosts, and lines in the log. Bounds on a single request stand in `Limits`, beside this
-//! file's parent.
+//! Flags of `serve` that bound what all clients together may use: memory and rate of request
+//! bodies, connections per peer, accepted hosts, and log lines. Bounds on one request are in
+//! `Limits` (`limits.rs`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,47 +12,48 @@ use crate::telemetry::request_log::RequestLog;
 use crate::transport::hosts::Hosts;
 use crate::transport::intake::Intake;
 
-/// Bodies of the largest size that there is memory for, unless it is said how much.
+/// Default of `--max-body-memory`, in bodies of the largest size.
 const BODIES: u64 = 4;
-/// Connections that a peer may have, however few there may be.
+/// Least default of `--max-connections-per-peer`.
 const PEER_LEAST: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct Clients {
-    /// Bytes that all request bodies may take together; more get 503
+    /// Maximum memory for all request bodies together, in bytes; further requests get 503
     /// [default: 1 GiB, or four times --max-body].
     #[arg(long, value_name = "BYTES")]
     max_body_memory: Option<u64>,
-    /// Bytes a second that a body must bring on average, after its first ten seconds; 0: no bound.
+    /// Least average rate of a request body after its first ten seconds, in bytes per second; 0
+    /// disables it.
     #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().body_rate)]
     min_body_rate: u64,
-    /// Seconds that a whole body may take.
+    /// Maximum time for a whole request body to arrive, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().body_time.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     body_timeout: u64,
-    /// Connections at once from one address, or from one IPv6 /64 network
+    /// Maximum number of open connections from one address, or from one IPv6 /64 network
     /// [default: half of --max-connections, at least 64].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections_per_peer: Option<u32>,
-    /// A name that requests may give as their host; *: any
-    /// [default: any; on a loopback address its own names].
+    /// Host name that requests may use; repeatable; * allows any [default: any; on a loopback
+    /// address only its own names].
     #[arg(long = "allow-host", value_name = "NAME")]
     allow_hosts: Vec<String>,
-    /// Log lines a second about requests that were refused, and as many about those that failed;
-    /// more are counted.
+    /// Log lines per second about refused requests, and as many about failed ones; further ones are
+    /// only counted.
     #[arg(long, value_name = "N", default_value_t = LOG_RATE)]
     log_rate: u32,
 }
 
 impl Clients {
-    /// The limits with these among them.
+    /// Adds these limits to `limits`.
     pub(super) fn bound(&self, limits: &ServerLimits) -> Result<ServerLimits, CliError> {
         let largest = limits.body_bytes as u64;
         let body_memory = match self.max_body_memory {
             Some(bytes) if bytes < largest => {
                 let message = format!(
-                    "--max-body-memory {bytes} has no room for a single body of --max-body {largest}; raise the one or \
-                     lower the other"
+                    "--max-body-memory {bytes} is smaller than one body of --max-body {largest}; raise \
+                     --max-body-memory or lower --max-body"
                 );
                 return Err(CliError::new(Exit::Usage, message));
             }
@@ -71,27 +72,27 @@ impl Clients {
         })
     }
 
-    /// What inference takes, which was told to listen on `told` and does so on `address`.
+    /// Intake of inference: `given` is the address of the flag, `address` the one that is bound.
     pub(super) fn intake(
         &self,
         limits: &ServerLimits,
-        (told, address): (&str, SocketAddr),
+        (given, address): (&str, SocketAddr),
     ) -> Intake {
         Intake::new(
             limits,
-            Hosts::of(told, address, &self.allow_hosts),
+            Hosts::of(given, address, &self.allow_hosts),
             RequestLog::new(self.log_rate),
         )
     }
 
-    /// What the admin API takes beside that.
+    /// Intake of the admin API, which shares the budgets of inference.
     pub(super) fn admin(
         &self,
         limits: &ServerLimits,
-        (told, address): (&str, SocketAddr),
+        (given, address): (&str, SocketAddr),
         inference: &Intake,
     ) -> Intake {
-        inference.beside(limits, Hosts::of(told, address, &self.allow_hosts))
+        inference.beside(limits, Hosts::of(given, address, &self.allow_hosts))
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
         );
         let message = bound("--max-body-memory 1000", &large).unwrap_err();
         assert!(
-            message.contains("--max-body-memory 1000 has no room"),
+            message.contains("--max-body-memory 1000 is smaller than one body"),
             "{message}"
         );
         let limits = bound("--max-connections-per-peer 7 --min-body-rate 0", &large).unwrap();

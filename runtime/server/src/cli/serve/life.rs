@@ -1,26 +1,25 @@
-//! Flags of how a server starts and stops. Defaults: a version that can't be opened is out of
-//! service by itself; 3 seconds of grace after SIGTERM.
+//! Flags for the start and the stop of a server. Defaults: a version that can't be opened is out of
+//! service without stopping the others; 3 seconds of grace after SIGTERM.
 
 use std::time::Duration;
 
-/// How it starts and stops.
+/// How the server starts and stops.
 #[derive(Debug, clap::Args)]
 pub(super) struct Life {
-    /// Refuse to start when a version that was served last can't be opened, or when a manifest is
-    /// refused. Without this, that version alone is out of service, and the other manifests are
-    /// served.
+    /// Refuse to start if a manifest is refused, or if a version that was served before can't be
+    /// opened. Without this flag, only that manifest or version is left out.
     #[arg(long, conflicts_with = "allow_damaged")]
     pub(super) require_all: bool,
-    /// Be ready although no version of a name can be opened. Without this, /v2/health/ready says
-    /// 503 then.
+    /// Report ready even if no version of a name can be opened. Without this flag, /v2/health/ready
+    /// answers 503 in that case.
     #[arg(long)]
     pub(super) allow_damaged: bool,
-    /// With --watch: end at the start what a watched file described and does not any more.
+    /// With --watch: at the start, stop serving what a watched file described before and does not
+    /// describe any more.
     #[arg(long, requires = "watch")]
     pub(super) prune: bool,
-    /// Seconds after SIGTERM in which requests are still accepted while /v2/health/ready says 503,
-    /// before the server drains. SIGINT leaves them out, and a second signal ends the server at
-    /// once.
+    /// Seconds after SIGTERM during which the server still accepts requests and /v2/health/ready
+    /// answers 503; then it drains. SIGINT skips this time; a second signal exits at once.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     stop_grace: u64,
 }

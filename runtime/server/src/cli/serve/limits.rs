@@ -1,33 +1,33 @@
-//! Flags of what a client may send, and of how long it may take. Defaults:
-//! [`ServerLimits::default`].
+//! Flags that bound one request: its size and its time. Defaults: [`ServerLimits::default`].
 
 use std::time::Duration;
 
 use hotstage_core::limits::ServerLimits;
 
-/// Bounds on what clients may send.
+/// Bounds on one client's requests.
 #[derive(Debug, clap::Args)]
 pub(super) struct Limits {
-    /// Bytes of a request's body, before and after decompression.
+    /// Maximum size of a request body before and after decompression, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().body_bytes)]
     max_body: usize,
-    /// Bytes of a request's headers.
+    /// Maximum size of a request's headers, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().header_bytes)]
     max_headers: usize,
-    /// Connections at once.
+    /// Maximum number of open connections.
     #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections)]
     max_connections: usize,
-    /// Requests that may wait for an instance of a pipeline; more get 503.
+    /// Requests that may wait for an instance of one pipeline; further requests get 503.
     #[arg(long, value_name = "N", default_value_t = ServerLimits::default().queue)]
     max_queue: usize,
-    /// Seconds that a client's body may pause.
+    /// Maximum pause within a request body, in seconds.
     #[arg(
         long,
         value_name = "SECONDS",
         default_value_t = ServerLimits::default().client_timeout.as_secs()
     )]
     client_timeout: u64,
-    /// Seconds that a connection may be silent: between requests, or in a request's headers.
+    /// Time that a connection may stay idle between requests or within a request's headers, in
+    /// seconds.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -35,7 +35,7 @@ pub(super) struct Limits {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     idle_timeout: u64,
-    /// Seconds that requests in flight may take after SIGTERM.
+    /// Time that requests in flight may take after SIGTERM, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = ServerLimits::default().drain.as_secs())]
     drain_timeout: u64,
 }

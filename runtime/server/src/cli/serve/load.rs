@@ -1,4 +1,5 @@
-//! What a server serves first, and what it says about that.
+//! Loads what a server serves at its start: first the state of the journal, then the manifests of
+//! `--file`. Prints what was refused, and the ready line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,21 +13,21 @@ use crate::control::{
 };
 use crate::frontends::app::App;
 
-/// Pipelines that the ready line names; of more it says how many.
+/// Bound on the pipelines that the ready line names; above it, the line gives their number.
 const NAMED_MAX: usize = 20;
 
-/// What is served first.
+/// What to load at the start.
 #[derive(Clone, Debug)]
 pub(super) struct First {
     pub(super) files: Vec<PathBuf>,
     pub(super) replace: bool,
-    /// Nothing is served when something can't be.
+    /// Refuse to start if any part can't be served.
     pub(super) require_all: bool,
-    /// Files are followed; with `--prune`.
+    /// Set if the files are watched; holds the choice of `--prune`.
     pub(super) watch: Option<Prune>,
 }
 
-/// Whether what is gone at the start ends.
+/// Whether to stop serving what the watched files no longer describe at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prune {
     Yes,
@@ -34,8 +35,8 @@ pub(super) enum Prune {
 }
 
 impl First {
-    /// Serves what was served last, and then what is given now; answers who follows the files from
-    /// then on.
+    /// Restores what was served before, then applies the manifests. Returns the watcher of the
+    /// files, if they are watched.
     pub(super) async fn load(self, control: Arc<Control>) -> Result<Option<Watcher>, CliError> {
         let watcher = match self.watch {
             None => {
@@ -56,7 +57,7 @@ impl First {
         Ok(watcher)
     }
 
-    /// What is given. Where some of it is refused, and not all is required, the rest is served.
+    /// Applies the manifests. If some are refused and `require_all` is off, the others are applied.
     async fn given(&self, control: &Control) -> Result<(), CliError> {
         let documents = if self.files.is_empty() {
             Documents::default()
@@ -87,7 +88,7 @@ impl First {
             .map(|_| ())
     }
 
-    /// Each document by itself; those that are refused are said. Fails if all are.
+    /// Applies each document by itself and prints those that are refused. Fails if all are refused.
     async fn apply_what_can_be(
         &self,
         control: &Control,
@@ -112,7 +113,8 @@ impl First {
         Ok(())
     }
 
-    /// Each document by itself; what is refused waits until it is mended.
+    /// Applies each document by itself, and watches the files. A refused document is applied once
+    /// it is corrected.
     async fn followed(&self, control: &Arc<Control>, prune: Prune) -> Result<Watcher, CliError> {
         let options = WatchOptions {
             paths: self.files.clone(),
@@ -121,7 +123,7 @@ impl First {
         };
         let mut watcher =
             Watcher::new(Arc::clone(control), options, Box::new(console::Steps)).await?;
-        // Bytes that are damaged in the store are whole again after that.
+        // This also replaces damaged bytes in the store.
         watcher.read().await;
         control.start(&console::Loads::default()).await?;
         watcher.first(&say).await;
@@ -129,7 +131,7 @@ impl First {
     }
 }
 
-/// Documents in the order in which they can name each other.
+/// One document each, in an order in which each follows those that it refers to.
 fn one_by_one(documents: Documents) -> Vec<Documents> {
     let Documents {
         pipelines,
@@ -160,7 +162,7 @@ fn one_by_one(documents: Documents) -> Vec<Documents> {
         .collect()
 }
 
-/// What people are told of watched files.
+/// Prints news about watched files.
 pub(super) fn say(news: News<'_>) {
     match news {
         News::Applied(applied) => {
@@ -173,11 +175,11 @@ pub(super) fn say(news: News<'_>) {
         }
         News::Refused(error) => {
             console::error(&format!(
-                "what is watched changed, and was not applied; what was served goes on:\n{error}"
+                "the watched files changed and were not applied; the earlier state stays in service:\n{error}"
             ));
         }
         News::Kept(text) => console::error(&format!(
-            "of what is watched, this was not applied:\n{text}"
+            "these watched documents were not applied:\n{text}"
         )),
     }
 }

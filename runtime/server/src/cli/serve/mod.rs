@@ -1,5 +1,5 @@
-//! `hotstage serve`: bind, load what was served last, apply what is given, say that it is ready,
-//! serve, drain.
+//! `hotstage serve`: binds the listeners, restores what was served before, applies the manifests,
+//! prints the ready line, serves, and drains.
 
 mod clients;
 mod life;
@@ -45,10 +45,10 @@ use crate::serving::registry::{Phase, Registry};
 use crate::state::store::{Access, Store};
 use crate::telemetry::logging;
 
-/// What `--admin` says for no admin API.
+/// The value of `--admin` that disables the admin API.
 const NOWHERE: &str = "none";
 
-/// Where threads for connections run.
+/// CPU affinity of the I/O threads.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum IoCores {
     #[default]
@@ -71,28 +71,28 @@ impl IoCores {
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Manifests to apply at the start: files, folders of .yaml files, or - for standard input.
-    /// What was served last is served again without them.
+    /// Versions that were served before are restored with or without them.
     #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Let a version that is served get another digest.
+    /// Allow replacing a served version with different content.
     #[arg(long)]
     replace: bool,
-    /// Follow the manifests and the files that they point at: edits and removals are applied while
-    /// the server runs.
+    /// Watch the manifests and the files that they refer to, and apply edits and removals while the
+    /// server runs.
     #[arg(long, requires = "files")]
     watch: bool,
-    /// Bytes of answers that are kept, of pipelines whose manifest says `cache: true`; 0: none.
+    /// Size of the response cache in bytes, used by pipelines with `cache: true`; 0 disables it.
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     response_cache: u64,
-    /// Versions of a name that stay loaded after they went out of service, for an instant rollback.
+    /// Versions of a name that stay loaded after they leave service, for an instant rollback.
     #[arg(long, value_name = "N", default_value_t = Options::default().keep_versions)]
     keep_versions: usize,
     #[command(flatten)]
     life: Life,
     #[command(flatten)]
     common: Common,
-    /// Where to listen for inference: host and port. Port 0 takes any free one; the ready line says
-    /// which.
+    /// Address of the inference API: host and port. Port 0 picks a free port, which the ready line
+    /// shows.
     #[arg(
         long,
         value_name = "ADDR",
@@ -100,7 +100,7 @@ pub(super) struct Args {
         env = "HOTSTAGE_HTTP"
     )]
     http: String,
-    /// Where the admin API listens; `none`: nowhere.
+    /// Address of the admin API; `none` disables it.
     #[arg(
         long,
         value_name = "ADDR",
@@ -108,20 +108,20 @@ pub(super) struct Args {
         env = "HOTSTAGE_ADMIN"
     )]
     admin: String,
-    /// How log lines look. RUST_LOG chooses which are shown.
+    /// Format of log lines. RUST_LOG selects which are written.
     #[arg(long, value_enum, default_value_t)]
     log_format: logging::Format,
-    /// Threads for connections and short guests [default: one per core].
+    /// Threads for connections and short guest calls [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     io_threads: Option<u16>,
-    /// Where they run: each on a core of its own, if there are as many, while nothing long is
-    /// computed; the same always; or anywhere.
+    /// CPU affinity of I/O threads: `auto` pins each to its own core unless long computations run,
+    /// `own` always pins, `any` never does. Pinning needs as many cores as threads.
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     io_cores: IoCores,
-    /// Threads for guests that take long [default: one per core].
+    /// Threads for long guest calls [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     compute_threads: Option<u16>,
-    /// Instances at once, over all stages.
+    /// Maximum number of instances over all stages.
     #[arg(
         long,
         value_name = "N",
@@ -183,7 +183,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         Arc::clone(&app),
         listener,
         Arc::clone(&io),
-        told_to(stopped.clone()),
+        until_stopped(stopped.clone()),
     ));
     let control = control(args, &app, Arc::clone(&deployer))?;
     control.set_inference(address);
@@ -192,7 +192,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let administering = match admin {
         Some((listener, address)) => {
             let admin = administration(args, (&app, &control), address, &runtimes.changes)?;
-            let serving = listen::serve_admin(Arc::new(admin), listener, told_to(stopped));
+            let serving = listen::serve_admin(Arc::new(admin), listener, until_stopped(stopped));
             Some(runtimes.admin.spawn(serving))
         }
         None => None,
@@ -203,8 +203,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         serving,
         administering,
     };
-    // There are no requests yet that it could hold up. It runs on a thread of its own, so that a
-    // signal is heard whatever it reads.
+    // No request can wait for it yet. It runs on a thread of its own, so that signals are handled
+    // whatever it reads.
     let loading = runtimes
         .compute
         .spawn(args.first().load(Arc::clone(&control)));
@@ -229,7 +229,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// What every request may use.
+/// The state that all requests share.
 fn app(
     args: &Args,
     limits: ServerLimits,
@@ -253,10 +253,10 @@ fn app(
     })
 }
 
-/// What became of loading.
+/// How loading ended.
 enum Loaded {
     All(Option<Box<Watcher>>),
-    /// It was asked to stop before.
+    /// A signal came first.
     Stopped(Asked),
 }
 
@@ -276,7 +276,7 @@ async fn loaded(
     }
 }
 
-/// What changes what is served by itself, from now on.
+/// Starts the background tasks that change what is served.
 fn background(
     changes: &Runtime,
     control: &Arc<Control>,
@@ -290,7 +290,7 @@ fn background(
     tasks
 }
 
-/// The admin API, which listens on that address.
+/// Serves the admin API on that address.
 fn administration(
     args: &Args,
     (app, control): (&App, &Arc<Control>),
@@ -323,7 +323,7 @@ fn deployer(args: &Args, queue: usize) -> Result<Deployer, CliError> {
     let mut deployer = Deployer::new(
         engine,
         Arc::new(store),
-        args.common.boxes(),
+        args.common.component_dirs(),
         queue,
         compilers,
         protocols::ALL,
@@ -347,8 +347,8 @@ fn control(args: &Args, app: &Arc<App>, deployer: Arc<Deployer>) -> Result<Arc<C
     )?))
 }
 
-/// Done when the server is told to stop.
-async fn told_to(mut stop: tokio::sync::watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is the end too.
+/// Completes when the server is to stop.
+async fn until_stopped(mut stop: tokio::sync::watch::Receiver<bool>) {
+    // An error means that the sender is gone, which ends the server too.
     let _ = stop.wait_for(|stop| *stop).await;
 }

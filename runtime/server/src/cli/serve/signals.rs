@@ -1,21 +1,21 @@
-//! The signals that ask the server to stop. They are listened to from the start on.
+//! The signals that stop the server. The handlers are installed at the start.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::{CliError, Exit};
 
-/// The signals that ask the server to stop.
+/// Receives the signals that stop the server.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-/// How it was asked.
+/// Which signal it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// SIGTERM: by whoever also has to tell others that it goes.
+    /// SIGTERM: from a supervisor; load balancers must learn of the stop first.
     Terminate,
-    /// SIGINT: by somebody who waits for it.
+    /// SIGINT: from a person at a terminal.
     Interrupt,
 }
 
@@ -31,7 +31,7 @@ impl Signals {
         })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(super) async fn asked_to_stop(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Terminate,

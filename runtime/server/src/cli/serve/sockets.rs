@@ -1,4 +1,4 @@
-//! Where a server listens, and why it can't.
+//! Binds the listeners, and explains why an address can't be used.
 
 use std::net::SocketAddr;
 

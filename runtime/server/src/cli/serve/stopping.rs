@@ -1,9 +1,8 @@
-//! How a server stops: not ready, but accepting for a while; then draining; then gone.
+//! How a server stops: it reports not ready but still accepts, then drains, then exits.
 //!
-//! Load balancers hear of the end some seconds after the server does, so after SIGTERM it goes on
-//! accepting for `--stop-grace` (3 s), each answer asking its client to come again on another
-//! connection. Then listeners close, and what is in flight may end within `--drain-timeout`. A
-//! second signal ends both at once.
+//! Load balancers notice a stopping server some seconds late. So after SIGTERM it still accepts for
+//! `--stop-grace` (3 s), and each answer asks its client to reconnect. Then the listeners close,
+//! and requests in flight may end within `--drain-timeout`. A second signal cuts off both.
 
 use std::time::Duration;
 
@@ -15,14 +14,14 @@ use super::signals::{Asked, Signals};
 use crate::frontends::app::App;
 use crate::serving::registry::Phase;
 
-/// The listeners: each says at its end whether all requests in flight could finish.
+/// The listeners' tasks. Each returns whether all its requests in flight finished.
 pub(super) struct Listeners {
     pub(super) stop: Sender<bool>,
     pub(super) serving: JoinHandle<bool>,
     pub(super) administering: Option<JoinHandle<bool>>,
 }
 
-/// Stops; says whether requests were cut off.
+/// Stops the server. Returns whether requests were cut off.
 pub(super) async fn stop(
     app: &App,
     signals: &mut Signals,

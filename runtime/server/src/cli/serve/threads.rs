@@ -1,5 +1,5 @@
-//! The threads of a server: those for connections, and the runtimes beside them. Default: one
-//! thread per core.
+//! The threads of a server: the I/O threads, and the runtimes beside them. Default: one I/O thread
+//! and one compute thread per core.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use crate::executors::affinity::CoreAffinity;
 use crate::executors::compute::{run_below_requests, run_when_idle};
 use crate::executors::io::Workers;
 
-/// Threads for changes.
+/// Threads for changes of what is served.
 const CHANGE_THREADS: u16 = 2;
-/// Threads for the admin API's connections, and for requests there that change nothing.
+/// Threads for the admin API's connections and for requests that change nothing.
 const ADMIN_THREADS: u16 = 1;
 
-/// The runtimes beside the threads for connections.
+/// The runtimes beside the I/O threads.
 pub(super) struct Runtimes {
-    /// The admin API's connections.
+    /// For the admin API's connections.
     pub(super) admin: Runtime,
-    /// Changes wait for the disk and run golden tests: on threads of their own, so that no request
-    /// waits for either, and that step back, so that a busy server's requests do not notice.
+    /// For changes, which wait for the disk and run golden tests. Their threads have a lower
+    /// priority, so that inference requests are not delayed.
     pub(super) changes: Runtime,
-    /// Copies of requests.
+    /// For mirrored requests.
     pub(super) mirrors: Runtime,
-    /// Guests that take long.
+    /// For long guest calls.
     pub(super) compute: Runtime,
 }
 
@@ -55,7 +55,7 @@ impl Runtimes {
         })
     }
 
-    /// Ends them all, whatever still runs there.
+    /// Ends all runtimes, and what still runs on them.
     pub(super) fn shut_down(self) {
         [self.compute, self.mirrors, self.changes, self.admin]
             .into_iter()
@@ -63,13 +63,13 @@ impl Runtimes {
     }
 }
 
-/// As many threads as a runtime has unless it is told.
+/// The number of cores, which is also a runtime's default number of threads.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Threads for connections: the first ones that answer requests, so that each writes to places of
-/// its own.
+/// Starts the I/O threads. They are the first that answer requests, so that each gets its own shard
+/// of the counters.
 pub(super) fn workers(
     threads: Option<u16>,
     cores: &CoreAffinity,

@@ -1,10 +1,10 @@
-//! The binary tensor extension: a body is JSON and then the bytes of those tensors that say so, in
-//! the JSON's order.
+//! The binary tensor extension: a body is JSON followed by the bytes of the tensors that are sent
+//! in binary, in the JSON's order.
 //!
-//! `Inference-Header-Content-Length` says how long the JSON is. Without it everything is JSON. With
-//! 0 nothing is: the body is the only input of the model. Tensors are slices of the body, never
-//! copies; the one exception is a raw element of `BYTES`, which lacks the length that a tensor
-//! keeps before it. Texts that clients of other servers look for are those servers' texts.
+//! `Inference-Header-Content-Length` is the length of the JSON. Without it the whole body is JSON;
+//! with 0 the whole body is the model's only input. Tensors are slices of the body, never copies,
+//! except for a raw element of `BYTES`, which needs a length in front of it. Error texts that
+//! clients of Triton may match are Triton's texts.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use hotstage_core::tensor::{Shape, Tensor, push_bytes_element};
 use super::field_path::{Label, Side};
 use super::text::excerpt;
 
-/// The header's name.
+/// The header with the length of the JSON part.
 pub const HEADER: &str = "inference-header-content-length";
 
-/// What the header says about a body of that length, after decompression.
+/// Parses the header for a body of that length, after decompression.
 pub fn parse_header_length(text: &str, body_length: usize) -> Result<usize, Failure> {
     let text = text.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -43,12 +43,12 @@ fn out_of_range(body_length: usize, given: &str) -> Failure {
     ))
 }
 
-/// What a body belongs to, for messages.
+/// What a body belongs to, for error messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Owner<'a> {
     /// A request for this model.
     Model(&'a str),
-    /// Something that is no request: "the response".
+    /// Another document, such as "the response".
     Document(&'a str),
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Owner<'_> {
     }
 }
 
-/// The tensors behind the JSON, taken one after the other.
+/// The binary tensors after the JSON, taken in order.
 #[derive(Debug)]
 pub(super) struct Blobs<'a> {
     body: &'a Bytes,
@@ -70,7 +70,7 @@ pub(super) struct Blobs<'a> {
     owner: Owner<'a>,
 }
 
-/// Takes the body apart.
+/// Splits the body into its JSON and its binary tensors.
 pub(super) fn split<'a>(
     owner: Owner<'a>,
     body: &'a Bytes,
@@ -92,7 +92,7 @@ pub(super) fn split<'a>(
 }
 
 impl Blobs<'_> {
-    /// The next `size` bytes.
+    /// Takes the next `size` bytes.
     pub(super) fn take(&mut self, label: Label<'_>, size: usize) -> Result<Bytes, Failure> {
         if size == 0 {
             return Ok(Bytes::new());
@@ -119,7 +119,7 @@ impl Blobs<'_> {
         Ok(taken)
     }
 
-    /// Nothing may be left.
+    /// Fails if bytes are left.
     pub(super) fn finish(self, side: Side) -> Result<(), Failure> {
         if self.at == self.body.len() {
             return Ok(());
@@ -132,7 +132,7 @@ impl Blobs<'_> {
     }
 }
 
-/// A body without any JSON: the bytes of the only input.
+/// Decodes a body without JSON: the bytes of the only input.
 pub(super) fn raw(model: &str, signature: &Signature, body: &Bytes) -> Result<Tensor, Failure> {
     let [port] = signature.inputs.as_slice() else {
         return Err(Failure::invalid(format!(
@@ -152,7 +152,7 @@ pub(super) fn raw(model: &str, signature: &Signature, body: &Bytes) -> Result<Te
     Tensor::new(port.datatype, shape, bytes).map_err(|error| label.refuse(error))
 }
 
-/// One element of `BYTES`: the body as it is.
+/// One element of `BYTES`: the whole body.
 fn raw_element(port: &Port, label: Label<'_>, body: &Bytes) -> Result<(Shape, Bytes), Failure> {
     let shape = Shape::from_slice(&[1]);
     port.accepts_parts(Datatype::Bytes, &shape)
@@ -168,7 +168,7 @@ fn raw_element(port: &Port, label: Label<'_>, body: &Bytes) -> Result<(Shape, By
     Ok((shape, bytes.into()))
 }
 
-/// The shape that makes use of every byte.
+/// The shape that uses all bytes.
 fn raw_shape(port: &Port, label: Label<'_>, size: usize, given: usize) -> Result<Shape, Failure> {
     match port.shape.iter().filter(|size| size.is_none()).count() {
         0 => return Ok(port.shape.iter().flatten().copied().collect()),
@@ -197,8 +197,8 @@ fn raw_shape(port: &Port, label: Label<'_>, size: usize, given: usize) -> Result
             }
             given / known
         }
-        // There is no room for any byte, or none in memory for a single row: with 0 the tensor's
-        // check says so.
+        // Either the shape takes no bytes, or a single row exceeds the address space. With 0 the
+        // tensor's own check reports it.
         _ => 0,
     };
     Ok(port

@@ -1,9 +1,8 @@
-//! The text of `data` straight into a tensor's bytes.
+//! Decodes the text of `data` directly into a tensor's bytes.
 //!
-//! The lists are flat, or nested exactly as the shape says; nothing between. The envelope has
-//! already checked the syntax, so this walk only looks at brackets and elements, without recursion.
-//! Memory is taken for as many elements as the shape promises and the text can hold, whichever is
-//! less.
+//! The lists are flat, or nested exactly as the shape says. The envelope has already checked the
+//! JSON syntax, so this pass reads only brackets and elements, without recursion. It reserves
+//! memory for as many elements as the shape says or the text can hold, whichever is less.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::limits::DIMENSIONS_MAX;
@@ -13,7 +12,7 @@ use super::element::{self, Element};
 use super::number;
 use super::text;
 
-/// Reads the elements. `elements` is the product of `shape`, which has at most [`DIMENSIONS_MAX`]
+/// Decodes the elements. `elements` is the product of `shape`, which has at most [`DIMENSIONS_MAX`]
 /// dimensions.
 pub(super) fn read(
     datatype: Datatype,
@@ -45,7 +44,7 @@ pub(super) fn read(
     }
 }
 
-/// How many elements a text can hold: each needs a comma or a bracket beside it.
+/// An upper bound on the elements in a text: each needs a comma or a bracket beside it.
 fn elements_at_most(data: &str, elements: usize) -> usize {
     elements.min(data.len() / 2 + 1)
 }
@@ -86,8 +85,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Calls `element` with the text from each element on; it answers with the element's length, or
-    /// refuses it.
+    /// Calls `element` with the text from each element on. It returns the element's length, or
+    /// `None` to reject the element.
     #[inline]
     fn run(mut self, mut element: impl FnMut(&str) -> Option<usize>) -> Result<(), String> {
         if !self.data.starts_with('[') {
@@ -117,15 +116,15 @@ impl Walk<'_> {
     }
 }
 
-/// The lists that are open, and how much each holds so far.
+/// The open lists, and how many items each holds so far.
 struct Nest<'a> {
     shape: &'a [u64],
     elements: usize,
     depth: usize,
-    /// The depth of the lists that hold elements: 1 when flat. 0 while nothing has shown which way
-    /// it is.
+    /// The depth of the lists that hold elements: 1 when flat, 0 until the first element or nested
+    /// list decides it.
     leaf: usize,
-    /// Of the open list at each depth.
+    /// Counts of the open list at each depth.
     counts: [u64; DIMENSIONS_MAX + 1],
 }
 
@@ -196,7 +195,7 @@ impl<'a> Nest<'a> {
     #[cold]
     fn too_shallow(&self) -> String {
         format!(
-            "{} is no list, where shape {} needs one",
+            "{} is not a list, but shape {} needs one",
             self.place(self.depth),
             show_shape(self.shape)
         )
@@ -214,7 +213,7 @@ impl<'a> Nest<'a> {
         }
     }
 
-    /// Where the walk is, down to the given depth: `data[1][4]`.
+    /// The current position down to the given depth: `data[1][4]`.
     #[cold]
     fn place(&self, depth: usize) -> String {
         let mut place = String::from("data");

@@ -1,4 +1,4 @@
-//! Named tensors without a signature: golden tests' documents, and the client's side of the
+//! Named tensors without a signature: documents of golden tests, and the client's side of the
 //! protocol.
 
 use bytes::Bytes;
@@ -15,15 +15,15 @@ use super::response::write_shape;
 use super::text::excerpt;
 use super::write;
 
-/// The tensors under `inputs` or `outputs` of a JSON document, in its order.
+/// Decodes the tensors under `inputs` or `outputs` of a JSON document, in order.
 pub fn parse_named(document: &[u8], side: Side) -> Result<Vec<(String, Tensor)>, Failure> {
     let nothing = Bytes::new();
     let (_, blobs) = binary::split(Owner::Document("the document"), &nothing, None)?;
     read("the document", document, blobs, side)
 }
 
-/// The outputs of a response, in its order. `header_length` is what
-/// `Inference-Header-Content-Length` says.
+/// Decodes the outputs of a response, in order. `header_length` is the value of
+/// `Inference-Header-Content-Length`.
 pub fn parse_response(
     body: &Bytes,
     header_length: Option<usize>,
@@ -63,7 +63,7 @@ fn read(
     Ok(named)
 }
 
-/// A request with these inputs, all in JSON.
+/// Encodes a request with these inputs, all in JSON.
 pub fn encode_request(id: Option<&str>, tensors: &[(String, Tensor)]) -> Result<Vec<u8>, Failure> {
     let mut out = vec![b'{'];
     if let Some(id) = id {
@@ -97,8 +97,8 @@ pub fn encode_request(id: Option<&str>, tensors: &[(String, Tensor)]) -> Result<
     Ok(out)
 }
 
-/// Tensors as the protocol writes them in JSON, for people who look at them. What JSON can't carry
-/// is said in words.
+/// Tensors in the protocol's JSON, for people to read. Data that JSON can't carry is described in
+/// words.
 pub fn show<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Value {
     let shown = tensors.into_iter().map(|(name, tensor)| {
         let mut data = Vec::new();

@@ -1,8 +1,8 @@
-//! What one JSON value becomes in a tensor, and what it can't become.
+//! Conversion of one JSON value to one element of a tensor.
 //!
-//! Floats take any number that is finite in their type, rounded once and correctly. Integers take
-//! whole numbers in their range, also written as `3.0`. `BOOL` takes `true`, `false`, `1` and `0`.
-//! `null` is no element of anything.
+//! Floats accept any number that is finite in their type, rounded once and correctly. Integers
+//! accept whole numbers in their range, also written as `3.0`. `BOOL` accepts `true`, `false`, `1`
+//! and `0`. `null` is never an element.
 
 use hotstage_core::datatype::Datatype;
 
@@ -11,13 +11,13 @@ use super::text::excerpt;
 
 /// A type of fixed size that JSON can carry.
 pub(super) trait Element: Sized {
-    /// From a number as nearly all are written; `None` sends it the slow way.
+    /// From a short number, the common form; `None` means that the slow path must read it.
     fn from_short(short: &Short) -> Option<Self>;
 
-    /// From any JSON value; `None` refuses it.
+    /// From any JSON value; `None` rejects it.
     fn from_token(token: &str) -> Option<Self>;
 
-    /// Appends it, little-endian.
+    /// Appends the element in little-endian order.
     fn put(self, out: &mut Vec<u8>);
 }
 
@@ -83,7 +83,7 @@ impl Element for bool {
     }
 }
 
-/// Why the value is no element.
+/// The error message for a value that is not an element.
 #[cold]
 pub(super) fn refusal(datatype: Datatype, index: usize, token: &str) -> String {
     let given = excerpt(token);

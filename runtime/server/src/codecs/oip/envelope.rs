@@ -1,9 +1,9 @@
-//! The JSON around the elements, without a tree: every value stays a slice of the text. Most
-//! documents are read by `fast_path`; what it gives up is read here.
+//! The JSON around the elements, read without building a tree: every value stays a slice of the
+//! text. Most documents are read by `fast_path`; this module reads those that it leaves.
 //!
-//! Keys may come in any order, and unknown ones are skipped. `null` counts as absent. A key that
-//! comes twice is an error, because there is no telling which one was meant. Values are skipped
-//! without recursion, so nesting costs the stack nothing. Bound: [`PORTS_MAX`] objects in a list.
+//! Keys may come in any order; unknown keys are skipped. `null` counts as absent. A duplicate key
+//! is an error, because it is unclear which value is meant. Values are skipped without recursion,
+//! so nesting uses no stack. Bound: [`PORTS_MAX`] objects in a list.
 
 use std::fmt;
 
@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 use super::fast_path;
 use super::field_path::Side;
 
-/// Bytes of serde's own explanation that a message repeats: it may quote a value of any length.
+/// The longest part of serde's explanation that a message repeats, in bytes; it may quote a value
+/// of any length.
 const REASON_BYTES_MAX: usize = 200;
 
 /// A request, a response, or a golden test's document.
@@ -31,7 +32,7 @@ pub(super) struct Envelope<'a> {
 /// The objects of `inputs` or `outputs`.
 pub(super) type List<'a> = SmallVec<[Fields<'a>; 2]>;
 
-/// One of them.
+/// One tensor's object.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub(super) name: Option<&'a str>,
@@ -55,7 +56,7 @@ pub(super) fn read<'a>(what: &str, json: &'a [u8]) -> Result<Envelope<'a>, Failu
     fast_path::read(text).map_or_else(|| slow(what, text), Ok)
 }
 
-/// The same for whatever there may be, with what is wrong with it.
+/// Reads any document, and explains what is wrong with it.
 pub(super) fn slow<'a>(what: &str, text: &'a str) -> Result<Envelope<'a>, Failure> {
     let mut envelope = Envelope::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -79,14 +80,14 @@ fn explain(what: &str, error: &serde_json::Error) -> Failure {
         _ => reason.to_owned(),
     };
     let problem = if error.is_data() {
-        "makes no sense"
+        "is not valid"
     } else {
         "isn't JSON"
     };
     Failure::invalid(format!("{what} {problem}: {reason}{at}"))
 }
 
-/// Which of `keys` comes next; `None` for an unknown one.
+/// Reads a key as its index in the list; `None` for an unknown key.
 struct Key(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -109,7 +110,7 @@ impl Visitor<'_> for Key {
     }
 }
 
-/// Where a key's value goes, if it is the first.
+/// The slot for a key's value, if it is the key's first.
 fn vacant<'s, T, E: Error>(
     slot: &'s mut Option<T>,
     key: &'static str,
@@ -130,8 +131,8 @@ pub(super) fn present(raw: Option<&str>) -> Option<&str> {
     raw.filter(|raw| *raw != "null")
 }
 
-// The objects below fill what they are given a reference to: as results they would be moved at
-// every level, and they are large.
+// The objects below fill a `&mut` target: returned by value they would be moved at every level, and
+// they are large.
 
 /// The outermost object.
 struct Document<'e, 'a>(&'e mut Envelope<'a>);
@@ -208,7 +209,7 @@ impl<'de> Visitor<'de> for Objects<'_, 'de> {
     }
 }
 
-/// One object, for the end of such a list.
+/// One object, appended to such a list.
 struct Object<'e, 'a>(Side, &'e mut List<'a>);
 
 const OBJECT_KEYS: [&str; 5] = ["name", "shape", "datatype", "parameters", "data"];

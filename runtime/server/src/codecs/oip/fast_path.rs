@@ -1,17 +1,16 @@
-//! The quick way through the JSON around the elements: one pass, for documents as clients write
-//! them.
+//! The fast path through the JSON around the elements: one pass, for documents as clients usually
+//! write them.
 //!
-//! Nearly every request is sound, gives no key twice and escapes nothing. Those are read here, at
-//! two or three instructions a byte. On anything else this gives up, and
-//! [`envelope`](super::envelope) reads the document once more and says what is wrong, if something
-//! is. So whatever is read here must mean the same there, which a test holds against it. Nesting
-//! costs the stack nothing.
+//! Nearly every request is valid, has no duplicate keys and no escapes in its keys. This reader
+//! takes two or three instructions a byte for those. For anything else it gives up, and
+//! [`envelope`](super::envelope) reads the document again and reports what is wrong, if anything
+//! is. So both must read a document to the same result, which a test checks. Nesting uses no stack.
 
 use hotstage_core::limits::PORTS_MAX;
 
 use super::envelope::{Envelope, Fields, List, present};
 
-/// Reads a whole document. `None` is not an error: it sends the caller the slow way.
+/// Reads a whole document. `None` is not an error: the caller takes the slow path.
 pub(super) fn read(text: &str) -> Option<Envelope<'_>> {
     let mut reader = Reader { text, at: 0 };
     let mut envelope = Envelope::default();
@@ -29,7 +28,7 @@ pub(super) fn read(text: &str) -> Option<Envelope<'_>> {
     (reader.at == text.len()).then_some(envelope)
 }
 
-/// The text, and how far it has been read.
+/// The text, and the position of the reader.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -84,7 +83,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of tensors' objects, if it is the first.
+    /// Reads a list of tensors' objects; `None` for a duplicate.
     fn tensors(&mut self, list: &mut Option<List<'a>>) -> Option<()> {
         if list.is_some() {
             return None;
@@ -131,7 +130,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The text of a value, if it is the first of its key.
+    /// Reads the text of a value; `None` for a duplicate key.
     fn value(&mut self, slot: &mut Option<&'a str>) -> Option<()> {
         let from = self.at;
         self.skip()?;
@@ -139,7 +138,7 @@ impl<'a> Reader<'a> {
         slot.replace(text).is_none().then_some(())
     }
 
-    /// Any value but an object with something nested in it.
+    /// Skips any value except an object that contains another one.
     fn skip(&mut self) -> Option<()> {
         match self.peek()? {
             b'[' => self.list(),
@@ -148,7 +147,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of scalars and such lists.
+    /// Skips a list of scalars and such lists.
     fn list(&mut self) -> Option<()> {
         let mut depth = 0_usize;
         loop {
@@ -195,7 +194,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// A string without escapes; what is between its quotes.
+    /// A string without escapes; returns the text between its quotes.
     #[inline]
     fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
@@ -209,7 +208,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, as RFC 8259 section 6 writes it.
+    /// A number in the syntax of RFC 8259, section 6.
     #[inline]
     fn number(&mut self) -> Option<()> {
         if self.peek()? == b'-' {
@@ -256,7 +255,7 @@ mod tests {
     use super::super::envelope;
     use super::*;
 
-    /// What a change puts into a document.
+    /// Replacements that a test puts into a document.
     const CHANGE: &str = "[\\[\\]{},:\"\\\\ 0-9eE.+a-z-]?";
     const SOUND: [&str; 5] = [
         r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[0.5,-1e-3]}]}"#,
@@ -267,7 +266,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_clients_write_is_read_quickly() {
+    fn typical_documents_take_the_fast_path() {
         for text in SOUND {
             assert_eq!(
                 read(text).as_ref(),
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusual_or_wrong_is_left_to_the_slow_way() {
+    fn unusual_or_invalid_documents_take_the_slow_path() {
         let values = [
             "01", "1.", ".5", "1e", "+1", "-", "nul", "[1,]", "[,1]", "[1 2]", "[1", "]", "[[1]",
             "[1]]", "{{}}",
@@ -309,7 +308,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_read_means_the_same_the_slow_way(
+        fn the_fast_path_agrees_with_the_slow_path(
             which in 0..SOUND.len(),
             changes in prop::collection::vec(
                 (any::<prop::sample::Index>(), CHANGE, any::<bool>()),

@@ -1,5 +1,4 @@
-//! Where in a payload something stands, as messages call it; and the ports that a payload's names
-//! may mean.
+//! Positions in a payload, as error messages name them, and lookup of ports by name.
 
 use std::fmt;
 
@@ -9,7 +8,7 @@ use hotstage_core::suggest::{list, nearest};
 
 use super::text::excerpt;
 
-/// Which tensors of a signature or a document.
+/// The list of tensors in a signature or a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Side {
@@ -26,7 +25,7 @@ impl Side {
         }
     }
 
-    /// What one of them is called.
+    /// The word for one of them.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -35,14 +34,14 @@ impl Side {
     }
 }
 
-/// An object of a payload. As text it is the key path before a field's key: `inputs[1].`.
+/// An object of a payload. Its text is the key path before a field's key: `inputs[1].`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FieldPath {
-    /// The outermost.
+    /// The outermost object.
     Top,
-    /// A tensor that comes with its elements.
+    /// A tensor with its elements.
     Tensor(Side, usize),
-    /// A request's word about one output.
+    /// A request's entry for one output.
     RequestedOutput(usize),
 }
 
@@ -57,7 +56,7 @@ impl fmt::Display for FieldPath {
 }
 
 impl FieldPath {
-    /// The field's text, or which key is missing.
+    /// Returns the field's value, or an error that names the missing key.
     pub(super) fn require<T>(self, key: &str, field: Option<T>) -> Result<T, Failure> {
         field.ok_or_else(|| Failure::invalid(format!("{self}{key} is missing")))
     }
@@ -77,13 +76,13 @@ impl fmt::Display for Label<'_> {
 }
 
 impl Label<'_> {
-    /// What is wrong with this tensor.
+    /// An error about this tensor.
     pub(super) fn refuse(self, what: impl fmt::Display) -> Failure {
         Failure::invalid(format!("{self}: {what}"))
     }
 }
 
-/// The port with this name, by its position.
+/// The position of the port with this name.
 pub(super) fn find(ports: &[Port], side: Side, name: &str) -> Result<usize, Failure> {
     ports
         .iter()

@@ -1,4 +1,4 @@
-//! A tensor from its object: its name, its shape, and its elements from JSON or from the binary
+//! Decodes a tensor's object: its name, its shape, and its elements from JSON or from the binary
 //! part.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use super::field_path::{FieldPath, Label};
 use super::parameters::Parameters;
 use super::text::{excerpt, string};
 
-/// A string that has to be there.
+/// A required string.
 pub(super) fn required_string<'a>(
     place: FieldPath,
     key: &str,
@@ -66,7 +66,7 @@ pub(super) fn shape(
     Ok(shape)
 }
 
-/// The tensor itself.
+/// The tensor of an object.
 pub(super) fn tensor(
     (place, label): (FieldPath, Label<'_>),
     datatype: Datatype,

@@ -1,9 +1,8 @@
-//! What fuzz targets call of this module's private parts. Nothing else does.
+//! Entry points of this module for fuzz targets only.
 
 use super::{envelope, fast_path};
 
-/// Whether the quick reader of a document's envelope, if it reads this one at all, reads what the
-/// slow one reads.
+/// Whether the fast path, if it reads this document at all, returns what the slow path returns.
 pub fn quick_reader_agrees(text: &str) -> bool {
     let Some(quick) = fast_path::read(text) else {
         return true;

@@ -1,16 +1,17 @@
-//! The payloads of the Open Inference Protocol v2 over REST: bytes to tensors, and back.
+//! The codec of the Open Inference Protocol v2 over REST: bytes to tensors, and back.
 //!
-//! A request passes three stations. `envelope` reads the JSON text without a tree, and leaves each
-//! value where it lies; `fast_path` is its quick way. [`request`] checks names, shapes and
-//! parameters against the signature. `data` reads the elements straight into the tensor's bytes.
-//! Tensors of the binary extension ([`binary`]) stay slices of the body. The way back is shorter:
-//! [`response`] copies what a deploy has prepared and writes the elements between.
+//! Decoding a request takes three steps. `envelope` reads the JSON text without building a tree,
+//! and leaves each value in place; `fast_path` does the same faster for common documents.
+//! [`request`] checks names, shapes and parameters against the signature. `data` decodes the
+//! elements directly into the tensor's bytes. Tensors of the binary extension ([`binary`]) stay
+//! slices of the body. To encode, [`response`] copies text that was prepared at deploy and writes
+//! the elements in between.
 //!
-//! What depends on the model alone is prepared once: a [`Decoder`](request::Decoder) and an
-//! [`Encoder`](response::Encoder) are made at deploy and shared by its requests.
+//! Everything that depends on the model alone is prepared once: a deploy makes a
+//! [`Decoder`](request::Decoder) and an [`Encoder`](response::Encoder), which all requests share.
 //!
-//! Architecture invariant: no network, no clock and no engine is named here. Bytes from outside
-//! never make it panic, recurse, or allocate more than a small multiple of their own length.
+//! Architecture invariant: no network, no clock and no engine is named here. Input bytes never make
+//! it panic, recurse, or allocate more than a small multiple of their own length.
 
 pub mod binary;
 pub mod document;
@@ -37,15 +38,15 @@ use self::request::Decoder;
 use self::response::Encoder;
 use crate::extensions::{Subject, Value};
 
-/// What is prepared for one version of a model.
+/// The decoder and encoder of one version of a model.
 pub struct Codec {
-    /// Reads requests.
+    /// Decodes requests.
     pub decoder: Decoder,
-    /// Writes responses.
+    /// Encodes responses.
     pub encoder: Encoder,
 }
 
-/// Prepares the decoder and the encoder.
+/// Prepares the decoder and the encoder of a version.
 pub fn prepare(subject: &Subject<'_>) -> Value {
     let Subject {
         name,

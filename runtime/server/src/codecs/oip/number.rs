@@ -1,21 +1,21 @@
-//! JSON numbers: the short ones, which are nearly all, and whole numbers that are written in
-//! another way.
+//! JSON numbers: a fast parser for short ones, which are nearly all, and whole numbers in other
+//! spellings.
 
-/// More digits than this may not fit the mantissa.
+/// Above this many digits the mantissa may overflow.
 const SHORT_DIGITS_MAX: usize = 18;
 
-/// A number without exponent: mantissa / 10^fraction.
+/// A number without an exponent: mantissa / 10^fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Short {
     pub(super) negative: bool,
     pub(super) mantissa: i64,
     pub(super) fraction: usize,
-    /// Bytes of its text.
+    /// The length of its text in bytes.
     pub(super) length: usize,
 }
 
-/// The short number that the text begins with. `None` is not an error: it sends the caller the slow
-/// way.
+/// Parses the short number at the start of the text. `None` is not an error: the caller takes the
+/// slow path.
 #[inline]
 pub(super) fn short(text: &[u8]) -> Option<Short> {
     let negative = text.first() == Some(&b'-');
@@ -42,7 +42,7 @@ pub(super) fn short(text: &[u8]) -> Option<Short> {
     })
 }
 
-/// Appends digits to the mantissa, which may wrap: the caller counts them.
+/// Appends digits to the mantissa, which may wrap: the caller checks their number.
 #[inline]
 fn digits(text: &[u8], mut at: usize, mantissa: &mut i64) -> usize {
     while let Some(byte) = text.get(at) {
@@ -57,7 +57,7 @@ fn digits(text: &[u8], mut at: usize, mantissa: &mut i64) -> usize {
 }
 
 impl Short {
-    /// The number, when it is written as a whole one.
+    /// The value, if it is written as a whole number.
     #[inline]
     pub(super) fn whole(&self) -> Option<i64> {
         (self.fraction == 0).then_some(if self.negative {
@@ -68,15 +68,15 @@ impl Short {
     }
 }
 
-/// Powers of ten that an `f64` holds exactly. A short number has no longer fraction than this.
+/// Powers of ten that an `f64` holds exactly. A short number's fraction is no longer than this.
 const TENS: [f64; 19] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18,
 ];
 
 impl Short {
-    /// The nearest `f64`. Where mantissa and power are both exact, their quotient is rounded once,
-    /// as IEEE 754 asks.
+    /// The nearest `f64`. When mantissa and power are both exact, their quotient is rounded once,
+    /// as IEEE 754 requires.
     #[inline]
     pub(super) fn f64(&self) -> Option<f64> {
         let ten = TENS.get(self.fraction)?;
@@ -85,9 +85,9 @@ impl Short {
         Some(if self.negative { -value } else { value })
     }
 
-    /// The nearest `f32`, by way of the nearest `f64`. Rounding twice goes wrong only where the
-    /// first step lands in the middle between two `f32`: those, and the numbers whose middles lie
-    /// elsewhere, take the slow way.
+    /// The nearest `f32`, computed from the nearest `f64`. Rounding twice is wrong only where the
+    /// first step lands midway between two `f32`. Those numbers, and those whose midpoints are
+    /// elsewhere, take the slow path.
     #[inline]
     pub(super) fn f32(&self) -> Option<f32> {
         const BITS_LOST: u32 = f64::MANTISSA_DIGITS - f32::MANTISSA_DIGITS;
@@ -102,8 +102,8 @@ impl Short {
     }
 }
 
-/// The whole number that a JSON number stands for, exactly: `3`, `3.0`, `30e-1`. `None` when it has
-/// a fraction, or is beyond every integer datatype, or is no number.
+/// The exact value of a JSON number that is whole: `3`, `3.0`, `30e-1`. `None` when it has a
+/// fraction, exceeds every integer datatype, or is not a number.
 pub(super) fn whole(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -112,7 +112,7 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
 
-    // Zeros are held back until a digit follows, so that those at the end count as a power of ten.
+    // Zeros are counted until a digit follows, so that trailing ones become a power of ten.
     let mut value = 0_i128;
     let mut zeros = 0_u32;
     for byte in whole.bytes().chain(fraction.bytes()) {
@@ -129,7 +129,7 @@ pub(super) fn whole(text: &str) -> Option<i128> {
         }
     }
     if value == 0 {
-        // `true` and the like have come out above; an exponent says nothing about zero.
+        // `true` and the like were rejected above; an exponent does not change zero.
         return (!whole.is_empty()).then_some(0);
     }
     let fraction = i64::try_from(fraction.len()).ok()?;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_middle_in_short_is_left_to_the_slow_way() {
+    fn a_midpoint_takes_the_slow_path() {
         assert_eq!(short(b"16777217").and_then(|short| short.f32()), None);
         assert_eq!(
             short(b"16777217.0000001").and_then(|short| short.f32()),
@@ -229,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_rounds_like_the_long_one(
+        fn the_fast_path_rounds_like_the_slow_path(
             mantissa in -(1_i64 << 55)..1_i64 << 55,
             shift in 0_u32..50,
             point in 0_usize..18,

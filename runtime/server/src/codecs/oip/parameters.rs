@@ -1,9 +1,7 @@
-//! The `parameters` objects: the few that mean something here, the many that don't, and those that
-//! are refused.
+//! The `parameters` objects: a few are understood, a few are rejected, and all others are ignored.
 //!
-//! A value is a string, a number or a boolean. A parameter that asks for something this server
-//! can't do is refused rather than ignored, because the client would wait for it. Everything else
-//! is let through without being kept.
+//! A value is a string, a number or a boolean. A parameter that asks for an unsupported feature is
+//! rejected rather than ignored, because the client relies on its effect.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,21 +15,21 @@ use serde_json::value::RawValue;
 use super::field_path::{FieldPath, Side};
 use super::text::{excerpt, string};
 
-/// What the binary tensor extension says in parameters.
+/// Parameters that the server understands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
-    /// A request: answer with binary tensors.
+    /// Of a request: answer with binary tensors.
     pub(super) binary_data_output: Option<bool>,
-    /// A request's output: this one binary, or not.
+    /// Of a requested output: whether it is binary.
     pub(super) binary_data: Option<bool>,
-    /// A tensor: its bytes follow the JSON.
+    /// Of a tensor: the size of its bytes after the JSON.
     pub(super) binary_data_size: Option<usize>,
-    /// A request: how long the client waits for its answer.
+    /// Of a request: how long the client waits for its answer.
     pub(super) timeout: Option<Duration>,
 }
 
 impl Parameters {
-    /// Reads the object at `place`, when there is one.
+    /// Reads the object at `place`, if there is one.
     pub(super) fn read(place: FieldPath, raw: Option<&str>) -> Result<Self, Failure> {
         let Some(raw) = raw else {
             return Ok(Self::default());
@@ -60,7 +58,7 @@ impl Parameters {
             (FieldPath::Top, "binary_data_output") => {
                 self.binary_data_output = Some(boolean(place, key, value)?)
             }
-            // As Triton has it: microseconds, and 0 for no bound.
+            // As in Triton: microseconds; 0 means no bound.
             (FieldPath::Top, "timeout") => {
                 let microseconds: u64 = value.parse().map_err(|_not_a_number| {
                     must_be(place, key, "a number of microseconds", value)
@@ -77,7 +75,7 @@ impl Parameters {
                     .map_err(|_not_a_size| must_be(place, key, "a number of bytes", value))?;
                 self.binary_data_size = Some(size);
             }
-            // An answer comes from a server, which may say what a client may not.
+            // A response comes from a server, which may use parameters that a client may not.
             (FieldPath::Tensor(Side::Output, _), _) => {}
             _ => refuse(place, key)?,
         }
@@ -85,7 +83,7 @@ impl Parameters {
     }
 }
 
-/// What a client can't have.
+/// Rejects unsupported parameters of clients.
 fn refuse(place: FieldPath, key: &str) -> Result<(), Failure> {
     if key.starts_with("triton_") {
         return Err(Failure::invalid(
@@ -121,11 +119,11 @@ fn must_be(place: FieldPath, key: &str, what: &str, value: &str) -> Failure {
     ))
 }
 
-/// A key, borrowed when nothing in it is escaped.
+/// A key, borrowed unless it contains escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Looks at each parameter as it passes, so that their number costs no memory.
+/// Handles each parameter as it is read, so that many parameters use no memory.
 struct Object(FieldPath);
 
 impl<'de> Visitor<'de> for Object {
@@ -147,7 +145,8 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// One parameter of a request as text: a string's own, or the number or boolean as it is written.
+/// One parameter of a request as text: the content of a string, or the number or boolean as
+/// written.
 pub fn parameter(raw: &[u8], name: &str) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
     deserializer.deserialize_map(Sought(name)).ok().flatten()

@@ -1,4 +1,4 @@
-//! A request's body into the tensors that the first stage takes.
+//! Decodes a request's body into the inputs of the first stage.
 
 use std::time::Duration;
 
@@ -18,22 +18,22 @@ use super::parameters::Parameters;
 use super::requested_outputs::{Form, RequestedOutputs};
 use super::text::{excerpt, string};
 
-/// What a client asks.
+/// A decoded request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodedRequest {
-    /// The client's name for the request; the answer repeats it.
+    /// The client's id of the request; the response repeats it.
     pub id: Option<String>,
     /// One tensor for each input of the signature, in its order.
     pub inputs: Vec<Tensor>,
-    /// What the answer holds.
+    /// The outputs to return.
     pub requested: RequestedOutputs,
-    /// The request's own `parameters`, as they came.
+    /// The request's own `parameters`, unparsed.
     pub parameters: Option<Bytes>,
     /// How long the client waits for the answer: the parameter `timeout`, in microseconds.
     pub timeout: Option<Duration>,
 }
 
-/// Reads requests for one model.
+/// Decodes requests for one model.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     model: String,
@@ -43,7 +43,7 @@ pub struct Decoder {
 type Slots = SmallVec<[Option<Tensor>; 2]>;
 
 impl Decoder {
-    /// Prepares what all requests share.
+    /// Prepares a decoder.
     pub fn new(model: &str, signature: &Signature) -> Self {
         Self {
             model: model.to_owned(),
@@ -51,7 +51,8 @@ impl Decoder {
         }
     }
 
-    /// Reads one. `header_length` is what `Inference-Header-Content-Length` says, when it is there.
+    /// Decodes a body. `header_length` is the value of `Inference-Header-Content-Length`, if
+    /// present.
     pub fn decode(
         &self,
         body: &Bytes,
@@ -78,7 +79,7 @@ impl Decoder {
             RequestedOutputs::read(envelope.outputs.as_ref(), default, &self.signature.outputs)?;
         let inputs = self.inputs(given, blobs)?;
         let timeout = parameters.timeout;
-        // A part of the body: nothing is copied.
+        // A slice of the body, without a copy.
         let parameters = envelope
             .parameters
             .map(|raw| body.slice_ref(raw.as_bytes()));
@@ -124,7 +125,7 @@ impl Decoder {
             return Err(label.refuse("it is given twice"));
         }
         let datatype = required_string(place, "datatype", fields.datatype)?;
-        // Asking the port first spares the common case the search through all names.
+        // Comparing with the port's own datatype first saves the common case the search by name.
         let datatype = if datatype == port.datatype.name() {
             port.datatype
         } else {

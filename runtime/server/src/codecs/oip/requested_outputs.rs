@@ -1,4 +1,4 @@
-//! Which outputs a client wants, and in which form.
+//! The outputs that a client requests, and their form.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
@@ -11,30 +11,30 @@ use super::fields::required_string;
 use super::parameters::Parameters;
 use super::write::BINARY_ADVICE;
 
-/// How an output is answered.
+/// The form of an output in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As text, in `data`.
+    /// As JSON text, in `data`.
     Json,
-    /// As bytes behind the JSON.
+    /// As bytes after the JSON.
     Binary,
 }
 
-/// One output.
+/// One requested output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestedOutput {
     /// Its position in the signature.
     pub output: usize,
-    /// The form that was asked for.
+    /// The requested form.
     pub form: Form,
 }
 
-/// The outputs that are answered, in that order.
+/// The outputs to return, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestedOutputs(pub SmallVec<[RequestedOutput; 4]>);
 
 impl RequestedOutputs {
-    /// The first `count` outputs, which is all of them, in the signature's order.
+    /// The first `count` outputs in the signature's order; `count` is the number of all of them.
     pub fn all(count: usize, form: Form) -> Self {
         Self(
             (0..count)
@@ -43,7 +43,7 @@ impl RequestedOutputs {
         )
     }
 
-    /// What the request says. An output that JSON can't carry is refused here, before anything
+    /// Reads the request's list. An output that JSON can't carry is rejected here, before any stage
     /// runs.
     pub(super) fn read(
         outputs: Option<&List<'_>>,
@@ -70,7 +70,7 @@ impl RequestedOutputs {
                     name,
                 };
                 return Err(label.refuse(format_args!(
-                    "{datatype} is nothing JSON can carry; {BINARY_ADVICE}"
+                    "{datatype} can't be sent in JSON; {BINARY_ADVICE}"
                 )));
             }
         }
@@ -99,7 +99,7 @@ impl RequestedOutputs {
 }
 
 impl Form {
-    /// What `binary_data` and `binary_data_output` mean.
+    /// The form for `binary_data` or `binary_data_output`.
     pub(super) const fn of(binary: bool) -> Self {
         if binary { Self::Binary } else { Self::Json }
     }

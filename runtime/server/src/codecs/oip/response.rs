@@ -1,8 +1,8 @@
-//! Tensors into a response's body.
+//! Encodes tensors into a response's body.
 //!
-//! A deploy prepares the text that never changes: the model, the version, and each output's name
-//! and datatype. A request then only copies those pieces and writes what differs between them, into
-//! one buffer of about the right size.
+//! A deploy prepares the constant text: the model, the version, and each output's name and
+//! datatype. A response copies those pieces and writes the variable parts between them, into one
+//! buffer of about the right size.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Port;
@@ -12,20 +12,20 @@ use super::field_path::{Label, Side};
 use super::requested_outputs::{Form, RequestedOutput, RequestedOutputs};
 use super::write::{self, BINARY_ADVICE};
 
-/// Bytes of one output's shape and parameters, with room to spare.
+/// Estimated bytes of one output's shape and parameters.
 const OUTPUT_BYTES: usize = 96;
 
-/// A response's body.
+/// An encoded response body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
-    /// JSON, and behind it the binary outputs.
+    /// JSON, followed by the binary outputs.
     pub body: Vec<u8>,
-    /// How long the JSON is, when anything follows or an output is binary: the value of the header
+    /// The length of the JSON, when there is an output in binary form: the value of the header
     /// [`HEADER`](super::binary::HEADER).
     pub json_length: Option<usize>,
 }
 
-/// Writes responses of one version of a model.
+/// Encodes responses of one version of a model.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     /// `{"model_name":"…","model_version":"…"`
@@ -33,7 +33,7 @@ pub struct Encoder {
     outputs: Vec<Template>,
 }
 
-/// What is the same in every answer of one output.
+/// The constant parts of one output.
 #[derive(Clone, Debug)]
 struct Template {
     port: Port,
@@ -56,7 +56,7 @@ impl Template {
 }
 
 impl Encoder {
-    /// Prepares what all responses share.
+    /// Prepares an encoder.
     pub fn new(model: &str, version: &str, outputs: &[Port]) -> Self {
         let mut head = b"{\"model_name\":".to_vec();
         write::string(&mut head, model);
@@ -68,7 +68,8 @@ impl Encoder {
         }
     }
 
-    /// Writes one. `id` is the request's; `tensors` are all outputs, in the signature's order.
+    /// Encodes a response. `id` is the request's; `tensors` are all outputs, in the signature's
+    /// order.
     pub fn encode(
         &self,
         id: Option<&str>,
@@ -135,15 +136,15 @@ impl Encoder {
         Ok(())
     }
 
-    /// An output and its tensor. Whoever ran the model has checked that they fit, so a misfit is a
-    /// defect of ours.
+    /// A requested output and its tensor. The engine has checked that they fit, so a mismatch is a
+    /// defect of the server.
     fn pair<'a>(
         &'a self,
         wanted: RequestedOutput,
         tensors: &'a [Tensor],
     ) -> Result<(&'a Template, &'a Tensor), Failure> {
         let misfit = |what: String| {
-            Failure::new(Kind::Internal, "the answer could not be written").because(what)
+            Failure::new(Kind::Internal, "the answer could not be encoded").because(what)
         };
         let (Some(template), Some(tensor)) =
             (self.outputs.get(wanted.output), tensors.get(wanted.output))

@@ -1,11 +1,11 @@
-//! Single values of JSON, as the text that the envelope left them in.
+//! Single JSON values, given as slices of the text.
 
 use std::borrow::Cow;
 
-/// Bytes of a client's text that a message repeats.
+/// The longest part of a client's text that a message repeats, in bytes.
 const EXCERPT_BYTES_MAX: usize = 64;
 
-/// What a JSON string stands for. `None` when the text is another kind of value, or escapes half a
+/// The content of a JSON string. `None` when the text is another kind of value, or escapes half a
 /// surrogate pair.
 pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
@@ -16,8 +16,8 @@ pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The bytes of the string that `text` begins with, quotes included. The syntax is known to be
-/// right, so a missing quote can't happen; it would make the rest the string.
+/// The length in bytes of the string at the start of `text`, quotes included. The syntax has been
+/// checked, so the closing quote exists; without one, the whole text would count.
 pub(super) fn string_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -31,7 +31,7 @@ pub(super) fn string_length(text: &str) -> usize {
     bytes.len()
 }
 
-/// The value that `text` begins with; of an object or a list only as much as shows what it is.
+/// The value at the start of `text`; of an object or a list only a short prefix.
 pub(super) fn token(text: &str) -> &str {
     let length = if text.starts_with('"') {
         string_length(text)
@@ -43,7 +43,7 @@ pub(super) fn token(text: &str) -> &str {
     text.get(..length).unwrap_or(text)
 }
 
-/// As much of a client's text as a message may repeat.
+/// A client's text, shortened for an error message.
 pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= EXCERPT_BYTES_MAX {
         return Cow::Borrowed(text);

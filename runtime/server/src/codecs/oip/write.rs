@@ -1,13 +1,13 @@
-//! The elements of a tensor as JSON: integers in decimal, floats in the shortest text that reads
-//! back as the same.
+//! Encodes the elements of a tensor as JSON: integers in decimal, floats in the shortest text that
+//! reads back as the same value.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::Tensor;
 
-/// What helps against an output that JSON can't carry.
+/// The advice for an output that JSON can't carry.
 pub(super) const BINARY_ADVICE: &str = "ask for it with \"binary_data\": true";
 
-/// Appends the list of all elements, flat. The error says which one JSON can't carry.
+/// Appends a flat list of all elements. The error names the element that JSON can't carry.
 pub(super) fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Result<(), String> {
     let data = tensor.data().as_ref();
     out.push(b'[');
@@ -57,15 +57,15 @@ pub(super) fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Result<(), String>
         })?,
         Datatype::Bytes => strings(out, tensor)?,
         datatype @ (Datatype::Fp16 | Datatype::Bf16) => {
-            return Err(format!("{datatype} is nothing JSON can carry"));
+            return Err(format!("{datatype} can't be sent in JSON"));
         }
     }
     out.push(b']');
     Ok(())
 }
 
-/// More bytes than the list of the elements takes, nearly always; a little more is no harm, growing
-/// again is.
+/// An estimate of the list's length in bytes, nearly always too high: a few unused bytes cost less
+/// than growing the buffer.
 pub(super) fn size_hint(tensor: &Tensor) -> usize {
     let each = match tensor.datatype() {
         Datatype::Bool => 6,
@@ -126,8 +126,7 @@ fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) -> Result<(), String> {
     text(out, itoa::Buffer::new().format(value))
 }
 
-/// Floats and strings the way serde_json writes them. A `Vec` takes every byte, so this does not
-/// fail.
+/// Floats and strings in the format of serde_json. Writing to a `Vec` does not fail.
 #[inline]
 fn value_of<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), String> {
     serde_json::to_writer(out, value).map_err(|error| error.to_string())

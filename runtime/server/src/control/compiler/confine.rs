@@ -1,11 +1,9 @@
-//! What a process that compiles gives up: memory and processor time beyond its share, files,
-//! network, other processes.
+//! Confines a compiler process: memory, processor time, files, network and other processes.
 //!
-//! Bounds are resource limits of the kernel (setrlimit(2)). What the process may ask of the kernel
-//! at all is a short list (seccomp(2)); everything else is refused with `EPERM`, so that a decoder
-//! or compiler that foreign bytes have taken over can compute, and answer through its pipe, and
-//! nothing more. The list needs Linux on x86-64 or arm64; elsewhere only the resource limits hold,
-//! and the server says so once.
+//! Memory and time are kernel resource limits (setrlimit(2)). A short allow list of system calls
+//! (seccomp(2)) refuses everything else with `EPERM`: a decoder or compiler taken over by a hostile
+//! component can only compute and write its reply. The filter needs Linux on x86-64 or arm64;
+//! elsewhere only the resource limits hold, and the server logs that once.
 
 use std::io;
 
@@ -13,17 +11,17 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::wire::Header;
 
-/// Address space beyond memory: the program itself, stacks, and what allocators reserve and never
-/// touch.
+/// Address space beyond the memory limit: the program itself, stacks, and what allocators reserve
+/// but never touch.
 const ADDRESS_SPACE: u64 = 8 << 30;
 
-/// Takes the resources away.
+/// Applies the resource limits.
 pub(super) fn limits(header: &Header) -> io::Result<()> {
     let exactly = |most| Rlimit {
         current: Some(most),
         maximum: Some(most),
     };
-    // At the first a signal says that the time is over, at the second the kernel ends the process.
+    // At the soft limit the process gets a signal; at the hard limit the kernel kills it.
     let cpu = Rlimit {
         current: Some(header.cpu_seconds),
         maximum: Some(header.cpu_seconds + 1),
@@ -40,14 +38,14 @@ pub(super) fn limits(header: &Header) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the machine runs out of memory, the kernel ends this process and not the server.
+/// When the machine runs out of memory, the kernel kills this process rather than the server.
 fn prefer_to_be_killed() {
-    // A system without that file has other ways.
+    // Not every system has this file; that is no error.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
 
-/// Refuses all system calls but those that computing needs, for all threads. An error says why they
-/// are not filtered.
+/// Refuses all system calls except those needed for computing, in all threads. An error says why
+/// there is no filter.
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -74,7 +72,7 @@ pub(super) fn filter() -> Result<(), String> {
     Err("this system has no filter for system calls".to_owned())
 }
 
-/// Memory, locks between threads, the pipes that are open, time, and how a process ends.
+/// Memory, thread synchronisation, open pipes, time, and process exit.
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")

@@ -1,16 +1,16 @@
-//! Components are decoded, checked and compiled in processes of their own.
+//! Decodes, checks and compiles components in separate processes.
 //!
-//! Decoders and compilers see bytes that nobody has vouched for: a component of 27 bytes can make
-//! one panic, one of 136 KB can make it take all memory. So the server starts its own program once
-//! more for each component ([`worker`]), with bounds on memory, processor time, wall time and size
-//! ([`CompileLimits`]) and with no files and no network (`confine`). It feeds the component through
-//! a pipe and takes back machine code (`wire`). A process that crashes or reaches a bound is an
-//! error that says which; one whose caller leaves is killed.
+//! Components are untrusted bytes: one of 27 bytes can make a decoder panic, one of 136 KB can make
+//! it take all memory. For each component the server starts its own program again ([`worker`]),
+//! with bounds on memory, processor time, wall-clock time and size ([`CompileLimits`]), and without
+//! files or network (`confine`). The component goes in through a pipe and machine code comes back
+//! (`wire`). A process that crashes or reaches a bound yields an error that names the bound; a
+//! process whose caller disconnects is killed.
 //!
-//! Default: [`CompileLimits::default`] processes at once, each with half the cores. Once there are
-//! requests to disturb ([`Compilers::give_way`]) they are scheduled as idle (`SCHED_IDLE`) and
-//! offer their core between the compiler's passes. Before, they are processes like any other: on a
-//! busy machine a server would not come up else.
+//! Default: [`CompileLimits::default`] processes at once, each with half the cores. Once the server
+//! handles requests ([`Compilers::give_way`]), they run at idle priority (`SCHED_IDLE`) and yield
+//! between compiler passes. During the start they run at normal priority, since idle processes
+//! would never finish on a busy machine.
 
 mod confine;
 mod outcome;
@@ -29,11 +29,11 @@ use self::wire::Header;
 pub use self::wire::Work;
 use crate::state::store::Blob;
 
-/// A component's bytes, a piece at a time, so that they are never all in memory.
+/// The bytes of a component in pieces, so that they are never all in memory.
 pub trait Source {
-    /// How many bytes there are.
+    /// Total number of bytes.
     fn bytes(&self) -> u64;
-    /// The next piece; an empty one is the end. An error says what is wrong with the bytes.
+    /// The next piece; an empty one marks the end. An error says what is wrong with the bytes.
     fn next(&mut self) -> Result<&[u8], String>;
 }
 
@@ -47,7 +47,7 @@ impl Source for Blob {
     }
 }
 
-/// Starts the processes that compile, and says what came of it.
+/// Starts compiler processes and returns their results.
 pub struct Compilers {
     limits: CompileLimits,
     permits: Semaphore,
@@ -55,7 +55,7 @@ pub struct Compilers {
 }
 
 impl Compilers {
-    /// With these bounds.
+    /// Creates it with these limits.
     pub fn new(limits: CompileLimits) -> Self {
         Self {
             limits,
@@ -64,13 +64,12 @@ impl Compilers {
         }
     }
 
-    /// From now on, whatever is compiled comes after requests.
+    /// From now on, compilation runs at idle priority.
     pub fn give_way(&self) {
         self.gives_way.store(true, Relaxed);
     }
 
-    /// Checks a component, and compiles it if that is asked for: then the answer is its machine
-    /// code.
+    /// Checks a component and, if requested, compiles it; the result is then its machine code.
     pub async fn run(
         &self,
         work: Work,

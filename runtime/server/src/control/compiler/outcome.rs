@@ -1,4 +1,4 @@
-//! How a process that compiles ended, in words for the component's author.
+//! Error messages for the ways in which a compiler process can end.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -13,14 +13,14 @@ use hotstage_engine::compile::CompileError;
 
 use super::wire::{Outcome, Reply};
 
-/// Bytes of what a process said while it died.
+/// Bytes of a dying process's output that are kept in the error.
 const DYING_WORDS: usize = 200;
-/// SIGXCPU (signal(7)): the processor time is used up.
+/// SIGXCPU (signal(7)): the processor time limit was reached.
 const TIME_IS_OVER: i32 = 24;
 const KILLED: i32 = 9;
 const SEGMENTATION_FAULT: i32 = 11;
 
-/// The error of a reply that brings no code.
+/// The error of a reply without code.
 pub(super) fn error(reply: Reply) -> Option<CompileError> {
     let message = || readable(reply.message);
     Some(match reply.outcome {
@@ -32,15 +32,15 @@ pub(super) fn error(reply: Reply) -> Option<CompileError> {
     })
 }
 
-/// Decoders repeat names of the component, which may hold anything and be of any length. Lines
-/// stay: a component that does not fit is explained in several.
+/// Decoder errors quote names from the component, which may contain any character and be of any
+/// length. Line breaks are kept: link errors span several lines.
 fn readable(message: String) -> String {
-    // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
+    // Cut first: escaping lengthens the text, and text that is cut off should cost nothing.
     let cut = printable::cut(message, FAILURE_TEXT_BYTES_MAX);
     printable::cut(printable::lines(&cut).into_owned(), FAILURE_TEXT_BYTES_MAX)
 }
 
-/// A process that ended without a reply.
+/// Error for a process that ended without a reply.
 pub(super) fn died(status: ExitStatus, said: &[u8], limits: &CompileLimits) -> CompileError {
     let said = String::from_utf8_lossy(said);
     let why =
@@ -65,7 +65,7 @@ pub(super) fn died(status: ExitStatus, said: &[u8], limits: &CompileLimits) -> C
     CompileError::Refused(why)
 }
 
-/// A process that was killed because it took too long.
+/// Error for a process that was killed because it took too long.
 pub(super) fn late(limits: &CompileLimits) -> CompileError {
     CompileError::Refused(time(limits.wall, "time", "--compile-timeout"))
 }
@@ -94,7 +94,7 @@ fn words(said: &str) -> String {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -103,7 +103,7 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
-/// At most so many bytes of a text, whole characters.
+/// At most this many bytes of a text, without splitting a character.
 pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return text.into();
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_components_names_in_an_error_drive_no_terminal_and_are_bounded() {
-        let told = |message: &str| {
+        let shown = |message: &str| {
             let reply = Reply {
                 outcome: Outcome::NotAComponent,
                 message: message.to_owned(),
@@ -179,10 +179,10 @@ mod tests {
                 .unwrap_or_default()
         };
         assert_eq!(
-            told("name `\u{1b}[31m`\n  is not"),
+            shown("name `\u{1b}[31m`\n  is not"),
             "name `\\u001b[31m`\n  is not"
         );
-        assert!(told(&"\u{1b}".repeat(1 << 20)).len() < FAILURE_TEXT_BYTES_MAX + 64);
+        assert!(shown(&"\u{1b}".repeat(1 << 20)).len() < FAILURE_TEXT_BYTES_MAX + 64);
     }
 
     #[test]

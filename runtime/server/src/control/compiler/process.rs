@@ -1,4 +1,4 @@
-//! One process that compiles one component, seen from the server.
+//! One compiler process, seen from the server.
 
 use std::io;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use super::wire::{self, Header, Reply};
 use super::{Source, outcome, worker};
 
-/// This program, also when its file was replaced since it started.
+/// This program, even when its file was replaced after the start.
 #[cfg(target_os = "linux")]
 fn program() -> io::Result<std::path::PathBuf> {
     Ok("/proc/self/exe".into())
@@ -23,11 +23,11 @@ fn program() -> io::Result<std::path::PathBuf> {
     std::env::current_exe()
 }
 
-/// Bytes of what a process says on its standard error that are kept.
+/// Bytes of a process's standard error that are kept.
 const SAID_BYTES_MAX: u64 = 4 << 10;
 
-/// Starts the process, feeds it, and takes its answer. When the caller goes away, the process is
-/// killed.
+/// Starts the process, feeds it, and reads its reply. The process is killed when this future is
+/// dropped.
 pub(super) async fn run(
     header: &Header,
     limits: &CompileLimits,
@@ -47,11 +47,11 @@ pub(super) async fn run(
             answer(stdout, limits.code_bytes),
             said(stderr)
         );
-        // The input stays open until the answer is there: a closed one would end the process.
+        // The input stays open until the reply arrives; closing it would end the process.
         (fed.map(drop), answer, said)
     };
     let Ok((fed, answer, said)) = tokio::time::timeout(limits.wall, talk).await else {
-        // It may have ended meanwhile.
+        // The process may have ended in the meantime.
         let _ = child.kill().await;
         return Err(outcome::late(limits));
     };
@@ -65,8 +65,8 @@ pub(super) async fn run(
 fn start() -> io::Result<Child> {
     Command::new(program()?)
         .arg(worker::VERB)
-        // Nothing of the server's environment is its business. What its allocator takes ahead would
-        // count as taken.
+        // The process gets none of the server's environment. Eagerly committed arenas would count
+        // against its memory limit.
         .env_clear()
         .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
         .current_dir("/")
@@ -77,11 +77,11 @@ fn start() -> io::Result<Child> {
         .spawn()
 }
 
-/// Why a process did not get all of its component.
+/// Why a process did not read all of its component.
 enum Fed {
-    /// The bytes themselves are not right.
+    /// The bytes themselves are wrong.
     Source(String),
-    /// It does not read any more, and its answer or its end says why.
+    /// The process stopped reading; its reply or exit status says why.
     Pipe,
 }
 
@@ -100,10 +100,10 @@ async fn feed(
     }
 }
 
-/// What a process answered.
+/// The answer of a process.
 enum Answer {
     Reply(Reply, Vec<u8>),
-    /// More machine code than is taken.
+    /// The reply announced more machine code than allowed.
     TooMuch,
 }
 
@@ -127,7 +127,7 @@ async fn answer(mut stdout: ChildStdout, code_bytes_max: u64) -> io::Result<Answ
 
 async fn said(mut stderr: ChildStderr) -> Vec<u8> {
     let mut said = Vec::new();
-    // What can't be read was not said.
+    // Unreadable output is ignored.
     let _ = (&mut stderr)
         .take(SAID_BYTES_MAX)
         .read_to_end(&mut said)
@@ -165,7 +165,7 @@ async fn conclude(
     }
 }
 
-/// Says once that system calls are not filtered.
+/// Logs once that system calls are not filtered.
 fn unconfined(why: &str) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {

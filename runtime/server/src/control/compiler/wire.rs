@@ -1,7 +1,7 @@
-//! What crosses the pipes between the server and a process that compiles.
+//! Wire format of the pipes between the server and a compiler process.
 //!
-//! To the process: the length of a header, the header, the component. RollbackTarget: the same with
-//! a reply, and machine code behind it. Lengths are 32 bits, little-endian; headers are JSON.
+//! To the process: the length of a header, the header, the component. Back: the length of a reply,
+//! the reply, machine code. Lengths are 32 bits, little-endian; headers and replies are JSON.
 //! Bound: [`HEADER_BYTES_MAX`].
 
 use std::io::{self, Read, Write};
@@ -10,43 +10,43 @@ use hotstage_core::compile_limits::ComponentLimits;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a header. A reply's message is cut to fit.
+/// Maximum bytes of a header. The message of a reply is cut to fit.
 pub(super) const HEADER_BYTES_MAX: usize = 64 << 10;
 
-/// What is to be done with a component.
+/// The work to do with a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Only to see whether it fits its role.
+    /// Only check that it fits its role.
     Check,
-    /// To see that, and to make machine code of it.
+    /// Check it and compile it to machine code.
     Compile,
 }
 
-/// What the process has to know.
+/// Instructions for the process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) work: Work,
     pub(super) role: String,
     pub(super) component: ComponentLimits,
-    /// Bytes of memory that it may take.
+    /// Memory limit in bytes.
     pub(super) memory: u64,
-    /// Seconds of processor time that it may take.
+    /// Processor time limit in seconds.
     pub(super) cpu_seconds: u64,
     pub(super) threads: usize,
-    /// Requests come first.
+    /// Run at idle priority, because requests come first.
     pub(super) idle: bool,
-    /// Bytes of the component behind the header.
+    /// Bytes of the component after the header.
     pub(super) bytes: u64,
 }
 
-/// What came of it.
+/// Result of the work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reply {
     pub(super) outcome: Outcome,
-    /// For people: why there is no code.
+    /// The error message, if there is no code.
     pub(super) message: String,
-    /// Bytes of machine code behind the reply.
+    /// Bytes of machine code after the reply.
     pub(super) code_bytes: u64,
     /// Why system calls are not filtered, if they are not.
     pub(super) unconfined: Option<String>,
@@ -63,7 +63,7 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// A header or a reply as it is sent.
+/// Encodes a header or a reply.
 pub(super) fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let text = serde_json::to_vec(value)?;
     let length = u32::try_from(text.len())
@@ -86,7 +86,7 @@ pub(super) fn read<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// The length of a header, if it is one.
+/// Decodes the length of a header and checks its bound.
 pub(super) fn header_length(length: [u8; 4]) -> io::Result<usize> {
     let length = u32::from_le_bytes(length) as usize;
     if length > HEADER_BYTES_MAX {

@@ -1,8 +1,8 @@
-//! The process that compiles one component: `hotstage compile-worker`, which the server starts.
+//! The compiler process: `hotstage compile-worker`, started by the server for one component.
 //!
-//! It reads what to do from its standard input, gives up what it does not need, does it, writes the
-//! reply and ends. It ends as well when its input is closed: then the server is gone, or does not
-//! want the answer any more.
+//! It reads its header from standard input, drops its privileges, does the work, writes the reply
+//! and exits. It also exits when its input is closed: the server is gone, or no longer wants the
+//! result.
 
 use std::io::{self, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,22 +17,22 @@ use super::wire::{self, HEADER_BYTES_MAX, Header, Outcome, Reply, Work};
 use super::{confine, outcome};
 use crate::executors::compute::run_when_idle;
 
-/// The argument that makes a process one of these.
+/// The argument that starts a compiler process.
 pub const VERB: &str = "compile-worker";
 
-/// Whether this process was started to be one.
+/// Whether this process is a compiler process.
 pub fn is_one() -> bool {
     std::env::args_os().nth(1).is_some_and(|verb| verb == VERB)
 }
 
-/// Does one component's work. The server reads the reply; people see nothing of this.
+/// Handles one component. Only the server reads the output.
 pub fn main() -> ExitCode {
-    // A panic becomes a reply; its place in our source says nothing to the component's author.
+    // A panic becomes a reply; its source location is of no use to the component's author.
     std::panic::set_hook(Box::new(|_| {}));
     match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be reading.
+            // The reader may be gone.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -77,7 +77,7 @@ fn reply(done: Result<Vec<u8>, CompileError>, unconfined: Option<String>) -> (Re
         Err(CompileError::Unfit(message)) => (Outcome::Unfit, message, Vec::new()),
         Err(CompileError::Refused(message)) => (Outcome::Refused, message, Vec::new()),
     };
-    // JSON needs six bytes at most for one of the text's.
+    // JSON escapes one byte of text as at most six bytes.
     let message = outcome::cut(&message, HEADER_BYTES_MAX / 8).into_owned();
     (
         Reply {
@@ -90,16 +90,15 @@ fn reply(done: Result<Vec<u8>, CompileError>, unconfined: Option<String>) -> (Re
     )
 }
 
-/// Reads the component, and ends the process once the input is closed after it. The thread that
-/// does it runs when this returns: what the C library does for a new thread is not possible once
-/// system calls are filtered.
+/// Reads the component, and exits the process when the input is closed after it. The thread runs
+/// when this returns, because the C library can't start one once system calls are filtered.
 fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
     let (sender, receiver) = sync_channel(1);
     let (started, start) = sync_channel(1);
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {
-            // The other side waits for it.
+            // The receiver waits for it.
             let _ = started.send(());
             let mut input = io::stdin().lock();
             let mut component = Vec::new();
@@ -110,7 +109,7 @@ fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
             }
             #[expect(
                 clippy::disallowed_methods,
-                reason = "the server is gone: whatever is compiled here is for no one"
+                reason = "the server is gone, and nothing else reads the result"
             )]
             std::process::exit(1);
         })?;
@@ -118,7 +117,7 @@ fn receive(bytes: u64) -> io::Result<Receiver<Vec<u8>>> {
     Ok(receiver)
 }
 
-/// All threads that compiling will use: none can be started once system calls are filtered.
+/// Starts all threads that the compiler needs; none can be started once system calls are filtered.
 fn start_threads(header: &Header) -> io::Result<()> {
     let is_idle = header.idle;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -130,7 +129,7 @@ fn start_threads(header: &Header) -> io::Result<()> {
             }
         });
     pool.build_global().map_err(io::Error::other)?;
-    // Each has entered its handler once it has done this.
+    // After this call each thread has entered its handler.
     rayon::broadcast(|_| ());
     if is_idle {
         run_when_idle();

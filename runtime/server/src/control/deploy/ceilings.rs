@@ -1,14 +1,14 @@
-//! Refuses what a manifest asks for beyond the operator's ceilings, before anything of it is
-//! compiled.
+//! Checks a manifest's limits against the operator's ceilings before anything is compiled.
 //!
-//! A version that was served before a ceiling was lowered is looked at like any other when a server
-//! starts: it is out of service, with this as the reason, until the ceiling or the manifest
-//! changes.
+//! Versions that are already served are checked at each start. If a ceiling was lowered below a
+//! version's limits, that version is out of service, with this reason, until the ceiling or the
+//! manifest changes.
 
 use hotstage_core::limits::StageLimits;
 use hotstage_core::manifest::{KeyPath, Problems, Resolved, Written};
 
-/// Everything that is too much, where it is written, or where the stage leaves it to its default.
+/// Reports every limit above its ceiling, at its position in the manifest; a default limit is
+/// reported at its stage.
 pub(super) fn check(ceiling: &StageLimits, document: &Written, manifest: &Resolved) -> Problems {
     let mut problems = Problems::default();
     for (index, stage) in manifest.stages.iter().enumerate() {

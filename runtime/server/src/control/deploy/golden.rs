@@ -1,6 +1,7 @@
-//! Golden tests: requests whose answers a pipeline must get right before it serves.
+//! Golden tests: requests that a pipeline must answer correctly before it is served.
 //!
-//! They also warm it: after them every stage has had a call. No metric counts those calls.
+//! They also warm the pipeline: afterwards every stage has been called. No metric counts these
+//! calls.
 
 use std::time::Instant;
 
@@ -18,37 +19,37 @@ use crate::codecs::oip::document::parse_named;
 use crate::codecs::oip::field_path::Side;
 use crate::serving::pipeline::Pipeline;
 
-/// Tensors by their names.
+/// Named tensors.
 pub type Named = Vec<(String, Tensor)>;
 
-/// How a golden test ended.
+/// Result of a golden test.
 #[derive(Debug)]
 pub enum Outcome {
-    /// As expected.
+    /// The answer is as expected.
     Passed,
-    /// With an answer that is not the expected one.
+    /// The answer differs.
     Differs {
-        /// One line for each difference.
+        /// One line per difference.
         differences: Vec<String>,
-        /// What was expected.
+        /// The expected output.
         expected: Named,
-        /// What was answered.
+        /// The actual output.
         got: Named,
     },
-    /// What it expects can't be read.
+    /// The expected output can't be read.
     Unreadable(String),
-    /// Without an answer.
+    /// The request failed.
     Unanswered(Failure),
 }
 
 impl Outcome {
-    /// Whether all is well.
+    /// Whether the test passed.
     pub const fn is_passed(&self) -> bool {
         matches!(self, Self::Passed)
     }
 }
 
-/// Runs all tests, or says of all that fail what they expected and what they got.
+/// Runs all tests; an error lists expected and actual output of every failed test.
 pub(super) async fn run(
     tests: &[Test<Digest>],
     bytes: impl Fn(&Digest) -> Bytes,
@@ -60,7 +61,7 @@ pub(super) async fn run(
     Ok(problems(tests, &outcomes, problem).or(())?)
 }
 
-/// Runs all tests and says how each ended.
+/// Runs all tests and returns each result.
 pub(super) async fn try_all(
     tests: &[Test<Digest>],
     bytes: impl Fn(&Digest) -> Bytes,
@@ -80,7 +81,7 @@ pub(super) async fn try_all(
     outcomes
 }
 
-/// What failed, each with its place in the manifest.
+/// The failed tests, each with its position in the manifest.
 pub(super) fn problems(
     tests: &[Test<Digest>],
     outcomes: &[Outcome],

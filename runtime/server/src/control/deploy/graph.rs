@@ -1,7 +1,7 @@
-//! From a graph's document to a graph that could be called: members found → wired → golden tests.
+//! From a graph's document to a callable graph: find members → wire → run golden tests.
 //!
-//! Nothing is compiled or opened for a graph: its members are pipelines that are there already.
-//! They are found by whoever asks for the graph, who knows what is served and what is about to be.
+//! Nothing is compiled or opened for a graph: its members are pipelines that exist already. The
+//! caller finds them, because it knows what is served and what is about to be.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::{DeployError, Deployer, PendingGraph, Progress, Quiet, Tests, golden}
 use crate::serving::pipeline::{Body, Graph, Pipeline};
 
 impl Deployer {
-    /// Finds everything that a graph's document points at, and keeps its tests in the store. `find`
-    /// answers the digest that a member has.
+    /// Resolves everything that a graph's document references, and stores its tests. `find` returns
+    /// the digest of a member.
     pub fn resolve_graph(
         &self,
         document: &WrittenGraph,
@@ -30,8 +30,8 @@ impl Deployer {
         resolve::resolve_graph(document, self, paths, find)
     }
 
-    /// Makes the graph over the pipelines that `find` has, checks it, and keeps its canonical
-    /// manifest in the store.
+    /// Builds and checks the graph over the pipelines that `find` returns, and stores its canonical
+    /// manifest.
     pub async fn make_graph(
         &self,
         document: &WrittenGraph,
@@ -85,8 +85,9 @@ impl Deployer {
         Ok(pipeline)
     }
 
-    /// Makes graphs from the store, each when its members are there: `found` has what is there
-    /// already, by digest, and gets what is made. Answers those that could not be made, and why.
+    /// Builds graphs from the store, each once its members are available. `found` holds the
+    /// available pipelines by digest and receives the new graphs. Returns the graphs that failed,
+    /// with the reasons.
     pub async fn link(
         &self,
         mut asleep: Vec<PendingGraph>,
@@ -149,7 +150,7 @@ impl Deployer {
         }
     }
 
-    /// Makes the graphs of documents over pipelines of documents, and puts them behind those.
+    /// Builds the graphs of local documents over pipelines of the same documents, and appends them.
     pub(super) async fn load_graphs(
         &self,
         graphs: &[WrittenGraph],
@@ -212,7 +213,7 @@ impl Deployer {
     }
 }
 
-/// The digest that a member has, if it is the one that is asked for.
+/// Checks the digest of a member against the one that the graph requires.
 pub fn pinned(branch: &Branch<Option<Digest>>, found: Digest) -> Result<Digest, String> {
     match branch.digest {
         Some(wanted) if wanted != found => Err(format!(
@@ -223,7 +224,7 @@ pub fn pinned(branch: &Branch<Option<Digest>>, found: Digest) -> Result<Digest, 
     }
 }
 
-/// The places of graphs, each behind those of them that it names.
+/// Indices of the graphs, ordered so that each follows the graphs it names.
 pub fn in_order(graphs: &[WrittenGraph]) -> Result<Vec<usize>, Problem> {
     let declared: Vec<&DeclaredGraph> = graphs.iter().map(WrittenGraph::graph).collect();
     let names: Vec<Vec<usize>> = declared
@@ -247,10 +248,10 @@ pub fn in_order(graphs: &[WrittenGraph]) -> Result<Vec<usize>, Problem> {
             .find(|(_, branch)| place(&declared, branch) == Some(*next));
         let way: Vec<String> = circle.iter().chain([first]).map(shown).collect();
         let message = if circle.len() == 1 {
-            "is the graph itself; a graph is put together of others".to_owned()
+            "is the graph itself; a graph's members are other pipelines".to_owned()
         } else {
             format!(
-                "the graphs name each other in a circle: {}; take one of them out",
+                "the graphs name each other in a cycle: {}; take one of them out",
                 way.join(" → ")
             )
         };
@@ -267,7 +268,7 @@ fn place(declared: &[&DeclaredGraph], branch: &Branch<Option<Digest>>) -> Option
         .position(|graph| graph.name == branch.pipeline && graph.version == branch.version)
 }
 
-/// The pipelines, for each node one for each branch.
+/// The member pipelines: one list per node, one entry per branch.
 fn members(
     document: &WrittenGraph,
     graph: &ResolvedGraph,
@@ -293,7 +294,7 @@ fn members(
     problems.or(members)
 }
 
-/// A graph over graphs must not grow beyond what a request may cost.
+/// Limits nested graphs to what one request may cost.
 fn check_size(document: &WrittenGraph, graph: &Graph) -> Result<(), Problem> {
     let path = KeyPath::default().key("spec").key("nodes");
     let (depth, runs) = (graph.depth(), graph.runs());

@@ -1,7 +1,6 @@
-//! Everything that paths describe, made without a server: for `check`, for `run`, and for
-//! measurements.
+//! Loads everything that paths describe, without a server: for `check`, `run` and benchmarks.
 //!
-//! A golden test that fails refuses its pipeline, or is told beside it, as the caller wants
+//! A failed golden test either refuses its pipeline or is reported with it, as the caller chooses
 //! ([`Failing`]).
 
 use std::path::{Path, PathBuf};
@@ -16,18 +15,17 @@ use crate::serving::pipeline::Pipeline;
 use crate::serving::routing::{Routing, Unfit};
 
 impl Deployer {
-    /// The documents of the paths, as manifests may lie there.
+    /// The documents of the paths; links follow the manifest rules.
     pub fn documents(&self, paths: &[PathBuf]) -> Result<Documents, Problems> {
         read::documents_within(paths, &self.allowed)
     }
 
-    /// The documents of one file of a folder, which its links may not lead out of.
+    /// The documents of one file in a folder. Links must not leave the folder.
     pub fn documents_in_folder(&self, file: &Path) -> Result<Documents, Problems> {
         read::documents_in_folder(file, &self.allowed)
     }
 
-    /// Makes pipelines of all documents of the paths, or says everything that is wrong with any of
-    /// them.
+    /// Builds pipelines of all documents of the paths, or reports every problem of every document.
     pub async fn load(
         &self,
         paths: &[PathBuf],
@@ -36,7 +34,7 @@ impl Deployer {
         self.load_as(paths, Failing::Refused, progress).await
     }
 
-    /// The same, where golden tests that fail may be told beside the pipelines.
+    /// The same with a choice whether failed golden tests refuse their pipeline.
     pub async fn load_as(
         &self,
         paths: &[PathBuf],
@@ -93,7 +91,7 @@ impl Deployer {
     }
 }
 
-/// What becomes of a pipeline whose golden test fails.
+/// What happens to a pipeline whose golden test fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Failing {
@@ -101,19 +99,19 @@ pub enum Failing {
     Told,
 }
 
-/// A golden test that failed.
+/// A failed golden test.
 pub struct Failed {
-    /// The manifest's file.
+    /// The manifest file.
     pub file: String,
-    /// Where the document begins in it.
+    /// Line at which the document begins.
     pub place: Place,
-    /// Which of its tests.
+    /// Index of the test.
     pub index: usize,
     /// The test.
     pub test: Test<DocumentRef>,
-    /// How it ended.
+    /// Its result.
     pub outcome: Outcome,
-    /// What is wrong, with its place.
+    /// The problem and its position.
     pub problems: Vec<Problem>,
 }
 
@@ -157,19 +155,20 @@ pub(super) fn passed(outcomes: &[Outcome]) -> u32 {
     .unwrap_or(u32::MAX)
 }
 
-/// What documents became.
+/// The loaded documents.
 pub struct Loaded {
-    /// Ready to serve.
+    /// Pipelines ready to serve.
     pub pipelines: Vec<Arc<Pipeline>>,
-    /// Golden tests that failed, where that is not refused.
+    /// Failed golden tests, where they do not refuse the pipeline.
     pub failed: Vec<Failed>,
-    /// The routes beside them.
+    /// The routes of the same documents.
     pub routes: Vec<WrittenRoute>,
-    /// The rollouts beside them. What they move is known to a server alone.
+    /// The rollouts of the same documents. Only a server can check them against its routes.
     pub rollouts: Vec<WrittenRollout>,
 }
 
-/// Routes fit the versions that are there. One whose versions are elsewhere can't be looked at.
+/// Checks routes against the loaded versions. A route whose versions are elsewhere can't be
+/// checked.
 fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for route in routes {

@@ -1,9 +1,9 @@
-//! From manifests on disk to pipelines that serve: read → resolve → compile → open → wire → golden
-//! tests → warm.
+//! From manifests to pipelines that are ready to serve: read → resolve → compile → open → wire →
+//! golden tests → warm.
 //!
-//! Beside the request path, never on it. Nothing is served that did not pass every step; a failure
-//! at any of them leaves what is served untouched and says which step, where in which file, and
-//! why. Whatever a manifest points at is in the store before anything is compiled, so a pipeline
+//! This runs off the request path. A pipeline must pass every step; a failure leaves what is served
+//! unchanged and names the step, the file and position, and the reason. All referenced bytes are in
+//! the blob store before anything is compiled, so a pipeline never depends on a path afterwards.
 //! never depends on a path again.
 
 mod ceilings;
@@ -45,37 +45,37 @@ use crate::serving::cache::Cache;
 use crate::serving::pipeline::Pipeline;
 use crate::state::store::{Store, StoreError};
 
-/// What every deploy works with.
+/// Shared parts of every deployment.
 pub struct Deployer {
     /// Runs guests.
     pub engine: Engine,
-    /// Keeps bytes.
+    /// The blob store.
     pub store: Arc<Store>,
-    /// Where components with a mere name are looked for.
+    /// Folders that are searched for components named without a path.
     pub boxes: ComponentDirs,
-    /// Requests that may wait for a pipeline.
+    /// Maximum number of requests that may wait for a pipeline.
     pub queue: usize,
-    /// Where pipelines that ask for it keep their answers.
+    /// Cache for the answers of pipelines with `cache: true`.
     pub cache: Option<Arc<Cache>>,
-    /// Where manifests may find files beside their own folders.
+    /// Directories outside the manifest's folder that manifests may read.
     pub allowed: Allowed,
-    /// What a manifest may ask for under `limits`.
+    /// Ceilings for `limits` in manifests.
     pub ceiling: StageLimits,
-    /// Whether a pipeline that computes a graph gets a call before the first client's.
+    /// Whether a pipeline with an inference graph gets a warm-up call before the first request.
     pub warms: bool,
     compilers: Compilers,
-    /// What protocols prepare for each version.
+    /// What each protocol prepares for a version.
     prepare: &'static [Prepare],
     shared: Arc<Shared>,
 }
 
-/// Why nothing was deployed.
+/// Why a deployment failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
-    /// The manifests, or what they point at, are wrong. One line each.
+    /// The manifests, or what they reference, are wrong. One line per problem.
     #[error("{0}")]
     Refused(Problems),
-    /// The store can't do its work.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,7 +93,7 @@ impl From<Problem> for DeployError {
 }
 
 impl Deployer {
-    /// Puts the parts together.
+    /// Creates a deployer from its parts.
     pub fn new(
         engine: Engine,
         store: Arc<Store>,
@@ -119,18 +119,18 @@ impl Deployer {
         }
     }
 
-    /// From now on there are requests that compiling must not disturb.
+    /// From now on, compilation must not disturb requests.
     pub fn give_way(&self) {
         self.compilers.give_way();
     }
 
-    /// Finds everything that a document points at, and keeps it in the store.
+    /// Resolves everything that a document references, and stores it.
     pub fn resolve(&self, document: &Written, paths: Paths<'_>) -> Result<Material, DeployError> {
         resolve::resolve(document, self, paths)
     }
 
-    /// The same for somebody who is told everything at once: where something is not found, the
-    /// stages that have everything are opened nevertheless, to say what is wrong with them.
+    /// The same, but reports all problems at once: when a reference is missing, the complete stages
+    /// are opened nevertheless, to check them too.
     pub async fn resolve_or_explain(
         &self,
         document: &Written,
@@ -151,7 +151,7 @@ impl Deployer {
         Err(problems.into())
     }
 
-    /// Makes the pipeline, checks it, and keeps its canonical manifest in the store.
+    /// Builds and checks the pipeline, and stores its canonical manifest.
     pub async fn make(
         &self,
         document: &Written,
@@ -183,16 +183,16 @@ impl Deployer {
             .iter()
             .any(|step| !step.stage.engines().is_empty());
         if self.warms && computes && (tests == Tests::Skip || material.manifest.tests.is_empty()) {
-            // Whatever comes of it: it may be no request that makes sense.
+            // The result is ignored: a stage may reject the made-up request.
             let _ = warm(&pipeline).await;
         }
         yield_to_requests();
-        // So that a restart, or an auditor, finds what the digest stands for.
+        // A restart or an audit finds the manifest by its digest.
         self.store.put(material.manifest.canonical().as_bytes())?;
         Ok(pipeline)
     }
 
-    /// Reads what a canonical manifest in the store describes.
+    /// Reads a canonical manifest from the store.
     pub fn recorded(&self, called: &str, digest: &Digest) -> Result<Recorded, DeployError> {
         let gone = |message: String| {
             let file = called.into();
@@ -232,14 +232,15 @@ impl Deployer {
             .sum()
     }
 
-    /// Makes the pipeline that was recorded. It passed its tests then, and stages are pure
-    /// functions: they are not run again.
+    /// Opens a recorded pipeline. It passed its golden tests when it was applied, and stages are
+    /// pure functions, so the tests are not run again.
     pub async fn open(&self, unopened: &Unopened) -> Result<Pipeline, DeployError> {
         self.make(&unopened.document, &unopened.material, Tests::Skip, &Quiet)
             .await
     }
 
-    /// Both: the pipeline of a canonical manifest in the store. A graph waits for its members.
+    /// Reads and opens the pipeline of a canonical manifest. A graph is returned without its
+    /// members.
     pub async fn restore(&self, called: &str, digest: &Digest) -> Result<Restored, DeployError> {
         match self.recorded(called, digest)? {
             Recorded::Graph(graph) => Ok(Restored::Graph(graph)),
@@ -249,13 +250,13 @@ impl Deployer {
         }
     }
 
-    /// Forgets what no pipeline uses any more; says how many bytes of files that were.
+    /// Drops shared data that no pipeline uses; returns the freed bytes of files.
     pub fn sweep(&self) -> u64 {
         self.shared.sweep()
     }
 }
 
-/// What a canonical manifest in the store describes.
+/// Content of a canonical manifest.
 pub enum Recorded {
     /// A pipeline.
     Pipeline(Box<Unopened>),
@@ -263,25 +264,25 @@ pub enum Recorded {
     Graph(Box<PendingGraph>),
 }
 
-/// A pipeline from the store whose stages are still to be compiled and opened.
+/// A pipeline from the store whose stages are not yet compiled and opened.
 pub struct Unopened {
     document: Written,
     material: Material,
 }
 
-/// What a canonical manifest in the store became.
+/// Result of restoring a canonical manifest.
 pub enum Restored {
     /// Ready to serve.
     Pipeline(Box<Pipeline>),
-    /// Still without its members.
+    /// A graph whose members are not yet linked.
     Graph(Box<PendingGraph>),
 }
 
-/// A graph from the store whose members are still to be found.
+/// A graph from the store whose members are not yet linked.
 pub struct PendingGraph {
-    /// Its canonical document.
+    /// The canonical document.
     pub document: WrittenGraph,
-    /// What that says.
+    /// The parsed document.
     pub graph: ResolvedGraph,
 }
 

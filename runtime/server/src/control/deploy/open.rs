@@ -1,4 +1,4 @@
-//! Compile → open → wire: from bytes to a pipeline that could be called.
+//! Compile → open → wire: from bytes to a callable pipeline.
 
 use std::sync::Arc;
 
@@ -23,20 +23,19 @@ use crate::serving::counts::histogram::Histogram;
 use crate::serving::pipeline::{Batcher, Body, Chain, Pipeline, Step};
 use crate::state::store::Blob;
 
-/// Files up to this many bytes stay in memory for the next instance; larger ones are read again for
-/// it.
+/// Files up to this size stay in memory for the next instance; larger ones are read again.
 const HELD_BYTES_MAX: u64 = 1 << 20;
 
-/// A stage of a manifest whose names are digests by now.
+/// A stage of a manifest in which every reference is a digest.
 type ResolvedStage = manifest::Stage<Digest, Digest>;
 
-/// A stage that was opened.
+/// An opened stage.
 pub struct Opened {
     step: Step,
     warnings: Vec<Problem>,
 }
 
-/// Compiles and opens every stage, or says of all that can't be.
+/// Compiles and opens every stage, or reports every failure.
 pub(super) async fn stages(
     deployer: &Deployer,
     document: &Written,
@@ -82,7 +81,7 @@ async fn compile(
         .await?
     {
         Cached::Ready(compiled) => return Ok(deployer.shared.keep_compiled(role, compiled)),
-        // The component says why, where it is read.
+        // The check reads the component and reports a more precise reason.
         Cached::Unlinked(why) => {
             deployer
                 .compilers
@@ -117,7 +116,7 @@ fn blob(deployer: &Deployer, digest: &Digest) -> Result<Blob, CompileError> {
     blob.ok_or_else(|| CompileError::Refused(format!("{digest} is not in the store any more")))
 }
 
-/// Machine code of megabytes is read, hashed and written where that holds up nothing else.
+/// Reads, hashes and writes megabytes of machine code on a blocking thread.
 async fn away<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CompileError> {
@@ -129,7 +128,7 @@ async fn away<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(lost)
 }
 
-/// A file as its stage gets it.
+/// A file as its stage sees it.
 fn file(deployer: &Deployer, digest: &Digest) -> Result<File, String> {
     let shared = Arc::clone(&deployer.shared);
     let content = if deployer
@@ -147,7 +146,7 @@ fn file(deployer: &Deployer, digest: &Digest) -> Result<File, String> {
     })
 }
 
-/// Opens one stage. An error comes with the place in the manifest that it is about.
+/// Opens one stage. An error comes with its position in the manifest.
 async fn open(
     deployer: &Deployer,
     document: &Written,
@@ -189,7 +188,7 @@ async fn open(
     Ok(Opened { step, warnings })
 }
 
-/// What the stage is opened with; the files that it asks for are noted in `asked`.
+/// Options for opening the stage. Files that the stage opens are recorded in `asked`.
 fn options(
     deployer: &Deployer,
     material: &Material,
@@ -213,7 +212,7 @@ fn options(
     })
 }
 
-/// Why the stage could not be opened, and the place in the manifest that it is about.
+/// Why the stage could not be opened, and the position in the manifest.
 fn not_opened(
     path: KeyPath,
     stage: &ResolvedStage,
@@ -233,8 +232,7 @@ fn not_opened(
     }
 }
 
-/// A component that comes with the server has the version that the manifest asks for, if it asks
-/// for one.
+/// Checks a bundled component's version against the one in the manifest, if it names one.
 fn check_version(component: Option<&ComponentRef>, opened: &Stage) -> Result<(), String> {
     let Some(ComponentRef::Box {
         name,
@@ -248,11 +246,11 @@ fn check_version(component: Option<&ComponentRef>, opened: &Stage) -> Result<(),
         return Ok(());
     }
     Err(format!(
-        "component `{name}` in the box has version {has}, not {version}"
+        "bundled component `{name}` has version {has}, not {version}"
     ))
 }
 
-/// What makes batches for the stage, if it has any; its signature must allow them.
+/// Creates the stage's batcher, if the manifest asks for one; the signature must allow batches.
 fn batcher(
     deployer: &Deployer,
     stage: &ResolvedStage,
@@ -266,8 +264,8 @@ fn batcher(
     Ok(Some(Arc::new(Batcher::new(batching.clone(), lanes))))
 }
 
-/// What a component says of its settings begins with their key path, as in
-/// `settings.std[3]: expected …`: that is where they are written.
+/// A component's settings error begins with the key path, as in `settings.std[3]: expected …`. It
+/// is reported at that key.
 fn setting(mut path: KeyPath, text: String) -> (KeyPath, String) {
     let Some((place, message)) = text.split_once(": ").filter(|(place, _)| is_setting(place))
     else {
@@ -291,13 +289,13 @@ fn is_setting(place: &str) -> bool {
     })
 }
 
-/// `0.1` asks for `0.1` and for `0.1.7`, not for `0.10`.
+/// `0.1` matches `0.1` and `0.1.7`, but not `0.10`.
 fn is_version(has: &str, asked: &Version) -> bool {
     has.strip_prefix(asked.as_str())
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Checks that the stages fit each other, and puts them together.
+/// Checks that the stages fit each other, and connects them.
 pub(super) fn wire(
     document: &Written,
     material: &Material,

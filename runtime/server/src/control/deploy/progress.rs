@@ -1,15 +1,15 @@
-//! What a deploy tells while it works.
+//! Progress reports of a deployment.
 
-/// Somebody who watches. Every method may be called from any thread.
+/// An observer of a deployment. Every method may be called from any thread.
 pub trait Progress: Sync {
-    /// A component is being compiled; that may take a while. The step ends when the answer is
+    /// A component is being compiled, which may take long. The step ends when the returned value is
     /// dropped.
     fn compiling(&self, component: &str, bytes: usize) -> Box<dyn std::any::Any + Send>;
-    /// Golden tests are being run.
+    /// Golden tests are running.
     fn testing(&self, pipeline: &str, tests: usize);
 }
 
-/// Nobody watches.
+/// Reports nothing.
 pub struct Quiet;
 
 impl Progress for Quiet {

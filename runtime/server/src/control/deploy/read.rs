@@ -1,7 +1,7 @@
-//! Manifest files: which ones a path means, and what is in them.
+//! Reads manifest files: which files a path stands for, and their documents.
 //!
-//! A file that is named is read wherever it lies. What a folder holds may have been put there by
-//! others: a link that leads out of it is followed only into a directory that is allowed. Neither
+//! A file named directly is read wherever it lies. Files in a folder may come from others: a link
+//! that leaves the folder is followed only into an allowed directory. Neither blocks on a FIFO.
 //! waits for a FIFO.
 
 use std::ffi::OsString;
@@ -14,13 +14,13 @@ use hotstage_core::manifest::{Documents, KeyPath, Place, Problem, Problems, chec
 
 use crate::files::{self, Allowed, Confined, OpenError};
 
-/// All documents of the paths. A folder means its `.yaml` and `.yml` files, in order of their
+/// All documents of the paths. A folder stands for its `.yaml` and `.yml` files in order of their
 /// names; `-` is standard input.
 pub fn documents(paths: &[PathBuf]) -> Result<Documents, Problems> {
     documents_within(paths, &Allowed::default())
 }
 
-/// The same where links in a folder may lead to manifests in these directories, too.
+/// The same, but links in a folder may also lead into these directories.
 pub(super) fn documents_within(
     paths: &[PathBuf],
     allowed: &Allowed,
@@ -34,8 +34,7 @@ pub(super) fn documents_within(
     )
 }
 
-/// The documents of one file that lies in a folder, whose links lead nowhere else but into these
-/// directories.
+/// The documents of one file of a folder. Its links may lead only into these directories.
 pub(super) fn documents_in_folder(file: &Path, allowed: &Allowed) -> Result<Documents, Problems> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return documents_within(&[file.to_owned()], allowed);
@@ -48,12 +47,12 @@ pub(super) fn documents_in_folder(file: &Path, allowed: &Allowed) -> Result<Docu
     )
 }
 
-/// All documents of texts that somebody sent, each under the name that the sender gives it.
+/// All documents of uploaded texts, each with the name given by the sender.
 pub fn sent<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Documents, Problems> {
     parsed(texts, Problems::default())
 }
 
-/// The files of the paths, each with its text, and what can't be read of them.
+/// The text of each file of the paths, and the problems of reading them.
 pub fn texts(paths: &[PathBuf], allowed: &Allowed) -> (Vec<(String, String)>, Problems) {
     let mut problems = Problems::default();
     let mut texts = Vec::new();
@@ -65,7 +64,7 @@ pub fn texts(paths: &[PathBuf], allowed: &Allowed) -> (Vec<(String, String)>, Pr
             )],
             Ok(Files::One) => vec![(path.clone(), text(files::open(path), path))],
             Ok(Files::Of(names)) => {
-                // What lies in a folder need not be what its owner put there.
+                // Files in a folder may have been put there by others.
                 let folder = Confined::new(path, allowed);
                 let open = |name: &OsString| {
                     (
@@ -106,7 +105,7 @@ fn parsed<'a>(
     Ok(documents)
 }
 
-/// What a path means.
+/// The files that a path stands for.
 enum Files {
     Input,
     One,
@@ -145,7 +144,7 @@ fn files(path: &Path) -> Result<Files, Problems> {
 fn text(file: Result<fs::File, OpenError>, path: &Path) -> Result<String, String> {
     match file {
         Ok(file) => read_bounded(file).map_err(|error| why(&error)),
-        // The path stands before the message.
+        // The caller puts the path before the message.
         Err(OpenError::Missing { .. }) => Err("there is no such file".to_owned()),
         Err(OpenError::Io { source, .. }) => Err(why(&source)),
         Err(error) => {
@@ -164,7 +163,7 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// One byte more than allowed, so that the parser can say that it is too much.
+/// Reads one byte more than allowed, so that the parser reports the excess.
 fn read_bounded(source: impl io::Read) -> io::Result<String> {
     let mut text = String::new();
     source

@@ -1,8 +1,7 @@
-//! References → digests: every component, file and document that a manifest points at, in the
-//! store.
+//! References → digests: stores every component, file and document that a manifest references.
 //!
-//! A path counts from the manifest's folder and stays in it ([`crate::files`]). A mere name is
-//! looked for in the box: folders of components whose files are called by their names.
+//! A path is relative to the manifest's folder and stays in it ([`crate::files`]). A plain name is
+//! a bundled component: a file of that name in one of the component folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -25,15 +24,16 @@ use crate::executors::compute::yield_to_requests;
 use crate::files::{self, Confined, OpenError};
 use crate::state::store::{PutError, StoreError};
 
-/// The folders of the components that come with the server, the first first.
+/// Folders of the bundled components, in order of precedence.
 #[derive(Clone, Debug)]
 pub struct ComponentDirs(pub Vec<PathBuf>);
 
 impl ComponentDirs {
-    /// The folder that was named, or else those where an installation and a build have theirs.
+    /// The folder named by the operator, or else the default folders of an installation and of a
+    /// build.
     pub fn new(named: Option<PathBuf>) -> Self {
         if let Some(folder) = named {
-            // Absolute, because a path that is not counts from a manifest's folder.
+            // Absolute, because a relative path would count from a manifest's folder.
             return Self(vec![std::path::absolute(&folder).unwrap_or(folder)]);
         }
         let program = env::current_exe().ok();
@@ -79,11 +79,12 @@ impl ComponentDirs {
                 .collect();
             let folders = folders.join(", ");
             return Err(format!(
-                "there is no component `{name}`: the box is empty ({folders}); say where it is with --components"
+                "there is no component `{name}`: no components were found in {folders}; name their folder \
+                 with --components"
             ));
         }
         let hint = suggest::hint(name, known.iter().map(String::as_str));
-        Err(format!("there is no component `{name}` in the box; {hint}"))
+        Err(format!("there is no bundled component `{name}`; {hint}"))
     }
 }
 
@@ -96,10 +97,10 @@ fn component_name(entry: io::Result<fs::DirEntry>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// A manifest with nothing left to look up. Components and files are in the store, the documents of
-/// its tests here.
+/// A resolved manifest. Components and files are in the store, documents of its tests are in
+/// memory.
 pub struct Material<M = Resolved> {
-    /// Every reference is a digest.
+    /// The manifest, with every reference replaced by a digest.
     pub manifest: M,
     documents: BTreeMap<Digest, Bytes>,
     /// Stages whose component or files were not found.
@@ -107,27 +108,27 @@ pub struct Material<M = Resolved> {
 }
 
 impl<M> Material<M> {
-    /// The document of this digest.
+    /// The document with this digest.
     pub(crate) fn document(&self, digest: &Digest) -> Bytes {
         self.documents.get(digest).cloned().unwrap_or_default()
     }
 
-    /// Whether the stage has everything that it is opened with.
+    /// Whether everything that the stage needs was found.
     pub(super) fn is_whole(&self, stage: usize) -> bool {
         !self.lacking.contains(&stage)
     }
 }
 
-/// What a path in a manifest means.
+/// What a path in a manifest stands for.
 #[derive(Clone, Copy, Debug)]
 pub enum Paths<'a> {
-    /// A file of this machine, in the manifest's folder or where the operator allows.
+    /// A local file, in the manifest's folder or an allowed directory.
     Disk,
-    /// Bytes that the sender uploaded before, by the digest that it says. No file is opened.
+    /// Uploaded bytes, by the digest that the sender gives. No file is opened.
     Sent(&'a BTreeMap<String, Digest>),
 }
 
-/// Finds and stores everything that the document points at.
+/// Finds and stores everything that the document references.
 pub(super) fn resolve(
     document: &Written,
     deployer: &Deployer,
@@ -137,7 +138,7 @@ pub(super) fn resolve(
     Ok(problems.or(material)?)
 }
 
-/// The same as far as it goes: what can't be found is told, and its stages are left out.
+/// The same as far as possible: missing references are reported, and their stages are left out.
 pub(super) fn resolve_partly(
     document: &Written,
     deployer: &Deployer,
@@ -157,8 +158,8 @@ pub(super) fn resolve_partly(
     Ok((material, problems))
 }
 
-/// Finds and stores everything that the graph's document points at; `find` knows the digests of its
-/// members.
+/// Finds and stores everything that the graph's document references; `find` returns the digests of
+/// its members.
 pub(super) fn resolve_graph(
     document: &WrittenGraph,
     deployer: &Deployer,
@@ -180,10 +181,9 @@ struct Finder<'a> {
     paths: Paths<'a>,
     deployer: &'a Deployer,
     documents: BTreeMap<Digest, Bytes>,
-    /// Files that were read, and the bound that they keep to: what a document calls by one name is
-    /// one thing.
+    /// Files read so far, with their size limit: the same path always resolves to the same content.
     read: BTreeMap<(PathBuf, u64), Digest>,
-    /// The store's own trouble is nobody's manifest's fault.
+    /// A failure of the store itself, which is not the manifest's fault.
     broken: Option<StoreError>,
 }
 
@@ -200,7 +200,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The documents that were found, unless the store failed.
+    /// The documents found, unless the store failed.
     fn finish(self) -> Result<BTreeMap<Digest, Bytes>, StoreError> {
         self.broken.map_or(Ok(self.documents), Err)
     }
@@ -272,7 +272,7 @@ impl Resolve for Finder<'_> {
         match reference {
             ComponentRef::Path(path) => self.path(path, COMPONENT_BYTES_MAX),
             ComponentRef::Digest(digest) => self.digest(digest),
-            // The version is the component's own word; it is checked when it is opened.
+            // The version is declared by the component and is checked when the component is opened.
             ComponentRef::Box { name, .. } => {
                 let path = self.deployer.boxes.find(name.as_str())?;
                 self.file_at(path, COMPONENT_BYTES_MAX, |_, path| files::open(path))

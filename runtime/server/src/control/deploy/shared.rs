@@ -1,7 +1,7 @@
-//! What pipelines share while they are loaded: files' bytes and components' machine code, each
-//! once; and which blobs were found right.
+//! Data shared between loaded pipelines, once each: file contents, machine code, and which blobs
+//! were verified.
 //!
-//! An entry lives as long as a pipeline uses it; [`Shared::sweep`] forgets the others.
+//! An entry lives as long as a pipeline uses it; [`Shared::sweep`] drops the others.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -15,14 +15,14 @@ use hotstage_engine::{Keeper, Role};
 use super::transient::Transient;
 use crate::state::store::{Store, StoreError};
 
-/// By digest, what is in use.
+/// Data in use, by digest.
 pub(super) struct Shared {
     store: Arc<Store>,
     bytes: Mutex<HashMap<Digest, Bytes>>,
-    /// Those of large files, while an instance or a graph has them.
+    /// Contents of large files while an instance or a graph uses them.
     transient: Transient,
     compiled: Mutex<HashMap<(Digest, Role), Arc<Compiled>>>,
-    /// Blobs that were looked at since the last sweep, and found right.
+    /// Blobs verified since the last sweep.
     right: Mutex<HashSet<Digest>>,
 }
 
@@ -31,7 +31,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// Nothing is in use yet.
+    /// An empty cache.
     pub(super) fn new(store: Arc<Store>) -> Self {
         Self {
             store,
@@ -49,17 +49,17 @@ impl Shared {
         self.store.get(digest)
     }
 
-    /// The bytes of this name, which stay in memory as long as somebody uses them.
+    /// The contents of this digest; they stay in memory while they are in use.
     pub(super) fn hold(&self, digest: &Digest) -> Result<Bytes, String> {
         Ok(self.keep(*digest, self.read(digest)?))
     }
 
-    /// Shares these bytes: the ones that are here already, if they are.
+    /// Shares these bytes, or returns the copy that is already shared.
     fn keep(&self, digest: Digest, bytes: Bytes) -> Bytes {
         locked(&self.bytes).entry(digest).or_insert(bytes).clone()
     }
 
-    /// Whether the store has these bytes, and they are right; they need not be in memory.
+    /// Whether the store has this blob and its digest is right, without keeping it in memory.
     pub(super) fn look(&self, digest: &Digest) -> Result<bool, StoreError> {
         if locked(&self.bytes).contains_key(digest) || locked(&self.right).contains(digest) {
             return Ok(true);
@@ -71,7 +71,7 @@ impl Shared {
         Ok(is_here)
     }
 
-    /// The store has these bytes, and they are right.
+    /// Marks this blob as present and verified.
     pub(super) fn looked_at(&self, digest: Digest) {
         locked(&self.right).insert(digest);
     }
@@ -89,7 +89,7 @@ impl Shared {
         )
     }
 
-    /// Forgets what no pipeline uses; says how many bytes of files that were.
+    /// Drops what no pipeline uses; returns the freed bytes of files.
     pub(super) fn sweep(&self) -> u64 {
         locked(&self.right).clear();
         locked(&self.compiled).retain(|_, compiled| Arc::strong_count(compiled) > 1);

@@ -1,8 +1,8 @@
-//! Bytes of large files while somebody has them: one copy for all who ask meanwhile, none when the
-//! last is done.
+//! Contents of large files while they are in use: one copy for all concurrent readers, freed with
+//! the last one.
 //!
-//! A guest may open a file as often as it has handles, and every instance of every version may open
-//! the same one. Bound: the files themselves, each once.
+//! A guest may open a file once per handle, and every instance of every version may open the same
+//! file. Bound: each file once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use hotstage_core::digest::Digest;
 
-/// By digest, the bytes that somebody has.
+/// Contents in use, by digest.
 #[derive(Default)]
 pub(super) struct Transient {
     places: Mutex<HashMap<Digest, Arc<Place>>>,
 }
 
-/// Where the bytes of one file are while somebody has them. Whoever reads them holds the lock, so
-/// that nobody reads them twice.
+/// Slot for the contents of one file while they are in use. The reader holds the lock, so that the
+/// file is read only once.
 type Place = Mutex<Weak<Bytes>>;
 
-/// A share of the bytes.
+/// A reference to the contents.
 struct Share(Arc<Bytes>);
 
 impl AsRef<[u8]> for Share {
@@ -30,7 +30,7 @@ impl AsRef<[u8]> for Share {
 }
 
 impl Transient {
-    /// The bytes that somebody has, or else those that `read` brings.
+    /// The contents in use, or else what `read` returns.
     pub(super) fn get(
         &self,
         digest: &Digest,
@@ -51,7 +51,7 @@ impl Transient {
         if let Some(place) = places.get(digest) {
             return Arc::clone(place);
         }
-        // A few files are open at a time: those that are not any more go when another comes.
+        // Few files are open at a time: unused entries are removed when another is added.
         places.retain(|_, place| {
             Arc::strong_count(place) > 1
                 || place
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_meanwhile_gets_the_same_memory_and_nothing_stays() {
+    fn concurrent_readers_share_memory_and_nothing_stays() {
         let (transient, digest) = (Transient::default(), Digest::of(b"file"));
         let read = || Ok(Bytes::from(vec![7; 1000]));
         let first = transient.get(&digest, read).unwrap();
@@ -79,7 +79,7 @@ mod tests {
             .slice(10..20);
         assert_eq!(part.as_ptr(), first[10..].as_ptr());
         drop(first);
-        // A part of it keeps it.
+        // A slice keeps the contents alive.
         assert_eq!(
             transient
                 .get(&digest, || Err("read twice".to_owned()))
@@ -114,7 +114,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     let bytes = transient.get(&digest, read).unwrap();
-                    // Nobody is done before everybody has them.
+                    // All threads hold the contents before any releases them.
                     all.wait();
                     assert_eq!(bytes.len(), 1000);
                 });

@@ -1,4 +1,4 @@
-//! Files that a manifest gives to a stage which never asks for them: probably under a wrong name.
+//! Warns about files that a stage never opens: probably they have a wrong name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use hotstage_core::digest::Digest;
 use hotstage_core::name::FileName;
 use hotstage_core::suggest::{list, nearest};
 
-/// One for each file that the component did not open while it was opened itself. It is no error: a
-/// component may look for it later.
+/// One warning for each file that the component did not open while it was being opened. This is no
+/// error: the component may open the file later.
 pub(super) fn warnings(
     given: &BTreeMap<FileName, Digest>,
     asked: &BTreeSet<String>,
@@ -29,8 +29,8 @@ pub(super) fn warnings(
         .collect()
 }
 
-/// What a name that was asked for, and is not given, may be here: appended to the component's own
-/// words.
+/// Hint for a missing file: a given file with a similar name. Appended to the component's own
+/// message.
 pub(super) fn meant(given: &BTreeMap<FileName, Digest>, asked: &BTreeSet<String>) -> String {
     let missing: Vec<&str> = asked
         .iter()
@@ -76,24 +76,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_opened_is_told_with_what_was() {
-        let told = |files: &[&str], names: &[&str]| -> Vec<String> {
+    fn a_warning_lists_the_files_that_were_opened() {
+        let warned = |files: &[&str], names: &[&str]| -> Vec<String> {
             warnings(&given(files), &asked(names))
                 .into_iter()
                 .map(|(name, message)| format!("{name}: {message}"))
                 .collect()
         };
-        assert_eq!(told(&["weights"], &["weights", "vocabulary"]), [""; 0]);
+        assert_eq!(warned(&["weights"], &["weights", "vocabulary"]), [""; 0]);
         assert_eq!(
-            told(&["weight"], &["weights"]),
+            warned(&["weight"], &["weights"]),
             ["weight: the component did not open this file; did you mean `weights`?"]
         );
         assert_eq!(
-            told(&["model"], &["x"]),
+            warned(&["model"], &["x"]),
             ["model: the component did not open this file; it opened `x`"]
         );
         assert_eq!(
-            told(&["model"], &[]),
+            warned(&["model"], &[]),
             ["model: the component did not open this file; it opened none"]
         );
     }

@@ -1,9 +1,9 @@
-//! One call through a pipeline before anybody asks it, where no golden test makes one.
+//! One warm-up call through a pipeline before the first request, where no golden test makes one.
 //!
-//! An engine makes the memory and the kernels of a graph ready in its first computation. The
-//! request is made up from the signature: zeros and empty texts, one row, each unknown dimension of
-//! size 1. A stage may well refuse it, so what becomes of it stops nothing; `check` tells it, since
-//! a stage that fails there may fail always. No metric counts it.
+//! An inference engine allocates memory and prepares kernels in its first computation. The request
+//! is made up from the signature: zeros and empty texts, one row, size 1 for each unknown
+//! dimension. A stage may reject it, so a failure does not stop the deployment; `check` reports it,
+//! since such a stage may always fail. No metric counts the call.
 
 use std::time::Instant;
 
@@ -15,23 +15,23 @@ use hotstage_core::tensor::{Shape, Tensor, elements_of, show_shape};
 
 use crate::serving::pipeline::Pipeline;
 
-/// Larger requests are not made up: a signature that asks for them is warmed by its first client.
+/// Larger requests are not made up; the first client warms such a pipeline.
 const BYTES_MAX: usize = 64 << 20;
 
-/// A warm-up call that got no answer.
+/// A failed warm-up call.
 #[derive(Debug)]
 pub struct Unwarmed {
-    /// What was asked, as in `features [1, 30]`.
+    /// The request, such as `features [1, 30]`.
     pub asked: String,
-    /// Why there was none.
+    /// The failure.
     pub failure: Failure,
 }
 
 impl Unwarmed {
-    /// For whoever deploys the pipeline, who may read what a stage says of itself.
+    /// Message for the operator, who may see a stage's own error text.
     pub fn told(&self) -> String {
         let Self { asked, failure } = self;
-        // Of a trap the cause is a backtrace.
+        // The full cause of a trap is a backtrace.
         let cause = failure
             .cause
             .as_ref()
@@ -47,8 +47,8 @@ impl Unwarmed {
     }
 }
 
-/// Makes the call; ends with the limits of its stages. Nothing is made up for a pipeline that takes
-/// raw bodies alone.
+/// Makes the call, within the limits of its stages. Pipelines that take only raw bodies are
+/// skipped.
 pub async fn warm(pipeline: &Pipeline) -> Result<(), Unwarmed> {
     let ports = &pipeline.signature().inputs;
     let inputs: Option<Vec<Tensor>> = ports.iter().map(zeros).collect();
@@ -75,7 +75,7 @@ pub async fn warm(pipeline: &Pipeline) -> Result<(), Unwarmed> {
 fn zeros(port: &Port) -> Option<Tensor> {
     let shape: Shape = port.shape.iter().map(|size| size.unwrap_or(1)).collect();
     let elements = elements_of(&shape).ok()?;
-    // An empty text is its length alone.
+    // An empty text is encoded as its length.
     let size = port.datatype.size().unwrap_or(size_of::<u32>());
     let bytes = elements
         .checked_mul(size)

@@ -1,5 +1,5 @@
-//! How a rollout begins: the version that gets the share and the one that gives it, checked before
-//! the route of the first step is made.
+//! Begins a rollout: finds and checks the versions that give and get the share, and makes the route
+//! of the first step.
 
 use hotstage_core::journal::{Change, Entry, State};
 use hotstage_core::manifest::{Problem, Problems, WrittenRollout, WrittenRoute};
@@ -44,7 +44,7 @@ impl Control {
         let from = self
             .giver(entry, plan, written)
             .map_err(|message| refuse("from", message))?;
-        // Changes are made one at a time: this one will be the next.
+        // Changes are made one at a time, so this is the number of the next revision.
         let started = Some(self.head() + 1);
         let rolling = Rolling {
             digest: rollout.digest(),
@@ -60,7 +60,8 @@ impl Control {
             .as_ref()
             .is_some_and(|plan| plan.adapt.is_some())
         {
-            let message = "the route's experiment moves its weights, and so would this; make it `strategy: fixed` first";
+            let message =
+                "the route's experiment already moves its weights; make it `strategy: fixed` first";
             return Err(refuse("to", message.to_owned()));
         }
         self.store().put(rollout.canonical().as_bytes())?;
@@ -84,7 +85,7 @@ impl Control {
         Err(ControlError::new(ErrorKind::Conflict, message))
     }
 
-    /// The version that gives the share: the one that is named, else the one that has the most.
+    /// The version that gives up the share: the named one, else the one with the largest share.
     fn giver(
         &self,
         entry: &Entry,
@@ -127,20 +128,20 @@ impl Control {
             )),
             None => {
                 let most = givers().max_by(|one, other| one.weight.total_cmp(&other.weight));
-                let none = || format!("nobody but version `{}` has a share in the route", plan.to);
+                let none = || format!("no version except `{}` has a share in the route", plan.to);
                 most.map(|variant| variant.version.clone()).ok_or_else(none)
             }
         }
     }
 }
 
-/// Why there is no version that could get the share.
+/// Error: the version that should get the share does not exist.
 fn no_version(name: &ModelName, entry: &Entry, to: &Version) -> String {
     let hint = hint(to.as_str(), entry.versions.keys().map(Version::as_str));
     format!("there is no version `{to}` of `{name}`; {hint}; apply it first, or together")
 }
 
-/// Why the newest version gets no share without a route, and what to do.
+/// Error: the newest version can't get a share without a route, with a remedy.
 fn no_giver(entry: &Entry, newest: &Version) -> String {
     let others = entry.versions.keys().filter(|version| *version != newest);
     let Some(other) = others.max_by(|a, b| newer(a.as_str(), b.as_str())) else {
@@ -159,8 +160,8 @@ fn one(problem: Problem) -> Problems {
     problems
 }
 
-/// A guard's metric is one of a stage that is there. What the stage observes is known only when it
-/// does.
+/// Checks that each guard's metric names an existing stage. The stage's metrics are known only at
+/// run time.
 fn check_metrics(plan: &Plan, to: &Pipeline) -> Result<(), String> {
     for guard in &plan.guards {
         let Measure::Metric(metric) = &guard.measure else {

@@ -1,9 +1,8 @@
-//! Rollouts: from a plan to the route of each step, every one a revision.
+//! Rollouts: from a plan to the route of each step. Every step is a revision.
 //!
-//! A rollout owns the name's route while it is under way: a change of that route is refused until
-//! the rollout is promoted or aborted. [`watch`] looks at the
-//! counters and decides with the plan; what it decides goes through here, as what people ask for
-//! does.
+//! While a rollout is running, other changes of the name's route are refused until the rollout is
+//! promoted or aborted. [`watch`] reads the counters and decides according to the plan; its
+//! transitions and the operators' orders both go through this module.
 
 mod begin;
 mod query;
@@ -28,8 +27,8 @@ use super::{ChangeOptions, Control, ControlError, ErrorKind};
 use crate::api::{Applied, RolloutRequest, Steer};
 
 impl Control {
-    /// Adds the changes that begin the documents' rollouts. One that was begun already is left
-    /// alone, however it ended.
+    /// Adds the changes that begin the documents' rollouts. A rollout that has begun before is
+    /// skipped, whatever its outcome.
     pub(super) fn begin_rollouts(
         &self,
         documents: &Documents,
@@ -50,7 +49,7 @@ impl Control {
         Ok(())
     }
 
-    /// Begins the rollout of a document, also one that was tried before.
+    /// Begins the rollout of a document, even if it was tried before.
     pub async fn rollout_of(
         &self,
         actor: &str,
@@ -101,7 +100,7 @@ impl Control {
         .await
     }
 
-    /// Does to a rollout that is under way what is asked for.
+    /// Applies an order to a running rollout.
     pub async fn steer_rollout(
         &self,
         actor: &str,
@@ -110,22 +109,22 @@ impl Control {
         ask: &ChangeOptions,
     ) -> Result<Applied, ControlError> {
         let name: ModelName = super::change::named(name)?;
-        let turn = match order {
+        let transition = match order {
             Steer::Pause => Transition::Pause(true),
             Steer::Resume => Transition::Pause(false),
             Steer::Promote => Transition::Promote,
             Steer::Abort => Transition::TakeBack(Phase::Aborted),
         };
-        self.turn_rollout(actor, &name, ask, turn, None).await
+        self.turn_rollout(actor, &name, ask, transition, None).await
     }
 
-    /// Makes a turn; where one is expected at a step, only if the rollout is still there.
+    /// Makes a transition. If `at` is given, only when the rollout is still at that step.
     pub(super) async fn turn_rollout(
         &self,
         actor: &str,
         name: &ModelName,
         ask: &ChangeOptions,
-        turn: Transition,
+        transition: Transition,
         at: Option<&Rolling>,
     ) -> Result<Applied, ControlError> {
         let intent = Intent {
@@ -142,7 +141,7 @@ impl Control {
                 .filter(|rolling| rolling.phase.is_under_way());
             match (rolling, entry) {
                 (Some(rolling), Some(entry)) if at.is_none_or(|at| at == rolling) => {
-                    self.turned(state, name, entry, rolling, turn)
+                    self.turned(state, name, entry, rolling, transition)
                 }
                 _ => {
                     let message = format!("no rollout of `{name}` is under way");
@@ -153,7 +152,7 @@ impl Control {
         .await
     }
 
-    /// Refuses what would change a route under a rollout.
+    /// Refuses changes of a route that a rollout owns.
     pub(super) fn check_rollouts(state: &State, changes: &[Change]) -> Result<(), ControlError> {
         for change in changes {
             let (Change::Route { pipeline, .. } | Change::Unroute { pipeline, .. }) = change else {
@@ -170,7 +169,7 @@ impl Control {
         Ok(())
     }
 
-    /// A rollout's plan that is in the store.
+    /// Reads a rollout's plan from the store.
     fn stored_rollout(&self, digest: &Digest) -> Result<WrittenRollout, ControlError> {
         let damaged = |message| ControlError::new(ErrorKind::Defect, message);
         let text = self
@@ -182,7 +181,7 @@ impl Control {
     }
 }
 
-/// How rollouts begin or end with some changes, as places in
+/// How these changes begin or end rollouts, as indices into
 /// [`ROLLOUTS`](crate::serving::counts::ROLLOUTS).
 pub(super) fn counted(before: &State, changes: &[Change]) -> Vec<usize> {
     let counted = changes.iter().filter_map(|change| {

@@ -1,5 +1,4 @@
-//! A rollout, as somebody sees it who asks: from what is known of it while it is under way, and
-//! from the journal, which keeps what each of its steps came to.
+//! Reports a rollout: the current step from memory, past steps and their evidence from the journal.
 
 use std::time::Duration;
 
@@ -15,16 +14,16 @@ use super::watch::both;
 use crate::api::{FindingInfo, GuardInfo, RolloutInfo, StepEvidence, StepInfo, StepPast};
 use crate::state::journal::JournalError;
 
-/// What the journal has of a rollout.
+/// The journal entries of a rollout.
 #[derive(Default)]
 struct Past {
     /// The newest revision that moved it.
     last: Option<Moved>,
-    /// Those that ended a step of it, in order.
+    /// The revisions that ended a step, in order.
     ended: Vec<(Moved, Evidence)>,
 }
 
-/// A revision, in short.
+/// Summary of a revision.
 #[derive(Clone, Default)]
 struct Moved {
     revision: u64,
@@ -33,7 +32,7 @@ struct Moved {
     reason: String,
 }
 
-/// What is known of one that is under way.
+/// Current state of a running rollout.
 #[derive(Default)]
 struct Now {
     judgements: Vec<Judgement>,
@@ -42,9 +41,9 @@ struct Now {
 }
 
 impl Control {
-    /// The rollout of a name that is under way, or its last one.
+    /// The running rollout of a name, or its last one.
     pub async fn rollout(&self, name: &str) -> Result<RolloutInfo, ControlError> {
-        // Says what is called nearly so.
+        // An unknown name yields an error with similar names.
         self.model(name)?;
         let name: ModelName = named(name)?;
         let ledger = self.ledger.load_full();
@@ -131,7 +130,7 @@ impl Control {
         }
     }
 
-    /// What the journal has of this rollout.
+    /// The journal entries of this rollout.
     async fn past_of(&self, name: &ModelName, rolling: &Rolling) -> Result<Past, ControlError> {
         let (name, rolling) = (name.clone(), rolling.clone());
         let found = self.with_journal(move |journal| {
@@ -174,7 +173,7 @@ fn moved(revision: &Revision) -> Moved {
     }
 }
 
-/// What the new version has now.
+/// The current share of the new version.
 fn percent(rolling: &Rolling, plan: &Plan) -> f64 {
     match rolling.phase {
         Phase::Promoted => 100.0,
@@ -207,7 +206,7 @@ fn step_past(plan: &Plan, moved: &Moved, evidence: &Evidence) -> StepPast {
     }
 }
 
-/// What a step came to, in the API's words.
+/// The evidence of a step as an API type.
 pub(in crate::control) fn step_evidence(evidence: &Evidence) -> StepEvidence {
     let guards = evidence.guards.iter().map(|finding| {
         let Finding {
@@ -243,7 +242,7 @@ pub(in crate::control) fn step_evidence(evidence: &Evidence) -> StepEvidence {
 fn guards_now(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardInfo> {
     let nothing = Judgement::default();
     let judged = judgements.iter().chain(std::iter::repeat(&nothing));
-    let told = plan.guards.iter().zip(judged).map(|(guard, judgement)| {
+    let infos = plan.guards.iter().zip(judged).map(|(guard, judgement)| {
         let seen = judgement.seen;
         let info = guard_info(guard, seen.value, [seen.low, seen.high]);
         GuardInfo {
@@ -252,22 +251,23 @@ fn guards_now(plan: &Plan, judgements: &[Judgement], phase: Phase) -> Vec<GuardI
             ..info
         }
     });
-    // Nobody looks any more when it is over.
+    // Guards are no longer judged after the rollout.
     let over = |guard: GuardInfo| GuardInfo {
         state: "over".to_owned(),
         ..guard
     };
-    told.map(|guard| {
-        if phase.is_under_way() {
-            guard
-        } else {
-            over(guard)
-        }
-    })
-    .collect()
+    infos
+        .map(|guard| {
+            if phase.is_under_way() {
+                guard
+            } else {
+                over(guard)
+            }
+        })
+        .collect()
 }
 
-/// A guard of a rollout that is over: what it said last.
+/// A guard of a finished rollout, with its last finding.
 fn guard_then(guard: &Guard, evidence: &Evidence) -> GuardInfo {
     match evidence
         .guards
@@ -289,7 +289,7 @@ fn guard_then(guard: &Guard, evidence: &Evidence) -> GuardInfo {
                 ..info
             }
         }
-        // The last step gave it nothing to see.
+        // The guard got no samples in the last step.
         None => GuardInfo {
             state: "over".to_owned(),
             ..guard_info(guard, None, [None, None])
@@ -317,7 +317,7 @@ fn guard_info(guard: &Guard, value: Option<f64>, [low, high]: [Option<f64>; 2]) 
     }
 }
 
-/// A value and its bounds, for people.
+/// A value and its bounds as text.
 fn shown(measure: &str, value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
     let value = value.map(|value| (show(measure, value), range(measure, low, high)));
     match value {

@@ -1,5 +1,5 @@
-//! The turns of a rollout as changes: the route of each step, of the promotion, and of a rollout
-//! that is taken back.
+//! Transitions of a rollout as changes: the route of each step, of the promotion and of the return
+//! to the previous route.
 
 use hotstage_core::experiment;
 use hotstage_core::journal::{Change, Entry, Label, Routed, State};
@@ -12,26 +12,26 @@ use super::super::routes::Draft;
 use super::super::{Control, ControlError, ErrorKind};
 use crate::serving::registry::newer;
 
-/// What the routes of all steps are made of.
+/// The parts common to the routes of all steps.
 pub(super) struct Base {
     pub(super) parts: Parts,
     pub(super) experiment: Option<experiment::Plan>,
 }
 
 impl Control {
-    /// The changes that a turn means.
+    /// The changes of a transition.
     pub(super) fn turned(
         &self,
         state: &State,
         name: &ModelName,
         entry: &Entry,
         rolling: &Rolling,
-        turn: Transition,
+        transition: Transition,
     ) -> Result<Vec<Change>, ControlError> {
         let plan = self.stored_rollout(&rolling.digest)?.plan().clone();
         let mut draft = Draft::of(state);
-        let next = rolling.after(turn);
-        match turn {
+        let next = rolling.after(transition);
+        match transition {
             Transition::Pause(_) => {}
             Transition::Step(step) => {
                 let base = self.base(name, rolling, None)?;
@@ -40,8 +40,8 @@ impl Control {
             }
             Transition::TakeBack(_) => {
                 let base = self.base(name, rolling, None)?;
-                // Without a route before, the newest version would answer: the one that is taken
-                // back.
+                // Without a previous route the newest version would be the default, which is the
+                // one being rolled back.
                 let without = || moved(&base.parts, &rolling.from, &plan.to, 0.0);
                 let parts = if rolling.before.is_some() {
                     base.parts.clone()
@@ -66,8 +66,8 @@ impl Control {
         Ok(draft.changes)
     }
 
-    /// The change to the route after the last step. Without a route before, there is none after it
-    /// if the new version is the newest.
+    /// The change to the route after the last step. If there was no route before and the new
+    /// version is the newest, the route is removed.
     fn promoted(
         &self,
         state: &State,
@@ -117,7 +117,7 @@ impl Control {
         })
     }
 
-    /// The change to a route of these parts, if another one is in force.
+    /// Changes the route to these parts, unless it is already in force.
     pub(super) fn rerouted(
         &self,
         state: &State,
@@ -144,7 +144,7 @@ impl Control {
         if replaces == Some(digest) {
             return Ok(Vec::new());
         }
-        // What can't be read back would be missed at the next start.
+        // A route that can't be read back would be missing at the next start.
         WrittenRoute::parse(&route.canonical()).map_err(|error| {
             ControlError::new(
                 ErrorKind::Refused,
@@ -162,7 +162,7 @@ impl Control {
     }
 }
 
-/// What the route of a step is made of.
+/// The parts of the route of a step.
 pub(super) fn step_parts(base: &Parts, rolling: &Rolling, plan: &Plan, step: usize) -> Parts {
     match plan.steps.get(step) {
         Some(step) if step.mirrors() => mirrored(base, plan),

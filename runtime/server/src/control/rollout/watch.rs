@@ -1,9 +1,9 @@
-//! The eye on rollouts: every [`TICK`], and at once after each turn, the counters of both versions
-//! are read, the guards judged, the next turn made.
+//! Watches rollouts: every [`TICK`], and right after each transition, reads the counters of both
+//! versions, judges the guards and makes the next transition.
 //!
-//! What is read belongs to one step of one rollout: a rollout that begins anew, a restart, or
-//! another pipeline under the version's name, begins the step at zero. What follows from the
-//! counters is decided in `core/src/rollout/`.
+//! Counts belong to one step of one rollout. They start at zero when a rollout is restarted, when
+//! the server restarts, and when the version gets another pipeline. `core/src/rollout/` decides
+//! what follows from the counts.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,31 +23,32 @@ use crate::serving::mirror::Mirror;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::Model;
 
-/// How often counters are read.
+/// Interval of reading counters.
 const TICK: Duration = Duration::from_millis(100);
-/// After a turn that could not be made, for a disk that is full.
+/// Delay after a failed transition, for example when the disk is full.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Who makes revisions here.
+/// The actor of these revisions.
 const ACTOR: &str = "rollout";
-/// Requests that an open circuit kept from a version, in [`FALLS`].
+/// Index in [`FALLS`] of requests that an open circuit kept from a version.
 const CIRCUIT: usize = FALLS.len() - 1;
 
-/// What is known of the rollouts that are under way.
+/// State of the running rollouts.
 pub(in crate::control) type Watches = HashMap<ModelName, Watch>;
 
-/// One rollout at one step.
+/// State of one step of one rollout.
 pub(in crate::control) struct Watch {
     pub(super) bake: Bake,
-    /// Whose counters are read. They may go; others never take their places while this is here.
+    /// The pipelines whose counters are read. Weak: they may be freed, but their addresses are not
+    /// reused while this exists.
     read: [Weak<Pipeline>; 2],
     pub(super) is_circuit_open: bool,
     not_before: Instant,
 }
 
-/// Looks at rollouts until the server stops.
+/// Evaluates rollouts until the server stops.
 pub async fn watch_rollouts(control: Arc<Control>) {
     loop {
-        // A step's counters are read as soon as it begins.
+        // A new step is read as soon as it begins.
         let _ = tokio::time::timeout(TICK, control.rollout_moved.notified()).await;
         if control.serving.registry.phase() == crate::serving::registry::Phase::Serving {
             control.look_at_rollouts().await;
@@ -68,7 +69,7 @@ impl Control {
             let Some(next) = self.look_at(&name, rolling) else {
                 continue;
             };
-            let (turn, reason) = match next {
+            let (transition, reason) = match next {
                 Next::Stay => continue,
                 Next::Step(step) => (
                     Transition::Step(step),
@@ -82,15 +83,15 @@ impl Control {
                 ..ChangeOptions::default()
             };
             match self
-                .turn_rollout(ACTOR, &name, &ask, turn, Some(rolling))
+                .turn_rollout(ACTOR, &name, &ask, transition, Some(rolling))
                 .await
             {
                 Ok(applied) => {
                     let (pipeline, revision) = (name.as_str(), applied.head);
-                    tracing::info!(pipeline, revision, ?turn, reason, "rollout");
+                    tracing::info!(pipeline, revision, ?transition, reason, "rollout");
                 }
                 Err(error) => {
-                    tracing::error!(pipeline = name.as_str(), ?turn, reason, %error, "a rollout can't go on");
+                    tracing::error!(pipeline = name.as_str(), ?transition, reason, %error, "transition failed");
                     if let Some(watch) = locked(&self.rollouts).get_mut(&name) {
                         watch.not_before = Instant::now() + AGAIN;
                     }
@@ -99,7 +100,8 @@ impl Control {
         }
     }
 
-    /// Reads the counters of one rollout and says what comes next. None: not all of it is there.
+    /// Reads the counters of one rollout and returns the next transition. None: a version is not in
+    /// service.
     fn look_at(&self, name: &ModelName, rolling: &Rolling) -> Option<Next> {
         let mut watches = locked(&self.rollouts);
         let known = watches.remove(name);
@@ -145,7 +147,7 @@ impl Control {
         Some(if at < not_before { Next::Stay } else { next })
     }
 
-    /// The changes, each that ends a step of a rollout with what the step came to.
+    /// Adds to each change that ends a step the evidence of that step.
     pub(in crate::control) fn with_evidence(&self, changes: Vec<Change>) -> Vec<Change> {
         let watches = locked(&self.rollouts);
         let ended = |change: Change| match change {
@@ -172,7 +174,7 @@ impl Control {
     }
 }
 
-/// The new version and the other one, where both are there.
+/// The new and the old version, if both are in service.
 pub(super) fn both<'a>(
     model: &'a Model,
     plan: &Plan,
@@ -193,7 +195,7 @@ fn is_circuit_open(model: &Model, to: &Arc<Pipeline>) -> bool {
         .is_some_and(|routing| routing.open_circuits().any(|version| version == to.version))
 }
 
-/// All counters of this moment.
+/// The current values of all counters.
 fn counts(model: &Model, plan: &Plan, [to, from]: [&Arc<Pipeline>; 2]) -> Counts {
     let mirrors = model.routing().map_or(&[][..], |routing| routing.mirrors());
     let mirror = mirrors
@@ -211,8 +213,7 @@ fn counts(model: &Model, plan: &Plan, [to, from]: [&Arc<Pipeline>; 2]) -> Counts
     }
 }
 
-/// Requests that came to a version. It did not answer one that its circuit kept away, as little as
-/// one that failed.
+/// Requests for a version. Those that its open circuit kept away count as failures.
 fn served(pipeline: &Pipeline) -> Served {
     let counts = &pipeline.counts;
     let servers = Kind::ALL
@@ -228,7 +229,7 @@ fn served(pipeline: &Pipeline) -> Served {
     }
 }
 
-/// A copy without an answer does not agree.
+/// A failed copy counts as a disagreement.
 fn copies(mirror: &Mirror) -> Copies {
     let failed = mirror.counts.failed.load(Relaxed);
     Copies {
@@ -237,7 +238,7 @@ fn copies(mirror: &Mirror) -> Copies {
     }
 }
 
-/// What a stage observed that a guard looks at.
+/// The observations of a stage that a guard uses.
 fn observed(pipeline: &Pipeline, guard: &Guard) -> Values {
     let Measure::Metric(metric) = &guard.measure else {
         return Values::default();

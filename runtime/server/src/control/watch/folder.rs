@@ -1,8 +1,8 @@
-//! What watched files say: each document with its identity, read again when its file, or one that
-//! it points at, has changed and come to rest.
+//! Content of the watched files: each document with its identity, read again when its file or a
+//! referenced file has changed and is stable.
 //!
-//! At rest is what looks as it did one look before. When something moves all the time, a file that
-//! itself is at rest is read after [`UNREST_MAX`] all the same.
+//! A file is stable when two consecutive scans see it unchanged. When files change all the time,
+//! stable files are read after [`UNREST_MAX`] nevertheless.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::key::{Doc, Key, split};
 use super::scan::{Listing, Stamp};
 use crate::control::deploy::Paths;
 
-/// How long files that move keep others waiting.
+/// How long changing files delay reading the others.
 const UNREST_MAX: Duration = Duration::from_secs(2);
 
 type Pointed = BTreeMap<PathBuf, Option<Stamp>>;
@@ -29,36 +29,36 @@ pub(super) struct Folder {
     paths: Vec<PathBuf>,
     files: BTreeMap<PathBuf, File>,
     last: Option<Listing>,
-    /// The files that documents point at, as they looked last.
+    /// The files that documents reference, as seen by the last scan.
     pointed: Pointed,
     moving_since: Option<Instant>,
 }
 
-/// One file as it was read.
+/// A file and its documents as they were read.
 #[derive(Default)]
 struct File {
     /// None: it must be read again.
     stamp: Option<Stamp>,
     docs: Vec<Doc>,
-    /// Why it can't be read. Its documents are those that it had before.
+    /// Why it can't be read. Its documents are then the previous ones.
     problem: Option<String>,
 }
 
-/// What the files say at a moment.
+/// Content of all files at one moment.
 #[derive(Clone, Default)]
 pub(super) struct Seen {
     /// Documents with their files.
     pub(super) docs: BTreeMap<Key, (PathBuf, Doc)>,
-    /// Of these it is not known what they say.
+    /// Documents whose content is unknown.
     pub(super) held: BTreeSet<Key>,
-    /// Files that can't be read, and folders: what they hold is not known.
+    /// Files and folders that can't be read; their content is unknown.
     pub(super) unknown: BTreeSet<PathBuf>,
-    /// What is wrong with files.
+    /// Problems with files.
     pub(super) problems: Vec<String>,
 }
 
 impl Seen {
-    /// Whether it is unknown what a file holds.
+    /// Whether the content of a file is unknown.
     pub(super) fn is_unknown(&self, file: &Path) -> bool {
         self.unknown.contains(file)
             || file
@@ -79,7 +79,7 @@ impl Folder {
         }
     }
 
-    /// Looks at the files; reads what has changed. Says whether anything has. It may block.
+    /// Scans the files and reads those that changed. Returns whether anything changed. May block.
     pub(super) fn look(&mut self) -> bool {
         let now = Listing::of(&self.paths);
         let is_first = self.last.is_none();
@@ -109,7 +109,7 @@ impl Folder {
             .cloned()
             .collect();
         for path in gone {
-            // Missing twice: an editor's change of names is over in one look.
+            // A file must be missing in two scans: editors rename files within one.
             if !now.is_unknown(&path) && (is_first || !before.files.contains_key(&path)) {
                 self.files.remove(&path);
                 changed = true;
@@ -123,7 +123,7 @@ impl Folder {
         changed
     }
 
-    /// Takes note of files and folders that nothing can be said of.
+    /// Records files and folders that can't be read.
     fn trouble_changed(&mut self, now: &Listing) -> bool {
         let mut changed = false;
         for (path, trouble) in &now.troubles {
@@ -141,8 +141,7 @@ impl Folder {
             .collect()
     }
 
-    /// Reads a file, if that is news; `rested` are the files that are pointed at, as they looked
-    /// one look before.
+    /// Reads a file if it changed. `rested` has the referenced files as seen by the previous scan.
     fn read(&mut self, path: &Path, stamp: Stamp, rested: &Pointed) -> bool {
         let known = self
             .files
@@ -163,10 +162,10 @@ impl Folder {
             }
             return changed;
         }
-        // What is written while it is read makes it be read again.
+        // A write during the read causes another read.
         let stamp = Some(stamp).filter(|stamp| !stamp.is_fresh());
         let before = self.files.remove(path).unwrap_or_default();
-        // What a folder holds may not lead out of it; what was named itself may lie anywhere.
+        // Links in a folder must not leave it; a file named directly may lie anywhere.
         let deployer = &self.control.deployer;
         let found = if self.paths.iter().any(|named| named == path) {
             deployer.documents(&[path.to_owned()])
@@ -201,7 +200,7 @@ impl Folder {
         true
     }
 
-    /// What all of them say.
+    /// The content of all files.
     pub(super) fn seen(&self) -> Seen {
         let mut seen = Seen::default();
         let mut twice = BTreeSet::new();
@@ -259,10 +258,10 @@ fn look_at<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Pointed {
     paths.into_iter().map(stamp).collect()
 }
 
-/// What a document says, with all that it points at.
+/// Digest of a document and of everything that it references.
 fn identity(control: &Control, documents: &Documents, pointed: &Pointed) -> Result<Digest, String> {
     for path in pointed.keys() {
-        // Opening a FIFO would wait for whoever writes to it.
+        // Opening a FIFO would block.
         Stamp::of(path).map_err(|trouble| format!("{}: {trouble}", path.display()))?;
     }
     if let Some(route) = documents.routes.first() {
@@ -272,8 +271,7 @@ fn identity(control: &Control, documents: &Documents, pointed: &Pointed) -> Resu
         return Ok(rollout.digest());
     }
     if let Some(graph) = documents.graphs.first() {
-        // Members that follow later are as good as any: their digests are no part of what the
-        // document says.
+        // The digests of a graph's members are not part of the document's identity.
         let any = |_: &Branch<Option<Digest>>| Ok(Digest::of(b""));
         let material = control.deployer.resolve_graph(graph, Paths::Disk, any);
         return material
@@ -289,7 +287,7 @@ fn identity(control: &Control, documents: &Documents, pointed: &Pointed) -> Resu
         .map_err(|error| error.to_string())
 }
 
-/// What a graph says, whatever its members are.
+/// Identity of a graph, independent of its members' digests.
 pub(super) fn of_graph(mut graph: ResolvedGraph) -> Digest {
     let branches = graph.nodes.iter_mut().flat_map(|node| &mut node.branches);
     branches.for_each(|branch| branch.digest = Digest::of(b""));

@@ -1,4 +1,4 @@
-//! What a document is about, and one document with all that is known of its text.
+//! Keys of documents, and documents with what is known of their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::scan::Stamp;
 
-/// What a document is about. In the order in which documents are applied.
+/// What a document describes. Documents are applied in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Key {
-    /// A pipeline, or a graph: both are versions of a name.
+    /// A pipeline or a graph; both are versions of a name.
     Version {
         name: ModelName,
         version: Version,
@@ -31,7 +31,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// What clients call.
+    /// The model name.
     pub(super) const fn name(&self) -> &ModelName {
         match self {
             Self::Version { name, .. } | Self::Route { name } | Self::Rollout { name } => name,
@@ -53,16 +53,16 @@ impl fmt::Display for Key {
 #[derive(Clone)]
 pub(super) struct Doc {
     pub(super) key: Key,
-    /// It alone.
+    /// This document alone.
     pub(super) documents: Documents,
-    /// The files that it points at, as they looked when it was read.
+    /// The referenced files, as seen when the document was read.
     pub(super) pointed: BTreeMap<PathBuf, Option<Stamp>>,
-    /// What it says, with all that it points at; or why that is not known.
+    /// Digest of the document and of everything that it references, or why it is unknown.
     pub(super) identity: Result<Digest, String>,
 }
 
 impl Doc {
-    /// Names that it is applied together with.
+    /// Names with which it is applied together.
     pub(super) fn names(&self) -> BTreeSet<ModelName> {
         let graphs = self.documents.graphs.iter();
         let members = graphs
@@ -71,13 +71,13 @@ impl Doc {
         members.chain([self.key.name().clone()]).collect()
     }
 
-    /// Whether it is costly to try again.
+    /// Whether retrying it is expensive.
     pub(super) fn is_pipeline(&self) -> bool {
         !self.documents.pipelines.is_empty()
     }
 }
 
-/// Each document of a file by itself, in their order.
+/// Splits a file into single documents, in their order.
 pub(super) fn split(documents: Documents) -> Vec<(Key, Documents, BTreeSet<PathBuf>)> {
     let Documents {
         pipelines,

@@ -1,8 +1,8 @@
-//! What watched documents were when they were last applied, kept over restarts in `watched.json` of
-//! the state directory.
+//! What each watched document said when it was last applied, kept over restarts in `watched.json`
+//! in the state directory.
 //!
-//! What the journal has that the file has not, because the server ended in between, is added when
-//! it is read. A file that is damaged is as good as none: then a document is known by being served
+//! Changes that the journal has and the file lacks, because the server ended in between, are added
+//! when the file is read. A damaged file counts as empty: a document is then known if it is served
 //! as it is.
 
 use std::collections::BTreeMap;
@@ -19,20 +19,20 @@ use super::folder::of_graph;
 use super::key::Key;
 use crate::state::store::Store;
 
-/// The file's name in the state directory.
+/// Name of the file in the state directory.
 const FILE: &str = "watched.json";
 
-/// One document.
+/// A document that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Known {
-    /// What it said.
+    /// Its digest when it was applied.
     pub(super) digest: Digest,
-    /// Where; none when that was lost.
+    /// Its file. None if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<PathBuf>,
 }
 
-/// All of them.
+/// All applied documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     known: BTreeMap<Key, Known>,
@@ -47,7 +47,7 @@ struct Kept {
 }
 
 impl Memory {
-    /// What is remembered.
+    /// Reads the memory.
     pub(super) async fn read(control: &Control) -> Result<Self, ControlError> {
         let path = control.store().root().join(FILE);
         let text = std::fs::read(&path).ok();
@@ -55,7 +55,7 @@ impl Memory {
             .as_deref()
             .and_then(|text| serde_json::from_slice::<Kept>(text).ok());
         if kept.is_none() && text.is_some() {
-            tracing::warn!(path = %path.display(), "is damaged, and is written anew");
+            tracing::warn!(path = %path.display(), "is damaged and is replaced");
         }
         let kept = kept.unwrap_or(Kept {
             head: 0,
@@ -86,7 +86,7 @@ impl Memory {
         Ok(memory)
     }
 
-    /// A change that was made for a document.
+    /// Records a change that was made for a document.
     fn learn(&mut self, store: &Store, change: &Change) {
         let name = change.pipeline().clone();
         match change {
@@ -116,7 +116,7 @@ impl Memory {
         }
     }
 
-    /// Writes it down, if there is news.
+    /// Writes the file if anything changed.
     pub(super) fn write(&mut self, control: &Control) {
         if !self.is_new {
             return;
@@ -134,9 +134,9 @@ impl Memory {
         .unwrap_or_default();
         match control.store().note(FILE, text.as_bytes()) {
             Ok(()) => self.is_new = false,
-            // The journal has it, for the next start; and it is tried again.
+            // The journal has the change for the next start, and the write is retried.
             Err(error) => {
-                tracing::error!(%error, "what was applied of watched files can't be written down")
+                tracing::error!(%error, "the state of watched files can't be written")
             }
         }
     }
@@ -165,7 +165,7 @@ impl Memory {
     }
 }
 
-/// What a version of this digest says: of a graph, whatever its members are.
+/// Identity of a served version; for a graph, independent of its members' digests.
 pub(super) fn said(store: &Store, digest: Digest) -> Digest {
     let text = store.get(&digest).ok().flatten();
     let graph = text.and_then(|text| ResolvedGraph::parse(&String::from_utf8_lossy(&text)).ok());

@@ -1,14 +1,13 @@
-//! `serve --watch`: what lies in a folder is applied, document by document, as it changes.
+//! `serve --watch`: applies the documents of a folder whenever they change.
 //!
-//! Files are looked at four times a second (`look.rs`, `folder.rs`). What happens to a document
-//! follows from what it was when it was last applied, what it is now, and what is served
-//! ([`hotstage_core::follow`]): one that nobody touched is left alone, whatever a promotion, a
-//! rollback or another hand made of what is served since; one that was changed here and elsewhere
-//! is shown and kept out until a person has decided. Documents of one name are applied together
-//! (with those of a graph's members), and where that is refused each by itself. What is refused is
-//! tried again: when what is served has changed, and from time to time. A document that is gone
-//! ends what it brought; at a start only with `--prune`. Nothing that a file is, or holds, ends the
-//! watching.
+//! Files are scanned four times a second (`scan.rs`, `folder.rs`). The action for a document
+//! depends on three states: when it was last applied, now, and what is served
+//! ([`hotstage_core::follow`]). A document that did not change is ignored, even when a promotion, a
+//! rollback or another client changed what is served. A document that changed in both places is
+//! reported as a conflict and not applied until a person decides. Documents of one name, with those
+//! of its graphs, are applied together; if that is refused, one by one. Refused documents are
+//! retried when what is served changes, and periodically. Removing a document removes what it
+//! brought; at a start only with `--prune`. No content of a file ends the watching.
 
 mod folder;
 mod key;
@@ -31,39 +30,38 @@ use super::{Control, ControlError, ErrorKind};
 use crate::api::Applied;
 use crate::control::deploy::Progress;
 
-/// How often files are looked at.
-const LOOK: Duration = Duration::from_millis(250);
-/// How long a start waits for files to be read; they are followed all the same when that takes
-/// longer.
-const FIRST_LOOK_MAX: Duration = Duration::from_secs(10);
-/// What was refused is tried again at most so often.
+/// Interval between scans.
+const SCAN_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a start waits for the first scan; files read later are still applied.
+const FIRST_SCAN_MAX: Duration = Duration::from_secs(10);
+/// Minimum delay between retries of refused documents.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Without one, after so long; then after twice that, and so on.
+/// First delay of the periodic retry; it doubles each time.
 const AGAIN_MIN: Duration = Duration::from_secs(5);
-/// At most after so long.
+/// Maximum delay of the periodic retry.
 const AGAIN_MAX: Duration = Duration::from_secs(300);
-/// What the journal says who did it.
+/// The actor in the journal.
 pub(super) const ACTOR: &str = "watch";
 
-/// What can be chosen.
+/// Options.
 #[derive(Clone, Debug, Default)]
 pub struct WatchOptions {
     /// Files, and folders of manifests.
     pub paths: Vec<PathBuf>,
-    /// What is served already, and differs, is replaced at the start. `--replace`.
+    /// Replace served versions that differ, at the start. `--replace`.
     pub replace: bool,
-    /// What is gone at the start ends. `--prune`.
+    /// Remove what is missing from the files at the start. `--prune`.
     pub prune: bool,
 }
 
-/// Something that people should know.
+/// An event for the operator.
 #[derive(Clone, Copy, Debug)]
 pub enum News<'a> {
-    /// A document, or some of one name, was applied.
+    /// Documents of one name were applied.
     Applied(&'a Applied),
-    /// It was not.
+    /// They were refused.
     Refused(&'a ControlError),
-    /// It is left as it is, and why.
+    /// A document is ignored; the text says why.
     Kept(&'a str),
 }
 
@@ -72,28 +70,28 @@ pub struct Watcher {
     control: Arc<Control>,
     options: WatchOptions,
     memory: Memory,
-    /// None while it is being read by another thread.
+    /// None while a blocking thread is reading it.
     folder: Option<Folder>,
-    looking: Option<JoinHandle<(Folder, bool)>>,
+    scanning: Option<JoinHandle<(Folder, bool)>>,
     seen: Seen,
     refused: BTreeMap<Key, Refused>,
-    /// Documents that were gone at the start and whose versions stay.
+    /// Documents that were missing at the start and whose versions stay.
     orphans: BTreeSet<Key>,
-    /// What was told and is still so.
+    /// Messages that were reported and still apply.
     told: BTreeSet<String>,
     is_first: bool,
     head: u64,
     passed: Instant,
-    /// Told what takes long.
+    /// Receives progress reports.
     progress: Box<dyn Progress + Send>,
 }
 
 /// A document that was not applied.
 struct Refused {
-    /// What it said then.
+    /// Its identity when it was refused.
     identity: Option<Digest>,
     trouble: ErrorKind,
-    /// What was said.
+    /// The reported message.
     text: String,
     is_pipeline: bool,
     again: Instant,
@@ -101,7 +99,7 @@ struct Refused {
 }
 
 impl Watcher {
-    /// Follows these from now on, as far as they differ from what was applied last.
+    /// Follows these paths from now on, comparing them with what was last applied.
     pub async fn new(
         control: Arc<Control>,
         options: WatchOptions,
@@ -118,7 +116,7 @@ impl Watcher {
             options: WatchOptions { paths, ..options },
             memory,
             folder: Some(folder),
-            looking: None,
+            scanning: None,
             seen: Seen::default(),
             refused: BTreeMap::new(),
             orphans: BTreeSet::new(),
@@ -131,17 +129,17 @@ impl Watcher {
         })
     }
 
-    /// Reads the files before anything is served, which puts into the store what they point at.
-    /// Files that can't be read in time are applied later.
+    /// Reads the files before anything is served, which also stores the referenced bytes. Files
+    /// that take too long are applied later.
     pub async fn read(&mut self) {
-        self.begin_to_look();
-        // Too long is said by whoever would apply them.
-        let _ = tokio::time::timeout(FIRST_LOOK_MAX, self.looked()).await;
+        self.begin_scan();
+        // After a timeout, `first` reports that the files can't be read yet.
+        let _ = tokio::time::timeout(FIRST_SCAN_MAX, self.scanned()).await;
     }
 
     /// Applies what was read.
     pub async fn first(&mut self, say: &(dyn Fn(News<'_>) + Send + Sync)) {
-        if self.is_looking() {
+        if self.is_scanning() {
             say(News::Kept(
                 "the watched files can't be read yet; they are applied when they can",
             ));
@@ -153,43 +151,42 @@ impl Watcher {
     /// Follows the files until the future is dropped.
     pub async fn follow(mut self, say: impl Fn(News<'_>) + Send + Sync) {
         loop {
-            if !self.is_looking() {
-                tokio::time::sleep(LOOK).await;
-                self.begin_to_look();
+            if !self.is_scanning() {
+                tokio::time::sleep(SCAN_INTERVAL).await;
+                self.begin_scan();
             }
-            let changed = self.looked().await;
+            let changed = self.scanned().await;
             if changed || self.is_due() {
                 self.pass(&say).await;
             }
         }
     }
 
-    const fn is_looking(&self) -> bool {
-        self.looking.is_some()
+    const fn is_scanning(&self) -> bool {
+        self.scanning.is_some()
     }
 
-    /// Has another thread look, as that may block.
-    fn begin_to_look(&mut self) {
+    /// Starts a scan on a blocking thread.
+    fn begin_scan(&mut self) {
         let (control, paths) = (Arc::clone(&self.control), self.options.paths.clone());
         let mut folder = self
             .folder
             .take()
             .unwrap_or_else(|| Folder::new(control, paths));
-        self.looking = Some(tokio::task::spawn_blocking(move || {
+        self.scanning = Some(tokio::task::spawn_blocking(move || {
             let changed = folder.look();
             (folder, changed)
         }));
     }
 
-    /// Whether the look that was begun found something new. It may be asked again when it was not
-    /// waited for.
-    async fn looked(&mut self) -> bool {
-        let Some(looking) = &mut self.looking else {
+    /// Waits for the scan; returns whether it found a change. Cancel safe: it may be called again.
+    async fn scanned(&mut self) -> bool {
+        let Some(scanning) = &mut self.scanning else {
             return false;
         };
-        let looked = looking.await;
-        self.looking = None;
-        match looked {
+        let scanned = scanning.await;
+        self.scanning = None;
+        match scanned {
             Ok((folder, changed)) => {
                 if changed {
                     self.seen = folder.seen();
@@ -198,13 +195,13 @@ impl Watcher {
                 changed
             }
             Err(error) => {
-                tracing::error!(%error, "looking at watched files failed; this is a defect of the server");
+                tracing::error!(%error, "scanning watched files failed; this is a defect of the server");
                 false
             }
         }
     }
 
-    /// Whether something that was refused, or kept out, may have another answer now.
+    /// Whether a refused or ignored document may have a different result now.
     fn is_due(&self) -> bool {
         if self.passed.elapsed() < AGAIN {
             return false;

@@ -1,5 +1,4 @@
-//! One pass over watched documents: what has changed is applied, what is gone ends, what is in
-//! conflict is said.
+//! One pass over the watched documents: applies changes, removes what is gone, reports conflicts.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,8 +17,7 @@ use crate::api::Applied;
 
 type Say<'a> = &'a (dyn Fn(News<'_>) + Send + Sync);
 
-/// Something that is to be done: a document that is to be applied, or what a document brought that
-/// is to end.
+/// An action: apply a document, or remove what a document brought.
 #[derive(Clone)]
 struct Job {
     key: Key,
@@ -39,7 +37,7 @@ impl Watcher {
         for jobs in groups(jobs) {
             self.apply_group(jobs, say).await;
         }
-        // Of what is in no file any more, and was never applied, there is nothing to try again.
+        // A document that is in no file any more and was never applied needs no retry.
         let Self {
             refused,
             seen,
@@ -57,7 +55,7 @@ impl Watcher {
         self.memory.write(&self.control);
     }
 
-    /// What is to be done, and what is said of the rest.
+    /// The actions, and messages for ignored documents.
     fn decide(&mut self, has_moved: bool) -> (Vec<Job>, Vec<String>) {
         let (mut jobs, mut kept) = (Vec::new(), Vec::new());
         let seen = self.seen.clone();
@@ -116,15 +114,15 @@ impl Watcher {
                 self.memory.forget(&key);
             }
             Step::Conflict => kept.push(format!(
-                "{}is gone from the watched files, and what is served was changed elsewhere since it was applied; that \
-                 is served on: {}",
+                "{}is gone from the watched files, but what is served was changed by other means since it was applied, \
+                 so it stays in service: {}",
                 tag(&key),
                 ending(&key)
             )),
             Step::Remove if self.orphans.contains(&key) || self.is_first && !self.options.prune => {
                 kept.push(format!(
-                    "{}is gone from the watched files since the server ran last, and is served on; `serve --prune` \
-                     ends such, or {}",
+                    "{}is gone from the watched files since the server last ran, but stays in service; `serve --prune` \
+                     removes such versions, or {}",
                     tag(&key),
                     ending(&key)
                 ));
@@ -138,7 +136,7 @@ impl Watcher {
 
     /// Whether a document that was followed is in no file any more.
     fn is_gone(&self, key: &Key, file: Option<&Path>) -> bool {
-        // Of files elsewhere, which were followed before, nothing is known.
+        // Nothing is known of files in paths that are no longer watched.
         let is_here = |file: &Path| {
             self.options
                 .paths
@@ -168,7 +166,7 @@ impl Watcher {
         }
     }
 
-    /// What is served in a document's place, as the document would say it.
+    /// The digest of what is served in place of a document.
     fn served(&self, key: &Key) -> Option<Digest> {
         let ledger = self.control.ledger.load();
         let entry = ledger.state.model(key.name().as_str())?;
@@ -179,7 +177,7 @@ impl Watcher {
                 .map(|digest| said(self.control.store(), *digest)),
             Key::Route { .. } => {
                 let digest = entry.route.as_ref()?.digest;
-                // Weights that an experiment moves are not what anybody wrote.
+                // Ignore weights that an experiment moved.
                 let written = self
                     .control
                     .stored_route(&digest)
@@ -191,7 +189,7 @@ impl Watcher {
         }
     }
 
-    /// Whether a document was refused and nothing has happened that could change that.
+    /// Whether a document was refused and nothing has changed since that could matter.
     fn waits(&self, key: &Key, has_moved: bool) -> bool {
         let identity = self
             .seen
@@ -205,7 +203,7 @@ impl Watcher {
         })
     }
 
-    /// Applies what belongs together; where that is refused, each by itself.
+    /// Applies related documents together; if that is refused, one by one.
     async fn apply_group(&mut self, jobs: Vec<Job>, say: Say<'_>) {
         match self.apply(&jobs).await {
             Ok(applied) => self.applied(&jobs, &applied, say),
@@ -259,7 +257,7 @@ impl Watcher {
         }
     }
 
-    /// Takes note of a refusal; says it once.
+    /// Records a refusal and reports it once.
     fn refuse(&mut self, job: &Job, error: &ControlError, say: Say<'_>) {
         let identity = job.doc.as_ref().and_then(|doc| doc.identity.clone().ok());
         let before = self
@@ -293,19 +291,19 @@ impl Watcher {
 }
 
 impl Refused {
-    /// Whether another state of things may change the answer. A pipeline is refused for what it is,
-    /// nearly always.
+    /// Whether a different state may change the result. A pipeline is nearly always refused for its
+    /// own content.
     const fn may_depend_on_others(&self) -> bool {
         !self.is_pipeline || matches!(self.trouble, ErrorKind::Conflict | ErrorKind::NotFound)
     }
 }
 
-/// How what is said of a document begins.
+/// The prefix of messages about a document.
 fn tag(key: &Key) -> String {
     format!("{key}: ")
 }
 
-/// What belongs together: documents of one name, and those of a graph and its members.
+/// Groups related documents: those of one name, and those of a graph and its members.
 fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let mut groups: Vec<(BTreeSet<ModelName>, Vec<Job>)> = Vec::new();
     for job in jobs {
@@ -331,7 +329,7 @@ fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     groups
 }
 
-/// What others stand on comes before them, and ends after them.
+/// Dependencies are applied before, and removed after, what depends on them.
 fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
     let rank = |job: &Job| match (&job.doc, &job.key) {
         (Some(doc), Key::Version { .. }) => u8::from(!doc.is_pipeline()),
@@ -358,14 +356,14 @@ fn conflict(key: &Key, file: &Path, is_version: bool) -> String {
         _ => format!("hotstage describe {} --route -o json", key.name()),
     };
     format!(
-        "{}{file} was changed, and so was what is served, since it was last applied: what is served goes on. To have \
+        "{}{file} was changed, and so was what is served, since it was last applied: what is served stays. To serve \
          what the file says: `hotstage apply -f {file}{replace}`; to keep what is served, write that into the file \
          (`{shown}`)",
         tag(key)
     )
 }
 
-/// How what a document brought is ended by hand.
+/// How to remove by hand what a document brought.
 fn ending(key: &Key) -> String {
     match key {
         Key::Version { name, version } => {

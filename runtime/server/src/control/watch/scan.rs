@@ -1,6 +1,6 @@
-//! What watched files look like from outside: which there are, and size, time and inode of each.
+//! Metadata of the watched files: which files exist, and the size, time and inode of each.
 //!
-//! Only regular files are opened, so a FIFO or a device is named and blocks nothing.
+//! Only regular files are opened. A FIFO or a device is reported and never blocks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Two writes within this time may look the same from outside.
+/// Two writes within this time may have the same metadata.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A file as it looks from outside.
+/// Metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     bytes: u64,
@@ -22,7 +22,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// A regular file; none where there is none, and an error that is a sentence for anything else.
+    /// Of a regular file; None if there is no file, and a message for anything else.
     pub(super) fn of(path: &Path) -> Result<Option<Self>, String> {
         match fs::metadata(path) {
             Ok(about) if about.is_file() => Ok(Some(Self {
@@ -33,11 +33,11 @@ impl Stamp {
             })),
             Ok(_) => Err("is no regular file, and is left out".to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("can't be looked at: {error}")),
+            Err(error) => Err(format!("its metadata can't be read: {error}")),
         }
     }
 
-    /// Whether it was written so lately that another write might not show.
+    /// Whether it was written so recently that another write might not show.
     pub(super) fn is_fresh(&self) -> bool {
         let written = u64::try_from(self.seconds)
             .map(Duration::from_secs)
@@ -50,12 +50,12 @@ impl Stamp {
     }
 }
 
-/// The manifests of some paths at a moment.
+/// The manifests of some paths at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// Those that can be read.
+    /// Readable files.
     pub(super) files: BTreeMap<PathBuf, Stamp>,
-    /// What can't be looked at, and why: files, and folders whose files are not known then.
+    /// Files and folders that can't be read, and why. The files of such a folder are unknown.
     pub(super) troubles: BTreeMap<PathBuf, String>,
 }
 
@@ -94,14 +94,14 @@ impl Listing {
                 return;
             }
             Ok(None) if is_named => "there is no such file or folder".to_owned(),
-            // It went while the folder was read.
+            // It was removed while the folder was read.
             Ok(None) => return,
             Err(trouble) => trouble,
         };
         self.troubles.insert(path.to_owned(), trouble);
     }
 
-    /// Whether nothing can be said of a file, or of the folder that it lies in.
+    /// Whether the state of a file, or of its folder, is unknown.
     pub(super) fn is_unknown(&self, file: &Path) -> bool {
         self.troubles.contains_key(file)
             || file

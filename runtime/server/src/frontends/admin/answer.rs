@@ -1,4 +1,4 @@
-//! Answers that are granted: JSON, whole.
+//! Successful answers: JSON bodies.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -7,12 +7,12 @@ use crate::transport::body::ResponseBody as Body;
 
 /// 200 with the value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Response<Body> {
-    // Our own types become text without fail: their keys are all texts.
+    // Our types always serialize: their map keys are strings.
     let (status, text) = match serde_json::to_vec(value) {
         Ok(text) => (StatusCode::OK, text),
         Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
-            br#"{"error":"the answer can't be written"}"#.to_vec(),
+            br#"{"error":"the answer can't be encoded"}"#.to_vec(),
         ),
     };
     let mut response = Response::new(Body::new(text.into()));
@@ -22,7 +22,7 @@ pub(super) fn json(value: &impl Serialize) -> Response<Body> {
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    // What is served changes; nobody shall show an old answer.
+    // What is served changes, so caches must not store the answer.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,4 +1,4 @@
-//! Changes. Each is recorded with who asked for it.
+//! Endpoints that change what is served. Each change is recorded with its actor.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! One endpoint: how it is request, who may ask, and what answers.
+//! One endpoint: its request type, its required role, and its handler.
 //!
-//! The types of its function are the schemas of its request and its answer, so that what is
-//! described is what happens.
+//! The types of the handler are the schemas of the request and of the answer, so the OpenAPI
+//! document always matches the behaviour.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use super::tokens::Role;
 use super::{Admin, answer, request};
 use crate::transport::body::ResponseBody as Body;
 
-/// Makes a type's schema.
+/// Generates the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// The answer in the making.
+/// The future of an answer.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>;
 
-/// What a request's body is.
+/// Kind of a request body.
 #[derive(Clone, Copy)]
 pub(super) enum Taken {
     Nothing,
@@ -36,13 +36,13 @@ pub(super) enum Taken {
 /// One method of one path.
 pub(super) struct Endpoint {
     pub(super) method: Method,
-    /// Segments in braces stand for any text and are handed on under their name.
+    /// Segments in braces match any text, which is passed on under the name in the braces.
     pub(super) path: &'static str,
-    /// What a token must allow.
+    /// The role that a token must have.
     pub(super) role: Role,
     pub(super) summary: &'static str,
     pub(super) query: &'static [Parameter],
-    /// Headers that mean something here alone.
+    /// Headers that only this endpoint reads.
     pub(super) headers: &'static [Parameter],
     pub(super) taken: Taken,
     pub(super) given: SchemaOf,
@@ -50,7 +50,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// One that takes no body.
+    /// An endpoint without a request body.
     pub(super) fn asks<A, F>(
         (method, path): (Method, &'static str),
         function: impl Fn(Arc<Admin>, AdminRequest<()>) -> F + Copy + Send + Sync + 'static,
@@ -73,7 +73,7 @@ impl Endpoint {
         )
     }
 
-    /// One that takes JSON. No body is read as `{}`.
+    /// An endpoint with a JSON body. An empty body is read as `{}`.
     pub(super) fn takes<Q, A, F>(
         (method, path): (Method, &'static str),
         function: impl Fn(Arc<Admin>, AdminRequest<Q>) -> F + Copy + Send + Sync + 'static,
@@ -97,7 +97,7 @@ impl Endpoint {
         )
     }
 
-    /// One that takes bytes as they come.
+    /// An endpoint that reads its body as a stream of bytes.
     pub(super) fn streams<A, F>(
         (method, path): (Method, &'static str),
         function: impl Fn(Arc<Admin>, AdminRequest<Lent>) -> F + Copy + Send + Sync + 'static,
@@ -117,7 +117,7 @@ impl Endpoint {
         )
     }
 
-    /// One that takes no body, and whose answer stands in headers too.
+    /// An endpoint without a request body, whose answer is also in the headers.
     pub(super) fn asks_headers<A, F>(
         (method, path): (Method, &'static str),
         function: impl Fn(Arc<Admin>, AdminRequest<()>) -> F + Copy + Send + Sync + 'static,
@@ -150,7 +150,7 @@ impl Endpoint {
         Self {
             method,
             path,
-            // Whoever adds an endpoint has to say that readers may use it.
+            // Only operators, unless the table allows readers explicitly.
             role: Role::Operator,
             summary: "",
             query: &[],
@@ -181,7 +181,7 @@ impl Endpoint {
         self
     }
 
-    /// Names of the path's segments in braces.
+    /// Names of the path segments in braces.
     pub(super) fn places(&self) -> impl Iterator<Item = &'static str> {
         self.path.split('/').filter_map(place)
     }
@@ -192,14 +192,14 @@ pub(super) fn place(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// What a client that looks at no body finds in the headers.
+/// The part of an answer that is repeated in headers, for clients that don't read the body.
 pub(super) trait InHeaders {
     fn write(&self, headers: &mut HeaderMap);
 }
 
-fn in_both(told: &(impl Serialize + InHeaders)) -> Response<Body> {
-    let mut response = answer::json(told);
-    told.write(response.headers_mut());
+fn in_both(value: &(impl Serialize + InHeaders)) -> Response<Body> {
+    let mut response = answer::json(value);
+    value.write(response.headers_mut());
     response
 }
 

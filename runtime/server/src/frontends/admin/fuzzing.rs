@@ -1,15 +1,14 @@
-//! What fuzz targets call of this module's private parts. Nothing else does.
+//! Access to private parts of this module for fuzz targets only.
 
 use super::query::Query;
 use super::table::ENDPOINTS;
 
-/// How many endpoints there are.
+/// Number of endpoints.
 pub fn endpoints() -> usize {
     ENDPOINTS.len()
 }
 
-/// Reads a query as an endpoint of the admin API does; answers its values by name, or the message
-/// of the refusal.
+/// Parses a query with an endpoint's parameters; returns its values by name, or the error message.
 pub fn read_query(endpoint: usize, query: &str) -> Result<Vec<(&'static str, String)>, String> {
     let known = ENDPOINTS
         .get(endpoint)

@@ -1,4 +1,4 @@
-//! Questions: what is served, what was, and what the server is.
+//! Read-only endpoints: what is served, the history, and the server's state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::api::{
     RolloutInfo, Status, Traffic, Verified,
 };
 
-/// Milliseconds that are measured when nobody says, at least, and at most.
+/// Measuring interval in milliseconds: default, minimum and maximum.
 const INTERVAL: u64 = 1000;
 const INTERVAL_MIN: u64 = 50;
 const INTERVAL_MAX: u64 = 60_000;
@@ -119,7 +119,7 @@ pub(super) async fn revision(
     let text = asked.place("number");
     let number = text.parse();
     let number = number
-        .map_err(|_| Refusal::invalid(format!("`{}` is no revision's number", shown(text))))?;
+        .map_err(|_| Refusal::invalid(format!("`{}` is not a revision number", shown(text))))?;
     Ok(admin.control.revision(number).await?)
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn verify(admin: Arc<Admin>, _: AdminRequest<()>) -> Result<Ver
     Ok(admin.control.verify().await?)
 }
 
-/// This description itself.
+/// The OpenAPI document.
 pub(super) async fn describe(_: Arc<Admin>, _: AdminRequest<()>) -> Result<Value, Refusal> {
     Ok(openapi::document(&table::ENDPOINTS))
 }

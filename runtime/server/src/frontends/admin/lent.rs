@@ -1,8 +1,7 @@
-//! A request's body, lent to whoever answers: what is left of it comes back, wherever it was
-//! dropped.
+//! A request body that returns to the connection when the handler drops it.
 //!
-//! Endpoints own the bodies that they read; the connection wants to know afterwards whether there
-//! is a rest (`rest.rs` of `http`). Bound: one body for each request.
+//! Handlers own the bodies they read; afterwards the connection must know whether part of the body
+//! is still unread (`transport/unread_body.rs`). Bound: one body per request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +10,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// Where a body comes back to.
+/// Receives the body back.
 #[derive(Clone, Default)]
 pub(super) struct Owner(Arc<Mutex<Option<Incoming>>>);
 
-/// The body.
+/// A lent body.
 pub(super) struct Lent {
-    /// Until it goes back.
+    /// None after it was returned.
     body: Option<Incoming>,
     owner: Owner,
 }
@@ -30,7 +29,7 @@ impl Owner {
         }
     }
 
-    /// The body, once nobody has it any more.
+    /// The body, once the handler has dropped it.
     pub(super) fn back(&self) -> Option<Incoming> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

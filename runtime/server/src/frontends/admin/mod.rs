@@ -1,12 +1,12 @@
-//! The admin API: who may, what they ask for, and what they are told. It listens apart from
+//! The admin API: authentication, dispatch, and its log lines. It has its own listener, apart from
 //! inference.
 //!
-//! Every request needs a token (`tokens.rs`), every answer says the newest revision. The endpoints
-//! stand in one table (`table.rs`), from which requests are dispatched and the OpenAPI document is
-//! made. A change whose client leaves while it is prepared is given up; one that is being recorded
-//! is carried out: a change is made, or not, and never half.
+//! Every request needs a token (`tokens.rs`); every answer to an authenticated request names the
+//! newest revision. The endpoints are in one table (`table.rs`), which serves both dispatch and the
+//! OpenAPI document. If the client disconnects, a change in preparation is cancelled; one that is
+//! being recorded is completed. A change is never made partially.
 //!
-//! Bounds: [`ServerLimits`], for bodies of uploads
+//! Bounds: [`ServerLimits`]; for uploaded bodies
 //! [`FILE_BYTES_MAX`](hotstage_core::limits::FILE_BYTES_MAX).
 
 mod answer;
@@ -45,28 +45,27 @@ use crate::transport::connections::RequestGuard;
 use crate::transport::intake::Intake;
 use crate::transport::unread_body::{self as rest, Rest};
 
-/// The newest revision, on every answer to somebody who is known.
+/// The newest revision, on every answer to an authenticated request.
 static REVISION: HeaderName = HeaderName::from_static("hotstage-revision");
 
-/// The actor in the log where no token was known.
-const STRANGER: &str = "unknown";
+/// The actor in the log of an unauthenticated request.
+const UNKNOWN_ACTOR: &str = "unknown";
 
-/// What the admin API works with: built once, in `cli/serve.rs`.
+/// State of the admin API: built once, in `cli/serve.rs`.
 pub struct Admin {
-    /// Whoever changes what is served.
+    /// The control plane.
     pub control: Arc<Control>,
-    /// Who may ask for it.
+    /// The accepted tokens.
     pub tokens: Tokens,
-    /// What is taken from clients.
+    /// Limits per client.
     pub limits: ServerLimits,
-    /// What is taken from all of them together.
+    /// Limits shared by all clients.
     pub intake: Intake,
-    /// Where changes are made: they wait for the disk, and whoever only looks must not wait with
-    /// them.
+    /// Threads for changes. Changes wait for the disk and must not delay read-only requests.
     pub changes: Handle,
 }
 
-/// Answers one request. Never fails: a refusal is an answer too.
+/// Answers one request. Never fails: an error is an answer too.
 pub async fn serve_one(
     visit: RequestGuard<Arc<Admin>>,
     request: Request<Incoming>,
@@ -84,7 +83,8 @@ pub async fn serve_one(
     } else {
         admin.changes.clone()
     };
-    // A task of its own goes on when the client leaves, and its panic is this request's 500.
+    // A separate task survives a disconnecting client, and turns a panic into a 500 of this
+    // request.
     let (_waits, cancel) = cancel_on_drop();
     let answering = threads.spawn(answer(Arc::clone(&admin), request, cancel));
     let mut response = answering.await.unwrap_or_else(|error| {
@@ -113,28 +113,28 @@ pub async fn serve_one(
 async fn answer(admin: Arc<Admin>, request: Request<Lent>, cancel: Cancel) -> Response<Body> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut told = Told {
+    let mut line = Told {
         method,
         path,
-        actor: STRANGER.to_owned(),
+        actor: UNKNOWN_ACTOR.to_owned(),
         began,
         lines: admin.intake.lines.clone(),
     };
     let role = match let_in(&admin, &request) {
         Ok(role) => role,
         Err(refusal) => {
-            told.refused(&refusal);
+            line.refused(&refusal);
             return refusal.response();
         }
     };
-    role.word().clone_into(&mut told.actor);
-    let mut response = match dispatch(&admin, role, request, cancel, &mut told).await {
+    role.word().clone_into(&mut line.actor);
+    let mut response = match dispatch(&admin, role, request, cancel, &mut line).await {
         Ok(response) => {
-            told.granted(response.status());
+            line.granted(response.status());
             response
         }
         Err(refusal) => {
-            told.refused(&refusal);
+            line.refused(&refusal);
             refusal.response()
         }
     };
@@ -144,7 +144,7 @@ async fn answer(admin: Arc<Admin>, request: Request<Lent>, cancel: Cancel) -> Re
     response
 }
 
-/// Who asks, if the request is for this server at all and from somebody who is known.
+/// Authenticates the request, after checking that it is addressed to this server.
 fn let_in(admin: &Admin, request: &Request<Lent>) -> Result<Role, Refusal> {
     admin
         .intake
@@ -158,16 +158,16 @@ async fn dispatch(
     role: Role,
     request: Request<Lent>,
     cancel: Cancel,
-    told: &mut Told,
+    line: &mut Told,
 ) -> Result<Response<Body>, Refusal> {
     let (head, body) = request.into_parts();
     check_headers(&head.headers, &admin.limits)?;
     let actor = tokens::actor(role, &head.headers)?;
-    told.actor.clone_from(&actor);
-    let (endpoint, places) = table::find(&head.method, &told.path)?;
+    line.actor.clone_from(&actor);
+    let (endpoint, places) = table::find(&head.method, &line.path)?;
     if role < endpoint.role {
         let message = format!(
-            "this needs the {} token; a {} may look alone",
+            "this needs the {} token; a {} token can only read",
             endpoint.role.word(),
             role.word()
         );
@@ -188,7 +188,7 @@ async fn dispatch(
     .await
 }
 
-/// What the headers may weigh, as for inference.
+/// Limits the size of the headers, as for inference.
 fn check_headers(headers: &HeaderMap, limits: &ServerLimits) -> Result<(), Refusal> {
     let bytes: usize = headers
         .iter()

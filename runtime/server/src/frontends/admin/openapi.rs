@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the table of endpoints and the types of their functions.
+//! The OpenAPI 3.1 document, generated from the table of endpoints and the types of their handlers.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -40,7 +40,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
                 "Revision": { "description": "The newest revision.", "schema": { "type": "integer" } },
             },
             "responses": {
-                "Refusal": { "description": "What was wrong, where, and what to do.", "content": in_json(error) },
+                "Refusal": { "description": "What is wrong, where, and what to do.", "content": in_json(error) },
             },
             "schemas": generator.take_definitions(true),
         },
@@ -60,7 +60,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     let actor = Parameter::new(
         "hotstage-actor",
         Kind::Text,
-        "Who acts, in the caller's own words; kept in the journal.",
+        "Name of the actor, chosen by the caller; recorded in the journal.",
     );
     let actor = (endpoint.role == Role::Operator).then(|| parameter(&actor, "header"));
     let parameters: Vec<Value> = places.chain(queries).chain(headers).chain(actor).collect();
@@ -71,7 +71,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         "parameters": parameters,
         "responses": {
             "200": {
-                "description": "Done.",
+                "description": "Success.",
                 "headers": { "hotstage-revision": { "$ref": "#/components/headers/Revision" } },
                 "content": in_json((endpoint.given)(generator)),
             },
@@ -87,7 +87,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     operation
 }
 
-/// The method and the path's words: `get_models_name`.
+/// Operation id from method and path: `get_models_name`.
 fn id(endpoint: &Endpoint) -> String {
     let words = endpoint
         .path
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_resolves() {
         let document = document(&ENDPOINTS);
         let text = document.to_string();
         let mut count = 0;

@@ -1,23 +1,24 @@
-//! Queries, read by the endpoint's table: a key that it does not have is refused by name, as is one
-//! that comes twice.
+//! Parses queries according to the endpoint's parameters. Unknown and repeated keys are refused by
+//! name.
 
 use std::borrow::Cow;
 
 use super::refusal::Refusal;
 use crate::control::ChangeOptions;
 
-/// What a parameter's text must be.
+/// Type of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
     Number,
     /// `true` or `false`.
     Flag,
-    /// RFC 3339. A `+` is a plus sign there, since few remember to escape the one of an offset.
+    /// RFC 3339. Here a `+` stands for itself, because clients often forget to escape the offset's
+    /// sign.
     Time,
 }
 
-/// A parameter of a query, or a header of one endpoint.
+/// A query parameter, or a header of one endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
@@ -44,7 +45,7 @@ impl Parameter {
     }
 }
 
-/// A query whose keys and values are what the endpoint says.
+/// A parsed query: only known keys with valid values.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
@@ -61,7 +62,7 @@ impl Query {
             check(parameter, &value)?;
             if found.text(parameter.name).is_some() {
                 return Err(Refusal::invalid(format!(
-                    "`{}` is there twice",
+                    "`{}` is given twice",
                     parameter.name
                 )));
             }
@@ -94,13 +95,13 @@ impl Query {
         self.text(name) == Some("true")
     }
 
-    /// Entries of a page.
+    /// Number of entries per page.
     pub(super) fn limit(&self) -> Result<usize, Refusal> {
         match self.number("limit") {
             None => Ok(LIMIT),
             Some(limit @ 1..=LIMIT_MAX) => Ok(usize::try_from(limit).unwrap_or(LIMIT)),
             Some(limit) => Err(Refusal::invalid(format!(
-                "`limit` is 1 to {LIMIT_MAX}, not {limit}"
+                "`limit` must be 1 to {LIMIT_MAX}, not {limit}"
             ))),
         }
     }
@@ -114,14 +115,14 @@ impl Query {
     }
 }
 
-/// Entries of a page when nobody says, and at most.
+/// Entries per page: default and maximum.
 const LIMIT: usize = 100;
 const LIMIT_MAX: u64 = 1000;
 
 fn check(parameter: &Parameter, value: &str) -> Result<(), Refusal> {
     let is_sound = match parameter.kind {
         Kind::Text | Kind::Time => true,
-        // Digits alone: a sign would be read too.
+        // Digits only; `parse` would accept a sign.
         Kind::Number => {
             value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u64>().is_ok()
         }
@@ -133,7 +134,7 @@ fn check(parameter: &Parameter, value: &str) -> Result<(), Refusal> {
     let what = if parameter.kind == Kind::Flag {
         "neither true nor false"
     } else {
-        "no number"
+        "not a valid number"
     };
     Err(Refusal::invalid(format!(
         "`{}`: `{}` is {what}",
@@ -158,9 +159,9 @@ fn unknown(key: &str, known: &[Parameter]) -> Refusal {
     ))
 }
 
-/// As forms write it: `+` for a space, percent signs for the rest.
+/// Form encoding: `+` for a space, percent escapes for other characters.
 fn decode(text: &str, kind: Kind) -> Result<Cow<'_, str>, Refusal> {
-    let broken = |_| Refusal::invalid(format!("the query's `{}` is no text in UTF-8", shown(text)));
+    let broken = |_| Refusal::invalid(format!("the query's `{}` is not valid UTF-8", shown(text)));
     if kind == Kind::Time || !text.contains('+') {
         return percent_encoding::percent_decode_str(text)
             .decode_utf8()
@@ -173,7 +174,7 @@ fn decode(text: &str, kind: Kind) -> Result<Cow<'_, str>, Refusal> {
     Ok(decoded.into_owned().into())
 }
 
-/// What somebody sent, short enough for a message.
+/// Client text, shortened and escaped for a message.
 pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()
@@ -193,7 +194,7 @@ mod tests {
     const KNOWN: [Parameter; 5] = [
         Parameter::new("reason", Kind::Text, "why"),
         Parameter::new("if_revision", Kind::Number, "the newest"),
-        Parameter::new("dry_run", Kind::Flag, "only look"),
+        Parameter::new("dry_run", Kind::Flag, "only check"),
         Parameter::new("time", Kind::Time, "when"),
         Parameter::new("limit", Kind::Number, "how many"),
     ];
@@ -237,10 +238,13 @@ mod tests {
             ),
             ("dry_run=yes", "`dry_run`: `yes` is neither true nor false"),
             ("dry_run", "neither"),
-            ("if_revision=-1", "`if_revision`: `-1` is no number"),
-            ("if_revision=", "no number"),
-            ("if_revision=99999999999999999999", "no number"),
-            ("reason=a&reason=b", "`reason` is there twice"),
+            (
+                "if_revision=-1",
+                "`if_revision`: `-1` is not a valid number",
+            ),
+            ("if_revision=", "not a valid number"),
+            ("if_revision=99999999999999999999", "not a valid number"),
+            ("reason=a&reason=b", "`reason` is given twice"),
             ("reason=%ff", "UTF-8"),
         ] {
             let refusal = Query::read(text, &KNOWN).unwrap_err();

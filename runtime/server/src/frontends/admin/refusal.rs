@@ -1,7 +1,6 @@
-//! Requests that are not granted: a status, and one sentence or more as `{"error": …}`.
+//! Error answers: a status, and one or more sentences as `{"error": …}`.
 //!
-//! What the inference API refuses keeps its status here; trouble with a change has one table of its
-//! own.
+//! Failures known from the inference API keep their status; errors of changes have their own table.
 
 use hotstage_core::failure::{Failure, Kind};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -13,7 +12,7 @@ use crate::frontends::http_status::status;
 use crate::state::store::{StoreError, UploadError};
 use crate::transport::body::ResponseBody as Body;
 
-/// Why there is no answer.
+/// The reason for an error answer.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -34,7 +33,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// For whoever is not known, so it says nothing.
+    /// The answer to an unauthenticated request. It reveals nothing.
     pub(super) fn unauthorized() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -64,7 +63,7 @@ impl Refusal {
             self.status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
         ) {
-            // What is left of the body is not read, so the connection can't go on.
+            // The rest of the body stays unread, so the connection can't be reused.
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,7 +1,7 @@
 //! Triton's repository API, for tools that load and unload models through it.
 //!
-//! Models come from manifests that were applied, so `load` serves a name again as it last was, and
-//! a request that brings a configuration or files of its own is refused.
+//! Models come from applied manifests, so `load` serves a name again as it last was. A request with
+//! a configuration or files is refused.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::request::AdminRequest;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RepositoryIndexRequest")]
 pub(super) struct IndexRequest {
-    /// Those alone that are ready.
+    /// List only ready versions.
     #[serde(default)]
     ready: bool,
 }
@@ -28,13 +28,13 @@ pub(super) struct IndexRequest {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RepositoryModel")]
 pub(super) struct Listed {
-    /// What clients call.
+    /// The model name that clients use.
     name: String,
     /// The version.
     version: String,
-    /// Whether it answers.
+    /// Whether it is ready.
     state: State,
-    /// Why it does not, if it does not.
+    /// Why it is not ready.
     reason: String,
 }
 
@@ -46,17 +46,17 @@ enum State {
     Unavailable,
 }
 
-/// What a model is loaded or unloaded with.
+/// Parameters of load and unload.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RepositoryParameters")]
 pub(super) struct Parameters {
-    /// `unload_dependents`, which must be false: nothing depends on another model here.
+    /// `unload_dependents`, which must be false, since models do not depend on each other here.
     #[serde(default)]
     parameters: Map<String, Value>,
 }
 
-/// Nothing to say.
+/// An empty answer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Nothing")]
 pub(super) struct Nothing {}
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn told(body: &str, verb: &str) -> String {
+    fn refusal(body: &str, verb: &str) -> String {
         let parameters: Parameters = serde_json::from_str(body).unwrap();
         check(&parameters, verb)
             .err()
@@ -151,18 +151,18 @@ mod tests {
 
     #[test]
     fn what_brings_files_is_refused() {
-        assert_eq!(told("{}", "load"), "");
-        assert_eq!(told(r#"{"parameters":{}}"#, "load"), "");
+        assert_eq!(refusal("{}", "load"), "");
+        assert_eq!(refusal(r#"{"parameters":{}}"#, "load"), "");
         assert!(
-            told(r#"{"parameters":{"config":"{}"}}"#, "load")
+            refusal(r#"{"parameters":{"config":"{}"}}"#, "load")
                 .contains("parameters.config: a model comes from")
         );
         assert!(
-            told(r#"{"parameters":{"file:1/model.onnx":"AA=="}}"#, "load")
+            refusal(r#"{"parameters":{"file:1/model.onnx":"AA=="}}"#, "load")
                 .contains("send them to /v1/apply")
         );
         assert!(
-            told(r#"{"parameters":{"pace":1}}"#, "load")
+            refusal(r#"{"parameters":{"pace":1}}"#, "load")
                 .contains("parameters.pace: load has no such")
         );
     }
@@ -170,19 +170,19 @@ mod tests {
     #[test]
     fn nothing_depends_on_another() {
         assert_eq!(
-            told(r#"{"parameters":{"unload_dependents":false}}"#, "unload"),
+            refusal(r#"{"parameters":{"unload_dependents":false}}"#, "unload"),
             ""
         );
         assert!(
-            told(r#"{"parameters":{"unload_dependents":true}}"#, "unload")
+            refusal(r#"{"parameters":{"unload_dependents":true}}"#, "unload")
                 .contains("must be false")
         );
         assert!(
-            told(r#"{"parameters":{"unload_dependents":"no"}}"#, "unload")
+            refusal(r#"{"parameters":{"unload_dependents":"no"}}"#, "unload")
                 .contains("must be false")
         );
         assert!(
-            told(r#"{"parameters":{"unload_dependents":false}}"#, "load")
+            refusal(r#"{"parameters":{"unload_dependents":false}}"#, "load")
                 .contains("no such parameter")
         );
     }

@@ -1,5 +1,4 @@
-//! A request as its endpoint sees it: who asks, the path's and the query's texts, and the body as a
-//! type.
+//! A request as its endpoint sees it: actor, path parameters, query, headers, and the decoded body.
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
@@ -13,21 +12,21 @@ use super::refusal::Refusal;
 use crate::control::Cancel;
 use crate::transport::body::{Bounds, read_whole};
 
-/// A request.
+/// A request with its body.
 pub(super) struct AdminRequest<B> {
-    /// The role, and the name that was sent with it.
+    /// The role, and the actor name that was sent.
     pub(super) actor: String,
-    /// Texts of the path's segments in braces, by their names.
+    /// Path parameters by name.
     pub(super) places: Vec<(&'static str, String)>,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: B,
-    /// Whether the client still waits.
+    /// Signals that the client disconnected.
     pub(super) cancel: Cancel,
 }
 
 impl<B> AdminRequest<B> {
-    /// The text in the path under this name.
+    /// The path parameter with this name.
     pub(super) fn place(&self, name: &str) -> &str {
         self.places
             .iter()
@@ -35,7 +34,7 @@ impl<B> AdminRequest<B> {
             .map_or("", |(_, text)| text)
     }
 
-    /// The body, and the rest without it.
+    /// Separates the body from the rest.
     fn apart(self) -> (B, AdminRequest<()>) {
         let Self {
             actor,
@@ -59,7 +58,7 @@ impl<B> AdminRequest<B> {
     }
 }
 
-/// Refuses bytes that nobody would look at.
+/// Refuses a request body that the endpoint would ignore.
 pub(super) async fn without_body(
     asked: AdminRequest<Lent>,
     admin: &Admin,
@@ -67,13 +66,13 @@ pub(super) async fn without_body(
     let (body, rest) = asked.apart();
     if !read(body, &rest.headers, admin).await?.is_empty() {
         return Err(Refusal::invalid(
-            "this takes no body; what it needs stands in the path and the query",
+            "this endpoint takes no body; its parameters are in the path and the query",
         ));
     }
     Ok(rest)
 }
 
-/// Reads the body as JSON.
+/// Decodes the body as JSON.
 pub(super) async fn with_json<Q: DeserializeOwned>(
     asked: AdminRequest<Lent>,
     admin: &Admin,
@@ -105,12 +104,12 @@ fn decode<Q: DeserializeOwned>(body: &[u8]) -> Result<Q, Refusal> {
         body
     };
     serde_json::from_slice(body)
-        .map_err(|error| Refusal::invalid(format!("the body is not what it should be: {error}")))
+        .map_err(|error| Refusal::invalid(format!("the body is not a valid request: {error}")))
 }
 
 async fn read(mut body: Lent, headers: &HeaderMap, admin: &Admin) -> Result<Bytes, Refusal> {
     plain(headers)?;
-    // With the bounds of a stream: all that comes from here is rare and seldom small.
+    // The bounds of a stream apply: these requests are rare, but often not small.
     Ok(read_whole(
         &mut body,
         0,
@@ -119,8 +118,7 @@ async fn read(mut body: Lent, headers: &HeaderMap, admin: &Admin) -> Result<Byte
     .await?)
 }
 
-/// Bodies come as they are: what is large comes as an upload, whose digest is that of the plain
-/// bytes.
+/// Refuses encoded bodies: large content is uploaded, and its digest is that of the plain bytes.
 pub(super) fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers
         .get(header::CONTENT_ENCODING)
@@ -129,7 +127,7 @@ pub(super) fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
         None | Some("" | "identity") => Ok(()),
         Some(name) => {
             let message = format!(
-                "content encoding `{}` is not taken here; send the body as it is",
+                "content encoding `{}` is not supported here; send the body unencoded",
                 shown(name)
             );
             Err(Failure::new(Kind::UnsupportedMediaType, message).into())

@@ -1,5 +1,4 @@
-//! The table of endpoints: what is dispatched, and what the OpenAPI document says, are both made of
-//! it.
+//! The table of endpoints, used for dispatch and for the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -11,59 +10,59 @@ use super::query::{Kind, Parameter, shown};
 use super::refusal::Refusal;
 use super::{change, get, repository, upload};
 
-const REASON: Parameter = Parameter::new("reason", Kind::Text, "Why; kept in the journal.");
+const REASON: Parameter =
+    Parameter::new("reason", Kind::Text, "The reason; recorded in the journal.");
 const IF_REVISION: Parameter = Parameter::new(
     "if_revision",
     Kind::Number,
-    "Refuse when the newest revision is not this one.",
+    "Refuse the change unless this is the newest revision.",
 );
 const DRY_RUN: Parameter = Parameter::new(
     "dry_run",
     Kind::Flag,
-    "Make every check and change nothing.",
+    "Run every check without changing anything.",
 );
 const LIMIT: Parameter = Parameter::new(
     "limit",
     Kind::Number,
-    "Entries of the page: 100 when absent, 1000 at most.",
+    "Entries per page; default 100, at most 1000.",
 );
-const AFTER: Parameter =
-    Parameter::new("after", Kind::Text, "The name after which the page starts.");
+const AFTER: Parameter = Parameter::new("after", Kind::Text, "Start the page after this name.");
 const BEFORE: Parameter = Parameter::new(
     "before",
     Kind::Number,
-    "The revision before which the page starts.",
+    "Start the page before this revision.",
 );
 const INTERVAL: Parameter = Parameter::new(
     "interval_ms",
     Kind::Number,
-    "How long to measure: 1000 when absent, 50 to 60000.",
+    "Measuring interval in milliseconds, 50 to 60000; default 1000.",
 );
 const ORDER: Parameter = Parameter::new(
     "order",
     Kind::Text,
-    "What comes first: rate (when absent), name, p99 or errors.",
+    "Sort order: rate (default), name, p99 or errors.",
 );
 const PART: Parameter = Parameter::new(
     "name",
     Kind::Text,
-    "Only versions of names that this text is a part of.",
+    "Only versions whose name contains this text.",
 );
 const TIME: Parameter =
-    Parameter::new("time", Kind::Time, "When, RFC 3339: 2026-01-31T12:00:00Z.").required();
+    Parameter::new("time", Kind::Time, "Time, RFC 3339: 2026-01-31T12:00:00Z.").required();
 const OFFSET: Parameter = Parameter::new(
     "upload-offset",
     Kind::Number,
-    "Where in the file the body's bytes go: 0 at first.",
+    "Offset in bytes of the body within the file; 0 at first.",
 )
 .required();
 const COMPLETE: Parameter = Parameter::new(
     "upload-complete",
     Kind::Text,
-    "?1 when the body's bytes are the last ones, else ?0.",
+    "?1 if these are the last bytes, else ?0.",
 );
 
-/// Everything that can be asked.
+/// All endpoints.
 pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     [questions(), changes(), uploads(), triton()]
         .into_iter()
@@ -73,32 +72,42 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
 
 fn questions() -> Vec<Endpoint> {
     let asked = [
-        Endpoint::asks((Method::GET, "/v1/status"), get::status).says("The server at this moment."),
+        Endpoint::asks((Method::GET, "/v1/status"), get::status).says("State of the server."),
         Endpoint::asks((Method::GET, "/v1/traffic"), get::traffic)
-            .says("Measures for a moment, and answers what happened in it: the busiest versions, and the sum.")
+            .says("Measures the traffic for an interval: the busiest versions and the total.")
             .query(&[INTERVAL, ORDER, PART, LIMIT]),
         Endpoint::asks((Method::GET, "/v1/models"), get::models)
-            .says("What is served, by name.")
+            .says("The served names.")
             .query(&[AFTER, LIMIT]),
-        Endpoint::asks((Method::GET, "/v1/models/{name}"), get::model).says("One name: its versions and labels."),
-        Endpoint::asks((Method::GET, "/v1/models/{name}/experiment"), get::experiment)
-            .says("How the experiment of a name's route stands."),
-        Endpoint::asks((Method::GET, "/v1/models/{name}/versions/{version}"), get::pipeline)
-            .says("One version, or the one that a label points at, in full."),
-        Endpoint::asks((Method::GET, "/v1/models/{name}/mirrors"), get::mirrors)
-            .says("What a name's mirrors have seen: how much their answers agree with those that clients got."),
+        Endpoint::asks((Method::GET, "/v1/models/{name}"), get::model)
+            .says("One name: its versions and labels."),
+        Endpoint::asks(
+            (Method::GET, "/v1/models/{name}/experiment"),
+            get::experiment,
+        )
+        .says("State of the experiment of a name's route."),
+        Endpoint::asks(
+            (Method::GET, "/v1/models/{name}/versions/{version}"),
+            get::pipeline,
+        )
+        .says("One version, or the target of a label, in detail."),
+        Endpoint::asks((Method::GET, "/v1/models/{name}/mirrors"), get::mirrors).says(
+            "Results of a name's mirrors: how far their answers agree with the clients' answers.",
+        ),
         Endpoint::asks((Method::GET, "/v1/models/{name}/rollout"), get::rollout)
-            .says("The rollout of a name that is under way, or its last one."),
+            .says("The running rollout of a name, or its last one."),
         Endpoint::asks((Method::GET, "/v1/models/{name}/answered"), get::answered)
-            .says("What answered calls to a name at a time.")
+            .says("Which versions answered calls to a name at a given time.")
             .query(&[TIME]),
         Endpoint::asks((Method::GET, "/v1/revisions"), get::history)
-            .says("What was changed, newest first.")
+            .says("Revisions, newest first.")
             .query(&[BEFORE, LIMIT]),
-        Endpoint::asks((Method::GET, "/v1/revisions/{number}"), get::revision).says("One change."),
+        Endpoint::asks((Method::GET, "/v1/revisions/{number}"), get::revision)
+            .says("One revision."),
         Endpoint::asks((Method::GET, "/v1/verify"), get::verify)
-            .says("Whether the journal, and what is served, is whole."),
-        Endpoint::asks((Method::GET, "/v1/openapi.json"), get::describe).says("This description."),
+            .says("Verifies the journal and the served blobs."),
+        Endpoint::asks((Method::GET, "/v1/openapi.json"), get::describe)
+            .says("This OpenAPI document."),
     ];
     asked.into_iter().map(Endpoint::for_readers).collect()
 }
@@ -106,7 +115,7 @@ fn questions() -> Vec<Endpoint> {
 fn changes() -> Vec<Endpoint> {
     vec![
         Endpoint::takes((Method::POST, "/v1/apply"), change::apply)
-            .says("Serve what the documents say: all, or nothing."),
+            .says("Serve the documents: all of them, or nothing changes."),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}"), change::delete_model)
             .says("Stop serving a name.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
@@ -117,17 +126,17 @@ fn changes() -> Vec<Endpoint> {
         .says("Stop serving a version.")
         .query(&[REASON, IF_REVISION, DRY_RUN]),
         Endpoint::asks((Method::DELETE, "/v1/models/{name}/route"), change::unroute)
-            .says("End a name's route: its newest version answers again.")
+            .says("Remove a name's route; its newest version becomes the default again.")
             .query(&[REASON, IF_REVISION, DRY_RUN]),
         Endpoint::takes((Method::POST, "/v1/rollouts"), change::start_rollout)
-            .says("Begin a rollout: a version gets its share step by step, watched by guards."),
+            .says("Begin a rollout: a version gets its share step by step, checked by guards."),
         Endpoint::takes(
             (Method::POST, "/v1/models/{name}/rollout"),
             change::steer_rollout,
         )
-        .says("Pause, resume, promote or abort the rollout that is under way."),
+        .says("Pause, resume, promote or abort the running rollout."),
         Endpoint::takes((Method::PUT, "/v1/models/{name}/labels"), change::labels)
-            .says("Point labels at versions, or take them away, in one revision."),
+            .says("Point labels at versions, or remove them, in one revision."),
         Endpoint::takes(
             (Method::PUT, "/v1/models/{name}/labels/{label}"),
             change::label,
@@ -137,22 +146,22 @@ fn changes() -> Vec<Endpoint> {
             (Method::DELETE, "/v1/models/{name}/labels/{label}"),
             change::unlabel,
         )
-        .says("Take a label away.")
+        .says("Remove a label.")
         .query(&[REASON, IF_REVISION]),
         Endpoint::takes((Method::POST, "/v1/rollback"), change::rollback)
-            .says("Serve again what was served before: of one name, or of all."),
+            .says("Roll back one name or the whole server."),
         Endpoint::takes((Method::POST, "/v1/gc"), change::gc)
-            .says("Free what nobody needs any more."),
+            .says("Free stored data that is no longer needed."),
     ]
 }
 
 fn uploads() -> Vec<Endpoint> {
     vec![
         Endpoint::asks_headers((Method::GET, "/v1/uploads/{digest}"), upload::look)
-            .says("How far an upload is; also in the headers upload-offset and upload-complete.")
+            .says("Progress of an upload; also in the headers upload-offset and upload-complete.")
             .for_readers(),
         Endpoint::streams((Method::PATCH, "/v1/uploads/{digest}"), upload::add)
-            .says("Add bytes to an upload. With the last ones it is checked and stored.")
+            .says("Append bytes to an upload. After the last ones it is verified and stored.")
             .headers(&[OFFSET, COMPLETE]),
     ]
 }
@@ -160,7 +169,7 @@ fn uploads() -> Vec<Endpoint> {
 fn triton() -> Vec<Endpoint> {
     vec![
         Endpoint::takes((Method::POST, "/v2/repository/index"), repository::index)
-            .says("Triton: what is served, and what could be loaded again.")
+            .says("Triton: the served models, and those that can be loaded again.")
             .for_readers(),
         Endpoint::takes(
             (Method::POST, "/v2/repository/models/{name}/load"),
@@ -175,11 +184,10 @@ fn triton() -> Vec<Endpoint> {
     ]
 }
 
-/// An endpoint, and the texts that stand in its path.
+/// An endpoint, and the path parameters.
 pub(super) type Found = (&'static Endpoint, Vec<(&'static str, String)>);
 
-/// The endpoint of a method and a path. A slash at the end changes nothing; HEAD is GET without the
-/// body.
+/// The endpoint of a method and a path. A trailing slash is ignored; HEAD is treated as GET.
 pub(super) fn find(method: &Method, path: &str) -> Result<Found, Refusal> {
     let method = if *method == Method::HEAD {
         &Method::GET
@@ -192,7 +200,7 @@ pub(super) fn find(method: &Method, path: &str) -> Result<Found, Refusal> {
         .collect();
     if of_path.is_empty() {
         let message = format!(
-            "there is nothing at `{}`; /v1/openapi.json says what is where",
+            "there is nothing at `{}`; /v1/openapi.json lists all paths",
             shown(path)
         );
         return Err(Refusal::new(http::StatusCode::NOT_FOUND, message));
@@ -221,7 +229,7 @@ pub(super) fn find(method: &Method, path: &str) -> Result<Found, Refusal> {
         })
 }
 
-/// The texts in a path, if it is one of this pattern.
+/// The path parameters, if the path matches this pattern.
 fn places(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
@@ -312,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_hears_the_right_ones() {
+    fn a_wrong_method_is_answered_with_the_allowed_ones() {
         for (path, allowed) in [
             ("/v1/apply", "POST"),
             ("/v1/models/a", "GET, DELETE, HEAD"),

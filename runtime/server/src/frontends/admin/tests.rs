@@ -1,5 +1,4 @@
-//! The admin API over a socket: who is let in, what each answer carries, and bytes that come in
-//! parts.
+//! The admin API over a socket: authentication, headers of each answer, and uploads in parts.
 
 use std::fs;
 
@@ -28,7 +27,7 @@ use crate::serving::registry::Registry;
 use crate::state::store::{Access, Store};
 use crate::transport::hosts::Hosts;
 
-/// A server with nothing to serve, and a connection to it.
+/// A server that serves nothing, and a connection to it.
 struct Asking {
     directory: tempfile::TempDir,
     connection: SendRequest<Full<Bytes>>,
@@ -109,7 +108,7 @@ impl Asking {
             .body(Full::new(Bytes::from(body.to_owned())))
             .unwrap();
         if self.connection.ready().await.is_err() {
-            // After a body that was not read, the server closes.
+            // The server closes the connection after an unread body.
             self.connection = connected(self.address).await;
         }
         let response = self.connection.send_request(request).await.unwrap();
@@ -128,7 +127,7 @@ impl Asking {
         }
     }
 
-    /// Asks with the token of a file.
+    /// Sends a request with the token in this file.
     async fn with(&mut self, token: &str, method: &str, path: &str, body: &str) -> Reply {
         let bearer = self.bearer(token);
         self.ask(method, path, &[("authorization", &bearer)], body)
@@ -175,7 +174,7 @@ fn check(reply: &Reply, status: u16, part: &str) {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_token() {
+async fn no_request_is_answered_without_a_token() {
     let mut server = Asking::new().await;
     for path in ["/v1/status", "/v1/openapi.json", "/nowhere"] {
         let reply = server
@@ -225,7 +224,7 @@ async fn what_is_wrong_with_a_request_is_said() {
         ),
         ("PUT", "/v1/apply", "", 405, "allowed: POST"),
         ("GET", "/v1/models?limt=3", "", 400, "unknown key `limt`"),
-        ("GET", "/v1/models?limit=0", "", 400, "`limit` is 1 to 1000"),
+        ("GET", "/v1/models?limit=0", "", 400, "`limit` must be 1 to"),
         ("GET", "/v1/models/a", "", 404, "a"),
         ("GET", "/v1/models/a/answered", "", 400, "`time` is missing"),
         (
@@ -233,7 +232,7 @@ async fn what_is_wrong_with_a_request_is_said() {
             "/v1/revisions/x",
             "",
             400,
-            "`x` is no revision's number",
+            "`x` is not a revision number",
         ),
         ("GET", "/v1/revisions/9", "", 404, "9"),
         ("POST", "/v1/apply", "{}", 400, "`documents`"),
@@ -320,7 +319,7 @@ async fn questions_are_answered() {
 #[tokio::test]
 async fn bytes_come_in_parts() {
     let mut server = Asking::new().await;
-    // More than a body of JSON may have.
+    // More than a JSON body may have.
     let text = "0123456789abcdef".repeat(1 << 18);
     let (first, second) = text.split_at(3_000_000);
     let digest = Digest::of(text.as_bytes());
@@ -332,7 +331,7 @@ async fn bytes_come_in_parts() {
     let reply = server.part(&digest, 0, "?0", first).await;
     assert_eq!((reply.status, reply.body), (200, at(3_000_000, false)));
     let reply = server.part(&digest, 7, "?1", "").await;
-    check(&reply, 409, "goes on at offset 3000000, not at 7");
+    check(&reply, 409, "continues at offset 3000000, not at 7");
     assert_eq!(reply.headers["upload-offset"], "3000000");
     let reply = server.with(READER_FILE, "HEAD", &path, "").await;
     assert_eq!(
@@ -348,7 +347,7 @@ async fn bytes_come_in_parts() {
         (200, at(text.len() as u64, true))
     );
     assert_eq!(reply.headers["upload-complete"], "?1");
-    // The answer may have been lost.
+    // A client repeats its last part when the answer was lost.
     let reply = server.part(&digest, 3_000_000, "?1", "").await;
     assert_eq!(
         (reply.status, reply.body),
@@ -395,7 +394,7 @@ async fn what_came_before_a_cut_stays() {
     while server.with(READER_FILE, "GET", &path, "").await.body["offset"] != 5 {
         tokio::task::yield_now().await;
     }
-    // The one that was cut off may hold the file a moment longer.
+    // The request that was cut off may hold the file a moment longer.
     let mut reply = server.part(&digest, 5, "?1", ", world").await;
     while reply.status == 409 {
         reply = server.part(&digest, 5, "?1", ", world").await;

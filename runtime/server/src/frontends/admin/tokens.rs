@@ -1,8 +1,8 @@
-//! Who may do what: one token for operators, one for readers, each in a file of the state
+//! Tokens of the admin API: one for operators and one for readers, each in a file in the state
 //! directory.
 //!
-//! Default: both are made on the first start, of 256 bits of the system's randomness, in files that
-//! their owner alone can read. A token is exchanged by writing the file and starting anew.
+//! Default: both are created at the first start from 256 random bits, in files that only their
+//! owner can read. To replace a token, write the file and restart.
 
 use std::path::Path;
 
@@ -12,21 +12,21 @@ use http::{HeaderMap, header};
 use super::refusal::Refusal;
 use crate::state::store::{self, StoreError};
 
-/// The operators' token file, in the state directory.
+/// File of the operators' token, in the state directory.
 pub const OPERATOR_FILE: &str = "admin-token";
-/// The readers' token file, in the state directory.
+/// File of the readers' token, in the state directory.
 pub const READER_FILE: &str = "reader-token";
-/// Says who acts, as far as several share a token.
+/// Header that names the actor, for clients that share a token.
 const ACTOR: &str = "hotstage-actor";
-/// Characters of an actor's name.
+/// Maximum characters of an actor's name.
 const ACTOR_CHARS_MAX: usize = 256;
 
-/// What a token allows.
+/// What a token permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// To look.
+    /// Read-only requests.
     Reader,
-    /// To change what is served, too.
+    /// Read-only requests and changes.
     Operator,
 }
 
@@ -39,19 +39,19 @@ impl Role {
     }
 }
 
-/// The tokens that are accepted.
+/// The accepted tokens.
 pub struct Tokens {
-    /// The digests' digits, so that comparing them says nothing about a token.
+    /// Hex digests of the tokens, so that the time of a comparison reveals nothing about a token.
     known: [(Role, String); 2],
 }
 
 impl Tokens {
-    /// Reads the tokens; makes them when there are none.
+    /// Reads the tokens, or creates them if they do not exist.
     pub fn open(state_directory: &Path) -> Result<Self, StoreError> {
         let operator = store::secret(state_directory, OPERATOR_FILE)?;
         let reader = store::secret(state_directory, READER_FILE)?;
         if operator == reader {
-            // Else every reader would be an operator.
+            // Otherwise every reader would be an operator.
             let path = state_directory.join(READER_FILE);
             return Err(StoreError::Secret {
                 path,
@@ -66,7 +66,7 @@ impl Tokens {
         })
     }
 
-    /// What the sender of these headers may do. A refusal says nothing about why.
+    /// The role of these headers' token. A refusal does not say why.
     pub(super) fn role(&self, headers: &HeaderMap) -> Result<Role, Refusal> {
         let sent = headers
             .get(header::AUTHORIZATION)
@@ -75,7 +75,7 @@ impl Tokens {
             .and_then(|sent| sent.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let digits = hidden(token.map_or("", |(_, token)| token.trim()));
-        // All are compared, so that the time is the same for each.
+        // All tokens are compared, so that the time is always the same.
         let found = self.known.iter().fold(None, |found, (role, known)| {
             if same(known, &digits) {
                 Some(*role)
@@ -91,7 +91,7 @@ fn hidden(token: &str) -> String {
     Digest::of(token.as_bytes()).hex()
 }
 
-/// Whether the digits are the same, in a time that does not depend on where they differ.
+/// Constant-time comparison of the digits.
 fn same(a: &str, b: &str) -> bool {
     let differ = a
         .bytes()
@@ -100,7 +100,7 @@ fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && differ == 0
 }
 
-/// Who acts, for the journal: the role, and the name that was sent with it.
+/// The actor in the journal: the role, and the name that was sent.
 pub(super) fn actor(role: Role, headers: &HeaderMap) -> Result<String, Refusal> {
     let mut names = headers.get_all(ACTOR).iter();
     let Some(name) = names.next() else {
@@ -113,7 +113,7 @@ pub(super) fn actor(role: Role, headers: &HeaderMap) -> Result<String, Refusal> 
         && name.chars().all(is_printable);
     if !is_sound || names.next().is_some() {
         let message = format!(
-            "{ACTOR} is one name of 1 to {ACTOR_CHARS_MAX} letters, digits, spaces or punctuation"
+            "{ACTOR} must be a name of 1 to {ACTOR_CHARS_MAX} letters, digits, spaces or punctuation"
         );
         return Err(Refusal::invalid(message));
     }

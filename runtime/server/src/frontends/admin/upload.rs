@@ -1,8 +1,7 @@
-//! Uploads over HTTP, with the field names of resumable uploads: `upload-offset` says where bytes
-//! go, `upload-complete` whether they are the last ones.
+//! Uploads over HTTP, with the headers of resumable uploads: `upload-offset` is the position of the
+//! bytes, `upload-complete` marks the last ones.
 //!
-//! A body goes to the disk piece by piece, in its order, and what came stays when the client is cut
-//! off.
+//! A body is written to disk in pieces. What was received stays when the client is cut off.
 
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ use crate::transport::body::next_piece;
 pub(super) const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(super) const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 
-/// Bytes that are gathered before they are written.
+/// Bytes gathered before each write.
 const GATHERED: usize = 1 << 20;
 
 impl InHeaders for UploadInfo {
@@ -38,7 +37,7 @@ impl InHeaders for UploadInfo {
     }
 }
 
-/// How far an upload is.
+/// Progress of an upload.
 pub(super) async fn look(
     admin: Arc<Admin>,
     asked: AdminRequest<()>,
@@ -52,7 +51,7 @@ pub(super) async fn look(
     })
 }
 
-/// Adds the body's bytes at the offset.
+/// Writes the body at the offset.
 pub(super) async fn add(
     admin: Arc<Admin>,
     asked: AdminRequest<Lent>,
@@ -63,7 +62,7 @@ pub(super) async fn add(
     if at.saturating_add(asked.body.size_hint().lower()) > FILE_BYTES_MAX {
         return Err(UploadError::TooLarge.into());
     }
-    let told = |offset, complete| UploadInfo {
+    let info = |offset, complete| UploadInfo {
         digest: digest.to_string(),
         offset,
         complete,
@@ -71,17 +70,17 @@ pub(super) async fn add(
     let opened = Arc::clone(&admin);
     let upload = match beside(move || opened.control.store().upload(&digest, at)).await?? {
         Begun::Here(upload) => upload,
-        // Whoever repeats its last part, as the answer was lost, is told so too.
-        Begun::Stored(bytes) => return Ok(told(bytes, true)),
+        // A client that lost the answer repeats its last part.
+        Begun::Stored(bytes) => return Ok(info(bytes, true)),
     };
     let upload = receive(upload, asked.body, &admin).await?;
     if !is_last {
-        return Ok(told(upload.offset(), false));
+        return Ok(info(upload.offset(), false));
     }
-    Ok(told(beside(move || upload.finish()).await??, true))
+    Ok(info(beside(move || upload.finish()).await??, true))
 }
 
-/// Writes the body to the disk as it comes. What came is kept, whatever happens to the rest.
+/// Writes the body to disk as it arrives. What was received is kept even if the rest fails.
 async fn receive(mut upload: Upload, mut body: Lent, admin: &Admin) -> Result<Upload, Refusal> {
     let mut gathered = BytesMut::new();
     loop {
@@ -105,7 +104,7 @@ fn appended(mut upload: Upload, bytes: &[u8]) -> Result<Upload, UploadError> {
     Ok(upload)
 }
 
-/// Work with files, where it holds nobody up.
+/// Runs file work on a blocking thread.
 async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -115,7 +114,7 @@ async fn beside<T: Send + 'static>(
 }
 
 fn digest(text: &str) -> Result<Digest, Refusal> {
-    // Clients may leave `sha256:` out of a path.
+    // `sha256:` is optional in a path.
     let whole = if text.contains(':') {
         text.to_owned()
     } else {
@@ -137,7 +136,7 @@ fn offset(headers: &HeaderMap) -> Result<u64, Refusal> {
         .and_then(|text| text.parse().ok());
     offset.ok_or_else(|| {
         Refusal::invalid(format!(
-            "{OFFSET} says where the bytes go: a number of bytes, 0 at first"
+            "{OFFSET} must be the offset of the body in bytes, 0 at first"
         ))
     })
 }
@@ -147,7 +146,7 @@ fn is_last(headers: &HeaderMap) -> Result<bool, Refusal> {
         None | Some(b"?0") => Ok(false),
         Some(b"?1") => Ok(true),
         Some(_) => Err(Refusal::invalid(format!(
-            "{COMPLETE} is ?1 with the last bytes, else ?0"
+            "{COMPLETE} must be ?1 with the last bytes, else ?0"
         ))),
     }
 }

@@ -1,5 +1,4 @@
-//! The attributes of an HTTP request that routes decide by: headers, cookies, and the parameters of
-//! its body.
+//! Attributes of an HTTP request for routing: headers, cookies, and the `parameters` of the body.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
@@ -7,18 +6,18 @@ use http::{HeaderMap, HeaderName, header};
 use crate::codecs::oip::parameters::parameter;
 use crate::serving::context::{AttributeName, RequestAttributes};
 
-/// The header that says which version answered, and by which a client may ask for it again.
+/// Response header with the version that answered; as a request header it pins the version.
 static PIN: HeaderName = HeaderName::from_static("hotstage-version");
 
-/// One request's.
+/// The attributes of one request.
 pub struct HttpAttributes<'a> {
     headers: &'a HeaderMap,
-    /// Its own `parameters`, as they came; none before the body is read.
+    /// The request's `parameters` as raw JSON; None until the body is read.
     parameters: Option<&'a Bytes>,
 }
 
 impl<'a> HttpAttributes<'a> {
-    /// Those of the head alone.
+    /// Attributes of the head only.
     pub const fn of_head(headers: &'a HeaderMap) -> Self {
         Self {
             headers,
@@ -26,7 +25,7 @@ impl<'a> HttpAttributes<'a> {
         }
     }
 
-    /// Those of the head and of the body's `parameters`.
+    /// Attributes of the head and of the body's `parameters`.
     pub const fn of_request(headers: &'a HeaderMap, parameters: Option<&'a Bytes>) -> Self {
         Self {
             headers,
@@ -55,7 +54,7 @@ impl RequestAttributes for HttpAttributes<'_> {
     }
 }
 
-/// A cookie's value (RFC 6265, section 4.2.1).
+/// The value of a cookie (RFC 6265, section 4.2.1).
 fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
     let pairs = headers
         .get_all(header::COOKIE)

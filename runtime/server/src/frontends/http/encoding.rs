@@ -1,9 +1,10 @@
-//! gzip and deflate, both ways.
+//! gzip and deflate, for requests and responses.
 //!
-//! What a body becomes is bounded like the body itself, and counts in the budget of all bodies like
-//! it. It may become [`RATIO_MAX`] times as long, where that is more than [`ANY_RATIO`], and have
-//! [`MEMBERS_MAX`] gzip members: a bomb costs no more than an honest body. `deflate` is the zlib
-//! format (RFC 9110, 8.4.1.2); bare deflate, which some clients send, is understood too.
+//! A decompressed body has the same bounds as a plain one and counts in the same memory budget. It
+//! may be [`RATIO_MAX`] times as long as the compressed one, or [`ANY_RATIO`] bytes if that is
+//! more, and have [`MEMBERS_MAX`] gzip members: a decompression bomb costs no more than a valid
+//! body. `deflate` is the zlib format (RFC 9110, 8.4.1.2); raw deflate, which some clients send, is
+//! accepted too.
 
 use std::io::{Read as _, Write as _};
 
@@ -17,17 +18,16 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use super::Body;
 use crate::transport::budget::Share;
 
-/// Bytes that are decompressed in one go: about a millisecond.
+/// Bytes decompressed without yielding: about a millisecond.
 const SLICE: u64 = 256 << 10;
-/// How many times as long a body may become.
+/// Maximum ratio of decompressed to compressed length.
 const RATIO_MAX: usize = 200;
-/// Bytes that it may become however short it was: zeros compress a thousandfold, and a mask is full
-/// of them.
+/// Length that is always allowed, whatever the ratio: zeros compress a thousandfold, and masks
+/// consist mostly of zeros.
 const ANY_RATIO: usize = 8 << 20;
-/// Members of a gzip stream. Tools that compress in blocks make one for every 64 KiB or more.
+/// Maximum members of a gzip stream. Tools that compress in blocks make one per 64 KiB or more.
 const MEMBERS_MAX: usize = 4096;
-/// An answer smaller than this is sent as it is, unless the client asked for one encoding and
-/// nothing else.
+/// Responses smaller than this are not compressed, unless the client accepts only one encoding.
 const WORTHWHILE: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Encoding {
     }
 }
 
-/// How the request's body is encoded; `None` when it is not.
+/// The encoding of the request body; `None` if it is not encoded.
 pub(super) fn of_request(headers: &HeaderMap) -> Result<Option<Encoding>, Failure> {
     let Some(value) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(None);
@@ -61,13 +61,13 @@ pub(super) fn of_request(headers: &HeaderMap) -> Result<Option<Encoding>, Failur
         let name: String = name.chars().take(64).collect();
         Failure::new(
             Kind::UnsupportedMediaType,
-            format!("content encoding `{name}` is not understood; send gzip, deflate or none"),
+            format!("content encoding `{name}` is not supported; send gzip, deflate or none"),
         )
     })
 }
 
-/// The body as it was before it was encoded. Takes long: to be done away from the I/O threads.
-/// Yields after each [`SLICE`], so that whatever shares the thread waits for one of them alone.
+/// Decompresses the body. Slow: run it off the I/O threads. It yields after each [`SLICE`], which
+/// bounds the delay of other work on the thread.
 pub(super) async fn decode(
     body: &Bytes,
     encoding: Encoding,
@@ -78,9 +78,8 @@ pub(super) async fn decode(
     let mut inflating = Inflating::new(body, encoding);
     while inflating.slice(&mut plain)? {
         if plain.len() > bytes_max {
-            let message = format!(
-                "the body has more than {bytes_max} bytes once it is decompressed, which is all that is taken here"
-            );
+            let message =
+                format!("the decompressed body has more than {bytes_max} bytes, the maximum here");
             return Err(Failure::new(Kind::BodyTooLarge, message));
         }
         if plain.len() > ANY_RATIO && plain.len() / RATIO_MAX > body.len() {
@@ -96,7 +95,7 @@ pub(super) async fn decode(
     Ok(share.hold(plain.into()))
 }
 
-/// A body that is being decompressed.
+/// A body being decompressed.
 enum Inflating<'a> {
     Gzip(GzDecoder<&'a [u8]>, usize),
     Zlib(ZlibDecoder<&'a [u8]>),
@@ -118,7 +117,7 @@ impl<'a> Inflating<'a> {
         }
     }
 
-    /// Adds the next bytes, a [`SLICE`] at most and of one member. False: there are no more.
+    /// Decompresses the next bytes of one member, at most a [`SLICE`]. False: no bytes are left.
     fn slice(&mut self, plain: &mut Vec<u8>) -> Result<bool, Failure> {
         let read = match self {
             Self::Gzip(decoder, _) => decoder.take(SLICE).read_to_end(plain),
@@ -137,7 +136,7 @@ impl<'a> Inflating<'a> {
         Ok(true)
     }
 
-    /// Goes on with the next member of a gzip stream, if there is one (RFC 1952, 2.2).
+    /// Continues with the next member of a gzip stream, if any (RFC 1952, 2.2).
     fn end_member(&mut self) -> Result<(), Failure> {
         *self = match self {
             Self::Gzip(decoder, members) if !decoder.get_ref().is_empty() => {
@@ -154,7 +153,7 @@ impl<'a> Inflating<'a> {
     }
 }
 
-/// The encoding that the client likes best, if any; and whether it likes nothing else.
+/// The client's preferred encoding, if any, and whether it accepts only that.
 pub(super) fn wanted(headers: &HeaderMap) -> Option<(Encoding, bool)> {
     let accepted = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
     let mut best: Option<(Encoding, f32)> = None;
@@ -175,7 +174,7 @@ pub(super) fn wanted(headers: &HeaderMap) -> Option<(Encoding, bool)> {
     best.map(|(encoding, _)| (encoding, count == 1))
 }
 
-/// Encodes an answer, where that is wanted and worth it.
+/// Compresses a response if the client accepts it and it is large enough.
 pub(super) fn encode(
     response: Response<Body>,
     body: Vec<u8>,
@@ -212,7 +211,7 @@ pub(super) fn encode(
                 .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
             response
         }
-        // Writing to memory does not fail; if it ever does, the plain answer is as good.
+        // Writing to memory does not fail; if it did, the plain response would be valid too.
         Err(_) => response.map(|_| Body::new(body.into())),
     }
 }
@@ -279,7 +278,7 @@ mod tests {
         }
     }
 
-    /// Over several slices, and where a slice is the end.
+    /// Several slices, and lengths at the edge of a slice.
     #[test]
     fn any_length_comes_back() {
         let slice = usize::try_from(SLICE).unwrap();
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_liked_encoding_wins() {
+    fn the_preferred_encoding_wins() {
         let wanted = |text: &'static str| {
             wanted(&HeaderMap::from_iter([(
                 header::ACCEPT_ENCODING,

@@ -1,8 +1,8 @@
-//! `POST …/feedback`: what answers of an experiment were worth, one or many at once.
+//! `POST …/feedback`: rewards for answers of an experiment, one or many at once.
 //!
-//! Everything that can be wrong with the body is said before anything is taken. An answer has one
-//! reward, the first: a retry changes nothing and is told so. Bounds: [`REWARDS_MAX`] rewards and
-//! [`BODY_BYTES_MAX`] at once.
+//! The whole body is validated before any reward is counted. Each answer has one reward, the first;
+//! a retry changes nothing and is reported as a duplicate. Bounds: [`REWARDS_MAX`] rewards and
+//! [`BODY_BYTES_MAX`] bytes per request.
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ use crate::serving::registry::{DefaultTarget, Phase};
 use crate::serving::router;
 use crate::transport::body::{self, Bounds};
 
-/// Rewards at once.
+/// Maximum rewards per request.
 const REWARDS_MAX: usize = 10_000;
-/// Bytes of a body.
+/// Maximum bytes of a body.
 const BODY_BYTES_MAX: usize = 4 << 20;
-/// Unknown ids that a refusal names.
+/// Maximum unknown ids that an error lists.
 const NAMED_MAX: usize = 3;
 const KEYS: [&str; 2] = ["id", "reward"];
 
@@ -53,12 +53,12 @@ pub(super) async fn take(
         .map(String::as_str)
         .collect();
     if unknown.len() == ids.len() {
-        return Err(nobody_knows(model, &unknown));
+        return Err(unknown_answers(model, &unknown));
     }
-    let told = json!({
+    let counts = json!({
         "name": model, "counted": taken.counted, "duplicates": taken.duplicates, "unknown": unknown,
     });
-    Ok(respond::json(told.to_string()))
+    Ok(respond::json(counts.to_string()))
 }
 
 fn trial(app: &App, model: &str) -> Result<Arc<Trial>, Failure> {
@@ -77,12 +77,12 @@ fn trial(app: &App, model: &str) -> Result<Arc<Trial>, Failure> {
     }
     found.routing().and_then(|routing| routing.trial()).map(Arc::clone).ok_or_else(|| {
         let message =
-            format!("`{model}` has no experiment, so feedback has nothing to count for; its route starts one");
+            format!("`{model}` has no experiment, so it takes no feedback; `experiment` in its route starts one");
         Failure::new(Kind::NotFound, message)
     })
 }
 
-fn nobody_knows(model: &str, unknown: &[&str]) -> Failure {
+fn unknown_answers(model: &str, unknown: &[&str]) -> Failure {
     let named: Vec<String> = unknown
         .iter()
         .take(NAMED_MAX)
@@ -95,15 +95,15 @@ fn nobody_knows(model: &str, unknown: &[&str]) -> Failure {
         String::new()
     };
     let message = format!(
-        "the experiment on `{model}` knows no answer {}{more}: an answer's id is the request's `id`, else its \
-         x-request-id; answers that were asked of one version, that a rule or a pin decided, or that are too old, are \
-         not in it; nothing was counted",
+        "the experiment on `{model}` has no answer {}{more}: the id of an answer is the request's `id`, else its \
+         x-request-id; requests for one version, pinned requests, requests that a rule matched, and expired answers \
+         are not part of it; nothing was counted",
         named.join(", ")
     );
     Failure::new(Kind::NotFound, message)
 }
 
-/// The ids as they were sent, and what is taken of them.
+/// The ids in order, and the parsed rewards.
 fn read(body: &Bytes) -> Result<(Vec<String>, Vec<Reward>), Failure> {
     let body: Value = serde_json::from_slice(body).map_err(|error| {
         Failure::invalid(format!("the feedback isn't JSON: {error}; {EXAMPLE}"))
@@ -145,11 +145,11 @@ fn read(body: &Bytes) -> Result<(Vec<String>, Vec<Reward>), Failure> {
     Ok((ids, rewards))
 }
 
-const EXAMPLE: &str = r#"it looks like {"id": "7", "reward": 1.0}, or is a list of such"#;
+const EXAMPLE: &str = r#"expected {"id": "7", "reward": 1.0} or a list of these objects"#;
 
 fn one(item: &Value) -> Result<(String, f64), String> {
     let Value::Object(fields) = item else {
-        return Err(format!(" is no object; {EXAMPLE}"));
+        return Err(format!(" is not an object; {EXAMPLE}"));
     };
     if let Some(unknown) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!(
@@ -211,7 +211,7 @@ mod tests {
         for (body, part) in [
             ("", "isn't JSON"),
             ("[]", "empty list"),
-            ("7", "feedback is no object"),
+            ("7", "feedback is not an object"),
             (r#"{"id":"7"}"#, "feedback.reward is missing"),
             (r#"{"reward":1}"#, "feedback.id is missing"),
             (r#"{"id":7,"reward":1}"#, "feedback.id must be a string"),

@@ -1,4 +1,4 @@
-//! What fuzz targets call of this module's private parts. Nothing else does.
+//! Access to private parts of this module for fuzz targets only.
 
 use bytes::Bytes;
 use hotstage_core::failure::Failure;
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::{encoding, path};
 use crate::transport::budget::{Budget, SMALL, Share};
 
-/// Reads a request's path; answers the model and the version that it names, where it names any.
+/// Parses a request path; returns the model and the version that it names, if any.
 pub fn read_path(path: &str) -> Result<(Option<String>, Option<String>), Failure> {
     use path::Target;
     let target = path::target(path)?;
@@ -22,8 +22,7 @@ pub fn read_path(path: &str) -> Result<(Option<String>, Option<String>), Failure
     Ok((owned(model), owned(version)))
 }
 
-/// Decodes a request's body by the value of its `content-encoding`, within a bound and in a budget
-/// of its own.
+/// Decompresses a request body according to `content-encoding`, with its own bound and budget.
 pub async fn decompress(
     content_encoding: HeaderValue,
     body: &Bytes,

@@ -1,5 +1,4 @@
-//! One request's frame: its id, its place in the counters, its one log line if it fails, and its
-//! panics.
+//! The scope of one request: its id, its counters, its log line on failure, and panic handling.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -21,13 +20,13 @@ use crate::frontends::app::App;
 use crate::frontends::http_status::status;
 use crate::telemetry::request_log::logged;
 
-/// The header of a request's id, both ways.
+/// Header with the request's id, in requests and responses.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Bytes of a method in a log line: those that there are have fewer.
+/// Maximum bytes of a method in a log line; all standard methods are shorter.
 const METHOD_BYTES_MAX: usize = 32;
 
-/// A request being answered. Dropped without [`Call::finish`], its client went away.
+/// A request in flight. Dropped without [`Call::finish`], it counts as abandoned by the client.
 pub(super) struct Call<'a> {
     app: &'a App,
     head: &'a Parts,
@@ -48,7 +47,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The request's id, as its answer will have it.
+    /// The id of the request, as sent in the response.
     pub(super) const fn id(&self) -> &HeaderValue {
         &self.id
     }
@@ -85,15 +84,17 @@ impl<'a> Call<'a> {
         response
     }
 
-    /// The one line of a failed request, as far as there may be one more.
+    /// Logs a failed request, within the rate limit.
     fn log(&self, failure: &Failure) {
         let (status, kind) = (status(failure.kind).as_u16(), failure.kind.code());
         let lines = &self.app.intake.lines;
-        if !(if status >= 500 {
+        let is_ours = failure.kind.class().is_failure_of_the_version();
+        let may_log = if is_ours {
             lines.failed()
         } else {
             lines.refused()
-        }) {
+        };
+        if !may_log {
             return;
         }
         let id = logged(self.id.to_str().unwrap_or_default(), REQUEST_ID_BYTES_MAX);
@@ -106,7 +107,7 @@ impl<'a> Call<'a> {
             .map(|cause| logged(cause, LOGGED_ERROR_BYTES_MAX));
         let (id, method, path, error, cause) = (&*id, &*method, &*path, &*error, cause.as_deref());
         let took = self.began.elapsed();
-        if status >= 500 {
+        if is_ours {
             tracing::error!(target: "request", id, method, path, status, kind, ?took, error, cause, "failed");
         } else {
             tracing::warn!(target: "request", id, method, path, status, kind, ?took, error, cause, "refused");
@@ -126,7 +127,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// The client's own id when it sent a sound one, else the next of ours.
+/// The client's id if it is valid, else a generated one.
 fn id(headers: &HeaderMap) -> HeaderValue {
     let is_sound =
         |id: &&HeaderValue| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.to_str().is_ok();
@@ -139,7 +140,7 @@ fn id(headers: &HeaderMap) -> HeaderValue {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Sixteen digits that differ between requests and, with good chance, between starts of the server.
+/// Sixteen hex digits that are unique within this process and very likely across restarts.
 fn next_id() -> HeaderValue {
     static START: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
         use std::hash::{BuildHasher as _, RandomState};
@@ -147,12 +148,12 @@ fn next_id() -> HeaderValue {
     });
     static THREADS: AtomicU64 = AtomicU64::new(0);
     thread_local! {
-        // Each thread counts for itself, far from where the others do.
+        // Each thread counts in its own range.
         static NEXT: Cell<u64> = Cell::new(START.wrapping_add(THREADS.fetch_add(1, Relaxed) << 40));
     }
     let number = NEXT.get();
     NEXT.set(number.wrapping_add(1));
-    // An odd factor scatters consecutive numbers and maps no two to one.
+    // An odd factor is a bijection that scatters consecutive numbers.
     let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut digits = [0; 16];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
@@ -163,10 +164,10 @@ fn next_id() -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("0"))
 }
 
-/// The future's output, or what it panicked with.
+/// The future's output, or the message of its panic.
 pub(super) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| {
-        // Nothing of the request is used after a panic, so nothing half-changed is seen.
+        // Nothing of the request is used after a panic, so no partially changed state is visible.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
@@ -179,7 +180,7 @@ pub(super) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Outp
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]
@@ -193,7 +194,7 @@ mod tests {
                 .map(|_| next_id().to_str().unwrap().to_owned())
                 .collect::<Vec<_>>()
         };
-        // Each thread counts for itself.
+        // Each thread counts in its own range.
         let others = std::thread::spawn(some).join().unwrap();
         let ids: std::collections::BTreeSet<_> = some().into_iter().chain(others).collect();
         assert_eq!(ids.len(), 2000);

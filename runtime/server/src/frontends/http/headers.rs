@@ -1,4 +1,4 @@
-//! The response headers that say which pipeline answered, prepared when it is deployed.
+//! Response headers that name the pipeline, prepared when a version is deployed.
 
 use bytes::Bytes;
 use hotstage_engine::sharded::Sharded;
@@ -14,11 +14,11 @@ static NAMES: [HeaderName; 3] = [
     HeaderName::from_static("hotstage-digest"),
 ];
 
-/// One version's values. Threads share them in small groups, so that the reference counts, which
-/// every response changes, are not contended.
+/// The values of one version. Small groups of threads share one copy, so that the reference counts,
+/// which every response changes, are not contended.
 struct PipelineHeaders(Sharded<Values>);
 
-/// In the order of [`NAMES`]: parts of one buffer, which share one reference count.
+/// In the order of [`NAMES`]; slices of one buffer, with one reference count.
 struct Values([Bytes; 3]);
 
 /// Prepares the values.
@@ -37,13 +37,14 @@ pub fn prepare(subject: &Subject<'_>) -> Value {
     })))
 }
 
-/// Says which pipeline answered: enough to find each component, file and setting of it.
+/// Adds the headers that name the pipeline; its digest identifies every component, file and
+/// setting.
 pub(super) fn name_pipeline(response: &mut Response<Body>, pipeline: &Pipeline) {
     let Ok(PipelineHeaders(values)) = pipeline.extensions.get() else {
         return;
     };
     for (header, value) in NAMES.iter().zip(&values.own().0) {
-        // The names were checked when they were parsed; a value that is no header text is left out.
+        // Names were checked when they were parsed; a value that is no valid header is left out.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(value)) {
             response.headers_mut().insert(header, value);
         }

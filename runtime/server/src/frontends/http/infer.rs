@@ -1,7 +1,7 @@
-//! `POST …/infer`: read the body, decode, infer, encode.
+//! `POST …/infer`: reads the body, decodes it, runs inference, encodes the answer.
 //!
-//! A body that is compressed, or longer than [`LONG_BODY`], is decoded on the compute pool: how
-//! long a compressed one is, is not known before.
+//! Compressed bodies, and those longer than [`LONG_BODY`], are decoded on the compute pool; the
+//! length of a compressed body is unknown beforehand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,7 @@ use crate::serving::routing::{FallbackReason, RoutedRequest};
 use crate::transport::body::{self, Bounds};
 use crate::transport::budget::Share;
 
-/// Bodies above this are decoded on the compute pool: a megabyte of JSON takes some
-/// milliseconds.
+/// Longer bodies are decoded on the compute pool: a megabyte of JSON takes a few milliseconds.
 const LONG_BODY: usize = 256 << 10;
 static HEADER: HeaderName = HeaderName::from_static(oip::binary::HEADER);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -95,7 +94,7 @@ async fn infer(
     Ok(encoding::encode(response, encoded.body, wanted))
 }
 
-/// Reads the body and decodes it: on this thread, unless that may take long.
+/// Reads and decodes the body: on this thread, unless that may take long.
 async fn decode(
     app: &App,
     request: &RoutedRequest,
@@ -126,7 +125,7 @@ async fn decode(
     app.serving.compute.away_in_slices(reading).await
 }
 
-/// Headers that say how the answer came about, where that is not the usual way.
+/// Headers that describe a cached, fallback or graph answer.
 fn describe(response: &mut Response<Body>, answer: &Answer, fell: Option<&FallbackReason>) {
     respond::name_asked(response, &answer.asked);
     if let Some(hit) = answer.cached {
@@ -138,15 +137,15 @@ fn describe(response: &mut Response<Body>, answer: &Answer, fell: Option<&Fallba
     }
 }
 
-/// What the body says.
+/// A decoded request body.
 struct DecodedBody {
     id: Option<String>,
     payload: Payload,
     requested: RequestedOutputs,
     parameters: Option<Bytes>,
-    /// How long the client waits for the answer.
+    /// Timeout given by the client.
     timeout: Option<Duration>,
-    /// The part of the budget of what is not the body's own bytes.
+    /// Budget share of decoded data outside the body's own bytes.
     decoded: Option<Share>,
 }
 
@@ -188,7 +187,7 @@ fn read(
     })
 }
 
-/// Bytes of tensors that do not lie in the body.
+/// Bytes of tensors that are not slices of the body.
 fn beside(body: &Bytes, inputs: &[Tensor]) -> usize {
     let own = body.as_ptr_range();
     inputs
@@ -199,7 +198,7 @@ fn beside(body: &Bytes, inputs: &[Tensor]) -> usize {
         .sum()
 }
 
-/// The request's content type, when the first stage takes bodies of that type as they are.
+/// The request's content type, if the first stage takes raw bodies of that type.
 fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
     let accepts = pipeline.accepts();
     if accepts.is_empty() {
@@ -215,21 +214,21 @@ fn raw_type(pipeline: &Pipeline, headers: &HeaderMap) -> Option<String> {
     accepts.iter().any(takes).then_some(content_type)
 }
 
-/// In lower case, without parameters.
+/// Content type in lower case, without parameters.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(content_type.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-/// Why a body is none that is taken: its type, where it says that it is something else than what is
-/// read here.
+/// Replaces a decoding failure by one about the content type, if the type is not that of a tensor
+/// request.
 #[cold]
 fn misread(failure: Failure, pipeline: &Pipeline, headers: &HeaderMap, body: &Bytes) -> Failure {
     let Some(content_type) = content_type(headers).filter(|given| !is_ours(given)) else {
         return failure;
     };
     if headers.contains_key(&HEADER) || body.trim_ascii_start().first() == Some(&b'{') {
-        // It is what is read here, whatever it calls itself.
+        // The body is a tensor request, whatever its content type says.
         return failure;
     }
     let raw: String = pipeline
@@ -255,7 +254,7 @@ fn misread(failure: Failure, pipeline: &Pipeline, headers: &HeaderMap, body: &By
     Failure::invalid(message).because(failure.message)
 }
 
-/// Types that say nothing else, among them what curl sends unless it is told.
+/// Content types that don't contradict a tensor request, including curl's default.
 fn is_ours(content_type: &str) -> bool {
     [
         "",

@@ -1,7 +1,7 @@
-//! What the server says of itself and its models: metadata, health, metrics.
+//! Metadata of the server and its models, health, and metrics.
 //!
-//! Bodies satisfy clients that look at the status alone and clients that read JSON. Not ready is
-//! 503: probes know it, and clients take any status but 200 as a no.
+//! The answers suit clients that check only the status and clients that read JSON. Not ready is
+//! 503, which probes expect; clients treat any status but 200 as not ready.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::Port;
@@ -14,7 +14,7 @@ use crate::frontends::app::App;
 use crate::serving::{Target, router};
 use crate::telemetry::metrics::{self, Exposition};
 
-/// Extensions of the protocol that are served. Only those.
+/// The supported protocol extensions.
 const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
 
 pub(super) fn server() -> Response<Body> {
@@ -55,7 +55,7 @@ pub(super) fn model(
     name: &str,
     version: Option<&str>,
 ) -> Result<Response<Body>, Failure> {
-    // Behind a route all take and give the same.
+    // Behind a route all versions have the same signature.
     let target = Target {
         model: name,
         version,
@@ -113,7 +113,7 @@ pub(super) fn metrics(app: &App, headers: &HeaderMap) -> Result<Response<Body>, 
             .and_then(|accept| accept.to_str().ok()),
     );
     let text = metrics::render(&app.serving, &app.intake, exposition).map_err(|error| {
-        Failure::new(Kind::Internal, "the metrics can't be written").because(error)
+        Failure::new(Kind::Internal, "the metrics can't be encoded").because(error)
     })?;
     Ok(respond::with_type(
         StatusCode::OK,

@@ -1,9 +1,8 @@
-//! HTTP: from a request's method and path to the one function that answers it, and every failure to
-//! `{"error": …}`.
+//! The HTTP front end: maps method and path to a handler, and failures to `{"error": …}`.
 //!
-//! [`serve_one`] owns a request from its first byte to its last: counts it, gives it an id,
-//! answers, logs a failure once, turns a panic into that request's own 500, and sees to what is
-//! left of the request's body. Below it plain `?` is enough.
+//! [`serve_one`] owns a request from its first byte to its last: it counts it, assigns an id,
+//! answers it, logs a failure once, turns a panic into a 500 of that request, and handles an unread
+//! rest of the body. Handlers below it just use `?`.
 
 mod attributes;
 mod encoding;
@@ -41,11 +40,11 @@ pub use crate::transport::body::ResponseBody as Body;
 use crate::transport::connections::RequestGuard;
 use crate::transport::unread_body::{self as rest, Rest};
 
-/// An open connection, and what its requests may use.
+/// An open connection, and the shared state for its requests.
 pub struct Connection(Arc<App>);
 
 impl Connection {
-    /// Counts it, until it is dropped.
+    /// Counts the connection until it is dropped.
     pub fn open(app: &Arc<App>) -> Self {
         app.serving.counts.connections.fetch_add(1, Relaxed);
         Self(Arc::clone(app))
@@ -74,7 +73,7 @@ pub async fn serve_one(
     let app: &App = &visit;
     let (head, mut body) = request.into_parts();
     let call = Call::begin(app, &head);
-    // Pinned here, so that it is not copied on its way down.
+    // Pinned here, so that the future is not moved again.
     let outcome = {
         let answering = pin!(dispatch(app, &head, call.id(), &mut body));
         match caught(answering).await {
@@ -99,8 +98,7 @@ pub async fn serve_one(
     Ok(response)
 }
 
-/// The server is stopping: the client is asked to come again on another connection, which may lead
-/// elsewhere.
+/// Asks the client to reconnect, because the server is stopping.
 fn send_elsewhere(
     visit: &RequestGuard<Connection>,
     version: Version,
@@ -134,7 +132,7 @@ async fn dispatch(
         );
         return Err(Failure::new(Kind::MethodNotAllowed, message).into());
     }
-    let told = match target {
+    let response = match target {
         Target::Infer { model, version } => {
             let attributes = HttpAttributes::of_head(&head.headers);
             let target = serving::Target {
@@ -155,14 +153,14 @@ async fn dispatch(
         }
         Target::Metrics => metadata::metrics(app, &head.headers),
     };
-    Ok(told?)
+    Ok(response?)
 }
 
-/// A request without an answer, and the pipeline that it was for, as far as it came.
+/// A failed request, and the pipeline that it reached, if any.
 struct Refused {
     failure: Failure,
     pipeline: Option<Arc<Pipeline>>,
-    /// The variant in whose place that one was asked.
+    /// The variant that the fallback replaced.
     fell: Option<FallbackReason>,
 }
 
@@ -176,7 +174,7 @@ impl From<Failure> for Refused {
     }
 }
 
-/// What the headers may weigh. Beyond that nothing else is looked at.
+/// Limits the size of the headers before anything else is checked.
 fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     let bytes: usize = headers
         .iter()
@@ -192,7 +190,7 @@ fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Counts a failure. Here, so that each is counted once.
+/// Counts a failure. Called in one place, so that each is counted once.
 fn count(app: &App, failure: &Failure) {
     app.serving.counts.failed[failure.kind as usize].fetch_add(1, Relaxed);
 }

@@ -1,5 +1,4 @@
-//! What a path asks for. The paths are those of the Open Inference Protocol's REST half, and
-//! `/metrics`.
+//! Parses request paths: those of the REST API of the Open Inference Protocol, and `/metrics`.
 
 use std::borrow::Cow;
 
@@ -7,7 +6,7 @@ use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::suggest::shown;
 use http::Method;
 
-/// What can be asked.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target<'a> {
     Infer {
@@ -40,7 +39,7 @@ impl Target<'_> {
         }
     }
 
-    /// The same for the `Allow` header.
+    /// The methods as value of the `Allow` header.
     pub(super) const fn allow(&self) -> &'static str {
         match self {
             Self::Infer { .. } | Self::Feedback { .. } => "POST",
@@ -49,7 +48,7 @@ impl Target<'_> {
     }
 }
 
-/// Reads a path. A slash at the end changes nothing.
+/// Parses a path. A trailing slash is ignored.
 pub(super) fn target(path: &str) -> Result<Target<'_>, Failure> {
     let unknown = || {
         Failure::new(
@@ -95,7 +94,7 @@ fn split(path: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A segment without its percent signs. Clients quote names that need no quoting.
+/// Percent-decodes a segment. Clients may also escape characters that need no escaping.
 fn decode(segment: &str) -> Option<Cow<'_, str>> {
     if segment.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Answers: JSON bodies, failures as `{"error": …}`, and the headers that say what answered.
+//! Builds responses: JSON bodies, failures as `{"error": …}`, and headers that describe the answer.
 
 use bytes::Bytes;
 use hotstage_core::failure::{Failure, Kind};
@@ -10,7 +10,7 @@ use crate::frontends::http_status::status;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::routing::FallbackReason;
 
-/// Bytes of the header that says whom a graph asked; what is beyond is cut off.
+/// Maximum bytes of the `hotstage-asked` header; the rest is cut off.
 const ASKED_BYTES_MAX: usize = 2048;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -32,7 +32,7 @@ pub(super) fn with_type(
     response
 }
 
-/// The failure as an answer.
+/// A failure as a response.
 pub(super) fn failure(failure: &Failure) -> Response<Body> {
     let body = serde_json::json!({ "error": failure.message }).to_string();
     let mut response = with_type(status(failure.kind), JSON, body);
@@ -52,7 +52,7 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
         );
     }
     if matches!(failure.kind, Kind::RequestTimeout | Kind::BodyTooLarge) {
-        // What is left of the body is not read, so the connection can't go on.
+        // The rest of the body stays unread, so the connection can't be reused.
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -60,18 +60,18 @@ pub(super) fn failure(failure: &Failure) -> Response<Body> {
     response
 }
 
-/// 200 with JSON that is still to come, from a pipeline.
+/// A 200 response of a pipeline; the caller adds the JSON body.
 pub(super) fn answer(pipeline: &Pipeline) -> Response<Body> {
     let mut response = Response::new(Body::default());
-    // With room for all that most answers have: growing means hashing them again, and more than a
-    // kilobyte is slow to allocate.
+    // Capacity for the usual headers: growing would rehash them, and more than a kilobyte is slow
+    // to allocate.
     *response.headers_mut() = HeaderMap::with_capacity(6);
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     name_pipeline(&mut response, pipeline);
     response
 }
 
-/// Says whom a graph asked where it had a choice.
+/// Lists the members that a graph called where it had a choice.
 pub(super) fn name_asked(response: &mut Response<Body>, asked: &str) {
     if asked.is_empty() {
         return;
@@ -82,10 +82,10 @@ pub(super) fn name_asked(response: &mut Response<Body>, asked: &str) {
     }
 }
 
-/// Says who should have answered, and why it did not: `"2";because=stage_failed` (an item of RFC
-/// 9651).
+/// Names the version that was replaced by the fallback, and the reason: `"2";because=stage_failed`
+/// (an item of RFC 9651).
 pub(super) fn name_fallen(response: &mut Response<Body>, fell: &FallbackReason) {
-    // Versions hold no quotes and nothing that a header can't.
+    // Versions contain no quotes and only valid header characters.
     if let Ok(value) =
         HeaderValue::from_str(&format!("\"{}\";because={}", fell.version, fell.because))
     {

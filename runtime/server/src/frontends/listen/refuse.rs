@@ -1,6 +1,7 @@
-//! A connection that is one too many for its peer: it is told so in HTTP/1.1 and closed.
+//! Refuses connections beyond the limit per peer: sends a 503 over HTTP/1.1 and closes.
 //!
-//! Bounds: [`TOLD_MAX`] at once are told, each for [`TIME_MAX`]; more are closed without a word.
+//! Bounds: [`ANSWERED_MAX`] connections at once are answered, each within [`TIME_MAX`]; more are
+//! closed without an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +10,25 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections that are told at once.
-const TOLD_MAX: usize = 64;
-/// How long one may take to hear it.
+/// Maximum connections that are answered at the same time.
+const ANSWERED_MAX: usize = 64;
+/// Maximum time to send the answer.
 const TIME_MAX: Duration = Duration::from_secs(1);
-/// Bytes that it may still send meanwhile.
+/// Maximum bytes read from the client after the answer.
 const UNREAD_MAX: u64 = 64 << 10;
 
-/// Whoever refuses connections.
+/// Refuses connections.
 pub(super) struct Refuser {
-    told: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     answer: Arc<[u8]>,
 }
 
 impl Refuser {
-    /// For peers that have so many connections.
+    /// For a limit of `connections_max` connections per peer.
     pub(super) fn new(connections_max: usize) -> Self {
         let error = format!(
-            "this address has {connections_max} connections, which is as many as one may have \
-             (--max-connections-per-peer); close some, or use those that are open"
+            "this address has {connections_max} connections, the maximum \
+             (--max-connections-per-peer); close some or reuse open ones"
         );
         let body = serde_json::json!({ "error": error }).to_string();
         let answer = format!(
@@ -36,34 +37,33 @@ impl Refuser {
             body.len()
         );
         Self {
-            told: Arc::new(Semaphore::new(TOLD_MAX)),
+            permits: Arc::new(Semaphore::new(ANSWERED_MAX)),
             answer: answer.into_bytes().into(),
         }
     }
 
-    /// What there is to do about one; `None` when it is closed by being dropped.
+    /// The future that answers the connection; `None` if it is just closed.
     pub(super) fn refuse(
         &self,
         stream: TcpStream,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let permit = Arc::clone(&self.told).try_acquire_owned().ok()?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let answer = Arc::clone(&self.answer);
         Some(async move {
-            // Whoever does not hear it in time is gone or does not listen.
-            let _ = tokio::time::timeout(TIME_MAX, tell(stream, &answer, permit)).await;
+            // A client that does not read in time gets no answer.
+            let _ = tokio::time::timeout(TIME_MAX, answer_and_close(stream, &answer, permit)).await;
         })
     }
 }
 
-async fn tell(
+async fn answer_and_close(
     mut stream: TcpStream,
     answer: &[u8],
     _permit: OwnedSemaphorePermit,
 ) -> std::io::Result<()> {
     stream.write_all(answer).await?;
     stream.shutdown().await?;
-    // Closed before its request is read, the connection would be reset, and the answer might be
-    // lost.
+    // Closing before the request is read would reset the connection, and the answer might be lost.
     let mut unread = stream.take(UNREAD_MAX);
     let mut scratch = [0; 4 << 10];
     while unread.read(&mut scratch).await? > 0 {}

@@ -1,4 +1,4 @@
-//! What is counted about a stage whose calls are joined.
+//! Counters of a stage whose calls are batched.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,21 +8,21 @@ use super::histogram::Histogram;
 /// Why a batch was not larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// It has as many rows as it may.
+    /// It has the largest number of rows.
     Full,
-    /// Nobody else waited.
+    /// No other request waited.
     Empty,
-    /// Nobody else came within `max_delay`.
+    /// No other request arrived within `max_delay`.
     Delay,
-    /// Those who waited have other shapes.
+    /// The waiting requests have other shapes.
     Shape,
-    /// The request can't be joined: it has as many rows as a batch may, none, or inputs that do not
-    /// agree.
+    /// The request can't be batched: it has no rows, as many rows as a batch may have, or inputs
+    /// that disagree on the number of rows.
     Alone,
 }
 
 impl Cut {
-    /// All of them, in order.
+    /// All reasons, in order.
     pub const ALL: [Self; 5] = [
         Self::Full,
         Self::Empty,
@@ -31,7 +31,7 @@ impl Cut {
         Self::Alone,
     ];
 
-    /// The word for metrics.
+    /// The label value for metrics.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -43,25 +43,25 @@ impl Cut {
     }
 }
 
-/// Bucket `i` holds batches of at most 2^i rows; the last one holds the rest.
+/// Bucket `i` counts batches of at most 2^i rows; the last one counts all larger batches.
 const BUCKETS: usize = 12;
 
-/// Counts of one stage.
+/// Counters of one stage.
 #[derive(Debug, Default)]
 pub struct Batches {
     rows: [AtomicU64; BUCKETS],
     rows_sum: AtomicU64,
     cuts: [AtomicU64; Cut::ALL.len()],
-    /// Requests that were in a batch, alone or not.
+    /// Requests that ran in a batch, including batches of one.
     pub requests: AtomicU64,
-    /// Requests that were called again, alone, as their batch had failed.
+    /// Requests that were called again alone because their batch failed.
     pub again: AtomicU64,
-    /// How long the first request of a batch waited for its call to begin.
+    /// How long the first request of a batch waited until its call began.
     pub waits: Histogram,
 }
 
 impl Batches {
-    /// Counts a batch as its call begins.
+    /// Counts a batch when its call begins.
     pub fn record(&self, cut: Cut, rows: u64, requests: usize, waited: Duration) {
         let bucket = (u64::BITS - rows.saturating_sub(1).leading_zeros()) as usize;
         self.rows[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
@@ -76,14 +76,14 @@ impl Batches {
         self.again.fetch_add(requests as u64, Relaxed);
     }
 
-    /// How many batches ended for which reason.
+    /// How many batches ended for each reason.
     pub fn cuts(&self) -> impl Iterator<Item = (Cut, u64)> {
         Cut::ALL
             .into_iter()
             .map(|cut| (cut, self.cuts[cut as usize].load(Relaxed)))
     }
 
-    /// Rows in all, how many batches, and the buckets as (most rows, count).
+    /// The sum of all rows, the number of batches, and the buckets as (most rows, count).
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let bound = |index: usize| {
             if index + 1 == BUCKETS {

@@ -1,4 +1,4 @@
-//! Durations, counted into buckets without a lock.
+//! A histogram of durations, with lock-free recording.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use hotstage_core::rollout::{BUCKETS, Buckets};
 use hotstage_engine::sharded::Sharded;
 
-/// How often which duration was seen.
+/// Counts of durations, sharded by thread.
 #[derive(Debug, Default)]
 pub struct Histogram(Sharded<Cells>);
 
-/// What the threads of one place saw.
+/// The counts of the threads of one shard.
 #[derive(Debug, Default)]
 struct Cells {
     buckets: [AtomicU64; BUCKETS],
@@ -18,7 +18,7 @@ struct Cells {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Records one duration.
     pub fn record(&self, took: Duration) {
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
@@ -29,7 +29,7 @@ impl Histogram {
             .fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// The buckets at this moment.
+    /// The current counts of the buckets.
     pub fn buckets(&self) -> Buckets {
         std::array::from_fn(|index| {
             self.0
@@ -39,7 +39,7 @@ impl Histogram {
         })
     }
 
-    /// Sum in seconds, how many, and the buckets as (upper bound in seconds, count).
+    /// The sum in seconds, the count, and the buckets as (upper bound in seconds, count).
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let mut total = 0;
         let mut rows = Vec::with_capacity(BUCKETS);
@@ -56,8 +56,8 @@ impl Histogram {
     }
 }
 
-/// The bound in milliseconds of the bucket in which this share of the durations ends; none where
-/// there are none, or where they end beyond all bounds.
+/// The upper bound, in milliseconds, of the bucket in which this share of the durations ends.
+/// `None` when there are no durations, or when they end above the last bound.
 pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
     let wanted = (buckets.iter().sum::<u64>() as f64 * share).ceil();
     let mut seen = 0.0;
@@ -70,7 +70,7 @@ pub fn quantile_ms(buckets: &Buckets, share: f64) -> Option<f64> {
         .filter(|bound| bound.is_finite())
 }
 
-/// What the durations in a bucket stay under, in seconds.
+/// The upper bound of a bucket in seconds.
 fn bound(index: usize) -> f64 {
     if index + 1 == BUCKETS {
         f64::INFINITY

@@ -1,5 +1,4 @@
-//! What is counted, without a lock: a request adds to atomics that its thread already has; a scrape
-//! reads them.
+//! Counters without locks: a request adds to atomics of its own thread; a scrape sums them.
 
 pub mod batches;
 pub mod histogram;
@@ -11,54 +10,52 @@ use hotstage_engine::sharded::Counter;
 
 use self::histogram::Histogram;
 
-/// What is counted about the server as a whole.
+/// Counters of the whole server.
 #[derive(Debug, Default)]
 pub struct ServerCounts {
-    /// Requests of any kind, also those that reach no pipeline.
+    /// Requests of any kind, including those that reach no pipeline.
     pub requests: Counter,
-    /// Of those, the ones that are over.
+    /// How many of those requests have ended.
     pub over: Counter,
-    /// Answers with an error, by kind.
+    /// Error answers, by kind.
     pub failed: [AtomicU64; Kind::ALL.len()],
-    /// Requests whose client went away before the answer.
+    /// Requests whose client disconnected before the answer.
     pub abandoned: AtomicU64,
     /// Open connections.
     pub connections: AtomicI64,
-    /// Changes to what is served.
+    /// Counters of changes to what is served.
     pub swaps: Swaps,
     /// Rollouts since the start, by [`ROLLOUTS`].
     pub rollouts: [AtomicU64; ROLLOUTS.len()],
 }
 
 impl ServerCounts {
-    /// Requests being answered.
+    /// Requests in flight.
     pub fn in_flight(&self) -> u64 {
-        // In this order: what is over had begun.
+        // In this order: every request that has ended had begun, so the difference is not negative.
         let over = self.over.read();
         self.requests.read().saturating_sub(over)
     }
 }
 
-/// What is counted about a pipeline.
+/// Counters of one pipeline.
 #[derive(Debug, Default)]
 pub struct PipelineCounts {
     /// Requests that were answered.
     pub answered: Counter,
     /// Requests that failed, by kind.
     pub failed: [AtomicU64; Kind::ALL.len()],
-    /// How long requests take, from the first stage to the last, waiting included.
+    /// How long requests take from the first stage to the last, including waiting.
     pub durations: Histogram,
-    /// Requests that the fallback of a route answered in its place, by [`FALLS`].
+    /// Requests that the route's fallback answered in place of this pipeline, by [`FALLS`].
     pub fell: [AtomicU64; FALLS.len()],
-    /// Requests that were answered from the cache, and those that it had no answer to; of a
-    /// pipeline that uses it.
+    /// Cache hits and misses, by [`CACHED`]; only of a pipeline that uses the cache.
     pub cached: [AtomicU64; CACHED.len()],
-    /// Elements along the first dimension of the requests' first input, in requests that were
-    /// answered.
+    /// Elements along the first dimension of the first input, summed over answered requests.
     pub elements: Counter,
 }
 
-/// What the cache had for a request, in order.
+/// The results of a cache lookup, in order.
 pub const CACHED: [&str; 2] = ["hit", "miss"];
 
 /// Why a fallback answered, in order.
@@ -70,21 +67,21 @@ pub const ROLLOUTS: [&str; 4] = ["started", "promoted", "rolled_back", "aborted"
 /// The steps of a change, in order.
 pub const SWAP_STEPS: [&str; 3] = ["prepare", "record", "swap"];
 
-/// What is counted about changes to what is served.
+/// Counters of changes to what is served.
 #[derive(Debug, Default)]
 pub struct Swaps {
-    /// Revisions that were made since the start.
+    /// Revisions made since the start.
     pub made: AtomicU64,
-    /// Changes that were refused since the start.
+    /// Changes refused since the start.
     pub refused: AtomicU64,
     /// Versions that were freed.
     pub freed: AtomicU64,
     /// Bytes of files that were freed with them.
     pub freed_bytes: AtomicU64,
-    /// Versions whose last requests were cut off from the drain, as they took too long.
+    /// Versions that were given up because their last requests took longer than the drain allows.
     pub overdue: AtomicU64,
     /// Requests that were still running on versions when those were given up.
     pub drained: AtomicU64,
-    /// Microseconds of revisions that were made, by [`SWAP_STEPS`].
+    /// Microseconds that the revisions took, by [`SWAP_STEPS`].
     pub took_us: [AtomicU64; SWAP_STEPS.len()],
 }

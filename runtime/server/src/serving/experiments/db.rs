@@ -1,8 +1,9 @@
-//! The file: answers with their variants and rewards, and what the rewards of each variant come to.
+//! The SQLite file of experiments: answers with their variants and rewards, and the evidence of
+//! each variant.
 //!
-//! An interval needs the rewards in their order, but not the rewards themselves: what it was made
-//! of is stored beside them in the same transaction, and answers may be forgotten when nobody can
-//! ask for them any more. Calls block.
+//! A confidence interval needs the rewards in their order, but not each reward again. The evidence
+//! is stored beside the rewards in the same transaction, so old answers may be deleted once their
+//! experiment no longer accepts feedback for them. Calls block.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,14 @@ use crate::files::sync_directory;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "experiments.db";
-/// Answers that are remembered, over all experiments: some 700 MB. The oldest go first.
+/// Answers kept over all experiments, about 700 MB. The oldest are deleted first.
 pub(super) const ANSWERS_MAX: i64 = 10_000_000;
-/// Answers that are looked at, beyond twice as many as came, when old ones are forgotten.
+/// Answers examined by one sweep, in addition to twice as many as were added.
 const SWEPT: i64 = 1000;
-/// Experiments whose evidence is held in memory; with more, all of them are read again.
+/// Experiments whose evidence stays in memory; above this, all of them are read again.
 const OPEN_MAX: usize = 10_000;
 
-/// Marks the file as ours; `hotx` in ASCII.
+/// SQLite's application id of the file: `hotx` in ASCII.
 const APPLICATION_ID: i32 = 0x686f_7478;
 
 const SCHEMA: &str = "
@@ -51,7 +52,7 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE UNIQUE INDEX IF NOT EXISTS answers_by_id ON answers (id, experiment);";
 
-/// An open file, in the middle of a transaction or not.
+/// The open file, inside or outside a transaction.
 pub(super) struct ExperimentDb {
     connection: Connection,
     open: Opened,
@@ -61,18 +62,18 @@ pub(super) struct ExperimentDb {
 #[derive(Default)]
 struct Opened(HashMap<Id, Open>);
 
-/// One of them.
+/// One experiment in memory.
 struct Open {
     number: i64,
     since_ms: i64,
     keep_ms: i64,
-    /// By version.
+    /// Indexed by version.
     evidence: Vec<Evidence>,
     is_written: bool,
 }
 
 impl ExperimentDb {
-    /// Opens the file of a state directory; makes it when there is none.
+    /// Opens the file in a state directory; creates it when it is missing.
     pub(super) fn open(state_directory: &Path) -> Result<Self, String> {
         let path: PathBuf = state_directory.join(FILE);
         let opened = Connection::open(&path).and_then(|connection| {
@@ -92,7 +93,7 @@ impl ExperimentDb {
         let prepared = connection
             .pragma_update(None, "journal_mode", "WAL")
             .and_then(|()| {
-                // A commit is on the disk before it is answered.
+                // A commit is on the disk before it is acknowledged.
                 connection.pragma_update(None, "synchronous", "FULL")?;
                 connection.pragma_update(None, "application_id", APPLICATION_ID)?;
                 connection.execute_batch(SCHEMA)
@@ -112,7 +113,7 @@ impl ExperimentDb {
         self.connection.execute_batch("BEGIN IMMEDIATE")
     }
 
-    /// Stores what was learned, and commits.
+    /// Stores the evidence of the experiments, and commits.
     pub(super) fn commit(&mut self, trials: &[std::sync::Arc<Trial>]) -> rusqlite::Result<()> {
         for trial in trials {
             let Some(open) = self
@@ -135,14 +136,14 @@ impl ExperimentDb {
         self.connection.execute_batch("COMMIT")
     }
 
-    /// Takes back what was not committed.
+    /// Rolls the transaction back.
     pub(super) fn roll_back(&mut self) {
-        // What is in memory may be ahead of the file.
+        // The evidence in memory may be ahead of the file.
         self.open.0.clear();
         let _ = self.connection.execute_batch("ROLLBACK");
     }
 
-    /// Remembers answers; says how many of them have an id that none before had.
+    /// Stores answers; returns how many of them have a new id.
     pub(super) fn add(&mut self, notes: &[Note], now_ms: i64) -> rusqlite::Result<u64> {
         let Self { connection, open } = self;
         let sql =
@@ -166,7 +167,7 @@ impl ExperimentDb {
         Ok(added)
     }
 
-    /// Takes rewards.
+    /// Applies rewards.
     pub(super) fn take(
         &mut self,
         trial: &Trial,
@@ -203,7 +204,7 @@ impl ExperimentDb {
         Ok(taken)
     }
 
-    /// What is known of an experiment.
+    /// The current evidence of an experiment.
     pub(super) fn known(&mut self, trial: &Trial, now_ms: i64) -> rusqlite::Result<Known> {
         let Self { connection, open } = self;
         let open = open.experiment(connection, trial, now_ms)?;
@@ -218,7 +219,8 @@ impl ExperimentDb {
         })
     }
 
-    /// Forgets the oldest answers: those that came too long ago, and those that are too many.
+    /// Deletes the oldest answers: those past their experiment's retention and those above
+    /// [`ANSWERS_MAX`].
     pub(super) fn sweep(&mut self, came: usize, now_ms: i64) -> rusqlite::Result<()> {
         let sql = "DELETE FROM answers WHERE number IN (SELECT number FROM answers ORDER BY number LIMIT ?1) \
                    AND (number <= (SELECT max(number) FROM answers) - ?2 \
@@ -250,7 +252,7 @@ impl Opened {
             self.0
                 .insert(trial.id, Open::read(from, trial, keep_ms, now_ms)?);
         }
-        // It was put there just now, if it was not there before.
+        // It was inserted above if it was missing.
         self.0
             .get_mut(&trial.id)
             .ok_or(rusqlite::Error::QueryReturnedNoRows)

@@ -1,15 +1,15 @@
-//! What experiments remember: which variant gave which answer, and what callers said that it was
-//! worth.
+//! The memory of experiments: which variant gave each answer, and the reward that callers reported
+//! for it.
 //!
-//! An answer of an experiment is noted under a hash of its id, in a bounded queue that nobody waits
-//! for; one thread writes notes and feedback into a SQLite file of its own in the state directory,
-//! many in one transaction. A note is in the queue before its answer is sent, and the queue is
-//! written before feedback is looked up, so feedback may come at once. Feedback that was
-//! acknowledged is on the disk.
+//! An answer of an experiment is noted under a hash of its id, in a bounded queue; adding a note
+//! never waits. One thread writes notes and feedback to `experiments.db` in the state directory,
+//! many in one transaction. A note is queued before its answer is sent, and the queue is written
+//! before feedback is matched, so feedback may arrive at once. Acknowledged feedback is on the
+//! disk.
 //!
-//! Bounds: `NOTES_MAX` (more are dropped and counted: feedback for them is unknown later),
-//! `ASKED_MAX` requests that wait for the thread (more get 503), `ANSWERS_MAX` answers that are
-//! remembered, each for as long as its experiment keeps it. Without experiments there is no file.
+//! Bounds: `NOTES_MAX` notes (more are dropped and counted; feedback for them is unknown later),
+//! `ASKED_MAX` requests that wait for the thread (more get 503), `ANSWERS_MAX` stored answers, each
+//! kept as long as its experiment says. Without experiments there is no file.
 
 mod db;
 #[cfg(test)]
@@ -32,93 +32,93 @@ pub use self::db::FILE;
 pub use self::trial::{Id, Part, Trial};
 use self::writer::{Asked, Writer};
 
-/// Answers that wait to be written.
+/// Notes that wait to be written.
 const NOTES_MAX: usize = 1 << 16;
 /// Requests that wait for the writer.
 const ASKED_MAX: usize = 1024;
-/// How long a stopping server waits for what is noted to be written.
+/// How long a stopping server waits for the notes to be written.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// The way to the writer.
+/// The handle to the writer.
 pub struct Experiments {
     shared: Arc<Shared>,
     asked: SyncSender<Asked>,
 }
 
-/// What requests and the writer share.
+/// State shared by requests and the writer.
 struct Shared {
     notes: ArrayQueue<Note>,
-    /// Whether the writer knows that there is something in the queue.
-    is_told: AtomicBool,
+    /// Whether the writer has been woken since it last emptied the queue.
+    is_woken: AtomicBool,
     counts: Counts,
 }
 
-/// What is counted since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Answers that were written down.
+    /// Answers that were stored.
     pub answers: AtomicU64,
-    /// Answers that were not, as the writer could not keep up or not write.
+    /// Answers that were not stored, because the writer was too slow or could not write.
     pub dropped: AtomicU64,
-    /// Answers under an id that another one had.
+    /// Answers whose id was stored already.
     pub reused: AtomicU64,
-    /// Rewards that were taken.
+    /// Rewards that were accepted.
     pub counted: AtomicU64,
-    /// Rewards of answers that had one.
+    /// Rewards of answers that already had one.
     pub duplicates: AtomicU64,
-    /// Rewards of answers that nobody knows.
+    /// Rewards of unknown answers.
     pub unknown: AtomicU64,
-    /// Moves of weights.
+    /// Changes of weights.
     pub moves: AtomicU64,
 }
 
-/// One answer.
+/// An answer to store.
 struct Note {
     part: Part,
     id: Id,
 }
 
-/// A reward of an answer.
+/// A reward of one answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reward {
-    /// The answer's.
+    /// The answer's id.
     pub id: Id,
     /// From 0 to 1.
     pub reward: f64,
 }
 
-/// What became of some rewards.
+/// The outcome of a list of rewards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Taken.
+    /// Accepted.
     pub counted: u64,
-    /// Their answers had one already, which stands.
+    /// The answer already had a reward, which is kept.
     pub duplicates: u64,
-    /// Places of those whose answers nobody knows.
+    /// Positions in the list of rewards for unknown answers.
     pub unknown: Vec<usize>,
 }
 
-/// What is known of an experiment.
+/// The evidence of an experiment.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Since when, in milliseconds since 1970.
+    /// The start of the experiment, in milliseconds since 1970.
     pub since_ms: i64,
     /// In the order of the split.
     pub evidence: Vec<Evidence>,
 }
 
 impl Experiments {
-    /// Starts the writer of a state directory. Its file is opened when something is to be written.
+    /// Starts the writer for a state directory. The file is opened at the first write.
     pub fn start(state_directory: &Path) -> std::io::Result<Self> {
         let (asked, asking) = sync_channel(ASKED_MAX);
-        let (notes, is_told) = (ArrayQueue::new(NOTES_MAX), AtomicBool::new(false));
+        let (notes, is_woken) = (ArrayQueue::new(NOTES_MAX), AtomicBool::new(false));
         let shared = Arc::new(Shared {
             notes,
-            is_told,
+            is_woken,
             counts: Counts::default(),
         });
         let writer = Writer::new(state_directory, Arc::clone(&shared), asking);
-        // It ends with the last sender.
+        // The thread ends when the last sender is dropped.
         std::thread::Builder::new()
             .name("experiments".to_owned())
             .spawn(move || writer.run())?;
@@ -139,14 +139,14 @@ impl Experiments {
             self.shared.counts.dropped.fetch_add(1, Relaxed);
             return;
         }
-        // Only the first one after the queue was emptied has to wake the writer. A full channel
+        // Only the first note after the queue was emptied has to wake the writer. A full channel
         // keeps it awake anyway.
-        if !self.shared.is_told.load(SeqCst) && !self.shared.is_told.swap(true, SeqCst) {
+        if !self.shared.is_woken.load(SeqCst) && !self.shared.is_woken.swap(true, SeqCst) {
             let _ = self.asked.try_send(Asked::Write);
         }
     }
 
-    /// Takes rewards; answers when they are on the disk.
+    /// Applies rewards; returns when they are on the disk.
     pub async fn take(&self, trial: &Arc<Trial>, rewards: Vec<Reward>) -> Result<Taken, Failure> {
         let (answer, answered) = oneshot::channel();
         self.ask(Asked::Take {
@@ -160,10 +160,10 @@ impl Experiments {
             .map_err(failure)
     }
 
-    /// What is known of an experiment at this moment.
+    /// The current evidence of an experiment.
     pub async fn known(&self, trial: &Arc<Trial>) -> Result<Known, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Asked::Look {
+        self.ask(Asked::Query {
             trial: Arc::clone(trial),
             answer,
         })?;
@@ -183,16 +183,16 @@ impl Experiments {
         })
     }
 
-    /// Writes what is noted, and waits for it. Blocks.
+    /// Writes the queued notes and waits for that. Blocks for at most `CLOSE_MAX`.
     pub fn close(&self) {
         let (done, is_done) = sync_channel(1);
         if self.asked.try_send(Asked::Close(done)).is_ok() {
-            // What takes longer is lost, and nobody was promised it.
+            // Notes that are not written by then are lost; they were not acknowledged.
             let _ = is_done.recv_timeout(CLOSE_MAX);
         }
     }
 
-    /// What is counted since the start.
+    /// The counters since the start.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts
     }
@@ -201,7 +201,7 @@ impl Experiments {
 fn failure(cause: String) -> Failure {
     Failure::new(
         Kind::Internal,
-        "the server can't read or write what experiments remember; its log says why",
+        "the server can't read or write the experiments' file; see the server's log",
     )
     .because(cause)
 }

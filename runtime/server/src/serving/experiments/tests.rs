@@ -1,4 +1,4 @@
-//! What is noted is found by feedback, once; what is acknowledged is there after a start.
+//! Feedback matches its answer once, and acknowledged feedback survives a restart.
 
 use hotstage_core::manifest::parse;
 use hotstage_core::route::{Choice, Why};
@@ -52,7 +52,7 @@ async fn feedback_finds_its_answer_once_and_stays() {
         experiments.note(part(&trial, 1), b"two");
         let sent = vec![
             reward("two", 0.25),
-            reward("nobody", 1.0),
+            reward("unknown", 1.0),
             reward("two", 1.0),
         ];
         assert_eq!(
@@ -91,7 +91,7 @@ async fn feedback_finds_its_answer_once_and_stays() {
 }
 
 #[tokio::test]
-async fn what_is_compared_names_the_experiment_and_weights_do_not() {
+async fn the_compared_versions_identify_the_experiment_and_weights_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let experiments = Experiments::start(folder.path()).unwrap();
     let first = trial("");
@@ -115,7 +115,7 @@ async fn what_is_compared_names_the_experiment_and_weights_do_not() {
 }
 
 #[test]
-fn only_what_chance_dealt_is_part_of_it() {
+fn only_randomly_assigned_requests_take_part() {
     let (fixed, adaptive) = (trial(""), trial(", strategy: adaptive"));
     let is_part = |trial, why| Trial::part(trial, Choice { variant: 0, why }).is_some();
     assert!(
@@ -125,7 +125,7 @@ fn only_what_chance_dealt_is_part_of_it() {
 }
 
 #[tokio::test]
-async fn trouble_with_the_file_is_said_and_passes() {
+async fn a_failure_to_write_the_file_is_reported_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE);
     std::fs::write(

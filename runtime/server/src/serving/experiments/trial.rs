@@ -1,8 +1,8 @@
-//! An experiment as a route has it in force: what names it, and which requests are part of it.
+//! A running experiment of a route: its identity, and which requests take part in it.
 //!
-//! What it is compared by names it: the model, the reward's name, the chance of an error, and each
-//! version with its digest. So it goes on when weights move, and another experiment begins when one
-//! of those changes.
+//! The identity covers everything that the comparison depends on: the model, the reward's name, the
+//! error probability, and each version with its digest. So an experiment continues when weights
+//! change, and a new one begins when one of those changes.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use hotstage_core::manifest::{WrittenRoute, canonical_text};
 use hotstage_core::route::{Choice, Why};
 use serde_json::json;
 
-/// Enough of a SHA-256 to tell texts apart, in a size that is copied like a number: no id is kept
-/// as it was sent.
+/// A prefix of a SHA-256, long enough to distinguish ids and small enough to copy. Ids are not
+/// stored as they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id([u8; 16]);
 
 impl Id {
-    /// The id of some bytes.
+    /// The hash of an id's bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let mut id = [0; 16];
         id.iter_mut()
@@ -27,7 +27,7 @@ impl Id {
         Self(id)
     }
 
-    /// Its bytes.
+    /// The bytes of the hash.
     pub(super) const fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -37,13 +37,13 @@ impl Id {
 #[derive(Debug)]
 pub struct Trial {
     pub(super) id: Id,
-    /// What clients call.
+    /// The model that clients call.
     pub name: String,
-    /// What it asks.
+    /// The experiment's settings.
     pub plan: Plan,
-    /// Versions by name, which is the order in which evidence is kept.
+    /// Versions sorted by name, the order in which evidence is kept.
     pub(super) versions: Vec<String>,
-    /// For each place in the split, the place among them.
+    /// For each position in the split, the position in `versions`.
     pub(super) places: Vec<usize>,
 }
 
@@ -51,12 +51,12 @@ pub struct Trial {
 #[derive(Clone, Debug)]
 pub struct Part {
     pub(super) trial: Arc<Trial>,
-    /// Place of the version that answers.
+    /// Position of the version that was assigned.
     pub(super) variant: usize,
 }
 
 impl Trial {
-    /// The experiment of a route whose versions have these digests; none where it has no
+    /// The experiment of a route whose versions have these digests; `None` when the route has no
     /// experiment.
     pub fn of(written: &WrittenRoute, digests: &[Digest]) -> Option<Self> {
         let plan = written.experiment()?.clone();
@@ -97,9 +97,9 @@ impl Trial {
         })
     }
 
-    /// A request's part in it, if it has one. Only chance may have put it where it is: whom a rule
-    /// sends somewhere was chosen, and differs from others in more than its variant. Where weights
-    /// move, they move for requests without a key alone, so that only those are dealt alike.
+    /// A request's part in the experiment. Only randomly assigned requests take part: those that a
+    /// rule selects differ in more than their variant. Where weights change over time, they change
+    /// only for requests without a key, so only those take part.
     pub fn part(trial: &Arc<Self>, choice: Choice) -> Option<Part> {
         let is_dealt = match choice.why {
             Why::Rule(_) => false,

@@ -1,8 +1,8 @@
-//! The thread that writes: notes when some have come together, feedback at once; all that waits in
-//! one transaction.
+//! The writer thread: it gathers notes for a while and answers feedback at once, each time in one
+//! transaction.
 //!
-//! What can't be written is dropped, counted and told in the log, once for each trouble; whoever
-//! sent feedback is told that it was not taken.
+//! Notes that can't be written are dropped and counted, and the first failure of a series is
+//! logged. Feedback that can't be written is answered with the error.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use tokio::sync::oneshot;
 use super::db::ExperimentDb;
 use super::{Known, Note, Reward, Shared, Taken, Trial};
 
-/// How long notes come together before they are written.
+/// How long notes are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(200);
-/// Requests that are answered by one transaction.
+/// Requests answered by one transaction.
 const TOGETHER_MAX: usize = 256;
 
-/// What the writer is asked for.
+/// A request to the writer.
 pub(super) enum Asked {
-    /// Write what is noted.
+    /// Write the queued notes.
     Write,
-    /// Take rewards.
+    /// Apply rewards.
     Take {
         trial: Arc<Trial>,
         rewards: Vec<Reward>,
         answer: oneshot::Sender<Result<Taken, String>>,
     },
-    /// Say what is known.
-    Look {
+    /// Return the evidence.
+    Query {
         trial: Arc<Trial>,
         answer: oneshot::Sender<Result<Known, String>>,
     },
-    /// Write what is noted, and say when.
+    /// Write the queued notes, then reply.
     Close(SyncSender<()>),
 }
 
-/// An answer that is sent after the commit.
+/// A reply that is sent after the commit.
 enum Reply {
     Taken(oneshot::Sender<Result<Taken, String>>, Taken),
     Known(oneshot::Sender<Result<Known, String>>, Known),
@@ -65,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Writes until nobody can ask any more.
+    /// Runs until all senders are dropped.
     pub(super) fn run(mut self) {
         while let Ok(first) = self.asking.recv() {
             let mut asked = vec![first];
@@ -77,11 +77,11 @@ impl Writer {
             {
                 asked.push(next);
             }
-            self.turn(asked);
+            self.write_batch(asked);
         }
     }
 
-    /// Waits for more notes, but not once somebody waits for an answer.
+    /// Waits for more notes, until a request needs an answer.
     fn gather(&self, asked: &mut Vec<Asked>) {
         let until = Instant::now() + GATHER;
         loop {
@@ -96,9 +96,9 @@ impl Writer {
         }
     }
 
-    fn turn(&mut self, asked: Vec<Asked>) {
-        // First this: a note that comes from now on wakes the writer again.
-        self.shared.is_told.store(false, SeqCst);
+    fn write_batch(&mut self, asked: Vec<Asked>) {
+        // Before the queue is read: a later note wakes the writer again.
+        self.shared.is_woken.store(false, SeqCst);
         let notes: Vec<Note> = std::iter::from_fn(|| self.shared.notes.pop())
             .take(self.shared.notes.capacity())
             .collect();
@@ -112,13 +112,13 @@ impl Writer {
             Err(trouble) => {
                 self.shared.counts.dropped.fetch_add(noted, Relaxed);
                 if !self.is_troubled {
-                    tracing::error!(target: "experiments", trouble, "what experiments remember can't be written");
+                    tracing::error!(target: "experiments", trouble, "can't write the experiments' file");
                 }
                 self.is_troubled = true;
                 if let Some(db) = &mut self.db {
                     db.roll_back();
                 }
-                // The file may be another one, or be mended, the next time.
+                // Open the file again next time: the operator may have repaired or replaced it.
                 self.db = None;
                 waiting
                     .into_iter()
@@ -127,14 +127,14 @@ impl Writer {
         }
     }
 
-    /// One transaction. Who could not be answered waits in `waiting` when it fails.
+    /// Writes one transaction. When it fails, `waiting` holds the requests to refuse.
     fn write(
         &mut self,
         notes: &[Note],
         asked: Vec<Asked>,
         waiting: &mut Vec<Asked>,
     ) -> Result<Vec<Reply>, String> {
-        // Without notes there may be no experiment, and then there is no file.
+        // Without notes there may be no experiment, and so no file.
         if self.db.is_none() && notes.is_empty() && asked.iter().all(Asked::needs_no_file) {
             return Ok(asked
                 .into_iter()
@@ -179,7 +179,7 @@ impl Writer {
                     meets(trial);
                     Outcome::Taken(db.take(trial, rewards, now_ms)?)
                 }
-                Asked::Look { trial, .. } => Outcome::Known(db.known(trial, now_ms)?),
+                Asked::Query { trial, .. } => Outcome::Known(db.known(trial, now_ms)?),
                 Asked::Write | Asked::Close(_) => Outcome::Written,
             });
         }
@@ -199,7 +199,7 @@ impl Writer {
     }
 }
 
-/// What a transaction came to for one who asked.
+/// The result of a transaction for one request.
 enum Outcome {
     Taken(Taken),
     Known(Known),
@@ -217,17 +217,17 @@ impl Outcome {
 }
 
 impl Asked {
-    /// Whether it is done when all notes are written.
+    /// Whether it is complete when the queued notes are written.
     const fn needs_no_file(&self) -> bool {
         matches!(self, Self::Write | Self::Close(_))
     }
 
-    /// Says that it was not done.
+    /// Replies that it was not done.
     fn refuse(self, trouble: &str) {
-        // Who went away meanwhile needs no answer.
+        // The requester may have gone; then the reply is dropped.
         match self {
             Self::Take { answer, .. } => drop(answer.send(Err(trouble.to_owned()))),
-            Self::Look { answer, .. } => drop(answer.send(Err(trouble.to_owned()))),
+            Self::Query { answer, .. } => drop(answer.send(Err(trouble.to_owned()))),
             Self::Close(done) => drop(done.try_send(())),
             Self::Write => {}
         }
@@ -238,14 +238,16 @@ impl Reply {
     fn of(asked: Asked, outcome: Outcome) -> Option<Self> {
         match (asked, outcome) {
             (Asked::Take { answer, .. }, Outcome::Taken(taken)) => Some(Self::Taken(answer, taken)),
-            (Asked::Look { answer, .. }, Outcome::Known(known)) => Some(Self::Known(answer, known)),
+            (Asked::Query { answer, .. }, Outcome::Known(known)) => {
+                Some(Self::Known(answer, known))
+            }
             (Asked::Close(done), _) => Some(Self::Closed(done)),
             _ => None,
         }
     }
 
     fn send(self) {
-        // Who went away meanwhile needs no answer.
+        // The requester may have gone; then the reply is dropped.
         match self {
             Self::Taken(answer, taken) => drop(answer.send(Ok(taken))),
             Self::Known(answer, known) => drop(answer.send(Ok(known))),

@@ -1,12 +1,12 @@
-//! Mirrors: versions that get copies of requests after those were answered; their answers are
-//! compared and dropped.
+//! Mirrors: versions that get copies of requests after those were answered. Their answers are
+//! compared with the answers that clients got, and dropped.
 //!
-//! A copy is put into a bounded queue, which never waits: what finds it full is dropped, and
-//! counted. All mirrors share one thread, which the system runs when no other wants its core, so
-//! that callers do not notice. It looks for copies every `LOOK` while some come, so that putting
-//! one there wakes nobody.
+//! A copy goes into a bounded queue and never waits: a copy that finds the queue full is dropped
+//! and counted. All mirrors share one thread of the lowest scheduling priority, so clients'
+//! requests are not slowed. While copies arrive, the thread polls for them every `POLL`, so sending
+//! one wakes no thread.
 //!
-//! Default: none; a route's `mirror` brings them. Bounds: the queue of each, [`BYTES_MAX`] of
+//! Default: none; a route's `mirror` adds them. Bounds: the queue of each mirror, [`BYTES_MAX`] of
 //! waiting tensors for each, one core for all.
 
 mod report;
@@ -33,14 +33,14 @@ use crate::serving::pipeline::{Adapter, Pipeline};
 
 /// Bytes of tensors that wait for one mirror.
 pub const BYTES_MAX: usize = 64 << 20;
-/// How often copies are looked for.
-const LOOK: Duration = Duration::from_millis(2);
-/// A copy that has run for so long begins to rest.
+/// How often the queue is polled.
+const POLL: Duration = Duration::from_millis(2);
+/// A copy that has run this long is throttled.
 const LONG: Duration = Duration::from_millis(10);
-/// A turn that is shorter than this ended because something must be waited for.
+/// A poll shorter than this ended because the work waits for something.
 const WAITS: Duration = Duration::from_micros(50);
-/// After so many looks in vain the thread sleeps until a copy wakes it.
-const LOOKS_MAX: u32 = 500;
+/// After this many empty polls the thread sleeps until a copy wakes it.
+const POLLS_MAX: u32 = 500;
 
 /// Where all mirrors run.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct Mirrors {
 }
 
 impl Mirrors {
-    /// Uses the runtime behind the handle.
+    /// Uses the runtime of this handle.
     pub const fn new(runtime: Handle) -> Self {
         Self { runtime }
     }
@@ -57,48 +57,48 @@ impl Mirrors {
 
 /// One mirror.
 pub struct Mirror {
-    /// As the route has it.
+    /// Its settings in the route.
     pub settings: route::Mirror,
-    /// Who gets the copies.
+    /// The version that gets the copies.
     pub pipeline: Arc<Pipeline>,
-    /// What stands before it, where it takes or gives something else than the route.
+    /// Adapter used when the version's signature differs from the route's.
     adapter: Option<Arc<Adapter>>,
-    /// What became of them.
+    /// Counters of the copies.
     pub counts: Counts,
     copies: Sender<Copy>,
-    /// Until the first copy comes.
+    /// The receiver, until the first copy is sent.
     waiting: Mutex<Option<Receiver<Copy>>>,
     bytes: AtomicUsize,
     report: Mutex<Report>,
 }
 
-/// What became of copies.
+/// Counters of copies.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// That were put into the queue.
+    /// Put into the queue.
     pub sent: AtomicU64,
-    /// That found it full.
+    /// Dropped because the queue was full.
     pub dropped: AtomicU64,
-    /// Whose answers were compared.
+    /// Answered and compared.
     pub compared: AtomicU64,
-    /// Of those, the answers that do not agree.
+    /// Compared answers that disagree.
     pub disagreed: AtomicU64,
-    /// That got no answer.
+    /// Failed.
     pub failed: AtomicU64,
     /// How long answers took.
     pub durations: Histogram,
 }
 
-/// A request that was answered.
+/// A copy of an answered request.
 struct Copy {
     payload: Payload,
-    /// What the client got.
+    /// The answer that the client got.
     outputs: Tensors,
     bytes: usize,
 }
 
 impl Mirror {
-    /// A mirror of no copies yet.
+    /// A mirror without copies.
     pub fn new(
         settings: route::Mirror,
         pipeline: Arc<Pipeline>,
@@ -120,7 +120,8 @@ impl Mirror {
         })
     }
 
-    /// Whether it does what another does, so that it can go on in its place.
+    /// Whether it has the same settings, version and adapter as another, so that it can take its
+    /// place.
     pub fn is_like(&self, other: &Self) -> bool {
         let adapts_alike = match (&self.adapter, &other.adapter) {
             (None, None) => true,
@@ -132,14 +133,14 @@ impl Mirror {
             && adapts_alike
     }
 
-    /// What flows in and out of the route that it listens to.
+    /// The signature of the mirrored route.
     pub fn signature(&self) -> &Signature {
         self.adapter
             .as_ref()
             .map_or(self.pipeline.signature(), |adapter| adapter.signature())
     }
 
-    /// Puts a copy into the queue, if there is room.
+    /// Queues a copy if the queue and [`BYTES_MAX`] allow it.
     pub fn send(self: &Arc<Self>, mirrors: &Mirrors, payload: &Payload, outputs: &Tensors) {
         let bytes = size(payload)
             + outputs
@@ -147,7 +148,7 @@ impl Mirror {
                 .map(|tensor| tensor.data().len())
                 .sum::<usize>();
         let fits = self.bytes.fetch_add(bytes, Relaxed) + bytes <= BYTES_MAX;
-        // Nothing is cloned for a copy that finds no place.
+        // Clone only when the copy fits.
         let Some(place) = self.copies.try_reserve().ok().filter(|_| fits) else {
             self.bytes.fetch_sub(bytes, Relaxed);
             self.counts.dropped.fetch_add(1, Relaxed);
@@ -158,7 +159,7 @@ impl Mirror {
             outputs: outputs.clone(),
             bytes,
         });
-        // The first one starts the work.
+        // The first copy starts the task.
         if self.counts.sent.fetch_add(1, Relaxed) == 0
             && let Some(waiting) = locked(&self.waiting).take()
         {
@@ -166,7 +167,7 @@ impl Mirror {
         }
     }
 
-    /// What was seen so far.
+    /// The results so far.
     pub fn report(&self) -> MutexGuard<'_, Report> {
         locked(&self.report)
     }
@@ -199,7 +200,7 @@ impl Mirror {
                 );
                 self.counts.disagreed.fetch_add(u64::from(!agrees), Relaxed);
             }
-            // Requests of clients come first; this says nothing of the version.
+            // The pipeline is busy with clients' requests; the version is not at fault.
             Err(failure) if failure.kind == Kind::Overloaded => {
                 self.counts.dropped.fetch_add(1, Relaxed);
             }
@@ -211,15 +212,15 @@ impl Mirror {
     }
 }
 
-/// Answers copies until nobody can send one any more.
+/// Answers copies until the mirror is dropped.
 async fn work(mirror: Weak<Mirror>, mut copies: Receiver<Copy>) {
-    let mut looks = 0;
+    let mut polls = 0;
     loop {
         let copy = match copies.try_recv() {
             Ok(copy) => Some(copy),
-            Err(_) if looks < LOOKS_MAX => {
-                looks += 1;
-                tokio::time::sleep(LOOK).await;
+            Err(_) if polls < POLLS_MAX => {
+                polls += 1;
+                tokio::time::sleep(POLL).await;
                 None
             }
             Err(_) => match copies.recv().await {
@@ -231,17 +232,17 @@ async fn work(mirror: Weak<Mirror>, mut copies: Receiver<Copy>) {
             return;
         };
         if let Some(copy) = copy {
-            looks = 0;
+            polls = 0;
             mirror.answer(copy).await;
-            // A thread of the lowest priority keeps its core to the next tick unless it offers it.
+            // A thread of the lowest priority keeps its core until the next tick unless it yields.
             std::thread::yield_now();
         }
     }
 }
 
-/// Runs something that nobody waits for: its guest is interrupted every millisecond or two, and
-/// gives its core away then. What has run for [`LONG`] rests for three times as long as it runs, so
-/// that one that stalls does not wear down the machine.
+/// Runs a copy at low priority. Its guest is interrupted every millisecond or two, and the thread
+/// then yields its core. Work that has run for [`LONG`] sleeps three times as long as it runs, so
+/// that a stalled copy does not load the machine.
 async fn gently<T>(work: impl Future<Output = T>) -> T {
     let (mut work, mut ran) = (pin!(work), Duration::ZERO);
     loop {
@@ -253,9 +254,9 @@ async fn gently<T>(work: impl Future<Output = T>) -> T {
         let took = began.elapsed();
         ran += took;
         if ran > LONG {
-            tokio::time::sleep((took * 3).max(LOOK)).await;
+            tokio::time::sleep((took * 3).max(POLL)).await;
         } else if took < WAITS {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         } else {
             std::thread::yield_now();
             tokio::task::yield_now().await;
@@ -270,7 +271,7 @@ fn size(payload: &Payload) -> usize {
     }
 }
 
-/// Bytes that a request and two answers take.
+/// Bytes of a request and two answers.
 fn weight(payload: &Payload, answers: [&[Tensor]; 2]) -> usize {
     size(payload)
         + answers
@@ -280,7 +281,7 @@ fn weight(payload: &Payload, answers: [&[Tensor]; 2]) -> usize {
             .sum::<usize>()
 }
 
-/// Nothing that is guarded so is left half changed by a panic.
+/// Ignores poisoning: no guarded value is left inconsistent by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

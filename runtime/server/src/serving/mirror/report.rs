@@ -1,8 +1,8 @@
-//! What a mirror has seen: window by window, and the answers that differed most.
+//! The results of a mirror: agreement in time windows, and the answers that differed most.
 //!
-//! Those are exact: of all answers that were compared and are small enough, the most severe by the
-//! order of [`Severity`]; of two that are alike, the earlier. Bounds: [`WINDOWS_MAX`] windows of
-//! [`WINDOW`] each; as many examples as the route allows, none of more than [`EXAMPLE_BYTES_MAX`].
+//! The examples are exact: of all compared answers that are small enough, those with the highest
+//! [`Severity`]; of two equal ones, the earlier. Bounds: [`WINDOWS_MAX`] windows of [`WINDOW`]
+//! each; as many examples as the route's `keep`, each of at most [`EXAMPLE_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,37 +14,37 @@ use hotstage_core::tensor::Tensor;
 
 use super::weight;
 
-/// How long a window is.
+/// The length of a window.
 pub const WINDOW: Duration = Duration::from_secs(60);
 /// Windows that are kept.
 const WINDOWS_MAX: usize = 60;
-/// Bytes of tensors of an example.
+/// Largest number of tensor bytes in one example.
 const EXAMPLE_BYTES_MAX: usize = 64 << 10;
 
-/// All of it.
+/// The results of one mirror.
 #[derive(Debug)]
 pub struct Report {
     /// The newest last.
     pub windows: VecDeque<Window>,
-    /// Since the mirror began.
+    /// Totals since the mirror began.
     pub all: Window,
-    /// The worst first.
+    /// The most severe first.
     pub worst: Vec<Example>,
     keep: usize,
 }
 
-/// What was seen in a while.
+/// The results of one time window.
 #[derive(Clone, Debug)]
 pub struct Window {
     /// When it began.
     pub began: Instant,
     /// Answers that were compared.
     pub compared: u64,
-    /// Of those, the ones that do not agree.
+    /// Compared answers that disagree.
     pub disagreed: u64,
-    /// Copies that got no answer.
+    /// Copies that failed.
     pub failed: u64,
-    /// What the last of those said.
+    /// The message of the last failure.
     pub failure: Option<String>,
     /// In the order of the outputs.
     pub outputs: Vec<Agreement>,
@@ -53,13 +53,13 @@ pub struct Window {
 /// Two answers that differ.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// How much.
+    /// How much they differ.
     pub severity: Severity,
-    /// What was asked.
+    /// The request.
     pub request: Payload,
-    /// What the client got.
+    /// The answer that the client got.
     pub answer: Vec<Tensor>,
-    /// What the mirror would have said.
+    /// The answer of the mirror.
     pub mirrored: Vec<Tensor>,
 }
 
@@ -86,8 +86,8 @@ impl Report {
         }
     }
 
-    /// Compares two answers; says whether they agree. The request is kept with them if they differ
-    /// much.
+    /// Compares two answers; returns whether they agree. Keeps the request with both if they differ
+    /// enough.
     pub(super) fn compare(
         &mut self,
         request: Option<&Payload>,
@@ -152,7 +152,7 @@ impl Report {
         self.worst.truncate(self.keep);
     }
 
-    /// The window of this moment, and that of all time.
+    /// The current window and the totals.
     fn now(&mut self) -> impl Iterator<Item = &mut Window> {
         if self
             .windows
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn answers() -> impl Strategy<Value = Answer> {
-        // Few values, so that many pairs are alike.
+        // Few values, so that many pairs are equal.
         let score = prop_oneof![
             4 => (0..8_u8).prop_map(|eighth| f32::from(eighth) / 8.0),
             1 => Just(f32::NAN),
@@ -200,7 +200,7 @@ mod tests {
         (0..3_u8, prop::collection::vec(score, 1..3))
     }
 
-    /// The order as the documents say it, without a look at the code.
+    /// The documented order, computed independently of the code.
     fn order(one: &Answer, other: &Answer) -> (u64, u64, u64) {
         let shapes = u64::from(one.1.len() != other.1.len());
         let pairs = || one.1.iter().zip(&other.1).filter(|_| shapes == 0);

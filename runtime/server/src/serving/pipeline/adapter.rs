@@ -1,6 +1,6 @@
-//! A variant that takes or gives something else than its route: requests are read, and answers
-//! written, as the route's first variant would; in between tensors change places, and none is
-//! copied.
+//! The adapter for a variant whose signature differs from its route's. Requests are decoded, and
+//! answers encoded, by the signature of the route's first variant; the adapter reorders the tensors
+//! in between and copies none.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use hotstage_engine::Tensors;
 use super::Pipeline;
 use crate::extensions::{Extensions, Subject};
 
-/// What stands between a route and such a variant.
+/// The adapter between a route and one variant.
 pub struct Adapter {
-    /// Whose signature is the route's.
+    /// The variant whose signature is the route's.
     pub first: Arc<Pipeline>,
     /// What protocols encode the route's outputs with, under the variant's version.
     pub extensions: Extensions,
@@ -23,7 +23,7 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Between the route of `first` and `variant`.
+    /// Creates the adapter between the route of `first` and `variant`.
     pub fn new(first: Arc<Pipeline>, variant: &Pipeline, places: Adaptation) -> Arc<Self> {
         let extensions = first.extensions.another(&Subject {
             name: &variant.name,
@@ -43,12 +43,12 @@ impl Adapter {
         self.first.signature()
     }
 
-    /// Whether both put tensors in the same places.
+    /// Whether both reorder tensors in the same way.
     pub fn is_like(&self, other: &Self) -> bool {
         self.places == other.places && Arc::ptr_eq(&self.first, &other.first)
     }
 
-    /// The route's inputs, as the variant takes them.
+    /// Maps the route's inputs to the variant's.
     pub fn give(&self, payload: Payload) -> Payload {
         match payload {
             Payload::Tensors(inputs) => Payload::Tensors(moved(&inputs, &self.places.inputs)),
@@ -56,13 +56,13 @@ impl Adapter {
         }
     }
 
-    /// The variant's outputs, as the route gives them.
+    /// Maps the variant's outputs to the route's.
     pub fn take(&self, outputs: &[Tensor]) -> Tensors {
         moved(outputs, &self.places.outputs)
     }
 }
 
-/// One may go to several places, so each is another handle to the same bytes.
+/// A tensor may be used several times; each use is another handle to the same bytes.
 fn moved(tensors: &[Tensor], places: &[usize]) -> Tensors {
     places
         .iter()

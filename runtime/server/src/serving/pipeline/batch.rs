@@ -1,13 +1,13 @@
-//! Requests that wait for the same model are called together.
+//! Dynamic batching: requests that wait for the same stage are run in one call.
 //!
-//! Nobody waits for a batch to fill unless the manifest says so (`max_delay`): a request whose turn
-//! it is takes along those that are there. The first to come leads: it computes for itself and for
-//! those it takes, and hands its turn to the first of those who came meanwhile. There is no task
-//! and no thread beside the requests themselves. Before it begins, a leader lets the requests that
-//! its thread has already received come as far as it did; where that brings nobody, it soon stops
-//! to try ([`TRIES`]). A batch that fails is called again request by request, so a bad request
-//! fails alone. Bounds: [`Batching`], and those who wait hold turns of the pipeline, of which there
-//! are so many.
+//! A batch is not delayed to fill it unless the manifest says so (`max_delay`): the request that
+//! gets a slot batches with those already waiting. The first request leads: it runs the call for
+//! the whole batch, then passes its slot to the first request that arrived meanwhile. There is no
+//! task and no thread beside the requests themselves. Before it takes the queue, a leader yields
+//! once, so that requests which its thread has already received can join; when that brings none
+//! [`TRIES`] times in a row, it is tried seldom. When a batch fails, its requests are called again
+//! one by one, so a bad request fails alone. Bounds: [`Batching`], and the pipeline's permits,
+//! which waiting requests hold.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -24,25 +24,25 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::serving::counts::batches::{Batches, Cut};
 
-/// After as many leaders in a row that found nobody, only one in [`SELDOM`] looks.
+/// After this many leaders in a row that found no other request, only one in [`SELDOM`] yields.
 const TRIES: u32 = 16;
-/// A look moves the request to another thread, which costs it and the next ones: where nobody comes
-/// it must be rare.
+/// Yielding may move the request to another thread, which costs this request and the next ones, so
+/// it must be rare where no requests join.
 const SELDOM: u32 = 256;
 
 type Outcome = Result<Tensors, CallError>;
 
-/// Joins the calls of one stage.
+/// Batches the calls of one stage.
 pub struct Batcher {
     rule: Batching,
-    /// Calls at once.
+    /// The largest number of concurrent calls.
     lanes: usize,
     queue: Mutex<Queue>,
-    /// Rung when those who wait fill a batch.
+    /// Notified when the waiting requests fill a batch.
     filled: Notify,
-    /// Leaders in a row that found nobody.
+    /// Leaders in a row that found no other request.
     lonely: AtomicU32,
-    /// What is counted.
+    /// The counters.
     pub counts: Batches,
 }
 
@@ -57,21 +57,21 @@ struct Queue {
 /// A request whose call has not begun.
 struct Waiting {
     inputs: Tensors,
-    /// None: it can't be joined.
+    /// `None` when the request can't be batched.
     rows: Option<u64>,
     since: Instant,
     reply: oneshot::Sender<Reply>,
 }
 
-/// What a request that waits is told.
+/// What a waiting request receives.
 enum Reply {
     Answer(Outcome),
-    /// It is its turn; here are its inputs.
+    /// It leads the next call; these are its inputs.
     Lead(Tensors, Leading),
 }
 
 impl Batcher {
-    /// Joins calls by this rule, so many at once.
+    /// Batches by this rule, with at most `lanes` concurrent calls.
     pub fn new(rule: Batching, lanes: usize) -> Self {
         Self {
             rule,
@@ -83,13 +83,13 @@ impl Batcher {
         }
     }
 
-    /// Requests that may be in front of the stage or in it, so that every batch can be full.
+    /// How many requests may wait for the stage or run in it so that every batch can be full.
     pub fn room(&self) -> usize {
         self.lanes
             .saturating_mul(usize::try_from(self.rule.max_rows).unwrap_or(usize::MAX))
     }
 
-    /// One request's call.
+    /// Runs one request's call.
     pub(super) async fn call(
         self: &Arc<Self>,
         stage: &Stage,
@@ -103,7 +103,7 @@ impl Batcher {
                 queue.leading += 1;
                 Err(inputs)
             } else {
-                let (reply, told) = oneshot::channel();
+                let (reply, answered) = oneshot::channel();
                 queue.push(Waiting {
                     inputs,
                     rows,
@@ -113,15 +113,15 @@ impl Batcher {
                 if queue.rows >= self.rule.max_rows {
                     self.filled.notify_one();
                 }
-                Ok(told)
+                Ok(answered)
             }
         };
         match waits {
             Err(inputs) => Leading::of(self).lead(stage, since, inputs, rows).await,
-            Ok(told) => match told.await {
+            Ok(answered) => match answered.await {
                 Ok(Reply::Answer(outcome)) => outcome,
                 Ok(Reply::Lead(inputs, leading)) => leading.lead(stage, since, inputs, rows).await,
-                // Whoever takes a waiting request answers it or puts it back.
+                // Every request taken from the queue is answered or put back.
                 Err(_) => Err(CallError::new(Kind::Internal, "lost a waiting call")),
             },
         }
@@ -156,8 +156,8 @@ impl Queue {
     }
 }
 
-/// A call that may be made now. However its holder ends, those it took along wait again, and the
-/// next one leads.
+/// The right to run a call. When it is dropped, the requests taken into an unfinished batch go back
+/// to the queue, and the next request leads.
 struct Leading {
     batcher: Arc<Batcher>,
     mates: Vec<Waiting>,
@@ -173,7 +173,7 @@ impl Leading {
         }
     }
 
-    /// Computes for itself and for those it takes along.
+    /// Runs the call for this request and its batch.
     async fn lead(
         mut self,
         stage: &Stage,
@@ -200,12 +200,12 @@ impl Leading {
         if let Some(mut shares) = together(stage, began, &inputs, rows, &self.mates).await {
             let own = shares.remove(0);
             for (mate, share) in self.mates.drain(..).zip(shares) {
-                // One that has gone meanwhile needs no answer.
+                // The other request may have gone; then the reply is dropped.
                 let _ = mate.reply.send(Reply::Answer(Ok(share)));
             }
             return Ok(own);
         }
-        // Whose fault it was shows when each is called alone.
+        // Calling each alone shows which request caused the failure.
         self.batcher.counts.again(1 + self.mates.len());
         while let Some(mate) = self.mates.last() {
             let outcome = stage
@@ -218,13 +218,13 @@ impl Leading {
         stage.call(Instant::now(), Payload::Tensors(inputs)).await
     }
 
-    /// Takes those along that wait and fit; says why no more.
+    /// Takes waiting requests that fit; returns why the batch is not larger.
     async fn gather(&mut self, inputs: &Tensors, own: u64) -> Cut {
         let batcher = Arc::clone(&self.batcher);
         let delay = batcher.rule.max_delay;
         let lonely = batcher.lonely.fetch_add(1, Relaxed);
-        let looks = lonely < TRIES || lonely.is_multiple_of(SELDOM);
-        if delay.is_zero() && !looks {
+        let yields = lonely < TRIES || lonely.is_multiple_of(SELDOM);
+        if delay.is_zero() && !yields {
             return self.take(inputs, own);
         }
         self.is_gathering = true;
@@ -232,7 +232,7 @@ impl Leading {
         if delay.is_zero() {
             tokio::task::yield_now().await;
         } else if batcher.queue().rows + own < batcher.rule.max_rows {
-            // Whoever rings means that a batch is full; who is late is not waited for.
+            // The notification means that a batch is full; later requests are not waited for.
             let _ = tokio::time::timeout(delay, batcher.filled.notified()).await;
         }
         let cut = self.take(inputs, own);
@@ -306,15 +306,15 @@ impl Drop for Leading {
                 }
             }
         };
-        // Should it be gone just now, what it was sent is dropped, and the next one leads.
+        // If that request has just gone, the message is dropped, and its `Leading` passes on.
         let _ = next
             .reply
             .send(Reply::Lead(next.inputs, Self::of(&self.batcher)));
     }
 }
 
-/// One call for all of them; the leader's share first. None: it failed, or its answer can't be
-/// taken apart.
+/// Runs one call for the whole batch and returns each request's outputs, the leader's first. `None`
+/// when the call failed or its outputs can't be split.
 async fn together(
     stage: &Stage,
     began: Instant,

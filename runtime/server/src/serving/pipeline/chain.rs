@@ -1,4 +1,4 @@
-//! Stages, one after the other.
+//! A chain: the stages of one pipeline, in order.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,18 +15,18 @@ use super::batch::Batcher;
 use super::slots::Slots;
 use crate::serving::counts::histogram::Histogram;
 
-/// A stage at its place.
+/// One stage in a chain.
 pub struct Step {
-    /// Its name in the pipeline.
+    /// The stage's name in the pipeline.
     pub name: String,
-    /// What is called.
+    /// The component that is called.
     pub stage: Stage,
     /// How long its calls take.
     pub durations: Histogram,
-    /// Joins its calls, if the manifest says so.
+    /// Batches its calls, if the manifest says so.
     pub batcher: Option<Arc<Batcher>>,
-    /// Calls at once, beside a stage that is batched: there a turn of the pipeline does not bound
-    /// them.
+    /// Bounds concurrent calls of the other stages when one stage is batched, because the
+    /// pipeline's permits do not bound them then.
     pub gate: Option<Semaphore>,
 }
 
@@ -53,7 +53,7 @@ impl Step {
 
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         match &self.gate {
-            // It is never closed.
+            // The semaphore is never closed.
             Some(gate) => gate.acquire().await.ok(),
             None => None,
         }
@@ -64,24 +64,23 @@ impl Step {
 pub struct Chain {
     /// In order.
     pub steps: Vec<Step>,
-    /// Who takes which tensor.
+    /// Which stage takes which tensor.
     pub plan: Plan,
 }
 
-/// On whose behalf a run is, and so what counts it.
+/// What a run is for, which decides how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     /// A client's request.
     Yes,
-    /// A copy of one, of which the client does not notice: its stages run as for a request, and no
-    /// duration is noted.
+    /// A mirrored copy: its stages run as for a request, and no duration is recorded.
     Copy,
-    /// A golden test or a warm-up call: no metric counts it, and it waits for no batch.
+    /// A golden test or a warm-up call: not counted and not batched.
     Trial,
 }
 
 impl Chain {
-    /// Stage after stage, slot by slot. `now` is the time, and moves on with each stage.
+    /// Runs the stages in order. `now` is the current time and is updated after each stage.
     pub(super) async fn run(
         &self,
         pipeline: &Pipeline,
@@ -119,8 +118,7 @@ fn explain(pipeline: &Pipeline, step: &Step, error: CallError) -> Failure {
         cause,
         ..
     } = error;
-    // What the client sent wrong is told in the stage's own words; it need not know which stage saw
-    // it.
+    // An input error keeps the stage's own words; the client need not know which stage found it.
     let message = if kind == Kind::InvalidInput {
         message
     } else {

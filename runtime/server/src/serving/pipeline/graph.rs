@@ -1,10 +1,10 @@
-//! A graph at its place: its nodes, and the pipelines that they ask.
+//! A graph that is served: its nodes and the pipelines that they call.
 //!
-//! The graph itself computes next to nothing: it runs where its request is, and every pipeline that
-//! it asks goes where it belongs ([`place`](crate::executors::compute)), waits for its own turn and
-//! keeps its own limits. Whoever drops a request to a graph drops all of it. Default: no deadline
+//! The graph computes next to nothing itself and runs where its request runs. Each member pipeline
+//! chooses its executor ([`compute`](crate::executors::compute)), waits for its own permit and
+//! keeps its own limits. Dropping a request to a graph drops all its calls. Default: no deadline
 //! and no timeouts; `spec.deadline` bounds all nodes together, a member's `timeout` one call.
-//! Golden tests, for which nobody waits, have no timeouts.
+//! Golden tests have no timeouts.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -24,34 +24,35 @@ use super::slots::Slots;
 use super::{Answer, Pipeline, join};
 use crate::executors::compute::ComputePool;
 
-/// Tensors above this are looked at and merged on the compute runtime.
+/// Tensors above this many bytes are inspected and merged in the compute pool.
 const LONG_TENSOR: usize = 256 << 10;
 
 /// A graph that can be served.
 pub struct Graph {
     /// In order.
     pub nodes: Vec<Arc<Node>>,
-    /// As it is written.
+    /// The resolved document.
     pub written: ResolvedGraph,
     pub(super) plan: Plan,
     pub(super) deadline: Option<Duration>,
-    /// How many levels of graphs there are, this one included.
+    /// Levels of nested graphs, this one included.
     pub(super) depth: usize,
-    /// How many pipelines a request may run.
+    /// How many pipelines one request may run.
     pub(super) runs: usize,
 }
 
-/// How members are asked.
+/// How members are called.
 #[derive(Clone, Copy)]
 pub(super) enum Asking<'a> {
-    /// On behalf of a client.
+    /// For a client's request.
     Served(&'a ComputePool),
-    /// For nobody who waits, as in a golden test: right here, and not counted as a request.
+    /// For a golden test, a warm-up call or a mirrored copy: on this thread, and not counted as a
+    /// request.
     Tried(Counted),
 }
 
 impl Graph {
-    /// The graph over these pipelines, for each node one for each branch.
+    /// Creates the graph; `members` has one pipeline for each branch of each node.
     pub fn new(
         written: ResolvedGraph,
         plan: graph::Plan,
@@ -81,17 +82,17 @@ impl Graph {
         }
     }
 
-    /// How many levels of graphs there are, this one included.
+    /// Levels of nested graphs, this one included.
     pub const fn depth(&self) -> usize {
         self.depth
     }
 
-    /// How many pipelines a request may run at most.
+    /// How many pipelines one request may run at most.
     pub const fn runs(&self) -> usize {
         self.runs
     }
 
-    /// Node after node.
+    /// Runs the nodes in order.
     pub(super) async fn run(
         &self,
         pipeline: &Pipeline,
@@ -110,7 +111,7 @@ impl Graph {
             if let (Some(raw), Some(_)) = (raw.take(), node.only()) {
                 let answer = ask(node, 0, asking, raw).await?;
                 if !answer.asked.is_empty() {
-                    tell(&mut asked, node, &node.called[0], &answer.asked);
+                    note_choice(&mut asked, node, &node.called[0], &answer.asked);
                 }
                 slots.fill(answer.outputs);
                 continue;
@@ -135,7 +136,7 @@ impl Graph {
     }
 }
 
-/// Whom the node asks.
+/// Chooses the members that the node calls.
 async fn choose(node: &Arc<Node>, asking: Asking<'_>, looked: Vec<Tensor>) -> Choice {
     match asking {
         Asking::Served(compute) if bytes(&looked) > LONG_TENSOR => {
@@ -157,13 +158,13 @@ async fn answer(
 ) -> Result<Tensors, Failure> {
     match (choice, &node.plan.gives) {
         (Choice::Pass, _) => {
-            tell(asked, node, "pass", "");
+            note_choice(asked, node, "pass", "");
             Ok(pick(&inputs, &node.plan.pass))
         }
         (Choice::One(branch), Gives::One(gives)) => {
             let answer = ask(node, branch, asking, node.payload(branch, &inputs)).await?;
             if node.only().is_none() || !answer.asked.is_empty() {
-                tell(asked, node, &node.called[branch], &answer.asked);
+                note_choice(asked, node, &node.called[branch], &answer.asked);
             }
             Ok(pick(&answer.outputs, &gives[branch]))
         }
@@ -175,8 +176,10 @@ async fn answer(
             for (branch, answer) in answers.iter().enumerate() {
                 match answer {
                     Ok(answer) if answer.asked.is_empty() => {}
-                    Ok(answer) => tell(asked, node, &node.called[branch], &answer.asked),
-                    Err(failure) => tell(asked, node, &node.called[branch], failure.kind.code()),
+                    Ok(answer) => note_choice(asked, node, &node.called[branch], &answer.asked),
+                    Err(failure) => {
+                        note_choice(asked, node, &node.called[branch], failure.kind.code())
+                    }
                 }
             }
             merged(givens, answers, asking, whose).await
@@ -188,7 +191,7 @@ async fn answer(
     }
 }
 
-/// What an ensemble's members give together.
+/// Merges the outputs of an ensemble's members.
 async fn merged(
     givens: &[Given],
     answers: Vec<Result<Answer, Failure>>,
@@ -219,8 +222,8 @@ async fn merged(
             ),
         };
         if tensors.is_empty() {
-            // All who could give it are soft and failed; the first of their failures is as good as
-            // any.
+            // All members that could give it are soft and failed; report the first of their
+            // failures.
             let failed = answers
                 .iter()
                 .find_map(|answer| answer.as_ref().err().cloned());
@@ -267,16 +270,16 @@ async fn ask(
                 Some(timeout) => {
                     match tokio::time::timeout(timeout, member.infer(compute, payload)).await {
                         Ok(result) => result,
-                        // Dropped, it ends what it was doing.
+                        // Dropping the call cancels it.
                         Err(_) => Err(late(node, branch, timeout)),
                     }
                 }
             };
-            // It is a request to that pipeline as any other.
+            // It counts as a request to that pipeline.
             member.count(result.as_ref().map(|_| ()).map_err(|failure| failure.kind));
             result
         }
-        // It may be serving meanwhile, and its stages' instances are bounded all the same.
+        // The member may be serving meanwhile; its permits bound the instances in use.
         Asking::Tried(counted) => {
             member
                 .turn()
@@ -287,7 +290,7 @@ async fn ask(
     }
 }
 
-/// A member that was given up.
+/// The failure of a member that exceeded its timeout.
 fn late(node: &Node, branch: usize, timeout: Duration) -> Failure {
     let (member, timeout) = (&node.called[branch], show_duration(timeout));
     let message = format!(
@@ -297,11 +300,11 @@ fn late(node: &Node, branch: usize, timeout: Duration) -> Failure {
     Failure::new(Kind::DeadlineExceeded, message)
 }
 
-/// Notes whom a node asked that had a choice, with what those noted in turn.
-fn tell(asked: &mut String, node: &Node, whom: &str, more: &str) {
+/// Appends which member a node with a choice called, and the choices made inside that member.
+fn note_choice(asked: &mut String, node: &Node, called: &str, more: &str) {
     let comma = if asked.is_empty() { "" } else { ", " };
-    // Writing to a text does not fail.
-    let _ = write!(asked, "{comma}{}={whom}", node.name);
+    // Writing to a string does not fail.
+    let _ = write!(asked, "{comma}{}={called}", node.name);
     if !more.is_empty() {
         let _ = write!(asked, " ({more})");
     }

@@ -1,8 +1,8 @@
-//! Several calls at once, on one task.
+//! Runs several calls concurrently on one task.
 //!
-//! A call that takes long goes to threads of its own ([`place`](crate::executors::compute)), so
-//! what is polled here is short. Whoever drops this drops every call. Bound: as many as a node has
-//! branches; each wake asks all that still run.
+//! A long call runs in the compute pool ([`compute`](crate::executors::compute)), so each poll here
+//! is short. Dropping the future drops every call. Bound: one call for each branch of a node; each
+//! wake polls all calls that still run.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -14,7 +14,7 @@ enum Call<T, F> {
     Ended(Result<T, Failure>),
 }
 
-/// Waits for all of them; not for the rest when one fails that is not soft.
+/// Waits for all calls. Returns at once when a call fails that is not soft.
 pub(super) async fn all<T: Unpin, F: Future<Output = Result<T, Failure>>>(
     calls: impl Iterator<Item = F>,
     is_soft: impl Fn(usize) -> bool,
@@ -50,7 +50,7 @@ mod tests {
 
     use super::*;
 
-    /// Ends after so many polls.
+    /// Completes after this many polls.
     async fn after(polls: usize, result: Result<usize, Kind>) -> Result<usize, Failure> {
         for _ in 0..polls {
             tokio::task::yield_now().await;
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_stand_where_their_calls_did() {
+    fn answers_keep_the_order_of_their_calls() {
         assert_eq!(
             run(&[(3, Ok(0)), (0, Ok(1)), (1, Ok(2))], |_| false),
             Ok(vec![Ok(0), Ok(1), Ok(2)])
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_failure_ends_all_and_a_soft_one_nothing() {
+    fn a_hard_failure_ends_all_calls_and_a_soft_one_none() {
         let calls = [
             (2, Ok(0)),
             (1, Err(Kind::StageTrapped)),

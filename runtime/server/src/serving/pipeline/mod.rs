@@ -1,8 +1,9 @@
-//! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, and
-//! what is counted about it.
+//! One version of a pipeline, ready to serve: a chain of stages or a graph of other pipelines, with
+//! its counters.
 //!
-//! Bounds: at most `limits.instances` of the scarcest stage run at once, and of a graph as many as
-//! its members together; `queue` more wait; the rest is refused with 503.
+//! Bounds: as many requests run at once as the stage with the fewest instances has
+//! (`limits.instances`), and in a graph as many as in its members together; `queue` more wait;
+//! further requests get 503.
 
 mod adapter;
 mod batch;
@@ -39,49 +40,49 @@ use crate::serving::admission::{Admission, Permit};
 use crate::serving::cache::Cache;
 use crate::serving::counts::PipelineCounts;
 
-/// Turns of a pipeline with a batched stage.
-const BATCH_TURNS_MAX: usize = 4096;
+/// The largest number of permits of a pipeline with a batched stage.
+const BATCH_PERMITS_MAX: usize = 4096;
 
 /// What a pipeline runs.
 pub enum Body {
-    /// Stages of its own.
+    /// Its own stages.
     Chain(Chain),
     /// Other pipelines.
     Graph(Graph),
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// One tensor for each output.
     pub outputs: Tensors,
-    /// Whom a graph's nodes asked that had a choice; empty where there was none.
+    /// Which members a graph's nodes chose; empty when no node had a choice.
     pub asked: String,
-    /// Whether the cache had it; none where it was not asked.
+    /// Whether it came from the cache; `None` when the cache was not used.
     pub cached: Option<bool>,
 }
 
-/// One version of a pipeline. On cache lines of its own: in front of it lies the count of those who
-/// hold it, which every request writes.
+/// One version of a pipeline. Aligned to its own cache lines, because the reference count in front
+/// of it is written by every request.
 #[repr(align(128))]
 pub struct Pipeline {
-    /// What clients call it.
+    /// The name that clients call.
     pub name: String,
     /// The label that a person chose.
     pub version: String,
-    /// Of the canonical manifest.
+    /// The digest of the canonical manifest.
     pub digest: Digest,
     /// What it runs.
     pub body: Body,
     /// What protocols prepared for it.
     pub extensions: Extensions,
-    /// What is counted about it.
+    /// Its counters.
     pub counts: PipelineCounts,
     /// How it was made.
     pub made: Made,
-    /// What its author should know, though it serves.
+    /// Problems that its author should know, though it serves.
     pub warnings: Vec<Problem>,
-    /// Where its answers are kept, if they are.
+    /// The response cache, if it uses one.
     pub cache: Option<Arc<Cache>>,
     pace: Pace,
     admission: Admission,
@@ -92,7 +93,7 @@ pub struct Pipeline {
 pub struct Made {
     /// Components that were compiled for it.
     pub compiled: u32,
-    /// Golden tests that it passed.
+    /// Golden tests that passed.
     pub tests: u32,
 }
 
@@ -123,7 +124,7 @@ impl Pipeline {
             signature,
         };
         let extensions = Extensions::new(prepare, &subject);
-        let admission = Admission::new(turns(&body), waiting_max);
+        let admission = Admission::new(permits(&body), waiting_max);
         Self {
             name,
             version,
@@ -139,7 +140,7 @@ impl Pipeline {
         }
     }
 
-    /// What flows in and out.
+    /// Inputs and outputs.
     pub const fn signature(&self) -> &Signature {
         match &self.body {
             Body::Chain(chain) => &chain.plan.signature,
@@ -147,7 +148,7 @@ impl Pipeline {
         }
     }
 
-    /// Its own stages, in order; none of a graph.
+    /// Its own stages, in order; empty for a graph.
     pub fn steps(&self) -> &[Step] {
         match &self.body {
             Body::Chain(chain) => &chain.steps,
@@ -155,7 +156,7 @@ impl Pipeline {
         }
     }
 
-    /// What it is, if it is a graph.
+    /// The graph, if it is one.
     pub const fn graph(&self) -> Option<&Graph> {
         match &self.body {
             Body::Chain(_) => None,
@@ -163,7 +164,7 @@ impl Pipeline {
         }
     }
 
-    /// Levels of graphs.
+    /// Levels of nested graphs; 0 for a chain.
     pub fn depth(&self) -> usize {
         self.graph().map_or(0, Graph::depth)
     }
@@ -173,11 +174,11 @@ impl Pipeline {
         self.graph().map_or(1, Graph::runs)
     }
 
-    /// Content types of raw bodies that it takes in place of tensors.
+    /// Content types of raw bodies that it accepts in place of tensors.
     pub fn accepts(&self) -> &[String] {
         match &self.body {
             Body::Chain(chain) => chain.steps.first().map_or(&[], |step| step.stage.accepts()),
-            // Whom a node asks that has several branches is known only when there are tensors.
+            // Which branch a node with several will call is known only once there are tensors.
             Body::Graph(graph) => graph
                 .nodes
                 .first()
@@ -186,17 +187,17 @@ impl Pipeline {
         }
     }
 
-    /// Drops its idle instances; the next request makes new ones.
+    /// Drops its idle instances; the next request creates new ones.
     pub fn rest(&self) {
         self.steps().iter().for_each(|step| step.stage.rest());
     }
 
-    /// Requests that wait for their turn.
+    /// Requests that wait for a permit.
     pub fn waiting(&self) -> usize {
         self.admission.waiting()
     }
 
-    /// Counts how a request ended. Whoever asked knows that, as decoding and encoding may fail too.
+    /// Counts the result of a request. The caller does it, as decoding and encoding may fail too.
     pub fn count(&self, outcome: Result<(), Kind>) {
         match outcome {
             Ok(()) => self.counts.answered.add(1),
@@ -204,7 +205,7 @@ impl Pipeline {
         }
     }
 
-    /// Computes one answer: waits for its turn, runs the chain where it belongs.
+    /// Computes one answer: waits for a permit and runs the chain or graph on the right executor.
     pub async fn infer(
         self: &Arc<Self>,
         compute: &ComputePool,
@@ -226,7 +227,7 @@ impl Pipeline {
         result
     }
 
-    /// What was answered to the same inputs before; or the answer, which is kept.
+    /// Answers from the cache, or computes the answer and caches it.
     async fn infer_cached(
         self: &Arc<Self>,
         cache: &Cache,
@@ -262,14 +263,13 @@ impl Pipeline {
         payload: Payload,
     ) -> Result<Answer, Failure> {
         let began = Instant::now();
-        let turn = self.turn().await?;
-        // On the heap at once: it may move to another thread, and every future around it stays
-        // small.
+        let permit = self.turn().await?;
+        // Boxed at once: it may move to another thread, and every future around it stays small.
         let chain = Box::pin(async move {
             let began = Instant::now();
             let mut now = began;
-            let result = turn.run(&mut now, payload).await;
-            turn.pace.learn(now - began);
+            let result = permit.run(&mut now, payload).await;
+            permit.pace.learn(now - began);
             (result, now)
         });
         let (result, ended) = compute.run(&self.pace, chain).await;
@@ -280,7 +280,7 @@ impl Pipeline {
         })
     }
 
-    /// On the heap: a graph may ask a graph.
+    /// Boxed, because a graph may call a graph.
     fn infer_graph<'a>(
         self: &'a Arc<Self>,
         graph: &'a Graph,
@@ -290,7 +290,7 @@ impl Pipeline {
         Box::pin(async move {
             let began = Instant::now();
             let work = async {
-                let _turn = self.turn().await?;
+                let _permit = self.turn().await?;
                 graph.run(self, Asking::Served(compute), payload).await
             };
             let result = match graph.deadline {
@@ -307,7 +307,7 @@ impl Pipeline {
                     }
                 },
             };
-            // One that got no turn took no time.
+            // A request that got no permit is not a duration.
             if !matches!(&result, Err(failure) if failure.kind == Kind::Overloaded) {
                 self.counts.durations.record(began.elapsed());
             }
@@ -315,8 +315,8 @@ impl Pipeline {
         })
     }
 
-    /// Computes an answer that nobody waits for: not counted, and on the caller's thread to its
-    /// end.
+    /// Computes the answer to a mirrored copy: not counted as a request, and wholly on the calling
+    /// thread.
     pub async fn compute(self: &Arc<Self>, payload: Payload) -> Result<Tensors, Failure> {
         self.turn()
             .await?
@@ -325,7 +325,7 @@ impl Pipeline {
             .map(|answer| answer.outputs)
     }
 
-    /// Waits until it may run.
+    /// Waits for a permit.
     async fn turn(self: &Arc<Self>) -> Result<Permit<Self>, Failure> {
         Admission::turn(self).await.ok_or_else(|| {
             let waiting = self.admission.waiting_max();
@@ -337,7 +337,7 @@ impl Pipeline {
         })
     }
 
-    /// Runs it right here, whoever else runs.
+    /// Runs on the calling thread, without a permit.
     pub async fn run(&self, now: &mut Instant, payload: Payload) -> Result<Tensors, Failure> {
         match &self.body {
             Body::Chain(chain) => chain.run(self, now, payload, Counted::Yes).await,
@@ -348,13 +348,12 @@ impl Pipeline {
         }
     }
 
-    /// The same for a golden test or a warm-up call, which is nobody's request: no metric counts
-    /// it.
+    /// Runs a golden test or a warm-up call on the calling thread; no metric counts it.
     pub(crate) fn try_out<'a>(&'a self, now: &'a mut Instant, payload: Payload) -> Running<'a> {
         self.run_as(Counted::Trial, now, payload)
     }
 
-    /// On the heap: a graph may ask a graph.
+    /// Boxed, because a graph may call a graph.
     fn run_as<'a>(
         &'a self,
         counted: Counted,
@@ -376,14 +375,14 @@ impl Pipeline {
     }
 }
 
-/// A run right here.
+/// A run on the calling thread.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
 
-/// How many may run at once.
-fn turns(body: &Body) -> usize {
+/// The number of permits: how many requests may run at once.
+fn permits(body: &Body) -> usize {
     match body {
-        // Those who wait for a batch hold a turn: there are enough to fill it. Each stage still has
-        // its own bound then.
+        // Requests that wait for a batch hold a permit, so there are enough permits to fill a
+        // batch. Each stage then has its own bound.
         Body::Chain(chain) => {
             match chain
                 .steps
@@ -392,7 +391,7 @@ fn turns(body: &Body) -> usize {
                 .map(|it| it.room())
                 .max()
             {
-                Some(room) => room.min(BATCH_TURNS_MAX),
+                Some(requests) => requests.min(BATCH_PERMITS_MAX),
                 None => chain
                     .steps
                     .iter()
@@ -401,18 +400,18 @@ fn turns(body: &Body) -> usize {
                     .unwrap_or(1),
             }
         }
-        // Its members say themselves how many may run; it only says how many requests it holds.
+        // The members bound what runs; this bounds how many requests the graph holds.
         Body::Graph(graph) => {
             let members = graph.nodes.iter().flat_map(|node| &node.members);
             members
-                .map(|member| turns(&member.body))
+                .map(|member| permits(&member.body))
                 .fold(0, usize::saturating_add)
                 .max(1)
         }
     }
 }
 
-/// How many inferences a request asks for: its first input's elements along the first dimension.
+/// How many inferences a request asks for: the size of its first input's first dimension.
 fn elements(payload: &Payload) -> u64 {
     match payload {
         Payload::Tensors(inputs) => inputs

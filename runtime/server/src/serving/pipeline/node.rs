@@ -1,4 +1,4 @@
-//! One node of a graph: whom it may ask, and how it chooses among them.
+//! One node of a graph: the pipelines that it may call, and how it chooses among them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use hotstage_core::tensor::Tensor;
 use super::Pipeline;
 use crate::serving::random::next_u64;
 
-/// A node at its place.
+/// One node in a graph.
 pub struct Node {
     /// Unique in its graph.
     pub name: String,
-    /// Whom it may ask.
+    /// The pipelines that it may call.
     pub members: Vec<Arc<Pipeline>>,
-    /// What each of them is called: `tumor/1`.
+    /// The members' names and versions: `tumor/1`.
     pub(super) called: Vec<String>,
     pub(super) plan: NodePlan,
-    /// How long each of them may take.
+    /// The timeouts of the members.
     timeouts: Vec<Option<Duration>>,
     does: Does,
-    /// Of a splitter.
+    /// The shares of a splitter.
     shares: Option<Shares>,
 }
 
-/// Whom a node asks.
+/// The members that a node calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     All,
     One(usize),
-    /// Nobody: it gives what was there before it.
+    /// None: the node passes its inputs on.
     Pass,
 }
 
@@ -84,17 +84,17 @@ impl Node {
         }
     }
 
-    /// The one that it asks whatever comes.
+    /// The member of a node without a choice.
     pub(super) fn only(&self) -> Option<&Arc<Pipeline>> {
         self.members.first().filter(|_| self.does == Does::Call)
     }
 
-    /// How long a member may take.
+    /// A member's timeout.
     pub(super) fn timeout(&self, member: usize) -> Option<Duration> {
         self.timeouts.get(member).copied().flatten()
     }
 
-    /// Whether a member's failure is left out.
+    /// Whether the merge leaves out a failed member.
     pub(super) fn is_soft(&self, member: usize) -> bool {
         match &self.does {
             Does::Ensemble { soft, .. } => soft.get(member).copied().unwrap_or_default(),
@@ -102,7 +102,7 @@ impl Node {
         }
     }
 
-    /// Whom it asks, as what it looked at is so.
+    /// Chooses by the inspected tensors.
     pub(super) fn choose(&self, looked: &[Tensor]) -> Choice {
         match &self.does {
             Does::Call => Choice::One(0),
@@ -125,7 +125,7 @@ impl Node {
         }
     }
 
-    /// What a member is asked.
+    /// The inputs of a member.
     pub(super) fn payload(&self, member: usize, inputs: &[Tensor]) -> Payload {
         let takes = self.plan.takes.get(member).map_or(&[][..], Vec::as_slice);
         Payload::Tensors(

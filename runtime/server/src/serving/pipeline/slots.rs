@@ -1,7 +1,7 @@
-//! A request's tensors: the inputs first, then what each stage or node made, in order.
+//! The tensors of one request: the inputs first, then the outputs of each stage or node, in order.
 //!
-//! Whoever takes one follows a number. At its last use a tensor is moved out; before, it is cloned,
-//! which is a reference count. All names were resolved when the pipeline was deployed.
+//! Tensors are addressed by number; names were resolved when the pipeline was deployed. The last
+//! use of a tensor moves it out; earlier uses clone it, which increments a reference count.
 
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::request::Payload;
@@ -14,7 +14,7 @@ use hotstage_engine::Tensors;
 pub(super) struct Slots(Vec<Option<Tensor>>);
 
 impl Slots {
-    /// With the request in the first of them; a raw body is for the first stage alone.
+    /// Puts the request into the first slots; a raw body goes to the first stage alone.
     pub(super) fn begin(plan: &Plan, payload: Payload) -> (Self, Option<Payload>) {
         let mut slots = Vec::with_capacity(plan.slots);
         match payload {
@@ -22,7 +22,7 @@ impl Slots {
                 slots.extend(inputs.into_iter().map(Some));
                 (Self(slots), None)
             }
-            // The inputs stay empty: at deploy it was checked that nobody else takes one of them.
+            // The inputs stay empty; the deploy checked that no other stage takes one of them.
             raw @ Payload::Raw { .. } => {
                 slots.resize(plan.signature.inputs.len(), None);
                 (Self(slots), Some(raw))
@@ -30,7 +30,7 @@ impl Slots {
         }
     }
 
-    /// What a stage or a node takes. `whose` says of whom a misfit is.
+    /// The inputs of a stage or node. `whose` names it in errors.
     pub(super) fn gather(
         &mut self,
         takes: &[Take],
@@ -55,7 +55,7 @@ impl Slots {
             .collect()
     }
 
-    /// A tensor that is looked at.
+    /// Clones a tensor for inspection.
     pub(super) fn look(&self, slot: usize, whose: impl Fn() -> String) -> Result<Tensor, Failure> {
         self.0
             .get(slot)
@@ -64,12 +64,12 @@ impl Slots {
             .ok_or_else(|| lost(slot, &whose()))
     }
 
-    /// What was made goes behind what is there.
+    /// Appends the outputs of a stage or node.
     pub(super) fn fill(&mut self, made: Tensors) {
         self.0.extend(made.into_iter().map(Some));
     }
 
-    /// The answer. No slot is answered twice, so each is moved out.
+    /// The pipeline's outputs. No slot is used twice, so each tensor is moved out.
     pub(super) fn answer(
         mut self,
         slots: &[usize],

@@ -1,5 +1,5 @@
-//! What a route may ask of a request: values of its headers, cookies, parameters and inputs, as
-//! bytes.
+//! Request attributes that a route decides by: values of headers, cookies, parameters and inputs,
+//! as bytes.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::request::Payload;
@@ -10,20 +10,20 @@ use hotstage_core::tensor::Tensor;
 
 use crate::serving::context::{AttributeName, RequestAttributes};
 
-/// What a route asks for, as a request has it.
+/// One attribute that a route reads.
 pub(super) enum AttributeSource {
     Header(AttributeName),
     Cookie(String),
     Parameter(String),
-    /// By its place in the signature.
+    /// By its position in the signature.
     Input(usize),
 }
 
 impl AttributeSource {
-    /// Finds a source in a request to pipelines of these inputs.
+    /// Resolves a source against a signature's inputs.
     pub(super) fn new(source: &Source, inputs: &[Port]) -> Result<Self, String> {
         match source {
-            // Its name was checked when it was read; a header without a name is never there.
+            // The name was checked when the route was parsed; an invalid header name never matches.
             Source::Header(name) => {
                 Ok(AttributeName::new(name).map_or(Self::Cookie(String::new()), Self::Header))
             }
@@ -37,8 +37,8 @@ impl AttributeSource {
                 let datatype = inputs[place].datatype;
                 if is_float(datatype) {
                     return Err(format!(
-                        "input `{name}` is {datatype}, and a float is no key: equal numbers may be written in other \
-                         ways; take one of whole numbers, BOOL or BYTES"
+                        "input `{name}` is {datatype}, and a float can't be a key: equal numbers may be \
+                         written differently; use an input of whole numbers, BOOL or BYTES"
                     ));
                 }
                 Ok(Self::Input(place))
@@ -47,7 +47,7 @@ impl AttributeSource {
     }
 }
 
-/// The head of a request: all that is known before its body is read.
+/// The attributes known before the body is read.
 pub(super) struct HeadAttributes<'a> {
     pub(super) sources: &'a [AttributeSource],
     pub(super) request: &'a dyn RequestAttributes,
@@ -63,10 +63,10 @@ impl Attributes for HeadAttributes<'_> {
     }
 }
 
-/// All of a request, with the values of its body looked up.
+/// All attributes, with the values from the body resolved.
 pub(super) struct AllAttributes<'a> {
     head: HeadAttributes<'a>,
-    /// Values of the body, in the order of the sources.
+    /// Values from the body, in the order of the sources.
     body: Vec<Option<Vec<u8>>>,
 }
 
@@ -100,7 +100,7 @@ impl Attributes for AllAttributes<'_> {
     }
 }
 
-/// A tensor's first element as text; bytes as they are.
+/// A tensor's first element as text; elements of `BYTES` unchanged.
 fn first(tensor: &Tensor) -> Option<Vec<u8>> {
     let data = tensor.data();
     let unsigned = |bytes: &[u8]| {
@@ -114,7 +114,7 @@ fn first(tensor: &Tensor) -> Option<Vec<u8>> {
         (Datatype::Bool, Some(bytes)) => (unsigned(bytes?) != 0).to_string(),
         (Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Int64, Some(bytes)) => {
             let bytes = bytes?;
-            // The sign is the highest bit of what is there.
+            // Sign-extend: the sign is the highest bit of the element.
             let unused = 64 - 8 * u32::try_from(bytes.len()).ok()?;
             ((unsigned(bytes) << unused).cast_signed() >> unused).to_string()
         }

@@ -1,7 +1,7 @@
-//! A circuit breaker for each variant: after so many failures in a row nobody asks it for a while,
-//! and then one request tries.
+//! A circuit breaker for each variant: after a number of failures in a row the variant gets no
+//! requests for a while, and then one request tries it.
 //!
-//! Two atomics for each variant, no lock. Default: none; the route's `fallback.circuit` brings
+//! Each breaker is two atomics, without a lock. Default: none; the route's `fallback.circuit` adds
 //! them. A changed route begins with closed circuits.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use hotstage_core::route::Circuit;
 
-/// One variant's.
+/// The breaker of one variant.
 #[derive(Debug)]
 pub(super) struct Breaker {
     began: Instant,
-    /// Failures since it last answered.
+    /// Failures since its last answer.
     in_a_row: AtomicU32,
-    /// Until then nobody asks it, in milliseconds since `began`.
+    /// Until when it gets no requests, in milliseconds since `began`.
     open_until: AtomicU64,
 }
 
@@ -28,7 +28,7 @@ impl Breaker {
         }
     }
 
-    /// Whether a request may go there. Of those that come when its time is over, one may.
+    /// Whether a request may go there. When the open time is over, one request may try.
     pub(super) fn lets_through(&self, circuit: &Circuit, now: Instant) -> bool {
         if self.in_a_row.load(Relaxed) < circuit.failures {
             return true;
@@ -43,15 +43,15 @@ impl Breaker {
                 .is_ok()
     }
 
-    /// It answered.
+    /// Records an answer.
     pub(super) fn answered(&self) {
-        // All requests share this, and nearly all find nothing to write.
+        // All requests share this atomic; skip the write when it is 0 already.
         if self.in_a_row.load(Relaxed) > 0 {
             self.in_a_row.store(0, Relaxed);
         }
     }
 
-    /// It failed.
+    /// Records a failure.
     pub(super) fn failed(&self, circuit: &Circuit, now: Instant) {
         let in_a_row = self.in_a_row.fetch_add(1, Relaxed).saturating_add(1);
         if in_a_row >= circuit.failures {
@@ -61,7 +61,7 @@ impl Breaker {
         }
     }
 
-    /// Whether nobody asks it now.
+    /// Whether the circuit is open.
     pub(super) fn is_open(&self, circuit: &Circuit) -> bool {
         self.in_a_row.load(Relaxed) >= circuit.failures
     }

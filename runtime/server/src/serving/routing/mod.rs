@@ -1,9 +1,8 @@
-//! A route at its place: the decision, the pipelines that it decides between, and what goes on
-//! beside it.
+//! A route that is served: the decision, its variants, and their adapters, breakers and mirrors.
 //!
-//! A route that asks for headers and cookies alone decides before the body is there; one that
-//! sources for parameters or inputs when it is read, which all of its versions do alike. A decision
-//! looks each value up once and waits for nothing; one by the head allocates nothing.
+//! A route that reads only headers and cookies decides before the body is read; one that reads
+//! parameters or inputs decides after it. All variants decode a request alike. A decision reads
+//! each attribute once and never waits; one by headers and cookies allocates nothing.
 
 mod attributes;
 mod breaker;
@@ -30,61 +29,62 @@ use crate::serving::mirror::{Mirror, Mirrors};
 use crate::serving::pipeline::{Adapter, Pipeline};
 use crate::serving::random::next_u64;
 
-/// The header that says which version answered, and by which a client may ask for it again.
+/// The header that names the version that answered; a client sends it to pin a request to a
+/// version.
 const PIN: &str = "hotstage-version";
 
 /// A route that can be served.
 pub struct Routing {
-    /// Of its canonical document.
+    /// The digest of its canonical document.
     pub digest: Digest,
-    /// What decides.
+    /// The decision.
     route: Route,
-    /// What it asks for, in its order.
+    /// The attributes that it reads, in the route's order.
     sources: Vec<AttributeSource>,
-    /// In the order of its split.
+    /// In the order of the split.
     variants: Vec<Arc<Pipeline>>,
-    /// One for each variant; none for one that agrees with the first.
+    /// One for each variant; `None` when its signature equals the first variant's.
     adapters: Vec<Option<Arc<Adapter>>>,
     /// One for each variant.
     breakers: Vec<Breaker>,
     mirrors: Vec<Arc<Mirror>>,
-    /// What is asked of the variants.
+    /// The running experiment.
     trial: Option<Arc<Trial>>,
-    /// Whether the body must be read before it can decide.
+    /// Whether the decision needs the body.
     is_open: bool,
-    /// Versions that it names and that are not in service.
+    /// Versions of the route that are not in service.
     out_of_service: Vec<String>,
 }
 
-/// Which mirrors get a copy, a bit for each.
+/// Which mirrors get a copy, one bit for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Copies(u8);
 
 /// Why a route can't be served with these pipelines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// A version that it names is not loaded.
+    /// One of its versions is not loaded.
     Absent {
-        /// Its place in the split.
+        /// Its position in the split.
         variant: usize,
     },
-    /// Two versions do not take and give the same.
+    /// Two versions have different signatures.
     Disagrees {
-        /// The place of the second.
+        /// The position of the second.
         variant: usize,
         /// What differs.
         message: String,
     },
-    /// It asks for an input that can't be a key.
+    /// It reads an input that can't be a key.
     Input {
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
 
 impl Routing {
-    /// The route, between the pipelines that `find` has for its versions. Mirrors that `before`
-    /// has, just so, go on.
+    /// The route over the pipelines that `find` returns for its versions. Mirrors that `before` has
+    /// with the same settings are kept.
     pub fn new(
         written: &WrittenRoute,
         find: impl Fn(&str) -> Option<Arc<Pipeline>>,
@@ -100,8 +100,8 @@ impl Routing {
         }
     }
 
-    /// The same with whichever of its versions are in service, as [`Route::degraded`] says. Refused
-    /// as absent when they can't answer.
+    /// The route over those of its versions that are in service, as [`Route::degraded`] defines.
+    /// Fails as absent when they can't answer.
     pub fn degraded(
         written: &WrittenRoute,
         find: impl Fn(&str) -> Option<Arc<Pipeline>>,
@@ -117,7 +117,7 @@ impl Routing {
         )
     }
 
-    /// The route between what was found of its versions, in their order.
+    /// The route over the pipelines found for its versions, in their order.
     fn between(
         written: &WrittenRoute,
         mut found: Vec<Option<Arc<Pipeline>>>,
@@ -126,7 +126,8 @@ impl Routing {
         let parts = written.route().parts();
         let many = parts.variants.len();
         if let Some(None) = found.first() {
-            // Without the first one nobody knows what others would have to be adapted to.
+            // Without the first variant the route's signature is unknown, so variants with an
+            // adapter can't be used either.
             let adapted = found
                 .iter_mut()
                 .zip(&parts.variants)
@@ -162,15 +163,15 @@ impl Routing {
             .map(|(version, _)| version.to_string())
             .collect();
         found.truncate(many);
-        // No request is sent to who is out of service; in its place stands another one, so that
-        // each place has one.
+        // No request is sent to an absent variant; another pipeline fills its position, so that
+        // every position has one.
         let variants: Vec<Arc<Pipeline>> = found
             .into_iter()
             .map(|found| found.unwrap_or_else(|| Arc::clone(&first)))
             .collect();
         let breakers = variants.iter().map(|_| Breaker::new()).collect();
         let digests: Vec<Digest> = variants.iter().map(|pipeline| pipeline.digest).collect();
-        // While a version is out of service, others get what it was dealt, so nothing is compared.
+        // While a version is out of service, others get its requests, so nothing is compared.
         let trial = if missing {
             None
         } else {
@@ -193,7 +194,7 @@ impl Routing {
         })
     }
 
-    /// Routes a request by its head. Where more must be known, [`RoutedRequest::resolve`] decides.
+    /// Routes a request by its head. If the body is needed, [`RoutedRequest::resolve`] decides.
     pub fn choose(
         self: &Arc<Self>,
         request: &dyn RequestAttributes,
@@ -211,7 +212,7 @@ impl Routing {
         })
     }
 
-    /// The variant that answers, by the head alone, and the request's part in the route's
+    /// Decides by the head alone: the variant that answers, and the request's part in the
     /// experiment.
     pub fn decide(
         &self,
@@ -221,7 +222,7 @@ impl Routing {
         self.dealt(request, &HeadAttributes { sources, request })
     }
 
-    /// The same, by all of a request.
+    /// Decides by the head and the body.
     fn decide_whole(
         &self,
         request: &dyn RequestAttributes,
@@ -250,9 +251,9 @@ impl Routing {
         ))
     }
 
-    /// The variant that the request names, where the route lets it. A name that is none of a
-    /// variant is refused, as is one that is out of service: a request for one version must not get
-    /// an answer of another.
+    /// The variant that the request is pinned to, if the route allows pins. An unknown version and
+    /// one that is out of service are refused: a request for one version must not get the answer of
+    /// another.
     fn pinned(&self, request: &dyn RequestAttributes) -> Result<Option<usize>, Failure> {
         if !self.route.parts().pin {
             return Ok(None);
@@ -292,7 +293,7 @@ impl Routing {
         ))
     }
 
-    /// The way to a variant.
+    /// Routes a request to a variant.
     pub fn way(self: &Arc<Self>, variant: usize) -> RoutedRequest {
         let more =
             self.is_open || self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
@@ -305,7 +306,7 @@ impl Routing {
         }
     }
 
-    /// Who a variant is, and what stands before it.
+    /// A variant's pipeline and its adapter.
     fn variant(&self, variant: usize) -> (Arc<Pipeline>, Option<Arc<Adapter>>) {
         (
             Arc::clone(&self.variants[variant]),
@@ -313,13 +314,13 @@ impl Routing {
         )
     }
 
-    /// The variant that answers when this one can't.
+    /// The variant that answers when this one fails.
     fn fallback(&self, variant: usize) -> Option<usize> {
         let fallback = self.route.parts().fallback.as_ref()?;
         Some(fallback.to).filter(|&to| to != variant)
     }
 
-    /// How long a variant may take, and when it is not asked any more.
+    /// The timeout of a variant and its circuit settings.
     fn patience(&self) -> (Option<Duration>, Option<Circuit>) {
         self.route
             .parts()
@@ -330,8 +331,8 @@ impl Routing {
             })
     }
 
-    /// Which mirrors get a copy of this request: of those that do not answer it themselves, by
-    /// chance.
+    /// The mirrors that get a copy of this request, chosen at random by their percentage. A mirror
+    /// of the version that answers gets none.
     fn copies(&self, answers: &Arc<Pipeline>) -> Option<Copies> {
         let mut copies = 0;
         for (place, mirror) in self.mirrors.iter().enumerate() {
@@ -344,7 +345,7 @@ impl Routing {
         (copies != 0).then_some(Copies(copies))
     }
 
-    /// Gives them their copies. One that answered in another's place gets none.
+    /// Sends the copies. A mirror of the version that answered, as after a fallback, gets none.
     fn copy(
         &self,
         mirrors: &Mirrors,
@@ -365,8 +366,8 @@ impl Routing {
         &self.mirrors
     }
 
-    /// Each version that may answer, with its share of what no rule takes, and whether its circuit
-    /// is open.
+    /// Each version that may answer, with its share of the requests that no rule matches, and
+    /// whether its circuit is open.
     pub fn shares(&self) -> impl Iterator<Item = (&str, f64, bool)> {
         let open = move |version: &str| self.open_circuits().any(|open| open == version);
         self.route
@@ -380,7 +381,7 @@ impl Routing {
             })
     }
 
-    /// Versions that it names and that are not in service: it goes on without them.
+    /// Versions of the route that are not in service; it serves without them.
     pub fn out_of_service(&self) -> &[String] {
         &self.out_of_service
     }
@@ -395,12 +396,12 @@ impl Routing {
             .map(|(pipeline, _)| pipeline.version.as_str())
     }
 
-    /// The pipelines between which it decides, in the order of its split.
+    /// The pipelines that it chooses from, in the order of the split.
     pub fn variants(&self) -> &[Arc<Pipeline>] {
         &self.variants
     }
 
-    /// Their weights for requests that chance deals.
+    /// Their weights for randomly assigned requests.
     pub fn weights_by_chance(&self) -> Vec<f64> {
         let drawn = self.trial.as_ref().and_then(|trial| trial.plan.drawn());
         drawn.map_or_else(
@@ -416,18 +417,18 @@ impl Routing {
         )
     }
 
-    /// What is asked of them.
+    /// The running experiment.
     pub const fn trial(&self) -> Option<&Arc<Trial>> {
         self.trial.as_ref()
     }
 
-    /// What decides.
+    /// The decision.
     pub const fn route(&self) -> &Route {
         &self.route
     }
 }
 
-/// What stands before each of the versions that were found.
+/// The adapter of each version that was found.
 fn adapters(
     parts: &Parts,
     found: &[Option<Arc<Pipeline>>],
@@ -443,7 +444,7 @@ fn adapters(
     found.iter().enumerate().map(adapter).collect()
 }
 
-/// The mirrors whose versions were found; those that were there before, just so, go on.
+/// The mirrors whose versions were found; those that `before` has with the same settings are kept.
 fn mirrors(
     parts: &Parts,
     found: &[Option<Arc<Pipeline>>],
@@ -468,8 +469,8 @@ fn mirrors(
     mirrors
 }
 
-/// What must stand between the first variant's signature and another variant; none where they
-/// agree.
+/// The adapter between the first variant's signature and another variant's; `None` when they are
+/// equal.
 fn adapted(
     first: &Arc<Pipeline>,
     variant: &Arc<Pipeline>,
@@ -485,7 +486,7 @@ fn adapted(
     Ok(Some(Adapter::new(Arc::clone(first), variant, places)))
 }
 
-/// What two versions do not agree on, if anything.
+/// How two versions' signatures differ, if they do.
 fn difference(one: &Pipeline, other: &Pipeline) -> Option<String> {
     let (Signature { inputs, outputs }, other_signature) = (one.signature(), other.signature());
     for (what, ours, theirs) in [

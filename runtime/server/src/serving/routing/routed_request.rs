@@ -1,8 +1,7 @@
-//! One request's way: to the chosen variant, to the fallback if that fails, and in copy to the
-//! mirrors.
+//! A routed request: the chosen variant, the fallback if it fails, and copies to mirrors.
 //!
-//! A request without a route, or behind one that has neither fallback nor mirror, takes nothing of
-//! this but a look at an option. Copies share the tensors' bytes.
+//! A request without a route, or with a route that has neither fallback nor mirror, pays only for
+//! the check of an option. Copies share the tensors' bytes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,22 +24,23 @@ use crate::serving::pipeline::{Adapter, Answer, Pipeline};
 
 /// Where a request goes.
 pub struct RoutedRequest {
-    /// Who answers; after a failure the fallback.
+    /// The version that answers; after a failure, the fallback.
     pub pipeline: Arc<Pipeline>,
-    /// Who did not, and why.
+    /// The variant that failed, and why.
     pub fell: Option<FallbackReason>,
-    /// The request's part in the route's experiment. It stays that of the variant that was dealt,
-    /// also when another one answers in its place: who gets what it was dealt is what is compared.
+    /// The request's part in the route's experiment. It stays with the assigned variant, also when
+    /// the fallback answers: the experiment compares what was assigned.
     pub part: Option<Part>,
-    /// What stands before who answers, where that takes or gives something else than its route.
+    /// Adapter used when the variant's signature differs from the route's.
     pub(super) adapter: Option<Arc<Adapter>>,
-    /// The route and the variant that it chose, where more belongs to it than the choice.
+    /// The route and the chosen variant, if the request may need a decision by the body, a fallback
+    /// or a mirror.
     pub(super) routed: Option<(Arc<Routing>, usize)>,
 }
 
 /// A variant that was chosen and did not answer.
 pub struct FallbackReason {
-    /// Who.
+    /// Its version.
     pub version: String,
     /// A failure's code, `timeout` or `circuit`.
     pub because: &'static str,
@@ -49,12 +49,12 @@ pub struct FallbackReason {
 /// Why the chosen variant gave no answer.
 struct FailedAttempt {
     because: &'static str,
-    /// What the client would have got; none where nobody was asked.
+    /// The failure that the client would have got; `None` when the variant was not called.
     failure: Option<Failure>,
 }
 
 impl RoutedRequest {
-    /// To one version, past any route.
+    /// Routes to one version, without a route.
     pub const fn to(pipeline: Arc<Pipeline>) -> Self {
         Self {
             pipeline,
@@ -65,7 +65,7 @@ impl RoutedRequest {
         }
     }
 
-    /// Decides by all of a request, where its head alone was not enough.
+    /// Decides by the whole request, if its head was not enough.
     pub fn resolve(
         &mut self,
         request: &dyn RequestAttributes,
@@ -81,21 +81,21 @@ impl RoutedRequest {
         Ok(())
     }
 
-    /// The pipeline whose signature the request is decoded by.
+    /// The pipeline whose signature decodes the request.
     pub fn decoding(&self) -> &Arc<Pipeline> {
         self.adapter
             .as_ref()
             .map_or(&self.pipeline, |adapter| &adapter.first)
     }
 
-    /// What protocols encode the answer with.
+    /// The extensions that encode the answer.
     pub fn encoding(&self) -> &Extensions {
         self.adapter
             .as_ref()
             .map_or(&self.pipeline.extensions, |adapter| &adapter.extensions)
     }
 
-    /// Runs the chosen pipeline.
+    /// Runs the chosen pipeline, through its adapter if it has one.
     async fn ask(&self, compute: &ComputePool, payload: Payload) -> Result<Answer, Failure> {
         let Some(adapter) = &self.adapter else {
             return self.pipeline.infer(compute, payload).await;
@@ -139,8 +139,7 @@ impl RoutedRequest {
         Ok(answer)
     }
 
-    /// Asks the chosen variant, unless its circuit is open, and for no longer than the route
-    /// allows.
+    /// Runs the chosen variant within the route's timeout, unless its circuit is open.
     async fn try_first(
         &self,
         routing: &Routing,
@@ -173,7 +172,7 @@ impl RoutedRequest {
         outcome
     }
 
-    /// Goes on with the fallback, unless the client is at fault.
+    /// Switches to the fallback, unless the client caused the failure.
     fn fall(
         &mut self,
         fallback: (Arc<Pipeline>, Option<Arc<Adapter>>),

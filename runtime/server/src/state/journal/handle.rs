@@ -1,8 +1,8 @@
-//! The journal's own thread: work on it is done there, one piece after another. Whoever asked waits
+//! The journal's thread: it runs the work on the journal in order, and callers await the results
 //! without blocking.
 //!
-//! A thread that stays keeps its memory and its place behind those of requests; threads that come
-//! and go with each change would leave some of theirs behind.
+//! One permanent thread keeps its caches and its low priority; a new thread for each change would
+//! leave memory behind each time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,15 +13,15 @@ use tokio::time::timeout;
 
 use super::Journal;
 
-/// Pieces of work that wait; who has more to ask waits to ask it.
+/// Queued work; further callers wait until the queue has space.
 const WAITING_MAX: usize = 64;
-/// What is left in SQLite's log is brought into the one file when the journal is closed; a disk
-/// that stalls is not waited for longer. Nothing is lost: the next start reads the log.
+/// How long closing waits. Closing moves the rest of SQLite's log into the main file. If the disk
+/// stalls longer, nothing is lost: the next start reads the log.
 const CLOSING: Duration = Duration::from_secs(5);
 
 type Work = Box<dyn FnOnce(&mut Journal) + Send>;
 
-/// Has the journal.
+/// The handle to the journal's thread.
 #[derive(Debug)]
 pub struct JournalHandle {
     asked: mpsc::Sender<Asked>,
@@ -29,17 +29,17 @@ pub struct JournalHandle {
 
 enum Asked {
     Work(Work),
-    /// Close the journal, and say so.
+    /// Close the journal, then reply.
     Close(oneshot::Sender<()>),
 }
 
-/// The work came to no end: it panicked.
+/// The work did not finish: it panicked.
 #[derive(Debug)]
 pub struct Lost;
 
 impl JournalHandle {
-    /// Starts the thread, which begins with `first` and ends when the journal is dropped and its
-    /// work done.
+    /// Starts the thread, which calls `first` and ends when the handle is dropped and its work is
+    /// done.
     pub fn start(mut journal: Journal, first: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (asking, mut asked) = mpsc::channel(WAITING_MAX);
         thread::Builder::new()
@@ -48,8 +48,8 @@ impl JournalHandle {
                 first();
                 while let Some(asked) = asked.blocking_recv() {
                     match asked {
-                        // Whoever asked learns of a panic by getting no answer. SQLite's
-                        // transactions are whole or not at all.
+                        // A panic drops the reply channel, which the caller sees. SQLite's
+                        // transactions are atomic.
                         Asked::Work(work) => {
                             drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal))))
                         }
@@ -64,7 +64,7 @@ impl JournalHandle {
         Ok(Self { asked: asking })
     }
 
-    /// Closes the journal when the work that was asked for before is done. Later work is lost.
+    /// Closes the journal after all queued work. Later work is lost.
     pub async fn close(&self) {
         let (closing, closed) = oneshot::channel();
         let asked =
@@ -76,8 +76,8 @@ impl JournalHandle {
         }
     }
 
-    /// Does some work on the journal when its turn comes. Work that was asked for is done, also
-    /// when nobody waits for its answer any more.
+    /// Queues work on the journal and waits for its result. Queued work runs even if its caller has
+    /// gone.
     pub async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Journal) -> T + Send + 'static,

@@ -1,10 +1,10 @@
-//! The journal: every change to what is served, in one SQLite file of the state directory.
+//! The journal: every change to what is served, in one SQLite file in the state directory.
 //!
-//! A row is a revision's canonical body and its hash; `hotstage_core::journal` says what is in it.
-//! A revision that [`Journal::append`] has answered survives a power cut: SQLite syncs its log
-//! before a transaction is done. Revisions are read in order, and each is checked against the one
-//! before; the first that is not what was recorded ends it. Bound: none on the number of revisions.
-//! Calls block: make them where that may be.
+//! A row is a revision's canonical body and its hash; `hotstage_core::journal` defines the body.
+//! When [`Journal::append`] returns, the revision survives a power cut: SQLite syncs its log before
+//! it ends a transaction. Revisions are read in order, and each is checked against the previous
+//! one; reading ends at the first that differs from what was recorded. Bound: none on the number of
+//! revisions. Calls block: use the journal's thread.
 
 mod handle;
 mod recover;
@@ -23,7 +23,7 @@ use crate::state::store::StoreError;
 /// The file's name in the state directory.
 pub const FILE: &str = "journal.db";
 
-/// Marks the file as ours; `hots` in ASCII.
+/// SQLite's application id of the file: `hots` in ASCII.
 const APPLICATION_ID: i32 = 0x686f_7473;
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS revisions (
@@ -38,7 +38,7 @@ pub struct Journal {
     path: PathBuf,
 }
 
-/// Where a journal stands.
+/// A position in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The newest revision; 0 before the first.
@@ -65,7 +65,7 @@ impl Default for Head {
 pub enum JournalError {
     #[error(
         "the journal {path} is damaged: {why}; revisions 1 to {whole} are whole; `hotstage recover` keeps the damaged \
-         file aside and goes on from revision {whole}"
+         file aside and continues from revision {whole}"
     )]
     Damaged {
         path: PathBuf,
@@ -85,17 +85,17 @@ pub enum JournalError {
     Store(#[from] StoreError),
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// Where it ended.
+    /// The last revision that was replayed.
     pub head: Head,
-    /// What is served there.
+    /// What is served after it.
     pub state: State,
 }
 
 impl Journal {
-    /// Opens the journal of a state directory; makes it when there is none.
+    /// Opens the journal of a state directory; creates it when it is missing.
     pub fn open(state_directory: &Path) -> Result<Self, JournalError> {
         let path = state_directory.join(FILE);
         let connection = Connection::open(&path).map_err(|source| error(&path, source))?;
@@ -106,7 +106,7 @@ impl Journal {
         Ok(this)
     }
 
-    /// Opens it to look at it only. None when there is none.
+    /// Opens the journal without writing to it. `None` when there is none.
     pub fn look(state_directory: &Path) -> Result<Option<Self>, JournalError> {
         let path = state_directory.join(FILE);
         if !path.is_file() {
@@ -118,7 +118,7 @@ impl Journal {
         Ok(Some(Self { connection, path }))
     }
 
-    /// Refuses a database that somebody else made.
+    /// Refuses a database of another program.
     fn check_owner(&self) -> Result<(), JournalError> {
         let number = |sql: &str| {
             self.connection
@@ -139,18 +139,17 @@ impl Journal {
 
     fn prepare(&self) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A commit is on the disk before it is answered.
+        // A commit is on the disk before it is acknowledged.
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection
             .pragma_update(None, "application_id", APPLICATION_ID)?;
-        // Revisions are read from the first to the last, or not at all: more pages than these only
-        // fill memory.
+        // Revisions are read sequentially, so a larger page cache would only use memory.
         self.connection.pragma_update(None, "cache_size", -64)?;
         self.connection.execute(SCHEMA, ())?;
         Ok(())
     }
 
-    /// Adds a revision; answers its hash when it is on the disk.
+    /// Appends a revision; returns its hash when it is on the disk.
     pub fn append(&mut self, revision: &Revision) -> Result<Digest, JournalError> {
         let body = revision.body();
         let hash = Digest::of(body.as_bytes());
@@ -163,8 +162,8 @@ impl Journal {
         Ok(hash)
     }
 
-    /// Reads revisions in order, from the first, each checked, until `each` answers false or there
-    /// are no more.
+    /// Reads and checks revisions in order from the first, until `each` returns false or the
+    /// journal ends.
     pub fn walk(
         &self,
         mut each: impl FnMut(&Revision, Digest) -> bool,
@@ -218,7 +217,7 @@ impl Journal {
         Ok(Ok(()))
     }
 
-    /// What is served after a revision; after the newest when none is named.
+    /// The state after a revision, by default the newest.
     pub fn replay(&self, to: Option<u64>) -> Result<Replayed, JournalError> {
         let mut state = State::default();
         let mut misfit: Option<(u64, Misfit)> = None;

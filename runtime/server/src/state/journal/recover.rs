@@ -1,4 +1,4 @@
-//! What can be saved of a damaged journal: the revisions before the damage.
+//! Recovery of a damaged journal: keeps the revisions before the damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use hotstage_core::journal::Revision;
 use super::{FILE, Journal, JournalError};
 use crate::state::store::{StoreError, sync_directory};
 
-/// What was saved.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
-    /// Revisions that are whole and go on.
+    /// Intact revisions that were kept.
     pub whole: u64,
-    /// Where the damaged file lies now; None when nothing was wrong.
+    /// The new path of the damaged file; `None` when the journal is intact.
     pub aside: Option<PathBuf>,
-    /// What was wrong.
+    /// What was damaged.
     pub why: Option<String>,
 }
 
-/// Keeps the damaged file aside and makes a journal of the revisions before the damage. Does
-/// nothing to one that is whole.
+/// Moves the damaged file aside and writes a journal of the revisions before the damage. Leaves an
+/// intact journal unchanged.
 pub fn recover(state_directory: &Path) -> Result<Recovered, JournalError> {
     let path = state_directory.join(FILE);
     let mut revisions: Vec<Revision> = Vec::new();
@@ -52,7 +52,7 @@ pub fn recover(state_directory: &Path) -> Result<Recovered, JournalError> {
         move |source| StoreError::Io { what, path, source }
     };
     let aside = free_name(state_directory);
-    // The new journal is whole before it takes the old one's place.
+    // The new journal is complete before it replaces the old one.
     let fresh = state_directory.join("tmp").join("recovered");
     let _ = fs::remove_dir_all(&fresh);
     fs::create_dir_all(&fresh).map_err(io("make the directory", &fresh))?;
@@ -88,7 +88,7 @@ fn free_name(state_directory: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Brings everything into the one file and lets go of it.
+    /// Moves SQLite's log into the main file and closes it.
     fn close(self) -> Result<(), JournalError> {
         let path = self.path;
         self.connection

@@ -1,5 +1,5 @@
-//! The journal on a disk: what is answered is there, what is damaged is named, what can be saved is
-//! saved.
+//! The journal on a disk: acknowledged revisions survive, damage is reported, and intact revisions
+//! are recovered.
 
 use hotstage_core::journal::{Change, Outcome, Verb};
 
@@ -28,7 +28,7 @@ fn revision(head: &Head, seed: u8) -> Revision {
     }
 }
 
-/// A journal of so many revisions.
+/// A journal with this many revisions.
 fn filled(folder: &Path, revisions: u8) -> Head {
     let mut journal = Journal::open(folder).unwrap();
     let mut head = Head::default();
@@ -93,7 +93,7 @@ fn what_was_altered_is_named_and_the_rest_is_saved() {
     for (what, statement) in [
         (
             "a body",
-            "UPDATE revisions SET body = replace(body, 'operator', 'somebody') WHERE number = 3",
+            "UPDATE revisions SET body = replace(body, 'operator', 'intruder') WHERE number = 3",
         ),
         ("a hash", "UPDATE revisions SET hash = 'x' WHERE number = 3"),
         (
@@ -152,7 +152,7 @@ fn a_file_that_is_no_journal_is_kept_aside() {
 }
 
 #[test]
-fn somebody_elses_database_is_left_alone() {
+fn another_programs_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     Connection::open(folder.path().join(FILE))
         .unwrap()

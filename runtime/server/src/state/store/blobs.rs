@@ -1,4 +1,4 @@
-//! Bytes by their name: the SHA-256 is the address, so what is there never changes.
+//! The blob store: bytes addressed by their SHA-256, so a stored blob never changes.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -13,23 +13,23 @@ use super::write::write_as;
 use super::{Store, StoreError, make_directory};
 use crate::files;
 
-/// Why a file can't be kept.
+/// Why a file can't be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
-    /// The file itself can't be read.
+    /// The file can't be read.
     #[error(transparent)]
     Source(#[from] io::Error),
-    /// The store can't do its work.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// Keeps the bytes, durably once they are [settled](Store::settle); says their name. Storing
-    /// what is there already costs a look.
+    /// Stores the bytes and returns their digest; they are durable after [`sync`](Store::sync).
+    /// Bytes that are stored already are only compared.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        // A damaged blob is written again: `get` told somebody to store it anew.
+        // A damaged blob is written again, as the error of `get` promises.
         let path = self.blob_path(&digest);
         if read(&path).is_ok_and(|there| there == bytes) {
             touch(&path)?;
@@ -45,7 +45,7 @@ impl Store {
         Ok(digest)
     }
 
-    /// The same for the bytes of a file, which are never all in memory.
+    /// Stores the bytes of a file, reading it piece by piece.
     pub fn put_file(&self, file: &fs::File) -> Result<Digest, PutError> {
         let (digest, _) = hash(file)?;
         let path = self.blob_path(&digest);
@@ -53,7 +53,7 @@ impl Store {
             touch(&path)?;
             return Ok(digest);
         }
-        // It may have changed since it was hashed: what was copied is what counts.
+        // The file may have changed since it was hashed, so the copied bytes are hashed again.
         let (mut copied, mut mends) = (digest, false);
         write_as(&self.root, |temporary| {
             let mut hasher = Hasher::default();
@@ -71,8 +71,8 @@ impl Store {
         Ok(copied)
     }
 
-    /// How many bytes the blob has, all of which are read and found right; `None` when it is not
-    /// here. They are never all in memory.
+    /// Reads and checks a whole blob, piece by piece. Returns its size, or `None` when it is
+    /// missing.
     pub fn check(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         let path = self.blob_path(digest);
         match files::open_own(&path).and_then(|file| hash(&file)) {
@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    /// The same for somebody who is about to use it.
+    /// Checks a blob that will be used soon, and marks it as new, so that `gc` keeps it.
     pub fn claim(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         let bytes = self.check(digest)?;
         if bytes.is_some() {
@@ -92,12 +92,12 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Whether there is a blob of this name; its bytes are not looked at.
+    /// Whether a blob of this digest exists; its bytes are not read.
     pub fn has(&self, digest: &Digest) -> bool {
         self.size(digest).is_some()
     }
 
-    /// How many bytes a blob of this name has, if there is one; they are not looked at.
+    /// The size of a blob, if it exists; its bytes are not read.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         fs::metadata(self.blob_path(digest))
             .ok()
@@ -109,7 +109,7 @@ impl Store {
         path.parent().map_or(Ok(()), make_directory)
     }
 
-    /// The bytes of this name, checked; `None` when they are not here.
+    /// Reads and checks a blob; `None` when it is missing.
     pub fn get(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
         let path = self.blob_path(digest);
         match read(&path) {
@@ -120,7 +120,7 @@ impl Store {
         }
     }
 
-    /// The bytes of this name, to be read a piece at a time; `None` when they are not here.
+    /// Opens a blob to be read piece by piece; `None` when it is missing.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<Blob>, StoreError> {
         let path = self.blob_path(digest);
         match Blob::open(*digest, &path) {
@@ -138,14 +138,14 @@ impl Store {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = files::open_own(path)?;
-    // As much at once as it will be.
+    // Allocate for the whole file at once.
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Somebody is about to use the blob: it counts as new, so that nothing sweeps it away meanwhile.
+/// Sets the modification time to now, so that `gc` treats the blob as new and keeps it.
 fn touch(path: &Path) -> Result<(), StoreError> {
     let file = fs::File::options().append(true).open(path);
     file.and_then(|file| file.set_modified(SystemTime::now()))

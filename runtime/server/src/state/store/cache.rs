@@ -1,7 +1,6 @@
-//! Machine code between two starts, and the secret that signs it.
+//! The cache of compiled components, kept across restarts, and the key that signs it.
 //!
-//! The cache may forget and must not fail: an entry that can't be read or written, or that a power
-//! cut damaged, costs a compilation.
+//! Entries may be lost at any time: one that is missing, unreadable or damaged costs a compilation.
 
 use std::fs;
 use std::io::Read as _;
@@ -20,7 +19,8 @@ impl Artifacts for Store {
         fs::symlink_metadata(self.root.join("cache").join(name)).is_ok_and(|about| about.is_file())
     }
 
-    /// What is no regular file is no entry: it is compiled again, and a new one takes its place.
+    /// A file that is not regular counts as missing; the component is compiled and the file
+    /// replaced.
     fn load(&self, name: &str) -> Option<Vec<u8>> {
         let mut entry = Vec::new();
         let mut file = files::open_own(&self.root.join("cache").join(name)).ok()?;
@@ -39,19 +39,19 @@ impl Artifacts for Store {
     }
 }
 
-/// The secret; made from the system's randomness on the first start. Who can read it can make
-/// machine code that this server trusts, so a file that others can read is refused.
+/// The signing key, created from the system's randomness at the first start. Anyone who can read it
+/// can sign machine code that this server trusts, so a key that others can read is refused.
 pub(super) fn signing_key(root: &Path) -> Result<SigningKey, StoreError> {
     let path = root.join("cache.key");
     if let Some(file) = private(&path)? {
         let mut key = Vec::new();
-        // One byte more than it has, so that a longer file is seen to be damaged.
+        // One byte more than the key has, to detect a longer file.
         file.take(33)
             .read_to_end(&mut key)
             .map_err(|error| StoreError::io("read", &path, error))?;
         match <[u8; 32]>::try_from(key) {
             Ok(key) => return Ok(SigningKey(key)),
-            // A damaged key costs the cache, nothing else.
+            // A damaged key invalidates the cache and nothing else.
             Err(_) => {
                 tracing::warn!(path = %path.display(), "the cache's key was damaged; a new one is made")
             }

@@ -1,24 +1,25 @@
-//! The state directory: what must survive the process.
+//! The state directory: files that must survive the process.
 //!
-//! ```text
-//! hotstage.json        says that the directory is ours, and in which format
-//! journal.db           every change to what is served
-//! watched.json         what was applied of watched files, once some are
-//! experiments.db       what experiments remember, once there is one
-//! admin-address        where the admin API of the server that runs on it listens
-//! admin-token          who has it may change what is served
-//! reader-token         who has it may look
-//! lock                 held by the server that runs on it
-//! blobs/ab/abcd…       components, files and manifests, named by their SHA-256
-//! cache/…              signed machine code; may be deleted at any time
-//! cache.key            the secret that signs it
-//! tmp/                 what is being written, and uploads that are not whole yet
-//! ```
+//!  ```text
+//!  hotstage.json        marks the directory as a state directory, with its format
+//!  journal.db           every change to what is served
+//!  watched.json         what was applied of watched files, once some are
+//!  experiments.db       answers and rewards of experiments, once there is one
+//!  admin-address        the address of the admin API while a server runs
+//!  admin-token          permits changes to what is served
+//!  reader-token         permits reading
+//!  lock                 held by the running server
+//!  blobs/ab/abcd…       components, files and manifests, named by their SHA-256
+//!  cache/…              signed machine code; may be deleted at any time
+//!  cache.key            the secret that signs it
+//!  tmp/                 files being written, and unfinished uploads
+//!  ```
 //!
-//! A file appears whole or not at all: it is written to `tmp`, synced, renamed, and its directory
+//! Files are replaced atomically: a file is written to `tmp`, synced, renamed, and its directory
 //! synced. Blobs are synced together before the journal names one of them; compiled code, which may
-//! be lost, is not. What is read is checked against its name. Nobody but the owner may write there,
-//! nor read the secrets. Default: see [`default_directory`]; `--state` changes it.
+//! be lost, is not synced. Blobs are checked against their names when read. Only the owner may
+//! write the directory or read the secrets. Default: see [`default_directory`]; `--state` changes
+//! it.
 
 mod blobs;
 mod cache;
@@ -48,7 +49,7 @@ use self::write::write_whole;
 /// The format that this server reads and writes.
 const FORMAT: u32 = 1;
 const MARKER: &str = "hotstage.json";
-/// Holds the address of the admin API while a server runs.
+/// The file with the address of the admin API while a server runs.
 pub const ADMIN_ADDRESS: &str = "admin-address";
 
 /// An open state directory.
@@ -56,11 +57,11 @@ pub struct Store {
     root: PathBuf,
     signing_key: SigningKey,
     known: Mutex<Known>,
-    /// Held for as long as the store is open.
+    /// Held while the store is open.
     _lock: Option<fs::File>,
 }
 
-/// Why the state directory can't be used. Each is one sentence that says what to do.
+/// Why the state directory can't be used. Each message is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum StoreError {
@@ -91,13 +92,13 @@ pub enum StoreError {
         source: io::Error,
     },
     #[error(
-        "{path} is damaged: its bytes are not those that its name promises; delete it, and it will be stored again"
+        "{path} is damaged: its bytes do not match its digest; delete it, and it will be stored again"
     )]
     Damaged { path: PathBuf },
     #[error("{path} can't be used: {why}; or delete it, and a new one is made at the next start")]
     Secret { path: PathBuf, why: &'static str },
     #[error(
-        "others can write into the state directory {path}, and so choose what is served; take that right away with \
+        "others can write into the state directory {path}, and so choose what is served; remove that right with \
          `chmod go-w {path}`, or name a new directory in it with --state"
     )]
     Open { path: PathBuf },
@@ -113,17 +114,17 @@ impl StoreError {
     }
 }
 
-/// Who else may use the directory meanwhile.
+/// How the directory is shared with other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A server: nobody else may serve from it.
+    /// For a server: no other server may use it.
     Serve,
-    /// A command that reads and adds; blobs and cache allow that beside a server.
+    /// For a command that reads and adds; blobs and cache allow that beside a server.
     Share,
 }
 
 impl Store {
-    /// Opens the directory; makes it when there is none.
+    /// Opens the directory; creates it when it is missing.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         make_directory(root)?;
         check_rights(root)?;
@@ -150,8 +151,7 @@ impl Store {
         &self.root
     }
 
-    /// Writes down where the admin API listens, so that the command line finds it; or that it does
-    /// not.
+    /// Writes the address of the admin API, for the command line; `None` removes it.
     pub fn say_admin(&self, address: Option<SocketAddr>) -> Result<(), StoreError> {
         let path = self.root.join(ADMIN_ADDRESS);
         match address {
@@ -165,18 +165,18 @@ impl Store {
         }
     }
 
-    /// Keeps a small file of this name, whole or not at all.
+    /// Writes a small file of this name atomically.
     pub(crate) fn note(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         write_whole(&self.root, &self.root.join(name), bytes)
     }
 
-    /// The secret for cache entries.
+    /// The key that signs cache entries.
     pub const fn signing_key(&self) -> &SigningKey {
         &self.signing_key
     }
 }
 
-/// Where state is kept when nobody says: beside the user's other state.
+/// The default state directory: below the user's state home, if there is one.
 pub fn default_directory(state_home: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
     match (state_home.filter(|path| path.is_absolute()), home) {
         (Some(state), _) => state.join("hotstage"),
@@ -194,8 +194,8 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
     made.map_err(|error| StoreError::io("make the directory", path, error))
 }
 
-/// Makes sure that nobody but its owner puts anything there: machine code, blobs and the journal
-/// are believed.
+/// Checks that only the owner can write there, because machine code, blobs and the journal are
+/// trusted.
 fn check_rights(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt as _;
     let about = fs::metadata(path).map_err(|error| StoreError::io("read", path, error))?;
@@ -207,7 +207,7 @@ fn check_rights(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes sure that the directory is ours before anything is written into it.
+/// Checks that this is a state directory, or an empty one, before anything is written.
 fn check_marker(root: &Path) -> Result<(), StoreError> {
     let path = root.join(MARKER);
     match fs::read(&path) {
@@ -227,7 +227,7 @@ fn check_marker(root: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut entries =
                 fs::read_dir(root).map_err(|error| StoreError::io("read", root, error))?;
-            // `tmp` alone is what a first start leaves that was cut off.
+            // A first start that was interrupted leaves only `tmp`.
             if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "tmp")) {
                 return Err(StoreError::NotOurs {
                     path: root.to_owned(),

@@ -1,4 +1,4 @@
-//! Files, read a piece at a time: a model of gigabytes passes through 64 KiB of memory.
+//! Reads files piece by piece: a model of gigabytes needs 64 KiB of memory.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -8,10 +8,10 @@ use hotstage_core::digest::{Digest, Hasher};
 
 use super::StoreError;
 
-/// Bytes that are read at a time.
+/// Bytes per read.
 const PIECE: usize = 64 << 10;
 
-/// The digest of the whole file, and how many bytes it has.
+/// The digest and the size of the whole file.
 pub(super) fn hash(file: &File) -> io::Result<(Digest, u64)> {
     let (mut hasher, mut bytes) = (Hasher::default(), 0);
     each(file, |piece| {
@@ -22,7 +22,7 @@ pub(super) fn hash(file: &File) -> io::Result<(Digest, u64)> {
     Ok((hasher.finish(), bytes))
 }
 
-/// Gives every piece of the file to somebody, from its beginning.
+/// Passes the whole file to `take`, piece by piece.
 pub(super) fn each<E: From<io::Error>>(
     mut file: &File,
     mut take: impl FnMut(&[u8]) -> Result<(), E>,
@@ -39,8 +39,7 @@ pub(super) fn each<E: From<io::Error>>(
     }
 }
 
-/// Whether two files have the same bytes. Of what can't be read that is not known, so they have
-/// not.
+/// Whether two files have the same bytes; false when one can't be read.
 pub(super) fn is_same(one: &File, other: &File) -> bool {
     let compared = || -> io::Result<bool> {
         if one.metadata()?.len() != other.metadata()?.len() {
@@ -63,7 +62,7 @@ pub(super) fn is_same(one: &File, other: &File) -> bool {
     compared().unwrap_or(false)
 }
 
-/// A blob that is read a piece at a time, and checked against its name at its end.
+/// A blob that is read piece by piece and checked against its digest at the end.
 pub struct Blob {
     file: File,
     path: PathBuf,
@@ -87,12 +86,13 @@ impl Blob {
         })
     }
 
-    /// How many bytes there are.
+    /// The size in bytes.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The next piece; an empty one is the end. An error says what is wrong with the bytes.
+    /// The next piece; empty at the end. Fails when the blob can't be read or does not match its
+    /// digest.
     pub fn next(&mut self) -> Result<&[u8], String> {
         let read = loop {
             match self.file.read(&mut self.piece) {

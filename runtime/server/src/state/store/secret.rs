@@ -1,4 +1,4 @@
-//! Secrets that people read and hand on: one line of text in a file that its owner alone can read.
+//! Tokens that people copy: one line of text in a file that only its owner can read.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -12,10 +12,10 @@ use super::StoreError;
 use super::write::write_whole;
 use crate::files::{self, OpenError};
 
-/// Characters of a secret: fewer can be guessed, more are none that we made.
+/// The length of a secret in characters: a shorter one can be guessed.
 const LENGTHS: std::ops::RangeInclusive<usize> = 32..=256;
 
-/// The secret of this name; made of 256 bits of the system's randomness when there is none.
+/// Reads the secret of this name; creates it from 256 random bits of the system when it is missing.
 pub(crate) fn secret(root: &Path, name: &str) -> Result<String, StoreError> {
     let path = root.join(name);
     let text = match private(&path)? {
@@ -32,26 +32,26 @@ pub(crate) fn secret(root: &Path, name: &str) -> Result<String, StoreError> {
     }
     Err(unusable(
         &path,
-        "it holds no secret: 32 to 256 letters, digits or any of -._~+/= on one line",
+        "its secret is not valid; it must be 32 to 256 letters, digits or any of -._~+/= on one line",
     ))
 }
 
-/// A secret's file, which its owner alone may read and write; `None` when there is none.
+/// Opens a file that only its owner may read and write; `None` when it is missing.
 pub(super) fn private(path: &Path) -> Result<Option<fs::File>, StoreError> {
     let file = match files::open(path) {
         Ok(file) => file,
         Err(OpenError::Missing { .. }) => return Ok(None),
         Err(OpenError::Io { source, .. }) => return Err(StoreError::io("read", path, source)),
-        Err(_) => return Err(unusable(path, "it is no regular file")),
+        Err(_) => return Err(unusable(path, "it is not a regular file")),
     };
-    // Of the open file, so that no other is looked at than is read.
+    // Read from the open file, so that the checked file is the file that is read.
     let about = file
         .metadata()
         .map_err(|error| StoreError::io("read", path, error))?;
     if about.permissions().mode() & 0o077 != 0 {
         return Err(unusable(
             path,
-            "others can read it; take their rights away with chmod 600",
+            "others can read it; remove their rights with chmod 600",
         ));
     }
     Ok(Some(file))
@@ -60,7 +60,7 @@ pub(super) fn private(path: &Path) -> Result<Option<fs::File>, StoreError> {
 fn read(file: fs::File, path: &Path) -> Result<String, StoreError> {
     let failed = |error| StoreError::io("read", path, error);
     let mut text = Vec::new();
-    // One byte more than any secret has, so that a longer file is seen to be one.
+    // A few bytes more than any secret has, to detect a longer file.
     file.take(*LENGTHS.end() as u64 + 3)
         .read_to_end(&mut text)
         .map_err(failed)?;

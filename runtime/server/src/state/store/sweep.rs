@@ -1,4 +1,4 @@
-//! Garbage collection: freeing blobs, compiled components and temporary files that no revision
+//! Garbage collection: removes blobs, compiled components and temporary files that no revision
 //! needs.
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use hotstage_core::digest::Digest;
 
 use super::{Store, StoreError};
 
-/// What was freed, or would be.
+/// What was removed, or would be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Blobs: components, files, manifests.
@@ -22,11 +22,11 @@ pub struct Swept {
     pub compiled: u64,
     /// Their bytes.
     pub compiled_bytes: u64,
-    /// Uploads and temporary files that were given up.
+    /// Abandoned uploads and temporary files.
     pub abandoned: u64,
     /// Their bytes.
     pub abandoned_bytes: u64,
-    /// Blobs that are kept.
+    /// Blobs that were kept.
     pub kept: u64,
 }
 
@@ -62,7 +62,7 @@ impl Store {
             }
         }
         for file in list(&self.root.join("tmp"))? {
-            // An upload that is being written is locked by whoever writes it.
+            // The writer of an active upload holds a lock on its file.
             if fs::File::open(file.path()).is_ok_and(|open| open.try_lock().is_err()) {
                 continue;
             }
@@ -91,7 +91,7 @@ fn component_of(file: &fs::DirEntry) -> Option<Digest> {
     Digest::from_str(&format!("sha256:{digest}")).ok()
 }
 
-/// Removes a file that is old enough; says its size.
+/// Removes a file that is old enough; returns its size.
 fn remove(
     file: &fs::DirEntry,
     min_age: Duration,

@@ -1,13 +1,13 @@
-//! Blobs that are in their places and that a power cut may still take away: those that a revision
-//! needs are made durable together, right before it is recorded.
+//! Makes blobs durable. A stored blob may be lost in a power cut until it is synced; the blobs that
+//! a revision needs are synced together, right before the revision is recorded.
 //!
-//! Each flush of a disk costs the whole machine, the requests on it too; a file system that flushes
-//! one new file mostly has the others on the disk as well, and their flushes are little. A blob
-//! that a power cut damaged was needed by nobody: it has not the bytes that its name promises, and
-//! whoever stores it again mends it. Every process flushes what it needs once, also what it found:
-//! somebody who was killed may have left it.
+//! Each sync slows the whole machine, including its requests; a file system that syncs one new file
+//! mostly writes the others too, so syncing them together is cheap. A blob that a power cut damaged
+//! was not needed by any revision: its bytes do not match its digest, and storing it again repairs
+//! it. Every process syncs each blob that it needs once, also blobs that it found, because a
+//! process that was killed may have left them unsynced.
 //!
-//! Bound: [`KNOWN_MAX`] names of blobs of which that much is known.
+//! Bound: [`KNOWN_MAX`] digests in each set.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -19,15 +19,15 @@ use hotstage_core::digest::Digest;
 use super::write::sync_directory;
 use super::{Store, StoreError};
 
-/// Beyond so many, all are forgotten: those that are needed again are flushed again.
+/// When a set would grow beyond this, it is cleared; its blobs are synced again when needed.
 const KNOWN_MAX: usize = 1024;
 
-/// What is known of blobs.
+/// What this process knows of blobs.
 #[derive(Default)]
 pub(super) struct Known {
-    /// These are on the disk.
+    /// On the disk.
     durable: HashSet<Digest>,
-    /// These were brought, and nothing that was recorded needs them.
+    /// Stored by this process, and not yet needed by a revision.
     brought: HashSet<Digest>,
 }
 
@@ -45,8 +45,8 @@ impl Store {
             if synced.is_ok() {
                 add(&mut known.durable, digest);
             } else if is_new {
-                // A flush that failed is forgotten by the system, and the next one would say that
-                // all is well. What is gone is stored anew.
+                // The kernel reports a failed sync only once; a later one would succeed falsely. So
+                // remove the blob, which must then be stored again.
                 let _ = fs::remove_file(self.blob_path(&digest));
             }
         }
@@ -64,7 +64,7 @@ impl Store {
         folders
             .iter()
             .try_for_each(|folder| sync_directory(folder))?;
-        // Some of those may be new themselves.
+        // Some of those folders may be new themselves.
         if folders.is_empty() {
             Ok(())
         } else {
@@ -72,8 +72,8 @@ impl Store {
         }
     }
 
-    /// Takes note of a blob that was put into its place. One that mends a damaged one is durable at
-    /// once: a revision may need it already, and no other be recorded.
+    /// Records that a blob was stored. A repaired blob is synced at once, because a revision may
+    /// need it already and no later one be recorded.
     pub(super) fn brought(&self, digest: Digest, mends: bool) -> Result<(), StoreError> {
         {
             let mut known = locked(&self.known);
@@ -95,7 +95,7 @@ fn add(set: &mut HashSet<Digest>, digest: Digest) {
     set.insert(digest);
 }
 
-/// Sets of names are never half changed.
+/// Ignores poisoning: no guarded value is left inconsistent by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -106,7 +106,7 @@ mod tests {
     use crate::state::store::Access;
 
     #[test]
-    fn what_is_needed_is_settled_once_and_again_if_it_was_brought_again() {
+    fn a_needed_blob_is_synced_once_and_again_after_it_is_stored_again() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path(), Access::Share).unwrap();
         let one = store.put(b"one").unwrap();
@@ -131,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_flushed_is_not_kept_as_if_it_were() {
+    fn a_blob_that_can_not_be_synced_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path(), Access::Share).unwrap();
         let (one, gone) = (store.put(b"one").unwrap(), Digest::of(b"never put"));
         assert!(store.sync(&HashSet::from([one, gone])).is_err());
         assert!(!store.has(&one));
-        // What was on the disk before is left alone.
+        // A blob that was on the disk before is kept.
         let one = store.put(b"one").unwrap();
         store.sync(&HashSet::from([one])).unwrap();
         assert!(store.sync(&HashSet::from([one, gone])).is_err());

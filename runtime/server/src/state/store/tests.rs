@@ -1,4 +1,4 @@
-//! What the store promises, tried.
+//! Tests of the store.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -28,7 +28,7 @@ fn bytes_come_back_and_damage_is_named() {
         store.get(&digest),
         Err(StoreError::Damaged { .. })
     ));
-    // Storing it again mends it.
+    // Storing it again repairs it.
     store.put(b"hello").unwrap();
     assert_eq!(store.get(&digest).unwrap().unwrap(), "hello");
 }
@@ -37,7 +37,7 @@ fn bytes_come_back_and_damage_is_named() {
 fn a_file_is_kept_as_its_bytes_are() {
     let directory = tempfile::tempdir().unwrap();
     let store = opened(directory.path());
-    // More than a piece, and no whole number of them.
+    // More than one piece, and not a multiple of the piece size.
     let bytes: Vec<u8> = (0..200_001_u32)
         .map(|number| number.to_le_bytes()[0])
         .collect();
@@ -64,8 +64,7 @@ fn a_file_is_kept_as_its_bytes_are() {
         (digest, first),
         "what is there is not written again"
     );
-    // As long as before, and as long as a damaged one may be: one byte of the last piece differs;
-    // it is cut off.
+    // Damage that keeps the length, in one byte of the last piece; and damage that truncates.
     let mut damaged = bytes.clone();
     damaged[200_000] ^= 1;
     for damaged in [&damaged[..], &bytes[..70_000]] {
@@ -126,9 +125,9 @@ fn a_damaged_marker_is_named_and_can_be_put_right() {
             matches!(error, StoreError::Unmarked { .. }),
             "{damaged}: {error}"
         );
-        let told = error.to_string();
-        let right = told.split('`').nth(1).unwrap();
-        assert!(told.contains(MARKER), "{told}");
+        let message = error.to_string();
+        let right = message.split('`').nth(1).unwrap();
+        assert!(message.contains(MARKER), "{message}");
         fs::write(&marker, right).unwrap();
         opened(directory.path());
     }

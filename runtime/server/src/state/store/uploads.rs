@@ -1,9 +1,10 @@
-//! Bytes that come in parts: `tmp/upload-…` until all are here, then a blob.
+//! Uploads in parts: bytes collect in `tmp/upload-…` until all have arrived, and then become a
+//! blob.
 //!
-//! A part goes to the end of what is here, so a client that was cut off asks how far it came and
-//! goes on. One writer at a time has a digest's file, by a lock on it. Only bytes that are what the
-//! digest promises become a blob; others are removed. Bounds: [`FILE_BYTES_MAX`] each, and
-//! [`UNFINISHED_MAX`] of them. Uploads that nobody finishes are freed by `gc`.
+//! A part is appended, so an interrupted client queries the offset and continues there. A lock
+//! admits one writer for each digest. Only bytes that match the digest become a blob; others are
+//! removed. Bounds: [`FILE_BYTES_MAX`] each, and [`UNFINISHED_MAX`] unfinished uploads. `gc`
+//! removes abandoned ones.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -17,27 +18,27 @@ use super::pieces::hash;
 use super::write::sync_directory;
 use super::{Store, StoreError, make_directory};
 
-/// Uploads that are begun and not finished.
+/// The most unfinished uploads.
 const UNFINISHED_MAX: usize = 1000;
-/// What the names of their files begin with.
+/// The prefix of their file names.
 const PREFIX: &str = "upload-";
 
-/// How far an upload is.
+/// The progress of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that are here.
+    /// Bytes received.
     pub offset: u64,
-    /// Whether these are all, verified and stored.
+    /// Whether all bytes were received, verified and stored.
     pub complete: bool,
 }
 
-/// Why bytes were not taken.
+/// Why bytes were not accepted.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum UploadError {
-    #[error("the upload goes on at offset {right}, not at {sent}")]
+    #[error("the upload continues at offset {right}, not at {sent}")]
     Offset { sent: u64, right: u64 },
-    #[error("somebody else is uploading {digest}; wait for that, then ask how far it is")]
+    #[error("another client is uploading {digest}; wait until it ends, then query the offset")]
     Busy { digest: Digest },
     #[error(
         "{UNFINISHED_MAX} uploads are not finished; finish them, or free them with `hotstage gc --min-age 0s`"
@@ -46,25 +47,25 @@ pub enum UploadError {
     #[error("a file has at most {FILE_BYTES_MAX} bytes")]
     TooLarge,
     #[error(
-        "the upload is not what it should be: expected {expected}, got {got}; it was removed, start again"
+        "the uploaded bytes have the wrong digest: expected {expected}, got {got}; they were removed, start again"
     )]
     Mismatch { expected: Digest, got: Digest },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What [`Store::upload`] finds.
+/// The result of [`Store::upload`].
 #[derive(Debug)]
 pub enum Begun {
     /// Send the bytes.
     Here(Upload),
-    /// They are stored already; this many.
+    /// The blob is stored already and has this many bytes.
     Stored(u64),
 }
 
 impl Store {
-    /// How far the upload is. Bytes that are stored are read once more, so that damage is mended by
-    /// a new upload.
+    /// The progress of an upload. A stored blob is read and checked, so that a new upload can
+    /// repair a damaged one.
     pub fn progress(&self, digest: &Digest) -> Result<Progress, StoreError> {
         if let Some(bytes) = self.stored(digest)? {
             return Ok(Progress {
@@ -86,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Opens the upload at this offset, for one writer.
+    /// Opens an upload at this offset, for one writer.
     pub fn upload(&self, digest: &Digest, at: u64) -> Result<Begun, UploadError> {
         if let Some(bytes) = self.stored(digest)? {
             return Ok(Begun::Stored(bytes));
@@ -118,7 +119,7 @@ impl Store {
         }
         if about.len() != at {
             if about.len() == 0 {
-                // Made just now, for nothing.
+                // Created by this call, and not needed.
                 let _ = fs::remove_file(&path);
             }
             return Err(UploadError::Offset {
@@ -135,11 +136,11 @@ impl Store {
         }))
     }
 
-    /// The size of the blob, if it is here and whole. Somebody is about to use it.
+    /// The size of the blob, if it is stored and intact; marks it as new, so that `gc` keeps it.
     fn stored(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         match self.claim(digest) {
             Err(StoreError::Damaged { path }) => {
-                tracing::warn!(path = %path.display(), "a blob is damaged; an upload mends it");
+                tracing::warn!(path = %path.display(), "a blob is damaged; a new upload repairs it");
                 Ok(None)
             }
             claimed => claimed,
@@ -162,7 +163,7 @@ impl Store {
     }
 }
 
-/// An upload that this writer has for itself. Dropped, it stays as far as it came.
+/// An open upload with its lock. Dropping it keeps the bytes received so far.
 #[derive(Debug)]
 pub struct Upload {
     file: File,
@@ -173,12 +174,12 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Bytes that are here.
+    /// Bytes received so far.
     pub const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         let offset = self.offset.saturating_add(bytes.len() as u64);
         if offset > FILE_BYTES_MAX {
@@ -189,8 +190,7 @@ impl Upload {
             .write_all(bytes)
             .map_err(|error| StoreError::io("write", &self.path, error));
         if let Err(StoreError::Full { .. }) = &written {
-            // On a full disk room is worth more than a part: it is needed to record that something
-            // else is served.
+            // On a full disk, free the space: it is needed to record other changes.
             let _ = fs::remove_file(&self.path);
         }
         written?;
@@ -198,7 +198,7 @@ impl Upload {
         Ok(())
     }
 
-    /// All bytes are here: they become a blob if they are what they should be, and are removed
+    /// Completes the upload: stores the bytes as a blob if they match the digest, and removes them
     /// otherwise.
     pub fn finish(self) -> Result<u64, UploadError> {
         let failed = |error| StoreError::io("read", &self.path, error);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_begun_than_somebody_will_finish() {
+    fn the_number_of_unfinished_uploads_is_bounded() {
         let (_directory, store) = opened();
         let known = Digest::of(b"known");
         begun(&store, &known, 0).append(b"k").unwrap();

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic file writes: a reader sees a file complete or not at all.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::StoreError;
 use crate::files;
 
-/// Writes the bytes under the path, durably: when this returns, a power cut can't take them away.
+/// Writes the bytes to the path. When this returns, they survive a power cut.
 pub(super) fn write_whole(root: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_as(root, |file| {
         file.write(bytes)?;
-        // Before it takes the place of what was there.
+        // Sync before replacing the previous file.
         file.sync()?;
         Ok::<_, StoreError>(path.to_owned())
     })?;
     sync_directory(path.parent().unwrap_or(root))
 }
 
-/// Puts a file into the place that whoever fills it names. Every reader finds it whole from then
-/// on; a power cut may take it away, or some of its bytes, until it and its folder are synced.
+/// Writes a file in `tmp` and moves it to the path that `fill` returns. Readers see it complete;
+/// until it and its folder are synced, a power cut may remove or damage it.
 pub(super) fn write_as<E: From<StoreError>>(
     root: &Path,
     fill: impl FnOnce(&mut Temporary) -> Result<PathBuf, E>,
@@ -30,14 +30,13 @@ pub(super) fn write_as<E: From<StoreError>>(
     let mut temporary = Temporary::create(root.join("tmp").join(name))?;
     let written = fill(&mut temporary).and_then(|path| Ok(temporary.move_to(&path)?));
     if written.is_err() {
-        // Nothing half-written stays. If even this fails, the file lies in `tmp`, which nobody
-        // reads.
+        // Remove the incomplete file. If that fails too, it stays in `tmp`, which is never read.
         let _ = fs::remove_file(&temporary.path);
     }
     written
 }
 
-/// A file that is not there yet.
+/// A file that is being written.
 pub(super) struct Temporary {
     file: File,
     path: PathBuf,
@@ -57,7 +56,7 @@ impl Temporary {
         }
     }
 
-    /// Adds bytes at its end.
+    /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all(bytes)
@@ -75,7 +74,7 @@ impl Temporary {
     }
 }
 
-/// Makes the names in a folder durable.
+/// Makes the entries of a folder durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     files::sync_directory(path).map_err(|error| StoreError::io("sync", path, error))
 }

@@ -1,8 +1,7 @@
-//! A connection's stream: it counts what is sent, and ends without a reset where a client is still
-//! sending.
+//! A connection's stream: it counts writes, and closes without a reset while a client still sends.
 //!
-//! Default: it closes at once. After an answer to a request of which something is still to come, it
-//! drops up to [`LINGER_BYTES`] for up to [`LINGER_TIME`] first.
+//! Default: it closes at once. After an answer to a request whose body has not all been read, it
+//! first drops up to [`LINGER_BYTES`] for up to [`LINGER_TIME`].
 
 use std::future::Future as _;
 use std::io;
@@ -19,16 +18,16 @@ use tokio::time::{Sleep, sleep};
 
 use super::Activity;
 
-/// Bytes that are dropped behind an answer.
+/// Bytes that are read and dropped after the last answer.
 const LINGER_BYTES: usize = 64 << 20;
-/// For how long.
+/// How long they are read.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// A stream that counts when something is sent, and that ends in order.
+/// A stream that counts writes and closes in order.
 pub(crate) struct TrackedStream {
     stream: TcpStream,
     pulse: Arc<Activity>,
-    /// Once nothing more is sent: until when what still comes is dropped.
+    /// After the last write: how long received bytes are dropped.
     lingering: Option<Pin<Box<Sleep>>>,
     dropped: usize,
 }
@@ -53,7 +52,7 @@ impl TrackedStream {
         }
     }
 
-    /// Drops what still comes, until the client has heard that this is the end.
+    /// Drops received bytes until the client closes.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let lingering = self
             .lingering
@@ -64,7 +63,7 @@ impl TrackedStream {
         let mut scratch = [MaybeUninit::uninit(); 16 << 10];
         while self.dropped < LINGER_BYTES {
             let mut into = ReadBuf::uninit(&mut scratch);
-            // The runtime interrupts this now and then for others.
+            // Tokio's cooperative budget interrupts this loop.
             match Pin::new(&mut self.stream).poll_read(context, &mut into) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !into.filled().is_empty() => {
@@ -76,10 +75,10 @@ impl TrackedStream {
         Poll::Ready(())
     }
 
-    /// Takes note of what came of sending something.
+    /// Counts a completed write.
     fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            // Nobody else writes it.
+            // Only this task writes the counter.
             self.pulse
                 .sent
                 .store(self.pulse.sent.load(Relaxed).wrapping_add(1), Relaxed);
@@ -107,7 +106,7 @@ impl AsyncWrite for TrackedStream {
         self.noted(written)
     }
 
-    /// HTTP/2 sends a frame's head and its data together where it can.
+    /// HTTP/2 writes a frame's head and its data together where it can.
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
@@ -116,9 +115,8 @@ impl AsyncWrite for TrackedStream {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// A client whose request was answered before all of it came is still sending. To close now
-    /// would be to reset the connection under it, and it might lose the answer: so it hears of the
-    /// end first.
+    /// After an early answer the client still sends its body. Closing now would reset the
+    /// connection, and the client might lose the answer; so the write side is shut down first.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingering.is_none() {

@@ -1,5 +1,5 @@
-//! `hotstage rollout start`: the document of a rollout, from a file or from options, sent to the
-//! server.
+//! `hotstage rollout start`: builds a Rollout document from options, or reads it from a file, and
+//! sends it to the server.
 
 use std::path::{Path, PathBuf};
 
@@ -9,37 +9,37 @@ use serde_json::{Value, json};
 use super::super::{Change, CliError, Exit, Remote, show};
 use crate::api::{Applied, RolloutRequest};
 
-/// What a document says, too.
+/// The options that a document replaces.
 const OPTIONS: [&str; 9] = [
     "to", "from", "strategy", "percent", "bake", "steps", "guards", "labels", "timeout",
 ];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Start {
-    /// The name that clients call; with --file the name in the file.
+    /// Name of the route; with --file, the name in the file is used.
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     name: Option<String>,
-    /// A document of kind Rollout, in place of the options below.
+    /// A document of kind Rollout; replaces the options below.
     #[arg(short, long, value_name = "PATH", conflicts_with_all = OPTIONS)]
     file: Option<PathBuf>,
     /// The version that gets the share.
     #[arg(long, value_name = "VERSION", required_unless_present = "file")]
     to: Option<String>,
-    /// The version that gives it
-    /// [default: the one with the largest share in the route; without a route the newest].
+    /// The version that loses the share [default: the one with the largest share in the route;
+    /// without a route the newest].
     #[arg(long, value_name = "VERSION")]
     from: Option<String>,
     /// How the share grows [default: canary].
     #[arg(long, value_name = "canary|linear|all-at-once|mirror-first")]
     strategy: Option<String>,
-    /// The canary's share, or that of each linear step [default: 10; linear: 20].
+    /// Share of the canary, or of each linear step [default: 10; linear: 20].
     #[arg(long, value_name = "PERCENT")]
     percent: Option<f64>,
-    /// How long each step stays at least, as in 10m [default: 5m].
+    /// Least time at each step, such as 10m [default: 5m].
     #[arg(long, value_name = "TIME")]
     bake: Option<String>,
-    /// The steps, in place of strategy, percent and bake, as in 0,5:10m,50:1h: percent that grow, 0
-    /// for copies alone, each with the time that it stays at least [default of the time: 5m].
+    /// Steps that replace strategy, percent and bake, such as 0,5:10m,50:1h: growing percentages (0
+    /// only mirrors), each with its least time [default of the time: 5m].
     #[arg(
         long,
         value_name = "PERCENT[:TIME],…",
@@ -48,31 +48,32 @@ pub(super) struct Start {
         conflicts_with_all = ["strategy", "percent", "bake"]
     )]
     steps: Vec<Value>,
-    /// What ends it early, as in errors=0.01, p99=50ms, p99_ratio=1.5,min_samples=500,window=2m, or
-    /// disagreement=0.05,tolerance=1e-3 and metric=STAGE.NAME,min=0.3; name=NAME names it; may be
-    /// given several times [default: errors=0.01 and p99_ratio=2].
+    /// Guard that rolls the rollout back, such as errors=0.01, p99=50ms,
+    /// p99_ratio=1.5,min_samples=500,window=2m, disagreement=0.05,tolerance=1e-3 or
+    /// metric=STAGE.NAME,min=0.3; name=NAME names it; repeatable [default: errors=0.01 and
+    /// p99_ratio=2].
     #[arg(
         long = "guard",
         value_name = "MEASURE=LIMIT[,min_samples=N][,window=TIME]",
         value_parser = guard
     )]
     guards: Vec<Value>,
-    /// Labels that move with success, where they point at the version that gives the share; "" for
-    /// none [default: stable].
+    /// Labels that move to the new version on success, if they point at the old one; "" for none
+    /// [default: stable].
     #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
     labels: Option<Vec<String>>,
-    /// How long all of it may take before it is taken back, as in 2h [default: no limit].
+    /// Time after which the rollout is rolled back, such as 2h [default: no limit].
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
-    /// SageMaker's deployment configuration, as JSON: its steps, waits and timeout; its alarms are
-    /// guards by name.
+    /// SageMaker's deployment configuration as JSON: its steps, waits and timeout; its alarms
+    /// become guards by name.
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with_all = ["file", "strategy", "percent", "bake", "steps", "timeout"]
     )]
     deployment_config: Option<PathBuf>,
-    /// Make every check and change nothing.
+    /// Run every check, and change nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -108,7 +109,7 @@ pub(super) async fn start(args: &Start) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// The document that the options mean.
+/// The Rollout document for the options.
 fn document(args: &Start) -> Result<Value, CliError> {
     let mut spec = json!({});
     let texts = [
@@ -158,14 +159,14 @@ fn document(args: &Start) -> Result<Value, CliError> {
     )
 }
 
-/// A step in short: `5:10m` or `5`.
+/// A step in short form: `5:10m` or `5`.
 fn step(text: &str) -> Result<Value, String> {
     let (percent, bake) = text
         .split_once(':')
         .map_or((text, None), |(percent, bake)| (percent, Some(bake)));
     let percent = percent.trim().parse::<serde_json::Number>();
     let percent = percent.map_err(|_| {
-        format!("`{text}` is no step; write its percent and its time, like `5:10m`")
+        format!("`{text}` is not a step; write its percent and its time, like `5:10m`")
     })?;
     let mut step = json!({ "percent": percent });
     if let Some(bake) = bake {
@@ -174,8 +175,8 @@ fn step(text: &str) -> Result<Value, String> {
     Ok(step)
 }
 
-/// A guard in short: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` of a stage's
-/// metric.
+/// A guard in short form: `errors=0.01,min_samples=500`, or `metric=label.score,min=0.3` for a
+/// stage's metric.
 fn guard(text: &str) -> Result<Value, String> {
     let mut guard = json!({});
     for part in text.split(',') {
@@ -204,7 +205,7 @@ fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| {
         CliError::new(
             Exit::Refused,
-            format!("{} can't be read: {error}", path.display()),
+            format!("can't read {}: {error}", path.display()),
         )
     })
 }

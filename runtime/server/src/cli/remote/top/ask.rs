@@ -1,4 +1,4 @@
-//! What is asked of the server: its traffic, and its newest revisions when there are newer ones.
+//! Requests of `top`: the traffic, and the newest revisions if there are newer ones.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use super::super::client::{Client, ClientError, Got, quote};
 use super::{CliError, Exit, Remote};
 use crate::api::{History, Order, RevisionInfo, Traffic};
 
-/// How long an answer may take beyond what it measures.
+/// Time allowed for an answer beyond the time that it measures.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Revisions that are asked for.
+/// Revisions per request.
 const REVISIONS: usize = 20;
 
-/// What is wanted next.
+/// The next request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestedOutput {
+pub(super) struct TrafficQuery {
     pub(super) interval: Duration,
     pub(super) order: Order,
-    /// Versions.
+    /// Bound on the versions.
     pub(super) limit: usize,
-    /// Of names that this is a part of.
+    /// Only names that contain this text.
     pub(super) part: String,
 }
 
-/// What was answered.
+/// An answer.
 pub(super) struct News {
     pub(super) traffic: Traffic,
-    /// Word by word.
+    /// The unchanged JSON.
     pub(super) body: Bytes,
-    /// The newest revisions, if there are newer ones than before.
+    /// The newest revisions, if there are newer ones than in the last answer.
     pub(super) revisions: Option<Vec<RevisionInfo>>,
 }
 
-/// Asks one server, or the one that takes its place.
+/// Asks one server, or its replacement after a restart.
 pub(super) struct Asker<'a> {
     remote: &'a Remote,
     client: Option<Client>,
-    /// The newest revision that was told.
+    /// The newest revision of the last answer.
     head: Option<u64>,
 }
 
@@ -50,23 +50,23 @@ impl<'a> Asker<'a> {
         }
     }
 
-    pub(super) async fn ask(&mut self, wish: &RequestedOutput) -> Result<News, CliError> {
-        let asking = Box::pin(self.try_ask(wish));
-        let told = match tokio::time::timeout(wish.interval + PATIENCE, asking).await {
-            Ok(told) => told,
+    pub(super) async fn ask(&mut self, request: &TrafficQuery) -> Result<News, CliError> {
+        let asking = Box::pin(self.try_ask(request));
+        let answer = match tokio::time::timeout(request.interval + PATIENCE, asking).await {
+            Ok(answer) => answer,
             Err(_) => Err(CliError::new(
                 Exit::Unreachable,
                 "the server does not answer in time",
             )),
         };
-        if told.is_err() {
-            // A server that starts again has another port, and may have another journal.
+        if answer.is_err() {
+            // A restarted server has another port, and may have another journal.
             (self.client, self.head) = (None, None);
         }
-        told
+        answer
     }
 
-    async fn try_ask(&mut self, wish: &RequestedOutput) -> Result<News, CliError> {
+    async fn try_ask(&mut self, request: &TrafficQuery) -> Result<News, CliError> {
         let client = match &mut self.client {
             Some(client) => client,
             None => self.client.insert(self.remote.reader()?),
@@ -74,7 +74,7 @@ impl<'a> Asker<'a> {
         let Got {
             value: traffic,
             body,
-        } = client.get::<Traffic>(&path(wish)).await?;
+        } = client.get::<Traffic>(&path(request)).await?;
         let mut revisions = None;
         if self.head != Some(traffic.status.head) {
             revisions = Some(newest(client).await?);
@@ -88,13 +88,13 @@ impl<'a> Asker<'a> {
     }
 }
 
-fn path(wish: &RequestedOutput) -> String {
-    let RequestedOutput {
+fn path(request: &TrafficQuery) -> String {
+    let TrafficQuery {
         interval,
         order,
         limit,
         part,
-    } = wish;
+    } = request;
     let part = if part.is_empty() {
         String::new()
     } else {
@@ -119,18 +119,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_a_query() {
-        let mut wish = RequestedOutput {
+    fn a_request_is_a_query() {
+        let mut request = TrafficQuery {
             interval: Duration::from_secs(1),
             order: Order::Rate,
             limit: 100,
             part: String::new(),
         };
         assert_eq!(
-            path(&wish),
+            path(&request),
             "/v1/traffic?interval_ms=1000&order=rate&limit=100"
         );
-        wish.part = "a b".to_owned();
-        assert!(path(&wish).ends_with("&name=a%20b"));
+        request.part = "a b".to_owned();
+        assert!(path(&request).ends_with("&name=a%20b"));
     }
 }

@@ -1,10 +1,10 @@
-//! The table of versions: what stands in it, and which of its columns fit.
+//! The table of versions: its cells, and which columns fit.
 
 use super::super::{get, show};
 use super::words::{rate, shown};
 use crate::api::VersionTraffic;
 
-/// How many columns there are.
+/// The number of columns.
 pub(super) const COLUMNS: usize = 9;
 pub(super) const HEADER: [&str; COLUMNS] = [
     "name",
@@ -17,20 +17,20 @@ pub(super) const HEADER: [&str; COLUMNS] = [
     "p99",
     "instances",
 ];
-/// Where the name stands; it alone is cut, and it is there as long as anything is.
+/// The column of the name. Only this column is truncated, and it is dropped last.
 pub(super) const NAME: usize = 0;
 pub(super) const CONDITION: usize = 3;
 pub(super) const FAILED: usize = 5;
-/// The columns, the most important one first.
+/// The columns by importance, the most important first.
 const RANKS: [usize; COLUMNS] = [NAME, 4, 1, 7, FAILED, CONDITION, 6, 8, 2];
-/// What a name is cut to before another column goes.
+/// Width to which names are truncated before a column is dropped.
 const NAME_MIN: usize = 10;
-/// Between two columns.
+/// Spaces between columns.
 const GAP: usize = 2;
-/// The same where there is room.
+/// Spaces between columns if there is enough width.
 const GAP_MAX: usize = 4;
 
-/// Whether a column's figures stand below each other.
+/// Whether the column is right-aligned.
 pub(super) const fn is_number(column: usize) -> bool {
     column > CONDITION
 }
@@ -38,7 +38,7 @@ pub(super) const fn is_number(column: usize) -> bool {
 /// A version as one row.
 pub(super) fn row(version: &VersionTraffic) -> [String; COLUMNS] {
     let rates = &version.rates;
-    // As in `get`, the star marks the version that answers when none is asked for.
+    // As in `get`, the star marks the version that answers by default.
     let star = if version.answers { " *" } else { "" };
     [
         shown(&version.name),
@@ -53,16 +53,16 @@ pub(super) fn row(version: &VersionTraffic) -> [String; COLUMNS] {
     ]
 }
 
-/// What of a table fits.
+/// The part of a table that fits.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fit {
     /// Columns from left to right, with their widths.
     pub(super) columns: Vec<(usize, usize)>,
-    /// Between two of them.
+    /// Spaces between columns.
     pub(super) gap: usize,
 }
 
-/// Leaves out the least important columns until the rest fits.
+/// Drops the least important columns until the others fit.
 pub(super) fn fit(rows: &[[String; COLUMNS]], width: usize) -> Fit {
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -106,7 +106,7 @@ pub(super) fn fit(rows: &[[String; COLUMNS]], width: usize) -> Fit {
     Fit { columns, gap }
 }
 
-/// A cell in the width of its column.
+/// A cell, padded to the width of its column.
 pub(super) fn padded(text: &str, column: usize, width: usize) -> String {
     let text = cut(text, width);
     if is_number(column) {
@@ -116,7 +116,7 @@ pub(super) fn padded(text: &str, column: usize, width: usize) -> String {
     }
 }
 
-/// The beginning of a text that is too long, with a sign that it is.
+/// A text truncated to the width, with an ellipsis.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

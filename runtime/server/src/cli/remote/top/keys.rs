@@ -1,14 +1,14 @@
-//! What keys do.
+//! Keyboard commands.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::state::State;
 use crate::api::Order;
 
-/// Characters that a filter has.
+/// Bound on the characters of a filter.
 const FILTER_MAX: usize = 64;
 
-/// How it goes on.
+/// Whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Stay,
@@ -16,7 +16,7 @@ pub(super) enum Next {
 }
 
 impl State {
-    /// Does what a key asks for.
+    /// Handles one key.
     pub(super) fn press(&mut self, key: KeyEvent) -> Next {
         if key.kind == KeyEventKind::Release {
             return Next::Stay;
@@ -54,7 +54,7 @@ impl State {
         Next::Stay
     }
 
-    /// Changes the filter.
+    /// Edits the filter.
     fn edit(&mut self, code: KeyCode) {
         match code {
             KeyCode::Enter => self.is_typing = false,

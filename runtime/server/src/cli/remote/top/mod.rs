@@ -1,9 +1,9 @@
-//! `hotstage top`: what a running server does, drawn anew each second; without a terminal, once and
-//! as text.
+//! `hotstage top`: shows the traffic of a running server, redrawn every second; without a terminal,
+//! once as text.
 //!
-//! The server measures (`GET /v1/traffic`), and answers the busiest versions and the sum, so that
-//! ten thousand pipelines cost no more to look at than ten. A server that goes away is waited for;
-//! the terminal is left as it was found, however this ends.
+//! The server measures (`GET /v1/traffic`) and returns the busiest versions and the totals, so ten
+//! thousand pipelines cost no more than ten. If the server goes away, `top` reconnects. The
+//! terminal is restored however the command ends.
 
 mod ask;
 mod columns;
@@ -28,20 +28,20 @@ use self::terminal::Screen;
 use super::{CliError, Exit, Output, Remote, console, show};
 use crate::api::Order;
 
-/// The first measurement is short, so that there is soon something to see.
+/// The first measurement is short, so that something is shown soon.
 const FIRST: Duration = Duration::from_millis(250);
-/// How often a server that went away is tried, and how often what a clock says is drawn anew.
+/// Interval of reconnecting to a lost server, and of redrawing times.
 const TICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// How long each measurement takes, 0.1 to 60 seconds.
+    /// Length of each measurement, 0.1 to 60 seconds.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     every: Duration,
-    /// Print one measurement as text and end, as without a terminal.
+    /// Print one measurement as text and exit; this is the default without a terminal.
     #[arg(long)]
     once: bool,
-    /// What comes first.
+    /// Order of the rows.
     #[arg(long, value_name = "ORDER", default_value = "rate", value_parser = orders())]
     sort: Order,
     #[command(flatten)]
@@ -53,7 +53,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .ok()
         .filter(|seconds| (0.1..=60.0).contains(seconds));
-    let refuse = || format!("`{text}` is no number of seconds from 0.1 to 60");
+    let refuse = || format!("`{text}` is not a number of seconds from 0.1 to 60");
     seconds.map(Duration::from_secs_f64).ok_or_else(refuse)
 }
 
@@ -66,7 +66,9 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
     let mut state = State::new(args.sort);
     let mut asker = Asker::new(&args.remote);
     if args.once || args.remote.output == Output::Json || !is_terminal() {
-        let news = asker.ask(&state.wish(args.every, plain::VERSIONS)).await?;
+        let news = asker
+            .ask(&state.request(args.every, plain::VERSIONS))
+            .await?;
         match args.remote.output {
             Output::Json => show::json(&news.body),
             Output::Table => {
@@ -76,13 +78,13 @@ pub(super) async fn run(args: &Args) -> Result<(), CliError> {
         }
         return Ok(());
     }
-    // A server that is not there from the start is an error like any other verb's.
-    let first = asker.ask(&state.wish(FIRST.min(args.every), 0)).await?;
+    // A server that can't be reached at the start is an error, as for every other verb.
+    let first = asker.ask(&state.request(FIRST.min(args.every), 0)).await?;
     state.learn(Ok(first), Timestamp::now());
     live(args, state, asker).await
 }
 
-/// Whether there is a terminal that can be drawn on.
+/// Whether the terminal supports drawing.
 fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
@@ -92,7 +94,7 @@ async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(),
     let mut screen = Screen::open()?;
     loop {
         let was_paused = state.is_paused;
-        let wish = state.wish(args.every, state.offset + state.page);
+        let request = state.request(args.every, state.offset + state.page);
         let pause = if state.lost.is_some() {
             TICK
         } else {
@@ -103,14 +105,14 @@ async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(),
                 std::future::pending::<()>().await;
             }
             tokio::time::sleep(pause).await;
-            asker.ask(&wish).await
+            asker.ask(&request).await
         });
         loop {
             screen.draw(&mut state)?;
             tokio::select! {
-                told = &mut asking => {
+                answer = &mut asking => {
                     if !state.is_paused {
-                        state.learn(told, Timestamp::now());
+                        state.learn(answer, Timestamp::now());
                     }
                     break;
                 }
@@ -129,7 +131,7 @@ async fn live(args: &Args, mut state: State, mut asker: Asker<'_>) -> Result<(),
     }
 }
 
-/// What ends it from outside.
+/// The signals that end the command.
 struct Signals([Signal; 3]);
 
 impl Signals {

@@ -1,4 +1,4 @@
-//! One measurement as text, for pipes, scripts and terminals that can't be drawn on.
+//! One measurement as text, for pipes, scripts and terminals that do not support drawing.
 
 use jiff::Timestamp;
 
@@ -7,12 +7,12 @@ use super::state::{LIMIT_MAX, State};
 use super::words::{ago, change, shown};
 use super::{columns, screen};
 
-/// Versions that are asked for.
+/// Bound on the versions.
 pub(super) const VERSIONS: usize = LIMIT_MAX;
-/// Revisions that are shown.
+/// Bound on the revisions.
 const REVISIONS: usize = 5;
 
-/// Everything, as wide as it must be.
+/// All parts, as wide as needed.
 pub(super) fn text(state: &State, now: Timestamp) -> String {
     let head = screen::head(state).map(|parts| {
         let words: Vec<String> = parts.into_iter().map(|part| part.text).collect();

@@ -1,5 +1,5 @@
-//! The screen: a head, the table of versions, the last changes, and what keys do; as much of it as
-//! there is room for.
+//! The screen: a head, the table of versions, the last changes and the keys; the least important
+//! parts are left out on a small screen.
 
 use jiff::Timestamp;
 use ratatui::Frame;
@@ -21,20 +21,20 @@ const BAD: Style = PLAIN.fg(Color::Red).add_modifier(Modifier::BOLD);
 
 /// Ranks are less than this.
 const RANKS: u8 = 10;
-/// What stands between two parts of a line.
+/// Separator of the parts of a line.
 const BETWEEN: &str = " · ";
-/// Revisions that are shown at most.
+/// Bound on the revisions shown.
 const REVISIONS_MAX: usize = 8;
 
-/// A part of a line. Where not all fit, the least important go.
+/// A part of a line. If not all parts fit, those with the highest rank are dropped.
 pub(super) struct Part {
     pub(super) text: String,
     style: Style,
-    /// 0 stays longest.
+    /// Rank 0 is dropped last.
     rank: u8,
 }
 
-/// Draws everything, and notes how many rows there was room for.
+/// Draws everything, and stores how many rows fitted.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, now: Timestamp) {
     let area = frame.area();
     let (width, height) = (usize::from(area.width), usize::from(area.height));
@@ -49,11 +49,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, now: Timestamp) {
     }
 }
 
-/// How many lines each part of the screen has.
+/// The lines of each part of the screen.
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     head: usize,
-    /// Between the parts.
+    /// Empty lines between the parts.
     gap: usize,
     title: usize,
     rows: usize,
@@ -99,7 +99,7 @@ fn lines(state: &State, plan: &Plan, width: usize, now: Timestamp) -> Vec<Line<'
     lines
 }
 
-/// What the server is, and what it does.
+/// The server's state and its traffic.
 pub(super) fn head(state: &State) -> [Vec<Part>; 2] {
     [server(state), traffic(state)]
 }
@@ -108,7 +108,7 @@ fn part(rank: u8, style: Style, text: String) -> Part {
     Part { text, style, rank }
 }
 
-/// What the server is; while it gives no answer, that alone.
+/// The server's state; while it does not answer, only that fact.
 fn server(state: &State) -> Vec<Part> {
     if let Some(Lost { since, why }) = &state.lost {
         let since = since.strftime("%H:%M:%S UTC");
@@ -149,7 +149,7 @@ fn server(state: &State) -> Vec<Part> {
     server
 }
 
-/// What the server does; dim while it gives no answer.
+/// The server's traffic; dimmed while it does not answer.
 fn traffic(state: &State) -> Vec<Part> {
     let (status, all) = (&state.traffic.status, &state.traffic.all);
     let failed = if all.failed_per_second > 0.0 {
@@ -191,7 +191,7 @@ fn head_lines(state: &State, many: usize, width: usize) -> Vec<Line<'static>> {
     if many > 1 {
         return vec![joined(server, width), joined(traffic, width)];
     }
-    // What the server does matters more than what it is, unless it is lost.
+    // The traffic matters more than the state, unless the server is lost.
     if state.lost.is_none() {
         server.iter_mut().for_each(|part| part.rank += RANKS);
         server.splice(0..0, traffic);
@@ -256,7 +256,7 @@ fn table(state: &State, plan: &Plan, width: usize) -> Vec<Line<'static>> {
         let why = if state.filter.is_empty() {
             "nothing is served"
         } else {
-            "no name has this in it"
+            "no name matches the filter"
         };
         lines.push(Line::styled(cut(why, width), DIM));
     }
@@ -323,7 +323,7 @@ fn changes(revisions: &[RevisionInfo], width: usize, now: Timestamp) -> Vec<Line
     lines
 }
 
-/// What keys do, or what is typed.
+/// The keys, or the filter that is being typed.
 fn foot(state: &State, rows: usize, width: usize) -> Line<'static> {
     let part = |rank, text: String| Part {
         text,
@@ -344,7 +344,7 @@ fn foot(state: &State, rows: usize, width: usize) -> Line<'static> {
     if state.is_helping {
         let texts = [
             (3, "↑ ↓ PgUp PgDn scroll"),
-            (2, "p50, p99: half, 99 of 100 took less"),
+            (2, "p50, p99: 50 %, 99 % took less"),
             (4, "kept: out of service, for a rollback"),
             (1, "* answers by default"),
             (0, "? back"),
@@ -370,7 +370,7 @@ fn foot(state: &State, rows: usize, width: usize) -> Line<'static> {
     parts.push(part(
         5,
         if state.is_paused {
-            "p go on"
+            "p resume"
         } else {
             "p pause"
         }

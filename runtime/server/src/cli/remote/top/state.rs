@@ -1,43 +1,43 @@
-//! What is known, and what the viewer chose: the whole of what is drawn.
+//! The state of `top`: the last answer and the viewer's choices. It determines what is drawn.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::CliError;
-use super::ask::{News, RequestedOutput};
+use super::ask::{News, TrafficQuery};
 use crate::api::{Order, RevisionInfo, Traffic, VersionTraffic};
 
-/// Versions that are asked for, at least and at most.
+/// Bounds on the versions of one request.
 const LIMIT_MIN: usize = 100;
 pub(super) const LIMIT_MAX: usize = 1000;
-/// Versions that are asked for below those that are shown.
+/// Versions that are requested beyond those that are shown.
 const AHEAD: usize = 50;
 
-/// Everything that is drawn.
+/// The state of `top`.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) traffic: Traffic,
     /// Newest first.
     pub(super) revisions: Vec<RevisionInfo>,
     pub(super) lost: Option<Lost>,
-    /// When the last answer came.
+    /// Time of the last answer.
     answered: Option<Timestamp>,
     pub(super) order: Order,
-    /// Only names that this is a part of.
+    /// Only names that contain this text are shown.
     pub(super) filter: String,
     pub(super) is_typing: bool,
     pub(super) is_paused: bool,
     pub(super) is_helping: bool,
-    /// Rows above the first that is shown.
+    /// Index of the first row that is shown.
     pub(super) offset: usize,
-    /// Rows that fitted when it was drawn last.
+    /// Rows that fitted when the screen was last drawn.
     pub(super) page: usize,
 }
 
 /// A server that does not answer.
 pub(super) struct Lost {
-    /// When it answered last.
+    /// When it last answered.
     pub(super) since: Timestamp,
     pub(super) why: String,
 }
@@ -50,10 +50,10 @@ impl State {
         }
     }
 
-    /// What to ask for next, so that so many rows are there.
-    pub(super) fn wish(&self, interval: Duration, rows: usize) -> RequestedOutput {
+    /// The next request, for at least so many rows.
+    pub(super) fn request(&self, interval: Duration, rows: usize) -> TrafficQuery {
         let limit = (rows + AHEAD).clamp(LIMIT_MIN, LIMIT_MAX);
-        RequestedOutput {
+        TrafficQuery {
             interval,
             order: self.order,
             limit,
@@ -61,9 +61,9 @@ impl State {
         }
     }
 
-    /// Takes in an answer, or that there is none.
-    pub(super) fn learn(&mut self, told: Result<News, CliError>, now: Timestamp) {
-        match told {
+    /// Updates the state after an answer or a failure.
+    pub(super) fn learn(&mut self, answer: Result<News, CliError>, now: Timestamp) {
+        match answer {
             Ok(news) => {
                 self.traffic = news.traffic;
                 self.revisions = news
@@ -81,8 +81,8 @@ impl State {
         }
     }
 
-    /// The rows, as far as the server told them. It orders them too; this is for what was chosen
-    /// since it answered.
+    /// The rows of the last answer, filtered and sorted. The server sorts too; this applies choices
+    /// made since its answer.
     pub(super) fn rows(&self) -> Vec<&VersionTraffic> {
         let versions = self.traffic.versions.iter();
         let mut rows: Vec<_> = versions
@@ -99,7 +99,7 @@ pub(super) mod tests {
     use super::*;
     use crate::api::{Condition, Rates};
 
-    /// A server with some versions.
+    /// A state with some versions.
     pub(in super::super) fn some(names: &[(&str, f64)]) -> State {
         let version = |&(name, requests_per_second): &(&str, f64)| VersionTraffic {
             name: name.to_owned(),
@@ -149,9 +149,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_wish_reaches_a_little_further_than_the_screen() {
+    fn a_request_covers_more_rows_than_the_screen() {
         let state = State::default();
-        let limit = |rows| state.wish(Duration::ZERO, rows).limit;
+        let limit = |rows| state.request(Duration::ZERO, rows).limit;
         assert_eq!(
             (limit(0), limit(200), limit(5000)),
             (LIMIT_MIN, 250, LIMIT_MAX)

@@ -1,5 +1,5 @@
-//! The terminal: taken over, listened to, and given back as it was, also after an error, a panic or
-//! a signal.
+//! The terminal: switched to full screen, read, and restored, also after an error, a panic or a
+//! signal.
 
 use std::io;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::state::State;
 use super::{CliError, Exit, screen};
 
-/// Keys that wait to be handled; who types faster waits.
+/// Bound on the keys that wait to be handled; further typing blocks the reader thread.
 const KEYS: usize = 64;
-/// How often the thread that reads keys sees whether it is still wanted.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval at which the reader thread checks whether it should stop.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A terminal that is drawn on. Dropping it gives it back; a panic does so before it says what it
-/// was.
+/// A terminal for drawing. Dropping it restores the terminal; a panic restores it before its
+/// message is printed.
 pub(super) struct Screen {
     terminal: DefaultTerminal,
     events: Receiver<io::Result<Event>>,
@@ -32,7 +32,7 @@ impl Screen {
             defect(&error)
         })?;
         let screen = Self { terminal, events };
-        // It reads until nobody listens; nobody waits for it.
+        // The thread ends when the receiver is dropped; nothing joins it.
         let reading = std::thread::Builder::new()
             .name("keys".to_owned())
             .spawn(move || read(&sender));
@@ -48,7 +48,7 @@ impl Screen {
         Ok(())
     }
 
-    /// The next key; none when the terminal has another size, which is a reason to draw.
+    /// The next key; `None` after a resize, which needs a redraw.
     pub(super) async fn pressed(&mut self) -> Result<Option<KeyEvent>, CliError> {
         match self.events.recv().await {
             Some(Ok(Event::Key(key))) => Ok(Some(key)),
@@ -56,7 +56,7 @@ impl Screen {
             Some(Err(error)) => Err(defect(&error)),
             None => Err(CliError::new(
                 Exit::Defect,
-                "the terminal can't be read any more",
+                "the terminal can no longer be read",
             )),
         }
     }
@@ -69,20 +69,20 @@ impl Drop for Screen {
 }
 
 fn give_back() {
-    // A terminal that is gone needs nothing back.
+    // A terminal that is gone needs no restoring.
     let _ = ratatui::try_restore();
 }
 
 fn defect(error: &io::Error) -> CliError {
     CliError::new(
         Exit::Defect,
-        format!("the terminal can't be used: {error}; --once does without"),
+        format!("the terminal can't be used: {error}; --once needs no terminal"),
     )
 }
 
 fn read(sender: &Sender<io::Result<Event>>) {
     while !sender.is_closed() {
-        let read = match event::poll(LOOK) {
+        let read = match event::poll(CHECK_INTERVAL) {
             Ok(true) => event::read(),
             Ok(false) => continue,
             Err(error) => Err(error),

@@ -1,11 +1,11 @@
-//! Figures and texts as they stand on the screen: short, and without what would move a cursor.
+//! Short figures and texts for the screen, without control characters.
 
 use jiff::Timestamp;
 
 use super::super::show;
 use crate::api::{RevisionInfo, Status};
 
-/// So many for each second: a fraction while they are few, a thousandth when they are many.
+/// A rate per second: with a fraction if small, in thousands if large.
 pub(super) fn rate(per_second: f64) -> String {
     match per_second {
         0.0 => "0".to_owned(),
@@ -16,12 +16,12 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
-/// How long ago something was.
+/// The time since `then`.
 pub(super) fn ago(then: &str, now: Timestamp) -> String {
     let Ok(then) = then.parse::<Timestamp>() else {
         return shown(then);
     };
-    // A clock that is a little behind makes nothing happen in the future.
+    // A clock that is slightly behind must not show a time in the future.
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds} s ago"),
@@ -31,7 +31,7 @@ pub(super) fn ago(then: &str, now: Timestamp) -> String {
     }
 }
 
-/// What a revision did, in one line.
+/// A revision in one line.
 pub(super) fn change(revision: &RevisionInfo) -> String {
     let first = revision
         .changes
@@ -50,12 +50,12 @@ pub(super) fn change(revision: &RevisionInfo) -> String {
     shown(&format!("{}{first}{more}{reason}", revision.asked()))
 }
 
-/// A text that somebody sent, in one line: what is no visible character is written out.
+/// An untrusted text in one line: invisible characters are escaped.
 pub(super) fn shown(text: &str) -> String {
     show::one_line(text)
 }
 
-/// How many versions are in which condition, apart from those that are ready.
+/// The number of versions in each condition other than ready.
 pub(super) fn others(status: &Status) -> String {
     let counts = [
         (status.loading, "loading"),

@@ -1,4 +1,4 @@
-//! The binary tensor extension, from both sides.
+//! The binary tensor extension in requests and responses.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -10,7 +10,7 @@ use super::super::request::Decoder;
 use super::super::requested_outputs::{Form, RequestedOutputs};
 use super::{decode, fp32, port, refusal, signature, single, tensor};
 
-/// `features` and `title` of the given sizes, and what follows.
+/// A body with `features` and `title` of the given sizes, followed by `blobs`.
 fn body(features: &str, title: &str, blobs: &[u8]) -> (Vec<u8>, usize) {
     let mut body = format!(
         r#"{{"outputs":[{{"name":"score"}}],"inputs":[

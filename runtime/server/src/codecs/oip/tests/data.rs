@@ -1,4 +1,4 @@
-//! Elements: what each datatype takes, and how lists may nest.
+//! Elements: the values that each datatype accepts, and how lists may nest.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::tensor::elements_of;
@@ -56,7 +56,7 @@ fn each_datatype_takes_what_it_can_hold() {
     }
 }
 
-/// A datatype, data of one element, and why that is none.
+/// A datatype, data of one value, and why that value is rejected.
 const NO_ELEMENTS: &[(Datatype, &str, &str)] = &[
     (
         Datatype::Fp32,
@@ -170,7 +170,7 @@ fn what_is_no_element() {
 
 type Expected = Result<&'static [u8], &'static str>;
 
-/// A shape, data, and what it reads as.
+/// A shape, data, and the result.
 const LISTS: &[(&[u64], &str, Expected)] = &[
     (&[2, 2], "[1,2,3,4]", Ok(&[1, 2, 3, 4])),
     (&[2, 2], "[[1, 2],\n\t[3, 4]]", Ok(&[1, 2, 3, 4])),
@@ -211,12 +211,12 @@ const LISTS: &[(&[u64], &str, Expected)] = &[
     (
         &[2, 2],
         "[[1,2],3,4]",
-        Err("data[1] is no list, where shape [2, 2] needs one"),
+        Err("data[1] is not a list, but shape [2, 2] needs one"),
     ),
     (
         &[1, 2, 2],
         "[[1,2],[3,4]]",
-        Err("data[0][0] is no list, where shape [1, 2, 2] needs one"),
+        Err("data[0][0] is not a list, but shape [1, 2, 2] needs one"),
     ),
     (
         &[2, 2],
@@ -250,7 +250,7 @@ fn lists_are_flat_or_as_the_shape_says() {
 }
 
 #[test]
-fn a_promise_takes_no_memory() {
+fn a_large_shape_reserves_no_memory() {
     let message = given(Datatype::Fp64, &[1 << 40], "[1, 2]").unwrap_err();
     assert_eq!(
         message,

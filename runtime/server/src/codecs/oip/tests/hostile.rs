@@ -1,4 +1,4 @@
-//! Whatever comes, it is an answer or a refusal.
+//! Any input yields a result or an error, never a panic.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -45,8 +45,7 @@ fn deep_nesting_costs_no_stack() {
     assert_eq!(message, "inputs is missing");
     let message = decode(format!(r#"{{"inputs":{open}{close}}}"#));
     assert!(
-        message
-            .starts_with("the request makes no sense: invalid type: sequence, expected an object"),
+        message.starts_with("the request is not valid: invalid type: sequence, expected an object"),
         "{message}"
     );
     let objects = format!("{}1{}", r#"{"a":"#.repeat(DEPTH), "}".repeat(DEPTH));

@@ -1,4 +1,4 @@
-//! What the codec promises, through its public face.
+//! Tests of the codec through its public interface.
 
 mod binary;
 mod data;
@@ -70,7 +70,7 @@ fn fp32(shape: &[u64], values: &[f32]) -> Tensor {
     )
 }
 
-/// The message of a refusal that is the client's fault.
+/// The message of an error that is the client's fault.
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
     let failure = result.unwrap_err();

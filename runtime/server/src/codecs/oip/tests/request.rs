@@ -1,4 +1,4 @@
-//! Requests in JSON: what is taken, and the full text of what is not.
+//! Requests in JSON: which are accepted, and the full error text of the others.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::Signature;
@@ -8,16 +8,16 @@ use super::super::requested_outputs::{Form, RequestedOutput};
 use super::{decode, fp32, port, refusal, signature, single};
 
 const TITLE: &str = r#"{"name":"title","shape":[1],"datatype":"BYTES","data":["a"]}"#;
-const WISH: &str = r#""outputs":[{"name":"score"}]"#;
+const REQUESTED: &str = r#""outputs":[{"name":"score"}]"#;
 
 fn with_input(input: &str) -> String {
-    format!(r#"{{{WISH},"inputs":[{input},{TITLE}]}}"#)
+    format!(r#"{{{REQUESTED},"inputs":[{input},{TITLE}]}}"#)
 }
 
 #[test]
 fn keys_come_in_any_order_and_inputs_too() {
     let body = r#" {"outputs":[{"name":"label"},{"parameters":{"binary_data":true,"mine":1},"name":"half"}],
-        "mystery":[[[{}]]], "parameters":{"timeout":5,"who":"me"},
+        "mystery":[[[{}]]], "parameters":{"timeout":5,"user":"me"},
         "inputs":[{"data":["a","b"],"datatype":"BYTES","extra":null,"shape":[2],"name":"t\u0069tle","parameters":null},
                   {"shape":[1,2],"parameters":{"content_type":"np"},"data":[[1,2.5]],"name":"features",
                    "datatype":"FP32"}],
@@ -70,7 +70,7 @@ fn outputs_are_all_and_the_forms_override() {
     let message = refusal(decode(&signature, format!("{{{inputs}}}"), None));
     assert_eq!(
         message,
-        "output `b`: FP16 is nothing JSON can carry; ask for it with \"binary_data\": true"
+        "output `b`: FP16 can't be sent in JSON; ask for it with \"binary_data\": true"
     );
 }
 
@@ -94,27 +94,27 @@ fn documents_that_are_no_requests() {
         ),
         (
             "[]",
-            "the request makes no sense: invalid type: sequence, expected an object at line 1 column 2",
+            "the request is not valid: invalid type: sequence, expected an object at line 1 column 2",
         ),
         ("{}", "inputs is missing"),
         (r#"{"inputs":null}"#, "inputs is missing"),
         (
             r#"{"inputs":5}"#,
-            "the request makes no sense: invalid type: integer `5`, expected inputs as a list of objects at line 1 \
+            "the request is not valid: invalid type: integer `5`, expected inputs as a list of objects at line 1 \
              column 11",
         ),
         (
             r#"{"inputs":["x"]}"#,
-            "the request makes no sense: invalid type: string \"x\", expected an object for each of the inputs at \
+            "the request is not valid: invalid type: string \"x\", expected an object for each of the inputs at \
              line 1 column 14",
         ),
         (
             &many,
-            "the request makes no sense: more than 256 inputs at line 1 column 782",
+            "the request is not valid: more than 256 inputs at line 1 column 782",
         ),
         (
             r#"{"id":"a","id":"b"}"#,
-            "the request makes no sense: duplicate field `id` at line 1 column 19",
+            "the request is not valid: duplicate field `id` at line 1 column 19",
         ),
         (r#"{"inputs":[],"id":5}"#, "id must be a string, given 5"),
         (&long_id, "id has 257 bytes; at most 256 are allowed"),
@@ -248,7 +248,7 @@ fn inputs_that_are_not_there() {
     let message = |inputs: &str| {
         refusal(decode(
             &signature(),
-            format!(r#"{{{WISH},"inputs":[{inputs}]}}"#),
+            format!(r#"{{{REQUESTED},"inputs":[{inputs}]}}"#),
             None,
         ))
     };

@@ -1,4 +1,4 @@
-//! Responses and documents: their text, and what they can't say.
+//! Responses and documents: their text, and what JSON can't carry.
 
 use bytes::Bytes;
 use hotstage_core::datatype::Datatype;
@@ -89,11 +89,11 @@ fn what_json_can_not_carry() {
         ),
         (
             tensor(Datatype::Fp16, &[1], [0, 0]),
-            "FP16 is nothing JSON can carry",
+            "FP16 can't be sent in JSON",
         ),
         (
             tensor(Datatype::Bf16, &[1], [0, 0]),
-            "BF16 is nothing JSON can carry",
+            "BF16 can't be sent in JSON",
         ),
         (
             Tensor::from_bytes_elements([b"a".as_slice(), b"\xff"]),

@@ -1,4 +1,4 @@
-//! What is written reads back as the same, in every datatype and both forms.
+//! Encoded tensors decode to the same tensors, in every datatype and both forms.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Port, Signature};
@@ -69,7 +69,7 @@ fn ports(named: &[(String, Tensor)]) -> Vec<Port> {
     named.iter().map(port).collect()
 }
 
-/// A wanted for this output.
+/// A request for this output.
 fn wanted(output: usize, is_binary: bool) -> RequestedOutput {
     let form = if is_binary { Form::Binary } else { Form::Json };
     RequestedOutput { output, form }
@@ -108,7 +108,7 @@ proptest! {
     fn mixed_requests_come_back(
         tensors in prop::collection::vec((any_tensor(), any::<bool>()), 1..4),
     ) {
-        // A response is a request's inputs by another key.
+        // A response has the form of a request's inputs under another key.
         let (tensors, binary): (Vec<_>, Vec<_>) = tensors.into_iter().unzip();
         let named = named(&tensors);
         let requested = (0..tensors.len()).map(|output| wanted(output, binary[output]));

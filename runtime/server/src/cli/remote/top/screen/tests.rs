@@ -1,4 +1,4 @@
-//! The screen at many sizes, drawn on a backend that is a text.
+//! The screen at many sizes, drawn on a text backend.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -158,7 +158,7 @@ fn a_plan_fills_the_screen_and_no_more() {
 }
 
 #[test]
-fn a_lost_server_is_told_in_the_head() {
+fn a_lost_server_is_shown_in_the_head() {
     let mut state = busy();
     state.lost = Some(Lost {
         since: "2026-03-01T11:59:30Z".parse().unwrap(),
