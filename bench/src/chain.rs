@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hotstage::executors::compute::ComputePool;
-use hotstage::serving::pipeline::Pipeline;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
 use hotstage_engine::Tensors;
+use hotstage_server::executors::compute::ComputePool;
+use hotstage_server::serving::pipeline::Pipeline;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::Outcome;

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hotstage::control::compiler::Compilers;
-use hotstage::control::deploy::{ComponentDirs, Deployer, Quiet};
-use hotstage::executors::compute::ComputePool;
-use hotstage::protocols;
-use hotstage::serving::pipeline::Pipeline;
-use hotstage::state::store::{Access, Store};
 use hotstage_core::compile_limits::CompileLimits;
 use hotstage_engine::engine::{Engine, EngineOptions};
+use hotstage_server::control::compiler::Compilers;
+use hotstage_server::control::deploy::{ComponentDirs, Deployer, Quiet};
+use hotstage_server::executors::compute::ComputePool;
+use hotstage_server::protocols;
+use hotstage_server::serving::pipeline::Pipeline;
+use hotstage_server::state::store::{Access, Store};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 

@@ -43,7 +43,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hotstage::control::compiler::worker;
+use hotstage_server::control::compiler::worker;
 
 use crate::measure::Effort;
 use crate::origin::Origin;

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotstage::executors::compute::{ComputePool, Pace};
-use hotstage::serving::pipeline::Pipeline;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
 use hotstage_core::tensor::{Shape, Tensor};
 use hotstage_engine::Tensors;
+use hotstage_server::executors::compute::{ComputePool, Pace};
+use hotstage_server::serving::pipeline::Pipeline;
 use tokio::task::JoinSet;
 
 use crate::Outcome;

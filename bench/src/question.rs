@@ -1,6 +1,6 @@
 //! The request of the load, rendered once, and the check of its answer.
 
-use hotstage::codecs::oip::binary::HEADER;
+use hotstage_server::codecs::oip::binary::HEADER;
 use serde_json::{Value, json};
 
 use crate::Outcome;

@@ -5,10 +5,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hotstage::frontends::http::HttpAttributes;
-use hotstage::serving::pipeline::Pipeline;
-use hotstage::serving::routing::Routing;
 use hotstage_core::manifest::parse;
+use hotstage_server::frontends::http::HttpAttributes;
+use hotstage_server::serving::pipeline::Pipeline;
+use hotstage_server::serving::routing::Routing;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 

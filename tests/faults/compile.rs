@@ -1,4 +1,4 @@
-//! A component of 19 MB is compiled beside steady traffic of a neighbour.
+//! Compiles a component of 19 MB beside steady traffic of a neighbour.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use crate::harness::server::Setup;
 use crate::harness::state::Folder;
 
 const PATH: &str = "/v2/models/neighbour/infer";
-/// Of the highest load: the compiler takes what is left.
+/// Share of the highest load, so that CPU time is left for the compiler.
 const SHARE: f64 = 0.3;
-/// For one p99 of some ten thousand answers.
+/// Length of a window for one p99, some ten thousand answers.
 const WINDOW: Duration = Duration::from_secs(2);
-/// A section of a component that holds a core module (Component Model, Binary.md).
+/// A component section that contains a core module (Component Model, Binary.md).
 const CORE_MODULE: u8 = 1;
 
 #[test]
@@ -59,14 +59,15 @@ fn a_neighbour_is_answered_while_a_large_component_compiles() {
                 compiling.push(window());
             }
             took.push(applying.join().unwrap());
-            // As many without, so that what is compared is alike: the machine has its moods.
+            // The same number of windows without compiling, interleaved, because the machine's
+            // speed varies.
             steady.extend((before..compiling.len()).map(|_| window()));
         });
     }
     report(&took, &steady, &compiling);
 }
 
-/// Seconds that each apply took, and of each window the p99 in milliseconds.
+/// The seconds of each apply, and the p99 of each window in milliseconds.
 fn report(took: &[f64], steady: &[f64], compiling: &[f64]) {
     let apply = median_and_most(took).0;
     figure("apply, compilation included", apply, "s", None);
@@ -94,14 +95,14 @@ fn report(took: &[f64], steady: &[f64], compiling: &[f64]) {
     );
 }
 
-/// `scale` with a core module beside it that is compiled and never called.
+/// `scale` with an additional core module that is compiled and never called.
 fn large(seed: u64, bytes: usize) -> Vec<u8> {
     let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
     let module = module(seed, bytes.saturating_sub(scale.len()));
     with_section(scale, CORE_MODULE, &module)
 }
 
-/// One request whose answer may take minutes: the compiler has what others leave it.
+/// One request whose answer may take minutes, because the compiler has the lowest priority.
 fn patient(admin: &Admin, request: Request) -> Response {
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::open(admin.address);
@@ -112,8 +113,8 @@ fn patient(admin: &Admin, request: Request) -> Response {
     connection.ask(&request.header("authorization", bearer.as_str()))
 }
 
-/// A core module of about so many bytes, as an interpreter in a component has them: one half is
-/// code, functions of arithmetic with a loop in each, and the other half is data.
+/// A core module with this many bytes, similar to an interpreter in a component: one half is code
+/// (functions with arithmetic and a loop each), the other half is data.
 fn module(seed: u64, bytes: usize) -> Vec<u8> {
     const TYPE: &[u8] = &[1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f];
     let mut chance = Chance::new(seed);
@@ -134,7 +135,7 @@ fn module(seed: u64, bytes: usize) -> Vec<u8> {
     let module = with_section(module, 1, TYPE);
     let module = with_section(module, 3, &numbered(&vec![0; count]));
     let module = with_section(module, 10, &numbered(&bodies));
-    // One segment that is placed nowhere.
+    // One passive data segment.
     let mut data = vec![1, 1];
     push_leb(&mut data, bytes / 2);
     data.extend((0..bytes / 2).map(|_| chance.byte(256)));

@@ -1,5 +1,5 @@
-//! Uploads that break off anywhere, go on where they were, come twice at once, or are not what they
-//! say: what is stored is whole, and traffic goes on.
+//! Uploads that break off anywhere, resume at their offset, arrive twice at once, or do not match
+//! their digest: stored blobs are complete, and traffic continues.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::harness::server::Setup;
 use crate::harness::sha256;
 use crate::harness::state::Folder;
 
-/// Sends the rest of the bytes from an offset on, as one request that says it is the last.
+/// Sends the rest of the bytes from an offset, as the last request of the upload.
 fn rest(admin: &Admin, bytes: &[u8], offset: usize) -> Request {
     let bearer = format!("Bearer {}", admin.token);
     let request =
@@ -38,7 +38,7 @@ fn uploads_that_break_off_go_on_and_are_whole() {
         for _ in 0..chance.below(8) {
             let from = offset();
             let whole = rest(&admin, &bytes, from).bytes();
-            // The client goes away after some of it.
+            // The client disconnects after a part of it.
             let sent = usize::try_from(chance.below(whole.len() as u64)).unwrap();
             let mut stream = std::net::TcpStream::connect(admin.address).unwrap();
             stream.write_all(&whole[..sent]).unwrap();
@@ -46,7 +46,7 @@ fn uploads_that_break_off_go_on_and_are_whole() {
             cuts += 1;
             assert!(offset() <= bytes.len(), "more is there than was sent");
         }
-        // Two at once: one of them may be told to look again.
+        // Two at once: one of them may get a conflict.
         let from = offset();
         std::thread::scope(|scope| {
             let ask = || {
@@ -61,7 +61,7 @@ fn uploads_that_break_off_go_on_and_are_whole() {
                 "{statuses:?}"
             );
         });
-        // Both may have met what is left of a writer before them.
+        // Both may have found the rest of an earlier upload.
         while admin.get(&path)["complete"] != true {
             Connection::open(admin.address).ask(&rest(&admin, &bytes, offset()));
         }

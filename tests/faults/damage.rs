@@ -1,5 +1,5 @@
-//! Bits that flip on the disk, one at a time, in any file of the state directory: while traffic
-//! flows nobody notices; the next start serves what is right alone, and names the file that is not.
+//! Flips bits on disk, one at a time, in any file of the state directory. Traffic is not affected;
+//! the next start serves only valid content, and names the damaged file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Flips one bit. Written anew, as a file of the cache may have other names in other state
+/// Flips one bit. Writes a new file, because a cache file may be hard-linked from other state
 /// directories.
 fn flip(path: &Path, chance: &mut Chance) -> Vec<u8> {
     let good = fs::read(path).unwrap();
@@ -45,32 +45,32 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, permissions).unwrap();
 }
 
-/// After a start with a damaged file: it is refused and names the file, or versions that are
-/// served are right, and the file is named if one is not.
+/// After a start with a damaged file: either the start is refused and names the file, or served
+/// versions are right and the damaged file is named.
 #[track_caller]
 fn check(started: Result<Server, Ended>, path: &Path, round: u32) {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let (told, is_named) = match started {
+    let (output, is_named) = match started {
         Ok(server) => {
             let missing = (1..6).filter(|number| !is_served(&server, *number, round));
             let is_missing = missing.count() > 0;
             (server.stop().stderr.join("\n"), is_missing)
         }
         Err(ended) => {
-            let told = ended.stderr.join("\n");
+            let output = ended.stderr.join("\n");
             let path = path.display();
-            assert_eq!(ended.code, Some(4), "round {round}, {path}: {told}");
-            (told, true)
+            assert_eq!(ended.code, Some(4), "round {round}, {path}: {output}");
+            (output, true)
         }
     };
     assert_eq!(
         is_named,
-        told.contains(name),
-        "round {round}: `{name}` is damaged, and this is said: {told}"
+        output.contains(name),
+        "round {round}: `{name}` is damaged, but the output is: {output}"
     );
 }
 
-/// Whether a version answers, which must be right, or is out of service.
+/// Whether a version answers (it must be right) or is out of service.
 #[track_caller]
 fn is_served(server: &Server, number: u64, round: u32) -> bool {
     let path = format!("/v2/models/m/versions/{number}/infer");
@@ -106,7 +106,8 @@ fn a_flipped_bit_is_never_served() {
         let started = Setup::of([]).state(state.path()).try_start();
         refused += u32::from(started.is_err());
         check(started, path, round);
-        // A start replaces what it can make anew, and removes what says where it listened.
+        // A start replaces files that it can recreate, and removes the file with the listen
+        // address.
         if path.exists() {
             write(path, &good);
         }

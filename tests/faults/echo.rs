@@ -1,14 +1,14 @@
-//! Questions to guests that echo a number, and that misbehave when it is 13: each answer is judged.
+//! Traffic to guests that echo a number, and that misbehave when it is 13; checks each answer.
 
 use serde_json::json;
 
 use super::effort::Chance;
 use crate::harness::http::{Connection, Request};
 
-/// What makes a guest misbehave.
+/// The input that triggers a guest's fault.
 const TOLD: f64 = 13.0;
 
-/// Asks one name, on a connection that stays open; so many requests in a thousand make the guest
+/// Sends requests to one name, on a persistent connection; this many in a thousand make the guest
 /// trap.
 pub(crate) struct Asker {
     connection: Connection,
@@ -18,7 +18,7 @@ pub(crate) struct Asker {
     pub(crate) seen: Seen,
 }
 
-/// What came of it.
+/// The result of the traffic.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) right: u64,
@@ -38,7 +38,7 @@ impl Seen {
         self.right + self.trapped
     }
 
-    /// Itself, without a wrong answer.
+    /// Returns itself, after asserting that no answer was wrong.
     #[track_caller]
     pub(crate) fn faultless(self) -> Self {
         assert!(
@@ -48,7 +48,7 @@ impl Seen {
             self.answers(),
             self.wrong[0]
         );
-        assert!(self.answers() > 0, "nothing was asked");
+        assert!(self.answers() > 0, "no request was sent");
         self
     }
 }
@@ -65,10 +65,10 @@ impl Asker {
         }
     }
 
-    /// One question and its answer.
+    /// Sends one request and checks its answer.
     pub(crate) fn ask(&mut self) {
-        let told = self.chance.below(1000) < self.traps;
-        let number = if told {
+        let trigger = self.chance.below(1000) < self.traps;
+        let number = if trigger {
             TOLD
         } else {
             f64::from(self.chance.byte(10))
@@ -78,10 +78,10 @@ impl Asker {
             .connection
             .ask(&Request::post(&self.path, body.to_string()));
         match response.status {
-            500 if told && response.header("hotstage-failure") == Some("stage_trapped") => {
+            500 if trigger && response.header("hotstage-failure") == Some("stage_trapped") => {
                 self.seen.trapped += 1
             }
-            200 if !told && response.json()["outputs"][0]["data"][0] == number => {
+            200 if !trigger && response.json()["outputs"][0]["data"][0] == number => {
                 self.seen.right += 1
             }
             _ => self.seen.wrong.push(format!(

@@ -1,14 +1,14 @@
-//! How long each fault goes on, and what is told of it.
+//! The duration of each fault test, and the output of figures.
 //!
-//! `HOTSTAGE_FAULTS=full` asks for the length that the figures need; `HOTSTAGE_FAULTS_SECONDS`
-//! changes the longest part, and `HOTSTAGE_FAULTS_REQUESTS` the number of requests where that is
-//! what counts.
+//! `HOTSTAGE_FAULTS=full` selects the durations that the figures need; `HOTSTAGE_FAULTS_SECONDS`
+//! sets the longest part, and `HOTSTAGE_FAULTS_REQUESTS` the number of requests in tests that count
+//! requests.
 
 use std::fmt;
 use std::io::Write as _;
 use std::time::Duration;
 
-/// The short one of two, or the one that figures need.
+/// The short duration, or the one that figures need.
 pub(crate) fn of<T>(short: T, full: T) -> T {
     if std::env::var_os("HOTSTAGE_FAULTS").is_some_and(|effort| effort == "full") {
         full
@@ -17,7 +17,7 @@ pub(crate) fn of<T>(short: T, full: T) -> T {
     }
 }
 
-/// The same for the part that a person may choose the length of.
+/// The same for the part whose duration can be configured.
 pub(crate) fn seconds(short: u64, full: u64) -> Duration {
     let chosen = std::env::var("HOTSTAGE_FAULTS_SECONDS")
         .ok()
@@ -25,7 +25,7 @@ pub(crate) fn seconds(short: u64, full: u64) -> Duration {
     Duration::from_secs(chosen.unwrap_or_else(|| of(short, full)))
 }
 
-/// The same for requests.
+/// The same for a number of requests.
 pub(crate) fn requests(short: u64, full: u64) -> u64 {
     let chosen = std::env::var("HOTSTAGE_FAULTS_REQUESTS")
         .ok()
@@ -33,13 +33,13 @@ pub(crate) fn requests(short: u64, full: u64) -> u64 {
     chosen.unwrap_or_else(|| of(short, full))
 }
 
-/// One line about how it goes, past the runner.
+/// Prints a progress line; bypasses the test runner.
 pub(crate) fn tell(line: impl fmt::Display) {
-    // Nobody may be reading.
+    // The output may be closed.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A figure, and what it should be at most.
+/// Prints a figure and its goal, an upper bound.
 pub(crate) fn figure(what: &str, value: f64, unit: &str, at_most: Option<f64>) {
     let goal = at_most.map(|goal| {
         let reached = if value <= goal { "reached" } else { "MISSED" };
@@ -51,7 +51,7 @@ pub(crate) fn figure(what: &str, value: f64, unit: &str, at_most: Option<f64>) {
     ));
 }
 
-/// Numbers that look like chance and are the same each time.
+/// Deterministic pseudo-random numbers.
 pub(crate) struct Chance(u64);
 
 impl Chance {
@@ -64,12 +64,12 @@ impl Chance {
         u8::try_from(self.below(bound)).unwrap()
     }
 
-    /// One of them.
+    /// One of the items.
     pub(crate) fn of<T: Copy>(&mut self, things: &[T]) -> T {
         things[usize::try_from(self.below(things.len() as u64)).unwrap()]
     }
 
-    /// One below the bound (xorshift64*, Vigna 2016).
+    /// A number below the bound (xorshift64*, Vigna 2016).
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -78,7 +78,7 @@ impl Chance {
     }
 }
 
-/// The middle one, and the largest.
+/// The median and the maximum.
 pub(crate) fn median_and_most(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

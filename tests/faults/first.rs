@@ -1,4 +1,5 @@
-//! From `apply` to the first answer of the new version, as a client sees it that asks all the time.
+//! Time from `apply` to the first answer of the new version, for a client that sends requests
+//! continuously.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ fn a_new_version_answers_soon() {
             })
         })
         .collect();
-    told("its components compiled before", &compiled, 100.0);
+    report("its components compiled before", &compiled, 100.0);
     let mut bytes = 0;
     let new: Vec<f64> = (0..effort::of(2, 20))
         .map(|round| {
@@ -38,7 +39,7 @@ fn a_new_version_answers_soon() {
             until_answered(&server, number, || admin.apply(&[manifest]).ok())
         })
         .collect();
-    told(
+    report(
         &format!(
             "one new component of {} KB to upload and compile",
             bytes / 1000
@@ -48,7 +49,7 @@ fn a_new_version_answers_soon() {
     );
 }
 
-fn told(what: &str, took: &[f64], goal: f64) {
+fn report(what: &str, took: &[f64], goal: f64) {
     let (median, most) = median_and_most(took);
     figure(&format!("{what}: median"), median, "ms", None);
     figure(
@@ -79,7 +80,8 @@ fn until_answered(
                     began.elapsed() < PATIENCE,
                     "version {version} never answered"
                 );
-                // As a busy client, yet not busier than that: it shares the cores with the server.
+                // A busy client, but not a spinning one, because it shares the cores with the
+                // server.
                 crate::harness::pause(Duration::from_micros(200));
             }
         });

@@ -1,8 +1,8 @@
-//! What a power cut would leave: whatever an acknowledged revision needs was flushed, and before
-//! the journal was.
+//! Durability at a power cut: everything that an acknowledged revision needs is flushed before the
+//! journal.
 //!
-//! Nothing here can cut the power; but a file whose flush ended is on the disk (`fsync(2)`), and so
-//! is a name whose folder's did.
+//! The test can't cut the power; but when the flush of a file has returned, its content is on the
+//! disk (`fsync(2)`), and when that of its folder has, so is its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,15 +42,14 @@ fn what_a_revision_needs_is_on_the_disk_before_the_revision() {
     change(&[doubles("m", 2), doubles("n", 3)]);
     let component = admin.upload(&another_scale(1, 100));
     change(&[doubles_by("m", 4, Some(&component))]);
-    // Whoever only looks leaves blobs behind that are not flushed. Whoever needs them next flushes
-    // them.
+    // A dry run leaves unflushed blobs. The next change that needs them flushes them.
     let try_out = |number| {
         disk.gains(|| drop(admin.apply_with(&[doubles("m", number)], &json!({ "dry_run": true }))))
     };
     let left = try_out(6);
     admin.apply(&[doubles("m", 6)]).ok();
     disk.has(&left);
-    // So does whoever is killed.
+    // So does a server that is killed.
     let left = try_out(7);
     server.starting.signal("KILL");
     drop(server);
@@ -61,7 +60,7 @@ fn what_a_revision_needs_is_on_the_disk_before_the_revision() {
 
 struct Disk<'a> {
     state: &'a Path,
-    /// The files that were flushed, in order.
+    /// The flushed files, in order.
     list: &'a Path,
 }
 
@@ -75,7 +74,7 @@ impl Disk<'_> {
         list(self.state.join("blobs")).flat_map(list).collect()
     }
 
-    /// The blobs that are there after it and were not before.
+    /// The blobs that exist after it and did not exist before.
     #[track_caller]
     fn gains(&self, change: impl FnOnce()) -> BTreeSet<PathBuf> {
         let before = self.blobs();
@@ -88,7 +87,7 @@ impl Disk<'_> {
         gained
     }
 
-    /// These blobs were flushed, and their names, before the journal's newest row was.
+    /// Asserts that these blobs and their names were flushed before the journal's newest row.
     #[track_caller]
     fn has(&self, blobs: &BTreeSet<PathBuf>) {
         let flushed = fs::read_to_string(self.list).unwrap();

@@ -1,5 +1,5 @@
-//! A disk that fills: a small tmpfs under the state directory. What does not fit is refused and
-//! leaves nothing; what is served goes on, and once there is room, changes go on too.
+//! A disk that fills: a small tmpfs under the state directory. A change that does not fit is
+//! refused and leaves nothing; serving continues, and once space is free, changes succeed again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::harness::skipped;
 use crate::harness::state::{Folder, warm};
 
 const PATH: &str = "/v2/models/m/infer";
-/// What it holds: a few components, compiled.
+/// Its size: a few compiled components.
 const MEGABYTES: u32 = 16;
 
-/// A small disk, gone when it is dropped.
+/// A small disk, unmounted on drop.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// None where it may not be mounted.
+    /// `None` without the permission to mount.
     fn mount(at: &Path) -> Option<Self> {
         let size = format!("mode=700,size={MEGABYTES}m");
         let mount = Command::new("mount")
@@ -35,10 +35,10 @@ impl Disk {
             .then(|| Self(at.to_owned()))
     }
 
-    /// Takes all that is left.
+    /// Fills the rest of the disk.
     fn fill(&self) -> PathBuf {
         let path = self.0.join("filler");
-        // It ends with an error, as it should.
+        // It ends with an error, as intended.
         let _ = fs::write(&path, vec![0; MEGABYTES as usize * (1 << 20)]);
         path
     }
@@ -46,7 +46,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: a server that is just ending may still have files open.
+        // Lazily, because a server that is just ending may still have open files.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -66,7 +66,8 @@ fn a_full_disk_takes_nothing_away() {
     let admin = Admin::of(&server);
     let load = Load::begin(server.address, PATH, Some(500.0));
     let elsewhere = Folder::new();
-    // Components come until one does not fit: as an upload, as a compiled entry, or as a revision.
+    // Applies components until one does not fit: as an upload, as a compiled entry, or as a
+    // revision.
     let mut number = 1;
     let refused = loop {
         number += 1;
@@ -84,14 +85,14 @@ fn a_full_disk_takes_nothing_away() {
     assert_eq!(refused.status, 507, "{}", refused.text());
     let head = admin.get("/v1/status")["head"].as_u64().unwrap();
     assert_eq!(head, number - 1, "what was refused left a revision");
-    // Not one byte is left: not even a label can be recorded.
+    // No byte is left: not even a label can be recorded.
     let filler = disk.fill();
     let labelled = admin.label("m", "stable", "1");
     assert_eq!(labelled.status, 507, "{}", labelled.text());
     assert_eq!(admin.get("/v1/status")["head"], head);
     assert_eq!(admin.get("/v1/models/m")["labels"], json!([]));
     fs::remove_file(filler).unwrap();
-    // What was refused is nobody's: freeing it makes room.
+    // Refused content is unreferenced: `gc` frees its space.
     admin.post("/v1/gc", &json!({ "min_age_seconds": 0 })).ok();
     admin.label("m", "stable", "1").ok();
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));

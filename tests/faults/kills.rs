@@ -1,5 +1,5 @@
-//! SIGKILL at random moments of random changes: what was acknowledged is there, nothing is there by
-//! half, and the server always starts.
+//! SIGKILL at random moments of random changes: acknowledged changes are present, no change is
+//! partial, and the server always starts.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -16,10 +16,10 @@ use crate::harness::pause;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::warm;
 
-/// The longest time that a server lives before it is killed.
+/// The longest time that a server runs before it is killed.
 const LIFE_MS: u64 = 120;
 
-/// What revision `number` does; so what is served after it is known.
+/// The change of revision `number`; so the state after it is known.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     Apply(u64),
@@ -46,7 +46,7 @@ fn request(change: &Change) -> Request {
     }
 }
 
-/// What is served after a revision: versions, and what the label points at.
+/// The state after a revision: versions, and the label's target.
 fn served_after(head: u64) -> (BTreeSet<u64>, Option<u64>) {
     let (mut versions, mut label) = (BTreeSet::new(), None);
     for number in 1..=head {
@@ -77,7 +77,7 @@ fn served(model: &Value) -> (BTreeSet<u64>, Option<u64>) {
     )
 }
 
-/// What a start serves: the number of its last revision, which must be whole.
+/// The state after a start: the number of its last revision, which must be complete.
 #[track_caller]
 fn head_of(server: &Server, admin: &Admin, round: u64) -> u64 {
     let head = admin.get("/v1/status")["head"].as_u64().unwrap();
@@ -98,7 +98,7 @@ fn head_of(server: &Server, admin: &Admin, round: u64) -> u64 {
     head
 }
 
-/// Makes one change after another until the server is killed; the last that was acknowledged.
+/// Makes one change after another until the server is killed; returns the last acknowledged one.
 fn change_until_killed(server: &Server, admin: &Admin, head: u64, life: Duration) -> u64 {
     let id = server.starting.id();
     std::thread::scope(|scope| {
@@ -111,8 +111,8 @@ fn change_until_killed(server: &Server, admin: &Admin, head: u64, life: Duration
         });
         let mut acknowledged = head;
         for number in head + 1.. {
-            // The connection breaks off when the server does; every answer before that must be a
-            // yes.
+            // The connection breaks when the server ends; every answer before that must be a
+            // success.
             let Ok(response) = attempt(admin, request(&change(number))) else {
                 break;
             };
@@ -124,7 +124,7 @@ fn change_until_killed(server: &Server, admin: &Admin, head: u64, life: Duration
 }
 
 #[test]
-fn kills_at_any_moment_lose_nothing_that_was_acknowledged() {
+fn kills_at_any_moment_lose_no_acknowledged_change() {
     let rounds = effort::of(12, 1000);
     tell(format_args!(
         "kills: {rounds} times SIGKILL, at random moments of random changes"

@@ -1,7 +1,7 @@
 //! Traffic that checks every answer: 200, the version's own value, the version's own name.
 //!
-//! Some connections ask at a rate that they keep to: a request that is late because the one before
-//! it was slow counts from when it should have been sent, so a pause of the server is seen in full.
+//! Some connections send at a fixed rate: the latency of a delayed request counts from its
+//! scheduled time, so a pause of the server counts in full.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -17,18 +17,18 @@ use crate::harness::{PATIENCE, pause};
 
 const CONNECTIONS: u32 = 8;
 
-/// Traffic that goes on until it is ended.
+/// Traffic that runs until it is stopped.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     askers: Vec<JoinHandle<Round>>,
     began: Instant,
 }
 
-/// What came of it.
+/// The result of the traffic.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) answers: u64,
-    /// What was wrong with answers, or why there was none.
+    /// Wrong answers and missing answers.
     pub(crate) failed: Vec<String>,
     pub(crate) seconds: f64,
     /// Microseconds.
@@ -36,14 +36,14 @@ pub(crate) struct Round {
 }
 
 impl Load {
-    /// Asks a pipeline of [`pipelines`](super::pipelines) so many times a second; as often as can
-    /// be without a rate.
+    /// Sends requests to a pipeline of [`pipelines`](super::pipelines) at this rate per second;
+    /// without a rate, as fast as possible.
     pub(crate) fn begin(address: SocketAddr, path: &str, rate: Option<f64>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let every = rate.map(|rate| Duration::from_secs_f64(f64::from(CONNECTIONS) / rate));
         let askers = (0..CONNECTIONS).map(|index| {
             let (stop, request) = (Arc::clone(&stop), request(path));
-            // They start spread over the first interval.
+            // Their starts are spread over the first interval.
             let first = Instant::now() + every.unwrap_or_default() * index / CONNECTIONS;
             thread::spawn(move || ask_until(&stop, address, &request, first, every))
         });
@@ -54,7 +54,7 @@ impl Load {
         }
     }
 
-    /// For so long.
+    /// Runs for this duration.
     pub(crate) fn during(
         address: SocketAddr,
         path: &str,
@@ -66,7 +66,7 @@ impl Load {
         load.end()
     }
 
-    /// Ends it and adds up.
+    /// Stops it and returns the sums.
     pub(crate) fn end(mut self) -> Round {
         self.stop.store(true, Relaxed);
         let mut sum = Round::default();
@@ -80,7 +80,7 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // Also when the test ends early, or they would ask for ever.
+        // Also when the test ends early, so that the threads end.
         self.stop.store(true, Relaxed);
     }
 }
@@ -97,14 +97,14 @@ impl Round {
         self.answers as f64 / self.seconds
     }
 
-    /// Microseconds that so many percent of the answers took at most.
+    /// The latency percentile in microseconds.
     pub(crate) fn took(&self, percent: usize) -> f64 {
         let mut sorted = self.took.clone();
         sorted.sort_unstable();
         f64::from(sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)])
     }
 
-    /// Itself, which must be without a fault.
+    /// Returns itself, after asserting that there was no fault.
     #[track_caller]
     pub(crate) fn faultless(self) -> Self {
         let first = self.failed.first().map_or("", String::as_str);
@@ -114,12 +114,12 @@ impl Round {
             self.failed.len(),
             self.answers
         );
-        assert!(self.answers > 0, "nothing was asked");
+        assert!(self.answers > 0, "no request was sent");
         self
     }
 }
 
-/// One request to the admin API, where the server may be gone before it has answered.
+/// One request to the admin API; the server may end before it answers.
 pub(crate) fn attempt(admin: &Admin, request: Request) -> Result<Response, String> {
     let bearer = format!("Bearer {}", admin.token);
     let mut connection = Connection::try_open(admin.address).map_err(|error| error.to_string())?;
@@ -171,7 +171,7 @@ fn ask_until(
                 .push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)),
             Err(why) => {
                 round.failed.push(why);
-                // A connection that broke answers nothing more.
+                // A broken connection answers no more.
                 match Asker::open(address) {
                     Ok(other) => asker = other,
                     Err(_) => return round,
@@ -198,7 +198,7 @@ impl Asker {
         })
     }
 
-    /// One request and its answer, which must be whole, right and of one version.
+    /// Sends one request; its answer must be complete, right and of one version.
     fn ask(&mut self, request: &[u8]) -> Result<(), String> {
         self.stream
             .write_all(request)
@@ -219,7 +219,7 @@ impl Asker {
     }
 }
 
-/// What is to be said of an answer, once it is whole.
+/// The error of a complete answer, if any.
 fn judge(text: &str) -> Option<Result<(), String>> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let header = |name: &str| {
@@ -244,7 +244,7 @@ fn judge(text: &str) -> Option<Result<(), String>> {
 }
 
 #[test]
-fn answers_are_judged_by_value_and_version() {
+fn answers_are_checked_by_value_and_version() {
     let answer = |status: u16, version: &str, value: f64| {
         let body = format!("{{\"outputs\":[{{\"data\":[{value}]}}]}}");
         format!(

@@ -1,10 +1,10 @@
-//! Faults, injected: versions come and go, servers are killed, disks fill, bytes flip, uploads
-//! break off and an `fsync` takes seconds, all under traffic whose every answer is checked for its
-//! value and for being of one version.
+//! Fault injection: versions change, servers are killed, disks fill, bytes flip, uploads break off
+//! and an `fsync` takes seconds, all under traffic whose every answer is checked for its value and
+//! for being of one version.
 //!
-//! `cargo xtask test` gives each of them a few seconds. `cargo xtask faults` gives each the time
-//! that its figure takes, one after the other, and prints the figures beside their goals. Only
-//! answers are asserted, never times.
+//! `cargo xtask test` runs each test for a few seconds. `cargo xtask faults` runs each for the
+//! duration that its figure needs, one after another, and prints the figures with their goals. The
+//! tests assert answers, never times.
 
 #![expect(
     clippy::unwrap_used,

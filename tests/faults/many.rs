@@ -1,5 +1,5 @@
-//! Ten thousand pipelines over one component: what each costs in memory, what it costs a request
-//! that there are so many, and how long a restart takes.
+//! Ten thousand pipelines over one component: the memory of each, the cost of their number for a
+//! request, and the duration of a restart.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use crate::harness::process::resident;
 use crate::harness::server::{Server, Setup};
 use crate::harness::state::warm;
 
-/// Documents of one apply.
+/// Documents per apply.
 const BATCH: usize = 500;
-/// In the middle of them all.
+/// In the middle of all pipelines.
 const PATH: &str = "/v2/models/p7/infer";
 
 fn name(index: usize) -> String {
@@ -21,7 +21,7 @@ fn name(index: usize) -> String {
 }
 
 #[test]
-fn many_pipelines_cost_little_each_and_nothing_each_other() {
+fn many_pipelines_cost_little() {
     let count = effort::of(200, 10_000);
     tell(format_args!(
         "many: {count} pipelines of two stages over one component"
@@ -73,7 +73,7 @@ fn many_pipelines_cost_little_each_and_nothing_each_other() {
     check(&many, count);
 }
 
-/// The same requests to the same pipeline, alone and among the others, in turns.
+/// The same requests to the same pipeline, alone and among the others, alternating.
 fn compare(alone: &Server, many: &Server) {
     let window = effort::of(Duration::from_millis(200), Duration::from_secs(2));
     let costs: Vec<f64> = (0..effort::of(1, 11))
@@ -94,11 +94,11 @@ fn compare(alone: &Server, many: &Server) {
     );
 }
 
-/// Seconds of CPU time that it took so far.
+/// Seconds of CPU time so far.
 fn cpu(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", server.starting.id())).unwrap();
-    // The program's name, in parentheses, may hold anything; then the eleventh and twelfth are
-    // ticks of 10 ms.
+    // The program's name, in parentheses, can contain anything; the eleventh and twelfth fields
+    // after it are ticks of 10 ms.
     let fields = text
         .rsplit_once(')')
         .unwrap()
@@ -112,7 +112,7 @@ fn cpu(server: &Server) -> f64 {
         / 100.0
 }
 
-/// Some of them, spread over all, answer what they should.
+/// Checks the answers of some pipelines, spread over all.
 fn check(server: &Server, count: usize) {
     let mut connection = server.connect();
     for index in (0..count).step_by((count / 100).max(1)) {

@@ -1,19 +1,18 @@
-//! Pipelines of two stages that answer twice their version's number, so that a mixture of two
-//! versions shows: each stage adds its own version's half.
+//! Pipelines of two stages that return twice their version's number. Each stage adds half, so that
+//! a mixture of two versions is visible.
 
 use serde_json::{Value, json};
 
 use crate::harness::admin::{one, scale, tensor};
 use crate::harness::manifest;
 
-/// Version `number`: the first stage makes `x · number`, the second adds `number`; asked for 1, it
-/// answers `2 · number`.
+/// Version `number`: the first stage computes `x · number`, the second adds `number`; for 1 the
+/// answer is `2 · number`.
 pub(crate) fn doubles(name: &str, number: u64) -> Value {
     doubles_by(name, number, None)
 }
 
-/// The same with a component of the caller's as its first stage: a copy of `scale` under another
-/// digest.
+/// The same with the given component as its first stage: a copy of `scale` with another digest.
 pub(crate) fn doubles_by(name: &str, number: u64, component: Option<&str>) -> Value {
     let mut first = scale("times", 0.0, 1.0 / number as f64);
     if let Some(component) = component {
@@ -39,8 +38,7 @@ fn golden(answer: f64) -> Value {
     json!({ "name": "of one", "request": one(1.0), "expect": { "outputs": [tensor(answer)] } })
 }
 
-/// The component `scale` as somebody else built it: the same code, so many bytes more, and a digest
-/// of its own.
+/// The component `scale` with this many additional bytes: the same code and another digest.
 pub(crate) fn another_scale(seed: u64, bytes: usize) -> Vec<u8> {
     let scale = std::fs::read(crate::harness::components().join("scale.wasm")).unwrap();
     let mut chance = super::effort::Chance::new(seed);
@@ -48,7 +46,7 @@ pub(crate) fn another_scale(seed: u64, bytes: usize) -> Vec<u8> {
     with_section(scale, 0, &[b"\x05noise".as_slice(), &noise].concat())
 }
 
-/// A component with one section more at its end.
+/// A component with one more section at its end.
 pub(crate) fn with_section(mut component: Vec<u8>, id: u8, content: &[u8]) -> Vec<u8> {
     component.push(id);
     push_leb(&mut component, content.len());

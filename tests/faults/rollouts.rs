@@ -1,6 +1,6 @@
-//! A canary at 2,000 requests a second: with five bad answers in a hundred it is taken back within
-//! a second of the guard's minimum sample; without them it gets all of the share. And a mirror of
-//! every request, keeping up or stalled, beside the same traffic without one.
+//! A canary at 2,000 requests per second: with five percent bad answers it is rolled back within a
+//! second after the guard's minimum sample; without them it gets all of the share. And a mirror of
+//! every request, healthy or stalled, compared with the same traffic without a mirror.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::harness::{PATIENCE, pause};
 const RATE: f64 = 2000.0;
 const PATH: &str = "/v2/models/m/infer";
 const CONNECTIONS: u32 = 8;
-/// Of requests to the guest, so many in a hundred make it fail.
+/// Percentage of requests to the guest that make it fail.
 const BAD: u64 = 5;
 const MIN_SAMPLES: u64 = 200;
 
@@ -25,19 +25,18 @@ fn document(kind: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": kind, "metadata": { "name": "m" }, "spec": spec })
 }
 
-/// What came of the traffic beside a rollout.
+/// The result of the traffic during a rollout.
 #[derive(Default)]
 struct Answers {
     right: u64,
     of_canary: u64,
     canary_failed: u64,
     wrong: Vec<String>,
-    /// Microseconds, from when each should have been sent.
+    /// Microseconds from the scheduled time of each request.
     took: Vec<u32>,
 }
 
-/// Asks at the rate until it is told to stop; so many requests in a hundred hold what makes guests
-/// misbehave.
+/// Sends at the rate until it is stopped; this percentage of requests makes guests misbehave.
 fn ask_until(over: &AtomicBool, server: &Server, bad: u64, seed: u64) -> Answers {
     let (mut connection, mut answers) = (server.connect(), Answers::default());
     let mut chance = effort::Chance::new(seed + 1);
@@ -80,8 +79,7 @@ impl Answers {
     }
 }
 
-/// A canary of this guest: how the rollout ended, how long after the minimum sample, and what was
-/// answered.
+/// A canary of this guest: the rollout's end, its delay after the minimum sample, and the answers.
 fn canary(guest: &str) -> (Value, Duration, Answers) {
     let versions = [
         version("m", "1", [model("echo")]),
@@ -104,7 +102,7 @@ fn canary(guest: &str) -> (Value, Duration, Answers) {
             .post("/v1/rollouts", &json!({ "document": document }))
             .ok();
         let (ended, after) = until_over(&admin);
-        // What is under way is answered by whom it reached.
+        // Requests in flight are answered by the version that they reached.
         pause(Duration::from_millis(200));
         over.store(true, Relaxed);
         let mut answers = Answers::default();
@@ -115,7 +113,7 @@ fn canary(guest: &str) -> (Value, Duration, Answers) {
     })
 }
 
-/// How it ended, and how long after the guard had its minimum sample.
+/// The rollout's end, and its delay after the guard's minimum sample.
 fn until_over(admin: &Admin) -> (Value, Duration) {
     let began = Instant::now();
     let mut enough = None;
@@ -138,7 +136,7 @@ fn until_over(admin: &Admin) -> (Value, Duration) {
 }
 
 #[test]
-fn a_canary_that_fails_is_taken_back_and_a_good_one_is_promoted() {
+fn a_bad_canary_is_rolled_back_and_a_good_one_is_promoted() {
     let mut took = Vec::new();
     for _ in 0..effort::of(1, 10) {
         let (ended, after, answers) = canary("fails_internal");
@@ -172,11 +170,11 @@ fn a_canary_that_fails_is_taken_back_and_a_good_one_is_promoted() {
     figure("the longest", most, "ms", Some(1000.0));
 }
 
-/// For one p99.
+/// Length of a window for one p99.
 const WINDOW: Duration = Duration::from_secs(2);
 
 #[test]
-fn callers_do_not_notice_a_mirror() {
+fn a_mirror_does_not_affect_callers() {
     let route = |mirror: Value| {
         document(
             "Route",
@@ -219,8 +217,8 @@ fn callers_do_not_notice_a_mirror() {
     );
 }
 
-/// How many copies a mirror dropped whose version answers as the other does: some were compared,
-/// and all were alike.
+/// The number of copies that a mirror dropped. Its version gives the same answers: some copies were
+/// compared, and all agreed.
 #[track_caller]
 fn copies_dropped(admin: &Admin) -> u64 {
     let mirror = admin.get("/v1/models/m/mirrors")["mirrors"][0].clone();
@@ -266,7 +264,7 @@ impl Windows {
     }
 }
 
-/// Milliseconds that 99 of 100 answers of a window took; all of them must be right.
+/// The p99 of a window in milliseconds; all answers must be right.
 fn p99_of_a_window(server: &Server) -> f64 {
     let over = AtomicBool::new(false);
     let answers = std::thread::scope(|scope| {

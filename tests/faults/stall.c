@@ -1,6 +1,5 @@
-/* Loaded into a server under test (LD_PRELOAD): while the file that STALL_FILE names is there, a flush to the disk does
-   not end; the number of each file that was flushed (its inode) goes to the end of FLUSHED_FILE. Everything else is as
-   ever. */
+/* Loaded into a server under test (LD_PRELOAD): while the file named by STALL_FILE exists, flushes to disk block. The
+   inode number of each flushed file is appended to FLUSHED_FILE. Nothing else changes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

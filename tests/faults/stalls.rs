@@ -1,5 +1,5 @@
-//! A disk whose flushes take seconds: requests do not wait for it, questions are answered, and a
-//! change is not said to be made before it is on the disk.
+//! A disk whose flushes take seconds: requests do not wait for it, admin queries are answered, and
+//! a change is acknowledged only when it is on the disk.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::harness::{pause, root, skipped};
 const PATH: &str = "/v2/models/m/infer";
 const RATE: f64 = 1000.0;
 
-/// The library that stalls flushes and takes note of them.
+/// The library that stalls flushes and records them.
 pub(crate) fn library(folder: &Folder) -> Option<PathBuf> {
     let path = folder.path().join("stall.so");
     let source = root().join("tests/faults/stall.c");
@@ -34,7 +34,7 @@ pub(crate) fn library(folder: &Folder) -> Option<PathBuf> {
         .then_some(path)
 }
 
-/// A server whose flushes stall while a file is there.
+/// A server whose flushes stall while a file exists.
 struct Stalling {
     state: Folder,
     library: PathBuf,
@@ -88,7 +88,7 @@ fn a_disk_that_stalls_stalls_no_request() {
         None,
     );
     kill_in_a_flush(&disk, server);
-    // Whatever is there is whole.
+    // All stored content is complete.
     let server = disk.setup(Vec::new()).start();
     let (value, version) = ask(&mut server.connect(), PATH).unwrap();
     assert!(
@@ -98,7 +98,7 @@ fn a_disk_that_stalls_stalls_no_request() {
     assert_eq!(Admin::of(&server).get("/v1/verify")["ok"], true);
 }
 
-/// Version 2 is applied while the disk is stalled for so long; the traffic meanwhile.
+/// Applies version 2 while the disk stalls for this long; returns the traffic meanwhile.
 fn stall_a_change(disk: &Stalling, server: &Server, stall: Duration) -> Round {
     let admin = Admin::of(server);
     disk.begin();
@@ -110,7 +110,7 @@ fn stall_a_change(disk: &Stalling, server: &Server, stall: Duration) -> Round {
             (status, began.elapsed())
         });
         while began.elapsed() < stall {
-            // A question is answered meanwhile, with what was before.
+            // A query is answered meanwhile, with the state before the change.
             assert_eq!(admin.get("/v1/status")["head"], 1);
             assert_eq!(
                 ask(&mut server.connect(), PATH).unwrap(),
@@ -131,7 +131,7 @@ fn stall_a_change(disk: &Stalling, server: &Server, stall: Duration) -> Round {
     })
 }
 
-/// The server is killed in the middle of a stalled flush of version 3.
+/// Kills the server in the middle of a stalled flush of version 3.
 fn kill_in_a_flush(disk: &Stalling, server: Server) {
     let admin = Admin::of(&server);
     disk.begin();

@@ -1,6 +1,6 @@
-//! Versions come and go at 80 % of the highest load: good ones, bad ones, ones that are rolled
-//! back, deleted, or deleted while they load. Every answer is whole and of one version, and memory
-//! stays where it was.
+//! Versions change at 80 % of the highest load: good ones, bad ones, ones that are rolled back,
+//! deleted, or deleted while they load. Every answer is complete and of one version, and memory
+//! does not grow.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use crate::harness::server::{Server, Setup};
 
 const PATH: &str = "/v2/models/m/infer";
 const SHARE: f64 = 0.8;
-/// Changes after which memory is looked at first.
+/// Changes before the first memory measurement.
 const SETTLED: u64 = 20;
-/// Peaks whose middle one counts.
+/// Number of peaks whose median counts.
 const PEAKS: usize = 5;
-/// A rate is kept to if so much of it is reached; else one is tried that is lower by [`STEP`], so
-/// many times at most.
+/// A rate counts as reached at this fraction of it; otherwise a rate lower by [`STEP`] is tried, at
+/// most this many times.
 const KEPT: f64 = 0.99;
 const STEP: f64 = 0.97;
 const STEPS: i32 = 12;
@@ -41,8 +41,8 @@ fn versions_come_and_go_at_full_load() {
         window: effort::of(Duration::from_secs(1), Duration::from_secs(5)),
         peaks: Vec::new(),
     };
-    (0..effort::of(1, PEAKS)).for_each(|_| pace.look());
-    // Under the load that follows, so that what is compared is alike.
+    (0..effort::of(1, PEAKS)).for_each(|_| pace.measure());
+    // Under the following load, so that both measurements are comparable.
     let load = Load::begin(server.address, PATH, Some(pace.rate()));
     while changes.made.load(SeqCst) < SETTLED {
         changes.make();
@@ -65,8 +65,8 @@ fn versions_come_and_go_at_full_load() {
         load.end().faultless();
     }
     let most = seen.most.max(resident(&server));
-    // The same load for as long as before, so that what is compared is alike: threads that work on
-    // changes have gone.
+    // The same load for the same duration, so that both are comparable, because threads for changes
+    // have ended.
     seen.steady.extend(pace.windows(effort::of(1, 6)));
     let after = resident(&server);
     report(&seen.steady, &seen.swapping);
@@ -89,17 +89,16 @@ fn versions_come_and_go_at_full_load() {
     assert_eq!(admin.get("/v1/verify")["problems"], json!([]));
 }
 
-/// What was seen without changes, and with them.
+/// Measurements without changes, and with them.
 struct Seen {
     steady: Vec<Round>,
     swapping: Vec<Round>,
-    /// Bytes of resident memory at most.
+    /// Peak resident memory in bytes.
     most: f64,
 }
 
 impl Seen {
-    /// Stretches with changes, and between them a look at how it goes without, so that both see the
-    /// same machine.
+    /// Alternates stretches with and without changes, so that both see the same machine state.
     fn change_in_stretches(&mut self, pace: &mut Pace<'_>, changes: &Changes<'_>) {
         let (took, stretch) = (effort::seconds(4, 30 * 60), effort::of(4, 10));
         let windows = usize::try_from(took.as_secs().div_ceil(pace.window.as_secs())).unwrap();
@@ -107,7 +106,7 @@ impl Seen {
         for done in 1..=stretches {
             let with = changes.during(|| pace.windows(stretch));
             self.most = self.most.max(resident(pace.server));
-            pace.look();
+            pace.measure();
             let without = pace.windows(1);
             tell(format_args!(
                 "  {done} of {stretches}: {:.0} requests a second, p99 {:.2} ms with changes and {:.2} without",
@@ -121,20 +120,21 @@ impl Seen {
     }
 }
 
-/// How fast to ask. What the machine can do moves by a tenth within minutes, and 80 % of what it
-/// could do once may be all that it can do later; so the highest load is looked at again and again.
+/// The request rate. The machine's capacity varies by a tenth within minutes, and 80 % of an
+/// earlier maximum may be all that it can do later; so the highest load is measured again and
+/// again.
 struct Pace<'a> {
     server: &'a Server,
     window: Duration,
-    /// Requests a second.
+    /// Requests per second.
     peaks: Vec<f64>,
 }
 
 impl Pace<'_> {
-    /// Finds the highest rate that is kept to. It is below what is reached without a rate, as one
-    /// who keeps to a rate sleeps between requests, and to sleep and to wake costs more than to go
-    /// on.
-    fn look(&mut self) {
+    /// Finds the highest rate that is reached. It is below the throughput without a rate, because a
+    /// client at a fixed rate sleeps between requests, and sleeping and waking costs more than
+    /// continuing.
+    fn measure(&mut self) {
         let window = effort::of(Duration::from_millis(300), Duration::from_secs(2));
         let reached = |rate| {
             Load::during(self.server.address, PATH, rate, window)
@@ -147,7 +147,7 @@ impl Pace<'_> {
         self.peaks.push(kept.unwrap_or(most * STEP.powi(STEPS)));
     }
 
-    /// The share of the middle one of the last peaks.
+    /// This share of the median of the last peaks.
     fn rate(&self) -> f64 {
         let last = &self.peaks[self.peaks.len().saturating_sub(PEAKS)..];
         median_and_most(last).0 * SHARE
@@ -160,7 +160,7 @@ impl Pace<'_> {
     }
 }
 
-/// Ends the changes, also when the traffic's check fails first.
+/// Stops the changes, also when the traffic's check fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -169,7 +169,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Microseconds: of the windows the middle one, and the worst.
+/// Microseconds: the median of the windows, and the maximum.
 fn p99(rounds: &[Round]) -> (f64, f64) {
     median_and_most(
         &rounds
@@ -221,7 +221,7 @@ fn report(steady: &[Round], swapping: &[Round]) {
     );
 }
 
-/// One change after another, of every kind.
+/// Makes one change after another, of every kind.
 struct Changes<'a> {
     admin: &'a Admin,
     made: AtomicU64,
@@ -229,7 +229,7 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// A change a second for as long as something else takes.
+    /// Makes a change every second while something else runs.
     fn during<T>(&self, other: impl FnOnce() -> T) -> T {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -246,7 +246,7 @@ impl Changes<'_> {
         })
     }
 
-    /// A good version, and every second time something else with it.
+    /// Applies a good version, and every second time another change with it.
     fn make(&self) {
         let number = self.number.fetch_add(1, SeqCst) + 1;
         self.admin.apply(&[doubles("m", number)]).ok();
@@ -265,7 +265,7 @@ impl Changes<'_> {
         }
     }
 
-    /// Another name comes and is deleted while it loads; either may be first.
+    /// Another name is applied and deleted while it loads; either may come first.
     fn delete_what_loads(&self, number: u64) {
         std::thread::scope(|scope| {
             let applying = scope.spawn(|| self.admin.apply(&[doubles("n", number)]).status);

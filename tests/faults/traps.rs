@@ -1,5 +1,5 @@
-//! One request in a hundred traps, and ends its instance: memory stays where it was, and no
-//! instance is leaked.
+//! One percent of the requests trap and end their instance: memory does not grow, and no instance
+//! leaks.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,7 +11,7 @@ use crate::harness::process::{children, resident};
 use crate::harness::server::{Server, Setup};
 
 const CONNECTIONS: u64 = 8;
-/// In a thousand requests.
+/// Traps per thousand requests.
 const TRAPS: u64 = 10;
 
 #[test]
@@ -26,7 +26,7 @@ fn requests_that_trap_leave_nothing_behind() {
         "traps: {requests} requests, {} in a hundred trap",
         TRAPS as f64 / 10.0
     ));
-    // As many as make every thread and every pool as large as it gets.
+    // Enough requests to make every thread and every pool as large as it gets.
     let mut seen = ask(&server, (requests / 10).max(2_000));
     let before = resident(&server);
     for done in 1..=10 {
@@ -70,7 +70,7 @@ fn requests_that_trap_leave_nothing_behind() {
     assert!(children(server.starting.id()).is_empty());
 }
 
-/// No instance is leaked: what was created has ended, but for those that answer.
+/// No instance leaks: all created instances have ended, except those that answer.
 #[track_caller]
 fn check_instances(metrics: &Metrics, name: &str) {
     let sum = |family: &str| -> f64 {
@@ -87,15 +87,15 @@ fn check_instances(metrics: &Metrics, name: &str) {
     let ended = sum("hotstage_stage_instances_ended_total");
     assert!(created > 0.0, "no metric of `{name}`'s instances");
     assert_eq!(exist, created - ended);
-    // Requests that come at once need one each; the others have ended.
+    // Concurrent requests need one instance each; the others have ended.
     assert!(
         (1.0..=CONNECTIONS as f64).contains(&exist),
         "{exist} instances of `{name}` exist"
     );
 }
 
-/// So many questions, half of them to a guest that panics and half to one that traps without a
-/// word.
+/// This many requests, half of them to a guest that panics and half to one that traps without a
+/// message.
 fn ask(server: &Server, requests: u64) -> Seen {
     static SEED: AtomicU64 = AtomicU64::new(0);
     std::thread::scope(|scope| {

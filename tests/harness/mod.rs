@@ -1,24 +1,23 @@
-//! What black-box tests drive: the built program, from outside, as its users do.
+//! Harness of the black-box tests, which drive the built program from outside.
 //!
-//! - [`admin`]: the admin API, and pipelines whose answers say which version gave them
-//! - [`server`]: start `hotstage serve` with [`server::Setup`], ask it, stop it;
+//! - [`admin`]: the admin API, and pipelines whose answers identify their version
+//! - [`server`]: start `hotstage serve` with [`server::Setup`], send requests, stop it;
 //!   [`server::program`] for other verbs
 //! - [`http`]: requests and answers to the byte, over a plain socket
-//! - [`command`]: commands that end by themselves
-//! - [`golden`]: texts that people read, compared with files
-//! - [`manifest`]: pipelines out of the box's components and of guests, as manifests in a folder of
-//!   their own
-//! - [`state`]: state directories that start with everything compiled
-//! - [`lines`]: what a process prints, line by line, without sleeping for it
+//! - [`command`]: commands that run to their end
+//! - [`golden`]: user-visible texts, compared with files
+//! - [`manifest`]: pipelines of bundled components and guests, as manifests
+//! - [`state`]: state directories with compiled components
+//! - [`lines`]: the output of a process, line by line, without sleeping
 //! - [`metrics`]: `/metrics`, parsed strictly
 //! - [`onnx`]: small ONNX models
-//! - [`process`]: the memory of a server, as the kernel counts it
+//! - [`process`]: the memory and processes of a server, from the kernel
 //! - [`tumor`]: rows of the example with their answers
-//! - [`wat`]: components out of WebAssembly text
+//! - [`wat`]: components from WebAssembly text
 //!
-//! Where things are: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and `HOTSTAGE_GUESTS` as
-//! `cargo xtask test` sets them; else where a build leaves them. Each wait has a bound
-//! ([`PATIENCE`]), so a hanging server is a failed test.
+//! `cargo xtask test` sets the locations: `HOTSTAGE_BIN`, `HOTSTAGE_COMPONENTS` and
+//! `HOTSTAGE_GUESTS`. Default: the output folders of a build. Each wait is bounded by
+//! [`PATIENCE`], so a hanging server is a failed test.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,6 @@
 //! | `(func $misbehave (param $x i32) (result i32)` | with the list of inputs |
 //! | `(func $any (param $x i32)` | in every call, before |
 //! | `(func $post` | after every call, in the function that frees its answer |
-//!
 //! | `(func $realloc (param i32 i32 i32 i32) (result i32)` | when the host needs memory |
 //! | `(func $describe (result i32)` | its answer is [`DESCRIBED`] |
 //! | `(func $open (result i32)` | its answer is [`OPENED`] |

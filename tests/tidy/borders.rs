@@ -7,9 +7,9 @@ use crate::source::{File, Finding};
 
 /// One border.
 struct Border {
-    /// Forbidden: paths that start with one of these.
+    /// The files: their paths start with one of these.
     within: &'static [&'static str],
-    /// Exceptions: paths that start with one of these; `*::Name` means that name anywhere.
+    /// Forbidden names: paths that start with one of these; `*::Name` means that name anywhere.
     never: &'static [&'static str],
     why: &'static str,
 }
@@ -44,6 +44,8 @@ const BORDERS: &[Border] = &[
     Border {
         within: &[
             "runtime/core/",
+            "runtime/cli/",
+            "runtime/client/",
             "runtime/server/",
             "sdk/",
             "plugins/",
@@ -56,8 +58,25 @@ const BORDERS: &[Border] = &[
     },
     Border {
         within: &["sdk/", "plugins/", "tests/guests/"],
-        never: &["hotstage", "hotstage_core", "hotstage_engine"],
+        never: &[
+            "hotstage",
+            "hotstage_client",
+            "hotstage_core",
+            "hotstage_engine",
+            "hotstage_server",
+        ],
         why: "a guest sees the ABI and nothing behind it",
+    },
+    Border {
+        within: &["runtime/client/"],
+        never: &[
+            "hotstage_core",
+            "hotstage_engine",
+            "hotstage_server",
+            "hyper",
+            "tokio",
+        ],
+        why: "the admin API's types are what a client of any kind needs, and no more",
     },
     Border {
         within: &[
@@ -168,6 +187,6 @@ mod tests {
             "use hyper::Request;",
             &[1],
         );
-        check("runtime/server/src/cli.rs", "use wasmtime::Engine;", &[1]);
+        check("runtime/cli/src/lib.rs", "use wasmtime::Engine;", &[1]);
     }
 }

@@ -19,7 +19,6 @@ const fn plane(name: &'static str, may_name: &'static [&'static str]) -> Plane {
 }
 
 const PLANES: &[Plane] = &[
-    plane("api", &[]),
     plane("files", &[]),
     plane("executors", &[]),
     plane("extensions", &[]),
@@ -31,7 +30,6 @@ const PLANES: &[Plane] = &[
     plane(
         "control",
         &[
-            "api",
             "codecs",
             "executors",
             "extensions",
@@ -43,7 +41,6 @@ const PLANES: &[Plane] = &[
     plane(
         "frontends",
         &[
-            "api",
             "codecs",
             "control",
             "executors",
@@ -55,22 +52,6 @@ const PLANES: &[Plane] = &[
         ],
     ),
     plane("protocols", &["codecs", "extensions", "frontends"]),
-    plane(
-        "cli",
-        &[
-            "api",
-            "codecs",
-            "control",
-            "executors",
-            "files",
-            "frontends",
-            "protocols",
-            "serving",
-            "state",
-            "telemetry",
-            "transport",
-        ],
-    ),
 ];
 
 /// Front ends, which do not use each other.

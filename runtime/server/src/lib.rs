@@ -2,7 +2,6 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `cli` | the command line |
 //! | `protocols` | every protocol that the server speaks |
 //! | `frontends` | the inference API and the admin API, both over HTTP |
 //! | `control` | changes to what is served: checking, compiling, deploying, rollouts |
@@ -14,10 +13,7 @@
 //! | `executors` | the threads that work runs on |
 //! | `extensions` | what protocols prepare for one version of a model |
 //! | `files` | opening files that a manifest names: regular files only, within allowed folders |
-//! | `api` | the admin API's requests and answers |
 
-pub mod api;
-pub mod cli;
 pub mod codecs;
 pub mod control;
 pub mod executors;

@@ -144,7 +144,7 @@ fn expectations_are_updated_and_nothing_else() {
         0.25] } ],  "id": "é" }"#;
     folder.write("expect.json", expect);
     check(folder.path(), ["pipeline.yaml"]).ended(3);
-    // `--update` replaces the expectation with the new answer.
+    // `run` returns the new answer, with a warning.
     let ran = run_once(&folder, REQUEST).ended(0);
     assert!(
         ran.stderr.contains("warning: pipeline.yaml:") && ran.stderr.contains("expected shape [3]"),

@@ -1,5 +1,4 @@
-//! Changes of what is served, while it is asked: a swap every second, and one rollout after
-//! another.
+//! Changes under traffic: a swap every second, and one rollout after another.
 
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use serde_json::{Value, json};
 use super::super::pipelines::{doubles, wrong};
 use super::{Soak, model, version};
 
-/// Versions of `m` that stay; older ones are deleted.
+/// Versions of `m` that are kept; older ones are deleted.
 const KEPT: usize = 3;
 
-/// Which version comes next.
+/// The next version.
 pub(super) struct Changes {
     number: u64,
 }
@@ -21,7 +20,7 @@ impl Changes {
         Self { number }
     }
 
-    /// A new version of `m` every second; every tenth is one whose golden test fails.
+    /// Applies a new version of `m` every second; every tenth has a failing golden test.
     pub(super) fn swap(&mut self, soak: &Soak) {
         while soak.goes_on(Duration::from_secs(1)) {
             let number = self.number;
@@ -56,7 +55,7 @@ fn delete_old(soak: &Soak, name: &str, kept: usize) {
         let deleted = soak
             .admin
             .delete(&format!("/v1/models/{name}/versions/{version}"));
-        // One that a route names stays.
+        // A version that a route names is kept.
         assert!(
             matches!(deleted.status, 200 | 409),
             "{} {}",
@@ -66,7 +65,7 @@ fn delete_old(soak: &Soak, name: &str, kept: usize) {
     }
 }
 
-/// `r` gets another version by a rollout, again and again; one that takes long is promoted by hand.
+/// Rolls `r` out to another version, repeatedly; promotes a slow rollout by command.
 pub(super) fn roll(soak: &Soak) {
     while soak.goes_on(Duration::from_millis(500)) {
         let from = current(soak);
@@ -88,7 +87,7 @@ pub(super) fn roll(soak: &Soak) {
             phase = soak.admin.get("/v1/models/r/rollout")["phase"].clone();
         }
         if phase == "running" {
-            // It may be over just now.
+            // It may have ended just now.
             let steered = soak
                 .admin
                 .post("/v1/models/r/rollout", &json!({ "order": "promote" }));

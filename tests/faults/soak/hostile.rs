@@ -1,5 +1,5 @@
-//! Clients that mean harm, each in its own way, from addresses of their own: bounds on one peer are
-//! not for its neighbours. What they get is their affair; it must come in time, and never be a 500.
+//! Hostile clients, each from its own address, so that bounds per peer do not affect the
+//! well-behaved clients. Any answer is accepted that arrives in time and is not a 500.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,21 +16,21 @@ use crate::harness::process::runs;
 use crate::harness::sha256;
 use crate::harness::state::Folder;
 
-/// Megabytes that a bomb becomes.
+/// Decompressed size of a bomb in megabytes.
 const BOMB: usize = 100;
 
-/// What one of them does.
+/// The behaviour of a hostile client.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Hostile {
-    /// Sends a body a byte at a time, and never all of it.
+    /// Sends a body byte by byte, and never completely.
     Drips,
-    /// Sends requests that make no sense, as fast as it can for a while.
+    /// Sends invalid requests as fast as possible for a while.
     Floods,
-    /// Sends a small body that becomes a large one.
+    /// Sends a small body that decompresses to a large one.
     Bombs,
-    /// Goes away in the middle of a request, or before its answer.
+    /// Disconnects in the middle of a request, or before its answer.
     Leaves,
-    /// Applies components that no decoder likes.
+    /// Applies invalid components.
     Applies,
 }
 
@@ -43,7 +43,7 @@ impl Hostile {
         Self::Applies,
     ];
 
-    /// Until all ends.
+    /// Runs until the test ends.
     pub(super) fn go_on(self, soak: &Soak) {
         let mut chance = Chance::new(self as u64);
         let rest = match self {
@@ -66,7 +66,7 @@ impl Hostile {
     }
 }
 
-/// A connection from another address of this machine than everybody else has.
+/// A connection from a separate local address.
 fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let from = if cfg!(target_os = "linux") {
         "127.0.0.66:0"
@@ -88,8 +88,8 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends all of it, and reads what comes until the server closes or has answered; the status, if
-/// there is one.
+/// Sends all bytes, and reads until the server closes or has answered; returns the status, if there
+/// is one.
 fn ask(soak: &Soak, bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(soak.server.address).ok()?;
     // A server that refuses early closes early.
@@ -178,7 +178,7 @@ fn bomb(soak: &Soak) -> &'static str {
         ]
         .concat(),
     );
-    // Refused for its size, or as one of too many.
+    // Refused for its size, or because there are too many.
     assert!(
         status.is_none_or(|status| matches!(status, 400 | 413 | 429 | 503)),
         "{status:?}"
@@ -195,7 +195,7 @@ fn leave(soak: &Soak, chance: &mut Chance) -> &'static str {
         body.into_bytes(),
     ]
     .concat();
-    // Half of them go before the request is whole, and half before its answer is there.
+    // Half of them disconnect before the request is complete, half before its answer.
     let whole = request.len() as u64;
     let end = if chance.below(2) == 0 {
         chance.below(whole)
@@ -208,7 +208,7 @@ fn leave(soak: &Soak, chance: &mut Chance) -> &'static str {
     "clients that left"
 }
 
-/// Bytes that begin as a bundled component does, with some of them changed; or one that makes a
+/// Bytes that begin like a bundled component, with some of them changed; or bytes that make a
 /// decoder panic.
 fn apply(soak: &Soak, chance: &mut Chance) -> &'static str {
     let folder = Folder::new();
@@ -216,18 +216,18 @@ fn apply(soak: &Soak, chance: &mut Chance) -> &'static str {
     if chance.below(4) == 0 {
         bytes = b"\0asm\x0d\0\x01\0\x07\x05\x01\x40\0\x01\0\x0a\x0a\x01\0\x05a:b/c\x01\0".to_vec();
     } else {
-        // At least one byte of the header, so that it is never one that can be served.
+        // At least one byte of the header, so that the component is never valid.
         bytes[usize::try_from(chance.below(4)).unwrap()] ^= 0x20;
         for _ in 0..chance.below(20) {
             let at = usize::try_from(chance.below(bytes.len() as u64)).unwrap();
             bytes[at] = chance.byte(256);
         }
         if chance.below(2) == 0 {
-            // A sound header before a file that is cut off.
+            // A valid header before a truncated file.
             bytes[..8].copy_from_slice(b"\0asm\x0d\0\x01\0");
         }
     }
-    // Refused bytes stay in the store until they are swept: a few kilobytes each.
+    // Refused bytes stay in the store until `gc`: a few kilobytes each.
     bytes.truncate(4096);
     let path = folder.write(&format!("{}.wasm", &sha256(&bytes)[7..23]), &bytes);
     let stage = json!({ "name": "a", "role": "model", "component": path });

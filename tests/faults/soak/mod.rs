@@ -1,9 +1,9 @@
-//! Everything at once, for hours: traps, swaps every second, mirrors, rollouts, and hostile clients
-//! and components beside clients that behave. Those get every answer, whole and right; memory and
-//! instances stay where they were.
+//! All faults together, for hours: traps, a swap every second, mirrors, rollouts, and hostile
+//! clients and components beside well-behaved clients. The latter must get every answer, complete
+//! and right; memory and instances must not grow.
 //!
 //! `cargo xtask faults soak --hours N`. Default: ten minutes; seconds with `--quick`. The load is
-//! moderate ([`RATE`]): what is looked for is what adds up.
+//! moderate ([`RATE`]), because the test is about accumulation.
 
 mod changes;
 mod hostile;
@@ -27,14 +27,14 @@ use crate::harness::process::{children, resident};
 use crate::harness::server::{Server, Setup};
 use crate::harness::{eventually, pause};
 
-/// Requests a second to the pipeline that is swapped.
+/// Requests per second to the pipeline that is swapped.
 const RATE: f64 = 200.0;
-/// Between two questions of each client to a guest.
+/// Interval between two requests of each client to a guest.
 const EVERY: Duration = Duration::from_millis(10);
-/// In a thousand requests to `t`.
+/// Traps per thousand requests to `t`.
 const TRAPS: u64 = 10;
 
-/// What was done, and how often.
+/// Counts of the actions.
 #[derive(Default)]
 struct Tally(Mutex<BTreeMap<&'static str, u64>>);
 
@@ -44,7 +44,7 @@ impl Tally {
     }
 }
 
-/// The server under test, and what everybody who does something to it shares.
+/// The server under test, and the state that all threads share.
 struct Soak {
     server: Server,
     admin: Admin,
@@ -53,9 +53,9 @@ struct Soak {
 }
 
 impl Soak {
-    /// Whether to go on, after a rest.
+    /// Waits; returns whether to continue.
     fn goes_on(&self, rest: Duration) -> bool {
-        // In pieces, so that a long rest ends with the rest.
+        // In short sleeps, so that a long wait ends with the test.
         let until = Instant::now() + rest;
         while let Some(left) = until
             .checked_duration_since(Instant::now())
@@ -67,7 +67,7 @@ impl Soak {
     }
 }
 
-/// Ends everything, also when a check fails first.
+/// Stops all threads, also when a check fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -80,7 +80,7 @@ fn route(name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "hotstage.dev/v1", "kind": "Route", "metadata": { "name": name }, "spec": spec })
 }
 
-/// `m` is swapped; `t` traps; `c` has a mirror; `r` rolls from version to version.
+/// `m` is swapped; `t` traps; `c` has a mirror; `r` is rolled out again and again.
 fn begin() -> Soak {
     let guest = |name: &str, number: &str, guest: &str| version(name, number, [model(guest)]);
     let documents = [
@@ -106,7 +106,7 @@ fn begin() -> Soak {
     }
 }
 
-/// What clients that behave got.
+/// The answers of well-behaved clients.
 #[derive(Default)]
 struct Answers {
     swapped: Round,
@@ -114,7 +114,7 @@ struct Answers {
 }
 
 #[test]
-fn hours_of_everything_at_once_leave_nothing_behind() {
+fn hours_of_all_faults_leave_nothing_behind() {
     let took = effort::seconds(6, 10 * 60);
     let mut soak = begin();
     let mut changes = Changes::new(2);
@@ -132,7 +132,7 @@ fn hours_of_everything_at_once_leave_nothing_behind() {
     tell(format_args!("  warm: {:.1} MB resident", before / 1e6));
     soak.tally = Tally::default();
     let began = Instant::now();
-    // In stretches, so that whoever waits sees how it goes, and what is wrong ends it.
+    // In stretches, to print progress and to stop at an error.
     let stretch = effort::of(took, took.min(Duration::from_secs(300)));
     while let Some(left) = took
         .checked_sub(began.elapsed())
@@ -159,7 +159,7 @@ fn hours_of_everything_at_once_leave_nothing_behind() {
     leaks_nothing(&soak);
 }
 
-/// Everything for so long; then all of it ends.
+/// Runs everything for this duration, then stops it.
 fn all_together(soak: &Soak, changes: &mut Changes, duration: Duration, answers: &mut Answers) {
     soak.stop.store(false, Relaxed);
     let load = Load::begin(soak.server.address, "/v2/models/m/infer", Some(RATE));
@@ -205,7 +205,7 @@ fn ask(soak: &Soak, name: &str, traps: u64, seed: u64) -> Seen {
     asker.seen
 }
 
-/// Resident memory once nothing is under way any more.
+/// Resident memory when nothing is in flight any more.
 fn at_rest(soak: &Soak) -> f64 {
     eventually("only the question itself is in flight", || {
         pause(Duration::from_millis(50));
@@ -225,7 +225,7 @@ fn report(soak: &Soak, answers: Answers, memory: f64) {
     let (swapped, guests) = (answers.swapped.faultless(), answers.guests.faultless());
     let (right, trapped) = (swapped.answers + guests.right, guests.trapped);
     tell(format_args!(
-        "  {right} right answers, {trapped} traps that were asked for, 0 wrong ones"
+        "  {right} right answers, {trapped} intended traps, 0 wrong answers"
     ));
     for (what, count) in &*soak.tally.0.lock().unwrap() {
         tell(format_args!("  {what:<62} {count:>10}"));

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use hotstage::cli::fuzzing::rows;
+use hotstage::fuzzing::rows;
 
 /// Metadata of models: a matrix, named columns, and one that no table matches.
 fn about(choice: u8) -> Value {

@@ -1,10 +1,10 @@
 //! Decoders of a request's head: path, query of the admin API, encodings, the length of a binary
 //! body's JSON. Each line of an input feeds one of them.
 
-use hotstage::codecs::oip::binary::parse_header_length;
-use hotstage::frontends::admin::fuzzing::{endpoints, read_query};
-use hotstage::frontends::http::fuzzing::{accepts_compressed, read_path};
 use hotstage_core::failure::Kind;
+use hotstage_server::codecs::oip::binary::parse_header_length;
+use hotstage_server::frontends::admin::fuzzing::{endpoints, read_query};
+use hotstage_server::frontends::http::fuzzing::{accepts_compressed, read_path};
 use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hotstage::control::compiler::Work;
 use hotstage_fuzz::worker::{self, Plan, Seen};
 use hotstage_fuzz::{TARGETS, Target, corpus, runner};
+use hotstage_server::control::compiler::Work;
 
 /// The server's allocator, so that compiling takes the same memory.
 #[global_allocator]
@@ -69,8 +69,8 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    if hotstage::control::compiler::worker::is_one() {
-        return hotstage::control::compiler::worker::main();
+    if hotstage_server::control::compiler::worker::is_one() {
+        return hotstage_server::control::compiler::worker::main();
     }
     let done = match Cli::parse().verb {
         Verb::Run {

@@ -6,17 +6,17 @@
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use hotstage::codecs::oip::document::{encode_request, parse_named, parse_response};
-use hotstage::codecs::oip::field_path::Side;
-use hotstage::codecs::oip::fuzzing::quick_reader_agrees;
-use hotstage::codecs::oip::request::{DecodedRequest, Decoder};
-use hotstage::codecs::oip::requested_outputs::{Form, RequestedOutputs};
-use hotstage::codecs::oip::response::Encoder;
-use hotstage::frontends::http::fuzzing;
 use hotstage_core::datatype::Datatype;
 use hotstage_core::failure::{Failure, Kind};
 use hotstage_core::signature::{Dimension, Port, Signature};
 use hotstage_core::tensor::Tensor;
+use hotstage_server::codecs::oip::document::{encode_request, parse_named, parse_response};
+use hotstage_server::codecs::oip::field_path::Side;
+use hotstage_server::codecs::oip::fuzzing::quick_reader_agrees;
+use hotstage_server::codecs::oip::request::{DecodedRequest, Decoder};
+use hotstage_server::codecs::oip::requested_outputs::{Form, RequestedOutputs};
+use hotstage_server::codecs::oip::response::Encoder;
+use hotstage_server::frontends::http::fuzzing;
 use http::HeaderValue;
 use tokio::runtime::{Builder, Runtime};
 

@@ -8,13 +8,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use hotstage::frontends::admin::{OPERATOR_FILE, Tokens};
-use hotstage::state::journal::{self, Journal, recover};
-use hotstage::state::store::{Access, Store};
 use hotstage_core::digest::Digest;
 use hotstage_core::journal::{Change, Outcome, Revision, Verb};
 use hotstage_engine::compile::{Artifacts, Cached};
 use hotstage_engine::{Role, SigningKey};
+use hotstage_server::frontends::admin::{OPERATOR_FILE, Tokens};
+use hotstage_server::state::journal::{self, Journal, recover};
+use hotstage_server::state::store::{Access, Store};
 use tempfile::TempDir;
 
 use crate::{abi, assert_text};

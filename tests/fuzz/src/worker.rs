@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use hotstage::control::compiler::{Compilers, Source, Work};
 use hotstage_core::compile_limits::{CompileLimits, ComponentLimits};
 use hotstage_core::role::Role;
 use hotstage_engine::compile::CompileError;
+use hotstage_server::control::compiler::{Compilers, Source, Work};
 
 use crate::mutate::{Chance, mutate};
 use crate::{TEXT_BYTES_MAX, corpus, target};

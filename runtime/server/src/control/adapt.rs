@@ -19,10 +19,10 @@ use hotstage_core::manifest::Documents;
 
 use super::prepare::Wanted;
 use super::{Cancel, ChangeOptions, Control, ControlError, Removals};
-use crate::api::Applied;
 use crate::control::deploy::Quiet;
 use crate::serving::experiments::{Known, Trial};
 use crate::serving::routing::Routing;
+use hotstage_client::Applied;
 
 /// How often the loop checks whether an evaluation is due.
 const TICK: Duration = Duration::from_secs(1);

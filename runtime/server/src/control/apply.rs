@@ -16,8 +16,8 @@ use super::commit::Intent;
 use super::prepare::{Sent, Wanted};
 use super::routes::Draft;
 use super::{Cancel, ChangeOptions, Control, ControlError, ErrorKind, Removals};
-use crate::api::{Applied, ApplyRequest};
 use crate::control::deploy::{DeployError, Paths, Progress, Quiet, in_order};
+use hotstage_client::{Applied, ApplyRequest};
 
 impl Control {
     /// Serves uploaded documents: all of them, or nothing changes. Stops before the revision is

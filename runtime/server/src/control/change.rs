@@ -10,7 +10,7 @@ use hotstage_core::name::{ModelName, Version};
 use super::commit::Intent;
 use super::prepare::Prepared;
 use super::{ChangeOptions, Control, ControlError, ErrorKind};
-use crate::api::{Applied, LabelsRequest};
+use hotstage_client::{Applied, LabelsRequest};
 
 impl Control {
     /// Removes a version, or without `version` the whole name with its labels.

@@ -14,12 +14,12 @@ use super::describe::change_made;
 use super::models::{Found, Versions};
 use super::prepare::Prepared;
 use super::{ChangeOptions, Control, ControlError, ErrorKind, Ledger, WARM_MAX};
-use crate::api::{Applied, What};
 use crate::executors::compute::yield_to_requests;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{Model, Snapshot};
 use crate::state::journal::Head;
 use crate::state::store::Store;
+use hotstage_client::{Applied, What};
 
 /// Actor, request and start time of a change.
 pub(super) struct Intent<'a> {

@@ -6,7 +6,7 @@ use hotstage_core::name::Version;
 use hotstage_core::rollout::{Evidence, Rolling};
 
 use super::rollout::step_evidence;
-use crate::api::{ChangeMade, What};
+use hotstage_client::{ChangeMade, What};
 
 /// A change as an API type.
 pub(super) fn change_made(change: &Change) -> ChangeMade {

@@ -7,11 +7,11 @@ use hotstage_core::experiment::{Evidence, Interval, Verdict, verdict};
 use hotstage_core::failure::{Failure, Kind};
 
 use super::{Control, ControlError, ErrorKind};
-use crate::api::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 use crate::serving::counts::histogram::quantile_ms;
 use crate::serving::experiments::{Known, Trial};
 use crate::serving::pipeline::Pipeline;
 use crate::serving::routing::Routing;
+use hotstage_client::{ExperimentInfo, IntervalInfo, VariantInfo, VerdictWord};
 
 impl Control {
     /// An experiment at this moment.

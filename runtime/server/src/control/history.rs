@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::describe::change_made;
 use super::{Control, ControlError, ErrorKind};
-use crate::api::{Answered, History, RevisionInfo, Verified};
 use crate::serving::registry::newer;
 use crate::state::journal::JournalError;
+use hotstage_client::{Answered, History, RevisionInfo, Verified};
 
 /// Maximum number of listed problems.
 const PROBLEMS_MAX: usize = 100;

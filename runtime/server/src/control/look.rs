@@ -11,13 +11,13 @@ use hotstage_core::manifest::{NotCanonical, Resolved, Test};
 use hotstage_core::signature::Port;
 
 use super::{Control, ControlError, ErrorKind, locked};
-use crate::api::{
-    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo,
-    PortInfo, StageInfo, VersionInfo,
-};
 use crate::serving::counts::histogram::quantile_ms;
 use crate::serving::pipeline::{Graph, Pipeline, Step};
 use crate::serving::registry::{Absent, Model, Why, newer};
+use hotstage_client::{
+    Condition, InstanceInfo, LabelInfo, MemberInfo, ModelInfo, NodeInfo, Page, PipelineInfo,
+    PortInfo, StageInfo, VersionInfo,
+};
 
 impl Control {
     /// At most `limit` names after this one, in alphabetical order.

@@ -9,10 +9,10 @@ use hotstage_core::signature::Port;
 use serde_json::{Value, json};
 
 use super::{Control, ControlError, ErrorKind};
-use crate::api::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 use crate::codecs::oip::document::show;
 use crate::serving::counts::histogram::quantile_ms;
 use crate::serving::mirror::{Example, Mirror, Window};
+use hotstage_client::{MirrorExample, MirrorInfo, MirrorWindow, Mirrors, OutputAgreement};
 
 impl Control {
     /// The mirrors of a name's route.

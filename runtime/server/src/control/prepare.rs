@@ -10,10 +10,10 @@ use hotstage_core::manifest::{Documents, KeyPath, Problem, Problems, Written, Wr
 use hotstage_core::name::{ModelName, Version};
 
 use super::{ChangeOptions, Control, ControlError, ErrorKind, Removals, locked};
-use crate::api::Document;
 use crate::control::deploy::{DeployError, Paths, Progress, Restored, Tests, sent};
 use crate::serving::pipeline::{Made, Pipeline};
 use crate::serving::registry::Phase;
+use hotstage_client::Document;
 
 /// The parts of a change.
 #[derive(Default)]

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use hotstage_core::digest::Digest;
 
 use super::{Control, locked};
-use crate::api::ChangeMade;
 use crate::executors::compute::yield_to_requests;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::Snapshot;
+use hotstage_client::ChangeMade;
 
 /// Maximum number of kept versions over all names.
 const KEPT_MAX: usize = 1000;

@@ -12,8 +12,8 @@ use hotstage_core::name::ModelName;
 use super::change::named;
 use super::commit::{Intent, RollbackTarget};
 use super::{ChangeOptions, Control, ControlError, ErrorKind};
-use crate::api::{Applied, RollbackRequest};
 use crate::state::journal::JournalError;
+use hotstage_client::{Applied, RollbackRequest};
 
 /// Maximum number of names that a refusal lists.
 const NAMED_MAX: usize = 10;

@@ -13,10 +13,10 @@ use hotstage_core::suggest::hint;
 use super::models::Versions;
 use super::prepare::Prepared;
 use super::{Control, ControlError, ErrorKind};
-use crate::api::{RouteInfo, ShareInfo};
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Model};
 use crate::serving::routing::{Routing, Unfit};
+use hotstage_client::{RouteInfo, ShareInfo};
 
 /// A sequence of changes, each of which must fit the state after the previous ones.
 pub(super) struct Draft {

@@ -7,8 +7,8 @@ use hotstage_core::name::{ModelName, Version};
 
 use super::look::{absence, absent_from};
 use super::{Control, ControlError, locked};
-use crate::api::{Condition, OutOfService, Status};
 use crate::serving::registry::{Phase, Why, newer};
+use hotstage_client::{Condition, OutOfService, Status};
 
 /// Maximum number of failures reported with their reasons.
 const FAILURES_MAX: usize = 100;

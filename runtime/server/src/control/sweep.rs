@@ -11,9 +11,9 @@ use hotstage_core::journal::Change;
 use hotstage_core::manifest::{Resolved, WrittenRollout, WrittenRoute};
 
 use super::{Control, ControlError, ErrorKind, locked};
-use crate::api::{Gc, GcRequest};
 use crate::state::journal::JournalError;
 use crate::state::store::Store;
+use hotstage_client::{Gc, GcRequest};
 
 impl Control {
     /// Frees unneeded data; with `dry_run` only reports it.

@@ -13,10 +13,10 @@ use hotstage_core::rollout::Buckets;
 
 use super::look::{absence, absent_from, instances};
 use super::{Control, locked};
-use crate::api::{Condition, Order, Rates, Traffic, VersionTraffic};
 use crate::serving::counts::histogram::quantile_ms;
 use crate::serving::pipeline::Pipeline;
 use crate::serving::registry::{DefaultTarget, Phase, newer};
+use hotstage_client::{Condition, Order, Rates, Traffic, VersionTraffic};
 
 /// Maximum number of concurrent measurements; more callers wait.
 pub(super) const MEASURED_AT_ONCE: usize = 16;

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hotstage::codecs::oip::Codec;
-use hotstage::codecs::oip::request::DecodedRequest;
-use hotstage::serving::context::{AttributeName, RequestAttributes, RequestContext};
-use hotstage::serving::routing::RoutedRequest;
-use hotstage::serving::{Serving, Target};
 use hotstage_core::failure::Failure;
 use hotstage_core::request::Payload;
+use hotstage_server::codecs::oip::Codec;
+use hotstage_server::codecs::oip::request::DecodedRequest;
+use hotstage_server::serving::context::{AttributeName, RequestAttributes, RequestContext};
+use hotstage_server::serving::routing::RoutedRequest;
+use hotstage_server::serving::{Serving, Target};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

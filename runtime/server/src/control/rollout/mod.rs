@@ -24,7 +24,7 @@ use super::commit::Intent;
 use super::prepare::Prepared;
 use super::routes::Draft;
 use super::{ChangeOptions, Control, ControlError, ErrorKind};
-use crate::api::{Applied, RolloutRequest, Steer};
+use hotstage_client::{Applied, RolloutRequest, Steer};
 
 impl Control {
     /// Adds the changes that begin the documents' rollouts. A rollout that has begun before is

@@ -11,8 +11,8 @@ use hotstage_core::rollout::{
 use super::super::change::named;
 use super::super::{Control, ControlError, ErrorKind, history, locked};
 use super::watch::both;
-use crate::api::{FindingInfo, GuardInfo, RolloutInfo, StepEvidence, StepInfo, StepPast};
 use crate::state::journal::JournalError;
+use hotstage_client::{FindingInfo, GuardInfo, RolloutInfo, StepEvidence, StepInfo, StepPast};
 
 /// The journal entries of a rollout.
 #[derive(Default)]

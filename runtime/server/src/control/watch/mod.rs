@@ -27,8 +27,8 @@ use self::folder::{Folder, Seen};
 use self::key::Key;
 use self::memory::Memory;
 use super::{Control, ControlError, ErrorKind};
-use crate::api::Applied;
 use crate::control::deploy::Progress;
+use hotstage_client::Applied;
 
 /// Interval between scans.
 const SCAN_INTERVAL: Duration = Duration::from_millis(250);

@@ -13,7 +13,7 @@ use super::super::{ChangeOptions, ControlError, ErrorKind, Removals};
 use super::key::{Doc, Key};
 use super::memory::said;
 use super::{ACTOR, AGAIN_MAX, AGAIN_MIN, News, Refused, Watcher};
-use crate::api::Applied;
+use hotstage_client::Applied;
 
 type Say<'a> = &'a (dyn Fn(News<'_>) + Send + Sync);
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::Admin;
 use super::refusal::Refusal;
 use super::request::AdminRequest;
-use crate::api::{
+use crate::control::ChangeOptions;
+use hotstage_client::{
     Applied, ApplyRequest, Gc, GcRequest, LabelRequest, LabelsRequest, RollbackRequest,
     RolloutRequest, SteerRequest,
 };
-use crate::control::ChangeOptions;
 
 pub(super) async fn apply(
     admin: Arc<Admin>,

@@ -9,7 +9,7 @@ use super::query::shown;
 use super::refusal::Refusal;
 use super::request::AdminRequest;
 use super::{Admin, openapi, table};
-use crate::api::{
+use hotstage_client::{
     Answered, ExperimentInfo, History, Mirrors, ModelInfo, Order, Page, PipelineInfo, RevisionInfo,
     RolloutInfo, Status, Traffic, Verified,
 };

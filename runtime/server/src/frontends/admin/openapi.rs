@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::endpoint::{Endpoint, Taken};
 use super::query::{Kind, Parameter};
 use super::tokens::Role;
-use crate::api::ErrorBody;
+use hotstage_client::ErrorBody;
 
 const ABOUT: &str = "Changes what a Hotstage server serves, and says what it serves and served. HEAD is answered \
                      wherever GET is. Reader tokens may ask; operator tokens may change things too.";

@@ -6,11 +6,11 @@ use hotstage_core::failure::{Failure, Kind};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::{answer, upload};
-use crate::api::ErrorBody;
 use crate::control::{ControlError, ErrorKind};
 use crate::frontends::http_status::status;
 use crate::state::store::{StoreError, UploadError};
 use crate::transport::body::ResponseBody as Body;
+use hotstage_client::ErrorBody;
 
 /// The reason for an error answer.
 #[derive(Debug)]

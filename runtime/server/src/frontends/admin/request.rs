@@ -138,7 +138,7 @@ pub(super) fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{ApplyRequest, GcRequest, LabelRequest, RollbackRequest};
+    use hotstage_client::{ApplyRequest, GcRequest, LabelRequest, RollbackRequest};
 
     #[test]
     fn no_body_is_an_empty_one() {

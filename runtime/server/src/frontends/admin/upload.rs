@@ -17,9 +17,9 @@ use super::lent::Lent;
 use super::query::shown;
 use super::refusal::Refusal;
 use super::request::{self, AdminRequest};
-use crate::api::UploadInfo;
 use crate::state::store::{Begun, Upload, UploadError};
 use crate::transport::body::next_piece;
+use hotstage_client::UploadInfo;
 
 pub(super) const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(super) const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
