@@ -1,8 +1,8 @@
 //! The data plane behind a front end that is not HTTP ([`lines`]): routes, fallbacks and
 //! experiments work through it.
 //!
-//! Needs the components and guest programs that `cargo xtask test` builds. It has a main function of
-//! its own, because components are compiled in processes of the program that deploys them.
+//! Needs the guest programs that `cargo xtask test` builds. It has a main function of its own,
+//! because components are compiled in processes of the program that deploys them.
 
 #![expect(
     clippy::unwrap_used,

@@ -11,6 +11,7 @@ mod chain;
 mod graph;
 mod join;
 mod node;
+mod permits;
 mod slots;
 
 use std::pin::Pin;
@@ -34,14 +35,12 @@ pub use self::chain::{Chain, Step};
 use self::graph::Asking;
 pub use self::graph::Graph;
 pub use self::node::Node;
+use self::permits::permits;
 use crate::executors::compute::{ComputePool, Pace};
 use crate::extensions::{Extensions, Prepare, Subject};
 use crate::serving::admission::{Admission, Permit};
 use crate::serving::cache::Cache;
 use crate::serving::counts::PipelineCounts;
-
-/// The largest number of permits of a pipeline with a batched stage.
-const BATCH_PERMITS_MAX: usize = 4096;
 
 /// What a pipeline runs.
 pub enum Body {
@@ -377,39 +376,6 @@ impl Pipeline {
 
 /// A run on the calling thread.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send + 'a>>;
-
-/// The number of permits: how many requests may run at once.
-fn permits(body: &Body) -> usize {
-    match body {
-        // Requests that wait for a batch hold a permit, so there are enough permits to fill a
-        // batch. Each stage then has its own bound.
-        Body::Chain(chain) => {
-            match chain
-                .steps
-                .iter()
-                .filter_map(|step| step.batcher.as_ref())
-                .map(|it| it.room())
-                .max()
-            {
-                Some(requests) => requests.min(BATCH_PERMITS_MAX),
-                None => chain
-                    .steps
-                    .iter()
-                    .map(|step| step.stage.limits().instances.max as usize)
-                    .min()
-                    .unwrap_or(1),
-            }
-        }
-        // The members bound what runs; this bounds how many requests the graph holds.
-        Body::Graph(graph) => {
-            let members = graph.nodes.iter().flat_map(|node| &node.members);
-            members
-                .map(|member| permits(&member.body))
-                .fold(0, usize::saturating_add)
-                .max(1)
-        }
-    }
-}
 
 /// How many inferences a request asks for: the size of its first input's first dimension.
 fn elements(payload: &Payload) -> u64 {
