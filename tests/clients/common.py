@@ -1,6 +1,6 @@
-"""What the scripts beside this one share: the server's address, the example's rows, and a runner of checks.
+"""Code that the client scripts share: the server's address, the example's rows, and a runner of checks.
 
-Each script is run by `tests/all/clients.rs` as `python SCRIPT HOST:PORT EXAMPLE` and prints one line per check.
+`tests/all/clients.rs` runs each script as `python SCRIPT HOST:PORT EXAMPLE`; a script prints one line per check.
 """
 
 import csv
@@ -14,7 +14,7 @@ SERVER, EXAMPLE = sys.argv[1], pathlib.Path(sys.argv[2])
 
 
 def held_out() -> tuple[np.ndarray, np.ndarray]:
-    """Features of the rows that training never saw, and what each row is."""
+    """The features of the held-out rows, and their true labels."""
     with (EXAMPLE / "held-out.csv").open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     return np.array([row[:-1] for row in rows], dtype=np.float32), np.array([row[-1] for row in rows])
@@ -27,7 +27,7 @@ def scores() -> np.ndarray:
 
 
 def run(*checks) -> None:
-    """Runs them all, says of each how it went, and fails if one did."""
+    """Runs all checks, prints the result of each, and fails if one fails."""
     failed = 0
     for check in checks:
         try:

@@ -1,6 +1,6 @@
-"""requests, in the ways that people's own scripts use it, and as KServe's client asks for health.
+"""requests, as typical scripts use it, and the health checks of KServe's client.
 
-KServe's package brings some thirty others (Kubernetes, pandas, gRPC's compiler), too many for a test; its REST client
+KServe's package has some thirty dependencies (Kubernetes, pandas, gRPC's compiler), too many for a test; its REST client
 is httpx and these lines: `is_server_ready` returns `response.json().get("ready")`, `is_server_live` the same with
 `live`, `is_model_ready` whether the status is 2xx; each on the paths below.
 """
@@ -50,7 +50,7 @@ def a_body_may_be_compressed() -> None:
     response = requests.post(
         f"{URL}/v2/models/tumor/infer", data=gzip.compress(body), headers={"Content-Encoding": "gzip"}
     )
-    # requests asks for compression by itself, and undoes it.
+    # requests accepts compression by default, and decompresses.
     assert response.headers["Content-Encoding"] == "gzip", response.headers
     is_right(response)
 

@@ -1,4 +1,4 @@
-"""Prometheus' own parsers on `/metrics`, in both formats."""
+"""Prometheus' official parsers on `/metrics`, in both formats."""
 
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
@@ -35,7 +35,7 @@ def plain():
 
 def both_formats_are_parsed_to_the_same_families() -> None:
     families = [{family.name: family.type for family in parsed()} for parsed in (openmetrics, plain)]
-    # OpenMetrics wants a suffix on counters that Triton's names lack, so there their kind is not said.
+    # OpenMetrics requires a suffix on counters that Triton's names lack, so their type is not declared there.
     for name, kind in families[0].items():
         if name.startswith("nv_") and kind == "unknown":
             families[0][name] = "counter"

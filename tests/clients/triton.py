@@ -1,4 +1,4 @@
-"""Triton's own HTTP client, unchanged."""
+"""Triton's HTTP client, unmodified."""
 
 import numpy as np
 import tritonclient.http as triton
@@ -21,10 +21,10 @@ def wanted(binary: bool) -> list:
 
 
 def is_right(answer) -> None:
-    """All held-out rows: scores as the framework's, labels as good as its."""
+    """All held-out rows: the framework's scores, and the same accuracy."""
     np.testing.assert_allclose(answer.as_numpy("score"), scores(), rtol=0, atol=1e-5)
     labels = answer.as_numpy("label")
-    # Bytes where they came as bytes, text where they came in JSON.
+    # Bytes if the answer is binary, text if it is JSON.
     labels = np.array([label.decode() if isinstance(label, bytes) else label for label in labels])
     assert labels.shape == TRUTH.shape, labels.shape
     accuracy = float(np.mean(labels == TRUTH))
@@ -105,7 +105,7 @@ def every_datatype_comes_back() -> None:
         answer = client.infer("identity", inputs)
         for name, array in arrays.items():
             np.testing.assert_array_equal(answer.as_numpy(name), array, err_msg=name)
-        # In JSON, without the last, which is no text.
+        # In JSON, without the last one, which is not text.
         inputs[-1] = triton.InferInput("bytes", [3], "BYTES")
         inputs[-1].set_data_from_numpy(texts[:3], binary_data=False)
         texts_only = [triton.InferRequestedOutput("bytes", binary_data=False)]

@@ -1,7 +1,7 @@
-"""What each engine came to before, in `expected.json`: a later run says what is worse.
+"""Earlier outcomes of each engine, in `expected.json`; a later run reports regressions.
 
-`passed` are names; `known` has a reason for each vector that may go on to be answered wrongly: where an engine's own
-package answers the same, a run with `--update` adds it; any other is for a person to add.
+`passed` lists names; `known` has a reason for each vector with a known wrong answer. A run with `--update` adds those to
+which the engine's own package gives the same answer; all others must be added by hand.
 """
 
 import json
@@ -10,7 +10,7 @@ import pathlib
 import outcomes
 
 FILE = pathlib.Path(__file__).with_name("expected.json")
-# Why, where nobody has said more.
+# The reason if no other is recorded.
 OWN = "the engine's own package answers the same"
 BAD = (outcomes.DIFFERS, outcomes.WRONG, outcomes.FAILED, outcomes.GONE)
 
@@ -20,7 +20,7 @@ def read() -> dict:
 
 
 def complaints(result: dict) -> list[str]:
-    """What is worse than before, or wrong and not known to be."""
+    """Regressions, and wrong answers that are not known."""
     before = read().get(result["engine"], {"passed": {}, "known": {}})
     passed = {f"{folder}.test_{name}" for folder, names in before["passed"].items() for name in names.split()}
     lines = []
@@ -35,7 +35,7 @@ def complaints(result: dict) -> list[str]:
 
 
 def update(result: dict) -> None:
-    """What this engine came to, from now on; of the wrong ones those alone that its own package answers as well."""
+    """Records this engine's outcomes; of the wrong answers only those that its own package gives as well."""
     all_engines = read()
     known = dict(all_engines.get(result["engine"], {}).get("known", {}))
     passed: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What a vector came to: how it is asked, compared, and judged against the engine's own package."""
+"""The outcome of a vector: sends its requests, compares the answers, and classifies differences."""
 
 import dataclasses
 import json
@@ -33,11 +33,11 @@ CATEGORIES = [PASSED, NO_TENSOR, UNSUPPORTED, REFUSED_HERE, REFUSED, DIFFERS, WR
 
 @dataclasses.dataclass
 class Outcome:
-    """One vector's."""
+    """The outcome of one vector."""
 
     category: str
     reason: str = ""
-    # The data set that it ended with, and what was answered to it.
+    # The last data set, and the answer to it.
     data_set: int = 0
     got: list[np.ndarray] | None = None
 
@@ -69,7 +69,7 @@ def ask(client: Client, vector: Vector, stage: dict) -> Outcome:
 
 
 def compare(vector: Vector, expected: list, got: list) -> str | None:
-    """The first output that is not as expected, and how."""
+    """The first output that differs from the expected one, and the difference."""
     for output, want, have in zip(vector.model.graph.output, expected, got, strict=False):
         wrong = wire.difference(want, have, vector.rtol, vector.atol, vector.is_drawn)
         if wrong:
@@ -80,7 +80,7 @@ def compare(vector: Vector, expected: list, got: list) -> str | None:
 def _not_served(vector: Vector, refused: Refused) -> Outcome:
     if refused.status >= 500:
         return Outcome(FAILED, f"{refused.status} when it is applied: {_line(refused.message)}")
-    # Without the place in the manifest, which is the same for all.
+    # Without the position in the manifest, which is the same for all.
     reason = re.sub(r"^\S+ \S+ (file )?`model`: ", "", _line(refused.message))
     return Outcome(NO_TENSOR if vector.not_a_tensor else UNSUPPORTED, reason)
 
@@ -90,7 +90,7 @@ def _line(message: str) -> str:
 
 
 def drive(server, first: str, vectors: list[Vector], stage: dict, jobs: int) -> dict[str, Outcome]:
-    """Asks all of them, `jobs` at once. Those that were under way when the server went are asked again, each alone."""
+    """Runs all vectors, `jobs` at once. Vectors in progress when the server ends are run again, one at a time."""
     outcomes: dict[str, Outcome] = {}
     waiting: queue.SimpleQueue = queue.SimpleQueue()
     for vector in vectors:
@@ -132,7 +132,7 @@ def drive(server, first: str, vectors: list[Vector], stage: dict, jobs: int) -> 
 
 
 def judge(engine: str, vectors: list[Vector], outcomes: dict[str, Outcome], place: pathlib.Path) -> None:
-    """Tells the engine's own limits from ours, by asking its own package the same."""
+    """Distinguishes the engine's limits from ours, by running its own package on the same vectors."""
     shutil.rmtree(place, ignore_errors=True)
     doubtful = (UNSUPPORTED, REFUSED, WRONG, FAILED)
     asked = [vector for vector in vectors if outcomes[vector.pipeline].category in doubtful]

@@ -1,7 +1,8 @@
-"""An engine as its own authors package it for Python, on vectors that a server did not answer as expected.
+"""Runs an engine's official Python package on vectors that the server did not answer as expected.
 
-`python reference.py ENGINE` reads folders, one a line, with `model.onnx` and `input_N.pb`; it writes `reference_N.pb`
-beside them and prints one JSON line: `{}`, or `{"error": why}`. A process of its own, since an engine may end it.
+`python reference.py ENGINE` reads folder names, one per line, with `model.onnx` and `input_N.pb`; it writes
+`reference_N.pb` into them and prints one JSON line each: `{}`, or `{"error": reason}`. It is a separate process, because
+an engine may crash it.
 """
 
 import json
@@ -54,7 +55,7 @@ def compute(engine: str, place: pathlib.Path) -> None:
     )
     for index, (answer, output) in enumerate(zip(answers, model.graph.output, strict=True)):
         declared = onnx.helper.tensor_dtype_to_np_dtype(output.type.tensor_type.elem_type)
-        # Sizes are a type of their own in tract, and bfloat16 has none in NumPy itself.
+        # tract has its own type for sizes, and NumPy has no bfloat16.
         if answer.dtype != declared and answer.dtype.kind in "iu" and declared.kind in "iu":
             answer = answer.astype(declared)
         elif answer.dtype != declared and declared.name == "bfloat16" and answer.dtype.itemsize == 2:

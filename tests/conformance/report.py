@@ -1,4 +1,4 @@
-"""The results as a line, and as the document `docs/conformance.md`."""
+"""Prints the results as one line, and writes them to `docs/conformance.md`."""
 
 import collections
 import re
@@ -32,7 +32,7 @@ the reason for each known wrong answer.
 | failed | 5xx |
 | crashed or hung | the server ended, or needed more than 20 s |
 """
-# What a refusal may be about, other than an operator.
+# Reasons for a refusal, other than an operator.
 ABOUT = {
     "needs version": "a version of the operators (opset) that is not known",
     "does not say which version": "a graph of other operators than ONNX's main ones",
@@ -55,10 +55,10 @@ def row(vector: vectors.Vector, outcome: outcomes.Outcome) -> dict:
 
 
 def _about(vector: vectors.Vector, reason: str) -> str | None:
-    """What a refusal is about, in the words of its text: an operator of the graph, or of a body that the engine put in
-    its place, or something else that is known."""
+    """The reason for a refusal, from its text: an operator of the graph, or of a function body that the engine inlined,
+    or another known reason."""
     words = set(re.findall(r"\w+", reason))
-    # The last one of a chain is where it began.
+    # The last error of a chain is its cause.
     named = sorted(vector.operators & words, key=lambda operator: reason.rfind(operator))
     if named:
         return named[-1]
@@ -72,12 +72,12 @@ def _about(vector: vectors.Vector, reason: str) -> str | None:
 def summary(result: dict) -> str:
     """One line for a terminal."""
     counts = collections.Counter(row["category"] for row in result["vectors"])
-    told = ", ".join(f"{counts[category]} {category}" for category in outcomes.CATEGORIES if counts[category])
-    return f"{result['engine']}: {told}; {result['seconds']} s"
+    summary = ", ".join(f"{counts[category]} {category}" for category in outcomes.CATEGORIES if counts[category])
+    return f"{result['engine']}: {summary}; {result['seconds']} s"
 
 
 def document(results: list[dict], expected: dict) -> str:
-    """All of it, with the reasons that people wrote into what is expected."""
+    """The whole document, with the reasons recorded in expected.json."""
     parts = [HEAD, *(_counts(result) for result in results)]
     for result in results:
         parts += [_operators(result), _each(result, expected.get(result["engine"], {}).get("known", {}))]

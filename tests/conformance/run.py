@@ -1,8 +1,8 @@
-"""Asks a server what the ONNX project's backend tests ask, and says what came of each.
+"""Runs the ONNX project's backend tests against a server, and reports the outcome of each.
 
-`cargo xtask conformance` starts it in an environment of its own. Defaults: both engines that a server has, all vectors,
-two at a time. Bounds: 20 s for a vector. It fails (1) when a vector that passed before does not now, and on any wrong
-answer, failure, crash or hang that `expected.json` does not name.
+`cargo xtask conformance` starts it in its own Python environment. Defaults: both engines, all vectors, two at a time.
+Bound: 20 s per vector. It fails with 1 if a vector that passed before does not pass now, and on any wrong answer,
+failure, crash or hang that `expected.json` does not name.
 """
 
 import argparse
@@ -21,16 +21,16 @@ import report
 import vectors
 from server import Server
 
-# What a stage says beside its name, its role and its file.
+# Settings, limits and other keys of the stage, besides its name, role and file.
 ENGINES = {
     "onnxruntime": {"component": "onnx", "settings": {"engine": "onnxruntime"}},
     "tract": {"component": "onnx", "settings": {"engine": "tract"}},
-    # Weights lie in the sandbox's own memory.
+    # Weights are in the sandbox's own memory.
     "onnx-sandboxed": {"component": "onnx-sandboxed", "limits": {"time": "10s", "memory": "2GiB"}},
 }
-# Those that a server has by itself.
+# Engines that every server contains.
 DEFAULT = ["onnxruntime", "tract"]
-# Whose own package tells its limits from ours.
+# The Python package of each engine, which distinguishes the engine's limits from ours.
 PACKAGES = {"onnxruntime": "onnxruntime", "tract": "tract", "onnx-sandboxed": "tract"}
 
 
@@ -52,7 +52,7 @@ def stage(engine: str) -> dict:
 
 
 def first(engine: str, place: pathlib.Path) -> str:
-    """A manifest that brings the component, and nothing else that could fail."""
+    """A manifest with the component, and nothing else that could fail."""
     value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
     graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["x"], ["y"])], "first", value[:1], value[1:])
     opsets = [onnx.helper.make_opsetid("", 17)]
@@ -68,7 +68,7 @@ def one(engine: str, args: argparse.Namespace, chosen: list[vectors.Vector]) -> 
     """A run on one engine."""
     started = time.monotonic()
     place = args.output / engine
-    # The package's library is the one that the server takes, so that both compute with the same.
+    # The server loads the package's library, so that both compute with the same.
     environment = os.environ | {"VIRTUAL_ENV": sys.prefix}
     server = Server(args.program, args.components, place, environment)
     try:

@@ -1,4 +1,4 @@
-"""A server under test: started, asked, and started again when a vector ended it."""
+"""A server under test: starts it, sends requests, and restarts it after a vector ended it."""
 
 import hashlib
 import http.client
@@ -13,9 +13,9 @@ import time
 import numpy as np
 import wire
 
-# A start compiles the component, on threads that give way to everybody else.
+# Includes compiling the component, on threads with the lowest priority.
 START_SECONDS_MAX = 600
-# Of one vector, from its upload to its last answer.
+# For one vector, from its upload to its last answer.
 VECTOR_SECONDS_MAX = 20
 
 
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 class Server:
-    """One process at a time, on a state folder whose compiled code outlives it."""
+    """One process at a time, on a state directory that keeps compiled code across restarts."""
 
     def __init__(self, program: str, components: str, place: pathlib.Path, environment: dict[str, str]):
         self.program, self.components, self.environment = program, components, environment
@@ -44,7 +44,7 @@ class Server:
         self.http = self.admin = self.token = ""
 
     def start(self, first: str) -> None:
-        """Starts it with one manifest, so that its component is compiled before anybody waits for it."""
+        """Starts it with one manifest, so that its component is compiled before the first vector."""
         self.stop()
         for left in self.state.glob("*"):
             if left.name not in ("cache", "cache.key", "hotstage.json"):
@@ -64,7 +64,7 @@ class Server:
         self.token = (self.state / "admin-token").read_text().strip()
 
     def stop(self) -> None:
-        """Ends it, however busy it is."""
+        """Kills it."""
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -72,17 +72,17 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     def panics(self) -> list[str]:
-        """What threads of it died of; a guest's end is told in the answer."""
+        """The panics of its threads in the log, without those of guests, which are in the answers."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if "panicked at" in line and " guest: " not in line]
 
 
 class Client:
-    """One caller's connections to a server."""
+    """One caller's connections to the server."""
 
     def __init__(self, server: Server):
         self.server = server
@@ -90,7 +90,7 @@ class Client:
         self.ends = 0.0
 
     def begin(self) -> None:
-        """From here on, a vector's time runs."""
+        """Starts a vector's time limit."""
         self.ends = time.monotonic() + VECTOR_SECONDS_MAX
 
     def apply(self, name: str, model: bytes, stage: dict) -> None:
@@ -107,14 +107,14 @@ class Client:
         self._admin("POST", "/v1/apply", json.dumps({"documents": [document]}).encode())
 
     def infer(self, name: str, names: list[str], arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Its answer, by the outputs' names."""
+        """The answer to a data set, keyed by output name."""
         body, head_bytes = wire.request(names, arrays)
         headers = {"inference-header-content-length": str(head_bytes), "content-type": "application/octet-stream"}
         reply, answer = self._ask(self.server.http, "POST", f"/v2/models/{name}/infer", body, headers)
         return wire.answer(answer, int(reply.getheader("inference-header-content-length") or len(answer)))
 
     def close(self) -> None:
-        """Lets go of connections that a server before this one had."""
+        """Closes connections to an earlier server process."""
         for connection in self.connections.values():
             connection.close()
         self.connections.clear()
@@ -125,7 +125,7 @@ class Client:
             try:
                 return self._admin("PATCH", f"/v1/uploads/{digest}", content, headers)
             except Refused as refused:
-                # Another vector with the same graph is on its way.
+                # Another vector uploads the same graph.
                 if refused.status != 409:
                     raise
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Arrays as binary tensors of the Open Inference Protocol, and back; and whether two arrays are the same answer."""
+"""Converts arrays to binary tensors of the Open Inference Protocol and back, and compares arrays."""
 
 import json
 import struct
@@ -30,7 +30,7 @@ def is_text(array: np.ndarray) -> bool:
 
 
 def request(names: list[str], arrays: list[np.ndarray]) -> tuple[bytes, int]:
-    """A request's body, and how much of it is JSON."""
+    """A request's body, and the length of its JSON."""
     inputs, parts = [], []
     for name, array in zip(names, arrays, strict=True):
         array = np.asarray(array)
@@ -44,7 +44,7 @@ def request(names: list[str], arrays: list[np.ndarray]) -> tuple[bytes, int]:
 
 
 def answer(body: bytes, head_bytes: int) -> dict[str, np.ndarray]:
-    """An answer's outputs by name."""
+    """The outputs of an answer, by name."""
     outputs = {}
     at = head_bytes
     for output in json.loads(body[:head_bytes])["outputs"]:
@@ -61,7 +61,7 @@ def answer(body: bytes, head_bytes: int) -> dict[str, np.ndarray]:
 
 
 def difference(expected: np.ndarray, got: np.ndarray, rtol: float, atol: float, is_drawn: bool) -> str | None:
-    """How they differ, by the rules of the ONNX project's own runner."""
+    """The difference of two arrays, by the rules of the ONNX project's runner."""
     expected, got = np.asarray(expected), np.asarray(got)
     if got.shape != expected.shape:
         return f"shape {list(got.shape)}, {list(expected.shape)} is expected"
@@ -81,13 +81,13 @@ def difference(expected: np.ndarray, got: np.ndarray, rtol: float, atol: float, 
         return None
     first = tuple(int(place) for place in np.argwhere(~close)[0])
     count = int((~close).sum())
-    told = f"{count} of {close.size} elements, first {list(first)}: {got[first]}, {expected[first]} is expected"
-    return f"by rounding alone, {told}" if _is_rounding(expected, got) else told
+    text = f"{count} of {close.size} elements, first {list(first)}: {got[first]}, {expected[first]} is expected"
+    return f"by rounding alone, {text}" if _is_rounding(expected, got) else text
 
 
 def _is_rounding(expected: np.ndarray, got: np.ndarray) -> bool:
-    """Whether no element is further off than the largest one's last few digits: where sums cancel out, as in a Fourier
-    transform, an element near 0 has no digits of its own that could be right."""
+    """Whether every difference is within the last few digits of the largest element: if sums cancel out, as in a Fourier
+    transform, an element near 0 has no significant digits."""
     if expected.dtype.kind != "f" or not (np.isfinite(expected).all() and np.isfinite(got).all()):
         return False
     expected, got, epsilon = expected.astype(np.float64), got.astype(np.float64), np.finfo(expected.dtype).eps

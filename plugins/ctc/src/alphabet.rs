@@ -1,11 +1,11 @@
-//! Which symbol each class is.
+//! The symbol of each class.
 //!
-//! A file has a symbol in each line, in the order of the classes, and nothing for the blank. Bound:
+//! The file has one symbol per line, in the order of the classes, without the blank. Bound:
 //! [`SYMBOLS_MAX`] symbols.
 
 use crate::SYMBOLS_MAX;
 
-/// A symbol for each class; the blank's is empty.
+/// A symbol for each class; that of the blank is empty.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
     symbols: Vec<String>,
@@ -13,11 +13,11 @@ pub(crate) struct Alphabet {
 }
 
 impl Alphabet {
-    /// The symbols of a file and those after them, without the blank.
+    /// The symbols of a file and the additional ones, without the blank.
     pub(crate) fn read(file: &[u8], append: Vec<String>) -> Result<Self, String> {
         let text =
             str::from_utf8(file).map_err(|error| format!("`alphabet`: is no UTF-8: {error}"))?;
-        // Not `lines`: what else may end a line is a symbol like any other.
+        // Not `lines`, because other line terminators are symbols.
         let text = text.strip_suffix('\n').unwrap_or(text);
         let lines = text
             .split('\n')
@@ -38,7 +38,7 @@ impl Alphabet {
         Ok(Self { symbols, blank: 0 })
     }
 
-    /// Makes room for the blank.
+    /// Inserts an empty symbol for the blank.
     pub(crate) fn with_blank(mut self, blank: usize) -> Result<Self, String> {
         let symbols = self.symbols.len();
         if symbols < blank {

@@ -1,17 +1,17 @@
-//! Greedy decoding: the best class of each place, repetitions once, blanks not at all.
+//! Greedy CTC decoding: the best class at each position, repetitions once, blanks removed.
 //!
-//! Bound: a text has at most a symbol for each place.
+//! Bound: a text has at most one symbol per position.
 
 use crate::alphabet::Alphabet;
 
-/// The best class of a place, and its score.
+/// The best class at a position, and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Symbol {
     pub(crate) class: usize,
     pub(crate) score: f32,
 }
 
-/// The first of the largest scores; `None` if there is no number among them.
+/// The first of the largest scores; `None` if all are NaN.
 pub(crate) fn best(scores: &[f32]) -> Option<Symbol> {
     let numbers = scores
         .iter()
@@ -27,7 +27,7 @@ pub(crate) fn best(scores: &[f32]) -> Option<Symbol> {
     })
 }
 
-/// The text of a row, and the mean score of its symbols; 0 for no text.
+/// The text of a row, and the mean score of its symbols; 0 for an empty text.
 pub(crate) fn read(row: &[Symbol], alphabet: &Alphabet) -> (String, f32) {
     let (mut text, mut sum, mut count) = (String::new(), 0.0, 0_u32);
     let mut before = None;

@@ -1,9 +1,9 @@
-//! Reads text from the scores of a network that was trained with CTC: the best symbol at each
-//! place, repetitions once, blanks not at all.
+//! Decodes the scores of a network trained with CTC: the best symbol at each position, repetitions
+//! once, blanks removed.
 //!
-//! The scores come as they are, or already as the best class of each place and its score (`input`).
-//! A text's own score is the mean over the symbols that are left. Default: the blank is class 0,
-//! then come the file's symbols. Bound: an alphabet of `SYMBOLS_MAX` symbols.
+//! The input is either all scores, or the best class at each position with its score (setting
+//! `input`). The score of a text is the mean over its symbols. Default: class 0 is the blank,
+//! followed by the file's symbols. Bound: an alphabet of `SYMBOLS_MAX` symbols.
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
@@ -18,33 +18,33 @@ use crate::greedy::{Symbol, best, read};
 mod alphabet;
 mod greedy;
 
-/// Scores of each class at each place; or, of the best class alone.
+/// Scores of each class at each position; or of the best class only.
 const SCORES: &str = "scores";
-/// The best class at each place.
+/// The best class at each position.
 const CLASSES: &str = "classes";
-/// Most symbols of an alphabet.
+/// Maximum number of symbols of an alphabet.
 const SYMBOLS_MAX: usize = 1 << 20;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// What comes in.
+    /// The form of the input.
     input: Input,
-    /// The class that is no symbol. The file's symbols are the other classes, in their order.
+    /// The blank class. The file's symbols are the other classes, in their order.
     blank: usize,
-    /// Symbols after those of the file: a space, say.
+    /// Symbols after those of the file, for example a space.
     append: Vec<String>,
 }
 
-/// What comes in.
+/// The form of the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Input {
-    /// `scores` of each class at each place.
+    /// `scores` of each class at each position.
     #[default]
     Scores,
-    /// `classes`, the best one at each place, and their `scores`.
+    /// `classes`, the best one at each position, and their `scores`.
     Path,
 }
 
@@ -58,7 +58,7 @@ impl Default for Settings {
     }
 }
 
-/// An alphabet.
+/// The stage with its alphabet.
 #[derive(Debug)]
 pub struct Ctc {
     input: Input,

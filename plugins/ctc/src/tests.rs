@@ -1,4 +1,4 @@
-//! What is read from scores and from paths, and each refusal.
+//! Decoding of scores and of paths, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn open(settings: Value, alphabet: &str) -> Result<testing::Bench<Ctc>, String> 
         .map_err(|error| error.to_string())
 }
 
-/// `path` mode, with a score of a tenth for each place.
+/// `path` mode, with a score of 0.1 at each position.
 fn read(settings: Value, rows: &[&[i64]]) -> Result<(Vec<String>, Vec<f32>), Failure> {
     let shape = [rows.len(), rows[0].len()];
     let mut bench = open(settings, "a\nb\n字\n").unwrap();
@@ -34,7 +34,7 @@ fn read(settings: Value, rows: &[&[i64]]) -> Result<(Vec<String>, Vec<f32>), Fai
 }
 
 #[test]
-fn repetitions_are_read_once_and_blanks_not_at_all() {
+fn repetitions_count_once_and_blanks_are_removed() {
     let path = json!({ "input": "path", "append": [" "] });
     let (texts, scores) = read(
         path,
@@ -107,7 +107,7 @@ fn of_scores_the_first_of_the_largest_counts() {
 }
 
 #[test]
-fn classes_that_there_are_not_are_refused() {
+fn unknown_classes_are_refused() {
     let text = "input `classes`: class 4; the alphabet has 4, counted from 0";
     assert_eq!(
         read(json!({ "input": "path" }), &[&[0, 4]]).unwrap_err(),
@@ -117,7 +117,7 @@ fn classes_that_there_are_not_are_refused() {
 }
 
 #[test]
-fn alphabets_that_make_no_sense_are_refused() {
+fn invalid_alphabets_are_refused() {
     assert_eq!(
         open(json!({}), "a\n\nb").unwrap_err(),
         "`alphabet`: line 2 is empty; each has a symbol"

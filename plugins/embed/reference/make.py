@@ -1,4 +1,4 @@
-"""Write what the `embed` stage is held against: golden.json, embeddings pooled by numpy.
+"""Write golden.json, embeddings pooled by numpy, as the reference for the stage `embed`.
 
     pip install -r requirements.txt && python make.py
 
@@ -12,25 +12,25 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 TEXTS, TOKENS, WIDTH = 4, 6, 10
-# Filled up on the right, on the left, not at all, and with a gap.
+# Padded on the right, on the left, not at all, and with a gap.
 MASK = np.array([[1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [0, 1, 0, 1, 1, 0]])
 
 
 def pool(embeddings: np.ndarray, mask: np.ndarray, pooling: str) -> np.ndarray:
-    """One row of token embeddings, as the text's embedding."""
+    """Pools one row of token embeddings into the text's embedding."""
     seen = embeddings[mask != 0]
     return {"mean": seen.mean(0), "cls": seen[0], "max": seen.max(0), "last": seen[-1]}[pooling]
 
 
 def listed(array: np.ndarray) -> list[float]:
-    """The shortest decimals that are these FP32."""
+    """The shortest decimals of these FP32 values."""
     return [float(str(number)) for number in array.astype(np.float32).ravel()]
 
 
 def main() -> None:
     random = np.random.Generator(np.random.PCG64(1995))
     given = random.normal(0, 1.5, (TEXTS, TOKENS, WIDTH)).astype(np.float32)
-    # What the mask hides must not matter, whatever it is.
+    # Masked tokens must not matter, whatever their values.
     given[MASK == 0] = 1e30
     cases = []
     for pooling in ("mean", "cls", "max", "last"):

@@ -1,9 +1,9 @@
-//! Turns token embeddings into one embedding for each text: pooled, cut to fewer dimensions,
-//! brought to length 1.
+//! Turns token embeddings into one embedding per text: pools them, optionally truncates dimensions,
+//! and normalises to length 1.
 //!
-//! Default: the mean over the tokens that the mask names, divided by its length; [`Settings`]
-//! changes each. Sums are taken in `f64` and rounded once. What is no number, and a row without
-//! tokens, is an earlier stage's defect, so it is an internal failure. Bound: beside the inputs and
+//! Default: the mean over the tokens of the mask, normalised; [`Settings`] changes each step. Sums
+//! are computed in `f64` and rounded once. A NaN or a row without tokens is a defect of an earlier
+//! stage, so it is an internal failure. Bound: one row of memory besides inputs and output.
 //! the answer, one row in memory.
 
 mod pool;
@@ -15,24 +15,25 @@ use hotstage_sdk::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How the tokens' embeddings become the text's.
+    /// How token embeddings are combined into a text's embedding.
     pooling: Pooling,
-    /// Whether an embedding is divided by its length, so that a dot product of two is their cosine.
+    /// Whether an embedding is normalised to length 1, so that a dot product of two is their
+    /// cosine.
     normalise: bool,
-    /// How many of an embedding's first numbers are kept, before its length is looked at: for
-    /// models that were trained so that the first ones suffice. All, unless set.
+    /// The number of leading dimensions that are kept, before normalisation: for models trained for
+    /// truncation. Default: all.
     dimensions: Option<usize>,
-    /// The name of the embeddings' input.
+    /// The name of the input with the embeddings.
     input: String,
-    /// The name of the mask's input; with `pooling: none` there is none.
+    /// The name of the mask's input; not used with `pooling: none`.
     mask: String,
     /// The name of the output.
     output: String,
-    /// What the embeddings' elements are.
+    /// The datatype of the embeddings.
     datatype: Float,
 }
 
@@ -50,19 +51,19 @@ impl Default for Settings {
     }
 }
 
-/// How the tokens' embeddings become the text's.
+/// How token embeddings are combined into a text's embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The mean over the tokens.
     Mean,
-    /// The first token's, which is `[CLS]` where a tokenizer adds one.
+    /// The first token's embedding, which is that of `[CLS]` if the tokenizer adds it.
     Cls,
-    /// The largest over the tokens, for each number.
+    /// The maximum over the tokens, in each dimension.
     Max,
-    /// The last token's.
+    /// The last token's embedding.
     Last,
-    /// None: the model has pooled already, and its output has a row for each text.
+    /// None: the model has already pooled, and its output has a row for each text.
     None,
 }
 
@@ -72,17 +73,17 @@ pub enum Pooling {
 pub enum Float {
     /// 32 bits.
     Fp32,
-    /// 16 bits, as IEEE 754 has them.
+    /// 16 bits, IEEE 754 half precision.
     Fp16,
-    /// 16 bits: the upper half of 32.
+    /// 16 bits, the upper half of a 32-bit float.
     Bf16,
 }
 
-/// A pooling with its names.
+/// The stage with its settings.
 #[derive(Debug)]
 pub struct Embed {
     settings: Settings,
-    /// The embedding of one text while it is made.
+    /// Buffer for the embedding of one text.
     row: Vec<f64>,
 }
 
@@ -169,8 +170,7 @@ impl Embed {
         }
         row.resize(kept, 0.0);
         let answers = outputs.make_slice::<f32>(&settings.output, &[texts, kept])?;
-        // A table without tokens has no text to look at; with texts, each of them is refused by its
-        // mask.
+        // A table without tokens must have no texts; otherwise each text is refused for its mask.
         for (text, answer) in answers.chunks_exact_mut(kept).enumerate() {
             let tokens_of = &embeddings[text * tokens * width..][..tokens * width];
             let mask = mask.map(|mask| &mask[text * tokens..][..tokens]);
@@ -199,10 +199,7 @@ impl Embed {
 }
 
 /// The nearest `f32`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
 const fn round(number: f64) -> f32 {
     number as f32
 }

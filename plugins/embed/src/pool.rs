@@ -1,14 +1,14 @@
-//! From the embeddings of one text's tokens to one row.
+//! Pools the embeddings of one text's tokens into one row.
 //!
-//! A token counts if its place in the mask is not 0. A NaN among the tokens that count shows in the
-//! row, whatever the pooling; among the others it is nothing. Bound: one pass over the tokens.
+//! A token counts if its mask is not 0. A NaN among the counted tokens makes the row NaN, with any
+//! pooling; other tokens have no effect. Bound: one pass over the tokens.
 
 use hotstage_sdk::Element;
 
 use crate::Pooling;
 
-/// Fills the row, which may be narrower than the embeddings. Says whether the mask names a token;
-/// without a mask, all count.
+/// Fills the row, which may be narrower than the embeddings. Returns whether the mask selects a
+/// token; without a mask, all count.
 pub(crate) fn pool<T: Element + Into<f64>>(
     pooling: Pooling,
     embeddings: &[T],
@@ -30,7 +30,7 @@ pub(crate) fn pool<T: Element + Into<f64>>(
                 return false;
             }
             for token in tokens {
-                // A NaN once is a NaN for good: `f64::max` would pass over it.
+                // Keeps a NaN, which `f64::max` would ignore.
                 each(token, row, |most, number| {
                     if most.is_nan() || number <= *most {
                         *most
@@ -54,7 +54,7 @@ pub(crate) fn pool<T: Element + Into<f64>>(
     }
 }
 
-/// Divides a row by its length. A row of zeros has no direction, and stays what it is.
+/// Normalises a row to length 1. A row of zeros stays unchanged.
 pub(crate) fn normalise(row: &mut [f64]) {
     let length = row.iter().map(|number| number * number).sum::<f64>().sqrt();
     if 0.0 < length {

@@ -1,11 +1,11 @@
-//! Each pooling against numpy's, and each refusal.
+//! Each pooling compared with numpy, and each error.
 
 use hotstage_sdk::{Element, Failure, Files, Tensor, bf16, f16, testing};
 use serde_json::{Value, json};
 
 use super::Embed;
 
-/// What `reference/make.py` wrote.
+/// The output of `reference/make.py`.
 fn golden() -> Value {
     serde_json::from_str(include_str!("../reference/golden.json")).unwrap()
 }
@@ -59,7 +59,7 @@ fn refused(settings: Value, shape: &[usize], given: &[f32], mask: &[i64], text: 
 }
 
 #[test]
-fn every_pooling_is_numpys() {
+fn every_pooling_agrees_with_numpy() {
     let golden = golden();
     let (shape, given) = (
         sizes(&golden["shape"]),
@@ -87,7 +87,7 @@ fn every_pooling_is_numpys() {
 }
 
 #[test]
-fn halves_are_taken_as_they_are() {
+fn half_floats_are_accepted() {
     for datatype in ["FP16", "BF16"] {
         let settings = json!({ "datatype": datatype, "normalise": false });
         let given = [1.0, -2.0, 3.0, 4.0];
@@ -101,7 +101,7 @@ fn halves_are_taken_as_they_are() {
 }
 
 #[test]
-fn what_is_pooled_already_is_brought_to_length() {
+fn pooled_embeddings_are_normalised() {
     check(
         json!({ "pooling": "none" }),
         &[2, 2],
@@ -142,7 +142,7 @@ fn names_and_the_width_are_the_settings() {
 }
 
 #[test]
-fn what_an_earlier_stage_did_wrong_is_internal() {
+fn invalid_tensors_of_an_earlier_stage_are_internal() {
     let two = [1.0, 2.0, 3.0, 4.0];
     refused(
         json!({}),
@@ -167,8 +167,7 @@ fn what_an_earlier_stage_did_wrong_is_internal() {
     for pooling in ["mean", "max", "cls", "last"] {
         let text =
             "input `last_hidden_state`: row 1, column 0 is NaN: the model answered no number";
-        // First and last token alike, so that each pooling meets it; a smaller number follows in
-        // between.
+        // First and last token alike, so that each pooling uses it; a smaller number is between.
         let given = [1.0, 1.0, 1.0, f32::NAN, -1.0, f32::NAN];
         refused(
             json!({ "pooling": pooling }),
@@ -200,7 +199,7 @@ fn a_mask_of_another_shape_is_internal() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |settings: Value, text: &str| {
         let refusal = testing::open_postprocessor::<Embed>(settings, Files::none())
             .unwrap_err()

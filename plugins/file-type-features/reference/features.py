@@ -1,10 +1,10 @@
-"""Write features.json: what the reference implementation makes of some generated files.
+"""Write features.json: the reference implementation's results for generated files.
 
     python features.py
 
-A file is a list of parts, each some bytes (hexadecimal) and how often they are repeated. Of each file the document
-holds what is known without the model, and the SHA-256 of the numbers for the model (32 bits each, little-endian) where
-it is asked. Writes the same bytes each time.
+A file is a list of parts, each some bytes (hexadecimal) and a repeat count. For each file the document has the type that
+is known without the model, or the SHA-256 of the numbers for the model (32 bits each, little-endian). Writes the same
+bytes each time.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
-//! Cuts each file into the windows of bytes that a file-type model looks at, as numbers.
+//! Cuts each file into the byte windows that a file-type model takes, as numbers.
 //!
-//! The sizes of the windows are the model's own: they come from its file `config`. A file that is
-//! too short for the model is known without it, and the output `known` says as what. A raw
-//! `application/octet-stream` body is one file. Bounds: `files_max` files in a request (64 unless
-//! set) of at most `file_bytes_max` bytes each (32 MiB unless set).
+//! The window sizes come from the model's file `config`. A file that is too short for the model is
+//! classified here; the output `known` has its type. A raw body of `application/octet-stream` is
+//! one file. Bounds: `files_max` files per request (default 64) of at most `file_bytes_max` bytes
+//! each (default 32 MiB).
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export,
@@ -16,29 +16,29 @@ use crate::windows::Windows;
 
 mod windows;
 
-/// The input: an element is a file.
+/// The input: each element is a file.
 const BYTES: &str = "bytes";
-/// The numbers for the model, a row for each file.
+/// The numbers for the model, a row per file.
 const FEATURES: &str = "features";
-/// What a file is known to be without the model; empty where the model is to be asked.
+/// The type of a file that needs no model; empty if the model must decide.
 const KNOWN: &str = "known";
 
-/// Files in a request when nobody sets it: what a small model answers within the default time of a
-/// call.
+/// Default for files per request: as many as a small model can process within a call's default
+/// time.
 const FILES_MAX: usize = 64;
-/// Files in a request that may be set: their windows fit into the default memory of an instance.
+/// Upper bound for files per request: their windows fit into an instance's default memory.
 const FILES_MAX_MAX: usize = 4096;
-/// Bytes of a file when nobody sets it: half of what the server takes as a body.
+/// Default for bytes per file: half of the server's default body limit.
 const FILE_BYTES_MAX: usize = 32 << 20;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How many files a request may hold: 1 to 4096; 64 unless set.
+    /// Maximum files per request: 1 to 4096; default 64.
     #[serde(default = "files_max")]
     files_max: usize,
-    /// How many bytes a file may have: at least two blocks of the model; 32 MiB unless set.
+    /// Maximum bytes of a file: at least two blocks of the model; default 32 MiB.
     #[serde(default = "file_bytes_max")]
     file_bytes_max: usize,
 }
@@ -62,7 +62,7 @@ pub struct Features {
 impl Preprocessor for Features {
     type Settings = Settings;
     const SUMMARY: &'static str =
-        "Cuts files into the windows of bytes that a file-type model looks at.";
+        "Cuts files into the windows of bytes that a file-type model takes.";
 
     fn open(settings: Settings, files: &Files) -> Result<(Self, Signature), OpenError> {
         let Settings {
@@ -100,7 +100,7 @@ impl Preprocessor for Features {
     }
 
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
-        // Told by the shape, before the bytes are read.
+        // Checks the shape before it reads the bytes.
         let count: u64 = inputs.get(BYTES)?.shape().iter().product();
         if count == 0 || count > self.files_max as u64 {
             let files_max = self.files_max;

@@ -1,4 +1,4 @@
-//! Each rule beside the reference implementation, and each refusal.
+//! Each rule compared with the reference implementation, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Features;
 
-/// What `reference/features.py` wrote.
+/// The output of `reference/features.py`.
 const REFERENCE: &str = include_str!("../reference/features.json");
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ impl Case {
     }
 }
 
-/// The sizes of the model that the reference comes with.
+/// The window sizes of the reference's model.
 fn config() -> Value {
     json!({
         "beg_size": 1024, "mid_size": 0, "end_size": 1024, "use_inputs_at_offsets": false, "min_file_size_for_dl": 8,
@@ -47,7 +47,7 @@ fn files(files: &[&[u8]]) -> [(&'static str, Tensor); 1] {
 }
 
 #[test]
-fn windows_and_what_is_known_are_those_of_the_reference() {
+fn windows_and_known_types_agree_with_the_reference() {
     let cases: Vec<Case> = serde_json::from_str(REFERENCE).unwrap();
     assert!(cases.len() >= 20);
     let mut bench = open(json!({}), &config()).unwrap();
@@ -61,7 +61,7 @@ fn windows_and_what_is_known_are_those_of_the_reference() {
             .next()
             .unwrap();
         assert_eq!(str::from_utf8(known).unwrap(), case.known, "{}", case.name);
-        // Where the model is not asked, the reference has no numbers.
+        // The reference has no numbers if the model is not used.
         if known.is_empty() {
             let sum = Sha256::digest(answer.get("features").unwrap().as_bytes());
             let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -131,7 +131,7 @@ fn a_raw_body_is_one_file() {
 }
 
 #[test]
-fn the_ends_of_a_file_are_as_good_as_the_whole() {
+fn the_ends_of_a_file_give_the_same_as_the_whole() {
     let whole: Vec<u8> = (0..50_000_u32)
         .map(|index| index.to_le_bytes()[1] ^ index.to_le_bytes()[0])
         .collect();
@@ -145,7 +145,7 @@ fn the_ends_of_a_file_are_as_good_as_the_whole() {
 }
 
 #[test]
-fn what_is_over_a_bound_is_refused() {
+fn inputs_over_a_bound_are_refused() {
     let mut bench = open(json!({ "files_max": 2, "file_bytes_max": 8192 }), &config()).unwrap();
     let mut refusal = |contents: &[&[u8]]| bench.call(files(contents)).unwrap_err();
     let text = |text: &str| Failure::InvalidInput(text.to_owned());
@@ -170,7 +170,7 @@ fn what_is_over_a_bound_is_refused() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     let refusal = |settings: Value| open(settings, &config()).unwrap_err();
     assert_eq!(
         refusal(json!({ "files_max": 0 })),
@@ -187,7 +187,7 @@ fn settings_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn a_configuration_that_does_not_fit_is_refused() {
+fn an_invalid_configuration_is_refused() {
     let check = |key: &str, value: Value, text: &str| {
         let mut config = config();
         config[key] = value;

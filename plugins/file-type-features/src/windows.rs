@@ -1,16 +1,15 @@
-//! The windows of a file: its first bytes and its last ones, without the white space around them,
-//! as numbers.
+//! The windows of a file: its first and its last bytes without surrounding white space, as numbers.
 //!
-//! The sizes come from the model's own configuration, a JSON document that says more than is read
-//! here. Of a file, one block from each end is looked at, whatever its size. Bound: a block has at
-//! most 1 MiB, a window less than that.
+//! The sizes come from the model's configuration, a JSON document with additional keys. Only one
+//! block from each end of a file is read, whatever its size. Bounds: a block has at most 1 MiB, a
+//! window is shorter.
 
 use serde::Deserialize;
 
-/// Bytes of a block that a configuration may ask for.
+/// Maximum bytes of a block in a configuration.
 const BLOCK_MAX: usize = 1 << 20;
 
-/// The part of the model's configuration that is about windows. The names are the model's.
+/// The window keys of the model's configuration, with the model's names.
 #[derive(Debug, Deserialize)]
 struct Config {
     beg_size: usize,
@@ -22,23 +21,23 @@ struct Config {
     block_size: usize,
 }
 
-/// How a file becomes a row of numbers.
+/// How a file is converted to a row of numbers.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    /// Numbers from the beginning; at least 1.
+    /// Length of the first window; at least 1.
     first: usize,
-    /// Numbers from the end.
+    /// Length of the last window.
     last: usize,
-    /// Bytes that are looked at on each side.
+    /// Bytes that are read on each side.
     block: usize,
-    /// Bytes without which the model is not asked; from 1 to `first`.
+    /// Minimum bytes for the model; from 1 to `first`.
     least: usize,
-    /// The number where there is no byte.
+    /// The padding value.
     padding: i32,
 }
 
 impl Windows {
-    /// Takes the sizes from the model's configuration.
+    /// Reads the sizes from the model's configuration.
     pub(crate) fn read(config: &[u8]) -> Result<Self, String> {
         let config: Config = serde_json::from_slice(config).map_err(|error| {
             format!("file `config`: {error}; the model's own configuration in JSON is needed")
@@ -86,17 +85,17 @@ impl Windows {
         })
     }
 
-    /// How many numbers a file becomes.
+    /// The number of values per file.
     pub(crate) const fn width(&self) -> usize {
         self.first + self.last
     }
 
-    /// How many bytes are looked at on each side.
+    /// The number of bytes that are read on each side.
     pub(crate) const fn block(&self) -> usize {
         self.block
     }
 
-    /// Writes a file's numbers: the first window is padded behind its bytes, the last one before
+    /// Writes a file's numbers: the first window is padded after its bytes, the last one before
     /// them.
     pub(crate) fn fill(&self, file: &[u8], row: &mut [i32]) {
         row.fill(self.padding);
@@ -110,8 +109,8 @@ impl Windows {
         }
     }
 
-    /// What a file is known to be because it holds too little for the model: nothing, text or
-    /// something else. Empty where the model is to be asked.
+    /// The type of a file with too little content for the model: empty, text or unknown. An empty
+    /// string if the model must decide.
     pub(crate) fn known(&self, file: &[u8]) -> &'static str {
         if file.is_empty() {
             return "empty";
@@ -119,7 +118,7 @@ impl Windows {
         if self.start(file).len() >= self.least {
             return "";
         }
-        // A character that the end of the block cuts through is none: the reference says the same.
+        // A character that the block's end truncates is invalid, as in the reference.
         if str::from_utf8(self.head(file)).is_ok() {
             "txt"
         } else {
@@ -131,7 +130,7 @@ impl Windows {
         &file[..file.len().min(self.block)]
     }
 
-    /// The first block without the white space before it.
+    /// The first block without leading white space.
     fn start<'a>(&self, file: &'a [u8]) -> &'a [u8] {
         let head = self.head(file);
         &head[head.iter().take_while(|byte| is_space(**byte)).count()..]
@@ -147,8 +146,7 @@ fn trim_end(bytes: &[u8]) -> &[u8] {
             .count()]
 }
 
-/// White space as the reference has it: with the vertical tab, which `u8::is_ascii_whitespace`
-/// leaves out.
+/// The reference's white space, which includes the vertical tab, unlike `u8::is_ascii_whitespace`.
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -1,9 +1,9 @@
-"""Write labels.json: which type the reference implementation answers, for each type that the model may take a file for.
+"""Write labels.json: the reference implementation's answer for each type that the model can predict.
 
     python labels.py
 
-The document holds the part of the model's tables that the rules need, and for each prediction mode and each type of the
-model: the answer to the lowest score, the answer to the highest one, and the first 32-bit score that gets the latter.
+The document has the part of the model's tables that the rules need, and for each prediction mode and each type of the
+model: the answer for the lowest score, the answer for the highest one, and the lowest 32-bit score that gets the latter.
 Writes the same bytes each time.
 """
 
@@ -22,12 +22,12 @@ HERE = Path(__file__).parent
 
 
 def score(bits: int) -> float:
-    """A 32-bit number of its bits: they have the order of the numbers, as long as those are not negative."""
+    """The 32-bit float with these bits, which sort like the numbers if those are not negative."""
     return struct.unpack("<f", struct.pack("<I", bits))[0]
 
 
 def rule(magika: Magika, taken_for: str) -> list:
-    """The answers to 0 and to 1, and the first score that is answered like 1."""
+    """The answers for 0 and for 1, and the lowest score with the same answer as 1."""
     def answer(bits: int) -> str:
         return str(magika._get_output_label_from_dl_label_and_score(taken_for, score(bits))[0])
 

@@ -1,9 +1,9 @@
-//! Turns the scores of a file-type model into a type, by the rules that come with the model.
+//! Turns the scores of a file-type model into a type, by the model's own rules.
 //!
-//! The largest score wins, the first among equals. A score under the threshold of its type gets
-//! `txt` or `unknown` instead, whichever is nearer; the setting `mode` says how careful that is, by
-//! default as the model's authors say. A file that is known already keeps that type, with score 1.
-//! Bound: a model tells at most 4096 types apart.
+//! The largest score wins, the first among equals. A score below the threshold of its type gives
+//! `txt` or `unknown` instead, whichever matches; the setting `mode` selects the thresholds,
+//! default: those of the model's authors. A file with a known type keeps it, with score 1. Bound:
+//! 4096 types.
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
@@ -16,34 +16,34 @@ use crate::rules::{Config, Rule, Types};
 
 mod rules;
 
-/// The model's scores, a row for each file.
+/// The model's scores, a row per file.
 const SCORES: &str = "scores";
-/// What a file is known to be without the model; empty where the model decides.
+/// The type of a file that needs no model; empty if the model decides.
 const KNOWN: &str = "known";
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How sure the model must be; `high-confidence` unless set.
+    /// The thresholds; default `high-confidence`.
     #[serde(default)]
     mode: Mode,
 }
 
-/// How sure the model must be before its type is the answer.
+/// The thresholds for the model's scores.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// As sure as the model's configuration asks for that type.
+    /// The threshold of each type in the model's configuration.
     #[default]
     HighConfidence,
-    /// As sure as the configuration asks in general.
+    /// The general threshold of the configuration.
     MediumConfidence,
-    /// Not at all.
+    /// No threshold.
     BestGuess,
 }
 
-/// A rule for each column of the scores.
+/// The stage with a rule for each column of the scores.
 #[derive(Debug)]
 pub struct FileTypes {
     rules: Vec<Rule>,
@@ -92,7 +92,7 @@ impl Postprocessor for FileTypes {
 }
 
 impl FileTypes {
-    /// The type of one file, and the score of what the model took it for.
+    /// The type of one file, and the score of the model's best type.
     fn pick(&self, index: usize, row: &[f32]) -> Result<(&[u8], f32), Failure> {
         if let Some(column) = row.iter().position(|score| score.is_nan()) {
             return Err(Failure::internal(format!(

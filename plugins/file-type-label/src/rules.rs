@@ -1,8 +1,7 @@
-//! The rules of the model's authors: which type a column of the scores is, and how sure the model
-//! must be of it.
+//! The rules of the model's authors: the type of each column, and its threshold.
 //!
-//! They are put together once, from two JSON documents that come with the model and say more than
-//! is read here: its configuration, and what is known of each type. Bound: [`TYPES_MAX`] types.
+//! They are built once, from two JSON documents of the model: its configuration, and the metadata
+//! of each type. Bound: [`TYPES_MAX`] types.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::Mode;
 
-/// Types that a model may tell apart.
+/// Maximum number of types.
 const TYPES_MAX: usize = 4096;
 
-/// The part of the model's configuration that is about its answers. The names are the model's.
+/// The keys of the model's configuration about its answers, with the model's names.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Config {
     target_labels_space: Vec<String>,
@@ -23,7 +22,7 @@ pub(crate) struct Config {
     overwrite_map: BTreeMap<String, String>,
 }
 
-/// What is known of each type.
+/// The metadata of a type.
 pub(crate) struct Types(BTreeMap<String, Type>);
 
 #[derive(Deserialize)]
@@ -31,14 +30,13 @@ struct Type {
     is_text: bool,
 }
 
-/// What a column of the scores means.
+/// The meaning of a column of the scores.
 #[derive(Debug)]
 pub(crate) struct Rule {
     label: String,
-    /// The answer when the model is not sure: text of some kind, or something else.
+    /// The answer below the threshold: text, or unknown.
     unsure: &'static str,
-    /// From which score on the model is sure. Compared in 64 bits, as the reference does: 0.9 is no
-    /// 32-bit number.
+    /// The threshold. Compared in 64 bits, as in the reference, because 0.9 is not a 32-bit number.
     threshold: f64,
 }
 
@@ -99,7 +97,7 @@ impl Types {
 }
 
 impl Rule {
-    /// The type of a file that the model took for this one.
+    /// The answer for a file whose best type is this one.
     pub(crate) fn label(&self, score: f32) -> &str {
         if f64::from(score) >= self.threshold {
             &self.label

@@ -1,11 +1,11 @@
-//! Each rule beside the reference implementation, and each refusal.
+//! Each rule compared with the reference implementation, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde_json::{Value, json};
 
 use super::FileTypes;
 
-/// What `reference/labels.py` wrote.
+/// The output of `reference/labels.py`.
 const REFERENCE: &str = include_str!("../reference/labels.json");
 
 fn open(
@@ -17,7 +17,7 @@ fn open(
     testing::open_postprocessor(settings, files).map_err(|error| error.to_string())
 }
 
-/// Three types, one of which needs a high score and one of which is called another name.
+/// Three types: one needs a high score, and one is renamed.
 fn small() -> (Value, Value) {
     let config = json!({
         "target_labels_space": ["c", "png", "noise"], "medium_confidence_threshold": 0.5, "thresholds": {"c": 0.9},
@@ -111,7 +111,7 @@ fn a_score_under_the_threshold_of_its_type_is_text_or_unknown() {
 }
 
 #[test]
-fn what_is_known_needs_no_score() {
+fn known_types_need_no_score() {
     check(
         &[f32::NAN, 0.0, 0.0, 0.0, 0.9, 0.1],
         &["empty", ""],
@@ -122,7 +122,7 @@ fn what_is_known_needs_no_score() {
 }
 
 #[test]
-fn what_the_model_did_wrong_is_internal() {
+fn invalid_model_outputs_are_internal() {
     let text = "input `scores`: row 1, column 2 is NaN: the model answered no number".to_owned();
     assert_eq!(
         ask(&[0.1, 0.2, 0.7, 0.1, 0.2, f32::NAN], &["", ""]),
@@ -138,7 +138,7 @@ fn what_the_model_did_wrong_is_internal() {
 }
 
 #[test]
-fn files_and_settings_that_make_no_sense_are_refused() {
+fn invalid_files_and_settings_are_refused() {
     let (config, types) = small();
     let check = |settings: Value, config: &Value, types: &Value, start: &str| {
         let refusal = open(settings, config, types).unwrap_err();

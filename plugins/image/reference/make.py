@@ -1,10 +1,10 @@
-"""Makes the pictures in `samples/` and, with Pillow and OpenCV, what the preprocessor must make of each.
+"""Writes the pictures in `samples/` and, with Pillow and OpenCV, the expected results of the preprocessor.
 
     pip install -r requirements.txt && python make.py
 
-Writes `expected.json` beside it. The pictures are computed here from numbers alone, so they are nobody else's. Each case of `expected.json` names a
-picture, settings, the levels that the reference answers (hexadecimal, in the order of the output), and by how many
-levels of 255 an answer may differ.
+Writes `expected.json` in this folder. The script generates the pictures, so they have the project's licence. Each case of
+`expected.json` has a picture, settings, the reference's levels (hexadecimal, in the order of the output), and the allowed
+difference in levels of 255.
 """
 
 import io
@@ -33,7 +33,7 @@ OPENCV = {
 
 
 def smooth():
-    """Gradients and a disc: what a camera sees."""
+    """Gradients and a disc, similar to a photograph."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     disc = (rows - 9) ** 2 + (columns - 11) ** 2 < 36
     picture = np.stack([rows * 10, columns * 12, 255 - rows * 4 - columns * 5], axis=-1)
@@ -46,7 +46,7 @@ def chunk(kind, data):
 
 
 def png_by_hand(depth, colour, rows, between=b""):
-    """What Pillow does not write: 16 bits in colour, and interlacing."""
+    """PNG forms that Pillow does not write: 16 bits in colour, and interlacing."""
     height, width = rows.shape[:2]
     interlaced = between == b"interlaced"
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced))
@@ -114,7 +114,7 @@ def files():
 
 
 def opened(data, background=(255, 255, 255)):
-    """Upright RGB, laid over the background."""
+    """Upright RGB, composited over the background."""
     picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -136,7 +136,7 @@ def case(name, settings, levels, within):
 
 def cases(made):
     for name, data in made.items():
-        # Where chroma is coarser than luma, decoders differ in how they spread it, most at a hard edge.
+        # If chroma is coarser than luma, decoders differ in how they upsample it, most at a hard edge.
         coarse = name in ("baseline.jpg", "progressive.jpg", "restarts.jpg")
         lossy = name.endswith(".jpg") or name == "lossy.webp"
         yield case(name, {}, opened(data), 5 if coarse else 3 if lossy else 0)
@@ -162,7 +162,7 @@ def cases(made):
 
 
 def framed(picture):
-    """24 × 20 in frames of other proportions, and crops."""
+    """24 × 20 in frames of other aspect ratios, and crops."""
     array = np.asarray(picture)
     yield case("noise.png", {"crop": [10, 9]}, array[7:17, 5:14], 0)
     resized = np.asarray(picture.resize((16, 19), Image.BILINEAR))

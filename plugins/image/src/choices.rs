@@ -1,6 +1,7 @@
-//! The words that settings choose between, with the default of each.
+//! The enumerated values of settings, with their defaults.
 //!
-//! A manifest says them in lower case; their comments become the text of the settings' JSON Schema.
+//! A manifest writes them in lower case; their comments become descriptions in the settings' JSON
+//! Schema.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,9 +29,9 @@ choice!(
 );
 
 choice!(
-    /// What becomes of transparency.
+    /// The handling of transparency.
     Alpha {
-        /// The picture is laid over `background`.
+        /// The picture is composited over `background`.
         #[default]
         Blend,
         /// It is ignored.
@@ -39,72 +40,72 @@ choice!(
 );
 
 choice!(
-    /// What becomes of other proportions.
+    /// The handling of other aspect ratios.
     Fit {
         /// The picture is stretched.
         #[default]
         Stretch,
-        /// It covers the size, and what is too much is cut off evenly.
+        /// The picture covers the size, and the excess is cropped evenly.
         Cover,
-        /// All of it is seen, and what it does not cover has the colour `pad`.
+        /// The whole picture is visible, padded with the colour `pad`.
         Contain,
     }
 );
 
 choice!(
-    /// Where a picture lies that is smaller than its frame.
+    /// The position of a picture that is smaller than its frame.
     Place {
         /// In the middle.
         #[default]
         Centre,
-        /// At the top and at the left.
+        /// At the top left.
         Start,
     }
 );
 
 choice!(
-    /// How a size becomes whole.
+    /// The rounding of a size.
     Rounding {
-        /// Downwards.
+        /// Down.
         #[default]
         Down,
-        /// To the nearest; halves to the even one.
+        /// To the nearest integer, ties to even.
         Nearest,
     }
 );
 
 choice!(
-    /// How pixels are mixed.
+    /// The resampling filter.
     Filter {
         /// The nearest pixel.
         Nearest,
-        /// Linearly.
+        /// Linear.
         #[default]
         Bilinear,
-        /// By cubic polynomials: Pillow's with a = -0.5, OpenCV's with a = -0.75.
+        /// Cubic polynomials: Pillow's with a = -0.5, OpenCV's with a = -0.75.
         Bicubic,
-        /// By a windowed sinc: Pillow's reaches over 3 pixels, OpenCV's (`INTER_LANCZOS4`) over 4.
+        /// Windowed sinc: Pillow's radius is 3 pixels, OpenCV's (`INTER_LANCZOS4`) 4.
         Lanczos,
         /// The mean: Pillow's `BOX`, OpenCV's `INTER_AREA`.
         Box,
-        /// Pillow's `HAMMING`; OpenCV has none.
+        /// Pillow's `HAMMING`; not available for OpenCV.
         Hamming,
     }
 );
 
 choice!(
-    /// Whose arithmetic resizes.
+    /// The library whose resizing is reproduced.
     Convention {
-        /// Filters grow wider as the picture shrinks, so that every pixel counts (antialiasing).
+        /// Pillow: filters widen as the picture shrinks, so that every pixel counts (antialiasing).
         #[default]
         Pillow,
-        /// Filters keep their width whatever the picture does; only `box` takes all pixels.
+        /// OpenCV: filters keep their width; only `box` uses all pixels.
         Opencv,
     }
 );
 
 choice!(
-    /// What an element is.
+    /// The datatype and range of an element.
     Kind {
         /// Scaled and normalised.
         #[default]
@@ -115,7 +116,7 @@ choice!(
 );
 
 choice!(
-    /// In which order the elements lie.
+    /// The memory layout of the elements.
     Layout {
         /// Picture, channel, row, column.
         #[default]

@@ -1,8 +1,8 @@
-//! From the channels that a file has to those that the model takes.
+//! Converts a file's channels to the model's channels.
 //!
-//! Transparency is laid over the background or ignored. Grey is ITU-R 601's luma, in Pillow's
-//! fixed-point arithmetic. Channels stay red, green, blue until the tensor is written, which is
-//! where `bgr` turns them.
+//! Transparency is composited over the background or ignored. Grey is ITU-R 601's luma, in Pillow's
+//! fixed-point arithmetic. Channels stay red, green, blue until the tensor is written; only then
+//! does `bgr` reverse them.
 
 use crate::choices::{Alpha, Colour};
 use crate::picture::Picture;
@@ -89,10 +89,10 @@ fn each<const FROM: usize, const TO: usize>(
     changed
 }
 
-/// `over` where alpha is 255, `under` where it is 0, rounded.
+/// Blends: `over` at alpha 255, `under` at 0, rounded.
 fn mix(over: u8, under: u8, alpha: u8) -> u8 {
     let (over, under, alpha) = (u32::from(over), u32::from(under), u32::from(alpha));
-    // (x + x/256 + 1/2)/256 is x/255, exactly, for every x that two bytes and a weight can make.
+    // (x + x/256 + 1/2)/256 is exactly x/255 for every x that two bytes and a weight can give.
     let sum = over * alpha + under * (255 - alpha) + 128;
     low_byte((sum + (sum >> 8)) >> 8)
 }

@@ -22,14 +22,14 @@ pub(crate) const CONTENT_TYPES: &[&str] = &[
     "application/octet-stream",
 ];
 
-/// How many pixels a picture may have.
+/// The maximum number of pixels of a picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
     pub(crate) max_pixels: usize,
 }
 
 impl Bound {
-    /// Says what is wrong with a size, if anything is.
+    /// Checks a size; the error says what is wrong.
     pub(crate) fn check(self, width: usize, height: usize) -> Result<(), String> {
         let most = self.max_pixels;
         if width == 0 || height == 0 {
@@ -78,7 +78,7 @@ pub(crate) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     }
 }
 
-/// The first bytes, as text where they are.
+/// The first bytes, as text if printable.
 fn beginning(bytes: &[u8]) -> String {
     const SHOWN: usize = 8;
     format!("\"{}\"", bytes[..bytes.len().min(SHOWN)].escape_ascii())

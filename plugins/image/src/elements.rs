@@ -1,17 +1,17 @@
-//! From levels to elements: scaled, normalised, and in the order that the model takes.
+//! Converts levels to elements: scaled, normalised, and in the model's layout.
 //!
-//! A level has 256 values, so each channel has a table of as many results, computed in `f64` and
-//! rounded once. Default: levels / 255, NCHW. Bound: a KiB for each channel.
+//! A level has 256 values, so each channel has a table of 256 results, computed in `f64` and
+//! rounded once. Default: levels / 255, NCHW. Bound: 1 KiB per channel.
 
 use crate::choices::{Colour, Layout};
 use crate::picture::Picture;
 use crate::settings::Settings;
 
 const LEVELS: usize = 256;
-/// What levels are multiplied with unless the settings say otherwise.
+/// Default factor for levels.
 const SCALE: f64 = 1.0 / 255.0;
 
-/// For each channel of the output: what each level becomes.
+/// For each channel of the output: the element for each level.
 #[derive(Debug)]
 pub(crate) struct Tables(Vec<[f32; LEVELS]>);
 
@@ -54,12 +54,12 @@ impl Tables {
     }
 }
 
-/// The levels as they are.
+/// The unchanged levels.
 pub(crate) fn write_levels(picture: &Picture, colour: Colour, layout: Layout, elements: &mut [u8]) {
     write(picture, colour, layout, elements, |_, level| level);
 }
 
-/// Writes a picture of the colour's channels; `elements` are as many.
+/// Writes a picture with the colour's channels; `elements` has the same number of values.
 fn write<T>(
     picture: &Picture,
     colour: Colour,
@@ -115,10 +115,7 @@ fn ordered(colour: Colour, [red, green, blue]: [u8; 3]) -> [u8; 3] {
 }
 
 /// The nearest `f32`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
 const fn round(value: f64) -> f32 {
     value as f32
 }

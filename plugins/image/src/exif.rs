@@ -1,8 +1,8 @@
-//! The one tag of EXIF that a model can see: `Orientation`.
+//! The only EXIF tag that affects a model: `Orientation`.
 //!
-//! EXIF is a TIFF file without pictures: a byte order, the place of a directory, and in it entries
-//! of twelve bytes. Default: upright, also if anything about the block is odd, as a picture is not
-//! worse for its camera's mistakes. Bound: one directory, as many entries as lie in the block.
+//! EXIF is a TIFF file without pictures: a byte order, the offset of a directory, and its entries
+//! of twelve bytes. Default: upright, also for invalid blocks, because the picture itself is still
+//! valid. Bound: one directory, whose entries lie within the block.
 
 use crate::picture::Orientation;
 
@@ -17,7 +17,7 @@ pub(crate) fn orientation(block: &[u8]) -> Orientation {
 }
 
 fn find(block: &[u8]) -> Option<u16> {
-    // A JPEG's and many a WebP's block begins with its own name.
+    // A JPEG's block, and that of many WebP files, begins with its own name.
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let is_little = match block.get(..4)? {
         b"II*\0" => true,

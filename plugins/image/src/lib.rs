@@ -1,8 +1,8 @@
-//! Decodes pictures and shapes them into the tensor that a model takes.
+//! Decodes pictures and converts them to the tensor that a model takes.
 //!
-//! The steps, in this order: decode, turn upright (EXIF), colour, resize, crop, scale and
+//! The steps, in this order: decode, orient (EXIF), convert colours, resize, crop, scale and
 //! normalise, lay out. Default: RGB as FP32 between 0 and 1, NCHW, in the picture's own size; each
-//! step has settings. A picture comes as a raw body, or as an element of a BYTES tensor. Bounds:
+//! step has settings. A picture is a raw body, or an element of a BYTES tensor. Bounds:
 //! `max_pixels` before anything is decoded, `max_images`, `max_output_bytes`.
 
 mod choices;
@@ -26,15 +26,15 @@ use crate::picture::Picture;
 use crate::resize::Frame;
 use crate::settings::Settings;
 
-/// The steps with what they need.
+/// The steps with their data.
 pub struct Image {
     settings: Settings,
     tables: Tables,
-    /// What `fit: contain` pads with, in the channels of the picture.
+    /// The padding of `fit: contain`, in the picture's channels.
     pad: Vec<u8>,
 }
 
-/// A picture that is ready, and what it was.
+/// A finished picture, and its original size.
 struct Ready {
     picture: Picture,
     original: [usize; 2],
@@ -114,7 +114,7 @@ impl Preprocessor for Image {
 }
 
 impl Image {
-    /// Writes each picture as soon as it is ready, so that one is in memory at a time.
+    /// Writes each picture when it is finished, so that only one is in memory.
     fn answer(
         &mut self,
         pictures: &[&[u8]],
@@ -146,8 +146,8 @@ impl Image {
             ..
         } = self;
         let output = output.clone();
-        // The output is asked for by name once; what is lent can't be held across the next
-        // picture's steps otherwise.
+        // Looks the output up once; its mutable view can't be held across the next picture's steps
+        // otherwise.
         let mut sink = match self.settings.datatype {
             Kind::Fp32 => Sink::Elements(outputs.make_slice(&output, &shape)?),
             Kind::Uint8 => Sink::Levels(outputs.make_slice(&output, &shape)?),
@@ -174,8 +174,8 @@ impl Image {
         self.answer_originals(&originals, outputs)
     }
 
-    /// Decode, upright, colour, resize, crop. An error continues a sentence whose subject is the
-    /// picture.
+    /// Decodes, orients, converts colours, resizes, crops. An error continues a sentence whose
+    /// subject is the picture.
     fn ready(&self, bytes: &[u8]) -> Result<Ready, String> {
         let Self { settings, pad, .. } = self;
         let bound = Bound {
@@ -207,7 +207,7 @@ impl Image {
         Ok(Ready { picture, original })
     }
 
-    /// The shape of the answer, if it may be as large.
+    /// The shape of the answer, if it is within the bound.
     fn output_shape(
         &self,
         count: usize,
@@ -220,7 +220,7 @@ impl Image {
             Kind::Uint8 => 1,
         };
         let most = self.settings.max_output_bytes;
-        // In 64 bits, whose range no such product leaves: each side has 16 bits, and the count 32.
+        // In 64 bits, where this product can't overflow: each side has 16 bits, and the count 32.
         let bytes = [height, width, channels, element]
             .iter()
             .fold(count as u64, |product, side| product * *side as u64);
@@ -239,7 +239,7 @@ impl Image {
         ))
     }
 
-    /// No pictures make a tensor without elements.
+    /// Without pictures, the tensor has no elements.
     fn answer_none(&self, outputs: &mut Outputs) -> Result<(), Failure> {
         let Some(port) = outputs.ports().first() else {
             return Err(Failure::internal("the signature has no output"));
@@ -269,14 +269,14 @@ impl Image {
     }
 }
 
-/// Where pictures are written.
+/// The output buffer for pictures.
 enum Sink<'a> {
     Elements(&'a mut [f32]),
     Levels(&'a mut [u8]),
 }
 
 impl Sink<'_> {
-    /// Writes the picture at its index, each of which has as many elements.
+    /// Writes the picture at its index; all pictures have the same number of elements.
     fn write(&mut self, image: &Image, picture: &Picture, index: usize, each: usize) {
         let Settings { colour, layout, .. } = image.settings;
         match self {

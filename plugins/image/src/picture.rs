@@ -1,7 +1,7 @@
-//! A picture in memory: rows of pixels, a byte for each channel, without padding.
+//! A picture in memory: rows of pixels, one byte per channel, without padding.
 //!
-//! Steps between pictures that depend on nothing but their arguments: turning, cutting, framing.
-//! Bound: as large as the decoder was allowed to make it.
+//! Pure functions on pictures: rotating, cropping, framing. Bound: the size that the decoder
+//! allowed.
 
 /// Rows from the top, pixels from the left, channels interleaved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +13,17 @@ pub(crate) struct Picture {
     pub(crate) pixels: Vec<u8>,
 }
 
-/// How the picture has to be turned to be upright: EXIF's numbers 1 to 8.
+/// The transformation that makes the picture upright: EXIF's values 1 to 8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Orientation {
-    /// Rows become columns, after what is below.
+    /// Transposes, after the flips below.
     transpose: bool,
     mirror_columns: bool,
     mirror_rows: bool,
 }
 
 impl Orientation {
-    /// What a number of the standard means; anything else means upright.
+    /// The meaning of an EXIF value; any other value means upright.
     pub(crate) const fn of_exif(number: u16) -> Self {
         let (transpose, mirror_columns, mirror_rows) = match number {
             2 => (false, true, false),
@@ -44,7 +44,7 @@ impl Orientation {
 }
 
 impl Picture {
-    /// Turned and mirrored.
+    /// Applies the orientation.
     pub(crate) fn oriented(self, orientation: Orientation) -> Self {
         if orientation == Orientation::default() {
             return self;
@@ -68,9 +68,9 @@ impl Picture {
         }
     }
 
-    /// The middle of it; half a pixel too much is cut off at the bottom and at the right.
+    /// Crops the middle; an odd excess is removed at the bottom and at the right.
     ///
-    /// `None` if it is smaller than what is asked for.
+    /// `None` if the picture is smaller than the crop.
     pub(crate) fn cropped(self, [height, width]: [usize; 2]) -> Option<Self> {
         if (height, width) == (self.height, self.width) {
             return Some(self);
@@ -95,7 +95,7 @@ impl Picture {
         })
     }
 
-    /// Laid onto a frame of one colour, which is at least as large.
+    /// Places it on a frame of one colour, which is at least as large.
     pub(crate) fn framed(
         self,
         [height, width]: [usize; 2],
@@ -121,7 +121,7 @@ impl Picture {
     }
 }
 
-/// Row by row of what comes out.
+/// Row by row of the result.
 fn turn<const CHANNELS: usize>(picture: &Picture, orientation: Orientation) -> Vec<u8> {
     let (from, _) = picture.pixels.as_chunks::<CHANNELS>();
     let Picture { width, height, .. } = *picture;

@@ -1,8 +1,8 @@
-//! To which size, and by whose arithmetic.
+//! The target size of a resize, and the choice of the convention.
 //!
-//! Default: Pillow's, whose filters cover every pixel of a picture that shrinks. With
-//! `convention: opencv` they keep their width. Bound: neither the result nor what lies between the
-//! two passes has more pixels than `max_pixels`.
+//! Default: Pillow's convention, whose filters cover every pixel of a shrinking picture. With
+//! `convention: opencv` filters keep their width. Bound: neither the result nor the intermediate
+//! picture between the two passes has more than `max_pixels` pixels.
 
 mod axis;
 mod opencv;
@@ -14,11 +14,11 @@ use crate::decode::Bound;
 use crate::picture::Picture;
 use crate::settings::Resize;
 
-/// What a resize needs beside the picture.
+/// The settings of a resize.
 pub(crate) struct Frame<'a> {
     pub(crate) resize: &'a Resize,
     pub(crate) bound: Bound,
-    /// What `fit: contain` pads with: as many levels as the picture has channels.
+    /// The padding of `fit: contain`: one level per channel of the picture.
     pub(crate) pad: &'a [u8],
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn apply(picture: Picture, frame: &Frame<'_>) -> Result<Picture, Stri
         let columns = opencv::axis(picture.width, width, *filter, shrinks);
         axis::down_then_across(&picture, &rows, &columns)
     } else {
-        // The first pass makes rows of the new width out of all of the old ones.
+        // The first pass makes rows of the new width from all of the old rows.
         frame
             .bound
             .check(width, picture.height)
@@ -71,7 +71,7 @@ pub(crate) fn apply(picture: Picture, frame: &Frame<'_>) -> Result<Picture, Stri
 }
 
 impl Resize {
-    /// Height and width that a picture is resized to, before it is cut or framed.
+    /// Height and width after resizing, before cropping or framing.
     fn target(&self, height: usize, width: usize) -> [usize; 2] {
         if let Some(size) = self.size {
             return self.fitted(size, height, width);
@@ -88,8 +88,8 @@ impl Resize {
     }
 
     fn fitted(&self, [rows, columns]: [usize; 2], height: usize, width: usize) -> [usize; 2] {
-        // Which side decides: for a picture that is wider than its frame, the height covers and the
-        // width contains.
+        // Selects the side that decides: for a picture wider than its frame, the height covers and
+        // the width contains.
         let is_wider = width.saturating_mul(rows) > height.saturating_mul(columns);
         let by_height = match self.fit.unwrap_or_default() {
             Fit::Stretch => return [rows, columns],
@@ -118,7 +118,7 @@ impl Resize {
 }
 
 impl Rounding {
-    /// A quotient that is at least 1.
+    /// A quotient of at least 1.
     fn divide(self, dividend: usize, divisor: usize) -> usize {
         let (quotient, rest) = (dividend / divisor, dividend % divisor);
         let up = match (rest * 2).cmp(&divisor) {

@@ -1,123 +1,122 @@
-//! What the manifest may set, and the checks that no type can make.
+//! Settings in the manifest, and their validation.
 //!
-//! Default: RGB as FP32 between 0 and 1, NCHW, at the size that the picture has. Each key below
-//! changes one step. Bounds: `max_pixels`, `max_images` and `max_output_bytes`; their defaults keep
-//! a call inside the 256 MiB of memory that a stage has unless its `limits.memory` says otherwise.
+//! Default: RGB as FP32 between 0 and 1, NCHW, in the picture's own size. Each key below changes
+//! one step. Bounds: `max_pixels`, `max_images` and `max_output_bytes`; with their defaults a call
+//! fits the 256 MiB of memory that is the default of `limits.memory`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::choices::{Alpha, Colour, Convention, Filter, Fit, Kind, Layout, Place, Rounding};
 
-/// Pixels of one picture, before and after resizing: 4096 × 3072, a camera's 12 megapixels. A
-/// decoder takes at most 11 bytes for each, so 132 MiB.
+/// Default for pixels of one picture, before and after resizing: 4096 × 3072, a camera's 12
+/// megapixels. A decoder takes at most 11 bytes for each, so 132 MiB.
 const PIXELS_MAX: usize = 4096 * 3072;
-/// Pictures in one request.
+/// Default for pictures per request.
 const IMAGES_MAX: usize = 64;
-/// Bytes of the tensor that a call answers with. With as many pixels as may be, and a request body
-/// of 64 MiB, a call stays inside 256 MiB.
+/// Default for bytes of the output. With the maximum number of pixels and a request body of 64 MiB,
+/// a call fits in 256 MiB.
 const OUTPUT_BYTES_MAX: usize = 32 << 20;
-/// What a side of a picture, or of a tensor, may be at most: what a JPEG can say.
+/// Maximum side of a picture or of the output: the limit of JPEG.
 pub(crate) const SIDE_MAX: usize = 65_535;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The name of the input: BYTES [-1], one file in each element.
+    /// Name of the input: BYTES [-1], one file in each element.
     #[serde(default = "image")]
     pub(crate) input: String,
-    /// The name of the output.
+    /// Name of the output.
     #[serde(default = "pixels")]
     pub(crate) output: String,
-    /// The name of a second output, INT64 [-1, 2]: height and width of each picture after `orient`,
-    /// before resizing.
+    /// Name of a second output, INT64 [-1, 2]: height and width of each picture after `orient`,
+    /// before resizing. Default: none.
     #[serde(default)]
     pub(crate) original_size: Option<String>,
-    /// Turn and mirror the picture as its EXIF tag `Orientation` says.
+    /// Whether to rotate and mirror the picture by its EXIF tag `Orientation`.
     #[serde(default = "yes")]
     pub(crate) orient: bool,
-    /// The channels, in their order.
+    /// The channels and their order.
     #[serde(default)]
     pub(crate) colour: Colour,
-    /// What becomes of transparency.
+    /// The handling of transparency.
     #[serde(default)]
     pub(crate) alpha: Alpha,
-    /// What lies under transparent pixels: red, green, blue.
+    /// The colour under transparent pixels: red, green, blue.
     #[serde(default = "white")]
     pub(crate) background: [u8; 3],
-    /// To which size; without it the picture keeps its own.
+    /// The target size. Default: the picture keeps its size.
     #[serde(default)]
     pub(crate) resize: Option<Resize>,
-    /// Height and width that are cut out of the middle, after resizing.
+    /// Height and width of a crop from the middle, after resizing.
     #[serde(default)]
     pub(crate) crop: Option<[usize; 2]>,
-    /// What each level of 0 to 255 is multiplied with; 1/255 unless set.
+    /// The factor for each level of 0 to 255. Default: 1/255.
     #[serde(default)]
     pub(crate) scale: Option<f64>,
-    /// What is subtracted after scaling, one for each channel, in the order of the output.
+    /// Subtracted after scaling, one number per channel, in the order of the output.
     #[serde(default)]
     pub(crate) mean: Option<Vec<f64>>,
-    /// What it is then divided by, one for each channel: finite and more than 0.
+    /// Divides after that, one number per channel: finite and more than 0.
     #[serde(default)]
     pub(crate) std: Option<Vec<f64>>,
-    /// What an element is.
+    /// The datatype and range of an element.
     #[serde(default)]
     pub(crate) datatype: Kind,
-    /// In which order the elements lie.
+    /// The memory layout of the elements.
     #[serde(default)]
     pub(crate) layout: Layout,
-    /// Most pixels of a picture, as it comes and resized.
+    /// Maximum pixels of a picture, before and after resizing.
     #[serde(default = "pixels_max")]
     pub(crate) max_pixels: usize,
-    /// Most pictures of a request.
+    /// Maximum pictures per request.
     #[serde(default = "images_max")]
     pub(crate) max_images: usize,
-    /// Most bytes of the tensor that is answered.
+    /// Maximum bytes of the output.
     #[serde(default = "output_bytes_max")]
     pub(crate) max_output_bytes: usize,
 }
 
-/// To which size: one of `size`, `shortest` and `longest`.
+/// The target size: one of `size`, `shortest` and `longest`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resize {
     /// Height and width.
     #[serde(default)]
     pub(crate) size: Option<[usize; 2]>,
-    /// What the shorter side becomes; the other one keeps the picture's proportions.
+    /// Target length of the shorter side; the other one keeps the aspect ratio.
     #[serde(default)]
     pub(crate) shortest: Option<usize>,
-    /// What the longer side becomes; the other one keeps the picture's proportions.
+    /// Target length of the longer side; the other one keeps the aspect ratio.
     #[serde(default)]
     pub(crate) longest: Option<usize>,
-    /// With `size`: what becomes of other proportions; `stretch` unless set.
+    /// With `size`: the handling of other aspect ratios. Default: `stretch`.
     #[serde(default)]
     pub(crate) fit: Option<Fit>,
-    /// With `fit: contain`: the colour of what the picture does not cover, as red, green, blue;
-    /// black unless set.
+    /// With `fit: contain`: the colour of the padding, as red, green, blue. Default: black.
     #[serde(default)]
     pub(crate) pad: Option<[u8; 3]>,
-    /// With `fit: contain`: where the picture lies; `centre` unless set.
+    /// With `fit: contain`: the position of the picture. Default: `centre`.
     #[serde(default)]
     pub(crate) place: Option<Place>,
-    /// With `shortest` or `longest`: both sides become the nearest multiple of it, and one of it at
-    /// least.
+    /// With `shortest` or `longest`: both sides are rounded to the nearest multiple of it, at least
+    /// once it.
     #[serde(default)]
     pub(crate) multiple_of: Option<usize>,
-    /// With `shortest` or `longest`: whether a smaller picture grows; true unless set.
+    /// With `shortest` or `longest`: whether smaller pictures are enlarged. Default: true.
     #[serde(default)]
     pub(crate) enlarge: Option<bool>,
-    /// With `shortest` or `longest`: whether a larger picture shrinks; true unless set.
+    /// With `shortest` or `longest`: whether larger pictures are reduced. Default: true.
     #[serde(default)]
     pub(crate) shrink: Option<bool>,
-    /// How the side that keeps the proportions becomes whole.
+    /// The rounding of the side that keeps the aspect ratio.
     #[serde(default)]
     pub(crate) rounding: Rounding,
-    /// How pixels are mixed.
+    /// The resampling filter.
     #[serde(default)]
     pub(crate) filter: Filter,
-    /// Whose arithmetic.
+    /// The library whose resizing is reproduced.
     #[serde(default)]
     pub(crate) convention: Convention,
 }
@@ -149,7 +148,7 @@ impl Settings {
         self.check_numbers()
     }
 
-    /// What is cut out must fit into what it is cut out of, and that must be allowed.
+    /// The crop must fit into the resized picture, and both must be within the bounds.
     fn check_frame(&self) -> Result<(), String> {
         let Some(resize) = &self.resize else {
             return Ok(());
@@ -256,7 +255,7 @@ impl Resize {
         Ok(())
     }
 
-    /// A key that changes nothing beside the others that are set is refused.
+    /// A key that has no effect in combination with the other keys is refused.
     fn check_effect(&self) -> Result<(), String> {
         let Self {
             fit,

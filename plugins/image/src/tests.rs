@@ -1,4 +1,4 @@
-//! The reference's pictures, each refusal, and files that were damaged at every byte.
+//! The reference's pictures, each error, and files with damage at every byte.
 
 mod hostile;
 mod refused;
@@ -49,7 +49,7 @@ fn levels_of(hexadecimal: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_case_of_the_reference_agrees() {
+fn every_case_agrees_with_the_reference() {
     let cases: Vec<Value> =
         serde_json::from_slice(&fs::read(reference("expected.json")).unwrap()).unwrap();
     let mut wrong = Vec::new();

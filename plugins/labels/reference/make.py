@@ -14,7 +14,7 @@ ACTIVATIONS = {"none": lambda scores: scores, "softmax": lambda scores: softmax(
 
 
 def logits(random, rows, columns):
-    """Of every size, with equal ones among them, and some whose exponentials overflow in 32 bits."""
+    """Scores of every magnitude, with equal ones, and some whose exponentials overflow in 32 bits."""
     scores = random.normal(scale=4.0, size=(rows, columns)).astype(np.float32)
     scores[1] *= 40
     scores[2, : columns // 2 + 1] = scores[2, 0]
@@ -24,10 +24,9 @@ def logits(random, rows, columns):
 
 
 def ranked(scores, names, settings):
-    """The answer of a pipeline whose labels exclude each other."""
+    """The answer for mutually exclusive labels."""
     top_k = settings.get("top_k", 1)
-    # By the scores as they are: the probabilities of the last ones all round to 0. Stable, so equal ones keep their
-    # order.
+    # Ranked by the scores, because the last probabilities all round to 0. Stable, so equal ones keep their order.
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
     probabilities = ACTIVATIONS[settings.get("activation", "none")](scores.astype(np.float64))
     score = np.take_along_axis(probabilities, order, axis=1)
@@ -40,7 +39,7 @@ def ranked(scores, names, settings):
 
 
 def each(scores, names, settings):
-    """The answer of a pipeline with several labels at once."""
+    """The answer for independent labels."""
     probabilities = ACTIVATIONS[settings["activation"]](scores.astype(np.float64))
     thresholds = settings.get("thresholds") or [settings.get("threshold", 0.5)] * len(names)
     return {"label": (probabilities >= np.array(thresholds)).tolist(), "score": probabilities.tolist()}
@@ -63,7 +62,7 @@ def main():
         scores = logits(random, 7, len(names))
         answer = (each if settings.get("multi_label") else ranked)(scores, names, settings)
         cases.append({"settings": settings, "columns": len(names), "scores": scores.ravel().tolist(), "answer": answer})
-    # One column: the first label's probability is what is left of the second one's.
+    # One column: the first label's probability is the complement of the second one's.
     seconds = np.array([[-30.0], [-2.0], [0.0], [0.5], [9.0]], dtype=np.float32)
     settings = {"labels": ["no", "yes"], "activation": "sigmoid", "threshold": 0.8, "below": "unsure"}
     answer = ranked(np.hstack([-seconds, seconds]), settings["labels"], settings)

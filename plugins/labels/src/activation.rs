@@ -1,28 +1,28 @@
-//! From logits to probabilities, in place.
+//! Converts logits to probabilities, in place.
 //!
-//! Default: the scores are probabilities already, and stay as they are. Each function is written so
-//! that no exponential overflows, whatever the logits.
+//! Default: the scores are already probabilities and stay unchanged. Each function avoids overflow
+//! of its exponentials for any logits.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What makes probabilities of the scores.
+/// The function that converts scores to probabilities.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Activation {
-    /// The scores are what they should be.
+    /// None: the scores are used unchanged.
     #[default]
     None,
-    /// exp(x) over the sum of the row's: probabilities of labels that exclude each other.
+    /// exp(x) over the sum of the row: probabilities of mutually exclusive labels.
     Softmax,
-    /// 1 / (1 + exp(-x)), also known as logistic: each label's probability by itself.
+    /// 1 / (1 + exp(-x)), also known as logistic: the probability of each label by itself.
     #[serde(alias = "logistic")]
     Sigmoid,
 }
 
 impl Activation {
-    /// Changes a table of so many columns, which must not hold a NaN. The error is the number of a
-    /// row that has no probabilities: its largest score is infinite.
+    /// Converts a table with this many columns, which must not contain a NaN. The error is the
+    /// index of a row without probabilities: its largest score is infinite.
     pub(crate) fn apply(self, columns: usize, elements: &mut [f32]) -> Result<(), usize> {
         match self {
             Self::None => Ok(()),
@@ -40,7 +40,7 @@ impl Activation {
     }
 }
 
-/// With the exponential of a negative number only, which keeps the digits of small probabilities.
+/// Uses the exponential of a negative number only, which keeps the digits of small probabilities.
 fn sigmoid(element: f32) -> f32 {
     let small = (-element.abs()).exp();
     if element < 0.0 {
@@ -50,8 +50,8 @@ fn sigmoid(element: f32) -> f32 {
     }
 }
 
-/// Relative to the largest element. Summed in `f64`, as there may be thousands. False if there is
-/// no largest.
+/// Relative to the largest element. Summed in `f64`, as there may be thousands. False if the
+/// largest element is not finite.
 fn softmax(row: &mut [f32]) -> bool {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if !largest.is_finite() {
@@ -65,10 +65,7 @@ fn softmax(row: &mut [f32]) -> bool {
     true
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
 const fn round(value: f64) -> f32 {
     value as f32
 }

@@ -1,11 +1,10 @@
-//! Turns scores into labels: the second of two from a threshold on, the largest, the largest few,
-//! or each for itself.
+//! Turns scores into labels: the second of two by a threshold, the largest, the largest few, or
+//! each label independently.
 //!
-//! Default: the scores are probabilities, two labels are told apart at 0.5, and of more labels the
-//! largest score wins; the settings in `settings.rs` change that. A NaN among the scores is the
-//! model's defect, not the client's, so it is an internal failure. Bounds: labels of any number and
-//! length that the answer's limit `output_bytes` lets through; a call works in place, in the scores
-//! that it was given.
+//! Default: the scores are probabilities, two labels are separated at 0.5, and of more labels the
+//! largest score wins; the settings in `settings.rs` change that. A NaN among the scores is a
+//! defect of the model, so it is an internal failure. Bounds: the stage's limit `output_bytes` for
+//! the labels of an answer; a call works in place, in its input.
 
 mod activation;
 mod names;
@@ -22,18 +21,18 @@ use names::Names;
 use rank::Ranks;
 use settings::{OutputNames, Rule, Settings, Thresholds};
 
-/// The labels and the rule that picks among them.
+/// The labels and the rule that selects among them.
 #[derive(Debug)]
 pub struct Labels {
-    /// One for each column; what stands behind them is the label of what is below its threshold.
+    /// One for each column; the last one may be the label `below` a threshold.
     names: Names,
-    /// How many labels there are, without that one.
+    /// The number of labels without `below`.
     count: usize,
     rule: Rule,
     activation: Activation,
     input: String,
     outputs: OutputNames,
-    /// Whether the scores of an answer are noted for the operator.
+    /// Whether the scores of an answer are observed as a metric.
     observes: bool,
     ranks: Ranks,
 }
@@ -52,7 +51,7 @@ impl Postprocessor for Labels {
             outputs,
             ..
         } = &labels;
-        // Two labels take one column or two, and a signature can't say "one or two".
+        // Two labels take one column or two, which a signature can't express.
         let columns = if labels.takes_one_column() {
             any()
         } else {
@@ -104,7 +103,7 @@ impl Postprocessor for Labels {
 }
 
 impl Labels {
-    /// Whether the second label's score alone is enough, as the first one's follows from it.
+    /// Whether the second label's score alone suffices, because it determines the first one's.
     const fn takes_one_column(&self) -> bool {
         self.count == 2
             && !matches!(self.rule, Rule::Each { .. })
@@ -130,7 +129,7 @@ impl Labels {
             .apply(columns, table.slice_mut()?)
             .map_err(|row| self.not_finite(row))?;
         let elements = table.slice::<f32>()?;
-        // The last column is the second label's, whether there is one or two.
+        // The last column is that of the second label, with one column or two.
         let second = || {
             elements
                 .chunks_exact(columns)
@@ -171,8 +170,7 @@ impl Labels {
         outputs: &mut Outputs,
     ) -> Result<(), Failure> {
         if columns < self.count {
-            // What the logistic function makes a probability of, it makes the rest to 1 of when it
-            // is negated.
+            // The logistic function of the negated logit is the complement of its probability.
             table = match self.activation {
                 Activation::None => pairs(rows, table.slice()?, |score| 1.0 - score)?,
                 Activation::Softmax | Activation::Sigmoid => {
@@ -180,7 +178,7 @@ impl Labels {
                 }
             };
         }
-        // Before the activation: behind it, scores that differ may round to the same probability.
+        // Ranked before the activation, because different scores may round to the same probability.
         self.ranks.rank(table.slice()?, self.count, top_k);
         self.activation
             .apply(self.count, table.slice_mut()?)
@@ -226,7 +224,7 @@ impl Labels {
             .map_or(Ok(()), |scores| outputs.put(scores, table))
     }
 
-    /// Every label for itself: whether its score reaches its threshold.
+    /// Each label independently: whether its score reaches its threshold.
     fn each(
         &self,
         thresholds: &Thresholds,
@@ -280,10 +278,10 @@ impl Labels {
     }
 }
 
-/// Notes the mean of the scores that a call answers, if that is wanted.
+/// Observes the mean of the scores of an answer, if enabled.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a call has fewer scores than a float has whole numbers"
+    reason = "a call has fewer scores than a float has exact integers"
 )]
 fn observe(observes: bool, scores: &[f32]) {
     if observes && !scores.is_empty() {
@@ -292,7 +290,7 @@ fn observe(observes: bool, scores: &[f32]) {
     }
 }
 
-/// Two columns of the second label's only one.
+/// Two columns from the second label's only one.
 fn pairs(rows: usize, seconds: &[f32], first: impl Fn(f32) -> f32) -> Result<Tensor, Failure> {
     let mut table = Tensor::zeros::<f32>(&[rows, 2])?;
     for (pair, &second) in table.slice_mut::<f32>()?.chunks_exact_mut(2).zip(seconds) {

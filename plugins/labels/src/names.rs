@@ -1,7 +1,7 @@
-//! What the columns are called: texts or whole numbers, from the settings or from a file.
+//! The labels of the columns: texts or integers, from the settings or from a file.
 //!
-//! A file holds one label a line, or JSON: a list, `{"0": "cat"}`, `{"cat": 0}`, or an object with
-//! such an object under `id2label`, as the configuration of many published models has. Bound: the
+//! A file has one label per line, or JSON: a list, `{"0": "cat"}`, `{"cat": 0}`, or an object with
+//! such an object under `id2label`, as in the configuration of many published models. Bound: the
 //! file fits the stage's limit `memory`.
 
 use std::borrow::Cow;
@@ -12,14 +12,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 
-/// The labels of all columns. They are of one type, which is the output's.
+/// The labels of all columns. They have one type, which is the output's.
 #[derive(Debug)]
 pub(crate) enum Names {
     Texts(Vec<String>),
     Numbers(Vec<i64>),
 }
 
-/// One label, as the settings say it.
+/// One label in the settings.
 #[derive(Debug)]
 pub(crate) enum Label {
     Text(String),
@@ -41,7 +41,7 @@ impl Names {
         }
     }
 
-    /// Adds one behind the columns' own. False if it is of the other type.
+    /// Adds a label after those of the columns. False if it has the other type.
     pub(crate) fn push(&mut self, label: Label) -> bool {
         match (self, label) {
             (Self::Texts(texts), Label::Text(text)) => texts.push(text),
@@ -51,7 +51,7 @@ impl Names {
         true
     }
 
-    /// Answers with the labels that have these places.
+    /// Sets an output to the labels with these indices.
     pub(crate) fn put(
         &self,
         outputs: &mut Outputs,
@@ -75,7 +75,7 @@ impl Names {
     }
 }
 
-/// Reads a file of labels.
+/// Parses a file of labels.
 pub(crate) fn parse(file: &[u8]) -> Result<Vec<String>, String> {
     let text = std::str::from_utf8(file).map_err(|error| {
         let line = file[..error.valid_up_to()]

@@ -1,21 +1,21 @@
-//! The columns with the largest scores of each row, the largest first, and of equal ones the lower
-//! column first.
+//! The columns with the largest scores of each row, in descending order, and the lower column first
+//! among equals.
 //!
-//! One pass for the largest alone; a partial sort for more. Bound: room for one row's columns and
-//! for every row's picks, which the next call uses again.
+//! One pass for the largest only; a partial sort for more. Bound: memory for one row's columns and
+//! for the results of all rows, which the next call reuses.
 
 use std::cmp::Ordering;
 
-/// What a call picked.
+/// The result of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Ranks {
-    /// So many columns for each row, one row after another.
+    /// This many columns for each row, one row after another.
     pub(crate) picks: Vec<usize>,
     order: Vec<usize>,
 }
 
 impl Ranks {
-    /// Picks `top_k` of the `columns` of each row. There is no NaN among the elements.
+    /// Selects `top_k` of the `columns` of each row. The elements contain no NaN.
     pub(crate) fn rank(&mut self, elements: &[f32], columns: usize, top_k: usize) {
         let Self { picks, order } = self;
         picks.clear();

@@ -1,7 +1,6 @@
-//! What the manifest may set, and the labels and the rule that come of it.
+//! Settings in the manifest, and the labels and the rule that result from them.
 //!
-//! Every combination that would have no effect is refused by its key, so that a setting that is
-//! there does something.
+//! Keys without an effect in combination with others are refused by name.
 
 use std::collections::BTreeMap;
 
@@ -14,54 +13,53 @@ use crate::activation::Activation;
 use crate::names::{self, Label, Names};
 use crate::rank::Ranks;
 
-/// What the threshold is when nobody sets it.
+/// Default threshold.
 const THRESHOLD: f32 = 0.5;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The labels, one for each column of the scores; all different. Two labels also take a single
-    /// column. This, `values` or `labels_file`.
+    /// The labels, one for each column of the scores; all different. Two labels also accept a
+    /// single column. Exclusive with `values` and `labels_file`.
     #[serde(default)]
     labels: Option<Vec<String>>,
-    /// Labels that are whole numbers: the output is INT64 then.
+    /// Integer labels: the output has the datatype INT64.
     #[serde(default)]
     values: Option<Vec<i64>>,
-    /// The name, under the stage's `files`, of a file of labels: one a line, or JSON: a list, {"0":
-    /// "cat"}, {"cat": 0}, or an object that has such an object under "id2label".
+    /// The name, under the stage's `files`, of a file of labels: one per line, or JSON: a list,
+    /// {"0": "cat"}, {"cat": 0}, or an object with such an object under "id2label".
     #[serde(default)]
     labels_file: Option<String>,
-    /// What makes probabilities of the scores before they are compared with a threshold and
-    /// answered.
+    /// The function that converts scores to probabilities, before thresholds and for the output.
     #[serde(default)]
     activation: Activation,
-    /// With two labels: from which score on the second one wins; 0.5 unless set. With `below`:
-    /// under which score a label becomes that one. With `multi_label`: from which score on a label
-    /// applies. 0.5 unless set.
+    /// With two labels: the score from which the second one wins. With `below`: the score under
+    /// which a label is replaced. With `multi_label`: the score from which a label applies.
+    /// Default: 0.5.
     #[serde(default)]
     threshold: Option<f32>,
     /// A threshold for each label; instead of `threshold`, with `below` or `multi_label`.
     #[serde(default)]
     thresholds: Option<Vec<f32>>,
-    /// What is answered in place of a label whose score is under its threshold.
+    /// The answer in place of a label whose score is under its threshold.
     #[serde(default)]
     below: Option<Label>,
-    /// How many labels are answered, the one with the largest score first; 1 unless set. From 2 on
-    /// the outputs have a second dimension.
+    /// The number of labels in the answer, in descending order of score. Default: 1. From 2 on the
+    /// outputs have a second dimension.
     #[serde(default)]
     top_k: Option<usize>,
-    /// Whether labels do not exclude each other: for each, whether it applies.
+    /// Whether labels are independent: for each label, the answer says whether it applies.
     #[serde(default)]
     multi_label: bool,
-    /// The name of the input.
+    /// Name of the input.
     #[serde(default = "scores")]
     input: String,
-    /// What the outputs are called.
+    /// Names of the outputs.
     #[serde(default)]
     outputs: OutputNames,
-    /// Whether each call observes the mean of the scores that it answers, as the stage's metric
-    /// `score`: a rollout can hold a version against it.
+    /// Whether each call observes the mean of its answers' scores as the stage's metric `score`, on
+    /// which a rollout can guard.
     #[serde(default)]
     observe_score: bool,
 }
@@ -70,17 +68,17 @@ fn scores() -> String {
     "scores".to_owned()
 }
 
-/// What the outputs are called.
+/// Names of the outputs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OutputNames {
-    /// The output that holds the labels.
+    /// Name of the output with the labels.
     pub(crate) label: String,
-    /// The output that holds their scores.
+    /// Name of the output with their scores.
     pub(crate) score: String,
-    /// One more output, made if it has a name: every label's score, a column for each.
+    /// Name of an optional output: every label's score, a column for each.
     pub(crate) scores: Option<String>,
-    /// One more output, made if it has a name: the labels themselves, in the order of the columns.
+    /// Name of an optional output: the labels, in the order of the columns.
     pub(crate) names: Option<String>,
 }
 
@@ -95,12 +93,12 @@ impl Default for OutputNames {
     }
 }
 
-/// How labels are picked.
+/// How labels are selected.
 #[derive(Debug)]
 pub(crate) enum Rule {
     /// The second of two labels from a score on, otherwise the first.
     Second { threshold: f32 },
-    /// The largest scores, in order. With thresholds, what is under its own is `below`.
+    /// The largest scores, in order. With thresholds, a label under its own is replaced by `below`.
     Largest {
         top_k: usize,
         thresholds: Option<Thresholds>,
@@ -109,7 +107,7 @@ pub(crate) enum Rule {
     Each { thresholds: Thresholds },
 }
 
-/// What scores have to reach.
+/// The thresholds.
 #[derive(Debug)]
 pub(crate) enum Thresholds {
     Same(f32),
@@ -126,7 +124,7 @@ impl Thresholds {
 }
 
 impl Settings {
-    /// Checks what was set, and reads the file if there is one.
+    /// Validates the settings, and reads the file if there is one.
     pub(crate) fn check(mut self, files: &Files) -> Result<Labels, OpenError> {
         let (key, mut names) = self.names(files)?;
         let count = names.len();
@@ -173,7 +171,7 @@ impl Settings {
         })
     }
 
-    /// The labels, and the key that gave them.
+    /// The labels, and the key from which they come.
     fn names(&mut self, files: &Files) -> Result<(&'static str, Names), OpenError> {
         match (
             self.labels.take(),
@@ -188,7 +186,7 @@ impl Settings {
                 differ("values", &values)?;
                 Ok(("values", Names::Numbers(values)))
             }
-            // Published lists have the same name twice, so in a file that is no typing error.
+            // Published lists contain duplicate names, so in a file they are no error.
             (None, None, Some(file)) => names::parse(&files.read(&file)?)
                 .map(|labels| ("labels_file", Names::Texts(labels)))
                 .map_err(|error| OpenError::file(format!("file `{file}`: {error}"))),
@@ -332,7 +330,7 @@ impl OutputNames {
     }
 }
 
-/// Two equal labels are a typing error.
+/// Two equal labels are probably a typing error.
 fn differ<L: Ord + std::fmt::Display>(key: &str, labels: &[L]) -> Result<(), OpenError> {
     let mut first = BTreeMap::new();
     for (index, label) in labels.iter().enumerate() {

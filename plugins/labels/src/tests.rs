@@ -1,4 +1,4 @@
-//! Each rule, and what it answers.
+//! Each rule and its answers.
 
 mod golden;
 mod hostile;
@@ -74,7 +74,7 @@ fn of_more_labels_the_largest_score_wins() {
 }
 
 #[test]
-fn the_mean_of_the_scores_is_observed_where_it_is_wanted() {
+fn the_mean_of_the_scores_is_observed_if_enabled() {
     for (settings, scores, mean) in [
         (json!({ "labels": ["a", "b"] }), [0.25_f32, 0.75], 0.5),
         (
@@ -119,7 +119,7 @@ fn no_rows_are_fine() {
     check(json!({ "labels": ["a", "b"] }), 1, &[], &[], &[]);
 }
 
-/// One label and one score a row, or several.
+/// One label and one score per row, or several.
 struct Ranked<'a> {
     shape: &'a [u64],
     labels: &'a [&'a str],
@@ -162,7 +162,7 @@ fn the_largest_few_come_in_order_and_equal_ones_keep_theirs() {
 }
 
 #[test]
-fn under_the_threshold_two_labels_may_leave_it_open() {
+fn two_labels_under_their_thresholds_give_the_label_below() {
     let settings = || json!({ "labels": ["no", "yes"], "threshold": 0.75, "below": "unsure" });
     let expected = Ranked {
         shape: &[3],
@@ -179,7 +179,7 @@ fn under_the_threshold_two_labels_may_leave_it_open() {
 }
 
 #[test]
-fn probabilities_that_round_to_the_same_are_told_apart_by_their_logits() {
+fn probabilities_that_round_to_the_same_are_ranked_by_their_logits() {
     let settings = json!({ "labels": ["a", "b", "c"], "activation": "softmax", "top_k": 3 });
     let expected = Ranked {
         shape: &[1, 3],
@@ -201,7 +201,7 @@ fn probabilities_that_round_to_the_same_are_told_apart_by_their_logits() {
 }
 
 #[test]
-fn outputs_have_the_names_that_they_are_given() {
+fn outputs_have_the_configured_names() {
     let outputs =
         json!({ "label": "degrees", "score": "sure", "scores": "all", "names": "angles" });
     let settings =
@@ -272,7 +272,7 @@ fn softmax_of_an_infinity_is_internal() {
                 .to_owned();
         assert_eq!(failure, Failure::Internal(text));
     }
-    // What is masked has the probability 0.
+    // A masked logit has the probability 0.
     check(settings(), 2, &[f32::NEG_INFINITY, 3.0], &["b"], &[1.0]);
 }
 

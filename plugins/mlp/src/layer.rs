@@ -2,26 +2,24 @@
 //!
 //! A batch is a matrix product: the weights of [`LANES`] outputs at a time are read once for
 //! [`ROWS`] rows, and the sums stay in vector registers. Each sum adds the bias and then the inputs
-//! in their order, alone or in a batch, so an answer does not depend on who else is in its batch,
-//! to the last bit.
+//! in their order, alone or in a batch, so a row's answer is the same to the last bit in any batch.
 
 use wide::f32x4;
 
 /// Outputs that are summed side by side: two vector registers.
 const LANES: usize = 8;
-/// Those registers. Said outright: left to itself the compiler keeps half of the sums of a single
-/// row out of them.
+/// Those registers, explicitly: the compiler alone keeps half of a single row's sums out of them.
 type Lanes = [f32x4; LANES / 4];
 /// Rows that are computed side by side.
 pub(crate) const ROWS: usize = 4;
 
-/// A layer, with its weights in the order in which the product reads them.
+/// A layer, with its weights in the order of the product.
 #[derive(Debug)]
 pub(crate) struct Layer {
     inputs: usize,
     bias: Vec<f32>,
     /// For each block of `LANES` outputs and each input, that input's weights. The last block is
-    /// filled up with zeros.
+    /// padded with zeros.
     blocks: Vec<Lanes>,
 }
 
@@ -69,13 +67,13 @@ impl Layer {
 
     fn apply_rows<const N: usize>(&self, x: [&[f32]; N], y: &mut [f32]) {
         let blocks = self.blocks.chunks_exact(self.inputs);
-        // One length for all, known to the compiler to fit: no bounds are checked in the loop.
+        // All slices have one length that the compiler knows, so the loop needs no bounds checks.
         let x = x.map(|row| &row[..self.inputs]);
         for (index, (weights, bias)) in blocks.zip(self.bias.chunks(LANES)).enumerate() {
             let mut first = [0.0; LANES];
             first[..bias.len()].copy_from_slice(bias);
             let mut sums = [load(&first); N];
-            // Four inputs a round: each round looks at the sandbox's clock.
+            // Four inputs per iteration, because each iteration checks the sandbox's epoch.
             let (rounds, rest) = weights[..self.inputs].as_chunks::<4>();
             for (round, weights) in rounds.iter().enumerate() {
                 let x = x.map(|row| &row[4 * round..][..4]);

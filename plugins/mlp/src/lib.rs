@@ -1,9 +1,9 @@
-//! A multilayer perceptron, computed inside the sandbox.
+//! A multilayer perceptron, computed in the sandbox.
 //!
 //! Layers come from the file `weights`, a safetensors file. Default: ReLU between the layers and
-//! softmax behind the last one; the settings `activation` and `output_activation` change that. Rows
-//! are computed a few at a time, so a call needs room for a few rows' hidden layers whatever the
-//! batch. Bound: the weights lie in memory twice while the stage is opened, once afterwards.
+//! softmax after the last one; the settings `activation` and `output_activation` change that. Rows
+//! are computed a few at a time, so the hidden layers take memory for a few rows only, whatever the
+//! batch. Bound: the weights are in memory twice while the stage is opened, once afterwards.
 
 mod layer;
 mod weights;
@@ -16,17 +16,17 @@ use serde::Deserialize;
 
 use layer::{Layer, ROWS};
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// What follows each layer but the last.
+    /// The activation after each layer except the last.
     activation: Activation,
-    /// What follows the last layer.
+    /// The activation after the last layer.
     output_activation: OutputActivation,
-    /// The name of the input.
+    /// Name of the input.
     input: String,
-    /// The name of the output.
+    /// Name of the output.
     output: String,
 }
 
@@ -41,7 +41,7 @@ impl Default for Settings {
     }
 }
 
-/// What follows each layer but the last.
+/// The activation after each layer except the last.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
@@ -52,20 +52,20 @@ pub enum Activation {
     /// 1 / (1 + exp(-x)), also known as sigmoid.
     #[serde(alias = "sigmoid")]
     Logistic,
-    /// The element itself.
+    /// The unchanged element.
     Identity,
 }
 
-/// What follows the last layer.
+/// The activation after the last layer.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputActivation {
     /// Each row becomes probabilities that sum to 1.
     Softmax,
-    /// 1 / (1 + exp(-x)), also known as sigmoid: each element becomes a probability of its own.
+    /// 1 / (1 + exp(-x)), also known as sigmoid: each element becomes an independent probability.
     #[serde(alias = "sigmoid")]
     Logistic,
-    /// The element itself.
+    /// The unchanged element.
     Identity,
 }
 
@@ -74,8 +74,7 @@ pub enum OutputActivation {
 pub struct Mlp {
     layers: Vec<Layer>,
     settings: Settings,
-    /// A few rows on their way through the hidden layers: what the next layer reads, and what it
-    /// writes.
+    /// Buffers for a few rows in the hidden layers: the next layer's input and output.
     hidden: [Vec<f32>; 2],
 }
 

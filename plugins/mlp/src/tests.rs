@@ -1,4 +1,4 @@
-//! The perceptron beside the same formulas written with `ndarray`.
+//! Comparison with the same formulas written with `ndarray`.
 
 use hotstage_sdk::ndarray::{Array, Array1, Array2, Axis};
 use hotstage_sdk::{Failure, Files, Tensor, testing};
@@ -28,7 +28,7 @@ fn file(tensors: &[Given<'_>]) -> Files {
     Files::from_map([("weights", serialize(views, None).unwrap())])
 }
 
-/// Numbers without a pattern, the same on every run.
+/// Deterministic pseudo-random numbers.
 fn noise(count: usize, mut seed: u32) -> Vec<f32> {
     let mut next = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,8 +1,8 @@
 //! The file `weights`: a safetensors file with `0.weight` `[out, in]`, `0.bias` `[out]`,
 //! `1.weight`, … of F32.
 //!
-//! Every error names the tensor, what was expected of it and what it is. Bound: as many layers as
-//! the file has.
+//! Every error names the tensor, what is expected of it and what it is. Bound: the number of layers
+//! in the file.
 
 use hotstage_sdk::OpenError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -58,7 +58,7 @@ fn read_layer(
     Ok(Layer::new(inputs, &weights, biases))
 }
 
-/// A tensor that no layer takes means that this is another model.
+/// An unused tensor means that the file belongs to another model.
 fn check_names(file: &SafeTensors<'_>, layers: usize) -> Result<(), OpenError> {
     if layers == 0 {
         return Err(OpenError::file(

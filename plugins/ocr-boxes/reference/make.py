@@ -1,4 +1,4 @@
-"""Writes boxes.json: a map with slanted bars, a ring and crumbs, a page, and what RapidOCR makes of both.
+"""Writes boxes.json: a map with slanted bars, a ring and specks, a page, and RapidOCR's results for both.
 
 Runs with rapidocr-onnxruntime 1.4.4 (Apache-2.0) and opencv-python 5.0.0.93.
 """
@@ -16,7 +16,7 @@ PAGE_HEIGHT, PAGE_WIDTH = 72, 100
 
 
 def made(rng):
-    """A map and a page; both are computed, so that a test can hold them."""
+    """A map and a page, both generated."""
     picture = np.zeros((HEIGHT, WIDTH), np.uint8)
     for _ in range(5):
         place = (float(rng.integers(10, WIDTH - 10)), float(rng.integers(10, HEIGHT - 10)))

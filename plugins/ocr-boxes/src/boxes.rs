@@ -1,8 +1,9 @@
-//! ComponentDirs: from the detector's map to places on the page, in the order in which one reads.
+//! Boxes: from the detector's map to positions on the page, in reading order.
 //!
-//! Each region that is large and sure enough becomes a rectangle, grown and scaled to the page; its
-//! corners are whole numbers within the page. Read from top to bottom; what begins less than
-//! [`SAME_LINE`] pixels higher or lower is read from left to right. Bound: `max_boxes`.
+//! Each region that is large enough and has a high enough score becomes a rectangle, grown and
+//! scaled to the page; its corners are integers within the page. Boxes are ordered from top to
+//! bottom; boxes that begin less than [`SAME_LINE`] pixels apart vertically are ordered from left
+//! to right. Bound: `max_boxes`.
 
 use crate::Settings;
 use crate::geometry::{Point, Rectangle, hull};
@@ -10,11 +11,11 @@ use crate::grow::grow;
 use crate::regions::hulls;
 use crate::score::mean;
 
-/// Places of the map that a rectangle's shorter side has at least.
+/// Minimum length of a rectangle's shorter side, in pixels of the map.
 const SHORTER_MIN: f32 = 3.0;
-/// Pixels of the page that both sides of a box must be longer than.
+/// Both sides of a box must be longer than this many pixels of the page.
 const SIDE_MIN: f32 = 4.0;
-/// ComponentDirs that begin within as many pixels stand on one line.
+/// Boxes that begin within this many pixels are on one line.
 const SAME_LINE: f32 = 10.0;
 
 /// Corners on the page: upper left, upper right, lower right, lower left.
@@ -57,7 +58,7 @@ fn hull_of_grown(core: &Rectangle, ratio: f64) -> Vec<(i32, i32)> {
     hull(grow(&core.corners, ratio))
 }
 
-/// Scaled to the page and kept within it; `None` for what has no size there.
+/// Scaled to the page and clamped to it; `None` if the size becomes 0.
 fn on_page(corners: Corners, map: Extent, page: Extent) -> Option<Corners> {
     let scale = |place: f32, from: usize, to: usize| {
         (place / single(from) * single(to))
@@ -92,7 +93,7 @@ pub(crate) fn distance(a: Point, b: Point) -> f32 {
     (x * x + y * y).sqrt()
 }
 
-/// Sorts by the upper left corner; then each box goes before those of its line that begin further
+/// Sorts by the upper left corner; then moves each box before those of its line that begin further
 /// right.
 fn read(boxes: &mut [Corners]) {
     boxes.sort_by(|[a, ..], [b, ..]| a.y.total_cmp(&b.y).then(a.x.total_cmp(&b.x)));
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_size_on_the_page_is_left_out() {
+    fn boxes_without_a_size_on_the_page_are_dropped() {
         let map = Extent {
             width: 100,
             height: 100,

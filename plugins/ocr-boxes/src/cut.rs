@@ -1,20 +1,21 @@
-//! Cutting a line out of the page: the box becomes an upright rectangle, by perspective, with
-//! OpenCV's cubic filter.
+//! Crops a line from the page: the box becomes an upright rectangle, by a perspective transform
+//! with OpenCV's cubic filter.
 //!
-//! Places are as exact as OpenCV 5 has them; one that is a pixel's own is copied. Beyond the page
-//! lies its last pixel. What is one and a half times as high as wide is turned by 90 degrees
-//! against the clock. Bound: the pixels of the result, which the caller asks for first.
+//! Positions have the precision of OpenCV 5; a position at a pixel's centre copies the pixel.
+//! Beyond the page its nearest pixel counts. A crop that is at least one and a half times as high
+//! as wide is rotated counter-clockwise by 90 degrees. Bound: the pixels of the result, which the
+//! caller checks first.
 
 use hotstage_raster::{CHANNELS, Raster, View};
 
 use crate::boxes::{Corners, Extent, distance};
 
-/// What is nearer to a pixel is the pixel.
+/// A position nearer than this to a pixel is the pixel.
 const NEAR: f64 = 1e-6;
 /// The slope of the cubic.
 const SLOPE: f32 = -0.75;
 
-/// What a box becomes, before it is turned.
+/// The size of the crop, before rotation.
 pub(crate) fn extent(corners: &Corners) -> Extent {
     let [a, b, c, d] = *corners;
     let longer = |one: f32, other: f32| whole(one.max(other)).max(1);
@@ -24,7 +25,7 @@ pub(crate) fn extent(corners: &Corners) -> Extent {
     }
 }
 
-/// Cuts a box out. `None` if it is larger than a picture may be.
+/// Crops a box. `None` if it is larger than a picture may be.
 pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
     let Extent { width, height } = extent(corners);
     let levels = match upright(page, corners, width, height) {
@@ -39,7 +40,7 @@ pub(crate) fn cut(page: &View<'_>, corners: &Corners) -> Option<Raster> {
     })
 }
 
-/// The levels of a box that stands upright already: its rows, as they are.
+/// The levels of a box that is already upright: its rows, unchanged.
 fn upright(page: &View<'_>, corners: &Corners, width: usize, height: usize) -> Option<Vec<u8>> {
     let [a, b, c, d] = *corners;
     if (a.y, b.x, c.y, d.x) != (b.y, c.x, d.y, a.x) {
@@ -68,14 +69,14 @@ fn bent(page: &View<'_>, plane: &Plane, width: usize, height: usize) -> Vec<u8> 
     levels
 }
 
-/// A place along an axis: a pixel, and how far behind it.
+/// A position along an axis: a pixel, and the distance from it.
 #[derive(Clone, Copy)]
 struct Place {
     pixel: isize,
     part: f32,
 }
 
-/// Sixteen pixels make one.
+/// Interpolates sixteen pixels.
 fn mixed(page: &View<'_>, x: Place, y: Place) -> [u8; CHANNELS] {
     let (across, down) = (weights(x.part), weights(y.part));
     let mut sums = [0.0; CHANNELS];
@@ -89,7 +90,7 @@ fn mixed(page: &View<'_>, x: Place, y: Place) -> [u8; CHANNELS] {
     sums.map(level)
 }
 
-/// The cubic through four pixels, of which the second lies `part` before the place.
+/// The cubic through four pixels, at distance `part` from the second one.
 fn weights(part: f32) -> [f32; 4] {
     let outer = |distance: f32| {
         ((SLOPE * distance - 5.0 * SLOPE) * distance + 8.0 * SLOPE) * distance - 4.0 * SLOPE
@@ -100,7 +101,7 @@ fn weights(part: f32) -> [f32; 4] {
     [first, second, third, 1.0 - first - second - third]
 }
 
-/// Where on the page the places of an upright rectangle lie.
+/// The perspective transform from an upright rectangle to the page.
 struct Plane {
     x: [f64; 3],
     y: [f64; 3],
@@ -115,7 +116,7 @@ impl Plane {
         let (right, down) = (minus(b, c), minus(d, c));
         let bend = [a[0] - b[0] + c[0] - d[0], a[1] - b[1] + c[1] - d[1]];
         let area = cross(right, down);
-        // A box without an area has no perspective.
+        // A box without an area has no perspective transform.
         let (g, h) = if area == 0.0 {
             (0.0, 0.0)
         } else {
@@ -144,10 +145,10 @@ impl Plane {
     }
 }
 
-/// A pixel and the part behind it; far beyond any page, it does not matter which.
+/// A pixel and the fraction after it; far beyond any page the value does not matter.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "kept far within the range; a part is rounded once"
+    reason = "clamped far within the range; a fraction is rounded once"
 )]
 fn split(place: f64) -> Place {
     let place = place.clamp(-1e8, 1e8);

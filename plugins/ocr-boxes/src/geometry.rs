@@ -1,18 +1,18 @@
-//! Points, hulls, and the smallest rectangle around one: rotating calipers, as OpenCV's
-//! `minAreaRect` computes them.
+//! Points, hulls, and the smallest rectangle around a hull: rotating calipers, as in OpenCV's
+//! `minAreaRect`.
 //!
-//! Single precision and the order of operations are OpenCV's on purpose: corners are cut to whole
-//! numbers afterwards, where a difference in the last bit becomes a pixel. Bound: a hull has fewer
-//! points than the picture's rows, twice.
+//! Single precision and the order of operations are those of OpenCV on purpose: corners are
+//! truncated to integers afterwards, where a difference in the last bit becomes a pixel. Bound: a
+//! hull has fewer points than twice the picture's rows.
 
-/// A place, in pixels.
+/// A position in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Point {
     pub(crate) x: f32,
     pub(crate) y: f32,
 }
 
-/// A place on the raster.
+/// An integer position.
 pub(crate) type Cell = (i32, i32);
 
 /// The smallest rectangle around some points: its corners (upper left, upper right, lower right,
@@ -23,8 +23,8 @@ pub(crate) struct Rectangle {
     pub(crate) shorter: f32,
 }
 
-/// The convex hull, without points on its edges; upwards first when y grows downwards, from the
-/// leftmost point on.
+/// The convex hull, without points on its edges, from the leftmost point on; goes upwards first if
+/// y grows downwards.
 pub(crate) fn hull(mut cells: Vec<Cell>) -> Vec<Cell> {
     cells.sort_unstable();
     cells.dedup();
@@ -60,7 +60,7 @@ fn cross(a: Cell, b: Cell, c: Cell) -> i64 {
 }
 
 impl Rectangle {
-    /// Around a hull; `None` around nothing.
+    /// Around a hull; `None` for an empty hull.
     pub(crate) fn around(hull: &[Cell]) -> Option<Self> {
         let first = (0..hull.len())
             .min_by_key(|&index| (hull[index].1, -hull[index].0))
@@ -118,7 +118,8 @@ impl Rectangle {
     }
 }
 
-/// From left to right, and of both pairs the upper one first: then around, from the upper left.
+/// Sorts from left to right, each pair with the upper point first, and then clockwise from the
+/// upper left.
 fn in_order(mut corners: [Point; 4]) -> [Point; 4] {
     corners.sort_by(|a, b| a.x.total_cmp(&b.x));
     let [a, b, c, d] = corners;
@@ -127,12 +128,12 @@ fn in_order(mut corners: [Point; 4]) -> [Point; 4] {
     [upper_left, upper_right, lower_right, lower_left]
 }
 
-/// Four lines around a hull, each touching it in one point, that turn together.
+/// Four lines around a hull that rotate together, each touching it in one point.
 struct Calipers<'a> {
     points: &'a [Point],
-    /// To the next point, and one by its length.
+    /// The edge to the next point, and its length.
     edges: Vec<(Point, f32)>,
-    /// Where the lines touch: below, right, above and left of a hull that has not been turned.
+    /// The touching points: the lowest, rightmost, highest and leftmost point of the hull at first.
     touching: [usize; 4],
     /// The direction of the first line.
     base: Point,
@@ -185,7 +186,7 @@ impl<'a> Calipers<'a> {
         }
     }
 
-    /// Turns once around, an edge at a time.
+    /// Rotates once around, an edge at a time.
     fn smallest(mut self) -> Rectangle {
         let mut best = Best::default();
         let mut least = f32::MAX;
@@ -209,7 +210,7 @@ impl<'a> Calipers<'a> {
         best.rectangle()
     }
 
-    /// To the edge that is nearest to its line.
+    /// Rotates to the edge that is nearest to its line.
     fn turn(&mut self) {
         let Point { x: a, y: b } = self.base;
         let lines = [
@@ -281,7 +282,7 @@ impl Best {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a place on a raster whose sides have 16 bits, or not far off it"
+    reason = "a position on a raster whose sides have 16 bits, or close to it"
 )]
 const fn single(place: i32) -> f32 {
     place as f32
@@ -289,7 +290,7 @@ const fn single(place: i32) -> f32 {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "single precision is OpenCV's"
+    reason = "OpenCV uses single precision"
 )]
 pub(crate) const fn narrow(value: f64) -> f32 {
     value as f32

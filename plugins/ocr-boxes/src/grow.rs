@@ -1,18 +1,18 @@
-//! ComponentDirs around the middle of a line, grown to the line: an offset with round corners, in
-//! whole numbers.
+//! Grows a box around the middle of a line to the whole line: an offset with round corners, in
+//! integers.
 //!
 //! The detector was trained on shrunk boxes. Growing follows Clipper's round joins (arc tolerance
-//! 0.25), of which only the hull matters here. Bound: a corner becomes at most as many points as
-//! its circle has at that tolerance.
+//! 0.25), of which only the hull matters here. Bound: a corner becomes at most the number of points
+//! of its circle at that tolerance.
 
 use std::f64::consts::{PI, TAU};
 
 use crate::geometry::{Cell, Point};
 
-/// How far a chord may lie from its arc.
+/// Maximum distance of a chord from its arc.
 const ARC_TOLERANCE: f64 = 0.25;
 
-/// By area · ratio ÷ circumference. Nothing if nothing is left of the box on whole numbers.
+/// Grows by area · ratio ÷ circumference. `None` if the box has no integer area.
 pub(crate) fn grow(corners: &[Point; 4], ratio: f64) -> Vec<Cell> {
     let corners64 = corners.map(|corner| (f64::from(corner.x), f64::from(corner.y)));
     let (mut area, mut length) = (0.0, 0.0);
@@ -76,7 +76,7 @@ fn offset(path: &[(f64, f64)], distance: f64) -> Vec<Cell> {
     cells
 }
 
-/// The nearest whole numbers.
+/// The nearest integers.
 fn cell((x, y): (f64, f64)) -> Cell {
     (whole(x.round()), whole(y.round()))
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_of_nothing_stays_where_it_is() {
+    fn an_empty_box_stays_unchanged() {
         assert_eq!(grow(&square(0.0), 1.6), [(0, 0)]);
     }
 }

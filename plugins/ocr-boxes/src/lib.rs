@@ -1,9 +1,9 @@
-//! Finds the lines in the map of a text detector, and cuts them out of the page.
+//! Finds text lines in the map of a text detector, and crops them from the page.
 //!
-//! The map says for each place how likely it lies in the middle of a line (differentiable
-//! binarisation). Regions over `threshold` become rectangles; those that are sure (`box_threshold`)
-//! are grown and cut out of the page, upright. The defaults are those of RapidOCR 1.4. Bounds:
-//! `max_boxes`, and `max_crop_pixels` of all lines together.
+//! The map has for each pixel the probability of being in the middle of a line (differentiable
+//! binarisation). Regions over `threshold` become rectangles; those with a high enough mean
+//! (`box_threshold`) are grown and cropped from the page, upright. The defaults are those of
+//! RapidOCR 1.4. Bounds: `max_boxes`, and `max_crop_pixels` of all crops together.
 
 use hotstage_raster::{CHANNELS, Raster, View};
 use hotstage_sdk::{
@@ -22,26 +22,25 @@ mod grow;
 mod regions;
 mod score;
 
-/// How likely each place lies in a line.
+/// The map of probabilities.
 const MAP: &str = "map";
-/// What the lines are cut out of.
+/// The page from which the lines are cropped.
 const PAGE: &str = "page";
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// What a place of the map must be over to lie in a line.
+    /// The value above which a pixel of the map belongs to a line.
     threshold: f32,
-    /// What the mean of the map over a rectangle must be for it to be a line.
+    /// The minimum mean of the map over a rectangle for it to be a line.
     box_threshold: f64,
-    /// By how much a rectangle grows: its area times this, divided by its circumference, on each
-    /// side.
+    /// How much a rectangle grows on each side: its area times this, divided by its circumference.
     grow: f64,
-    /// Most boxes; of more, those that begin lowest on the page are looked at.
+    /// Maximum boxes; of more, those that begin lowest on the page are kept.
     #[schemars(range(min = 1))]
     max_boxes: usize,
-    /// Most pixels that all cut-out lines have together.
+    /// Maximum pixels of all crops together.
     #[schemars(range(min = 1))]
     max_crop_pixels: usize,
 }
@@ -58,11 +57,11 @@ impl Default for Settings {
     }
 }
 
-/// The settings are all there is.
+/// The stage, which consists of its settings.
 #[derive(Debug)]
-pub struct ComponentDirs(Settings);
+pub struct Boxes(Settings);
 
-impl Model for ComponentDirs {
+impl Model for Boxes {
     type Settings = Settings;
     const SUMMARY: &'static str =
         "Finds the lines in the map of a text detector, and cuts them out of the page.";
@@ -123,7 +122,7 @@ impl Model for ComponentDirs {
     }
 }
 
-impl ComponentDirs {
+impl Boxes {
     fn crops(&self, page: &View<'_>, boxes: &[Corners]) -> Result<Vec<Raster>, Failure> {
         let most = self.0.max_crop_pixels;
         let pixels = boxes
@@ -150,7 +149,7 @@ fn extent_of(map: &Tensor) -> Extent {
     Extent { width, height }
 }
 
-/// The dimension of this place and the one after it.
+/// The dimensions at this index and the next.
 fn sides(tensor: &Tensor, first: usize) -> Option<(usize, usize)> {
     let side = |place: usize| {
         tensor
@@ -190,7 +189,7 @@ impl Settings {
     }
 }
 
-export!(model: ComponentDirs);
+export!(model: Boxes);
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,9 @@
-//! Which places of a map belong together: regions over the threshold, and the holes in them, each
-//! as its convex hull.
+//! Connected regions of the map over the threshold, and their holes, each as its convex hull.
 //!
-//! What OpenCV's `findContours` lists: a region touches over its sides and corners, a hole over its
-//! sides alone, and a hole's hull is that of the region's places around it. The map is first spread
-//! by one place to the right and down, as a dilation by 2 × 2 does. Bound: the last `most` of them
-//! in reading order; memory of a byte and a word a place.
+//! The result is that of OpenCV's `findContours`: regions are connected over sides and corners,
+//! holes over sides only, and a hole's hull is that of the region's pixels around it. The map is
+//! first dilated by 2 × 2, one pixel to the right and down. Bounds: the last `most` of them in
+//! reading order; a byte and a word of memory per pixel.
 
 use std::collections::VecDeque;
 
@@ -15,11 +14,11 @@ const EMPTY: u8 = 1;
 const OVER: u8 = 2;
 const DONE: u8 = 3;
 
-/// The map with a border of empty places around it.
+/// The map with an empty border.
 struct Field {
     stride: usize,
     places: Vec<u8>,
-    /// Still to be looked at.
+    /// Not visited yet.
     open: Vec<usize>,
 }
 
@@ -68,8 +67,8 @@ impl Field {
         }
     }
 
-    /// What is connected with the border is no hole. Two sweeps find nearly all of it, faster than
-    /// walking from place to place, which finds the rest.
+    /// Marks empty cells that are connected with the border, which are no holes. Two sweeps find
+    /// nearly all of them, faster than a flood fill, which finds the rest.
     fn flood_outside(&mut self) {
         let (stride, end) = (self.stride, self.places.len());
         self.places[..stride].fill(OUTSIDE);
@@ -103,7 +102,7 @@ impl Field {
         places.iter().any(|&place| self.places[place] == OUTSIDE)
     }
 
-    /// Those cells of a region that lie beside an empty place.
+    /// The cells of a region next to an empty cell.
     fn region(&mut self, start: usize) -> Vec<Cell> {
         let mut cells = Vec::new();
         self.places[start] = DONE;
@@ -127,7 +126,7 @@ impl Field {
     /// The cells around a hole.
     fn hole(&mut self, start: usize) -> Vec<Cell> {
         let mut cells = Vec::new();
-        // A hole that was seen is as good as outside: both are empty for the regions beside them.
+        // A visited hole counts as outside: both are empty for the regions next to them.
         self.places[start] = OUTSIDE;
         self.open.push(start);
         while let Some(place) = self.open.pop() {
@@ -145,8 +144,8 @@ impl Field {
         cells
     }
 
-    /// The places above, before, behind and below. Around the border there is nothing, or the other
-    /// end of a row above or below, which is border, too.
+    /// The cells above, before, after and below. The border has no others, or the opposite end of
+    /// an adjacent row, which is also border.
     fn sides(&self, place: usize) -> [usize; 4] {
         [
             place.wrapping_sub(self.stride),

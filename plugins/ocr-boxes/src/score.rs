@@ -1,6 +1,6 @@
-//! How sure the detector is of a box: the mean of its map over it, border included.
+//! The score of a box: the mean of the detector's map over it, including its border.
 //!
-//! Bound: the places of the map.
+//! Bound: the pixels of the map.
 
 use crate::geometry::Point;
 
@@ -11,8 +11,8 @@ struct Span {
     last: i32,
 }
 
-/// The mean of the map under the box, whose corners are cut to whole numbers. 0 if that is no place
-/// at all.
+/// The mean of the map under the box, whose corners are truncated to integers. 0 if the box covers
+/// no pixel.
 pub(crate) fn mean(map: &[f32], width: usize, corners: &[Point; 4]) -> f64 {
     let height = map.len() / width.max(1);
     let least = |of: fn(&Point) -> f32| corners.iter().map(of).fold(f32::INFINITY, f32::min);
@@ -66,7 +66,7 @@ pub(crate) fn mean(map: &[f32], width: usize, corners: &[Point; 4]) -> f64 {
     }
 }
 
-/// Widens the rows' spans by the places of a line.
+/// Widens the rows' spans by the pixels of a line.
 fn draw(from: (i32, i32), to: (i32, i32), top: i32, spans: &mut [Span]) {
     let (across, down) = (to.0 - from.0, to.1 - from.1);
     let steps = across.abs().max(down.abs()).max(1);
@@ -86,12 +86,12 @@ fn draw(from: (i32, i32), to: (i32, i32), top: i32, spans: &mut [Span]) {
     }
 }
 
-/// The first place of an axis that the box touches, kept within the map.
+/// The first pixel of an axis that the box touches, clamped to the map.
 fn start(least: f32, side: usize) -> i32 {
     rounded(f64::from(least.floor())).clamp(0, number(side) - 1)
 }
 
-/// How far behind the first place, without what is behind the point.
+/// The distance from the first pixel, truncated to an integer.
 fn cut(place: f32, origin: i32) -> i32 {
     rounded((f64::from(place) - f64::from(origin)).trunc())
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_map_does_not_count() {
+    fn pixels_beyond_the_map_do_not_count() {
         check([(4.0, 3.0), (9.0, 3.0), (9.0, 9.0), (4.0, 9.0)], 25.5);
         check(
             [(90.0, 30.0), (99.0, 30.0), (99.0, 39.0), (90.0, 39.0)],

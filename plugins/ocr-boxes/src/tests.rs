@@ -1,15 +1,15 @@
-//! Beside the Python package, and each refusal.
+//! Comparison with the Python package, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ComponentDirs;
+use super::Boxes;
 
 const MAP: [usize; 4] = [1, 1, 96, 128];
 const PAGE: [usize; 4] = [1, 72, 100, 3];
 
-/// What `reference/make.py` wrote.
+/// The output of `reference/make.py`.
 #[derive(Deserialize)]
 struct Case {
     map: Vec<u32>,
@@ -21,7 +21,7 @@ struct Case {
     crops: Vec<u8>,
 }
 
-fn open(settings: Value) -> testing::Bench<ComponentDirs> {
+fn open(settings: Value) -> testing::Bench<Boxes> {
     testing::open_model(settings, Files::none()).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn unpacked(runs: &[u32]) -> Vec<f32> {
 }
 
 #[test]
-fn boxes_and_cuts_are_the_packages() {
+fn boxes_and_crops_agree_with_the_package() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../reference/boxes.json")).unwrap();
     let mut bench = open(json!({}));
     for (
@@ -118,7 +118,7 @@ fn any_map_gets_an_answer() {
 }
 
 #[test]
-fn more_than_is_allowed_is_refused() {
+fn results_over_a_bound_are_refused() {
     let map = Tensor::f32(&MAP, vec![0.9; 96 * 128]).unwrap();
     let page = Tensor::u8(&PAGE, vec![0; 72 * 100 * 3]).unwrap();
     let refused = open(json!({ "max_crop_pixels": 100 }))
@@ -136,9 +136,9 @@ fn more_than_is_allowed_is_refused() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |settings: Value, text: &str| {
-        let refusal = testing::open_model::<ComponentDirs>(settings, Files::none())
+        let refusal = testing::open_model::<Boxes>(settings, Files::none())
             .unwrap_err()
             .to_string();
         assert_eq!(refusal, text);

@@ -1,8 +1,8 @@
-//! Puts lines of text together with their places: what is sure enough, each with its corners in
-//! pixels of the picture as it was sent.
+//! Combines lines of text with their positions: keeps lines with a high enough score, with corners
+//! in pixels of the original picture.
 //!
-//! The page may have been scaled and padded on its way; `frame` says how. Default: lines with a
-//! score of at least 0.5, as RapidOCR 1.4 has it. Bound: as many lines as come in.
+//! `frame` describes how the page was scaled and padded. Default: lines with a score of at least
+//! 0.5, as in RapidOCR 1.4. Bound: the number of input lines.
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, OpenError, Outputs, Postprocessor, Signature, any, export,
@@ -14,11 +14,11 @@ use serde::Deserialize;
 /// Numbers of a box: four corners.
 const CORNERS: usize = 8;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The score that a line must have to be answered.
+    /// The minimum score of a line.
     score_min: f32,
 }
 
@@ -28,7 +28,7 @@ impl Default for Settings {
     }
 }
 
-/// The settings are all there is.
+/// The stage, which consists of its settings.
 #[derive(Debug)]
 pub struct Lines(Settings);
 
@@ -84,13 +84,13 @@ impl Postprocessor for Lines {
     }
 }
 
-/// How a page became what the lines were cut out of.
+/// The transformation from the original picture to the page.
 struct Frame {
-    /// Width and height as it was sent.
+    /// Width and height of the original.
     original: [f32; 2],
-    /// What a pixel of the page measures in pixels of the original.
+    /// The size of a page pixel in pixels of the original.
     ratio: [f32; 2],
-    /// What was added before it.
+    /// The padding before the page.
     added: [f32; 2],
 }
 
@@ -115,7 +115,7 @@ impl Frame {
         })
     }
 
-    /// Corners on the picture as it was sent, and within it.
+    /// Corners on the original picture, clamped to it.
     fn original<'a>(&self, corners: &'a [f32]) -> impl Iterator<Item = f32> + use<'a> {
         let Self {
             original,

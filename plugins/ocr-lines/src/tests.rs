@@ -1,4 +1,4 @@
-//! What is kept, where it lies, and each refusal.
+//! Which lines are kept, their positions, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn ask(settings: Value, scores: &[f32], frame: [i64; 5]) -> Result<testing::Answ
 }
 
 #[test]
-fn lines_that_are_sure_enough_are_answered() {
+fn lines_with_a_high_score_are_kept() {
     let answer = ask(json!({}), &[0.49, 0.5], [50, 100, 50, 100, 0]).unwrap();
     assert_eq!(
         answer
@@ -42,7 +42,7 @@ fn lines_that_are_sure_enough_are_answered() {
 }
 
 #[test]
-fn corners_lie_on_the_picture_as_it_was_sent() {
+fn corners_are_positions_on_the_original_picture() {
     let answer = ask(
         json!({ "score_min": 0.6 }),
         &[0.7, 0.5],
@@ -54,7 +54,7 @@ fn corners_lie_on_the_picture_as_it_was_sent() {
 }
 
 #[test]
-fn what_does_not_fit_is_internal() {
+fn inconsistent_inputs_are_internal() {
     let text = "2 texts, 1 scores and 1 places do not fit";
     assert_eq!(
         ask(json!({}), &[0.7], [1; 5]).unwrap_err(),

@@ -1,9 +1,9 @@
-//! Makes a page ready for a network that finds text in it, and remembers how.
+//! Prepares a page for a text detection network, and records the transformation.
 //!
-//! The page is scaled down to `longest_max` or up to `shortest_min`, and a flat one gets black
-//! above and below; out of that the lines are cut later. For the network it is scaled once more, so
-//! that its shorter side has `network_shortest` pixels or more, and normalised. The defaults are
-//! those of RapidOCR 1.4. Bounds: one page a request, and `max_network_pixels`.
+//! The page is scaled down to `longest_max` or up to `shortest_min`, and a flat page gets black
+//! rows above and below; lines are cropped from this page later. For the network it is scaled once
+//! more, so that its shorter side has at least `network_shortest` pixels, and normalised. The
+//! defaults are those of RapidOCR 1.4. Bounds: one page per request, and `max_network_pixels`.
 
 use hotstage_raster::{CHANNELS, Normaliser, Raster, View};
 use hotstage_sdk::{
@@ -17,10 +17,10 @@ use crate::plan::{Plan, Size};
 
 mod plan;
 
-/// The page as it came: levels, row by row.
+/// The original page: levels, row by row.
 const PIXELS: &str = "pixels";
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -30,22 +30,22 @@ pub struct Settings {
     /// A page whose shorter side has fewer pixels is scaled up to this.
     #[schemars(range(min = 1))]
     shortest_min: usize,
-    /// A page of at most as many rows gets black ones above and below.
+    /// A page with at most this many rows gets black rows above and below.
     #[schemars(range(min = 1))]
     height_min: usize,
-    /// And so does a page that is more than as many times wider than high.
+    /// So does a page that is more than this many times as wide as high.
     aspect_max: f64,
-    /// The network gets a page whose shorter side has at least as many pixels.
+    /// The minimum length of the shorter side for the network.
     #[schemars(range(min = 1))]
     network_shortest: usize,
-    /// Whatever is scaled has sides of a multiple of this.
+    /// Scaled sides are multiples of this.
     #[schemars(range(min = 1))]
     multiple_of: usize,
-    /// Is subtracted from each level of 0 to 1, for each channel.
+    /// Subtracted from each level of 0 to 1, one number per channel.
     mean: [f64; CHANNELS],
-    /// Then divides it.
+    /// Divides after that, one number per channel.
     std: [f64; CHANNELS],
-    /// Most pixels that the network gets.
+    /// Maximum pixels for the network.
     #[schemars(range(min = 1))]
     max_network_pixels: usize,
 }
@@ -66,7 +66,7 @@ impl Default for Settings {
     }
 }
 
-/// The settings, and the table that they make.
+/// The settings, and the table derived from them.
 #[derive(Debug)]
 pub struct Page {
     settings: Settings,
@@ -148,7 +148,7 @@ fn framed(page: &View<'_>, plan: &Plan) -> Raster {
 }
 
 impl Plan {
-    /// Height and width as it came, height and width as scaled, black rows above.
+    /// Original height and width, scaled height and width, black rows above.
     fn frame(&self) -> [i64; 5] {
         let Self {
             original,

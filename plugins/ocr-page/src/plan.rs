@@ -1,8 +1,8 @@
-//! What becomes of a page's sides: first scaled, if it is very large or very small, then padded, if
-//! it is very flat, then scaled for the network.
+//! The sizes of a page: first scaled if it is very large or very small, then padded if it is very
+//! flat, then scaled for the network.
 //!
-//! Sizes are whole numbers from here on, so that whoever maps a place back computes with the same
-//! ones. Bound: what the network would get, `max_network_pixels`.
+//! The sizes are integers from here on, so that later stages map positions back with the same
+//! numbers. Bound: the pixels for the network, `max_network_pixels`.
 
 use crate::Settings;
 
@@ -13,21 +13,21 @@ pub(crate) struct Size {
     pub(crate) width: usize,
 }
 
-/// Each size on the way.
+/// The sizes after each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// As it came.
+    /// The original size.
     pub(crate) original: Size,
-    /// As its lines are cut out of it, without padding.
+    /// The size of the page for crops, without padding.
     pub(crate) scaled: Size,
-    /// Black rows above it, and as many below it.
+    /// Black rows above it, and the same number below it.
     pub(crate) above: usize,
-    /// As the network sees it.
+    /// The size for the network.
     pub(crate) network: Size,
 }
 
 impl Plan {
-    /// The error says what is wrong with the page, for whoever sent it.
+    /// The error says what is wrong with the page, for the client.
     pub(crate) fn new(original: Size, settings: &Settings) -> Result<Self, String> {
         let Size { height, width } = original;
         let long = float(height.max(width));
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 impl Size {
-    /// Cut to whole numbers, then the nearest multiples.
+    /// Truncated to integers, then rounded to the nearest multiples.
     fn times(self, ratio: f64, multiple: usize) -> Self {
         let side = |side: usize| {
             whole((float(whole(float(side) * ratio)) / float(multiple)).round_ties_even())
@@ -90,7 +90,7 @@ impl Size {
 }
 
 impl Settings {
-    /// Black rows above a page that is low, or many times wider than high.
+    /// Black rows above a page that is low, or many times as wide as high.
     fn padding(&self, page: Size) -> usize {
         let flat = self.aspect_max < float(page.width) / float(page.height);
         if self.height_min < page.height && !flat {
@@ -129,9 +129,9 @@ mod tests {
         );
     }
 
-    /// The numbers are the Python package's.
+    /// The numbers of the Python package.
     #[test]
-    fn sides_become_what_they_become_in_the_package() {
+    fn sizes_agree_with_the_package() {
         check(900, 640, [900, 640], 0, [1024, 736]);
         check(1200, 760, [1200, 760], 0, [1216, 768]);
         check(2600, 1800, [1984, 1376], 0, [1984, 1376]);

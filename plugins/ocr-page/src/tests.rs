@@ -1,4 +1,4 @@
-//! What comes out, and each refusal.
+//! The outputs, and each error.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn several_pages_and_pages_that_are_too_long_are_refused() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |settings: Value, text: &str| {
         let refusal = testing::open_preprocessor::<Page>(settings, Files::none())
             .unwrap_err()

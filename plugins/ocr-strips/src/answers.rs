@@ -1,13 +1,13 @@
-//! What the graph answers, batch by batch, put back into the order of the lines.
+//! Collects the graph's outputs batch by batch, in the order of the lines.
 //!
-//! Of a path only the best class of each place is kept, so that an alphabet of thousands costs no
-//! memory. Bound: two numbers for each place of each line.
+//! Of a path only the best class at each position is kept, so that an alphabet of thousands needs
+//! no memory. Bound: two numbers for each position of each line.
 
 use hotstage_sdk::{Failure, Outputs, Tensor};
 
 use crate::settings::Answer;
 
-/// A row for each line; rows may differ in length until they are put.
+/// A row per line; rows may differ in length until the end.
 #[derive(Debug)]
 pub(crate) struct Answers {
     answer: Answer,
@@ -24,7 +24,7 @@ impl Answers {
         }
     }
 
-    /// Keeps what the graph answered to some of the lines.
+    /// Stores the graph's outputs for some of the lines.
     pub(crate) fn take(
         &mut self,
         members: &[usize],
@@ -70,7 +70,7 @@ impl Answers {
         Ok(())
     }
 
-    /// Rows of the same length; without a line, of the length that the graph says.
+    /// Pads rows to the same length; without lines, to the length that the graph declares.
     pub(crate) fn put(
         mut self,
         outputs: &mut Outputs,
@@ -97,7 +97,8 @@ impl Answers {
     }
 }
 
-/// The first of the largest scores, and its class. Sixteen at a time, since there may be thousands.
+/// The first of the largest scores, and its class. Sixteen at a time, because there may be
+/// thousands.
 fn best(scores: &[f32]) -> Option<(i64, f32)> {
     let larger = |a: f32, b: f32| if a < b { b } else { a };
     let mut largest = [f32::NEG_INFINITY; 16];

@@ -1,5 +1,5 @@
-//! Which lines are computed together: those of like proportions, so that little of a strip is
-//! empty.
+//! Selects the lines that are computed together: those with similar aspect ratios, so that little
+//! of a strip is padding.
 //!
 //! A batch is as wide as its longest line at the strips' height, and at least `width`. Bounds:
 //! `batch` lines, `max_width`.
@@ -36,8 +36,8 @@ pub(crate) fn batches(lines: &Lines<'_>, settings: &Settings) -> Vec<Batch> {
     order.chunks(settings.batch).map(batch).collect()
 }
 
-/// How wide a line is at the strips' height; a batch may be narrower by a part of a pixel, or
-/// squeeze it.
+/// The width of a line at the strips' height; a batch may be narrower by a fraction of a pixel, or
+/// scale the line down.
 pub(crate) fn width(line: &View<'_>, settings: &Settings) -> usize {
     whole((float(settings.height) * aspect(line)).ceil()).max(1)
 }

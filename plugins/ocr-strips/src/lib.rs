@@ -1,10 +1,10 @@
-//! Computes an ONNX graph on cut-out lines of different lengths, for networks that read strips of a
+//! Runs an ONNX graph on cropped lines of different lengths, for networks that take strips of a
 //! fixed height.
 //!
-//! Each line gets the height of a strip and keeps its proportions; lines of like proportions are
-//! computed together, and behind the shorter ones of them is nothing. What comes out is either a
-//! row of scores for each line, or, along its length, the best class and its score. Bounds:
-//! `max_width` columns of a strip, and of a call, unless `call_width` has more.
+//! Each line is scaled to the height of a strip and keeps its aspect ratio; lines with similar
+//! ratios are computed together, and shorter ones are padded. The output is either a row of scores
+//! for each line, or, along its length, the best class and its score. Bounds: `max_width` columns
+//! of a strip and of a call; `call_width` may allow more per call.
 
 use hotstage_raster::CHANNELS;
 use hotstage_sdk::graphs::Graph;
@@ -23,20 +23,20 @@ mod batches;
 mod lines;
 mod settings;
 
-/// The levels of all lines, one after the other.
+/// The levels of all lines, one after another.
 const CROPS: &str = "crops";
-/// Height and width of each.
+/// Height and width of each line.
 const SIZES: &str = "crop_sizes";
-/// Scores for each line, one of which says whether it stands upside down.
+/// Scores for each line, one of which says whether it is upside down.
 const TURN: &str = "turn";
 
-/// An open graph, and how strips are made for it.
+/// An open graph, and the parameters of its strips.
 #[derive(Debug)]
 pub struct Strips {
     settings: Settings,
     normaliser: hotstage_raster::Normaliser,
     graph: Graph,
-    /// How many scores the graph says that a line has; 0 where it does not say.
+    /// The number of scores per line that the graph declares; 0 if it does not.
     classes: u64,
 }
 
@@ -127,8 +127,8 @@ impl Strips {
     }
 }
 
-/// Whether the graph takes strips and answers what the settings ask for; how many classes it says
-/// that it has.
+/// Checks that the graph takes strips and has the output that the settings need; returns its
+/// declared number of classes.
 fn fits(graph: &Signature, settings: &Settings) -> Result<u64, String> {
     let file = &settings.file;
     let may_be = |port: &hotstage_sdk::Port, shape: &[Option<usize>]| {

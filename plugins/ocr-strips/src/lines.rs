@@ -1,16 +1,16 @@
-//! The lines of a request: their levels one after the other, and their sizes.
+//! The lines of a request: their levels one after another, and their sizes.
 //!
-//! They come from an earlier stage, so what does not fit is a mistake in the pipeline. Bound: what
-//! that stage made.
+//! They come from an earlier stage, so inconsistent inputs are an error in the pipeline. Bound: the
+//! sizes of the inputs.
 
 use hotstage_raster::{CHANNELS, View};
 
-/// Lines to look at.
+/// The lines as views.
 #[derive(Debug)]
 pub(crate) struct Lines<'a>(Vec<View<'a>>);
 
 impl<'a> Lines<'a> {
-    /// The error says which line does not fit its levels.
+    /// The error names the line whose size does not match its levels.
     pub(crate) fn new(sizes: &[i64], mut levels: &'a [u8]) -> Result<Self, String> {
         let mut lines = Vec::with_capacity(sizes.len() / 2);
         for (index, size) in sizes.chunks_exact(2).enumerate() {

@@ -1,6 +1,6 @@
-//! What the manifest may set: how strips are made, which graph computes them, and what is answered.
+//! Settings in the manifest: the strips, the graph, and the output.
 //!
-//! The defaults are a recogniser of RapidOCR 1.4. Bounds: [`check`](Settings::check) has them.
+//! The defaults are those of a recogniser of RapidOCR 1.4. Bounds: see [`check`](Settings::check).
 
 use hotstage_raster::CHANNELS;
 use hotstage_sdk::graphs::Options;
@@ -8,66 +8,66 @@ use hotstage_sdk::{Failure, Tensor};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Which of the stage's `files` is the graph.
+    /// The name of the graph among the stage's `files`.
     pub(crate) file: String,
-    /// Threads that one computation is spread over.
+    /// Threads for one computation.
     #[schemars(range(min = 1))]
     threads: u32,
-    /// Computations at once; as many as the server has threads for guests unless set.
+    /// Concurrent computations. Default: the number of the server's compute threads.
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,
-    /// Pixels of a strip, down.
+    /// Height of a strip in pixels.
     #[schemars(range(min = 1))]
     pub(crate) height: usize,
-    /// Pixels of a strip, across; at least, if `widen`.
+    /// Width of a strip in pixels; the minimum width if `widen` is set.
     #[schemars(range(min = 1))]
     pub(crate) width: usize,
-    /// Whether longer lines get wider strips. Without it, they are squeezed.
+    /// Whether longer lines get wider strips. Otherwise they are scaled down.
     pub(crate) widen: bool,
-    /// Longer lines than these are squeezed all the same.
+    /// Maximum width of a strip in pixels; longer lines are scaled down.
     #[schemars(range(min = 1))]
     pub(crate) max_width: usize,
-    /// Lines that get strips of the same width.
+    /// Maximum lines that get strips of the same width.
     #[schemars(range(min = 1))]
     pub(crate) batch: usize,
-    /// Columns of one call: as many strips as fit, and at least one. A batch of few is computed
-    /// faster in several calls, whose intermediate results stay in the processor's cache.
+    /// Maximum columns of one call: as many strips as fit, at least one. Several calls can be
+    /// faster than one, because their intermediate results fit the CPU cache.
     #[schemars(range(min = 1))]
     pub(crate) call_width: usize,
-    /// Is subtracted from each level of 0 to 1, for each channel.
+    /// Subtracted from each level of 0 to 1, one number per channel.
     pub(crate) mean: [f64; CHANNELS],
-    /// Then divides it.
+    /// Divides after that, one number per channel.
     pub(crate) std: [f64; CHANNELS],
-    /// Which lines are turned by 180 degrees first, by what an earlier stage says of them; then
-    /// there is an input `turn`.
+    /// Which lines are rotated by 180 degrees first, by the scores of an earlier stage; adds an
+    /// input `turn`.
     pub(crate) turn: Option<Turn>,
-    /// What is made of the graph's first output.
+    /// The interpretation of the graph's first output.
     pub(crate) answer: Answer,
-    /// The class that fills the rows of shorter lines up, with score 0.
+    /// The class that pads the rows of shorter lines, with score 0.
     pub(crate) blank: u32,
 }
 
-/// When a line stands upside down.
+/// When a line is upside down.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Turn {
-    /// The class that says so.
+    /// The class that means upside down.
     class: usize,
-    /// It must be the best, with a higher score than this.
+    /// It must be the best class, with a score above this.
     above: f32,
 }
 
-/// What is made of the graph's first output.
+/// The interpretation of the graph's first output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
-    /// Of `[n, k]`: itself.
+    /// `[n, k]`: the scores, unchanged.
     Scores,
-    /// Of `[n, t, k]`: for each place the best class, and its score.
+    /// `[n, t, k]`: the best class at each position, and its score.
     #[default]
     Path,
 }
@@ -103,7 +103,7 @@ impl Settings {
         }
     }
 
-    /// The error says which key, what it holds and what it should hold.
+    /// The error names the key, its value and the expected value.
     pub(crate) fn check(&self) -> Result<(), String> {
         for (key, count, most) in [
             ("height", self.height, 1024),
@@ -145,7 +145,7 @@ impl Settings {
 }
 
 impl Turn {
-    /// For each line.
+    /// Whether each line is upside down.
     pub(crate) fn which(&self, scores: &Tensor, lines: usize) -> Result<Vec<bool>, Failure> {
         let classes = scores
             .shape()

@@ -1,14 +1,13 @@
-//! How strips are made and answers put back, with a graph that looks at its strips; and each
-//! refusal.
+//! How strips are made and outputs collected, with a graph that shows its strips; and each error.
 
 use hotstage_sdk::{Datatype, Failure, Files, Signature, Tensor, any, graphs, size, testing};
 use serde_json::{Value, json};
 
 use super::Strips;
 
-/// Answers, for each strip, as many places as it has columns of eight pixels. Class 1 is the best
-/// where the first level of such a column is over 0, class 0 elsewhere; scores are the strip's
-/// width by a thousand.
+/// Returns one position for each eight columns of a strip. Class 1 is the best if the first level
+/// of such a column is over 0, otherwise class 0; scores are the strip's width divided by a
+/// thousand.
 fn reader() {
     let signature = Signature::new()
         .input("x", Datatype::Fp32, [any(), size(3), any(), any()])
@@ -62,7 +61,7 @@ fn open(settings: Value) -> testing::Bench<Strips> {
 }
 
 #[test]
-fn lines_of_like_proportions_are_computed_together() {
+fn lines_of_similar_ratios_are_computed_together() {
     let settings = json!({ "height": 8, "width": 16, "batch": 2 });
     let answer = open(settings)
         .call(crops(&[[8, 64], [4, 8], [8, 16], [2, 8]]))
@@ -87,7 +86,7 @@ fn lines_of_like_proportions_are_computed_together() {
 }
 
 #[test]
-fn longer_lines_are_squeezed_if_strips_are_not_widened() {
+fn longer_lines_are_scaled_down_if_strips_are_not_widened() {
     let settings = json!({ "height": 8, "width": 32, "widen": false });
     let answer = open(settings).call(crops(&[[8, 64], [8, 16]])).unwrap();
     assert_eq!(
@@ -104,7 +103,7 @@ fn longer_lines_are_squeezed_if_strips_are_not_widened() {
 }
 
 #[test]
-fn a_line_that_stands_upside_down_is_turned() {
+fn a_line_that_is_upside_down_is_rotated() {
     let settings = json!({ "height": 8, "width": 16, "turn": { "class": 1, "above": 0.9 } });
     let [levels, sizes] = crops(&[[8, 16], [8, 16], [8, 16]]);
     let turn = (
@@ -131,7 +130,7 @@ fn no_line_gets_no_row() {
 }
 
 #[test]
-fn what_an_earlier_stage_did_wrong_is_internal() {
+fn inconsistent_inputs_are_internal() {
     let check = |sizes: [i64; 2], levels: usize, text: &str| {
         let sizes = ("crop_sizes", Tensor::i64(&[1, 2], sizes).unwrap());
         let crops = ("crops", Tensor::u8(&[levels], vec![0; levels]).unwrap());
@@ -166,7 +165,7 @@ fn what_an_earlier_stage_did_wrong_is_internal() {
 }
 
 #[test]
-fn graphs_and_settings_that_make_no_sense_are_refused() {
+fn invalid_graphs_and_settings_are_refused() {
     reader();
     let check = |settings: Value, text: &str| {
         let refusal = testing::open_model::<Strips>(settings, Files::none())

@@ -1,10 +1,9 @@
-//! How long a graph takes natively, with the code that the component runs: the other side of a
-//! comparison.
+//! Measures a graph natively, with the component's code, for comparison.
 //!
 //! `cargo run --release -p hotstage-plugin-onnx-sandboxed --example compare -- FILE [CALLS] [SIZE]`
-//! prints how long opening took, and the fastest and the median of the calls. Default: 20 calls,
-//! and 1 for each open dimension. Every input is filled with one pattern of small numbers; a graph
-//! whose inputs are not FP32 is refused.
+//! prints the time of opening, and the fastest and the median call. Default: 20 calls, and size 1
+//! for each dynamic dimension. Every input is filled with a pattern of small numbers; a graph whose
+//! inputs are not FP32 is refused.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the graphs and the answers that the tests compare with. Seeded: every run makes the same graphs.
+"""Writes the graphs and the reference answers of the tests. Seeded: every run writes the same graphs.
 
     pip install -r requirements.txt
     python make.py                      # src/tests/golden/*.onnx and answers.json
     python make.py --mobilenet FILE     # a graph of MobileNetV2's shape with random weights, for measuring speed
 
-The answers are ONNX Runtime's, on its CPU provider. The graphs are made here and nowhere else, so they are as free as
-the rest of this repository.
+The answers come from ONNX Runtime, on its CPU provider. The graphs are generated here and have this repository's licence.
 """
 
 import argparse
@@ -61,7 +60,7 @@ class Graph:
 
 
 def perceptron():
-    """Two dense layers over any number of rows, with a class and a decision beside the probabilities."""
+    """Two dense layers over any number of rows; outputs a class, a decision and the probabilities."""
     g = Graph("perceptron")
     x = g.input("x", FLOAT, ["rows", 6])
     hidden = g.node("Relu", g.node("Gemm", x, g.drawn(8, 6), g.drawn(8), transB=1))
@@ -144,7 +143,7 @@ def numbers():
 
 
 def lstm():
-    """A recurrent layer: what it remembers must not leak into the next call."""
+    """A recurrent layer, whose state must not leak into the next call."""
     g = Graph("lstm")
     x = g.input("x", FLOAT, ["length", 1, 3])
     weights = [g.drawn(1, 16, 3), g.drawn(1, 16, 4), g.drawn(1, 32)]

@@ -1,8 +1,8 @@
-//! What a graph must hold before tract sees it.
+//! Validates a graph before tract loads it.
 //!
-//! tract takes a graph for well-formed: it follows names that lead nowhere into a panic, knows no
-//! domains of operators, and skips what it has no type for. Here each of these is a sentence that
-//! names the node. Bounds: sets of operators from [`OPSET_MIN`] to [`OPSET_MAX`].
+//! tract assumes a well-formed graph: it panics on dangling names, ignores operator domains, and
+//! skips unknown types. This check gives an error that names the node. Bounds: operator sets from
+//! [`OPSET_MIN`] to [`OPSET_MAX`].
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use tract_onnx::Onnx;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
-/// Older ones broadcast in another way.
+/// Older ones have other broadcasting rules.
 const OPSET_MIN: i64 = 7;
-/// The newest whose operators tract has.
+/// The newest whose operators tract supports.
 const OPSET_MAX: i64 = 24;
-/// Domains whose operators tract knows, and knows by their name alone.
+/// Domains whose operators tract supports, looked up by name only.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
-/// Operators that draw lots, and may have a seed.
+/// Random operators, which may have a seed.
 const RANDOM: [&str; 6] = [
     "Bernoulli",
     "Multinomial",
@@ -26,8 +26,8 @@ const RANDOM: [&str; 6] = [
     "RandomUniformLike",
 ];
 
-/// The graph of the model, if all of it can be computed here. The error is the rest of a sentence
-/// about the file.
+/// The graph of the model, if all of it is supported. The error is the rest of a sentence about the
+/// file.
 pub(crate) fn check<'a>(model: &'a ModelProto, known: &Onnx) -> Result<&'a GraphProto, String> {
     let graph = model.graph.as_ref().filter(|_| model.ir_version > 0);
     let graph = graph.ok_or("is no ONNX graph, or an empty one")?;
@@ -39,7 +39,7 @@ pub(crate) fn check<'a>(model: &'a ModelProto, known: &Onnx) -> Result<&'a Graph
     Ok(graph)
 }
 
-/// How a message names a node.
+/// A node's name in messages.
 fn shown(node: &NodeProto) -> String {
     let name = if node.name.is_empty() {
         node.output.first()
@@ -76,7 +76,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Checks a graph, or one inside a node, which sees the names around it.
+    /// Checks a graph, or a nested one, which can use the names around it.
     fn check<'g>(&self, graph: &'g GraphProto, around: &BTreeSet<&'g str>) -> Result<(), String> {
         if let Some(sparse) = graph.sparse_initializer.first() {
             let name = sparse.values.as_ref().map_or("", |values| &values.name);

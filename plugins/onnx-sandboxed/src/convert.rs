@@ -1,14 +1,13 @@
-//! Tensors between the stage's wall and tract. Each is copied once on its way in and once on its
-//! way out.
+//! Converts tensors between the stage's ABI and tract. Each is copied once in each direction.
 //!
-//! Both sides have the same Rust type for an element, but for `BYTES`, which are strings in a graph
-//! and so must be UTF-8. tract has no BF16. Bounds: the protocol's.
+//! Both sides have the same Rust type for an element, except `BYTES`, which are strings in a graph
+//! and so must be UTF-8. tract has no BF16. Bounds: those of the protocol.
 
 use hotstage_sdk::{Datatype, Element, Failure, Inputs, Outputs};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::{Datum, DatumType, Tensor};
 
-/// Calls a function for the element of a datatype; `BYTES` and `BF16` have none in tract.
+/// Calls a function for the element type of a datatype; `BYTES` and `BF16` have none in tract.
 macro_rules! for_element {
     ($datatype:expr, $function:ident($($argument:expr),*), $otherwise:expr) => {
         match $datatype {
@@ -29,7 +28,7 @@ macro_rules! for_element {
     };
 }
 
-/// The datatype of ONNX's number for it; the error is ONNX's name for it.
+/// The datatype for an ONNX type number; the error is the name of the ONNX type.
 pub(crate) fn datatype(number: i32) -> Result<Datatype, &'static str> {
     match DataType::try_from(number).unwrap_or_default() {
         DataType::Bool => Ok(Datatype::Bool),
@@ -49,12 +48,12 @@ pub(crate) fn datatype(number: i32) -> Result<Datatype, &'static str> {
     }
 }
 
-/// What tract calls a datatype of [`datatype`].
+/// tract's type for a datatype of [`datatype`].
 pub(crate) fn datum_type(datatype: Datatype) -> DatumType {
     for_element!(datatype, datum_type_of(), DatumType::String)
 }
 
-/// An input of the call, as tract takes it.
+/// Converts an input of the call to a tract tensor.
 pub(crate) fn read(inputs: &Inputs, name: &str, datatype: Datatype) -> Result<Tensor, Failure> {
     let shape = sizes(inputs.get(name)?.shape())?;
     for_element!(
@@ -64,15 +63,14 @@ pub(crate) fn read(inputs: &Inputs, name: &str, datatype: Datatype) -> Result<Te
     )
 }
 
-/// Answers with what tract made.
+/// Sets an output from a tract tensor.
 pub(crate) fn write(
     outputs: &mut Outputs,
     name: &str,
     datatype: Datatype,
     tensor: &Tensor,
 ) -> Result<(), Failure> {
-    // A size that the graph computes is a number of tract's own until somebody asks for one of
-    // ONNX's.
+    // tract has its own type for computed sizes, which is converted to an ONNX type here.
     let tensor = if tensor.datum_type() == DatumType::TDim {
         &*tensor
             .cast_to_dt(datum_type(datatype))
@@ -87,7 +85,7 @@ pub(crate) fn write(
     )
 }
 
-/// A shape as Rust indexes it.
+/// A shape with Rust's index type.
 pub(crate) fn sizes(shape: &[u64]) -> Result<Vec<usize>, Failure> {
     let sizes = shape
         .iter()

@@ -1,8 +1,8 @@
-//! An ONNX file, read: what flows in and out of its graph, and the graph as tract takes it.
+//! Parses an ONNX file: the graph's inputs and outputs, and the graph as tract loads it.
 //!
-//! Initialisers that are listed as inputs too are weights, not inputs. A dimension is a size, a
-//! name that the same size goes by wherever it stands, or any. Bounds: the file lies in memory
-//! twice while it is read, the graph's weights once afterwards.
+//! Initialisers that are also listed as inputs are weights, not inputs. A dimension is a size, a
+//! name with one size everywhere, or dynamic. Bounds: the file is in memory twice while it is
+//! parsed, the graph's weights once afterwards.
 
 use hotstage_sdk::{Datatype, Failure, Files, Inputs, OpenError};
 use prost::Message;
@@ -15,7 +15,7 @@ use crate::check;
 use crate::convert;
 use crate::settings::Settings;
 
-/// A graph with the names of what flows in and out.
+/// A graph with the names of its inputs and outputs.
 #[derive(Debug)]
 pub(crate) struct Graph {
     pub(crate) inputs: Vec<Value>,
@@ -29,11 +29,11 @@ pub(crate) struct Graph {
 pub(crate) struct Value {
     pub(crate) name: String,
     pub(crate) datatype: Datatype,
-    /// `None` if the graph does not even say how many dimensions there are.
+    /// `None` if the graph does not declare the number of dimensions.
     pub(crate) shape: Option<Vec<Dimension>>,
 }
 
-/// What a graph says of a dimension.
+/// A declared dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dimension {
     Size(usize),
@@ -42,7 +42,7 @@ pub(crate) enum Dimension {
 }
 
 impl Graph {
-    /// Reads the graph in a file of the stage.
+    /// Parses the graph in a file of the stage.
     pub(crate) fn read(files: &Files, settings: &Settings) -> Result<Self, OpenError> {
         let file = &settings.file;
         let refuse = |what: String| OpenError::file(format!("file `{file}`: {what}"));
@@ -69,7 +69,7 @@ impl Graph {
         })
     }
 
-    /// Keeps the outputs at these places alone, in this order.
+    /// Keeps only the outputs at these indices, in this order.
     pub(crate) fn select(&mut self, places: &[usize]) -> Result<(), OpenError> {
         let outlets: Vec<_> = places
             .iter()
@@ -88,7 +88,7 @@ impl Graph {
 }
 
 impl Value {
-    /// The shape, if all of it is known.
+    /// The shape, if it is fully known.
     pub(crate) fn sizes(&self) -> Option<Vec<usize>> {
         let size = |dimension: &Dimension| match dimension {
             Dimension::Size(size) => Some(*size),

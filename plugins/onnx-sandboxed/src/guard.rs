@@ -1,9 +1,8 @@
-//! What a node must be given, checked before tract computes it.
+//! Checks a node's inputs before tract computes it.
 //!
-//! Where these rules are broken tract panics, or reads an element that nobody asked for. Indices,
-//! divisors and counts often come from the client, so breaking one is the client's mistake and not
-//! the stage's: a sentence that names the node. Bound: one pass over a node's indices. What lies
-//! inside a loop of the graph's is not looked at.
+//! Without these checks tract panics, or reads the wrong element. Indices, divisors and counts
+//! often come from the client, so a violation is a client error that names the node. Bound: one
+//! pass over a node's indices. Nodes inside a loop of the graph are not checked.
 
 use tract_onnx::prelude::{TValue, TractResult, TypedNode};
 use tract_onnx::tract_core::internal::{anyhow, bail};
@@ -13,7 +12,7 @@ use tract_onnx::tract_core::ops::array::{
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, OptBinByScalar, OptBinUnicast, TypedBinOp};
 use tract_onnx::tract_core::ops::math::{Div, Rem};
 
-/// Checks what goes into a node.
+/// Checks a node's inputs.
 pub(crate) fn check(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
     if let Some(gather) = node.op_as::<Gather>() {
         check_axis(node, inputs, gather.axis)
@@ -45,7 +44,7 @@ fn check_axis(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<(
     let [data, indices, ..] = inputs else {
         return Ok(());
     };
-    // Data in blocks has no plain shape; it is weights, of which tract knows the rows.
+    // Block-quantised data has no plain shape; it is weights, of which tract knows the rows.
     let (Some(&size), true) = (data.shape().get(axis), data.as_plain_ram().is_some()) else {
         return Ok(());
     };
@@ -54,7 +53,7 @@ fn check_axis(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<(
         .try_for_each(|&index| check_index(node, index, size))
 }
 
-/// Indices whose last dimension holds one number for each of the data's axes, after the first few.
+/// Indices whose last dimension has one number for each of the data's axes, after the first few.
 fn check_points(node: &TypedNode, inputs: &[TValue], skipped: usize) -> TractResult<()> {
     let [data, indices, ..] = inputs else {
         return Ok(());
@@ -75,7 +74,7 @@ fn check_points(node: &TypedNode, inputs: &[TValue], skipped: usize) -> TractRes
     Ok(())
 }
 
-/// How many of the largest elements are asked for.
+/// The `k` of a top-k node.
 fn check_count(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<()> {
     let [data, count] = inputs else { return Ok(()) };
     let size = data.shape().get(axis).copied().unwrap_or(0);
@@ -90,7 +89,7 @@ fn check_count(node: &TypedNode, inputs: &[TValue], axis: usize) -> TractResult<
     }
 }
 
-/// Whole numbers have no quotient by 0; floats have.
+/// Integer division by 0 is undefined; float division is not.
 fn check_divisor(node: &TypedNode, inputs: &[TValue]) -> TractResult<()> {
     let [_, divisor] = inputs else { return Ok(()) };
     if divisor.datum_type().is_integer() && integers(divisor)?.contains(&0) {
@@ -111,7 +110,7 @@ fn check_index(node: &TypedNode, index: i64, size: usize) -> TractResult<()> {
     }
 }
 
-/// What a node does with two tensors, in whichever way it was planned.
+/// The operation of a node on two tensors, however it was planned.
 fn operation(node: &TypedNode) -> Option<&dyn BinMiniOp> {
     let planned = node.op_as::<TypedBinOp>().map(|op| &op.0);
     let planned = planned.or_else(|| node.op_as::<OptBinByScalar>().map(|op| &op.binop));

@@ -1,15 +1,15 @@
-//! How matrices are multiplied in the sandbox: a kernel for tract, in place of its own for
+//! Matrix multiplication in the sandbox: a kernel for tract, which replaces its own one for
 //! WebAssembly.
 //!
-//! tract multiplies in tiles, whose sums stay where they are while the rows of one matrix meet the
-//! columns of the other; it packs the matrices, orders the tiles and says what is done to a sum
-//! behind the product. A kernel computes one tile. tract's own takes one row and one column in each
-//! turn of its loop. The engine looks at each turn whether the call's time is over, which may
-//! become a call, so the machine code puts all sums away and gets them again. This one does that
-//! half as often (`tile`), stores whole vectors, and is 1.5 times as fast with a convolutional
+//! tract multiplies in tiles, whose sums stay in place while the rows of one matrix meet the
+//! columns of the other; it packs the matrices, orders the tiles and applies the operations after
+//! the product. A kernel computes one tile. tract's own kernel takes one row and one column per
+//! loop iteration. The engine checks in each iteration whether the call's time is over, which may
+//! become a call, so the machine code spills all sums and reloads them. This kernel needs half as
+//! many iterations (`tile`), stores whole vectors, and is 1.5 times as fast for a convolutional
 //! network.
 //!
-//! Bound: FP32, and more than one column; anything else is left to tract's kernels.
+//! Bound: FP32, and more than one column; everything else is left to tract's kernels.
 
 #![expect(
     unsafe_code,
@@ -43,7 +43,7 @@ inventory::submit! {
 inventory::submit! {
     MmmTier {
         arch: Some(Arch::Wasm32Simd128),
-        // tract's own has 1, and whoever has more is asked first.
+        // tract's own kernel has 1; a higher value gets precedence.
         precedence: 2,
         name: "hotstage-simd128",
         applies: |_| true,
@@ -66,18 +66,19 @@ fn kernel() -> DynKernel<ROWS, COLUMNS, f32> {
     kernel
 }
 
-/// Computes one tile, step after step until the last is done. tract has its pointers good for a
-/// tile of this size.
+/// Computes one tile, step by step until the last one. tract guarantees that the pointers are valid
+/// for a tile of this size.
 unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
     let mut tile = Tile::zero();
     for step in steps {
-        // SAFETY: a step's pointers are good for what it says: as many packed rows and columns as
+        // SAFETY: a step's pointers are valid for its data: as many packed rows and columns as
+        // there are products, one number for each row or column of a tile, or a tile.
         // there are products, one number for each row or column of a tile, a tile.
         unsafe {
             match *step {
                 FusedKerSpec::Done => break,
                 FusedKerSpec::Clear => tile = Tile::zero(),
-                // Nothing to add, and pointers to nothing.
+                // Nothing to add, and null pointers.
                 FusedKerSpec::AddMatMul { k: 0, .. } => {}
                 FusedKerSpec::AddMatMul { k, pa, pb, .. } => {
                     tile.add_products(from_raw_parts(pa.cast(), k), from_raw_parts(pb.cast(), k));

@@ -1,10 +1,9 @@
-//! Any ONNX graph, computed inside the sandbox: the same bits on every machine.
+//! Any ONNX graph, computed in the sandbox: the same bits on every machine.
 //!
-//! tract, a pure Rust engine, computes the graph in the file `model`; the setting `file` names
-//! another key, and `outputs` picks some of the graph's outputs. What flows in and out is what the
-//! graph says. A graph with open dimensions is planned for each shape that comes (`plan`). Bounds:
-//! one thread; memory for the weights, twice while the file is read; files that hold all their
-//! weights themselves.
+//! tract, a pure Rust engine, runs the graph in the file `model`; the setting `file` names another
+//! file, and `outputs` selects some of the graph's outputs. The signature is that of the graph. A
+//! graph with dynamic dimensions is planned for each shape (`plan`). Bounds: one thread; memory for
+//! the weights, twice while the file is parsed; files that contain all their weights.
 
 mod check;
 mod convert;
@@ -82,7 +81,7 @@ impl Model for Onnx {
     }
 }
 
-/// What the graph says, made more precise by what its plan knows.
+/// The declared shapes, refined by the plan.
 fn signature(
     inputs: &[Value],
     outputs: &[Value],

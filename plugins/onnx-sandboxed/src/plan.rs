@@ -1,10 +1,11 @@
-//! How a graph is computed: its nodes in order, chosen and packed for the shapes of its inputs.
+//! The execution plan of a graph: its nodes in order, chosen and packed for the shapes of its
+//! inputs.
 //!
 //! A graph whose inputs have one shape is planned once, when the stage is opened. Any other graph
-//! is planned when a shape comes that no kept plan is for: with all sizes known, tract picks better
-//! operators and more graphs can be planned at all. Bound: [`PLANS_MAX`] plans, the least recently
-//! used goes first. Each holds the weights as its operators want them, so a graph without a fixed
-//! shape needs as many times the memory.
+//! is planned when a shape arrives that no kept plan matches: with all sizes known, tract chooses
+//! better operators and can plan more graphs. Bound: [`PLANS_MAX`] plans; the least recently used
+//! one is dropped. Each plan holds the packed weights, so a graph without a fixed shape needs that
+//! many times the memory.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::convert::datum_type;
 use crate::graph::Value;
 use crate::guard;
 
-/// Plans that are kept.
+/// Maximum number of kept plans.
 const PLANS_MAX: usize = 8;
 
 /// A shape as far as it is known.
@@ -29,21 +30,21 @@ type Shape = Vec<Dimension>;
 /// The graph's plans.
 #[derive(Debug)]
 pub(crate) enum Plans {
-    /// For the only shape there is.
+    /// For the only shape.
     One(Plan),
-    /// One for each shape of late, the latest last, and the graph to make more of.
+    /// One for each recent shape, the latest last, and the graph to plan more.
     Recent {
         model: InferenceModel,
         plans: Vec<(Vec<usize>, Plan)>,
     },
 }
 
-/// One plan. What a node remembers from call to call is not kept: a stage is a pure function.
+/// One plan. It keeps no state of nodes between calls: a stage is a pure function.
 #[derive(Debug)]
 pub(crate) struct Plan(Arc<TypedRunnableModel>);
 
 impl Plans {
-    /// Plans the graph if its inputs have one shape. Says as well what is known of the outputs'
+    /// Plans the graph if its inputs have one shape. Also returns what is known of the outputs'
     /// shapes before a call.
     pub(crate) fn new(
         model: InferenceModel,
@@ -79,8 +80,8 @@ impl Plans {
         match self {
             Self::One(plan) => Ok(plan),
             Self::Recent { model, plans } => {
-                // Each input has a fixed number of dimensions, so their sizes one after another are
-                // unmistakable.
+                // Each input has a fixed number of dimensions, so their concatenated sizes are
+                // unambiguous.
                 let key = shapes.concat();
                 let found = match plans.iter().position(|(known, _)| *known == key) {
                     Some(index) => plans.remove(index),

@@ -1,29 +1,30 @@
-//! What the manifest may set: the keys of the component `onnx`, so that a pipeline can change from
-//! one to the other.
+//! Settings in the manifest: the keys of the component `onnx`, so that a pipeline can switch
+//! between the two.
 //!
-//! Default: the file `model`, all outputs. What this component can't do, more threads or another
+//! Default: the file `model`, all outputs. Unsupported values, such as more threads or another
+//! engine, are refused by name, with the component that supports them.
 //! engine, is refused by name, with the component that can.
 
 use hotstage_sdk::OpenError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Which of the stage's `files` is the graph.
+    /// The name of the graph among the stage's `files`.
     pub(crate) file: String,
-    /// What computes it.
+    /// The engine.
     engine: Engine,
-    /// Threads that one computation is spread over: 1.
+    /// Threads for one computation: 1.
     #[schemars(range(min = 1, max = 1))]
     threads: u32,
-    /// Not here: computations at once are the stage's `limits.instances`.
+    /// Not supported: concurrent computations are the stage's `limits.instances`.
     concurrency: Option<u32>,
-    /// Where the graph may be computed: `cpu`, or nothing said.
+    /// Execution providers: `cpu`, or empty.
     providers: Vec<String>,
-    /// The outputs that are answered, in this order; all unless set.
+    /// The requested outputs, in this order. Default: all.
     outputs: Vec<String>,
 }
 
@@ -40,20 +41,20 @@ impl Default for Settings {
     }
 }
 
-/// What computes the graph.
+/// The engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Engine {
-    /// What this component has: `tract`.
+    /// The engine of this component: `tract`.
     Auto,
-    /// tract, inside the sandbox.
+    /// tract, in the sandbox.
     Tract,
     /// ONNX Runtime, outside the sandbox: the component `onnx`.
     Onnxruntime,
 }
 
 impl Settings {
-    /// Refuses what has the right type and no meaning here.
+    /// Refuses values that are not valid here.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         if self.engine == Engine::Onnxruntime {
             return Err(OpenError::settings(
@@ -82,7 +83,7 @@ impl Settings {
         self.check_outputs()
     }
 
-    /// The places of the wanted outputs among those that the graph has.
+    /// The indices of the requested outputs among the graph's outputs.
     pub(crate) fn places<'a>(
         &self,
         names: impl Iterator<Item = &'a str> + Clone,

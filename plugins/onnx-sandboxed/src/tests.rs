@@ -1,4 +1,4 @@
-//! Graphs of a few nodes, made here, and the answers of another implementation.
+//! Small graphs, built here, and the answers of another implementation.
 
 mod call;
 mod golden;
@@ -117,7 +117,7 @@ impl Builder {
     }
 }
 
-/// A dimension is a number, a name, or nothing at all.
+/// A dimension is a number, a name, or absent.
 fn info(name: &str, datatype: DataType, shape: &[&str]) -> ValueInfoProto {
     let dim = shape.iter().map(|size| Dimension {
         denotation: String::new(),

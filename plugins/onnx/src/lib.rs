@@ -1,8 +1,8 @@
 //! Any ONNX graph: the model stage that needs no code.
 //!
-//! Its inputs and outputs are the graph's own, and the host computes it: ONNX Runtime where there
-//! is one, tract otherwise; the setting `engine` insists. Tensors pass through as handles, so a
-//! large one is never copied into the sandbox. Bounds: the stage's `time`, `memory` and
+//! Its inputs and outputs are those of the graph, and the host runs it: on ONNX Runtime if
+//! available, otherwise on tract; the setting `engine` selects one. Large tensors pass through as
+//! handles and are not copied into the sandbox. Bounds: the stage's `time`, `memory` and
 //! `output_bytes`.
 
 use hotstage_sdk::graphs::{self, Graph, GraphError};
@@ -10,60 +10,59 @@ use hotstage_sdk::{Failure, Files, Inputs, Model, OpenError, Outputs, Signature,
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Which of the stage's `files` is the graph.
+    /// The name of the graph among the stage's `files`.
     #[serde(default = "model")]
     file: String,
-    /// What computes it.
+    /// The engine.
     #[serde(default)]
     engine: Engine,
-    /// Threads that one computation is spread over. More than 1 pays for a large graph on an idle
-    /// machine only.
+    /// Threads for one computation. More than 1 helps only for a large graph on an idle machine.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     threads: u32,
-    /// Computations at once; they share the weights. As many as the server has threads for guests
-    /// unless set.
+    /// Concurrent computations; they share the weights. Default: the number of the server's compute
+    /// threads.
     #[serde(default)]
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,
-    /// Execution providers of ONNX Runtime, the preferred first; what none of them takes, the CPU
-    /// computes.
+    /// Execution providers of ONNX Runtime in order of preference; the CPU computes operators that
+    /// none of them supports.
     #[serde(default)]
     providers: Vec<String>,
-    /// The outputs that are answered, in this order; all unless set.
+    /// The requested outputs, in this order. Default: all.
     #[serde(default)]
     outputs: Vec<String>,
-    /// What becomes of ONNX Runtime's arena, the memory for what flows between operators, after a
+    /// What happens to ONNX Runtime's arena, the memory for intermediate tensors, after a
     /// computation.
     #[serde(default)]
     arena: Arena,
 }
 
-/// What computes a graph.
+/// The engine that runs a graph.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Engine {
-    /// ONNX Runtime where the server found one, tract otherwise.
+    /// ONNX Runtime if the server found it, tract otherwise.
     #[default]
     Auto,
     /// ONNX Runtime.
     Onnxruntime,
-    /// tract, which every server has.
+    /// tract, which every server contains.
     Tract,
 }
 
-/// What becomes of the arena.
+/// What happens to the arena.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Arena {
-    /// It stays for the next one.
+    /// Keep it for the next computation.
     #[default]
     Keep,
-    /// It is given back.
+    /// Free it.
     Shrink,
 }
 
@@ -131,7 +130,7 @@ impl Settings {
         })
     }
 
-    /// Says whose fault it is: the file's, or that of the settings that ask for what is not here.
+    /// Attributes the error to the file, or to the settings that need an unavailable engine.
     fn explain(&self, error: &GraphError) -> OpenError {
         match error {
             GraphError::NotFound(_) => OpenError::file(error.to_string()),

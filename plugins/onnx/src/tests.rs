@@ -1,4 +1,4 @@
-//! The component without a server: what it makes of its settings, and that tensors pass in order.
+//! The component without a server: its settings, and the order of tensors.
 
 use hotstage_sdk::{Datatype, Tensor, any, testing};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn refused(settings: serde_json::Value) -> String {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_named() {
+fn invalid_settings_are_named() {
     assert!(refused(json!({ "threads": 0 })).starts_with("settings.threads: is 0"));
     assert!(refused(json!({ "concurrency": 0 })).starts_with("settings.concurrency: is 0"));
     assert!(
@@ -22,7 +22,7 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
-fn a_graph_that_cannot_be_opened_is_said_where_it_was_asked_for() {
+fn an_error_of_opening_names_the_file_or_the_setting() {
     let settings = |text: &str| serde_json::from_str::<Settings>(text).unwrap();
     let missing = GraphError::Unavailable("ONNX Runtime was not found".to_owned());
     assert_eq!(

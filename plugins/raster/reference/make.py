@@ -1,4 +1,4 @@
-"""Writes resize.json: small pictures and what OpenCV's INTER_LINEAR makes of them. Runs with opencv-python 5.0.0.93."""
+"""Writes resize.json: small pictures, and the results of OpenCV's INTER_LINEAR. Runs with opencv-python 5.0.0.93."""
 
 import json
 from pathlib import Path

@@ -1,20 +1,20 @@
-//! Pictures in memory, for components that cut and resize them: three levels a pixel, rows without
-//! gaps.
+//! Pictures in memory, for components that crop and resize them: three levels per pixel, contiguous
+//! rows.
 //!
-//! No component by itself. Resizing is OpenCV's `INTER_LINEAR`, which models of this kind were
-//! trained on. Bound: sides of at most [`SIDE_MAX`] pixels, and what the caller asks for.
+//! A library, not a component. Resizing is OpenCV's `INTER_LINEAR`, on which such models were
+//! trained. Bound: sides of at most [`SIDE_MAX`] pixels, and the sizes that the caller requests.
 
 mod normalise;
 mod resize;
 
 pub use normalise::Normaliser;
 
-/// Levels of a pixel.
+/// Levels per pixel.
 pub const CHANNELS: usize = 3;
-/// Most pixels of a side.
+/// Maximum pixels of a side.
 pub const SIDE_MAX: usize = 65_535;
 
-/// A picture that lies somewhere else.
+/// A borrowed picture.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     width: usize,
@@ -31,7 +31,7 @@ pub struct Raster {
 }
 
 impl<'a> View<'a> {
-    /// `None` if the levels are not as many as the sides say, or a side is empty or too long.
+    /// `None` if the number of levels does not match the sides, or a side is 0 or too long.
     pub fn new(width: usize, height: usize, levels: &'a [u8]) -> Option<Self> {
         let fits = |side: usize| (1..=SIDE_MAX).contains(&side);
         let length = width.checked_mul(height)?.checked_mul(CHANNELS)?;
@@ -57,13 +57,13 @@ impl<'a> View<'a> {
         self.levels
     }
 
-    /// A row's levels; beyond the borders lies the nearest row.
+    /// A row's levels; beyond the borders, those of the nearest row.
     pub fn row(&self, row: usize) -> &'a [u8] {
         let stride = self.width * CHANNELS;
         &self.levels[row.min(self.height - 1) * stride..][..stride]
     }
 
-    /// A pixel; beyond the borders lies the nearest one.
+    /// A pixel; beyond the borders, the nearest one.
     pub fn pixel(&self, x: isize, y: isize) -> [u8; CHANNELS] {
         let inside = |place: isize, side: usize| place.max(0).unsigned_abs().min(side - 1);
         let start = (inside(y, self.height) * self.width + inside(x, self.width)) * CHANNELS;
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
             .unwrap_or_default()
     }
 
-    /// In another size, by OpenCV's `INTER_LINEAR`. Sides are kept between 1 and [`SIDE_MAX`].
+    /// Resized with OpenCV's `INTER_LINEAR`. Sides are clamped to 1 to [`SIDE_MAX`].
     pub fn resized(&self, width: usize, height: usize) -> Raster {
         resize::linear(self, width.clamp(1, SIDE_MAX), height.clamp(1, SIDE_MAX))
     }
@@ -87,7 +87,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Turned by 180 degrees.
+    /// Rotated by 180 degrees.
     pub fn upside_down(&self) -> Raster {
         let levels = self
             .levels
@@ -102,7 +102,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Turned by 90 degrees against the clock: what was on the right is on top.
+    /// Rotated counter-clockwise by 90 degrees: the right side is on top.
     pub fn turned_left(&self) -> Raster {
         let (width, height) = (self.height, self.width);
         let mut levels = Vec::with_capacity(self.levels.len());
@@ -120,7 +120,7 @@ impl<'a> View<'a> {
 }
 
 impl Raster {
-    /// `None` if the levels are not as many as the sides say, or a side is empty or too long.
+    /// `None` if the number of levels does not match the sides, or a side is 0 or too long.
     pub fn new(width: usize, height: usize, levels: Vec<u8>) -> Option<Self> {
         View::new(width, height, &levels)?;
         Some(Self {
@@ -130,7 +130,7 @@ impl Raster {
         })
     }
 
-    /// To look at.
+    /// A borrowed view.
     pub fn view(&self) -> View<'_> {
         View {
             width: self.width,
@@ -139,7 +139,7 @@ impl Raster {
         }
     }
 
-    /// Only the levels.
+    /// The levels only.
     pub fn into_levels(self) -> Vec<u8> {
         self.levels
     }

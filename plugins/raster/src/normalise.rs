@@ -1,8 +1,8 @@
-//! Levels to what a network takes: `(level / 255 - mean) / std`, each channel in a plane of its
-//! own.
+//! Converts levels to a network's input: `(level / 255 - mean) / std`, each channel in its own
+//! plane.
 //!
-//! A level has one of 256 values, so the arithmetic is a table, computed once in `f64`. Bound:
-//! three kilobytes.
+//! A level has 256 values, so the arithmetic is a table, computed once in `f64`. Bound: three
+//! kilobytes.
 
 use crate::{CHANNELS, View};
 
@@ -11,7 +11,7 @@ use crate::{CHANNELS, View};
 pub struct Normaliser([[f32; 256]; CHANNELS]);
 
 impl Normaliser {
-    /// Nothing of `std` may be 0: the caller has checked its settings.
+    /// No element of `std` may be 0: the caller has checked its settings.
     pub fn new(mean: [f64; CHANNELS], std: [f64; CHANNELS]) -> Self {
         let mut tables = [[0.0; 256]; CHANNELS];
         for ((table, mean), std) in tables.iter_mut().zip(mean).zip(std) {
@@ -22,8 +22,8 @@ impl Normaliser {
         Self(tables)
     }
 
-    /// Writes a picture into the upper left corner of planes that are `stride` wide, all of them
-    /// together in `planes`. What does not fit is left out.
+    /// Writes a picture into the upper left corner of the planes in `planes`, which are `stride`
+    /// wide. The excess is cropped.
     pub fn write(&self, picture: &View<'_>, stride: usize, planes: &mut [f32]) {
         let plane_length = planes.len() / CHANNELS;
         for (channel, (plane, table)) in planes

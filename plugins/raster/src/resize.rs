@@ -1,14 +1,14 @@
-//! OpenCV's `INTER_LINEAR` of 8-bit pictures: whole numbers, weights of 1/2048, rows first.
+//! OpenCV's `INTER_LINEAR` for 8-bit pictures: integer arithmetic, weights of 1/2048, rows first.
 //!
-//! A picture that is halved on both sides is averaged, as OpenCV does. Bound: the result, and two
+//! A picture that is halved on both sides is averaged, as in OpenCV. Bound: the result, and two
 //! rows of it as `i32`.
 
 use crate::{CHANNELS, Raster, View};
 
-/// Weights are whole numbers of this fraction.
+/// Weights are integer multiples of this fraction.
 const STEPS: f32 = 2048.0;
 
-/// Where along an axis a target pixel is mixed from: two neighbours and their weights.
+/// The sources of a target pixel along an axis: two neighbours and their weights.
 #[derive(Clone, Copy)]
 struct Mix {
     sources: [usize; 2],
@@ -36,7 +36,7 @@ pub(crate) fn linear(picture: &View<'_>, width: usize, height: usize) -> Raster 
             row.fill(picture, source, &columns);
         }
         let [upper, lower] = &rows;
-        // The order of the shifts is OpenCV's: it says how ties round.
+        // The order of the shifts is OpenCV's: it decides how ties round.
         let mixed = upper.sums.iter().zip(&lower.sums).map(|(upper, lower)| {
             let (upper, lower) = (
                 (weights[0] * (upper >> 4)) >> 16,
@@ -53,7 +53,7 @@ pub(crate) fn linear(picture: &View<'_>, width: usize, height: usize) -> Raster 
     }
 }
 
-/// A source row, mixed along its pixels.
+/// A source row, resized horizontally.
 #[derive(Default)]
 struct Row {
     source: Option<usize>,
@@ -86,8 +86,7 @@ impl Row {
     }
 }
 
-/// Beyond a border lies its last pixel again, mixed with itself: two products are rounded, which
-/// shows.
+/// Beyond a border its last pixel counts twice: two products are rounded, which affects the result.
 fn mix(target: usize, from: usize, to: usize) -> Mix {
     let place = single((float(target) + 0.5) * (float(from) / float(to)) - 0.5);
     let before = place.floor();
@@ -129,10 +128,7 @@ fn halved(picture: &View<'_>, width: usize, height: usize) -> Raster {
     }
 }
 
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "clamped to the levels that there are"
-)]
+#[expect(clippy::cast_sign_loss, reason = "clamped to valid levels")]
 fn level(sum: i32) -> u8 {
     sum.clamp(0, 255) as u8
 }
@@ -153,7 +149,7 @@ const fn whole(place: f32) -> usize {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "OpenCV rounds places to single precision"
+    reason = "OpenCV rounds positions to single precision"
 )]
 const fn single(place: f64) -> f32 {
     place as f32

@@ -1,10 +1,10 @@
-//! Beside OpenCV, and the borders.
+//! Comparison with OpenCV, and the borders.
 
 use serde::Deserialize;
 
 use super::{Normaliser, Raster, View};
 
-/// What `reference/make.py` wrote.
+/// The output of `reference/make.py`.
 #[derive(Deserialize)]
 struct Case {
     from: [usize; 2],
@@ -14,7 +14,7 @@ struct Case {
 }
 
 #[test]
-fn resizing_is_opencvs() {
+fn resizing_agrees_with_opencv() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../reference/resize.json")).unwrap();
     for Case {
         from: [width, height],
@@ -41,7 +41,7 @@ fn a_view_has_as_many_levels_as_its_sides_say() {
 }
 
 #[test]
-fn turning_moves_pixels() {
+fn rotation_moves_pixels() {
     let levels: Vec<u8> = (0..18).collect();
     let picture = View::new(3, 2, &levels).unwrap();
     assert_eq!(picture.upside_down().into_levels()[..3], [15, 16, 17]);
@@ -52,7 +52,7 @@ fn turning_moves_pixels() {
 }
 
 #[test]
-fn beyond_the_border_lies_the_nearest_pixel() {
+fn beyond_the_border_the_nearest_pixel_counts() {
     let picture = View::new(2, 1, &[1, 2, 3, 4, 5, 6]).unwrap();
     assert_eq!(picture.pixel(-5, -5), [1, 2, 3]);
     assert_eq!(picture.pixel(9, 9), [4, 5, 6]);

@@ -1,9 +1,8 @@
 //! Standardises the columns of a table: `(x - mean) / std`, column by column.
 //!
-//! Computed in `f64` and rounded once to `f32`, so that the numbers are those that the training
-//! framework computed. Default: the table is called `features`; the setting `tensor` changes that.
-//! A NaN or an infinity is refused with its row and column. Bound: the table lies in the instance's
-//! memory, and is changed in place.
+//! Computed in `f64` and rounded once to `f32`, as in the training framework. Default: the table's
+//! name is `features`; the setting `tensor` changes it. A NaN or an infinity is refused with its
+//! row and column. Bound: the table is in the instance's memory, and is changed in place.
 
 use hotstage_sdk::{
     Datatype, Failure, Files, Inputs, OpenError, Outputs, Preprocessor, Signature, any, export,
@@ -12,21 +11,21 @@ use hotstage_sdk::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The exponent's bits: all of them are set in a NaN and in an infinity, and in nothing else.
+/// The exponent's bits: only a NaN and an infinity have all of them set.
 const EXPONENT: u32 = 0x7f80_0000;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// What is subtracted from each column.
+    /// Subtracted from each column.
     mean: Vec<f64>,
-    /// What each column is then divided by: finite and more than 0, one for each mean.
+    /// Divides each column after that: finite and more than 0, one number per mean.
     std: Vec<f64>,
-    /// The columns' names, for messages; one for each mean.
+    /// The columns' names for messages; one per mean.
     #[serde(default)]
     columns: Option<Vec<String>>,
-    /// The name of the input and of the output.
+    /// Name of the input and of the output.
     #[serde(default = "features")]
     tensor: String,
 }
@@ -35,7 +34,7 @@ fn features() -> String {
     "features".to_owned()
 }
 
-/// A scaler with its columns.
+/// The stage with its columns.
 #[derive(Debug)]
 pub struct Scale {
     mean: Vec<f64>,
@@ -97,8 +96,8 @@ impl Preprocessor for Scale {
     fn preprocess(&mut self, inputs: &mut Inputs, outputs: &mut Outputs) -> Result<(), Failure> {
         let mut table = inputs.take(&self.tensor)?;
         let elements = table.slice_mut::<f32>()?;
-        // Looked at before anything is changed, so that the message can say what the client sent;
-        // and all of it, because a loop that may stop early uses no vectors.
+        // Checked before anything is changed, so that the message can show the client's value.
+        // Checks all elements, because a loop that may stop early does not vectorise.
         if elements
             .iter()
             .map(|element| element.to_bits() & EXPONENT)
@@ -116,17 +115,14 @@ impl Preprocessor for Scale {
     }
 }
 
-/// The nearest `f32`. A result beyond its range is an infinity, as it is in every framework.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+/// The nearest `f32`. A result beyond its range is an infinity, as in every framework.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
 const fn round(value: f64) -> f32 {
     value as f32
 }
 
 impl Scale {
-    /// Says where the first one is, and how many there are.
+    /// Finds the first one, and counts all.
     #[cold]
     fn not_finite(&self, elements: &[f32]) -> Failure {
         let Self {
@@ -231,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_refused_with_its_place() {
+    fn values_that_are_not_finite_are_refused_with_their_position() {
         let settings = json!({ "mean": [0.0, 0.0], "std": [1.0, 1.0], "columns": ["radius", "mean concavity"] });
         for (bad, shown) in [
             (f32::NAN, "NaN"),
@@ -256,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_are_refused() {
+    fn invalid_settings_are_refused() {
         assert!(refusal(json!({ "mean": [], "std": [] })).starts_with("settings.mean: is empty"));
         assert_eq!(
             refusal(json!({ "mean": [1.0, 2.0], "std": [1.0] })),

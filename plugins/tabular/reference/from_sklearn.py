@@ -1,11 +1,11 @@
-"""The settings of `tabular` that do what a fitted ColumnTransformer of scikit-learn does.
+"""Converts a fitted ColumnTransformer of scikit-learn to the equivalent settings of `tabular`.
 
     import joblib, json, from_sklearn
     print(json.dumps(from_sklearn.settings(joblib.load("columns.joblib")), indent=2))
 
-JSON is YAML, so the output can stand in a manifest as it is. Knows SimpleImputer, StandardScaler, OneHotEncoder,
+JSON is YAML, so the output can be pasted into a manifest. Supports SimpleImputer, StandardScaler, OneHotEncoder,
 OrdinalEncoder, FunctionTransformer of log and log1p, pipelines of them, "passthrough" and "drop", on named columns.
-Raises ValueError for anything else, as a guess would be a wrong answer in production.
+Raises ValueError for anything else, because a guess would give wrong answers in production.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def settings(transformer):
 
 
 def add(step, index, entry):
-    """Adds what a step does with the column that has this place among its own."""
+    """Adds the settings of a step for its column with this index."""
     if isinstance(step, str) and step == "passthrough" or is_identity(step):
         return
     if isinstance(step, SimpleImputer) and not step.add_indicator and list(entry) == ["name"]:
@@ -63,7 +63,7 @@ def is_identity(step):
 
 
 def plain(value):
-    """A value of NumPy as JSON has it; a NaN is a null."""
+    """A NumPy value for JSON; a NaN becomes null."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list):
         return [plain(element) for element in value]

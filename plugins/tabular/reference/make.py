@@ -1,4 +1,4 @@
-"""Write golden.json: rows, the settings of a fitted ColumnTransformer, and the matrix that it makes of the rows.
+"""Write golden.json: rows, the settings of a fitted ColumnTransformer, and its matrix for the rows.
 
 Seeded: with the versions in requirements.txt, each run writes the same bytes. The component's tests compare its matrix
 with this one, to 1e-6, for the rows as CSV, as JSON lines and as tensors.
@@ -21,7 +21,7 @@ SHOWN = 16
 
 
 def table(random):
-    """A table as a ticket office has it: numbers of all sizes, categories, and values that nobody wrote down."""
+    """A table of tickets: numbers of all magnitudes, categories, and missing values."""
     frame = pd.DataFrame({
         "age": random.normal(40, 15, ROWS).round(1),
         "fare": random.lognormal(3, 1.2, ROWS).round(2),
@@ -37,7 +37,7 @@ def table(random):
 
 
 def fit(frame):
-    """What a training would do with it."""
+    """A typical training pipeline."""
     ordinal = OrdinalEncoder(
         categories=[["small", "medium", "large"]], handle_unknown="use_encoded_value", unknown_value=-1
     )
@@ -70,7 +70,7 @@ def main():
     frame = table(np.random.default_rng(11))
     transformer = fit(frame)
     shown = frame.head(SHOWN).copy()
-    # What training has never seen.
+    # Values that training has never seen.
     shown.loc[3, "size"] = "giant"
     shown.loc[4, "flag"] = "?"
     shown.loc[5, "fare"] = 1e9

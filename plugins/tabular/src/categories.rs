@@ -1,43 +1,43 @@
-//! The categories of a column, in the order in which training had them: texts, or numbers.
+//! The categories of a column, in training's order: texts, or numbers.
 //!
-//! Numbers are compared as numbers, so `3`, `3.0` and a client's text `3` are one category; texts
-//! are compared byte by byte. Bound: a lookup is a binary search; a message lists [`LISTED_MAX`] of
-//! them.
+//! Numbers are compared numerically, so `3`, `3.0` and a client's text `3` are one category; texts
+//! are compared byte by byte. Bound: a lookup is a binary search; a message lists [`LISTED_MAX`]
+//! categories.
 
 use crate::cell::{Cell, MissingTexts};
 use crate::scalar::Scalar;
 use crate::suggest::nearest;
 
-/// Most categories that a message lists.
+/// Maximum categories in a message.
 const LISTED_MAX: usize = 10;
 
-/// The categories, and the place of the one for missing values if there is one.
+/// The categories, and the index of the one for missing values, if any.
 #[derive(Debug)]
 pub(crate) struct Categories {
     known: Known,
     count: usize,
-    /// The place of `null` in the list.
+    /// The index of `null` in the list.
     pub(crate) missing: Option<usize>,
 }
 
-/// Each with its place in the list, sorted.
+/// Each with its index in the list, sorted.
 #[derive(Debug)]
 enum Known {
     Texts(Vec<(String, usize)>),
     Numbers(Vec<(f64, usize)>),
 }
 
-/// Where a value stands in the list.
+/// The index of a value in the list.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Place {
     At(usize),
-    /// Of the right type, and not in the list.
+    /// Of the right type, but not in the list.
     Unknown,
     WrongType,
 }
 
 impl Categories {
-    /// What the setting lists. The error is what follows the key: `[2]: is …`.
+    /// Parses the setting. The error is the part after the key: `[2]: is …`.
     pub(crate) fn new(
         list: &[Option<&Scalar>],
         texts_missing: &MissingTexts,
@@ -118,7 +118,7 @@ impl Categories {
         found.map_or(Place::Unknown, Place::At)
     }
 
-    /// What a message says would be right: the nearest category, and the first ones.
+    /// The suggestion of a message: the nearest category, and the first ones.
     pub(crate) fn needed(&self, cell: &Cell<'_>) -> String {
         let mut listed = match &self.known {
             Known::Texts(texts) => in_place(texts, |text| format!("`{text}`")),
@@ -152,7 +152,7 @@ impl Categories {
 }
 
 impl Known {
-    /// In the order of the lookups. Two equal categories are a typing error.
+    /// Sorts for lookups. Two equal categories are probably a typing error.
     fn sorted(mut self) -> Result<Self, String> {
         let twice = match &mut self {
             Self::Texts(texts) => {
@@ -177,7 +177,7 @@ impl Known {
     }
 }
 
-/// The first two neighbours that are equal, with their places.
+/// The first two equal neighbours, with their indices.
 fn equal_pair<C>(
     sorted: &[(C, usize)],
     equal: impl Fn(&C, &C) -> bool,
@@ -188,7 +188,7 @@ fn equal_pair<C>(
     })
 }
 
-/// As the setting lists them.
+/// As in the setting.
 fn in_place<C>(sorted: &[(C, usize)], show: impl Fn(&C) -> String) -> Vec<String> {
     let mut listed: Vec<&(C, usize)> = sorted.iter().collect();
     listed.sort_by_key(|(_, place)| *place);

@@ -1,13 +1,13 @@
-//! One value of a row, wherever it comes from, and what it can be read as.
+//! One value of a row, from any source, and its conversions.
 //!
-//! A message shows a value's first [`SHOWN_CHARS_MAX`] characters.
+//! A message shows the first [`SHOWN_CHARS_MAX`] characters of a value.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Most characters of a client's text in a message.
+/// Maximum characters of a client's text in a message.
 const SHOWN_CHARS_MAX: usize = 40;
 
 /// One value of a row.
@@ -16,13 +16,13 @@ pub(crate) enum Cell<'a> {
     Missing,
     Number(f64),
     Boolean(bool),
-    /// Most often UTF-8, but nobody has looked.
+    /// Usually UTF-8, but not validated.
     Text(Cow<'a, [u8]>),
-    /// A JSON value that is no cell, in words.
+    /// A JSON value of an unsupported type, described in words.
     Other(&'static str),
 }
 
-/// The texts that stand for a missing value, in order.
+/// The texts that mean a missing value, sorted.
 #[derive(Debug)]
 pub(crate) struct MissingTexts(Vec<String>);
 
@@ -55,7 +55,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Whether there is nothing here: no value, a NaN, or a text that says so.
+    /// Whether the value is missing: no value, a NaN, or a text that means missing.
     pub(crate) fn is_missing(&self, texts: &MissingTexts) -> bool {
         match self {
             Self::Missing => true,
@@ -65,7 +65,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The number that it is, or that its text says. `None` if there is no finite one.
+    /// The number, or the number in the text. `None` if it is not finite or not a number.
     pub(crate) fn number(&self) -> Option<f64> {
         let number = match self {
             Self::Number(number) => *number,
@@ -75,7 +75,7 @@ impl<'a> Cell<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// True or false, in any of the forms in which programs write it.
+    /// True or false, in any of the common forms.
     pub(crate) fn boolean(&self) -> Option<bool> {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
@@ -96,7 +96,7 @@ fn is_one_of(text: &[u8], words: [&[u8]; 2]) -> bool {
         .any(|word| text.trim_ascii().eq_ignore_ascii_case(word))
 }
 
-/// As a message shows it.
+/// The value as shown in messages.
 impl fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +128,7 @@ pub(crate) fn shown(text: &[u8]) -> String {
     shown
 }
 
-/// A value of JSON. What is nested is read and forgotten.
+/// A JSON value. Nested values are read and dropped.
 impl<'de> Deserialize<'de> for Cell<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;

@@ -1,8 +1,8 @@
-//! A listed column: from one value of a row to its numbers in the matrix.
+//! A listed column: converts one value of a row to its numbers in the matrix.
 //!
-//! A number goes through its steps in one order, whatever the order of the settings: impute, clip,
-//! logarithm, standardise. What can be computed beforehand is: an imputed value, the numbers of
-//! categories and of booleans. Every number that comes out is finite.
+//! The steps have a fixed order, whatever the order of the settings: impute, clip, logarithm,
+//! standardise. Constant results are precomputed: an imputed value, the numbers of categories and
+//! of booleans. Every result is finite.
 
 mod category;
 mod steps;
@@ -15,7 +15,7 @@ use crate::cell::{Cell, MissingTexts};
 use crate::scalar::Scalar;
 use crate::settings::{ColumnSettings, Kind};
 
-/// A listed column: how its values are read, and what they become.
+/// A listed column: how its values are read and converted.
 #[derive(Debug)]
 pub(crate) enum Column {
     Number {
@@ -34,7 +34,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// The error is what follows the column's key: `.clip: …`.
+    /// The error is the part after the column's key: `.clip: …`.
     pub(crate) fn new(settings: &ColumnSettings, texts: &MissingTexts) -> Result<Self, String> {
         let ColumnSettings {
             kind,
@@ -70,7 +70,7 @@ impl Column {
         }
     }
 
-    /// A column of numbers, of booleans, or of what is missing.
+    /// A column of numbers, of booleans, or of missing-value indicators.
     fn of_scalars(kind: Kind, steps: Steps, impute: Option<&Scalar>) -> Result<Self, String> {
         if kind != Kind::Number {
             steps.only_standardise()?;
@@ -113,7 +113,7 @@ impl Column {
         }
     }
 
-    /// How many columns it makes.
+    /// The number of matrix columns.
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::OneHot(column) => column.width(),
@@ -121,7 +121,7 @@ impl Column {
         }
     }
 
-    /// The datatype that its input has unless the settings say another; `None` if any is as good.
+    /// The input's default datatype; `None` if any is suitable.
     pub(crate) const fn datatype(&self) -> Option<Datatype> {
         let categories = match self {
             Self::Number { .. } => return Some(Datatype::Fp64),
@@ -137,7 +137,7 @@ impl Column {
         }
     }
 
-    /// Whether values of this datatype can be its own.
+    /// Whether the column accepts values of this datatype.
     pub(crate) const fn takes(&self, datatype: Datatype) -> bool {
         let categories = match (self, datatype) {
             (_, Datatype::Bytes) | (Self::Indicator { .. } | Self::Boolean { .. }, _) => {
@@ -150,8 +150,8 @@ impl Column {
         !categories.are_texts() && !matches!(datatype, Datatype::Bool)
     }
 
-    /// Writes a value's numbers into their places, which hold zeros. The error says what the value
-    /// is and what is needed, to follow the place: `is …; … is needed`.
+    /// Writes a value's numbers into its elements, which hold zeros. The error describes the value
+    /// and the expectation, to follow its position: `is …; … is needed`.
     pub(crate) fn encode(
         &self,
         cell: &Cell<'_>,

@@ -1,7 +1,7 @@
-//! A body of CSV: a header row that names the columns, in any order, and a row of values a line.
+//! CSV bodies: a header row with column names in any order, and one row of values per line.
 //!
-//! Default: the header is the first row; the setting `header` gives the names of a body without
-//! one. Names and numbers may have spaces around them; categories are taken as they are.
+//! Default: the first row is the header; the setting `header` names the columns of a body without
+//! one. Names and numbers may have surrounding spaces; categories are compared unchanged.
 
 use hotstage_sdk::Failure;
 
@@ -11,7 +11,7 @@ use crate::matrix::{Matrix, place};
 use crate::records::Records;
 use crate::suggest::nearest;
 
-/// Names of the header that a message lists.
+/// Maximum names of the header in a message.
 const LISTED_MAX: usize = 10;
 
 /// Reads the whole body.
@@ -66,7 +66,7 @@ pub(crate) fn read<'l>(layout: &'l Layout, body: &[u8]) -> Result<Matrix<'l>, Fa
     }
 }
 
-/// For each source, the field that the header row gives it.
+/// For each source, its field according to the header row.
 fn find(layout: &Layout, header: &Records<'_>) -> Result<Vec<usize>, Failure> {
     let mut named: Vec<(&[u8], usize)> = (0..header.len())
         .map(|field| (header.field(field).trim_ascii(), field))

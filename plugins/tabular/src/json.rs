@@ -1,9 +1,8 @@
-//! Rows in JSON: objects, whose keys are the columns, or arrays. A body has one a line; a tensor
-//! has one an element.
+//! JSON rows: objects whose keys are the columns, or arrays. A body has one row per line; a tensor
+//! has one per element.
 //!
-//! Keys and places that no column is made of are read and forgotten. Bound: a row is read in one
-//! pass, and nothing of it is kept but the values of the columns; texts without escapes are not
-//! copied.
+//! Unused keys and positions are read and dropped. Bound: a row is read in one pass, and only the
+//! values of the columns are kept; texts without escapes are not copied.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,7 +52,7 @@ pub(crate) struct Rows<'l, 'de> {
     layout: &'l Layout,
     /// Each source by its name, sorted.
     names: Vec<(&'l str, usize)>,
-    /// The values of the row, by source; `None` where it has none.
+    /// The values of the row, by source; `None` if missing.
     cells: Vec<Option<Cell<'de>>>,
 }
 
@@ -71,7 +70,7 @@ impl<'l, 'de> Rows<'l, 'de> {
         }
     }
 
-    /// The values of a row, by source. The error is what is wrong with it, to follow its place.
+    /// The values of a row, by source. The error follows the row's position.
     pub(crate) fn read(&mut self, row: &'de [u8]) -> Result<&[Option<Cell<'de>>], String> {
         self.cells.clear();
         self.cells.resize(self.layout.sources.len(), None);
@@ -104,7 +103,7 @@ impl<'l, 'de> Rows<'l, 'de> {
     }
 }
 
-/// Where in the text JSON ends, without the number of the line: a row has one.
+/// The position at which the JSON ends, without a line number, because a row is one line.
 #[cold]
 fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();

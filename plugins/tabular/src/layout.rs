@@ -1,7 +1,7 @@
-//! The columns of the table, those of the matrix, and how a row gets from one to the other.
+//! The columns of the table and of the matrix, and the mapping between them.
 //!
-//! Bounds: [`COLUMNS_MAX`] listed columns, [`WIDTH_MAX`] columns of the matrix, and its elements;
-//! the setting `rows_max`. What is over a bound is refused before it is computed.
+//! Bounds: [`COLUMNS_MAX`] listed columns, [`WIDTH_MAX`] columns of the matrix, and its number of
+//! elements; the setting `rows_max`. Anything over a bound is refused before it is computed.
 
 use hotstage_sdk::{Datatype, Failure};
 
@@ -9,25 +9,24 @@ use crate::cell::{Cell, MissingTexts, shown};
 use crate::column::Column;
 use crate::settings::{Absent, Settings, Tensors};
 
-/// Most columns in the settings.
+/// Maximum columns in the settings.
 const COLUMNS_MAX: usize = 4096;
-/// Most columns of the matrix.
+/// Maximum columns of the matrix.
 const WIDTH_MAX: usize = 65_536;
-/// Most elements of the matrix: 32 MiB, which is half of what a stage may hand out unless the
-/// manifest says more.
+/// Maximum elements of the matrix: 32 MiB, half of the default limit of a stage's output.
 const ELEMENTS_MAX: usize = 8 << 20;
-/// Most inputs that a stage may have.
+/// Maximum inputs of a stage.
 const INPUTS_MAX: usize = 256;
 
-/// What the settings come to.
+/// The layout that the settings define.
 #[derive(Debug)]
 pub(crate) struct Layout {
     columns: Vec<Listed>,
-    /// The names of the table's columns that are used, each once.
+    /// The names of the table's used columns, each once.
     pub(crate) sources: Vec<String>,
     /// The datatype of each source's own input.
     pub(crate) datatypes: Vec<Datatype>,
-    /// For each place in a row without names, its source if it is used.
+    /// For each position in a row without names, its source if it is used.
     pub(crate) places: Vec<Option<usize>>,
     /// Whether CSV has no header row.
     pub(crate) is_headless: bool,
@@ -38,7 +37,7 @@ pub(crate) struct Layout {
     pub(crate) rows_max: usize,
 }
 
-/// A listed column, and where its values come from.
+/// A listed column, and the source of its values.
 #[derive(Debug)]
 struct Listed {
     source: usize,
@@ -46,7 +45,7 @@ struct Listed {
     column: Column,
 }
 
-/// A value that has no number.
+/// A value that can't be converted.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) source: usize,
@@ -113,7 +112,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Refuses more rows than there may be.
+    /// Refuses more rows than the bound.
     pub(crate) fn check_rows(&self, rows: usize) -> Result<(), Failure> {
         let Self { rows_max, .. } = self;
         if rows <= *rows_max {
@@ -124,7 +123,7 @@ impl Layout {
         )))
     }
 
-    /// For each source, its place in a row without names.
+    /// For each source, its position in a row without names.
     pub(crate) fn fields(&self) -> Vec<usize> {
         let field = |source| {
             self.places
@@ -181,7 +180,7 @@ fn check_rows_and_input(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// The listed columns, and the names that they take their values from, each once.
+/// The listed columns, and the names of their sources, each once.
 fn listed(
     settings: &Settings,
     missing: &MissingTexts,
@@ -205,7 +204,7 @@ fn listed(
     Ok((listed, sources))
 }
 
-/// The datatype of each source's own input: what the settings say, or what most fits its first use.
+/// The datatype of each source's own input: from the settings, or the best match for its first use.
 fn datatypes(
     settings: &Settings,
     listed: &[Listed],
@@ -274,7 +273,7 @@ fn datatypes(
     Ok(datatypes)
 }
 
-/// For each place in a row without names, its source.
+/// For each position in a row without names, its source.
 fn places(header: Option<&[String]>, sources: &[String]) -> Result<Vec<Option<usize>>, String> {
     let Some(header) = header else {
         return Ok((0..sources.len()).map(Some).collect());

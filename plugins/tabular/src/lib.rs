@@ -1,10 +1,9 @@
-//! Turns rows of a table into the matrix of numbers that a model was trained on.
+//! Converts table rows to the numeric matrix on which a model was trained.
 //!
-//! Default: a row has the listed columns by their names, in a body of CSV or of JSON lines, or in
-//! one tensor for each column; a missing value and an unknown category are refused. The settings,
-//! one entry for each column, say what is imputed, clipped, standardised and encoded; their numbers
-//! are those that scikit-learn's transformers learnt. Bounds: `rows_max`, and what `layout.rs` and
-//! `records.rs` name.
+//! Default: a row has the listed columns by name, in a CSV or JSON lines body, or in one tensor per
+//! column; missing values and unknown categories are refused. The settings, one entry per column,
+//! define imputation, clipping, standardisation and encoding; their numbers are those learnt by
+//! scikit-learn's transformers. Bounds: `rows_max`, and those of `layout.rs` and `records.rs`.
 
 mod categories;
 mod cell;
@@ -27,7 +26,7 @@ use hotstage_sdk::{
 use layout::Layout;
 use settings::{Settings, Tensors};
 
-/// The content types of raw bodies. `application/json` is the protocol's own.
+/// The content types of raw bodies. `application/json` belongs to the protocol.
 const CSV: &str = "text/csv";
 const ACCEPTS: [&str; 5] = [
     CSV,
@@ -37,7 +36,7 @@ const ACCEPTS: [&str; 5] = [
     "application/jsonl",
 ];
 
-/// A table's columns, and what is made of them.
+/// The stage with its layout.
 #[derive(Debug)]
 pub struct Tabular {
     layout: Layout,

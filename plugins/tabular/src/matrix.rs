@@ -1,6 +1,6 @@
-//! The matrix of a body, of which nobody knows beforehand how many rows it has.
+//! The matrix of a body, whose number of rows is not known in advance.
 //!
-//! Bound: the layout's `rows_max`, asked before a row is added.
+//! Bound: the layout's `rows_max`, checked before a row is added.
 
 use hotstage_sdk::{Failure, Outputs};
 
@@ -24,12 +24,12 @@ impl<'l> Matrix<'l> {
         }
     }
 
-    /// The number of the next row, as a file's reader counts: from 1 on.
+    /// The number of the next row, counted from 1.
     pub(crate) const fn next(&self) -> usize {
         self.rows + 1
     }
 
-    /// Adds a row. `place` says where in the body it stands.
+    /// Adds a row. `place` returns its position in the body.
     pub(crate) fn push<'c>(
         &mut self,
         cell: impl Fn(usize) -> Cell<'c>,
@@ -49,14 +49,14 @@ impl<'l> Matrix<'l> {
         Ok(())
     }
 
-    /// Answers with it.
+    /// Sets the output to the matrix.
     pub(crate) fn put(self, outputs: &mut Outputs, output: &str) -> Result<(), Failure> {
         outputs.put_slice(output, &[self.rows, self.layout.width], &self.elements)
     }
 }
 
-/// Where a row of a body stands. Counted when somebody has to be told, as lines and rows differ by
-/// headers, empty lines and quoted ends of lines.
+/// The position of a row in a body. Computed only for messages, because lines and rows differ by
+/// headers, empty lines and quoted newlines.
 pub(crate) fn place(row: usize, body: &[u8], start: usize) -> String {
     let before = body.get(..start).unwrap_or_default();
     format!(

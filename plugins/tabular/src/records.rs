@@ -1,18 +1,16 @@
-//! The records of CSV as RFC 4180 has them: quoted fields may hold delimiters, ends of lines and
-//! doubled quotes.
+//! CSV records as in RFC 4180: quoted fields may contain delimiters, newlines and doubled quotes.
 //!
-//! Lines may end in LF, CRLF or CR; empty ones are skipped, and so is a byte order mark. Bounds: a
-//! record has at most [`FIELDS_MAX`] fields and [`RECORD_BYTES_MAX`] bytes, and room for one is all
-//! that this holds. A quote that is never closed is an error, as it would swallow the rows behind
-//! it.
+//! Lines may end in LF, CRLF or CR; empty lines and a byte order mark are skipped. Bounds: a record
+//! has at most [`FIELDS_MAX`] fields and [`RECORD_BYTES_MAX`] bytes, and the parser holds one
+//! record. An unclosed quote is an error, because it would swallow the following rows.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// Most fields of a record.
+/// Maximum fields of a record.
 const FIELDS_MAX: usize = 65_536;
-/// Most bytes of a record's fields.
+/// Maximum bytes of a record's fields.
 const RECORD_BYTES_MAX: usize = 1 << 20;
-/// Fields and bytes that there is room for at first.
+/// Initial capacities in fields and bytes.
 const FIELDS_FIRST: usize = 64;
 const RECORD_BYTES_FIRST: usize = 1024;
 
@@ -20,12 +18,12 @@ const RECORD_BYTES_FIRST: usize = 1024;
 pub(crate) struct Records<'a> {
     reader: Reader,
     body: &'a [u8],
-    /// How much of the body was read.
+    /// The number of bytes read.
     read: usize,
-    /// Where the record that was read last begins.
+    /// The start of the last record.
     start: usize,
     bytes: Vec<u8>,
-    /// Where each field ends in `bytes`.
+    /// The end of each field in `bytes`.
     ends: Vec<usize>,
     fields: usize,
 }
@@ -45,9 +43,9 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Reads the next record; false at the end. The error is what is wrong with it.
+    /// Reads the next record; false at the end. The error says what is wrong with it.
     pub(crate) fn advance(&mut self) -> Result<bool, String> {
-        // What ends a line is read with the record behind it.
+        // The parser reads the rest of a line ending with the next record.
         let skipped = self.body[self.read..]
             .iter()
             .take_while(|byte| matches!(byte, b'\r' | b'\n'))
@@ -57,8 +55,8 @@ impl<'a> Records<'a> {
         loop {
             let rest = &self.body[self.read..];
             let is_end = rest.is_empty();
-            // The last line need not have an end. One of ours leaves no doubt about how a record
-            // stands.
+            // The last line may lack a newline. Appending one makes the parser's end state
+            // unambiguous.
             let input = if is_end { b"\n" } else { rest };
             let (result, read, written, ended) =
                 self.reader
@@ -73,7 +71,7 @@ impl<'a> Records<'a> {
                     self.fields = fields;
                     return Ok(true);
                 }
-                // An end of a line that is kept as text stands between quotes.
+                // A newline that is part of a field is inside quotes.
                 ReadRecordResult::InputEmpty if is_end && written > 0 => {
                     return Err(
                         "a quote is opened and never closed; close it, and double quotes in a quoted field".to_owned()
@@ -95,12 +93,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Where the record begins in the body.
+    /// The offset of the record in the body.
     pub(crate) const fn start(&self) -> usize {
         self.start
     }
 
-    /// How many fields the record has.
+    /// The number of fields of the record.
     pub(crate) const fn len(&self) -> usize {
         self.fields
     }
@@ -118,12 +116,12 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Makes room for twice as many, up to a bound. `None` if the bound is reached.
-fn grow<T: Clone + Default>(room: &mut Vec<T>, most: usize) -> Option<()> {
-    if room.len() >= most {
+/// Doubles a buffer, up to a bound. `None` if the bound is reached.
+fn grow<T: Clone + Default>(buffer: &mut Vec<T>, most: usize) -> Option<()> {
+    if buffer.len() >= most {
         return None;
     }
-    room.resize((2 * room.len()).min(most), T::default());
+    buffer.resize((2 * buffer.len()).min(most), T::default());
     Some(())
 }
 

@@ -1,5 +1,4 @@
-//! A setting that may be a number, a text, or true or false: which one is right depends on the
-//! column.
+//! A setting that is a number, a text, or a boolean; the column decides which one is valid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +8,10 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::cell::Cell;
 
-/// One value, as the settings say it.
+/// One value in the settings.
 #[derive(Debug)]
 pub(crate) enum Scalar {
-    /// Finite, as every number of JSON is.
+    /// Finite, as every JSON number.
     Number(f64),
     /// Any text.
     Text(String),
@@ -21,7 +20,7 @@ pub(crate) enum Scalar {
 }
 
 impl Scalar {
-    /// The same value as a client's would be.
+    /// The same value as if it came from a client.
     pub(crate) const fn cell(&self) -> Cell<'_> {
         match self {
             Self::Number(number) => Cell::Number(*number),

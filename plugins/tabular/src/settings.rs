@@ -1,5 +1,4 @@
-//! What the manifest may set, as it is typed. `layout.rs` and `column.rs` make of it what calls
-//! use.
+//! Settings in the manifest, before validation. `layout.rs` and `column.rs` convert them for calls.
 
 use hotstage_sdk::Datatype;
 use schemars::JsonSchema;
@@ -7,39 +6,39 @@ use serde::Deserialize;
 
 use crate::scalar::Scalar;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The matrix's columns, in their order. A column of the table may be listed more than once, to
-    /// be used in several ways; one that is not listed is ignored.
+    /// The matrix's columns, in their order. A column of the table may be listed more than once,
+    /// with different steps; unlisted columns are ignored.
     pub(crate) columns: Vec<ColumnSettings>,
-    /// The names of a row's values, where rows do not have them: of CSV without a header row, of
-    /// JSON rows that are arrays, of the one tensor of `tensors: table`. Unless set, CSV has a
-    /// header row, and the others have the listed columns in their order.
+    /// The names of a row's values, for rows without names: CSV without a header row, JSON arrays,
+    /// and the one tensor of `tensors: table`. Default: CSV has a header row, and the others have
+    /// the listed columns in their order.
     #[serde(default)]
     pub(crate) header: Option<Vec<String>>,
-    /// What stands between the values of a CSV row: one ASCII character, such as ";" or a tab.
+    /// The delimiter of a CSV row: one ASCII character, such as ";" or a tab.
     #[serde(default = "comma")]
     pub(crate) delimiter: String,
-    /// The texts that stand for a missing value, in CSV, JSON and BYTES. A NaN and JSON's null
-    /// always do.
+    /// The texts that mean a missing value, in CSV, JSON and BYTES. A NaN and JSON's null always
+    /// do.
     #[serde(default = "missing")]
     pub(crate) missing: Vec<String>,
-    /// Whether a JSON row without a listed column is an error or has a missing value there.
+    /// Whether a listed column that is absent from a JSON row is an error or a missing value.
     #[serde(default)]
     pub(crate) absent: Absent,
-    /// What a request of tensors holds, as bodies of CSV and JSON lines are no tensors.
+    /// The form of a request with tensors. CSV and JSON lines bodies are no tensors.
     #[serde(default)]
     pub(crate) tensors: Tensors,
-    /// The name of the one input of `tensors: rows` (`rows` unless set) and `tensors: table`
-    /// (`features` unless set).
+    /// The name of the one input of `tensors: rows` (default `rows`) and `tensors: table` (default
+    /// `features`).
     #[serde(default)]
     pub(crate) input: Option<String>,
-    /// The name of the output.
+    /// Name of the output.
     #[serde(default = "features")]
     pub(crate) output: String,
-    /// Most rows of a request.
+    /// Maximum rows of a request.
     #[serde(default = "rows_max")]
     pub(crate) rows_max: usize,
 }
@@ -68,14 +67,14 @@ const fn rows_max() -> usize {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Absent {
-    /// Is refused: the key may be misspelt.
+    /// An error: the key may be misspelt.
     #[default]
     Error,
-    /// Has a missing value there.
+    /// A missing value.
     Missing,
 }
 
-/// What a request of tensors holds.
+/// The form of a request with tensors.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Tensors {
@@ -88,26 +87,27 @@ pub(crate) enum Tensors {
     Table,
 }
 
-/// A column of the matrix, or the few that one-hot encoding makes. Steps come in this order:
-/// impute, clip, log, standardise.
+/// A column of the matrix, or the few that one-hot encoding makes. Order of the steps: impute,
+/// clip, log, standardise.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColumnSettings {
     /// The column of the table.
     pub(crate) name: String,
-    /// What its values are. Unless set: a category if there is `one_hot` or `ordinal`, otherwise a
+    /// The kind of its values. Default: a category if there is `one_hot` or `ordinal`, otherwise a
     /// number.
     #[serde(default)]
     pub(crate) kind: Option<Kind>,
-    /// The datatype of the input of this name, with `tensors: columns`. Unless set: FP64 for
-    /// numbers and for categories that are numbers, BYTES for those that are texts, BOOL for
-    /// booleans. BYTES are read as CSV is.
+    /// The datatype of the input of this name, with `tensors: columns`. Default: FP64 for numbers
+    /// and for numeric categories, BYTES for text categories, BOOL for booleans. BYTES are parsed
+    /// like CSV values.
     #[serde(default)]
     pub(crate) datatype: Option<DatatypeName>,
-    /// What a missing value is taken for: scikit-learn's `statistics_`. Unless set, one is refused.
+    /// The replacement of a missing value: scikit-learn's `statistics_`. Default: missing values
+    /// are refused.
     #[serde(default)]
     pub(crate) impute: Option<Scalar>,
-    /// Between which numbers a number is moved.
+    /// The bounds to which a number is clipped.
     #[serde(default)]
     pub(crate) clip: Option<Clip>,
     /// A logarithm of the number.
@@ -119,12 +119,12 @@ pub(crate) struct ColumnSettings {
     /// A column for each category: 1 in the value's own, 0 in the others.
     #[serde(default)]
     pub(crate) one_hot: Option<OneHot>,
-    /// The place of the value among the categories, from 0 on.
+    /// The index of the value among the categories, from 0.
     #[serde(default)]
     pub(crate) ordinal: Option<Ordinal>,
 }
 
-/// What a column's values are.
+/// The kind of a column's values.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -134,7 +134,7 @@ pub(crate) enum Kind {
     Category,
     /// True or false, yes or no, 1 or 0: 1 or 0 in the matrix.
     Boolean,
-    /// 1 if the value is missing, otherwise 0; whatever the value is.
+    /// 1 if the value is missing, otherwise 0, for any value.
     Indicator,
 }
 
@@ -142,10 +142,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Clip {
-    /// What a smaller number becomes.
+    /// The lower bound.
     #[serde(default)]
     pub(crate) min: Option<f64>,
-    /// What a larger number becomes.
+    /// The upper bound.
     #[serde(default)]
     pub(crate) max: Option<f64>,
 }
@@ -164,9 +164,9 @@ pub(crate) enum Log {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Standardise {
-    /// What is subtracted: scikit-learn's `mean_`.
+    /// Subtracted: scikit-learn's `mean_`.
     pub(crate) mean: f64,
-    /// What is then divided by, more than 0: scikit-learn's `scale_`.
+    /// The divisor, more than 0: scikit-learn's `scale_`.
     pub(crate) std: f64,
 }
 
@@ -176,9 +176,9 @@ pub(crate) struct Standardise {
 pub(crate) struct OneHot {
     /// All texts or all numbers, in training's order: scikit-learn's `categories_`. A null among
     /// them stands for a missing value; without one, and without `impute`, a missing value is an
-    /// unknown one.
+    /// unknown category.
     pub(crate) categories: Vec<Option<Scalar>>,
-    /// What happens to a value that is not among them.
+    /// The handling of an unknown category.
     #[serde(default)]
     pub(crate) unknown: Unknown,
     /// When the first category has no column.
@@ -190,12 +190,12 @@ pub(crate) struct OneHot {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unknown {
-    /// Is refused.
+    /// Refused.
     #[default]
     Error,
-    /// Is 0 in all columns.
+    /// 0 in all columns.
     Ignore,
-    /// Is 1 in one more column, the last.
+    /// 1 in an additional last column.
     Other,
 }
 
@@ -209,18 +209,18 @@ pub(crate) enum DropFirst {
     IfBinary,
 }
 
-/// The place among the categories.
+/// The index among the categories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ordinal {
     /// All texts or all numbers, in their order: scikit-learn's `categories_`.
     pub(crate) categories: Vec<Scalar>,
-    /// The number of a value that is not among them: scikit-learn's `unknown_value`. Unless set,
-    /// one is refused.
+    /// The number of an unknown category: scikit-learn's `unknown_value`. Default: unknown
+    /// categories are refused.
     #[serde(default)]
     pub(crate) unknown: Option<f64>,
-    /// The number of a missing value: scikit-learn's `encoded_missing_value`. Unless set, one is
-    /// imputed or taken for an unknown one.
+    /// The number of a missing value: scikit-learn's `encoded_missing_value`. Default: a missing
+    /// value is imputed or counts as unknown.
     #[serde(default)]
     pub(crate) missing: Option<f64>,
 }

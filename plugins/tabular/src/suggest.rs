@@ -1,13 +1,13 @@
-//! What somebody may have meant: the nearest known name.
+//! Suggestions for unknown names: the nearest known name.
 //!
-//! Bounds: a client's name of more than [`BYTES_MAX`] bytes gets no suggestion, and of the known
-//! ones the first [`CANDIDATES_MAX`] are looked at, so that an error costs little.
+//! Bounds: a client's name of more than [`BYTES_MAX`] bytes gets no suggestion, and only the first
+//! [`CANDIDATES_MAX`] known names are compared, so that an error is cheap.
 
 const BYTES_MAX: usize = 64;
 const CANDIDATES_MAX: usize = 1000;
 
-/// The known name that is nearest, if it is near: about every third letter may differ. Capitals,
-/// spaces, `_` and `-` do not count.
+/// The nearest known name, if about every third letter differs at most. Case, spaces, `_` and `-`
+/// do not count.
 pub(crate) fn nearest<'a>(
     word: &[u8],
     known: impl IntoIterator<Item = &'a str>,
@@ -29,7 +29,7 @@ pub(crate) fn nearest<'a>(
                 candidate,
             )
         })
-        // Of one letter and another nothing is left in common.
+        // Two different single letters have nothing in common.
         .filter(|(distance, candidate)| {
             *distance <= allowed && *distance < candidate.chars().count()
         })

@@ -1,7 +1,7 @@
-//! A request of tensors: one for each column, one of rows in JSON, or one table of numbers.
+//! Requests with tensors: one per column, one of JSON rows, or one numeric table.
 //!
-//! Elements are counted from 0, as clients' arrays are. Bound: a tensor is read where it lies; of
-//! BYTES, a list of the elements' places is made.
+//! Elements are counted from 0, as in clients' arrays. Bound: a tensor is read in place; for BYTES,
+//! a list of the elements' positions is made.
 
 use hotstage_sdk::{Datatype, Element, Failure, Inputs, Outputs, bf16, f16};
 
@@ -57,7 +57,7 @@ pub(crate) fn columns(
     Ok(())
 }
 
-/// One input whose elements are rows in JSON.
+/// One input whose elements are JSON rows.
 pub(crate) fn rows(
     layout: &Layout,
     inputs: &Inputs,
@@ -94,7 +94,7 @@ pub(crate) fn rows(
     Ok(())
 }
 
-/// One input that is a table of numbers.
+/// One input that is a numeric table.
 pub(crate) fn table(
     layout: &Layout,
     inputs: &Inputs,

@@ -1,5 +1,4 @@
-//! What becomes of a row, from each of the places that rows come from; and that no row breaks
-//! anything.
+//! Conversion of rows from every source; and no row causes a panic.
 
 mod golden;
 mod refused;
@@ -23,7 +22,7 @@ fn matrix(answer: &testing::Answer) -> (Vec<u64>, Vec<f32>) {
     )
 }
 
-/// The matrix of a body of CSV.
+/// The matrix of a CSV body.
 #[track_caller]
 fn check_csv(settings: Value, body: &str, expected: &[&[f32]]) {
     let answer = open(settings)
@@ -33,7 +32,7 @@ fn check_csv(settings: Value, body: &str, expected: &[&[f32]]) {
     assert_eq!(matrix(&answer).0[0], expected.len() as u64);
 }
 
-/// The matrix of a column of texts.
+/// The matrix of a text column.
 #[track_caller]
 fn check_column(column: Value, texts: &[&str], expected: &[&[f32]]) {
     let mut column = column;
@@ -47,7 +46,7 @@ fn check_column(column: Value, texts: &[&str], expected: &[&[f32]]) {
 }
 
 #[test]
-fn steps_come_in_one_order_whatever_that_of_the_settings() {
+fn steps_have_a_fixed_order() {
     let column = json!({
         "standardise": { "mean": 1.0, "std": 2.0 }, "log": "log1p", "clip": { "min": 0.0, "max": 7.0 }, "impute": -5,
     });
@@ -75,7 +74,7 @@ fn booleans_are_ones_and_zeros() {
 }
 
 #[test]
-fn a_column_may_be_used_twice_and_say_what_is_missing() {
+fn a_column_may_be_used_twice_and_indicate_missing_values() {
     let columns = json!([{ "name": "a", "impute": 7 }, { "name": "b" }, { "name": "a", "kind": "indicator" }]);
     check_csv(
         json!({ "columns": columns }),
@@ -85,7 +84,7 @@ fn a_column_may_be_used_twice_and_say_what_is_missing() {
 }
 
 #[test]
-fn categories_have_columns_of_their_own() {
+fn categories_have_separate_columns() {
     let one_hot = |more: Value| {
         let mut one_hot = json!({ "categories": ["b", "a"] });
         one_hot
@@ -278,7 +277,7 @@ fn inputs_have_the_datatype_that_fits_their_column() {
     assert_eq!(inputs, expected);
 }
 
-/// One column of each kind, all of which may be missing.
+/// One column of each kind, each with possible missing values.
 fn all_kinds() -> Value {
     json!({ "columns": [
         { "name": "n", "impute": 1, "clip": { "min": 0.5 }, "log": "log", "standardise": { "mean": 1, "std": 1e-9 } },

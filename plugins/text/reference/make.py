@@ -1,9 +1,9 @@
-"""Make three small tokenizers and write what the `text` stage is held against.
+"""Build three small tokenizers and write the reference data of the stage `text`.
 
-Writes wordpiece.json, bpe.json and unigram.json, each a tokenizer.json of its own kind, and golden.json: texts, their
-tokens by each tokenizer, and batches of them with settings of the stage, as the `tokenizers` package cuts, joins and
-pads them. The tokenizers learn from the sentences in this file and from nothing else. The pieces of two of them are
-counted here, as the package's own trainers for those kinds break ties by chance.
+Writes wordpiece.json, bpe.json and unigram.json, a tokenizer.json of each kind, and golden.json: texts, their tokens by
+each tokenizer, and batches of them with settings of the stage, truncated, joined and padded by the `tokenizers` package.
+The tokenizers are trained only on the sentences in this file. This script computes the pieces of two of them, because
+the package's trainers for those kinds break ties randomly.
 
     pip install -r requirements.txt && python make.py
 
@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-# Before the package is imported: several threads would count words in another order.
+# Set before the package is imported: several threads would count words in another order.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
 
@@ -61,7 +61,7 @@ Emoji stand for what words say slowly: 🙂 🎉 🚢 ❤️ 👍🏽 and a fami
 
 PIECE_CHARACTERS_MAX = 8
 
-# Each with how often it is repeated.
+# Each with its number of repetitions.
 TEXTS = [(text, 1) for text in [
     "", " ", "a", "The", "the", "Hello, world!", "The harbour wakes before the town does.",
     "THE HARBOUR WAKES BEFORE THE TOWN DOES.", "tokens", "untokenisable", "internationalisation",
@@ -82,12 +82,12 @@ TEXTS = [(text, 1) for text in [
 
 
 def index_of(start: str) -> int:
-    """The place of the first text that starts like this."""
+    """The index of the first text with this prefix."""
     return next(index for index, (text, _) in enumerate(TEXTS) if text.startswith(start))
 
 
 def pieces(words: list[str], prefix: str, inside: str, most: int) -> list[tuple[str, int]]:
-    """What the words consist of, and how often: all characters, and then what saves the most of them.
+    """The pieces of the words and their counts: all characters, then the pieces that save most of them.
 
     A piece that starts a word gets `prefix`, another one `inside`.
     """
@@ -104,14 +104,14 @@ def pieces(words: list[str], prefix: str, inside: str, most: int) -> list[tuple[
 
 
 def words_of(tokenizer: Tokenizer) -> list[str]:
-    """The corpus, as this tokenizer takes it apart before its model sees it."""
+    """The corpus after the tokenizer's normalisation and pre-tokenisation."""
     lines = CORPUS.strip().splitlines()
     parted = (tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(line)) for line in lines)
     return [word for line in parted for word, _ in line]
 
 
 def wordpiece() -> Tokenizer:
-    """As BERT's: lower case, `[CLS]` and `[SEP]`, rows filled up on the right."""
+    """As BERT's: lower case, `[CLS]` and `[SEP]`, rows padded on the right."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -129,7 +129,7 @@ def wordpiece() -> Tokenizer:
 
 
 def bpe() -> Tokenizer:
-    """As GPT-2's: bytes, nothing around a text, no word on lengths and padding."""
+    """As GPT-2's: bytes, no special tokens, no settings for length and padding."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
@@ -144,7 +144,7 @@ def bpe() -> Tokenizer:
 
 
 def unigram() -> Tokenizer:
-    """As T5's: pieces with a score, `</s>` at the end, rows filled up and cut on the left."""
+    """As T5's: pieces with a score, `</s>` at the end, rows padded and truncated on the left."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -164,7 +164,7 @@ def unigram() -> Tokenizer:
 
 
 def encode(name: str, settings: dict, first: list[int], second: list[int] | None) -> dict:
-    """What the package makes of a batch, set up as the stage's settings say."""
+    """The package's result for a batch, configured like the stage."""
     tokenizer = Tokenizer.from_file(str(HERE / f"{name}.json"))
     file_truncation, file_padding = tokenizer.truncation or {}, tokenizer.padding or {}
     max_length = settings.get("max_length", file_truncation.get("max_length", 512))

@@ -1,14 +1,14 @@
-//! The post-processor of a tokenizer: what joins a pair and adds the tokens around it.
+//! The post-processor of a tokenizer: joins a pair and adds special tokens.
 //!
-//! Default, when the file has none: a pair is one text after the other, and nothing is added. A
-//! template is checked here, since the library believes it: one that names what it lacks would end
-//! the first call, not the deploy. Bound: the file's own size.
+//! Default, if the file has none: a pair is concatenated, and nothing is added. A template is
+//! validated here, because the library does not: an invalid one would fail the first call instead
+//! of the deploy. Bound: the file's size.
 
 use serde_json::Value;
 use tokenizers::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 
-/// The post-processor, or what is wrong with it.
+/// The post-processor, or the error.
 pub(crate) fn open(given: Option<&PostProcessorWrapper>) -> Result<PostProcessorWrapper, String> {
     let Some(given) = given else {
         return nothing_added();

@@ -1,9 +1,9 @@
-//! Turns texts into the token ids that a language model takes, as its `tokenizer.json` says.
+//! Turns texts into the token ids that a language model takes, as its `tokenizer.json` defines.
 //!
 //! Default: one input `text`, three outputs `input_ids`, `attention_mask` and `token_type_ids`,
 //! rows padded to the longest one; [`Settings`] changes each. A raw body of `text/plain` is one
-//! text. The tokenizer decides what happens to letters; this stage decides what happens to rows.
-//! Bounds: `texts_max` texts of `text_bytes_max` bytes in a call, `max_length` tokens in a row.
+//! text. The tokenizer converts texts; this stage truncates, joins and pads rows. Bounds:
+//! `texts_max` texts of `text_bytes_max` bytes in a call, `max_length` tokens in a row.
 
 mod join;
 mod rows;
@@ -20,14 +20,14 @@ use rows::{Layout, Rows};
 use settings::{Names, Settings};
 use tokenizer::Tokenizer;
 
-/// A tokenizer with the room around it.
+/// A tokenizer with its buffers.
 #[derive(Debug)]
 pub struct Text {
     tokenizer: Tokenizer,
     layout: Layout,
     /// The input's name.
     text: String,
-    /// The second input's name, where there is one.
+    /// The second input's name, if any.
     text_pair: Option<String>,
     raw_body: bool,
     outputs: Names,
@@ -71,7 +71,7 @@ impl Preprocessor for Text {
         Ok((stage, signature))
     }
 
-    /// A body is one text, so a stage that takes pairs takes none.
+    /// A body is one text, so a stage that takes pairs accepts no bodies.
     fn accepts(&self) -> &[&str] {
         if self.raw_body && self.text_pair.is_none() {
             &["text/plain"]
@@ -121,7 +121,7 @@ impl Preprocessor for Text {
 }
 
 impl Text {
-    /// The texts of an input, all of them within their bounds.
+    /// All texts of an input, within the bounds.
     fn texts<'a>(&self, inputs: &'a Inputs, name: &str) -> Result<Vec<&'a str>, Failure> {
         let given = inputs.get(name)?.shape().first().copied().unwrap_or(0);
         if (self.texts_max as u64) < given {
@@ -157,10 +157,10 @@ impl Text {
     }
 }
 
-/// Where a text stands in a request, as messages say it.
+/// The position of a text in a request, for messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'a> {
-    /// An element of the input of this name.
+    /// An element of the input with this name.
     Element(&'a str, usize),
     /// The whole body.
     Body,

@@ -1,6 +1,6 @@
-//! Rows of tokens, until all are known and the tensors can be as wide as the longest.
+//! Rows of tokens, collected until all are known and the tensors can be as wide as the longest.
 //!
-//! Default: as wide as the longest row, filled up on the right; the settings `padding` and
+//! Default: as wide as the longest row, padded on the right; the settings `padding` and
 //! `padding_side` change that. Bound: eight bytes for each token here, 24 in the tensors.
 
 use hotstage_sdk::{Failure, Outputs};
@@ -8,19 +8,19 @@ use tokenizers::Encoding;
 
 use crate::settings::{Names, Padding, Side};
 
-/// How rows become tables.
+/// How rows are padded.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) padding: Padding,
     pub(crate) side: Side,
-    /// What fills up `input_ids`.
+    /// The padding of `input_ids`.
     pub(crate) pad_id: u32,
-    /// What fills up `token_type_ids`.
+    /// The padding of `token_type_ids`.
     pub(crate) pad_type_id: u32,
     pub(crate) max_length: usize,
 }
 
-/// The rows of one call, one behind the other.
+/// The rows of one call, one after another.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     ids: Vec<u32>,
@@ -39,7 +39,7 @@ impl Layout {
 }
 
 impl Rows {
-    /// Keeps what the outputs need: an encoding also holds each token's text.
+    /// Keeps only what the outputs need, because an encoding also holds each token's text.
     pub(crate) fn push(&mut self, encoding: &Encoding) {
         self.ids.extend_from_slice(encoding.get_ids());
         self.types.extend_from_slice(encoding.get_type_ids());
@@ -75,7 +75,7 @@ impl Rows {
         let width = layout.width(self.lengths.iter().copied().max().unwrap_or(0));
         let table = outputs.make_slice::<i64>(name, &[self.lengths.len(), width])?;
         table.fill(pad.into());
-        // No row is without tokens, so a table that has rows has columns.
+        // Every row has tokens, so a table with rows has columns.
         for (row, &length) in table.chunks_exact_mut(width.max(1)).zip(&self.lengths) {
             let (tokens, rest) = elements.split_at(length);
             elements = rest;

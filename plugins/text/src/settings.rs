@@ -1,47 +1,46 @@
-//! What the manifest may set, and what of it makes no sense.
+//! Settings in the manifest, and their validation.
 //!
-//! Default: everything, so that `settings: {}` serves most encoders. What is left out and stands in
-//! `tokenizer.json` comes from there: the length, the token and the side that rows are padded with.
+//! Default: `settings: {}` serves most encoders. Values that are not set come from
+//! `tokenizer.json`, if it has them: the length, the padding token and the padding side.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Bytes of one text unless the settings say otherwise: some ten thousand words.
+/// Default for bytes of one text: some ten thousand words.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-/// Texts in one call unless the settings say otherwise.
+/// Default for texts in one call.
 const TEXTS_MAX: usize = 1024;
 
-/// What the manifest may set.
+/// Settings in the manifest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The name of the input.
+    /// Name of the input.
     pub(crate) text: String,
-    /// The name of a second input, whose texts follow those of the first: passages after questions.
+    /// Name of a second input, whose texts follow those of the first: passages after questions.
     pub(crate) text_pair: Option<String>,
-    /// Whether a body of `text/plain` is taken as one text. To be switched off where a later stage
-    /// takes a tensor of the request, as a body has none.
+    /// Whether a body of `text/plain` is accepted as one text. Disable it if a later stage takes a
+    /// tensor of the request, because a body has none.
     pub(crate) raw_body: bool,
-    /// Which outputs there are, and their names; all three unless set.
+    /// The outputs and their names. Default: all three.
     pub(crate) outputs: Names,
-    /// Most tokens in a row, those that the tokenizer adds among them. Unless set, what
-    /// `tokenizer.json` says under `truncation`, or else 512.
+    /// Maximum tokens in a row, including special tokens. Default: `truncation` of
+    /// `tokenizer.json`, or 512.
     pub(crate) max_length: Option<usize>,
-    /// What happens to a text of more tokens.
+    /// The handling of a text with more tokens.
     pub(crate) on_too_long: TooLong,
-    /// How long rows are.
+    /// The length of rows.
     pub(crate) padding: Padding,
-    /// Which end of a row is filled up. Unless set, what `tokenizer.json` says under `padding`, or
-    /// else the right one.
+    /// The padding side. Default: `padding` of `tokenizer.json`, or the right side.
     pub(crate) padding_side: Option<Side>,
-    /// The token that rows are filled up with. Unless set, what `tokenizer.json` says under
-    /// `padding`, or else `[PAD]` or `<pad>`, or else the token 0, which the mask hides.
+    /// The padding token. Default: `padding` of `tokenizer.json`, or `[PAD]` or `<pad>`, or token
+    /// 0, which the mask hides.
     pub(crate) pad_token: Option<String>,
-    /// Whether the tokenizer adds what it adds around a text: `[CLS]` and `[SEP]`, `</s>`.
+    /// Whether the tokenizer adds special tokens: `[CLS]` and `[SEP]`, `</s>`.
     pub(crate) add_special_tokens: bool,
-    /// Most bytes of one text.
+    /// Maximum bytes of one text.
     pub(crate) text_bytes_max: usize,
-    /// Most texts in one call.
+    /// Maximum texts in one call.
     pub(crate) texts_max: usize,
 }
 
@@ -64,17 +63,17 @@ impl Default for Settings {
     }
 }
 
-/// The outputs' names. One that has none is not made.
+/// The outputs' names. An output without a name is omitted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Names {
-    /// The name of the tokens' numbers.
+    /// Name of the token ids.
     #[serde(default)]
     pub(crate) input_ids: Option<String>,
-    /// The name of the mask: 1 for a token, 0 for what fills up the row.
+    /// Name of the mask: 1 for a token, 0 for padding.
     #[serde(default)]
     pub(crate) attention_mask: Option<String>,
-    /// The name of the numbers that tell the first text from the second.
+    /// Name of the token types, which distinguish the first text from the second.
     #[serde(default)]
     pub(crate) token_type_ids: Option<String>,
 }
@@ -91,7 +90,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Those that are made.
+    /// The outputs that have names.
     pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
         [&self.input_ids, &self.attention_mask, &self.token_type_ids]
             .into_iter()
@@ -99,40 +98,40 @@ impl Names {
     }
 }
 
-/// What happens to a text of more tokens than fit.
+/// The handling of a text with too many tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
-    /// It loses its end, or its beginning if `tokenizer.json` says so.
+    /// Its end is truncated, or its beginning if `tokenizer.json` says so.
     Truncate,
-    /// The client is told how many tokens it has, and how many fit.
+    /// The request is refused with the number of tokens and the maximum.
     Error,
 }
 
-/// How long rows are.
+/// The length of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
-    /// As long as the longest row of the call.
+    /// The length of the longest row of the call.
     Longest,
     /// Always `max_length`.
     MaxLength,
-    /// The next multiple of this number above the longest row; `max_length` must be one too.
+    /// The next multiple of this number above the longest row; `max_length` must be a multiple too.
     MultipleOf(usize),
 }
 
-/// An end of a row.
+/// A side of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// Before the tokens, as models that go on writing need it.
+    /// Before the tokens, as generative models need it.
     Left,
-    /// Behind the tokens.
+    /// After the tokens.
     Right,
 }
 
 impl Settings {
-    /// What can be said without the tokenizer.
+    /// The checks that need no tokenizer.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.outputs.given().next().is_none() {
             return Err("settings.outputs: names no output; give a name to `input_ids`, `attention_mask` or \

@@ -1,4 +1,4 @@
-//! Tokens against those of the Python package, and each refusal.
+//! Tokens compared with the Python package, and each error.
 
 use hotstage_sdk::{Failure, Files, OpenError, Tensor, testing};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const KINDS: [(&str, &str); 3] = [
     ("unigram", include_str!("../reference/unigram.json")),
 ];
 
-/// What `reference/make.py` wrote, and its texts as they are meant.
+/// The output of `reference/make.py`, and its texts after unescaping.
 fn golden() -> (Value, Vec<String>) {
     let golden: Value = serde_json::from_str(include_str!("../reference/golden.json")).unwrap();
     let texts: Vec<(String, usize)> = serde_json::from_value(golden["texts"].clone()).unwrap();
@@ -50,8 +50,8 @@ fn rows(tensor: &Tensor) -> Vec<Vec<i64>> {
         .collect()
 }
 
-/// What the client is told.
-fn told<T: AsRef<[u8]>>(settings: Value, given: &[T]) -> String {
+/// The client's error.
+fn refused<T: AsRef<[u8]>>(settings: Value, given: &[T]) -> String {
     match open(settings, "wordpiece")
         .call([("text", texts(given))])
         .unwrap_err()
@@ -98,7 +98,7 @@ fn every_text_has_the_tokens_of_the_python_package() {
 }
 
 #[test]
-fn every_batch_is_cut_joined_and_filled_up_as_in_the_python_package() {
+fn every_batch_is_truncated_joined_and_padded_as_in_the_python_package() {
     let (golden, given) = golden();
     for batch in golden["batches"].as_array().unwrap() {
         let pick = |key: &str| -> Option<Tensor> {
@@ -195,31 +195,31 @@ fn no_texts_are_fine() {
 }
 
 #[test]
-fn a_client_is_told_which_text_and_what_is_wrong() {
+fn an_error_names_the_text_and_what_is_wrong() {
     let text = "input `text`: element 1 is not UTF-8: byte 2 is 0xff, which continues nothing";
-    assert_eq!(told(json!({}), &[&b"fine"[..], b"ab\xff"]), text);
+    assert_eq!(refused(json!({}), &[&b"fine"[..], b"ab\xff"]), text);
     let text = "input `text`: element 0 is not UTF-8: byte 1 is 0xe2, and the end is missing";
-    assert_eq!(told(json!({}), &[&b"a\xe2\x82"[..]]), text);
+    assert_eq!(refused(json!({}), &[&b"a\xe2\x82"[..]]), text);
     let text = "input `text`: element 1 has 11 bytes; at most 10 fit";
     assert_eq!(
-        told(
+        refused(
             json!({ "text_bytes_max": 10 }),
             &["0123456789", "01234567890"]
         ),
         text
     );
     assert_eq!(
-        told(json!({ "texts_max": 1 }), &["a", "b"]),
+        refused(json!({ "texts_max": 1 }), &["a", "b"]),
         "input `text`: has 2 elements; at most 1 fit"
     );
     let settings = json!({ "on_too_long": "error", "max_length": 4 });
     assert_eq!(
-        told(settings, &["a", "a a a"]),
+        refused(settings, &["a", "a a a"]),
         "input `text`: element 1 makes 5 tokens; at most 4 fit"
     );
     let settings = json!({ "add_special_tokens": false });
     assert_eq!(
-        told(settings, &["a", ""]),
+        refused(settings, &["a", ""]),
         "input `text`: element 1 makes no tokens; at least one is needed"
     );
 }
@@ -232,7 +232,7 @@ fn pairs_must_be_pairs() {
         .unwrap_err();
     let text = "input `passage`: has 1 elements, and `text` has 2; give one for each".to_owned();
     assert_eq!(failure, Failure::InvalidInput(text));
-    // A strategy that cuts one text alone can't save a pair whose other one is too long.
+    // A strategy that truncates one text only can't fix a pair whose other text is too long.
     let file = file("wordpiece").replace("LongestFirst", "OnlySecond");
     let mut bench = open_file(json!({ "text_pair": "passage" }), &file).unwrap();
     let failure = bench
@@ -250,7 +250,7 @@ fn pairs_must_be_pairs() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |settings: Value, start: &str| {
         let refusal = refusal(settings, file("wordpiece"));
         assert!(refusal.starts_with(start), "{refusal}");
@@ -335,7 +335,7 @@ fn a_damaged_file_is_refused() {
     assert!(refusal.starts_with("no file `tokenizer`"), "{refusal}");
 }
 
-/// Every place of a value, but those of the vocabulary.
+/// Every position of a value, except those of the vocabulary.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     let inner: Vec<(String, &Value)> = match value {
         Value::Object(entries) => entries

@@ -1,9 +1,9 @@
-//! The file `tokenizer`: opened with the settings, then asked for one text at a time.
+//! The file `tokenizer`: opened with the settings, then used for one text at a time.
 //!
-//! A row is cut here, before the tokenizer adds its own tokens, rather than by the library: that
-//! would keep what was cut off as rows of their own, for a pair every combination of them. Padding
-//! is no business of the library either, as rows go straight into tensors. Bound: what a text
-//! becomes before it is cut grows with the text's bytes.
+//! Rows are truncated here, before special tokens are added, and not by the library, which would
+//! keep the truncated parts as separate rows, for a pair every combination of them. Padding is done
+//! here as well, because rows go straight into tensors. Bound: a text's encoding before truncation
+//! grows with its bytes.
 
 use hotstage_sdk::{Failure, OpenError};
 use tokenizers::utils::truncation::TruncationError;
@@ -17,31 +17,30 @@ use crate::join;
 use crate::rows::Layout;
 use crate::settings::{Padding, Settings, Side, TooLong};
 
-/// The length of a row when neither the settings nor the file say one: what BERT and its family
-/// were trained with.
+/// The row length if neither the settings nor the file define one: that of BERT and its family.
 const MAX_LENGTH: usize = 512;
-/// More tokens in a row than any model takes.
+/// An upper bound for tokens in a row, more than any model takes.
 const MAX_LENGTH_MAX: usize = 1 << 20;
-/// Tokens that rows are usually filled up with.
+/// Common padding tokens.
 const PAD_TOKENS: [&str; 2] = ["[PAD]", "<pad>"];
-/// A letter, a drawing and a cuneiform sign: what a tokenizer that lacks a token for the unknown
-/// stumbles over.
+/// A letter, an emoji and a cuneiform sign, which a tokenizer without an unknown token can't
+/// encode.
 const PROBE: &str = "a \u{2603} \u{12000}";
 
-/// A tokenizer that makes one row of one text, or of a pair.
+/// A tokenizer that makes one row from one text, or from a pair.
 #[derive(Debug)]
 pub(crate) struct Tokenizer {
-    /// From letters to tokens, without a post-processor.
+    /// From text to tokens, without a post-processor.
     words: tokenizers::Tokenizer,
-    /// The post-processor, which joins a pair and adds the tokens around it.
+    /// The post-processor, which joins a pair and adds special tokens.
     join: PostProcessorWrapper,
     add_special_tokens: bool,
     on_too_long: TooLong,
-    /// `max_length` counts what `join` adds.
+    /// `max_length` counts the special tokens.
     truncation: TruncationParams,
 }
 
-/// Reads the file, and settles what it and the settings say together.
+/// Reads the file, and merges its values with the settings.
 pub(crate) fn open(file: &[u8], settings: &Settings) -> Result<(Tokenizer, Layout), OpenError> {
     let mut words = tokenizers::Tokenizer::from_bytes(file).map_err(|error| {
         OpenError::file(format!("file `tokenizer`: is no tokenizer.json: {error}"))
@@ -67,7 +66,7 @@ pub(crate) fn open(file: &[u8], settings: &Settings) -> Result<(Tokenizer, Layou
     let layout = layout(&words, settings, truncation.max_length)?;
     let join = join::open(words.get_post_processor())
         .map_err(|wrong| OpenError::file(format!("file `tokenizer`: {wrong}")))?;
-    // From here on the library neither cuts, nor pads, nor joins.
+    // From here on the library neither truncates, nor pads, nor joins.
     let alone: Option<PostProcessorWrapper> = None;
     words.with_padding(None).with_post_processor(alone);
     words
@@ -164,7 +163,7 @@ impl Tokenizer {
         self.words.encode_fast(text, false).map_err(defect)
     }
 
-    /// How many tokens there are around the text.
+    /// The number of special tokens around the text.
     fn added(&self, pair: bool) -> usize {
         if self.add_special_tokens {
             self.join.added_tokens(pair)
@@ -192,7 +191,7 @@ impl Tokenizer {
         };
         let (mut first, mut second) =
             truncate_encodings(first, second, &params).map_err(refusal)?;
-        // What was cut off; `process` would make rows of it.
+        // Drops the truncated parts; `process` would make rows of them.
         first.take_overflowing();
         second
             .iter_mut()
@@ -200,11 +199,11 @@ impl Tokenizer {
         Ok((first, second))
     }
 
-    /// What would go wrong with every request.
+    /// Detects an error that would affect every request.
     fn check(&self, settings: &Settings) -> Result<(), OpenError> {
         let pair = settings.text_pair.is_some();
         let (most, added) = (self.truncation.max_length, self.added(pair));
-        // Where the number comes from, so that it is mended there.
+        // The source of the number, so that the message says where to correct it.
         let place = if settings.max_length.is_some() {
             "settings.max_length"
         } else {
@@ -229,7 +228,7 @@ impl Tokenizer {
         self.encode(PROBE, pair.then_some(PROBE), Place::Body)
             .map(drop)
             .or_else(|failure| match failure {
-                // Too long, by the settings: as clients will be told.
+                // Too long according to the settings, with the clients' error.
                 Failure::InvalidInput(_) => Ok(()),
                 failure => Err(OpenError::file(format!(
                     "file `tokenizer`: can't encode a text: {failure}"
@@ -239,7 +238,10 @@ impl Tokenizer {
 }
 
 #[cold]
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` passes it by value"
+)]
 fn defect(error: tokenizers::Error) -> Failure {
     Failure::internal(format!("the tokenizer failed: {error}"))
 }

@@ -1,49 +1,50 @@
-//! How much two answers to one request agree: what mirrors report.
+//! Compares two answers to one request; mirrors and disagreement guards report the result.
 //!
-//! Elements that are no floats agree when they are equal, which for labels is agreement as people
-//! mean it. Floats have absolute differences: the largest and the mean. Where one is NaN or
-//! infinite and the other is not the same, they have none, and the answers disagree. Default:
-//! floats may differ by anything; a tolerance bounds that.
+//! Elements that are not floats agree when they are equal. Floats have absolute differences, of
+//! which the largest and the mean are kept. A pair of floats has no difference when one of them is
+//! NaN or infinite and the other is not the same; such a pair disagrees. Default: floats may differ
+//! by any amount; a tolerance bounds that.
 //!
-//! [`Severity`] says which of two pairs of answers differ more. Its order is total and exact, so
-//! that the worst of any number of answers are the same in whatever order they come.
+//! [`Severity`] orders pairs of answers by how much they differ. The order is total and exact, so
+//! the worst answers of a set do not depend on the order in which they arrive.
 
 use std::cmp::Ordering;
 
 use crate::expect::{Value, elements};
 use crate::tensor::Tensor;
 
-/// What was seen of one output, over many answers.
+/// What was counted for one output, over many answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Agreement {
     /// Pairs of tensors.
     pub answers: u64,
-    /// Pairs of other shapes, whose elements are not compared.
+    /// Pairs whose shapes differ; their elements are not compared.
     pub shapes: u64,
-    /// Elements that were compared.
+    /// Elements compared.
     pub elements: u64,
-    /// Those that are equal.
+    /// Compared elements that are equal.
     pub equal: u64,
-    /// Pairs of floats that have no difference: one of them is NaN or infinite.
+    /// Pairs of floats without a difference: one of them is NaN or infinite.
     pub unlike: u64,
     /// The sum of the absolute differences of floats.
     pub sum: f64,
-    /// The largest of them.
+    /// The largest absolute difference of floats.
     pub max: f64,
 }
 
-/// What one pair of tensors says.
+/// The result of comparing one pair of tensors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
     /// Whether they agree.
     pub agrees: bool,
-    /// How far they are apart.
+    /// How far apart they are.
     pub severity: Severity,
 }
 
-/// How far two answers are apart, over all of their tensors. What is more severe is greater: first,
-/// who has more tensors of another shape or datatype; then, who has more elements that disagree
-/// without a difference, as labels do; then, who has the larger difference of floats.
+/// How far apart two answers are, over all of their tensors. Compared in this order: the number of
+/// tensors with another shape or datatype; the number of elements that disagree without a
+/// difference, as labels do; the largest difference of floats. The greater value is the more severe
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Severity {
     /// Tensors of another shape or datatype.
@@ -56,7 +57,7 @@ pub struct Severity {
 }
 
 impl Severity {
-    /// Of both together: what an answer of several tensors comes to.
+    /// The sum of both: the severity of an answer with several tensors.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -88,7 +89,7 @@ impl Ord for Severity {
 }
 
 impl Agreement {
-    /// Compares a pair and adds it up.
+    /// Compares a pair and adds it to the counts.
     pub fn add(&mut self, one: &Tensor, other: &Tensor, tolerance: Option<f64>) -> Seen {
         self.answers += 1;
         if one.shape() != other.shape() || one.datatype() != other.datatype() {
@@ -128,7 +129,7 @@ impl Agreement {
         seen
     }
 
-    /// Adds what another has seen.
+    /// Adds the counts of another comparison.
     pub fn join(&mut self, other: &Self) {
         self.answers += other.answers;
         self.shapes += other.shapes;
@@ -144,7 +145,7 @@ impl Agreement {
         (self.elements > 0).then(|| self.equal as f64 / self.elements as f64)
     }
 
-    /// The mean absolute difference of floats; 0 for what is no float.
+    /// The mean absolute difference of floats; 0 for other datatypes.
     pub fn mean(&self) -> Option<f64> {
         let compared = self.elements - self.unlike;
         (compared > 0).then(|| self.sum / compared as f64)

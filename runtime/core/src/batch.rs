@@ -1,8 +1,8 @@
-//! Requests joined along their first dimension, and their answers taken apart again.
+//! Joins requests along their first dimension, and splits their answers again.
 //!
-//! What fits together: tensors of the same datatypes and shapes, but for the first dimension, which
-//! is the same for all inputs of one request: its rows. Joining copies once; taking apart copies
-//! nothing. Bounds: [`Batching`].
+//! Requests fit together when their tensors have the same datatypes and the same shapes except for
+//! the first dimension. Within one request the first dimension is the same for all inputs: the
+//! request's rows. Joining copies once; splitting copies nothing. Bounds: [`Batching`].
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::tensor::{Shape, Tensor};
 /// How requests for a stage are joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batching {
-    /// Rows of a joined call. Key `max_rows`.
+    /// Rows of a joined call, at most. Key `max_rows`.
     pub max_rows: u64,
-    /// How long the first request of a batch waits for others. Zero: it takes those that wait
-    /// already. Key `max_delay`.
+    /// How long the first request of a batch waits for others. Zero: it joins those that already
+    /// wait. Key `max_delay`.
     pub max_delay: Duration,
     /// How long a request may wait for its call to begin. Key `timeout`.
     pub timeout: Duration,
 }
 
-/// What is the default where `batch` is written.
+/// The defaults when `batch` is written.
 impl Default for Batching {
     fn default() -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Default for Batching {
     }
 }
 
-/// Why a stage can't be batched; the text names the tensor.
+/// Why a stage can't be batched; the message names the tensor.
 pub fn check(signature: &Signature) -> Result<(), String> {
     if signature.inputs.is_empty() {
         return Err("the stage takes no tensors, so there is nothing to join".to_owned());
@@ -58,8 +58,8 @@ pub fn check(signature: &Signature) -> Result<(), String> {
     Ok(())
 }
 
-/// How many rows a request has; none where its inputs do not agree, or have none: such a request is
-/// called alone.
+/// The rows of a request. `None`: its inputs have different row counts, or it has no inputs; such a
+/// request is called alone.
 pub fn rows(inputs: &[Tensor]) -> Option<u64> {
     let rows = *inputs.first()?.shape().first()?;
     let agree = inputs
@@ -68,7 +68,8 @@ pub fn rows(inputs: &[Tensor]) -> Option<u64> {
     (agree && rows > 0).then_some(rows)
 }
 
-/// Whether two requests for one stage can be joined: all but their first dimensions are the same.
+/// Whether two requests for one stage can be joined: everything but their first dimensions is
+/// equal.
 pub fn fit(one: &[Tensor], other: &[Tensor]) -> bool {
     let same = |one: &Tensor, other: &Tensor| {
         one.datatype() == other.datatype() && one.shape().get(1..) == other.shape().get(1..)
@@ -76,8 +77,8 @@ pub fn fit(one: &[Tensor], other: &[Tensor]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
 }
 
-/// One call's inputs out of those of several requests that [`fit`]. None: they do not, which is the
-/// caller's mistake.
+/// Joins the inputs of several requests that [`fit`] into one call. `None`: they do not fit, which
+/// is the caller's mistake.
 pub fn join(requests: &[&[Tensor]]) -> Option<Vec<Tensor>> {
     let first = requests.first()?;
     (0..first.len())
@@ -103,8 +104,8 @@ fn join_one(requests: &[&[Tensor]], place: usize) -> Option<Tensor> {
     Tensor::new(model.datatype(), shape, data.freeze()).ok()
 }
 
-/// Each request's share of a joined call's outputs. The text of an error says which output has
-/// another number of rows than went in.
+/// Each request's rows of a joined call's outputs. The error names the output whose row count
+/// differs from the batch's.
 pub fn split(outputs: &[Tensor], ports: &[Port], rows: &[u64]) -> Result<Vec<Vec<Tensor>>, String> {
     let total: u64 = rows.iter().sum();
     let mut shares: Vec<Vec<Tensor>> = rows
@@ -142,7 +143,7 @@ pub fn split(outputs: &[Tensor], ports: &[Port], rows: &[u64]) -> Result<Vec<Vec
     Ok(shares)
 }
 
-/// Bytes of so many elements of a checked `BYTES` tensor.
+/// Bytes of the first `elements` elements of a checked `BYTES` tensor.
 fn length_of(data: &Bytes, elements: usize) -> usize {
     let mut length = 0_usize;
     for _ in 0..elements {

@@ -1,10 +1,9 @@
-//! What the operator lets a manifest ask for under `limits`, and what a manifest asks for beyond
-//! that.
+//! Ceilings: the largest values that the operator lets a manifest request under `limits`, and the
+//! check of a manifest against them.
 //!
 //! A ceiling has the name of its key: `limits.memory` may be `--max-stage-memory` at most.
-//! Defaults: [`StageLimits::ceiling`], above what pipelines commonly need; bound:
-//! [`STAGE_LIMITS_MAX`], which a ceiling can't exceed. A key that is not written counts with its
-//! default, since that is what the stage would get.
+//! Defaults: [`StageLimits::ceiling`], above what pipelines commonly need. Bound: a ceiling can't
+//! exceed [`STAGE_LIMITS_MAX`]. A key that is not written is checked with its default value.
 
 use std::time::Duration;
 
@@ -17,18 +16,18 @@ use crate::quantity::{show_bytes, show_duration};
     "{asked} is more than the {allowed} that this server allows; ask for less here, or start it with a higher {flag}"
 )]
 pub struct Beyond {
-    /// The keys under `limits` that lead to it.
+    /// The path of keys under `limits`.
     pub path: &'static [&'static str],
-    /// What the manifest asks for.
+    /// The value in the manifest.
     pub asked: String,
-    /// What it may ask for at most.
+    /// The largest value allowed.
     pub allowed: String,
-    /// The flag that says so.
+    /// The flag that sets the ceiling.
     pub flag: &'static str,
 }
 
 impl StageLimits {
-    /// What a manifest may ask for unless the operator says otherwise.
+    /// The default ceilings.
     pub fn ceiling() -> Self {
         let instances = Instances {
             min: Some(256),
@@ -46,7 +45,7 @@ impl StageLimits {
         }
     }
 
-    /// Everything that is above the ceiling, in the order of the keys.
+    /// Every limit above its ceiling, in the order of the keys.
     pub fn beyond(&self, ceiling: &Self) -> Vec<Beyond> {
         // By name, so that a new limit can't be forgotten here.
         let Self {
@@ -58,7 +57,7 @@ impl StageLimits {
             log_bytes,
             instances,
         } = self;
-        // How instances are used costs nothing that a ceiling could bound.
+        // `reuse` costs nothing that a ceiling could bound.
         let Instances {
             min,
             max,

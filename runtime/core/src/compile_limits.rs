@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a component may consist of, nested components and modules included. Counted before anything
-/// is compiled.
+/// What a component may consist of, including nested components and modules. Counted before
+/// anything is compiled.
 ///
-/// The defaults have room for a component with CPython inside, which has 18 MB.
+/// The defaults allow a component that contains CPython (18 MB).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentLimits {
     /// Bytes of the file. `--max-component-bytes`.
@@ -21,7 +21,7 @@ pub struct ComponentLimits {
     pub items: usize,
     /// Instances, nested modules and nested components, together. `--max-component-instances`.
     pub instances: usize,
-    /// Components inside each other.
+    /// Nesting depth of components.
     pub depth: usize,
 }
 
@@ -47,11 +47,12 @@ pub struct CompileLimits {
     pub memory: u64,
     /// Processor time. `--compile-cpu-time`.
     pub cpu: Duration,
-    /// Wall time, which passes faster where the machine is busy. `--compile-timeout`.
+    /// Elapsed time, which passes faster than processor time on a busy machine.
+    /// `--compile-timeout`.
     pub wall: Duration,
     /// Bytes of machine code. `--max-machine-code`.
     pub code_bytes: u64,
-    /// Such processes at once. `--compile-processes`.
+    /// Compile processes that run at once. `--compile-processes`.
     pub processes: usize,
 }
 

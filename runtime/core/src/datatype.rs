@@ -28,7 +28,7 @@ pub enum Datatype {
 }
 
 impl Datatype {
-    /// All of them, in the wall's order.
+    /// All of them, in the order of the ABI.
     pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Uint8,
@@ -84,7 +84,7 @@ impl fmt::Display for Datatype {
     }
 }
 
-/// The name is none of the protocol's.
+/// The name is not a datatype of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no datatype; there are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, \

@@ -1,4 +1,4 @@
-//! The name of bytes: their SHA-256, written `sha256:` and 64 hexadecimal digits in lower case.
+//! Digests: the SHA-256 of bytes, written `sha256:` and 64 lower-case hexadecimal digits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,17 +34,17 @@ impl Digest {
     }
 }
 
-/// A digest in the making, for bytes that are not all in memory.
+/// Computes a digest piece by piece, for bytes that are not all in memory.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn add(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes that were added.
+    /// The digest of all bytes added.
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
     }
@@ -75,7 +75,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Text that is no digest.
+/// Text that is not a valid digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case")]
 pub struct NotADigest(String);

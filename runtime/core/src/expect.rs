@@ -1,10 +1,10 @@
-//! Whether a golden test got the answer that it expects, and every difference in words.
+//! Compares a golden test's answer with the expected one, and describes every difference.
 //!
-//! Floats of all widths may differ by an absolute tolerance, 0 unless the test says otherwise; NaN
-//! equals NaN, and an infinity equals itself. Texts that are JSON are compared by what they say,
-//! with the same tolerance (`text`). Everything else is equal or not. Outputs that the test does
-//! not mention may be there. Bounds: at most [`SHOWN_MAX`] differences of one output are shown, the
-//! rest is a number; of a long text the window around its first difference.
+//! Floats of all widths may differ by an absolute tolerance, 0 unless the test sets one; NaN equals
+//! NaN, and an infinity equals itself. Texts that are JSON are compared by value, with the same
+//! tolerance (`text`). Everything else must be equal. Outputs that the test does not mention are
+//! ignored. Bounds: at most [`SHOWN_MAX`] differences of one output are shown, and the others are
+//! counted; of a long text only the window around its first difference is shown.
 
 mod text;
 
@@ -17,7 +17,7 @@ use crate::datatype::Datatype;
 use crate::suggest::{hint, shown};
 use crate::tensor::{Tensor, show_shape};
 
-/// Differences of one output that are shown.
+/// Differences shown for each output.
 pub const SHOWN_MAX: usize = 8;
 
 /// One difference, in one line.
@@ -73,12 +73,12 @@ fn compare_one(
             &show_shape(got.shape()),
         );
     }
-    let (mut count, mut told, mut left, mut is_cut) = (0_usize, 0_usize, SHOWN_MAX, false);
+    let (mut count, mut shown, mut left, mut is_cut) = (0_usize, 0_usize, SHOWN_MAX, false);
     for (index, (one, other)) in elements(expected).zip(elements(got)).enumerate() {
-        // One more than there is room for, to see that there is more.
+        // One more than can be shown, to detect that there are more.
         let found = differ_inside(&one, &other, tolerance, left + 1);
         count += usize::from(!found.is_empty());
-        told += usize::from(!found.is_empty() && left > 0);
+        shown += usize::from(!found.is_empty() && left > 0);
         is_cut |= left > 0 && found.len() > left;
         for Differs {
             path,
@@ -98,8 +98,8 @@ fn compare_one(
             "{name}: more differs inside of that element"
         )));
     }
-    if count > told {
-        let more = count - told;
+    if count > shown {
+        let more = count - shown;
         differences.push(Difference(format!(
             "{name}: {more} more of {} elements differ",
             expected.elements()
@@ -107,7 +107,7 @@ fn compare_one(
     }
 }
 
-/// How two elements differ, at most so many times; nothing if they do not.
+/// How two elements differ: at most `most` differences, none if they are equal.
 fn differ_inside(one: &Value<'_>, other: &Value<'_>, tolerance: f64, most: usize) -> Vec<Differs> {
     match (one, other) {
         (Value::Bytes(one), Value::Bytes(other)) => text::differences(one, other, tolerance, most),
@@ -132,7 +132,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Unsigned(u64),
     Signed(i64),
-    /// With the type kept, since `0.1` of 32 bits is not to be shown as `0.10000000149011612`.
+    /// The width is kept, so that a 32-bit `0.1` is not shown as `0.10000000149011612`.
     F32(f32),
     F64(f64),
     Bytes(&'a [u8]),
@@ -152,7 +152,7 @@ impl Value<'_> {
         matches!(self, Self::F32(_) | Self::F64(_))
     }
 
-    /// Whether the other is the same, floats within a tolerance.
+    /// Whether the other is equal, floats within a tolerance.
     pub(crate) fn is_near(&self, other: &Self, tolerance: f64) -> bool {
         match (self, other) {
             (Self::Bool(one), Self::Bool(other)) => one == other,
@@ -171,7 +171,7 @@ impl Value<'_> {
 fn near(one: f64, other: f64, tolerance: f64) -> bool {
     #[expect(
         clippy::float_cmp,
-        reason = "infinities equal themselves, which their difference can't say"
+        reason = "infinities are equal, but their difference is NaN"
     )]
     let same = one == other;
     same || (one.is_nan() && other.is_nan()) || (one - other).abs() <= tolerance
@@ -219,7 +219,7 @@ pub(crate) fn elements(tensor: &Tensor) -> Box<dyn Iterator<Item = Value<'_>> + 
 
 /// One element of fixed size, little-endian.
 fn fixed(datatype: Datatype, bytes: &[u8]) -> Value<'static> {
-    // All widths in eight bytes: the rest is 0, or for signed ones the sign.
+    // Every width in eight bytes: the remaining bytes are 0, or the sign for signed types.
     let mut wide = [0; 8];
     wide[..bytes.len()].copy_from_slice(bytes);
     let unsigned = u64::from_le_bytes(wide);
@@ -238,12 +238,12 @@ fn fixed(datatype: Datatype, bytes: &[u8]) -> Value<'static> {
         Datatype::Bf16 => Value::F32(bf16::from_bits(low_16).to_f32()),
         Datatype::Fp32 => Value::F32(f32::from_bits(low_32)),
         Datatype::Fp64 => Value::F64(f64::from_bits(unsigned)),
-        // Has no fixed size, so it does not come here.
+        // Has no fixed size, so it never reaches this function.
         Datatype::Bytes => Value::Bytes(&[]),
     }
 }
 
-/// `[1, 3]`: where the element is; nothing for a scalar.
+/// The element's coordinates, `[1, 3]`; empty for a scalar.
 fn coordinates(index: usize, shape: &[u64]) -> String {
     if shape.is_empty() {
         return String::new();
@@ -466,7 +466,7 @@ mod tests {
             missing[0].to_string(),
             "score: there is no such output; did you mean `scores`?"
         );
-        // What is not expected may be there.
+        // Outputs that are not expected are ignored.
         assert_eq!(compare(&[], &named("score"), 0.0), Ok(()));
     }
 }

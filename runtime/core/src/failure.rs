@@ -1,11 +1,11 @@
-//! Why a request has no answer: what happened (for machines), what the client reads, and what the
-//! log keeps.
+//! Why a request has no answer: the kind (for machines), the message for the client, and the cause
+//! for the log.
 //!
-//! The kind has a class, by which fallbacks, circuit breakers and guards decide; front ends turn it
-//! into their protocol's status. A message never holds a path, an address or a guest's
-//! backtrace; those belong to `cause`, which only the log sees. Bounds: message and cause have
-//! [`FAILURE_TEXT_BYTES_MAX`] bytes at most, whoever they quote; nobody outside this file makes a
-//! [`Failure`] but by its constructors, which cut.
+//! The kind has a class, on which fallbacks, circuit breakers and guards decide; front ends map it
+//! to their protocol's status. A message never holds a path, an address or a guest's backtrace;
+//! those belong to `cause`, which goes to the log only. Bounds: message and cause have
+//! [`FAILURE_TEXT_BYTES_MAX`] bytes at most, whatever text they quote; a [`Failure`] is made only
+//! by its constructors, which cut both.
 
 use std::fmt;
 
@@ -16,47 +16,47 @@ use crate::printable;
 /// [`Kind::code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// The request makes no sense; the text says where.
+    /// The request is invalid; the message says where.
     InvalidInput,
-    /// No such model, version or path.
+    /// The model, version or path does not exist.
     NotFound,
-    /// The path is right, the method is not.
+    /// The path exists, but does not support the method.
     MethodNotAllowed,
-    /// The client was too slow with its body.
+    /// The client sent its body too slowly.
     RequestTimeout,
-    /// The body is longer than the server takes.
+    /// The body is larger than the server accepts.
     BodyTooLarge,
-    /// The content encoding, or a raw body's content type, is none that is taken here.
+    /// The server does not accept the content encoding, or a raw body's content type.
     UnsupportedMediaType,
-    /// The headers are longer than the server takes.
+    /// The headers are larger than the server accepts.
     HeadersTooLarge,
-    /// The host that the request names is not this server's.
+    /// The host in the request is not this server's.
     MisdirectedRequest,
-    /// Everything that may wait already waits.
+    /// Every queue is full.
     Overloaded,
-    /// The model, or the server, is not ready yet or any more.
+    /// The model, or the server, is not ready yet, or no longer.
     NotReady,
-    /// A stage said: not now.
+    /// A stage reported that it can't answer now.
     StageUnavailable,
     /// A stage reported a defect of its own.
     StageFailed,
-    /// A stage trapped: it aborted, divided by zero, touched memory that is not there.
+    /// A stage trapped: it aborted, divided by zero, or accessed memory out of bounds.
     StageTrapped,
-    /// A stage wanted more memory than its limit.
+    /// A stage requested more memory than its limit.
     StageMemory,
     /// A stage ran longer than its limit.
     StageTimeout,
-    /// A stage handed out more bytes than its limit.
+    /// A stage returned more bytes than its limit.
     StageOutput,
     /// A stage held more handles than its limit.
     StageHandles,
-    /// A stage answered something else than its signature says.
+    /// A stage's answer does not match its signature.
     StageSignature,
     /// A graph took longer than its deadline.
     DeadlineExceeded,
-    /// The answer took longer than the client said that it would wait.
+    /// The answer took longer than the client's timeout.
     ClientTimeout,
-    /// Our own defect.
+    /// A defect of the server.
     Internal,
 }
 
@@ -113,7 +113,7 @@ impl Kind {
         }
     }
 
-    /// What fallbacks, circuit breakers and guards decide by.
+    /// The class, on which fallbacks, circuit breakers and guards decide.
     pub const fn class(self) -> Class {
         match self {
             Self::InvalidInput
@@ -144,7 +144,7 @@ impl Kind {
     }
 }
 
-/// Whose fault a failure is, in the terms of every protocol. A front end turns the kind into its
+/// Whose fault a failure is, in the terms of every protocol. A front end maps the kind to its
 /// protocol's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -163,8 +163,8 @@ pub enum Class {
 }
 
 impl Class {
-    /// Whether the version that was asked is to blame: a fallback answers, circuit breakers and
-    /// guards count it.
+    /// Whether the version that got the request is to blame: a fallback answers, and circuit
+    /// breakers and guards count the failure.
     pub const fn is_failure_of_the_version(self) -> bool {
         !matches!(self, Self::Client | Self::Cancelled)
     }
@@ -178,7 +178,7 @@ pub struct Failure {
     pub kind: Kind,
     /// For the client.
     pub message: String,
-    /// For the log alone.
+    /// For the log only.
     pub cause: Option<String>,
 }
 
@@ -192,12 +192,12 @@ impl Failure {
         }
     }
 
-    /// The commonest one: the client's request makes no sense.
+    /// The most common one: the client's request is invalid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::InvalidInput, message)
     }
 
-    /// Keeps what only the log may see.
+    /// Adds the cause, which goes to the log only.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(printable::within(cause, FAILURE_TEXT_BYTES_MAX));
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// Also where a text is as long as a guest's memory.
+    /// Holds for texts as long as a guest's memory, too.
     #[test]
     fn no_constructor_makes_a_long_text() {
         let long = "é".repeat(1 << 20);

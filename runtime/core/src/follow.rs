@@ -1,29 +1,29 @@
-//! Following documents: what must happen to one, by what it was when it was last applied, what it
-//! is now, and what is served.
+//! Following documents: the step for one document, from its content when it was last applied, its
+//! content now, and what is served.
 //!
-//! Who did not touch a document did not ask for anything, whatever became of what is served since:
-//! a promotion, a rollback, a label stay. Who changed one asked for it, unless somebody else
-//! changed what is served meanwhile: then both are kept, and a person decides.
+//! A document that did not change requests nothing, whatever happened since to what is served: a
+//! promotion, a rollback or a label stays. A document that changed is applied, unless what is
+//! served changed as well: then both are kept, and the operator decides.
 
-/// What must happen.
+/// What to do about one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing: the document was not touched, or is not followed.
+    /// Nothing: the document did not change, or is not followed.
     Leave,
-    /// Nothing but to remember that what is served is what the document says.
+    /// Only record that what is served matches the document.
     Adopt,
-    /// Nothing but to forget the document: it is gone, and so is what it brought.
+    /// Only forget the document: it is gone, and so is what it declared.
     Forget,
-    /// It is applied.
+    /// Apply the document.
     Apply,
-    /// What it brought ends.
+    /// Stop serving what the document declared.
     Remove,
-    /// It was changed here and elsewhere: nothing, until a person has decided.
+    /// The document and what is served both changed: do nothing until the operator decides.
     Conflict,
 }
 
-/// What must happen to one document. `base` is what it was when it was last applied or found
-/// served, `file` what it is now, `served` what is served in its place.
+/// The step for one document. `base` is its content when it was last applied or found served,
+/// `file` its content now, `served` what is served under its name.
 pub fn step<D: PartialEq>(base: Option<&D>, file: Option<&D>, served: Option<&D>) -> Step {
     if file == base {
         return Step::Leave;
@@ -37,8 +37,8 @@ pub fn step<D: PartialEq>(base: Option<&D>, file: Option<&D>, served: Option<&D>
     }
 }
 
-/// The same for what begins once and is not served after: a rollout. `known` is the last one that
-/// began.
+/// The same for a document that starts something once, a rollout. `known` is the last one that
+/// started.
 pub fn step_once<D: PartialEq>(base: Option<&D>, file: Option<&D>, known: Option<&D>) -> Step {
     match file {
         _ if file == base => Step::Leave,
@@ -93,10 +93,10 @@ mod tests {
         }
     }
 
-    /// One document, one server, two who change things: a random history against what each of them
-    /// asked for.
+    /// One document and one server, changed by an author and an operator: a random history, checked
+    /// against what each of them requested.
     #[test]
-    fn nobody_loses_what_they_asked_for() {
+    fn no_change_of_either_side_is_lost() {
         let mut random = 1_u64;
         let mut next = |below: u64| {
             random = random
@@ -106,32 +106,31 @@ mod tests {
         };
         for _ in 0..20_000 {
             let (mut base, mut file, mut served) = (None, None, None);
-            // What the last of either asked for, while it was not yet in force together with the
-            // other's.
-            let mut operator_asked = None;
+            // The operator's last change that has not been in force together with the document.
+            let mut operator_change = None;
             for _ in 0..12 {
                 let value = [None, Some(next(3))][usize::from(next(4) > 0)];
                 match next(3) {
                     0 => file = value,
-                    1 => (served, operator_asked) = (value, Some(value)),
+                    1 => (served, operator_change) = (value, Some(value)),
                     _ => {}
                 }
                 let before = (base, file, served);
                 match step(base.as_ref(), file.as_ref(), served.as_ref()) {
                     Step::Leave | Step::Conflict => {}
-                    Step::Adopt => (base, operator_asked) = (file, None),
+                    Step::Adopt => (base, operator_change) = (file, None),
                     Step::Forget => base = None,
                     Step::Apply | Step::Remove => {
-                        // What the operator did since the document was last in force is never
+                        // The operator's change since the document was last in force is never
                         // undone.
                         assert!(
-                            operator_asked.is_none_or(|asked| asked == base),
+                            operator_change.is_none_or(|asked| asked == base),
                             "{before:?}"
                         );
-                        (served, base, operator_asked) = (file, file, None);
+                        (served, base, operator_change) = (file, file, None);
                     }
                 }
-                // One look is enough: a second one finds nothing to do.
+                // One step is enough: a second one finds nothing to do.
                 let again = step(base.as_ref(), file.as_ref(), served.as_ref());
                 assert!(
                     matches!(again, Step::Leave | Step::Conflict),

@@ -1,8 +1,8 @@
 //! Hotstage's vocabulary and decisions.
 //!
-//! Architecture invariant: this crate does no IO, so it has no IO errors; it knows no clock, no
-//! runtime, no engine and no protocol. What it decides it decides from its arguments alone, which
-//! is why most unit and property tests live here.
+//! Architecture invariant: this crate does no I/O, so it has no I/O errors; it uses no clock, no
+//! async runtime, no Wasm engine and no protocol. Its decisions depend on their arguments alone, so
+//! most unit and property tests live here.
 
 pub mod agreement;
 pub mod batch;

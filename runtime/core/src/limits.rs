@@ -1,7 +1,7 @@
 //! Every bound in the product, with its unit and its default.
 //!
-//! Constants are bounds that nothing needs to move. [`StageLimits`] are a stage's, with a key of
-//! the same name under `limits` in the manifest; what the operator lets a manifest ask for is in
+//! Constants are bounds that can't be configured. [`StageLimits`] are a stage's, with a key of the
+//! same name under `limits` in the manifest; the operator's bounds on those keys are in
 //! [`ceiling`](crate::ceiling). [`ServerLimits`] are the server's, each with a flag.
 
 use std::time::Duration;
@@ -18,23 +18,23 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const STAGES_MAX: usize = 32;
 /// Nodes of a graph, and branches of a node.
 pub const NODES_MAX: usize = 32;
-/// Graphs over graphs over pipelines: how many levels.
+/// Levels of graphs over graphs over pipelines.
 pub const GRAPH_DEPTH_MAX: usize = 8;
 /// Pipelines that one request to a graph may run, on all levels.
 pub const GRAPH_RUNS_MAX: usize = 256;
-/// What a graph's `deadline` may be at most.
+/// The most that a graph's `deadline` may be.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(3600);
 /// Bytes of a manifest file.
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
-/// How deep a manifest may nest.
+/// Nesting depth of a manifest.
 pub const MANIFEST_DEPTH_MAX: usize = 64;
 /// Bytes of a key in a manifest.
 pub const MANIFEST_KEY_BYTES_MAX: usize = 1024;
-/// Rows of a joined call: what `batch.max_rows` may be at most.
+/// Rows of a joined call: the most that `batch.max_rows` may be.
 pub const BATCH_ROWS_MAX: u32 = 1 << 16;
-/// What `batch.max_delay` may be at most.
+/// The most that `batch.max_delay` may be.
 pub const BATCH_DELAY_MAX: Duration = Duration::from_secs(10);
-/// What `batch.timeout` may be at most.
+/// The most that `batch.timeout` may be.
 pub const BATCH_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// Golden tests of a pipeline.
 pub const TESTS_MAX: usize = 256;
@@ -46,7 +46,7 @@ pub const PATH_BYTES_MAX: usize = 4096;
 pub const COMPONENT_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a stage's file or of a golden test's document.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
-/// Tensors up to this many bytes cross the wall by value; larger ones stay with the host.
+/// Tensors up to this many bytes cross the ABI by value; larger ones stay with the host.
 pub const INLINE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one log line of a guest, after escaping.
 pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
@@ -65,7 +65,7 @@ pub const LOGGED_ERROR_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a client's `id`, and of a request id.
 pub const REQUEST_ID_BYTES_MAX: usize = 256;
 
-/// Bytes of buffers that an instance may still hold when a call is over, unless its manifest says
+/// Bytes of buffers that an instance may still hold after a call, unless its manifest says
 /// otherwise.
 pub const HELD_BYTES: u64 = 16 << 20;
 /// Content types that a stage may accept.
@@ -82,42 +82,41 @@ pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 pub struct StageLimits {
     /// Bytes of linear memory of an instance. Key `memory`.
     pub memory: u64,
-    /// Wall time of one call; opening an instance may take ten times as long. Key `time`.
+    /// Elapsed time of one call; opening an instance may take ten times as long. Key `time`.
     pub time: Duration,
-    /// Bytes that a call may hand out, answers and buffers together. Key `output_bytes`.
+    /// Bytes that a call may return, answers and buffers together. Key `output_bytes`.
     pub output_bytes: u64,
     /// Buffers that an instance may hold at once. Key `handles`.
     pub handles: u32,
-    /// Bytes of buffers that an instance may still hold when a call is over. Key `held_bytes`.
+    /// Bytes of buffers that an instance may still hold after a call. Key `held_bytes`.
     pub held_bytes: u64,
     /// Bytes that a call may log. Key `log_bytes`.
     pub log_bytes: u32,
-    /// How many instances there are. Key `instances`.
+    /// The number of instances. Key `instances`.
     pub instances: Instances,
 }
 
-/// How many instances a stage has. A number in the manifest is `max` alone.
+/// The number of instances of a stage. A number in the manifest is `max` alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instances {
-    /// Made before the stage serves, and kept, whoever needs their places. `None`: the first is
-    /// made and kept, but gives its place up where places are short. Key `min`.
+    /// Created before the stage serves, and never given up for another stage. `None`: the first is
+    /// created and kept, but is given up when the instance budget is exhausted. Key `min`.
     pub min: Option<u32>,
-    /// At once, and so calls at once. Key `max`.
+    /// The most instances at once, and so calls at once. Key `max`.
     pub max: u32,
-    /// How long one may lie idle beyond the least. Key `idle`.
+    /// How long an instance beyond `min` may stay idle. Key `idle`.
     pub idle: Duration,
-    /// Whether one may answer more than one call. Key `reuse`.
+    /// Whether an instance may answer more than one call. Key `reuse`.
     pub reuse: Reuse,
 }
 
 /// Whether an instance may answer more than one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reuse {
-    /// As many as come: nothing is faster, and what a component keeps of one call is there in the
-    /// next.
+    /// Any number of calls: fastest, but what a component keeps from one call is there in the next.
     #[default]
     Always,
-    /// None: each call has an instance that no other call has seen, and pays for its opening.
+    /// One call: each call gets a new instance, and pays for opening it.
     Never,
 }
 
@@ -146,7 +145,7 @@ impl Default for StageLimits {
     }
 }
 
-/// What a manifest may ask for at most.
+/// The most that a manifest may request.
 pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
     memory: 4 << 30,
     time: Duration::from_secs(3600),
@@ -162,38 +161,37 @@ pub const STAGE_LIMITS_MAX: StageLimits = StageLimits {
     },
 };
 
-/// The least that an instance's `idle` may be: idle instances are looked at this often.
+/// The least that an instance's `idle` may be: the interval at which idle instances are checked.
 pub const IDLE_MIN: Duration = Duration::from_secs(1);
 
-/// A body's first seconds, in which its rate is not looked at: a client may be slow to start.
+/// The time before a body's rate is checked: a client may start slowly.
 pub const BODY_GRACE: Duration = Duration::from_secs(10);
-/// Lines a second about requests that were refused, and as many about those that failed.
-/// `--log-rate`.
+/// Log lines a second about refused requests, and as many about failed ones. `--log-rate`.
 pub const LOG_RATE: u32 = 50;
 
-/// What the server takes from its clients.
+/// What the server accepts from its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Bytes of a request body, before and after decompression. `--max-body`.
     pub body_bytes: usize,
-    /// Bytes that the bodies of all requests take together. `--max-body-memory`.
+    /// Bytes of the bodies of all requests together. `--max-body-memory`.
     pub body_memory: u64,
-    /// Bytes a second that a body brings at least, on average, once [`BODY_GRACE`] is over; 0: no
+    /// The least bytes a second that a body must bring, on average, after [`BODY_GRACE`]; 0: no
     /// bound. `--min-body-rate`.
     pub body_rate: u64,
     /// How long a whole body may take. `--body-timeout`.
     pub body_time: Duration,
     /// Bytes of a request's headers. `--max-headers`.
     pub header_bytes: usize,
-    /// Connections at once; more wait to be accepted. `--max-connections`.
+    /// Connections at once; further ones wait to be accepted. `--max-connections`.
     pub connections: usize,
-    /// Connections at once from one peer; more are refused. `--max-connections-per-peer`.
+    /// Connections at once from one peer; further ones are refused. `--max-connections-per-peer`.
     pub connections_per_peer: usize,
-    /// Requests that wait for an instance of a pipeline; more get 503. `--max-queue`.
+    /// Requests that wait for an instance of a pipeline; further ones get 503. `--max-queue`.
     pub queue: usize,
     /// How long a client's body may pause. `--client-timeout`.
     pub client_timeout: Duration,
-    /// How long a connection may be silent. `--idle-timeout`.
+    /// How long a connection may be idle. `--idle-timeout`.
     pub idle: Duration,
     /// How long requests in flight may take after SIGTERM. `--drain-timeout`.
     pub drain: Duration,
@@ -217,8 +215,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// Whether a stage may call a metric so: lower-case letters, digits and `_`, beginning with a
-/// letter.
+/// Whether the name of a stage's metric is valid: lower-case letters, digits and `_`, beginning
+/// with a letter.
 pub fn is_observed_name(name: &str) -> bool {
     name.len() <= OBSERVED_NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())

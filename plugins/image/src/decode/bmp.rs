@@ -1,9 +1,9 @@
-//! BMP: uncompressed, a palette of 8 bits, or 24 or 32 bits a pixel; which is what programs write
+//! BMP: uncompressed, with a palette of 8 bits, or 24 or 32 bits per pixel, as programs write it
 //! today.
 //!
-//! The decoder fills what a cut-off file lacks with zeros, and misreads rows of fewer bits, so the
-//! header is read here first: what it does not read well is refused by name. Bound: the picture,
-//! and as much again while it is decoded.
+//! The decoder fills missing data of a truncated file with zeros, and misreads rows of fewer bits.
+//! So the header is checked here first, and unsupported files are refused by name. Bound: the
+//! picture, and the same again while it is decoded.
 
 use zune_bmp::BmpDecoder;
 use zune_core::bytestream::ZCursor;
@@ -13,9 +13,9 @@ use super::Bound;
 use crate::picture::{Orientation, Picture};
 use crate::settings::SIDE_MAX;
 
-/// Rows are filled up to a multiple of it.
+/// Rows are padded to a multiple of this many bytes.
 const ROW_BYTES: usize = 4;
-/// Compression: none, and none with masks that say where the colours lie.
+/// Compression: none, and none with colour masks.
 const PLAIN: [u32; 2] = [0, 3];
 
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
@@ -56,9 +56,9 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     ))
 }
 
-/// What has to be known before a decoder is asked.
+/// The header fields that the checks need.
 struct Header {
-    /// Where the pixels begin.
+    /// The offset of the pixels.
     start: usize,
     width: usize,
     height: usize,

@@ -1,7 +1,7 @@
 //! JPEG: baseline and progressive, grey, colour and CMYK.
 //!
-//! The decoder fills what a cut-off file lacks with grey, so the file's end is looked for first:
-//! the walk from marker to marker costs a look at each byte. Bound: 64 scans, since every scan of a
+//! The decoder fills missing data of a truncated file with grey, so the end marker is searched
+//! first, by walking from marker to marker over all bytes. Bound: 64 scans, because every scan of a
 //! progressive file visits every block.
 
 use zune_core::bytestream::ZCursor;
@@ -64,13 +64,13 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     ))
 }
 
-/// Whether the walk over the file's segments meets the marker of its end.
+/// Whether the walk over the file's segments reaches the end marker.
 fn has_end(bytes: &[u8]) -> bool {
     const END: u8 = 0xd9;
     let mut rest = bytes.get(2..).unwrap_or_default();
     loop {
-        // Between segments lie fill bytes, and after a scan's header its data, in which 0xff is
-        // followed by 0 or by a restart marker.
+        // Fill bytes separate segments. A scan's header is followed by its data, in which 0xff
+        // precedes 0 or a restart marker.
         let Some(place) = rest.iter().position(|byte| *byte == 0xff) else {
             return false;
         };
@@ -95,7 +95,7 @@ fn has_end(bytes: &[u8]) -> bool {
 }
 
 fn damaged(error: impl std::fmt::Debug) -> String {
-    // The decoder's own sentence may end with a space.
+    // The decoder's message may end with a space.
     format!(
         "is a damaged JPEG file, or ends too early: {}",
         format!("{error:?}").trim_end()

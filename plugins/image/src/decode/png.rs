@@ -1,7 +1,7 @@
-//! PNG: every colour type and depth, interlaced or not. Of an animation, its default picture.
+//! PNG: every colour type and depth, interlaced or not. For an animation, its default picture.
 //!
-//! Palettes and few bits become bytes; of 16 bits the upper 8 stay. Bounds: as many bytes are
-//! inflated as the picture has, whatever follows; profiles and texts are skipped.
+//! Palettes and low bit depths become bytes; 16-bit values keep their upper 8 bits. Bounds:
+//! inflates at most the picture's bytes, whatever follows; profiles and texts are skipped.
 
 use std::io::Cursor;
 
@@ -11,7 +11,7 @@ use super::Bound;
 use crate::exif;
 use crate::picture::{Orientation, Picture};
 
-/// Bytes that the decoder takes beside the picture: a few rows, and chunks such as EXIF.
+/// Additional memory of the decoder: a few rows, and chunks such as EXIF.
 const BESIDE_BYTES_MAX: usize = 16 << 20;
 
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
@@ -62,7 +62,10 @@ fn narrow(side: u32) -> usize {
     usize::try_from(side).unwrap_or(usize::MAX)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` passes it by value"
+)]
 fn damaged(error: png::DecodingError) -> String {
     format!("is a damaged PNG file, or ends too early: {error}")
 }

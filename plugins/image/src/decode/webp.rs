@@ -1,7 +1,6 @@
-//! WebP: lossy and lossless, with and without alpha. Of an animation, its first frame.
+//! WebP: lossy and lossless, with and without alpha. For an animation, its first frame.
 //!
-//! Bound: the decoder takes no more memory than the picture's four channels and what is around
-//! them.
+//! Bound: the decoder uses only the memory for the picture's four channels plus a small overhead.
 
 use std::io::Cursor;
 
@@ -11,7 +10,7 @@ use super::Bound;
 use crate::exif;
 use crate::picture::{Orientation, Picture};
 
-/// Bytes of an EXIF block.
+/// Maximum bytes of an EXIF block.
 const EXIF_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation), String> {
@@ -26,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     let channels = if decoder.has_alpha() { 4 } else { 3 };
     let mut pixels = vec![0; width * height * channels];
     decoder.read_image(&mut pixels).map_err(damaged)?;
-    // What can't be read of EXIF is no reason to refuse a picture that can.
+    // Unreadable EXIF is no reason to refuse a readable picture.
     let block = decoder.exif_metadata().ok().flatten();
     let orientation = block.as_deref().map(exif::orientation).unwrap_or_default();
     Ok((
@@ -40,7 +39,10 @@ pub(super) fn decode(bytes: &[u8], bound: Bound) -> Result<(Picture, Orientation
     ))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` passes it by value"
+)]
 fn damaged(error: image_webp::DecodingError) -> String {
     format!("is a damaged WebP file, or ends too early: {error}")
 }

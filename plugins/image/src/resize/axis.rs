@@ -1,36 +1,35 @@
-//! What a pixel of a resized picture is mixed of, along one axis, and the passes that mix.
+//! The weights of a resized pixel along one axis, and the passes that apply them.
 //!
 //! Both conventions are tables of weights; they differ in the weights, in the order of the passes,
-//! and in where they round. Default: three channels, mixed as vectors of four. Bound: the tables,
-//! the result, one row of the source as floats, and of what lies between the two passes the rows
-//! that one row of the result is mixed of.
+//! and in where they round. Default: three channels, computed as vectors of four. Bound: the
+//! tables, the result, one source row as floats, and the intermediate rows that one row of the
+//! result needs.
 
 use wide::f32x4;
 
 use super::round;
 use crate::picture::Picture;
 
-/// Levels of a row that are mixed at a time.
+/// Levels of a row that are computed at a time.
 const LANES: usize = 16;
-/// Weights of a pixel that are applied at a time: there are always a multiple of so many, the last
-/// ones 0.
+/// Weights of a pixel that are applied at a time: their number is padded with zeros to a multiple
+/// of this.
 const AT_ONCE: usize = 4;
-/// What so many pixels of three channels take, the last one read as four.
+/// The levels for this many pixels of three channels, where the last pixel is read as four.
 const PIXELS: usize = AT_ONCE * 3 + 1;
 
-/// For each target pixel of one axis: where its source pixels begin, and how much of each.
+/// For each target pixel of one axis: the first source pixel and the weights.
 pub(super) struct Axis {
     taps: usize,
     firsts: Vec<usize>,
     weights: Vec<f32>,
 }
 
-/// The first source pixel, which may lie beyond the border, and the weights from there on.
+/// The first source pixel, which may be beyond the border, and the weights from there on.
 pub(super) type Mix = (isize, Vec<f64>);
 
 impl Axis {
-    /// Beyond a border lies its last pixel, again and again: what would be taken from there is
-    /// taken from it.
+    /// Clamps to the border: weights beyond it apply to the last pixel.
     pub(super) fn new(from: usize, mixes: impl Iterator<Item = Mix>) -> Self {
         let mixes: Vec<Mix> = mixes.collect();
         let taps = mixes
@@ -79,8 +78,8 @@ fn counting(first: usize, weights: &[f32]) -> impl Iterator<Item = (usize, f32)>
     sources.filter(|(_, weight)| *weight != 0.0)
 }
 
-/// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Of the rows
-/// between the two, those are kept that one row of the result is mixed of.
+/// Along the rows, rounded, then down the columns, rounded again: Pillow's order. Keeps only the
+/// intermediate rows that one row of the result needs.
 pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
     let Picture { channels, .. } = *picture;
     let (width, height) = (columns.len(), rows.len());
@@ -89,7 +88,7 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
         .chunks_exact(picture.width * channels)
         .enumerate();
     let mut narrowed = vec![vec![0; width * channels]; rows.taps];
-    let (mut row, mut sums) = (room(picture, columns), vec![0.0; width * channels]);
+    let (mut row, mut sums) = (padded(picture, columns), vec![0.0; width * channels]);
     let mut pixels = Vec::with_capacity(width * height * channels);
     let mut ready = 0;
     for (first, weights) in rows.each() {
@@ -115,13 +114,13 @@ pub(super) fn across_then_down(picture: &Picture, rows: &Axis, columns: &Axis) -
     }
 }
 
-/// Down the columns, then along the one row that is left, rounded once: what OpenCV computes, in
-/// the order in which vectors do most of it.
+/// Down the columns, then along the resulting row, rounded once: OpenCV's result, in the order that
+/// vectorises best.
 pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -> Picture {
     let Picture { channels, .. } = *picture;
     let (width, height, stride) = (columns.len(), rows.len(), picture.width * picture.channels);
     let mut pixels = vec![0; width * height * channels];
-    let mut row = room(picture, columns);
+    let mut row = padded(picture, columns);
     for (line, (first, weights)) in pixels.chunks_exact_mut(width * channels).zip(rows.each()) {
         let given =
             |(source, weight): (usize, f32)| (&picture.pixels[source * stride..][..stride], weight);
@@ -136,12 +135,12 @@ pub(super) fn down_then_across(picture: &Picture, rows: &Axis, columns: &Axis) -
     }
 }
 
-/// For one row of the picture, and what weights of 0 reach behind its end.
-fn room(picture: &Picture, columns: &Axis) -> Vec<f32> {
+/// For one row of the picture, with padding for weights of 0 beyond its end.
+fn padded(picture: &Picture, columns: &Axis) -> Vec<f32> {
     vec![0.0; (picture.width + columns.taps) * picture.channels + 1]
 }
 
-/// Mixes whole rows, some levels of them at a time, so that their sums stay in registers.
+/// Mixes whole rows, a few levels at a time, so that the sums stay in registers.
 fn down<'a>(rows: &(impl Iterator<Item = (&'a [u8], f32)> + Clone), sums: &mut [f32]) {
     for (place, sums) in sums.chunks_mut(LANES).enumerate() {
         let mut mixed = [0.0; LANES];
@@ -149,7 +148,7 @@ fn down<'a>(rows: &(impl Iterator<Item = (&'a [u8], f32)> + Clone), sums: &mut [
             let levels = &levels[place * LANES..];
             let add = |(sum, level): (&mut f32, &u8)| *sum += f32::from(*level) * weight;
             match levels.first_chunk::<LANES>() {
-                // Their number is known here, so that this becomes vectors.
+                // The number is a constant here, so that the loop vectorises.
                 Some(levels) => mixed.iter_mut().zip(levels).for_each(add),
                 None => mixed.iter_mut().zip(levels).for_each(add),
             }
@@ -172,7 +171,7 @@ fn across(row: &[f32], channels: usize, columns: &Axis, levels: &mut [u8]) {
         }
         return;
     }
-    // What the usual pictures need is known here, so that it has no loop.
+    // The number of weights for common pictures is a constant here, so that the loop unrolls.
     match columns.taps {
         4 => across_by(row, columns, levels, mix::<4, 13>),
         8 => across_by(row, columns, levels, mix::<8, 25>),
@@ -192,8 +191,7 @@ fn across_by(
     }
 }
 
-/// Adds `TAPS` pixels of three channels and what lies behind them: `LEVELS` are three for each, and
-/// one.
+/// Adds `TAPS` pixels of three channels and the next level: `LEVELS` is three for each, plus one.
 fn mix<const TAPS: usize, const LEVELS: usize>(
     mut sum: f32x4,
     pixels: &[f32],
@@ -224,7 +222,7 @@ const fn single(weight: f64) -> f32 {
     weight as f32
 }
 
-/// A place between pixels: the pixel before it, and how far behind that it lies.
+/// A position between pixels: the pixel before it, and the distance from it.
 #[expect(clippy::cast_possible_truncation, reason = "sides have 16 bits")]
 pub(super) fn split(place: f64) -> (isize, f64) {
     let floor = place.floor();

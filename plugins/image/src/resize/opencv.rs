@@ -1,20 +1,19 @@
-//! OpenCV's weights: filters of a fixed width whatever the picture does, and only `box` takes all
-//! pixels.
+//! OpenCV's weights: filters of a fixed width; only `box` uses all pixels.
 //!
-//! A model that was trained on OpenCV's pictures sees the difference. Weights are multiples of
-//! 1/2048, as OpenCV's are, so that a level differs by one at most, and seldom.
+//! The difference matters for a model trained on pictures resized by OpenCV. Weights are multiples
+//! of 1/2048, as in OpenCV, so a level rarely differs, and by at most one.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4};
 
 use super::axis::{Axis, Mix, float, split};
 use crate::choices::Filter;
 
-/// OpenCV's weights are whole numbers of this fraction.
+/// OpenCV's weights are integer multiples of this fraction.
 const STEPS: f64 = 2048.0;
-/// A part of a pixel that `INTER_AREA` leaves out.
+/// The fraction of a pixel that `INTER_AREA` ignores.
 const SLIVER: f64 = 1e-3;
 
-/// One axis; `shrinks` says whether neither of both grows, which `INTER_AREA` asks.
+/// One axis; `shrinks` says whether neither axis grows, which `INTER_AREA` depends on.
 pub(super) fn axis(from: usize, to: usize, filter: Filter, shrinks: bool) -> Axis {
     Axis::new(
         from,
@@ -54,7 +53,7 @@ fn cubic(part: f64) -> [f64; 4] {
 
 /// A sinc over eight pixels, windowed by another one that is four times as wide.
 fn lanczos(part: f64) -> [f64; 8] {
-    // sin(x + n·π/4) as a sum of sin x and cos x: the factors of both.
+    // The factors of sin x and cos x in sin(x + n·π/4).
     const TURNS: [[f64; 2]; 8] = [
         [1.0, 0.0],
         [-FRAC_1_SQRT_2, -FRAC_1_SQRT_2],
@@ -79,7 +78,7 @@ fn lanczos(part: f64) -> [f64; 8] {
     weights.map(|weight| weight / sum)
 }
 
-/// The pixels that a target pixel covers, each by how much of it lies under it.
+/// The pixels that a target pixel covers, each with its covered fraction.
 fn area(start: f64, scale: f64, from: f64) -> Mix {
     let end = start + scale;
     let cell = scale.min(from - start);

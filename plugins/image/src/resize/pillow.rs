@@ -1,7 +1,7 @@
-//! Pillow's weights: filters that grow wider as the picture shrinks, so that every pixel counts
+//! Pillow's weights: filters widen as the picture shrinks, so that every pixel counts
 //! (antialiasing).
 //!
-//! What lies beyond a border counts nothing, and the rest is made to sum to one.
+//! Pixels beyond a border do not count, and the other weights are normalised to sum to one.
 
 use std::f64::consts::PI;
 
@@ -15,8 +15,8 @@ pub(super) fn axis(from: usize, to: usize, filter: Filter) -> Axis {
     Axis::new(from, (0..to).map(|target| mix(target, from, to, filter)))
 }
 
-/// The pixel under the middle of each target pixel. Step by step, as Pillow finds them: a product
-/// would round otherwise where a middle falls between two pixels.
+/// The pixel under the centre of each target pixel. Computed incrementally, as in Pillow: a product
+/// would round differently if a centre falls between two pixels.
 fn nearest(from: usize, to: usize) -> Axis {
     let step = float(from) / float(to);
     let mut middle = step / 2.0;
@@ -48,7 +48,7 @@ fn mix(target: usize, from: usize, to: usize, filter: Filter) -> Mix {
     (split(first).0, weights)
 }
 
-/// How far a filter reaches, in pixels of a picture that does not shrink.
+/// The radius of a filter, in pixels of a picture that does not shrink.
 const fn support(filter: Filter) -> f64 {
     match filter {
         Filter::Nearest | Filter::Box => 0.5,
@@ -58,7 +58,7 @@ const fn support(filter: Filter) -> f64 {
     }
 }
 
-/// A filter's height at a distance from its middle.
+/// The filter's value at a distance from its centre.
 fn curve(filter: Filter, signed: f64) -> f64 {
     const A: f64 = -0.5;
     let distance = signed.abs();

@@ -1,15 +1,15 @@
-//! From sums to levels: rounded to the nearest, and what is beyond the ends becomes the end.
+//! Converts sums to levels: rounded to the nearest and clamped.
 //!
-//! In vectors: a cast of one float to a byte is a dozen instructions in WebAssembly.
+//! Vectorised, because a cast of one float to a byte takes a dozen instructions in WebAssembly.
 
 use wide::{f32x4, f32x8, i16x8, i32x4, u8x16};
 
 /// Levels that are rounded at a time.
 const LANES: usize = 16;
-/// What is cut off towards zero lies so much further up; below zero it ends at zero or below.
+/// Offset so that truncation towards zero rounds; results below zero are clamped.
 const HALF: f32 = 0.5;
 
-/// Puts the levels of a row of sums behind what is there.
+/// Appends the levels of a row of sums.
 pub(super) fn row(sums: &[f32], levels: &mut Vec<u8>) {
     let (whole, rest) = sums.as_chunks::<LANES>();
     for sums in whole {

@@ -1,16 +1,16 @@
-//! Files that were damaged: refused or answered, but never a panic, and never more than the bound.
+//! Damaged files: refused or answered, but never a panic, and never more memory than the bound.
 //!
-//! Default: each sample cut at every byte, its first bytes set to extremes, and hundreds of times
-//! with bytes changed; `HOTSTAGE_DAMAGE` multiplies the last.
+//! Default: each sample is cut at every byte, gets extreme values in its first bytes, and is
+//! randomly damaged hundreds of times; `HOTSTAGE_DAMAGE` multiplies the last number.
 
 use serde_json::json;
 
 use super::{open, pictures, samples};
 
-/// Times that each sample is damaged.
+/// Random damages per sample.
 const ROUNDS: u32 = 300;
 
-/// Numbers without a pattern, the same on every run.
+/// Deterministic pseudo-random numbers.
 struct Chance(u64);
 
 impl Chance {
@@ -29,7 +29,7 @@ fn a_file_cut_anywhere_does_no_harm() {
     for (name, file) in samples() {
         for length in 0..file.len() {
             let answer = bench.call(pictures(&[&file[..length]]));
-            // The last chunk of a PNG says nothing, and a WebP may end with a byte that fills up.
+            // The last chunk of a PNG is empty, and a WebP may end with a padding byte.
             assert!(
                 answer.is_err() || length + 20 > file.len() || is_lenient(&name),
                 "{name} cut at {length}"
@@ -38,7 +38,7 @@ fn a_file_cut_anywhere_does_no_harm() {
     }
 }
 
-/// Formats in which what follows the pixels may be cut off.
+/// Formats whose data after the pixels may be cut off.
 fn is_lenient(name: &str) -> bool {
     name == "animated.webp" || name.starts_with("turned")
 }
@@ -54,7 +54,7 @@ fn a_file_with_changed_bytes_does_no_harm() {
         let mut chance = Chance(name.len() as u64);
         for _ in 0..ROUNDS * factor {
             let mut damaged = file.clone();
-            // Headers are where a byte matters most.
+            // Bytes of the header matter most.
             let reach = if chance.below(2) == 0 {
                 file.len().min(64)
             } else {

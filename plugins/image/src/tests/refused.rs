@@ -1,4 +1,4 @@
-//! What a client, or an operator, is told.
+//! The errors for clients and operators.
 
 use hotstage_sdk::{Failure, Files, testing};
 use serde_json::{Value, json};
@@ -20,14 +20,14 @@ fn check_start(files: &[Vec<u8>], start: &str) {
     }
 }
 
-/// A sample whose header says another size.
+/// A sample whose header has another size.
 fn resized(name: &str, place: usize, sizes: &[u8]) -> Vec<u8> {
     let mut file = sample(name);
     file[place..place + sizes.len()].copy_from_slice(sizes);
     file
 }
 
-/// The sum over a PNG's header.
+/// The checksum of a PNG's header.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
     let mut sum = u32::MAX;
     for byte in &file[12..29] {
@@ -45,7 +45,7 @@ fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_too_large_is_refused_by_its_header() {
+fn pictures_that_are_too_large_are_refused_by_their_header() {
     let large = 60_000_u32.to_be_bytes();
     let bomb = with_checksum(resized("colour.png", 16, &[large, large].concat()));
     let text = "input `image`: element 1 is 60000 × 60000 pixels; 12582912 in all are allowed (`max_pixels`)";
@@ -82,7 +82,7 @@ fn what_is_too_large_is_refused_by_its_header() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_with_its_beginning() {
+fn other_files_are_refused_with_their_first_bytes() {
     check(
         json!({}),
         &[vec![]],
@@ -102,7 +102,7 @@ fn a_bmp_that_would_be_misread_is_refused() {
 }
 
 #[test]
-fn what_is_cut_off_is_refused() {
+fn truncated_files_are_refused() {
     let cut = |name: &str| {
         let mut file = sample(name);
         file.truncate(file.len() * 3 / 4);
@@ -131,7 +131,7 @@ fn what_is_cut_off_is_refused() {
 }
 
 #[test]
-fn what_ends_too_small_too_long_or_too_different_is_refused() {
+fn results_that_are_too_small_too_long_or_too_different_are_refused() {
     let text = "input `image`: element 0 is 20 × 24 pixels when it is cropped; 30 × 10 are cut out of it, so send a \
                 larger one";
     check(json!({ "crop": [10, 30] }), &[sample("colour.png")], text);
@@ -174,7 +174,7 @@ fn check_settings(settings: Value, start: &str) {
 }
 
 #[test]
-fn a_resize_that_makes_no_sense_is_refused() {
+fn invalid_resize_settings_are_refused() {
     let check = |resize: Value, start: &str| check_settings(json!({ "resize": resize }), start);
     check(
         json!({}),
@@ -217,7 +217,7 @@ fn a_resize_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_refused() {
     check_settings(
         json!({ "crop": [9, 9], "resize": { "size": [8, 9] } }),
         "settings.crop: is 9 × 9, and settings.resize.size",

@@ -1,4 +1,4 @@
-//! The component beside NumPy and SciPy: `reference/make.py` wrote what they answer.
+//! Comparison with NumPy and SciPy, whose answers `reference/make.py` wrote.
 
 use hotstage_sdk::{Datatype, Files, Tensor, testing};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::Labels;
 const GOLDEN: &str = include_str!("../../reference/golden.json");
 const TOLERANCE: f64 = 1e-6;
 
-/// All elements of a JSON array, whatever its depth.
+/// All elements of a JSON array of any depth.
 fn flat(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(elements) => elements.iter().flat_map(flat).collect(),
@@ -55,7 +55,7 @@ fn check_labels(what: &str, expected: &Value, given: &Tensor) {
 }
 
 #[test]
-fn answers_are_those_of_numpy_and_scipy() {
+fn answers_agree_with_numpy_and_scipy() {
     let cases: Vec<Value> = serde_json::from_str(GOLDEN).unwrap();
     assert_eq!(cases.len(), 8);
     for case in cases {

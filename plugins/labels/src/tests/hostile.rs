@@ -1,4 +1,4 @@
-//! Scores and files of any bits: an answer has no NaN, a refusal has its kind, and nothing panics.
+//! Random scores and files: an answer has no NaN, an error has the right kind, and nothing panics.
 
 use hotstage_sdk::{Failure, Files, Tensor, testing};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Labels;
 
-/// Settings of every kind; most of them make sense.
+/// Settings of every kind; most of them are valid.
 fn any_settings() -> impl Strategy<Value = Value> {
     let labels = prop::sample::select(vec![json!(["a", "b"]), json!(["a", "b", "c"])]);
     let activation = prop::sample::select(vec!["none", "softmax", "sigmoid"]);

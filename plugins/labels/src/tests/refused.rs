@@ -1,4 +1,4 @@
-//! What is refused, and what is said about it.
+//! Refused inputs and settings, and their messages.
 
 use hotstage_sdk::{Failure, Files, testing};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{check_file, pick};
 use crate::Labels;
 
 #[test]
-fn what_the_model_did_wrong_is_internal() {
+fn invalid_model_outputs_are_internal() {
     let text = "input `scores`: row 1, column 0 is NaN: the model answered no number".to_owned();
     assert_eq!(
         pick(json!({ "labels": ["a", "b"] }), 1, &[0.1, f32::NAN]),
@@ -21,7 +21,7 @@ fn what_the_model_did_wrong_is_internal() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_refused_with_the_place() {
+fn an_invalid_file_is_refused_with_the_position() {
     check_file(
         b"cat\n\ndog\n",
         Err("file `names`: line 2: is empty; each line is a label"),
@@ -66,7 +66,7 @@ fn check_settings(settings: Value, start: &str) {
 }
 
 #[test]
-fn a_list_of_labels_that_makes_no_sense_is_refused() {
+fn invalid_lists_of_labels_are_refused() {
     check_settings(
         json!({}),
         "settings: has no labels; give one of `labels`, `values` and `labels_file`",
@@ -98,7 +98,7 @@ fn a_list_of_labels_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn a_rule_that_makes_no_sense_is_refused() {
+fn invalid_rules_are_refused() {
     check_settings(
         json!({ "labels": ["a", "b"], "below": "c" }),
         "settings.below: with two labels it needs settings.threshold",
@@ -146,7 +146,7 @@ fn a_rule_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn what_multi_label_excludes_is_refused() {
+fn keys_that_exclude_multi_label_are_refused() {
     check_settings(
         json!({ "labels": ["a"], "multi_label": true, "top_k": 1 }),
         "settings.top_k: with settings.multi_label",
@@ -168,7 +168,7 @@ fn what_multi_label_excludes_is_refused() {
 }
 
 #[test]
-fn keys_and_outputs_that_make_no_sense_are_refused() {
+fn invalid_keys_and_outputs_are_refused() {
     let equal = json!({ "labels": ["a", "b"], "outputs": { "scores": "label" } });
     check_settings(
         equal,

@@ -1,7 +1,7 @@
-//! Where a tile lies in memory: its rows and its columns are each so many bytes apart.
+//! The memory layout of a tile: the distances in bytes between its rows and between its columns.
 //!
-//! Whole vectors are stored along whichever side is contiguous: the columns, or where the channels
-//! of a picture come last, the rows.
+//! Whole vectors are stored along the contiguous side: the columns, or, if the channels of a
+//! picture come last, the rows.
 
 use std::arch::wasm32::{i32x4_shuffle, i64x2_shuffle, v128, v128_store};
 
@@ -11,14 +11,14 @@ use super::tile::{self, Columns, LANES, ROWS, Tile, VECTORS};
 
 const NUMBER: isize = size_of::<f32>().cast_signed();
 
-/// A place of a whole tile.
+/// A view of a whole tile.
 #[derive(Clone, Copy)]
 pub(super) struct Place(OutputStoreKer);
 
 impl Place {
     /// # Safety
     ///
-    /// All numbers of a tile must be there, to be read and written.
+    /// All numbers of a tile must be readable and writable.
     pub(super) unsafe fn new(place: OutputStoreKer) -> Self {
         Self(place)
     }
@@ -27,7 +27,7 @@ impl Place {
         let mut rows = [Columns::default(); ROWS];
         for (row, columns) in rows.iter_mut().enumerate() {
             for (column, number) in columns.as_flattened_mut().iter_mut().enumerate() {
-                // SAFETY: as `new` was told.
+                // SAFETY: the caller of `new` guarantees it.
                 *number = unsafe { *self.number(row, column) };
             }
         }
@@ -50,7 +50,7 @@ impl Place {
         } else {
             self.each_vector(tile, |row, column, sums| {
                 for (lane, sum) in tile::numbers(sums).into_iter().enumerate() {
-                    // SAFETY: as `new` was told.
+                    // SAFETY: the caller of `new` guarantees it.
                     unsafe { *self.number(row, column + lane) = sum };
                 }
             });
@@ -66,10 +66,10 @@ impl Place {
         }
     }
 
-    /// Stores a vector that begins here, along the side that is contiguous.
+    /// Stores a vector from this position, along the contiguous side.
     #[inline(always)]
     fn put(self, row: usize, column: usize, sums: v128) {
-        // SAFETY: as `new` was told, and a vector does not end behind its tile.
+        // SAFETY: the caller of `new` guarantees it, and a vector does not extend beyond its tile.
         unsafe { v128_store(self.number(row, column).cast(), sums) };
     }
 
@@ -86,7 +86,7 @@ impl Place {
     }
 }
 
-/// Rows become columns.
+/// Transposes.
 #[inline(always)]
 fn transposed([a, b, c, d]: [v128; LANES]) -> [v128; LANES] {
     let (first, second) = (

@@ -1,8 +1,8 @@
-//! One tile: sums of products in vectors, and what is done to them.
+//! One tile: sums of products in vectors, and the operations on them.
 //!
-//! A turn of the loop takes two products. With one, the machine code spends more on moving sums
-//! than on summing; with three, what they need no longer fits into the sixteen vector registers of
-//! x86-64. 16 sums are enough that none waits for itself.
+//! A loop iteration takes two products. With one, the machine code spends more time on moving sums
+//! than on summing; with three, the operands no longer fit into the sixteen vector registers of
+//! x86-64. 16 sums are enough to hide the latency of each.
 
 use std::arch::wasm32::{
     f32x4_add, f32x4_gt, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_relaxed_madd, f32x4_splat,
@@ -12,10 +12,10 @@ use std::arch::wasm32::{
 /// Numbers in a vector.
 pub(super) const LANES: usize = 4;
 pub(super) const ROWS: usize = 8;
-/// Vectors in a row.
+/// Vectors per row.
 pub(super) const VECTORS: usize = 2;
 pub(super) const COLUMNS: usize = VECTORS * LANES;
-/// Products in a turn.
+/// Products per iteration.
 const STRIDE: usize = 2;
 
 /// One number for each row, and for each column, as packed.
@@ -38,7 +38,7 @@ impl Tile {
         }))
     }
 
-    /// Adds the product of each column of the one matrix and its row of the other.
+    /// Adds the product of each column of one matrix and its row of the other.
     #[inline(always)]
     pub(super) fn add_products(&mut self, rows: &[Rows], columns: &[Columns]) {
         let mut sums = *self;
@@ -106,10 +106,10 @@ impl Tile {
     }
 }
 
-/// One instruction; a vector made of four numbers would be four.
+/// One instruction; a vector built from four numbers would take four.
 #[inline(always)]
 pub(super) fn vector(numbers: &[f32; LANES]) -> v128 {
-    // SAFETY: there are as many numbers as a vector has lanes, and they may lie anywhere.
+    // SAFETY: there are as many numbers as a vector has lanes, with any alignment.
     unsafe { v128_load(std::ptr::from_ref(numbers).cast()) }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn numbers(vector: v128) -> [f32; LANES] {
     numbers
 }
 
-/// Each lane, in all lanes of a vector of its own.
+/// Each lane, broadcast to all lanes of its own vector.
 #[inline(always)]
 fn spread(lanes: v128) -> [v128; LANES] {
     [
@@ -148,17 +148,17 @@ pub(super) fn sub_from(sum: v128, number: v128) -> v128 {
     f32x4_sub(number, sum)
 }
 
-/// The smaller one; a sum that is NaN stays so. One instruction, where `f32x4_min` is several.
+/// The minimum; a NaN sum stays NaN. One instruction, while `f32x4_min` takes several.
 pub(super) fn min(sum: v128, number: v128) -> v128 {
     f32x4_pmin(sum, number)
 }
 
-/// The larger one, likewise.
+/// The maximum, likewise.
 pub(super) fn max(sum: v128, number: v128) -> v128 {
     f32x4_pmax(sum, number)
 }
 
-/// Sums that are not positive, times a slope.
+/// Multiplies sums that are not positive by a slope.
 pub(super) fn leaky(sum: v128, slope: v128) -> v128 {
     v128_bitselect(sum, f32x4_mul(slope, sum), f32x4_gt(sum, f32x4_splat(0.0)))
 }

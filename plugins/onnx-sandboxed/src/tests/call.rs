@@ -1,4 +1,4 @@
-//! What a call answers, and what it says to an input that the graph can't take.
+//! Answers of a call, and the errors for inputs that the graph can't take.
 
 use hotstage_sdk::{Failure, Tensor};
 use serde_json::json;
@@ -51,7 +51,7 @@ fn an_input_or_a_weight_may_be_an_output() {
 }
 
 #[test]
-fn an_input_that_no_wanted_output_needs_is_still_an_input() {
+fn an_input_that_no_requested_output_needs_is_still_an_input() {
     let graph = affine()
         .input("unused", DataType::Int64, &[])
         .node("Neg", &["unused"], "n");
@@ -140,7 +140,7 @@ fn strings_pass_if_they_are_text() {
     assert_eq!(text, "input `s`: element 1 is not UTF-8");
 }
 
-/// A graph of one node whose second input is whole numbers from the client.
+/// A graph of one node whose second input is integers from the client.
 fn indexed(operator: &str, shape: &[&str], attributes: &[(&str, i64)]) -> Builder {
     Builder::new()
         .input("i", DataType::Int64, shape)
@@ -162,7 +162,7 @@ fn an_index_outside_the_data_is_refused() {
         text,
         "the graph has no answer to this input: node `the_gather` (Gather): index 3 among 3 elements"
     );
-    // One beyond the end of a row would else be the first element of the next.
+    // An index past the end of a row would otherwise be the first element of the next row.
     let mut columns = indexed("Gather", &["1"], &[("axis", 1)]).open();
     assert!(
         refused(columns.call([("i", integers(&[1], &[2]))])).ends_with("index 2 among 2 elements")
@@ -194,7 +194,7 @@ fn an_index_outside_the_data_is_refused() {
 }
 
 #[test]
-fn a_place_outside_the_data_is_refused() {
+fn a_position_outside_the_data_is_refused() {
     let scatter = |operator: &str, shape: &[&str], updates: &[&str], attributes: &[(&str, i64)]| {
         Builder::new()
             .input("i", DataType::Int64, shape)
@@ -237,7 +237,7 @@ fn whole_numbers_are_not_divided_by_0() {
 }
 
 #[test]
-fn more_than_all_elements_are_not_there() {
+fn a_count_beyond_the_elements_is_refused() {
     let graph = Builder::new()
         .input("x", DataType::Float, &["3"])
         .input("k", DataType::Int64, &["1"])
@@ -265,12 +265,12 @@ fn more_than_all_elements_are_not_there() {
 #[test]
 fn a_shape_from_the_client_that_does_not_fit_is_refused() {
     for operator in ["Reshape", "Expand", "Tile"] {
-        // One whose answer's shape would be the client's choice may be refused when it is opened.
+        // A graph whose output shape depends on the client may be refused when it is opened.
         let Ok(mut bench) = indexed(operator, &["2"], &[]).open_with(json!({})) else {
             continue;
         };
         for shape in [[4, 5], [-7, 2], [-1, -1], [3, 2], [1, 1], [0, 0]] {
-            // An answer or a refusal, but no panic.
+            // An answer or an error, but no panic.
             let _ = bench.call([("i", integers(&[2], &shape))]);
         }
     }

@@ -1,4 +1,4 @@
-//! The graphs of `golden/` beside ONNX Runtime's answers; `reference/make.py` makes both.
+//! The graphs of `golden/` compared with ONNX Runtime's answers; `reference/make.py` writes both.
 
 use hotstage_sdk::testing::open_model;
 use hotstage_sdk::{Datatype, Element, Files, Tensor, f16};
@@ -84,7 +84,7 @@ fn check(graph: &str, file: &[u8]) {
         .iter()
         .map(|port| port.datatype)
         .collect();
-    // Twice: nothing that a call leaves behind may be seen by the next one.
+    // Twice: state of a call must not affect the next one.
     for _ in 0..2 {
         let inputs = case
             .inputs

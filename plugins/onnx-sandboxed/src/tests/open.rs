@@ -1,4 +1,4 @@
-//! What is said of a graph when it is opened: its signature, or what is wrong with it.
+//! Opening a graph: its signature, or the error.
 
 use hotstage_sdk::testing::open_model;
 use hotstage_sdk::{Datatype, Files, any, size};
@@ -130,7 +130,7 @@ fn settings_of_the_native_component_are_taken_or_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_graph_is_refused() {
+fn other_files_are_refused() {
     assert_eq!(
         refusal_of(b""),
         "file `model`: is no ONNX graph, or an empty one"
@@ -217,7 +217,7 @@ fn weights_of_another_size_than_they_say_are_refused() {
 }
 
 #[test]
-fn what_leads_nowhere_is_refused() {
+fn dangling_names_are_refused() {
     let text = affine().node("Relu", &["lost"], "z").refusal();
     let expected = "file `model`: node `the_relu` (Relu) reads `lost`, which no node before it makes; the file is damaged";
     assert_eq!(text, expected);
@@ -269,7 +269,7 @@ fn datatypes_that_no_tensor_has_are_refused() {
 }
 
 #[test]
-fn chance_needs_a_seed() {
+fn random_operators_need_a_seed() {
     let text = affine()
         .node("RandomUniformLike", &["x"], "z")
         .output("z", DataType::Float, &["rows", "2"])

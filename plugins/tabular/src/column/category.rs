@@ -1,8 +1,8 @@
-//! Columns of categories: one-hot encoded, or their place in the list.
+//! Category columns: one-hot encoded, or as the index in the list.
 //!
-//! Default: a value that is not among the categories is refused, and so is a missing one; the
-//! settings say what else becomes of them. A missing value that is imputed is taken for a category
-//! of the list. Bound: the places that [`Categories`] has, and one more for `unknown: other`.
+//! Default: an unknown category is refused, and so is a missing value; the settings change both. An
+//! imputed missing value counts as a category of the list. Bound: the number of [`Categories`],
+//! plus one for `unknown: other`.
 
 use super::steps::Steps;
 use crate::categories::{Categories, Place};
@@ -10,14 +10,14 @@ use crate::cell::{Cell, MissingTexts};
 use crate::scalar::Scalar;
 use crate::settings::{ColumnSettings, DropFirst, OneHot, Ordinal, Unknown};
 
-/// A place for each category, of which the value's own is 1.
+/// One element per category; the value's own is 1.
 #[derive(Debug)]
 pub(crate) struct OneHotColumn {
     categories: Categories,
-    /// Categories at the beginning of the list that have no place.
+    /// Leading categories of the list without an element.
     dropped: usize,
     unknown: Unknown,
-    /// The place of a missing value.
+    /// The index of a missing value.
     imputed: Option<usize>,
 }
 
@@ -74,12 +74,12 @@ impl OneHotColumn {
         &self.categories
     }
 
-    /// How many columns it makes.
+    /// The number of matrix columns.
     pub(super) fn width(&self) -> usize {
         self.categories.count() - self.dropped + usize::from(self.unknown == Unknown::Other)
     }
 
-    /// Writes the 1 of a value among its places, which hold zeros.
+    /// Writes the 1 of a value into its elements, which hold zeros.
     pub(super) fn encode(
         &self,
         cell: &Cell<'_>,
@@ -92,8 +92,7 @@ impl OneHotColumn {
             unknown,
             imputed,
         } = self;
-        // A missing value that has no place of its own is one more value that is not among the
-        // categories.
+        // A missing value without its own element counts as an unknown category.
         let found = if is_missing {
             imputed.map_or(Place::Unknown, Place::At)
         } else {
@@ -107,7 +106,7 @@ impl OneHotColumn {
                 return Err(needs(categories, cell, is_missing));
             }
         };
-        // The dropped category has no place.
+        // The dropped category has no element.
         if let Some(place) = place
             .checked_sub(*dropped)
             .and_then(|place| places.get_mut(place))
@@ -163,7 +162,7 @@ impl OrdinalColumn {
         &self.categories
     }
 
-    /// What a value becomes.
+    /// The result for a value.
     pub(super) fn number(&self, cell: &Cell<'_>, is_missing: bool) -> Result<f32, String> {
         let found = if is_missing {
             Place::Unknown
@@ -180,7 +179,7 @@ impl OrdinalColumn {
     }
 }
 
-/// The place of the category that a missing value is taken for.
+/// The index of the category that a missing value counts as.
 fn impute(settings: &ColumnSettings, categories: &Categories) -> Result<Option<usize>, String> {
     let Some(cell) = settings.impute.as_ref().map(Scalar::cell) else {
         return Ok(None);

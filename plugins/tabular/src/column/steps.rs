@@ -1,12 +1,12 @@
-//! What happens to a number on its way into the matrix.
+//! The numeric steps before a number enters the matrix.
 //!
-//! Default: nothing. In this order, whatever the order of the settings: clip, logarithm,
-//! standardise; all of it in `f64`, rounded once to `f32`, as the training framework computes.
-//! Bound: what comes out is finite, or the number is refused.
+//! Default: none. Fixed order, whatever the order of the settings: clip, logarithm, standardise;
+//! computed in `f64` and rounded once to `f32`, as in the training framework. Bound: the result is
+//! finite, or the number is refused.
 
 use crate::settings::{Clip, Log, Standardise};
 
-/// What happens to a number.
+/// The steps of a column.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steps {
     clip: Option<Clip>,
@@ -59,7 +59,7 @@ impl Steps {
         }
     }
 
-    /// What 0 and 1 become.
+    /// The results for 0 and 1.
     pub(super) fn of_both(self) -> Result<[f32; 2], String> {
         let wrong = |wrong| format!(".standardise: 0 or 1 {wrong}");
         Ok([
@@ -110,10 +110,7 @@ impl Steps {
 }
 
 /// The nearest `f32`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding is what this is for"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
 const fn round(value: f64) -> f32 {
     value as f32
 }

@@ -1,5 +1,5 @@
-//! The component beside scikit-learn: `reference/make.py` wrote what a fitted `ColumnTransformer`
-//! answers.
+//! Comparison with scikit-learn: `reference/make.py` wrote the answers of a fitted
+//! `ColumnTransformer`.
 
 use hotstage_sdk::{Files, Tensor, testing};
 use serde_json::{Map, Value, json};
@@ -54,7 +54,7 @@ impl Golden {
         }
     }
 
-    /// Objects, one a line.
+    /// Objects, one per line.
     fn objects(&self) -> Vec<String> {
         let object = |row: &Vec<Value>| {
             let object: Map<String, Value> = self
@@ -70,7 +70,7 @@ impl Golden {
 }
 
 #[test]
-fn csv_is_that_of_scikit_learn() {
+fn csv_agrees_with_scikit_learn() {
     let golden = Golden::read();
     let mut bench =
         testing::open_preprocessor::<Tabular>(golden.settings.clone(), Files::none()).unwrap();
@@ -85,7 +85,7 @@ fn csv_is_that_of_scikit_learn() {
 }
 
 #[test]
-fn json_lines_are_those_of_scikit_learn() {
+fn json_lines_agree_with_scikit_learn() {
     let golden = Golden::read();
     let objects = golden.objects().join("\n");
     golden.check(
@@ -109,14 +109,14 @@ fn json_lines_are_those_of_scikit_learn() {
 }
 
 #[test]
-fn rows_in_a_tensor_are_those_of_scikit_learn() {
+fn rows_in_a_tensor_agree_with_scikit_learn() {
     let golden = Golden::read();
     let rows = Tensor::bytes(&[golden.rows.len()], golden.objects()).unwrap();
     golden.check(&golden.open("rows").call([("rows", rows)]).unwrap());
 }
 
 #[test]
-fn columns_in_tensors_are_those_of_scikit_learn() {
+fn columns_in_tensors_agree_with_scikit_learn() {
     let golden = Golden::read();
     let count = golden.rows.len();
     let tensors = golden.names.iter().enumerate().map(|(index, name)| {

@@ -1,4 +1,4 @@
-//! Rows and values that are refused, and what is said about them.
+//! Refused rows and values, and their messages.
 
 use hotstage_sdk::{Failure, Tensor, testing};
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ fn a_bad_row_of_json_is_named_with_its_line() {
         "row 1 (line 1), column `port`: is 3.0; a text is needed, one of \
                                             `Cherbourg`, `Southampton`",
     );
-    // However deep it is: what is nested is skipped without a stack.
+    // At any depth: nested values are skipped without recursion.
     let deep = format!(r#"{{"age": {}, "port": "Q"}}"#, "[".repeat(1000));
     check_json(&deep, "row 1 (line 1), character 1009: expected value");
 }

@@ -1,4 +1,4 @@
-//! Settings that are refused, and what is said about them.
+//! Refused settings, and their messages.
 
 use hotstage_sdk::{Files, testing};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn check_column(more: Value, start: &str) {
 }
 
 #[test]
-fn a_kind_or_an_impute_that_makes_no_sense_is_refused() {
+fn an_invalid_kind_or_impute_is_refused() {
     check_column(
         json!({ "kind": "nominal" }),
         ".kind: unknown variant `nominal`, expected one of `number`",
@@ -61,7 +61,7 @@ fn a_kind_or_an_impute_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn steps_that_make_no_sense_are_refused() {
+fn invalid_steps_are_refused() {
     check_column(
         json!({ "clip": {} }),
         ".clip: is empty; give it min, max or both",
@@ -89,7 +89,7 @@ fn steps_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn categories_that_make_no_sense_are_refused() {
+fn invalid_categories_are_refused() {
     let one_hot = |categories: Value| json!({ "one_hot": { "categories": categories } });
     check_column(
         one_hot(json!([])),
@@ -122,7 +122,7 @@ fn categories_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn categories_beside_what_excludes_them_are_refused() {
+fn categories_with_incompatible_keys_are_refused() {
     let both = json!({ "impute": "a", "one_hot": { "categories": ["a", null] } });
     check_column(
         both,
@@ -153,7 +153,7 @@ fn a_datatype_that_does_not_fit_and_an_unknown_key_are_refused() {
 }
 
 #[test]
-fn settings_of_the_table_that_make_no_sense_are_refused() {
+fn invalid_settings_of_the_table_are_refused() {
     let with = |key: &str, value: Value| {
         let mut settings = json!({ "columns": [{ "name": "a" }] });
         settings[key] = value;

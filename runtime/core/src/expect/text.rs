@@ -1,10 +1,9 @@
-//! How two texts, or other bytes, differ: where it begins and a window around it; of JSON, value by
-//! value.
+//! Describes how two texts, or other bytes, differ: the position of the first difference and a
+//! window around it; for JSON, value by value.
 //!
-//! Texts that are both JSON objects or lists are compared by what they say: the order of keys and
-//! the space between values do not count, and numbers may differ by the test's tolerance. A text
-//! that is a bare number or word is a text. Bounds: [`WINDOW`] characters of a text before and
-//! behind its first difference.
+//! Texts that are both JSON objects or lists are compared by value: the order of keys and white
+//! space do not count, and numbers may differ by the test's tolerance. A bare number or word is
+//! compared as text. Bounds: [`WINDOW`] characters of a text before and after its first difference.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +12,12 @@ use serde_json::{Number, Value};
 use super::{Value as Element, near};
 use crate::suggest::{SHOWN_CHARACTERS_MAX, shown};
 
-/// Characters that are shown before the first difference, and behind it.
+/// Characters shown before the first difference, and after it.
 const WINDOW: usize = 32;
-/// Bytes that are shown of what is no text.
+/// Bytes shown of a value that is not text.
 const BYTES_SHOWN_MAX: usize = 16;
 
-/// One difference: the way to it inside of a JSON text, and both sides.
+/// One difference: its path inside a JSON text, and both sides.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Differs {
     pub(super) path: String,
@@ -167,7 +166,7 @@ fn excerpt(value: &Value) -> String {
 
 fn is_near(one: &Number, other: &Number, tolerance: f64) -> bool {
     match (whole(one), whole(other)) {
-        // Exactly, as a float may not tell them apart.
+        // Exactly, since floats may round both to the same value.
         (Some(one), Some(other)) => one == other || (one.abs_diff(other) as f64) <= tolerance,
         _ => match (one.as_f64(), other.as_f64()) {
             (Some(one), Some(other)) => near(one, other, tolerance),
@@ -183,7 +182,7 @@ fn whole(number: &Number) -> Option<i128> {
         .or_else(|| number.as_u64().map(i128::from))
 }
 
-/// Both texts, or of long ones what stands around their first difference.
+/// Both texts, or the windows around their first difference when they are long.
 fn windows(expected: &str, got: &str) -> (String, String) {
     let is_short = |text: &str| text.chars().nth(SHOWN_CHARACTERS_MAX).is_none();
     if is_short(expected) && is_short(got) {
@@ -218,7 +217,7 @@ fn windows(expected: &str, got: &str) -> (String, String) {
     )
 }
 
-/// The same of bytes that are no text.
+/// The same for bytes that are not text.
 fn raw(expected: &[u8], got: &[u8]) -> (String, String) {
     let same = expected
         .iter()

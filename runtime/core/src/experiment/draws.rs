@@ -1,16 +1,16 @@
-//! Numbers by chance, from a seed: the same ones on every machine, so that what was drawn can be
-//! drawn again.
+//! Pseudo-random numbers from a seed. The same seed gives the same numbers on every machine, so a
+//! draw can be repeated.
 //!
 //! Uniform by `SplitMix64` (Steele, Lea & Flood 2014), normal by Box & Muller (1958), gamma by
 //! Marsaglia & Tsang ("A simple method for generating gamma variables", 2000), beta of two gammas.
 //! Logarithms are computed in software.
 
-/// A row of numbers.
+/// A sequence of pseudo-random numbers.
 #[derive(Clone, Debug)]
 pub struct Draws(u64);
 
 impl Draws {
-    /// The row of a seed.
+    /// The sequence of a seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -24,22 +24,22 @@ impl Draws {
         number ^ (number >> 31)
     }
 
-    /// A number between 0 and 1, and neither of them.
+    /// A number between 0 and 1, both excluded.
     pub fn unit(&mut self) -> f64 {
         ((self.number() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
-    /// One of the standard normal distribution.
+    /// One draw of the standard normal distribution.
     fn normal(&mut self) -> f64 {
         let (radius, angle) = (self.unit(), self.unit());
         (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
     }
 
-    /// One of the gamma distribution of this shape, which is 1 or more, and scale 1.
+    /// One draw of the gamma distribution with this shape, 1 or more, and scale 1.
     fn gamma(&mut self, shape: f64) -> f64 {
         let scale = shape - 1.0 / 3.0;
         let slope = 1.0 / (9.0 * scale).sqrt();
-        // Nineteen of twenty are taken at the first try.
+        // Nineteen of twenty draws are accepted at the first try.
         loop {
             let drawn = self.normal();
             let cube = 1.0 + slope * drawn;
@@ -54,7 +54,7 @@ impl Draws {
         }
     }
 
-    /// One of the beta distribution; both of its parameters are 1 or more.
+    /// One draw of the beta distribution; both parameters are 1 or more.
     pub fn beta(&mut self, one: f64, other: f64) -> f64 {
         let (one, other) = (self.gamma(one), self.gamma(other));
         one / (one + other)

@@ -1,13 +1,13 @@
-//! Experiments: which variant of a route earns more, and since when that can be said.
+//! Experiments: which variant of a route earns more, and from when on that is known.
 //!
-//! Callers post a *reward* from 0 to 1 for answers that they got. What a variant's answers earn on
-//! average is known within an interval that holds at every moment at once ([`Sequence`]), so
-//! looking at it every minute costs nothing; from the intervals follows a [`Verdict`]. An adaptive
-//! experiment draws more requests to what seems to earn more ([`next_weights`]). All of it is
-//! decided from values: chance is a seed, and time is nobody's business here.
+//! Clients post a *reward* from 0 to 1 for answers that they got. The mean reward of a variant lies
+//! in an interval that is valid at all times at once ([`Sequence`]), so reading it every minute
+//! adds no error; the intervals lead to a [`Verdict`]. An adaptive experiment sends more requests
+//! to the variant that seems to earn more ([`next_weights`]). Every decision depends on its
+//! arguments alone: randomness comes from a seed, and no clock is read.
 //!
-//! Defaults: those of [`Plan`]. What changes them: `experiment` in the route's document. Bounds:
-//! [`KEEP_MIN`] and the other constants here.
+//! Defaults: those of [`Plan`], set by `experiment` in the route's document. Bounds: [`KEEP_MIN`]
+//! and the other constants here.
 
 mod draws;
 mod sequence;
@@ -25,51 +25,51 @@ pub use self::sequence::{Interval, Sequence};
 pub use self::verdict::{Verdict, verdict};
 pub use self::weights::{TENTHS, next_weights};
 
-/// The chance of a false alarm when nobody says, and at most.
+/// The upper bound of the chance of a false alarm, by default.
 pub const ALPHA: f64 = 0.05;
-/// Less than this.
+/// A written chance must be less than this.
 pub const ALPHA_MAX: f64 = 0.5;
-/// The least of a chance, and of a difference, that makes sense.
+/// The smallest chance, and the smallest difference, that may be written.
 pub const PART_MIN: f64 = 1e-6;
-/// The smallest difference worth having, when nobody says.
+/// The smallest difference that matters, by default.
 pub const WORTH: f64 = 0.01;
-/// How long an answer may wait for its feedback, when nobody says: a week.
+/// How long an answer waits for its feedback, by default: a week.
 pub const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
-/// At least.
+/// The least that `keep` may be.
 pub const KEEP_MIN: Duration = Duration::from_secs(60);
-/// At most: 90 days.
+/// The most that `keep` may be: 90 days.
 pub const KEEP_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
-/// How often an adaptive experiment may move weights, when nobody says.
+/// How often an adaptive experiment may move weights, by default.
 pub const EVERY: Duration = Duration::from_secs(60);
-/// At least.
+/// The least that `every` may be.
 pub const EVERY_MIN: Duration = Duration::from_secs(1);
-/// At most: a week.
+/// The most that `every` may be: a week.
 pub const EVERY_MAX: Duration = KEEP;
-/// Percent of the requests that an adaptive experiment leaves to each variant at least, when nobody
-/// says.
+/// Percent of the requests that an adaptive experiment leaves to each variant at least, by default.
 pub const LEAST: f64 = 5.0;
-/// And at most.
+/// Percent of the requests that it gives to each variant at most, by default.
 pub const MOST: f64 = 95.0;
-/// Bytes of a reward's name.
+/// Bytes of a reward's name, at most.
 pub const REWARD_BYTES_MAX: usize = 128;
 
-/// What an experiment asks, as it is written.
+/// An experiment as it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// What the reward is called. Another name is another experiment.
+    /// The reward's name. Another name makes another experiment.
     pub reward: String,
-    /// The chance that some difference's interval is ever wrong, and that some mean's is.
+    /// The chance that any interval of a difference is ever wrong, and that any interval of a mean
+    /// is.
     pub alpha: f64,
-    /// The smallest difference between two rewards worth having.
+    /// The smallest difference between two rewards that matters.
     pub worth: f64,
-    /// How long an answer may wait for its feedback.
+    /// How long an answer waits for its feedback.
     pub keep: Duration,
     /// How weights move; `None`: only by hand.
     pub adapt: Option<Adapt>,
 }
 
 impl Plan {
-    /// Weights of requests without a key, where they have moved.
+    /// The weights of requests without a key, once they have moved.
     pub fn drawn(&self) -> Option<&[f64]> {
         self.adapt.as_ref()?.drawn.as_deref()
     }
@@ -80,7 +80,7 @@ impl Plan {
 pub struct Adapt {
     /// How often, at most.
     pub every: Duration,
-    /// What each variant gets at least and at most.
+    /// The least and the most that each variant gets.
     pub bounds: Bounds,
     /// Weights of requests without a key, in the order of the split, once they have moved.
     pub drawn: Option<Vec<f64>>,
@@ -104,7 +104,7 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// Whether so many variants can share all requests within them.
+    /// Whether so many variants can share all requests within these bounds.
     pub fn fit(&self, variants: usize) -> bool {
         let variants = variants as f64;
         self.least * variants <= 100.0 && self.most * variants >= 100.0
@@ -116,12 +116,12 @@ impl Bounds {
 pub struct Evidence {
     /// Answers that feedback may name.
     pub answers: u64,
-    /// The rewards that came, in the order in which they came.
+    /// The rewards, in the order of arrival.
     pub sequence: Sequence,
 }
 
 impl Evidence {
-    /// Nothing yet, of one of so many variants.
+    /// No rewards yet, for one of `variants` variants.
     pub fn new(alpha: f64, variants: usize) -> Self {
         Self {
             answers: 0,

@@ -1,20 +1,20 @@
-//! A confidence sequence: where the mean of rewards lies, at every moment at once.
+//! A confidence sequence: the interval of the mean reward, valid at all times at once.
 //!
 //! The predictable plug-in empirical Bernstein sequence of Waudby-Smith & Ramdas, "Estimating means
 //! of bounded random variables by betting", Journal of the Royal Statistical Society B, 2024,
-//! theorem 2, with the running intersection. An interval for one sample size is wrong more and more
-//! often the more often it is looked at; this one leaves the mean out, *ever*, with a chance of at
-//! most α. It needs rewards from 0 to 1 whose expectation, given those before, is always the same;
-//! no distribution and no number of looks.
+//! theorem 2, with the running intersection. An interval for one sample size is wrong more often
+//! each time it is read; the chance that this one *ever* excludes the mean is at most α. It
+//! requires rewards from 0 to 1 whose expectation, given those before, stays the same. It requires
+//! no distribution and no fixed number of readings.
 //!
-//! The difference between two means comes of the same bets rather than of the two intervals, which
-//! would be nearly half as wide again. Betting on each mean from above or below makes four products
-//! of two supermartingales; their average is one, too, and therefore ever reaches 1 ⁄ α with a
-//! chance of at most α (Ville 1939). With S = Σλx, Λ = Σλ and V the bets' cost that says |S₁ −
-//! μ₁Λ₁| + |S₂ − μ₂Λ₂| < ln(4 ⁄ α) + V₁ + V₂ at every moment, and among all such means the
-//! difference lies furthest from S₂ ⁄ Λ₂ − S₁ ⁄ Λ₁ by that bound divided by the lesser Λ.
+//! The difference between two means is derived from the same bets rather than from the two
+//! intervals, which would be nearly half as wide again. Betting on each mean from above or below
+//! makes four products of two supermartingales. Their average is one, too, and therefore ever
+//! reaches 1 ⁄ α with a chance of at most α (Ville 1939). With S = Σλx, Λ = Σλ and V the bets' cost
+//! that means |S₁ − μ₁Λ₁| + |S₂ − μ₂Λ₂| < ln(4 ⁄ α) + V₁ + V₂ at every moment, and among all such
+//! means the difference lies furthest from S₂ ⁄ Λ₂ − S₁ ⁄ Λ₁ by that bound divided by the lesser Λ.
 //!
-//! Each reward costs a constant time and the state has a constant size, however many came.
+//! Each reward takes constant time and the state has constant size, whatever the number of rewards.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,29 +30,29 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Where any mean of rewards lies.
+    /// The interval that contains every possible mean.
     pub const ANY: Self = Self {
         low: 0.0,
         high: 1.0,
     };
 
-    /// Whether a number lies in it.
+    /// Whether the number lies in the interval.
     pub const fn holds(&self, number: f64) -> bool {
         self.low <= number && number <= self.high
     }
 
-    /// From one bound to the other.
+    /// The distance between the bounds.
     pub const fn width(&self) -> f64 {
         self.high - self.low
     }
 }
 
-/// Rewards, as far as the next interval needs them.
+/// The sums over the rewards from which the next interval is computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     /// What the evidence against a mean must reach, as a logarithm.
     bar: f64,
-    /// The same against a difference.
+    /// The same for a difference of two means.
     bar_of_two: f64,
     count: u64,
     sum: f64,
@@ -62,16 +62,16 @@ pub struct Sequence {
     bets: f64,
     /// Sum of the rewards, each times its bet.
     staked: f64,
-    /// What the bets cost: the part of the interval that comes of the rewards' variance.
+    /// The cost of the bets: the part of the interval that results from the rewards' variance.
     cost: f64,
     /// The running intersection.
     kept: Interval,
 }
 
 impl Sequence {
-    /// No rewards yet, of one of so many variants. The chance that any of their means is ever left
-    /// out is at most `alpha`, and so is the chance that any difference is: each is split evenly (a
-    /// union bound).
+    /// No rewards yet, for one of `variants` variants. The chance that any of their intervals ever
+    /// excludes its mean is at most `alpha`, and so is the chance for any difference: each is split
+    /// evenly (a union bound).
     pub fn new(alpha: f64, variants: usize) -> Self {
         let means = variants.max(1) as f64;
         let pairs = (means * (means - 1.0) / 2.0).max(1.0);
@@ -92,14 +92,15 @@ impl Sequence {
         }
     }
 
-    /// Takes the next reward, from 0 to 1.
+    /// Adds the next reward, from 0 to 1.
     pub fn add(&mut self, reward: f64) {
-        let turn = (self.count + 1) as f64;
-        // Both as they were before this reward: a bet that knows the outcome is none.
-        let mean = (0.5 + self.sum) / turn;
-        let variance = (0.25 + self.spread) / turn;
-        // Differences decide, so bets are of the size that suits them: two of them share one bar.
-        let bet = (self.bar_of_two / (variance * turn * libm::log(1.0 + turn)))
+        let round = (self.count + 1) as f64;
+        // Both as they were before this reward: a bet must not know its outcome.
+        let mean = (0.5 + self.sum) / round;
+        let variance = (0.25 + self.spread) / round;
+        // Verdicts depend on differences, so bets have the size that suits those: two share one
+        // bar.
+        let bet = (self.bar_of_two / (variance * round * libm::log(1.0 + round)))
             .sqrt()
             .min(BET_MAX);
         let gap = reward - mean;
@@ -108,7 +109,7 @@ impl Sequence {
         self.staked += bet * reward;
         self.count += 1;
         self.sum += reward;
-        let mean = (0.5 + self.sum) / (turn + 1.0);
+        let mean = (0.5 + self.sum) / (round + 1.0);
         self.spread += (reward - mean) * (reward - mean);
         let Interval { low, high } = self.at_this_moment();
         self.kept = Interval {
@@ -117,7 +118,7 @@ impl Sequence {
         };
     }
 
-    /// What the rewards so far say by themselves.
+    /// The interval from the rewards so far, without the running intersection.
     fn at_this_moment(&self) -> Interval {
         if self.count == 0 {
             return Interval::ANY;
@@ -129,7 +130,7 @@ impl Sequence {
         }
     }
 
-    /// Where the difference to another mean lies.
+    /// The interval of the difference to another mean.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Interval {
         let bets = self.bets.min(other.bets);
@@ -147,7 +148,7 @@ impl Sequence {
         }
     }
 
-    /// Where the mean lies.
+    /// The interval of the mean.
     pub fn interval(&self) -> Interval {
         if self.drifts() {
             self.at_this_moment()
@@ -156,23 +157,23 @@ impl Sequence {
         }
     }
 
-    /// Whether no mean fits all that came: either the rare error, or, far more likely, the mean
-    /// itself moved.
+    /// Whether no mean fits all rewards: either the rare error happened or, far more likely, the
+    /// mean itself moved.
     pub fn drifts(&self) -> bool {
         self.kept.low > self.kept.high
     }
 
-    /// How many rewards came.
+    /// The number of rewards.
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// All rewards together.
+    /// The sum of all rewards.
     pub const fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// What they were on average; none of none.
+    /// The mean of the rewards; `None` without rewards.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }

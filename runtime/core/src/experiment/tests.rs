@@ -1,11 +1,10 @@
-//! Intervals hold whenever they are looked at, differences are found, weights stay inside their
-//! bounds.
+//! Intervals are valid at every reading, differences are found, weights stay inside their bounds.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Two variants, of which requests get one or the other by chance.
+/// Two variants that get requests at random.
 struct Trial {
     draws: Draws,
     rates: [f64; 2],
@@ -41,7 +40,7 @@ impl Trial {
         verdict(&[Some(&self.evidence[0]), Some(&self.evidence[1])], worth)
     }
 
-    /// The first verdict that is more than to keep going, and after how many answers.
+    /// The first verdict other than to keep going, and the number of answers before it.
     fn run(&mut self, worth: f64, answers_max: u32) -> (Verdict, u32) {
         for answers in 1..=answers_max {
             self.answer();
@@ -54,7 +53,8 @@ impl Trial {
     }
 }
 
-/// Tests of so many in which the difference's interval ever leaves out that there is none.
+/// The number of tests in which the difference's interval ever excludes 0, although there is no
+/// difference.
 fn false_alarms(tests: u64, answers: u32, rate: f64) -> u64 {
     let is_false = |seed: &u64| {
         let mut trial = Trial::new(*seed, [rate, rate]);
@@ -76,7 +76,7 @@ fn in_2000_tests_of_equals_at_most_one_of_twenty_raises_a_false_alarm() {
 
 #[test]
 fn each_interval_alone_holds_as_often_as_it_says() {
-    // One variant alone has the whole chance of an error, so that the bound is nearer.
+    // A single variant has the whole chance of an error, so the test runs closer to the bound.
     let leaves = |seed: &u64| {
         let (mut draws, mut sequence) = (Draws::new(*seed), Sequence::new(ALPHA, 1));
         (0..2000).any(|_| {
@@ -107,7 +107,7 @@ fn a_difference_is_found_and_so_is_that_there_is_none() {
 #[test]
 fn a_difference_that_is_real_and_too_small_is_not_worth_having() {
     let (mut one, mut other) = (Evidence::new(ALPHA, 2), Evidence::new(ALPHA, 2));
-    // No variance, so that the intervals are soon thin.
+    // No variance, so that the intervals narrow quickly.
     for _ in 0..20_000 {
         one.sequence.add(0.5);
         other.sequence.add(0.504);
@@ -119,7 +119,7 @@ fn a_difference_that_is_real_and_too_small_is_not_worth_having() {
 }
 
 #[test]
-fn who_is_beaten_no_longer_holds_up_a_verdict() {
+fn a_beaten_variant_no_longer_delays_a_verdict() {
     let mut three: Vec<Evidence> = (0..4).map(|_| Evidence::new(ALPHA, 3)).collect();
     for (evidence, reward) in three.iter_mut().zip([0.1, 0.5, 0.501, 0.5]) {
         (0..20_000).for_each(|_| evidence.sequence.add(reward));
@@ -142,7 +142,7 @@ fn who_is_beaten_no_longer_holds_up_a_verdict() {
 }
 
 #[test]
-fn a_mean_that_moves_is_told_and_decides_nothing() {
+fn a_mean_that_moves_is_reported_and_decides_nothing() {
     let mut trial = Trial::new(1, [0.1, 0.9]);
     assert_eq!(trial.run(WORTH, 20_000).0, Verdict::Better(1));
     trial.rates = [0.9, 0.1];

@@ -1,35 +1,35 @@
-//! What follows from the intervals: go on, one is better, or no difference is worth having.
+//! The conclusion from the intervals: keep going, one variant is better, or no difference matters.
 //!
-//! As the intervals hold at every moment at once, so does what follows from them: a verdict may be
-//! acted on when it is first seen.
+//! The intervals are valid at all times at once, and so is the verdict: it may be acted on when it
+//! is first seen.
 
 use super::Evidence;
 
-/// What can be said.
+/// The conclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not enough is known.
+    /// The evidence is not sufficient yet.
     KeepGoing,
-    /// This variant, by its place, earns more than each other one.
+    /// The variant with this index earns more than every other one.
     Better(usize),
-    /// Whoever may still be the best earns the same, as far as the smallest difference worth having
-    /// goes.
+    /// Among the variants that may still be the best, no difference is larger than the smallest one
+    /// that matters.
     NoDifference,
 }
 
-/// What can be said of variants. One without evidence to come, such as one that gets no requests,
-/// is `None`.
+/// The verdict for the variants. `None` stands for a variant without evidence to come, such as one
+/// that gets no requests.
 pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
     let known: Vec<(usize, &Evidence)> = variants
         .iter()
         .enumerate()
         .filter_map(|(place, evidence)| Some((place, (*evidence)?)))
         .collect();
-    // Of a mean that moves, an interval says little, and a comparison nothing.
+    // When a mean moves, its interval says little, and a comparison says nothing.
     if known.len() < 2 || known.iter().any(|(_, evidence)| evidence.sequence.drifts()) {
         return Verdict::KeepGoing;
     }
-    // Who surely earns less by what can't be worth having may as well stay.
+    // A variant that surely earns less, but by less than what matters, stays in.
     let is_out = |one: &Evidence| {
         known.iter().any(|(_, other)| {
             let more = other.sequence.minus(&one.sequence);
@@ -48,7 +48,7 @@ pub fn verdict(variants: &[Option<&Evidence>], worth: f64) -> Verdict {
     }
 }
 
-/// Whether none of these can earn more than another by more than what is worth having.
+/// Whether no variant can earn more than another by more than what matters.
 fn is_close(known: &[(usize, &Evidence)], worth: f64) -> bool {
     known.iter().all(|(_, one)| {
         known.iter().all(|(_, other)| {

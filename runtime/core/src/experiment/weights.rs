@@ -1,28 +1,28 @@
-//! The next weights of an adaptive experiment: each variant gets requests as often as it may be the
-//! best.
+//! The next weights of an adaptive experiment: each variant gets requests in proportion to the
+//! probability that it is the best.
 //!
 //! Thompson sampling (Thompson, "On the likelihood that one unknown probability exceeds another in
 //! view of the evidence of two samples", Biometrika 1933): draw what each variant earns from what
 //! is known of it, and send the request to the highest draw. What is known is a beta distribution;
 //! rewards between 0 and 1 count as parts of a success (after Agrawal & Goyal, "Analysis of
-//! Thompson sampling for the multi-armed bandit problem", 2012). Drawing for each request and
-//! sending requests by the share of draws that a variant wins come to the same, and shares can be
-//! written down: so every server that has the route sends alike, and a move is a revision.
+//! Thompson sampling for the multi-armed bandit problem", 2012). Sending requests by the share of
+//! draws that a variant wins is equivalent to drawing for each request, and shares can be recorded:
+//! so every server with the route sends alike, and a move is a revision.
 //!
-//! Bounds: the plan's; shares are whole tenths of a percent; [`DRAWS`] for a decision.
+//! Bounds: the plan's; shares are whole tenths of a percent; [`DRAWS`] draws for each decision.
 
 use super::{Bounds, Draws, Evidence};
 
-/// Draws of which shares are made.
+/// Draws from which shares are computed.
 const DRAWS: u32 = 4096;
-/// Tenths of a percent in a whole.
+/// Tenths of a percent in the whole.
 pub const TENTHS: u32 = 1000;
-/// What whole tenths may lack that were computed as floats.
+/// The rounding error allowed when floats become whole tenths.
 const ROUNDING: f64 = 1e-6;
-/// So that a variant that never won may still be lifted to its bound.
+/// More than 0, so that a variant that never won can still be raised to its lower bound.
 const WINS_MIN: f64 = 1e-6;
 
-/// The weights of these variants, in percent. The bounds must [`fit`](Bounds::fit) so many.
+/// The weights of these variants, in percent. The bounds must [`fit`](Bounds::fit) their number.
 pub fn next_weights(variants: &[&Evidence], bounds: Bounds, seed: u64) -> Vec<f64> {
     let mut draws = Draws::new(seed);
     let mut wins = vec![WINS_MIN; variants.len()];
@@ -42,15 +42,15 @@ pub fn next_weights(variants: &[&Evidence], bounds: Bounds, seed: u64) -> Vec<f6
     in_tenths(&bounded(&wins, bounds), bounds)
 }
 
-/// Shares in percent in the proportion of `wins`, as far as the bounds let them.
+/// Shares in percent, in proportion to `wins` within the bounds.
 fn bounded(wins: &[f64], bounds: Bounds) -> Vec<f64> {
     let shares = |factor: f64| {
         wins.iter()
             .map(move |wins| (wins * factor).clamp(bounds.least, bounds.most))
     };
     let (mut low, mut high) = (0.0, 100.0 / WINS_MIN);
-    // The sum grows with the factor. Each step halves what is left, and a float has no more than so
-    // many.
+    // The sum grows with the factor. Each step halves the interval, and a float has fewer than 200
+    // halvings.
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);
         if shares(middle).sum::<f64>() < 100.0 {
@@ -62,8 +62,8 @@ fn bounded(wins: &[f64], bounds: Bounds) -> Vec<f64> {
     shares(high).collect()
 }
 
-/// The same in whole tenths, which sum to a hundred percent: what is lost by rounding goes to whom
-/// it was taken most.
+/// The shares in whole tenths, which sum to a hundred percent: what rounding removed goes to the
+/// variants that lost most by it.
 fn in_tenths(shares: &[f64], bounds: Bounds) -> Vec<f64> {
     let per_percent = f64::from(TENTHS) / 100.0;
     let mut tenths: Vec<f64> = shares

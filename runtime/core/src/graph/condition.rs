@@ -1,9 +1,8 @@
-//! What a switch asks of a tensor.
+//! The conditions of a switch.
 //!
-//! A condition is about one tensor, whose elements are looked at one after the other: it holds when
-//! it holds of any of them, or of all, as it says. Of a tensor without elements none holds. NaN is
-//! neither less nor greater than anything. Whole numbers are compared exactly, with all their
-//! digits.
+//! A condition tests the elements of one tensor: it holds when it holds for any of them, or for
+//! all, as written. For a tensor without elements no condition holds. NaN is neither less nor
+//! greater than anything. Whole numbers are compared exactly, with all their digits.
 
 use std::cmp::Ordering;
 
@@ -16,13 +15,13 @@ use crate::tensor::Tensor;
 pub struct Condition {
     /// The tensor, as a source: `score`, `first.score`, `request.age`.
     pub tensor: String,
-    /// Of how many elements it must hold.
+    /// For how many elements the test must hold.
     pub rows: Rows,
-    /// What an element must be.
+    /// The test of an element.
     pub test: Test,
 }
 
-/// Of how many elements a condition must hold.
+/// For how many elements a condition must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Rows {
@@ -30,7 +29,7 @@ pub enum Rows {
     All,
 }
 
-/// What an element must be.
+/// The test of an element.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Test {
@@ -43,7 +42,7 @@ pub enum Test {
     OneOf(Vec<Value>),
 }
 
-/// A value that an element may have.
+/// A value to compare an element with.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Value {
@@ -61,7 +60,7 @@ pub enum Number {
 }
 
 impl Condition {
-    /// Whether it holds of this tensor.
+    /// Whether the condition holds for this tensor.
     pub fn holds(&self, tensor: &Tensor) -> bool {
         match self.rows {
             Rows::Any => any(tensor, |element| self.test.holds(element)),
@@ -97,7 +96,7 @@ impl Test {
         }
     }
 
-    /// Why it can't be asked of elements of this datatype, if it can't.
+    /// Why elements of this datatype can't be tested so, if they can't.
     pub fn misfit(&self, datatype: Datatype) -> Option<String> {
         let is_float = matches!(
             datatype,
@@ -132,7 +131,7 @@ impl Test {
 }
 
 impl Number {
-    /// Where the element stands, seen from this number.
+    /// How the element compares with this number.
     fn against(self, element: Element<'_>) -> Option<Ordering> {
         match (element, self) {
             (Element::Whole(element), Self::Whole(number)) => Some(element.cmp(&number)),

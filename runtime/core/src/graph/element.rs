@@ -1,4 +1,4 @@
-//! One element of a tensor as a condition sees it, whatever its datatype.
+//! One element of a tensor as a condition reads it, for every datatype.
 
 use half::{bf16, f16};
 
@@ -14,7 +14,7 @@ pub(super) enum Element<'a> {
     Text(&'a [u8]),
 }
 
-/// Whether it holds of one of the elements.
+/// Whether `holds` is true for one of the elements.
 pub(super) fn any(tensor: &Tensor, mut holds: impl FnMut(Element<'_>) -> bool) -> bool {
     let data = tensor.data();
     let whole = Element::Whole;
@@ -59,6 +59,6 @@ fn fixed<const N: usize>(
     read: impl Fn([u8; N]) -> Element<'static>,
     mut holds: impl FnMut(Element<'_>) -> bool,
 ) -> bool {
-    // A tensor's length fits its shape, so nothing is left over.
+    // A tensor's length matches its shape, so no bytes remain.
     data.as_chunks().0.iter().any(|bytes| holds(read(*bytes)))
 }

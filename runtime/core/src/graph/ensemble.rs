@@ -1,6 +1,6 @@
-//! What an ensemble gives: each output of its members once, and merged where several give it.
+//! The outputs of an ensemble: each output of its members once, merged where several give it.
 //!
-//! Default: what one member alone gives is given as it is, if that member must answer.
+//! Default: an output that a single member gives is passed on unchanged, if that member is hard.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::signature::{Port, show_dimensions};
 use crate::suggest::{hint, list, shown};
 
 impl<'a, M> Fit<'a, M> {
-    /// What the members give together.
+    /// The merged outputs of the members.
     pub(super) fn merged(
         &mut self,
         soft: &[bool],
@@ -42,7 +42,7 @@ impl<'a, M> Fit<'a, M> {
         (outputs, Gives::All(gives))
     }
 
-    /// An output that a method makes of what the givers say.
+    /// An output merged by a method.
     fn merged_by(&mut self, method: Method, port: &mut Port, givers: &[&Made<'a>]) -> Given {
         self.mergeable(method, port, givers);
         let of = givers
@@ -52,7 +52,7 @@ impl<'a, M> Fit<'a, M> {
         Given::Merged { method, of }
     }
 
-    /// An output for which no method is named: one member alone must give it, and always.
+    /// An output without a method: exactly one member must give it, and that member must be hard.
     fn unmerged(&mut self, soft: &[bool], made: &Made<'a>, givers: &[&Made<'a>]) -> Given {
         if let [only] = givers {
             if soft.get(only.branch).copied().unwrap_or_default() {
@@ -104,8 +104,8 @@ impl<'a, M> Fit<'a, M> {
             return;
         }
         for other in givers.iter().skip(1) {
-            // What a member says that failed is not there to be compared with, so only what all
-            // promise is promised.
+            // A soft member may have failed, and its output is then missing from the comparison; so
+            // the node's port promises only what every member promises.
             if other.port.may_feed(port).is_err() || !known_by_both(port, other.port) {
                 let message = format!(
                     "`{}` gives {} {} and another member {} {}; what is merged has one datatype and shape",

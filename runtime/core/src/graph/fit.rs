@@ -1,8 +1,8 @@
-//! Whether a node's branches fit each other, and what the node takes and gives as a whole.
+//! Checks that a node's branches fit each other, and computes the node's inputs and outputs.
 //!
-//! Takes: every input of every branch, by name; branches that take the same must agree on what it
-//! is. Gives: of branches among which one is chosen, what all of them give, which must be the same;
-//! of an ensemble, what any of them gives, merged where several do (`ensemble`).
+//! Inputs: every input of every branch, by name; branches that share an input must agree on its
+//! type. Outputs: when one branch is chosen, those that all branches give, with the same type; of
+//! an ensemble, those that any branch gives, merged where several do (`ensemble`).
 
 use super::plan::{Gives, NodePlan};
 use super::{Default, Does, Node};
@@ -11,7 +11,7 @@ use crate::signature::{Port, Signature, show_dimensions};
 use crate::suggest::{hint, shown};
 use crate::wiring::{Miswired, merge};
 
-/// An output of a branch, under the name by which the node knows it.
+/// An output of a branch, under its name in the node.
 pub(super) struct Made<'a> {
     pub(super) name: &'a str,
     pub(super) port: &'a Port,
@@ -19,7 +19,7 @@ pub(super) struct Made<'a> {
     pub(super) output: usize,
 }
 
-/// One node, while it is looked at.
+/// The check of one node.
 pub(super) struct Fit<'a, M> {
     pub(super) index: usize,
     node: &'a Node<M>,
@@ -28,7 +28,7 @@ pub(super) struct Fit<'a, M> {
     wrong: Vec<Miswired>,
 }
 
-/// The node's signature and plan, or everything that does not fit.
+/// The node's signature and plan, or every mismatch.
 pub(super) fn fit<M>(
     index: usize,
     node: &Node<M>,
@@ -106,7 +106,7 @@ impl<'a, M> Fit<'a, M> {
             .unwrap_or_default()
     }
 
-    /// Renames are of something that is there.
+    /// Every rename must name an existing input or output.
     fn renames(&mut self) {
         for (branch, (asked, signature)) in self.node.branches.iter().zip(self.branches).enumerate()
         {
@@ -126,7 +126,7 @@ impl<'a, M> Fit<'a, M> {
         }
     }
 
-    /// Which of the node's inputs each of a branch's is.
+    /// For each input of a branch, the index of the node's input.
     fn takes(&mut self, branch: usize) -> Vec<usize> {
         let (asked, signature) = (&self.node.branches[branch], self.branches[branch]);
         let mut takes = Vec::with_capacity(signature.inputs.len());
@@ -154,8 +154,8 @@ impl<'a, M> Fit<'a, M> {
         takes
     }
 
-    /// The place of the node's input that this is; or that of another one of its name, which it is
-    /// not.
+    /// The index of the node's input for this port. The error holds the input of the same name that
+    /// does not fit.
     fn input(&mut self, wanted: Port) -> Result<usize, (usize, Port)> {
         let Some(place) = self
             .inputs
@@ -186,7 +186,7 @@ impl<'a, M> Fit<'a, M> {
         signature.outputs.iter().enumerate().map(made).collect()
     }
 
-    /// What each branch gives, whichever is asked.
+    /// The outputs that every branch gives, whichever is chosen.
     fn chosen(&mut self) -> (Vec<Port>, Gives) {
         let first = self.made(0);
         let mut outputs: Vec<Port> = first
@@ -246,7 +246,7 @@ impl<'a, M> Fit<'a, M> {
         self.report(self.path(branch), message);
     }
 
-    /// What a switch gives whose conditions all fail: tensors from before it, by the names of its
+    /// The outputs of a switch when no condition holds: tensors from before it, by the names of its
     /// outputs.
     fn passed(&mut self, outputs: &[Port]) -> Vec<usize> {
         let mut pass = Vec::with_capacity(outputs.len());
@@ -279,7 +279,7 @@ impl<'a, M> Fit<'a, M> {
     }
 }
 
-/// Leaves of the port what both know. False when they can't be one.
+/// Reduces the port to what both promise. False if no port satisfies both.
 pub(super) fn known_by_both(port: &mut Port, other: &Port) -> bool {
     if port.datatype != other.datatype || port.shape.len() != other.shape.len() {
         return false;

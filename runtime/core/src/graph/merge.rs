@@ -1,9 +1,9 @@
-//! How an ensemble makes one tensor of its members'.
+//! Merges the tensors of an ensemble's members into one.
 //!
-//! Members' tensors have one datatype, which is checked when the graph is deployed, and must have
-//! one shape, which is only known then. Numbers keep their datatype; a mean is summed in 64 bits,
-//! in the members' order, so that the same answers give the same bits. NaN is not hidden: it comes
-//! out of a mean, a maximum and a minimum.
+//! Members' tensors have one datatype, which is checked at deploy, and must have one shape, which
+//! is known only at run time. Numbers keep their datatype; a mean is summed in 64 bits, in the
+//! members' order, so that the same answers give the same bits. NaN is not hidden: it propagates
+//! through a mean, a maximum and a minimum.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use half::{bf16, f16};
 use crate::datatype::Datatype;
 use crate::tensor::{Shape, Tensor, push_bytes_element, show_shape};
 
-/// How outputs that several members give become one.
+/// How an output that several members give becomes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// The arithmetic mean of floats.
@@ -22,9 +22,10 @@ pub enum Method {
     Max,
     /// The least number.
     Min,
-    /// What most members say, element by element; in a tie, the earliest of them.
+    /// The value that most members give, element by element; in a tie, that of the earliest of
+    /// them.
     Vote,
-    /// What the first member says that answered.
+    /// The value of the first member that answered.
     First,
 }
 
@@ -34,7 +35,7 @@ pub enum Method {
 pub struct Unmerged(String);
 
 impl Method {
-    /// All of them, by the words in manifests.
+    /// All of them, with their words in manifests.
     pub const ALL: [(&'static str, Self); 5] = [
         ("mean", Self::Mean),
         ("max", Self::Max),
@@ -77,7 +78,7 @@ const fn is_float(datatype: Datatype) -> bool {
     )
 }
 
-/// Makes one tensor of several, in the members' order. There is at least one.
+/// Merges tensors into one, in the members' order. There is at least one.
 pub fn merge(method: Method, tensors: &[&Tensor]) -> Result<Tensor, Unmerged> {
     let Some((first, others)) = tensors.split_first() else {
         return Err(Unmerged("no member gave it".to_owned()));
@@ -114,7 +115,7 @@ pub fn merge(method: Method, tensors: &[&Tensor]) -> Result<Tensor, Unmerged> {
 fn mean(datatype: Datatype, tensors: &[&Tensor]) -> Bytes {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a mean of 32-bit floats is told in 32 bits"
+        reason = "the mean of 32-bit floats has 32 bits"
     )]
     let narrow = |value: f64| value as f32;
     match datatype {
@@ -155,7 +156,7 @@ fn mean_of<const N: usize>(
         .collect()
 }
 
-/// The number that stands so to all others.
+/// The smallest or the largest number, as `stands` says.
 fn extreme(datatype: Datatype, tensors: &[&Tensor], stands: Ordering) -> Bytes {
     match datatype {
         Datatype::Fp16 => float(tensors, stands, |b| f16::from_le_bytes(b).to_f64()),
@@ -200,7 +201,7 @@ fn float<const N: usize>(
     })
 }
 
-/// For each element, the one that is better than those before it.
+/// For each element, the value that is better than those before it.
 fn pick<const N: usize>(
     tensors: &[&Tensor],
     is_better: impl Fn([u8; N], [u8; N]) -> bool,
@@ -245,8 +246,8 @@ fn vote(datatype: Datatype, tensors: &[&Tensor]) -> Bytes {
     data.into()
 }
 
-/// Walks along all members at once, and tells for each element what most of them say.
-fn poll<'a>(walks: &mut [impl Iterator<Item = &'a [u8]>], mut tell: impl FnMut(&[u8])) {
+/// Iterates over all members at once, and emits for each element the value of most of them.
+fn poll<'a>(walks: &mut [impl Iterator<Item = &'a [u8]>], mut emit: impl FnMut(&[u8])) {
     let mut said = Vec::with_capacity(walks.len());
     loop {
         said.clear();
@@ -255,9 +256,9 @@ fn poll<'a>(walks: &mut [impl Iterator<Item = &'a [u8]>], mut tell: impl FnMut(&
             return;
         }
         let votes = |one: &&[u8]| said.iter().filter(|other| *other == one).count();
-        // Of equals, the last is the maximum: from behind, that is the earliest member.
+        // `max_by_key` returns the last of equals: in reverse order, that is the earliest member.
         if let Some(most) = said.iter().rev().max_by_key(|one| votes(one)) {
-            tell(most);
+            emit(most);
         }
     }
 }

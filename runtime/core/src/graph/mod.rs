@@ -1,14 +1,15 @@
-//! Graphs: pipelines put together as one, under a name and version of its own.
+//! Graphs: pipelines combined into one model, with a name and version of its own.
 //!
 //! A graph's *nodes* run in order and are wired by tensor name as a pipeline's stages are. A node
-//! asks one pipeline, or chooses among several *branches*: an ensemble asks all of them and merges
-//! what they say, a switch asks the first whose condition holds, a splitter deals requests by
-//! weight. Branches name a pipeline and a version; resolved, they carry its digest as well, so a
-//! graph's digest is one of everything that it computes.
+//! calls one pipeline, or chooses among several *branches*: an ensemble calls all of them and
+//! merges their outputs, a switch calls the first whose condition holds, a splitter distributes
+//! requests by weight. Branches name a pipeline and a version; resolved, they carry its digest as
+//! well, so a graph's digest covers everything that it computes.
 //!
-//! Defaults: no deadline, no timeouts, hard members, a switch that looks for any element, chance
-//! for a splitter, the last node's outputs. Bounds: [`NODES_MAX`](crate::limits::NODES_MAX) nodes
-//! and branches of each, [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels,
+//! Defaults: no deadline, no timeouts, hard members, a switch whose conditions hold for any
+//! element, a splitter that draws at random, the last node's outputs. Bounds:
+//! [`NODES_MAX`](crate::limits::NODES_MAX) nodes and branches of each,
+//! [`GRAPH_DEPTH_MAX`](crate::limits::GRAPH_DEPTH_MAX) levels,
 //! [`GRAPH_RUNS_MAX`](crate::limits::GRAPH_RUNS_MAX) pipelines for one request.
 
 mod condition;
@@ -35,21 +36,21 @@ use crate::name::{ModelName, NodeName, Version};
 /// A graph, with its references to members and documents as `M` and `D`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph<M, D> {
-    /// What clients call.
+    /// The name that clients use.
     pub name: ModelName,
-    /// The label that a person gave to this one.
+    /// The label that a person gave to this version.
     pub version: Version,
-    /// How long a request may take in all.
+    /// How long a request may take in total.
     pub deadline: Option<Duration>,
     /// In the order in which they run; at least one.
     pub nodes: Vec<Node<M>>,
-    /// The tensors that are answered. `None`: the last node's outputs.
+    /// The tensors of the answer. `None`: the last node's outputs.
     pub outputs: Option<Vec<String>>,
     /// The golden tests.
     pub tests: Vec<Golden<D>>,
 }
 
-/// A graph as the operator wrote it. A digest is written where somebody wants to be sure.
+/// A graph as the operator wrote it. A reference has a digest if the operator wrote one.
 pub type DeclaredGraph = Graph<Option<Digest>, DocumentRef>;
 
 /// A graph whose references are digests.
@@ -62,7 +63,7 @@ pub struct Node<M> {
     pub name: NodeName,
     /// What it does with its branches.
     pub does: Does,
-    /// The pipelines that it may ask.
+    /// The pipelines that it may call.
     pub branches: Vec<Branch<M>>,
     /// Inputs that take a tensor of another name: input to source.
     pub inputs: BTreeMap<String, String>,
@@ -70,7 +71,7 @@ pub struct Node<M> {
     pub outputs: BTreeMap<String, String>,
 }
 
-/// A pipeline that a node may ask.
+/// A pipeline that a node may call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Branch<M> {
     /// Its name.
@@ -79,7 +80,7 @@ pub struct Branch<M> {
     pub version: Version,
     /// Its digest.
     pub digest: M,
-    /// How long it may take; what takes longer has failed.
+    /// How long a call may take; a longer one has failed.
     pub timeout: Option<Duration>,
     /// Inputs of the pipeline that the node knows by another name.
     pub inputs: BTreeMap<String, String>,
@@ -90,27 +91,27 @@ pub struct Branch<M> {
 /// What a node does with its branches.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Does {
-    /// Asks its only one.
+    /// Calls its only branch.
     Call,
-    /// Asks all, at the same time.
+    /// Calls all branches at the same time.
     Ensemble {
-        /// For each, whether its failure is left out; else it fails the request.
+        /// For each branch, whether a failure of it is tolerated; otherwise it fails the request.
         soft: Vec<bool>,
-        /// What becomes of outputs that several give.
+        /// How outputs that several branches give are merged.
         merge: BTreeMap<String, Method>,
     },
-    /// Asks the first whose condition holds.
+    /// Calls the first branch whose condition holds.
     Switch {
-        /// One for each branch, but for a last one that is the default.
+        /// One for each branch, except a last branch that is the default.
         cases: Vec<Condition>,
-        /// What happens when none holds.
+        /// What happens when no condition holds.
         default: Default,
     },
-    /// Asks one of them, each as often as its weight says.
+    /// Calls one of the branches, each in proportion to its weight.
     Split {
-        /// One for each.
+        /// One for each branch.
         weights: Vec<f64>,
-        /// A tensor: requests in which it is the same meet the same branch.
+        /// A tensor: requests in which it is equal get the same branch.
         sticky: Option<String>,
     },
 }
@@ -118,19 +119,19 @@ pub enum Does {
 /// What a switch does when no condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Default {
-    /// It gives the tensors of its outputs' names as they were before it.
+    /// It outputs the tensors that had its outputs' names before it.
     Pass,
-    /// It asks its last branch.
+    /// It calls its last branch.
     Ask,
 }
 
 impl<M> Node<M> {
-    /// Whether it asks one pipeline, whatever comes.
+    /// Whether it always calls one pipeline.
     pub fn is_call(&self) -> bool {
         self.does == Does::Call
     }
 
-    /// Where a branch is written.
+    /// The path of a branch in the document.
     pub fn path(&self, index: usize, branch: usize) -> KeyPath {
         let node = KeyPath::node(index);
         match &self.does {
@@ -151,7 +152,7 @@ impl<M> Branch<M> {
 }
 
 impl<M, D> Graph<M, D> {
-    /// Every branch, with where it is written.
+    /// Every branch, with its path in the document.
     pub fn branches(&self) -> impl Iterator<Item = (KeyPath, &Branch<M>)> {
         self.nodes.iter().enumerate().flat_map(|(index, node)| {
             node.branches

@@ -1,8 +1,8 @@
-//! What must be there before what: graphs behind those that they name.
+//! Sorts graphs so that each comes after those that it references.
 
-/// The places of graphs, each behind those that it names; or a circle, in which each names the next
-/// and the last the first. `names` has for each graph the places of those that it names, as far as
-/// they are graphs here.
+/// The indices of the graphs, each after those that it references. The error is a cycle, in which
+/// each references the next and the last the first. `names` holds for each graph the indices of the
+/// graphs that it references.
 pub fn order(names: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut missing: Vec<usize> = names.iter().map(Vec::len).collect();
     let mut named_by = vec![Vec::new(); names.len()];
@@ -28,7 +28,8 @@ pub fn order(names: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     }
 }
 
-/// Whoever waits names somebody who waits, so following names leads into a circle.
+/// Every graph that could not be sorted references another such graph, so following references ends
+/// in a cycle.
 fn circle(names: &[Vec<usize>], missing: &[usize], start: usize) -> Vec<usize> {
     let mut walked = vec![start];
     loop {
@@ -50,7 +51,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Each stands behind what it names, or those in the circle name each other.
+        /// Each graph comes after those that it references, or those in the cycle reference each
+        /// other.
         #[test]
         fn graphs_stand_behind_what_they_name(
             names in prop::collection::vec(prop::collection::vec(0_usize..8, 0..3), 8),

@@ -1,5 +1,5 @@
 //! How a graph's tensors flow, decided once at deploy: its nodes are wired as stages are, and each
-//! knows which of its inputs a branch takes and which of a branch's outputs it gives.
+//! node knows which of its inputs a branch takes and which of a branch's outputs it gives.
 
 use super::fit::fit;
 use super::{Condition, Does, Graph, Method, Node};
@@ -12,30 +12,30 @@ use crate::wiring::{self, Accepts, Glance, Miswired, Parts, StageWires};
 pub struct Plan {
     /// Between nodes.
     pub wiring: wiring::Plan,
-    /// Within each.
+    /// Within each node.
     pub nodes: Vec<NodePlan>,
 }
 
 /// How tensors flow within a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePlan {
-    /// What it takes, with all that its branches know of it.
+    /// Its inputs, with everything that its branches know about them.
     pub inputs: Vec<Port>,
-    /// For each branch, for each of its inputs: which of the node's that is.
+    /// For each branch and each of its inputs: the index of the node's input.
     pub takes: Vec<Vec<usize>>,
     /// Where the node's outputs come from.
     pub gives: Gives,
-    /// For each output of a switch that passes on: the node's input that it is then.
+    /// For each output of a switch that may pass on: the index of the node's input that it then is.
     pub pass: Vec<usize>,
 }
 
 /// Where a node's outputs come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gives {
-    /// From the one branch that was asked: for each branch, for each output, which of the branch's
-    /// that is.
+    /// From the one branch that was called: for each branch and each of the node's outputs, the
+    /// index of the branch's output.
     One(Vec<Vec<usize>>),
-    /// From all.
+    /// From all branches.
     All(Vec<Given>),
 }
 
@@ -52,8 +52,8 @@ pub enum Given {
     },
 }
 
-/// Plans the graph over members of these signatures (for each node, for each branch), or says
-/// everything that hinders.
+/// Plans the graph over members of these signatures (for each node, for each branch), or returns
+/// every error.
 pub fn plan<M, D>(
     graph: &Graph<M, D>,
     members: &[Vec<&Signature>],
@@ -66,7 +66,7 @@ pub fn plan<M, D>(
             Err(found) => wrong.extend(found),
         }
     }
-    // A node that does not fit in itself is mended first: what it gives is not known.
+    // A node that does not fit in itself must be fixed first: its outputs are unknown.
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -104,7 +104,7 @@ pub fn plan<M, D>(
     }
 }
 
-/// What a node looks at to decide.
+/// The tensors that a node reads to decide.
 fn glances<M>(index: usize, node: &Node<M>) -> Vec<Glance> {
     match &node.does {
         Does::Switch { cases, .. } => {

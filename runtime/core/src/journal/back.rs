@@ -1,11 +1,10 @@
-//! The way back: which changes lead from what is served to what was served, for all names or for
-//! one.
+//! Rollback: which changes lead from what is served to what was served, for all names or for one.
 //!
-//! A name's last change is the last revision that touched it and was somebody's decision: the steps
+//! A name's last change is the last revision that touched it and that a person decided. The steps
 //! of a rollout count as one change with the revision that started it, and the moves of an adaptive
-//! experiment with the change that brought its route, so that going back leads to what was there
-//! before it began. Default: the state before the last change. Bound: what [`Trail`] holds is one
-//! state, whatever the number of revisions.
+//! experiment count with the change that brought its route; so a rollback leads to the state before
+//! it began. Default: the state before the last change. Bound: a [`Trail`] holds one state,
+//! whatever the number of revisions.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use crate::name::{ModelName, Version};
 use crate::rollout::{Phase, Rolling};
 
 impl State {
-    /// The changes that make `target` of this state, in an order in which each of them fits.
+    /// The changes that lead from this state to `target`, in an order in which each of them fits.
     pub fn changes_to(&self, target: &Self) -> Vec<Change> {
         let names: BTreeSet<&ModelName> = self
             .models()
@@ -28,8 +27,8 @@ impl State {
             .collect()
     }
 
-    /// The changes that make `target` of one name, in an order in which each of them fits; `None`
-    /// ends the name. What is served under other names stays.
+    /// The changes that lead from one name's entry to `target`, in an order in which each of them
+    /// fits; `None` ends the name. Other names stay unchanged.
     pub fn changes_of(&self, name: &ModelName, target: Option<&Entry>) -> Vec<Change> {
         let nothing = Entry::default();
         let (from, to) = (
@@ -43,7 +42,7 @@ impl State {
         }
     }
 
-    /// The names that are served here and would have no version in `target`.
+    /// The names that are served here and have no version in `target`.
     pub fn lost_in<'a>(&'a self, target: &'a Self) -> impl Iterator<Item = &'a ModelName> {
         self.models()
             .map(|(name, _)| name)
@@ -51,17 +50,18 @@ impl State {
     }
 }
 
-/// The changes that make one entry of another.
+/// The changes that lead from one entry to another.
 fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
     let (mut loosen, mut serve, mut stop, mut point) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    // A route that changes goes first and comes last: what it names may go and come.
+    // A route that changes is removed first and added last, so the versions that it names can
+    // change.
     if from.route != to.route {
         loosen.extend(from.route.iter().map(|route| unroute(name, route)));
         point.extend(to.route.iter().map(|routed| route(name, routed)));
     }
-    // One that was under way then is over: what it gave is served again, and nobody asked for it to
-    // go on.
+    // A rollout that was under way then does not continue: its old version is served again, and it
+    // counts as aborted.
     let rollout = to.rollout.clone().map(over);
     // It goes with the last version of its name.
     if from.rollout != rollout && !to.versions.is_empty() {
@@ -73,7 +73,7 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
             evidence: None,
         });
     }
-    // A label that moves or goes is taken away first, so that the version which it held can go,
+    // A label that moves or goes is removed first, so that the version that it pointed at can go,
     // too.
     for (label, version) in labels_not_in(to, from) {
         loosen.push(Change::Label {
@@ -114,8 +114,8 @@ fn steps(name: &ModelName, from: &Entry, to: &Entry) -> Vec<Change> {
             });
         }
     }
-    // Stops before serves would empty an entry and lose labels that stay; labels that a version's
-    // name collides with are loose by then.
+    // Stops before serves would empty an entry and lose labels that stay. Labels that collide with
+    // a version's name have been removed by then.
     [loosen, serve, stop, point].concat()
 }
 
@@ -146,16 +146,16 @@ fn unroute(name: &ModelName, routed: &Routed) -> Change {
     }
 }
 
-/// What a name was before its last change.
+/// A name's entry before its last change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The revision after which it was so.
     pub revision: u64,
-    /// What was served under it; `None` where nothing was.
+    /// What was served under the name; `None`: nothing.
     pub entry: Option<Entry>,
 }
 
-/// Reads revisions from the first on, and knows what one name was before its last change.
+/// Reads revisions from the first on, and keeps what one name was before its last change.
 #[derive(Clone, Debug)]
 pub struct Trail {
     name: ModelName,
@@ -164,7 +164,7 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Before the first revision.
+    /// The trail before the first revision.
     pub fn of(name: ModelName) -> Self {
         Self {
             name,
@@ -194,12 +194,12 @@ impl Trail {
             .try_for_each(|change| self.state.make(change))
     }
 
-    /// What is served under the name after the revisions that were read.
+    /// What is served under the name after the revisions read so far.
     pub fn entry(&self) -> Option<&Entry> {
         self.state.model(self.name.as_str())
     }
 
-    /// What the name was before its last change; `None` if it was never there.
+    /// The name's entry before its last change; `None` if the name never existed.
     pub fn origin(self) -> Option<Origin> {
         self.origin
     }
@@ -215,7 +215,8 @@ mod tests {
     use crate::digest::Digest;
     use crate::journal::Outcome;
 
-    /// What a person would write on paper: for each name, words for all that is served under it.
+    /// A model of the state that a person could keep on paper: for each name, what is served under
+    /// it.
     type Paper = BTreeMap<&'static str, Sheet>;
 
     #[derive(Clone, Debug, Default, PartialEq)]
@@ -289,12 +290,12 @@ mod tests {
         }
     }
 
-    /// The journal under test, and beside it the papers of each revision.
+    /// The journal under test, with the paper model of each revision.
     struct Journal {
         state: State,
         revisions: Vec<Revision>,
         papers: Vec<Paper>,
-        /// For each revision: the names that it touched as somebody's decision.
+        /// For each revision: the names that it touched by a person's decision.
         decided: Vec<Vec<&'static str>>,
     }
 
@@ -313,7 +314,7 @@ mod tests {
             self.papers.last().unwrap()
         }
 
-        /// Records changes as the server does: those that come to nothing are no revision.
+        /// Records changes as the server does: no changes make no revision.
         fn record(
             &mut self,
             verb: Verb,
@@ -366,7 +367,7 @@ mod tests {
             rollout.filter(|(_, phase)| phase.is_under_way())
         }
 
-        /// Does it on paper and in the state; what makes no sense is left out.
+        /// Applies it on paper and to the state; operations without a meaning are skipped.
         fn act(&mut self, op: &Op) {
             match *op {
                 Op::Apply(name, text, seed) => self.apply(name, text, seed),
@@ -386,9 +387,9 @@ mod tests {
                     }
                 }
                 Op::Step(name) => {
-                    if let Some(told) = self.under_way(name) {
+                    if let Some(rollout) = self.under_way(name) {
                         let step = u32::try_from(self.revisions.len()).unwrap();
-                        self.roll(name, told, step, &[]);
+                        self.roll(name, rollout, step, &[]);
                     }
                 }
                 Op::End(name, phase) => {
@@ -476,17 +477,17 @@ mod tests {
             self.record(Verb::Apply, actor, vec![change], paper, decided);
         }
 
-        /// Puts the name's rollout, told as on paper, at a step.
+        /// Moves the name's rollout, given as on paper, to a step.
         fn roll(
             &mut self,
             name: &'static str,
-            told: (u8, Phase),
+            rollout: (u8, Phase),
             step: u32,
             decided: &[&'static str],
         ) {
             let mut paper = self.paper().clone();
-            paper.get_mut(name).unwrap().rollout = Some(told);
-            let to = rolling(told.0, step, told.1);
+            paper.get_mut(name).unwrap().rollout = Some(rollout);
+            let to = rolling(rollout.0, step, rollout.1);
             let change = self.state.roll(&model(name), Some(to));
             self.record(Verb::Rollout, "rollout", vec![change], paper, decided);
         }
@@ -498,8 +499,7 @@ mod tests {
                 .iter()
                 .for_each(|revision| trail.add(revision).unwrap());
             let origin = trail.origin();
-            // On paper: before the last revision in which somebody decided something about the
-            // name.
+            // On paper: before the last revision by a person's decision about the name.
             let last = self.decided.iter().rposition(|names| names.contains(&name));
             assert_eq!(
                 origin.as_ref().map(|origin| origin.revision + 1),
@@ -518,7 +518,7 @@ mod tests {
             }
             let mut paper = self.paper().clone();
             let sheet = self.papers[before].get(name).map(settled);
-            // What would end the name is refused unless it is asked for.
+            // A change that would end the name is refused unless it was requested.
             if sheet.is_none() && paper.contains_key(name) && to.is_none_or(|_| before != 0) {
                 assert!(
                     self.state
@@ -528,7 +528,7 @@ mod tests {
                 return;
             }
             match sheet {
-                // A name that stays as it is keeps its rollout under way.
+                // A name that does not change keeps its rollout under way.
                 Some(sheet) if self.state.model(name) != target.model(name) => {
                     drop(paper.insert(name, sheet))
                 }
@@ -578,9 +578,9 @@ mod tests {
             );
         }
 
-        /// The state must say what the paper says.
+        /// The state must match the paper.
         fn check(&self) {
-            let mut told = Paper::new();
+            let mut state = Paper::new();
             for (name, sheet) in self.paper() {
                 let entry = self
                     .state
@@ -620,13 +620,13 @@ mod tests {
                     sheet.rollout.map(|(seed, phase)| (digest(seed), phase)),
                     "{name}"
                 );
-                told.insert(*name, sheet.clone());
+                state.insert(*name, sheet.clone());
             }
-            assert_eq!(self.state.models().count(), told.len());
+            assert_eq!(self.state.models().count(), state.len());
         }
     }
 
-    /// A sheet that is served again: a rollout that was under way then is over.
+    /// The sheet when it is served again: a rollout that was under way then is over.
     fn settled(sheet: &Sheet) -> Sheet {
         let over = |(seed, phase): (u8, Phase)| {
             (

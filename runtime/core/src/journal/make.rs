@@ -1,6 +1,7 @@
-//! Makes a change to what is served. Each must fit: what the change says was there must be there.
+//! Applies one change to what is served.
 //!
-//! Default: nothing is served. A change that does not fit leaves the state as it was.
+//! Each change must fit: the previous values that it names must be in force. A change that does not
+//! fit leaves the state unchanged. The initial state serves nothing.
 
 use super::state::{Misfit, Routed, State};
 use super::{Change, Label};
@@ -9,7 +10,7 @@ use crate::name::{ModelName, Version};
 use crate::rollout::Rolling;
 
 impl State {
-    /// Makes one change. It must fit: what the change says was there must be there.
+    /// Applies one change. It must fit: the previous values that it names must be in force.
     pub fn make(&mut self, change: &Change) -> Result<(), Misfit> {
         match change {
             Change::Serve {

@@ -1,10 +1,10 @@
 //! The journal's vocabulary: revisions, what each changed, and what is served after them.
 //!
 //! A revision is one change to what is served. Its *body* is a canonical JSON text that holds the
-//! hash of the revision before, and its *hash* is the SHA-256 of that text: whoever knows the
-//! newest hash can tell that nothing before it was altered. [`State`] is what is served after a
-//! revision; revisions are replayed into it, and every one must fit the one before. Nothing here
-//! reads or writes: the server keeps the texts.
+//! hash of the revision before, and its *hash* is the SHA-256 of that text: so the newest hash
+//! proves that no earlier revision was altered. [`State`] is what is served after a revision;
+//! revisions are replayed into it, and each must fit the one before. This module does no I/O: the
+//! server stores the texts.
 
 mod back;
 mod make;
@@ -24,15 +24,16 @@ use crate::digest::Digest;
 use crate::name::{ModelName, Version};
 use crate::rollout::{Evidence, Rolling};
 
-/// A word that points at a version, and may be moved: `stable`. It stands where a version may.
+/// A word that points at a version, and may be moved: `stable`. It can be used in place of a
+/// version.
 pub type Label = Version;
 
-/// One thing that a revision changed.
+/// One part of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the variants' lines say it")]
 pub enum Change {
-    /// A version is served from now on; `replaces` is what it was before, if it was served.
+    /// A version is served from now on; `replaces` is its digest before, if it was served.
     Serve {
         pipeline: ModelName,
         version: Version,
@@ -55,7 +56,7 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Version>,
     },
-    /// Calls to the name go where a route says from now on; `versions` are those that it names, and
+    /// Requests to the name follow a route from now on; `versions` are those that it names, and
     /// `replaces` is the route that was in force.
     Route {
         pipeline: ModelName,
@@ -64,23 +65,23 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<Digest>,
     },
-    /// The newest version answers again; `digest` is the route's that was in force.
+    /// The newest version answers again; `digest` is that of the route that was in force.
     Unroute { pipeline: ModelName, digest: Digest },
-    /// A rollout begins, is at another step, or ends; `was` is where one was.
+    /// A rollout begins, is at another step, or ends; `was` is where it was.
     Rollout {
         pipeline: ModelName,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rollout: Option<Rolling>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Rolling>,
-        /// What the step came to that ends with this.
+        /// The result of the step that ends with this change.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
     },
 }
 
 impl Change {
-    /// The digest of the document that is in force from then on, if it brings one.
+    /// The digest of the document that is in force from then on, if there is one.
     pub const fn serves(&self) -> Option<Digest> {
         match self {
             Self::Serve { digest, .. } | Self::Route { digest, .. } => Some(*digest),
@@ -92,7 +93,7 @@ impl Change {
         }
     }
 
-    /// What clients call it.
+    /// The name that clients use.
     pub const fn pipeline(&self) -> &ModelName {
         match self {
             Self::Serve { pipeline, .. }

@@ -7,20 +7,20 @@ use crate::digest::Digest;
 use crate::manifest::canonical_text;
 use crate::name::ModelName;
 
-/// Bytes of the reason that somebody gives, and of an actor's name.
+/// Bytes of the reason that a client gives, and of an actor's name.
 pub const REASON_BYTES_MAX: usize = 1024;
 
 /// The actor of revisions in which the server moves the weights of an adaptive experiment. No
-/// caller has this name: those of callers begin with a role.
+/// client can have this name: the names of clients begin with a role.
 pub const ADAPT_ACTOR: &str = "experiment";
 
-/// Bytes of why a body can't be read.
+/// Bytes of the reason why a body can't be read.
 const WHY_BYTES_MAX: usize = 400;
 
-/// The text whose hash stands where the first revision names the one before.
+/// The text whose hash the first revision names as its predecessor.
 pub const GENESIS: &str = "hotstage journal 1";
 
-/// What somebody asked for.
+/// What the client or the server requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -49,11 +49,11 @@ impl Verb {
     }
 }
 
-/// How it went, for whoever reads the journal later.
+/// Statistics of the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// Pipelines that were opened for it; the others were loaded still.
+    /// Pipelines that were opened for it; the others were still loaded.
     pub loaded: u32,
     /// Components that were compiled for it.
     pub compiled: u32,
@@ -71,28 +71,28 @@ pub struct Revision {
     pub number: u64,
     /// Milliseconds since 1970-01-01 UTC. Never less than that of the revision before.
     pub time_ms: i64,
-    /// Who: the token's role and the name that the caller gave, or what the server did by itself.
+    /// The token's role and the name that the client gave, or the part of the server that acted.
     pub actor: String,
-    /// Why, in the caller's words.
+    /// The reason, in the client's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was asked for.
+    /// What was requested.
     pub verb: Verb,
     /// For a rollback: the revision that is served again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// For a rollback of one name: that name. None for one of the whole server.
+    /// For a rollback of one name: that name. `None`: a rollback of the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ModelName>,
     /// What it changed, in order.
     pub changes: Vec<Change>,
-    /// How it went.
+    /// Statistics of the change.
     pub outcome: Outcome,
     /// The hash of the revision before; of [`GENESIS`] for the first.
     pub previous: Digest,
 }
 
-/// A body that is not what was recorded.
+/// A body that differs from what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Damaged {
@@ -106,7 +106,7 @@ pub enum Damaged {
     Chain { number: u64 },
 }
 
-/// A parser's words may repeat a text of any length.
+/// A parser's message may repeat a text of any length.
 fn cut(why: &str) -> String {
     let end = why.floor_char_boundary(WHY_BYTES_MAX);
     if end < why.len() {
@@ -117,18 +117,18 @@ fn cut(why: &str) -> String {
 }
 
 impl Revision {
-    /// The text that is kept.
+    /// The text that is stored.
     pub fn body(&self) -> String {
         // A revision holds texts, numbers and lists of them: all of it is JSON.
         canonical_text(&serde_json::to_value(self).unwrap_or_default())
     }
 
-    /// What the first revision names as the one before.
+    /// The hash that the first revision names as its predecessor.
     pub fn genesis() -> Digest {
         Digest::of(GENESIS.as_bytes())
     }
 
-    /// Reads a body back: it must have this hash and be number `number`, behind one of hash
+    /// Parses a body and checks that it has this hash, is number `number`, and follows the hash
     /// `previous`.
     pub fn read(body: &str, hash: Digest, number: u64, previous: Digest) -> Result<Self, Damaged> {
         if Digest::of(body.as_bytes()) != hash {

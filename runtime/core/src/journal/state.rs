@@ -12,7 +12,8 @@ use crate::rollout::Rolling;
 pub struct State {
     pub(super) models: BTreeMap<ModelName, Entry>,
     pub(super) pipelines: usize,
-    /// Names whose rollouts are under way: somebody looks at them many times a second.
+    /// Names whose rollouts are under way: a set of its own, because it is read many times a
+    /// second.
     pub(super) rolling: BTreeSet<ModelName>,
 }
 
@@ -21,7 +22,7 @@ pub struct State {
 pub struct Entry {
     /// The canonical manifest of each version.
     pub versions: BTreeMap<Version, Digest>,
-    /// Where each label points: always at a version above.
+    /// The version that each label points at: always one of those above.
     pub labels: BTreeMap<Label, Version>,
     /// The route that is in force.
     pub route: Option<Routed>,
@@ -38,20 +39,20 @@ pub struct Routed {
     pub versions: Vec<Version>,
 }
 
-/// What applying a version would mean.
+/// The effect of applying a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is not served yet.
     New,
-    /// It is served, the same.
+    /// It is served with the same digest.
     Unchanged,
     /// It is served with this other digest.
     Differs(Digest),
-    /// A label of its pipeline is called so.
+    /// The version's name is already a label of its pipeline.
     IsLabel,
 }
 
-/// A change that can't be made to this state: the sentence says why.
+/// A change that does not fit this state; the message says why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Misfit {
@@ -137,7 +138,7 @@ impl State {
         self.models.get(name)?.versions.get(version).copied()
     }
 
-    /// What applying a version of this digest would mean.
+    /// The effect of applying a version of this digest.
     pub fn verdict(&self, name: &str, version: &str, digest: Digest) -> Verdict {
         let Some(entry) = self.models.get(name) else {
             return Verdict::New;
@@ -150,7 +151,7 @@ impl State {
         }
     }
 
-    /// The changes that end a version, or all of them with their labels when none is named.
+    /// The changes that stop a version, or all versions with their labels when none is named.
     pub fn delete(
         &self,
         name: &ModelName,
@@ -211,7 +212,7 @@ impl State {
         Ok(vec![stop(served)])
     }
 
-    /// The change that ends a name's route.
+    /// The change that removes a name's route.
     pub fn unroute(&self, name: &ModelName) -> Result<Change, Misfit> {
         let route = self.models.get(name).and_then(|entry| entry.route.as_ref());
         let digest = route
@@ -240,12 +241,12 @@ impl State {
             .chain(rollouts)
     }
 
-    /// Rollouts that are under way.
+    /// The names whose rollouts are under way.
     pub fn rolling(&self) -> impl ExactSizeIterator<Item = &ModelName> {
         self.rolling.iter()
     }
 
-    /// The change that puts a name's rollout where it says.
+    /// The change that moves a name's rollout to `rollout`.
     pub fn roll(&self, name: &ModelName, rollout: Option<Rolling>) -> Change {
         let was = self
             .models
@@ -266,8 +267,8 @@ impl State {
             .filter_map(|(name, entry)| Some((name, entry.route.as_ref()?)))
     }
 
-    /// The change that points a label at a version, or takes it away. None when it points there
-    /// already.
+    /// The change that points a label at a version, or removes it. `None` when it already points
+    /// there.
     pub fn label(
         &self,
         name: &ModelName,
@@ -309,7 +310,7 @@ impl State {
     }
 }
 
-/// The change that brings a route where none is.
+/// The change that adds a route where there is none.
 pub fn route(name: &ModelName, routed: &Routed) -> Change {
     let Routed { digest, versions } = routed.clone();
     Change::Route {

@@ -83,7 +83,7 @@ fn a_body_is_canonical_and_reads_back() {
 }
 
 #[test]
-fn what_was_altered_is_told_apart() {
+fn alterations_are_distinguished() {
     let first = revision(1, Revision::genesis(), vec![serve("tumor", "1", 1, None)]);
     let body = first.body();
     let hash = Digest::of(body.as_bytes());
@@ -94,7 +94,7 @@ fn what_was_altered_is_told_apart() {
     );
     let rehashed = Digest::of(forged.as_bytes());
     assert!(Revision::read(&forged, rehashed, 1, Revision::genesis()).is_ok());
-    // Whoever forges a revision and its hash breaks the next one's link.
+    // A forged revision with a recomputed hash breaks the next one's link.
     let second = revision(2, hash, vec![]).body();
     let second_hash = Digest::of(second.as_bytes());
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_version_that_a_label_names_stays() {
         state.delete(&name("t"), Some(&version("2"))).unwrap().len(),
         1
     );
-    // All of it at once is what somebody means who names no version.
+    // Without a version, everything of the name is deleted at once.
     assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
 }
 
@@ -154,21 +154,21 @@ fn a_label_points_at_what_is_served_and_is_no_version() {
         serve("t", "1", 1, None),
         label("t", "stable", Some("1"), None),
     ]);
-    let told = |label: &str, to: Option<&str>| {
+    let outcome = |label: &str, to: Option<&str>| {
         state
             .label(&name("t"), &version(label), to.map(version).as_ref())
             .map_err(|misfit| misfit.to_string())
     };
-    assert_eq!(told("canary", Some("2")), Err("there is no t/2".to_owned()));
+    assert_eq!(outcome("canary", Some("2")), Err("there is no t/2".to_owned()));
     assert_eq!(
-        told("1", Some("1")),
+        outcome("1", Some("1")),
         Err("`1` can't be a label of `t`: a version is called so".to_owned())
     );
     assert_eq!(
-        told("canary", None),
+        outcome("canary", None),
         Err("`t` has no label `canary`".to_owned())
     );
-    assert_eq!(told("stable", Some("1")), Ok(None));
+    assert_eq!(outcome("stable", Some("1")), Ok(None));
     assert_eq!(state.verdict("t", "stable", digest(9)), Verdict::IsLabel);
 }
 
@@ -194,12 +194,12 @@ fn a_version_that_a_route_names_stays() {
         "t/1 can't go: the route `t` names it; change or delete the route first"
     );
     assert_eq!(state.delete(&name("t"), None).unwrap().len(), 3);
-    let told = |change: &Change| state.clone().make(change).unwrap_err().to_string();
+    let outcome = |change: &Change| state.clone().make(change).unwrap_err().to_string();
     assert_eq!(
-        told(&routed(8, &["1"], None)),
+        outcome(&routed(8, &["1"], None)),
         "another route of `t` is in force than the change says"
     );
-    assert_eq!(told(&routed(8, &["3"], Some(7))), "there is no t/3");
+    assert_eq!(outcome(&routed(8, &["3"], Some(7))), "there is no t/3");
     state.make(&routed(8, &["2"], Some(7))).unwrap();
     state
         .make(&state.delete(&name("t"), Some(&version("1"))).unwrap()[0])
@@ -241,7 +241,7 @@ fn states() -> impl Strategy<Value = State> {
         for (pipeline, number, seed, kind) in parts {
             let pipeline = ["a", "b", "c"][usize::from(pipeline)];
             let text = ["1", "2", "3", "x"][usize::from(number)];
-            // Whatever does not fit is left out.
+            // Changes that do not fit are skipped.
             let _ = match kind {
                 0 => {
                     let to = ["1", "2", "3"][usize::from(seed)];

@@ -5,9 +5,9 @@
 //! mirror: [ { version: "3", percent: 20, queue: 256, tolerance: 0.01, keep: 10 } ]
 //! ```
 //!
-//! Defaults: no timeout, no circuit (5 failures and 10 s where it is there), 100 percent, [`QUEUE`]
-//! copies that wait, no tolerance, no examples. Bounds: those of [`route`](crate::route); a timeout
-//! is 1 ms to an hour.
+//! Defaults: no timeout, no circuit (when there is one: 5 failures and 10 s), 100 percent,
+//! [`QUEUE`] copies that wait, no tolerance, no examples. Bounds: those of [`route`](crate::route);
+//! a timeout is 1 ms to an hour.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::suggest::hint;
 
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 const TIME_MIN: Duration = Duration::from_millis(1);
-/// Failures in a row that open a circuit, and how long it stays open, when nobody says.
+/// Failures in a row that open a circuit, by default.
 const FAILURES: u32 = 5;
 const OPEN: Duration = Duration::from_secs(10);
 const FAILURES_MAX: u32 = 10_000;
@@ -73,7 +73,7 @@ pub(super) fn mirror(here: &mut Decoder, node: &Node) -> Option<Mirror> {
     })
 }
 
-/// Where the split has a version.
+/// The index of a version in the split.
 pub(super) fn place(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Option<usize> {
     let version: Version = here.parsed(node)?;
     let position = variants
@@ -87,12 +87,12 @@ pub(super) fn place(here: &mut Decoder, node: &Node, variants: &[Variant]) -> Op
     here.sound(node, position.ok_or_else(absent))
 }
 
-/// A time of 1 ms to so much.
+/// A time from 1 ms to `max`.
 pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Duration> {
     time_between(here, node, TIME_MIN, max)
 }
 
-/// Writes what is there; a route without them has the text that it always had.
+/// Writes the keys that are set, so that a route without them keeps its text.
 pub(super) fn write(spec: &mut Value, parts: &Parts) {
     if let Some(Fallback {
         to,

@@ -1,8 +1,9 @@
-//! One text for one JSON value, so that a digest of the text is a digest of the value.
+//! The canonical JSON text of a value: equal values have equal texts, so a digest of the text is a
+//! digest of the value.
 //!
 //! As RFC 8785: no white space, keys sorted by their UTF-16 code units, the shortest escapes,
-//! floats with the fewest digits that read back as the same number. One thing differs: an integer
-//! has all its digits however large, where the RFC would round it to a float beyond 2^53. Numbers
+//! floats with the fewest digits that read back as the same number. One difference: an integer
+//! keeps all its digits however large, where the RFC would round it to a float beyond 2^53. Numbers
 //! count by value: `1.0` and `1e0` are `1`, and `-0.0` is `0`.
 
 use serde_json::{Number, Value};

@@ -1,5 +1,5 @@
-//! What stages, tests and documents are to each other. (What their tensors are to each other only
-//! the components know: [`wiring`](crate::wiring).)
+//! Checks of stages, tests and documents against each other. (Their tensors are checked by
+//! [`wiring`](crate::wiring), because only the components know those.)
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::limits::STAGES_MAX;
 use crate::role::Role;
 use crate::suggest::shown;
 
-/// In a source, what comes before the dot is a stage or the request itself.
+/// A source is `stage.tensor` or `request.tensor`, so no stage may have this name.
 pub(super) const RESERVED: &str = "request";
 
 /// At least one stage, each with a name of its own, in the order preprocess, model, postprocess.
@@ -57,7 +57,7 @@ pub(super) fn stages(here: &mut Decoder, node: &Node) {
     }
 }
 
-/// At least one, each once.
+/// At least one output, each once.
 pub(super) fn outputs(here: &mut Decoder, node: &Node) {
     let Data::List(items) = &node.data else {
         return;
@@ -114,7 +114,7 @@ pub(super) fn not_empty(here: &mut Decoder, node: &Node, why: &str) {
     }
 }
 
-/// A list is not longer than it may be.
+/// A list has at most `max` items.
 pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     if let Data::List(items) = &node.data
         && items.len() > max
@@ -126,7 +126,7 @@ pub(super) fn at_most(here: &mut Decoder, node: &Node, max: usize, what: &str) {
     }
 }
 
-/// No pipeline, no graph and no route is declared twice in what is loaded together.
+/// No pipeline, graph or route is declared twice among documents that are loaded together.
 pub fn check_set(documents: &Documents) -> Result<(), Problems> {
     let mut problems = Problems::default();
     let mut routes: BTreeMap<_, &WrittenRoute> = BTreeMap::new();

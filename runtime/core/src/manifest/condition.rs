@@ -1,4 +1,4 @@
-//! What a route's rules ask of requests, and by what requests belong together.
+//! Reads the conditions of a route's rules, and the sticky key that groups requests.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::suggest::shown;
 
 /// Bytes of a header's or cookie's name.
 const SOURCE_BYTES_MAX: usize = 256;
-/// Bytes of a value that a rule asks for, and of a salt.
+/// Bytes of a value in a rule, and of a salt.
 const VALUE_BYTES_MAX: usize = 1024;
 
 pub(super) fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
@@ -36,10 +36,10 @@ pub(super) fn sticky(here: &mut Decoder, node: &Node) -> Option<Source> {
     })
 }
 
-/// Makes a source of a name.
+/// Makes a source from a name.
 type OfName = fn(String) -> Source;
 
-/// Where values are looked for, as it is written.
+/// The sources of values, by their keys.
 const SOURCES: [(&str, OfName); 4] = [
     ("header", Source::Header),
     ("cookie", Source::Cookie),
@@ -47,7 +47,7 @@ const SOURCES: [(&str, OfName); 4] = [
     ("input", Source::Input),
 ];
 
-/// A source of this name; that of a header or cookie is a token (RFC 9110, section 5.6.2).
+/// A source of this name; the name of a header or cookie is a token (RFC 9110, section 5.6.2).
 fn source(here: &mut Decoder, node: &Node, name: &str, of: OfName) -> Option<Source> {
     let source = of(name.to_owned());
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -69,7 +69,7 @@ fn source(here: &mut Decoder, node: &Node, name: &str, of: OfName) -> Option<Sou
         return None;
     }
     Some(match source {
-        // Headers' names know no capitals; those of others do.
+        // Header names are case-insensitive; other names are not.
         Source::Header(name) => Source::Header(name.to_ascii_lowercase()),
         other => other,
     })

@@ -1,8 +1,8 @@
-//! From a tree to values, collecting everything that is wrong on the way.
+//! From a tree to values, collecting every problem.
 //!
-//! A function that reads a value answers `None` after it has reported why; its caller goes on with
-//! the next key, and whoever asked for the whole looks at the problems first. A key whose value is
-//! null counts as not written, since that is what an empty value in YAML is.
+//! A function that reads a value returns `None` after it has reported why; its caller goes on with
+//! the next key, and the caller that needs the whole checks the problems first. A key whose value
+//! is null counts as not written, since that is what an empty value in YAML is.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::node::{Data, Entry, Node};
 use super::problem::{KeyPath, PROBLEMS_MAX, Place, Problem, Problems, Step};
 use crate::suggest::{hint, nearest, shown};
 
-/// Where in the document the reading is, and what it found.
+/// The current path in the document, and the problems found so far.
 pub(super) struct Decoder {
     pub file: Arc<str>,
     pub path: KeyPath,
@@ -24,7 +24,7 @@ pub(super) struct Decoder {
 pub(super) struct Fields<'n> {
     place: Place,
     entries: &'n [Entry],
-    /// Keys that a misspelt one probably meant: reported once is enough.
+    /// Known keys that a misspelt key probably meant: not reported as missing, too.
     misspelt: Vec<&'static str>,
 }
 
@@ -51,7 +51,7 @@ impl Decoder {
         });
     }
 
-    /// Reads something one step further.
+    /// Reads something one step deeper.
     pub(super) fn under<T>(&mut self, step: Step, read: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(step);
         let value = read(self);
@@ -59,7 +59,7 @@ impl Decoder {
         value
     }
 
-    /// A mapping of known keys; the others are reported, each with the nearest known one.
+    /// A mapping of known keys; others are reported, each with the nearest known one.
     pub(super) fn fields<'n>(
         &mut self,
         node: &'n Node,
@@ -98,7 +98,7 @@ impl Decoder {
         })
     }
 
-    /// A mapping whatever its keys.
+    /// A mapping with any keys.
     pub(super) fn map<'n>(&mut self, node: &'n Node) -> Option<&'n [Entry]> {
         match &node.data {
             Data::Map(entries) => Some(entries),
@@ -106,7 +106,7 @@ impl Decoder {
         }
     }
 
-    /// The value of a key that must be there.
+    /// The value of a required key.
     pub(super) fn required<'n, T>(
         &mut self,
         fields: &Fields<'n>,
@@ -126,7 +126,7 @@ impl Decoder {
         self.optional(fields, key, read)
     }
 
-    /// The value of a key that may be there.
+    /// The value of an optional key.
     pub(super) fn optional<'n, T>(
         &mut self,
         fields: &Fields<'n>,
@@ -137,7 +137,7 @@ impl Decoder {
         self.under(Step::Key(key.to_owned()), |here| read(here, node))
     }
 
-    /// The items of a list, those that can be read.
+    /// The items of a list that can be read.
     pub(super) fn list<'n, T>(
         &mut self,
         node: &'n Node,
@@ -165,7 +165,7 @@ impl Decoder {
         }
     }
 
-    /// Text that a type of its own makes sense of.
+    /// Text that a type parses.
     pub(super) fn parsed<T: FromStr<Err: ToString>>(&mut self, node: &Node) -> Option<T> {
         let text = self.text(node)?;
         self.sound(
@@ -174,7 +174,7 @@ impl Decoder {
         )
     }
 
-    /// The value, or a report of the refusal.
+    /// The value, or a report of the error.
     pub(super) fn sound<T>(&mut self, node: &Node, value: Result<T, String>) -> Option<T> {
         value
             .map_err(|message| self.report(node.place, message))
@@ -208,7 +208,8 @@ impl Decoder {
         })
     }
 
-    /// Reports that something else is here. What the reader refused is reported already.
+    /// Reports that another kind of value is here. Values that the reader refused are reported
+    /// already.
     pub(super) fn expected<T>(&mut self, what: &str, node: &Node) -> Option<T> {
         if !matches!(node.data, Data::Refused) {
             let quote = match &node.data {

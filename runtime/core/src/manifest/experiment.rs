@@ -9,8 +9,8 @@
 //!     bounds: { least: 10, most: 90 }
 //! ```
 //!
-//! Defaults and bounds: those of [`experiment`](crate::experiment). `drawn` is what a move writes:
-//! weights of requests without a key.
+//! Defaults and bounds: those of [`experiment`](crate::experiment). The server writes `drawn` when
+//! it moves weights: the weights of requests without a key.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ fn adapt(here: &mut Decoder, fields: &Fields<'_>, node: &Node, parts: Option<&Pa
     let bounds = here.optional(fields, "bounds", bounds).unwrap_or_default();
     let drawn = parts
         .and_then(|parts| here.optional(fields, "drawn", |here, node| drawn(here, node, parts)));
-    // Variants without a weight are for rules and pins, and stay without.
+    // Variants without a weight are for rules and pins, and get no weight.
     let shared = parts.map(|parts| {
         parts
             .variants
@@ -160,7 +160,7 @@ fn bounds(here: &mut Decoder, node: &Node) -> Option<Bounds> {
     Some(Bounds { least, most })
 }
 
-/// Whole, so that shares can be whole tenths of it.
+/// A whole percent, so that shares can be whole tenths of it.
 fn percent(here: &mut Decoder, node: &Node) -> Option<f64> {
     let Data::Number { value, written } = &node.data else {
         return here.expected("a whole percent, like 10", node);
@@ -240,7 +240,7 @@ fn part(here: &mut Decoder, node: &Node, end: f64) -> Option<f64> {
 fn time(here: &mut Decoder, node: &Node, min: Duration, max: Duration) -> Option<Duration> {
     let time = match &node.data {
         Data::Text(text) => parse_duration(text),
-        // Says which units there are.
+        // The parser's error lists the units.
         Data::Number { written, .. } => parse_duration(written),
         _ => return here.expected("a time, like `1m`", node),
     };
@@ -257,7 +257,7 @@ fn time(here: &mut Decoder, node: &Node, min: Duration, max: Duration) -> Option
     )
 }
 
-/// As the canonical text has it.
+/// The experiment in the canonical text.
 pub(super) fn written(plan: &Plan, parts: &Parts) -> Value {
     let Plan {
         reward,

@@ -1,4 +1,4 @@
-//! What a graph decides: plans as tables of text, and conditions and merges over tensors.
+//! Tests of graphs: plans as tables of text, and conditions and merges over tensors.
 
 mod plans;
 mod values;

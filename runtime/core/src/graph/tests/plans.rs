@@ -39,8 +39,8 @@ fn port(text: &str) -> Port {
 
 const TUMOR: &str = "features -1,30 -> label BYTES -1; score -1";
 
-/// Members are called by what they are: version `x` of `tumor` has the signature that `members` has
-/// for it.
+/// Members are named by their signature: version `x` of `tumor` has the signature that `members`
+/// lists for it.
 fn planned(nodes: &str, members: &[(&str, &str)]) -> String {
     let text = format!(
         "apiVersion: hotstage.dev/v1\nkind: Graph\nmetadata: {{ name: g, version: \"1\" }}\nspec:\n  nodes:\n{nodes}"
@@ -98,7 +98,7 @@ fn line(stage: &StagePlan, node: &NodePlan) -> String {
         Gives::All(gives) => format!("{} outputs", gives.len()),
     };
     format!(
-        "looks at {looks:?} takes {slots:?} for {:?} gives {gives} or {:?}",
+        "reads {looks:?} takes {slots:?} for {:?} gives {gives} or {:?}",
         node.takes, node.pass
     )
 }
@@ -116,13 +116,13 @@ const CAREFUL: &str = "
 ";
 
 #[test]
-fn a_switch_looks_asks_or_passes_on() {
+fn a_switch_calls_a_branch_or_passes_on() {
     check(
         CAREFUL,
         &[("a", TUMOR), ("b", TUMOR)],
         "in features FP32 [-1, 30]\n\
-         looks at [] takes [0] for [[0]] gives [[0, 1]] or []\n\
-         looks at [2] takes [0, 1, 2] for [[0]] gives [[0, 1]] or [1, 2]\n\
+         reads [] takes [0] for [[0]] gives [[0, 1]] or []\n\
+         reads [2] takes [0, 1, 2] for [[0]] gives [[0, 1]] or [1, 2]\n\
          out label BYTES [-1]; score FP32 [-1] from [3, 4]",
     );
     // The second one gives the same in another order, and knows more of what it takes.
@@ -133,8 +133,8 @@ fn a_switch_looks_asks_or_passes_on() {
             ("b", "features 1,30 -> score 1; label BYTES -1"),
         ],
         "in features FP32 [1, 30]\n\
-         looks at [] takes [0] for [[0]] gives [[0, 1]] or []\n\
-         looks at [2] takes [0, 2, 1] for [[0]] gives [[0, 1]] or [1, 2]\n\
+         reads [] takes [0] for [[0]] gives [[0, 1]] or []\n\
+         reads [2] takes [0, 2, 1] for [[0]] gives [[0, 1]] or [1, 2]\n\
          out score FP32 [1]; label BYTES [-1] from [3, 4]",
     );
 }
@@ -149,7 +149,7 @@ fn refused(from: &str, to: &str, members: &[(&str, &str)], expect: &str) {
 }
 
 #[test]
-fn what_a_switch_can_not_ask_is_refused_where_it_stands() {
+fn an_invalid_condition_is_refused_where_it_stands() {
     refused(
         "first.score",
         "first.scor",
@@ -242,7 +242,7 @@ fn an_ensemble_merges_what_several_give() {
         panel,
         &members,
         "in features FP32 [-1, 30]; age INT64 [-1]\n\
-         looks at [] takes [0, 1] for [[0], [0, 1], [0]] gives 3 outputs or []\n\
+         reads [] takes [0, 1] for [[0], [0, 1], [0]] gives 3 outputs or []\n\
          out label BYTES [-1]; score FP32 [-1]; size INT64 [-1] from [2, 3, 4]",
     );
     check(
@@ -268,7 +268,7 @@ fn an_ensemble_merges_what_several_give() {
 }
 
 #[test]
-fn a_splitter_looks_at_its_key() {
+fn a_splitter_reads_its_key() {
     check(
         "
     - name: arm
@@ -278,7 +278,7 @@ fn a_splitter_looks_at_its_key() {
 ",
         &[("a", TUMOR), ("b", TUMOR)],
         "in features FP32 [-1, 30]\n\
-         looks at [0] takes [0] for [[0], [0]] gives [[0, 1], [0, 1]] or []\n\
+         reads [0] takes [0] for [[0], [0]] gives [[0, 1], [0, 1]] or []\n\
          out label BYTES [-1]; risk FP32 [-1] from [1, 2]",
     );
 }

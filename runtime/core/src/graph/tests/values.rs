@@ -111,14 +111,14 @@ proptest! {
         let tensors: Vec<&Tensor> = tensors.iter().collect();
         let column = |index: usize| members.iter().map(move |member| member[index]);
         for index in 0..members[0].len() {
-            let told = |method| {
+            let merged = |method| {
                 let merged = merge(method, &tensors).unwrap();
                 f32::from_le_bytes(merged.data()[index * 4..][..4].try_into().unwrap())
             };
             let mean = column(index).map(f64::from).sum::<f64>() / members.len() as f64;
-            prop_assert!((f64::from(told(Method::Mean)) - mean).abs() <= mean.abs() * 1e-6 + 1e-9);
-            prop_assert_eq!(told(Method::Max), column(index).fold(f32::MIN, f32::max));
-            prop_assert_eq!(told(Method::Min), column(index).fold(f32::MAX, f32::min));
+            prop_assert!((f64::from(merged(Method::Mean)) - mean).abs() <= mean.abs() * 1e-6 + 1e-9);
+            prop_assert_eq!(merged(Method::Max), column(index).fold(f32::MIN, f32::max));
+            prop_assert_eq!(merged(Method::Min), column(index).fold(f32::MAX, f32::min));
         }
     }
 
@@ -127,13 +127,13 @@ proptest! {
         let tensors: Vec<Tensor> =
             values.iter().map(|value| tensor(Datatype::Int64, 1, &value.to_le_bytes())).collect();
         let tensors: Vec<&Tensor> = tensors.iter().collect();
-        let told = |method| {
+        let merged = |method| {
             let merged = merge(method, &tensors).unwrap();
             i64::from_le_bytes(merged.data()[..].try_into().unwrap())
         };
-        prop_assert_eq!(Some(told(Method::Max)), values.iter().copied().max());
-        prop_assert_eq!(Some(told(Method::Min)), values.iter().copied().min());
-        prop_assert!(values.contains(&told(Method::Vote)));
+        prop_assert_eq!(Some(merged(Method::Max)), values.iter().copied().max());
+        prop_assert_eq!(Some(merged(Method::Min)), values.iter().copied().min());
+        prop_assert!(values.contains(&merged(Method::Vote)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `kind: Graph`: pipelines put together as one.
+//! `kind: Graph`: pipelines combined into one model.
 //!
 //! ```yaml
 //! spec:
@@ -10,7 +10,7 @@
 //!       default: pass
 //! ```
 //!
-//! A document as written points at members by name and version; resolved, each has its digest as
+//! A document as written references members by name and version; resolved, each has its digest as
 //! well. Its canonical text is a manifest, too, with every default spelled out. Defaults and
 //! bounds: those of [`graph`](crate::graph).
 
@@ -44,7 +44,7 @@ pub struct WrittenGraph {
 }
 
 impl WrittenGraph {
-    /// The file that it is in, as the loader called it.
+    /// The file that holds it, as the loader named it.
     pub fn file(&self) -> &str {
         &self.file
     }
@@ -54,7 +54,7 @@ impl WrittenGraph {
         &self.graph
     }
 
-    /// What it says beside.
+    /// Its labels, annotations and description.
     pub const fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -75,8 +75,8 @@ impl WrittenGraph {
         }
     }
 
-    /// Puts a digest in the place of every reference, or says of all that can't be found where they
-    /// are written. `find` answers the digest that a member has.
+    /// Replaces every reference with a digest, or reports every reference that can't be found, with
+    /// its place. `find` returns the digest of a member.
     pub fn resolve(
         &self,
         resolver: &mut impl Resolve,
@@ -167,13 +167,13 @@ fn resolved<M>(branch: &Branch<M>, digest: Digest) -> Branch<Digest> {
 }
 
 impl ResolvedGraph {
-    /// Reads a canonical text back. Refuses every other text, also one that means the same.
+    /// Parses a canonical text. Refuses every other text, even one with the same meaning.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
         Self::read("canonical", text).map(|(_, resolved)| resolved)
     }
 
-    /// The same, with the document, so that what is found wrong later can be told as in any other
-    /// one.
+    /// The same, with the document, so that later problems can be reported as for any other
+    /// document.
     pub fn read(file: &str, text: &str) -> Result<(WrittenGraph, Self), NotCanonical> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
@@ -198,7 +198,7 @@ impl ResolvedGraph {
     }
 }
 
-/// Reads one document. What comes back beside problems is not to be used.
+/// Reads one document. When there are problems, the document must not be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenGraph>, Problems) {
     let mut here = Decoder {
         file: Arc::clone(file),
@@ -220,7 +220,7 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenGraph>, Prob
     (written, here.problems)
 }
 
-/// Timeouts that can never end anything: the request's deadline is over before.
+/// Reports timeouts that can never take effect, because the request's deadline ends earlier.
 fn late(written: &WrittenGraph) -> Vec<Problem> {
     let Some(deadline) = written.graph.deadline else {
         return Vec::new();
