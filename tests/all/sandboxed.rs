@@ -32,7 +32,7 @@ fn layer() -> Vec<u8> {
 fn products() -> Vec<u8> {
     let numbers = |count: u8| -> Vec<f32> {
         (0..count)
-            .map(|at| f32::from(at * 37 % 41) / 16.0 - 1.25)
+            .map(|at| f32::from(at.wrapping_mul(37) % 41) / 16.0 - 1.25)
             .collect()
     };
     Model::default()

@@ -35,7 +35,7 @@ use hotstage_server::state::store::{StoreError, default_directory};
 
 /// Serve machine-learning pipelines made of sandboxed WebAssembly stages.
 #[derive(Debug, Parser)]
-#[command(name = "hotstage", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "hotstage", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

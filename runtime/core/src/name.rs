@@ -1,10 +1,9 @@
-//! Names that people choose: of models, versions, stages, components in the box, and a stage's
-//! files.
+//! Names that people choose: of models, versions, stages, bundled components, and a stage's files.
 //!
 //! A name is 1 to [`NAME_BYTES_MAX`] of the letters `A` to `Z` and `a` to `z`, the digits, `.`, `_`
 //! and `-`, and starts with a letter or a digit. So it can stand in a URL's path, a header, a
-//! metric's label and a file's name as it is, and is never `..`. Each has a type of its own:
-//! whoever holds one need not check it, and can't pass a stage's where a model's belongs.
+//! metric's label and a file's name as it is, and is never `..`. Each kind has a type of its own,
+//! so a name is checked once and a stage's can't be passed where a model's belongs.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -16,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::limits::NAME_BYTES_MAX;
 use crate::suggest::shown;
 
-/// Text that is no name.
+/// Text that is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` is no {what}: {why}; one is 1 to {NAME_BYTES_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, \
@@ -43,7 +42,7 @@ fn check(what: &'static str, text: &str) -> Result<(), NotAName> {
     } else {
         return Ok(());
     };
-    // What is shown is cut anyway; a message need not carry megabytes there.
+    // Messages cut the text anyway, so it need not carry megabytes.
     Err(NotAName {
         what,
         text: text.chars().take(2 * NAME_BYTES_MAX).collect(),
@@ -106,12 +105,13 @@ macro_rules! name {
 }
 
 name!(
-    /// What clients call: `tumor` in `/v2/models/tumor`. All versions of a pipeline share it.
+    /// The name that clients use: `tumor` in `/v2/models/tumor`. All versions of a pipeline share
+    /// it.
     ModelName,
     "model name"
 );
 name!(
-    /// The label that a person gave to one pipeline, or a component's version in the box.
+    /// The label that a person gave to one pipeline, or the version of a bundled component.
     Version,
     "version"
 );
@@ -126,7 +126,7 @@ name!(
     "node name"
 );
 name!(
-    /// A component in the box: `scale`.
+    /// A bundled component: `scale`.
     ComponentName,
     "component name"
 );
@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_never_a_way_out(text in ".*") {
+        fn a_name_never_escapes_its_folder(text in ".*") {
             if text.parse::<StageName>().is_ok() {
                 prop_assert!(!text.contains(['/', '\\', '%', '?', '#', ' ']) && text != ".." && text != ".");
             }

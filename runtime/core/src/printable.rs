@@ -1,15 +1,15 @@
-//! Text from outside, made fit for a log line or a terminal.
+//! Makes untrusted text safe for a log line or a terminal.
 //!
-//! Some characters drive a terminal, forge a line, or show text in another order than it has:
-//! control characters (C0, DEL, C1), line and paragraph separators, and the marks that steer
-//! bidirectional text. They are written as JSON writes them, `\u001b`, so that what was JSON before
-//! stays the same JSON. Everything else stays as it is. Text that holds none of them is borrowed:
-//! nothing is allocated. Bound: none of its own; [`cut`] gives text one.
+//! Some characters control a terminal, forge a line, or show text in another order than it has:
+//! control characters (C0, DEL, C1), line and paragraph separators, and the marks that control
+//! bidirectional text. They are escaped as JSON escapes them, `\u001b`, so that JSON stays the same
+//! JSON. Everything else stays unchanged. Text without such characters is borrowed: nothing is
+//! allocated. Bound: none; [`cut`] gives text one.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Bytes that [`cut`] leaves for its note.
+/// Bytes that [`cut`] reserves for its note.
 const NOTE_BYTES: usize = 40;
 
 /// Whether a character may not reach a log or a terminal as it is.
@@ -28,7 +28,7 @@ pub fn first_unprintable(text: &str) -> Option<char> {
     text.chars().find(|character| is_unprintable(*character))
 }
 
-/// The text on one line: line breaks are written out too.
+/// The text on one line: line breaks are escaped too.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     written_out(text, |_| true)
 }
@@ -48,21 +48,21 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// The text within so many bytes. What is cut off is counted: `… (12 bytes more)`.
+/// The text cut to at most `bytes_max` bytes. The bytes cut off are counted: `… (12 bytes more)`.
 pub fn cut(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
         let keep = text.floor_char_boundary(bytes_max.saturating_sub(NOTE_BYTES));
         let more = text.len() - keep;
         text.truncate(keep);
-        // Or a short text would keep the memory of a long one.
+        // Otherwise a short text would keep the memory of a long one.
         text.shrink_to(bytes_max);
         text.push_str(&format!("… ({more} bytes more)"));
     }
     text
 }
 
-/// The same of what is still to be formatted: never more than the bound is in memory, however long
-/// it gets.
+/// The same for a value that is not formatted yet: at most `bytes_max` bytes are in memory,
+/// whatever its length.
 pub fn within(text: impl fmt::Display, bytes_max: usize) -> String {
     let mut within = Within {
         text: String::new(),
@@ -70,7 +70,7 @@ pub fn within(text: impl fmt::Display, bytes_max: usize) -> String {
         bytes_max,
         bytes: 0,
     };
-    // Writing does not fail; what a broken `Display` got out before it did is what there is.
+    // Writing does not fail; if the value's `Display` does, the text before the failure is kept.
     let _ = fmt::Write::write_fmt(&mut within, format_args!("{text}"));
     let Within {
         mut text,
@@ -90,17 +90,17 @@ struct Within {
     text: String,
     keep: usize,
     bytes_max: usize,
-    /// All that was written.
+    /// Bytes of everything that was written.
     bytes: usize,
 }
 
 impl fmt::Write for Within {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        // After a piece that did not fit whole, no later one may follow it.
+        // After a piece that was cut, no later one may follow.
         if self.text.len() == self.bytes {
-            let room = self.bytes_max - self.text.len();
+            let free = self.bytes_max - self.text.len();
             self.text
-                .push_str(&piece[..piece.floor_char_boundary(room)]);
+                .push_str(&piece[..piece.floor_char_boundary(free)]);
         }
         self.bytes += piece.len();
         Ok(())
@@ -108,15 +108,15 @@ impl fmt::Write for Within {
 }
 
 fn written_out(text: &str, is_asked: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let must_go = |character: char| is_unprintable(character) && is_asked(character);
-    let Some(first) = text.find(must_go) else {
+    let must_escape = |character: char| is_unprintable(character) && is_asked(character);
+    let Some(first) = text.find(must_escape) else {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len() + 16);
     out.push_str(&text[..first]);
     for character in text[first..].chars() {
         match character {
-            _ if !must_go(character) => out.push(character),
+            _ if !must_escape(character) => out.push(character),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),

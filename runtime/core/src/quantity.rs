@@ -1,4 +1,4 @@
-//! Numbers with a unit, as people write them in manifests and flags: `64MiB`, `500us`.
+//! Numbers with a unit in manifests and flags: `64MiB`, `500us`.
 //!
 //! A quantity is a whole number and a unit, without a space between. Bytes: `B`, `kB`, `MB`, `GB`
 //! (powers of 1000), `KiB`, `MiB`, `GiB` (powers of 1024); a bare number is bytes. Times: `us`,
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crate::suggest::{list, nearest, shown};
 
-/// Text that is no quantity. Says what it should look like.
+/// Text that is not a valid quantity. The message says what it should look like.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotAQuantity(String);
 
-/// What a kind of quantity is called, an example, and its units, smallest first, each in terms of
-/// the first.
+/// The name of a kind of quantity, an example, and its units, smallest first, each in terms of the
+/// first.
 struct Units {
     what: &'static str,
     example: &'static str,
@@ -61,7 +61,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotAQuantity> {
     parse(&TIMES, text).map(Duration::from_micros)
 }
 
-/// Bytes in the largest binary unit that says them exactly.
+/// Bytes in the largest binary unit that represents them exactly.
 pub fn show_bytes(bytes: u64) -> String {
     match bytes {
         1.. if bytes.is_multiple_of(1 << 30) => format!("{}GiB", bytes >> 30),
@@ -71,7 +71,7 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-/// A time in the largest unit that says it exactly; what is less than a microsecond is left out.
+/// A time in the largest unit that represents it exactly; fractions of a microsecond are dropped.
 pub fn show_duration(time: Duration) -> String {
     let micros = time.as_micros();
     let units = TIMES
@@ -134,8 +134,8 @@ fn too_large(units: &Units, text: &str) -> NotAQuantity {
     ))
 }
 
-/// The unit that was meant. Other notations first (`Mi` is Kubernetes', `µs` the textbook's); in
-/// words of one or two letters distance says little.
+/// The unit that was probably meant. Other notations first (`Mi` is Kubernetes', `µs` the
+/// textbook's), because the distance between words of one or two letters says little.
 fn meant(units: &Units, unit: &str) -> Option<&'static str> {
     let alias = match unit.trim() {
         "K" | "k" | "Ki" => "KiB",

@@ -2,7 +2,7 @@
 
 use crate::tensor::Tensor;
 
-/// What a client sent for the first stage.
+/// The client's input to the first stage.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
     /// One tensor for each input of the pipeline, in its order.

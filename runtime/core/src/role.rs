@@ -1,15 +1,15 @@
-//! What a stage does in its pipeline.
+//! The role of a stage in its pipeline.
 
 use std::fmt;
 
-/// The place of a stage, and with it the interface that its component exports.
+/// The role, which determines the interface that the component exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// From what a client sent to what the model takes.
+    /// Makes the model's inputs from the client's request.
     Preprocess,
-    /// The model.
+    /// Computes the prediction.
     Model,
-    /// From what the model said to what a client asked for.
+    /// Makes the answer from the model's outputs.
     Postprocess,
 }
 
@@ -17,7 +17,7 @@ impl Role {
     /// All of them, in pipeline order.
     pub const ALL: [Self; 3] = [Self::Preprocess, Self::Model, Self::Postprocess];
 
-    /// The manifest's word.
+    /// The word in manifests.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Preprocess => "preprocess",

@@ -42,7 +42,7 @@ fn a_good_edit_goes_live_a_bad_one_does_not_and_what_is_gone_ends() {
         server
             .starting
             .stderr
-            .find(|line| line.contains("was not applied"))
+            .find(|line| line.contains("were not applied"))
             .is_some()
     );
     assert_eq!(asked(&server, PATH), Ok((4.0, "1".to_owned())));

@@ -200,7 +200,7 @@ fn a_log_in_json_is_all_of_stderr() {
             server.starting.stderr.has(word)
         });
     };
-    edited("kind: Pipelin", "was not applied");
+    edited("kind: Pipelin", "were not applied");
     edited(
         &format!("{HEAD}{ECHO}").replace("\"1\"", "\"2\""),
         "revision 2",

@@ -159,7 +159,10 @@ fn a_label_points_at_what_is_served_and_is_no_version() {
             .label(&name("t"), &version(label), to.map(version).as_ref())
             .map_err(|misfit| misfit.to_string())
     };
-    assert_eq!(outcome("canary", Some("2")), Err("there is no t/2".to_owned()));
+    assert_eq!(
+        outcome("canary", Some("2")),
+        Err("there is no t/2".to_owned())
+    );
     assert_eq!(
         outcome("1", Some("1")),
         Err("`1` can't be a label of `t`: a version is called so".to_owned())

@@ -1,5 +1,5 @@
-//! Reads a stage's `limits`. What is not written is [`StageLimits::default`]; what is written lies
-//! between the least that makes sense and [`STAGE_LIMITS_MAX`](crate::limits::STAGE_LIMITS_MAX).
+//! Reads a stage's `limits`. Default of each key: [`StageLimits::default`]. Bounds: the least that
+//! makes sense, and [`STAGE_LIMITS_MAX`](crate::limits::STAGE_LIMITS_MAX).
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<StageLimits> {
     })
 }
 
-/// A number is the most; a map says more.
+/// A number is `max`; a map sets more.
 fn instances(here: &mut Decoder, node: &Node) -> Option<Instances> {
     let default = Instances::default();
     if !matches!(node.data, Data::Map(_)) {
@@ -105,12 +105,12 @@ fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
     here.sound(node, between(bytes, min, max, show_bytes))
 }
 
-/// A time that makes sense.
+/// A time from a microsecond to `max`.
 pub(super) fn time(here: &mut Decoder, node: &Node, max: Duration) -> Option<Duration> {
     time_between(here, node, Duration::from_micros(1), max)
 }
 
-/// The same with another least.
+/// A time from `min` to `max`.
 pub(super) fn time_between(
     here: &mut Decoder,
     node: &Node,
@@ -119,7 +119,7 @@ pub(super) fn time_between(
 ) -> Option<Duration> {
     let time = match &node.data {
         Data::Text(text) => parse_duration(text),
-        // Says which units there are.
+        // The parser's error lists the units.
         Data::Number { written, .. } => parse_duration(written),
         _ => return here.expected("a time, like `500ms`", node),
     };

@@ -1,10 +1,10 @@
-//! What the operator writes, in two representations.
+//! Pipelines as documents, in two representations.
 //!
-//! *As written*: [`Written`], one document of a file. Its references are still names and paths, and
-//! it knows the line of every key, so that whoever finds something wrong later (a file that is not
-//! there, settings that a stage refuses) says where. *As used*: [`Resolved`], in which every
-//! reference is a digest, every name is checked and every default is spelled out. Its canonical
-//! text is what the store keeps, and the text's SHA-256 is the pipeline's digest.
+//! *As written*: [`Written`], one document of a file. Its references are names and paths, and it
+//! knows the line of every key, so problems that are found later (a missing file, settings that a
+//! stage refuses) are reported with their place. *As used*: [`Resolved`], in which every reference
+//! is a digest, every name is checked and every default is spelled out. The blob store keeps its
+//! canonical text, whose SHA-256 is the pipeline's digest.
 //!
 //! ```text
 //! text ── parse ──> Written ── resolve ──> Resolved ── canonical ──> text
@@ -13,8 +13,8 @@
 //! `resolve` reads files, so the server does it.
 //!
 //! Defaults: no settings, no files, no renames, [`StageLimits::default`], the last stage's outputs,
-//! no tests, a tolerance of 0. Bounds: [`limits`](crate::limits), and `check` for what stages are
-//! to each other.
+//! no tests, a tolerance of 0. Bounds: [`limits`](crate::limits), and `check` for stages against
+//! each other.
 
 mod batch;
 mod beside;
@@ -64,24 +64,23 @@ use crate::role::Role;
 /// The only version of the format so far.
 pub const API_VERSION: &str = "hotstage.dev/v1";
 
-/// A pipeline, with its references to components, files and documents as `C`, `F` and `D`. Nobody
-/// outside this module makes one: it comes checked, from [`parse`] or from
+/// A pipeline, with its references to components, files and documents as `C`, `F` and `D`. Only
+/// this module constructs one, so it is always checked: by [`parse`] or by
 /// [`Resolved::parse`](Pipeline::parse).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Pipeline<C, F, D> {
-    /// What clients call.
+    /// The name that clients use.
     pub name: ModelName,
-    /// The label that a person gave to this one.
+    /// The label that a person gave to this version.
     pub version: Version,
     /// In the order in which they run; at least one.
     pub stages: Vec<Stage<C, F>>,
-    /// The tensors that are answered, as `spec.outputs` names them. `None`: the last stage's
-    /// outputs.
+    /// The tensors of the answer, as `spec.outputs` names them. `None`: the last stage's outputs.
     pub outputs: Option<Vec<String>>,
     /// The golden tests.
     pub tests: Vec<Test<D>>,
-    /// Whether answers may be kept and given again.
+    /// Whether answers may be cached.
     pub cache: bool,
 }
 
@@ -91,24 +90,24 @@ pub struct Pipeline<C, F, D> {
 pub struct Stage<C, F> {
     /// Unique in its pipeline.
     pub name: StageName,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
-    /// What runs.
+    /// The component that runs.
     pub component: C,
-    /// What the component is opened with; [`canonical_text`] is what crosses the wall.
+    /// The settings that the component is opened with, passed as [`canonical_text`].
     pub settings: Map<String, Value>,
-    /// The files that the component may open, by its own names for them.
+    /// The files that the component may open, by the names that it uses.
     pub files: BTreeMap<FileName, F>,
     /// Inputs that take a tensor of another name: input to source (`tensor`, `stage.tensor` or
     /// `request.tensor`).
     pub inputs: BTreeMap<String, String>,
     /// Outputs that the pipeline knows by another name: output to name.
     pub outputs: BTreeMap<String, String>,
-    /// What it may use.
+    /// The resources that it may use.
     pub limits: StageLimits,
-    /// How requests for it are joined, if they are.
+    /// How requests for it are batched; `None`: not at all.
     pub batch: Option<Batching>,
-    /// Where its native graphs compute, if it is not left to the server.
+    /// Where its native graphs compute; `None`: the server decides.
     pub isolation: Option<Isolation>,
 }
 
@@ -122,7 +121,7 @@ pub struct Test<D> {
     pub request: D,
     /// The outputs that must come back.
     pub expect: D,
-    /// By how much a float may differ.
+    /// How much a float may differ.
     pub tolerance: f64,
 }
 

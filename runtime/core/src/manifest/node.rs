@@ -1,5 +1,5 @@
-//! A manifest as written: a tree of values, each with its place. It says nothing yet about what the
-//! keys mean.
+//! A manifest as written: a tree of values, each with its place. The meaning of keys is not known
+//! here.
 //!
 //! Scalars follow YAML 1.2's core schema: `null`, `~` and nothing are null; `true` and `false` are
 //! booleans; `yes`, `on` and `64MiB` are text. Numbers keep their digits as written, for messages.
@@ -25,7 +25,7 @@ pub(super) enum Data {
         written: String,
         value: Number,
     },
-    /// A number that JSON, and so a guest's settings, can't carry.
+    /// A number that JSON, and so a guest's settings, can't represent.
     Unfit {
         written: String,
         why: &'static str,
@@ -33,7 +33,7 @@ pub(super) enum Data {
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
-    /// Something that the reader has reported already.
+    /// A value that the reader has reported already.
     Refused,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// What is here, for "expected …, found …".
+    /// The kind of value, for "expected …, found …".
     pub(super) fn describe(&self) -> String {
         match &self.data {
             Data::Null => "nothing".to_owned(),
@@ -60,8 +60,8 @@ impl Node {
         }
     }
 
-    /// Where the path leads, or how far it can be followed. Of a key whose value is a mapping or a
-    /// list the place is the key's, since that is the line that people look for.
+    /// The place of the value at the path, or of the deepest value on it that exists. When the
+    /// value is a mapping or a list, the place is that of its key.
     pub(super) fn locate(&self, path: &KeyPath) -> Place {
         let (mut node, mut place) = (self, self.place);
         for step in path.steps() {
@@ -86,7 +86,7 @@ impl Node {
         place
     }
 
-    /// The tree of a JSON document, which has no places to tell.
+    /// The tree of a JSON document, which has no places.
     pub(super) fn from_json(value: &Value) -> Self {
         let data = match value {
             Value::Null => Data::Null,
@@ -114,7 +114,7 @@ impl Node {
         }
     }
 
-    /// As JSON. What JSON can't say goes to `refuse`, with the steps that lead there.
+    /// The value as JSON. What JSON can't represent goes to `refuse`, with the path to it.
     pub(super) fn to_json(
         &self,
         path: &mut KeyPath,
@@ -163,7 +163,7 @@ impl Node {
 }
 
 impl Data {
-    /// What a scalar without quotes means.
+    /// The meaning of a scalar without quotes.
     pub(super) fn plain(text: String) -> Self {
         match text.as_str() {
             "" | "~" | "null" | "Null" | "NULL" => Self::Null,
@@ -219,7 +219,7 @@ impl Data {
     }
 }
 
-/// What the digits of a plain scalar make it, by the core schema.
+/// The kind of number that a plain scalar is, by the core schema.
 enum Shape {
     Text,
     Integer(u32),
@@ -262,7 +262,7 @@ impl Shape {
     }
 }
 
-/// How many digits there are, and what follows them.
+/// The number of digits, and the text after them.
 fn digits(text: &str) -> (usize, &str) {
     let count = text.bytes().take_while(u8::is_ascii_digit).count();
     (count, &text[count..])
@@ -275,8 +275,8 @@ fn is_infinity(text: &str) -> bool {
     )
 }
 
-/// One number has one form: a float that is whole and fits 64 bits becomes the integer of the same
-/// value, so that `1.0` and `1`, or `1e3` and `1000`, are the same settings.
+/// One number has one form: a whole float that fits 64 bits becomes the integer of the same value,
+/// so that `1.0` and `1`, or `1e3` and `1000`, are the same settings.
 pub(super) fn whole(number: &Number) -> Number {
     let Some(float) = number
         .as_f64()

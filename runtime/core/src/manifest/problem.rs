@@ -1,17 +1,17 @@
-//! What is wrong with a manifest, and where: file, line, column, and the keys that lead there.
+//! Problems of a manifest, with their place: file, line, column, and the path of keys.
 //!
-//! All problems of a file are reported at once. Bounds: [`PROBLEMS_MAX`] of them; the rest is a
-//! number.
+//! All problems of a file are reported at once. Bound: the first [`PROBLEMS_MAX`] are kept; the
+//! others are counted.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::suggest::shown;
 
-/// Problems that are kept; who has more fixes these first.
+/// Problems that are kept; further ones are counted.
 pub const PROBLEMS_MAX: usize = 100;
 
-/// Steps of a path that are shown; who nests deeper has the line.
+/// Steps of a path that are shown; for deeper ones, the line locates the value.
 const STEPS_SHOWN_MAX: usize = 16;
 
 /// A place in a file. Both count from 1; columns count characters.
@@ -56,14 +56,14 @@ impl KeyPath {
         Self::default().key("spec").key("nodes").index(index)
     }
 
-    /// One key further.
+    /// The path of a key in this mapping.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         self.0.push(Step::Key(key.to_owned()));
         self
     }
 
-    /// One list item further.
+    /// The path of an item in this list.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {
         self.0.push(Step::Index(index));
@@ -75,12 +75,12 @@ impl KeyPath {
         &self.0
     }
 
-    /// Goes one step further.
+    /// Adds a step at the end.
     pub(super) fn push(&mut self, step: Step) {
         self.0.push(step);
     }
 
-    /// Goes one step back.
+    /// Removes the last step.
     pub(super) fn pop(&mut self) {
         self.0.pop();
     }
@@ -109,7 +109,7 @@ fn is_plain(key: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the type's line says it")]
 pub struct Problem {
@@ -135,7 +135,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong, in the order of the files. Shown one to a line.
+/// All problems, in the order of the files. Shown one to a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
@@ -143,27 +143,27 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Those that were kept.
+    /// The problems that were kept.
     pub fn list(&self) -> &[Problem] {
         &self.list
     }
 
-    /// Whether all is well.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many there are.
+    /// The number of problems.
     pub fn len(&self) -> usize {
         self.list.len() + self.more
     }
 
-    /// Adds one, while there is room.
+    /// Adds one, up to the bound.
     pub fn push(&mut self, problem: Problem) {
         self.push_with(|| problem);
     }
 
-    /// Adds one that is only made while there is room: a hostile file has a million problems, each
+    /// Adds one that is created only below the bound: a hostile file has a million problems, each
     /// with long keys.
     pub(super) fn push_with(&mut self, problem: impl FnOnce() -> Problem) {
         if self.list.len() < PROBLEMS_MAX {
@@ -173,7 +173,7 @@ impl Problems {
         }
     }
 
-    /// Adds another file's.
+    /// Adds another file's problems.
     pub fn append(&mut self, other: Self) {
         self.more += other.more;
         other
@@ -182,7 +182,7 @@ impl Problems {
             .for_each(|problem| self.push(problem));
     }
 
-    /// The value, unless something is wrong.
+    /// The value, unless there are problems.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {
             Ok(value)
@@ -191,7 +191,7 @@ impl Problems {
         }
     }
 
-    /// Puts one file's problems in the order of its lines.
+    /// Sorts one file's problems by line.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| problem.place);
     }

@@ -1,4 +1,4 @@
-//! From a file's text to its documents, or to everything that is wrong with them.
+//! From a file's text to its documents, or to every problem in them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::limits::{TEST_NAME_BYTES_MAX, TESTS_MAX};
 use crate::name::{ModelName, NotAName, Version};
 use crate::suggest::{list, nearest, shown};
 
-/// The kinds of document that are served.
+/// The kinds of document that can be served.
 const KINDS: [&str; 4] = ["Graph", "Pipeline", "Rollout", "Route"];
 
 /// Documents, by kind.
@@ -25,11 +25,11 @@ const KINDS: [&str; 4] = ["Graph", "Pipeline", "Rollout", "Route"];
 pub struct Documents {
     /// Versions of pipelines.
     pub pipelines: Vec<Written>,
-    /// Versions that are put together of others.
+    /// Versions that combine pipelines.
     pub graphs: Vec<WrittenGraph>,
-    /// Who answers calls to a name.
+    /// Routes: which version of a name answers which request.
     pub routes: Vec<WrittenRoute>,
-    /// How versions get their share.
+    /// Rollouts: how versions get their share.
     pub rollouts: Vec<WrittenRollout>,
 }
 
@@ -54,7 +54,7 @@ impl Documents {
     }
 }
 
-/// Reads every document of a file. `file` is what people call it: its path, or `-`.
+/// Reads every document of a file. `file` is its name in messages: its path, or `-`.
 pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     let file: Arc<str> = file.into();
     let (documents, mut problems) = yaml::read(&file, text);
@@ -98,7 +98,7 @@ pub fn parse(file: &str, text: &str) -> Result<Documents, Problems> {
     problems.or(read)
 }
 
-/// What a document says it is, and where.
+/// The document's kind, and its place.
 fn kind(root: &Node) -> Option<(&str, Place)> {
     let Data::Map(entries) = &root.data else {
         return None;
@@ -112,7 +112,7 @@ fn kind(root: &Node) -> Option<(&str, Place)> {
         })
 }
 
-/// Reads one document. What comes back beside problems is not to be used.
+/// Reads one document. When there are problems, the document must not be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<Written>, Problems) {
     let mut here = Decoder {
         file: Arc::clone(file),
@@ -126,7 +126,7 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<Written>, Problems)
 }
 
 fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
-    // Which keys there are depends on the kind, so that comes first.
+    // The known keys depend on the kind, so that is read first.
     here.map(root)?;
     if let Some((kind, place)) = kind(root)
         && !KINDS.contains(&kind)
@@ -172,7 +172,7 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
     ))
 }
 
-/// A document that has a name and no version, and what its spec says.
+/// A document with a name and no version, and its spec.
 pub(super) fn headed<T>(
     here: &mut Decoder,
     root: &Node,
@@ -223,8 +223,8 @@ pub(super) fn metadata(here: &mut Decoder, node: &Node) -> Option<(ModelName, Ve
     ))
 }
 
-/// A version is text, but `version: 1` is what many write, and means nothing else. `1.10` could be
-/// meant as `1.1` or not, so it must be quoted.
+/// A version is text, but `version: 1` is common and unambiguous. `1.10` may mean `1.1` or not, so
+/// it must be quoted.
 pub(super) fn version(here: &mut Decoder, node: &Node) -> Option<Version> {
     match &node.data {
         Data::Number { written, value } if value.to_string() == *written && value.is_u64() => here
@@ -286,8 +286,8 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Spec> {
     })
 }
 
-/// What can be said of the spec as a whole. Looks at the tree, not at what could be read of it, so
-/// that a stage that lacks a key doesn't hide that another one is there twice.
+/// Checks the spec as a whole. It uses the tree rather than the decoded values, so that a stage
+/// that lacks a key doesn't hide that another one is declared twice.
 fn check_spec(here: &mut Decoder, fields: &Fields<'_>) {
     here.optional(fields, "stages", |here, node| {
         check::stages(here, node);
@@ -348,7 +348,7 @@ fn tolerance(here: &mut Decoder, node: &Node) -> Option<f64> {
     }
 }
 
-/// A document of a test: a path, a digest, or the thing itself, which then has its tensors under
+/// A document of a test: a path, a digest, or the document itself, which then has its tensors under
 /// `key`.
 fn golden(here: &mut Decoder, node: &Node, key: &'static str) -> Option<DocumentRef> {
     match &node.data {

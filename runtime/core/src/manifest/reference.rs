@@ -1,8 +1,8 @@
-//! What a manifest points at: components, files, and the documents of golden tests.
+//! References of a manifest: components, files, and the documents of golden tests.
 //!
-//! `sha256:` starts a digest. A path starts with `./`, `../` or `/`, or ends in `.wasm`; it counts
-//! from the manifest's folder, which the loader knows. What else stands for a component is its name
-//! in the box, with or without a version.
+//! `sha256:` starts a digest. A path starts with `./`, `../` or `/`, or ends in `.wasm`; it is
+//! relative to the manifest's folder, which the loader knows. Any other component reference is the
+//! name of a bundled component, with or without a version.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,9 +19,9 @@ use crate::suggest::shown;
 pub enum ComponentRef {
     /// In a file.
     Path(String),
-    /// In the store.
+    /// In the blob store.
     Digest(Digest),
-    /// Among the components that come with the server.
+    /// A bundled component.
     Box {
         /// Its name.
         name: ComponentName,
@@ -35,7 +35,7 @@ pub enum ComponentRef {
 pub enum FileRef {
     /// In a file.
     Path(String),
-    /// In the store.
+    /// In the blob store.
     Digest(Digest),
 }
 
@@ -44,7 +44,7 @@ pub enum FileRef {
 pub enum DocumentRef {
     /// In a file.
     Path(String),
-    /// In the store.
+    /// In the blob store.
     Digest(Digest),
     /// In the manifest itself; its bytes are [`canonical_text`](super::canonical_text).
     Inline(Value),
@@ -70,7 +70,7 @@ impl FromStr for ComponentRef {
         };
         let explain = |error: &dyn fmt::Display| {
             format!(
-                "`{}` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a name in the box \
+                "`{}` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a bundled component \
                  (`scale`, `scale@0.1`): {error}",
                 shown(text)
             )
@@ -170,14 +170,14 @@ mod tests {
             ("./a\u{0}b", "the path `./a\\0b` has a control character".to_owned()),
             (
                 "plugins/scale",
-                "`plugins/scale` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a name in the box \
+                "`plugins/scale` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a bundled component \
                  (`scale`, `scale@0.1`): `plugins/scale` is no component name: it has a `/`; one is 1 to 128 of A-Z, \
                  a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit"
                     .to_owned(),
             ),
             (
                 "scale@",
-                "`scale@` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a name in the box \
+                "`scale@` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a bundled component \
                  (`scale`, `scale@0.1`): `` is no version: it is empty; one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` \
                  and `-`, and starts with a letter or a digit"
                     .to_owned(),

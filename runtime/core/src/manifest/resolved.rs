@@ -1,10 +1,10 @@
 //! A pipeline as used, its canonical text, and its digest.
 //!
-//! The canonical text is a manifest too, in JSON: `hotstage apply` takes it. It holds what changes
-//! an answer and nothing else. So descriptions, labels, annotations and paths are not in it, and
-//! every limit, every tolerance and the settings are, whether written or left to a default: a
-//! default that changes later can't change what an old digest means. `spec.outputs` is left out
-//! where the last stage's outputs are answered, since the components decide those.
+//! The canonical text is a manifest too, in JSON: `hotstage apply` accepts it. It holds what
+//! changes an answer and nothing else. So descriptions, labels, annotations and paths are not in
+//! it, but every limit, every tolerance and the settings are, whether written or defaulted: a later
+//! change of a default can't change the meaning of an old digest. `spec.outputs` is left out where
+//! the last stage's outputs are answered, since the components determine those.
 
 use serde_json::{Map, Value, json};
 
@@ -17,8 +17,7 @@ use crate::batch::Batching;
 use crate::digest::Digest;
 use crate::limits::{HELD_BYTES, Instances, Reuse, StageLimits};
 
-/// Text that is no pipeline's canonical text. Whoever kept it has kept something else, or it was
-/// damaged.
+/// Text that is not a pipeline's canonical text: another text was stored, or it was damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a canonical manifest: {0}")]
 pub struct NotCanonical(String);
@@ -30,23 +29,23 @@ impl NotCanonical {
 }
 
 impl Resolved {
-    /// The text that the store keeps.
+    /// The text that the blob store keeps.
     pub fn canonical(&self) -> String {
         canonical_text(&self.to_json())
     }
 
-    /// What names the pipeline: the SHA-256 of its canonical text.
+    /// The pipeline's digest: the SHA-256 of its canonical text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.canonical().as_bytes())
     }
 
-    /// Reads a canonical text back. Refuses every other text, also one that means the same.
+    /// Parses a canonical text. Refuses every other text, even one with the same meaning.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
         Self::read("canonical", text).map(|(_, resolved)| resolved)
     }
 
-    /// The same, with the document, so that what is found wrong later can be told as in any other
-    /// one. `file` is what the text is called then.
+    /// The same, with the document, so that later problems can be reported as for any other
+    /// document. `file` is its name in messages.
     pub fn read(file: &str, text: &str) -> Result<(Written, Self), NotCanonical> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| NotCanonical(error.to_string()))?;
@@ -102,7 +101,7 @@ fn stage(stage: &Stage<Digest, Digest>) -> Value {
         "outputs": stage.outputs,
         "limits": limits(&stage.limits),
     });
-    // Left out where there is none, as in every manifest from before there was any.
+    // Left out where there is none, so that older manifests keep their digest.
     if let Some(batch) = &stage.batch {
         written["batch"] = batching(batch);
     }
@@ -144,14 +143,14 @@ fn limits(limits: &StageLimits) -> Value {
         "log_bytes": log_bytes,
         "instances": instances_of(instances),
     });
-    // Left out where it says nothing else, as in every manifest from before it could be said.
+    // Left out where it is the default, so that older manifests keep their digest.
     if *held_bytes != HELD_BYTES {
         written["held_bytes"] = json!(held_bytes);
     }
     written
 }
 
-/// A number where nothing else is said, as in every manifest from before more could be said.
+/// A number where only `max` is set, so that older manifests keep their digest.
 fn instances_of(instances: &Instances) -> Value {
     let Instances {
         min,
@@ -186,7 +185,7 @@ pub(super) fn test(test: &Test<Digest>) -> Value {
     })
 }
 
-/// In a canonical text nothing is left to be found.
+/// In a canonical text every reference is a digest.
 pub(super) struct DigestsOnly;
 
 const ONLY_DIGESTS: &str = "is no digest";

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! Defaults: weight 1, no rules, nothing sticky, the route's name as its salt, 100 percent of a
-//! rule, no pins, no fallback and no mirror. Bounds: those of [`route`](crate::route); a name that
-//! values are looked for under has 256 bytes at most, a value 1024. `experiment`, `fallback` and
-//! `mirror` are read in files of their own.
+//! rule, no pins, no fallback and no mirror. Bounds: those of [`route`](crate::route); the name of
+//! a value's source has 256 bytes at most, a value 1024. `experiment`, `fallback` and `mirror` are
+//! read in files of their own.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::experiment::Plan;
 use crate::name::{ModelName, Version};
 use crate::route::{Adapt, Condition, Flaw, Part, Parts, Route, Rule, Variant};
 
-/// A route as written. It points at nothing, so it is as it is used.
+/// A route as written. It has no references, so it needs no resolution.
 #[derive(Clone, Debug)]
 pub struct WrittenRoute {
     file: Arc<str>,
@@ -43,7 +43,7 @@ pub struct WrittenRoute {
 }
 
 impl WrittenRoute {
-    /// One that nobody wrote.
+    /// A route that the server makes, for a rollout.
     pub fn of(name: &ModelName, parts: Parts, experiment: Option<Plan>) -> Result<Self, Vec<Flaw>> {
         let (file, root) = ("a rollout".into(), Node::from_json(&Value::Null));
         Ok(Self {
@@ -55,28 +55,28 @@ impl WrittenRoute {
         })
     }
 
-    /// The file that it is in, as the loader called it.
+    /// The file that holds it, as the loader named it.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// What clients call.
+    /// The name that clients use.
     pub const fn name(&self) -> &ModelName {
         &self.name
     }
 
-    /// What decides.
+    /// The route that decides.
     pub const fn route(&self) -> &Route {
         &self.route
     }
 
-    /// What is asked of its variants.
+    /// The experiment over its variants.
     pub const fn experiment(&self) -> Option<&Plan> {
         self.experiment.as_ref()
     }
 
     /// The same route with other weights for requests without a key, in the order of its split.
-    /// None where nothing moves its weights.
+    /// `None` when its weights do not move.
     pub fn drawing_by(&self, weights: Vec<f64>) -> Option<Self> {
         let mut moved = self.clone();
         moved.experiment.as_mut()?.adapt.as_mut()?.drawn = Some(weights);
@@ -84,14 +84,14 @@ impl WrittenRoute {
     }
 
     /// The same route as it was written, without the weights that an experiment has moved since.
-    /// None where none moved.
+    /// `None` when none moved.
     pub fn unmoved(&self) -> Option<Self> {
         let mut written = self.clone();
         written.experiment.as_mut()?.adapt.as_mut()?.drawn.take()?;
         Self::parse(&written.canonical()).ok()
     }
 
-    /// The versions that it names: those of its split in their order, and then those that only get
+    /// The versions that it names: those of its split in their order, then those that only get
     /// copies.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         let Parts {
@@ -119,7 +119,7 @@ impl WrittenRoute {
         }
     }
 
-    /// The same about one of its versions, by its place among them.
+    /// The same about one of its versions, by its index in [`Self::versions`].
     pub fn version_problem(&self, place: usize, message: impl Into<String>) -> Problem {
         let Parts {
             variants, mirrors, ..
@@ -142,7 +142,7 @@ impl WrittenRoute {
         )
     }
 
-    /// The text that the store keeps. It is a manifest, too, with every default spelled out.
+    /// The text that the blob store keeps. It is a manifest, too, with every default spelled out.
     pub fn canonical(&self) -> String {
         let mut spec = written(self.route.parts());
         if let Some(plan) = &self.experiment {
@@ -156,12 +156,12 @@ impl WrittenRoute {
         }))
     }
 
-    /// What names it: the SHA-256 of its canonical text.
+    /// Its digest: the SHA-256 of its canonical text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.canonical().as_bytes())
     }
 
-    /// Reads a canonical text back. Refuses every other text, also one that means the same.
+    /// Parses a canonical text. Refuses every other text, even one with the same meaning.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
@@ -177,7 +177,7 @@ impl WrittenRoute {
     }
 }
 
-/// Reads one document. What comes back beside problems is not to be used.
+/// Reads one document. When there are problems, the document must not be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Problems) {
     let mut here = Decoder {
         file: Arc::clone(file),
@@ -186,7 +186,7 @@ pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRoute>, Prob
     };
     let parts = document(&mut here, &root);
     let experiment = experiment::of(&mut here, &root, parts.as_ref().map(|(_, parts)| parts));
-    // What could not be read would only look wrong again.
+    // Parts that could not be read would be reported a second time.
     let parts = parts.filter(|_| here.problems.is_empty());
     let route = parts.and_then(|(name, parts)| match Route::new(parts) {
         Ok(route) => Some((name, route)),

@@ -1,8 +1,7 @@
-//! Where a value stands in a file's text, so that it alone can be replaced.
+//! The byte range of a value in a file's text, so that it alone can be replaced.
 //!
 //! A value in brackets ends with its bracket, one in lines with its last item: comments and blank
-//! lines behind it are not its own. What a file calls by nothing (`data:` without a value) has no
-//! span.
+//! lines after it are not included. An empty value (`data:` without a value) has no span.
 
 use std::ops::Range;
 
@@ -10,7 +9,7 @@ use saphyr_parser::{Event, Parser, Span, StrInput};
 
 use super::problem::{KeyPath, Place, Step};
 
-/// The bytes of the value that the path leads to, in the document that begins there.
+/// The bytes of the value at the path, in the document that begins at `document`.
 pub fn span(text: &str, document: Place, path: &KeyPath) -> Option<Range<usize>> {
     let plain = text.trim_start_matches('\u{feff}');
     let skipped = text.len() - plain.len();
@@ -40,7 +39,7 @@ pub fn span(text: &str, document: Place, path: &KeyPath) -> Option<Range<usize>>
 
 struct Reader<'t> {
     text: &'t str,
-    /// The byte of each character, where that is not its number.
+    /// The byte offset of each character; `None` where it equals the character's index.
     places: Option<Vec<usize>>,
     parser: Parser<'t, StrInput<'t>>,
     found: Option<Range<usize>>,
@@ -51,7 +50,7 @@ impl<'t> Reader<'t> {
         self.parser.next_event()?.ok()
     }
 
-    /// Reads one value to its end, and the wanted one of those in it; answers where it ends.
+    /// Reads one value to its end, and records the wanted one inside it; returns where it ends.
     fn value(&mut self, event: &Event<'t>, span: Span, wanted: Option<&[Step]>) -> Option<usize> {
         let start = self.byte(span.start.index());
         let end = match event {
@@ -102,10 +101,10 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Where a list or a mapping ends: with its bracket if it has any.
+    /// Where a list or a mapping ends: with its bracket if it has one.
     fn closed(&self, start: usize, last: usize, end: Span) -> usize {
         let has_bracket = self.text[start..].starts_with(['[', '{']);
-        // Its event goes on as far as the next token, past comments.
+        // Its event extends to the next token, past comments.
         if has_bracket {
             self.byte(end.start.index()) + 1
         } else {
@@ -113,7 +112,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The parser counts characters.
+    /// The byte offset of a character: the parser counts characters.
     fn byte(&self, character: usize) -> usize {
         let byte = self
             .places
@@ -123,7 +122,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Bytes of the scalar that a text begins with: its event may go on past a comment.
+/// Bytes of the scalar at the start of a text: its event may extend past a comment.
 fn scalar(text: &str) -> usize {
     let Some(quote @ (b'"' | b'\'')) = text.bytes().next() else {
         return text.trim_end().len();

@@ -58,7 +58,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Stage<ComponentRef
     })
 }
 
-/// Only a model computes rows that do not look at each other.
+/// Only the rows of a model are independent of each other.
 fn batch(here: &mut Decoder, node: &Node, role: Option<Role>) -> Option<Batching> {
     if role.is_some_and(|role| role != Role::Model) {
         return here.sound(node, Err("only a model stage is batched".to_owned()));
@@ -100,8 +100,8 @@ fn files(here: &mut Decoder, node: &Node) -> Option<BTreeMap<FileName, FileRef>>
     Some(files)
 }
 
-/// Inputs to sources, or outputs to names. Which inputs and outputs there are only the component
-/// knows; that is checked when the stages are wired.
+/// Inputs to sources, or outputs to names. Only the component knows which inputs and outputs exist;
+/// that is checked when the stages are wired.
 pub(super) fn renames(here: &mut Decoder, node: &Node) -> Option<BTreeMap<String, String>> {
     let mut renames = BTreeMap::new();
     for Entry { key, value, .. } in here.map(node)? {

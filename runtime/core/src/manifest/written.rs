@@ -9,7 +9,7 @@ use super::reference::{ComponentRef, DocumentRef, FileRef};
 use super::{Declared, Pipeline, Resolved, Stage, Test};
 use crate::digest::Digest;
 
-/// What is for people and tools, and changes nothing that is served. Not part of the digest.
+/// Information for people and tools, which changes nothing that is served. Not part of the digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the type's line says it")]
 pub struct Metadata {
@@ -27,19 +27,19 @@ pub struct Written {
     metadata: Metadata,
 }
 
-/// A document whose references were looked for. It may be used only if nothing is wrong.
+/// A document after resolution of its references. It may be used only if there are no problems.
 #[derive(Debug)]
 pub struct Partly {
-    /// With the digest of no bytes where a component was not found, and without the files that were
-    /// not.
+    /// With the digest of no bytes in place of each missing component, and without the missing
+    /// files.
     pub resolved: Resolved,
-    /// The stages of which something was not found.
+    /// The stages with a missing reference.
     pub lacking: BTreeSet<usize>,
-    /// What was not found, and where it is written.
+    /// The missing references, with their places.
     pub problems: Problems,
 }
 
-/// Finds what references stand for. The messages of refusals say what and why; where is added here.
+/// Resolves references to digests. An error says what is missing and why; the place is added here.
 #[expect(missing_docs, reason = "each finds what its argument says")]
 pub trait Resolve {
     fn component(&mut self, reference: &ComponentRef) -> Result<Digest, String>;
@@ -57,17 +57,17 @@ impl Written {
         }
     }
 
-    /// The file that it is in, as the loader called it.
+    /// The file that holds it, as the loader named it.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// What it declares.
+    /// The pipeline that it declares.
     pub fn pipeline(&self) -> &Declared {
         &self.pipeline
     }
 
-    /// What it says beside.
+    /// Its labels, annotations and description.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -77,8 +77,8 @@ impl Written {
         self.root.place
     }
 
-    /// A problem that was found later, with its place in the file: of the value that the path leads
-    /// to, or of the nearest one around it that is written.
+    /// A problem that was found later, with its place in the file: of the value at the path, or of
+    /// the nearest enclosing one that is written.
     pub fn problem(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         let place = self.root.locate(path);
         Problem {
@@ -89,8 +89,8 @@ impl Written {
         }
     }
 
-    /// Puts a digest in the place of every reference, or says of all that can't be found where they
-    /// are written.
+    /// Replaces every reference with a digest, or reports every reference that can't be found, with
+    /// its place.
     pub fn resolve(&self, resolver: &mut impl Resolve) -> Result<Resolved, Problems> {
         let Partly {
             resolved, problems, ..
@@ -98,8 +98,7 @@ impl Written {
         problems.or(resolved)
     }
 
-    /// The same as far as it goes, so that what is wrong with the other stages can be found as
-    /// well.
+    /// The same as far as possible, so that problems of the other stages can be found as well.
     pub fn resolve_partly(&self, resolver: &mut impl Resolve) -> Partly {
         let mut problems = Problems::default();
         let (mut stages, mut lacking) = (Vec::new(), BTreeSet::new());
@@ -135,7 +134,7 @@ impl Written {
         }
     }
 
-    /// The stage with what was found of it; the rest is among the problems.
+    /// The stage with the references that were found; the missing ones are added to the problems.
     fn resolve_stage(
         &self,
         index: usize,

@@ -1,9 +1,9 @@
 //! From text to trees: one for each document of a YAML file.
 //!
-//! YAML is taken without its traps. Anchors and aliases are refused, so nothing can expand; so are
-//! tags, keys that are not text, and keys that come twice. Documents are told apart by `---`; empty
-//! ones are left out. JSON is YAML, so JSON files work as well. Bounds: [`MANIFEST_BYTES_MAX`],
-//! [`MANIFEST_DEPTH_MAX`] and [`MANIFEST_KEY_BYTES_MAX`].
+//! YAML's pitfalls are refused: anchors and aliases, so nothing can expand; tags; keys that are not
+//! text; duplicate keys. Documents are separated by `---`; empty ones are skipped. JSON is YAML, so
+//! JSON files work as well. Bounds: [`MANIFEST_BYTES_MAX`], [`MANIFEST_DEPTH_MAX`] and
+//! [`MANIFEST_KEY_BYTES_MAX`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ use super::problem::{KeyPath, Place, Problem, Problems, Step};
 use crate::limits::{MANIFEST_BYTES_MAX, MANIFEST_DEPTH_MAX, MANIFEST_KEY_BYTES_MAX};
 use crate::suggest::shown;
 
-/// Reads all documents. What is refused is reported, and leaves [`Data::Refused`] where a value
-/// should be.
+/// Reads all documents. A value that is refused is reported, and replaced with [`Data::Refused`].
 pub(super) fn read(file: &Arc<str>, text: &str) -> (Vec<Node>, Problems) {
     let mut reader = Reader {
         file: Arc::clone(file),
@@ -39,7 +38,7 @@ pub(super) fn read(file: &Arc<str>, text: &str) -> (Vec<Node>, Problems) {
     (reader.documents, reader.problems)
 }
 
-/// Nothing after this can be read.
+/// Reading stops here.
 struct Stopped {
     place: Place,
     message: String,
@@ -47,7 +46,7 @@ struct Stopped {
 
 struct Reader {
     file: Arc<str>,
-    /// The mappings and lists that are open, outermost first.
+    /// The open mappings and lists, outermost first.
     open: Vec<Open>,
     documents: Vec<Node>,
     problems: Problems,
@@ -66,13 +65,13 @@ enum Open {
     },
 }
 
-/// What a mapping waits for.
+/// What comes next in a mapping.
 enum Key {
     /// A key comes next.
     Next,
     /// The value of this key comes next.
     Of(String, Place),
-    /// The value of a key that was refused comes next, and goes with it.
+    /// The value of a refused key comes next, and is dropped with it.
     Refused,
 }
 
@@ -189,7 +188,7 @@ impl Reader {
         }
     }
 
-    /// Puts a finished value where it belongs.
+    /// Adds a finished value to its parent.
     fn put(&mut self, node: Node) {
         match self.open.last_mut() {
             None if matches!(node.data, Data::Null) => {}
@@ -257,7 +256,7 @@ impl Reader {
     }
 }
 
-/// The keys that lead to what comes next.
+/// The path of the next value.
 fn path(open: &[Open]) -> KeyPath {
     let mut path = KeyPath::default();
     for open in open {

@@ -1,5 +1,4 @@
-//! Reads one item of `spec.nodes`: which kind it is, its branches, and what goes with that kind
-//! alone.
+//! Reads one item of `spec.nodes`: its kind, its branches, and the keys of that kind.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +21,7 @@ const KEYS: [&str; 13] = [
     "splitter", "sticky", "inputs", "outputs",
 ];
 
-/// What makes a node what it is, and the keys that go with it.
+/// The key that determines a node's kind, and the keys that go with it.
 const KINDS: [(&str, &[&str]); 4] = [
     ("pipeline", &["version", "digest", "timeout"]),
     ("ensemble", &["merge"]),
@@ -67,7 +66,7 @@ fn name(here: &mut Decoder, node: &Node) -> Option<NodeName> {
     here.sound(node, sound)
 }
 
-/// The one key that says what the node is. Keys that go with another one are reported.
+/// The one key that determines the node's kind. Keys of other kinds are reported.
 fn kind(here: &mut Decoder, node: &Node, fields: &Fields<'_>) -> Option<&'static str> {
     let written: Vec<&(&str, &[&str])> = KINDS
         .iter()
@@ -93,7 +92,7 @@ fn kind(here: &mut Decoder, node: &Node, fields: &Fields<'_>) -> Option<&'static
     Some(kind)
 }
 
-/// Who is asked. The renames of a node with one pipeline are the node's own.
+/// The pipeline to call. The renames of a node with one pipeline are the node's own.
 fn branch(here: &mut Decoder, fields: &Fields<'_>, is_node: bool) -> Option<Written> {
     let pipeline = here.required(fields, "pipeline", Decoder::parsed);
     let version = here.required(fields, "version", read::version);
@@ -124,7 +123,7 @@ fn digest(here: &mut Decoder, node: &Node) -> Option<Digest> {
     }
 }
 
-/// The branches of a list, each with what goes with it.
+/// The branches of a list, each with the keys that go with it.
 fn branches<T>(
     here: &mut Decoder,
     fields: &Fields<'_>,

@@ -1,6 +1,6 @@
 //! The canonical text of a graph, and its digest.
 //!
-//! It holds what changes an answer and nothing else, as a pipeline's does; a member is there by
+//! It holds what changes an answer and nothing else, as a pipeline's does. A member is written with
 //! name, version and digest. So the same digest is the same computation.
 
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use crate::graph::{
 };
 
 impl ResolvedGraph {
-    /// The text that the store keeps.
+    /// The text that the blob store keeps.
     pub fn canonical(&self) -> String {
         let mut spec = Map::new();
         spec.insert("nodes".to_owned(), self.nodes.iter().map(node).collect());
@@ -37,7 +37,7 @@ impl ResolvedGraph {
         }))
     }
 
-    /// What names the graph: the SHA-256 of its canonical text.
+    /// The graph's digest: the SHA-256 of its canonical text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.canonical().as_bytes())
     }
@@ -77,7 +77,7 @@ fn node(node: &Node<Digest>) -> Value {
     written
 }
 
-/// The branches of a list, each with what goes with it.
+/// The branches of a list, each with the keys that go with it.
 fn each<T>(node: &Node<Digest>, own: &[T], write: impl Fn(&T) -> (&'static str, Value)) -> Value {
     let written = node.branches.iter().zip(own).map(|(asked, own)| {
         let (key, value) = write(own);
@@ -96,7 +96,7 @@ fn branch(branch: &Branch<Digest>) -> Value {
         "inputs": branch.inputs,
         "outputs": branch.outputs,
     });
-    // Only where there is one: a text that had none keeps its digest.
+    // Only where there is one, so that a text without it keeps its digest.
     if let Some(timeout) = branch.timeout {
         written["timeout"] = json!(format!("{}us", timeout.as_micros()));
     }
@@ -128,7 +128,7 @@ fn value(value: &Wanted) -> Value {
     }
 }
 
-/// What was read from 64 bits fits them again.
+/// A number that was read from 64 bits fits them again.
 fn number(number: Number) -> Value {
     match number {
         Number::Whole(whole) => i64::try_from(whole)

@@ -1,4 +1,4 @@
-//! Reads what a switch asks: `{ tensor: first.score, between: [0.3, 0.7], rows: any }`.
+//! Reads the condition of a switch: `{ tensor: first.score, between: [0.3, 0.7], rows: any }`.
 
 use super::super::check;
 use super::super::decode::Decoder;
@@ -6,7 +6,7 @@ use super::super::node::{Data, Node};
 use super::super::stage::tensor_name;
 use crate::graph::{Condition, Number, Rows, Test, Value};
 
-/// What can be asked.
+/// The keys of the tests.
 const TESTS: [&str; 7] = [
     "less", "at_most", "greater", "at_least", "between", "equals", "one_of",
 ];

@@ -1,4 +1,4 @@
-//! Guards of a rollout: what each looks at, its limit, and how many samples it needs.
+//! Guards of a rollout: what each measures, its limit, and how many samples it needs.
 //!
 //! Defaults: 100 samples, a window of a minute, the measure's name; without any guard, those of
 //! [`usual`]. Bounds: [`GUARDS_MAX`], [`SAMPLES_MAX`], [`WINDOW_MAX`], [`NAME_BYTES_MAX`].
@@ -18,7 +18,7 @@ use crate::quantity::show_duration;
 use crate::rollout::{GUARDS_MAX, Guard, Measure, Metric, Step};
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// As far back as counters are kept.
+/// How long counters are kept.
 const WINDOW_MAX: Duration = Duration::from_secs(600);
 const SAMPLES: u32 = 100;
 const SAMPLES_MAX: u32 = 1_000_000_000;
@@ -42,7 +42,7 @@ const KEYS: [&str; 9] = [
 pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Guard> {
     let fields = here.fields(node, &KEYS)?;
     let measured = measured(here, &fields);
-    // Those of the keys that are measures.
+    // The keys that are measures.
     let words = &KEYS[1..6];
     let written = words
         .iter()
@@ -82,7 +82,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Guard> {
     })
 }
 
-/// What the guard looks at and its limit; the last one where several are written.
+/// The guard's measure and limit; the last measure where several are written.
 fn measured(here: &mut Decoder, fields: &Fields<'_>) -> Option<(Measure, f64)> {
     let mut measured = None;
     for measure in Measure::WORDS {
@@ -163,7 +163,7 @@ fn limit(here: &mut Decoder, node: &Node, measure: &Measure) -> Option<f64> {
     here.sound(node, sound)
 }
 
-/// Guards where none are named.
+/// The guards when none are written.
 pub(super) fn usual() -> Vec<Guard> {
     let guard = |measure: Measure, limit| Guard {
         name: measure.to_string(),

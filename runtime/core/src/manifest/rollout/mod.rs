@@ -65,17 +65,17 @@ const STRATEGIES: [(&str, Strategy); 4] = [
 ];
 
 impl WrittenRollout {
-    /// The file that it is in, as the loader called it.
+    /// The file that holds it, as the loader named it.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// What clients call.
+    /// The name that clients use.
     pub const fn name(&self) -> &ModelName {
         &self.name
     }
 
-    /// What it shall do.
+    /// The plan of the rollout.
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -91,7 +91,7 @@ impl WrittenRollout {
         }
     }
 
-    /// The text that the store keeps, with every default spelled out.
+    /// The text that the blob store keeps, with every default spelled out.
     pub fn canonical(&self) -> String {
         canonical_text(&json!({
             "apiVersion": API_VERSION,
@@ -101,12 +101,12 @@ impl WrittenRollout {
         }))
     }
 
-    /// What names it: the SHA-256 of its canonical text.
+    /// Its digest: the SHA-256 of its canonical text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.canonical().as_bytes())
     }
 
-    /// Reads a canonical text back. Refuses every other text, also one that means the same.
+    /// Parses a canonical text. Refuses every other text, even one with the same meaning.
     pub fn parse(text: &str) -> Result<Self, NotCanonical> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| NotCanonical::because(&error))?;
@@ -122,7 +122,7 @@ impl WrittenRollout {
     }
 }
 
-/// Reads one document. What comes back beside problems is not to be used.
+/// Reads one document. When there are problems, the document must not be used.
 pub(super) fn decode(file: &Arc<str>, root: Node) -> (Option<WrittenRollout>, Problems) {
     let mut here = Decoder {
         file: Arc::clone(file),
@@ -179,7 +179,7 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Plan> {
     })
 }
 
-/// Reports something about a key; about the whole where the key is not there.
+/// Reports a problem of a key; of the whole where the key is not written.
 fn at(here: &mut Decoder, fields: &Fields<'_>, whole: &Node, key: &str, message: String) {
     match fields.get(key) {
         Some(node) => here.under(StepOf::Key(key.to_owned()), |here| {
@@ -189,7 +189,7 @@ fn at(here: &mut Decoder, fields: &Fields<'_>, whole: &Node, key: &str, message:
     }
 }
 
-/// The steps that are written, or those that the strategy means.
+/// The steps that are written, or those of the strategy.
 fn steps(here: &mut Decoder, fields: &Fields<'_>, node: &Node) -> Option<Vec<Step>> {
     let written = here.optional(fields, "steps", |here, node| here.list(node, step));
     let strategy = here.optional(fields, "strategy", |here, node| {

@@ -57,7 +57,7 @@ fn what_means_the_same_has_the_same_digest() {
         ("memory: 64MiB, time: 1s", "time: 1000ms, memory: 67108864"),
         (
             "{ name: tumor,",
-            "{ description: Tells tumors apart, name: 'tumor',",
+            "{ description: Classifies tumors, name: 'tumor',",
         ),
         ("tolerance: 1e-5", "tolerance: 0.00001"),
     ] {
@@ -150,7 +150,7 @@ fn only_the_canonical_text_is_read_back() {
     }
 }
 
-/// Writes a value as YAML in one of the many ways there are, as `dice` fall.
+/// Writes a value as YAML in one of many styles, chosen by `dice`.
 fn write(
     value: &Value,
     dice: &mut impl FnMut(usize) -> usize,
@@ -275,7 +275,7 @@ fn any_manifest() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn the_way_of_writing_changes_nothing(
+    fn the_style_of_writing_changes_nothing(
         manifest in any_manifest(),
         dice in prop::collection::vec(any::<usize>(), 64),
     ) {

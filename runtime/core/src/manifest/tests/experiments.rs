@@ -1,5 +1,5 @@
-//! A route's experiment: what is taken, what is refused with which words, and what it does to a
-//! digest.
+//! A route's experiment: what is accepted, what is refused and with which message, and what it does
+//! to a digest.
 
 use std::time::Duration;
 

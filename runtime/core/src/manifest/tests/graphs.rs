@@ -1,5 +1,5 @@
-//! Graphs: what is taken, what is refused with which words, and that a digest is one of what they
-//! mean.
+//! Graphs: what is accepted, what is refused and with which message, and that a digest covers what
+//! they mean.
 
 use super::*;
 use crate::graph::{Branch, Does, ResolvedGraph};

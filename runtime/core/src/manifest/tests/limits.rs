@@ -2,7 +2,7 @@
 
 use super::refused::check;
 
-/// What a stage's limits say, and the refusal from its column on.
+/// A stage's limits, and the error from its column on.
 const REFUSED: [(&str, &str); 21] = [
     (
         "memory: 64M",

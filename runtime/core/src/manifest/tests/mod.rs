@@ -1,4 +1,5 @@
-//! The manifest from outside: what is refused and how that reads, and what a digest depends on.
+//! Tests of the manifest's public interface: what is refused with which message, and what a digest
+//! depends on.
 
 mod digest;
 mod experiments;
@@ -35,7 +36,7 @@ spec:
     - { name: row 20 is malignant, request: ./row20.json, expect: { outputs: [{}] }, tolerance: 1e-5 }
 ";
 
-/// Stands in for the loader: the digest of a reference is that of its text.
+/// Replaces the loader: the digest of a reference is that of its text.
 struct Texts;
 
 impl Resolve for Texts {

@@ -1,5 +1,5 @@
-//! Every refusal with its full text. Each row changes one thing in a manifest that is otherwise
-//! fine.
+//! Every error with its full text. Each row changes one thing in a manifest that is otherwise
+//! valid.
 
 use super::*;
 

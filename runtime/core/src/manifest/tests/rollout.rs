@@ -1,4 +1,4 @@
-//! `kind: Rollout`: what strategies mean, what is written down, what is refused.
+//! `kind: Rollout`: what strategies mean, the canonical text, what is refused.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What is understood, and where later problems are said to be.
+//! What is accepted, and at which place later problems are reported.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn a_pipeline_is_read_as_written() {
 }
 
 #[test]
-fn slips_that_mean_one_thing_are_taken() {
+fn unambiguous_slips_are_accepted() {
     for (from, to) in [
         ("version: \"2\"", "version: 2"),
         ("settings: { mean: [1, 2.5], std: [1.0, 1e0] }", "settings:"),
@@ -105,7 +105,7 @@ fn a_file_holds_several_documents() {
 }
 
 #[test]
-fn what_is_for_people_is_kept_beside() {
+fn descriptions_for_people_are_kept() {
     let beside = "version: \"2\", description: Tells, labels: { team: a, empty: \"\" }, annotations: { a.b/c: d }";
     let text = TUMOR.replace("version: \"2\"", beside);
     let written = parse("t.yaml", &text).unwrap().pipelines.remove(0);
@@ -126,7 +126,7 @@ fn a_later_problem_has_its_line() {
             KeyPath::stage(0).key("component"),
             "t.yaml:8:18: spec.stages[0].component: no",
         ),
-        // Of a mapping, its key's line; of something inside, its own.
+        // For a mapping, its key's line; for a value inside, its own.
         (
             KeyPath::stage(0).key("settings"),
             "t.yaml:9:7: spec.stages[0].settings: no",
@@ -135,7 +135,7 @@ fn a_later_problem_has_its_line() {
             KeyPath::stage(0).key("settings").key("mean").index(1),
             "t.yaml:9:29: spec.stages[0].settings.mean[1]: no",
         ),
-        // What is not written is where it would be.
+        // A value that is not written is reported where it would be.
         (
             KeyPath::stage(0).key("inputs").key("x"),
             "t.yaml:6:7: spec.stages[0].inputs.x: no",
@@ -154,7 +154,7 @@ fn a_later_problem_has_its_line() {
 }
 
 #[test]
-fn all_that_can_not_be_found_is_said_at_once() {
+fn all_missing_references_are_reported_at_once() {
     let text = TUMOR
         .replace("./tumor.onnx }", "./absent.onnx, other: ./absent.txt }")
         .replace("settings:", "files: { x: absent }\n      settings:");

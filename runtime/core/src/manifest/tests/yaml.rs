@@ -1,4 +1,4 @@
-//! YAML without its traps, and texts of any kind: each is taken or refused, and none makes the
+//! YAML without its pitfalls, and arbitrary texts: each is accepted or refused, and none makes the
 //! parser panic.
 
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::refused::{check, refused};
 use super::*;
 
 #[test]
-fn yaml_without_its_traps() {
+fn yaml_pitfalls_are_refused() {
     check(
         "[1, 2.5]",
         "&a [1, 2.5]",
