@@ -215,7 +215,7 @@ fn what_cannot_be_joined_is_refused_at_deploy() {
     let error =
         refused(net(&folder, &gather(), &json!({})).with("batch", json!({ "max_rows": 0 })));
     assert!(
-        error.contains("batch.max_rows: 0 is less than the least that makes sense, 1"),
+        error.contains("batch.max_rows: 0 is less than the minimum, 1"),
         "{error}"
     );
 }

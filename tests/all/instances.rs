@@ -103,7 +103,7 @@ fn a_minimum_without_free_slots_is_refused() {
         .try_start();
     let message = message.err().unwrap().stderr.concat();
     assert!(
-        message.contains("found no room for another instance"),
+        message.contains("could not get another instance"),
         "{message}"
     );
 }

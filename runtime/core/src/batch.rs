@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_length_is_nobodys() {
+    fn an_answer_of_another_length_is_refused() {
         let error = split(
             &[numbers(3, 1, 0)],
             &[port("y", Datatype::Uint8, 2)],

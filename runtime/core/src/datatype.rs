@@ -87,7 +87,7 @@ impl fmt::Display for Datatype {
 /// The name is not a datatype of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no datatype; there are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, \
+    "`{0}` is not a datatype; there are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, \
      FP16, BF16, FP32, FP64 and BYTES"
 )]
 pub struct UnknownDatatype(pub String);

@@ -77,7 +77,7 @@ impl fmt::Debug for Digest {
 
 /// Text that is not a valid digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case")]
+#[error("`{0}` is not a valid digest; one is `sha256:` and 64 hexadecimal digits in lower case")]
 pub struct NotADigest(String);
 
 impl FromStr for Digest {

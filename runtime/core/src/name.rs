@@ -18,7 +18,7 @@ use crate::suggest::shown;
 /// Text that is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is no {what}: {why}; one is 1 to {NAME_BYTES_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, \
+    "`{}` is not a valid {what}: {why}; one is 1 to {NAME_BYTES_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, \
      and starts with a letter or a digit",
     shown(.text)
 )]
@@ -163,12 +163,15 @@ mod tests {
     fn names_that_are_refused() {
         const RULE: &str = "one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit";
         for (text, why) in [
-            ("", "`` is no model name: it is empty"),
-            ("tumor/../x", "`tumor/../x` is no model name: it has a `/`"),
-            ("..", "`..` is no model name: it starts with `.`"),
-            ("-v", "`-v` is no model name: it starts with `-`"),
-            ("é", "`é` is no model name: it has a `é`"),
-            ("a\nb", "`a\\nb` is no model name: it has a `\\n`"),
+            ("", "`` is not a valid model name: it is empty"),
+            (
+                "tumor/../x",
+                "`tumor/../x` is not a valid model name: it has a `/`",
+            ),
+            ("..", "`..` is not a valid model name: it starts with `.`"),
+            ("-v", "`-v` is not a valid model name: it starts with `-`"),
+            ("é", "`é` is not a valid model name: it has a `é`"),
+            ("a\nb", "`a\\nb` is not a valid model name: it has a `\\n`"),
         ] {
             assert_eq!(
                 text.parse::<ModelName>().unwrap_err().to_string(),
@@ -181,7 +184,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            long.contains("is no version: it has 1048576 bytes"),
+            long.contains("is not a valid version: it has 1048576 bytes"),
             "{long}"
         );
         assert!(long.len() < 400);

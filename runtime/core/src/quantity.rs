@@ -96,7 +96,7 @@ fn parse(units: &Units, text: &str) -> Result<u64, NotAQuantity> {
     if number.is_empty() || unit.starts_with(['.', ',']) {
         let example = units.example;
         return Err(NotAQuantity(format!(
-            "`{}` is no {}; write a whole number and a unit, like `{example}` (units: {})",
+            "`{}` is not a {}; write a whole number and a unit, like `{example}` (units: {})",
             shown(text),
             &what[2..],
             known()
@@ -115,7 +115,7 @@ fn parse(units: &Units, text: &str) -> Result<u64, NotAQuantity> {
             None => format!("units: {}", known()),
         };
         return Err(NotAQuantity(format!(
-            "`{}` is no unit of {what}; {hint}",
+            "`{}` is not a unit of {what}; {hint}",
             shown(unit)
         )));
     };
@@ -179,40 +179,40 @@ mod tests {
             ("7B", "7".to_owned()),
             (
                 "64M",
-                "`M` is no unit of a size; did you mean `64MiB`?".to_owned(),
+                "`M` is not a unit of a size; did you mean `64MiB`?".to_owned(),
             ),
             (
                 "64 MiB",
-                "` MiB` is no unit of a size; did you mean `64MiB`?".to_owned(),
+                "` MiB` is not a unit of a size; did you mean `64MiB`?".to_owned(),
             ),
             (
                 "64Gi",
-                "`Gi` is no unit of a size; did you mean `64GiB`?".to_owned(),
+                "`Gi` is not a unit of a size; did you mean `64GiB`?".to_owned(),
             ),
             (
                 "64mib",
-                "`mib` is no unit of a size; did you mean `64MiB`?".to_owned(),
+                "`mib` is not a unit of a size; did you mean `64MiB`?".to_owned(),
             ),
             (
                 "64parsec",
-                format!("`parsec` is no unit of a size; units: {UNITS}"),
+                format!("`parsec` is not a unit of a size; units: {UNITS}"),
             ),
             (
                 "1.5GiB",
                 format!(
-                    "`1.5GiB` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                    "`1.5GiB` is not a size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
                 ),
             ),
             (
                 "-1",
                 format!(
-                    "`-1` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                    "`-1` is not a size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
                 ),
             ),
             (
                 "",
                 format!(
-                    "`` is no size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
+                    "`` is not a size; write a whole number and a unit, like `64MiB` (units: {UNITS})"
                 ),
             ),
             (
@@ -238,17 +238,17 @@ mod tests {
             ("5", format!("`5` lacks a unit: {UNITS}")),
             (
                 "5µs",
-                "`µs` is no unit of a time; did you mean `5us`?".to_owned(),
+                "`µs` is not a unit of a time; did you mean `5us`?".to_owned(),
             ),
             (
                 "5 sec",
-                "` sec` is no unit of a time; did you mean `5s`?".to_owned(),
+                "` sec` is not a unit of a time; did you mean `5s`?".to_owned(),
             ),
-            ("5d", format!("`d` is no unit of a time; units: {UNITS}")),
+            ("5d", format!("`d` is not a unit of a time; units: {UNITS}")),
             (
                 "1.5s",
                 format!(
-                    "`1.5s` is no time; write a whole number and a unit, like `500ms` (units: {UNITS})"
+                    "`1.5s` is not a time; write a whole number and a unit, like `500ms` (units: {UNITS})"
                 ),
             ),
         ] {

@@ -1,4 +1,4 @@
-//! What flows in and out of a stage or a pipeline, and whether given tensors fit.
+//! The inputs and outputs of a stage or a pipeline, and whether tensors fit them.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use crate::limits::{DIMENSIONS_MAX, PORT_NAME_BYTES_MAX, PORTS_MAX};
 use crate::printable::first_unprintable;
 use crate::tensor::Tensor;
 
-/// A dimension: a size, or any.
+/// A dimension: a size, or `None` for any.
 pub type Dimension = Option<u64>;
 
-/// A named place for one tensor.
+/// A named input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// Unique on its side of the signature.
     pub name: String,
-    /// What its elements are.
+    /// The type of its elements.
     pub datatype: Datatype,
     /// The dimensions; `None` may be any size.
     pub shape: Vec<Dimension>,
 }
 
-/// What flows in and out, in call order.
+/// Inputs and outputs, in call order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the type's line says it")]
 pub struct Signature {
@@ -29,8 +29,8 @@ pub struct Signature {
     pub outputs: Vec<Port>,
 }
 
-/// A tensor that does not fit its port. The text leaves out the port's name: whoever reports it
-/// says whose port it is.
+/// A tensor that does not fit its port. The message leaves out the port's name, which the caller
+/// adds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Misfit {
@@ -43,7 +43,7 @@ pub enum Misfit {
 }
 
 impl Port {
-    /// Whether the tensor may take this place.
+    /// Whether the tensor fits the port.
     pub fn accepts(&self, tensor: &Tensor) -> Result<(), Misfit> {
         self.accepts_parts(tensor.datatype(), tensor.shape())
     }
@@ -78,7 +78,7 @@ impl Port {
         }
     }
 
-    /// Whether what this port lets out may ever be what `taker` lets in. Unknown dimensions may.
+    /// Whether an output of this port may fit `taker`. Unknown dimensions may.
     pub fn may_feed(&self, taker: &Self) -> Result<(), Misfit> {
         if self.datatype != taker.datatype {
             return Err(Misfit::Datatype {
@@ -105,8 +105,7 @@ impl Port {
         }
     }
 
-    /// Whether everything that this port lets out is something that `taker` lets in, so that nobody
-    /// need look again.
+    /// Whether every output of this port fits `taker`, so that no check per request is needed.
     pub fn always_feeds(&self, taker: &Self) -> bool {
         self.datatype == taker.datatype
             && self.shape.len() == taker.shape.len()
@@ -138,7 +137,7 @@ impl fmt::Display for Port {
     }
 }
 
-/// Dimensions as people write them: `[-1, 30]`.
+/// Dimensions in messages: `[-1, 30]`.
 pub fn show_dimensions(shape: &[Dimension]) -> String {
     let mut text = String::from("[");
     for (index, size) in shape.iter().enumerate() {
@@ -155,7 +154,7 @@ pub fn show_dimensions(shape: &[Dimension]) -> String {
 }
 
 impl Signature {
-    /// What is wrong with the signature itself, if anything: names must be there, short and unique.
+    /// Checks the signature itself: names must be present, short and unique.
     pub fn check(&self) -> Result<(), String> {
         for (side, ports) in [("input", &self.inputs), ("output", &self.outputs)] {
             if ports.len() > PORTS_MAX {

@@ -1,16 +1,16 @@
-//! Words in messages: the known word nearest to an unknown one, lists of words, and text from
-//! outside made fit to be shown.
+//! Words in messages: the known word nearest to an unknown one, lists of words, and untrusted text
+//! made safe to show.
 //!
-//! A word is near when about every third of its characters may be wrong; upper and lower case, `_`
-//! and `-` count as the same. Bounds: words of more than [`WORD_BYTES_MAX`] bytes are near to
-//! nothing, a list shows [`LIST_MAX`] words, text from outside is cut after
-//! [`SHOWN_CHARACTERS_MAX`] characters.
+//! A word is near when at most about a third of its characters are wrong; upper and lower case, `_`
+//! and `-` count as equal. Bounds: words of more than [`WORD_BYTES_MAX`] bytes have no nearest
+//! word, a list shows [`LIST_MAX`] words, untrusted text is cut after [`SHOWN_CHARACTERS_MAX`]
+//! characters.
 
 /// Longer words are not compared.
 pub const WORD_BYTES_MAX: usize = 64;
-/// Words of a list; the rest is a number.
+/// Words of a list; further ones are counted.
 pub const LIST_MAX: usize = 24;
-/// Characters of text from outside.
+/// Characters of untrusted text.
 pub const SHOWN_CHARACTERS_MAX: usize = 80;
 
 /// The known word that was probably meant.
@@ -29,7 +29,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
                 candidate,
             )
         })
-        // Of one letter and another nothing is left in common.
+        // Two words of one letter have nothing in common.
         .filter(|(distance, candidate)| {
             *distance <= allowed && *distance < candidate.chars().count()
         })
@@ -37,8 +37,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// How a message about an unknown word goes on: with the nearest known one, or else with all of
-/// them.
+/// The end of a message about an unknown word: the nearest known one, or else all of them.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(near) = nearest(word, known.clone()) {
         return format!("did you mean `{}`?", shown(near));
@@ -71,8 +70,7 @@ pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// Text from outside in one line: control characters, quotes and backslashes escaped, the end cut
-/// off.
+/// Untrusted text in one line: control characters, quotes and backslashes escaped, the end cut off.
 pub fn shown(text: &str) -> String {
     let mut line = String::new();
     for (index, character) in text.chars().enumerate() {
@@ -80,7 +78,7 @@ pub fn shown(text: &str) -> String {
             line.push('…');
             break;
         }
-        // An apostrophe or a letter with its accent is easier to read as itself.
+        // Apostrophes and accented letters are easier to read unescaped.
         match character {
             '\'' => line.push(character),
             _ => line.extend(character.escape_debug()),

@@ -1,9 +1,8 @@
 //! One array: typed, shaped, little-endian, row-major, without padding.
 //!
-//! The bytes are shared and immutable, so a clone or a slice costs a reference count. The only way
-//! to a [`Tensor`] is its checked constructor: whoever holds one knows that its length fits its
-//! shape. An element of `BYTES` is a `u32` length followed by that many bytes. Bounds:
-//! [`DIMENSIONS_MAX`] dimensions.
+//! The bytes are shared and immutable, so a clone or a slice costs a reference count. A [`Tensor`]
+//! is made only by its checked constructor, so its length always fits its shape. An element of
+//! `BYTES` is a `u32` length followed by that many bytes. Bounds: [`DIMENSIONS_MAX`] dimensions.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -11,7 +10,7 @@ use smallvec::SmallVec;
 use crate::datatype::Datatype;
 use crate::limits::DIMENSIONS_MAX;
 
-/// Sizes of the dimensions, outermost first. Empty is a scalar. Up to four lie beside the tensor,
+/// Sizes of the dimensions, outermost first. Empty is a scalar. Up to four are stored inline,
 /// without a heap allocation.
 pub type Shape = SmallVec<[u64; 4]>;
 
@@ -23,16 +22,16 @@ pub struct Tensor {
     data: Bytes,
 }
 
-/// Bytes that are not the tensor they claim to be.
+/// Bytes that do not match their datatype and shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
-    /// More dimensions than anything needs.
+    /// There are too many dimensions.
     #[error("the shape has {0} dimensions; at most {DIMENSIONS_MAX} are allowed")]
     TooManyDimensions(usize),
     /// The product of the shape is larger than memory.
     #[error("the shape {0} has more elements than memory can hold")]
     Overflow(String),
-    /// The length is another one than shape and datatype ask for.
+    /// The length does not match the shape and the datatype.
     #[error("shape {shape} of {datatype} takes {expected} bytes, given {given}")]
     #[expect(missing_docs, reason = "the message says it")]
     Length {
@@ -45,7 +44,7 @@ pub enum TensorError {
     #[error("element {index} of BOOL is the byte {value}; it must be 0 or 1")]
     #[expect(missing_docs, reason = "the message says it")]
     NotBool { index: usize, value: u8 },
-    /// An element of `BYTES` runs past the end.
+    /// An element of `BYTES` extends past the end.
     #[error("element {index} of BYTES needs {needed} bytes where {left} are left")]
     #[expect(missing_docs, reason = "the message says it")]
     Element {
@@ -116,7 +115,7 @@ impl Tensor {
         &self.data
     }
 
-    /// The same in memory of its own, which holds nothing else.
+    /// A copy in memory of its own, which holds nothing else.
     #[must_use]
     pub fn compact(&self) -> Self {
         Self {
@@ -126,12 +125,12 @@ impl Tensor {
         }
     }
 
-    /// Takes it apart.
+    /// Its parts.
     pub fn into_parts(self) -> (Datatype, Shape, Bytes) {
         (self.datatype, self.shape, self.data)
     }
 
-    /// How many elements; 1 for a scalar.
+    /// The number of elements; 1 for a scalar.
     pub fn elements(&self) -> usize {
         self.shape.iter().fold(1, |product, &size| {
             product.saturating_mul(usize::try_from(size).unwrap_or(usize::MAX))
@@ -159,8 +158,8 @@ impl Tensor {
     }
 }
 
-/// Appends one element in the layout of `BYTES`. An element longer than a `u32` can say is cut
-/// there; every bound in [`limits`](crate::limits) is far below that.
+/// Appends one element in the layout of `BYTES`. An element whose length does not fit a `u32` is
+/// cut; every bound in [`limits`](crate::limits) is far below that.
 pub fn push_bytes_element(data: &mut Vec<u8>, element: &[u8]) {
     let length = u32::try_from(element.len()).unwrap_or(u32::MAX);
     data.extend_from_slice(&length.to_le_bytes());
@@ -172,8 +171,7 @@ pub fn elements_of(shape: &[u64]) -> Result<usize, TensorError> {
     if shape.len() > DIMENSIONS_MAX {
         return Err(TensorError::TooManyDimensions(shape.len()));
     }
-    // A dimension of 0 makes the product 0 whatever the others are, so those are multiplied as if
-    // they were 1.
+    // A dimension of 0 makes the product 0, so the others are multiplied as if they were 1.
     let product = shape.iter().try_fold(1_usize, |product, &size| {
         usize::try_from(size)
             .ok()
@@ -187,7 +185,7 @@ pub fn elements_of(shape: &[u64]) -> Result<usize, TensorError> {
     }
 }
 
-/// A shape as people write it: `[2, 30]`.
+/// A shape in messages: `[2, 30]`.
 pub fn show_shape(shape: &[u64]) -> String {
     format!("{shape:?}")
 }
@@ -220,7 +218,7 @@ fn check_bytes_elements(shape: &[u64], elements: usize, data: &[u8]) -> Result<(
     }
 }
 
-/// Walks the elements of a checked `BYTES` tensor.
+/// Iterates over the elements of a checked `BYTES` tensor.
 #[derive(Clone, Debug)]
 pub struct BytesElements<'a> {
     rest: &'a [u8],

@@ -1,9 +1,9 @@
-//! What `wit/` says, as Rust: generated, private, and named only by the rooms that convert at the
-//! wall.
+//! The Rust bindings of `wit/`: generated, private, and used only by the modules that convert at
+//! the ABI.
 //!
-//! Exports are asynchronous, so that a call that runs too long for the thread it began on can be
-//! moved to another one. Imports are synchronous and never wait, but for one: what computes a graph
-//! may give its thread up.
+//! Exports are asynchronous, so that a call that runs too long for its thread can be moved to
+//! another one. Imports are synchronous and never block, except the computation of a graph, which
+//! may yield its thread.
 
 pub(crate) mod preprocessor {
     wasmtime::component::bindgen!({

@@ -1,15 +1,16 @@
 //! Bounds on what a component may consist of: counted in one pass over its sections, before a
-//! decoder builds anything of them.
+//! decoder builds anything from them.
 //!
-//! They are cheap and coarse. What passes them may still be expensive to compile; the process that
-//! does it has limits on memory and time for that. Defaults: [`ComponentLimits::default`].
+//! They are cheap and coarse. A component within them may still be expensive to compile; the
+//! process that compiles it has limits on memory and time for that. Defaults:
+//! [`ComponentLimits::default`].
 
 use hotstage_core::compile_limits::ComponentLimits;
 use wasmparser::{Parser, Payload};
 
 use crate::compile::CompileError;
 
-/// What was counted until now.
+/// The counts so far.
 #[derive(Default)]
 struct Count {
     functions: usize,
@@ -20,7 +21,7 @@ struct Count {
     depth: usize,
 }
 
-/// Refuses what has more than it may. The bytes must begin as a component does.
+/// Refuses a component above the limits. The bytes must start with a component's header.
 pub(crate) fn check(bytes: &[u8], limits: &ComponentLimits) -> Result<(), CompileError> {
     within(
         "bytes",

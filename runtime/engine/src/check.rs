@@ -1,7 +1,7 @@
-//! Does a component fit the world of its role? And if not, what a person has to know to mend it.
+//! Checks whether a component fits the world of its role, and explains what to fix if it does not.
 //!
-//! The answer itself is wasmtime's ([`links`]). [`fits`] explains: it reads the interfaces out of
-//! the component and lays them beside those of `wit/`, line by line.
+//! wasmtime decides ([`links`]). [`fits`] explains: it extracts the interfaces of the component and
+//! compares them with those of `wit/`, line by line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -37,9 +37,9 @@ const WIT: [(&str, &str); 10] = [
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
 ];
 
-/// The package's version, and the SDK's that fits it.
+/// The package's version, and that of the matching SDK.
 const VERSION: (u64, u64) = (0, 1);
-/// What models alone are given.
+/// The interface that only models may import.
 const GRAPHS: &str = "graphs";
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 /// Lines of a difference that are shown.
@@ -55,7 +55,7 @@ pub(crate) fn links(engine: &Engine, component: &Component, role: Role) -> wasmt
     })
 }
 
-/// Explains what does not fit, if anything that can be seen from outside.
+/// Explains what does not fit, if the interfaces show it.
 pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     let (resolve, world) = read(bytes)?;
     let mut problems = Vec::new();
@@ -74,7 +74,7 @@ pub(crate) fn fits(bytes: &[u8], role: Role) -> Result<(), CompileError> {
     Err(CompileError::Unfit(text))
 }
 
-/// Says what the bytes are, if they do not begin as a component does.
+/// Reports the kind of the bytes, if they do not start with a component's header.
 pub(crate) fn header(bytes: &[u8]) -> Result<(), CompileError> {
     let not = |text: &str| Err(CompileError::NotAComponent(text.to_owned()));
     let Some(header) = bytes.first_chunk::<8>() else {
@@ -101,7 +101,7 @@ fn read(bytes: &[u8]) -> Result<(Resolve, WorldId), CompileError> {
     }
 }
 
-/// An interface's package and name, when it has both.
+/// An interface's package and name, if it has both.
 fn named(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
     let interface = &resolve.interfaces[id];
     Some((
@@ -197,7 +197,7 @@ fn check_imports(resolve: &Resolve, world: WorldId, role: Role, problems: &mut V
         };
         if !known {
             problems.push(format!(
-                "it imports `{name}`, which no {role} stage is given; a stage may import `tensors`, `log`, `files` and \
+                "it imports `{name}`, which no {role} stage may import; a stage may import `tensors`, `log`, `files` and \
                  `metrics`, a model `graphs` as well, of hotstage:serving@{}.{}, and WASI 0.2",
                 VERSION.0, VERSION.1
             ));
@@ -224,8 +224,8 @@ fn ours(name: &str) -> Option<(&'static Resolve, InterfaceId)> {
     Some((resolve, id))
 }
 
-/// The lines that differ. An import may leave out what the component does not use; an export may
-/// leave out nothing.
+/// The lines that differ. An import may omit what the component does not use; an export must be
+/// complete.
 fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -> Option<String> {
     let (our_resolve, our_id) = ours(name)?;
     let expected = lines(our_resolve, our_id)?;
@@ -242,7 +242,7 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
         return None;
     }
     let mut text = format!(
-        "its {} `{name}` is another:",
+        "its {} `{name}` differs:",
         if is_export { "export" } else { "import" }
     );
     for line in lines.iter().take(LINES_MAX) {
@@ -254,8 +254,8 @@ fn differences(theirs: &Resolve, id: InterfaceId, name: &str, is_export: bool) -
     Some(text)
 }
 
-/// An interface as lines of WIT without notes, each complete in itself: a case or a field has its
-/// type's name before it.
+/// An interface as lines of WIT without comments. Each line is complete: a case or a field is
+/// prefixed with its type's name.
 fn lines(resolve: &Resolve, id: InterfaceId) -> Option<BTreeSet<String>> {
     let mut printer = WitPrinter::default();
     printer.emit_docs(false).print_interface(resolve, id).ok()?;
@@ -273,7 +273,7 @@ fn lines(resolve: &Resolve, id: InterfaceId) -> Option<BTreeSet<String>> {
         } else if line.starts_with('}') {
             owner.clear();
         } else if line.starts_with("use ") {
-            // A name brought in shows up where it is used.
+            // An imported name appears where it is used.
         } else if owner.is_empty() {
             lines.insert(line.trim_end_matches([',', ';']).to_owned());
         } else {
@@ -335,7 +335,7 @@ mod tests {
             .0;
         assert_eq!(
             differences(&resolve, id, "infer", true).unwrap(),
-            "its export `infer` is another:\n\
+            "its export `infer` differs:\n\
              \x20 expected  infer: func(inputs: list<tensor>) -> result<list<tensor>, failure>\n\
              \x20 given     infer: func(inputs: list<u8>) -> list<u8>"
         );

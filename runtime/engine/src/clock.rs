@@ -1,36 +1,36 @@
-//! The clock that interrupts guests: an OS thread moves the engine's epoch, which guest code
+//! The clock that interrupts guests: an OS thread advances the engine's epoch, which guest code
 //! compares at loops and function entries.
 //!
-//! It ticks every [`REST`] as long as no guest runs across ticks, and every [`TICK`] while one
-//! does: a thread that wakes a thousand times a second takes its cores from the requests that it is
-//! there to protect, several in a hundred on two cores, and most servers have no guest that runs so
-//! long. Bound: a guest is first looked at after two rests at most.
+//! It ticks every [`REST`] while no guest runs across ticks, and every [`TICK`] while one does: a
+//! thread that wakes a thousand times a second takes several percent of two cores from the
+//! requests, and most servers have no guest that runs so long. Bound: a guest is first checked
+//! after two rests at most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How often running guest code is looked at.
+/// How often running guest code is checked.
 const TICK: Duration = Duration::from_millis(1);
-/// The same while none runs long.
+/// The same while no guest runs long.
 const REST: Duration = Duration::from_millis(4);
 /// Quick ticks after the last guest that ran across one.
 const QUICK: u32 = 64;
 
-/// What the clock and the guests know of each other.
+/// The state that the clock and the guests share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
-    /// Quick ticks that are left.
+    /// Quick ticks that remain.
     quick: Arc<AtomicU32>,
 }
 
 impl Clock {
-    /// A guest was met by a tick: more may be needed.
+    /// Called when a tick interrupted a guest: more ticks may be needed.
     pub(crate) fn quicken(&self) {
         self.quick.store(QUICK, Relaxed);
     }
 
-    /// How long until the next tick.
+    /// The time until the next tick.
     fn pause(&self) -> Duration {
         let is_quick = self
             .quick
@@ -50,7 +50,7 @@ impl Clock {
                     drop(engine);
                     #[expect(
                         clippy::disallowed_methods,
-                        reason = "its only work is to wait; it is nobody's worker"
+                        reason = "its only work is to wait; it serves no requests"
                     )]
                     std::thread::sleep(clock.pause());
                 }

@@ -1,9 +1,9 @@
-//! A component that is ready to be opened as a stage: its machine code, from the cache or fresh
-//! from a compiler.
+//! A component that is ready to be opened as a stage: its machine code, from the cache or from a
+//! compiler.
 //!
-//! The bytes of a component are decoded and compiled elsewhere ([`crate::compiler`]), as a rule in
-//! another process; what arrives here is machine code. An entry of the cache holds the engine's
-//! settings and the component's digest in its name; what is in it is trusted only as `load` says.
+//! Components are decoded and compiled by [`crate::compiler`], usually in another process; this
+//! module handles machine code only. The name of a cache entry holds the engine's settings and the
+//! component's digest; `load` verifies the content before it is used.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,49 +13,48 @@ use crate::load::SigningKey;
 use crate::stage::Pre;
 use hotstage_core::digest::Digest;
 
-/// Where entries are kept. A cache may forget; it must not fail.
+/// The cache of machine code. It may lose entries; it must not fail.
 pub trait Artifacts: Send + Sync {
     /// Whether there is an entry of this name.
     fn has(&self, name: &str) -> bool;
     /// The entry of this name, if there is one.
     fn load(&self, name: &str) -> Option<Vec<u8>>;
-    /// Keeps an entry, if it can.
+    /// Stores an entry, if possible.
     fn save(&self, name: &str, entry: &[u8]);
 }
 
 /// A component that is ready to be opened as a stage.
 ///
-/// It is shared by all stages that are made of it, which so have their machine code and its links
-/// once.
+/// All stages of the component share it, and so its machine code and its links.
 pub struct Compiled {
     pub(crate) pre: Pre,
-    /// The component's name.
+    /// The component's digest.
     pub digest: Digest,
-    /// Where the machine code came from.
+    /// The origin of the machine code.
     pub origin: Origin,
 }
 
-/// Where machine code came from.
+/// The origin of machine code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The cache had it.
+    /// The cache.
     Cached,
-    /// It was compiled now: nothing was there.
+    /// Compiled now: the cache had no entry.
     Compiled,
-    /// It was compiled now, because the entry that was there was damaged or not ours.
+    /// Compiled now, because the cache's entry was damaged or not signed by this server.
     Recompiled,
 }
 
-/// Bytes that are no component that can serve in this role.
+/// Bytes that are not a component that can serve in this role.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// It is something else.
+    /// The bytes are something else.
     #[error("{0}")]
     NotAComponent(String),
-    /// It is larger than components may be.
+    /// The component is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
-    /// It does not fit the world of its role.
+    /// The component does not fit the world of its role.
     #[error("{0}")]
     Unfit(String),
     /// The compiler refuses it.
@@ -63,26 +62,26 @@ pub enum CompileError {
     Refused(String),
 }
 
-/// What the cache knows of a component.
+/// The cache's entry for a component.
 pub enum Cached {
     /// Its machine code, linked.
     Ready(Compiled),
-    /// Its machine code, which does not link in this role. Why is in the component:
-    /// [`crate::compiler::check`].
+    /// Its machine code, which does not link in this role. [`crate::compiler::check`] finds the
+    /// reason in the component.
     Unlinked(String),
-    /// Nothing.
+    /// No entry.
     Absent,
     /// An entry that is damaged or was not signed by this server.
     Untrusted,
 }
 
 impl Engine {
-    /// Whether the cache seems to have this component, which then costs no compilation.
+    /// Whether the cache seems to have this component, so that it needs no compilation.
     pub fn is_cached(&self, digest: &Digest, artifacts: &dyn Artifacts) -> bool {
         artifacts.has(&self.entry_name(digest))
     }
 
-    /// The component as the cache has it.
+    /// The component from the cache.
     pub fn cached(
         &self,
         digest: Digest,
@@ -106,8 +105,7 @@ impl Engine {
         }
     }
 
-    /// Signs the machine code that a compiler made of a component, keeps it in the cache and links
-    /// it.
+    /// Signs the machine code of a component, stores it in the cache and links it.
     pub fn adopt(
         &self,
         code: &[u8],

@@ -1,10 +1,10 @@
 //! From a component's bytes to machine code: decode, check against bounds and world, compile.
 //!
-//! Decoders and compilers see bytes that nobody has vouched for, and a hostile component can make
-//! them panic, overflow their stack or take gigabytes. So this runs in a process of its own with
-//! limits of its own: the server starts its program once more for each component. Nothing here
-//! needs the engine that runs guests, nor its address space. Default: [`ComponentLimits::default`]
-//! for what is refused before any of it.
+//! Decoders and compilers read untrusted bytes, and a hostile component can make them panic,
+//! overflow their stack or use gigabytes. So this runs in a process of its own with limits of its
+//! own: the server starts its own program for each component. This module needs neither the engine
+//! that runs guests nor its address space. Default bounds: [`ComponentLimits::default`], checked
+//! before anything is decoded.
 
 use hotstage_core::compile_limits::ComponentLimits;
 use wasmtime::Engine;
@@ -14,7 +14,7 @@ use crate::check::{self, Role};
 use crate::compile::CompileError;
 use crate::engine::code_config;
 
-/// Checks the bytes as far as that goes without compiling: bounds, then the world of the role.
+/// Checks the bytes without compiling: bounds, then the world of the role.
 pub fn check(bytes: &[u8], role: Role, limits: &ComponentLimits) -> Result<(), CompileError> {
     check::header(bytes)?;
     bounds::check(bytes, limits)?;

@@ -1,8 +1,8 @@
-//! The wall: tensors of the host ↔ tensors of the WIT.
+//! The ABI: tensors of the host ↔ tensors of the WIT.
 //!
-//! Small tensors cross by value, large ones as a handle (`INLINE_BYTES_MAX`). Nothing that a guest
-//! answers is believed: count, datatype, shape and length are checked here, before another stage or
-//! a client sees them.
+//! Small tensors cross by value, large ones as a handle (`INLINE_BYTES_MAX`). Answers of guests are
+//! untrusted: count, datatype, shape and length are checked here, before another stage or a client
+//! gets them.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::limits::{INLINE_BYTES_MAX, StageLimits};
@@ -16,7 +16,7 @@ use crate::trap::{CallError, output_message};
 /// The tensors of a call, in signature order.
 pub type Tensors = Vec<Tensor>;
 
-/// Hands tensors to a guest.
+/// Passes tensors to a guest.
 pub(crate) fn lower(guest: &mut Guest, inputs: Tensors) -> wasmtime::Result<Vec<tensors::Tensor>> {
     inputs
         .into_iter()
@@ -28,7 +28,7 @@ pub(crate) fn lower_one(guest: &mut Guest, tensor: Tensor) -> wasmtime::Result<t
     let (datatype, shape, data) = tensor.into_parts();
     let data = if data.len() <= INLINE_BYTES_MAX {
         guest.copied += data.len() as u64;
-        // No further copy here when nobody else shares the bytes.
+        // No further copy here when the bytes are not shared.
         tensors::Payload::Inline(data.into())
     } else {
         tensors::Payload::Held(guest.hold(data)?)
@@ -40,7 +40,7 @@ pub(crate) fn lower_one(guest: &mut Guest, tensor: Tensor) -> wasmtime::Result<t
     })
 }
 
-/// Takes a guest's answer, as far as it is what its signature says.
+/// Checks a guest's answer against its signature.
 pub(crate) fn lift(
     guest: &mut Guest,
     ports: &[Port],
@@ -93,7 +93,7 @@ fn lift_one(
     Tensor::new(datatype, Shape::from_vec(tensor.shape), data).map_err(|error| wrong(&error))
 }
 
-/// A guest's signature, as far as it makes sense.
+/// Converts and checks a guest's signature.
 pub(crate) fn signature(signature: stages::Signature) -> Result<Signature, String> {
     let ports = |ports: Vec<stages::Port>| -> Vec<Port> {
         let port = |port: stages::Port| Port {

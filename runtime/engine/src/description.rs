@@ -1,8 +1,7 @@
-//! What a component says of itself, as far as it is taken: texts that people and terminals get to
-//! see.
+//! Checks a component's description of itself, whose texts reach people and terminals.
 //!
-//! A text that is too long, or that holds a character that would drive a terminal, is refused by
-//! name, never cut short. Bounds: [`ABOUT_NAME_BYTES_MAX`] for its name and its version,
+//! A text that is too long, or that contains a character that would control a terminal, is refused
+//! by name, never cut. Bounds: [`ABOUT_NAME_BYTES_MAX`] for its name and its version,
 //! [`FAILURE_TEXT_BYTES_MAX`] for its summary, [`SCHEMA_BYTES_MAX`] for its schema; [`ACCEPTS_MAX`]
 //! content types of [`ACCEPTS_BYTES_MAX`] bytes; those of
 //! [`Signature::check`](hotstage_core::signature::Signature::check).
@@ -18,7 +17,7 @@ use crate::convert;
 use crate::instance::{About, OpenAnswer, OpenError, Opened};
 use crate::trap::cut;
 
-/// Its description.
+/// Checks its description.
 pub(crate) fn about(description: stages::Description) -> Result<About, OpenError> {
     let stages::Description {
         name,
@@ -30,7 +29,7 @@ pub(crate) fn about(description: stages::Description) -> Result<About, OpenError
         ("name", &name, ABOUT_NAME_BYTES_MAX, ""),
         ("version", &version, ABOUT_NAME_BYTES_MAX, ""),
         ("summary", &summary, FAILURE_TEXT_BYTES_MAX, ""),
-        // JSON for people has lines.
+        // JSON for people has several lines.
         (
             "settings-schema",
             &settings_schema,
@@ -50,7 +49,7 @@ pub(crate) fn about(description: stages::Description) -> Result<About, OpenError
     })
 }
 
-/// What it answers to `open`.
+/// Checks its answer to `open`.
 pub(crate) fn opened(answer: OpenAnswer) -> Result<Opened, OpenError> {
     let (signature, accepts) = answer.map_err(|error| match error {
         stages::OpenError::Settings(text) => OpenError::Settings(cut(text)),

@@ -3,7 +3,7 @@
 //!
 //! Memory and stacks come from one pool that is reserved at the start (address space, not memory),
 //! so an instance costs microseconds and no system call while traffic flows. Bound:
-//! [`EngineOptions::instances`] over all stages. An OS thread moves the epoch that guest code
+//! [`EngineOptions::instances`] over all stages. An OS thread advances the epoch that guest code
 //! checks (`clock`), so neither a guest that spins nor a busy runtime can stop time.
 
 use std::sync::Arc;
@@ -18,31 +18,32 @@ use crate::host::{Guest, wasi};
 use crate::idle_instances::LOOK;
 use crate::instance_budget::InstanceBudget;
 
-/// Core instances of a component: the author's code, and shims for the imports. One in Rust has 3,
-/// one with Python inside 14.
+/// Core instances of a component: the author's code, and shims for the imports. A component in Rust
+/// has 3, one with Python inside 14.
 const CORE_INSTANCES_MAX: u32 = 64;
-/// Places that one instance may take ([`slots`](crate::slots)), and so its memories.
+/// Budget units that one instance may take ([`instance_budget`](crate::instance_budget)), and so
+/// its memories.
 pub(crate) const PLACES_MAX: u32 = 8;
-/// Tables that come with a place. A component has 2, one of its code's and one of its shims'.
+/// Tables for each budget unit. A component has 2, one of its code's and one of its shims'.
 pub(crate) const TABLES_PER_PLACE: u32 = 3;
 /// Elements of a guest's table of functions.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
-/// Address space of one linear memory: all that a 32-bit guest can ask for.
+/// Address space of one linear memory: all that a 32-bit guest can use.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 /// Bytes of stack for guest code; deeper recursion is a trap.
 const GUEST_STACK: usize = 512 << 10;
 /// Bytes of stack for a call, guest and host together.
 const CALL_STACK: usize = 1 << 20;
-/// Bytes of a memory that stay resident when its instance ends, so that the next one finds them
+/// Bytes of a memory that stay resident when its instance ends, so that the next one gets them
 /// without page faults.
 const KEEP_RESIDENT: usize = 1 << 20;
 
-/// What can be chosen at the start.
+/// Options of the engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Instances at once, over all stages.
     pub instances: u32,
-    /// Where ONNX Runtime is, should a graph ask for it.
+    /// Finds ONNX Runtime, when a graph needs it.
     pub onnxruntime: Arc<dyn FindLibrary>,
     /// Computations of one graph at once, unless its stage says otherwise: as many as there are
     /// threads for guests.
@@ -134,7 +135,7 @@ impl Engine {
 fn config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(options.instances)
-        // Only counted, so that all may have the most.
+        // Only counted, so that each component may have the maximum.
         .total_core_instances(options.instances.saturating_mul(CORE_INSTANCES_MAX))
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .total_memories(options.instances)
@@ -147,8 +148,8 @@ fn config(options: &EngineOptions) -> Config {
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        // Where the kernel can say which pages were written, only those are cleared, and only those
-        // stay.
+        // Where the kernel can report which pages were written, only those are cleared, and only
+        // those stay.
         .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10);
     let mut config = code_config();
@@ -165,11 +166,10 @@ pub(crate) fn code_config() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK)
-        // The same numbers on every machine. A NaN's own bits are the one thing left open:
-        // canonical ones would cost every float operation a compare and a blend
-        // (docs/decisions/0002).
+        // The same numbers on every machine. Only the bits of a NaN may differ: canonical ones
+        // would cost every float operation a compare and a blend (docs/decisions/0002).
         .relaxed_simd_deterministic(true)
-        // Proposals that no toolchain for components needs: what can't be said can't be attacked
+        // Proposals that no toolchain for components needs: a feature that is off can't be attacked
         // (SECURITY.md).
         .wasm_memory64(false)
         .wasm_tail_call(false)
@@ -178,7 +178,7 @@ pub(crate) fn code_config() -> Config {
     config
 }
 
-/// Starts the thread that gives up instances which nobody needs. It ends with the engine.
+/// Starts the thread that drops instances which were idle for long. It ends with the engine.
 fn reclaim(slots: &Arc<InstanceBudget>) -> std::io::Result<()> {
     let slots = Arc::downgrade(slots);
     std::thread::Builder::new()
@@ -189,7 +189,7 @@ fn reclaim(slots: &Arc<InstanceBudget>) -> std::io::Result<()> {
                 drop(slots);
                 #[expect(
                     clippy::disallowed_methods,
-                    reason = "this thread's only work is to wait; it is nobody's worker"
+                    reason = "this thread's only work is to wait; it serves no requests"
                 )]
                 std::thread::sleep(LOOK);
             }

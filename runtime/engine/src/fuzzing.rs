@@ -1,4 +1,4 @@
-//! What fuzz targets call of this crate's private parts. Nothing else does.
+//! The private parts of this crate that fuzz targets call. Nothing else uses it.
 
 use hotstage_core::compile_limits::ComponentLimits;
 

@@ -1,10 +1,9 @@
-//! A stage's instances that lie idle: which are kept, which are given up, and what happened to all
-//! of them so far.
+//! The idle instances of a stage: which are kept, which are dropped, and counters over all of them.
 //!
-//! An instance beyond the least is given up when it was not needed for `idle`: as many as lay idle
-//! at every look of that time, and there is a look every [`LOOK`], so that calls need count
-//! nothing. The least is `instances.min`, or else 1. When another stage needs a place and there is
-//! none, only a least that is written holds one back.
+//! An instance beyond the minimum is dropped when it was not needed for `idle`: every [`LOOK`] the
+//! idle instances are counted, and the smallest count over that time is dropped, so that calls need
+//! no bookkeeping. The minimum is `instances.min`, or else 1. When another stage needs budget and
+//! there is none, only a minimum that is written keeps an instance.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -17,10 +16,10 @@ use crate::instance_budget::Rests;
 use crate::instance_pool::Pool;
 use crate::sharded::Counter;
 
-/// How often idle instances are looked at.
+/// The interval at which idle instances are counted.
 pub(crate) const LOOK: Duration = IDLE_MIN;
 
-/// Instances that lie idle, and counts.
+/// The idle instances, and counters.
 pub(crate) struct Idle {
     pool: Pool<Box<Instance>>,
     kept: Instances,
@@ -28,15 +27,15 @@ pub(crate) struct Idle {
     created: AtomicU64,
     ended: AtomicU64,
     copied: Counter,
-    /// The most that an instance had.
+    /// The most memory that an instance had.
     memory: AtomicU64,
     quiet: Mutex<Quiet>,
 }
 
-/// What the looks of the current `idle` saw.
+/// The counts over the current `idle` period.
 struct Quiet {
     looks: u32,
-    /// The fewest that lay idle.
+    /// The fewest that were idle.
     least: usize,
 }
 
@@ -46,7 +45,7 @@ impl Quiet {
         least: usize::MAX,
     };
 
-    /// Takes note of a look. After the last of them: how many were not needed.
+    /// Records a count. After the last one of the period: how many were not needed.
     fn look(&mut self, idle: usize, looks: u32) -> usize {
         self.looks += 1;
         self.least = self.least.min(idle);
@@ -82,14 +81,15 @@ impl Idle {
         taken
     }
 
-    /// One after a call, or a new one. What is too much, or not healthy, ends.
+    /// Puts one back after a call, or a new one. One above the bound, or that is not healthy, is
+    /// dropped.
     pub(crate) fn put(&self, instance: Box<Instance>) {
         if !instance.is_healthy() || self.pool.put(instance).is_err() {
             self.end(1);
         }
     }
 
-    /// Counts one that was made.
+    /// Counts one that was created.
     pub(crate) fn make(&self) {
         self.created.fetch_add(1, Relaxed);
     }
@@ -99,16 +99,16 @@ impl Idle {
         self.ended.fetch_add(many, Relaxed);
     }
 
-    /// Counts what a call cost: bytes copied, and bytes of memory that its instance has.
+    /// Counts the cost of a call: bytes copied, and bytes of memory that its instance has.
     pub(crate) fn cost(&self, (copied, memory): (u64, u64)) {
         self.copied.add(copied);
-        // Written when it grows, which it seldom does: all threads read it.
+        // Written only when it grows, which is rare: all threads read it.
         if memory > self.memory.load(Relaxed) {
             self.memory.fetch_max(memory, Relaxed);
         }
     }
 
-    /// Made and ended so far.
+    /// Created and ended so far.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.created.load(Relaxed), self.ended.load(Relaxed))
     }
@@ -121,12 +121,12 @@ impl Idle {
         self.memory.load(Relaxed)
     }
 
-    /// Gives up all but the least that is written.
+    /// Drops all but a minimum that is written.
     pub(crate) fn rest(&self) {
         while self.give_up_one() {}
     }
 
-    /// Ends as many as lie idle, up to `many`, while more than `least` exist.
+    /// Drops idle instances, up to `many`, while more than `least` exist.
     fn give_up(&self, many: usize, least: u32) -> usize {
         let (created, ended) = self.counts();
         let beyond = created
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lay_idle_at_every_look_was_not_needed() {
+    fn instances_idle_at_every_count_were_not_needed() {
         let mut quiet = Quiet::BEGIN;
         let seen: Vec<usize> = [5, 3, 4, 9, 9, 9, 0, 2, 2]
             .into_iter()

@@ -1,7 +1,7 @@
 //! One instance: a component with memory of its own, in a store of its own.
 //!
-//! The future of a call yields whenever the epoch has moved [`PATIENCE`] ticks on, so whoever polls
-//! it gets its thread back and may go on elsewhere. Past its deadline the guest is interrupted. An
+//! The future of a call yields when the epoch has advanced [`PATIENCE`] ticks, so its executor gets
+//! the thread back and may poll it on another one. Past its deadline the guest is interrupted. An
 //! instance that trapped, crossed a limit or reported a defect is not healthy any more and must be
 //! dropped.
 
@@ -30,7 +30,7 @@ use crate::trap::CallError;
 /// few microseconds then never yields.
 const PATIENCE: u64 = 2;
 
-/// What a component says of itself.
+/// A component's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -43,26 +43,26 @@ pub struct About {
     pub settings_schema: String,
 }
 
-/// What opening an instance tells.
+/// The result of opening an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
     pub(crate) signature: Signature,
     pub(crate) accepts: Vec<String>,
 }
 
-/// What a guest's `open` answers, whatever its role: signature, and accepted content types.
+/// The result of a guest's `open`, whatever its role: signature, and accepted content types.
 pub(crate) type OpenAnswer = Result<(stages::Signature, Vec<String>), stages::OpenError>;
 
 /// Why a stage can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The component does not like its settings.
+    /// The component refuses its settings.
     #[error("{0}")]
     Settings(String),
-    /// The component does not like, or does not find, a file.
+    /// The component refuses or lacks a file.
     #[error("{0}")]
     File(String),
-    /// It failed: trapped, crossed a limit, or said so.
+    /// It failed: trapped, crossed a limit, or reported a defect.
     #[error("it {message}{}", cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default())]
     #[expect(missing_docs, reason = "as in `CallError`")]
     Failed {
@@ -73,7 +73,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The same where an instance is opened for a request.
+    /// The same when an instance is opened for a request.
     pub(crate) fn into_call_error(self) -> CallError {
         match self {
             Self::Settings(text) | Self::File(text) => {
@@ -113,7 +113,7 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     exports: Exports,
     healthy: bool,
-    /// Behind the store, which must be gone when the place is free.
+    /// After the store, which must be dropped before the budget is free.
     _slot: Slot,
 }
 
@@ -148,7 +148,7 @@ impl Instance {
         }
     }
 
-    /// What the component says of itself.
+    /// The component's description of itself.
     pub(crate) async fn describe(&mut self, limits: &StageLimits) -> Result<About, OpenError> {
         let (opening, limits) = begin_opening(&mut self.store, limits);
         let store = &mut self.store;
@@ -175,7 +175,7 @@ impl Instance {
         )
     }
 
-    /// Opens it with its settings; says what flows in and out.
+    /// Opens it with its settings; returns its signature.
     pub(crate) async fn open(
         &mut self,
         settings: &str,
@@ -227,13 +227,13 @@ impl Instance {
         })
     }
 
-    /// Bytes that the last call copied across the wall, and bytes of memory that the instance has.
+    /// Bytes that the last call copied across the ABI, and bytes of memory that the instance has.
     pub(crate) fn cost(&self) -> (u64, u64) {
         let guest = self.store.data();
         (guest.copied, guest.memory.used as u64)
     }
 
-    /// The engines of the graphs that it opened, for people.
+    /// The engines of the graphs that it opened, for messages.
     pub(crate) fn engines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.store.data_mut().opened)
     }
@@ -242,13 +242,13 @@ impl Instance {
         self.healthy
     }
 
-    /// Says on whose behalf the next call is.
+    /// Sets the kind of the next call.
     pub(crate) fn begin(&mut self, phase: Phase) {
         self.store.data_mut().phase = phase;
     }
 
-    /// One call with everything that surrounds it: limits, lowering, the guest, checks. Its time
-    /// counts from `began`.
+    /// One call with everything around it: limits, lowering, the guest, checks. Its time counts
+    /// from `began`.
     pub(crate) async fn call(
         &mut self,
         began: Instant,
@@ -277,8 +277,8 @@ impl Instance {
         result
     }
 
-    /// Whether it holds no more after a call than it may. The answer is none the worse if it does,
-    /// so the client is not told; the operator is.
+    /// Whether it holds no more after a call than it may. The answer is valid either way, so only
+    /// the operator is informed.
     fn settles(&mut self, limits: &StageLimits) -> bool {
         let guest = self.store.data_mut();
         let settled = guest.settle(limits.held_bytes);
@@ -376,7 +376,7 @@ async fn instantiate(store: &mut Store<Guest>, pre: &Pre) -> wasmtime::Result<Ex
     })
 }
 
-/// Begins to open, with the limits of that.
+/// Starts opening, with its own limits.
 fn begin_opening(store: &mut Store<Guest>, limits: &StageLimits) -> (Opening, StageLimits) {
     let (opening, limits) = (Opening::begin(limits), Opening::limits(limits));
     begin_call(store, Instant::now(), &limits);

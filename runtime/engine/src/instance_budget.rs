@@ -1,36 +1,36 @@
-//! The places for instances: as many as the engine has, over all stages.
+//! The budget for instances: as many as the engine has, over all stages.
 //!
-//! A place is one linear memory of the engine's pool, and three tables. Nearly every component has
-//! one memory; an instance of one that is put together of several takes a place for each, so that
-//! nobody takes more of the pool than is seen here.
+//! A unit of the budget is one linear memory of the engine's pool, and three tables. Nearly every
+//! component has one memory; an instance of a component with several takes a unit for each, so that
+//! the budget never admits more than the pool has.
 //!
-//! Where more stages are loaded than can have instances at once, those that are not called give
-//! theirs up. A hand goes round the stages, as in a page-replacing clock: a stage that was called
-//! since the hand last came by is passed over once, another gives up one idle instance. Nothing of
-//! this is on a request's path unless it needs a new instance and all places are taken. The same
-//! list is gone through every now and then for instances that nobody needed for long.
+//! When more stages are loaded than can have instances at once, stages that are not called give
+//! idle instances up. A hand goes round the stages, as in the clock algorithm for page replacement:
+//! a stage that was called since the hand's last visit is skipped once, another one drops one idle
+//! instance. None of this is on a request's path unless it needs a new instance and the budget is
+//! exhausted. A thread visits the same list regularly to drop instances that were idle for long.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Something that has idle instances.
+/// An owner of idle instances.
 pub(crate) trait Rests: Send + Sync {
-    /// Whether it was called since it was last asked.
+    /// Whether it was called since the last call of this method.
     fn was_used(&self) -> bool;
-    /// Drops one idle instance, if there is one that need not be kept.
+    /// Drops one idle instance, if one need not be kept.
     fn give_up_one(&self) -> bool;
-    /// Time goes by: drops what was not needed for long.
+    /// Called regularly: drops instances that were idle for long.
     fn look(&self);
 }
 
-/// All places.
+/// The whole budget.
 pub(crate) struct InstanceBudget {
     free: AtomicU32,
     clock: Mutex<VecDeque<Weak<dyn Rests>>>,
 }
 
-/// One instance's places; free again when it is dropped.
+/// One instance's units; freed on drop.
 pub(crate) struct Slot {
     slots: Arc<InstanceBudget>,
     places: u32,
@@ -44,18 +44,18 @@ impl InstanceBudget {
         })
     }
 
-    /// Puts a stage on the clock, for as long as it lives.
+    /// Adds a stage to the clock, for as long as it lives.
     pub(crate) fn enter(&self, stage: Weak<dyn Rests>) {
         let mut clock = self.clock();
-        // Stages come and go while there are places enough: before the clock grows, it forgets
-        // those that are gone.
+        // Stages may come and go while the budget lasts: before the clock grows, it removes those
+        // that are gone.
         if clock.len() == clock.capacity() {
             clock.retain(|stage| stage.strong_count() > 0);
         }
         clock.push_back(stage);
     }
 
-    /// Places: free ones, or those of idle instances. None: too many instances are at work.
+    /// Takes units: free ones, or those of idle instances. `None`: too many instances are at work.
     pub(crate) fn take(self: &Arc<Self>, places: u32) -> Option<Slot> {
         loop {
             if self
@@ -74,9 +74,9 @@ impl InstanceBudget {
         }
     }
 
-    /// Time goes by, for every stage.
+    /// Called regularly, for every stage.
     pub(crate) fn look(&self) {
-        // Not under the lock: whoever needs a place would wait until all of it is dropped.
+        // Not under the lock: a request that needs budget would wait until all of it is dropped.
         let clock: Vec<Weak<dyn Rests>> = self.clock().iter().cloned().collect();
         clock
             .iter()
@@ -91,7 +91,7 @@ impl InstanceBudget {
     /// Has one idle instance dropped.
     fn free_one(&self) -> bool {
         let mut clock = self.clock();
-        // Twice round: the first may only take the marks away.
+        // Two rounds: the first may only clear the marks.
         for _ in 0..2 * clock.len() {
             let Some(stage) = clock.pop_front() else {
                 return false;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_called_gives_up_first() {
+    fn a_stage_that_was_not_called_gives_up_first() {
         let slots = InstanceBudget::new(4);
         let (busy, quiet) = (stage(&slots, 2, true), stage(&slots, 2, false));
         let taken: Vec<Slot> = (0..1).map(|_| slots.take(1).unwrap()).collect();

@@ -1,15 +1,15 @@
-//! Warm instances that lie idle, each near the thread that used it last.
+//! Warm idle instances, each near the thread that used it last.
 //!
-//! An instance's memory is in the cache of the core that ran it; one that wanders between cores
-//! costs a call several microseconds. So there is a shelf for each thread: a thread takes from its
-//! own shelf first and from the others when that is empty, and puts back on its own. Shelves are
-//! bounded lock-free queues. Bound: `capacity` instances on a shelf; what does not fit is dropped.
+//! An instance's memory is in the cache of the core that ran it; moving between cores costs a call
+//! several microseconds. So there is a shelf for each thread: a thread takes from its own shelf
+//! first and from the others when that is empty, and puts back on its own. Shelves are bounded
+//! lock-free queues. Bound: `capacity` instances on a shelf; further ones are dropped.
 
 use crossbeam_queue::ArrayQueue;
 
 use crate::sharded::Sharded;
 
-/// Things that lie idle.
+/// A pool of idle things.
 pub(crate) struct Pool<T> {
     shelves: Sharded<ArrayQueue<T>>,
 }
@@ -21,17 +21,17 @@ impl<T> Pool<T> {
         }
     }
 
-    /// One that lies idle, if any does.
+    /// An idle one, if there is one.
     pub(crate) fn take(&self) -> Option<T> {
         self.shelves.own_first().find_map(ArrayQueue::pop)
     }
 
-    /// Puts one back; gives it back when there is no room.
+    /// Puts one back; returns it when the shelf is full.
     pub(crate) fn put(&self, thing: T) -> Result<(), T> {
         self.shelves.own().push(thing)
     }
 
-    /// How many lie idle.
+    /// The number of idle ones.
     pub(crate) fn len(&self) -> usize {
         self.shelves.all().map(ArrayQueue::len).sum()
     }
@@ -47,7 +47,7 @@ mod tests {
         pool.put("here").unwrap();
         std::thread::scope(|scope| {
             let other = scope.spawn(|| {
-                // Whatever shelf this thread has, nothing is lost.
+                // Nothing is lost, whatever shelf this thread has.
                 let taken = pool.take();
                 pool.put("there").unwrap();
                 taken

@@ -1,14 +1,13 @@
-//! From a component's bytes to a bounded call: everything that names wasmtime.
+//! From a component's bytes to a bounded call: everything that uses wasmtime.
 //!
 //! The life of a component: bytes → [`compiler::compile`] (bounded, checked against the world of
-//! its role, made machine code, as a rule in another process) → [`compile::Compiled`] (signed,
-//! cached, linked) → [`stage::Stage`] (opened with settings and files; says its signature) →
-//! instances, warm and pooled → calls. Rooms, top first: `stage` owns the instances, `instance`
-//! makes one call, `convert` is the wall, `host` is what a guest may import, `graph` the engines
-//! behind one of its imports, `trap` says what went wrong. What is `unsafe` is listed in
-//! `tests/tidy/shape.rs`.
+//! its role, compiled to machine code, usually in another process) → [`compile::Compiled`] (signed,
+//! cached, linked) → [`stage::Stage`] (opened with settings and files; has a signature) →
+//! instances, warm and pooled → calls. Layers, top first: `stage` owns the instances, `instance`
+//! makes one call, `convert` is the ABI, `host` holds a guest's imports, `graph` the engines behind
+//! one of them, `trap` reports errors. `tests/tidy/shape.rs` lists the files with `unsafe`.
 //!
-//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. Nobody
+//! Architecture invariant: this crate knows no HTTP, no path and no environment variable. No crate
 //! above it names wasmtime.
 
 mod bindings;

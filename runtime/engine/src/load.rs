@@ -1,4 +1,4 @@
-//! Signed machine code: the one place with `unsafe`.
+//! Loads signed machine code; this needs `unsafe`.
 //!
 //! Compiled components are machine code that runs with the server's rights, so an entry of the
 //! cache is loaded only when this server signed it: HMAC-SHA-256 over the engine's settings, the
@@ -73,7 +73,7 @@ pub(crate) enum LoadError {
     /// This server did not sign it.
     #[error("it is damaged, or was not signed here")]
     Untrusted,
-    /// The engine does not take it: it asks for more than one instance may have.
+    /// The engine refuses it: it needs more than one instance may have.
     #[error("{0}")]
     Refused(String),
 }
@@ -82,8 +82,8 @@ pub(crate) enum LoadError {
 /// takes a millisecond. There is no safe way to load machine code.
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime asks that the bytes come unchanged from `Component::serialize` of the same
-    // wasmtime. The only caller has checked a signature over them that only `SigningKey::sign`
+    // SAFETY: wasmtime requires that the bytes come unchanged from `Component::serialize` of the
+    // same wasmtime. The only caller has checked a signature over them that only `SigningKey::sign`
     // makes, which only `compile` calls, with just those bytes; the key is as secret as the
     // server's memory is.
     unsafe { Component::deserialize(engine, code) }

@@ -1,10 +1,10 @@
-//! What guests say, on its way to the log.
+//! Log lines of guests.
 //!
 //! A line goes to `tracing` under the target `guest` with the names of its pipeline and stage.
 //! Bounds: a line is cut at [`LOG_LINE_BYTES_MAX`]; a call may log the stage's `log_bytes`; a stage
-//! may log [`LOG_LINES_PER_SECOND`] over all its instances. What is beyond is dropped and counted,
-//! and a later line says how many. Control characters are escaped, so a guest can't forge a line or
-//! drive a terminal.
+//! may log [`LOG_LINES_PER_SECOND`] over all its instances. What exceeds them is dropped and
+//! counted, and a later line reports the number. Control characters are escaped, so a guest can't
+//! forge a line or control a terminal.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use hotstage_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_PER_SECOND};
 use hotstage_core::printable;
 use tracing::level_filters::LevelFilter;
 
-/// Where a line comes from: one for a stage, shared by its instances.
+/// The origin of lines: one for a stage, shared by its instances.
 pub(crate) struct StageLog {
     pipeline: String,
     stage: String,
@@ -44,7 +44,7 @@ impl StageLog {
     }
 
     /// Whether the rate allows one more. Two threads at a second's edge may let a few lines more
-    /// through; that costs nothing, and a lock would.
+    /// through; that does no harm, and a lock would cost time.
     fn admits(&self) -> bool {
         let second = self.began.elapsed().as_secs();
         if self.second.swap(second, Relaxed) != second {
@@ -71,12 +71,12 @@ impl StageLog {
     }
 }
 
-/// The lowest level that anybody listens to; `None` is nobody.
+/// The lowest level with a subscriber; `None` if there is none.
 pub(crate) fn threshold() -> Option<tracing::Level> {
     LevelFilter::current().into_level()
 }
 
-/// One instance's way to the log. Clones share what is left of the call's bytes.
+/// One instance's handle to the log. Clones share the rest of the call's bytes.
 #[derive(Clone)]
 pub(crate) struct Writer {
     log: Arc<StageLog>,
@@ -95,8 +95,8 @@ impl Writer {
         self.left.store(bytes, Relaxed);
     }
 
-    /// A line of the host's own about the instance. It costs the call nothing, and counts towards
-    /// the stage's rate.
+    /// A line of the host about the instance. It does not count towards the call's bytes, but
+    /// towards the stage's rate.
     pub(crate) fn warn(&self, text: &str) {
         if self.log.admits() {
             self.log.emit(tracing::Level::WARN, &escape(text));
@@ -123,12 +123,12 @@ impl Writer {
     }
 }
 
-/// One of stdout and stderr. A line of the log is a line of the stream, in however many pieces it
-/// was written: Rust writes each part of an `eprintln!` by itself. One without an end is logged
-/// when its instance ends.
+/// stdout or stderr. A line of the log is a line of the stream, in however many pieces it was
+/// written: Rust writes each part of an `eprintln!` by itself. An unfinished line is logged when
+/// its instance ends.
 pub(crate) struct Lines {
     writer: Writer,
-    /// The line that has no end yet, as far as the bound.
+    /// The unfinished line, up to the bound.
     open: Vec<u8>,
 }
 
@@ -146,10 +146,10 @@ impl Lines {
             let (text, ends) = piece
                 .strip_suffix(b"\n")
                 .map_or((piece, false), |text| (text, true));
-            // What is beyond the cut is neither kept nor decoded: a flood must not cost more than
+            // Bytes beyond the cut are neither kept nor decoded: a flood must not cost more than
             // its bound.
-            let room = LOG_LINE_BYTES_MAX.saturating_sub(self.open.len());
-            self.open.extend_from_slice(&text[..text.len().min(room)]);
+            let free = LOG_LINE_BYTES_MAX.saturating_sub(self.open.len());
+            self.open.extend_from_slice(&text[..text.len().min(free)]);
             if ends {
                 self.end();
             }
@@ -171,10 +171,10 @@ impl Drop for Lines {
     }
 }
 
-/// The text with control characters written out, cut at the bound.
+/// The text with control characters escaped, cut at the bound.
 fn escape(text: &str) -> Cow<'_, str> {
-    // Cut first, so that a flood costs no more than its bound; and again, since writing out makes
-    // it longer.
+    // Cut first, so that a flood costs no more than its bound; and again, since escaping makes it
+    // longer.
     let start = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
     let line = printable::one_line(start);
     if start.len() == text.len() && line.len() <= LOG_LINE_BYTES_MAX {

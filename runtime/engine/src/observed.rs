@@ -1,9 +1,9 @@
-//! What a stage observes: numbers under names that it chooses, counted and summed up over all its
-//! instances.
+//! The metrics that a stage observes: numbers under names that it chooses, counted and summed over
+//! all its instances.
 //!
-//! Each name has a place, taken by whoever needs it first; nothing is locked and nothing allocated
-//! once it is there. Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; what is beyond, or no finite
-//! number, is dropped and counted.
+//! Each name has a slot, taken on its first use; after that nothing is locked and nothing
+//! allocated. Bounds: [`OBSERVED_MAX`] names, of 64 bytes each; values beyond them, or that are not
+//! finite numbers, are dropped and counted.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,21 +26,21 @@ struct Metric {
     squares: AtomicU64,
 }
 
-/// What was observed of one metric.
+/// The values of one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// What the stage calls it.
+    /// The stage's name for it.
     pub name: String,
-    /// How many values there were.
+    /// The number of values.
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The sum of their squares: with it, how much they vary.
+    /// The sum of their squares, from which their variance follows.
     pub squares: f64,
 }
 
 impl Observed {
-    /// Notes a value.
+    /// Adds a value.
     pub(crate) fn observe(&self, name: &str, value: f64) {
         match self.place(name).filter(|_| value.is_finite()) {
             Some(metric) => {
@@ -64,7 +64,7 @@ impl Observed {
         for place in &self.places {
             let metric = match place.get() {
                 Some(metric) => metric,
-                // Nobody has another name here unless somebody was quicker.
+                // Another thread may have taken the slot for another name.
                 None if is_observed_name(name) => place.get_or_init(make),
                 None => return None,
             };

@@ -1,10 +1,10 @@
-//! How long a stage may take to open: so much CPU time, so that a busy machine refuses nothing that
-//! an idle one takes.
+//! Limits the time of opening a stage by CPU time, so that a busy machine refuses no stage that an
+//! idle one accepts.
 //!
 //! Bound: [`CPU_FACTOR`] times the limit on a call, each for instantiating, describing and opening;
-//! counted over the threads that poll it. Behind it stands a bound on the time that passes,
-//! [`WALL_FACTOR`] times that and at least [`WALL_MIN`], for a machine on which nothing moves. A
-//! call for a request is bounded by the time that passes alone.
+//! counted over the threads that poll it. In addition a bound on elapsed time, [`WALL_FACTOR`]
+//! times that and at least [`WALL_MIN`], covers a stalled machine. A call for a request is bounded
+//! by elapsed time only.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,9 +17,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Opening reads weights and builds tables; it may take this many times as long as a call.
 const CPU_FACTOR: u32 = 10;
-/// How many times its CPU time it may last.
+/// The bound on elapsed time, as a multiple of the CPU time.
 const WALL_FACTOR: u32 = 20;
-/// It may last so long in any case.
+/// The least bound on elapsed time.
 const WALL_MIN: Duration = Duration::from_secs(60);
 
 /// An opening that is under way.
@@ -35,17 +35,17 @@ pub(crate) struct Opening {
 struct Used {
     /// Of polls that are over.
     before: AtomicU64,
-    /// What its thread had used when the poll that runs now began.
+    /// The thread's CPU time at the start of the current poll.
     began: AtomicU64,
 }
 
 impl Opening {
-    /// Begins now; `limits` are those of a call.
+    /// Starts now; `limits` are those of a call.
     pub(crate) fn begin(limits: &StageLimits) -> Self {
         let cpu = limits.time.saturating_mul(CPU_FACTOR);
         let wall = cpu.saturating_mul(WALL_FACTOR).max(WALL_MIN);
         let now = Instant::now();
-        // A limit that lies beyond what a clock can say is none.
+        // A limit beyond the range of the clock is no limit.
         let until = now.checked_add(wall).unwrap_or(now + WALL_MIN);
         Self {
             used: Arc::default(),
@@ -62,7 +62,7 @@ impl Opening {
         }
     }
 
-    /// Does the work, and counts what CPU time it uses.
+    /// Runs the work, and counts its CPU time.
     pub(crate) async fn measure<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         poll_fn(|context| {
@@ -77,7 +77,7 @@ impl Opening {
         .await
     }
 
-    /// Whether it may go on. To be asked by the work itself, on the thread that polls it.
+    /// Whether it may continue. Called by the work itself, on the thread that polls it.
     pub(crate) fn may_go_on(&self) -> bool {
         self.used() < self.cpu && Instant::now() < self.until
     }
@@ -128,7 +128,7 @@ mod tests {
                 opening.used()
             );
         }));
-        // What its thread does between two polls is not its own.
+        // The thread's work between two polls does not count.
         spin(Duration::from_millis(30));
         runtime.block_on(opening.measure(async {
             assert!(

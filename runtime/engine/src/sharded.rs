@@ -1,19 +1,19 @@
-//! One of a thing for each of a few threads, so that threads do not wait for each other's caches.
+//! One value for each of a few threads, so that threads do not contend for cache lines.
 //!
-//! What every thread writes moves from core to core with every write: tens of nanoseconds on two
-//! cores, more on many. Here each thread writes a place of its own, on cache lines of its own, and
-//! whoever reads goes through all of them. Default: a place for each thread that answers requests,
+//! A value that every thread writes moves from core to core with every write: tens of nanoseconds
+//! on two cores, more on many. Here each thread writes its own shard, on cache lines of its own,
+//! and a reader goes through all shards. Default: a shard for each thread that answers requests,
 //! two to a core; [`Sharded::few`] has at most 16, shared by several threads where there are more,
-//! for things of which there are many.
+//! for values that exist many times.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::available_parallelism;
 
-/// Threads of a core: one for connections, one for long guests.
+/// Threads for each core: one for connections, one for long guests.
 const THREADS: usize = 2;
-/// Places of what there are many of.
+/// Shards of values that exist many times.
 const FEW: usize = 16;
 
 /// A `T` for each of a few threads.
@@ -31,7 +31,7 @@ impl<T> Sharded<T> {
         Self::of(usize::MAX, make)
     }
 
-    /// One for each thread, but not many.
+    /// One for each thread, up to 16.
     pub fn few(make: impl FnMut() -> T) -> Self {
         Self::of(FEW, make)
     }
@@ -43,7 +43,7 @@ impl<T> Sharded<T> {
         Self((0..PLACES.min(most)).map(|_| Place(make())).collect())
     }
 
-    /// This thread's.
+    /// The calling thread's.
     pub fn own(&self) -> &T {
         &self.0[self.place()].0
     }
@@ -53,7 +53,7 @@ impl<T> Sharded<T> {
         self.0.iter().map(|place| &place.0)
     }
 
-    /// All of them, this thread's first.
+    /// All of them, the calling thread's first.
     pub fn own_first(&self) -> impl Iterator<Item = &T> {
         let (before, after) = self.0.split_at(self.place());
         after.iter().chain(before).map(|place| &place.0)
@@ -82,7 +82,7 @@ impl Counter {
         self.0.own().fetch_add(many, Relaxed);
     }
 
-    /// What was added until now.
+    /// The sum so far.
     pub fn read(&self) -> u64 {
         self.0
             .all()
@@ -91,14 +91,13 @@ impl Counter {
     }
 }
 
-/// Gives the calling thread its number now. Threads that answer requests ask for theirs as they
-/// start: then no two of them share a place.
+/// Assigns a number to the calling thread now. Threads that answer requests call this as they
+/// start, so that no two of them share a shard.
 pub fn enter() {
     number();
 }
 
-/// Of so many things, which are shared by all threads, the one that the calling thread asks for
-/// first.
+/// Of `many` things that all threads share, the one that the calling thread tries first.
 pub(crate) fn first_of(many: usize) -> usize {
     number() % many.max(1)
 }

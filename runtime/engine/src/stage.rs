@@ -1,12 +1,12 @@
 //! One stage: a component with its settings and files, opened, and its warm instances.
 //!
-//! A call takes an idle instance or makes one; afterwards the instance lies idle again. Guest
-//! memory therefore survives between calls, which is why a stage must be a pure function, and why
-//! one that is not trusted to be may have a fresh instance for each call ([`Reuse::Never`]). Four
-//! things end an instance: a trap or a crossed limit, a defect that the guest reports, more bytes
-//! held than it may between calls, and a caller that goes away in the middle of a call. How many
-//! are kept: `idle`. Bound: the caller admits at most `limits.instances.max` calls at once; idle
-//! ones above that are dropped.
+//! A call takes an idle instance or creates one; afterwards the instance is idle again. Guest
+//! memory therefore survives between calls, which is why a stage must be a pure function; an
+//! untrusted one may get a fresh instance for each call ([`Reuse::Never`]). Four things end an
+//! instance: a trap or a crossed limit, a defect that the guest reports, more bytes held than it
+//! may between calls, and a caller that leaves in the middle of a call. `idle_instances` decides
+//! how many are kept. Bound: the caller admits at most `limits.instances.max` calls at once; idle
+//! instances above that are dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -37,7 +37,8 @@ pub(crate) enum Pre {
 }
 
 impl Pre {
-    /// Places that an instance takes: one for each memory, and for three tables.
+    /// Units of the instance budget that an instance takes: one for each memory, and for three
+    /// tables.
     fn places(&self) -> u32 {
         let component = match self {
             Self::Preprocess(pre) => pre.instance_pre().component(),
@@ -54,7 +55,7 @@ impl Pre {
     }
 }
 
-/// What a stage is made of, beside its component.
+/// The parts of a stage, beside its component.
 #[derive(Clone, Debug)]
 pub struct StageOptions {
     /// For the log: the pipeline and its version.
@@ -63,13 +64,13 @@ pub struct StageOptions {
     pub name: String,
     /// A JSON object.
     pub settings: String,
-    /// By the names that the component asks for.
+    /// By the names that the component uses.
     pub files: Arc<Files>,
-    /// Where the names go that it asks for while it is opened.
+    /// Receives the file names that it requests while it is opened.
     pub asked: Arc<Asked>,
-    /// What it may use.
+    /// The resources that it may use.
     pub limits: StageLimits,
-    /// Where its graphs compute, if it is not left to the server.
+    /// Where its graphs compute; `None`: the server decides.
     pub isolation: Option<Isolation>,
 }
 
@@ -82,7 +83,7 @@ pub struct Stage {
     idle: Arc<Idle>,
 }
 
-/// What every instance of a stage is made from.
+/// The parts that every instance of a stage is created from.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) compiled: Arc<Compiled>,
@@ -95,13 +96,13 @@ pub(crate) struct Parts {
     pub(crate) observed: Arc<Observed>,
     /// Bytes of buffers that its instances hold between calls.
     pub(crate) held: Arc<AtomicU64>,
-    /// Places that an instance takes.
+    /// Units of the instance budget that an instance takes.
     pub(crate) places: u32,
 }
 
 impl Stage {
-    /// Opens a first instance, and as many as are to be kept warm. The component says what flows in
-    /// and out.
+    /// Opens a first instance, and as many as are to be kept warm. The component returns its
+    /// signature.
     pub async fn open(
         engine: &Engine,
         compiled: &Arc<Compiled>,
@@ -159,12 +160,12 @@ impl Stage {
         Ok(stage)
     }
 
-    /// What flows in and out.
+    /// Its inputs and outputs.
     pub const fn signature(&self) -> &Signature {
         &self.opened.signature
     }
 
-    /// What it does in its pipeline.
+    /// Its role in its pipeline.
     pub fn role(&self) -> Role {
         match self.parts.compiled.pre {
             Pre::Preprocess(_) => Role::Preprocess,
@@ -178,33 +179,33 @@ impl Stage {
         &self.opened.accepts
     }
 
-    /// What the component says of itself.
+    /// The component's description of itself.
     pub const fn about(&self) -> &About {
         &self.about
     }
 
-    /// The engines that compute its graphs, for people: `onnxruntime 1.32 (cpu)`.
+    /// The engines that compute its graphs, for messages: `onnxruntime 1.32 (cpu)`.
     pub fn engines(&self) -> &[String] {
         &self.engines
     }
 
-    /// What it may use.
+    /// The resources that it may use.
     pub const fn limits(&self) -> &StageLimits {
         &self.parts.limits
     }
 
-    /// Instances that were made and ended so far, and log lines that were dropped.
+    /// Instances created and ended so far, and log lines dropped.
     pub fn counts(&self) -> (u64, u64, u64) {
         let (created, ended) = self.idle.counts();
         (created, ended, self.parts.log.dropped())
     }
 
-    /// What it observed so far, and how many values were dropped.
+    /// The metrics that it observed so far, and the number of dropped values.
     pub fn observed(&self) -> (Vec<Observation>, u64) {
         (self.parts.observed.read(), self.parts.observed.dropped())
     }
 
-    /// Bytes of tensors and files that its calls copied across the wall, either way.
+    /// Bytes of tensors and files that its calls copied across the ABI, either way.
     pub fn copied(&self) -> u64 {
         self.idle.copied()
     }
@@ -214,18 +215,18 @@ impl Stage {
         self.idle.memory()
     }
 
-    /// Bytes of buffers that its instances hold between calls, files left out.
+    /// Bytes of buffers that its instances hold between calls, without files.
     pub fn held(&self) -> u64 {
         self.parts.held.load(Relaxed)
     }
 
-    /// Drops the idle instances, but for a least that is written. The next call makes a new one.
+    /// Drops the idle instances, except a minimum that is written. The next call creates a new one.
     pub fn rest(&self) {
         self.idle.rest();
     }
 
-    /// One call. The tensors are in signature order, and fit it. Its time counts from `began`,
-    /// which is now, as the caller knows it already.
+    /// One call. The tensors are in signature order, and fit it. Its time counts from `began`, the
+    /// current time, which the caller knows already.
     ///
     /// The future yields about every millisecond while the guest runs, and for nothing else. When
     /// it is dropped, so is the instance.
@@ -233,7 +234,7 @@ impl Stage {
         self.call_in(Phase::Request, began, payload).await
     }
 
-    /// The same for nobody's request: no metric counts it.
+    /// The same without a client's request: no metric counts it.
     pub async fn try_out(&self, began: Instant, payload: Payload) -> Result<Tensors, CallError> {
         self.call_in(Phase::Trial, began, payload).await
     }
@@ -246,7 +247,7 @@ impl Stage {
     ) -> Result<Tensors, CallError> {
         let (mut instance, began) = match self.idle.take() {
             Some(instance) => (instance, began),
-            // Opening it may have taken long, which is not the call's time.
+            // Opening it may have taken long, which does not count as the call's time.
             None => (
                 self.another().await.map_err(OpenError::into_call_error)?,
                 Instant::now(),

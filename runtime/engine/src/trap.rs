@@ -1,7 +1,7 @@
-//! What went wrong in a call, in words for the client and a cause for the log.
+//! Why a call failed: a message for the client and a cause for the log.
 //!
-//! The client learns the kind and the limit; a guest's backtrace, and the text of a defect that it
-//! reported, go to the log alone. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in
+//! The client gets the kind and the limit; a guest's backtrace, and the text of a defect that it
+//! reported, go to the log only. Bounds: those of [`Failure`](hotstage_core::failure::Failure), in
 //! the same way: a [`CallError`] is made by its constructors, which cut.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::bindings::stages;
 use crate::host::{Breach, Guest};
 
 const NO_ROOM: &str =
-    "found no room for another instance: the server runs as many as `--instances` allows";
+    "could not get another instance: the server runs as many as `--instances` allows";
 
 const STACK_FULL: &str =
     "; probably the stack is full: the same functions call each other again and again";
@@ -25,8 +25,7 @@ const STACK_FULL: &str =
 /// Frames of a backtrace that can show a recursion. wasmtime keeps 20.
 const FRAMES_MIN: usize = 12;
 
-/// A call without an answer. The text leaves out the stage's name: whoever reports it says whose
-/// call it was.
+/// A call without an answer. The message leaves out the stage's name, which the caller adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallError {
@@ -39,15 +38,15 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// Every instance that the server may have is at work, or so many that this one's places are
-    /// not free.
+    /// All instances that the server may have are at work, or too many for the units that this one
+    /// needs.
     pub(crate) fn no_room(places: u32) -> Self {
         if places == 1 {
             return Self::new(Kind::Overloaded, NO_ROOM);
         }
         Self::new(
             Kind::Overloaded,
-            format!("{NO_ROOM}, and one of this component, with its memories, is {places}"),
+            format!("{NO_ROOM}, and one of this component counts as {places}"),
         )
     }
 
@@ -60,7 +59,7 @@ impl CallError {
         }
     }
 
-    /// Keeps what only the log may see.
+    /// Adds the cause, which goes to the log only.
     pub(crate) fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(printable::within(cause, FAILURE_TEXT_BYTES_MAX));
         self
@@ -70,7 +69,7 @@ impl CallError {
         Self::new(Kind::StageSignature, message)
     }
 
-    /// What a guest's own failure becomes.
+    /// The error for a guest's own failure.
     pub(crate) fn reported(failure: stages::Failure) -> Self {
         match failure {
             stages::Failure::InvalidInput(text) => Self::new(Kind::InvalidInput, cut(text)),
@@ -86,15 +85,15 @@ impl CallError {
         }
     }
 
-    /// What a trap becomes, with the state that the call left.
+    /// The error for a trap, from the state that the call left.
     pub(crate) fn trapped(error: &Error, guest: &Guest, limits: &StageLimits) -> Self {
         let (kind, message) = explain(error, guest, limits);
-        let mut told = Self::new(kind, message).because(format_args!("{error:?}"));
+        let mut failed = Self::new(kind, message).because(format_args!("{error:?}"));
         // A backtrace quotes the names that the component gives its functions. Its lines stay.
-        told.cause = told
+        failed.cause = failed
             .cause
             .map(|cause| printable::lines(&cause).into_owned());
-        told
+        failed
     }
 }
 
@@ -123,7 +122,7 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return (Kind::Overloaded, NO_ROOM.to_owned());
     }
-    // wasmtime keeps the type of this one to itself; a test with a real guest pins the words.
+    // wasmtime does not export the type of this error; a test with a real guest pins its message.
     if printable::within(format_args!("{error:#}"), FAILURE_TEXT_BYTES_MAX)
         .contains("fuel allocated for hostcalls")
     {
@@ -159,9 +158,9 @@ fn explain(error: &Error, guest: &Guest, limits: &StageLimits) -> (Kind, String)
     )
 }
 
-/// Whether the guest probably called itself until its stack was full. Compiled languages keep most
-/// of theirs in linear memory, so that it ends outside of that; what shows is that few functions
-/// make up the end of the backtrace.
+/// Whether the guest probably recursed until its stack was full. Compiled languages keep most of
+/// their stack in linear memory, so the overflow is an access out of bounds; the sign is that few
+/// functions make up the end of the backtrace.
 fn is_stack_full(error: &Error, trap: Trap) -> bool {
     let frames = match (trap, error.downcast_ref::<WasmBacktrace>()) {
         (Trap::StackOverflow, _) => return true,
@@ -172,8 +171,8 @@ fn is_stack_full(error: &Error, trap: Trap) -> bool {
     is_repeated(frames.len(), functions.len())
 }
 
-/// Whether so many frames of so few functions are a recursion without an end, as far as a cut
-/// backtrace shows it.
+/// Whether so many frames of so few functions show an endless recursion, as far as a cut backtrace
+/// does.
 const fn is_repeated(frames: usize, functions: usize) -> bool {
     frames >= FRAMES_MIN && functions * 3 <= frames
 }
@@ -185,10 +184,10 @@ pub(crate) fn output_message(limits: &StageLimits) -> String {
     )
 }
 
-/// A guest's text within its bound, on one line, without characters that could forge lines or drive
-/// a terminal.
+/// A guest's text within its bound, on one line, without characters that could forge lines or
+/// control a terminal.
 pub(crate) fn cut(text: String) -> String {
-    // Cut first: writing characters out makes it longer, and must not be paid for what is cut off.
+    // Cut first: escaping makes text longer, and must not be paid for text that is cut off.
     let cut = printable::cut(text, FAILURE_TEXT_BYTES_MAX);
     if cut.is_empty() {
         return "it gave no reason".to_owned();
@@ -208,13 +207,13 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_text_has_one() {
-        let told = |failure| CallError::reported(failure).message;
+        let failed = |failure| CallError::reported(failure).message;
         assert_eq!(
-            told(stages::Failure::InvalidInput(String::new())),
+            failed(stages::Failure::InvalidInput(String::new())),
             "it gave no reason"
         );
         assert_eq!(
-            told(stages::Failure::Unavailable(String::new())),
+            failed(stages::Failure::Unavailable(String::new())),
             "can't answer now: it gave no reason"
         );
     }

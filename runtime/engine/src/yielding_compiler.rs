@@ -1,13 +1,13 @@
-//! A compiler that gives way: between two of its passes it offers the core to whoever waits for it.
+//! A compiler that yields: between two of its passes it offers the core to waiting threads.
 //!
-//! A thread of the lowest priority (`SCHED_IDLE`) is not enough. Since Linux 6.6 such a thread,
-//! once it runs, keeps its core until the next timer tick, milliseconds later, while a thread that
-//! has just used much of the processor waits in the same queue: the scheduler owes the compiler its
-//! share first (EEVDF: Stoica & Abdel-Wahab 1995). Who yields gives that share up. Beside steady
-//! traffic this took the neighbour's p99 from four times the usual to about one.
+//! The lowest priority (`SCHED_IDLE`) is not enough. Since Linux 6.6 such a thread, once it runs,
+//! keeps its core until the next timer tick, milliseconds later, while a thread that has just used
+//! much of the processor waits in the same queue: the scheduler owes the compiler its share first
+//! (EEVDF: Stoica & Abdel-Wahab 1995). A thread that yields gives that share up. With steady
+//! traffic this reduced the p99 of other tenants' requests from four times the usual to about one.
 //!
-//! Cranelift says when a pass begins to a profiler of the thread; ours measures nothing and yields.
-//! Bound: a pass of one function, which is as a rule under a millisecond.
+//! Cranelift reports the start of a pass to a profiler of the thread; this one measures nothing and
+//! yields. Bound: a pass of one function, which is usually under a millisecond.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -15,34 +15,34 @@ use std::time::{Duration, Instant};
 
 use cranelift_codegen::timing::{Pass, Profiler, set_thread_profiler};
 
-/// How long a compiler works before it offers the core: what a request can wait unnoticed.
+/// How long a compiler works before it yields: a delay that a request does not notice.
 const EVERY: Duration = Duration::from_micros(50);
 
-/// From now on, what is compiled on this thread gives way to other threads.
+/// From now on, compilations on this thread yield to other threads.
 pub fn yield_between_passes() {
-    give_way_by(std::thread::yield_now);
+    yield_by(std::thread::yield_now);
 }
 
-fn give_way_by(way: impl Fn() + 'static) {
-    // The one before is the default, which adds up times that nobody reads.
+fn yield_by(yields: impl Fn() + 'static) {
+    // The profiler that it replaces is the default, which adds up times that are never read.
     let _ = set_thread_profiler(Box::new(GiveWay {
-        way,
+        yields,
         since: Cell::new(Instant::now()),
     }));
 }
 
 struct GiveWay<F> {
-    way: F,
+    yields: F,
     since: Cell<Instant>,
 }
 
 impl<F: Fn()> Profiler for GiveWay<F> {
     fn start_pass(&self, _: Pass) -> Box<dyn Any> {
         if self.since.get().elapsed() >= EVERY {
-            (self.way)();
+            (self.yields)();
             self.since.set(Instant::now());
         }
-        // Nothing is told when the pass ends. A box of nothing takes no memory.
+        // The end of a pass is ignored. A `Box` of `()` allocates nothing.
         Box::new(())
     }
 }
@@ -82,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_gives_way_and_says_nothing_more_when_it_is_another_thread() {
+    fn a_compiler_yields_only_on_its_own_thread() {
         let times = Rc::new(Cell::new(0));
         let counted = Rc::clone(&times);
-        give_way_by(move || counted.set(counted.get() + 1));
+        yield_by(move || counted.set(counted.get() + 1));
         let mut config = wasmtime::Config::new();
         config.parallel_compilation(false);
         let engine = wasmtime::Engine::new(&config).unwrap();

@@ -1,16 +1,16 @@
-//! Where tract 0.23.9 does not read a graph as ONNX means it.
+//! Finds ONNX graphs that tract 0.23.9 would compute wrongly, and fixes names that it rejects.
 //!
-//! Operators that it computes without an attribute that it should heed, and so wrongly: a graph
-//! that uses one is refused rather than answered. Found by ONNX's own tests (docs/conformance.md)
-//! and by examples. Nodes of one name, which it takes for a mistake: they get names of their own.
-//! Default: all else is tract's own business.
+//! tract ignores some attributes of operators, and so computes them wrongly: a graph that uses one
+//! is refused. They were found by ONNX's own tests (docs/conformance.md) and by examples. tract
+//! rejects nodes that share a name, which ONNX allows: they get names of their own. Default:
+//! everything else is passed to tract unchanged.
 
 use std::collections::BTreeSet;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
-/// The first node that would be computed wrongly, and why. Of the graph's outputs only those that
-/// are wanted count.
+/// The first node that would be computed wrongly, and why. Only the wanted outputs of the graph
+/// count.
 pub fn first<'a>(
     graph: &'a GraphProto,
     wanted: impl IntoIterator<Item = &'a str>,
@@ -78,7 +78,7 @@ fn misread(node: &NodeProto, used: &BTreeSet<&str>) -> Option<String> {
     ))
 }
 
-/// Gives nodes of one name names of their own. ONNX lets nodes share a name, or have none.
+/// Gives nodes that share a name names of their own. ONNX lets nodes share a name, or have none.
 pub fn tell_apart(graph: &mut GraphProto) {
     let mut names: BTreeSet<String> = BTreeSet::new();
     for (place, node) in graph.node.iter_mut().enumerate() {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_one_name_are_told_apart() {
+    fn nodes_of_one_name_get_names_of_their_own() {
         let named = |name: &str| NodeProto {
             name: name.to_owned(),
             ..NodeProto::default()

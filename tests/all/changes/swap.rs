@@ -121,7 +121,7 @@ fn a_label_is_accepted_in_place_of_a_version() {
     assert_eq!(admin.label("m", "canary", "3").error(), "there is no m/3");
     assert_eq!(
         admin.label("m", "1", "2").error(),
-        "`1` can\'t be a label of `m`: a version is called so"
+        "`1` can\'t be a label of `m`: a version has this name"
     );
     admin.delete("/v1/models/m/labels/stable").ok();
     assert_eq!(ask(&mut connection, stable).unwrap_err().status, 404);

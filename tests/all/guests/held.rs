@@ -198,7 +198,7 @@ fn memories_are_counted_as_places() {
         .apply(&[seven(&json!({ "instances": { "min": 2 } }))])
         .error();
     assert!(
-        refused.contains("and one of this component, with its memories, is 7"),
+        refused.contains("and one of this component counts as 7"),
         "{refused}"
     );
     assert_eq!(ask(&server, "neighbour", &[5.0]), [5.0]);

@@ -69,7 +69,7 @@ impl<'a, M> Fit<'a, M> {
                 .map(|given| self.shown(given.branch))
                 .collect();
             let message = format!(
-                "{} give `{}`; say under `merge` what becomes of it ({}), or rename it under a member's \
+                "{} give `{}`; choose under `merge` how it is merged ({}), or rename it under a member's \
                  `outputs`",
                 list(members.iter().map(String::as_str)),
                 shown(made.name),
@@ -108,7 +108,7 @@ impl<'a, M> Fit<'a, M> {
             // the node's port promises only what every member promises.
             if other.port.may_feed(port).is_err() || !known_by_both(port, other.port) {
                 let message = format!(
-                    "`{}` gives {} {} and another member {} {}; what is merged has one datatype and shape",
+                    "`{}` gives {} {} and another member {} {}; merged outputs must have the same datatype and shape",
                     self.shown(other.branch),
                     other.port.datatype,
                     show_dimensions(&other.port.shape),

@@ -89,7 +89,7 @@ pub fn merge(method: Method, tensors: &[&Tensor]) -> Result<Tensor, Unmerged> {
     for other in others {
         if other.datatype() != first.datatype() || other.shape() != first.shape() {
             return Err(Unmerged(format!(
-                "one member gives {} {} and another {} {}; what is merged has one shape",
+                "one member gives {} {} and another {} {}; merged outputs must have the same shape",
                 first.datatype(),
                 show_shape(first.shape()),
                 other.datatype(),

@@ -76,11 +76,11 @@ pub enum Misfit {
         version: Version,
         label: Label,
     },
-    #[error("`{label}` can't be a label of `{pipeline}`: a version is called so")]
+    #[error("`{label}` can't be a label of `{pipeline}`: a version has this name")]
     IsVersion { pipeline: ModelName, label: Label },
     #[error("`{pipeline}` has no label `{label}`")]
     NoLabel { pipeline: ModelName, label: Label },
-    #[error("`{version}` can't be a version of `{pipeline}`: a label is called so")]
+    #[error("`{version}` can't be a version of `{pipeline}`: a label has this name")]
     IsLabel {
         pipeline: ModelName,
         version: Version,

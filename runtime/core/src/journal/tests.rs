@@ -165,7 +165,7 @@ fn a_label_points_at_what_is_served_and_is_no_version() {
     );
     assert_eq!(
         outcome("1", Some("1")),
-        Err("`1` can't be a label of `t`: a version is called so".to_owned())
+        Err("`1` can't be a label of `t`: a version has this name".to_owned())
     );
     assert_eq!(
         outcome("canary", None),

@@ -170,7 +170,7 @@ fn percent(here: &mut Decoder, node: &Node) -> Option<f64> {
         .filter(|percent| (1.0..=100.0).contains(percent) && percent.fract() == 0.0);
     here.sound(
         node,
-        percent.ok_or_else(|| format!("{written} is no whole percent from 1 to 100")),
+        percent.ok_or_else(|| format!("{written} is not a whole percent from 1 to 100")),
     )
 }
 

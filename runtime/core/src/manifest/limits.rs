@@ -97,7 +97,7 @@ fn size(here: &mut Decoder, node: &Node, min: u64, max: u64) -> Option<u64> {
         Data::Text(text) => parse_bytes(text).map_err(|error| error.to_string()),
         Data::Number { value, written } => value.as_u64().ok_or_else(|| {
             let written = shown(written);
-            format!("`{written}` is no size; write a whole number of bytes, or one with a unit, like `64MiB`")
+            format!("`{written}` is not a size; write a whole number of bytes, or one with a unit, like `64MiB`")
         }),
         _ => return here.expected("a size, like `64MiB`", node),
     };
@@ -155,7 +155,7 @@ pub(super) fn between<T: PartialOrd + Copy>(
 ) -> Result<T, String> {
     if value < min {
         Err(format!(
-            "{} is less than the least that makes sense, {}",
+            "{} is less than the minimum, {}",
             show(value),
             show(min)
         ))

@@ -92,7 +92,7 @@ impl FromStr for FileRef {
         if text.starts_with("sha256:") {
             return text.parse().map(Self::Digest).map_err(|_| {
                 format!(
-                    "`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case",
+                    "`{}` is not a valid digest; one is `sha256:` and 64 hexadecimal digits in lower case",
                     shown(text)
                 )
             });
@@ -165,20 +165,20 @@ mod tests {
             (&empty, format!("digest {empty}")),
             (
                 "sha256:12",
-                "`sha256:12` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case".to_owned(),
+                "`sha256:12` is not a valid digest; one is `sha256:` and 64 hexadecimal digits in lower case".to_owned(),
             ),
             ("./a\u{0}b", "the path `./a\\0b` has a control character".to_owned()),
             (
                 "plugins/scale",
                 "`plugins/scale` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a bundled component \
-                 (`scale`, `scale@0.1`): `plugins/scale` is no component name: it has a `/`; one is 1 to 128 of A-Z, \
+                 (`scale`, `scale@0.1`): `plugins/scale` is not a valid component name: it has a `/`; one is 1 to 128 of A-Z, \
                  a-z, 0-9, `.`, `_` and `-`, and starts with a letter or a digit"
                     .to_owned(),
             ),
             (
                 "scale@",
                 "`scale@` is neither a path (`./scale.wasm`), nor a digest (`sha256:…`), nor a bundled component \
-                 (`scale`, `scale@0.1`): `` is no version: it is empty; one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` \
+                 (`scale`, `scale@0.1`): `` is not a valid version: it is empty; one is 1 to 128 of A-Z, a-z, 0-9, `.`, `_` \
                  and `-`, and starts with a letter or a digit"
                     .to_owned(),
             ),

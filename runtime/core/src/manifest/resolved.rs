@@ -61,7 +61,7 @@ impl Resolved {
             Ok((written, resolved))
         } else {
             Err(NotCanonical(
-                "written in another way than it would be written here".to_owned(),
+                "the text differs from its canonical form".to_owned(),
             ))
         }
     }
@@ -188,7 +188,7 @@ pub(super) fn test(test: &Test<Digest>) -> Value {
 /// In a canonical text every reference is a digest.
 pub(super) struct DigestsOnly;
 
-const ONLY_DIGESTS: &str = "is no digest";
+const ONLY_DIGESTS: &str = "is not a digest";
 
 impl Resolve for DigestsOnly {
     fn component(&mut self, reference: &ComponentRef) -> Result<Digest, String> {

@@ -171,7 +171,7 @@ impl WrittenRoute {
             }
             (_, problems) if !problems.is_empty() => Err(NotCanonical::because(&problems)),
             _ => Err(NotCanonical::because(
-                &"written in another way than it would be written here",
+                &"the text differs from its canonical form",
             )),
         }
     }

@@ -144,7 +144,7 @@ impl Reader {
             Event::Alias(_) => {
                 self.report(
                     place,
-                    "aliases (`*name`) aren't taken; write the value out".to_owned(),
+                    "aliases (`*name`) aren't allowed; write the value out".to_owned(),
                 );
                 self.put(Node {
                     place,
@@ -169,7 +169,7 @@ impl Reader {
         if anchor > 0 {
             self.report(
                 place,
-                "anchors (`&name`) aren't taken; write the value out where it is used".to_owned(),
+                "anchors (`&name`) aren't allowed; write the value out where it is used".to_owned(),
             );
         }
         if let Some(tag) = tag {
@@ -181,7 +181,7 @@ impl Reader {
             self.report(
                 place,
                 format!(
-                    "tags (`{}`) aren't taken; quote what should be text",
+                    "tags (`{}`) aren't allowed; quote what should be text",
                     shown(&tag)
                 ),
             );

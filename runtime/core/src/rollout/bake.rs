@@ -1,9 +1,10 @@
-//! What is known of one rollout at one step: since when, and what its guards say.
+//! The state of one rollout at one step: when it began, and the verdicts of its guards.
 //!
-//! It belongs to one rollout, known by the revision that began it, and to one step of it. Another
-//! rollout begins at zero, with the same plan and right after the one before as well. Nothing of it
-//! outlives the process: after a restart the step bakes anew, so that it is never shorter than its
-//! plan says. A breach stays one, also when the turn that follows from it can't be made at once.
+//! A bake belongs to one rollout, identified by the revision that began it, and to one step of it.
+//! A new rollout starts at zero, even with the same plan and right after another one. Nothing of a
+//! bake outlives the process: after a restart the step bakes anew, so that it is never shorter than
+//! its plan says. A breach remains a breach, even if the transition that follows from it is
+//! delayed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,10 @@ use super::watch::Watch;
 use super::{Next, Phase, Plan, Progress, Rolling};
 use crate::quantity::show_duration;
 
-/// The chance that a rollout is ever taken back although its version keeps to every limit.
+/// The chance that a rollout is ever rolled back although its version keeps to every limit.
 pub const ALPHA: f64 = 0.05;
 
-/// One rollout at one step. Times are those since any moment that stays the same.
+/// One rollout at one step. Times are measured from any fixed moment.
 #[derive(Clone, Debug)]
 pub struct Bake {
     rolling: Rolling,
@@ -29,55 +30,56 @@ pub struct Bake {
     step_began: Duration,
     /// One for each guard.
     watches: Vec<Watch>,
-    /// The last reading, and when that was.
+    /// The last reading of the counters, and its time.
     last: (Duration, Counts),
     breach: Option<String>,
 }
 
-/// What a step came to, as the journal keeps it.
+/// The result of a step, as the journal keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Which step, from 0.
+    /// The step, from 0.
     pub step: u32,
     /// How long it baked, in milliseconds.
     pub baked_ms: u64,
-    /// What each guard of it found, in order.
+    /// The findings of its guards, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<Finding>,
 }
 
-/// What a guard found.
+/// The finding of a guard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// The guard.
+    /// The guard's name.
     pub name: String,
     /// The word for its measure, or a stage's metric: `label.score`.
     pub measure: String,
     /// Its limit.
     pub limit: f64,
-    /// The word for what it said last.
+    /// The word for its last verdict.
     pub verdict: String,
-    /// In the whole step; of a breach, in the time that proved it.
+    /// Samples in the whole step; for a breach, in the time that proved it.
     pub samples: u64,
-    /// The measure, where it can be told.
+    /// The measure, if it could be computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Its bounds.
+    /// The lower bound of the measure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
-    /// The upper one; none where too little was seen.
+    /// The upper bound; `None` when there were too few samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
 }
 
-// No figure is ever NaN: JSON has none, and what can't be told is absent.
+// No figure is ever NaN: JSON has none, and a figure that could not be computed is absent.
 impl Eq for Evidence {}
 impl Eq for Finding {}
 
 impl Bake {
-    /// What is known of a rollout at its step: what was known, if it was of that, else nothing yet.
+    /// The bake of a rollout at its step: `known`, if it is of that rollout and step, else a new
+    /// one.
     #[must_use]
     pub fn of(
         known: Option<Self>,
@@ -94,7 +96,7 @@ impl Bake {
         }
     }
 
-    /// The same step from the beginning: what it was counted from is there no more.
+    /// The same step from the beginning, when the counters that it started from no longer exist.
     #[must_use]
     pub fn anew(self, now: Duration, counts: &Counts) -> Self {
         Self::begin(self.rolling, self.plan, self.began, now, counts)
@@ -128,7 +130,7 @@ impl Bake {
         }
     }
 
-    /// Judges the counters of this moment, and says what comes next.
+    /// Judges the counters of this moment, and returns what comes next.
     pub fn look(&mut self, phase: Phase, now: Duration, counts: &Counts) -> Next {
         if let Some(why) = self.breach.clone().filter(|_| phase.is_under_way()) {
             return Next::TakeBack(why);
@@ -162,7 +164,7 @@ impl Bake {
         now.saturating_sub(self.step_began)
     }
 
-    /// What its guards said last, with bounds.
+    /// The last judgements of its guards, with bounds.
     pub fn judgements(&self) -> Vec<Judgement> {
         let (now, counts) = &self.last;
         let said = self.watches.iter().zip(&self.plan.guards).enumerate();
@@ -175,13 +177,14 @@ impl Bake {
         &self.plan
     }
 
-    /// Whether it is of this rollout, at this step.
+    /// Whether it belongs to this rollout, at this step.
     pub fn is_of(&self, rolling: &Rolling) -> bool {
         self.rolling.is_same(rolling) && self.rolling.step == rolling.step
     }
 
-    /// Why the step can't be judged, or not yet: said when its time is over, when a guard's window
-    /// is and has shown too little, or when an open circuit keeps requests from the version.
+    /// Why the step can't be judged, or not yet. Returned when the step's time is over, when a
+    /// guard's window is over and had too few samples, or when an open circuit keeps requests from
+    /// the version.
     pub fn hindrance(&self, now: Duration, is_circuit_open: bool) -> Option<String> {
         let step = self.plan.steps.get(self.rolling.step as usize)?;
         let baked = self.baked(now);
@@ -221,7 +224,7 @@ impl Bake {
         })
     }
 
-    /// What the step came to so far.
+    /// The result of the step so far.
     pub fn evidence(&self, now: Duration) -> Evidence {
         let step = self.plan.steps.get(self.rolling.step as usize);
         let judgements = self.judgements();
@@ -260,12 +263,12 @@ impl Bake {
     }
 }
 
-/// A figure with the digits that say something.
+/// A figure rounded to its significant digits.
 fn short(figure: f64) -> f64 {
     (figure * 1e6).round() / 1e6
 }
 
-/// A time in seconds, where it is one or more.
+/// A time, rounded to seconds from one second on.
 fn rounded(time: Duration) -> Duration {
     if time < Duration::from_secs(1) {
         Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(0))

@@ -1,24 +1,24 @@
-//! Bounds that may be looked at as often as one likes: of a share, of a p99, of a mean.
+//! Bounds that are valid however often they are read: of a share, of a p99, of a mean.
 //!
-//! A guard is judged ten times a second. An interval for one sample size is wrong more and more
-//! often the more often it is looked at; a bound here is wrong, *ever*, with a chance of at most α,
-//! however often and whenever it is read.
+//! A guard is judged ten times a second. An interval for one sample size is wrong more often each
+//! time it is read; the chance that a bound here is *ever* wrong is at most α, however often and
+//! whenever it is read.
 //!
 //! **Shares.** A bet on the share against a limit m multiplies its stake by θ ⁄ m for each hit and
 //! (1 − θ) ⁄ (1 − m) for each miss. For any θ above m that is a supermartingale while the share is
 //! m or less, for numbers between 0 and 1 as well as for hits and misses, so it ever reaches 1 ⁄ α
-//! with a chance of at most α (Ville 1939). It is the betting of `experiment/sequence.rs` with bets
-//! that stay the same: what is counted between two readings has no order, and the product of
-//! constant bets needs none. [`BETS`] of them are averaged (the method of mixtures: Robbins 1970;
-//! Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
-//! sequences", Annals of Statistics 2021), so that a small excess is found, and a large one soon.
+//! with a chance of at most α (Ville 1939). It is the betting of `experiment/sequence.rs` with
+//! constant bets: the samples between two readings have no order, and the product of constant bets
+//! needs none. [`BETS`] of them are averaged (the method of mixtures: Robbins 1970; Howard, Ramdas,
+//! McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of
+//! Statistics 2021), so that a small excess is found, and a large one soon.
 //!
 //! **Quantiles.** The p99 is the value that one request of a hundred exceeds. A value is ruled out
 //! when the share that exceeds it is proven to be another (Howard & Ramdas, "Sequential estimation
 //! of quantiles with applications to A/B testing and best-arm identification", Bernoulli 2022): the
 //! true one is ever ruled out with a chance of at most α, so no correction for the many values is
-//! needed. The p99 here is that of durations which are spread evenly within each bucket, as
-//! everywhere else.
+//! needed. As in the rest of the server, durations are assumed to be spread evenly within each
+//! bucket.
 //!
 //! **Means.** A stage's metric has no bounds, so its mean has an asymptotic confidence sequence,
 //! from the minimum sample on (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central
@@ -35,19 +35,19 @@ const REACHES: [f64; BETS] = [
     0.1, 0.134, 0.179, 0.24, 0.321, 0.43, 0.576, 0.772, 1.03, 1.38, 1.85, 2.48, 3.32, 4.45, 5.97,
     8.0,
 ];
-/// Halvings until a bound is known as well as a float can say it for people.
+/// Halvings until a bound is precise enough to be shown.
 const HALVINGS: u32 = 40;
 /// Of a hundred requests, one takes longer than the p99.
 const BEYOND_P99: f64 = 0.01;
 
-/// On which side of a share the truth is suspected.
+/// The side of the share on which the true value is suspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Above,
     Below,
 }
 
-/// What the bets on one side have made of a stake of 1, as a logarithm.
+/// The winnings of the bets on one side from a stake of 1, as a logarithm.
 fn winnings(share: f64, hits: f64, of: f64, side: Side) -> f64 {
     let odds = share / (1.0 - share);
     let mut most = f64::NEG_INFINITY;
@@ -72,12 +72,12 @@ fn is_proven(share: f64, hits: f64, of: f64, side: Side, alpha: f64) -> bool {
     }
 }
 
-/// Whether so many hits prove that the share is more than this one.
+/// Whether so many hits prove that the true share is greater than `share`.
 pub(super) fn is_above(share: f64, hits: f64, of: f64, alpha: f64) -> bool {
     is_proven(share, hits, of, Side::Above, alpha)
 }
 
-/// The bounds of a share; each is ever wrong with a chance of at most α.
+/// The bounds of a share; the chance that each is ever wrong is at most α.
 pub(super) fn of_share(hits: f64, of: f64, alpha: f64) -> (f64, f64) {
     if of <= 0.0 {
         return (0.0, 1.0);
@@ -92,8 +92,8 @@ pub(super) fn of_share(hits: f64, of: f64, alpha: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// The last number on the way from `start`, of which it holds if of any, to `end`, of which it does
-/// not.
+/// The last number between `start` and `end` for which `holds` is true, if there is one. It is
+/// false for `end`.
 fn last(start: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let (mut inside, mut outside) = (start, end);
     for _ in 0..HALVINGS {
@@ -107,7 +107,7 @@ fn last(start: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
     inside
 }
 
-/// Whether the p99 is proven to be more than so many milliseconds.
+/// Whether the p99 is proven to be greater than `limit_ms` milliseconds.
 pub(super) fn is_p99_above(limit_ms: f64, durations: &Buckets, alpha: f64) -> bool {
     is_above(
         BEYOND_P99,
@@ -117,7 +117,7 @@ pub(super) fn is_p99_above(limit_ms: f64, durations: &Buckets, alpha: f64) -> bo
     )
 }
 
-/// The bounds of the p99 in milliseconds; without an upper one, too few were seen.
+/// The bounds of the p99 in milliseconds; without an upper bound when there are too few samples.
 pub(super) fn of_p99(durations: &Buckets, alpha: f64) -> (f64, Option<f64>) {
     let of = total(durations);
     let expected = BEYOND_P99 * of;
@@ -131,7 +131,7 @@ pub(super) fn of_p99(durations: &Buckets, alpha: f64) -> (f64, Option<f64>) {
     (low, high.and_then(|hits| value_above(durations, hits)))
 }
 
-/// Whether one p99 is proven to be more than so many times another: each may be wrong half as
+/// Whether the ratio of two p99 is proven to be greater than the limit: each may be wrong half as
 /// often.
 pub(super) fn is_p99_ratio_above(limit: f64, [one, other]: [&Buckets; 2], alpha: f64) -> bool {
     let high = of_p99(other, alpha / 2.0).1;
@@ -152,7 +152,7 @@ pub(super) fn of_p99_ratio([one, other]: [&Buckets; 2], alpha: f64) -> (f64, Opt
     )
 }
 
-/// The bounds of a mean; they are thinnest at about `tuned` values.
+/// The bounds of a mean; they are narrowest at about `tuned` values.
 pub(super) fn of_mean(values: &Values, tuned: u64, alpha: f64) -> Option<(f64, f64)> {
     if values.count < 2 {
         return None;
@@ -177,8 +177,8 @@ mod tests {
     use super::*;
     use crate::experiment::Draws;
 
-    /// How many of so many sequences of this share are ever found beyond the limit, looked at after
-    /// each request.
+    /// How many of `sequences` sequences with this share are ever found beyond the limit, when
+    /// checked after each request.
     fn found(share: f64, limit: f64, alpha: f64, sequences: u64, length: u32) -> (u64, f64) {
         let (mut found, mut after) = (0, 0.0);
         for seed in 0..sequences {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(
             of_p99(&seen, 0.05).1,
             None,
-            "of a hundred requests nobody knows how slow the slowest are"
+            "a hundred requests do not bound the slowest ones"
         );
         durations(&mut draws, 1000.0, 50_000, &mut seen);
         let (low, high) = of_p99(&seen, 0.05);
@@ -313,9 +313,9 @@ mod tests {
         let mut wrong = 0;
         for seed in 0..400 {
             let (mut draws, mut values) = (Draws::new(seed), Values::default());
-            let left = (0..1500).any(|turn| {
+            let left = (0..1500).any(|round| {
                 values.add(-libm::log(draws.unit()));
-                turn >= 100
+                round >= 100
                     && of_mean(&values, 100, 0.025)
                         .is_some_and(|(low, high)| low > 1.0 || high < 1.0)
             });

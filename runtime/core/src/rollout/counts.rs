@@ -1,12 +1,11 @@
-//! What is counted of a rollout's two versions, as it stands at a moment. Differences of two
-//! moments are what a guard judges; whose counters they are and who reads them is the server's
-//! business.
+//! The counters of a rollout's two versions at a moment. Guards judge the differences between two
+//! moments. The server owns the counters and reads them.
 
-/// How many buckets durations are counted in: bucket `i` holds those of less than 2^i microseconds,
-/// the last the rest.
+/// The number of buckets for durations: bucket `i` counts those of less than 2^i microseconds, the
+/// last one all others.
 pub const BUCKETS: usize = 26;
 
-/// How many durations each bucket holds.
+/// The number of durations in each bucket.
 pub type Buckets = [u64; BUCKETS];
 
 /// All counters at a moment.
@@ -14,49 +13,48 @@ pub type Buckets = [u64; BUCKETS];
 pub struct Counts {
     /// The new version's.
     pub to: Served,
-    /// The other's.
+    /// The other version's.
     pub from: Served,
-    /// Copies that the new version got, while it is mirrored.
+    /// Copies of requests to the new version, while it is mirrored.
     pub copies: Copies,
-    /// For each guard in its order, what the stage observed that it looks at; nothing for other
-    /// guards.
+    /// For each guard in order, the observed values of its stage's metric; empty for other guards.
     pub values: Vec<Values>,
 }
 
 /// A version's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// That were answered, or not answered through no mistake of their client's: those that an open
-    /// circuit kept from the version are among them.
+    /// Requests that were answered, or failed through no fault of the client, including those that
+    /// an open circuit kept from the version.
     pub requests: u64,
-    /// Of these, the ones that the version did not answer.
+    /// Those of them that the version did not answer.
     pub errors: u64,
-    /// How long those took that reached it.
+    /// The durations of those that reached the version.
     pub durations: Buckets,
 }
 
 /// Copies of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
-    /// That were compared, or got no answer.
+    /// Copies that were compared, or got no answer.
     pub answered: u64,
-    /// Of these, the ones that did not agree.
+    /// Those of them that did not agree.
     pub disagreed: u64,
 }
 
 /// Values of a stage's metric.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Values {
-    /// How many.
+    /// The number of values.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the values.
     pub sum: f64,
     /// The sum of their squares.
     pub squares: f64,
 }
 
 impl Counts {
-    /// What came after an earlier moment.
+    /// The difference to an earlier moment.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let nothing = Values::default();
@@ -97,7 +95,7 @@ impl Copies {
 }
 
 impl Values {
-    /// Counts one more.
+    /// Adds one value.
     pub fn add(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
@@ -113,13 +111,12 @@ impl Values {
     }
 }
 
-/// How many durations there are.
+/// The number of durations.
 pub(super) fn total(durations: &Buckets) -> f64 {
     durations.iter().sum::<u64>() as f64
 }
 
-/// How many of the durations take longer than so many milliseconds, those of a bucket being spread
-/// evenly.
+/// The number of durations longer than `ms` milliseconds, those of a bucket being spread evenly.
 pub(super) fn slower(durations: &Buckets, ms: f64) -> f64 {
     let parts = durations.iter().enumerate().map(|(index, count)| {
         let (low, high) = ends_ms(index);
@@ -128,7 +125,7 @@ pub(super) fn slower(durations: &Buckets, ms: f64) -> f64 {
     parts.sum()
 }
 
-/// The duration in milliseconds that so many of them exceed; none of none.
+/// The duration in milliseconds that `exceed` of them exceed; `None` without durations.
 pub(super) fn value_above(durations: &Buckets, exceed: f64) -> Option<f64> {
     let mut above = 0.0;
     for (index, count) in durations
@@ -152,8 +149,8 @@ pub(super) fn p99_ms(durations: &Buckets) -> Option<f64> {
     value_above(durations, total(durations) * 0.01)
 }
 
-/// Between which durations a bucket's lie; those beyond all buckets are taken to be less than twice
-/// as long.
+/// The range of a bucket's durations; those beyond all buckets are assumed to be less than twice as
+/// long.
 fn ends_ms(index: usize) -> (f64, f64) {
     let end = |index: usize| (1_u64 << index) as f64 / 1e3;
     match index {

@@ -1,5 +1,5 @@
-//! What ends a rollout early: a measure of the new version's own traffic, a limit, a minimum
-//! sample, a window.
+//! Guards, which end a rollout early: a measure of the new version's own traffic, a limit, a
+//! minimum sample, a window.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,49 +10,48 @@ use super::{Step, bounds};
 /// A condition that must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard {
-    /// What people call it; unique in its rollout.
+    /// The name in messages; unique in its rollout.
     pub name: String,
-    /// What is looked at.
+    /// The measure that is judged.
     pub measure: Measure,
-    /// Beyond this is a breach: above, unless the measure says below.
+    /// The limit of the measure: a maximum, unless the measure says that it is a minimum.
     pub limit: f64,
-    /// With fewer requests, copies or values, nothing is judged, and no step ends.
+    /// With fewer requests, copies or values the guard waits, and the step does not end.
     pub min_samples: u64,
-    /// How far back is looked for what became worse; never beyond the beginning of the step.
+    /// The time over which later changes are judged; never longer than the step so far.
     pub window: Duration,
-    /// For disagreement: by how much floats may differ in answers that agree. None: by anything.
+    /// For disagreement: how much floats may differ in answers that agree. `None`: by any amount.
     pub tolerance: Option<f64>,
 }
 
-/// What a guard looks at.
+/// The measure of a guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// The share of the new version's requests that failed and were not their client's mistake.
+    /// The share of the new version's requests that failed through no fault of the client.
     Errors,
     /// The new version's p99, in milliseconds.
     P99,
-    /// The same as a multiple of the other version's.
+    /// The new version's p99 as a multiple of the other version's.
     P99Ratio,
-    /// The share of copies whose answers do not agree with those that clients got, or that got
-    /// none.
+    /// The share of copies whose answers differ from those of the clients, or that got no answer.
     Disagreement,
-    /// The mean of what a stage of the new version observes.
+    /// The mean of a metric that a stage of the new version observes.
     Metric(Metric),
 }
 
-/// A number that a stage reports, and on which side of the limit it must stay.
+/// A metric that a stage observes, and the side of the limit on which it must stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// The stage.
     pub stage: String,
-    /// What the stage calls it.
+    /// The stage's name for it.
     pub name: String,
-    /// Whether the limit is the least that it may be, not the most.
+    /// Whether the limit is a minimum, not a maximum.
     pub is_least: bool,
 }
 
 impl Measure {
-    /// Those that a word says.
+    /// The measures that are a single word.
     pub const WORDS: [Self; 4] = [Self::Errors, Self::P99, Self::P99Ratio, Self::Disagreement];
 
     /// The word for it.
@@ -66,13 +65,13 @@ impl Measure {
         }
     }
 
-    /// A value of it, for people.
+    /// A value of the measure, for messages.
     pub fn show(&self, value: f64) -> String {
         show(self.name(), value)
     }
 }
 
-/// A value of the measure that a word says, for people; of any other word a plain number.
+/// A value of the measure with this word, for messages; a plain number for any other word.
 pub fn show(measure: &str, value: f64) -> String {
     match measure {
         "errors" | "disagreement" => format!("{:.2} %", value * 100.0),
@@ -91,34 +90,34 @@ impl fmt::Display for Measure {
     }
 }
 
-/// What was seen of a measure in some time.
+/// What was observed of a measure over some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
     /// Requests, copies, or values of a stage's metric.
     pub samples: u64,
-    /// The measure; none where it can't be told, as a ratio to nothing.
+    /// The measure; `None` if it can't be computed, such as a ratio to nothing.
     pub value: Option<f64>,
-    /// The measure is less than this with a chance of at most the guard's, over all readings
-    /// together.
+    /// The lower bound: the chance that the measure is ever less is at most the guard's, over all
+    /// readings together.
     pub low: Option<f64>,
-    /// The same for more; none where too little was seen to say.
+    /// The upper bound; `None` with too few samples.
     pub high: Option<f64>,
-    /// How far back it reaches.
+    /// The length of the time that it covers.
     pub back: Duration,
 }
 
-/// What a guard says.
+/// The verdict of a guard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
     /// There are too few samples yet.
     #[default]
     Waits,
-    /// What was seen lies beyond the limit, and may do so by chance: no breach, and no reason to go
-    /// on.
+    /// The measure lies beyond the limit, but may do so by chance: neither a breach nor a reason to
+    /// continue.
     Doubts,
-    /// All is well.
+    /// The measure is within the limit.
     Holds,
-    /// It lies beyond the limit, and not by chance.
+    /// The measure lies beyond the limit, and not by chance.
     Breached,
 }
 
@@ -134,19 +133,19 @@ impl Verdict {
     }
 }
 
-/// What a guard says, and what it was made of.
+/// The verdict of a guard, and what it is based on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Judgement {
-    /// What it says.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The time that decided: the window, or the step where that says more.
+    /// The time that decided: the window, or the step if that is more conclusive.
     pub seen: Seen,
-    /// All of the step.
+    /// The whole step.
     pub whole: Seen,
 }
 
 impl Guard {
-    /// The bounds of its measure by some counts. Each is ever wrong with a chance of at most
+    /// The bounds of its measure for some counts. The chance that each is ever wrong is at most
     /// `alpha`.
     pub(super) fn bounds(
         &self,
@@ -171,7 +170,7 @@ impl Guard {
         }
     }
 
-    /// Its measure; none where it can't be told.
+    /// The value of its measure; `None` if it can't be computed.
     pub(super) fn value(&self, counts: &Counts, place: usize) -> Option<f64> {
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let (to, from) = (&counts.to.durations, &counts.from.durations);
@@ -198,13 +197,13 @@ impl Guard {
         counts.values.get(place).copied().unwrap_or_default()
     }
 
-    /// What it counts.
+    /// The number of its samples.
     pub(super) fn samples(&self, counts: &Counts, place: usize) -> u64 {
         let timed = |served: &Served| served.durations.iter().sum::<u64>();
         match &self.measure {
             Measure::Errors => counts.to.requests,
             Measure::P99 => timed(&counts.to),
-            // As many of the other's are needed, or its p99 says nothing.
+            // The other version needs as many, or its p99 says nothing.
             Measure::P99Ratio => timed(&counts.to).min(timed(&counts.from)),
             Measure::Disagreement => counts.copies.answered,
             Measure::Metric(_) => self.values(counts, place).count,
@@ -212,9 +211,9 @@ impl Guard {
     }
 
     /// Whether there are enough samples, and they prove that the measure lies beyond the limit. The
-    /// answer is that of [`Self::bounds`], without the work of finding them.
+    /// same answer as that of [`Self::bounds`], without computing them.
     pub(super) fn is_breached(&self, counts: &Counts, place: usize, alpha: f64) -> bool {
-        // What is not beyond the limit itself has no bound that is.
+        // A value within the limit has no bound beyond it.
         let is_beyond = || {
             self.value(counts, place)
                 .is_some_and(|value| self.is_beyond(value))
@@ -246,14 +245,14 @@ impl Guard {
         }
     }
 
-    /// Whether a step gives it anything to see: copies come while a version is mirrored, requests
-    /// when it is not, and a stage observes both.
+    /// Whether a step gives it samples: copies come while a version is mirrored, requests when it
+    /// is not, and a stage observes both.
     pub fn is_judged_in(&self, step: &Step) -> bool {
         matches!(self.measure, Measure::Metric(_))
             || (self.measure == Measure::Disagreement) == step.mirrors()
     }
 
-    /// The limit, for people.
+    /// The limit, for messages.
     pub fn limit(&self) -> String {
         let side = if self.is_least() {
             "at least"
@@ -267,7 +266,7 @@ impl Guard {
         matches!(self.measure, Measure::Metric(Metric { is_least: true, .. }))
     }
 
-    /// The sentence of a breach.
+    /// The message of a breach.
     pub(super) fn breach(&self, seen: &Seen) -> String {
         let Seen {
             samples,
@@ -288,7 +287,7 @@ impl Guard {
     }
 }
 
-/// Two bounds, for people.
+/// Two bounds, for messages.
 pub fn range(measure: &str, low: Option<f64>, high: Option<f64>) -> Option<String> {
     match (low, high) {
         (Some(low), Some(high)) => {

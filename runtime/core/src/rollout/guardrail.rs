@@ -1,9 +1,9 @@
-//! The deployment guardrails of Amazon SageMaker, in this project's words.
+//! Converts the deployment guardrails of Amazon SageMaker to a rollout.
 //!
-//! Read: the `DeploymentConfig` of its API (`BlueGreenUpdatePolicy` or `RollingUpdatePolicy`, and
-//! `AutoRollbackConfiguration`). Sizes are shares of the traffic, as there is no fleet here to
-//! count. The old version stays ready to answer while `TerminationWaitInSeconds` lasts, which is a
-//! last step of 100 percent. An alarm is a guard of its name.
+//! Reads the `DeploymentConfig` of its API (`BlueGreenUpdatePolicy` or `RollingUpdatePolicy`, and
+//! `AutoRollbackConfiguration`). Sizes become shares of the traffic, as there is no fleet here to
+//! count. The old version stays ready to answer for `TerminationWaitInSeconds`, which becomes a
+//! last step of 100 percent. An alarm is the guard of the same name.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,11 +65,11 @@ struct Alarm {
     alarm_name: String,
 }
 
-/// The keys of a rollout's spec that a deployment configuration means. `guards` are the names of
-/// guards that there are.
+/// The keys of the rollout's spec for a deployment configuration. `guards` are the names of the
+/// guards that exist.
 pub fn guardrail(text: &str, guards: &[&str]) -> Result<Value, String> {
     let config: Config = serde_json::from_str(text)
-        .map_err(|error| format!("is no deployment configuration: {error}"))?;
+        .map_err(|error| format!("is not a deployment configuration: {error}"))?;
     for Alarm { alarm_name } in config
         .auto_rollback_configuration
         .iter()
@@ -77,7 +77,7 @@ pub fn guardrail(text: &str, guards: &[&str]) -> Result<Value, String> {
     {
         if !guards.contains(&alarm_name.as_str()) {
             return Err(format!(
-                "the alarm `{alarm_name}` is watched by CloudWatch, which nobody asks here; say what it means with \
+                "the alarm `{alarm_name}` is watched by CloudWatch, which this server does not query; say what it means with \
                  --guard errors=0.01,name={alarm_name}"
             ));
         }
@@ -158,7 +158,7 @@ fn percent(size: &Size, key: &str) -> Result<f64, String> {
     }
 }
 
-/// At least what a step may be.
+/// At least the shortest time of a step.
 fn seconds(seconds: u64) -> String {
     if seconds == 0 {
         "1ms".to_owned()

@@ -1,15 +1,15 @@
-//! How a version earns its traffic: steps of growing shares, each watched by guards.
+//! Rollouts: a version gets its traffic in steps of growing shares, each watched by guards.
 //!
 //! A *rollout* moves share from one variant of a route to another. Each step gives the new version
-//! so many percent of what the two have together, and *bakes*: it stays for a while, until every
-//! guard has seen its minimum sample and nothing beyond its limit. A guard that is breached ends
-//! the rollout at once: the route is as it was before. After the last step the new version has all
-//! of the share, and labels move to it.
+//! so many percent of the two versions' joint share, and *bakes*: it lasts until its time is over
+//! and every guard has its minimum sample within its limit. A guard that is breached ends the
+//! rollout at once and restores the previous route. After the last step the new version has all of
+//! the share, and labels move to it.
 //!
-//! Guards are judged many times a second, by bounds that hold at every moment at once (`bounds`).
-//! What was counted belongs to one step of one rollout ([`Bake`]), and what it came to is kept with
-//! the turn that ended it ([`Evidence`]). Everything here is a decision over numbers and times that
-//! are passed in; who reads them and when is the server's business. Defaults and bounds:
+//! Guards are judged many times a second, by bounds that are valid however often they are read
+//! (`bounds`). Counts belong to one step of one rollout ([`Bake`]), and the step's result is kept
+//! with the transition that ended it ([`Evidence`]). This module only decides, over numbers and
+//! times that are passed in; the server reads the counters. Defaults and bounds:
 //! `manifest/rollout`.
 
 mod bake;
@@ -41,29 +41,29 @@ pub const STEPS_MAX: usize = 100;
 /// Guards of a rollout.
 pub const GUARDS_MAX: usize = 20;
 
-/// What a rollout shall do.
+/// The plan of a rollout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Who gets the share.
+    /// The version that gets the share.
     pub to: Version,
-    /// Who gives it. None: whoever has the largest.
+    /// The version that gives it. `None`: the one with the largest share.
     pub from: Option<Version>,
     /// In order; at least one.
     pub steps: Vec<Step>,
-    /// What ends it early.
+    /// Guards that end it early.
     pub guards: Vec<Guard>,
-    /// Labels that move with success, where they point at `from`.
+    /// Labels that move when it succeeds, if they point at `from`.
     pub labels: Vec<Version>,
-    /// How long all of it may take before it is taken back.
+    /// How long the rollout may take before it is rolled back.
     pub timeout: Option<Duration>,
 }
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// Of what the two versions have together, so much goes to the new one. 0: it only gets copies.
+    /// The new version's percent of the two versions' joint share. 0: it only gets copies.
     pub percent: f64,
-    /// How long it stays, at least.
+    /// How long the step lasts, at least.
     pub bake: Duration,
 }
 
@@ -74,51 +74,51 @@ impl Step {
     }
 }
 
-/// Where a rollout is, as the journal has it.
+/// The state of a rollout, as the journal has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rolling {
     /// The canonical document of its plan.
     pub digest: Digest,
-    /// Who gives the share.
+    /// The version that gives the share.
     pub from: Version,
     /// The route that was in force before, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Digest>,
-    /// The step that it is at, from 0.
+    /// The current step, from 0.
     pub step: u32,
-    /// How it goes.
+    /// Its phase.
     pub phase: Phase,
-    /// The revision that began it, which tells it from any other, also from one of the same plan.
-    /// Absent of rollouts that began before it was kept; those are told by their plans.
+    /// The revision that began it, which distinguishes it from other rollouts of the same plan.
+    /// Absent in older journals, where the plan identifies the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
 }
 
-/// What becomes of a rollout.
+/// A change of a rollout's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// It is at this step.
+    /// To this step.
     Step(usize),
-    /// It stays there, or goes on.
+    /// Pauses it, or resumes it.
     Pause(bool),
-    /// The new version has all of the share.
+    /// Gives the new version all of the share.
     Promote,
-    /// The route is as it was.
+    /// Restores the previous route.
     TakeBack(Phase),
 }
 
 impl Rolling {
-    /// Whether it is the same rollout, wherever it is.
+    /// Whether it is the same rollout, in any state.
     pub fn is_same(&self, other: &Self) -> bool {
         self.started == other.started && self.digest == other.digest
     }
 
-    /// Where it is after a turn.
+    /// The state after a transition.
     #[must_use]
-    pub fn after(&self, turn: Transition) -> Self {
+    pub fn after(&self, transition: Transition) -> Self {
         let (mut step, mut phase) = (self.step, self.phase);
-        match turn {
+        match transition {
             Transition::Step(next) => step = u32::try_from(next).unwrap_or(u32::MAX),
             Transition::Pause(pause) => phase = if pause { Phase::Paused } else { Phase::Running },
             Transition::Promote => phase = Phase::Promoted,
@@ -131,7 +131,7 @@ impl Rolling {
         }
     }
 
-    /// Whether a turn to `next` ends a step of it.
+    /// Whether a transition to `next` ends a step of it.
     pub fn ends_step(&self, next: Option<&Self>) -> bool {
         self.phase.is_under_way()
             && next.is_none_or(|next| {
@@ -140,19 +140,19 @@ impl Rolling {
     }
 }
 
-/// How a rollout goes, or went.
+/// The phase of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// It bakes, and goes on.
+    /// It bakes and moves on.
     Running,
-    /// It stays where it is; guards are judged still.
+    /// It stays at its step; guards are still judged.
     Paused,
     /// The new version has all of the share.
     Promoted,
-    /// A guard took it back.
+    /// A guard rolled it back.
     RolledBack,
-    /// Somebody took it back.
+    /// An operator aborted it.
     Aborted,
 }
 
@@ -174,32 +174,32 @@ impl Phase {
     }
 }
 
-/// What comes next.
+/// The next action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Nothing yet.
+    /// None yet.
     Stay,
-    /// The step of this number.
+    /// Go to the step of this number.
     Step(usize),
-    /// All of the share for the new version.
+    /// Give the new version all of the share.
     Promote,
-    /// The route as it was, and why.
+    /// Restore the previous route, for this reason.
     TakeBack(String),
 }
 
-/// What is known of the step that a rollout is at.
+/// The progress of the current step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress<'a> {
-    /// Since the step began.
+    /// Time since the step began.
     pub baked: Duration,
-    /// Since the rollout began.
+    /// Time since the rollout began.
     pub elapsed: Duration,
     /// Of each guard, in order.
     pub judgements: &'a [Judgement],
 }
 
 impl Plan {
-    /// What comes next.
+    /// The next action.
     pub fn next(&self, step: usize, phase: Phase, progress: &Progress<'_>) -> Next {
         if !phase.is_under_way() {
             return Next::Stay;

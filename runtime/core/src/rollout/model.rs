@@ -1,4 +1,4 @@
-//! What a rollout may do, against a model that only counts: whatever people do, whatever fails, and
+//! Checks rollouts against a model that only counts: whatever operators do, whatever fails, and
 //! whenever the process dies, no version is promoted before its time, with another rollout's
 //! requests, or after a breach.
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens.
+/// An event.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// A rollout of one of two plans begins, if none is under way.
@@ -17,22 +17,22 @@ enum Event {
     Pause(bool),
     Promote,
     Abort,
-    /// So many requests to the new version, of which so many fail.
+    /// Requests to the new version, and how many of them fail.
     Traffic(u64, u64),
     /// Milliseconds pass without a reading.
     Pass(u64),
-    /// The counters are read; what follows is recorded.
+    /// The counters are read, and the result is recorded.
     Read,
-    /// They are read, and what follows can't be recorded.
+    /// The counters are read, and the result can't be recorded.
     ReadInVain,
-    /// The process dies: only the journal is left, and counters begin at nothing.
+    /// The process dies: only the journal is left, and counters restart at zero.
     Crash,
 }
 
-/// The plan under way, as an outsider sees it.
+/// The plan under way, as the model sees it.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    /// Since the step began, or the process after that.
+    /// When the step began, or the process if that was later.
     began: u64,
     requests: u64,
     failed: u64,
@@ -40,10 +40,10 @@ struct Step {
     is_lost: bool,
 }
 
-/// The server, as far as rollouts go, and the model beside it.
+/// The server's rollouts, and the model beside them.
 struct World {
     plans: [Arc<Plan>; 2],
-    /// What the journal has: the newest revision, and where the rollout is.
+    /// The journal: the newest revision, and the state of the rollout.
     revision: u64,
     rolling: Option<Rolling>,
     plan: usize,
@@ -119,18 +119,18 @@ impl World {
         };
     }
 
-    fn turn(&mut self, turn: Transition) {
+    fn apply(&mut self, transition: Transition) {
         let rolling = self
             .rolling
             .as_ref()
             .filter(|rolling| rolling.phase.is_under_way());
-        let Some(next) = rolling.map(|rolling| rolling.after(turn)) else {
+        let Some(next) = rolling.map(|rolling| rolling.after(transition)) else {
             return;
         };
         // As the journal has it.
         self.rolling = Some(serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap());
         self.revision += 1;
-        if let Transition::Step(_) = turn {
+        if let Transition::Step(_) = transition {
             self.begin_step();
         }
     }
@@ -153,9 +153,9 @@ impl World {
                 self.begin_step();
             }
             Event::Start(_) => {}
-            Event::Pause(pause) => self.turn(Transition::Pause(pause)),
-            Event::Promote => self.turn(Transition::Promote),
-            Event::Abort => self.turn(Transition::TakeBack(Phase::Aborted)),
+            Event::Pause(pause) => self.apply(Transition::Pause(pause)),
+            Event::Promote => self.apply(Transition::Promote),
+            Event::Abort => self.apply(Transition::TakeBack(Phase::Aborted)),
             Event::Traffic(requests, failed) => {
                 let failed = failed.min(requests);
                 self.counts.to.requests += requests;
@@ -167,7 +167,7 @@ impl World {
             Event::Read => self.read(true)?,
             Event::ReadInVain => self.read(false)?,
             Event::Crash => {
-                // Another process's clock and counters.
+                // Another process has another clock and other counters.
                 (self.bake, self.counts, self.now) = (None, Counts::default(), self.now + 1);
                 self.begin_step();
             }
@@ -220,9 +220,9 @@ impl World {
         if can_record {
             match next {
                 Next::Stay => {}
-                Next::Step(step) => self.turn(Transition::Step(step)),
-                Next::Promote => self.turn(Transition::Promote),
-                Next::TakeBack(_) => self.turn(Transition::TakeBack(Phase::RolledBack)),
+                Next::Step(step) => self.apply(Transition::Step(step)),
+                Next::Promote => self.apply(Transition::Promote),
+                Next::TakeBack(_) => self.apply(Transition::TakeBack(Phase::RolledBack)),
             }
         }
         Ok(())

@@ -1,14 +1,14 @@
-//! The route of each step: the route before, with share moved between two of its variants.
+//! The route of each step: the previous route, with share moved between two of its variants.
 
 use super::Plan;
 use crate::name::Version;
 use crate::route::{Mirror, Parts, QUEUE, Variant};
 
-/// Examples that the mirror of a rollout keeps, for whoever wants to know why it was taken back.
+/// Examples that the mirror of a rollout keeps, to explain a rollback.
 const KEEP: u32 = 10;
 
-/// The parts of a route in which `to` has so many percent of what it and `from` have together. The
-/// rest is as it was: with sticky keys, only keys of `from` move, and they move once.
+/// The parts of a route in which `to` has `percent` percent of its joint share with `from`. The
+/// other shares stay: with sticky keys, only keys of `from` move, and they move once.
 #[must_use]
 pub fn moved(before: &Parts, from: &Version, to: &Version, percent: f64) -> Parts {
     let mut parts = before.clone();
@@ -31,7 +31,7 @@ pub fn moved(before: &Parts, from: &Version, to: &Version, percent: f64) -> Part
             None => parts.variants.push(Variant::new(version.clone(), weight)),
         }
     }
-    // Whoever has no share of its own may still be mirrored; whoever has all of it can't be.
+    // A version without a share can be mirrored; one with all of the share can't.
     parts.mirrors.retain(|mirror| mirror.version != *to);
     parts
 }

@@ -1,10 +1,10 @@
-//! One guard at one step: from which moments on it counts, and what follows from the counts.
+//! One guard at one step: the moments from which it counts, and the verdict from the counts.
 //!
 //! It counts from the beginning of the step, and from moments an eighth of its window apart, each
 //! for a window's time: the first finds what was bad from the beginning, the others what became bad
-//! later. Each has its part of the guard's chance of a false alarm, half of it for the step as a
-//! whole, and so small ones for the others that they add up to the other half however long the step
-//! lasts. Bound: ten moments at a time.
+//! later. Each has a part of the guard's chance of a false alarm: the step as a whole has half of
+//! it, and the parts of the others add up to the other half however long the step lasts. Bound: ten
+//! moments at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::counts::Counts;
 use super::guard::{Guard, Judgement, Seen, Verdict};
 
-/// Beginnings in a window.
+/// Moments in a window.
 const PARTS: u32 = 8;
 
 /// One guard's moments.
@@ -21,15 +21,16 @@ pub(super) struct Watch {
     whole: Moment,
     /// Oldest first.
     recent: VecDeque<Moment>,
-    /// How many there have been of those.
+    /// The number of moments so far.
     begun: u64,
     /// The guard's chance of a false alarm in this step.
     alpha: f64,
-    /// What it said last, and by which moment: the step's, or this one of the others.
+    /// Its last verdict, and the moment that decided: `None` is the step's, else an index of
+    /// `recent`.
     said: (Verdict, Option<usize>),
 }
 
-/// From when on is counted.
+/// A moment from which samples are counted.
 #[derive(Clone, Debug)]
 struct Moment {
     began: Duration,
@@ -82,8 +83,7 @@ impl Watch {
         }
     }
 
-    /// Judges what was counted until now; its judgement has no bounds, which [`Self::explain`]
-    /// adds.
+    /// Judges the counts so far. The judgement has no bounds, which [`Self::explain`] adds.
     pub(super) fn judge(
         &mut self,
         guard: &Guard,
@@ -102,7 +102,7 @@ impl Watch {
         }
     }
 
-    /// What it said last, with bounds; of the same moment and the same counts.
+    /// The last judgement with bounds; for the same moment and the same counts.
     pub(super) fn explain(
         &self,
         guard: &Guard,
@@ -156,7 +156,7 @@ impl Watch {
         doubtful.map_or((Verdict::Holds, window), |at| (Verdict::Doubts, at))
     }
 
-    /// Lets moments go that are older than the window, but for one, and begins a new one when it is
+    /// Drops moments that are older than the window, except one, and begins a new one when it is
     /// time.
     fn move_on(&mut self, window: Duration, now: Duration, counts: &Counts) {
         while self
@@ -169,9 +169,9 @@ impl Watch {
         let newest = self.recent.back().unwrap_or(&self.whole);
         if newest.age(now) >= window / PARTS && now > newest.began {
             self.begun += 1;
-            let turn = self.begun as f64;
+            let nth = self.begun as f64;
             // One divided by 1·2, 2·3, 3·4, … adds up to one.
-            let alpha = self.alpha / 2.0 / (turn * (turn + 1.0));
+            let alpha = self.alpha / 2.0 / (nth * (nth + 1.0));
             self.recent.push_back(Moment {
                 began: now,
                 before: counts.clone(),

@@ -1,18 +1,18 @@
-//! How a variant that takes or gives something else stands in for the first.
+//! Adapts a variant with another signature to its route.
 //!
-//! A route's signature is its first variant's. Another that agrees with it needs nothing; one that
-//! does not says in the document which of the route's tensors each of its own inputs takes, and
-//! what its own outputs are called for the route. Whatever the route lets in must then be something
-//! that the variant takes, and whatever the variant makes something that the route may give: a
-//! request is never looked at again. Inputs that it does not take and outputs that the route does
-//! not know are left out.
+//! A route's signature is its first variant's. A variant with the same signature needs no
+//! adaptation. For another one the document says which of the route's tensors each of its inputs
+//! takes, and how its outputs are called for the route. Every tensor that the route accepts must
+//! then be accepted by the variant, and every tensor that the variant makes must be allowed by the
+//! route, so that requests need no further check. Route inputs that the variant does not take and
+//! variant outputs that the route does not have are dropped.
 
 use std::collections::BTreeMap;
 
 use crate::signature::{Port, Signature};
 use crate::suggest::hint;
 
-/// What a document says about it. Nothing: the variant agrees as it is.
+/// The adaptation in the document. Empty: the variant agrees as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adapt {
     /// The variant's inputs to the route's.
@@ -21,7 +21,7 @@ pub struct Adapt {
     pub outputs: BTreeMap<String, String>,
 }
 
-/// The same, in places.
+/// The same, by index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adaptation {
     /// For each input of the variant, the input of the route.
@@ -31,12 +31,12 @@ pub struct Adaptation {
 }
 
 impl Adapt {
-    /// Whether nothing is said.
+    /// Whether the document has no adaptation.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty() && self.outputs.is_empty()
     }
 
-    /// Where everything goes; or why it can't.
+    /// Resolves the adaptation; the error says why it does not fit.
     pub fn fit(&self, route: &Signature, variant: &Signature) -> Result<Adaptation, String> {
         known("inputs", &self.inputs, &variant.inputs)?;
         known("outputs", &self.outputs, &variant.outputs)?;
@@ -101,7 +101,7 @@ fn has(ports: &[Port]) -> String {
     }
 }
 
-/// Every name that is written is one of the variant's own.
+/// Every name in the document is one of the variant's own.
 fn known(side: &str, renames: &BTreeMap<String, String>, own: &[Port]) -> Result<(), String> {
     match renames.keys().find(|name| find(own, name).is_none()) {
         None => Ok(()),

@@ -1,6 +1,7 @@
-//! What goes on beside a decision: who answers when the chosen variant can't, and who gets copies.
+//! Fallbacks and mirrors: which variant answers when the chosen one can't, and which versions get
+//! copies.
 //!
-//! Default: neither. What changes it: the route's document. Bounds: those below.
+//! Default: neither. Both are set in the route's document. Bounds: those below.
 
 use std::time::Duration;
 
@@ -8,29 +9,29 @@ use crate::name::Version;
 
 /// Mirrors of a route.
 pub const MIRRORS_MAX: usize = 4;
-/// Copies that wait for a mirror, when nobody says.
+/// Copies that may wait for a mirror, by default.
 pub const QUEUE: u32 = 256;
 /// Copies that wait for a mirror, at most.
 pub const QUEUE_MAX: u32 = 10_000;
 /// Examples that a mirror keeps, at most.
 pub const KEEP_MAX: u32 = 100;
 
-/// Who answers when the chosen variant fails or takes too long.
+/// The variant that answers when the chosen one fails or takes too long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fallback {
-    /// The variant, by its place in the split.
+    /// The variant, by its index in the split.
     pub to: usize,
-    /// How long the chosen one may take before it is given up.
+    /// How long the chosen variant may take before the fallback answers.
     pub timeout: Option<Duration>,
-    /// When it is not asked any more.
+    /// When the chosen variant is no longer called.
     pub circuit: Option<Circuit>,
 }
 
-/// After so many failures in a row a variant is left alone for a while; then one request tries it
-/// again.
+/// A circuit breaker: after so many failures in a row a variant gets no requests for a while; then
+/// one request tries it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circuit {
-    /// In a row.
+    /// Failures in a row that open it.
     pub failures: u32,
     /// How long it stays open.
     pub open: Duration,
@@ -40,14 +41,14 @@ pub struct Circuit {
 /// and dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mirror {
-    /// Who gets them.
+    /// The version that gets the copies.
     pub version: Version,
-    /// Of all requests, so many in a hundred.
+    /// Percent of all requests.
     pub percent: f64,
-    /// Copies that may wait; those that come then are dropped, and counted.
+    /// Copies that may wait; further ones are dropped and counted.
     pub queue: u32,
-    /// By how much floats may differ in answers that agree. None: by anything.
+    /// How much floats may differ in answers that agree. `None`: by any amount.
     pub tolerance: Option<f64>,
-    /// Of the answers that differ most, so many are kept with their requests.
+    /// The number of most different answers that are kept with their requests.
     pub keep: u32,
 }

@@ -1,13 +1,13 @@
-//! What is wrong with a route, all of it at once, before anything serves it.
+//! Finds every flaw of a route before it is served.
 
 use std::collections::BTreeMap;
 
 use super::{CONDITIONS_MAX, Condition, MIRRORS_MAX, Parts, RULES_MAX, Rule, Test, VARIANTS_MAX};
 
-/// Something that is wrong, and where.
+/// A flaw and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// The part of the route that it is about.
+    /// The part of the route.
     pub part: Part,
     /// What is wrong, and what to do.
     pub message: String,
@@ -30,7 +30,7 @@ pub enum Part {
     Mirror(usize),
 }
 
-/// Everything that is wrong.
+/// All flaws.
 pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     split(parts, &mut |part, message| {
@@ -51,14 +51,14 @@ pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
         rule_alone(index, rule, parts, &mut |part, message| {
             flaws.push(Flaw { part, message })
         });
-        // One that is wrong in itself is mended first.
+        // A rule that is wrong in itself must be fixed first.
         if flaws.len() == before
             && let Some(earlier) = parts.rules[..index]
                 .iter()
                 .position(|earlier| shadows(earlier, rule))
         {
             let message = format!(
-                "can never match: whatever fits it, rules[{earlier}] takes; put it before that one"
+                "can never match: rules[{earlier}] takes every request that fits it; put it before that one"
             );
             flaws.push(Flaw {
                 part: Part::Rule(index),
@@ -136,7 +136,7 @@ fn mirrors(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
             .iter()
             .all(|variant| variant.version == mirror.version || variant.weight == 0.0);
         if alone {
-            flaw("would get copies of its own requests: nobody else has a share".to_owned());
+            flaw("would get copies of its own requests: no other version has a share".to_owned());
         }
     }
 }
@@ -185,7 +185,7 @@ fn split(parts: &Parts, flaw: &mut impl FnMut(Part, String)) {
     if sum == 0.0 {
         flaw(
             Part::Split,
-            "all weights are 0, so nobody would answer; give one of them a weight".to_owned(),
+            "all weights are 0, so no version would answer; give one of them a weight".to_owned(),
         );
     } else if sum.is_infinite() {
         flaw(
@@ -240,13 +240,13 @@ fn rule_alone(index: usize, rule: &Rule, parts: &Parts, flaw: &mut impl FnMut(Pa
         if same.is_some_and(|earlier| earlier.test.excludes(&condition.test)) {
             flaw(
                 part,
-                never("another condition of this rule asks for something else of the same value"),
+                never("another condition of this rule excludes this one"),
             );
         }
     }
 }
 
-/// Whether the earlier rule takes whatever the later one would.
+/// Whether the earlier rule takes everything that the later one would.
 fn shadows(earlier: &Rule, later: &Rule) -> bool {
     let follows = |wanted: &Condition| {
         later

@@ -1,12 +1,12 @@
-//! What a rule asks of a request, and what follows from what: the ground of finding rules that
-//! never match.
+//! Conditions of a rule, and which conditions imply or exclude others: the basis for finding rules
+//! that never match.
 
 use super::Pattern;
 
-/// Where a value is looked for.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A header, in small letters.
+    /// A header, in lower case.
     Header(String),
     /// A cookie.
     Cookie(String),
@@ -17,40 +17,40 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether it can be told from headers alone, before the body is there.
+    /// Whether the value can be read from the headers alone, before the body arrives.
     pub const fn is_in_the_head(&self) -> bool {
         matches!(self, Self::Header(_) | Self::Cookie(_))
     }
 }
 
-/// What a value must be.
+/// The test of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// There, whatever it is.
+    /// Present, with any value.
     Present,
-    /// Not there.
+    /// Not present.
     Absent,
     /// Exactly this.
     Equals(String),
     /// One of these.
     OneOf(Vec<String>),
-    /// Something that starts so.
+    /// Starts with this text.
     Prefix(String),
-    /// Something that a pattern fits.
+    /// Matches a pattern.
     Matches(Pattern),
 }
 
-/// One thing that a rule asks.
+/// One condition of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// Where.
+    /// The source of the value.
     pub source: Source,
-    /// What.
+    /// The test of the value.
     pub test: Test,
 }
 
 impl Test {
-    /// Whether it holds of a value.
+    /// Whether the test holds for a value.
     pub fn holds(&self, value: Option<&[u8]>) -> bool {
         let Some(value) = value else {
             return *self == Self::Absent;
@@ -65,7 +65,7 @@ impl Test {
         }
     }
 
-    /// The only values of which it holds, if they can be told one by one.
+    /// The only values for which it holds, if they can be listed.
     fn values(&self) -> Option<&[String]> {
         match self {
             Self::Equals(text) => Some(std::slice::from_ref(text)),
@@ -74,7 +74,7 @@ impl Test {
         }
     }
 
-    /// Whether the other holds wherever this one does, as far as can be told.
+    /// Whether the other test is known to hold wherever this one does.
     pub(super) fn implies(&self, other: &Self) -> bool {
         if let Some(values) = self.values() {
             return values
@@ -90,7 +90,7 @@ impl Test {
         }
     }
 
-    /// Whether no value fits both, as far as can be told.
+    /// Whether it is known that no value passes both tests.
     pub(super) fn excludes(&self, other: &Self) -> bool {
         for (one, other) in [(self, other), (other, self)] {
             if let Some(values) = one.values() {

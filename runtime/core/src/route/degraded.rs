@@ -1,15 +1,15 @@
-//! A route some of whose variants are out of service.
+//! A route with variants that are out of service.
 //!
-//! With a fallback that is in service, requests for a variant that is not go there, as they would
-//! if it failed. Without one its share is divided among the others in proportion to their weights:
-//! only its own keys move, and come back with it. A rule that leads to it is passed over. A variant
-//! without a share and without a rule is missed by no request.
+//! Requests for a variant out of service go to the fallback, as they would if the variant failed,
+//! if the fallback is in service. Without one, the variant's share is divided among the others in
+//! proportion to their weights: only its own keys move, and come back with it. Rules that lead to
+//! it are skipped. A variant without a share and without a rule affects no request.
 
 use super::{Parts, Route, Shares};
 
 impl Route {
-    /// The same route between those of its variants that are in service; `serves` says which are,
-    /// by their places. None when no request without a rule could be answered.
+    /// The same route over the variants that are in service; `serves` tests a variant by its index.
+    /// `None` when no variant could answer a request that matches no rule.
     pub fn degraded(mut self, serves: impl Fn(usize) -> bool) -> Option<Self> {
         let Parts {
             variants, fallback, ..
@@ -55,7 +55,7 @@ impl Route {
                 .is_some_and(|fallback| fallback.to == place)
     }
 
-    /// Who answers for a variant: itself, unless it is out of service.
+    /// The variant that answers for a variant: itself, unless it is out of service.
     pub fn answering(&self, place: usize) -> Option<usize> {
         match &self.instead {
             None => Some(place),
@@ -63,8 +63,7 @@ impl Route {
         }
     }
 
-    /// The part of the requests that no rule takes that each variant gets, by their places; their
-    /// sum is 1.
+    /// The share of each variant in the requests that match no rule, by index; the sum is 1.
     pub fn parts_of_one(&self) -> Vec<f64> {
         let weight = |place: usize, weight: f64| if self.shares.has(place) { weight } else { 0.0 };
         let weights: Vec<f64> = self
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_keys_of_who_is_out_of_service_move() {
+    fn only_the_keys_of_a_variant_out_of_service_move() {
         let route = Route::new(parts(&[5.0, 3.0, 2.0])).unwrap();
         let (before, without) = (
             picks(&route),
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_without_a_share_is_missed_by_nobody() {
+    fn a_variant_without_a_share_affects_no_request() {
         let route = Route::new(parts(&[1.0, 0.0])).unwrap();
         assert_eq!(
             picks(&route.clone().degraded(|place| place == 0).unwrap()),
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_to_who_is_out_of_service_is_passed_over_and_the_others_keep_their_numbers() {
+    fn a_rule_to_a_variant_out_of_service_is_skipped_and_the_others_keep_their_numbers() {
         let rule = |to, percent| Rule {
             when: Vec::new(),
             percent,

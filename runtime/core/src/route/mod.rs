@@ -1,13 +1,13 @@
-//! Who answers: from what is known of a request to one variant of a route.
+//! Routes: from the attributes of a request to one variant.
 //!
 //! A *route* is the name that clients call; its *variants* are the arms of its split. The first
-//! rule whose conditions all hold decides; without one, the shares do: by the sticky key where the
-//! request has one, so that the same key always meets the same variant, else by chance. Nothing is
-//! remembered and nothing is asked: every replica that has the route decides alike.
+//! rule whose conditions all hold decides. If none does, the shares decide: by the sticky key if
+//! the request has one, so that the same key always gets the same variant, otherwise at random. A
+//! decision has no state and does no I/O, so every replica with the same route decides alike.
 //!
-//! Default: no rules, nothing sticky. What changes it: the document. Bounds: [`VARIANTS_MAX`],
+//! Default: no rules, nothing sticky. The document sets both. Bounds: [`VARIANTS_MAX`],
 //! [`RULES_MAX`], [`CONDITIONS_MAX`] and [`PATTERN_BYTES_MAX`]; a decision takes time for each of
-//! them, allocates nothing and waits for nobody.
+//! them, allocates nothing and never blocks.
 
 mod adapt;
 mod beside;
@@ -34,23 +34,22 @@ pub const RULES_MAX: usize = 100;
 /// Conditions of a rule.
 pub const CONDITIONS_MAX: usize = 20;
 
-/// Values that a decision keeps at hand; those of further sources are looked up again for each
-/// condition.
+/// Values that a decision caches; those of further sources are read again for each condition.
 const KNOWN: usize = 8;
 
 /// One arm of a split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
-    /// The pipeline version that answers, which is also what the variant is called.
+    /// The pipeline version that answers; also the name of the variant.
     pub version: Version,
     /// Its share is this part of the sum of all weights. Finite, and 0 or more.
     pub weight: f64,
-    /// How it stands in for the first variant.
+    /// How it adapts to the first variant's signature.
     pub adapt: Adapt,
 }
 
 impl Variant {
-    /// One that agrees with the others.
+    /// A variant with the same signature as the others.
     pub fn new(version: Version, weight: f64) -> Self {
         Self {
             version,
@@ -60,65 +59,64 @@ impl Variant {
     }
 }
 
-/// Sends a request to one variant, if it fits.
+/// Sends the requests that match it to one variant.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// All of them must hold.
     pub when: Vec<Condition>,
-    /// Of the requests that fit, so many in a hundred: the same keys each time, where there is a
-    /// key.
+    /// Percent of the matching requests: the same keys each time, if there is a key.
     pub percent: f64,
-    /// The variant, by its place in the split.
+    /// The variant, by its index in the split.
     pub to: usize,
 }
 
-/// A route as it is written, before it is known to make sense.
+/// A route as it is written, before it is checked.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
-    /// Stands in for the route's name in every draw: two routes with one salt put a key on the same
+    /// Replaces the route's name in every draw: two routes with the same salt put a key on the same
     /// side.
     pub salt: String,
     /// At least one.
     pub variants: Vec<Variant>,
     /// In the order in which they are tried.
     pub rules: Vec<Rule>,
-    /// What makes requests belong together.
+    /// The sticky key: requests in which it is equal get the same variant.
     pub sticky: Option<Source>,
     /// Whether a request may name its variant.
     pub pin: bool,
-    /// Who answers when the chosen one can't.
+    /// The variant that answers when the chosen one can't.
     pub fallback: Option<Fallback>,
-    /// Who gets copies.
+    /// The versions that get copies.
     pub mirrors: Vec<Mirror>,
 }
 
-/// A route that decides.
+/// A route that was checked.
 #[derive(Clone, Debug)]
 pub struct Route {
     parts: Parts,
     shares: Shares,
-    /// What it asks for, each once.
+    /// The sources of its conditions and its sticky key, each once.
     sources: Vec<Source>,
-    /// For each rule, where what its conditions ask for stands among the sources.
+    /// For each rule and each of its conditions, the index of its source in `sources`.
     asks: Vec<Vec<usize>>,
     sticky: Option<usize>,
     /// Shares of requests without a key, where those differ.
     drawn: Option<Shares>,
-    /// Who answers for each variant, where some are out of service; none for one without a
-    /// substitute.
+    /// The variant that answers for each variant, when some are out of service; `None` for one
+    /// without a substitute.
     instead: Option<Box<[Option<usize>]>>,
 }
 
-/// What a request says, as far as routes may ask. Nothing is copied for an answer.
+/// The attributes of a request that routes may read, by reference.
 pub trait Attributes {
-    /// The value of a source of the route, by its place; the first, where there are several.
+    /// The value of a source of the route, by its index; the first, if there are several.
     fn value(&self, source: usize) -> Option<&[u8]>;
 }
 
 /// A decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The variant, by its place in the split.
+    /// The variant, by its index in the split.
     pub variant: usize,
     /// What decided.
     pub why: Why,
@@ -127,7 +125,7 @@ pub struct Choice {
 /// What decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// This rule, by its place.
+    /// A rule, by its index.
     Rule(usize),
     /// The sticky key.
     Key,
@@ -136,7 +134,7 @@ pub enum Why {
 }
 
 impl Route {
-    /// The route, if it makes sense; else everything that is wrong with it.
+    /// Checks the route; the error holds all flaws.
     pub fn new(parts: Parts) -> Result<Self, Vec<Flaw>> {
         let flaws = check::flaws(&parts);
         if !flaws.is_empty() {
@@ -176,8 +174,8 @@ impl Route {
         })
     }
 
-    /// The same, with other weights for requests without a key: as many as there are variants, and
-    /// as sound as theirs. Who has a key stays where the split's weights put it.
+    /// The same with other weights for requests without a key: as many as there are variants, with
+    /// the same bounds. Requests with a key stay where the split's weights put them.
     #[must_use]
     pub fn drawing_by(mut self, weights: &[f64]) -> Self {
         let variants = self.parts.variants.iter().zip(weights);
@@ -186,7 +184,7 @@ impl Route {
         self
     }
 
-    /// What it asks for, each once.
+    /// The sources of its conditions and its sticky key, each once.
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -196,7 +194,7 @@ impl Route {
         &self.parts
     }
 
-    /// Where a variant stands that is called so.
+    /// The index of the variant with this version.
     pub fn position(&self, version: &str) -> Option<usize> {
         self.parts
             .variants
@@ -204,10 +202,10 @@ impl Route {
             .position(|variant| variant.version.as_str() == version)
     }
 
-    /// The variant that answers. `chance` gives a number that nobody can foresee; it is asked at
-    /// most once.
+    /// The variant that answers. `chance` returns an unpredictable number; it is called at most
+    /// once.
     pub fn decide(&self, attributes: &impl Attributes, chance: impl FnOnce() -> u64) -> Choice {
-        // Each is looked up once, however many rules ask for it.
+        // Each value is read once, however many rules need it.
         let mut known: [Option<&[u8]>; KNOWN] = [None; KNOWN];
         for (source, value) in known.iter_mut().take(self.sources.len()).enumerate() {
             *value = attributes.value(source);
@@ -224,8 +222,8 @@ impl Route {
             None => (Key::by_chance(chance()), Why::Chance),
         };
         for (index, (rule, asks)) in self.parts.rules.iter().zip(&self.asks).enumerate() {
-            let mut asked = rule.when.iter().zip(asks);
-            let fits = asked.all(|(condition, &source)| condition.test.holds(value(source)));
+            let mut conditions = rule.when.iter().zip(asks);
+            let fits = conditions.all(|(condition, &source)| condition.test.holds(value(source)));
             if fits
                 && self.shares.is_within(key, index, rule.percent)
                 && let Some(variant) = self.answering(rule.to)

@@ -1,10 +1,10 @@
-//! Regular expressions that can't be slow.
+//! Regular expressions with bounded cost.
 //!
-//! A pattern is compiled to a deterministic automaton when the route is read: one step for each
-//! byte of the value, no memory, no lock. One that would need too large an automaton, as
-//! `(a|b)*a(a|b){20}` does, is refused then. A pattern fits a value when it fits all of it, as
-//! Envoy's and the Gateway API's do. Letters are bytes: `.` is any byte but the end of a line, `\d`
-//! a digit of ASCII, `(?i)` knows the letters of ASCII.
+//! A pattern is compiled to a deterministic automaton when the route is read: matching takes one
+//! step for each byte of the value, no memory and no lock. A pattern whose automaton would be too
+//! large, such as `(a|b)*a(a|b){20}`, is refused. A pattern must match the whole value, as in Envoy
+//! and the Gateway API. It matches bytes: `.` is any byte but the end of a line, `\d` an ASCII
+//! digit, and `(?i)` ignores the case of ASCII letters.
 
 use std::fmt;
 
@@ -15,26 +15,26 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// Bytes of a pattern.
 pub const PATTERN_BYTES_MAX: usize = 256;
-/// Bytes of its automaton, and of the memory that making it takes.
+/// Bytes of its automaton, and of the memory to build it.
 const AUTOMATON_BYTES_MAX: usize = 256 << 10;
 
-/// A pattern that is ready.
+/// A compiled pattern.
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
-    /// What every value that fits starts with: most that do not fit are known by it.
+    /// The prefix of every value that matches, which rules out most values that do not match.
     start: Box<[u8]>,
-    /// Elsewhere, since it is large beside the other tests of a condition.
+    /// Boxed, since it is large compared with the other tests of a condition.
     automaton: Box<dense::DFA<Vec<u32>>>,
 }
 
-/// Text that is no pattern.
+/// Text that is not a valid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum PatternError {
     #[error("has {0} bytes; a pattern has at most {PATTERN_BYTES_MAX}")]
     Long(usize),
-    #[error("is no regular expression: {0}")]
+    #[error("is not a valid regular expression: {0}")]
     Syntax(String),
     #[error(
         "would take too much memory to decide quickly; repeat fewer times, or say the same with `prefix`"
@@ -43,7 +43,7 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Compiles a pattern.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if text.len() > PATTERN_BYTES_MAX {
             return Err(PatternError::Long(text.len()));
@@ -58,7 +58,7 @@ impl Pattern {
             .unicode(false)
             .utf8(false)
             .nest_limit(32);
-        // On its own first: behind the parentheses `a)(b` would be one.
+        // Parsed on its own first: inside the parentheses `a)(b` would be valid.
         let whole = syntax::parse_with(text, &syntax)
             .map_err(|error| PatternError::Syntax(last_line(&error)))?;
         let start = start(&whole);
@@ -87,7 +87,7 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether it fits all of a value.
+    /// Whether it matches the whole value.
     pub fn fits(&self, value: &[u8]) -> bool {
         if !value.starts_with(&self.start) {
             return false;
@@ -97,7 +97,7 @@ impl Pattern {
     }
 }
 
-/// The letters that a pattern begins with.
+/// The literal prefix of a pattern.
 fn start(whole: &Hir) -> Box<[u8]> {
     let first = match whole.kind() {
         HirKind::Concat(parts) => parts.first().map(Hir::kind),
@@ -109,7 +109,7 @@ fn start(whole: &Hir) -> Box<[u8]> {
     }
 }
 
-/// What the library says, without the picture that it draws of the place.
+/// The library's message, without its drawing of the position.
 fn last_line(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();

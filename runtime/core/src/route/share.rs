@@ -1,28 +1,28 @@
-//! Shares: a key falls to one of several variants, to each in proportion to its weight.
+//! Shares: assigns a key to one of several variants, to each in proportion to its weight.
 //!
 //! Weighted rendezvous hashing (Thaler & Ravishankar, "Using name-based mappings to increase hit
 //! rates", 1998, with the weights of Schindelhauer & Schomaker, "Weighted distributed hash tables",
 //! 2005). For each variant a number u in (0, 1) is drawn from the key and the variant's name, and
-//! −ln u ⁄ weight is how long it takes to claim the key; the quickest has it. That is an
-//! exponential race: a variant wins in the proportion of its weight. As the draw does not depend on
-//! other variants, one whose weight grows keeps what it has and takes from the others; nothing else
-//! moves.
+//! −ln u ⁄ weight is how long it takes to claim the key; the fastest one gets it. That is an
+//! exponential race: a variant wins in proportion to its weight. The draw does not depend on other
+//! variants, so a variant whose weight grows keeps its keys and takes some from the others; no
+//! other key moves.
 //!
 //! The key's hash is SHA-256, and the logarithm is computed in software: the same on every machine
-//! and in every version. Changing either moves keys, so a test holds some of them.
+//! and in every version. Changing either moves keys, so a test pins some of them.
 
 use sha2::{Digest as _, Sha256};
 
-/// Marks a variant's draw apart from a rule's.
+/// Distinguishes a variant's draw from a rule's.
 const VARIANT: u64 = 0x9e37_79b9_7f4a_7c15;
 const RULE: u64 = 0xd1b5_4a32_d192_ed03;
 
-/// What decides between variants, drawn from a request's key or from chance.
+/// The input of the draws, from a request's key or from a random number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(u64);
 
 impl Key {
-    /// A key of its own for one request.
+    /// A key for one request only.
     pub const fn by_chance(number: u64) -> Self {
         Self(number)
     }
@@ -31,19 +31,19 @@ impl Key {
 /// The shares of some variants.
 #[derive(Clone, Debug)]
 pub struct Shares {
-    /// Has read the salt.
+    /// A hasher that has read the salt.
     salted: Sha256,
-    /// Seed and weight of each variant that has a weight, with its place. The heaviest first: it
-    /// wins most often, and whoever comes later has lost then.
+    /// Index, seed and weight of each variant that has a weight. The heaviest first: it wins most
+    /// often, and the later ones are then skipped without a logarithm.
     racers: Box<[(usize, u64, f64)]>,
 }
 
 impl Shares {
-    /// These variants, by name. Weights are finite and not negative, and one at least is more than
-    /// 0.
+    /// The shares of variants, by name. Weights are finite and not negative, and at least one is
+    /// more than 0.
     pub fn new<'a>(salt: &str, variants: impl Iterator<Item = (&'a str, f64)>) -> Self {
         let mut salted = Sha256::new();
-        // The length first, so that no salt and key together look like another two.
+        // The length first, so that no other salt and key give the same bytes.
         salted.update((salt.len() as u64).to_le_bytes());
         salted.update(salt);
         let racers = variants
@@ -55,7 +55,7 @@ impl Shares {
         Self { salted, racers }
     }
 
-    /// The shares of some of them; none when none of those has one.
+    /// The shares of some of them; `None` when none of those has a share.
     pub(super) fn only(&self, serves: impl Fn(usize) -> bool) -> Option<Self> {
         let racers: Box<[_]> = self
             .racers
@@ -74,19 +74,19 @@ impl Shares {
         self.racers.iter().any(|(with, ..)| *with == place)
     }
 
-    /// The key that some bytes are.
+    /// The key of some bytes.
     pub fn key(&self, bytes: &[u8]) -> Key {
         Key(first_bytes(
             self.salted.clone().chain_update(bytes).finalize(),
         ))
     }
 
-    /// The place of the variant that has the key.
+    /// The index of the variant that gets the key.
     pub fn pick(&self, key: Key) -> usize {
         let mut first = (0, f64::MAX);
         for &(place, seed, weight) in &self.racers {
             let drawn = unit(mix(key.0 ^ seed ^ VARIANT));
-            // −ln u is at least 2 (1 − u) ⁄ (1 + u): most of those that lose are known without a
+            // −ln u is at least 2 (1 − u) ⁄ (1 + u), which rules out most losers without a
             // logarithm.
             if 2.0 * (1.0 - drawn) < first.1 * (1.0 + drawn) * weight {
                 let takes = -libm::log(drawn) / weight;
@@ -98,8 +98,8 @@ impl Shares {
         first.0
     }
 
-    /// Whether the key is among so many percent: others for each number, and more of the same when
-    /// the percent grow.
+    /// Whether the key is among the first `percent` percent: independent for each `number`, and
+    /// growing with the percent.
     pub fn is_within(&self, key: Key, number: usize, percent: f64) -> bool {
         percent >= 100.0 || unit(mix(key.0 ^ mix(number as u64 ^ RULE))) * 100.0 < percent
     }
@@ -119,12 +119,12 @@ const fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// A number between 0 and 1 drawn from one that nobody can foresee, whose bits may come in steps.
+/// A number between 0 and 1 from an unpredictable one whose bits may be uneven.
 pub fn drawn(number: u64) -> f64 {
     unit(mix(number))
 }
 
-/// A number between 0 and 1, and neither of them.
+/// A number between 0 and 1, both excluded.
 fn unit(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }

@@ -1,10 +1,10 @@
-//! Shares match weights, keys stay, rules come first, nonsense is told.
+//! Shares match weights, keys stay, rules come first, invalid routes are reported.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Headers of a request, and what the route asks for.
+/// Headers of a request, and the route that reads them.
 struct Request<'a>(&'a Route, &'a [(&'a str, &'a str)]);
 
 impl Attributes for Request<'_> {
@@ -208,7 +208,7 @@ fn percent_of_a_rule_keeps_its_keys_when_it_grows() {
 }
 
 #[test]
-fn what_makes_no_sense_is_said_all_at_once() {
+fn all_flaws_are_reported_at_once() {
     let parts = Parts {
         salt: String::new(),
         variants: variants(&[0.0, f64::NAN]),
@@ -271,7 +271,7 @@ fn other_weights_for_requests_without_a_key_move_no_key() {
 }
 
 proptest! {
-    /// A variant that grows keeps what it has, and nobody moves between two others.
+    /// A variant that grows keeps its keys, and no key moves between two others.
     #[test]
     fn growing_only_takes(
         weights in prop::collection::vec(0.0..100.0_f64, 2..6),

@@ -7,18 +7,18 @@ use crate::manifest::KeyPath;
 use crate::signature::{Port, show_dimensions};
 use crate::suggest::{hint, shown};
 
-/// Where a tensor comes from. Slots are numbered only when all of the request's tensors are known.
+/// The origin of a tensor. Slots are numbered only when all of the request's tensors are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// From the client; the index counts the pipeline's inputs.
+    /// The client; the index counts the pipeline's inputs.
     Request(usize),
-    /// From a stage; the index counts all outputs of all stages.
+    /// A stage; the index counts all outputs of all stages.
     Made(usize),
 }
 
 /// A tensor that the client sends.
 struct Wanted {
-    /// Everything that its takers know of it.
+    /// Everything that its takers know about it.
     port: Port,
     /// The first of its takers.
     taker: String,
@@ -27,12 +27,12 @@ struct Wanted {
 /// A tensor that a stage makes.
 pub(super) struct Made<'a> {
     pub stage: usize,
-    /// By what name others take it.
+    /// The name by which later stages take it.
     pub name: &'a str,
     pub port: &'a Port,
 }
 
-/// What a stage takes, and whether each must be looked at; and what it looks at.
+/// The inputs of a stage and whether each must be checked, and the tensors that it reads to decide.
 pub(super) struct Uses {
     pub takes: Vec<(Origin, bool)>,
     pub looks: Vec<Origin>,
@@ -67,8 +67,8 @@ impl<'a> Connect<'a> {
             .collect()
     }
 
-    /// Wires one stage: for each input where it comes from, and whether each tensor must be looked
-    /// at. Afterwards the stage's outputs are there for the next.
+    /// Wires one stage: for each input its origin, and whether each tensor must be checked.
+    /// Afterwards the stage's outputs are available to the next.
     pub(super) fn stage(&mut self, index: usize) -> Uses {
         let stage = self.stages[index];
         self.check_renames(index, "input", stage.inputs, &stage.signature.inputs);
@@ -134,7 +134,7 @@ impl<'a> Connect<'a> {
         answers
     }
 
-    /// A tensor as an answer, unless one of those before it has its name.
+    /// A tensor as an answer, unless an earlier answer has its name.
     fn answer(&self, origin: Origin, before: &[(Port, Origin)]) -> Result<(Port, Origin), String> {
         let port = self.port(origin);
         match before.iter().find(|(other, _)| other.name == port.name) {
@@ -149,7 +149,7 @@ impl<'a> Connect<'a> {
         }
     }
 
-    /// Everything that the last stage makes.
+    /// All outputs of the last stage.
     pub(super) fn last_outputs(&self) -> Vec<(Port, Origin)> {
         let last = self.stages.len().saturating_sub(1);
         let made = (0..self.made.len())
@@ -158,8 +158,8 @@ impl<'a> Connect<'a> {
         made.map(|origin| (self.port(origin), origin)).collect()
     }
 
-    /// What there is by this name: the latest stage's, or else the client's, if a stage before
-    /// takes that.
+    /// The tensor of this name: the latest stage's, or else the client's, if an earlier stage takes
+    /// it.
     pub(super) fn by_name(&self, name: &str) -> Option<Origin> {
         let made = self
             .made
@@ -172,7 +172,7 @@ impl<'a> Connect<'a> {
         })
     }
 
-    /// The client's tensor of this name, if a stage before takes it.
+    /// The client's tensor of this name, if an earlier stage takes it.
     pub(super) fn requested(&self, name: &str) -> Option<Origin> {
         self.wanted
             .iter()
@@ -180,7 +180,7 @@ impl<'a> Connect<'a> {
             .map(Origin::Request)
     }
 
-    /// Asks the client for one more tensor, on behalf of an input of the stage.
+    /// Adds one more tensor to the client's, for an input of the stage.
     pub(super) fn request(&mut self, index: usize, name: &str, taker: &Port) -> Origin {
         let port = Port {
             name: name.to_owned(),
@@ -194,7 +194,7 @@ impl<'a> Connect<'a> {
     }
 
     fn by_own_name(&mut self, index: usize, port: &Port) -> Result<Origin, String> {
-        // The first stage's inputs are the client's, also when two stand for the same tensor.
+        // The first stage's inputs are the client's, even when two stand for the same tensor.
         match self
             .by_name(&port.name)
             .or_else(|| self.requested(&port.name).filter(|_| index == 0))
@@ -205,7 +205,7 @@ impl<'a> Connect<'a> {
         }
     }
 
-    /// Whether the tensor fits the input, and whether that must be seen each time.
+    /// Whether the tensor fits the input, and whether that must be checked for each request.
     fn connect(
         &mut self,
         index: usize,
@@ -224,8 +224,8 @@ impl<'a> Connect<'a> {
                     )),
                 }
             }
-            // The pipeline's input knows all that its takers know, and a request is checked against
-            // it.
+            // The pipeline's input knows everything that its takers know, and a request is checked
+            // against it.
             Origin::Request(wanted) => match merge(&self.wanted[wanted].port, port) {
                 Some(merged) => {
                     self.wanted[wanted].port = merged;
@@ -293,8 +293,8 @@ impl<'a> Connect<'a> {
         }
     }
 
-    /// The port under the name by which it is known in the pipeline. What is known of a request's
-    /// tensor grows with its takers.
+    /// The port under its name in the pipeline. The port of a request's tensor gets more precise
+    /// with each taker.
     pub(super) fn port(&self, origin: Origin) -> Port {
         match origin {
             Origin::Request(index) => self.wanted[index].port.clone(),

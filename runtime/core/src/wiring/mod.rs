@@ -1,18 +1,19 @@
-//! Which tensor goes where, decided once at deploy, so that a request only follows numbers.
+//! Wiring: which tensor goes where, decided once at deploy, so that a request only follows indices.
 //!
 //! Every tensor of a request has a slot: first the pipeline's inputs, then each stage's outputs in
-//! order. An input takes, by default, the tensor of its own name that the latest stage before it
-//! made, or else the client's; for the first stage the client must send it. A rename under a
-//! stage's `inputs` names another source: `tensor`, `stage.tensor`, or `request.tensor`, which asks
-//! the client for one more tensor. A rename under `outputs` changes the name for everybody after.
-//! Two inputs that take the same tensor from the client must agree on what it is; what either knows
-//! of its shape the client must keep to. Answered are the last stage's outputs, unless
-//! `spec.outputs` names others.
+//! order. By default an input takes the tensor of its own name from the latest stage before it that
+//! made one, or else the client's; for the first stage the client must send it. A rename under a
+//! stage's `inputs` names another source: `tensor`, `stage.tensor`, or `request.tensor`, which
+//! requires one more tensor from the client. A rename under `outputs` changes the name for all
+//! later stages. Two inputs that take the same tensor from the client must agree on its type; the
+//! client must keep to everything that either knows of its shape. The answer has the last stage's
+//! outputs, unless `spec.outputs` names others.
 //!
-//! A graph's nodes are wired as stages are. A node may also look at a tensor without taking it.
+//! A graph's nodes are wired as stages are. A node may also read a tensor to decide, without taking
+//! it.
 //!
-//! A first stage that takes raw bodies leaves nothing of the request to others, since a raw body
-//! has no tensors. Bounds: those of [`Signature::check`] for the pipeline as for a stage.
+//! A first stage that takes raw bodies leaves no request tensors for other stages, since a raw body
+//! has none. Bounds: those of [`Signature::check`], for the pipeline as for a stage.
 
 mod connect;
 mod source;
@@ -26,12 +27,12 @@ use self::connect::{Connect, Origin, Uses};
 use crate::manifest::{KeyPath, Stage};
 use crate::signature::{Port, Signature};
 
-/// What is wired. The rules are the same; the words and the places in the document differ.
+/// The kind of parts. The rules are the same; the words and the paths in the document differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
     /// A pipeline's stages.
     Stages,
-    /// A graph's nodes, which stand where stages do.
+    /// A graph's nodes, in place of stages.
     Nodes,
 }
 
@@ -67,23 +68,23 @@ pub struct StageWires<'a> {
     pub inputs: &'a BTreeMap<String, String>,
     /// The manifest's `outputs`: output to name.
     pub outputs: &'a BTreeMap<String, String>,
-    /// What its component answered when it was opened.
+    /// The signature that its component returned when it was opened.
     pub signature: &'a Signature,
-    /// Tensors that decide something and are not taken, whatever they are.
+    /// Tensors that it reads to decide, without taking them.
     pub glances: &'a [Glance],
 }
 
-/// A tensor that is looked at and stays where it is.
+/// A tensor that is read to decide, and stays in its slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glance {
-    /// The source, as somebody wrote it.
+    /// The source as written.
     pub source: String,
-    /// Where that stands.
+    /// The path of the source in the document.
     pub path: KeyPath,
 }
 
 impl<'a> StageWires<'a> {
-    /// A manifest's stage, and the signature that its component answered.
+    /// A manifest's stage, with the signature of its component.
     pub fn of<C, F>(stage: &'a Stage<C, F>, signature: &'a Signature) -> Self {
         Self {
             name: stage.name.as_str(),
@@ -95,7 +96,7 @@ impl<'a> StageWires<'a> {
     }
 }
 
-/// What the first stage takes from a client.
+/// The bodies that the first stage takes from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepts {
     /// Tensors alone.
@@ -107,14 +108,13 @@ pub enum Accepts {
 /// How a pipeline's tensors flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What a client sees.
+    /// The signature that a client sees.
     pub signature: Signature,
-    /// How many slots a request needs. The first are the pipeline's inputs.
+    /// The number of slots that a request needs. The first are the pipeline's inputs.
     pub slots: usize,
     /// What each stage takes and fills.
     pub stages: Vec<StagePlan>,
-    /// The slot of each of the pipeline's outputs. No slot is there twice, so each may be moved
-    /// out.
+    /// The slot of each of the pipeline's outputs. No slot occurs twice, so each may be moved out.
     pub answers: Vec<usize>,
 }
 
@@ -125,43 +125,43 @@ pub struct StagePlan {
     pub takes: Vec<Take>,
     /// The slots of its outputs, in the signature's order.
     pub fills: Range<usize>,
-    /// What it looks at before it takes anything, in the order in which that was asked.
+    /// The tensors that it reads before it takes any, in the order of the glances.
     pub looks: Vec<Look>,
 }
 
-/// A tensor that is looked at.
+/// A tensor that is read to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Where it lies.
+    /// Its slot.
     pub slot: usize,
-    /// What it is.
+    /// Its port.
     pub port: Port,
 }
 
 /// One input's tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Take {
-    /// Where it lies.
+    /// Its slot.
     pub slot: usize,
     /// Nothing takes it afterwards, so it may be moved out.
     pub last_use: bool,
-    /// Its maker may make some that don't fit this input, so each one must be looked at.
+    /// Its maker may produce tensors that don't fit this input, so each one must be checked.
     pub check: bool,
 }
 
-/// Something that can't be wired. The path starts at the document's root, so that whoever has the
-/// document can say the line.
+/// A part that can't be wired. The path starts at the document's root, so that the owner of the
+/// document can find the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 #[expect(missing_docs, reason = "the type's line says it")]
 pub struct Miswired {
-    /// The stage, unless it is about `spec.outputs`.
+    /// The stage; `None` for `spec.outputs`.
     pub stage: Option<usize>,
     pub path: KeyPath,
     pub message: String,
 }
 
-/// Wires the stages, or says everything that hinders.
+/// Wires the stages, or returns all errors.
 pub fn plan(
     parts: Parts,
     stages: &[StageWires<'_>],
@@ -231,20 +231,20 @@ pub fn plan(
     })
 }
 
-/// From the end: the first time that a slot is seen is its last use. The answers come after all
-/// stages.
+/// From the end: the first occurrence of a slot is its last use. The answers come after all stages.
 fn mark_last_uses(stages: &mut [StagePlan], answers: &[usize]) {
     let mut seen: BTreeSet<usize> = answers.iter().copied().collect();
     for stage in stages.iter_mut().rev() {
         for take in stage.takes.iter_mut().rev() {
             take.last_use = seen.insert(take.slot);
         }
-        // It looks before it takes, so what it looks at must still be there for that.
+        // A node reads before it takes, so the tensors that it reads must still be in their slots
+        // then.
         seen.extend(stage.looks.iter().map(|look| look.slot));
     }
 }
 
-/// What two takers of one tensor of the request know of it together; `None` when they disagree.
+/// What two takers of one request tensor know about it together; `None` when they disagree.
 pub(crate) fn merge(one: &Port, other: &Port) -> Option<Port> {
     other.may_feed(one).ok()?;
     let shape = one

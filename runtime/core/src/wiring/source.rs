@@ -1,7 +1,8 @@
-//! Understands a source as a person wrote it, and says what there is when there is no such thing.
+//! Parses a source, and lists the alternatives when it does not exist.
 //!
-//! Names of stages and of tensors may have dots themselves, so `a.b.c` can mean several things. It
-//! is taken when just one of them exists. What starts with `request.` always means the client's.
+//! Names of stages and of tensors may contain dots, so `a.b.c` is ambiguous. It is accepted when
+//! exactly one of its meanings exists. A source that starts with `request.` always means the
+//! client's tensor.
 
 use super::Accepts;
 use super::connect::{Connect, Origin};
@@ -10,8 +11,8 @@ use crate::signature::{Port, show_dimensions};
 use crate::suggest::{LIST_MAX, nearest, shown};
 
 impl Connect<'_> {
-    /// The tensor that a source names. `index` is the stage that asks, one more than the last for
-    /// the answers; `taker` is the input, which says what a tensor of the request is.
+    /// The tensor that a source names. `index` is the stage of the input, one more than the last
+    /// for the answers; `taker` is the input, which determines the type of a request tensor.
     pub(super) fn by_source(
         &mut self,
         index: usize,
@@ -31,7 +32,7 @@ impl Connect<'_> {
         }
         match (found.as_slice(), taker) {
             ([origin], _) => Ok(*origin),
-            // Nothing comes before the first stage but the client.
+            // Only the client comes before the first stage.
             ([], Some(taker)) if index == 0 && self.stage_named_in(source).is_none() => {
                 match self.requested(source) {
                     Some(origin) => Ok(origin),
@@ -62,7 +63,7 @@ impl Connect<'_> {
     ) -> Result<Origin, String> {
         if index > 0 && self.accepts == Accepts::Raw {
             return Err(format!(
-                "`request.{}` isn't always there: {} `{}` takes raw bodies, which have no tensors",
+                "`request.{}` isn't always present: {} `{}` takes raw bodies, which have no tensors",
                 shown(name),
                 self.parts.word(),
                 self.stages[0].name
@@ -78,7 +79,7 @@ impl Connect<'_> {
             (Some(origin), _) => Ok(origin),
             (None, Some(taker)) => Ok(self.request(index, name, taker)),
             (None, None) => Err(format!(
-                "no {} takes `request.{}`, so nothing says what it is; {}",
+                "no {} takes `request.{}`, so its type is unknown; {}",
                 self.parts.word(),
                 shown(name),
                 self.show_reachable(name)
@@ -86,7 +87,7 @@ impl Connect<'_> {
         }
     }
 
-    /// For an input that no earlier tensor has the name of.
+    /// The message for an input whose name no earlier tensor has.
     pub(super) fn unknown_input(&self, index: usize, port: &Port) -> String {
         let name = shown(&port.name);
         let ask = match self.accepts {
@@ -103,7 +104,7 @@ impl Connect<'_> {
         )
     }
 
-    /// With stage and tensor apart, where dots would not tell.
+    /// With stage and tensor apart, where dots would be ambiguous.
     fn show_apart(&self, origin: Origin) -> String {
         let name = shown(self.bare(origin));
         match self.maker(origin) {
@@ -133,7 +134,7 @@ impl Connect<'_> {
         format!("{why}; {}", self.show_reachable(source))
     }
 
-    /// The stage that a source names, wherever it runs, and the tensor.
+    /// The stage that a source names, at any position, and the tensor.
     fn stage_named_in<'s>(&self, source: &'s str) -> Option<(usize, &'s str)> {
         splits(source).find_map(|(stage, name)| {
             let index = self.stages.iter().position(|other| other.name == stage)?;
@@ -141,7 +142,7 @@ impl Connect<'_> {
         })
     }
 
-    /// What can be taken, the nearest first.
+    /// The tensors that can be taken, the nearest first.
     fn show_reachable(&self, name: &str) -> String {
         let mut tensors = self.reachable();
         if tensors.is_empty() {
@@ -152,7 +153,7 @@ impl Connect<'_> {
             .into_iter()
             .find_map(|word| nearest(word, tensors.iter().map(|origin| self.bare(*origin))));
         let is_near = |origin: &Origin| near == Some(self.bare(*origin));
-        // The latest is the likeliest.
+        // The latest is the most likely one.
         tensors.reverse();
         tensors.sort_by_key(|origin| !is_near(origin));
         let shown: Vec<String> = tensors
@@ -172,7 +173,7 @@ impl Connect<'_> {
     }
 }
 
-/// Every way to read a source as a stage and a tensor.
+/// All splits of a source into a stage and a tensor.
 fn splits(source: &str) -> impl Iterator<Item = (&str, &str)> {
     source
         .match_indices('.')

@@ -1,6 +1,6 @@
-//! What an ONNX file says of itself: is it one, and what are its inputs and outputs?
+//! Reads the declarations of an ONNX file: whether it is one, and its inputs and outputs.
 //!
-//! Read before any engine sees the file, so that what is no graph is refused in the same words
+//! Read before an engine opens the file, so that an invalid file is refused with the same message
 //! whatever the engine. Source: the protocol buffers of the ONNX IR specification.
 
 use bytes::Bytes;
@@ -20,16 +20,16 @@ pub(super) struct Declared {
     pub(super) ports: Ports,
 }
 
-/// What flows in and out, as far as the file says it.
+/// The inputs and outputs that the file declares.
 #[derive(Clone)]
 pub(super) struct Ports {
     /// Without those that have a value of their own.
     pub(super) inputs: Vec<Port>,
-    /// With the reason in place of an output that can't cross the wall.
+    /// With the reason in place of an output that can't cross the ABI.
     pub(super) outputs: Vec<(String, Result<Output, String>)>,
 }
 
-/// An output's type. Its shape may be left to whoever computes it.
+/// An output's type. The file may leave its shape to the engine.
 #[derive(Clone)]
 pub(super) struct Output {
     pub(super) datatype: Datatype,
@@ -37,7 +37,7 @@ pub(super) struct Output {
 }
 
 impl Declared {
-    /// Whether one of these operators is in the graph, or in one inside of it.
+    /// Whether the graph, or one inside it, contains one of these operators.
     pub(super) fn uses(&self, operators: &[&str]) -> bool {
         fn in_graph(graph: &GraphProto, operators: &[&str]) -> bool {
             graph.node.iter().any(|node| {
@@ -169,9 +169,8 @@ const fn datatype(number: i32) -> Option<Datatype> {
 }
 
 impl Ports {
-    /// The signature, with the outputs that are wanted, or all; and the places of those. `seen` is
-    /// what an engine knows of the shape of the output at a place; what the file declares comes
-    /// first.
+    /// The signature with the wanted outputs, or all, and their indices. `seen` returns what an
+    /// engine knows of an output's shape, by index; the file's declaration takes precedence.
     pub(super) fn signature(
         self,
         names: &[String],
@@ -210,7 +209,7 @@ impl Ports {
         ))
     }
 
-    /// The outputs of these names, by their places; all where nothing is said.
+    /// The indices of the outputs with these names; all when the list is empty.
     pub(super) fn wanted(&self, names: &[String]) -> Result<Vec<usize>, GraphError> {
         if names.is_empty() {
             return Ok((0..self.outputs.len()).collect());

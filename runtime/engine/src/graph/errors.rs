@@ -1,12 +1,12 @@
-//! Why a graph can't be opened, or has no answer; and an engine's own words made fit for people.
+//! Why a graph can't be opened, or has no answer; and the cleanup of an engine's own messages.
 
 /// Why a graph can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
-    /// The file is no graph, or none that this engine computes.
+    /// The file is not a graph, or not one that this engine computes.
     #[error("{0}")]
     Refused(String),
-    /// The engine, or a provider, is not here.
+    /// The engine, or an execution provider, is not available.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -14,20 +14,20 @@ pub enum GraphError {
 /// Why a graph has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ComputeError {
-    /// To these inputs.
+    /// The inputs are invalid; the text says why.
     InvalidInput(String),
-    /// For reasons of its own.
+    /// The engine failed.
     Failed(String),
-    /// Its call's time was over.
+    /// The time of the call was over.
     Time,
-    /// It would hold more memory than its stage may use; why, for the log.
+    /// It would hold more memory than its stage may use; the text is for the log.
     Memory(String),
-    /// It would hand out more bytes than its stage may.
+    /// It would return more bytes than its stage may.
     Output,
 }
 
-/// What an engine says, without the places in its own source that it puts before: one line, and the
-/// reason last.
+/// An engine's message in one line, without the places in its own source that precede it, and with
+/// the reason last.
 pub(super) fn plain(message: &str) -> String {
     let message = message
         .split_once("Status Message: ")
@@ -35,7 +35,7 @@ pub(super) fn plain(message: &str) -> String {
     let message = without_signature(message);
     let mut words: Vec<&str> = Vec::new();
     for word in message.split_whitespace() {
-        // `/build/onnxruntime/core/graph/model.cc:183`, and the function that is named behind it.
+        // `/build/onnxruntime/core/graph/model.cc:183`, and the function named after it.
         let is_place = word.contains('/')
             && (word.contains(".cc:") || word.contains(".h:") || word.contains(".rs:"));
         if is_place {
@@ -46,7 +46,7 @@ pub(super) fn plain(message: &str) -> String {
     words.join(" ")
 }
 
-/// A C++ function that says something is named first, with all types of its arguments.
+/// The message starts with the C++ function that wrote it, with all types of its arguments.
 fn without_signature(message: &str) -> &str {
     let Some(open) = message
         .find('(')

@@ -1,8 +1,6 @@
-//! ONNX Runtime: a shared library that is found and loaded when the first graph asks for it, or
-//! never.
+//! ONNX Runtime: a shared library that is located and loaded when the first graph needs it.
 //!
-//! Where to look is the caller's business ([`FindLibrary`]). What was loaded stays for the life of
-//! the process.
+//! The caller locates it ([`FindLibrary`]). A loaded library stays for the life of the process.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,21 +14,21 @@ use super::errors::plain;
 /// The provider that every library has.
 pub(super) const CPU: &str = "cpu";
 
-/// Knows where ONNX Runtime is.
+/// Locates ONNX Runtime.
 pub trait FindLibrary: fmt::Debug + Send + Sync {
-    /// A library that can be loaded; or why there is none, and what would help.
+    /// The path of a library that can be loaded; the error says why there is none, and what to do.
     fn find(&self) -> Result<PathBuf, String>;
-    /// Whether somebody named it: then nothing else will do.
+    /// Whether the operator chose the library: then no other engine is used in its place.
     fn is_named(&self) -> bool;
 }
 
-/// Knows of no library.
+/// Finds no library.
 #[derive(Clone, Copy, Debug)]
 pub struct NoLibrary;
 
 impl FindLibrary for NoLibrary {
     fn find(&self) -> Result<PathBuf, String> {
-        Err("ONNX Runtime was not looked for".to_owned())
+        Err("ONNX Runtime was not searched for".to_owned())
     }
 
     fn is_named(&self) -> bool {
@@ -38,23 +36,23 @@ impl FindLibrary for NoLibrary {
     }
 }
 
-/// What was loaded.
+/// A library that was loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The library.
+    /// Its path.
     pub path: PathBuf,
     /// Its version: `1.32`.
     pub version: String,
-    /// Execution providers that it has, of those that a graph may ask for.
+    /// The execution providers that it has, of those that a graph may use.
     pub providers: Vec<&'static str>,
 }
 
-/// Loads a library, and says what is in it.
+/// Loads a library, and reports its version and execution providers.
 pub fn probe(path: &Path) -> Result<Loaded, String> {
     Runtime::load(path).map(|runtime| runtime.about)
 }
 
-/// The library, once somebody needed it.
+/// The library, loaded on first use.
 pub(super) struct Library {
     finder: Arc<dyn FindLibrary>,
     path: OnceLock<Result<PathBuf, String>>,
@@ -80,7 +78,7 @@ impl Library {
         self.finder.is_named()
     }
 
-    /// Where it is; looked for once.
+    /// Its path; located once.
     pub(super) fn path(&self) -> Result<PathBuf, String> {
         self.path.get_or_init(|| self.finder.find()).clone()
     }
@@ -102,7 +100,7 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| failed(&plain(&error.to_string())))?;
-        // What is wrong comes back as an error, and is said there once.
+        // Errors are returned, and so logged once.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
         let providers = PROVIDERS
             .iter()
@@ -155,11 +153,11 @@ impl Runtime {
     }
 }
 
-/// An execution provider that a graph may ask for.
+/// An execution provider that a graph may use.
 struct Provider {
     name: &'static str,
     is_available: fn() -> bool,
-    /// None for the one that is always last.
+    /// `None` for the CPU, which is always last.
     build: fn() -> Option<ExecutionProviderDispatch>,
 }
 
@@ -186,7 +184,8 @@ const PROVIDERS: [Provider; 4] = [
     },
 ];
 
-/// `1.32`: what the library says of itself, without its patch level, which no safe call tells.
+/// `1.32`: the version that the library reports, without its patch level, which no safe call
+/// returns.
 fn version(path: &Path) -> String {
     ort::util::probe(path).map_or_else(
         || "of an unknown version".to_owned(),

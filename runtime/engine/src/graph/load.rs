@@ -1,9 +1,9 @@
-//! From a file to a graph on an engine: what it is, which engine takes it, and which other one
-//! where that refuses.
+//! From a file to a graph on an engine: checks the file, chooses the engine, and falls back to the
+//! other one.
 //!
 //! Runs where the graph will compute: in the server, or in a process of the graph's own. Default
-//! (`auto`): ONNX Runtime where there is one; tract where there is none, and for a graph that ONNX
-//! Runtime refuses and no device is asked for.
+//! (`auto`): ONNX Runtime if it is available; tract if it is not, or if ONNX Runtime refuses the
+//! graph and no device is requested.
 
 use bytes::Bytes;
 
@@ -15,7 +15,8 @@ use super::{Choice, GraphError, Network, Options, onnxruntime, tract};
 /// Characters of the reason that is kept with an engine's name.
 const REASON_MAX: usize = 200;
 
-/// Operators whose work, or whose answer's size, is a value in the data rather than its shape.
+/// Operators whose cost, or whose answer's size, depends on a value in the data rather than on its
+/// shape.
 const CHANGING: [&str; 14] = [
     "Compress",
     "ConstantOfShape",
@@ -33,16 +34,16 @@ const CHANGING: [&str; 14] = [
     "Upsample",
 ];
 
-/// A graph that an engine took.
+/// A graph that an engine opened.
 pub(super) struct Loaded {
     pub(super) network: Box<dyn Network>,
-    /// The engine for people, and why it is not the one that comes first.
+    /// The engine for messages, and why it is not the preferred one.
     pub(super) engine: String,
-    /// Whether its work depends on more than the shapes of its inputs.
+    /// Whether its cost depends on more than the shapes of its inputs.
     pub(super) changes_with_values: bool,
 }
 
-/// Where ONNX Runtime is, for a graph that may need it.
+/// The path of ONNX Runtime, for a graph that may need it.
 #[cfg(target_os = "linux")]
 pub(super) fn library_path(
     library: &Library,
@@ -64,7 +65,7 @@ pub(super) fn load(
     bytes: &Bytes,
     options: &Options,
 ) -> Result<Loaded, GraphError> {
-    // Constants are computed while a graph is made ready.
+    // Constants are computed while a graph is prepared.
     let _clean = CleanAfter;
     let declared = declared::read(bytes)?;
     let changes_with_values = declared.uses(&CHANGING);
@@ -117,7 +118,7 @@ fn on_runtime(
     ))
 }
 
-/// tract, where ONNX Runtime gave this reason for not taking the graph.
+/// Opens the graph on tract, where ONNX Runtime refused it for this reason.
 fn instead(
     runtime: &Runtime,
     reason: &str,

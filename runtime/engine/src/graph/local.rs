@@ -1,10 +1,10 @@
-//! A graph that computes in this process, on the thread of the caller.
+//! A graph that computes in this process, on the caller's thread.
 //!
-//! An engine does not give its thread back while it computes. So only a computation that is known
-//! to be short begins on the thread that has the request: one with no more bytes of input than one
-//! that was short. Every other one gives the thread up first, and goes on where long ones run.
-//! Bound of short: [`SHORT`]. A graph whose work depends on the values it is given (a loop, a size
-//! that is data) is never known to be short.
+//! An engine does not yield its thread while it computes. So only a computation that is known to be
+//! short starts on the request's thread: one with no more bytes of input than an earlier one that
+//! was short. Every other one yields the thread first, and continues on the executor's threads for
+//! long ones. Bound of short: [`SHORT`]. A graph whose cost depends on the values of its inputs (a
+//! loop, a size that is data) is never known to be short.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,13 +18,13 @@ use super::errors::ComputeError;
 use super::registers::CleanAfter;
 use super::{Bounds, Network};
 
-/// How long a computation may take on the thread that has the request: half of what guests may.
+/// How long a computation may take on the request's thread: half of what guests may.
 const SHORT: Duration = Duration::from_micros(500);
 
 pub(super) struct Local {
     network: Box<dyn Network>,
     changes_with_values: bool,
-    /// Bytes of input that were computed in a short time, and one; 0: none yet.
+    /// One more than the most bytes of input that were computed in a short time; 0: none yet.
     short_below: AtomicU64,
 }
 
@@ -70,7 +70,7 @@ impl Local {
         self.network.compute(inputs, bounds)
     }
 
-    /// Written only when something is to be learnt: all threads share it.
+    /// Written only when the value changes: all threads share it.
     fn learn(&self, bytes: u64, took: Duration) {
         let below = self.short_below.load(Relaxed);
         if took > SHORT && bytes < below {
@@ -81,7 +81,7 @@ impl Local {
     }
 }
 
-/// Pending once, so that the executor may go on elsewhere.
+/// Pending once, so that the executor may move the task to another thread.
 #[derive(Default)]
 pub(super) struct GiveUpThread {
     done: bool,
@@ -131,7 +131,7 @@ mod tests {
         Tensor::new(Datatype::Uint8, shape, Bytes::from(vec![value; bytes])).unwrap()
     }
 
-    /// Whether it began where it was asked.
+    /// Whether it starts on the calling thread.
     fn begins_here(graph: &Local, inputs: &[Tensor]) -> bool {
         let bounds = Bounds {
             deadline: Instant::now() + Duration::from_secs(60),
@@ -160,7 +160,7 @@ mod tests {
             !begins_here(&graph, &[input(100, 0)]),
             "nothing is known yet"
         );
-        // A machine that stands still for a moment may make one look long.
+        // A machine that stalls for a moment may make one computation long.
         assert!((0..20).any(|_| begins_here(&graph, &[input(100, 0)])));
         assert!(
             !begins_here(&graph, &[input(101, 1)]),

@@ -1,14 +1,14 @@
 //! Neural networks on native engines: ONNX graphs that model stages open through
 //! `hotstage:serving/graphs`.
 //!
-//! Two engines behind one trait (`Network`): ONNX Runtime, a shared library that is loaded when the
-//! first graph asks for it, and tract, which is part of the program. `auto` takes ONNX Runtime
-//! where there is one, and tract for what that refuses. Where a graph computes, [`Policy`] and its
-//! stage decide: in a process of its own (`process`), which can be killed and can take no more
-//! memory than it may, or in the server's (`local`). A graph that is open already, for the same
-//! bytes and options, is shared: two versions with the same weights hold them once. Opening takes
-//! as long as parsing and optimising do, so it happens while a stage is opened, before a swap; a
-//! request only ever computes. Bounds: those of each call (`Bounds`).
+//! Two engines implement one trait (`Network`): ONNX Runtime, a shared library that is loaded when
+//! the first graph needs it, and tract, which is part of the program. `auto` uses ONNX Runtime if
+//! it is available, and tract for graphs that it refuses. [`Policy`] and the stage decide where a
+//! graph computes: in a process of its own (`process`), which can be killed and whose memory is
+//! limited, or in the server's (`local`). An open graph is shared by all stages with the same bytes
+//! and options: two versions with the same weights hold them once. Opening takes as long as parsing
+//! and optimising do, so it happens while a stage is opened, before a swap; a request only
+//! computes. Bounds: those of each call (`Bounds`).
 
 mod declared;
 mod errors;
@@ -46,7 +46,7 @@ pub use self::process::work;
 pub use self::tract::VERSION as TRACT_VERSION;
 use crate::host::File;
 
-/// Which engine a graph asks for.
+/// The engine that a stage requests for a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     missing_docs,
@@ -58,7 +58,7 @@ pub enum Choice {
     Tract,
 }
 
-/// What becomes of the engine's arena when a computation is over.
+/// What happens to the engine's arena after a computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the case of `arena` in wit/graphs.wit")]
 pub enum Arena {
@@ -81,10 +81,10 @@ pub struct Options {
     pub arena: Arena,
 }
 
-/// What one computation may use.
+/// The bounds of one computation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// When it has to be over.
+    /// When it must end.
     pub(crate) deadline: Instant,
     /// Bytes that it may hold beside the graph's weights.
     pub(crate) memory: u64,
@@ -93,7 +93,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Whether an answer of these sizes may be given.
+    /// Checks the sizes of an answer.
     fn answers(&self, sizes: impl Iterator<Item = u64>) -> Result<(), ComputeError> {
         let all = sizes.fold(0, u64::saturating_add);
         if all > self.output {
@@ -107,10 +107,9 @@ impl Bounds {
 /// A graph on one engine.
 trait Network: Send + Sync {
     fn signature(&self) -> &Signature;
-    /// The inputs fit the signature. What is still computing when its time has passed is stopped,
-    /// if the engine can.
+    /// The inputs fit the signature. A computation past its deadline is stopped, if the engine can.
     fn compute(&self, inputs: &[Tensor], bounds: &Bounds) -> Result<Vec<Tensor>, ComputeError>;
-    /// Copies of the weights that it may come to keep beside those it has.
+    /// Copies of the weights that it may make later, beside those it has.
     fn copies_to_come(&self) -> u64 {
         0
     }
@@ -141,12 +140,12 @@ impl Graph {
         }
     }
 
-    /// The engine for people: `onnxruntime 1.32 (cpu)`.
+    /// The engine, for messages: `onnxruntime 1.32 (cpu)`.
     pub(crate) fn engine(&self) -> &str {
         &self.0.engine
     }
 
-    /// One computation. Inputs that do not fit are the caller's mistake, and said by name.
+    /// One computation. Inputs that do not fit are the caller's mistake, and reported by name.
     pub(crate) async fn compute(
         &self,
         inputs: &[Tensor],
@@ -174,8 +173,7 @@ impl Graph {
     }
 }
 
-/// What tells one open graph from another. In a process of its own it has the memory that its stage
-/// may use.
+/// The identity of an open graph. In a process of its own its memory is that of its stage.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     file: Digest,
@@ -183,14 +181,14 @@ struct Key {
     apart: Option<u64>,
 }
 
-/// All graphs that are open, and the engines that open more.
+/// All open graphs, and the engines that open more.
 pub(crate) struct Graphs {
     library: Library,
     settings: Settings,
     #[cfg(target_os = "linux")]
     keeper: Arc<process::Keeper>,
     open: Mutex<HashMap<Key, Weak<Opened>>>,
-    /// Held while a graph is loaded in this process: two stages that want the same one wait for it,
+    /// Held while a graph is loaded in this process: two stages that need the same one wait for it,
     /// and share it.
     loading: Mutex<()>,
 }
@@ -211,8 +209,8 @@ impl Graphs {
         })
     }
 
-    /// The graph of a file: the one that is open already, if it is. `isolation` is what its stage
-    /// asks for, `memory` what that may use.
+    /// The graph of a file: the open one, if there is one. `isolation` is what its stage requests,
+    /// `memory` what the stage may use.
     pub(crate) fn open(
         &self,
         file: &File,
@@ -238,8 +236,8 @@ impl Graphs {
         if let Some(graph) = self.find(&key) {
             return Ok(graph);
         }
-        // One that takes long to load in a process of its own holds up no other: at worst one graph
-        // is loaded twice.
+        // A graph that takes long to load in a process of its own delays no other: at worst one
+        // graph is loaded twice.
         let _one_at_a_time = apart.is_none().then(|| locked(&self.loading));
         if let Some(graph) = self.find(&key) {
             return Ok(graph);

@@ -1,13 +1,13 @@
-//! A graph on ONNX Runtime: one session for all computations on the processor, one for each on
-//! other devices.
+//! A graph on ONNX Runtime: one session for all computations on the CPU, one for each computation
+//! on other devices.
 //!
 //! The library lets any number of threads compute with one session, so the weights are in memory
 //! once. Its execution providers for devices have a record of breaking that promise: with one of
 //! those a graph has as many sessions as may compute at once, each with a copy of the weights.
-//! Either way at most `concurrency` compute at once; a caller takes a turn that is free, and waits
-//! for one when all are taken. Each thread tries another turn first, and that one always: none goes
-//! through the locks of those that are at work. Inputs are read in place, outputs are handed on
-//! without a copy.
+//! Either way at most `concurrency` computations run at once, one for each permit; a caller takes a
+//! free permit, and waits for one when all are taken. Each thread first tries a permit of its own,
+//! always the same one, which avoids contention on the other permits' locks. Inputs are read in
+//! place, outputs are passed on without a copy.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -29,24 +29,24 @@ use crate::sharded;
 
 pub(super) struct Sessions {
     signature: Signature,
-    /// The one that all compute with, if there is one.
+    /// The session that all computations share, if they can.
     shared: Option<Arc<Shared>>,
-    turns: Vec<Mutex<Turn>>,
-    /// Whose turn it is to be waited for.
+    permits: Vec<Mutex<Turn>>,
+    /// The permit to wait for when all are taken.
     next: AtomicUsize,
 }
 
-/// Who may compute, and who looks after its time.
+/// A permit for one computation, and the watch on its time.
 struct Turn {
-    /// Its own session, where there is none for all.
+    /// A session of its own, unless all computations share one.
     session: Option<Own>,
     watched: Arc<Watched>,
 }
 
-/// A session of one turn.
+/// The session of one permit.
 struct Own {
     session: Session,
-    /// Where the wanted outputs are among all.
+    /// The indices of the wanted outputs among all outputs.
     wanted: Vec<usize>,
 }
 
@@ -61,7 +61,7 @@ impl Sessions {
         let first = open(runtime, bytes, options)?;
         let seen = |place: usize| shape(first.outputs().get(place)?.dtype().tensor_shape()?);
         let (signature, wanted) = ports.signature(&options.outputs, seen)?;
-        let turn = |session: Option<Session>| -> Result<Mutex<Turn>, GraphError> {
+        let permit = |session: Option<Session>| -> Result<Mutex<Turn>, GraphError> {
             let watched = Watched::new(options.arena).map_err(|error| refused(runtime, &error))?;
             let session = session.map(|session| Own {
                 session,
@@ -69,17 +69,17 @@ impl Sessions {
             });
             Ok(Mutex::new(Turn { session, watched }))
         };
-        let mut turns = Vec::with_capacity(options.concurrency);
+        let mut permits = Vec::with_capacity(options.concurrency);
         let on_devices = options.providers.iter().any(|name| name != CPU);
         let shared = if on_devices {
-            turns.push(turn(Some(first))?);
-            while turns.len() < options.concurrency {
-                turns.push(turn(Some(open(runtime, bytes, options)?))?);
+            permits.push(permit(Some(first))?);
+            while permits.len() < options.concurrency {
+                permits.push(permit(Some(open(runtime, bytes, options)?))?);
             }
             None
         } else {
-            while turns.len() < options.concurrency.max(1) {
-                turns.push(turn(None)?);
+            while permits.len() < options.concurrency.max(1) {
+                permits.push(permit(None)?);
             }
             Some(Arc::new(
                 Shared::new(first, &signature).map_err(|error| refused(runtime, &error))?,
@@ -88,23 +88,23 @@ impl Sessions {
         Ok(Self {
             signature,
             shared,
-            turns,
+            permits,
             next: AtomicUsize::new(0),
         })
     }
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        let (after, own_first) = self.turns.split_at(sharded::first_of(self.turns.len()));
+    fn permit(&self) -> MutexGuard<'_, Turn> {
+        let (after, own_first) = self.permits.split_at(sharded::first_of(self.permits.len()));
         let free = own_first
             .iter()
             .chain(after)
-            .find_map(|turn| match turn.try_lock() {
-                Ok(turn) => Some(turn),
-                Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            .find_map(|permit| match permit.try_lock() {
+                Ok(permit) => Some(permit),
+                Err(TryLockError::Poisoned(permit)) => Some(permit.into_inner()),
                 Err(TryLockError::WouldBlock) => None,
             });
         free.unwrap_or_else(|| {
-            locked(&self.turns[self.next.fetch_add(1, Relaxed) % self.turns.len()])
+            locked(&self.permits[self.next.fetch_add(1, Relaxed) % self.permits.len()])
         })
     }
 }
@@ -124,8 +124,8 @@ impl Network for Sessions {
                 values::lower(tensor).map_err(|reason| reason.of_input(&port.name))
             })
             .collect::<Result<_, _>>()?;
-        let mut turn = self.turn();
-        let Turn { session, watched } = &mut *turn;
+        let mut permit = self.permit();
+        let Turn { session, watched } = &mut *permit;
         watched.begin(bounds.deadline);
         let outputs = match (session, &self.shared) {
             (Some(own), _) => own.run(&inputs, watched),
@@ -134,7 +134,7 @@ impl Network for Sessions {
         };
         let stopped = watched.end();
         let outputs = outputs.map_err(|error| failed(&error, stopped))?;
-        drop(turn);
+        drop(permit);
         let lift = |(port, value): (&Port, DynValue)| {
             values::lift(value, port.datatype, self.shared.clone())
                 .map_err(|reason| reason.of_output(&port.name))
@@ -148,7 +148,7 @@ impl Network for Sessions {
             .collect::<Result<_, _>>()?;
         if outputs.len() != self.signature.outputs.len() {
             return Err(ComputeError::Failed(
-                "the engine answered fewer outputs than were asked for".to_owned(),
+                "the engine answered fewer outputs than were requested".to_owned(),
             ));
         }
         bounds.answers(outputs.iter().map(|output| output.data().len() as u64))?;
@@ -157,7 +157,7 @@ impl Network for Sessions {
 }
 
 impl Own {
-    /// The outputs that are wanted, in their order.
+    /// The wanted outputs, in order.
     fn run(
         &mut self,
         inputs: &[SessionInputValue<'_>],
@@ -196,13 +196,13 @@ fn refused(runtime: &Runtime, error: &ort::Error) -> GraphError {
     ))
 }
 
-/// None where the engine does not know the rank, which looks as if there were none.
+/// `None` where the engine does not know the rank, which it reports as an empty shape.
 fn shape(shape: &[i64]) -> Option<Vec<Dimension>> {
     (!shape.is_empty()).then(|| shape.iter().map(|&size| u64::try_from(size).ok()).collect())
 }
 
-/// A graph is a pure function that passed its golden tests: what it refuses is about these inputs,
-/// unless the engine says that it is about itself.
+/// A graph is a pure function that passed its golden tests: an error is about these inputs, unless
+/// the engine says that it is about itself.
 fn failed(error: &ort::Error, stopped: bool) -> ComputeError {
     let reason = plain(error.message());
     if stopped {
@@ -217,7 +217,7 @@ fn failed(error: &ort::Error, stopped: bool) -> ComputeError {
     if of_memory.iter().any(|word| reason.contains(word)) {
         return ComputeError::Memory(reason);
     }
-    // What it never computes, whatever the inputs are, is its own lack.
+    // Operators that it never computes, whatever the inputs are, are the engine's fault.
     if of_device.contains(&error.code()) || error.code() == ErrorCode::NotImplemented {
         return ComputeError::Failed(reason);
     }

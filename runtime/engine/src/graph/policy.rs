@@ -1,4 +1,4 @@
-//! Where the operator lets graphs compute: the default, and what a stage may ask for instead.
+//! The operator's policy for graphs: where they compute by default, and what a stage may request.
 //!
 //! Default of the engine: in its own process, as it has no program to start. Default of the server
 //! (`--graphs`): in processes of their own, and nowhere else.
@@ -8,36 +8,37 @@ use std::path::PathBuf;
 
 use hotstage_core::isolation::Isolation;
 
-/// What the operator allows.
+/// The operator's policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// Every graph in a process of its own; a stage that asks for the server's is refused.
+    /// Every graph in a process of its own; a stage that requests the server's process is refused.
     Process,
-    /// The same, unless a stage asks for the server's process.
+    /// The same, unless a stage requests the server's process.
     AllowInProcess,
-    /// In the server's process, unless a stage asks for one of its own.
+    /// In the server's process, unless a stage requests one of its own.
     #[default]
     InProcess,
     /// No graphs at all.
     Refuse,
 }
 
-/// How a process for a graph is started: this program, with these arguments and nothing else of the
-/// environment.
+/// How a process for a graph is started: this program, with these arguments and no other
+/// environment variables.
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The program.
     pub program: PathBuf,
-    /// What makes it call [`work`](super::work).
+    /// The arguments that make it call [`work`](super::work).
     pub arguments: Vec<OsString>,
-    /// Variables that an engine needs: where its libraries are, which devices it may use.
+    /// Environment variables that an engine needs: where its libraries are, which devices it may
+    /// use.
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// What holds for all graphs.
+/// Settings of all graphs.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Computations at once, of a graph that leaves it open. 0 counts as 1.
+    /// Computations at once, of a graph that does not set it. 0 counts as 1.
     pub concurrency: usize,
     /// Where they compute.
     pub policy: Policy,
@@ -46,9 +47,9 @@ pub struct Settings {
 }
 
 impl Policy {
-    /// Where a graph computes whose stage asks for this; or why it does not.
-    pub(super) fn place(self, asked: Option<Isolation>) -> Result<Isolation, String> {
-        match (self, asked) {
+    /// Where a graph computes for a stage's request; the error says why it does not.
+    pub(super) fn place(self, requested: Option<Isolation>) -> Result<Isolation, String> {
+        match (self, requested) {
             (Self::Refuse, _) => Err("this server computes no graphs (`--graphs refuse`); the component \
                                       `onnx-sandboxed` computes them in the sandbox"
                 .to_owned()),
@@ -56,7 +57,7 @@ impl Policy {
                                                                 computes graphs in processes of their own alone \
                                                                 (`--graphs allow-in-process` lets a stage choose)"
                 .to_owned()),
-            (_, Some(asked)) => Ok(asked),
+            (_, Some(requested)) => Ok(requested),
             (Self::Process | Self::AllowInProcess, None) => Ok(Isolation::Process),
             (Self::InProcess, None) => Ok(Isolation::InProcess),
         }
@@ -69,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_stage_chooses_where_the_operator_lets_it() {
-        let asked = [None, Some(Isolation::Process), Some(Isolation::InProcess)];
-        let placed = |policy: Policy| asked.map(|asked| policy.place(asked).ok());
+        let requested = [None, Some(Isolation::Process), Some(Isolation::InProcess)];
+        let placed = |policy: Policy| requested.map(|requested| policy.place(requested).ok());
         let (apart, here) = (Some(Isolation::Process), Some(Isolation::InProcess));
         assert_eq!(placed(Policy::Process), [apart, apart, None]);
         assert_eq!(placed(Policy::AllowInProcess), [apart, apart, here]);

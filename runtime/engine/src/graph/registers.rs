@@ -1,5 +1,4 @@
-//! Leaves the processor's vector registers as all other code expects them once a native engine has
-//! computed.
+//! Clears the processor's vector registers after a native engine has computed.
 //!
 //! A kernel that used 256- or 512-bit registers and did not clear their upper halves makes each
 //! later instruction of the legacy SSE encoding slow: it must keep the half that it does not write.
@@ -8,7 +7,7 @@
 //! One instruction clears all of them. Default: always, after each computation and each load of a
 //! graph; where the processor has no AVX, nothing is done.
 
-/// Clears them when it is dropped, so on every way out of a computation.
+/// Clears them when it is dropped, so on every exit from a computation.
 pub(super) struct CleanAfter;
 
 impl Drop for CleanAfter {
@@ -23,8 +22,8 @@ impl Drop for CleanAfter {
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
 fn clean() {
     if std::arch::is_x86_feature_detected!("avx") {
-        // SAFETY: the processor has AVX, as was asked right before, and no caller keeps values in
-        // the upper halves across a call: the calling convention leaves them to the callee.
+        // SAFETY: the processor has AVX, which was checked right before, and no caller keeps values
+        // in the upper halves across a call: the calling convention leaves them to the callee.
         unsafe { clear_upper_halves() };
     }
 }
@@ -48,7 +47,7 @@ mod tests {
         reason = "assembler; it writes one register, which it names"
     )]
     fn dirty() {
-        // SAFETY: the caller asked for AVX; it writes the one register that it says it writes.
+        // SAFETY: the caller checked for AVX; it writes only the register that it names.
         unsafe {
             std::arch::asm!("vpcmpeqd xmm7, xmm7, xmm7", "vinsertf128 ymm7, ymm7, xmm7, 1", out("xmm7") _)
         };

@@ -1,10 +1,10 @@
 //! One session of ONNX Runtime for any number of threads.
 //!
-//! The binding lets one thread compute with a session at a time, as execution providers for devices
-//! have broken the library's promise that more may. On the processor alone it holds: servers
+//! The binding lets one thread at a time compute with a session, as execution providers for devices
+//! have broken the library's promise that more may. On the CPU alone the promise holds: servers
 //! compute so on many threads, and so do the library's own stress tests. So only sessions without
-//! other providers come here, and the call is made past the binding. Unwanted outputs are not asked
-//! for. Bound: the caller's turns.
+//! other providers are shared here, and the call bypasses the binding. Unwanted outputs are not
+//! requested. Bound: the caller's permits.
 
 use std::ffi::{CString, c_char};
 use std::ptr::{self, NonNull};
@@ -14,7 +14,7 @@ use ort::session::{RunOptions, Session, SessionInputValue};
 use ort::value::DynValue;
 use ort::{AsPointer as _, Error};
 
-/// A session that computes on the processor alone.
+/// A session that computes on the CPU alone.
 pub(super) struct Shared {
     session: Session,
     inputs: Vec<CString>,
@@ -38,7 +38,7 @@ impl Shared {
 
     /// One computation: a value for each input of the signature, one for each of its outputs.
     ///
-    /// JUSTIFICATION: the binding's own call takes the session for one thread alone, so each thread
+    /// JUSTIFICATION: the binding's own call needs exclusive access to the session, so each thread
     /// would need a copy of the weights: eight of them held 991 MB where one holds 247.
     #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
     pub(super) fn run(
@@ -60,10 +60,10 @@ impl Shared {
         let values: Vec<*const ort::sys::OrtValue> =
             inputs.iter().map(|value| value.ptr()).collect();
         let mut outputs: Vec<*mut ort::sys::OrtValue> = vec![ptr::null_mut(); output_names.len()];
-        // SAFETY: every pointer is of something that lives until the call has returned: names,
-        // values, options and session are borrowed. Each array is as long as the call is told. The
-        // library allows `Run` on one session from many threads; it changes nothing of a session
-        // without other execution providers than the processor's (`Sessions::open` keeps those
+        // SAFETY: every pointer refers to something that lives until the call has returned: names,
+        // values, options and session are borrowed. Each array has the length that is passed with
+        // it. The library allows `Run` on one session from many threads; it changes nothing of a
+        // session without other execution providers than the CPU's (`Sessions::open` keeps those
         // away).
         let status = unsafe {
             (ort::api().Run)(
@@ -77,14 +77,14 @@ impl Shared {
                 outputs.as_mut_ptr(),
             )
         };
-        // SAFETY: it is what the library just answered, and is freed here alone.
+        // SAFETY: it is the status that the library just returned, and is freed only here.
         unsafe { Error::result_from_status(status) }?;
         let value = |output: *mut ort::sys::OrtValue| {
             let output =
                 NonNull::new(output).ok_or_else(|| Error::new("an output is not there"))?;
-            // SAFETY: the library has made it for this call and gave it away; it lies in memory of
-            // the session's allocator. The session outlives it: what keeps it keeps that too
-            // (`values::InPlace`).
+            // SAFETY: the library created it for this call and transferred ownership; it lies in
+            // memory of the session's allocator. The session outlives it: its owner keeps the
+            // session, too (`values::InPlace`).
             Ok(unsafe { DynValue::from_ptr(output, Some(self.session.allocator())) })
         };
         outputs.into_iter().map(value).collect()

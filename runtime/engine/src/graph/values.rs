@@ -1,8 +1,7 @@
 //! The host's tensors ↔ ONNX Runtime's values.
 //!
-//! An input is read where it lies when it lies where its elements may; a `BYTES` tensor becomes
-//! ONNX's strings, which are UTF-8. An output stays in the memory that the engine gave it, and is
-//! freed with the last who reads it.
+//! An aligned input is read in place; a `BYTES` tensor becomes ONNX's strings, which are UTF-8. An
+//! output stays in the memory that the engine allocated, and is freed with its last reader.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, Tensor
 use super::errors::{ComputeError, plain};
 use super::session::Shared;
 
-/// What is wrong with one value.
+/// Why a value can't be converted.
 pub(super) enum Reason {
     Caller(String),
     Engine(String),
@@ -82,7 +81,7 @@ fn lower_as<T: Element>(tensor: &Tensor) -> Result<SessionInputValue<'_>, Reason
     if let Ok(elements) = bytemuck::checked::try_cast_slice::<u8, T>(tensor.data()) {
         return Ok(TensorRef::from_array_view((shape, elements))?.into());
     }
-    // It lies across its elements' borders, as bytes in the middle of a body may.
+    // Its elements are unaligned, as bytes in the middle of a body may be.
     let elements: Vec<T> = tensor
         .data()
         .chunks_exact(size_of::<T>())
@@ -120,7 +119,7 @@ fn dimensions(tensor: &Tensor) -> Vec<i64> {
         .collect()
 }
 
-/// What the engine answered, if it is what the graph declares.
+/// The engine's answer, if it is what the graph declares.
 pub(super) fn lift(
     value: DynValue,
     datatype: Datatype,
@@ -159,17 +158,17 @@ pub(super) fn lift(
     Tensor::new(datatype, shape, data).map_err(|error| wrong(error.to_string()))
 }
 
-/// An output where the engine put it.
+/// An output in the engine's memory.
 struct InPlace {
     value: DynValue,
     datatype: Datatype,
-    /// Whose memory it is; gone after the value.
+    /// The owner of that memory; dropped after the value.
     _session: Option<Arc<Shared>>,
 }
 
 impl AsRef<[u8]> for InPlace {
     fn as_ref(&self) -> &[u8] {
-        // It was there when this was made, and nobody has changed it since.
+        // It existed when this was made, and has not changed since.
         in_place(&self.value, self.datatype).unwrap_or_default()
     }
 }

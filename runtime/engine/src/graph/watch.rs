@@ -1,8 +1,8 @@
-//! Stops computations that run on after their call's time is over.
+//! Stops computations that run past their call's deadline.
 //!
-//! A guest is interrupted by the engine's epoch; a native engine is not, so somebody has to look.
-//! One thread does, every [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session
-//! costs it one lock.
+//! A guest is interrupted by the engine's epoch; a native engine is not. One thread checks all
+//! sessions every [`LOOK`], as long as any graph of ONNX Runtime is open; an idle session costs it
+//! one lock.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use ort::session::RunOptions;
 
 use super::{Arena, locked};
 
-/// How often it looks; how late a computation may be stopped.
+/// The interval of the checks, and so how late a computation may be stopped.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// One session as the watch sees it.
@@ -44,13 +44,13 @@ impl Watched {
         locked(&self.state).ends = Some(deadline);
     }
 
-    /// Whether it was stopped. The next computation begins fresh.
+    /// Whether it was stopped. The next computation starts fresh.
     pub(super) fn end(&self) -> bool {
         let mut state = locked(&self.state);
         state.ends = None;
         let stopped = std::mem::take(&mut state.stopped);
         if stopped {
-            // It fails for want of memory alone; then the next computation is stopped as well, and
+            // It fails only for lack of memory; then the next computation is stopped as well, and
             // tries again.
             let _ = self.options.unterminate();
         }
@@ -84,7 +84,7 @@ fn watch(all: &Mutex<Vec<Weak<Watched>>>) {
     loop {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this thread's only work is to wait; it is nobody's worker"
+            reason = "this thread's only work is to wait; it serves no requests"
         )]
         std::thread::sleep(LOOK);
         let now = Instant::now();
@@ -95,7 +95,7 @@ fn watch(all: &Mutex<Vec<Weak<Watched>>>) {
                 .inspect(|watched| watched.look(now))
                 .is_some()
         });
-        // Empty means that the next one to enter starts a watch again.
+        // Empty means that the next session to enter starts a watch again.
         if all.is_empty() {
             return;
         }

@@ -1,8 +1,8 @@
-//! `hotstage:serving/files`: what the manifest gives to the stage.
+//! `hotstage:serving/files`: the files that the manifest gives to the stage.
 //!
 //! Small files are held, and all instances share the bytes. A large one is fetched when an instance
-//! opens it, shared with all who open it meanwhile, and let go when the last of them is done: a
-//! graph's weights would else be in memory beside what its engine makes of them.
+//! opens it, shared with all instances that open it meanwhile, and dropped after the last of them:
+//! a graph's weights would otherwise be in memory beside the engine's copy of them.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -15,19 +15,19 @@ use wasmtime::component::Resource;
 use super::{Buffer, Guest, Phase};
 use crate::bindings::files::{FileError, Host};
 
-/// The files of a stage, by the names that the manifest gives them.
+/// The files of a stage, by their names in the manifest.
 pub type Files = std::collections::BTreeMap<String, File>;
 
 /// A file of a stage.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Its name in the store.
+    /// Its digest in the blob store.
     pub digest: Digest,
-    /// What is in it.
+    /// Its content.
     pub content: Content,
 }
 
-/// What is in a file, or who has it.
+/// The bytes of a file, or the source that has them.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// The bytes.
@@ -36,8 +36,8 @@ pub enum Content {
     Kept(Arc<dyn Keeper>),
 }
 
-/// The names under which a component asked for files while it was opened, given or not. At most
-/// `ASKED_MAX`.
+/// The names of files that a component requested while it was opened, whether or not they exist. At
+/// most `ASKED_MAX`.
 #[derive(Debug, Default)]
 pub struct Asked(Mutex<BTreeSet<String>>);
 
@@ -61,15 +61,15 @@ impl Asked {
     }
 }
 
-/// Has the bytes of files.
+/// A source of the bytes of files.
 pub trait Keeper: Debug + Send + Sync {
-    /// The bytes of this name, the same memory for all who have them at one time; or why there are
-    /// none, for the log.
+    /// The bytes of this digest, the same memory for all users at one time; the error is for the
+    /// log.
     fn fetch(&self, digest: &Digest) -> Result<Bytes, String>;
 }
 
 impl File {
-    /// What is in it.
+    /// The bytes.
     pub(crate) fn bytes(&self) -> Result<Bytes, String> {
         match &self.content {
             Content::Held(bytes) => Ok(bytes.clone()),
@@ -93,7 +93,7 @@ impl Host for Guest {
         };
         let bytes = file
             .bytes()
-            .map_err(|reason| wasmtime::format_err!("its file `{name}` is not there: {reason}"))?;
+            .map_err(|reason| wasmtime::format_err!("its file `{name}` can't be read: {reason}"))?;
         Ok(Ok(self.hold_file(bytes)?))
     }
 }

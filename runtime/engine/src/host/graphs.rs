@@ -27,8 +27,8 @@ impl HostGraph for Guest {
         let opened = self
             .graphs
             .open(&file, options.into(), self.isolation, memory);
-        // Loading a graph takes what it takes, and is done before a swap: it is not the guest's
-        // time.
+        // Loading a graph may take any time, and is done before a swap: it does not count as the
+        // guest's time.
         self.deadline += began.elapsed();
         let graph = match opened {
             Ok(graph) => graph,
@@ -81,7 +81,7 @@ impl HostGraph for Guest {
                 return Ok(Err(ComputeError::InvalidInput(text)));
             }
             Err(graph::ComputeError::Failed(text)) => return Ok(Err(ComputeError::Failed(text))),
-            // Limits end the call, whatever the guest would make of them.
+            // Limits end the call, whatever the guest would do about them.
             Err(graph::ComputeError::Time) => return Err(Breach::Time.into()),
             Err(graph::ComputeError::Output) => return Err(Breach::Output.into()),
             Err(graph::ComputeError::Memory(text)) => {

@@ -1,4 +1,4 @@
-//! `hotstage:serving/metrics`: numbers for the operator, of clients' requests alone.
+//! `hotstage:serving/metrics`: numbers for the operator, of clients' requests only.
 
 use super::{Guest, Phase};
 use crate::bindings::metrics::Host;

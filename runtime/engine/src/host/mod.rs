@@ -1,9 +1,9 @@
-//! The host's side of what a stage imports: one file per interface, and the state of one instance
-//! that they share.
+//! The host's side of a stage's imports: one file per interface, and the state of one instance that
+//! they share.
 //!
-//! Whatever a guest may use up here has a bound, set from the stage's limits at the start of each
-//! call. Crossing one is a [`Breach`]: it ends the call and the instance, and is how
-//! [`trap`](crate::trap) knows what to tell.
+//! Every resource that a guest may use here has a bound, set from the stage's limits at the start
+//! of each call. Crossing one is a [`Breach`]: it ends the call and the instance, and
+//! [`trap`](crate::trap) reports it.
 
 mod files;
 mod graphs;
@@ -33,7 +33,7 @@ use crate::observed::Observed;
 use crate::opening::Opening;
 use crate::stage::Parts;
 
-/// WASI's own resources (streams, pollables) come on top of a stage's buffers in the same table.
+/// WASI's own resources (streams, pollables), in addition to a stage's buffers in the same table.
 const WASI_HANDLES: usize = 64;
 
 /// State of one instance: what its imports read and write.
@@ -44,13 +44,13 @@ pub(crate) struct Guest {
     pub(crate) buffers: Allowance,
     /// Bytes of all buffers but files, each handle by itself.
     held: u64,
-    /// What of it was left after the last call.
+    /// The bytes of it that were left after the last call.
     kept: Kept,
     pub(crate) output: Allowance,
     pub(crate) deadline: Instant,
-    /// While it is opened: what bounds that behind the deadline.
+    /// While it is opened: the bound on time in addition to the deadline.
     pub(crate) opening: Option<Opening>,
-    /// Bytes of tensors and files that were copied across the wall, either way, in this call.
+    /// Bytes of tensors and files that were copied across the ABI, either way, in this call.
     pub(crate) copied: u64,
     /// The engines of the graphs that it opened.
     pub(crate) opened: Vec<String>,
@@ -64,24 +64,25 @@ pub(crate) struct Guest {
     observed: Arc<Observed>,
 }
 
-/// An instance's part of what a stage's instances hold between calls. It goes with the instance.
+/// An instance's part of the bytes that a stage's instances hold between calls. It goes with the
+/// instance.
 struct Kept {
     stage: Arc<AtomicU64>,
     own: u64,
 }
 
-/// On whose behalf a guest runs.
+/// The kind of work that a guest runs for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It is made ready.
+    /// It is being opened.
     Opening,
-    /// A call that no client asked for, as a golden test's: no metric counts it.
+    /// A call without a client, such as a golden test's: no metric counts it.
     Trial,
     /// A client's request.
     Request,
 }
 
-/// What is left of something that a guest may use up.
+/// The rest of a bounded resource.
 pub(crate) struct Allowance {
     left: u64,
     breach: Breach,
@@ -97,7 +98,7 @@ pub(crate) enum Breach {
 }
 
 /// The limit on linear memory. A guest that is refused growth usually aborts, and that trap alone
-/// would not tell why.
+/// would not show why.
 pub(crate) struct Memory {
     limit: usize,
     pub(crate) used: usize,
@@ -155,7 +156,7 @@ impl Guest {
         }
     }
 
-    /// Fills up what a call may use.
+    /// Sets the bounds of the next call.
     pub(crate) fn begin_call(&mut self, limits: &StageLimits, now: Instant) {
         self.output.left = limits.output_bytes;
         self.memory.refused = false;
@@ -166,14 +167,14 @@ impl Guest {
 }
 
 impl Guest {
-    /// Tells the operator why its instance ends, when no request fails of it.
+    /// Reports to the operator why its instance ends, when no request fails because of it.
     pub(crate) fn warn(&self, text: &str) {
         self.log.warn(text);
     }
 }
 
 impl Kept {
-    /// Nothing is written unless it changed, which it seldom does: all threads share it.
+    /// Written only when it changed, which is rare: all threads share it.
     fn show(&mut self, bytes: u64) {
         if bytes != self.own {
             // Together they are the sum: a wrapped difference is as good as a signed one.
@@ -240,5 +241,5 @@ impl WasiView for Guest {
     }
 }
 
-// Types alone; there is nothing to call.
+// Only types; there is nothing to call.
 impl crate::bindings::stages::Host for Guest {}

@@ -1,10 +1,9 @@
 //! `hotstage:serving/tensors`: bytes that stay with the host.
 //!
-//! What an instance still holds when a call is over is counted, each handle by itself, and moved
-//! into memory of its own: four bytes of an input would else keep the whole body of its request.
-//! Files are not counted: all instances share their bytes, which are there once. Bounds: the limits
-//! `handles` at any time, `output_bytes` during a call, `held_bytes` between calls
-//! ([`Guest::settle`]).
+//! Bytes that an instance still holds after a call are counted, each handle by itself, and moved
+//! into memory of their own: otherwise four bytes of an input would keep the whole body of its
+//! request. Files are not counted: all instances share their bytes. Bounds: the limits `handles` at
+//! any time, `output_bytes` during a call, `held_bytes` between calls ([`Guest::settle`]).
 
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -22,12 +21,12 @@ pub struct Buffer {
     memory: Memory,
 }
 
-/// Whose memory a buffer's bytes lie in.
+/// The memory that a buffer's bytes lie in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Memory {
-    /// A file's, which is there anyway.
+    /// A file's, which is in memory anyway.
     File,
-    /// That of the call that brought or made them; other bytes may lie beside them.
+    /// That of the call that brought or created them; other bytes may lie beside them.
     Call,
     /// Their own: they were kept from an earlier call.
     Own,
@@ -81,14 +80,14 @@ impl Guest {
         Ok(bytes)
     }
 
-    /// A call is over: what is still held moves into memory of its own, and is shown. Or says how
-    /// much it is where that is more than `held_max`; then the instance must end, and what it holds
-    /// with it.
+    /// Ends a call: bytes that are still held move into memory of their own, and are published. The
+    /// error is their number if it is more than `held_max`; then the instance must end, and the
+    /// bytes with it.
     pub(crate) fn settle(&mut self, held_max: u64) -> Result<(), u64> {
         if self.held > held_max {
             return Err(self.held);
         }
-        // Nearly always nothing is held, and nothing is to be done.
+        // Usually nothing is held, and there is nothing to do.
         if self.held > 0 {
             let buffers = self
                 .table
@@ -145,7 +144,7 @@ impl HostBuffer for Guest {
     }
 
     fn consume(&mut self, this: Resource<Buffer>) -> wasmtime::Result<Vec<u8>> {
-        // Without a copy when nobody else shares the bytes.
+        // Without a copy when the bytes are not shared.
         let bytes = self.release(this)?;
         self.copied += bytes.len() as u64;
         Ok(Vec::from(bytes))

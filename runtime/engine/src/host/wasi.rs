@@ -2,7 +2,7 @@
 //!
 //! No arguments, no environment, no files, no network. Clocks stand still at the epoch, so a sleep
 //! ends at once: no guest call can wait. Random bytes come from one fixed seed, so every fresh
-//! instance draws the same ones. What goes to stdout and stderr becomes log lines, within the same
+//! instance draws the same ones. Output to stdout and stderr becomes log lines, within the same
 //! bounds.
 
 use std::pin::Pin;
@@ -43,8 +43,8 @@ pub(super) fn stand_ins(log: &Writer) -> WasiCtx {
         .build()
 }
 
-/// Links WASI 0.2. Everything is there, so that components of every language link; nothing is
-/// granted.
+/// Links WASI 0.2. Every import exists, so that components of every language link; none grants
+/// anything.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -94,7 +94,7 @@ impl monotonic_clock::Host for Guest {
     }
 }
 
-/// Something to wait for that is already there.
+/// A pollable that is always ready.
 struct Already;
 
 #[wasmtime_wasi::async_trait]
@@ -107,8 +107,7 @@ fn at_once(table: &mut ResourceTable) -> wasmtime::Result<Resource<DynPollable>>
     subscribe(table, already)
 }
 
-/// stdout and stderr: lines for the log. Takes everything, always; what is beyond the bounds is
-/// dropped there.
+/// stdout and stderr: lines for the log. Accepts everything; what exceeds the bounds is dropped.
 #[derive(Clone)]
 struct LogStream(Arc<Mutex<Lines>>);
 
@@ -117,7 +116,7 @@ impl LogStream {
         Self(Arc::new(Mutex::new(Lines::new(log.clone()))))
     }
 
-    /// Nobody else holds the lock: an instance does one thing at a time.
+    /// The lock is never contended: an instance does one thing at a time.
     fn print(&self, bytes: &[u8]) {
         self.0
             .lock()

@@ -249,7 +249,7 @@ fn an_ensemble_merges_what_several_give() {
         &panel.replace("{ score: mean, label: vote }", "{ label: mean, scor: max }"),
         &members,
         "spec.nodes[0].merge.label: the mean of BYTES is no BYTES; say `vote` or `first`\n\
-         spec.nodes[0].merge: `tumor/a` and `tumor/b` give `score`; say under `merge` what becomes of it (mean, max, \
+         spec.nodes[0].merge: `tumor/a` and `tumor/b` give `score`; choose under `merge` how it is merged (mean, max, \
          min, vote, first), or rename it under a member's `outputs`\n\
          spec.nodes[0].merge.scor: no member gives that; did you mean `score`?",
     );
@@ -262,8 +262,8 @@ fn an_ensemble_merges_what_several_give() {
     check(
         panel,
         &[members[0], ("b", "features -1,30 -> p FP64 -1"), members[2]],
-        "spec.nodes[0].merge.score: `tumor/b` gives FP64 [-1] and another member FP32 [-1]; what is merged has one \
-         datatype and shape",
+        "spec.nodes[0].merge.score: `tumor/b` gives FP64 [-1] and another member FP32 [-1]; merged outputs must have \
+         the same datatype and shape",
     );
 }
 

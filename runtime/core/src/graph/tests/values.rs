@@ -94,7 +94,7 @@ fn labels_are_voted_on_and_the_earliest_wins_a_tie() {
     .unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "one member gives BYTES [3] and another BYTES [1]; what is merged has one shape"
+        "one member gives BYTES [3] and another BYTES [1]; merged outputs must have the same shape"
     );
     assert!(merge(Method::Mean, &[&one, &two]).is_err());
     assert!(merge(Method::First, &[]).is_err());

@@ -192,7 +192,7 @@ impl ResolvedGraph {
             Ok((written, resolved))
         } else {
             Err(NotCanonical::because(
-                &"written in another way than it would be written here",
+                &"the text differs from its canonical form",
             ))
         }
     }

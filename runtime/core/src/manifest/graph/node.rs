@@ -199,8 +199,9 @@ fn switch(here: &mut Decoder, fields: &Fields<'_>) -> Option<(Does, Vec<Written>
             }) = fields.get("switch")
             && let Some(item) = items.get(index)
         {
-            let message =
-                format!("can never be asked: switch[{earlier}] asks the same and comes first");
+            let message = format!(
+                "can never be called: switch[{earlier}] has the same condition and comes first"
+            );
             here.under(Step::Key("switch".to_owned()), |here| {
                 here.under(Step::Index(index), |here| here.report(item.place, message));
             });
@@ -235,7 +236,7 @@ fn splitter(here: &mut Decoder, fields: &Fields<'_>) -> Option<(Does, Vec<Writte
         .filter(|_| sum == 0.0 || sum.is_infinite())
     {
         let message = if sum == 0.0 {
-            "all weights are 0, so nobody would be asked; give one of them a weight"
+            "all weights are 0, so no pipeline would be called; give one of them a weight"
         } else {
             "the weights' sum is too large to be a number; make all of them smaller"
         };

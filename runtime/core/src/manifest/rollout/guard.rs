@@ -52,7 +52,7 @@ pub(super) fn read(here: &mut Decoder, node: &Node) -> Option<Guard> {
         let words = words.join("`, `");
         here.report(
             node.place,
-            format!("a guard looks at one of `{words}`, and this one at {written}"),
+            format!("a guard has one of the measures `{words}`, and this one has {written}"),
         );
         return None;
     }

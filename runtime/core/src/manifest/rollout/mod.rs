@@ -116,7 +116,7 @@ impl WrittenRollout {
             }
             (_, problems) if !problems.is_empty() => Err(NotCanonical::because(&problems)),
             _ => Err(NotCanonical::because(
-                &"written in another way than it would be written here",
+                &"the text differs from its canonical form",
             )),
         }
     }

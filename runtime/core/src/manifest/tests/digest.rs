@@ -123,15 +123,15 @@ fn only_the_canonical_text_is_read_back() {
     for (changed, expect) in [
         (
             format!(" {text}"),
-            "not a canonical manifest: written in another way than it would be written here",
+            "not a canonical manifest: the text differs from its canonical form",
         ),
         (
             text.replace("\"time\":\"1000000us\"", "\"time\":\"1s\""),
-            "not a canonical manifest: written in another way than it would be written here",
+            "not a canonical manifest: the text differs from its canonical form",
         ),
         (
             text.replace("2.5", "2.50"),
-            "not a canonical manifest: written in another way than it would be written here",
+            "not a canonical manifest: the text differs from its canonical form",
         ),
         (
             text.replace("\"kind\":\"Pipeline\",", ""),
@@ -143,7 +143,7 @@ fn only_the_canonical_text_is_read_back() {
     let path = text.replace(&Digest::of(b"./scale.wasm").to_string(), "./scale.wasm");
     assert_eq!(
         Resolved::parse(&path).unwrap_err().to_string(),
-        "not a canonical manifest: canonical:1:1: spec.stages[0].component: is no digest"
+        "not a canonical manifest: canonical:1:1: spec.stages[0].component: is not a digest"
     );
     for (at, _) in text.char_indices() {
         assert!(Resolved::parse(&text[..at]).is_err());

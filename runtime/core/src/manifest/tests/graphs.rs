@@ -197,7 +197,7 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "weight: 9 }, { pipeline: tumor, version: \"2\" }",
         "weight: 0 }",
-        "g.yaml:19:17: spec.nodes[3].splitter: all weights are 0, so nobody would be asked; give one of them a weight",
+        "g.yaml:19:17: spec.nodes[3].splitter: all weights are 0, so no pipeline would be called; give one of them a weight",
     );
     check(
         "version: \"3\", outputs",
@@ -207,7 +207,7 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "tensor: label, one_of: [odd], rows: all",
         "tensor: first.score, between: [0.3, 0.7]",
-        "g.yaml:11:11: spec.nodes[1].switch[1]: can never be asked: switch[0] asks the same and comes first",
+        "g.yaml:11:11: spec.nodes[1].switch[1]: can never be called: switch[0] has the same condition and comes first",
     );
 }
 

@@ -6,7 +6,7 @@ use super::refused::check;
 const REFUSED: [(&str, &str); 21] = [
     (
         "memory: 64M",
-        "25: spec.stages[1].limits.memory: `M` is no unit of a size; did you mean `64MiB`?",
+        "25: spec.stages[1].limits.memory: `M` is not a unit of a size; did you mean `64MiB`?",
     ),
     (
         "memory: 5GiB",
@@ -14,11 +14,11 @@ const REFUSED: [(&str, &str); 21] = [
     ),
     (
         "memory: 1",
-        "25: spec.stages[1].limits.memory: 1B is less than the least that makes sense, 64KiB",
+        "25: spec.stages[1].limits.memory: 1B is less than the minimum, 64KiB",
     ),
     (
         "memory: 1.5",
-        "25: spec.stages[1].limits.memory: `1.5` is no size; write a whole number of bytes, or one with a unit, \
+        "25: spec.stages[1].limits.memory: `1.5` is not a size; write a whole number of bytes, or one with a unit, \
          like `64MiB`",
     ),
     (
@@ -31,7 +31,7 @@ const REFUSED: [(&str, &str); 21] = [
     ),
     (
         "time: 0s",
-        "23: spec.stages[1].limits.time: 0s is less than the least that makes sense, 1us",
+        "23: spec.stages[1].limits.time: 0s is less than the minimum, 1us",
     ),
     (
         "time: 2h",
@@ -39,7 +39,7 @@ const REFUSED: [(&str, &str); 21] = [
     ),
     (
         "handles: 0",
-        "26: spec.stages[1].limits.handles: 0 is less than the least that makes sense, 1",
+        "26: spec.stages[1].limits.handles: 0 is less than the minimum, 1",
     ),
     (
         "handles: many",
@@ -76,7 +76,7 @@ const REFUSED: [(&str, &str); 21] = [
     ),
     (
         "instances: { idle: 10ms }",
-        "36: spec.stages[1].limits.instances.idle: 10ms is less than the least that makes sense, 1s",
+        "36: spec.stages[1].limits.instances.idle: 10ms is less than the minimum, 1s",
     ),
     (
         "instances: { most: 2 }",

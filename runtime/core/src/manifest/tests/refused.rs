@@ -87,7 +87,7 @@ fn the_head() {
         "name: tumor",
         "name: tumor/../x",
         &format!(
-            "t.yaml:3:19: metadata.name: `tumor/../x` is no model name: it has a `/`; {NAME_RULE}"
+            "t.yaml:3:19: metadata.name: `tumor/../x` is not a valid model name: it has a `/`; {NAME_RULE}"
         ),
     );
     check(
@@ -158,7 +158,7 @@ fn stages() {
         "{ model:",
         "{ a/b:",
         &format!(
-            "t.yaml:13:16: spec.stages[1].files[\"a/b\"]: `a/b` is no file name: it has a `/`; {NAME_RULE}"
+            "t.yaml:13:16: spec.stages[1].files[\"a/b\"]: `a/b` is not a valid file name: it has a `/`; {NAME_RULE}"
         ),
     );
     check(
@@ -247,7 +247,7 @@ fn everything_at_once_in_the_order_of_the_lines() {
         refused(&format!("{text}---\nkind: Pipeline\n---\nkind: Service\n")),
         "t.yaml:3:35: metadata.version: expected text, found the number 1.10; quote it: \"1.10\"\n\
          t.yaml:7:13: spec.stages[0].role: unknown value `pre`; known: `preprocess`, `model` and `postprocess`\n\
-         t.yaml:16:25: spec.stages[1].limits.memory: 0B is less than the least that makes sense, 64KiB\n\
+         t.yaml:16:25: spec.stages[1].limits.memory: 0B is less than the minimum, 64KiB\n\
          t.yaml:19:86: spec.tests[0].tolerence: unknown key; did you mean `tolerance`?\n\
          t.yaml:21:1: apiVersion: missing\n\
          t.yaml:21:1: metadata: missing\n\

@@ -134,7 +134,7 @@ fn a_guard_that_makes_no_sense_is_refused_where_it_stands() {
         ),
         (
             json!({ "to": "2", "guards": [{ "name": "a" }] }),
-            "spec.guards[0]: a guard looks at one of",
+            "spec.guards[0]: a guard has one of the measures",
         ),
         (
             json!({ "to": "2", "guards": [{ "metric": { "stage": "s", "name": "Score", "min": 1 } }] }),
@@ -150,7 +150,7 @@ fn a_guard_that_makes_no_sense_is_refused_where_it_stands() {
         ),
         (
             json!({ "to": "2", "guards": [{ "errors": 0.1, "metric": { "stage": "s", "name": "a", "max": 1 } }] }),
-            "and this one at 2",
+            "and this one has 2",
         ),
         (
             json!({ "to": "2", "guards": [{ "errors": 0.1 }, { "errors": 0.2 }] }),

@@ -91,7 +91,7 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "[ { version: \"1\", weight: 90 }, { version: \"2\", weight: 10 } ]",
         "[ { version: \"1\", weight: 0 }, { version: \"2\", weight: 0 } ]",
-        "r.yaml:5:3: spec.split: all weights are 0, so nobody would answer; give one of them a weight",
+        "r.yaml:5:3: spec.split: all weights are 0, so no version would answer; give one of them a weight",
     );
     check(
         "version: \"1\" }\n",
@@ -124,9 +124,9 @@ fn what_makes_no_sense_is_refused_where_it_stands() {
     check(
         "    - { when: { header: { X-Cohort",
         earlier,
-        "r.yaml:9:7: spec.rules[1]: can never match: whatever fits it, rules[0] takes; put it before that one\n\
-         r.yaml:10:7: spec.rules[2]: can never match: whatever fits it, rules[0] takes; put it before that one\n\
-         r.yaml:11:7: spec.rules[3]: can never match: whatever fits it, rules[0] takes; put it before that one",
+        "r.yaml:9:7: spec.rules[1]: can never match: rules[0] takes every request that fits it; put it before that one\n\
+         r.yaml:10:7: spec.rules[2]: can never match: rules[0] takes every request that fits it; put it before that one\n\
+         r.yaml:11:7: spec.rules[3]: can never match: rules[0] takes every request that fits it; put it before that one",
     );
 }
 

@@ -106,10 +106,13 @@ fn a_file_holds_several_documents() {
 
 #[test]
 fn descriptions_for_people_are_kept() {
-    let beside = "version: \"2\", description: Tells, labels: { team: a, empty: \"\" }, annotations: { a.b/c: d }";
+    let beside = "version: \"2\", description: Classifies, labels: { team: a, empty: \"\" }, annotations: { a.b/c: d }";
     let text = TUMOR.replace("version: \"2\"", beside);
     let written = parse("t.yaml", &text).unwrap().pipelines.remove(0);
-    assert_eq!(written.metadata().description.as_deref(), Some("Tells"));
+    assert_eq!(
+        written.metadata().description.as_deref(),
+        Some("Classifies")
+    );
     assert_eq!(written.metadata().labels["empty"], "");
     assert_eq!(written.metadata().annotations["a.b/c"], "d");
     assert_eq!(

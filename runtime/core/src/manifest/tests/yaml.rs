@@ -11,20 +11,20 @@ fn yaml_pitfalls_are_refused() {
     check(
         "[1, 2.5]",
         "&a [1, 2.5]",
-        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't taken; write the value out where it is \
+        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't allowed; write the value out where it is \
          used",
     );
     check(
         "mean: [1, 2.5], std: [1.0, 1e0]",
         "mean: &a [1], std: *a",
-        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't taken; write the value out where it is \
+        "t.yaml:9:25: spec.stages[0].settings.mean: anchors (`&name`) aren't allowed; write the value out where it is \
          used\n\
-         t.yaml:9:38: spec.stages[0].settings.std: aliases (`*name`) aren't taken; write the value out",
+         t.yaml:9:38: spec.stages[0].settings.std: aliases (`*name`) aren't allowed; write the value out",
     );
     check(
         "2.5",
         "!!str 2.5",
-        "t.yaml:9:29: spec.stages[0].settings.mean[1]: tags (`!!str`) aren't taken; quote what should be text",
+        "t.yaml:9:29: spec.stages[0].settings.mean[1]: tags (`!!str`) aren't allowed; quote what should be text",
     );
     let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
     check(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 
-/// Counts of so many requests to the new version, of which so many failed.
+/// The counts of `requests` requests to the new version, of which `errors` failed.
 fn counts(requests: u64, errors: u64) -> Counts {
     Counts {
         to: Served {
@@ -74,7 +74,7 @@ fn a_rollout_with_the_same_plan_begins_at_zero() {
         bake.look(Phase::Running, at(40.1), &counts(450, 0)),
         Next::Promote
     );
-    // The same rollout, found again, goes on.
+    // The same rollout, found again, continues.
     let bake = Bake::of(Some(bake), &second, &plan, at(41.0), &counts(450, 0));
     assert_eq!(bake.baked(at(41.0)), at(21.0));
 }

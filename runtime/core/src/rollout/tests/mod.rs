@@ -1,4 +1,4 @@
-//! The decisions of rollouts: what a step's guards lead to, and how the split moves.
+//! The decisions of rollouts: the effect of guards on a step, and how the split moves.
 
 mod baking;
 
@@ -41,7 +41,7 @@ fn plan() -> Plan {
     }
 }
 
-/// What the errors' guard and the disagreement's say.
+/// The next action for verdicts of the errors' guard and the disagreement's.
 fn next(step: usize, phase: Phase, seconds: u64, verdicts: [Verdict; 2]) -> Next {
     let judgements = verdicts.map(|verdict| {
         let seen = Seen {
@@ -77,7 +77,7 @@ fn steps_bake_until_their_guards_hold() {
     assert_eq!(next(0, running, 60, [Waits, Waits]), Next::Stay);
     assert_eq!(next(0, running, 60, [Waits, Doubts]), Next::Stay);
     assert_eq!(next(0, running, 60, [Waits, Holds]), Next::Step(1));
-    // Copies end with the mirror's step; what they said does not hold up the others.
+    // Copies end with the mirror's step; their verdict does not delay the other steps.
     assert_eq!(next(1, running, 60, [Holds, Waits]), Next::Step(2));
     assert_eq!(next(1, running, 60, [Waits, Waits]), Next::Stay);
     assert_eq!(next(2, running, 60, [Holds, Waits]), Next::Promote);
@@ -170,7 +170,7 @@ fn a_metric_has_a_least_or_a_most() {
         );
         let mut values = Values::default();
         // Values vary a little.
-        (0..many).for_each(|turn| values.add(value + if turn % 2 == 0 { 0.01 } else { -0.01 }));
+        (0..many).for_each(|round| values.add(value + if round % 2 == 0 { 0.01 } else { -0.01 }));
         let counts = Counts {
             values: vec![values],
             ..Counts::default()

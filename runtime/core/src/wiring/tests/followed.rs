@@ -1,4 +1,4 @@
-//! One property of all plans: a request that follows one never finds a slot empty.
+//! A property of all plans: a request that follows one never finds a slot empty.
 
 use proptest::prelude::*;
 

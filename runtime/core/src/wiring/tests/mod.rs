@@ -47,7 +47,7 @@ fn stage(line: &str) -> Stage {
             let (item, rename) = item
                 .split_once(" = ")
                 .map_or((item, None), |(item, to)| (item, Some(to)));
-            // `!x = y` is a rename of something that is not there.
+            // `!x = y` renames something that does not exist.
             if let Some(absent) = item.strip_prefix('!') {
                 renames.insert(absent.to_owned(), rename.unwrap().to_owned());
                 continue;
@@ -175,7 +175,7 @@ fn a_later_stage_takes_what_lies_further_back() {
 }
 
 #[test]
-fn the_client_can_be_asked_for_more() {
+fn a_stage_can_require_more_of_the_client() {
     check(
         "a: x -1,3 -> y
          b: y; t 2,-1 = request.threshold -> z
@@ -217,7 +217,7 @@ fn what_its_maker_does_not_guarantee_is_checked() {
 }
 
 #[test]
-fn dots_are_understood_where_they_can_be() {
+fn unambiguous_dots_are_accepted() {
     check(
         "a.b: x -> c
          d: y = a.b.c -> z",
@@ -235,7 +235,7 @@ fn dots_are_understood_where_they_can_be() {
 }
 
 #[test]
-fn all_that_hinders_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     check(
         "scale: features -1,30 -> features -1,30; mean = features
          classify: features -1,29; !feature = x; mask BOOL -1 -> score; !scores = s
@@ -266,7 +266,7 @@ fn all_that_hinders_is_said_at_once() {
          spec.outputs[0]: there is no tensor `labl` here; did you mean `later.label`? reachable: `later.label` FP32 \
          [-1], `label.label` BYTES [-1], `classify.score` FP32 [-1], `scale.features` FP32 [-1], `scale.features` \
          FP32 [-1, 30], `request.features` FP32 [-1, 30]\n\
-         spec.outputs[1]: no stage takes `request.y`, so nothing says what it is; reachable: `later.label` FP32 [-1], \
+         spec.outputs[1]: no stage takes `request.y`, so its type is unknown; reachable: `later.label` FP32 [-1], \
          `label.label` BYTES [-1], `classify.score` FP32 [-1], `scale.features` FP32 [-1], `scale.features` FP32 \
          [-1, 30], `request.features` FP32 [-1, 30]",
     );
@@ -300,7 +300,7 @@ fn a_raw_body_leaves_nothing_to_others() {
         ),
         "spec.stages[1].inputs.image: nothing before stage `b` makes its input `image` UINT8 [-1]; reachable: `a.y` \
          FP32 [-1]\n\
-         spec.stages[1].inputs.s: `request.size` isn't always there: stage `a` takes raw bodies, which have no tensors"
+         spec.stages[1].inputs.s: `request.size` isn't always present: stage `a` takes raw bodies, which have no tensors"
     );
     assert_eq!(
         render("a: image UINT8 -1 -> y\nb: y -> z", Accepts::Raw, None),

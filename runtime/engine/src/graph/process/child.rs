@@ -1,10 +1,9 @@
-//! One process of a graph as the server sees it: started, asked, killed, and known to be gone.
+//! One process of a graph as the server sees it: start, questions and answers, kill, exit.
 //!
-//! A question takes a lane that is free. Its answer is waited for in slices of [`SLICE`], after
-//! each of which the caller's thread is given up: what takes longer than one goes on where long
-//! calls do. A question that is not answered [`GRACE`] after its time is over costs the process:
-//! nothing else stops an operator in the middle. Every error of the process, wanted or not, is a
-//! value here.
+//! A question takes a free lane. The caller waits for the answer in slices of [`SLICE`], and yields
+//! its thread after each: a longer computation continues where long calls do. If a question is not
+//! answered [`GRACE`] after its deadline, the process is killed, since nothing else stops an
+//! operator in the middle. Every error of the process, deliberate or not, is an error value here.
 
 use std::io::{self, PipeWriter};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,53 +26,53 @@ use super::wire::{Described, Parcel, Reader, Writer};
 use super::worker::outcome;
 use crate::sharded;
 
-/// How long a caller waits before it gives its thread up: what a guest may take of it.
+/// How long a caller waits before it yields its thread: the same limit as a guest's.
 const SLICE: Duration = Duration::from_millis(1);
-/// How long a question may be late. Engines look at the clock between operators, or every 20 ms.
+/// How late an answer may be. Engines read the clock between operators, or every 20 ms.
 const GRACE: Duration = Duration::from_millis(50);
-/// How long a caller looks for an answer before it sleeps, where answers are quick.
+/// How long a caller spins for an answer before it sleeps, if answers are quick.
 const LOOK: Duration = Duration::from_micros(20);
-/// An answer that takes no longer is quick.
+/// The longest answer that counts as quick.
 const QUICK: Duration = Duration::from_micros(50);
 
-/// A process that has loaded its graph, or is about to.
+/// A process that has loaded its graph, or is loading it.
 pub(super) struct Worker {
     pub(super) shared: Shared,
     lanes: Vec<Held>,
     child: Mutex<Child>,
-    /// Set once it is known that the process has ended.
+    /// Set once the process is known to have ended.
     gone: AtomicBool,
-    /// Set before it is killed for a question that was late.
+    /// Set before it is killed for a late answer.
     late: AtomicBool,
     ended: Mutex<Option<ExitStatus>>,
-    /// How long answers take, as a moving average in nanoseconds.
+    /// The time of an answer, as a moving average in nanoseconds.
     pace: AtomicU64,
     began: Instant,
     /// Closed with the server, whereupon the process ends by itself.
     _lifeline: PipeWriter,
 }
 
-/// What the server knows of a lane.
+/// The server's state of a lane.
 #[derive(Default)]
 struct Held {
     busy: AtomicBool,
-    /// The last question.
+    /// The number of the last question.
     number: AtomicU32,
-    /// Whether its caller has left.
+    /// Whether the caller left before the answer.
     left: AtomicBool,
-    /// When it has to be answered, in nanoseconds since the process was started; 0: none is asked.
+    /// The deadline of the answer, in nanoseconds since the process was started; 0: no question.
     ends: AtomicU64,
 }
 
-/// What came of a question.
+/// The result of a question.
 pub(super) enum Asked {
     Answered(Result<Vec<Tensor>, ComputeError>),
-    /// The process was killed for another question: this one is worth another try.
+    /// The process was killed for another question: the caller may retry.
     Again,
 }
 
 impl Worker {
-    /// Starts it. What it is to load is written already.
+    /// Starts it. Its order has been written already.
     pub(super) fn start(
         keeper: &Keeper,
         launch: &Launch,
@@ -125,29 +124,29 @@ impl Worker {
         }
     }
 
-    /// The same as far as it is known.
+    /// Whether it is already known to have ended.
     pub(super) fn is_known_gone(&self) -> bool {
         self.gone.load(SeqCst)
     }
 
-    /// How it ended, for people: `signal 9`.
+    /// How it ended, for messages: `signal 9`.
     pub(super) fn how(&self) -> String {
         let ended = locked(&self.ended).map(|status| status.to_string());
         ended.unwrap_or_else(|| "for an unknown reason".to_owned())
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(super) fn kill(&self) {
-        // It may have ended by itself, which is as good.
+        // It may have ended by itself, which has the same effect.
         let _ = locked(&self.child).kill();
     }
 
-    /// Kills it if it owes an answer for too long.
+    /// Kills it if an answer is too late.
     pub(super) fn look(&self) {
         let late = |(number, held): (usize, &Held)| {
             let ends = held.ends.load(SeqCst);
             let is_late = ends != 0 && Duration::from_nanos(ends) + GRACE < self.began.elapsed();
-            // One whose caller has left may have its answer.
+            // A lane whose caller left may have its answer.
             is_late
                 && Lane::new(&self.shared, number).number_of(Side::Process)
                     != held.number.load(SeqCst)
@@ -158,7 +157,7 @@ impl Worker {
         }
     }
 
-    /// Asks for one computation.
+    /// Requests one computation.
     pub(super) async fn ask(&self, inputs: &[Tensor], bounds: &Bounds, outputs: &[Port]) -> Asked {
         let Some(parcel) = Parcel::of(Writer::default(), inputs, AREA) else {
             let reason =
@@ -196,12 +195,12 @@ impl Worker {
             asked: self.note(number, left),
         };
         lane.hand_over(Side::Server, question.asked);
-        let look = if self.is_quick() {
+        let spin = if self.is_quick() {
             LOOK
         } else {
             Duration::ZERO
         };
-        if !self.answered(&lane, question.asked, look).await {
+        if !self.answered(&lane, question.asked, spin).await {
             return question.lost(bounds);
         }
         self.learn(began.elapsed());
@@ -210,24 +209,25 @@ impl Worker {
         Asked::Answered(answer)
     }
 
-    /// Waits until the question is answered. False where the process has ended instead.
-    async fn answered(&self, lane: &Lane<'_>, asked: u32, look: Duration) -> bool {
+    /// Waits until the question is answered. False when the process ended instead.
+    async fn answered(&self, lane: &Lane<'_>, asked: u32, spin: Duration) -> bool {
         let before = asked.wrapping_sub(1);
-        let mut look = look;
+        let mut spin = spin;
         loop {
-            if lane.await_other(Side::Process, before, look, Some(SLICE)) == asked {
+            if lane.await_other(Side::Process, before, spin, Some(SLICE)) == asked {
                 return true;
             }
             // An answer may have come before the end.
             if self.is_gone() {
                 return lane.number_of(Side::Process) == asked;
             }
-            look = Duration::ZERO;
+            spin = Duration::ZERO;
             GiveUpThread::default().await;
         }
     }
 
-    /// A lane that is free, when one is. None where the time is over, or the process.
+    /// A free lane, as soon as there is one. `None` when the deadline is over or the process has
+    /// ended.
     async fn free(&self, deadline: Instant) -> Option<usize> {
         let first = sharded::first_of(self.lanes.len());
         loop {
@@ -249,7 +249,7 @@ impl Worker {
         if !held.busy.swap(true, SeqCst) {
             return true;
         }
-        // Its answer came after the caller had left: then it is free, for one who takes that away.
+        // The answer came after the caller had left: the lane is free once that mark is removed.
         let answered =
             || Lane::new(&self.shared, number).number_of(Side::Process) == held.number.load(SeqCst);
         held.left.load(SeqCst) && answered() && held.left.swap(false, SeqCst)
@@ -268,7 +268,7 @@ impl Worker {
         u128::from(self.pace.load(Relaxed)) < QUICK.as_nanos()
     }
 
-    /// Two at once may lose one of them; an average can bear that.
+    /// A lost update of two at once does no harm to an average.
     fn learn(&self, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let average = self.pace.load(Relaxed);
@@ -285,8 +285,8 @@ impl Drop for Worker {
     }
 }
 
-/// A question that was asked. Dropped before its answer came, it leaves its lane to the process
-/// until then.
+/// A pending question. If it is dropped before its answer, the process keeps the lane until the
+/// answer.
 struct Question<'a> {
     worker: &'a Worker,
     number: usize,
@@ -294,7 +294,7 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Gives the lane back, and the memory that it needs for large tensors alone.
+    /// Frees the lane, and the memory of large tensors.
     fn answered(self, inputs: usize, outputs: u64) {
         let Self { worker, number, .. } = &self;
         let lane = Lane::new(&worker.shared, *number);
@@ -310,7 +310,7 @@ impl Question<'_> {
         std::mem::forget(self);
     }
 
-    /// What is to be said where the process ended.
+    /// The error when the process ended.
     fn lost(self, bounds: &Bounds) -> Asked {
         let worker = self.worker;
         std::mem::forget(self);
@@ -336,8 +336,8 @@ impl Drop for Question<'_> {
     }
 }
 
-/// What an allocation that is refused ends in where nothing catches it, and what the kernel does
-/// when memory is out.
+/// A refused allocation that nothing catches ends in an abort, and the kernel kills when memory is
+/// exhausted.
 fn is_for_memory(ended: &Option<ExitStatus>) -> bool {
     let signal = ended
         .as_ref()
@@ -345,11 +345,10 @@ fn is_for_memory(ended: &Option<ExitStatus>) -> bool {
     signal.is_some_and(|signal| [libc::SIGABRT, libc::SIGKILL].contains(&signal))
 }
 
-/// Reads an answer. The process may have written anything.
+/// Reads an answer. The process is untrusted and may have written anything.
 fn read(lane: &Lane<'_>, bounds: &Bounds, ports: &[Port]) -> Result<Vec<Tensor>, ComputeError> {
-    let senseless = || {
-        ComputeError::Failed("the process of its engine answered what makes no sense".to_owned())
-    };
+    let senseless =
+        || ComputeError::Failed("the process of its engine sent an invalid answer".to_owned());
     let head = lane.said(Side::Process).head;
     let head = usize::try_from(head)
         .ok()

@@ -1,10 +1,11 @@
-//! What the process of a graph may still do, once it is loaded: compute, on the memory that it has.
+//! Confines the process of a graph, once it is loaded: it may only compute, with the memory that it
+//! has.
 //!
-//! Memory is bounded by what it had when it began to compute plus what its computations may use;
-//! before that by what a file of that size can need ([`LOAD_FACTOR`]). No file can be opened anew,
-//! no socket made, no program started, no core dumped, no other process looked into; the kernel
-//! ends this one first where memory runs out. What an older kernel lacks is left out: the limits on
-//! memory and the server's clock hold everywhere.
+//! Memory is bounded by its size before the first computation plus what computations may use;
+//! during the load by what a file of that size can need ([`LOAD_FACTOR`]). No file can be opened,
+//! no socket created, no program started, no core dumped, no other process inspected; the kernel
+//! kills this process first when memory is exhausted. Features that an older kernel lacks are
+//! skipped: the limits on memory and the server's clock hold everywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,19 +13,20 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
-/// Memory while a graph is loaded, in sizes of its file: parsed, optimised, laid out anew, and the
-/// copies between.
+/// Memory while a graph is loaded, in multiples of its file: parsed, optimised, laid out anew, and
+/// the copies between.
 const LOAD_FACTOR: u64 = 8;
-/// Memory while it is loaded, whatever its size: the engine itself, and constants that it computes.
+/// Memory during the load, whatever the size: the engine itself, and constants that it computes.
 const LOAD_BYTES: u64 = 2 << 30;
 /// Memory of allocators and threads beside what computations hold.
 const SLACK: u64 = 64 << 20;
 /// Memory of one more thread: its stack.
 const STACK: u64 = 4 << 20;
 
-/// Before anything of the graph is read.
+/// Called before anything of the graph is read.
 pub(super) fn before_load(file: u64) {
-    // The first to go when memory runs out. Every process may ask for that.
+    // The first process to be killed when memory is exhausted. Raising the score needs no
+    // privilege.
     let _ = fs::write("/proc/self/oom_score_adj", "800");
     limit(Resource::Core, 0);
     let load = file.saturating_mul(LOAD_FACTOR).saturating_add(LOAD_BYTES);
@@ -34,21 +36,21 @@ pub(super) fn before_load(file: u64) {
 /// Whether files are opened after the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Files {
-    /// All were opened by it.
+    /// All were opened during the load.
     Opened,
-    /// Devices may need more.
+    /// Devices may open more.
     Wanted,
 }
 
-/// Before the first computation: `lanes` at once, each of so much memory, and `kept` bytes of
-/// weights in other layouts.
+/// Called before the first computation, for `lanes` computations at once, each with so much memory,
+/// and `kept` bytes of weights in other layouts.
 pub(super) fn before_work(lanes: u64, memory: u64, kept: u64, files: Files) {
     let work = lanes
         .saturating_mul(memory.saturating_add(STACK))
         .saturating_add(SLACK)
         .saturating_add(kept);
     limit(Resource::Data, data().saturating_add(work));
-    // Nothing is written to files; memory that is shared is none in this sense.
+    // No files are written; shared memory does not count as one.
     limit(Resource::Fsize, 0);
     if let Err(error) = forbid(files) {
         tracing::debug!(%error, "the process of a graph runs without a filter of system calls");
@@ -56,7 +58,7 @@ pub(super) fn before_work(lanes: u64, memory: u64, kept: u64, files: Files) {
 }
 
 fn limit(resource: Resource, most: u64) {
-    // The limit that is there may be lower already, which is as good.
+    // The existing limit may be lower already, which is as good.
     let _ = setrlimit(
         resource,
         Rlimit {
@@ -66,7 +68,7 @@ fn limit(resource: Resource, most: u64) {
     );
 }
 
-/// Bytes of private memory that can be written, used or not: what the limit counts.
+/// Bytes of private writable memory, used or not: what the limit counts.
 fn data() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm
@@ -78,8 +80,7 @@ fn data() -> u64 {
         .saturating_mul(rustix::param::page_size() as u64)
 }
 
-/// Refuses system calls that no computation makes. Engines of devices open files whenever they
-/// like.
+/// Refuses system calls that no computation makes. Engines of devices open files at any time.
 fn forbid(with_files: Files) -> Result<(), String> {
     let Some(target) = TARGET else {
         return Err("this architecture has none".to_owned());
@@ -146,7 +147,7 @@ const FORBIDDEN: [libc::c_long; 34] = [
     libc::SYS_settimeofday,
 ];
 
-/// What opens, makes, moves and removes files.
+/// System calls that open, create, move and remove files.
 const FILES: [libc::c_long; 7] = [
     libc::SYS_openat,
     libc::SYS_openat2,

@@ -1,10 +1,10 @@
-//! The thread that starts processes of graphs and looks after them.
+//! The thread that starts and supervises the processes of graphs.
 //!
-//! A process begins with the priority of the thread that starts it, and may not raise it. Threads
-//! for changes have given theirs up, so none of them starts one: this thread does, which is there
-//! from the engine's start. Every [`LOOK`] it kills what owes an answer for too long and starts
-//! anew what has ended; while no graph is open it sleeps. It ends with the engine and the last
-//! graph. Bound of what may wait for it: [`JOBS`].
+//! A process starts with the priority of the thread that starts it, and may not raise it. Threads
+//! that apply changes have lowered theirs, so they start none: this thread, which exists from the
+//! engine's start, does. Every [`LOOK`] it kills processes with a late answer and restarts those
+//! that have ended; while no graph is open it sleeps. It ends with the engine and the last graph.
+//! Bound of waiting jobs: [`JOBS`].
 
 use std::io;
 use std::process::{Child, Command};
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use super::{Inner, restart};
 
-/// How often processes are looked at.
+/// The interval at which processes are checked.
 const LOOK: Duration = Duration::from_millis(20);
 /// Jobs that may wait.
 const JOBS: usize = 16;
 
-/// Its handle.
+/// The handle of the thread.
 pub(in super::super) struct Keeper(SyncSender<Job>);
 
 enum Job {
@@ -28,7 +28,7 @@ enum Job {
 }
 
 impl Keeper {
-    /// Starts the thread, with the priority of this one.
+    /// Starts the thread, with the priority of the caller.
     pub(in super::super) fn start() -> io::Result<Self> {
         let (sender, jobs) = sync_channel(JOBS);
         std::thread::Builder::new()
@@ -47,9 +47,9 @@ impl Keeper {
         started.recv().unwrap_or_else(|_| Err(gone()))
     }
 
-    /// From now on the graph's process is looked after.
+    /// Supervises the graph's process from now on.
     pub(super) fn watch(&self, inner: &Arc<Inner>) {
-        // Only a thread that is gone takes nothing, and then callers look themselves.
+        // Sending fails only when the thread is gone; callers then check the process themselves.
         let _ = self.0.send(Job::Watch(Arc::downgrade(inner)));
     }
 }
@@ -63,17 +63,17 @@ fn keep(jobs: &Receiver<Job>) {
             jobs.recv_timeout(LOOK)
         };
         match job {
-            // The caller may be gone, and the process ends with its pipe.
+            // The caller may be gone; the process then ends with its pipe.
             Ok(Job::Start(mut command, started)) => drop(started.send(command.spawn())),
             Ok(Job::Watch(inner)) => watched.push(inner),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        watched.retain(|inner| inner.upgrade().inspect(look_after).is_some());
+        watched.retain(|inner| inner.upgrade().inspect(supervise).is_some());
     }
 }
 
-fn look_after(inner: &Arc<Inner>) {
+fn supervise(inner: &Arc<Inner>) {
     let worker = inner.worker.load();
     worker.look();
     if worker.is_known_gone() {

@@ -1,11 +1,11 @@
-//! The shared memory's parts: a head for the load, a lane for each computation at once, the file of
-//! the graph.
+//! The layout of the shared memory: a head for the load, a lane for each concurrent computation,
+//! the file of the graph.
 //!
 //! A lane has a word for questions, which the server writes, and one for answers, which the process
-//! writes; each counts up. A question is a new number behind its data; an answer is the same number
-//! behind its own. Between the two the data belongs to the process, otherwise to the server. Who
-//! waits looks for a moment first (`LOOK`), where the other side is likely to be quick, and sleeps
-//! then. Bounds: [`LANES_MAX`] and [`AREA`].
+//! writes; each counts up. A question is its data and then a new number; an answer is its data and
+//! then the same number. In between the data belongs to the process, otherwise to the server. A
+//! waiting side spins first, if the other side is likely to be quick, and then sleeps. Bounds:
+//! [`LANES_MAX`] and [`AREA`].
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use super::shared::{Shared, wait, wake};
 
 /// Lanes of one graph.
 pub(super) const LANES_MAX: usize = 64;
-/// Bytes of all inputs of one computation, and of all its outputs. Address space: what is not used
-/// takes no memory.
+/// Bytes of all inputs of one computation, and of all its outputs. This is address space: unused
+/// bytes take no memory.
 pub(super) const AREA: usize = 1 << 30;
 /// Bytes of each area that stay in memory between computations.
 pub(super) const KEPT: usize = 4 << 20;
@@ -26,19 +26,19 @@ const LANE: usize = PAGE + 2 * AREA;
 // Words of the head.
 const LOADED: usize = 0;
 
-// Words of a lane, those of one side away from those of the other.
+// Words of a lane, on separate cache lines for the two sides.
 const QUESTION: usize = 0;
 const ANSWER_AWAITED: usize = 8;
 const ANSWER: usize = 256;
 const QUESTION_AWAITED: usize = 264;
 const NUMBERS: usize = 512;
 
-/// What goes along with a question or an answer.
+/// The numbers that accompany a question or an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
     /// Bytes of the description at the beginning of the area.
     pub(super) head: u64,
-    /// Nanoseconds that are left.
+    /// Nanoseconds that remain.
     pub(super) time: u64,
     pub(super) memory: u64,
     pub(super) output: u64,
@@ -49,18 +49,18 @@ pub(super) const fn length(lanes: usize, file: usize) -> usize {
     file_at(lanes) + file
 }
 
-/// Where the file of the graph lies.
+/// The offset of the graph's file.
 pub(super) const fn file_at(lanes: usize) -> usize {
     PAGE + lanes * LANE
 }
 
-/// Says that the load is over.
+/// Signals that the load is over.
 pub(super) fn say_loaded(shared: &Shared) {
     shared.word(LOADED).store(1, SeqCst);
     wake(shared.word(LOADED));
 }
 
-/// Waits for that, but not longer than `most`.
+/// Waits for that signal, at most `most`.
 pub(super) fn is_loaded(shared: &Shared, most: Duration) -> bool {
     if shared.word(LOADED).load(SeqCst) == 0 {
         wait(shared.word(LOADED), 0, Some(most));
@@ -83,17 +83,17 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Where inputs lie.
+    /// The offset of the inputs.
     pub(super) const fn inputs(&self) -> usize {
         self.at + PAGE
     }
 
-    /// Where outputs lie.
+    /// The offset of the outputs.
     pub(super) const fn outputs(&self) -> usize {
         self.at + PAGE + AREA
     }
 
-    /// Numbers of the question; behind them those of the answer.
+    /// Writes the numbers of a question or an answer.
     pub(super) fn say(&self, which: Side, numbers: Numbers) {
         let Numbers {
             head,
@@ -135,25 +135,25 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// What the other side's word says.
+    /// The value of a side's word.
     pub(super) fn number_of(&self, side: Side) -> u32 {
         self.shared.word(self.words(side).0).load(SeqCst)
     }
 
-    /// Waits until the side's word is another than `seen`: awake for `look`, then asleep until
-    /// `most` has passed.
+    /// Waits until the side's word differs from `seen`: spins for `spin`, then sleeps until `most`
+    /// has passed.
     pub(super) fn await_other(
         &self,
         side: Side,
         seen: u32,
-        look: Duration,
+        spin: Duration,
         most: Option<Duration>,
     ) -> u32 {
         let (word, awaited) = self.words(side);
         let word = self.shared.word(word);
-        if !look.is_zero() {
+        if !spin.is_zero() {
             let began = Instant::now();
-            while began.elapsed() < look {
+            while began.elapsed() < spin {
                 for _ in 0..32 {
                     if word.load(SeqCst) != seen {
                         return word.load(SeqCst);
@@ -163,8 +163,8 @@ impl<'a> Lane<'a> {
             }
         }
         self.shared.word(awaited).store(1, SeqCst);
-        // The kernel reads the word once more before the thread sleeps: a change in between is not
-        // missed.
+        // The kernel reads the word once more before the thread sleeps, so a change in between is
+        // not missed.
         if word.load(SeqCst) == seen {
             wait(word, seen, most);
         }
@@ -186,11 +186,11 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// Whose word it is.
+/// The side that writes a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The server's: questions.
+    /// The server: questions.
     Server = 0,
-    /// The process's: answers.
+    /// The process: answers.
     Process = 1,
 }

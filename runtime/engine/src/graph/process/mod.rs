@@ -1,13 +1,12 @@
-//! A graph in a process of its own: what it computes can cost that process, and nothing else.
+//! A graph in a process of its own: its computations can harm that process, and nothing else.
 //!
-//! The server starts its own program once more for each graph that is opened so, and hands it the
-//! file through memory that both have (`shared`, `lane`, `wire`). The process loads the graph and
-//! computes (`worker`), as confined as the kernel lets it be (`confine`). A computation that runs
-//! too long, takes too much memory or crashes ends the process at worst (`child`); a new one is
-//! started at once, and calls wait for it as long as their time lets them. Calls that computed
-//! beside one that was too long are asked again. A graph has one process, and so its weights once,
-//! however many computations run in it. Bounds: those of each call; lanes; a load that takes longer
-//! than [`LOAD_MAX`] is given up.
+//! The server starts its own program for each such graph, and passes it the file through shared
+//! memory (`shared`, `lane`, `wire`). The process loads the graph and computes (`worker`), confined
+//! as far as the kernel supports it (`confine`). A computation that runs too long, takes too much
+//! memory or crashes ends at worst the process (`child`); a new one is started at once, and calls
+//! wait for it within their deadlines. Calls that ran beside one that was too long are repeated. A
+//! graph has one process, and so its weights once, however many computations run in it. Bounds:
+//! those of each call; lanes; a load that takes longer than [`LOAD_MAX`] is abandoned.
 
 mod child;
 mod confine;
@@ -41,10 +40,10 @@ use crate::host::File;
 
 /// How long a graph may take to load.
 const LOAD_MAX: Duration = Duration::from_mins(10);
-/// How often it is looked at whether a process that loads is still there.
+/// The interval at which a loading process is checked for its end.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What a process is made from.
+/// The parameters of a process.
 pub(super) struct Recipe {
     pub(super) keeper: Arc<Keeper>,
     pub(super) launch: Launch,
@@ -69,7 +68,7 @@ struct Inner {
 }
 
 impl Isolated {
-    /// Starts a process, and says which engine computes in it.
+    /// Starts a process, and returns which engine computes in it.
     pub(super) fn open(recipe: Recipe) -> Result<(Self, String), GraphError> {
         let (worker, signature, engine) = recipe.start()?;
         let (worker, starting) = (ArcSwap::from_pointee(worker), AtomicBool::new(false));
@@ -93,8 +92,8 @@ impl Isolated {
         inputs: &[Tensor],
         bounds: &Bounds,
     ) -> Result<Vec<Tensor>, ComputeError> {
-        // Once more, where it was killed for another's question; and one that waits for a process
-        // asks once more.
+        // Retried when the process was killed for another call's question, and once after waiting
+        // for a new process.
         for _ in 0..3 {
             let worker = self.worker(bounds.deadline).await?;
             match worker.ask(inputs, bounds, &self.0.signature.outputs).await {
@@ -107,7 +106,7 @@ impl Isolated {
         ))
     }
 
-    /// The process, when there is one.
+    /// The process, as soon as there is one.
     async fn worker(&self, deadline: Instant) -> Result<Arc<Worker>, ComputeError> {
         loop {
             let worker = self.0.worker.load_full();
@@ -131,7 +130,7 @@ impl Isolated {
 }
 
 impl Recipe {
-    /// A process that has loaded the graph, what flows in and out, and the engine for people.
+    /// A process that has loaded the graph, its signature, and the engine for messages.
     fn start(&self) -> Result<(Worker, Signature, String), GraphError> {
         let unavailable = |what: &dyn std::fmt::Display| {
             GraphError::Unavailable(format!("no process can be started for the graph: {what}"))
@@ -187,10 +186,10 @@ impl Recipe {
     }
 }
 
-/// What the process says of its load.
+/// Reads the result of the load.
 fn loaded(shared: &Shared) -> Result<(Signature, String), GraphError> {
     let senseless =
-        || GraphError::Refused("the process that loaded it said what makes no sense".to_owned());
+        || GraphError::Refused("the process that loaded it sent an invalid result".to_owned());
     let lane = Lane::new(shared, 0);
     let head = usize::try_from(lane.said(Side::Process).head)
         .ok()
@@ -208,7 +207,7 @@ fn loaded(shared: &Shared) -> Result<(Signature, String), GraphError> {
     }
 }
 
-/// Starts a new process beside those who wait for it. False where that was not needed.
+/// Starts a new process while the callers wait. False if that was not needed.
 fn restart(inner: &Arc<Inner>) -> bool {
     if inner.starting.swap(true, SeqCst) {
         return true;

@@ -1,9 +1,9 @@
-//! Memory that the server and the process of a graph have in common, and how one wakes the other.
+//! Memory that the server and the process of a graph share, and how one side wakes the other.
 //!
-//! A file in memory without a name, mapped by both; its size is sealed, so that neither can take
-//! pages away from under the other. It is large and sparse: a page takes memory once it was
-//! written. The server believes nothing that it reads here: it copies first and checks then. Bound:
-//! the length that it is made with.
+//! An anonymous file in memory, mapped by both; its size is sealed, so that neither side can take
+//! pages away from the other. It is large and sparse: a page takes memory once it was written. The
+//! server trusts nothing that it reads here: it copies first and checks the copy. Bound: the length
+//! that it is created with.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,8 +23,7 @@ pub(super) struct Shared {
     file: OwnedFd,
 }
 
-// SAFETY: it is a range of memory without an owner thread; what is read and written at once are
-// atomics.
+// SAFETY: a mapping has no owner thread; words that both sides access at once are atomics.
 #[expect(
     unsafe_code,
     reason = "a pointer is not sent between threads by itself"
@@ -48,15 +47,15 @@ impl Shared {
 
     /// The same memory in another process.
     ///
-    /// JUSTIFICATION: no safe call maps memory, and a copy through a pipe costs more than small
-    /// graphs compute.
+    /// JUSTIFICATION: no safe call maps memory, and a copy through a pipe costs more than the
+    /// computation of a small graph.
     #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
     pub(super) fn attach(file: OwnedFd, length: usize) -> io::Result<Self> {
         let (protection, flags) = (
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::SHARED | MapFlags::NORESERVE,
         );
-        // SAFETY: a new mapping where the kernel likes: it replaces none.
+        // SAFETY: a new mapping at an address that the kernel chooses: it replaces none.
         let base = unsafe { mmap(ptr::null_mut(), length, protection, flags, &file, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, length, file })
@@ -79,7 +78,7 @@ impl Shared {
         unsafe { self.base.add(at).cast::<AtomicU32>().as_ref() }
     }
 
-    /// The same, twice as wide.
+    /// The same with 64 bits.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn long(&self, at: usize) -> &AtomicU64 {
         assert!(
@@ -104,12 +103,12 @@ impl Shared {
         };
     }
 
-    /// A copy of bytes: what the other side does to them afterwards changes nothing.
+    /// A copy of bytes: later writes of the other side do not affect it.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn copy(&self, at: usize, length: usize) -> Vec<u8> {
         assert!(self.holds(at, length), "bytes outside of the shared memory");
         let mut copied = Vec::with_capacity(length);
-        // SAFETY: the range is inside the mapping, the vector has room for it and is full
+        // SAFETY: the range is inside the mapping, the vector has the capacity for it and is full
         // afterwards. Where the other side breaks the protocol and writes meanwhile, some bytes are
         // old and some are new; any are bytes.
         unsafe {
@@ -119,7 +118,7 @@ impl Shared {
         copied
     }
 
-    /// Bytes in place: for the process of a graph alone, which trusts the server.
+    /// Bytes in place: only for the process of a graph, which trusts the server.
     #[expect(unsafe_code, reason = "see SAFETY")]
     pub(super) fn view(&self, at: usize, length: usize) -> &[u8] {
         assert!(self.holds(at, length), "bytes outside of the shared memory");
@@ -129,11 +128,11 @@ impl Shared {
         unsafe { std::slice::from_raw_parts(self.base.add(at).as_ptr(), length) }
     }
 
-    /// Gives the memory of a range back; it reads as zeros afterwards.
+    /// Returns the memory of a range to the kernel; it reads as zeros afterwards.
     pub(super) fn give_back(&self, at: usize, length: usize) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         if length > 0 && self.holds(at, length) {
-            // Where the kernel refuses, the memory is used again as it is.
+            // If the kernel refuses, the memory is reused as it is.
             let _ = fallocate(&self.file, flags, at as u64, length as u64);
         }
     }
@@ -151,7 +150,7 @@ impl Drop for Shared {
     }
 }
 
-/// Sleeps until the word is another, the other side wakes it, or `most` has passed.
+/// Sleeps until the word changes, the other side wakes it, or `most` has passed.
 ///
 /// JUSTIFICATION: the kernel's futex is the quickest way to wake a thread of another process.
 #[expect(unsafe_code, reason = "see JUSTIFICATION and SAFETY")]
@@ -166,7 +165,7 @@ pub(super) fn wait(word: &AtomicU32, seen: u32, most: Option<Duration>) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, most) };
 }
 
-/// Wakes all who sleep on the word, in every process.
+/// Wakes all threads that sleep on the word, in every process.
 #[expect(unsafe_code, reason = "see SAFETY")]
 pub(super) fn wake(word: &AtomicU32) {
     // SAFETY: FUTEX_WAKE takes the address as a name, and touches nothing.

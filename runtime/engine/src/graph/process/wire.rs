@@ -1,8 +1,9 @@
-//! What the server and the process of a graph write to each other: whole numbers, texts, tensors.
+//! The encoding of messages between the server and the process of a graph: whole numbers, texts,
+//! tensors.
 //!
-//! Little-endian, as both run on one machine and are one program. The reader takes nothing for
-//! granted: what is cut off or makes no sense is `None`. Data of tensors lies behind their
-//! descriptions, each at a border of [`BORDER`] bytes.
+//! Little-endian, as both run the same program on one machine. The reader trusts nothing: truncated
+//! or invalid input is `None`. The data of tensors follows their descriptions, each aligned to
+//! [`BORDER`] bytes.
 
 use hotstage_core::datatype::Datatype;
 use hotstage_core::signature::{Port, Signature};
@@ -10,12 +11,12 @@ use hotstage_core::tensor::{Shape, Tensor};
 
 use super::super::{Arena, Choice, Options};
 
-/// Where data of a tensor may begin: what vector registers like best.
+/// The alignment of a tensor's data: what vector registers like best.
 const BORDER: usize = 64;
-/// The most that is believed of how many there are of something.
+/// The largest count of anything that is accepted.
 const MANY: u32 = 1 << 20;
 
-/// Writes.
+/// Encodes.
 #[derive(Default)]
 pub(super) struct Writer(pub(super) Vec<u8>);
 
@@ -72,7 +73,7 @@ impl Writer {
                 self.bytes(name.as_bytes())
                     .byte(*datatype as u8)
                     .number(shape.len() as u64);
-                // No size is as large as the number for none.
+                // No size is as large as the number that stands for `None`.
                 for size in shape {
                     self.number(size.unwrap_or(u64::MAX));
                 }
@@ -82,18 +83,18 @@ impl Writer {
     }
 }
 
-/// Tensors that are to be written to an area.
+/// Tensors to be written to an area.
 pub(super) struct Parcel {
-    /// What is written first.
+    /// The description, which is written first.
     pub(super) head: Vec<u8>,
-    /// Where the data of each lies.
+    /// The offset of each tensor's data.
     pub(super) places: Vec<usize>,
-    /// Bytes of all.
+    /// Bytes in total.
     pub(super) length: usize,
 }
 
 impl Parcel {
-    /// Behind what the head holds already. None where they take more than the area.
+    /// Tensors after the existing content of the head. `None` if they do not fit the area.
     pub(super) fn of(mut head: Writer, tensors: &[Tensor], area: usize) -> Option<Self> {
         let described: usize = tensors
             .iter()
@@ -128,12 +129,12 @@ impl Parcel {
 pub(super) struct Described {
     pub(super) datatype: Datatype,
     pub(super) shape: Shape,
-    /// Where its data lies in the area.
+    /// The offset of its data in the area.
     pub(super) place: usize,
     pub(super) length: usize,
 }
 
-/// Reads.
+/// Decodes.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -310,7 +311,7 @@ mod tests {
         );
         assert_eq!(parcel.length, parcel.places[2] + 100);
         assert!(Parcel::of(Writer::default(), &[tensor(5000)], 4096).is_none());
-        // A description that points outside is not believed.
+        // A description that points outside is refused.
         assert!(Reader(&parcel.head).tensors(parcel.length - 1).is_none());
     }
 }

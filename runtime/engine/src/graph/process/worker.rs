@@ -1,10 +1,9 @@
-//! The process of a graph: loads it, says what flows in and out, and computes until the server lets
-//! go.
+//! The process of a graph: loads it, reports its signature, and computes until the server ends.
 //!
 //! It is this program, started with a hidden verb. Its standard input is the shared memory, its
 //! standard output the end of a pipe that closes with the server, its standard error nothing: it
-//! has no other file, and no part of the server's environment but what engines need. One thread for
-//! each lane. What it may do otherwise: `confine`.
+//! has no other file, and only the environment variables that engines need. It has one thread for
+//! each lane. `confine` lists its other restrictions.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -24,11 +23,11 @@ use super::lane::{self, AREA, Lane, Numbers, Side};
 use super::shared::Shared;
 use super::wire::{Described, Parcel, Reader, Writer};
 
-/// How long a thread looks for the next question before it sleeps: what a server needs to send one
-/// that is waiting.
+/// How long a thread spins for the next question before it sleeps: the time in which a server with
+/// a waiting question sends it.
 const LOOK: Duration = Duration::from_micros(20);
 
-/// How a load or a computation ended, as it is written.
+/// How a load or a computation ended, as it is encoded.
 pub(super) mod outcome {
     pub(in super::super) const DONE: u8 = 0;
     pub(in super::super) const INVALID_INPUT: u8 = 1;
@@ -40,7 +39,7 @@ pub(super) mod outcome {
     pub(in super::super) const UNAVAILABLE: u8 = 7;
 }
 
-/// What the server asks for when it starts the process.
+/// The server's order to the process at its start.
 pub(super) struct Order {
     pub(super) options: Options,
     pub(super) library: Option<PathBuf>,
@@ -84,13 +83,13 @@ impl Order {
     }
 }
 
-/// Does the work of such a process; comes back when there is none, or it can't be done.
+/// Runs such a process; returns when there is no work, or it can't be done.
 pub fn work() -> io::Result<()> {
     let file = io::stdin().as_fd().try_clone_to_owned()?;
     let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
     if length < lane::length(1, 0) {
         return Err(io::Error::other(
-            "its standard input is not what a server gives; a server starts it",
+            "its standard input is not the shared memory of a server; only a server starts it",
         ));
     }
     // It ends with the server, however that ends.
@@ -102,7 +101,7 @@ pub fn work() -> io::Result<()> {
         .unwrap_or(0)
         .min(AREA);
     let order = Order::read(shared.view(Lane::new(&shared, 0).inputs(), head));
-    let order = order.ok_or_else(|| io::Error::other("its order makes no sense"))?;
+    let order = order.ok_or_else(|| io::Error::other("its order is invalid"))?;
     let Some(network) = load(&shared, &order) else {
         return Ok(());
     };
@@ -111,7 +110,7 @@ pub fn work() -> io::Result<()> {
     } else {
         Files::Opened
     };
-    // Weights are laid out anew for each plan, and may need some room to spare there.
+    // Weights are laid out anew for each plan, which may need some spare memory.
     let kept = network
         .copies_to_come()
         .saturating_mul(2 * order.file as u64);
@@ -137,7 +136,7 @@ pub fn work() -> io::Result<()> {
     reason = "the server is gone: nothing of this process is worth a destructor"
 )]
 fn end_with_server() {
-    // Nothing is ever written: it ends when the other end is closed.
+    // The server never writes: `read` returns when the other end is closed.
     while matches!(
         rustix::io::read(io::stdout(), &mut [0_u8; 1]),
         Err(rustix::io::Errno::INTR)
@@ -161,7 +160,7 @@ impl FindLibrary for At {
     }
 }
 
-/// Loads the graph and writes what came of it where the outputs of the first lane lie.
+/// Loads the graph and writes the result to the outputs of the first lane.
 fn load(shared: &Arc<Shared>, order: &Order) -> Option<Local> {
     confine::before_load(order.file as u64);
     let at = lane::file_at(order.lanes);
@@ -226,7 +225,7 @@ impl AsRef<[u8]> for View {
     }
 }
 
-/// Answers the questions of one lane, for ever.
+/// Answers the questions of one lane, forever.
 fn serve(shared: &Arc<Shared>, lane: usize, network: &Local) {
     let lane = Lane::new(shared, lane);
     let mut seen = 0;
@@ -254,7 +253,7 @@ fn answer(shared: &Arc<Shared>, lane: &Lane<'_>, network: &Local) {
         output,
     };
     let computed = inputs(shared, lane, head)
-        .ok_or_else(|| ComputeError::Failed("the question makes no sense".to_owned()))
+        .ok_or_else(|| ComputeError::Failed("the question is invalid".to_owned()))
         .and_then(|inputs| network.now(&inputs, &bounds));
     let outputs = computed.and_then(|outputs| {
         let mut head = Writer::default();
@@ -290,7 +289,7 @@ fn answer(shared: &Arc<Shared>, lane: &Lane<'_>, network: &Local) {
     );
 }
 
-/// The inputs in place: the server leaves them alone until it has the answer.
+/// The inputs in place: the server does not change them until it has the answer.
 fn inputs(shared: &Arc<Shared>, lane: &Lane<'_>, head: u64) -> Option<Vec<Tensor>> {
     let head = usize::try_from(head).ok().filter(|&head| head <= AREA)?;
     let described = Reader(shared.view(lane.inputs(), head)).tensors(AREA)?;

@@ -1,10 +1,10 @@
 //! A graph on tract: pure Rust, one thread, part of the program.
 //!
-//! A graph is made ready once where its shapes are fixed or can stay symbols. Where an operator
-//! needs to know them, it is made ready for each set of input shapes anew, and the last
-//! [`PLANS_MAX`] are kept: the first request of a new shape then pays for it. One that can be made
-//! ready for no shapes at all is refused when it is opened. A computation is bounded operator by
-//! operator (`steps`).
+//! A graph is prepared once if its shapes are fixed or can stay symbolic. If an operator needs to
+//! know them, it is prepared for each set of input shapes, and the last [`PLANS_MAX`] plans are
+//! kept: the first request of a new shape pays for the preparation. A graph that can't be prepared
+//! for any shapes is refused when it is opened. A computation is bounded operator by operator
+//! (`steps`).
 
 mod steps;
 mod values;
@@ -31,10 +31,10 @@ use super::{Bounds, GraphError, Network, Options, locked};
 
 /// The version of tract that is built in.
 pub const VERSION: &str = "0.23";
-/// The newest version of ONNX's standard operators when this was written. What a newer one means,
-/// nobody knows here.
+/// The newest version of ONNX's standard operators when this was written. The meaning of newer ones
+/// is unknown here.
 const OPSET_MAX: i64 = 28;
-/// Plans that are kept of a graph that needs one for each set of input shapes.
+/// Plans kept of a graph that needs one for each set of input shapes.
 const PLANS_MAX: usize = 16;
 
 /// Sizes that are tried, one after the other, for dimensions that the file leaves open.
@@ -42,7 +42,7 @@ const SIZES_TRIED: [u64; 9] = [1, 2, 5, 16, 64, 128, 224, 512, 576];
 /// How an operator is named whose branches must answer the same shapes here, though ONNX lets them
 /// differ.
 const BRANCHES: &str = "\" If";
-/// What helps where tract does not.
+/// The remedy when tract can't compute a graph.
 const HELP: &str = "ONNX Runtime computes more operators: `pip install onnxruntime` brings it";
 
 type Shapes = Vec<Vec<u64>>;
@@ -60,12 +60,12 @@ enum Ready {
     PerShape(PerShape),
 }
 
-/// A graph that is made ready for each set of input shapes.
+/// A graph that is prepared for each set of input shapes.
 struct PerShape {
     model: Box<InferenceModel>,
     /// The latest last.
     plans: Mutex<Plans>,
-    /// Whether it ever was ready: what then fails is about the shapes.
+    /// Whether it was ever prepared: a later failure is then due to the shapes.
     was_ready: AtomicBool,
 }
 
@@ -109,7 +109,7 @@ impl Plan {
 }
 
 impl Ready {
-    /// Ready for all shapes where it can be, or else for each set of them.
+    /// Prepares it for all shapes if possible, or else for each set of them.
     fn of(parsed: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
         let is_fixed = inputs
             .iter()
@@ -124,8 +124,8 @@ impl Ready {
 }
 
 impl PerShape {
-    /// Makes it ready for shapes that might be asked for. Where that fails for all of them, and for
-    /// one reason or in the branches of an `If`, the shapes are not what is wrong.
+    /// Prepares it for likely shapes. If that fails for all of them, and for one reason or in the
+    /// branches of an `If`, the shapes are not the cause.
     fn try_out(model: InferenceModel, inputs: &[Port]) -> Result<Self, String> {
         let graph = Self {
             model: Box::new(model),
@@ -183,7 +183,7 @@ impl PerShape {
         fixed(&self.model, shapes).and_then(ready)
     }
 
-    /// Whose fault it is that it can't be made ready: the client's, where it was ready for other
+    /// Whose fault it is that it can't be prepared: the client's, if it was prepared for other
     /// shapes.
     fn unready(&self, reason: &str) -> ComputeError {
         if self.was_ready.load(Relaxed) {
@@ -233,7 +233,7 @@ impl Network for Plan {
     }
 }
 
-/// Refuses what tract is known not to compute, or to compute wrongly.
+/// Refuses graphs that tract is known not to compute, or to compute wrongly.
 fn check(model: &ModelProto, ports: &Ports, wanted: &[usize]) -> Result<(), String> {
     let standard = model
         .opset_import
@@ -270,7 +270,7 @@ fn check(model: &ModelProto, ports: &Ports, wanted: &[usize]) -> Result<(), Stri
     }
 }
 
-/// The graph as tract has it. Outputs that are not wanted are not computed.
+/// Parses the graph with tract. Unwanted outputs are not computed.
 fn parse(model: &ModelProto, wanted: &[usize]) -> Result<InferenceModel, String> {
     guarded(|| {
         let mut parsed = tract_onnx::onnx().model_for_proto_model(model)?;
@@ -283,8 +283,7 @@ fn parse(model: &ModelProto, wanted: &[usize]) -> Result<InferenceModel, String>
     })
 }
 
-/// Shapes that might be asked for: as a rule the first dimension is rows of a batch, and the last
-/// one is long.
+/// Likely shapes: usually the first dimension is rows of a batch, and the last one is long.
 fn guesses(inputs: &[Port]) -> Vec<Shapes> {
     let mut guesses = Vec::new();
     for size in SIZES_TRIED {
@@ -309,7 +308,7 @@ fn guesses(inputs: &[Port]) -> Vec<Shapes> {
     guesses
 }
 
-/// Makes a graph ready to run.
+/// Prepares a graph to run.
 fn ready(model: InferenceModel) -> Result<Runnable, String> {
     guarded(|| model.into_optimized()?.into_runnable()).map(Runnable::new)
 }
@@ -333,7 +332,7 @@ fn fixed(model: &InferenceModel, shapes: &Shapes) -> Result<InferenceModel, Stri
     })
 }
 
-/// What the graph says of an output's shape.
+/// The graph's shape of an output.
 fn shape(model: &TypedModel, place: usize) -> Option<Vec<Dimension>> {
     let fact = model.output_fact(place).ok()?;
     Some(
@@ -345,12 +344,12 @@ fn shape(model: &TypedModel, place: usize) -> Option<Vec<Dimension>> {
 }
 
 thread_local! {
-    /// Whether a panic of this thread is caught and told in another way.
+    /// Whether a panic of this thread is caught and reported as an error.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what may panic on a graph that nobody has tried before: the graph is refused, or has no
-/// answer, and nobody else is hurt. Nothing is printed: a client could fill the log with it.
+/// Runs work that may panic on an untested graph: the graph is refused, or has no answer, and
+/// nothing else is affected. Nothing is printed: a client could fill the log with it.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,10 +1,10 @@
 //! Runs a graph on tract operator by operator, within the bounds of its call.
 //!
-//! Before each operator the clock is read, and what the operator will answer is measured: from the
-//! shapes that the plan knows, or, where a size is a number in the data (`Range`, `Tile`), from the
-//! data. A computation that is late, or that would hold more than its memory, ends there. Bounds:
-//! `Bounds` of the call. What an operator takes for itself while it computes is not seen, nor is
-//! one operator interrupted; a process of the graph's own has bounds on those.
+//! Before each operator the clock is read, and the size of its answer is computed: from the shapes
+//! of the plan or, where a size is a number in the data (`Range`, `Tile`), from the data. A
+//! computation past its deadline, or that would hold more than its memory, stops there. Bounds:
+//! `Bounds` of the call. Memory that an operator uses internally is not counted, and an operator is
+//! not interrupted; a process of the graph's own bounds both.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,13 +17,13 @@ use super::super::Bounds;
 use super::super::errors::ComputeError;
 use super::{guarded, why};
 
-/// Elements of a value that is looked into for sizes: shapes and counts are small.
+/// Elements of a value that is read for sizes: shapes and counts are small.
 const SIZES_MAX: usize = 64;
 
-/// A graph that is ready to run, and when each of its values is let go.
+/// A graph that is ready to run, and when each of its values is freed.
 pub(super) struct Runnable {
     model: Arc<TypedRunnableModel>,
-    /// By operator: those whose values nothing reads any more once it has run.
+    /// For each operator: the operators whose values are not read any more once it has run.
     freed_after: Vec<Vec<usize>>,
 }
 
@@ -68,7 +68,7 @@ impl Runnable {
             all: sum(&values),
             most: bounds.memory,
         };
-        // What the closure stopped for; its own error would come back as text.
+        // Why the closure stopped; its own error would come back as text.
         let mut stopped = None;
         let computed = guarded(|| {
             self.model
@@ -93,9 +93,9 @@ impl Runnable {
     }
 }
 
-/// What a computation holds.
+/// The values that a computation holds.
 struct Held {
-    /// By operator: what it answered, as long as something reads it.
+    /// For each operator: the bytes of its answer, as long as they are read later.
     bytes: Vec<u64>,
     all: u64,
     most: u64,
@@ -144,7 +144,7 @@ fn sum(values: &TVec<TValue>) -> u64 {
         .sum()
 }
 
-/// Bytes that an operator will answer, if that can be known before.
+/// Bytes of an operator's answer, if that can be known before.
 fn forecast(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>) -> Option<u64> {
     let known = node
         .outputs
@@ -155,7 +155,7 @@ fn forecast(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>) 
         .or_else(|| by_values(context, node, inputs))
 }
 
-/// The same with the values themselves, where a size is among them.
+/// The same from the values, where a size is among them.
 fn by_values(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>) -> Option<u64> {
     let fact = |value: &TValue| -> TractResult<TypedFact> {
         if value.len() <= SIZES_MAX {
@@ -173,7 +173,7 @@ fn by_values(context: &EvalContext<'_>, node: &TypedNode, inputs: &TVec<TValue>)
     outputs.iter().map(|fact| bytes(context, fact)).sum()
 }
 
-/// None where the shape is not known; a size that is no number of elements counts as more than
+/// `None` if the shape is unknown; a size that is not a number of elements counts as more than
 /// there is.
 fn bytes(context: &EvalContext<'_>, fact: &TypedFact) -> Option<u64> {
     let mut bytes = fact.datum_type.size_of() as u64;

@@ -19,7 +19,7 @@ pub(super) fn lower(tensor: &Tensor) -> TractResult<TractTensor> {
         if let Ok(elements) = bytemuck::checked::try_cast_slice::<u8, T>(tensor.data()) {
             return TractTensor::from_shape(&shape, elements);
         }
-        // It lies across its elements' borders, as bytes in the middle of a body may.
+        // Its elements may be unaligned, as bytes in the middle of a body are.
         let read = |bytes| bytemuck::checked::try_pod_read_unaligned::<T>(bytes);
         let elements: Result<Vec<T>, _> = tensor
             .data()
@@ -49,11 +49,11 @@ pub(super) fn lower(tensor: &Tensor) -> TractResult<TractTensor> {
     }
 }
 
-/// What tract answered, as the datatype that the graph declares.
+/// tract's answer, as the datatype that the graph declares.
 pub(super) fn lift(output: &TractTensor, datatype: Datatype) -> Result<Tensor, String> {
     let wanted = datum_type(datatype)
         .ok_or_else(|| format!("is {datatype}, which tract has no tensors of"))?;
-    // Sizes of shapes are a type of their own there.
+    // Sizes of shapes are a type of their own in tract.
     let output = output.cast_to_dt(wanted).map_err(|error| why(&error))?;
     let shape: Shape = output.shape().iter().map(|&size| size as u64).collect();
     let plain = output.try_as_plain_ram().map_err(|error| why(&error))?;

@@ -122,7 +122,7 @@ fn digest(text: &str) -> Result<Digest, Refusal> {
     };
     whole.parse().map_err(|_| {
         let message = format!(
-            "`{}` is no digest; one is `sha256:` and 64 hexadecimal digits in lower case",
+            "`{}` is not a valid digest; one is `sha256:` and 64 hexadecimal digits in lower case",
             shown(text)
         );
         Refusal::invalid(message)

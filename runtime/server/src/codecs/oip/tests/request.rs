@@ -183,7 +183,7 @@ fn fields_that_make_no_sense() {
         (String::new(), "inputs[0].datatype is missing".to_owned()),
         (
             r#","datatype":"FP31""#.to_owned(),
-            "input `features`: `FP31` is no datatype; there are BOOL, UINT8, UINT16, \
+            "input `features`: `FP31` is not a datatype; there are BOOL, UINT8, UINT16, \
             UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64 and BYTES"
                 .to_owned(),
         ),

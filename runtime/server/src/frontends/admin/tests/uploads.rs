@@ -59,7 +59,7 @@ async fn bytes_that_are_others_are_refused() {
     let reply = server
         .with(OPERATOR_FILE, "PATCH", "/v1/uploads/x", "")
         .await;
-    check(&reply, 400, "`x` is no digest");
+    check(&reply, 400, "`x` is not a valid digest");
 }
 
 #[tokio::test]
