@@ -30,7 +30,7 @@ const BORDERS: &[Border] = &[
         why: "core decides and does no IO: take the bytes, the time or the address as an argument",
     },
     Border {
-        within: &["runtime/engine/"],
+        within: &["runtime/engine/", "runtime/onnx/"],
         never: &[
             "hyper",
             "hyper_util",
@@ -46,6 +46,7 @@ const BORDERS: &[Border] = &[
             "runtime/core/",
             "runtime/cli/",
             "runtime/client/",
+            "runtime/onnx/",
             "runtime/server/",
             "sdk/",
             "plugins/",

@@ -19,15 +19,15 @@ const UNSAFE: &[(&str, &str)] = &[
         "loads machine code that this program compiled itself",
     ),
     (
-        "runtime/engine/src/graph/registers.rs",
+        "runtime/onnx/src/registers.rs",
         "clears vector registers by an instruction that not every processor has",
     ),
     (
-        "runtime/engine/src/graph/session.rs",
+        "runtime/onnx/src/session.rs",
         "calls ONNX Runtime from many threads, which its binding keeps to one",
     ),
     (
-        "runtime/engine/src/graph/process/shared.rs",
+        "runtime/onnx/src/process/shared.rs",
         "maps memory that two processes share, and sleeps on it",
     ),
     (

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hotstage_engine::graph;
+use hotstage_onnx as graph;
 use serde_json::{Value, json};
 
 use super::check::Output;

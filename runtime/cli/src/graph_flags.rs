@@ -3,7 +3,7 @@
 //! Default: each graph runs in its own process, which enforces the bounds on time and memory. On
 //! systems without such processes the default is the server's process.
 
-use hotstage_engine::graph::Policy;
+use hotstage_onnx::Policy;
 
 /// Flags of every verb that opens pipelines.
 #[derive(Debug, clap::Args)]

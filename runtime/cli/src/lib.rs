@@ -223,7 +223,7 @@ fn state_directory(named: Option<&Path>) -> PathBuf {
 
 #[cfg(target_os = "linux")]
 fn graph_work() -> Result<Exit, CliError> {
-    hotstage_engine::graph::work()
+    hotstage_onnx::work()
         .map(|()| Exit::Done)
         .map_err(|error| CliError::new(Exit::Defect, error))
 }

@@ -30,7 +30,7 @@ pub(crate) mod model {
             "hotstage:serving/log": super::preprocessor::hotstage::serving::log,
             "hotstage:serving/files": super::preprocessor::hotstage::serving::files,
             "hotstage:serving/metrics": super::preprocessor::hotstage::serving::metrics,
-            "hotstage:serving/graphs.graph": crate::graph::Graph,
+            "hotstage:serving/graphs.graph": hotstage_onnx::Graph,
         },
     });
 }

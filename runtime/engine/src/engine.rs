@@ -13,10 +13,10 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::bindings;
 use crate::clock::Clock;
-use crate::graph::{self, FindLibrary, Graphs, NoLibrary};
 use crate::host::{Guest, wasi};
 use crate::idle_instances::LOOK;
 use crate::instance_budget::InstanceBudget;
+use hotstage_onnx::{self as graph, FindLibrary, Graphs, NoLibrary};
 
 /// Core instances of a component: the author's code, and shims for the imports. A component in Rust
 /// has 3, one with Python inside 14.

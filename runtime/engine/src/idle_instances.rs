@@ -14,7 +14,7 @@ use hotstage_core::limits::{IDLE_MIN, Instances};
 use crate::instance::Instance;
 use crate::instance_budget::Rests;
 use crate::instance_pool::Pool;
-use crate::sharded::Counter;
+use hotstage_core::sharded::Counter;
 
 /// The interval at which idle instances are counted.
 pub(crate) const LOOK: Duration = IDLE_MIN;

@@ -7,7 +7,7 @@
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::sharded::Sharded;
+use hotstage_core::sharded::Sharded;
 
 /// A pool of idle things.
 pub(crate) struct Pool<T> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hotstage_engine::sharded;
+use hotstage_core::sharded;
 use tokio::runtime::{Builder, Runtime};
 
 use super::super::{CliError, Exit};

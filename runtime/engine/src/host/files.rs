@@ -5,11 +5,9 @@
 //! a graph's weights would otherwise be in memory beside the engine's copy of them.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use hotstage_core::digest::Digest;
+use hotstage_core::file::File;
 use wasmtime::component::Resource;
 
 use super::{Buffer, Guest, Phase};
@@ -17,24 +15,6 @@ use crate::bindings::files::{FileError, Host};
 
 /// The files of a stage, by their names in the manifest.
 pub type Files = std::collections::BTreeMap<String, File>;
-
-/// A file of a stage.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// Its digest in the blob store.
-    pub digest: Digest,
-    /// Its content.
-    pub content: Content,
-}
-
-/// The bytes of a file, or the source that has them.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// The bytes.
-    Held(Bytes),
-    /// They are fetched when they are needed.
-    Kept(Arc<dyn Keeper>),
-}
 
 /// The names of files that a component requested while it was opened, whether or not they exist. At
 /// most `ASKED_MAX`.
@@ -57,23 +37,6 @@ impl Asked {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() < ASKED_MAX.0 && name.len() <= ASKED_MAX.1 && !names.contains(name) {
             names.insert(name.to_owned());
-        }
-    }
-}
-
-/// A source of the bytes of files.
-pub trait Keeper: Debug + Send + Sync {
-    /// The bytes of this digest, the same memory for all users at one time; the error is for the
-    /// log.
-    fn fetch(&self, digest: &Digest) -> Result<Bytes, String>;
-}
-
-impl File {
-    /// The bytes.
-    pub(crate) fn bytes(&self) -> Result<Bytes, String> {
-        match &self.content {
-            Content::Held(bytes) => Ok(bytes.clone()),
-            Content::Kept(keeper) => keeper.fetch(&self.digest),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Breach, Guest};
 use crate::bindings::graphs::{self, ComputeError, GraphError, Host, HostGraph};
 use crate::bindings::{stages, tensors};
 use crate::convert;
-use crate::graph::{self, Bounds, Graph};
+use hotstage_onnx::{self as graph, Bounds, Graph};
 
 impl Host for Guest {}
 

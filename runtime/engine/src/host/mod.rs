@@ -21,17 +21,17 @@ use hotstage_core::limits::StageLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-pub use self::files::{Asked, Content, File, Files, Keeper};
+pub use self::files::{Asked, Files};
 #[expect(
     unreachable_pub,
     reason = "the generated bindings name it in a public place of a private module"
 )]
 pub use self::tensors::Buffer;
-use crate::graph::Graphs;
 use crate::log::Writer;
 use crate::observed::Observed;
 use crate::opening::Opening;
 use crate::stage::Parts;
+use hotstage_onnx::Graphs;
 
 /// WASI's own resources (streams, pollables), in addition to a stage's buffers in the same table.
 const WASI_HANDLES: usize = 64;

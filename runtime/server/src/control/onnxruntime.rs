@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hotstage_engine::graph::{FindLibrary, Launch};
+use hotstage_onnx::{FindLibrary, Launch};
 
 /// How long a library may take to load.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use hotstage_engine::sharded::Sharded;
+use hotstage_core::sharded::Sharded;
 use tokio::sync::Notify;
 
 /// The permits of one pipeline, and the number of requests that wait for one.

@@ -1,7 +1,7 @@
 //! Response headers that name the pipeline, prepared when a version is deployed.
 
 use bytes::Bytes;
-use hotstage_engine::sharded::Sharded;
+use hotstage_core::sharded::Sharded;
 use http::{HeaderName, HeaderValue, Response};
 
 use super::Body;

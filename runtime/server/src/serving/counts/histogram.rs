@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use hotstage_core::rollout::{BUCKETS, Buckets};
-use hotstage_engine::sharded::Sharded;
+use hotstage_core::sharded::Sharded;
 
 /// Counts of durations, sharded by thread.
 #[derive(Debug, Default)]

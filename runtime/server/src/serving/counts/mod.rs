@@ -6,7 +6,7 @@ pub mod histogram;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use hotstage_core::failure::Kind;
-use hotstage_engine::sharded::Counter;
+use hotstage_core::sharded::Counter;
 
 use self::histogram::Histogram;
 

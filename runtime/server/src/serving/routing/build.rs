@@ -1,5 +1,5 @@
-//! A route from its document and the pipelines of its versions: adapters, mirrors and the experiment
-//! are put together here, once, when what is served changes.
+//! A route from its document and the pipelines of its versions: adapters, mirrors and the
+//! experiment are put together here, once, when what is served changes.
 
 use std::sync::Arc;
 

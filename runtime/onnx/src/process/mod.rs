@@ -36,7 +36,7 @@ use super::errors::{ComputeError, GraphError};
 use super::local::GiveUpThread;
 use super::policy::Launch;
 use super::{Bounds, Options, locked};
-use crate::host::File;
+use hotstage_core::file::File;
 
 /// How long a graph may take to load.
 const LOAD_MAX: Duration = Duration::from_mins(10);

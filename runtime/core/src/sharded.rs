@@ -98,7 +98,7 @@ pub fn enter() {
 }
 
 /// Of `many` things that all threads share, the one that the calling thread tries first.
-pub(crate) fn first_of(many: usize) -> usize {
+pub fn first_of(many: usize) -> usize {
     number() % many.max(1)
 }
 

@@ -13,7 +13,7 @@ pub enum GraphError {
 
 /// Why a graph has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ComputeError {
+pub enum ComputeError {
     /// The inputs are invalid; the text says why.
     InvalidInput(String),
     /// The engine failed.

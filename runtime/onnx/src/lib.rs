@@ -35,7 +35,7 @@ use hotstage_core::isolation::Isolation;
 use hotstage_core::signature::Signature;
 use hotstage_core::tensor::Tensor;
 
-pub(crate) use self::errors::ComputeError;
+pub use self::errors::ComputeError;
 pub use self::errors::GraphError;
 use self::library::Library;
 pub use self::library::{FindLibrary, Loaded, NoLibrary, probe};
@@ -44,7 +44,7 @@ pub use self::policy::{Launch, Policy, Settings};
 #[cfg(target_os = "linux")]
 pub use self::process::work;
 pub use self::tract::VERSION as TRACT_VERSION;
-use crate::host::File;
+use hotstage_core::file::File;
 
 /// The engine that a stage requests for a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,13 +83,13 @@ pub struct Options {
 
 /// The bounds of one computation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// When it must end.
-    pub(crate) deadline: Instant,
+    pub deadline: Instant,
     /// Bytes that it may hold beside the graph's weights.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// Bytes that it may answer.
-    pub(crate) output: u64,
+    pub output: u64,
 }
 
 impl Bounds {
@@ -132,7 +132,8 @@ enum Place {
 }
 
 impl Graph {
-    pub(crate) fn signature(&self) -> &Signature {
+    /// What the graph takes and gives.
+    pub fn signature(&self) -> &Signature {
         match &self.0.place {
             Place::Here(local) => local.signature(),
             #[cfg(target_os = "linux")]
@@ -141,12 +142,12 @@ impl Graph {
     }
 
     /// The engine, for messages: `onnxruntime 1.32 (cpu)`.
-    pub(crate) fn engine(&self) -> &str {
+    pub fn engine(&self) -> &str {
         &self.0.engine
     }
 
     /// One computation. Inputs that do not fit are the caller's mistake, and reported by name.
-    pub(crate) async fn compute(
+    pub async fn compute(
         &self,
         inputs: &[Tensor],
         bounds: &Bounds,
@@ -182,7 +183,7 @@ struct Key {
 }
 
 /// All open graphs, and the engines that open more.
-pub(crate) struct Graphs {
+pub struct Graphs {
     library: Library,
     settings: Settings,
     #[cfg(target_os = "linux")]
@@ -198,7 +199,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Graphs {
-    pub(crate) fn new(finder: Arc<dyn FindLibrary>, settings: Settings) -> std::io::Result<Self> {
+    /// Nothing is open yet, and no library is loaded.
+    pub fn new(finder: Arc<dyn FindLibrary>, settings: Settings) -> std::io::Result<Self> {
         Ok(Self {
             library: Library::new(finder),
             settings,
@@ -211,7 +213,7 @@ impl Graphs {
 
     /// The graph of a file: the open one, if there is one. `isolation` is what its stage requests,
     /// `memory` what the stage may use.
-    pub(crate) fn open(
+    pub fn open(
         &self,
         file: &File,
         mut options: Options,

@@ -25,7 +25,7 @@ use super::library::{CPU, Runtime};
 use super::session::Shared;
 use super::watch::Watched;
 use super::{Bounds, GraphError, Network, Options, locked, values};
-use crate::sharded;
+use hotstage_core::sharded;
 
 pub(super) struct Sessions {
     signature: Signature,

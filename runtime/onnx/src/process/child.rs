@@ -24,7 +24,7 @@ use super::lane::{AREA, KEPT, Lane, Numbers, Side};
 use super::shared::Shared;
 use super::wire::{Described, Parcel, Reader, Writer};
 use super::worker::outcome;
-use crate::sharded;
+use hotstage_core::sharded;
 
 /// How long a caller waits before it yields its thread: the same limit as a guest's.
 const SLICE: Duration = Duration::from_millis(1);
