@@ -206,7 +206,7 @@ fn a_body_that_trickles_is_408_and_the_end_of_its_connection() {
             check(
                 &slow,
                 "at least 1000 a second are expected after the first 10s",
-            )
+            );
         });
         check(&long, "the body took longer than 2s");
     });

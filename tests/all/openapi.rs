@@ -119,7 +119,7 @@ fn misfits(
         match schema["properties"].get(key) {
             Some(property) => misfits(schemas, property, item, &format!("{at}.{key}"), found),
             None if schema["properties"].is_object() => {
-                found.push(format!("{at}.{key} is not described"))
+                found.push(format!("{at}.{key} is not described"));
             }
             None => {}
         }

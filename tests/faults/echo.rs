@@ -79,10 +79,10 @@ impl Asker {
             .ask(&Request::post(&self.path, body.to_string()));
         match response.status {
             500 if trigger && response.header("hotstage-failure") == Some("stage_trapped") => {
-                self.seen.trapped += 1
+                self.seen.trapped += 1;
             }
             200 if !trigger && response.json()["outputs"][0]["data"][0] == number => {
-                self.seen.right += 1
+                self.seen.right += 1;
             }
             _ => self.seen.wrong.push(format!(
                 "asked for {number}: {} {}",

@@ -56,7 +56,7 @@ fn offset(path: &[(f64, f64)], distance: f64) -> Vec<Cell> {
             cells.push(cell((
                 corner.0 + normal.0 * distance,
                 corner.1 + normal.1 * distance,
-            )))
+            )));
         };
         if (turn * distance).abs() < 1.0 && ahead > 0.0 {
             put(before);

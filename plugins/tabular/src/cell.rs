@@ -120,9 +120,9 @@ pub(crate) fn shown(text: &[u8]) -> String {
             break;
         }
         if char.is_control() {
-            shown.extend(char.escape_default())
+            shown.extend(char.escape_default());
         } else {
-            shown.push(char)
+            shown.push(char);
         }
     }
     shown

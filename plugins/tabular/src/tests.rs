@@ -292,7 +292,7 @@ fn check_any(answer: Result<testing::Answer, Failure>) {
     match answer {
         Ok(answer) => assert!(matrix(&answer).1.iter().all(|element| element.is_finite())),
         Err(Failure::InvalidInput(text)) => {
-            assert!(!text.is_empty() && text.len() < 1024, "{text}")
+            assert!(!text.is_empty() && text.len() < 1024, "{text}");
         }
         Err(other) => panic!("{other}"),
     }

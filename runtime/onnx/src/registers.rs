@@ -49,7 +49,7 @@ mod tests {
     fn dirty() {
         // SAFETY: the caller checked for AVX; it writes only the register that it names.
         unsafe {
-            std::arch::asm!("vpcmpeqd xmm7, xmm7, xmm7", "vinsertf128 ymm7, ymm7, xmm7, 1", out("xmm7") _)
+            std::arch::asm!("vpcmpeqd xmm7, xmm7, xmm7", "vinsertf128 ymm7, ymm7, xmm7, 1", out("xmm7") _);
         };
     }
 
@@ -62,7 +62,7 @@ mod tests {
         let half: u64;
         // SAFETY: as above.
         unsafe {
-            std::arch::asm!("vextractf128 xmm6, ymm7, 1", "vmovq {}, xmm6", out(reg) half, out("xmm6") _)
+            std::arch::asm!("vextractf128 xmm6, ymm7, 1", "vmovq {}, xmm6", out(reg) half, out("xmm6") _);
         };
         half
     }

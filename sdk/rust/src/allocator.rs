@@ -83,7 +83,7 @@ impl Shelf {
         unsafe {
             block.write(Block {
                 next: self.first.get(),
-            })
+            });
         };
         self.first.set(Some(block));
         self.count.set(self.count.get() + 1);

@@ -239,7 +239,7 @@ fn check(server: &Server, row: &Row) {
             data(&server.ask(&request("neighbour", &[5.0]))),
             [5.0],
             "beside {guest}"
-        )
+        );
     };
     let series = [
         outcomes(guest, kind),

@@ -85,7 +85,7 @@ fn check(server: &Server, row: &Row) {
             data(&server.ask(&request("neighbour", &[5.0]))),
             [5.0],
             "beside {name}"
-        )
+        );
     };
     let series = [
         outcomes(name, if row.status == 200 { "answered" } else { kind }),

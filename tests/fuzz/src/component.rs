@@ -31,7 +31,7 @@ pub(crate) fn bounds(bytes: &[u8]) {
     match (strict, wide) {
         (Ok(()), Err(error)) => panic!("passes narrow bounds, but not wide ones: {error}"),
         (Ok(()), Ok(())) => {
-            assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm"))
+            assert!(bytes.len() as u64 <= LIMITS.bytes && bytes.starts_with(b"\0asm"));
         }
         (Err(CompileError::Unfit(text) | CompileError::Refused(text)), _) => {
             panic!("nothing is refused here: {text}")

@@ -157,7 +157,7 @@ fn components(folders: &[PathBuf], plan: Plan) -> Result<bool, String> {
         .build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let progress = |done: u64, took: std::time::Duration| {
-        eprintln!("  {done} after {:.0} s", took.as_secs_f64())
+        eprintln!("  {done} after {:.0} s", took.as_secs_f64());
     };
     let seen = runtime.block_on(worker::run(components, plan, progress));
     Ok(report(&seen, plan.count))

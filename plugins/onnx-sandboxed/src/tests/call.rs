@@ -247,7 +247,7 @@ fn a_count_beyond_the_elements_is_refused() {
         .change(|model| {
             model.graph.as_mut().unwrap().node[0]
                 .output
-                .push("i".to_owned())
+                .push("i".to_owned());
         })
         .open();
     let call = |k| {

@@ -296,7 +296,7 @@ fn sparse_weights_are_refused() {
                 .as_mut()
                 .unwrap()
                 .sparse_initializer
-                .push(sparse)
+                .push(sparse);
         })
         .refusal();
     let expected = "file `model`: holds the weights `s` in a sparse form, which is not known; store them densely";

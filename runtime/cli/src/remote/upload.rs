@@ -63,7 +63,7 @@ async fn patiently(client: &mut Client, digest: &Digest) -> Result<Option<u64>, 
         match offset(client, digest).await {
             // An unreachable server is reported at once.
             Err(trouble @ ClientError::Said { .. }) if trouble.passes() && tries < TRIES_MAX => {
-                pause(tries).await
+                pause(tries).await;
             }
             known => return Ok(known?),
         }

@@ -54,9 +54,9 @@ fn bounded(wins: &[f64], bounds: Bounds) -> Vec<f64> {
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);
         if shares(middle).sum::<f64>() < 100.0 {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     shares(high).collect()

@@ -530,7 +530,7 @@ mod tests {
             match sheet {
                 // A name that does not change keeps its rollout under way.
                 Some(sheet) if self.state.model(name) != target.model(name) => {
-                    drop(paper.insert(name, sheet))
+                    drop(paper.insert(name, sheet));
                 }
                 Some(_) => {}
                 None => drop(paper.remove(name)),

@@ -94,7 +94,7 @@ fn write_float(text: &mut String, float: f64) {
     let zeros = |many: i32| "0".repeat(usize::try_from(many).unwrap_or(0));
     match point {
         _ if count <= point && point <= 21 => {
-            text.push_str(&format!("{digits}{}", zeros(point - count)))
+            text.push_str(&format!("{digits}{}", zeros(point - count)));
         }
         1..=21 => {
             let (whole, fraction) = digits.split_at(usize::try_from(point).unwrap_or(0));

@@ -196,7 +196,7 @@ fn text_of<'n>(node: &'n Node, key: &str) -> Option<(&'n str, Place)> {
 fn report_under(here: &mut Decoder, index: usize, key: &str, place: Place, message: String) {
     here.under(Step::Index(index), |here| {
         here.under(Step::Key(key.to_owned()), |here| {
-            here.report(place, message)
+            here.report(place, message);
         });
     });
 }

@@ -88,7 +88,7 @@ impl Decoder {
                 misspelt.extend(unwritten.iter().find(|known| meant == Some(**known)));
             }
             self.under(Step::Key(key.clone()), |here| {
-                here.report(*place, format!("unknown key; {hint}"))
+                here.report(*place, format!("unknown key; {hint}"));
             });
         }
         Some(Fields {
@@ -120,7 +120,7 @@ impl Decoder {
                 None => (fields.place, "missing"),
             };
             self.under(Step::Key(key.to_owned()), |here| {
-                here.report(place, message.to_owned())
+                here.report(place, message.to_owned());
             });
         }
         self.optional(fields, key, read)

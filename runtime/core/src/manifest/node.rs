@@ -312,7 +312,7 @@ mod tests {
         };
         let mut refused = String::new();
         let value = node.to_json(&mut KeyPath::default(), &mut |_, _, message| {
-            refused = message
+            refused = message;
         });
         if refused.is_empty() {
             value.to_string()

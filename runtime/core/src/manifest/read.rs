@@ -137,7 +137,7 @@ fn document(here: &mut Decoder, root: &Node) -> Option<(Declared, Metadata)> {
         };
         let message = format!("unknown kind `{}`; {hint}", shown(kind));
         here.under(Step::Key("kind".to_owned()), |here| {
-            here.report(place, message)
+            here.report(place, message);
         });
         return None;
     }

@@ -99,9 +99,9 @@ fn last(start: f64, end: f64, holds: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(inside, outside);
         if holds(middle) {
-            inside = middle
+            inside = middle;
         } else {
-            outside = middle
+            outside = middle;
         }
     }
     inside

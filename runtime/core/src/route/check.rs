@@ -34,7 +34,7 @@ pub enum Part {
 pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     split(parts, &mut |part, message| {
-        flaws.push(Flaw { part, message })
+        flaws.push(Flaw { part, message });
     });
     if parts.rules.len() > RULES_MAX {
         let message = format!(
@@ -49,7 +49,7 @@ pub(super) fn flaws(parts: &Parts) -> Vec<Flaw> {
     for (index, rule) in parts.rules.iter().enumerate().take(RULES_MAX) {
         let before = flaws.len();
         rule_alone(index, rule, parts, &mut |part, message| {
-            flaws.push(Flaw { part, message })
+            flaws.push(Flaw { part, message });
         });
         // A rule that is wrong in itself must be fixed first.
         if flaws.len() == before

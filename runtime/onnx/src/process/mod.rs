@@ -221,11 +221,11 @@ fn restart(inner: &Arc<Inner>) -> bool {
     let start = move || {
         match starting.recipe.start() {
             Ok((worker, signature, _)) if signature == starting.signature => {
-                starting.worker.store(Arc::new(worker))
+                starting.worker.store(Arc::new(worker));
             }
             Ok(_) => {
                 *locked(&starting.failed) =
-                    Some("it has another signature than the first".to_owned())
+                    Some("it has another signature than the first".to_owned());
             }
             Err(error) => *locked(&starting.failed) = Some(error.to_string()),
         }

@@ -24,10 +24,7 @@ pub(super) struct Shared {
 }
 
 // SAFETY: a mapping has no owner thread; words that both sides access at once are atomics.
-#[expect(
-    unsafe_code,
-    reason = "a pointer is not sent between threads by itself"
-)]
+#[expect(unsafe_code, reason = "the pointer has no owner thread")]
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 #[expect(unsafe_code, reason = "as above")]
@@ -99,7 +96,7 @@ impl Shared {
         // SAFETY: the range is inside the mapping. `bytes` is not: nothing hands out slices of what
         // is written.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at).as_ptr(), bytes.len())
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at).as_ptr(), bytes.len());
         };
     }
 

@@ -45,7 +45,7 @@ impl Control {
                 .await
             {
                 Ok(Restored::Pipeline(pipeline)) => {
-                    drop(opened.insert(absent.digest, Arc::new(*pipeline)))
+                    drop(opened.insert(absent.digest, Arc::new(*pipeline)));
                 }
                 Ok(Restored::Graph(graph)) => asleep.push(*graph),
                 Err(error) => failure = failure.or(Some((name.clone(), version.clone(), error))),

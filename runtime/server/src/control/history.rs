@@ -94,7 +94,7 @@ impl Control {
                 match store.check(&digest) {
                     Ok(Some(_)) => blobs += 1,
                     Ok(None) => {
-                        problems.push(format!("{digest} is needed and is not in the store"))
+                        problems.push(format!("{digest} is needed and is not in the store"));
                     }
                     Err(error) => problems.push(error.to_string()),
                 }

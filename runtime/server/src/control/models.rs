@@ -40,7 +40,7 @@ impl Versions {
         for (version, digest) in &entry.versions {
             match find(version, digest)? {
                 Found::Serves(pipeline) => {
-                    drop(versions.in_service.insert(version.clone(), pipeline))
+                    drop(versions.in_service.insert(version.clone(), pipeline));
                 }
                 Found::Absent(why) => {
                     let labels = entry.labels.iter().filter(|(_, to)| *to == version);

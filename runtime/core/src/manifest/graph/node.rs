@@ -85,7 +85,7 @@ fn kind(here: &mut Decoder, node: &Node, fields: &Fields<'_>) -> Option<&'static
             let place = fields.get(key).map_or(node.place, |value| value.place);
             let message = format!("goes with `{other}`, and this node has `{kind}`");
             here.under(Step::Key((*key).to_owned()), |here| {
-                here.report(place, message)
+                here.report(place, message);
             });
         }
     }
@@ -241,7 +241,7 @@ fn splitter(here: &mut Decoder, fields: &Fields<'_>) -> Option<(Does, Vec<Writte
             "the weights' sum is too large to be a number; make all of them smaller"
         };
         here.under(Step::Key("splitter".to_owned()), |here| {
-            here.report(node.place, message.to_owned())
+            here.report(node.place, message.to_owned());
         });
     }
     Some((Does::Split { weights, sticky }, branches))

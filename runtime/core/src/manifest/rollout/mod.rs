@@ -183,7 +183,7 @@ fn spec(here: &mut Decoder, node: &Node) -> Option<Plan> {
 fn at(here: &mut Decoder, fields: &Fields<'_>, whole: &Node, key: &str, message: String) {
     match fields.get(key) {
         Some(node) => here.under(StepOf::Key(key.to_owned()), |here| {
-            here.report(node.place, message)
+            here.report(node.place, message);
         }),
         None => here.report(whole.place, message),
     }

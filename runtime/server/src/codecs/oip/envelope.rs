@@ -234,7 +234,7 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
         while let Some(key) = map.next_key_seed(Key(&OBJECT_KEYS))? {
             match key {
                 Some(index) => {
-                    *vacant(&mut slots[index], OBJECT_KEYS[index])? = Some(raw(&mut map)?)
+                    *vacant(&mut slots[index], OBJECT_KEYS[index])? = Some(raw(&mut map)?);
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;

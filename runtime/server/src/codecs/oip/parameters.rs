@@ -56,7 +56,7 @@ impl Parameters {
         }
         match (place, key) {
             (FieldPath::Top, "binary_data_output") => {
-                self.binary_data_output = Some(boolean(place, key, value)?)
+                self.binary_data_output = Some(boolean(place, key, value)?);
             }
             // As in Triton: microseconds; 0 means no bound.
             (FieldPath::Top, "timeout") => {
@@ -67,7 +67,7 @@ impl Parameters {
                 self.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
             }
             (FieldPath::RequestedOutput(_), "binary_data") => {
-                self.binary_data = Some(boolean(place, key, value)?)
+                self.binary_data = Some(boolean(place, key, value)?);
             }
             (FieldPath::Tensor(..), "binary_data_size") => {
                 let size = value

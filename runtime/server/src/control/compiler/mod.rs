@@ -43,7 +43,7 @@ impl Source for Blob {
     }
 
     fn next(&mut self) -> Result<&[u8], String> {
-        Self::next(self)
+        self.read_piece()
     }
 }
 

@@ -172,6 +172,6 @@ fn unconfined(why: &str) {
         tracing::warn!(
             why,
             "processes that compile have limits, but no filter for system calls"
-        )
+        );
     });
 }

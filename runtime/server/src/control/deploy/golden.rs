@@ -96,11 +96,11 @@ pub(super) fn problems(
         match outcome {
             Outcome::Passed => {}
             Outcome::Differs { differences, .. } => {
-                differences.iter().for_each(|line| report("expect", line))
+                differences.iter().for_each(|line| report("expect", line));
             }
             Outcome::Unreadable(message) => report("expect", message),
             Outcome::Unanswered(failure) => {
-                report("request", &format!("expected an answer, got: {failure}"))
+                report("request", &format!("expected an answer, got: {failure}"));
             }
         }
     }

@@ -188,10 +188,10 @@ fn check_routes(routes: &[WrittenRoute], pipelines: &[Arc<Pipeline>]) -> Result<
         match Routing::new(route, find, None) {
             Ok(_) => {}
             Err(Unfit::Input { message }) => {
-                problems.push(route.problem(&KeyPath::default().key("spec"), message))
+                problems.push(route.problem(&KeyPath::default().key("spec"), message));
             }
             Err(Unfit::Disagrees { variant, message }) => {
-                problems.push(route.version_problem(variant, message))
+                problems.push(route.version_problem(variant, message));
             }
             Err(Unfit::Absent { variant }) => {
                 let message = format!("no file here describes this version of `{}`", route.name());

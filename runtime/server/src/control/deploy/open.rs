@@ -53,7 +53,7 @@ pub(super) async fn stages(
         let path = KeyPath::stage(index);
         match compile(deployer, material, index, progress, &mut newly_compiled).await {
             Err(error) => {
-                problems.push(document.problem(&path.key("component"), error.to_string()))
+                problems.push(document.problem(&path.key("component"), error.to_string()));
             }
             Ok(compiled) => match open(deployer, document, material, index, &compiled).await {
                 Ok(stage) => opened.push(stage),

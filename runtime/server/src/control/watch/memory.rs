@@ -136,7 +136,7 @@ impl Memory {
             Ok(()) => self.is_new = false,
             // The journal has the change for the next start, and the write is retried.
             Err(error) => {
-                tracing::error!(%error, "the state of watched files can't be written")
+                tracing::error!(%error, "the state of watched files can't be written");
             }
         }
     }

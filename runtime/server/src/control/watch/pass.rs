@@ -208,7 +208,7 @@ impl Watcher {
         match self.apply(&jobs).await {
             Ok(applied) => self.applied(&jobs, &applied, say),
             Err(error) if jobs.len() == 1 => {
-                jobs.iter().for_each(|job| self.refuse(job, &error, say))
+                jobs.iter().for_each(|job| self.refuse(job, &error, say));
             }
             Err(_) => {
                 for job in jobs {
@@ -228,7 +228,7 @@ impl Watcher {
             match (doc, key) {
                 (Some(doc), _) => documents.append(doc.documents.clone()),
                 (None, Key::Version { name, version }) => {
-                    gone.versions.push((name.clone(), version.clone()))
+                    gone.versions.push((name.clone(), version.clone()));
                 }
                 (None, Key::Route { name }) => gone.routes.push(name.clone()),
                 (None, Key::Rollout { .. }) => {}

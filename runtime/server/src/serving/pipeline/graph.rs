@@ -178,7 +178,7 @@ async fn answer(
                     Ok(answer) if answer.asked.is_empty() => {}
                     Ok(answer) => note_choice(asked, node, &node.called[branch], &answer.asked),
                     Err(failure) => {
-                        note_choice(asked, node, &node.called[branch], failure.kind.code())
+                        note_choice(asked, node, &node.called[branch], failure.kind.code());
                     }
                 }
             }

@@ -51,7 +51,7 @@ impl JournalHandle {
                         // A panic drops the reply channel, which the caller sees. SQLite's
                         // transactions are atomic.
                         Asked::Work(work) => {
-                            drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal))))
+                            drop(catch_unwind(AssertUnwindSafe(|| work(&mut journal))));
                         }
                         Asked::Close(closed) => {
                             drop(journal);

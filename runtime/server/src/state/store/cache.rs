@@ -53,7 +53,7 @@ pub(super) fn signing_key(root: &Path) -> Result<SigningKey, StoreError> {
             Ok(key) => return Ok(SigningKey(key)),
             // A damaged key invalidates the cache and nothing else.
             Err(_) => {
-                tracing::warn!(path = %path.display(), "the cache's key was damaged; a new one is made")
+                tracing::warn!(path = %path.display(), "the cache's key was damaged; a new one is made");
             }
         }
     }

@@ -93,7 +93,7 @@ impl Blob {
 
     /// The next piece; empty at the end. Fails when the blob can't be read or does not match its
     /// digest.
-    pub fn next(&mut self) -> Result<&[u8], String> {
+    pub fn read_piece(&mut self) -> Result<&[u8], String> {
         let read = loop {
             match self.file.read(&mut self.piece) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -67,7 +67,7 @@ impl TrackedStream {
             match Pin::new(&mut self.stream).poll_read(context, &mut into) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !into.filled().is_empty() => {
-                    self.dropped += into.filled().len()
+                    self.dropped += into.filled().len();
                 }
                 Poll::Ready(_) => break,
             }

@@ -124,7 +124,7 @@ fn no_size_is_too_small() {
             state.lost = Some(Lost {
                 since: Timestamp::UNIX_EPOCH,
                 why: "gone\u{7}".to_owned(),
-            })
+            });
         },
     ];
     for key in keys {

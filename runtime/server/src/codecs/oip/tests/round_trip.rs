@@ -29,7 +29,7 @@ fn any_tensor() -> impl Strategy<Value = Tensor> {
                 let bits = state ^ (state >> 33);
                 match datatype {
                     Datatype::Bytes => {
-                        push_bytes_element(&mut data, format!("{text}{}", bits % 7).as_bytes())
+                        push_bytes_element(&mut data, format!("{text}{}", bits % 7).as_bytes());
                     }
                     Datatype::Bool => data.push(u8::from(bits % 2 == 0)),
                     Datatype::Fp32 => {
