@@ -106,7 +106,7 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
                     );
                 }
                 FusedKerSpec::RoundingShiftRight(shift, _) => {
-                    tile.with(0.5_f32.powf(shift as f32), tile::mul)
+                    tile.with(0.5_f32.powf(shift as f32), tile::mul);
                 }
                 FusedKerSpec::ShiftLeft(shift) => tile.with(2_f32.powf(shift as f32), tile::mul),
                 FusedKerSpec::PerRowMin(rows) => tile.with_rows(&*rows.cast(), tile::min),
@@ -120,7 +120,7 @@ unsafe fn run(steps: &[FusedKerSpec<f32>]) -> isize {
                 FusedKerSpec::PerColAdd(columns) => tile.with_columns(&*columns.cast(), tile::add),
                 FusedKerSpec::PerColMul(columns) => tile.with_columns(&*columns.cast(), tile::mul),
                 FusedKerSpec::PerColSub(columns) => {
-                    tile.with_columns(&*columns.cast(), tile::sub_from)
+                    tile.with_columns(&*columns.cast(), tile::sub_from);
                 }
                 FusedKerSpec::PerColSubF(columns) => tile.with_columns(&*columns.cast(), tile::sub),
             }
