@@ -8,7 +8,7 @@
 //! the elements in between.
 //!
 //! Everything that depends on the model alone is prepared once: a deploy makes a
-//! [`Decoder`](request::Decoder) and an [`Encoder`](response::Encoder), which all requests share.
+//! [`Decoder`] and an [`Encoder`], which all requests share.
 //!
 //! Architecture invariant: no network, no clock and no engine is named here. Input bytes never make
 //! it panic, recurse, or allocate more than a small multiple of their own length.
