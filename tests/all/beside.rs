@@ -275,7 +275,7 @@ fn what_can_never_fall_back_or_be_mirrored_is_refused() {
         ),
         (
             json!({ "split": both, "fallback": { "version": "1", "timeout": "1us" } }),
-            "spec.fallback.timeout: 1us is less than the least",
+            "spec.fallback.timeout: 1us is less than the minimum",
         ),
     ] {
         let response = admin.apply(&[route(&spec)]);

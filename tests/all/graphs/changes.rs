@@ -100,7 +100,7 @@ fn check_ensembles(admin: &Admin) {
     check_refused(
         admin,
         &[graph("g", &both)],
-        "spec.nodes[0].merge: `m/1` and `m/2` give `features`; say under `merge`",
+        "spec.nodes[0].merge: `m/1` and `m/2` give `features`; choose under `merge`",
     );
 }
 
