@@ -52,6 +52,11 @@ impl<'a> Call<'a> {
         &self.id
     }
 
+    /// When its head had been read.
+    pub(super) const fn began(&self) -> Instant {
+        self.began
+    }
+
     pub(super) fn finish(mut self, outcome: Result<Response<Body>, Refused>) -> Response<Body> {
         self.is_open = false;
         let mut response = outcome.unwrap_or_else(

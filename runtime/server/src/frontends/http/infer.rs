@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::attributes::HttpAttributes;
+use super::guard::Call;
 use super::{Body, Refused, encoding, respond};
 use crate::codecs::oip::request::DecodedRequest;
 use crate::codecs::oip::requested_outputs::{Form, RequestedOutputs};
@@ -41,9 +42,9 @@ pub(super) async fn answer(
     mut request: RoutedRequest,
     head: &Parts,
     body: &mut Incoming,
-    id: &HeaderValue,
+    call: &Call<'_>,
 ) -> Result<Response<Body>, Refused> {
-    match infer(app, &mut request, head, body, id).await {
+    match infer(app, &mut request, head, body, call).await {
         Ok(response) => Ok(response),
         Err(failure) => {
             Serving::failed(&request, &failure);
@@ -61,9 +62,8 @@ async fn infer(
     request: &mut RoutedRequest,
     head: &Parts,
     body: &mut Incoming,
-    request_id: &HeaderValue,
+    call: &Call<'_>,
 ) -> Result<Response<Body>, Failure> {
-    let began = Instant::now();
     let DecodedBody {
         id,
         payload,
@@ -75,7 +75,8 @@ async fn infer(
     let attributes = HttpAttributes::of_request(&head.headers, parameters.as_ref());
     let context = RequestContext {
         attributes: &attributes,
-        deadline: timeout.map(|timeout| began + timeout),
+        // One that is too far away to be represented is none.
+        deadline: timeout.and_then(|timeout| Instant::from_std(call.began()).checked_add(timeout)),
     };
     let answer = app.serving.infer(&context, request, payload).await?;
     let Codec { encoder, .. } = request.encoding().get()?;
@@ -88,7 +89,7 @@ async fn infer(
         response.headers_mut().insert(&HEADER, length);
     }
     let own_id = id.as_deref().filter(|id| !id.is_empty());
-    let id = own_id.map_or(request_id.as_bytes(), str::as_bytes);
+    let id = own_id.map_or(call.id().as_bytes(), str::as_bytes);
     app.serving.answered(request, id);
     let wanted = encoding::wanted(&head.headers);
     Ok(encoding::encode(response, encoded.body, wanted))

@@ -75,7 +75,7 @@ pub async fn serve_one(
     let call = Call::begin(app, &head);
     // Pinned here, so that the future is not moved again.
     let outcome = {
-        let answering = pin!(dispatch(app, &head, call.id(), &mut body));
+        let answering = pin!(dispatch(app, &head, &call, &mut body));
         match caught(answering).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(
@@ -116,7 +116,7 @@ fn send_elsewhere(
 async fn dispatch(
     app: &App,
     head: &Parts,
-    id: &HeaderValue,
+    call: &Call<'_>,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Refused> {
     app.intake
@@ -140,7 +140,7 @@ async fn dispatch(
                 version: version.as_deref(),
             };
             let request = app.serving.route(target, &attributes)?;
-            return infer::answer(app, request, head, body, id).await;
+            return infer::answer(app, request, head, body, call).await;
         }
         Target::Feedback { model } => feedback::take(app, &model, head, body).await,
         Target::Server => Ok(metadata::server()),
