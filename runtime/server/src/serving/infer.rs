@@ -57,7 +57,7 @@ impl Serving {
 
     /// A version whose signature is that of every version that may answer.
     pub fn described(&self, target: Target<'_>) -> Result<Arc<Pipeline>, Failure> {
-        self.find(target, |routing| Ok(routing.way(0)))
+        self.find(target, |routing| Ok(routing.request_to(0)))
             .map(|request| request.pipeline)
     }
 

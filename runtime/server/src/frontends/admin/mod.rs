@@ -67,10 +67,10 @@ pub struct Admin {
 
 /// Answers one request. Never fails: an error is an answer too.
 pub async fn serve_one(
-    visit: RequestGuard<Arc<Admin>>,
+    guard: RequestGuard<Arc<Admin>>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let admin = Arc::clone(&visit);
+    let admin = Arc::clone(&guard);
     let (asked, owner) = (
         rest::Asked::of(request.version(), request.headers()),
         Owner::default(),
@@ -105,7 +105,7 @@ pub async fn serve_one(
     if let Some(mut body) = owner.back()
         && rest::settle(asked, &mut body, &mut response).await == Rest::Unread
     {
-        visit.leaves_unread();
+        guard.leaves_unread();
     }
     Ok(response)
 }

@@ -67,10 +67,10 @@ impl Drop for Connection {
 
 /// Answers one request. Never fails: a failure is an answer too.
 pub async fn serve_one(
-    visit: RequestGuard<Connection>,
+    guard: RequestGuard<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let app: &App = &visit;
+    let app: &App = &guard;
     let (head, mut body) = request.into_parts();
     let call = Call::begin(app, &head);
     // Pinned here, so that the future is not moved again.
@@ -89,23 +89,23 @@ pub async fn serve_one(
     if !body.is_end_stream() {
         let asked = rest::Asked::of(head.version, &head.headers);
         if rest::settle(asked, &mut body, &mut response).await == Rest::Unread {
-            visit.leaves_unread();
+            guard.leaves_unread();
         }
     }
     if app.serving.registry.phase() == Phase::Stopping {
-        send_elsewhere(&visit, head.version, &mut response);
+        send_elsewhere(&guard, head.version, &mut response);
     }
     Ok(response)
 }
 
 /// Asks the client to reconnect, because the server is stopping.
 fn send_elsewhere(
-    visit: &RequestGuard<Connection>,
+    guard: &RequestGuard<Connection>,
     version: Version,
     response: &mut Response<Body>,
 ) {
     if version == Version::HTTP_2 {
-        visit.end_soon();
+        guard.end_soon();
     } else {
         response
             .headers_mut()

@@ -70,12 +70,12 @@ impl Routing {
             // Any variant decodes the request alike. A pin to an unknown version is refused before
             // the body is read.
             self.pinned(request)?;
-            return Ok(self.way(0));
+            return Ok(self.request_to(0));
         }
         let (variant, part) = self.decide(request)?;
         Ok(RoutedRequest {
             part,
-            ..self.way(variant)
+            ..self.request_to(variant)
         })
     }
 
@@ -161,7 +161,7 @@ impl Routing {
     }
 
     /// Routes a request to a variant.
-    pub fn way(self: &Arc<Self>, variant: usize) -> RoutedRequest {
+    pub fn request_to(self: &Arc<Self>, variant: usize) -> RoutedRequest {
         let more =
             self.is_open || self.route.parts().fallback.is_some() || !self.mirrors.is_empty();
         let routed = more.then(|| (Arc::clone(self), variant));
